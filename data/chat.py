@@ -1,0 +1,106 @@
+"""The chat template that trainer and engine share, and where control tokens are made harmless."""
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from data.errors import BadInput
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+# What common chat models use as control strings; for an engine whose tokenizer cannot be read.
+GENERIC_CONTROL: tuple[str, ...] = (
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|system|>",
+    "<|end|>",
+    "<|start|>",
+    "<|message|>",
+    "<|channel|>",
+    "<|return|>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<bos>",
+    "<eos>",
+    "<s>",
+    "</s>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "<</SYS>>",
+)
+
+_GENERATION_MARKER = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
+
+
+class Message(TypedDict):
+    """One turn of a conversation as every chat API takes it."""
+
+    role: str
+    content: str
+
+
+@functools.lru_cache(maxsize=32)
+def _pattern(control: tuple[str, ...]) -> re.Pattern[str] | None:
+    # A control string of one character could not be broken up; no tokenizer in use has one.
+    breakable = sorted({string for string in control if len(string) > 1}, key=lambda s: (-len(s), s))
+    return re.compile("|".join(map(re.escape, breakable))) if breakable else None
+
+
+def harmless(text: str, control: Iterable[str]) -> str:
+    """The text with a space put behind the first character of every control string in it.
+
+    A tokenizer turns `<|im_end|>` into one control token wherever it stands, so a person who types it could
+    end their own turn and forge another. `< |im_end|>` is ordinary text to it, and still readable to people.
+    No control string is left in the result, and a second call changes nothing.
+    """
+    pattern = _pattern(tuple(control))
+    if pattern is None:
+        return text
+    while pattern.search(text):  # breaking one string up can leave a shorter one that it contained
+        text = pattern.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+    return text
+
+
+def harmless_messages(messages: Sequence[Message], control: Iterable[str]) -> list[Message]:
+    """The messages with every content made harmless; roles are ours and stay."""
+    strings = tuple(control)
+    return [Message(role=m["role"], content=harmless(m["content"], strings)) for m in messages]
+
+
+def load_template(name: str = "chatml") -> str:
+    """The text of one of the project's template files, with `{% generation %}` markers for the trainer."""
+    path = TEMPLATES / f"{name}.jinja"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in TEMPLATES.glob("*.jinja")))
+        raise BadInput(f"There is no chat template named {name!r}; the known ones are: {known}.")
+    return path.read_text(encoding="utf-8")
+
+
+def engine_template(template: str) -> str:
+    """The template without generation markers, which only trainers understand; it renders the same text."""
+    return _GENERATION_MARKER.sub("", template)
+
+
+def template_sha256(template: str) -> str:
+    """The hash by which a manifest pins a template: that of the text as an engine renders it."""
+    return hashlib.sha256(engine_template(template).encode()).hexdigest()
+
+
+def rendered_hash(messages: Sequence[Message], template: str) -> str:
+    """A hash of exactly what the model was given: the (harmless) messages and their template."""
+    canonical = json.dumps([[m["role"], m["content"]] for m in messages], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(f"{template_sha256(template)}\n{canonical}".encode()).hexdigest()

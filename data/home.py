@@ -1,0 +1,87 @@
+"""Where Parley's state lives, and how files are put there so that a kill leaves nothing half written."""
+
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+
+def home() -> Path:
+    """The installation's folder: `PARLEY_HOME`, by default `./var`. Not created here."""
+    return Path(os.environ.get("PARLEY_HOME") or "var").absolute()
+
+
+def bases_dir() -> Path:
+    """The folder of the base models: `PARLEY_BASES`, by default `bases` in the installation's folder."""
+    configured = os.environ.get("PARLEY_BASES")
+    return Path(configured).absolute() if configured else home() / "bases"
+
+
+def private_dir(path: Path) -> Path:
+    """Create a folder (and its parents) that only its owner can read; return it."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def sync_dir(path: Path) -> None:
+    """Make the renames in a folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Replace a file's content in one step: a reader sees the old or the new, never a part.
+
+    The file is private to its owner. Errors of the file system pass through.
+    """
+    raw = content.encode() if isinstance(content, str) else content
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_dir(path.parent)
+
+
+def installation_key(folder: Path) -> bytes:
+    """The installation's secret of 32 bytes, made at first use and kept in `key`, private to its owner.
+
+    Two processes that ask at once get the same key: the file appears whole, and the first one stays.
+    """
+    path = private_dir(folder) / "key"
+    if not path.exists():
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".key.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            Path(temporary).unlink()
+        sync_dir(folder)
+    return path.read_bytes()
+
+
+def keyed_hash(key: bytes, *parts: str) -> str:
+    """A hexadecimal HMAC-SHA256 of the parts; without the key nobody can test a guess against it."""
+    message = b"".join(len(raw).to_bytes(8, "big") + raw for raw in (part.encode() for part in parts))
+    return hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,156 @@
+"""The numbered releases, and the pointer to the one that serves."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from data.errors import BadInput
+from data.home import private_dir, sync_dir, write_atomic
+
+BASE_RELEASE = 0  # what serves before the first promotion: the base model itself
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release on disk: an adapter or a whole model, with the manifest that pins what it belongs to."""
+
+    number: int
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def adapter(self) -> Path:
+        """The adapter as PEFT saves it."""
+        return self.path / "adapter"
+
+    @property
+    def adapter_gguf(self) -> Path:
+        """The same adapter as the embedded engine loads it."""
+        return self.path / "adapter.gguf"
+
+    @property
+    def base(self) -> str:
+        """The base model that the adapter belongs to: an alias, a Hugging Face id or a directory."""
+        return str(self.manifest["base"])
+
+
+class Releases:
+    """The releases of one installation, under `releases/` of its folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "releases"
+        self.champion_path = self.folder / "champion"
+
+    def all(self) -> list[Release]:
+        """Every complete release, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        names = sorted(p.name for p in self.folder.iterdir() if p.name.isdecimal() and p.is_dir())
+        return [self._read(int(name)) for name in names]
+
+    def get(self, number: int) -> Release:
+        """One release; `BadInput` when there is none of that number."""
+        if not (self.folder / f"{number:04d}" / "manifest.json").is_file():
+            numbers = [release.number for release in self.all()]
+            there = f"there are {', '.join(map(str, numbers))}" if numbers else "there are none yet"
+            raise BadInput(f"There is no release {number} in {self.folder}; {there}.")
+        return self._read(number)
+
+    def champion(self) -> int:
+        """The number of the release that serves; 0 stands for the base model, before the first promotion."""
+        try:
+            text = self.champion_path.read_text().strip()
+        except FileNotFoundError:
+            return BASE_RELEASE
+        if not text.isdecimal():
+            raise BadInput(f"{self.champion_path} should hold the number of the release that serves, alone.")
+        return int(text)
+
+    def create(self, build: Callable[[Path], dict[str, Any]]) -> Release:
+        """Build a release in a temporary folder and rename it into place under the next number.
+
+        `build` fills the folder that it is given and returns the manifest's entries; `number` and
+        `created_at` are added here. If it raises, or the process dies, no release appears.
+        """
+        private_dir(self.folder)
+        with FileLock(self.folder / ".lock"):
+            self._sweep()
+            staging = Path(tempfile.mkdtemp(dir=self.folder, prefix=".building-"))
+            try:
+                manifest = build(staging)
+                number = max((release.number for release in self.all()), default=BASE_RELEASE) + 1
+                manifest = {"number": number, "created_at": datetime.now(UTC).isoformat(), **manifest}
+                text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+                write_atomic(staging / "manifest.json", text)
+                _sync_tree(staging)
+                staging.rename(self.folder / f"{number:04d}")
+                sync_dir(self.folder)
+            except BaseException:
+                shutil.rmtree(staging, ignore_errors=True)
+                raise
+        return self.get(number)
+
+    def promote(self, number: int) -> None:
+        """Make a release the champion; 0 goes back to the base model. Readers see the old or the new one."""
+        if number != BASE_RELEASE:
+            self.get(number)
+        with FileLock(private_dir(self.folder) / ".lock"):
+            history = self._history()
+            if history[-1] != number:
+                self._point(number, [*history, number])
+
+    def rollback(self) -> int:
+        """Go back to the champion before this one; returns its number. `BadInput` when there was none."""
+        with FileLock(private_dir(self.folder) / ".lock"):
+            history = self._history()
+            if len(history) < 2:
+                raise BadInput("There is no earlier champion to go back to.")
+            self._point(history[-2], history[:-1])
+            return history[-2]
+
+    def _history(self) -> list[int]:
+        """The champions so far, oldest first, ending with the one that serves."""
+        champion = self.champion()
+        path = self.folder / "history"
+        history = [int(line) for line in path.read_text().split()] if path.exists() else [BASE_RELEASE]
+        # The pointer is the truth: a process that died between the two writes left an entry too many or too few.
+        if champion not in history:
+            return [*history, champion]
+        while history[-1] != champion:
+            history.pop()
+        return history
+
+    def _point(self, number: int, history: list[int]) -> None:
+        write_atomic(self.folder / "history", "".join(f"{entry}\n" for entry in history))
+        write_atomic(self.champion_path, f"{number}\n")
+
+    def _read(self, number: int) -> Release:
+        path = self.folder / f"{number:04d}"
+        try:
+            manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInput(f"Release {number} in {path} has no readable manifest.json: {error}.") from error
+        return Release(number, path, manifest)
+
+    def _sweep(self) -> None:
+        # Under the lock nobody builds, so what an earlier process left behind is dead.
+        for leftover in self.folder.glob(".building-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
