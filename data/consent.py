@@ -1,0 +1,112 @@
+"""Who allowed what: which texts may be kept and trained on, and how they are erased.
+
+Consent covers what a person says after giving it; withdrawal covers everything they ever said.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from data.schema import Consent, Generation, GenerationContext, ImportedText, MessageVersion, Rating, now
+
+CONSENT_VERSION = "2026-11"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One recorded answer of a person to the question of consent."""
+
+    at: datetime
+    granted: bool
+
+
+def consent_since(events: Iterable[Event]) -> datetime | None:
+    """Since when a person's words are covered, from their answers in order; None when they are not.
+
+    A second yes does not move the beginning; a no ends all cover, also of what was said before it.
+    """
+    since: datetime | None = None
+    for event in events:
+        if not event.granted:
+            since = None
+        elif since is None:
+            since = event.at
+    return since
+
+
+def covered(author: int | None, said_at: datetime, since: Mapping[int, datetime]) -> bool:
+    """Whether a text may be kept for training. An unknown author counts as refusing."""
+    return author is not None and author in since and said_at >= since[author]
+
+
+async def consents_since(session: AsyncSession) -> dict[int, datetime]:
+    """For every person who consents now: since when."""
+    events: dict[int, list[Event]] = {}
+    query = select(Consent.person_id, Consent.at, Consent.granted).order_by(Consent.id)
+    for person, at, granted in await session.execute(query):
+        events.setdefault(person, []).append(Event(at, granted))
+    since = {person: consent_since(answers) for person, answers in events.items()}
+    return {person: moment for person, moment in since.items() if moment is not None}
+
+
+async def expired_versions(session: AsyncSession, older_than: datetime) -> list[int]:
+    """The texts that nobody's consent covers and whose time is over: people's, and answers that may repeat them."""
+    since = await consents_since(session)
+    query = select(MessageVersion.id, MessageVersion.author_id, MessageVersion.created_at).where(
+        MessageVersion.text.is_not(None), MessageVersion.created_at < older_than, ~_is_answer(), ~_is_imported()
+    )
+    return [i for i, author, at in await session.execute(query) if not covered(author, at, since)]
+
+
+def _is_answer() -> ColumnElement[bool]:
+    return exists().where(Generation.version_id == MessageVersion.id)
+
+
+def _is_imported() -> ColumnElement[bool]:
+    # The operator who imported a row answers for the consent to it; it does not expire by itself.
+    return exists().where(ImportedText.version_id == MessageVersion.id)
+
+
+async def erase(session: AsyncSession, versions: Collection[int]) -> int:
+    """Remove texts for good, and with them every answer that was generated from them, since it may repeat them.
+
+    Returns how many texts were removed. The rows stay, so that what refers to them still holds, without words.
+    """
+    wanted = set(versions)
+    frontier = wanted
+    while frontier:  # an answer is context of later answers, which may repeat it in turn
+        answers: set[int] = set()
+        for chunk in _chunks(sorted(frontier)):
+            query = (
+                select(Generation.version_id)
+                .join(GenerationContext, GenerationContext.generation_id == Generation.id)
+                .where(GenerationContext.version_id.in_(chunk))
+            )
+            answers.update((await session.scalars(query)).all())
+            # A correction of such an answer is another person's rewriting of it.
+            correction = (
+                select(Rating.text_version_id)
+                .join(Generation, Generation.id == Rating.generation_id)
+                .where(Generation.version_id.in_(chunk), Rating.text_version_id.is_not(None))
+            )
+            answers.update(version for version in (await session.scalars(correction)).all() if version is not None)
+        frontier = answers - wanted
+        wanted |= frontier
+    erased = 0
+    for chunk in _chunks(sorted(wanted)):
+        statement = (
+            update(MessageVersion)
+            .where(MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None))
+            .values(text=None, erased_at=now())
+            .returning(MessageVersion.id)
+        )
+        erased += len((await session.scalars(statement)).all())
+    return erased
+
+
+def _chunks(items: list[int], size: int = 500) -> Iterable[list[int]]:
+    # SQLite limits the number of variables in a statement.
+    return (items[start : start + size] for start in range(0, len(items), size))

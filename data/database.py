@@ -1,0 +1,95 @@
+"""How the database is opened, read and written.
+
+Writes begin with BEGIN IMMEDIATE: a deferred transaction that turns into a writer fails at once when another process
+wrote in between, whatever the timeout. Reads begin with an explicit BEGIN, without which the driver opens no
+snapshot. Commits are synced to disk, so an acknowledged write survives a kill at any moment.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from data.home import private_dir
+from data.migrations import backup, migrate
+
+NAME = "parley.db"
+
+
+class Database:
+    """One SQLite database in WAL mode; any number of processes may have it open."""
+
+    def __init__(self, path: Path, engine: AsyncEngine) -> None:
+        self.path = path
+        self._engine = engine
+        self._writing_engine = engine.execution_options(parley_writes=True)
+        # SQLite has one writer; waiting here is fairer than its busy handler, which polls.
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, path: Path) -> "Database":
+        """Migrate to the current schema and open. Raises `BadInput` when a newer Parley wrote the database."""
+        await asyncio.to_thread(_prepare, path)
+        engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+        event.listen(engine.sync_engine, "connect", _configure)
+        event.listen(engine.sync_engine, "begin", _begin)
+        return cls(path, engine)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one moment of the database, however long it reads."""
+        async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session whose changes are on disk when the block ends, all of them or, if it raises, none."""
+        async with (
+            self._turn,
+            AsyncSession(self._writing_engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    async def truncate_log(self) -> None:
+        """Fold the write-ahead log into the database, so that erased texts are in neither file."""
+        async with self._turn, self._engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+
+    async def copy(self, target: Path) -> None:
+        """Copy the database as it stands at one moment to a file private to its owner."""
+        await asyncio.to_thread(backup, self.path, target)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+def _prepare(path: Path) -> None:
+    private_dir(path.parent)
+    path.touch(mode=0o600)
+    migrate(path)
+
+
+def _configure(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin` says, nowhere else
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "secure_delete=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("parley_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,61 @@
+"""Brings a database to the current schema: under a lock, after a backup, never backwards."""
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from filelock import FileLock
+from sqlalchemy import create_engine
+
+from data.errors import BadInput
+
+
+def migrate(database: Path) -> None:
+    """Migrate a SQLite database to the newest schema; make it when it is not there.
+
+    A database that an earlier version wrote is copied to `<name>.backup-<revision>` first. Raises `BadInput` when
+    a newer version of Parley wrote it: going on could lose what that version added.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    head = scripts.get_current_head()
+    with FileLock(f"{database}.migration-lock"):
+        engine = create_engine(f"sqlite:///{database}")
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                current = MigrationContext.configure(connection).get_current_revision()
+            if current == head:
+                return
+            known = {script.revision for script in scripts.walk_revisions()}
+            if current is not None and current not in known:
+                raise BadInput(
+                    f"{database} was written by a newer version of Parley (schema {current}; this version knows up "
+                    f"to {head}). Update Parley, or use the backup beside the database."
+                )
+            if current is not None:
+                backup(database, database.with_name(f"{database.name}.backup-{current}"))
+            with engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        finally:
+            engine.dispose()
+
+
+def backup(source: Path, target: Path) -> None:
+    """Copy a SQLite database as it stands at one moment, while others may use it; the copy appears whole.
+
+    The copy is private to its owner.
+    """
+    temporary = target.with_name(f".{target.name}.part")
+    temporary.unlink(missing_ok=True)
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(temporary)) as new:
+        old.backup(new)
+    temporary.replace(target)

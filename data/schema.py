@@ -1,0 +1,276 @@
+"""The tables. Texts stand in one place, `message_versions`; all else refers to them, so erasure reaches all."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time: stored as UTC without a zone (SQLite has none), always handed out with its zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Refuse times without a zone: they would silently mean this machine's."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored time needs its zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return value.replace(tzinfo=UTC) if value else None
+
+
+def now() -> datetime:
+    """The current time, with its zone."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """The registry of the tables below."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime, dict[str, Any]: JSON}
+
+
+class Person(Base):
+    """Somebody who wrote or rated: a random pseudonym, and a keyed hash by which a platform's id finds it again."""
+
+    __tablename__ = "people"
+    __table_args__ = (UniqueConstraint("platform", "id_hash"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pseudonym: Mapped[str] = mapped_column(String(40), unique=True)
+    platform: Mapped[str] = mapped_column(String(20))
+    id_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Consent(Base):
+    """One answer to the question whether Parley may train on what a person says from then on. Append-only."""
+
+    __tablename__ = "consents"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    granted: Mapped[bool]
+    text_version: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Server(Base):
+    """A Discord server. Whether its members may teach is its manager's choice, and off at first."""
+
+    __tablename__ = "servers"
+    __table_args__ = (UniqueConstraint("platform", "platform_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    platform: Mapped[str] = mapped_column(String(20))
+    platform_id: Mapped[str] = mapped_column(String(40))
+    may_teach: Mapped[bool] = mapped_column(default=False)
+    joined_at: Mapped[datetime] = mapped_column(default=now)
+    left_at: Mapped[datetime | None]
+
+
+class Setting(Base):
+    """One setting of one scope (installation, server, channel, conversation); the narrowest scope wins."""
+
+    __tablename__ = "settings"
+    __table_args__ = (UniqueConstraint("scope", "scope_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scope: Mapped[str] = mapped_column(String(20))
+    scope_id: Mapped[str] = mapped_column(String(40))
+    key: Mapped[str] = mapped_column(String(60))
+    value: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Conversation(Base):
+    """A tree of messages on one platform."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (UniqueConstraint("platform", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    platform: Mapped[str] = mapped_column(String(20))
+    key: Mapped[str] = mapped_column(String(80))
+    persona: Mapped[str] = mapped_column(String(40))
+    language: Mapped[str] = mapped_column(String(10))
+    server_id: Mapped[int | None] = mapped_column(ForeignKey("servers.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class MessageRow(Base):
+    """One place in a conversation's tree; what it says is in its newest version."""
+
+    __tablename__ = "messages"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"), index=True)
+    role: Mapped[str] = mapped_column(String(20))
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class PlatformMessage(Base):
+    """By which of a platform's messages a message is seen; a long answer is several of them."""
+
+    __tablename__ = "platform_messages"
+
+    platform: Mapped[str] = mapped_column(String(20), primary_key=True)
+    platform_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
+
+
+class MessageVersion(Base):
+    """A text, stored once, with its author. `text` is null after erasure; the row stays, so references hold."""
+
+    __tablename__ = "message_versions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"), index=True)
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"), index=True)
+    text: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    erased_at: Mapped[datetime | None]
+
+
+class SystemPrompt(Base):
+    """The text of a persona's system prompt as it was sent, each once."""
+
+    __tablename__ = "system_prompts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    text: Mapped[str]
+
+
+class Generation(Base):
+    """One answer of the model, with everything that made it."""
+
+    __tablename__ = "generations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), unique=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("message_versions.id"), unique=True)
+    system_prompt_id: Mapped[int] = mapped_column(ForeignKey("system_prompts.id"))
+    rendered_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    release: Mapped[int]
+    sampling: Mapped[dict[str, Any]]
+    seed: Mapped[int]
+    finish_reason: Mapped[str] = mapped_column(String(20))
+    prompt_tokens: Mapped[int | None]
+    completion_tokens: Mapped[int | None]
+    first_token_seconds: Mapped[float | None]
+    platform: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class GenerationContext(Base):
+    """Which message versions a generation was given, in order, behind its system prompt."""
+
+    __tablename__ = "generation_context"
+    __table_args__ = (Index("ix_generation_context_version_id", "version_id"),)
+
+    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("message_versions.id"))
+
+
+class Rating(Base):
+    """One event of feedback. Append-only; what holds now is derived from the events in their order."""
+
+    __tablename__ = "ratings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source_id: Mapped[str] = mapped_column(String(120), unique=True)
+    rater_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), index=True)
+    other_id: Mapped[int | None] = mapped_column(ForeignKey("generations.id"), index=True)
+    value: Mapped[str | None] = mapped_column(String(20))
+    text_version_id: Mapped[int | None] = mapped_column(ForeignKey("message_versions.id"))
+    platform: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ImportedRow(Base):
+    """A row that came from a file. `source_id` makes a second import of the same row a no-op."""
+
+    __tablename__ = "imported_rows"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source_id: Mapped[str] = mapped_column(String(120), unique=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    label: Mapped[bool | None]
+    persona: Mapped[str | None] = mapped_column(String(40))
+    language: Mapped[str | None] = mapped_column(String(10))
+    source: Mapped[str | None] = mapped_column(String(80))
+    weight: Mapped[float]
+    platform: Mapped[str] = mapped_column(String(20))
+    consented: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ImportedText(Base):
+    """One message of an imported row: in which part of the row, at which place, by which text."""
+
+    __tablename__ = "imported_texts"
+    __table_args__ = (Index("ix_imported_texts_version_id", "version_id"),)
+
+    row_id: Mapped[int] = mapped_column(ForeignKey("imported_rows.id"), primary_key=True)
+    part: Mapped[str] = mapped_column(String(20), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    role: Mapped[str] = mapped_column(String(20))
+    version_id: Mapped[int] = mapped_column(ForeignKey("message_versions.id"))
+
+
+class FoldGroup(Base):
+    """The fold of a group of near-duplicate conversations: assigned once, then permanent."""
+
+    __tablename__ = "folds"
+
+    group_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    fold: Mapped[str] = mapped_column(String(20))
+    assigned_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class FoldMember(Base):
+    """To which group a prompt belongs, by its keyed fingerprint; the signature finds near-duplicates of it."""
+
+    __tablename__ = "fold_members"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    group_id: Mapped[str] = mapped_column(ForeignKey("folds.group_id"), index=True)
+    signature: Mapped[bytes]
+
+
+class ReleaseRow(Base):
+    """A release that a round wrote, so that generations and figures can be told apart by it."""
+
+    __tablename__ = "releases"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    base: Mapped[str]
+    manifest_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    promoted_at: Mapped[datetime | None]
+
+
+class Tombstone(Base):
+    """That something was erased, by keyed hash only, so that it does not come back with an import or a backup."""
+
+    __tablename__ = "tombstones"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    ref_hash: Mapped[str] = mapped_column(String(64), index=True)
+    reason: Mapped[str] = mapped_column(String(20))
+    at: Mapped[datetime] = mapped_column(default=now)
