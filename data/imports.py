@@ -1,0 +1,67 @@
+"""Brings rows from files into the store, and hands them out again."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from data import schema
+from data.datasets import Collected, collect
+from data.home import installation_key
+from data.rows import PARTS, Row
+from data.store import Store
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did: new rows by kind, and how many were there already."""
+
+    new: Counter[str] = field(default_factory=Counter)
+    known: int = 0
+
+
+async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
+    """Store rows, all or none. A row whose id (or, without one, content) is there already is not stored again.
+
+    Rows say by `platform` and `consent` where they come from and whether they may be trained on; what says neither
+    counts as the importing operator's own, for which they answer.
+    """
+    result = Imported()
+    async with store.database.write() as session:
+        known = set((await session.scalars(select(schema.ImportedRow.source_id))).all())
+        for row in rows:
+            source_id = f"import:{row.id}"
+            if source_id in known:
+                result.known += 1
+                continue
+            known.add(source_id)
+            stored = schema.ImportedRow(
+                source_id=source_id,
+                kind=row.kind,
+                label=row.data.get("label"),
+                persona=row.extra.get("persona"),
+                language=row.extra.get("language"),
+                source=row.extra.get("source"),
+                weight=float(row.extra.get("weight", 1.0)),
+                platform=row.extra.get("platform") or "import",
+                consented=row.extra.get("consent", True) is not False,
+            )
+            session.add(stored)
+            texts = [(part, i, m) for part in PARTS[row.kind] for i, m in enumerate(row.data[part])]
+            versions = [schema.MessageVersion(text=message["content"]) for _, _, message in texts]
+            session.add_all(versions)
+            await session.flush()
+            session.add_all(
+                schema.ImportedText(row_id=stored.id, part=part, position=i, role=m["role"], version_id=version.id)
+                for (part, i, m), version in zip(texts, versions, strict=True)
+            )
+            result.new[row.kind] += 1
+    return result
+
+
+async def collect_rows(store: Store, *, discord_permission: str | None) -> Collected:
+    """The rows of an installation that may be used now; new ones get their permanent fold."""
+    key = installation_key(store.database.path.parent)
+    async with store.database.write() as session:
+        return await collect(session, session, key, discord_permission=discord_permission)

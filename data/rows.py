@@ -1,0 +1,187 @@
+"""The rows that training takes: JSON lines in TRL's conversational formats, checked when they are read.
+
+    demonstration         {"messages": [{"role": ..., "content": ...}, ...]}
+    preference            {"prompt": [...], "chosen": [one assistant message], "rejected": [one assistant message]}
+    labelled completion   {"prompt": [...], "completion": [one assistant message], "label": true}
+    prompt                {"prompt": [...]}
+
+Extra keys travel along and are ignored by the trainers.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data.chat import Message
+from data.errors import BadInput, nearest
+from data.home import write_atomic
+
+# The parts of a row that hold messages, by kind. The order says how a kind is recognised: the most specific first.
+PARTS: dict[str, tuple[str, ...]] = {
+    "preference": ("prompt", "chosen", "rejected"),
+    "labelled": ("prompt", "completion"),
+    "demonstration": ("messages",),
+    "prompt": ("prompt",),
+}
+KINDS: tuple[str, ...] = ("demonstration", "preference", "labelled", "prompt")
+ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: `data` holds TRL's keys only, `extra` what travels along, `line` where it stood in its file."""
+
+    kind: str
+    data: dict[str, Any]
+    extra: dict[str, Any] = field(default_factory=dict)
+    line: int = 0
+
+    @property
+    def messages(self) -> list[Message]:
+        """The conversation up to the answer: a demonstration's messages, else the prompt."""
+        found: list[Message] = self.data.get("messages") or self.data["prompt"]
+        return found
+
+    @property
+    def id(self) -> str:
+        """The row's own id, or one made of its content."""
+        return str(self.extra.get("id") or content_id(self.data))
+
+
+def content_id(data: dict[str, Any]) -> str:
+    """An id made of a row's content, the same for the same content."""
+    canonical = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def read_rows(path: Path, kind: str | None = None) -> list[Row]:
+    """Read and check a file of rows; `kind` demands that all are of one kind.
+
+    Raises `BadInput` naming file, line and field, and what was expected there, at the first row that is wrong.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise BadInput(f"There is no file {path}.") from None
+    except IsADirectoryError:
+        raise BadInput(f"{path} is a folder; name a file of JSON lines.") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
+    # Not splitlines(): it also splits at the line separators that a JSON string may contain.
+    lines = text.split("\n")
+    rows = [_row(path, number, line, kind) for number, line in enumerate(lines, 1) if line.strip()]
+    if not rows:
+        raise BadInput(f"{path} holds no rows; expected one JSON object a line.")
+    return rows
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows as JSON lines in one step, private to the owner."""
+    write_atomic(path, "".join(json.dumps({**row.data, **row.extra}, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _row(path: Path, number: int, line: str, wanted: str | None) -> Row:
+    try:
+        return parse_row(json.loads(line), wanted, number)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}).") from None
+    except BadInput as error:
+        raise BadInput(f"{path}, line {number}{error}") from None
+
+
+def parse_row(entry: object, wanted: str | None = None, line: int = 0) -> Row:
+    """Check one row. The sentence of the `BadInput` that it raises continues a place: `, field 'x': ...`."""
+    if not isinstance(entry, dict):
+        raise BadInput(f": expected a JSON object, found {type(entry).__name__}.")
+    kind = wanted or next((name for name, parts in PARTS.items() if all(part in entry for part in parts)), None)
+    if kind is None:
+        found = ", ".join(map(repr, entry)) or "nothing"
+        raise BadInput(
+            ": expected the keys of a demonstration (messages), preference (prompt, chosen, rejected), labelled "
+            f"completion (prompt, completion, label) or prompt (prompt); found {found}.{_hint(entry)}"
+        )
+    for part in PARTS[kind]:
+        if part not in entry:
+            raise BadInput(f", field {part!r}: missing in a {kind} row.{nearest(part, entry)}")
+        _check_messages(part, entry[part])
+    _check_turns(kind, entry)
+    keys = (*PARTS[kind], "label") if kind == "labelled" else PARTS[kind]
+    _check_extra(entry)
+    return Row(
+        kind,
+        {key: _clean(entry[key]) for key in keys},
+        {key: value for key, value in entry.items() if key not in keys},
+        line,
+    )
+
+
+def _clean(value: Any) -> Any:
+    # Only what the formats know reaches a trainer; a stray key in a message would change some templates' output.
+    if isinstance(value, list):
+        return [{"role": message["role"], "content": message["content"]} for message in value]
+    return value
+
+
+def _hint(entry: dict[str, Any]) -> str:
+    known = {part for parts in PARTS.values() for part in parts}
+    hints = (nearest(key, known) for key in entry if key not in known)
+    return next((hint for hint in hints if hint), "")
+
+
+def _check_messages(part: str, messages: object) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise BadInput(f", field {part!r}: expected a list of messages, found {_shown(messages)}.")
+    for position, message in enumerate(messages):
+        where = f", field '{part}[{position}]"
+        if not isinstance(message, dict):
+            raise BadInput(f"{where}': expected a message with role and content, found {_shown(message)}.")
+        for key in ("role", "content"):
+            if key not in message:
+                raise BadInput(f"{where}.{key}': missing.{nearest(key, message)}")
+        if message["role"] not in ROLES:
+            raise BadInput(f"{where}.role': expected system, user or assistant, found {_shown(message['role'])}.")
+        if not isinstance(message["content"], str):
+            raise BadInput(f"{where}.content': expected a text, found {_shown(message['content'])}.")
+        if message["role"] == "system" and (position or part not in ("messages", "prompt")):
+            raise BadInput(f"{where}.role': a system message can only be the first one.")
+        if message["role"] != "system" and not message["content"].strip():
+            raise BadInput(f"{where}.content': empty.")
+
+
+def _check_turns(kind: str, entry: dict[str, Any]) -> None:
+    if kind == "demonstration":
+        if entry["messages"][-1]["role"] != "assistant":
+            raise BadInput(", field 'messages': the last message must be the assistant's, it is what is learnt.")
+        if all(message["role"] != "user" for message in entry["messages"]):
+            raise BadInput(", field 'messages': expected a user's message before the assistant's.")
+        return
+    if entry["prompt"][-1]["role"] != "user":
+        raise BadInput(", field 'prompt': the last message must be the user's, it is what is answered.")
+    for part in PARTS[kind][1:]:
+        if len(entry[part]) != 1 or entry[part][0]["role"] != "assistant":
+            raise BadInput(f", field {part!r}: expected exactly one assistant message.")
+    if kind == "preference" and entry["chosen"][0]["content"] == entry["rejected"][0]["content"]:
+        raise BadInput(", field 'rejected': the same text as 'chosen'; a preference needs two answers.")
+    if kind == "labelled" and not isinstance(entry.get("label"), bool):
+        raise BadInput(f", field 'label': expected true or false, found {_shown(entry.get('label'))}.")
+
+
+def _check_extra(entry: dict[str, Any]) -> None:
+    for key in ("persona", "language", "source", "id", "platform"):
+        if entry.get(key) is not None and not isinstance(entry[key], str):
+            raise BadInput(f", field {key!r}: expected a text, found {_shown(entry[key])}.")
+    if entry.get("consent") is not None and not isinstance(entry["consent"], bool):
+        raise BadInput(f", field 'consent': expected true or false, found {_shown(entry['consent'])}.")
+    weight = entry.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+        raise BadInput(f", field 'weight': expected a number of at least 0, found {_shown(weight)}.")
+
+
+def _shown(value: object) -> str:
+    # Rows are people's words: an error names the type of what it found and a little of short, simple values only.
+    if isinstance(value, bool | int | float) or value is None:
+        return json.dumps(value)
+    return f"{value!r}" if isinstance(value, str) and len(value) <= 20 else type(value).__name__

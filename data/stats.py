@@ -1,0 +1,72 @@
+"""Shows what an installation holds: rows by persona, language and fold, what is held back and why, and who rated."""
+
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import func, select
+
+from data import schema
+from data.datasets import Collected
+from data.folds import SHARES
+from data.imports import collect_rows
+from data.rows import KINDS
+from data.store import Store
+
+
+async def print_stats(store: Store, *, discord_permission: str | None) -> None:
+    """Print the tables to standard output."""
+    collected = await collect_rows(store, discord_permission=discord_permission)
+    console = Console()
+    if not collected.rows and not collected.dropped:
+        console.print("Nothing is stored yet. Chat and rate (`make run`), or import rows (`python -m data import`).")
+        return
+    console.print(_by_persona(collected))
+    console.print(_by_fold(collected))
+    if collected.dropped:
+        console.print(_held_back(collected))
+    if raters := await _raters(store):
+        console.print(raters)
+
+
+def _by_persona(collected: Collected) -> Table:
+    table = Table("persona", "language", *KINDS, title="Rows that may be used")
+    counts = Counter(
+        (str(f.row.extra.get("persona", "-")), str(f.row.extra.get("language", "-")), f.row.kind)
+        for f in collected.rows
+    )
+    for persona, language in sorted({key[:2] for key in counts}):
+        table.add_row(persona, language, *(str(counts[persona, language, kind]) for kind in KINDS))
+    table.add_section()
+    table.add_row("all", "", *(str(sum(f.row.kind == kind for f in collected.rows)) for kind in KINDS))
+    return table
+
+
+def _by_fold(collected: Collected) -> Table:
+    table = Table("fold", *KINDS, title="By fold (only `train` trains the model; `gate` trains nothing, ever)")
+    counts = Counter((f.fold, f.row.kind) for f in collected.rows)
+    for fold in SHARES:
+        table.add_row(fold, *(str(counts[fold, kind]) for kind in KINDS))
+    return table
+
+
+def _held_back(collected: Collected) -> Table:
+    table = Table("kind", "reason", "rows", title="Held back")
+    for kind, reasons in collected.dropped_counts().items():
+        for reason, count in reasons.items():
+            table.add_row(kind, reason, str(count))
+    return table
+
+
+async def _raters(store: Store) -> Table | None:
+    query = (
+        select(schema.Person.pseudonym, schema.Rating.platform, func.count())
+        .join(schema.Rating, schema.Rating.rater_id == schema.Person.id)
+        .group_by(schema.Person.pseudonym, schema.Rating.platform)
+        .order_by(func.count().desc())
+    )
+    table = Table("rater", "platform", "ratings", title="Raters")
+    async with store.database.read() as session:
+        for pseudonym, platform, count in (await session.execute(query)).tuples():
+            table.add_row(pseudonym, platform, str(count))
+    return table if table.row_count else None
