@@ -1,0 +1,44 @@
+# Parley's commands. Each does its own set-up through `setup`, which does nothing when it is done.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BASE := smollm2-135m
+export PARLEY_HOME ?= var
+export PARLEY_BASES ?= var/bases
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test lint types
+
+help: ## show these lines
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-7s %s\n", $$1, $$2}'
+
+setup: $(VENV)/ready $(PARLEY_BASES)/$(BASE)/hf/config.json ## make the virtual environment and fetch the base model
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; \
+	  sys.exit(v < (3, 11) and f"Parley needs Python 3.11 or newer; $(PYTHON) is {v[0]}.{v[1]}. Try: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV) (about 2 GB, some minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bot,train,dev]'
+	@touch $@
+
+$(PARLEY_BASES)/$(BASE)/hf/config.json: | $(VENV)/ready
+	@$(BIN)/python -m data fetch $(BASE)
+	@$(BIN)/python -m alignment.models $(BASE)
+
+demo: setup ## show the whole loop: import, train, evaluate, release, compare (DEMO=short for a quick look)
+	@deploy/demo.sh $(DEMO)
+
+run: setup ## start the bot: on Discord with DISCORD_TOKEN set, else as a chat in this terminal
+	@$(BIN)/python -m bot
+
+test: setup ## run all tests
+	@$(BIN)/python -m pytest
+
+lint: setup ## check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup ## check types
+	@$(BIN)/mypy

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The whole loop in one go, without Discord and without a GPU, in a home of its own (var/demo).
+# Called by `make demo`; `make demo DEMO=short` trains on a handful of rows only, to show that everything runs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=.venv/bin/python
+real_home=${PARLEY_HOME:-var}
+export PARLEY_BASES=${PARLEY_BASES:-$real_home/bases}
+export PARLEY_HOME=$real_home/demo
+
+size=${1:-full}
+case $size in
+  full) limits=(--max_demonstrations 96 --max_preferences 48 --questions 8) ;;
+  short) limits=(--max_demonstrations 16 --max_preferences 8 --questions 2) ;;
+  *) echo "demo: expected 'full' or 'short', found '$size'." >&2; exit 2 ;;
+esac
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+
+if [ -e "$PARLEY_HOME" ]; then
+  rm -rf "$PARLEY_HOME.before"
+  mv "$PARLEY_HOME" "$PARLEY_HOME.before"
+  echo "The demo begins anew; what an earlier one made is in $PARLEY_HOME.before now."
+fi
+mkdir -p "$PARLEY_HOME"
+# Every installation draws a secret key that decides which rows are held out. The demo's is fixed and no secret, so
+# that everybody sees it train on the same part of the seed rows and judge by the same others.
+printf 'parley: the demo has a fixed key' > "$PARLEY_HOME/key"
+chmod 600 "$PARLEY_HOME/key"
+
+say "1. Import the feedback that ships with Parley"
+$python -m data import data/seed/*/*.jsonl
+say "2. What it holds"
+$python -m data stats
+say "3. One round: train, evaluate, write a release, let the gate decide"
+set +e
+$python -m alignment.round "${limits[@]}"
+verdict=$?
+set -e
+[ $verdict -le 1 ] || exit $verdict
+
+say "Done in $((SECONDS / 60)) min $((SECONDS % 60)) s."
+if [ $verdict -eq 1 ]; then
+  echo "The gate refused the candidate, so the base model goes on serving. With a handful of rows that is to be expected."
+fi
+echo "Chat with the champion, and rate its answers:   make run PARLEY_HOME=$PARLEY_HOME"
+echo "Train on your ratings, then let the gate decide: PARLEY_HOME=$PARLEY_HOME $python -m alignment.round"
