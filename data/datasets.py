@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import folds, schema
-from data.chat import Message
+from data.chat import Message, numbered_speakers
 from data.consent import consents_since, covered
 from data.home import keyed_hash
 from data.personas import LANGUAGES, PERSONAS, persona
@@ -33,6 +33,9 @@ UNFINISHED = "the answer did not end by itself"
 SAME_TEXT = "chosen and rejected are the same text"
 DUPLICATE = "the same row is there already"
 CONTRADICTED = "as many people said the opposite"
+OTHER_PROMPT = "the two answers were given to different prompts"
+
+IMPORT = "import"  # the platform of rows that the operator brought as their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ async def _imported(session: AsyncSession) -> list[_Candidate]:
         .join(schema.MessageVersion, schema.MessageVersion.id == schema.ImportedText.version_id)
         .order_by(schema.ImportedText.row_id, schema.ImportedText.part, schema.ImportedText.position)
     )
-    for entry, text in (await session.execute(query)).tuples():
+    for entry, text in await session.execute(query):
         texts[entry.row_id].append((entry, text))
     rows = await session.scalars(select(schema.ImportedRow).order_by(schema.ImportedRow.id))
     return [_imported_row(row, texts[row.id]) for row in rows]
@@ -172,8 +175,13 @@ def _imported_row(row: schema.ImportedRow, texts: Sequence[tuple[schema.Imported
         source=row.source or "import",
         label=row.label,
         weight=row.weight,
-        id=row.source_id.removeprefix("import:"),
+        id=row.source_id.removeprefix(imported_id(row.kind, "")),
     )
+
+
+def imported_id(kind: str, row_id: str) -> str:
+    """By what a row is known again when it is imported a second time; rows of two kinds may have one id."""
+    return f"{IMPORT}:{kind}:{row_id}"
 
 
 def _anchor(messages: Sequence[Message], conversation: str | None) -> folds.Anchor:
@@ -196,11 +204,10 @@ class _Answer:
 
     def prompt(self) -> list[Message]:
         """What the model was given. Several people in it become Person 1, Person 2, in the order of speaking."""
-        people = list(dict.fromkeys(text.author for role, text in self.context if role == "user"))
+        names = iter(numbered_speakers([text.author for role, text in self.context if role == "user"]))
         messages = [Message(role="system", content=self.system_prompt)] if self.system_prompt else []
         for role, text in self.context:
-            several = role == "user" and len(people) > 1
-            name = f"Person {people.index(text.author) + 1}: " if several else ""
+            name = next(names) if role == "user" else ""
             messages.append(Message(role=role, content=name + (text.text or "")))
         return messages
 
@@ -233,10 +240,14 @@ async def _rated(session: AsyncSession) -> list[_Candidate]:
     standing = _standing(await _events(session))
     rows = [*_corrections(standing, answers, since), *_comparisons(standing, answers, since)]
     rows += _votes(standing, answers, since)
-    prompts: dict[str, _Answer] = {answer.generation.rendered_sha256: answer for answer in answers.values()}
-    for answer in prompts.values():
-        rows.append(_candidate("prompt", answer, {"prompt": answer.prompt()}, answer.problem(since, finished=False)))
-    return rows
+    prompts: dict[str, _Candidate] = {}
+    for answer in answers.values():
+        prompt = {"prompt": answer.prompt()}
+        candidate = _candidate("prompt", (answer,), prompt, answer.problem(since, finished=False))
+        known = prompts.setdefault(answer.generation.rendered_sha256, candidate)
+        if known.problem is not None and candidate.problem is None:
+            prompts[answer.generation.rendered_sha256] = candidate  # somebody else who asked the same consents
+    return [*rows, *prompts.values()]
 
 
 async def _answers(session: AsyncSession) -> dict[int, _Answer]:
@@ -245,7 +256,7 @@ async def _answers(session: AsyncSession) -> dict[int, _Answer]:
     query = select(schema.MessageVersion, schema.MessageRow.role).outerjoin(
         schema.MessageRow, schema.MessageRow.id == schema.MessageVersion.message_id
     )
-    for version, role in (await session.execute(query)).tuples():
+    for version, role in await session.execute(query):
         versions[version.id] = _Text(version.text, version.author_id, version.created_at)
         roles[version.id] = role or "user"
     answers: dict[int, _Answer] = {}
@@ -255,7 +266,7 @@ async def _answers(session: AsyncSession) -> dict[int, _Answer]:
         .join(schema.Conversation, schema.Conversation.id == schema.Generation.conversation_id)
         .order_by(schema.Generation.id)
     )
-    for generation, system_prompt, conversation in (await session.execute(generations)).tuples():
+    for generation, system_prompt, conversation in await session.execute(generations):
         answers[generation.id] = _Answer(generation, system_prompt, conversation)
         answers[generation.id].answer = versions[generation.version_id]
     context = select(schema.GenerationContext).order_by(
@@ -275,12 +286,12 @@ async def _events(session: AsyncSession) -> list[_Event]:
     )
     return [
         _Event(rating, _Text(text.text, text.author_id, text.created_at) if text else None, pseudonym)
-        for rating, pseudonym, text in (await session.execute(query)).tuples()
+        for rating, pseudonym, text in await session.execute(query)
     ]
 
 
 def _standing(events: Iterable[_Event]) -> list[_Event]:
-    """What holds now of the events: a rater's newest vote an answer, nothing that was taken back or made void."""
+    """What holds now of the events: a rater's newest word on an answer or a pair, nothing taken back or made void."""
     standing: dict[int, _Event] = {}
     about: dict[int, set[int]] = defaultdict(set)  # generation -> the standing ratings that are about it
     for event in events:
@@ -291,8 +302,13 @@ def _standing(events: Iterable[_Event]) -> list[_Event]:
             replaced = set(about[rating.generation_id])
         elif rating.kind == "retraction":
             replaced = mine
-        elif rating.kind in ("vote", "correction"):
-            replaced = {i for i in mine if standing[i].rating.kind == rating.kind}
+        elif rating.kind in ("vote", "correction", "comparison"):
+            pair = set(_targets(rating))
+            replaced = {
+                i
+                for i in mine
+                if standing[i].rating.kind == rating.kind and set(_targets(standing[i].rating)) == pair
+            }
         for old in replaced:
             for target in _targets(standing.pop(old).rating):
                 about[target].discard(old)
@@ -324,8 +340,11 @@ def _corrections(
         corrected = [Message(role="assistant", content=event.text.text or "")]
         demonstration = {"messages": [*answer.prompt(), *corrected]}
         problem = mine or answer.problem(since, finished=False)
-        yield _candidate("demonstration", answer, demonstration, problem, (event.rater,))
-        yield _preference(answer, corrected, answer.completion(), mine or answer.problem(since, finished=True), event)
+        yield _candidate("demonstration", (answer,), demonstration, problem, (event.rater,), words=event)
+        problem = mine or answer.problem(since, finished=True)
+        same = SAME_TEXT if corrected == answer.completion() else None
+        parts = {"prompt": answer.prompt(), "chosen": corrected, "rejected": answer.completion()}
+        yield _candidate("preference", (answer,), parts, problem or same, (event.rater,), words=event)
 
 
 def _comparisons(
@@ -335,13 +354,16 @@ def _comparisons(
         if event.rating.kind != "comparison" or event.rating.other_id is None:
             continue
         first, second = answers[event.rating.generation_id], answers[event.rating.other_id]
-        # A tie teaches no preference, and only answers to the very same prompt form a pair.
-        if event.rating.value not in ("a", "b") or first.prompt() != second.prompt():
-            continue
+        if event.rating.value not in ("a", "b"):
+            continue  # a tie teaches no preference
         better, worse = (first, second) if event.rating.value == "a" else (second, first)
         problems = (better.problem(since, finished=True), worse.problem(since, finished=True))
         problem = _rater_problem(event, since) or next((p for p in problems if p), None)
-        yield _preference(better, better.completion(), worse.completion(), problem, event)
+        if first.prompt() != second.prompt():
+            problem = problem or OTHER_PROMPT  # only answers to the very same prompt form a pair
+        same = SAME_TEXT if better.completion() == worse.completion() else None
+        parts = {"prompt": better.prompt(), "chosen": better.completion(), "rejected": worse.completion()}
+        yield _candidate("preference", (better, worse), parts, problem or same, (event.rater,))
 
 
 def _votes(
@@ -352,9 +374,11 @@ def _votes(
         if event.rating.kind == "vote":
             votes[event.rating.generation_id].append(event)
     score: dict[int, int] = {}
+    raters: dict[int, set[str]] = {}
     problems: dict[int, str | None] = {}
     for generation, cast in votes.items():
         allowed = [event for event in cast if _rater_problem(event, since) is None]
+        raters[generation] = {event.rater for event in allowed}
         score[generation] = sum(1 if event.rating.value == "up" else -1 for event in allowed)
         problem = answers[generation].problem(since, finished=True)
         problem = problem or (None if allowed else NO_CONSENT)
@@ -366,42 +390,40 @@ def _votes(
         up = [g for g in group if problems[g] is None and score[g] > 0]
         down = [g for g in group if problems[g] is None and score[g] < 0]
         for good, bad in product(up, down):
-            raters = tuple(sorted({event.rater for g in (good, bad) for event in votes[g]}))
             better, worse = answers[good].completion(), answers[bad].completion()
             same = SAME_TEXT if better == worse else None
             parts = {"prompt": answers[good].prompt(), "chosen": better, "rejected": worse}
-            yield _candidate("preference", answers[good], parts, same, raters)
-        if up and down:
-            continue  # the pairs say it already
+            pair = (answers[good], answers[bad])
+            yield _candidate("preference", pair, parts, same, tuple(sorted(raters[good] | raters[bad])))
         for g in group:
+            if up and down and problems[g] is None:
+                continue  # the pairs say it already
             parts = {"prompt": answers[g].prompt(), "completion": answers[g].completion()}
-            raters = tuple(sorted({event.rater for event in votes[g]}))
-            yield _candidate("labelled", answers[g], parts, problems[g], raters, label=score[g] > 0)
-
-
-def _preference(
-    answer: _Answer, chosen: list[Message], rejected: list[Message], problem: str | None, event: _Event
-) -> _Candidate:
-    same = SAME_TEXT if chosen == rejected else None
-    parts = {"prompt": answer.prompt(), "chosen": chosen, "rejected": rejected}
-    return _candidate("preference", answer, parts, problem or same, (event.rater,))
+            who = tuple(sorted(raters[g]))
+            yield _candidate("labelled", (answers[g],), parts, problems[g], who, label=score[g] > 0)
 
 
 def _candidate(
     kind: str,
-    answer: _Answer,
+    answers: Sequence[_Answer],
     parts: dict[str, list[Message]],
     problem: str | None,
     raters: tuple[str, ...] = (),
     label: bool | None = None,
+    words: _Event | None = None,
 ) -> _Candidate:
+    answer = answers[0]
     prompt = parts.get("prompt") or parts["messages"]
+    # A row came through Discord when any text in it did: the conversation, or the rater's words about another one.
+    platforms = {a.generation.platform for a in answers} | {a.conversation.platform for a in answers}
+    if words is not None:
+        platforms.add(words.rating.platform)
     return _Candidate(
         kind=kind,
         parts=parts,
         problem=problem,
         anchor=_anchor(prompt, str(answer.conversation.id)),
-        platform=answer.generation.platform,
+        platform="discord" if "discord" in platforms else answer.generation.platform,
         persona=answer.conversation.persona,
         language=answer.conversation.language,
         source="feedback",

@@ -25,7 +25,8 @@ from data.schema import FoldGroup, FoldMember
 SHARES: dict[str, float] = {"train": 0.70, "judge_train": 0.10, "judge": 0.05, "gate": 0.15}
 _PERMUTATIONS = 64
 _SCHEME: Literal["affine32"] = "affine32"  # of datasketch; stored signatures are only comparable within one
-_SIMILAR = 0.8
+_SIMILAR = 0.7  # of two texts' shingles; one word of ten changed is about 0.8
+_CANDIDATE = 0.5  # an index for 0.7 alone would miss half of what is just above it, so it proposes more
 _SHINGLE = 5
 
 
@@ -50,19 +51,21 @@ def fold_of(key: bytes, group: str) -> str:
 def normalised(text: str) -> str:
     """The text without what does not make it another: case, width, punctuation, spacing."""
     plain = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(re.findall(r"\w+", plain)) or plain.strip()
+    return "".join(re.findall(r"\w+", plain)) or plain.strip()
 
 
 async def assign(session: AsyncSession, key: bytes, anchors: Iterable[Anchor]) -> list[str]:
     """The folds of rows with these anchors, in order; new groups are stored in the session's transaction."""
     stored = await session.execute(select(FoldGroup.group_id, FoldGroup.fold))
-    groups: dict[str, str] = dict(stored.tuples().all())
+    groups: dict[str, str] = dict(stored.all())
     members: dict[str, str] = {}
-    index = MinHashLSH(threshold=_SIMILAR, num_perm=_PERMUTATIONS)
+    signatures: dict[str, MinHash] = {}
+    index = MinHashLSH(threshold=_CANDIDATE, num_perm=_PERMUTATIONS)
     for member in await session.scalars(select(FoldMember)):
         members[member.fingerprint] = member.group_id
         if member.signature:
-            index.insert(member.fingerprint, _from_bytes(member.signature), check_duplication=False)
+            signatures[member.fingerprint] = _from_bytes(member.signature)
+            index.insert(member.fingerprint, signatures[member.fingerprint], check_duplication=False)
     folds = []
     for anchor in anchors:
         text = normalised(anchor.text)
@@ -72,8 +75,9 @@ async def assign(session: AsyncSession, key: bytes, anchors: Iterable[Anchor]) -
         signature = None
         if fingerprint not in members:
             signature = _signature(text, key)
-            near = sorted(index.query(signature))  # sorted: the same answer in every process
-            known = known or (members[near[0]] if near else None)
+            alike = ((signature.jaccard(signatures[name]), name) for name in index.query(signature))
+            near, name = max(alike, default=(0.0, ""))  # the nearest: the same answer in every process
+            known = known or (members[name] if near >= _SIMILAR else None)
         group = known or fingerprint
         if group not in groups:
             groups[group] = fold_of(key, group)
@@ -81,6 +85,7 @@ async def assign(session: AsyncSession, key: bytes, anchors: Iterable[Anchor]) -
             await session.flush()
         if signature is not None:
             members[fingerprint] = group
+            signatures[fingerprint] = signature
             index.insert(fingerprint, signature, check_duplication=False)
             session.add(FoldMember(fingerprint=fingerprint, group_id=group, signature=_to_bytes(signature)))
         if conversation is not None and conversation not in members:

@@ -21,7 +21,9 @@ def bases_dir() -> Path:
 
 def private_dir(path: Path) -> Path:
     """Create a folder (and its parents) that only its owner can read; return it."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.is_dir():
+        private_dir(path.parent)  # `mkdir(parents=True)` would make the parents as readable as the umask allows
+        path.mkdir(exist_ok=True, mode=0o700)
     return path
 
 

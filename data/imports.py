@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from data import schema
-from data.datasets import Collected, collect
+from data.datasets import IMPORT, Collected, collect, imported_id
 from data.home import installation_key
 from data.rows import PARTS, Row
 from data.store import Store
@@ -25,17 +25,18 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
     """Store rows, all or none. A row whose id (or, without one, content) is there already is not stored again.
 
     Rows say by `platform` and `consent` where they come from and whether they may be trained on; what says neither
-    counts as the importing operator's own, for which they answer.
+    counts as the importing operator's own, for which they answer. What names a platform needs a plain yes.
     """
     result = Imported()
     async with store.database.write() as session:
         known = set((await session.scalars(select(schema.ImportedRow.source_id))).all())
         for row in rows:
-            source_id = f"import:{row.id}"
+            source_id = imported_id(row.kind, row.id)
             if source_id in known:
                 result.known += 1
                 continue
             known.add(source_id)
+            platform = (row.extra.get("platform") or IMPORT).strip().lower()  # "Discord" is Discord, by any spelling
             stored = schema.ImportedRow(
                 source_id=source_id,
                 kind=row.kind,
@@ -44,8 +45,8 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 language=row.extra.get("language"),
                 source=row.extra.get("source"),
                 weight=float(row.extra.get("weight", 1.0)),
-                platform=row.extra.get("platform") or "import",
-                consented=row.extra.get("consent", True) is not False,
+                platform=platform,
+                consented=row.extra.get("consent", platform == IMPORT) is True,
             )
             session.add(stored)
             texts = [(part, i, m) for part in PARTS[row.kind] for i, m in enumerate(row.data[part])]

@@ -53,8 +53,8 @@ class Releases:
         """Every complete release, oldest first."""
         if not self.folder.is_dir():
             return []
-        names = sorted(p.name for p in self.folder.iterdir() if p.name.isdecimal() and p.is_dir())
-        return [self._read(int(name)) for name in names]
+        numbers = sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdecimal() and p.is_dir())
+        return [self._read(number) for number in numbers]
 
     def get(self, number: int) -> Release:
         """One release; `BadInput` when there is none of that number."""
@@ -67,12 +67,15 @@ class Releases:
     def champion(self) -> int:
         """The number of the release that serves; 0 stands for the base model, before the first promotion."""
         try:
-            text = self.champion_path.read_text().strip()
+            raw = self.champion_path.read_bytes().strip()
         except FileNotFoundError:
             return BASE_RELEASE
-        if not text.isdecimal():
-            raise BadInput(f"{self.champion_path} should hold the number of the release that serves, alone.")
-        return int(text)
+        if not raw.isdigit():
+            raise BadInput(
+                f"{self.champion_path} should hold the number of the release that serves, alone, and holds something "
+                "else. Write it anew, or remove the file to serve the base model."
+            )
+        return int(raw)
 
     def create(self, build: Callable[[Path], dict[str, Any]]) -> Release:
         """Build a release in a temporary folder and rename it into place under the next number.
@@ -87,7 +90,8 @@ class Releases:
             try:
                 manifest = build(staging)
                 number = max((release.number for release in self.all()), default=BASE_RELEASE) + 1
-                manifest = {"number": number, "created_at": datetime.now(UTC).isoformat(), **manifest}
+                ours = {"number": number, "created_at": datetime.now(UTC).isoformat()}
+                manifest = ours | manifest | ours  # ours stand first, and count
                 text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
                 write_atomic(staging / "manifest.json", text)
                 _sync_tree(staging)
@@ -120,7 +124,9 @@ class Releases:
         """The champions so far, oldest first, ending with the one that serves."""
         champion = self.champion()
         path = self.folder / "history"
-        history = [int(line) for line in path.read_text().split()] if path.exists() else [BASE_RELEASE]
+        lines = path.read_bytes().split() if path.exists() else []
+        # A damaged line is left out: the history only says where a rollback goes.
+        history = [int(line) for line in lines if line.isdigit()] or [BASE_RELEASE]
         # The pointer is the truth: a process that died between the two writes left an entry too many or too few.
         if champion not in history:
             return [*history, champion]
@@ -147,8 +153,8 @@ class Releases:
 
 
 def _sync_tree(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
+    for path in (folder, *folder.rglob("*")):
+        if path.is_file() or path.is_dir():
             descriptor = os.open(path, os.O_RDONLY)
             try:
                 os.fsync(descriptor)

@@ -10,6 +10,7 @@ Extra keys travel along and are ignored by the trainers.
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,8 @@ def read_rows(path: Path, kind: str | None = None) -> list[Row]:
         raise BadInput(f"There is no file {path}.") from None
     except IsADirectoryError:
         raise BadInput(f"{path} is a folder; name a file of JSON lines.") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
     # Not splitlines(): it also splits at the line separators that a JSON string may contain.
@@ -88,6 +91,8 @@ def _row(path: Path, number: int, line: str, wanted: str | None) -> Row:
         return parse_row(json.loads(line), wanted, number)
     except json.JSONDecodeError as error:
         raise BadInput(f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}).") from None
+    except (RecursionError, ValueError):  # nested a thousand times, a number of thousands of digits
+        raise BadInput(f"{path}, line {number}: not JSON that can be a row.") from None
     except BadInput as error:
         raise BadInput(f"{path}, line {number}{error}") from None
 
@@ -96,7 +101,7 @@ def parse_row(entry: object, wanted: str | None = None, line: int = 0) -> Row:
     """Check one row. The sentence of the `BadInput` that it raises continues a place: `, field 'x': ...`."""
     if not isinstance(entry, dict):
         raise BadInput(f": expected a JSON object, found {type(entry).__name__}.")
-    kind = wanted or next((name for name, parts in PARTS.items() if all(part in entry for part in parts)), None)
+    kind = wanted or _recognised(entry)
     if kind is None:
         found = ", ".join(map(repr, entry)) or "nothing"
         raise BadInput(
@@ -116,6 +121,17 @@ def parse_row(entry: object, wanted: str | None = None, line: int = 0) -> Row:
         {key: value for key, value in entry.items() if key not in keys},
         line,
     )
+
+
+def _recognised(entry: dict[str, Any]) -> str | None:
+    kind = next((name for name, parts in PARTS.items() if all(part in entry for part in parts)), None)
+    if kind in (None, "prompt"):
+        # A preference or labelled completion that lacks a part must not pass for a mere prompt.
+        if "chosen" in entry or "rejected" in entry:
+            return "preference"
+        if "completion" in entry or "label" in entry:
+            return "labelled"
+    return kind
 
 
 def _clean(value: Any) -> Any:
@@ -145,6 +161,10 @@ def _check_messages(part: str, messages: object) -> None:
             raise BadInput(f"{where}.role': expected system, user or assistant, found {_shown(message['role'])}.")
         if not isinstance(message["content"], str):
             raise BadInput(f"{where}.content': expected a text, found {_shown(message['content'])}.")
+        if not _storable(message["content"]):
+            raise BadInput(
+                f"{where}.content': holds half of a surrogate pair, which is no character; repair the text."
+            )
         if message["role"] == "system" and (position or part not in ("messages", "prompt")):
             raise BadInput(f"{where}.role': a system message can only be the first one.")
         if message["role"] != "system" and not message["content"].strip():
@@ -173,11 +193,21 @@ def _check_extra(entry: dict[str, Any]) -> None:
     for key in ("persona", "language", "source", "id", "platform"):
         if entry.get(key) is not None and not isinstance(entry[key], str):
             raise BadInput(f", field {key!r}: expected a text, found {_shown(entry[key])}.")
+    if not _storable(json.dumps(entry, ensure_ascii=False)):
+        raise BadInput(": holds half of a surrogate pair, which is no character; repair the text.")
     if entry.get("consent") is not None and not isinstance(entry["consent"], bool):
         raise BadInput(f", field 'consent': expected true or false, found {_shown(entry['consent'])}.")
     weight = entry.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= sys.float_info.max:
         raise BadInput(f", field 'weight': expected a number of at least 0, found {_shown(weight)}.")
+
+
+def _storable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shown(value: object) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import func, select
 
@@ -36,7 +37,7 @@ def _by_persona(collected: Collected) -> Table:
         for f in collected.rows
     )
     for persona, language in sorted({key[:2] for key in counts}):
-        table.add_row(persona, language, *(str(counts[persona, language, kind]) for kind in KINDS))
+        table.add_row(escape(persona), escape(language), *(str(counts[persona, language, kind]) for kind in KINDS))
     table.add_section()
     table.add_row("all", "", *(str(sum(f.row.kind == kind for f in collected.rows)) for kind in KINDS))
     return table
@@ -67,6 +68,6 @@ async def _raters(store: Store) -> Table | None:
     )
     table = Table("rater", "platform", "ratings", title="Raters")
     async with store.database.read() as session:
-        for pseudonym, platform, count in (await session.execute(query)).tuples():
-            table.add_row(pseudonym, platform, str(count))
+        for pseudonym, platform, count in await session.execute(query):
+            table.add_row(pseudonym, escape(platform), str(count))
     return table if table.row_count else None

@@ -177,6 +177,8 @@ class Store:
         async with self.database.write() as session:
             if (old := await _by_platform_id(session, platform, platform_id)) is None:
                 return None
+            if old.text == text:
+                return old  # a link preview, say: the words stay as old as they are, for consent and retention too
             version = schema.MessageVersion(message_id=old.message, author_id=old.author, text=text)
             session.add(version)
             await session.flush()
@@ -279,7 +281,7 @@ class Store:
             found = (await session.execute(query)).first()
         if found is None:
             return None
-        row, text, parent = found.tuple()
+        row, text, parent = found
         return StoredGeneration(
             generation=row.id,
             message=row.message_id,
@@ -299,6 +301,8 @@ class Store:
             raise BadInput(f"A rating of kind {new.kind!r} cannot have the value {new.value!r}.")
         if new.kind == "comparison" and new.other is None:
             raise BadInput("A comparison needs two answers.")
+        if new.other == new.generation:
+            raise BadInput("An answer cannot be compared with itself.")
         if new.kind == "correction" and not (new.text or "").strip():
             raise BadInput("A correction needs the corrected answer.")
         async with self.database.write() as session:
@@ -329,8 +333,11 @@ class Store:
         table = schema.Rating
         query = (
             select(table.kind, table.value)
-            .where(table.generation_id == generation, table.rater_id == rater)
-            .where(table.kind.in_(("vote", "retraction")))
+            .where(table.generation_id == generation)
+            .where(
+                (table.rater_id == rater) & table.kind.in_(("vote", "retraction"))
+                | (table.kind == "void")  # by a moderator, for everybody
+            )
             .order_by(table.id.desc())
             .limit(1)
         )
@@ -406,7 +413,7 @@ async def _add_message(
         platform = (await session.get_one(schema.Conversation, conversation)).platform
         await _place(session, platform, platform_id, row.id)
     await session.flush()
-    return StoredMessage(row.id, version.id, conversation, role, text, author, parent, row.created_at)
+    return StoredMessage(row.id, version.id, conversation, role, text, author, parent, version.created_at)
 
 
 async def _place(session: AsyncSession, platform: str, platform_id: str, message: int) -> None:
@@ -428,7 +435,7 @@ async def _newest(session: AsyncSession, messages: Collection[int]) -> list[Stor
         .where(schema.MessageRow.id.in_(messages))
         .order_by(schema.MessageRow.id, schema.MessageVersion.id)
     )
-    for row, version in (await session.execute(query)).tuples():
+    for row, version in await session.execute(query):
         newest.pop(row.id, None)
         if version.text is not None:
             newest[row.id] = StoredMessage(

@@ -4,13 +4,15 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
 
 from data.errors import BadInput
 
@@ -19,17 +21,17 @@ def migrate(database: Path) -> None:
     """Migrate a SQLite database to the newest schema; make it when it is not there.
 
     A database that an earlier version wrote is copied to `<name>.backup-<revision>` first. Raises `BadInput` when
-    a newer version of Parley wrote it: going on could lose what that version added.
+    a newer version of Parley wrote it: going on could lose what that version added. A kill on the way leaves the
+    database as it was.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
     head = scripts.get_current_head()
     with FileLock(f"{database}.migration-lock"):
-        engine = create_engine(f"sqlite:///{database}")
+        engine = _engine(database)
         try:
             with engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
                 current = MigrationContext.configure(connection).get_current_revision()
             if current == head:
                 return
@@ -41,11 +43,34 @@ def migrate(database: Path) -> None:
                 )
             if current is not None:
                 backup(database, database.with_name(f"{database.name}.backup-{current}"))
-            with engine.begin() as connection:
+            with engine.execution_options(parley_writes=True).begin() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+        except DatabaseError as error:
+            raise BadInput(
+                f"{database} cannot be opened as Parley's database: {error.orig}. If it is damaged, move it away and "
+                "put a backup in its place."
+            ) from error
         finally:
             engine.dispose()
+
+
+def _engine(database: Path) -> Engine:
+    """An engine whose transactions hold schema changes too: Python's driver would commit each of them by itself."""
+    engine = create_engine(f"sqlite:///{database}")
+
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where `begin` says, nowhere else
+        connection.execute("PRAGMA busy_timeout=30000")
+        connection.execute("PRAGMA journal_mode=WAL")
+
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("parley_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "begin", begin)
+    return engine
 
 
 def backup(source: Path, target: Path) -> None:

@@ -1,0 +1,1 @@
+"""The part that talks: it knows data, never alignment, and never imports torch."""

@@ -1,0 +1,138 @@
+"""`python -m bot`: the bot on Discord when DISCORD_TOKEN is set, else in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import TYPE_CHECKING
+
+from data.errors import BadInput, run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bot.conversation import Chat
+    from bot.engine.client import Engine
+    from bot.settings import Settings
+    from data.store import Store
+
+TOKENLESS = (
+    "Discord needs a token: create an application with a bot at the developer portal of Discord, put its token into "
+    "DISCORD_TOKEN (in .env or the environment), and start again. Without one, `--platform terminal` works at once."
+)
+
+
+def main() -> int:
+    """Read the arguments and settings, and talk until the end."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bot",
+        description="Parley's bot: on Discord when DISCORD_TOKEN is set, else in this terminal.",
+        epilog="Settings come from the environment and .env: DISCORD_TOKEN, and others that begin with PARLEY_.",
+    )
+    parser.add_argument("--platform", choices=("discord", "terminal"), help="where to talk, whatever is set")
+    arguments = parser.parse_args()
+
+    from bot import settings as configuration  # not before: --help answers at once
+
+    settings = configuration.load()
+    settings.share()
+    platform = arguments.platform or ("discord" if settings.discord_token else "terminal")
+    _log(verbose=platform == "discord")
+    for sentence in configuration.suspicious(configuration.names()):
+        logging.getLogger("bot").warning(sentence)
+    if platform == "discord" and settings.discord_token is None:
+        raise BadInput(TOKENLESS)
+
+    import asyncio
+
+    if platform == "discord":
+        asyncio.run(_discord(settings))
+    else:
+        from bot.console import KeepTerminal
+
+        with KeepTerminal():
+            asyncio.run(_terminal(settings))
+    return 0
+
+
+async def _terminal(settings: Settings) -> None:
+    from bot.console import Lines, Screen, at_keyboard
+    from bot.terminal import Terminal
+    from bot.texts import texts
+
+    words = texts(settings.language)
+    interactive = at_keyboard()
+    screen = Screen(interactive)
+    if interactive:
+        screen.line(words.starting, "dim")
+
+    async def talk(store: Store, engine: Engine) -> None:
+        chat = _chat(settings, store, engine)
+        try:
+            await Terminal(store, chat, settings, words, Lines(interactive), screen).run()
+        finally:
+            await chat.close()
+
+    await _with_store_and_engine(settings, talk)
+
+
+async def _discord(settings: Settings) -> None:
+    from bot.discord.client import talk_on_discord
+
+    async def talk(store: Store, engine: Engine) -> None:
+        await talk_on_discord(settings, store, _chat(settings, store, engine))
+
+    await _with_store_and_engine(settings, talk)
+
+
+async def _with_store_and_engine(settings: Settings, talk: Callable[[Store, Engine], Awaitable[None]]) -> None:
+    """Open what both platforms need, erase what is due, talk, and close everything whatever happens."""
+    import asyncio
+    from contextlib import AsyncExitStack
+
+    from bot.engine.client import open_engine
+    from bot.retention import purge_daily
+    from data.store import Store
+
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.home)
+        stack.push_async_callback(store.close)
+        engine = await open_engine(
+            settings.home,
+            url=settings.engine_url,
+            model=settings.engine_model,
+            api_key=settings.engine_api_key.get_secret_value() if settings.engine_api_key else None,
+            base=settings.base,
+        )
+        stack.push_async_callback(engine.close)
+        purging = asyncio.create_task(purge_daily(store, settings.retention_days))
+        try:
+            await talk(store, engine)
+        finally:
+            purging.cancel()
+            await asyncio.gather(purging, return_exceptions=True)
+
+
+def _chat(settings: Settings, store: Store, engine: Engine) -> Chat:
+    from bot.conversation import Chat, Limits
+    from bot.engine.client import Sampling
+
+    return Chat(
+        store,
+        engine,
+        sampling=Sampling(temperature=settings.temperature, top_p=settings.top_p, max_tokens=settings.max_tokens),
+        limits=Limits(settings.slots, settings.queue, settings.queue_per_person, settings.history_tokens),
+    )
+
+
+def _log(*, verbose: bool) -> None:
+    """Log to standard error. Of libraries only warnings: what they write below that can hold texts and requests."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if verbose:
+        for name in ("bot", "data", "discord"):  # discord.py writes whole messages at DEBUG only
+            logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger("discord.client").addFilter(lambda record: "voice will NOT" not in record.getMessage())
+
+
+if __name__ == "__main__":
+    run(main)

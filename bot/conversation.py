@@ -1,0 +1,250 @@
+"""The pure core of the bot: a question comes in, an answer streams out, and everything is recorded.
+
+No Discord type and no terminal in here. A platform makes an `Ask`, reads the events of the `Answer` it gets, and may
+stop it. The answer runs in a task of its own, so that it is finished and recorded even when its reader goes away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from bot import history
+from bot.answers import Answer, Answered, Ask, Event, Failed, Piece, Queued, Started, Unanswerable
+from bot.engine.client import EngineError, Finished, Sampling
+from bot.lanes import Full, Lane, Lanes
+from data.chat import rendered_hash
+from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bot.engine.client import Engine, Session
+    from bot.texts import Texts
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+# What the store calls the end of a generation; whatever else a server says is not an answer to learn from.
+_REASONS = ("stop", "length")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is answered at once and how much waits; `history_tokens` None is what the engine's context holds."""
+
+    slots: int = 8
+    waiting: int = 64
+    waiting_per_lane: int = 3
+    history_tokens: int | None = None
+
+
+class Chat:
+    """Answers questions: whose turn it is, what the model is shown, what is recorded."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        *,
+        sampling: Sampling | None = None,
+        limits: Limits | None = None,
+        seed: Callable[[], int] = lambda: secrets.randbelow(2**31),
+    ) -> None:
+        self.store = store
+        self.engine = engine
+        self.sampling = sampling or Sampling()
+        self.limits = limits or Limits()
+        self._seed = seed
+        self._lanes = Lanes(self.limits.slots, self.limits.waiting, self.limits.waiting_per_lane)
+        self._turns: dict[int, asyncio.Event] = {}
+        self._tickets = itertools.count()
+        self._running: set[Answer] = set()
+
+    def answer(self, ask: Ask) -> Answer:
+        """Begin to answer, or to wait for one's turn."""
+        answer = Answer()
+        self._running.add(answer)
+        answer.task = asyncio.create_task(self._run(ask, answer))
+        answer.task.add_done_callback(lambda _: self._running.discard(answer))
+        return answer
+
+    def again(self, ask: Ask, generation: StoredGeneration) -> Answer:
+        """Answer the question of an earlier answer once more: the same context, a new seed, a sibling of it."""
+
+        async def question() -> StoredMessage:
+            path = await self.store.path(generation.parent) if generation.parent is not None else []
+            if not path or path[-1].message != generation.parent:
+                raise Unanswerable(ask.texts.question_gone)
+            return path[-1]
+
+        return self.answer(replace(ask, question=question))
+
+    async def close(self) -> None:
+        """Stop every answer and wait until what was said is recorded."""
+        running = list(self._running)
+        for answer in running:
+            answer.stop()
+        for answer in running:
+            await answer.wait()
+
+    async def _run(self, ask: Ask, answer: Answer) -> None:
+        ticket = next(self._tickets)
+        end: Event = Failed(ask.texts.internal_error)
+        try:
+            end = await self._in_turn(ask, answer, ticket)
+        except (EngineError, Unanswerable) as error:
+            end = Failed(str(error))
+        except Exception:
+            log.exception("an answer on %s failed", ask.platform)
+        finally:
+            for started in self._lanes.leave(ticket):
+                self._turns[started].set()
+            self._turns.pop(ticket, None)
+            answer.tell(end)
+
+    async def _in_turn(self, ask: Ask, answer: Answer, ticket: int) -> Event:
+        place = self._lanes.enter(ticket, Lane(ask.person, ask.channel))
+        if place is Full.PERSON:
+            return Failed(ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_lane))
+        if place is Full.EVERYONE:
+            return Failed(ask.texts.queue_full)
+        if place:
+            turn = self._turns[ticket] = asyncio.Event()
+            answer.tell(Queued(int(place)))
+            if not await _unless(answer.stopped, turn.wait()):
+                return Failed(ask.texts.stopped_early)
+        if answer.stopped.is_set():
+            return Failed(ask.texts.stopped_early)
+        answer.tell(Started())
+        return await self._generate(ask, answer, await ask.question())
+
+    async def _generate(self, ask: Ask, answer: Answer, question: StoredMessage) -> Event:
+        turns = history.shown(await self.store.path(question.message))
+        if not turns or turns[-1].message != question.message:
+            raise Unanswerable(ask.texts.question_gone)
+        async with self.engine.session() as session:
+            prompt, room = await self._fit(ask, session, turns)
+            sampling = replace(self.sampling, seed=self._seed(), max_tokens=room)
+            said = await self._stream(answer, session, prompt, sampling)
+            if said.finish_reason == "stopped" and not said.text:
+                return Failed(ask.texts.stopped_early)
+            if said.error and not said.text:
+                raise said.error
+            generation = await self.store.add_generation(
+                NewGeneration(
+                    conversation=question.conversation,
+                    parent=question.message,
+                    context=prompt.versions,
+                    system_prompt=prompt.system_prompt,
+                    rendered_sha256=rendered_hash(prompt.messages, session.template),
+                    text=said.text,
+                    release=session.release,
+                    sampling=sampling.as_dict(),
+                    seed=sampling.seed or 0,
+                    finish_reason=said.finish_reason,
+                    prompt_tokens=said.prompt_tokens,
+                    completion_tokens=said.completion_tokens,
+                    first_token_seconds=said.first_token_seconds,
+                    platform=ask.platform,
+                )
+            )
+            for platform_id in ask.shown():
+                await self.store.set_platform_id(generation.message, platform_id)
+        return Answered(generation, said.finish_reason, _note(ask.texts, said, room))
+
+    async def _fit(self, ask: Ask, session: Session, turns: list[StoredMessage]) -> tuple[history.Prompt, int]:
+        """The longest end of the conversation that leaves room for the answer, and that room in tokens."""
+        room = history.answer_room(self.sampling.max_tokens, session.context_length)
+        budget = session.context_length - room
+        if self.limits.history_tokens is not None:
+            budget = min(budget, self.limits.history_tokens)
+        counted = 0
+
+        def prompt(start: int) -> history.Prompt:
+            return history.prompt(ask.persona.system_prompt, turns[start:], session.control)
+
+        async def fits(start: int) -> bool:
+            nonlocal counted
+            counted = await session.count_tokens(prompt(start).messages)
+            return counted <= budget
+
+        start = await history.first_fitting(history.starts([turn.role for turn in turns]), fits)
+        if start is None:
+            raise Unanswerable(ask.texts.message_too_long.format(tokens=counted, budget=budget))
+        return prompt(start), room
+
+    async def _stream(self, answer: Answer, session: Session, prompt: history.Prompt, sampling: Sampling) -> _Said:
+        said = _Said()
+        began = time.monotonic()
+
+        async def read() -> bool:
+            async with aclosing(session.stream(prompt.messages, sampling)) as stream:
+                async for event in stream:
+                    if isinstance(event, Finished):
+                        said.finish(event)
+                        continue
+                    if said.first_token_seconds is None:
+                        said.first_token_seconds = time.monotonic() - began
+                    said.text += event.text
+                    answer.tell(Piece(event.text))
+            return True
+
+        try:
+            if not await _unless(answer.stopped, read()):
+                said.finish_reason = "stopped"
+        except EngineError as error:
+            said.error = error
+        return said
+
+
+@dataclass
+class _Said:
+    """What came out of a stream, until now."""
+
+    text: str = ""
+    finish_reason: str = "error"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    first_token_seconds: float | None = None
+    error: EngineError | None = None
+
+    def finish(self, event: Finished) -> None:
+        self.finish_reason = event.finish_reason if event.finish_reason in _REASONS else "error"
+        self.prompt_tokens = event.prompt_tokens
+        self.completion_tokens = event.completion_tokens
+        if event.first_token_seconds is not None:
+            self.first_token_seconds = event.first_token_seconds
+
+
+def _note(texts: Texts, said: _Said, room: int) -> str | None:
+    if said.error:
+        return texts.broke_off.format(reason=said.error)
+    if said.finish_reason == "stopped":
+        return texts.stopped
+    if said.finish_reason == "length":
+        return texts.cut_off.format(tokens=room)
+    return None if said.text.strip() else texts.empty_answer
+
+
+async def _unless(stopped: asyncio.Event, awaitable: Awaitable[T]) -> T | None:
+    """The result of `awaitable`, or None once `stopped` is set first; the awaitable is then cancelled."""
+    work = asyncio.ensure_future(awaitable)
+    stop = asyncio.ensure_future(stopped.wait())
+    try:
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        return None
+    finally:
+        stop.cancel()
+        work.cancel()

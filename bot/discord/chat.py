@@ -1,0 +1,259 @@
+"""Questions on Discord: which messages are for the bot, what they follow, and the answers streamed below them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued, Started
+from bot.conversation import Chat
+from bot.discord.draft import NOBODY, Draft, Pace
+from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
+from bot.discord.render import LIMIT, Part, parts, readable
+from bot.ratings import Ratings
+from bot.texts import texts
+from data.personas import persona
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+    from data.store import Store, StoredGeneration, StoredMessage
+
+log = logging.getLogger(__name__)
+
+# How far back a direct conversation is searched for the bot's last answer.
+DIRECT_HISTORY = 20
+
+
+class Talk:
+    """Everything that is said between people and the bot on Discord."""
+
+    def __init__(self, client: discord.Client, settings: Settings, store: Store, chat: Chat, pace: Pace) -> None:
+        self.client = client
+        self.settings = settings
+        self.store = store
+        self.chat = chat
+        self.pace = pace
+        self.ratings = Ratings(store)
+        self.may_train = bool(settings.discord_training_permission)
+        # Only what runs at this moment; by the question's message id or the ↻ click's id.
+        self._running: dict[str, Answer] = {}
+        self._growing: dict[int, Answer] = {}  # by the bot's messages that show them
+
+    @property
+    def me(self) -> int:
+        """The bot's own id."""
+        assert self.client.user is not None
+        return self.client.user.id
+
+    # -- questions
+
+    async def heard(self, message: discord.Message) -> None:
+        """Answer a message if it is for the bot; whatever goes wrong, the person gets a sentence."""
+        if not addressed(message, self.me):
+            return
+        try:
+            await self._heard(message)
+        except Exception:
+            log.exception("a question could not be answered")
+            await self._say(message, texts(self.settings.language).internal_error)
+
+    async def _heard(self, message: discord.Message) -> None:
+        words = texts(self.settings.language)
+        if not text_of(message, self.me):
+            if message.guild is None or any(user.id == self.me for user in message.mentions):
+                await self._say(message, words.mention_only)
+            return
+        ask = Ask(
+            person=await self.store.person(PLATFORM, str(message.author.id)),
+            channel=str(message.channel.id),
+            platform=PLATFORM,
+            persona=persona(self.settings.persona, self.settings.language),
+            question=lambda: self._question(message),
+            texts=words,
+        )
+        failed = await self.show(
+            ask,
+            key=str(message.id),
+            asker=message.author.id,
+            channel=message.channel,
+            reference=message.to_reference(fail_if_not_exists=False),
+        )
+        if failed:
+            await self._say(message, failed)
+
+    async def _question(self, message: discord.Message) -> StoredMessage:
+        """Store a question when its turn has come, below what it follows."""
+        parent = await self._parent(message)
+        if parent is not None:
+            conversation = parent.conversation
+        else:
+            guild = message.guild
+            conversation = await self.store.conversation(
+                PLATFORM,
+                f"{message.channel.id}:{message.id}",
+                persona=self.settings.persona,
+                language=self.settings.language,
+                server=await self.store.server(PLATFORM, str(guild.id)) if guild else None,
+            )
+        return await self.store.add_message(
+            conversation,
+            "user",
+            text_of(message, self.me),
+            author=await self.store.person(PLATFORM, str(message.author.id)),
+            parent=parent.message if parent else None,
+            platform_id=str(message.id),
+        )
+
+    async def _parent(self, message: discord.Message) -> StoredMessage | None:
+        """What a message follows: the message it replies to, or in a direct conversation the bot's last answer."""
+        reference = message.reference
+        if reference is not None and reference.message_id is not None:
+            if growing := self._growing.get(reference.message_id):
+                await growing.wait()
+            found = await self.store.message(PLATFORM, str(reference.message_id))
+            if found is not None:
+                return found
+        if message.guild is not None:
+            return None
+        # Asked from Discord each time, so that it is right after a restart and after deletions, too.
+        async for earlier in message.channel.history(limit=DIRECT_HISTORY, before=message):
+            if earlier.author.id == self.me:
+                found = await self.store.message(PLATFORM, str(earlier.id))
+                if found is not None:
+                    return found
+        return None
+
+    # -- answers
+
+    async def show(
+        self,
+        ask: Ask,
+        *,
+        again: StoredGeneration | None = None,
+        key: str,
+        asker: int,
+        channel: discord.abc.MessageableChannel,
+        reference: discord.MessageReference | None,
+    ) -> str | None:
+        """Answer a question, or answer it `again`, streaming into a channel; `key` and `asker` are who may stop it.
+
+        Returns a sentence when there is no answer and nothing was shown.
+        """
+        sent: list[int] = []
+        stored: StoredGeneration | None = None
+        ask = replace(ask, shown=lambda: [str(message) for message in sent])
+        answer = self.chat.again(ask, again) if again else self.chat.answer(ask)
+        self._running[key] = answer
+
+        def buttons(name: str) -> discord.ui.View | None:
+            if name == "stop":
+                return stop_button(key, asker)
+            return rate_buttons(stored.generation) if name == "rate" and stored else None
+
+        async def on_sent(message: int) -> None:
+            sent.append(message)
+            self._growing[message] = answer
+            if stored:
+                await self.store.set_platform_id(stored.message, str(message))
+
+        draft = Draft(channel, reference, self.pace, buttons, on_sent, answer.stop)
+        text = ""
+        try:
+            async for event in answer:
+                match event:
+                    case Queued(ahead):
+                        draft.show([Part("⏳ " + ask.texts.waiting.format(ahead=ahead), "stop")])
+                    case Started():
+                        await self._typing(channel)
+                    case Piece(piece):
+                        text += piece
+                        if shown := parts(text, "stop"):
+                            draft.show(shown)
+                    case Answered(generation, _, note):
+                        stored = generation
+                        for message in sent:  # those sent while it was being recorded
+                            await self.store.set_platform_id(generation.message, str(message))
+                        await draft.finish(parts(generation.text, "rate", note))
+                    case Failed(sentence):
+                        if not draft.started:
+                            return sentence
+                        await draft.finish([Part(sentence)])
+        finally:
+            self._running.pop(key, None)
+            for message in sent:
+                self._growing.pop(message, None)
+        return None
+
+    def stop(self, key: str) -> bool:
+        """Stop a running answer; False when none runs under this key."""
+        answer = self._running.get(key)
+        if answer is not None:
+            answer.stop()
+        return answer is not None
+
+    async def _typing(self, channel: discord.abc.MessageableChannel) -> None:
+        try:
+            await channel.typing()
+        except discord.HTTPException as error:
+            log.info("Discord refused to show typing: %s (code %s)", error.status, error.code)
+
+    async def _say(self, message: discord.Message, text: str) -> None:
+        await self.pace.turn(message.channel.id)
+        try:
+            reference = message.to_reference(fail_if_not_exists=False)
+            await message.channel.send(
+                text[:LIMIT], reference=reference, allowed_mentions=NOBODY, mention_author=False
+            )
+        except discord.HTTPException as error:
+            log.warning("a sentence did not reach Discord: %s (code %s)", error.status, error.code)
+
+    # -- changes
+
+    async def deleted(self, message: int) -> None:
+        """Forget the text of a message that was deleted; an answer to it that still runs is stopped first."""
+        answer = self._running.get(str(message))
+        if answer is not None:
+            answer.stop()
+            await answer.wait()
+        if await self.store.erase_message(PLATFORM, str(message)):
+            log.info("erased the text of a deleted message")
+
+    async def edited(self, message: discord.Message) -> None:
+        """Take over the new text of a person's message. Without the bot's mention Discord doesn't show it to us."""
+        if message.author.bot:
+            return
+        stored = await self.store.message(PLATFORM, str(message.id))
+        if stored is None or stored.role != "user":
+            return
+        text = text_of(message, self.me)
+        if not text:
+            await self.store.erase_message(PLATFORM, str(message.id))
+            return
+        if text != stored.text:
+            await self.store.edit_message(PLATFORM, str(message.id), text)
+
+
+def addressed(message: discord.Message, me: int) -> bool:
+    """Whether a message is for the bot: from a person, and direct, mentioning it, or replying to it."""
+    if message.author.bot or message.webhook_id is not None:
+        return False
+    if message.type not in (discord.MessageType.default, discord.MessageType.reply):
+        return False
+    if message.guild is None or any(user.id == me for user in message.mentions):
+        return True
+    replied = message.reference.resolved if message.reference else None
+    return isinstance(replied, discord.Message) and replied.author.id == me
+
+
+def text_of(message: discord.Message, me: int) -> str:
+    """What a person wrote, as the model is to read it."""
+    return readable(
+        message.content,
+        me,
+        users={user.id: user.display_name for user in message.mentions},
+        roles={role.id: role.name for role in message.role_mentions},
+        channels={channel.id: getattr(channel, "name", "channel") for channel in message.channel_mentions},
+    )

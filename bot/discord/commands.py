@@ -1,0 +1,41 @@
+"""The slash commands: what is kept and for how long, and the consent to it, which can be changed at any time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands
+
+from bot.discord.feedback import PLATFORM, consent_words
+from bot.texts import texts
+from data.consent import CONSENT_VERSION
+
+if TYPE_CHECKING:
+    from bot.discord.client import Bot
+
+
+def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+    """Add the bot's commands to its tree."""
+
+    @tree.command(name="privacy", description="What Parley keeps, for how long, and what you agreed to.")
+    async def privacy(interaction: discord.Interaction[Bot]) -> None:
+        await interaction.response.defer(ephemeral=True)
+        words = texts(str(interaction.locale))
+        given = await bot.talk.store.consent(await bot.talk.store.person(PLATFORM, str(interaction.user.id)))
+        said = words.consent_unanswered if given is None else words.yes if given else words.no
+        training = words.training if bot.talk.may_train else words.training_held
+        text = words.privacy.format(training=training, days=bot.talk.settings.retention_days, consent=said)
+        await interaction.followup.send(text, ephemeral=True)
+
+    @tree.command(name="consent", description="Whether Parley may learn from your ratings and words.")
+    @app_commands.choices(
+        answer=[app_commands.Choice(name="yes", value="yes"), app_commands.Choice(name="no", value="no")]
+    )
+    async def consent(interaction: discord.Interaction[Bot], answer: app_commands.Choice[str]) -> None:
+        await interaction.response.defer(ephemeral=True)
+        words = texts(str(interaction.locale))
+        person = await bot.talk.store.person(PLATFORM, str(interaction.user.id))
+        granted = answer.value == "yes"
+        await bot.talk.store.set_consent(person, granted, CONSENT_VERSION)
+        await interaction.followup.send(consent_words(bot.talk, granted, words), ephemeral=True)

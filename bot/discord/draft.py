@@ -1,0 +1,122 @@
+"""An answer on Discord while it grows: messages that are edited, slowly enough for Discord's limits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import discord
+
+from bot.discord.render import Part, next_change
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
+
+SECONDS_PER_EDIT = 1.2
+NOBODY = discord.AllowedMentions.none()
+
+
+class Pace:
+    """When the next message or edit of a channel may go out."""
+
+    def __init__(self, seconds: float = SECONDS_PER_EDIT) -> None:
+        self.seconds = seconds
+        self._next: dict[int, float] = {}
+
+    async def turn(self, channel: int) -> None:
+        """Wait for the channel's next turn, and take it."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next.get(channel, now))
+        if len(self._next) > 1000:
+            self._next = {other: due for other, due in self._next.items() if due > now}
+        self._next[channel] = at + self.seconds
+        if at > now:
+            await asyncio.sleep(at - now)
+
+
+class Draft:
+    """The messages of one answer.
+
+    One request at a time; a newer text replaces one that has not gone out yet, and the last one always goes out.
+    `view` makes the buttons that a part names, `on_sent` hears of each new message at once, `on_gone` of their end.
+    """
+
+    def __init__(
+        self,
+        channel: discord.abc.MessageableChannel,
+        reference: discord.MessageReference | None,
+        pace: Pace,
+        view: Callable[[str], discord.ui.View | None],
+        on_sent: Callable[[int], Awaitable[None]],
+        on_gone: Callable[[], None],
+    ) -> None:
+        self._channel = channel
+        self._reference = reference
+        self._pace = pace
+        self._view = view
+        self._on_sent = on_sent
+        self._on_gone = on_gone
+        self._wanted: list[Part] = []
+        self._shown: list[Part] = []
+        self._messages: list[discord.PartialMessage] = []
+        self._work: asyncio.Task[None] | None = None
+        self._gone = False
+
+    @property
+    def started(self) -> bool:
+        """Whether anything was shown, or is about to be."""
+        return bool(self._wanted)
+
+    def show(self, wanted: list[Part]) -> None:
+        """Show this as soon as the pace allows."""
+        self._wanted = wanted
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._paint())
+
+    async def finish(self, wanted: list[Part]) -> None:
+        """Show this, and return when it is shown. A failure is tried once more, then logged."""
+        self._wanted = wanted
+        if self._work is not None:
+            await self._work
+        for _ in range(2):
+            await self._paint()
+        if not self._gone and next_change(self._shown, self._wanted) is not None:
+            log.warning("an answer could not be shown in full")
+
+    async def _paint(self) -> None:
+        while not self._gone and next_change(self._shown, self._wanted) is not None:
+            await self._pace.turn(self._channel.id)
+            index = next_change(self._shown, self._wanted)  # of the newest text, after the wait
+            if index is None:
+                return
+            part = self._wanted[index]
+            try:
+                await self._put(index, part)
+            except (discord.NotFound, discord.Forbidden) as error:
+                # Somebody deleted the message, or took the permission away: nobody wants to see the rest.
+                log.info("an answer cannot be shown any more: %s (code %s)", error.status, error.code)
+                self._gone = True
+                self._on_gone()
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                code = getattr(error, "code", 0)
+                log.warning("a message did not reach Discord: %s (code %s)", type(error).__name__, code)
+                return
+            else:
+                self._shown[index : index + 1] = [part]
+
+    async def _put(self, index: int, part: Part) -> None:
+        view = self._view(part.buttons)
+        if index < len(self._messages):
+            # Not Message.edit, which sends flags and so un-hides link previews.
+            await self._messages[index].edit(content=part.content, view=view, allowed_mentions=NOBODY)
+            return
+        extra: dict[str, Any] = {"view": view} if view else {}
+        if index == 0 and self._reference is not None:
+            extra["reference"] = self._reference
+        sent = await self._channel.send(part.content, allowed_mentions=NOBODY, mention_author=False, **extra)
+        self._messages.append(discord.PartialMessage(channel=sent.channel, id=sent.id))
+        await self._on_sent(sent.id)

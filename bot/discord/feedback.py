@@ -1,0 +1,183 @@
+"""The buttons below an answer. All they need stands in their ids, so they outlive the process that sent them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, cast
+
+import discord
+
+from bot.answers import Ask
+from bot.ratings import Outcome, sentence
+from bot.texts import Texts, texts
+from data.consent import CONSENT_VERSION
+from data.personas import persona
+
+if TYPE_CHECKING:
+    import re
+
+    from bot.discord.chat import Talk
+    from bot.discord.client import Bot
+    from data.store import StoredMessage
+
+log = logging.getLogger(__name__)
+
+PLATFORM = "discord"
+# Characters as labels, not as Discord's emoji: they need nothing to be there.
+_LABELS = {"up": "👍", "down": "👎", "again": "↻", "stop": "⏹"}
+
+
+class Press(
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    # One class and one template for all buttons: discord.py calls every template that matches.
+    template=r"parley:(?P<deed>[a-z]+):(?P<rest>[\w:.-]*)",
+):
+    """A button that says what it does: a deed, and what it is done to."""
+
+    def __init__(self, deed: str, rest: str, label: str | None = None) -> None:
+        button: discord.ui.Button[discord.ui.View] = discord.ui.Button(
+            label=label or _LABELS.get(deed, deed),
+            style=discord.ButtonStyle.success if deed == "yes" else discord.ButtonStyle.secondary,
+            custom_id=f"parley:{deed}:{rest}",
+        )
+        super().__init__(button)
+        self.deed = deed
+        self.rest = rest
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction,
+        item: discord.ui.Item[discord.ui.View],
+        match: re.Match[str],
+        /,
+    ) -> Press:
+        """The button that was pressed, from its id alone."""
+        del interaction, item
+        return cls(match["deed"], match["rest"])
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        """Do the deed. discord.py only logs what is raised here, so the person is told."""
+        words = texts(str(interaction.locale))
+        bot = cast("Bot", interaction.client)
+        try:
+            await pressed(bot.talk, interaction, self.deed, self.rest.split(":"), words)
+        except Exception:
+            log.exception("the button %s failed", self.deed)
+            await _tell(interaction, words.internal_error)
+
+
+def view(*items: Press) -> discord.ui.View:
+    """The buttons as discord.py sends them; they never time out."""
+    made = discord.ui.View(timeout=None)
+    for item in items:
+        made.add_item(item)
+    return made
+
+
+def rate_buttons(generation: int) -> discord.ui.View:
+    """What stands below a finished answer."""
+    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "again")))
+
+
+def stop_button(key: str, asker: int) -> discord.ui.View:
+    """What stands below an answer while it streams."""
+    return view(Press("stop", f"{key}:{asker}"))
+
+
+async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest: list[str], words: Texts) -> None:
+    """What a press of a button does."""
+    # Acknowledged first: Discord waits three seconds, and a busy disk may take longer.
+    await interaction.response.defer()
+    match deed, rest:
+        case ("up" | "down", [generation]):
+            await _vote(talk, interaction, int(generation), deed, str(interaction.id), words)
+        case ("yes", [generation, value, source]):
+            await _consent(talk, interaction, True, words)
+            await _vote(talk, interaction, int(generation), value, source, words)
+        case ("no", _):
+            await _consent(talk, interaction, False, words)
+        case ("back", [generation]):
+            rater = await talk.store.person(PLATFORM, str(interaction.user.id))
+            outcome = await talk.ratings.retract(
+                rater, int(generation), platform=PLATFORM, source_id=f"{PLATFORM}:{interaction.id}"
+            )
+            await interaction.edit_original_response(content=sentence(words, outcome, "retraction"), view=None)
+        case ("again", [generation]):
+            await _again(talk, interaction, int(generation), words)
+        case ("stop", [key, asker]):
+            if str(interaction.user.id) != asker:
+                await _tell(interaction, words.not_yours)
+            elif not talk.stop(key):
+                await _tell(interaction, words.nothing_runs)
+
+
+async def _vote(
+    talk: Talk, interaction: discord.Interaction, generation: int, value: str, source: str, words: Texts
+) -> None:
+    """Store a vote, or ask for consent first; `source` is the id of the click that meant the vote."""
+    rater = await talk.store.person(PLATFORM, str(interaction.user.id))
+    outcome = await talk.ratings.vote(rater, generation, value, platform=PLATFORM, source_id=f"{PLATFORM}:{source}")
+    if outcome is Outcome.CONSENT_MISSING:
+        question = words.consent_question if talk.may_train else words.consent_question_held
+        buttons = view(Press("yes", f"{generation}:{value}:{source}", words.yes), Press("no", "", words.no))
+        await _tell(interaction, question.format(days=talk.settings.retention_days), buttons)
+        return
+    buttons = view(Press("back", str(generation), words.take_back))
+    told = sentence(words, outcome, "vote", value)
+    await _tell(interaction, told, buttons if outcome is Outcome.STORED else None)
+
+
+async def _consent(talk: Talk, interaction: discord.Interaction, granted: bool, words: Texts) -> None:
+    """Record the answer to the consent question and put what it means in the question's place."""
+    person = await talk.store.person(PLATFORM, str(interaction.user.id))
+    if await talk.store.consent(person) is not granted:  # a double click is one answer
+        await talk.store.set_consent(person, granted, CONSENT_VERSION)
+    await interaction.edit_original_response(content=consent_words(talk, granted, words), view=None)
+
+
+def consent_words(talk: Talk, granted: bool, words: Texts) -> str:
+    """What a person's answer to the consent question means here."""
+    given = words.consent_given if talk.may_train else words.consent_given_held
+    return given if granted else words.consent_refused
+
+
+async def _again(talk: Talk, interaction: discord.Interaction, number: int, words: Texts) -> None:
+    """Another answer to the same question, as a message of its own with its own buttons."""
+    generation = await talk.store.generation(number)
+    channel, message = interaction.channel, interaction.message
+    if generation is None or channel is None or message is None:
+        await _tell(interaction, words.question_gone)
+        return
+
+    async def asked_before() -> StoredMessage:
+        raise AssertionError("again() asks the same question")
+
+    ask = Ask(
+        person=await talk.store.person(PLATFORM, str(interaction.user.id)),
+        channel=str(channel.id),
+        platform=PLATFORM,
+        persona=persona(talk.settings.persona, talk.settings.language),
+        question=asked_before,
+        texts=words,
+    )
+    failed = await talk.show(
+        ask,
+        again=generation,
+        key=str(interaction.id),
+        asker=interaction.user.id,
+        channel=cast("discord.abc.MessageableChannel", channel),
+        reference=message.to_reference(fail_if_not_exists=False),
+    )
+    if failed:
+        await _tell(interaction, failed)
+
+
+async def _tell(interaction: discord.Interaction, text: str, buttons: discord.ui.View | None = None) -> None:
+    """Say something that only the person who pressed can see."""
+    if not interaction.response.is_done():
+        await interaction.response.defer(ephemeral=True)
+    if buttons is None:
+        await interaction.followup.send(text, ephemeral=True)
+    else:
+        await interaction.followup.send(text, ephemeral=True, view=buttons)

@@ -1,0 +1,164 @@
+"""The embedded engine from the client's side: one shared process per release, replaced when the champion changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from bot.engine.artefact import find
+from bot.engine.client import EngineAway
+from bot.engine.counting import Counting
+from bot.engine.hold import Hold
+from bot.engine.session import HttpSession
+from data.releases import Releases
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from bot.engine.artefact import Artefact
+    from bot.engine.wire import Wire
+
+log = logging.getLogger(__name__)
+
+LOOK = 1.0  # seconds between two looks at the champion
+BACK_OFF = (2.0, 60.0)  # seconds before the second attempt at a champion that does not start; the most
+_CLOSED = "The engine was closed, because this bot is shutting down. Ask again when it is back."
+
+
+class Served:
+    """One release as this client reaches it: the hold on its process, and the connection. A `Source`."""
+
+    def __init__(self, hold: Hold, wire: Wire, context_length: int) -> None:
+        self.release = hold.artefact.release
+        self.control = hold.artefact.base.control
+        self.template = hold.artefact.template
+        self.counting = Counting.LLAMA
+        self.context_length = context_length
+        self.wire = wire
+        self.users = 0
+        self._dropped = False
+        self._hold = hold
+        self._spent: list[Wire] = []
+        self._renewing = asyncio.Lock()
+
+    @classmethod
+    async def start(cls, home: Path, artefact: Artefact, context: int | None) -> Served:
+        """Takes the lease and finds or starts the process. Raises EngineAway when it does not start."""
+        hold = Hold(home, artefact, context)
+        try:
+            entry, wire = await hold.find()
+        except BaseException:
+            hold.drop()
+            raise
+        return cls(hold, wire, entry.context_length)
+
+    async def renew(self, failed: Wire) -> None:
+        """Finds or starts a living process, unless another request of this client did so since `failed` failed."""
+        async with self._renewing:
+            if self.wire is not failed:
+                return
+            if not self._dropped:
+                _, wire = await self._hold.find()
+                self._spent.append(failed)  # answers that still run on it end with their own errors
+                self.wire = wire
+            if self._dropped:  # before, or while we searched: nothing may be held any more
+                await self.drop()
+                raise EngineAway(_CLOSED)
+
+    async def drop(self) -> None:
+        """Lets the process go and closes the connections. Idempotent."""
+        self._dropped = True
+        self._hold.drop()
+        for wire in (self.wire, *self._spent):
+            await wire.close()
+        self._spent.clear()
+
+
+class EmbeddedEngine:
+    """Implements `bot.engine.client.Engine` on the shared processes of one PARLEY_HOME. Make one with `open`."""
+
+    def __init__(self, home: Path, base: str | None, context: int | None, current: Served) -> None:
+        self._home = home
+        self._base = base
+        self._context = context
+        self._current = current
+        self._look = asyncio.Event()
+        self._follower: asyncio.Task[None] | None = None
+        self._draining: set[Served] = set()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, home: Path, *, release: int | None, base: str | None, context: int | None) -> EmbeddedEngine:
+        """Starts serving the champion and follows it, or serves the one release given. Raises ParleyError."""
+        number = Releases(home).champion() if release is None else release
+        current = await Served.start(home, find(home, number, None if number else base), context)
+        engine = cls(home, base, context, current)
+        if release is None:
+            engine._follower = asyncio.create_task(engine._follow(), name="engine-follows-champion")
+        return engine
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[HttpSession]:
+        """See `Engine.session`."""
+        if self._closed:
+            raise EngineAway(_CLOSED)
+        self._look.set()
+        served = self._current
+        served.users += 1
+        try:
+            yield HttpSession(served)
+        finally:
+            served.users -= 1
+            await self._drop_drained()
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+        self._closed = True
+        if self._follower:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+        for served in {self._current, *self._draining}:
+            await served.drop()
+        self._draining.clear()
+
+    async def _follow(self) -> None:
+        """Moves to each new champion once its process answers; the old one serves until then."""
+        failed: tuple[int, float, float] | None = None  # release, when to try again, pause after that
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), LOOK)
+            self._look.clear()
+            wanted = self._current.release
+            try:
+                wanted = Releases(self._home).champion()
+                if wanted == self._current.release:
+                    failed = None
+                elif not failed or failed[0] != wanted or time.monotonic() >= failed[1]:
+                    await self._move_to(wanted)
+            except Exception as error:  # whatever it is, this client must go on following
+                pause = failed[2] if failed and failed[0] == wanted else BACK_OFF[0]
+                failed = (wanted, time.monotonic() + pause, min(2 * pause, BACK_OFF[1]))
+                log.error(
+                    "Release %d, the new champion, cannot serve; release %d goes on. Next attempt in %.0f s. %s",
+                    wanted,
+                    self._current.release,
+                    pause,
+                    error,
+                )
+
+    async def _move_to(self, release: int) -> None:
+        artefact = find(self._home, release, None if release else self._base)
+        new = await Served.start(self._home, artefact, self._context)
+        old, self._current = self._current, new
+        self._draining.add(old)
+        log.info("Release %d answers from now on; release %d finishes what it began.", release, old.release)
+        await self._drop_drained()
+
+    async def _drop_drained(self) -> None:
+        for served in [served for served in self._draining if not served.users]:
+            self._draining.discard(served)
+            await served.drop()

@@ -1,0 +1,143 @@
+"""A client's hold on the shared engine process of one release: the lease, and a process that answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.engine.client import EngineAway, EngineError
+from bot.engine.sharing import Board, Entry, FileLock
+from bot.engine.wire import Wire
+from data.home import bases_dir, private_dir
+
+if TYPE_CHECKING:
+    from bot.engine.artefact import Artefact
+
+log = logging.getLogger(__name__)
+
+START = 120.0  # seconds that an engine may take from nothing to its first answer
+_STEP = 0.05
+_ROOT = Path(__file__).parents[2]
+_SECRETS = ("DISCORD_TOKEN", "PARLEY_ENGINE_API_KEY")  # the engine has no use for them
+
+
+class Hold:
+    """Keeps the shared process of a release alive from the first `find` to `drop`."""
+
+    def __init__(self, home: Path, artefact: Artefact, context: int | None) -> None:
+        self.artefact = artefact
+        self._home = home.absolute()  # the process may have another current folder
+        self._context = context
+        self._board = Board(home)
+        self._lease: FileLock | None = None
+
+    async def find(self) -> tuple[Entry, Wire]:
+        """The living process and a connection to it; it is started here if there is none.
+
+        Raises EngineAway with the reason when it does not start.
+        """
+        deadline = time.monotonic() + START
+        await self._take_lease(deadline)
+        return await self._living(deadline)
+
+    def drop(self) -> None:
+        """Gives up the lease, so that the process may end. Idempotent."""
+        if self._lease:
+            self._lease.close()
+            self._lease = None
+
+    async def _take_lease(self, deadline: float) -> None:
+        if self._lease is None:
+            self._lease = self._board.lease(self.artefact.key)
+        while not self._lease.shared():  # an engine on its way out holds it for a moment
+            await self._step(deadline)
+
+    async def _living(self, deadline: float) -> tuple[Entry, Wire]:
+        """The engine that holds the process lock, started here if none does. Needs the lease."""
+        key = self.artefact.key
+        started = False
+        process = self._board.process(key)
+        try:
+            while True:
+                if process.exclusive():
+                    if started:
+                        raise EngineAway(self._last_words())
+                    self._board.strike(key)
+                    self._spawn(process)
+                    started = True
+                    # The new process has the lock now; our copy must go so that its end can be seen.
+                    process.close()
+                    process = self._board.process(key)
+                elif (entry := self._board.read().get(key)) and (wire := await _answering(entry)):
+                    return entry, wire
+                await self._step(deadline)
+        finally:
+            process.close()
+
+    async def _step(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            entry = self._board.read().get(self.artefact.key)
+            process = f"Process {entry.pid}" if entry else "Its process"
+            raise EngineAway(
+                f"The engine for release {self.artefact.release} did not answer within {START:.0f} seconds. "
+                f"{process} may hang; end it and try again; its log is {self._log()}."
+            )
+        await asyncio.sleep(_STEP)
+
+    def _spawn(self, process: FileLock) -> None:
+        command = [sys.executable, "-P", "-m", "bot.engine", "--leased", "--lock", str(process.fileno())]
+        command += ["--release", str(self.artefact.release), "--base", self.artefact.base.alias]
+        if self._context:
+            command += ["--context", str(self._context)]
+        # -P and PYTHONPATH: our package, not a bot.py that lies in the current folder.
+        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+        places = {"PARLEY_HOME": str(self._home), "PARLEY_BASES": str(bases_dir()), "PYTHONPATH": path}
+        environment = {k: v for k, v in os.environ.items() if k not in _SECRETS} | places
+        private_dir(self._log().parent)
+        with self._log().open("wb") as words:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=words,
+                env=environment,
+                pass_fds=(process.fileno(),),
+                start_new_session=True,  # Ctrl-C in one terminal must not end the engine of the others
+            )
+        # The engine may outlive us, or die before; somebody has to collect its exit status.
+        threading.Thread(target=child.wait, name=f"engine-{child.pid}", daemon=True).start()
+        log.info("Started the engine for release %d (process %d).", self.artefact.release, child.pid)
+
+    def _log(self) -> Path:
+        return self._home / "logs" / f"engine-{self.artefact.key}.log"
+
+    def _last_words(self) -> str:
+        """The sentence with which a process that did not start ended."""
+        with suppress(OSError):
+            lines = self._log().read_text(encoding="utf-8", errors="replace").splitlines()
+            if said := next((line for line in reversed(lines) if line.startswith("parley: ")), None):
+                return f"{said.removeprefix('parley: ')} (log: {self._log()})"
+        return f"The engine for release {self.artefact.release} ended while it started; its log is {self._log()}."
+
+
+async def _answering(entry: Entry) -> Wire | None:
+    """A connection to the engine of an entry, None when it is not that engine which answers there."""
+    wire = Wire(entry.url, model=f"release-{entry.release:04d}")
+    try:
+        if any(entry.nonce in model.get("tags", ()) for model in await wire.models()):
+            return wire
+    except EngineError:
+        pass
+    except BaseException:
+        await wire.close()
+        raise
+    await wire.close()
+    return None

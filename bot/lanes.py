@@ -1,0 +1,68 @@
+"""Who is answered now and who waits: a pure state machine without clocks and tasks.
+
+One answer at a time per person and channel; at most `slots` in all; the others wait in a bounded line. Among those
+who could start, whoever has the fewest answers running comes first, so that one person in many channels doesn't keep
+the others waiting.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Full(Enum):
+    """Why nobody else may wait."""
+
+    EVERYONE = "the line is full"
+    PERSON = "this person has enough questions waiting here"
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A person in a channel."""
+
+    person: int
+    channel: str
+
+
+@dataclass
+class Lanes:
+    """The answers that run and the line of those that wait, by ticket number."""
+
+    slots: int
+    waiting: int
+    waiting_per_lane: int
+    _running: dict[int, Lane] = field(default_factory=dict)
+    _line: dict[int, Lane] = field(default_factory=dict)  # in order of arrival
+
+    def enter(self, ticket: int, lane: Lane) -> int | Full:
+        """Take a place: 0 runs at once, n is the n-th in the line, `Full` is neither and leaves no trace."""
+        if self._free(lane):
+            self._running[ticket] = lane
+            return 0
+        if sum(other == lane for other in self._line.values()) >= self.waiting_per_lane:
+            return Full.PERSON
+        if len(self._line) >= self.waiting:
+            return Full.EVERYONE
+        self._line[ticket] = lane
+        return len(self._line)
+
+    def leave(self, ticket: int) -> list[int]:
+        """Give the place up, running or waiting; returns the tickets that start now. Unknown tickets are no error."""
+        self._line.pop(ticket, None)
+        self._running.pop(ticket, None)
+        started = []
+        while (chosen := self._next()) is not None:
+            self._running[chosen] = self._line.pop(chosen)
+            started.append(chosen)
+        return started
+
+    def _free(self, lane: Lane) -> bool:
+        return len(self._running) < self.slots and lane not in self._running.values()
+
+    def _next(self) -> int | None:
+        load = Counter(lane.person for lane in self._running.values())
+        free = [ticket for ticket, lane in self._line.items() if self._free(lane)]
+        return min(free, key=lambda ticket: load[self._line[ticket].person], default=None)

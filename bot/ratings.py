@@ -1,0 +1,144 @@
+"""Ratings: votes, corrections, comparisons and retractions, with one rule for all platforms.
+
+Nothing is stored of a person who has not agreed, and one deed is one event: the same `source_id` counts once, and a
+vote that says what the person's vote already is adds nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from data.store import NewRating, Store, StoredGeneration
+
+if TYPE_CHECKING:
+    from bot.texts import Texts
+
+
+class Outcome(Enum):
+    """What became of a rating."""
+
+    STORED = "stored"
+    ALREADY = "already there"
+    CONSENT_MISSING = "the person has to agree first"
+    GONE = "the answer is not there any more"
+    NOTHING = "there is no rating to take back"
+    SAME = "the correction is the answer itself"
+    EMPTY = "the correction is empty"
+
+
+class Ratings:
+    """The ratings of all platforms."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._locks: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
+
+    async def vote(
+        self, rater: int, generation: int, value: str, *, platform: str, source_id: str, why: str | None = None
+    ) -> Outcome:
+        """Vote "up" or "down", with a reason if there is one; the newest vote is the one that counts."""
+        async with self._alone(rater, generation):  # two clicks at once are one vote
+            if (hindrance := await self._hindrance(rater, generation)) is not None:
+                return hindrance
+            if not why and await self.store.vote(generation, rater) == value:
+                return Outcome.ALREADY
+            return await self._store(
+                NewRating(
+                    source_id=source_id,
+                    rater=rater,
+                    kind="vote",
+                    generation=generation,
+                    value=value,
+                    text=why or None,
+                    platform=platform,
+                )
+            )
+
+    async def retract(self, rater: int, generation: int, *, platform: str, source_id: str) -> Outcome:
+        """Take one's vote back. Taking back needs no consent."""
+        async with self._alone(rater, generation):
+            if await self.store.vote(generation, rater) is None:
+                return Outcome.NOTHING
+            return await self._store(
+                NewRating(
+                    source_id=source_id, rater=rater, kind="retraction", generation=generation, platform=platform
+                )
+            )
+
+    async def correct(self, rater: int, generation: int, text: str, *, platform: str, source_id: str) -> Outcome:
+        """Say what the answer should have been."""
+        if not text.strip():
+            return Outcome.EMPTY
+        if (hindrance := await self._hindrance(rater, generation)) is not None:
+            return hindrance
+        answer = await self.store.generation(generation)
+        if answer and answer.text.strip() == text.strip():
+            return Outcome.SAME
+        return await self._store(
+            NewRating(
+                source_id=source_id,
+                rater=rater,
+                kind="correction",
+                generation=generation,
+                text=text.strip(),
+                platform=platform,
+            )
+        )
+
+    async def compare(
+        self, rater: int, first: int, second: int, value: str, *, platform: str, source_id: str
+    ) -> Outcome:
+        """Say which of two answers to the same prompt is better: "a" (shown first), "b", "tie" or "both_bad"."""
+        for generation in (first, second):
+            if (hindrance := await self._hindrance(rater, generation)) is not None:
+                return hindrance
+        return await self._store(
+            NewRating(
+                source_id=source_id,
+                rater=rater,
+                kind="comparison",
+                generation=first,
+                other=second,
+                value=value,
+                platform=platform,
+            )
+        )
+
+    def _alone(self, rater: int, generation: int) -> asyncio.Lock:
+        return self._locks.setdefault((rater, generation), asyncio.Lock())
+
+    async def _hindrance(self, rater: int, generation: int) -> Outcome | None:
+        answer = await self.store.generation(generation)
+        if answer is None or not answer.text:
+            return Outcome.GONE
+        return None if await self.store.consent(rater) else Outcome.CONSENT_MISSING
+
+    async def _store(self, rating: NewRating) -> Outcome:
+        return Outcome.STORED if await self.store.rate(rating) else Outcome.ALREADY
+
+
+def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:
+    """Whether two answers were given to exactly the same prompt, so that comparing them says something."""
+    return first.rendered_sha256 == second.rendered_sha256
+
+
+def sentence(texts: Texts, outcome: Outcome, kind: str, value: str | None = None) -> str:
+    """What to tell the person about what became of their rating; `kind` and `value` as the store calls them."""
+    if outcome is Outcome.STORED:
+        return {
+            "vote": texts.stored_up if value == "up" else texts.stored_down,
+            "correction": texts.stored_correction,
+            "comparison": texts.stored_comparison,
+            "retraction": texts.stored_retraction,
+        }[kind]
+    return {
+        Outcome.ALREADY: texts.already,
+        Outcome.CONSENT_MISSING: texts.consent_first,
+        Outcome.GONE: texts.answer_gone,
+        Outcome.NOTHING: texts.nothing_to_retract,
+        Outcome.SAME: texts.correction_same,
+        Outcome.EMPTY: texts.correction_empty,
+    }[outcome]

@@ -1,0 +1,33 @@
+"""Texts of people who have not agreed vanish after `PARLEY_RETENTION_DAYS`: at start, and then every day."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data.store import Store
+
+log = logging.getLogger(__name__)
+
+DAY = 24 * 60 * 60.0
+
+
+async def purge(store: Store, days: int) -> int:
+    """Erase what is due now; returns how many texts went."""
+    erased = await store.purge(datetime.now(UTC) - timedelta(days=days))
+    if erased:
+        log.info("erased %d texts older than %d days without consent", erased, days)
+    return erased
+
+
+async def purge_daily(store: Store, days: int) -> None:
+    """Erase what is due, now and every day, until cancelled. A failure is logged and tried again the next day."""
+    while True:
+        try:
+            await purge(store, days)
+        except Exception:
+            log.exception("the daily erasure failed")
+        await asyncio.sleep(DAY)

@@ -1,0 +1,155 @@
+"""The bot's settings: environment variables and `.env`, read once at start.
+
+`DISCORD_TOKEN` alone starts Discord; every other variable begins with `PARLEY_`. A value that cannot be used is an
+error whose sentence names the variable. Secrets are `SecretStr`, so that no log and no traceback shows them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from data.chat import MAX_TOKENS, TEMPERATURE, TOP_P
+from data.errors import BadInput, nearest
+from data.personas import LANGUAGES, PERSONAS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX = "PARLEY_"
+ENV_FILE = Path(".env")
+_SECRETS = ("DISCORD_TOKEN", "discord_token", "engine_api_key")
+TOKEN = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, not a token
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Unset or empty variables leave the defaults."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", populate_by_name=True)
+
+    discord_token: SecretStr | None = Field(default=None, validation_alias=AliasChoices(TOKEN))
+    home: Path = Path("var")
+    bases: Path | None = None  # where base models lie, by default in `home`
+    base: str | None = None  # what release 0 means to the embedded engine
+
+    engine_url: str | None = None  # unset: the embedded engine
+    engine_model: str | None = None
+    engine_api_key: SecretStr | None = None
+
+    discord_api: str | None = None
+    discord_gateway: str | None = None
+    discord_training_permission: str | None = None
+    operators: Annotated[tuple[int, ...], NoDecode] = ()
+    retention_days: int = Field(default=30, ge=1, le=3650)
+
+    persona: str = "assistant"
+    language: str = "en"
+
+    temperature: float = Field(default=TEMPERATURE, ge=0, le=2)
+    top_p: float = Field(default=TOP_P, gt=0, le=1)
+    max_tokens: int = Field(default=MAX_TOKENS, ge=1, le=32768)
+    history_tokens: int | None = Field(default=None, ge=64)  # unset: what the engine's context holds
+    slots: int = Field(default=8, ge=1, le=1024)  # answers that run at the same time
+    queue: int = Field(default=64, ge=0, le=4096)  # questions that wait
+    queue_per_person: int = Field(default=3, ge=0, le=64)
+
+    @field_validator("home", "bases")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path else path
+
+    @field_validator("operators", mode="before")
+    @classmethod
+    def _ids(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part for part in re.split(r"[\s,;]+", value) if part]
+        if wrong := [part for part in parts if not part.isdecimal()]:
+            raise ValueError(f"{wrong[0]!r} is not a Discord user id (digits only, several with commas between)")
+        return tuple(int(part) for part in parts)
+
+    @field_validator("persona")
+    @classmethod
+    def _known_persona(cls, value: str) -> str:
+        if value not in PERSONAS:
+            raise ValueError(f"there are {', '.join(PERSONAS)}.{nearest(value, PERSONAS)}")
+        return value
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, value: str) -> str:
+        if value not in LANGUAGES:
+            raise ValueError(f"use {' or '.join(LANGUAGES)}")
+        return value
+
+    @field_validator("engine_url", "discord_api")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/\s]+", value):
+            raise ValueError("use an address such as http://127.0.0.1:8000/v1")
+        return value.rstrip("/") if value else value
+
+    @field_validator("discord_gateway")
+    @classmethod
+    def _websocket(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"wss?://[^/\s]+", value):
+            raise ValueError("use an address such as ws://127.0.0.1:8001")
+        return value
+
+    def share(self) -> None:
+        """Puts where the state lives into the environment, for `data` and for the engine's process.
+
+        They read the environment only; without this a PARLEY_HOME that stands in `.env` would give two homes.
+        """
+        os.environ["PARLEY_HOME"] = str(self.home)
+        if self.bases:
+            os.environ["PARLEY_BASES"] = str(self.bases)
+        if self.base:
+            os.environ["PARLEY_BASE"] = self.base
+
+
+def load(env_file: Path | None = ENV_FILE) -> Settings:
+    """The settings of this process. Raises BadInput that names every variable with a bad value."""
+    try:
+        return Settings(_env_file=env_file)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise BadInput(" ".join(_sentence(detail) for detail in error.errors())) from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{env_file} is not a UTF-8 text file.") from None
+
+
+def names(env_file: Path = ENV_FILE) -> list[str]:
+    """The names of all variables that are set, in the environment and in the file."""
+    return [*os.environ, *dotenv_values(env_file)]
+
+
+def suspicious(names: Iterable[str]) -> list[str]:
+    """A sentence for each variable that looks like a misspelt setting (`PARLEY_RETENTON_DAYS`)."""
+    known = [_variable(field) for field in Settings.model_fields]
+    return [
+        f"{name} is not a setting. Did you mean {near[0]}?"
+        for name in sorted(set(names))
+        if name.startswith(PREFIX)
+        and name not in known
+        and (near := difflib.get_close_matches(name, known, n=1, cutoff=0.85))
+    ]
+
+
+def _variable(field: str) -> str:
+    return TOKEN if field == "discord_token" else PREFIX + field.upper()
+
+
+def _sentence(detail: Any) -> str:
+    """One bad value in words. Pydantic's own message is short enough to be read, without its prefix."""
+    place = str(detail["loc"][0])
+    variable = place if place == TOKEN else _variable(place)
+    said = str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
+    shown = "" if place in _SECRETS else f" {str(detail['input'])[:80]!r} cannot be used:"
+    return f"{variable}:{shown} {said[:1].lower()}{said[1:]}{'' if said.endswith('?') else '.'}"

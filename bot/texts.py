@@ -1,0 +1,258 @@
+"""Every sentence that people read from the bot, in English and Chinese.
+
+One data class, two instances: a sentence that is missing in one language is a type error. Placeholders are filled
+with `str.format`; a test checks that both languages use the same ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """The bot's sentences in one language."""
+
+    # answering
+    waiting: str
+    queue_full: str
+    queue_full_person: str
+    message_too_long: str
+    empty_answer: str
+    stopped: str
+    stopped_early: str
+    cut_off: str
+    broke_off: str
+    internal_error: str
+    question_gone: str
+    answer_gone: str
+
+    # ratings
+    stored_up: str
+    stored_down: str
+    stored_correction: str
+    stored_comparison: str
+    stored_retraction: str
+    already: str
+    nothing_to_retract: str
+    nothing_to_rate: str
+    correction_empty: str
+    correction_same: str
+
+    # consent
+    consent_question: str
+    consent_question_held: str
+    consent_first: str
+    consent_given: str
+    consent_given_held: str
+    consent_refused: str
+    consent_unanswered: str
+    yes: str
+    no: str
+    take_back: str
+    not_yours: str
+    privacy: str
+    training: str
+    training_held: str
+
+    # terminal
+    serving: str
+    serving_base: str
+    to_discord: str
+    for_help: str
+    starting: str
+    you: str
+    help: str
+    unknown_command: str
+    did_you_mean: str
+    which_is_better: str
+    not_a_verdict: str
+    not_comparable: str
+    no_question: str
+    persona_now: str
+    persona_list: str
+    nothing_runs: str
+    consent_usage: str
+    ask_consent: str
+    goodbye: str
+
+    # discord
+    mention_only: str
+
+
+EN = Texts(
+    waiting="Answers ahead of yours: {ahead}.",
+    queue_full="Too many people are waiting for an answer. Please ask again in a minute.",
+    queue_full_person="You already have {waiting} questions waiting here. Please let them be answered first.",
+    message_too_long="This message is too long: it takes {tokens} tokens and {budget} fit. Please shorten it.",
+    empty_answer="(The model had nothing to say. Ask for another answer, or put the question differently.)",
+    stopped="(stopped)",
+    stopped_early="(stopped before the first word)",
+    cut_off="(cut off: the answer reached its limit of {tokens} tokens)",
+    broke_off="(The answer broke off: {reason})",
+    internal_error="Something went wrong on my side, and the operator's log says what. Please try again.",
+    question_gone="The question is no longer there, so there is nothing to answer again.",
+    answer_gone="I no longer have this answer, so it cannot be rated.",
+    stored_up="👍 noted, thank you.",
+    stored_down="👎 noted, thank you.",
+    stored_correction="Your correction is noted, thank you.",
+    stored_comparison="Your verdict is noted, thank you.",
+    stored_retraction="Your rating is taken back.",
+    already="That is already noted.",
+    nothing_to_retract="There is no rating of yours to take back.",
+    nothing_to_rate="There is no answer to rate yet.",
+    correction_empty="Write the better answer behind the command: /correct The better answer.",
+    correction_same="This is the answer as it stands. Write what it should have been.",
+    consent_question=(
+        "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
+        "may be used to train it. If you don't, you can go on talking to it, nothing of yours trains anything, and "
+        "your messages are erased after {days} days. You can change your mind at any time."
+    ),
+    consent_question_held=(
+        "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
+        "may be used to train it. At present nothing from Discord trains a model here: Discord allows that only "
+        "with its permission, which this bot does not have, so your ratings only help to choose between versions. "
+        "If you don't agree, you can go on talking to it, nothing of yours is used, and your messages are erased "
+        "after {days} days. You can change your mind at any time."
+    ),
+    consent_first="Ratings are kept only with your consent: see /privacy, then /consent yes. This one was not kept.",
+    consent_given="Thank you. Your ratings and what you say from now on may train the bot.",
+    consent_given_held="Thank you. Your ratings count from now on; at present nothing from Discord trains a model.",
+    consent_refused="Understood: nothing of yours is used, and no rating of yours is kept.",
+    consent_unanswered="not answered yet",
+    yes="Yes, I agree",
+    no="No",
+    take_back="Take back",
+    not_yours="Only the person who asked can stop this answer.",
+    privacy=(
+        "What is kept: your messages and the bot's answers, under a pseudonym, on the operator's own machine. "
+        "{training} Texts of people who have not agreed are erased after {days} days. Your consent: {consent}."
+    ),
+    training="With your consent they may train this bot; without it they train nothing.",
+    training_held=(
+        "At present nothing from Discord trains a model, with or without your consent, because this bot does not "
+        "have Discord's permission for that."
+    ),
+    serving="Release {release} answers.",
+    serving_base="The base model answers (release 0: nothing trained yet).",
+    to_discord=(
+        "This is the terminal. To talk on Discord, put the bot's token into DISCORD_TOKEN (in .env or the "
+        "environment) and start again."
+    ),
+    for_help="/help lists the commands, /quit leaves.",
+    starting="Starting the engine ...",
+    you="you> ",
+    help=(
+        "/up              the last answer is good\n"
+        "/down [why]      the last answer is bad\n"
+        "/correct TEXT    what the last answer should have been\n"
+        "/again           another answer, then say which is better: a, b, tie or bad\n"
+        "/retract         take your vote on the last answer back\n"
+        "/stop            stop the answer that is running (Ctrl-C does the same)\n"
+        "/persona NAME    talk to another persona, from the beginning\n"
+        "/consent yes|no  whether your ratings and words may be used to train the bot\n"
+        "/privacy         what is kept, and for how long\n"
+        "/help            this list\n"
+        "/quit            leave"
+    ),
+    unknown_command="There is no command {name}.",
+    did_you_mean=" Did you mean {name}?",
+    which_is_better="Which is better, the first (a) or the second (b)? a, b, tie, bad: ",
+    not_a_verdict="No verdict noted (a, b, tie and bad are verdicts).",
+    not_comparable="The question or the settings have changed since, so the two answers are not compared.",
+    no_question="There is no question to answer again yet.",
+    persona_now="You are talking to the persona {name}.",
+    persona_list="There are {names}. You are talking to {name}.",
+    nothing_runs="No answer is running.",
+    consent_usage="Say /consent yes or /consent no. Your consent: {consent}.",
+    ask_consent="Agree? [y/N] ",
+    goodbye="Goodbye.",
+    mention_only="Hello! Write your question in the same message, and I will answer it.",
+)
+
+ZH = Texts(
+    waiting="前面还有 {ahead} 个回答。",
+    queue_full="等待回答的人太多了，请过一分钟再问。",
+    queue_full_person="你在这里已有 {waiting} 个问题在排队，请先等它们答完。",
+    message_too_long="这条消息太长：占 {tokens} 个词元，最多只能放下 {budget} 个。请缩短一些。",
+    empty_answer="（模型没有给出任何内容。可以要求换一个回答，或换个问法。）",
+    stopped="（已停止）",
+    stopped_early="（还没开始就停止了）",
+    cut_off="（回答被截断：已达到 {tokens} 个词元的上限）",
+    broke_off="（回答中断：{reason}）",
+    internal_error="我这边出了点问题，运维日志里有原因。请再试一次。",
+    question_gone="原来的问题已经不在了，没有可以重新回答的内容。",
+    answer_gone="这个回答已经不在我这里了，无法评价。",
+    stored_up="👍 已记录，谢谢。",
+    stored_down="👎 已记录，谢谢。",
+    stored_correction="已记录你的修改，谢谢。",
+    stored_comparison="已记录你的判断，谢谢。",
+    stored_retraction="你的评价已撤回。",
+    already="之前已经记录过了。",
+    nothing_to_retract="没有你的评价可以撤回。",
+    nothing_to_rate="还没有可以评价的回答。",
+    correction_empty="请在命令后面写上更好的回答：/correct 更好的回答。",
+    correction_same="这和原来的回答一样。请写出它本该是什么样。",
+    consent_question=(
+        "Parley 可以向你学习吗？如果同意，你的评价以及从现在起你对机器人说的话会被保留，并可能用来训练它。"
+        "如果不同意，你可以照常聊天，你的任何内容都不会用于训练，消息会在 {days} 天后删除。你随时可以改变主意。"
+    ),
+    consent_question_held=(
+        "Parley 可以向你学习吗？如果同意，你的评价以及从现在起你对机器人说的话会被保留，并可能用来训练它。目前来自 "
+        "Discord 的内容不会训练任何模型：没有 Discord 的许可就不允许，而这个机器人没有该许可，所以评价只用来在版本"
+        "之间做选择。如果不同意，你可以照常聊天，你的任何内容都不会被使用，消息会在 {days} 天后删除。"
+        "你随时可以改变主意。"
+    ),
+    consent_first="只有得到你的同意才会保留评价：先看 /privacy，再输入 /consent yes。这一条没有保留。",
+    consent_given="谢谢。从现在起，你的评价和你说的话可以用来训练机器人。",
+    consent_given_held="谢谢。从现在起你的评价会被计入；目前 Discord 上说的话不会训练任何模型。",
+    consent_refused="明白了：不会使用你的任何内容，也不会保留你的评价。",
+    consent_unanswered="尚未回答",
+    yes="是，我同意",
+    no="不同意",
+    take_back="撤回",
+    not_yours="只有提问的人可以停止这个回答。",
+    privacy=(
+        "保留的内容：你的消息和机器人的回答，以化名保存在运营者自己的机器上。{training}"
+        "没有同意的人的文字会在 {days} 天后删除。你的选择：{consent}。"
+    ),
+    training="得到你的同意后，它们可能用来训练这个机器人；没有同意就不会用于训练。",
+    training_held="目前无论你是否同意，来自 Discord 的内容都不会训练任何模型，因为这个机器人没有 Discord 的许可。",
+    serving="现在由第 {release} 号版本回答。",
+    serving_base="现在由基础模型回答（0 号版本：还没有训练过）。",
+    to_discord="这里是终端。要在 Discord 上聊天，请把令牌写进 DISCORD_TOKEN（.env 或环境变量），然后重新启动。",
+    for_help="/help 列出命令，/quit 退出。",
+    starting="正在启动引擎……",
+    you="你> ",
+    help=(
+        "/up              上一个回答很好\n"
+        "/down [原因]     上一个回答不好\n"
+        "/correct 文本    上一个回答本该怎么说\n"
+        "/again           换一个回答，然后说哪个更好：a、b、tie（一样好）或 bad（都不好）\n"
+        "/retract         撤回你对上一个回答的评价\n"
+        "/stop            停止正在生成的回答（Ctrl-C 也可以）\n"
+        "/persona 名字    换一个角色，从头开始\n"
+        "/consent yes|no  是否允许用你的评价和话语训练机器人\n"
+        "/privacy         保留什么，保留多久\n"
+        "/help            这个列表\n"
+        "/quit            退出"
+    ),
+    unknown_command="没有 {name} 这个命令。",
+    did_you_mean="是不是 {name}？",
+    which_is_better="哪个更好，第一个 (a) 还是第二个 (b)？a、b、tie、bad：",
+    not_a_verdict="没有记录判断（a、b、tie、bad 才是判断）。",
+    not_comparable="问题或设置在这期间变了，所以不比较这两个回答。",
+    no_question="还没有可以重新回答的问题。",
+    persona_now="你正在和角色 {name} 聊天。",
+    persona_list="可选的角色：{names}。你正在和 {name} 聊天。",
+    nothing_runs="没有正在生成的回答。",
+    consent_usage="请输入 /consent yes 或 /consent no。你的选择：{consent}。",
+    ask_consent="同意吗？[y/N] ",
+    goodbye="再见。",
+    mention_only="你好！请把问题写在同一条消息里，我就会回答。",
+)
+
+
+def texts(language: str) -> Texts:
+    """The sentences for a language tag such as `en`, `zh` or Discord's `zh-TW`; English where there are no others."""
+    return ZH if language.lower().startswith("zh") else EN

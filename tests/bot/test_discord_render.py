@@ -1,0 +1,116 @@
+"""How answers are cut into messages: nothing lost, nothing too long, no code block broken."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.discord.render import LIMIT, Part, next_change, parts, readable, split
+
+pieces = st.sampled_from(
+    [
+        "word ",
+        "Ein Satz. ",
+        "句子。",
+        "\n",
+        "\n\n",
+        "```",
+        "```python\n",
+        "x = 1\n",
+        "`",
+        "@everyone ",
+        "🙂",
+        "a" * 70,
+    ]
+)
+texts = st.lists(pieces, max_size=120).map("".join)
+
+
+def bare(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+@given(texts, st.integers(64, 300))
+def test_no_part_is_too_long_or_empty_and_fences_are_even(text: str, limit: int):
+    for part in split(text, limit):
+        assert 0 < len(part) <= limit
+        assert part.strip()
+        assert part.count("```") % 2 == 0
+
+
+@given(
+    st.lists(st.sampled_from(["word ", "Ein Satz. ", "句子。", "\n", "\n\n", "🙂", "b" * 90]), max_size=150).map(
+        "".join
+    )
+)
+def test_nothing_is_lost_without_code(text: str):
+    assert bare("".join(split(text, 64))) == bare(text)
+
+
+@given(texts, texts, st.integers(64, 200))
+def test_a_growing_answer_never_rewrites_a_finished_part(text: str, more: str, limit: int):
+    before, after = split(text, limit), split(text + more, limit)
+    finished = before[:-1]
+    assert after[: len(finished)] == finished
+
+
+def test_a_long_text_is_cut_at_sentence_ends():
+    text = " ".join(f"This is sentence number {number}." for number in range(200))
+    cut = split(text)
+    assert len(cut) == 3
+    assert all(part.endswith(".") for part in cut)
+    assert " ".join(cut) == text
+
+
+def test_a_chinese_text_is_cut_at_sentence_ends():
+    text = "".join(f"这是第{number}句话。" for number in range(600))
+    cut = split(text)
+    assert all(part.endswith("。") for part in cut)
+    assert "".join(cut) == text
+
+
+def test_a_divided_code_block_is_closed_and_opened_again_with_its_language():
+    code = "".join(f"print({number})\n" for number in range(400))
+    cut = split(f"Look:\n```python\n{code}```\nDone.")
+    assert len(cut) > 2
+    assert all(part.startswith("```python\n") for part in cut[1:])
+    assert all(part.endswith("\n```") for part in cut[:-1])
+    assert cut[-1].endswith("```\nDone.")
+    assert [line for part in cut for line in part.splitlines() if line.startswith("print")] == code.splitlines()
+
+
+def test_a_code_block_left_open_is_closed():
+    assert split("```py\nx = 1") == ["```py\nx = 1\n```"]
+
+
+def test_buttons_and_note_stand_below_the_last_part():
+    shown = parts("a. " * 1000, "rate", "(cut off)")
+    assert [part.buttons for part in shown] == ["", "rate"]
+    assert shown[-1].content.endswith("\n-# (cut off)")
+    full = parts("a" * (LIMIT - 4), "rate", "(cut off)")
+    assert full[-1] == Part("-# (cut off)", "rate")
+    assert parts("", "rate", "(nothing)") == [Part("-# (nothing)", "rate")]
+
+
+def test_the_next_change_is_the_first_difference():
+    a, b, stop = Part("a"), Part("b"), Part("b", "stop")
+    assert next_change([], [a]) == 0
+    assert next_change([a], [a, b]) == 1
+    assert next_change([a, stop], [a, b]) == 1
+    assert next_change([a, b], [a, b]) is None
+
+
+def test_ids_become_names_and_the_bots_own_mention_goes():
+    shown = readable(
+        "<@1> ask <@!2>, <@3> and <@&4> in <#5> <a:wave:6>\n  <@1>",
+        1,
+        users={2: "Bea"},
+        roles={4: "mods"},
+        channels={5: "general"},
+    )
+    assert shown == "ask @Bea, @someone and @mods in #general :wave:"
+
+
+@given(st.integers(1, 10**19))
+def test_no_id_survives(number: int):
+    assert str(number) not in readable(f"<@{number}> <@&{number}> <#{number}>", 0, {}, {}, {})

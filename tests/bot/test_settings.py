@@ -1,0 +1,164 @@
+"""The settings: what is read from where, and sentences for what cannot be used."""
+
+import os
+import string
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from bot.settings import load, names, suspicious
+from bot.texts import EN, ZH, texts
+from data.errors import BadInput
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch):
+    for name in list(os.environ):
+        if name.startswith("PARLEY_") or name == "DISCORD_TOKEN":
+            monkeypatch.delenv(name)
+    # share() writes into the environment; setting and deleting here makes monkeypatch restore it
+    for name in ("PARLEY_HOME", "PARLEY_BASES", "PARLEY_BASE"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def test_defaults_need_nothing():
+    settings = load(None)
+    assert settings.discord_token is None
+    assert settings.engine_url is None
+    assert (settings.persona, settings.language, settings.retention_days) == ("assistant", "en", 30)
+    assert settings.home == Path("var").absolute()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PARLEY_RETENTION_DAYS", "soon"),
+        ("PARLEY_RETENTION_DAYS", "0"),
+        ("PARLEY_PERSONA", "tutr"),
+        ("PARLEY_LANGUAGE", "fr"),
+        ("PARLEY_ENGINE_URL", "localhost:8000"),
+        ("PARLEY_DISCORD_API", "discord.example"),
+        ("PARLEY_DISCORD_GATEWAY", "http://127.0.0.1:1"),
+        ("PARLEY_OPERATORS", "12, ada"),
+        ("PARLEY_TEMPERATURE", "-1"),
+        ("PARLEY_TOP_P", "0"),
+        ("PARLEY_MAX_TOKENS", "many"),
+    ],
+)
+def test_a_bad_value_is_a_sentence_that_names_the_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadInput) as error:
+        load(None)
+    assert str(error.value).startswith(f"{name}: {value!r} cannot be used: ")
+    assert str(error.value).count(name) == 1
+
+
+def test_every_bad_value_is_named_at_once_and_the_nearest_persona_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PARLEY_PERSONA", "tutr")
+    monkeypatch.setenv("PARLEY_LANGUAGE", "fr")
+    with pytest.raises(BadInput, match="Did you mean 'tutor'") as error:
+        load(None)
+    assert "PARLEY_LANGUAGE" in str(error.value)
+
+
+def test_env_file_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / ".env"
+    file.write_text("DISCORD_TOKEN=abc.def\nPARLEY_PERSONA=writer\nPARLEY_LANGUAGE=zh\nOTHER=1\nPARLEY_BASE=\n")
+    monkeypatch.setenv("PARLEY_LANGUAGE", "en")
+    settings = load(file)
+    assert settings.discord_token is not None
+    assert settings.discord_token.get_secret_value() == "abc.def"
+    assert (settings.persona, settings.language, settings.base) == ("writer", "en", None)
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
+    monkeypatch.setenv("PARLEY_ENGINE_API_KEY", "other-secret")
+    settings = load(None)
+    assert "secret" not in f"{settings!r} {settings} {settings.model_dump()}"
+
+
+def test_operators_are_ids_with_commas_between(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PARLEY_OPERATORS", "12, 34")
+    assert load(None).operators == (12, 34)
+
+
+def test_home_of_the_env_file_is_shared_with_data_and_engine(tmp_path: Path):
+    file = tmp_path / ".env"
+    file.write_text(f"PARLEY_HOME={tmp_path / 'state'}\n")
+    load(file).share()
+    assert os.environ["PARLEY_HOME"] == str(tmp_path / "state")
+
+
+def test_a_misspelt_variable_is_noticed_and_others_are_left_alone():
+    found = suspicious(["PARLEY_RETENTON_DAYS", "PARLEY_BENCH_PAIRS", "PARLEY_HOME", "PATH"])
+    assert found == ["PARLEY_RETENTON_DAYS is not a setting. Did you mean PARLEY_RETENTION_DAYS?"]
+
+
+def test_names_are_those_of_environment_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / ".env"
+    file.write_text("PARLEY_PERSON=tutor\n")
+    monkeypatch.setenv("PARLEY_LANGUAG", "zh")
+    assert {"PARLEY_PERSON", "PARLEY_LANGUAG"} <= set(names(file))
+    assert names(tmp_path / "none")
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(EN)])
+def test_both_languages_fill_the_same_places(field: str):
+    english, chinese = getattr(EN, field), getattr(ZH, field)
+    assert english
+    assert chinese
+    assert _places(english) == _places(chinese)
+
+
+def _places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize(("tag", "expected"), [("zh", ZH), ("zh-TW", ZH), ("zh-CN", ZH), ("en-GB", EN), ("de", EN)])
+def test_language_tags(tag: str, expected: object):
+    assert texts(tag) is expected
+
+
+def _bot(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "DISCORD_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        env={**env, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_discord_without_a_token_says_where_to_put_one():
+    done = _bot("--platform", "discord", DISCORD_TOKEN="")
+    assert done.returncode == 2
+    assert "DISCORD_TOKEN" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_setting_ends_the_program_with_its_sentence():
+    done = _bot("--platform", "terminal", PARLEY_RETENTION_DAYS="soon", DISCORD_TOKEN="very-secret")
+    assert done.returncode == 2
+    assert done.stderr.startswith("parley: PARLEY_RETENTION_DAYS: ")
+    assert "secret" not in done.stderr
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['bot', '--help']\n"
+        "try: runpy.run_module('bot', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "heavy = {'discord', 'openai', 'pydantic', 'sqlalchemy', 'rich', 'torch'} & set(sys.modules)\n"
+        "print('heavy:', sorted(heavy))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "--platform" in done.stdout
+    assert done.stdout.endswith("heavy: []\n")

@@ -1,0 +1,250 @@
+"""A fake OpenAI-compatible engine on loopback: a queue of scripted answers, and a record of what it was asked.
+
+    async with FakeEngine() as fake:
+        fake.answer("Hel", "lo")                    # the next answer, in these pieces
+        fake.answer("long", hold=event)             # waits for the event before its last piece
+        fake.fail(503)                              # the next request fails with this status
+        fake.drop(after=1)                          # the next answer breaks off after one piece
+        engine = await open_engine(tmp_path, url=fake.url)
+        ...
+        fake.requests[0]["messages"]                # the bodies of the chat requests, in order
+        fake.cancelled                              # how many answers the client cut short
+
+With an empty queue it answers "a fake answer". `kind` says whose extra endpoints it has: "llama" (/apply-template,
+/tokenize, /props as llama-server), "vllm" (/tokenize of messages, max_model_len) or "plain" (none).
+One token is a word, a run of blanks, or one other character; ChatML renders the messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+
+@dataclass
+class Script:
+    """One scripted reaction to a chat request."""
+
+    pieces: tuple[str, ...] = ()
+    finish_reason: str = "stop"
+    hold: asyncio.Event | None = None
+    delay: float = 0.0
+    status: int = 200
+    error: dict[str, Any] = field(default_factory=dict)
+    drop_after: int | None = None
+
+
+def render(messages: list[dict[str, Any]]) -> str:
+    """What the fake's template makes of the messages."""
+    turns = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
+    return f"{turns}<|im_start|>assistant\n"
+
+
+def tokens(text: str) -> list[str]:
+    """The fake's tokens."""
+    return re.findall(r"<\|\w+\|>|\w+|\s+|.", text)
+
+
+class FakeEngine:
+    """An engine that says what it was told to say. Use it as an async context manager."""
+
+    def __init__(
+        self, *, kind: str = "llama", model: str = "fake-model", context: int = 2048, api_key: str = ""
+    ) -> None:
+        self.kind = kind
+        self.model = model
+        self.context = context
+        self.api_key = api_key
+        self.requests: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.cancelled = 0
+        self.running = 0
+        self.url = ""
+        self._scripts: deque[Script] = deque()
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    def answer(
+        self, *pieces: str, finish_reason: str = "stop", hold: asyncio.Event | None = None, delay: float = 0.0
+    ) -> None:
+        """Queues an answer in these pieces; `delay` seconds before each, `hold` awaited before the last one."""
+        self._scripts.append(Script(pieces, finish_reason, hold, delay))
+
+    def fail(self, status: int, **error: Any) -> None:
+        """Queues a refusal with an HTTP status and, if given, the fields of the error's body."""
+        self._scripts.append(Script(status=status, error=error))
+
+    def drop(self, *pieces: str, after: int = 0) -> None:
+        """Queues an answer whose connection dies after so many pieces (0: before any answer at all)."""
+        self._scripts.append(Script(pieces or ("broken", " off"), drop_after=after))
+
+    async def until_running(self, number: int) -> None:
+        """Waits until so many answers are being streamed."""
+        async with asyncio.timeout(30):
+            while self.running != number:  # noqa: ASYNC110 - a test may wait for any number, up or down
+                await asyncio.sleep(0.005)
+
+    async def __aenter__(self) -> FakeEngine:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self, port: int = 0) -> None:
+        """Listens on loopback; `url` is the address with /v1."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+
+    async def stop(self) -> None:
+        """Closes the port and every connection at once, as a killed engine does."""
+        if self._server:
+            self._server.close()
+        connections = list(self._connections)
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            while await self._request(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._connections.discard(task)
+            writer.close()
+            with suppress(Exception):
+                await writer.wait_closed()
+
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = head.rstrip("\r\n").split("\r\n")
+        headers = {k.strip().lower(): v.strip() for k, v in (line.split(":", 1) for line in lines)}
+        raw = await reader.readexactly(int(headers.get("content-length", 0)))
+        body = json.loads(raw) if raw else {}
+        path = first.split()[1]
+        self.paths.append(path)
+        if self.api_key and headers.get("authorization") != f"Bearer {self.api_key}":
+            await self._json(writer, {"error": {"code": 401, "message": "wrong key"}}, 401)
+        elif path == "/v1/chat/completions":
+            return await self._chat(body, reader, writer)
+        else:
+            answer = self._plain(path, body)
+            await self._json(writer, answer or {"error": {"code": 404}}, 200 if answer is not None else 404)
+        return True
+
+    def _plain(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The endpoints without a stream; None where this kind of server has no such endpoint."""
+        if path == "/health":
+            return {"status": "ok"}
+        if path == "/v1/models":
+            entry: dict[str, Any] = {"id": self.model, "object": "model"}
+            if self.kind == "vllm":
+                entry["max_model_len"] = self.context
+            return {"object": "list", "data": [entry]}
+        if self.kind == "llama":
+            if path == "/apply-template":
+                return {"prompt": render(body["messages"])}
+            if path == "/tokenize":
+                return {"tokens": list(range(len(tokens(body["content"]))))}
+            if path == "/props":
+                settings = {"n_ctx": self.context, "params": {}}
+                return {"default_generation_settings": settings, "chat_template": TEMPLATE}
+        if self.kind == "vllm" and path == "/tokenize":
+            count = len(tokens(render(body["messages"])))
+            return {"count": count, "max_model_len": self.context, "tokens": list(range(count))}
+        return None
+
+    async def _chat(self, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        self.requests.append(body)
+        script = self._scripts.popleft() if self._scripts else Script(("a", " fake", " answer"))
+        if script.status == 200 and len(tokens(render(body["messages"]))) >= self.context:
+            error = {"code": 400, "type": "exceed_context_size_error", "message": "too long"}
+            script = Script(status=400, error=error)
+        if script.status != 200:
+            await self._json(writer, {"error": script.error or {"code": script.status}}, script.status)
+            return True
+        if script.drop_after == 0:
+            return False
+        prompt = len(tokens(render(body["messages"])))
+        usage = {"prompt_tokens": prompt, "completion_tokens": len(script.pieces)}
+        if not body.get("stream"):
+            message = {"role": "assistant", "content": "".join(script.pieces)}
+            choice = {"index": 0, "message": message, "finish_reason": script.finish_reason}
+            await self._json(writer, self._chunk([choice], usage))
+            return True
+        gone = asyncio.create_task(reader.read(1))
+        events = asyncio.create_task(self._events(script, usage, writer))
+        self.running += 1
+        try:
+            await asyncio.wait({gone, events}, return_when=asyncio.FIRST_COMPLETED)
+            if not events.done():
+                self.cancelled += 1
+                return False
+            return events.result() and not gone.done()
+        finally:
+            self.running -= 1
+            for task in (gone, events):
+                task.cancel()
+            await asyncio.gather(gone, events, return_exceptions=True)
+
+    async def _events(self, script: Script, usage: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head.encode())
+        await self._event(writer, self._chunk([_choice({"role": "assistant", "content": None})]))
+        for number, piece in enumerate(script.pieces):
+            if script.drop_after == number:
+                return False
+            if script.hold and number == len(script.pieces) - 1:
+                await script.hold.wait()
+            await asyncio.sleep(script.delay)
+            await self._event(writer, self._chunk([_choice({"content": piece})]))
+        if script.drop_after is not None:
+            return False
+        await self._event(writer, self._chunk([_choice({}, script.finish_reason)]))
+        await self._event(writer, self._chunk([], usage))
+        await self._event(writer, "[DONE]")
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        return True
+
+    async def _event(self, writer: asyncio.StreamWriter, data: dict[str, Any] | str) -> None:
+        text = data if isinstance(data, str) else json.dumps(data)
+        raw = f"data: {text}\n\n".encode()
+        writer.write(f"{len(raw):x}\r\n".encode() + raw + b"\r\n")
+        await writer.drain()
+
+    async def _json(self, writer: asyncio.StreamWriter, body: dict[str, Any], status: int = 200) -> None:
+        raw = json.dumps(body).encode()
+        head = f"HTTP/1.1 {status} Fake\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
+        writer.write(head.encode() + raw)
+        await writer.drain()
+
+    def _chunk(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> dict[str, Any]:
+        return {
+            "id": "fake",
+            "object": "chat.completion.chunk",
+            "created": 0,
+            "model": self.model,
+            "choices": choices,
+            "usage": usage,
+        }
+
+
+def _choice(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+    return {"index": 0, "delta": delta, "finish_reason": finish_reason}
