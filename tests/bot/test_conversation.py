@@ -21,7 +21,7 @@ from bot.ratings import Outcome, Ratings, comparable
 from bot.retention import purge
 from bot.texts import EN
 from data import schema
-from data.chat import GENERIC_CONTROL, harmless_messages, rendered_hash
+from data.chat import GENERIC_CONTROL, TEMPERATURE, harmless_messages, rendered_hash
 from data.personas import Persona
 from data.store import Store, StoredGeneration, StoredMessage
 from tests.fakes.engine import FakeEngine
@@ -253,7 +253,7 @@ async def test_an_answer_streams_and_is_recorded_with_all_that_made_it(world: Wo
         assert row.rendered_sha256 == rendered_hash(sent, session.template)
     assert (row.finish_reason, row.release, row.platform) == ("stop", 0, "terminal")
     assert row.seed == row.sampling["seed"] == world.fake.requests[0]["seed"]
-    assert row.sampling["temperature"] == 0.7
+    assert row.sampling["temperature"] == TEMPERATURE
     assert row.prompt_tokens
     assert row.completion_tokens == 3
     assert row.first_token_seconds is not None

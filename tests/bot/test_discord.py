@@ -288,7 +288,7 @@ async def test_a_reply_to_an_answer_that_still_grows_follows_the_whole_answer(ta
     backend.create_message(talk.channel.id, talk.bea.id, "go on", reference=reference)
     hold.set()
     await talk.env.settle()
-    assert talk.sent() == ["one", "half and whole", "bea: go on"]
+    assert talk.sent() == ["Person 1: one", "half and whole", "Person 2: go on"]
 
 
 # -- ratings
