@@ -1,0 +1,29 @@
+"""Fixtures of the tests of `data`: an installation of its own for every test."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from data.store import Store
+from tests.data.talk import Talk
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """The folder of a fresh installation; not made yet."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+async def store(house: Path) -> AsyncIterator[Store]:
+    """The memory of a fresh installation."""
+    opened = await Store.open(house)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def talk(store: Store) -> Talk:
+    """A conversation in the terminal."""
+    return await Talk.begin(store)

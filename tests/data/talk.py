@@ -1,0 +1,101 @@
+"""Short words for what people do, so that a test reads as what happened."""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from data.chat import Message, rendered_hash
+from data.store import NewGeneration, NewRating, Store, StoredGeneration, StoredMessage
+
+ROOT = Path(__file__).parents[2]
+SYSTEM = "You are helpful."
+_numbers = itertools.count()
+
+
+class Talk:
+    """A conversation on one platform, and the people in it."""
+
+    def __init__(self, store: Store, platform: str, conversation: int) -> None:
+        self.store, self.platform, self.conversation = store, platform, conversation
+
+    @classmethod
+    async def begin(cls, store: Store, platform: str = "terminal", key: str = "first", **more: Any) -> "Talk":
+        """Open a conversation."""
+        found = await store.conversation(platform, key, **{"persona": "tutor", "language": "en", **more})
+        return cls(store, platform, found)
+
+    async def person(self, name: str = "ada", *, agrees: bool | None = True) -> int:
+        """Somebody on this platform, asked for consent unless `agrees` is None."""
+        person = await self.store.person(self.platform, name)
+        if agrees is not None:
+            await self.store.set_consent(person, agrees, "test")
+        return person
+
+    async def say(
+        self, author: int | None, text: str, parent: int | None = None, platform_id: str | None = None
+    ) -> StoredMessage:
+        """A person says something."""
+        return await self.store.add_message(
+            self.conversation, "user", text, author=author, parent=parent, platform_id=platform_id
+        )
+
+    async def answer(
+        self, said: StoredMessage, text: str = "An answer.", finish: str = "stop", **more: Any
+    ) -> StoredGeneration:
+        """The model answers, given the whole path down to what was said."""
+        path = await self.store.path(said.message)
+        messages = [Message(role="system", content=SYSTEM)]
+        messages += [Message(role=one.role, content=one.text) for one in path]
+        values: dict[str, Any] = {
+            "conversation": self.conversation,
+            "parent": said.message,
+            "context": tuple(one.version for one in path),
+            "system_prompt": SYSTEM,
+            "rendered_sha256": rendered_hash(messages, ""),
+            "text": text,
+            "release": 0,
+            "sampling": {"temperature": 0.7},
+            "seed": 1,
+            "finish_reason": finish,
+            "prompt_tokens": 5,
+            "completion_tokens": 3,
+            "first_token_seconds": 0.1,
+            "platform": self.platform,
+        }
+        return await self.store.add_generation(NewGeneration(**{**values, **more}))
+
+    async def ask(self, author: int | None, question: str, *answers: str) -> list[StoredGeneration]:
+        """A question, and as many sibling answers as are given."""
+        said = await self.say(author, question)
+        return [await self.answer(said, text) for text in answers]
+
+    async def rate(self, rater: int, kind: str, generation: StoredGeneration, **more: Any) -> bool:
+        """A person rates an answer."""
+        other = more.pop("other", None)
+        values = {"source_id": f"event-{next(_numbers)}", "platform": self.platform, **more}
+        return await self.store.rate(
+            NewRating(
+                rater=rater,
+                kind=kind,
+                generation=generation.generation,
+                other=other.generation if other else None,
+                **values,
+            )
+        )
+
+
+def script(house: Path, *command: str, **environment: str) -> "subprocess.Popen[str]":
+    """Start this Python on the project, with `house` as its installation."""
+    surroundings = {**os.environ, "PARLEY_HOME": str(house), "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}
+    return subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        env=surroundings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -1,0 +1,152 @@
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from data import schema
+from data.folds import SHARES, Anchor, assign, fold_of, normalised
+from data.home import installation_key
+from data.store import Store
+from tests.data.talk import script
+
+KEY = b"k" * 32
+
+
+def sentence(source: random.Random, length: int = 12) -> str:
+    return " ".join("".join(source.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(length))
+
+
+SENTENCES = [sentence(random.Random(number)) for number in range(60)]
+
+
+async def folds(store: Store, *anchors: Anchor | str, key: bytes = KEY) -> list[str]:
+    wanted = [Anchor(anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
+    async with store.database.write() as session:
+        return await assign(session, key, wanted)
+
+
+async def groups(store: Store) -> int:
+    async with store.database.read() as session:
+        return (await session.scalars(select(func.count()).select_from(schema.FoldGroup))).one()
+
+
+def test_the_shares_are_kept() -> None:
+    assert sum(SHARES.values()) == pytest.approx(1)
+    found = Counter(fold_of(KEY, f"group {number}") for number in range(2000))
+    assert set(found) == set(SHARES)
+    for fold, share in SHARES.items():
+        spread = (share * (1 - share) / 2000) ** 0.5
+        assert abs(found[fold] / 2000 - share) < 4 * spread, fold
+
+
+def test_the_key_decides() -> None:
+    names = [f"group {number}" for number in range(50)]
+    assert [fold_of(KEY, name) for name in names] == [fold_of(KEY, name) for name in names]
+    assert [fold_of(KEY, name) for name in names] != [fold_of(b"l" * 32, name) for name in names]
+
+
+async def test_folds_are_permanent_in_any_order(store: Store) -> None:
+    first = dict(zip(SENTENCES, await folds(store, *SENTENCES), strict=True))
+    assert len(set(first.values())) > 1
+    before = await groups(store)
+    assert before == len(SENTENCES)
+    shuffled = random.Random(1).sample(SENTENCES, 40)
+    assert await folds(store, *shuffled) == [first[text] for text in shuffled]
+    assert (await folds(store, "something new entirely", *SENTENCES))[1:] == list(first.values())
+    assert await groups(store) == before + 1
+
+
+async def test_texts_that_are_not_alike_get_the_same_fold_whoever_comes_first(tmp_path: Path) -> None:
+    found = []
+    for number, order in enumerate([SENTENCES, SENTENCES[::-1]]):
+        store = await Store.open(tmp_path / str(number))
+        found.append(dict(zip(order, await folds(store, *order), strict=True)))
+        await store.close()
+    assert found[0] == found[1]
+
+
+async def test_another_process_agrees(house: Path, store: Store) -> None:
+    key = installation_key(house)
+    mine = await folds(store, *SENTENCES[:20], key=key)
+    await store.close()
+    program = """
+import asyncio, pathlib, sys
+from data.folds import Anchor, assign
+from data.home import installation_key
+from data.store import Store
+async def main():
+    house = pathlib.Path(sys.argv[1])
+    store = await Store.open(house)
+    async with store.database.write() as session:
+        print(*await assign(session, installation_key(house), [Anchor(text) for text in sys.argv[2:]]))
+asyncio.run(main())
+"""
+    # With small edits: the signatures that were stored must mean the same there.
+    edited = [text + " x" for text in SENTENCES[:20]]
+    process = script(house, "-c", program, str(house), *edited, PYTHONHASHSEED="7")
+    out, errors = process.communicate()
+    assert out.split() == mine, errors
+
+
+QUESTION = "What is the best way to learn the violin as an adult who has never played an instrument before?"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        QUESTION.upper(),
+        QUESTION.rstrip("?") + "!!!",
+        "  " + QUESTION.replace(" ", "  \n"),
+        QUESTION.replace("violin", "“violin”"),
+        QUESTION.replace("an adult", "a adult"),
+        QUESTION.replace("instrument", "instrumment"),
+        "Hey, " + QUESTION,
+        QUESTION.translate({ord(a): ord(a) + 0xFEE0 for a in "adult?"}),  # full-width letters
+    ],
+)
+async def test_near_duplicates_share_a_group(store: Store, other: str) -> None:
+    assert len(set(await folds(store, QUESTION, other))) == 1
+    assert await groups(store) == 1
+    assert len(set(await folds(store, other, QUESTION))) == 1
+
+
+@pytest.mark.parametrize(("one", "other"), [("你好，世界！", "你好 世界"), ("Don't!", "dont"), ("HI", "hi...")])
+async def test_short_texts_differ_by_words_only(store: Store, one: str, other: str) -> None:
+    assert normalised(one) == normalised(other)
+    await folds(store, one, other)
+    assert await groups(store) == 1
+
+
+async def test_texts_of_other_meaning_are_groups_of_their_own(store: Store) -> None:
+    texts = [QUESTION, "How do I bake bread?", "How do I fix a bike?", "hi", "ho", "你好", "再见", "!!!", "???", ""]
+    await folds(store, *texts)
+    assert await groups(store) == len(texts)
+
+
+async def test_rows_of_one_conversation_share_a_fold(store: Store) -> None:
+    found = await folds(store, *(Anchor(text, "c1") for text in SENTENCES), Anchor("hi", "c2"))
+    assert len(set(found[:-1])) == 1
+    assert await groups(store) == 2
+    # Whatever opens like a row of that conversation goes with it, in whichever call.
+    assert await folds(store, *SENTENCES) == found[:-1]
+    assert await folds(store, Anchor("never seen", "c1"), Anchor("never seen too", "c1")) == found[:2]
+    assert await groups(store) == 2
+
+
+async def test_neither_text_nor_its_plain_hash_is_stored(store: Store, house: Path) -> None:
+    await folds(store, Anchor("my secret text", "conversation-name"))
+    async with store.database.read() as session:
+        members = (await session.scalars(select(schema.FoldMember))).all()
+    other = await Store.open(house.parent / "other")
+    await folds(other, Anchor("my secret text", "conversation-name"), key=b"l" * 32)
+    async with other.database.read() as session:
+        others = (await session.scalars(select(schema.FoldMember))).all()
+    await other.close()
+    assert not {member.fingerprint for member in members} & {member.fingerprint for member in others}
+    signature, theirs = (
+        next(member.signature for member in found if member.signature) for found in (members, others)
+    )
+    assert len(signature) == len(theirs) == 256
+    assert signature != theirs  # without the key a signature cannot be compared with a guess

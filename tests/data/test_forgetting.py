@@ -1,0 +1,176 @@
+"""What was erased is gone: from the tables, from the file and from its write-ahead log."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from data import schema
+from data.database import NAME
+from data.store import Store
+from tests.data.talk import Talk, script
+
+
+def on_disk(house: Path, *words: str) -> list[str]:
+    """Which of the words can still be read in the database or its log."""
+    raw = b"".join((house / f"{NAME}{end}").read_bytes() for end in ("", "-wal") if (house / f"{NAME}{end}").exists())
+    return [word for word in words if word.encode() in raw]
+
+
+async def texts(store: Store) -> set[str]:
+    async with store.database.read() as session:
+        query = select(schema.MessageVersion.text).where(schema.MessageVersion.text.is_not(None))
+        return set((await session.scalars(query)).all())
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def test_a_deleted_message_goes_with_its_edits_and_what_was_made_of_it(talk: Talk, house: Path) -> None:
+    store, ada = talk.store, await talk.person()
+    said = await talk.say(ada, "secret-one", platform_id="q")
+    answer = await talk.answer(said, "echo of secret-one")
+    await talk.rate(ada, "correction", answer, text="better echo of secret-one")
+    await store.edit_message("terminal", "q", "secret-two")
+    more = await talk.say(ada, "unrelated", parent=answer.message)
+    later = await talk.answer(more, "echo of the echo")
+    assert on_disk(house, "secret-one", "secret-two") == ["secret-one", "secret-two"]
+    assert await store.erase_message("terminal", "q") is True
+    assert await texts(store) == {"unrelated"}
+    assert on_disk(house, "secret-one", "secret-two", "echo of the echo") == []
+    assert await store.message("terminal", "q") is None
+    assert await store.edit_message("terminal", "q", "back again") is None
+    assert [message.text for message in await store.path(later.message)] == ["unrelated"]
+    found = await store.generation(answer.generation)
+    assert found is not None
+    assert found.text == ""
+    assert await store.erase_message("terminal", "q") is True
+
+
+async def test_erasing_one_branch_leaves_the_other(talk: Talk) -> None:
+    ada = await talk.person()
+    root = await talk.say(ada, "root")
+    first = await talk.answer(root, "first answer")
+    gone = await talk.say(ada, "gone", parent=first.message, platform_id="gone")
+    await talk.answer(gone, "about gone")
+    kept = await talk.say(ada, "kept", parent=first.message)
+    await talk.answer(kept, "about kept")
+    await talk.store.erase_message("terminal", "gone")
+    assert await texts(talk.store) == {"root", "first answer", "kept", "about kept"}
+
+
+@pytest.mark.parametrize("size", [10, 700, 9000])
+async def test_bytes_go_among_many_texts(talk: Talk, house: Path, size: int) -> None:
+    # Short texts move within a page when others go, long ones lie in pages of their own.
+    store, words = talk.store, [f"word{i:03d}w" for i in range(40)]
+    for index, word in enumerate(words):
+        await talk.say(None, word + "x" * size + word[::-1], platform_id=str(index))
+    for index in range(0, 40, 3):
+        await store.erase_message("terminal", str(index))
+    gone = words[::3]
+    assert on_disk(house, *gone, *(word[::-1] for word in gone)) == []
+    assert len(on_disk(house, *words)) == len(words) - len(gone)
+
+
+async def test_erasure_waits_for_a_reader_of_the_old_text(talk: Talk, house: Path) -> None:
+    await talk.say(None, "secret-one", platform_id="q")
+    async with talk.store.database.read() as session:
+        assert await session.scalar(select(func.count()).select_from(schema.Person)) == 0
+        erasing = asyncio.create_task(talk.store.erase_message("terminal", "q"))
+        await asyncio.sleep(0.1)  # it cannot be done while somebody still sees the old moment
+        assert not erasing.done()
+    await erasing
+    assert on_disk(house, "secret-one") == []
+
+
+async def test_forgetting_a_person_leaves_nothing_of_them(talk: Talk, house: Path) -> None:
+    store, ada, bob = talk.store, await talk.person("ada"), await talk.person("bob")
+    hers = await talk.say(ada, "ada-says")
+    answer = await talk.answer(hers, "to-ada")
+    await talk.rate(ada, "vote", answer, value="up", text="ada-why")
+    await talk.rate(bob, "correction", answer, text="bob-corrects-to-ada")
+    his = await talk.say(bob, "bob-says", parent=answer.message)
+    below = await talk.answer(his, "to-bob-after-ada")
+    await talk.rate(bob, "vote", below, value="up")
+    (other,) = await talk.ask(bob, "bob-alone", "to-bob")
+    await talk.rate(ada, "correction", other, text="ada-corrects")
+    await talk.rate(bob, "vote", other, value="down")
+    assert await store.forget(ada) == 6
+    assert await texts(store) == {"bob-says", "bob-alone", "to-bob"}
+    assert on_disk(house, "ada-says", "to-ada", "ada-why", "ada-corrects", "bob-corrects-to-ada") == []
+    assert on_disk(house, "bob-alone") == ["bob-alone"]
+    assert await store.vote(answer.generation, ada) is None
+    assert await store.vote(other.generation, bob) == "down"
+    async with store.database.read() as session:
+        assert set((await session.scalars(select(schema.Rating.rater_id))).all()) == {bob}
+    assert await store.consent(ada) is False
+
+
+async def test_who_comes_back_is_a_new_person(talk: Talk, store: Store) -> None:
+    ada = await talk.person("ada")
+    async with store.database.read() as session:
+        old_hash = (await session.get_one(schema.Person, ada)).id_hash
+    assert await store.forget(ada) == 0
+    again = await store.person("terminal", "ada")
+    assert again != ada
+    assert await store.consent(again) is None
+    async with store.database.read() as session:
+        (tombstone,) = (await session.scalars(select(schema.Tombstone))).all()
+    assert (tombstone.kind, tombstone.ref_hash) == ("person", old_hash)
+
+
+async def test_purging_takes_what_no_consent_covers(talk: Talk, house: Path) -> None:
+    store = talk.store
+    yes, no, never = (
+        await talk.person("yes", agrees=None),
+        await talk.person("no", agrees=False),
+        await talk.person("x"),
+    )
+    await store.set_consent(never, False, "withdrawn")
+    await talk.say(yes, "before-consent")
+    await store.set_consent(yes, True, "test")
+    kept = await talk.say(yes, "after-consent")
+    await talk.answer(kept, "to-consent")
+    (echo,) = await talk.ask(no, "from-no", "to-no")
+    await talk.rate(yes, "correction", echo, text="corrects-to-no")
+    await talk.rate(no, "vote", echo, value="up", text="why-of-no")
+    await talk.say(never, "after-withdrawal")
+    await talk.say(None, "from-nobody")
+    cut = now()
+    await talk.say(no, "recent-from-no")
+    assert await store.purge(cut - timedelta(days=1)) == 0
+    assert await store.purge(cut) == 7
+    assert await texts(store) == {"after-consent", "to-consent", "recent-from-no"}
+    assert on_disk(house, "before-consent", "from-no ", "to-no", "corrects-to-no", "after-withdrawal") == []
+    assert await store.purge(cut) == 0
+
+
+async def test_withdrawal_covers_what_was_said_before_it(talk: Talk) -> None:
+    ada = await talk.person()
+    await talk.ask(ada, "hello", "hi")
+    assert await talk.store.purge(now()) == 0
+    await talk.store.set_consent(ada, False, "test")
+    assert await talk.store.purge(now()) == 2
+    await talk.store.set_consent(ada, True, "test")
+    assert await texts(talk.store) == set()
+
+
+async def test_an_erasure_is_there_after_a_kill(house: Path) -> None:
+    program = """
+import asyncio, os, pathlib, signal, sys
+from data.store import Store
+async def main():
+    store = await Store.open(pathlib.Path(sys.argv[1]))
+    conversation = await store.conversation("terminal", "c", persona="tutor")
+    await store.add_message(conversation, "user", "secret-one", platform_id="q")
+    await store.erase_message("terminal", "q")
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+    process = script(house, "-c", program, str(house))
+    process.communicate()
+    assert process.returncode == -9
+    assert on_disk(house, "secret-one") == []

@@ -1,0 +1,227 @@
+"""`python -m data`, end to end, on real files. One test runs it as people do; the others save the imports."""
+
+import asyncio
+import contextlib
+import io
+import json
+import sqlite3
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.__main__ import main
+from data.database import NAME
+from data.errors import run
+from data.personas import SEED
+from data.store import Store
+from tests.data.talk import Talk, script
+
+DEMO = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+
+
+def started(house: Path, *arguments: str | Path) -> tuple[int, str, str]:
+    """Start `python -m data`: its exit code, what it said, what it complained about."""
+    process = script(house, "-m", "data", *map(str, arguments))
+    out, errors = process.communicate()
+    return process.returncode, out, errors
+
+
+def data(house: Path, *arguments: str | Path, **environment: str) -> tuple[int, str, str]:
+    """The same in this process."""
+    out, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["data", *map(str, arguments)])
+        for name, value in {"PARLEY_HOME": str(house), "COLUMNS": "200", **environment}.items():
+            patch.setenv(name, value)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors), pytest.raises(SystemExit) as end:
+            run(main)
+    return int(end.value.code or 0), out.getvalue(), errors.getvalue()
+
+
+def written(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def test_seed_rows_go_in_once_and_come_out_whole(house: Path, tmp_path: Path) -> None:
+    files = sorted(SEED.glob("*/*.jsonl"))
+    rows = [row for file in files for row in read(file)]
+    demonstrations = sum("messages" in row for row in rows)
+    preferences = len(rows) - demonstrations
+    code, out, _ = started(house, "import", *files)
+    assert (code, out) == (
+        0,
+        f"Imported {demonstrations} demonstration, {preferences} preference from {len(files)} files.\n",
+    )
+    assert started(house, "import", *files)[1] == (
+        f"Imported no new rows from {len(files)} files; {len(rows)} were there already.\n"
+    )
+    code, out, _ = data(house, "stats")
+    assert code == 0
+    totals = next(line for line in out.splitlines() if line.startswith("│ all"))
+    assert [cell.strip() for cell in totals.strip("│").split("│")] == [
+        "all",
+        "",
+        str(demonstrations),
+        str(preferences),
+        "0",
+        "0",
+    ]
+    ids = []
+    for fold in ("train", "judge_train", "judge", "gate"):
+        path = tmp_path / f"{fold}.jsonl"
+        data(house, "export", "--kind", "preferences", "--out", path, "--fold", fold)
+        ids += [row["id"] for row in read(path)] if path.exists() else []
+    assert sorted(ids) == sorted(row["id"] for row in rows if "chosen" in row)
+
+
+async def feedback(house: Path) -> None:
+    """A home with rows of every kind, from the terminal and from Discord, with and without consent."""
+    store = await Store.open(house)
+    for platform in ("terminal", "discord"):
+        talk = await Talk.begin(store, platform)
+        ada, eve = await talk.person("ada"), await talk.person("eve", agrees=False)
+        one, two, three = await talk.ask(ada, f"q on {platform}", "one", "two\u2028lines", "three")
+        await talk.rate(ada, "correction", one, text=f"better on {platform} 你好")
+        await talk.rate(ada, "comparison", two, other=three, value="b")
+        await talk.rate(ada, "vote", two, value="down")
+        await talk.rate(eve, "correction", two, text="not hers to give")
+    await store.close()
+
+
+def test_an_export_keeps_platform_and_consent_through_an_import(house: Path, tmp_path: Path) -> None:
+    asyncio.run(feedback(house))
+    path, again, other = tmp_path / "rows.jsonl", tmp_path / "again.jsonl", tmp_path / "other"
+    permission = {"PARLEY_DISCORD_TRAINING_PERMISSION": "letter of today"}
+    code, out, errors = data(house, "export", "--kind", "preferences", "--out", path, "--fold", "all", **permission)
+    assert (code, errors) == (0, "")
+    assert "Held back 2: somebody in it did not consent, or not yet." in out
+    assert f"Wrote 4 preferences to {path} (2 held back)." in out
+    rows = read(path)
+    assert sorted(row["platform"] for row in rows) == ["discord", "discord", "terminal", "terminal"]
+    assert all(row["consent"] is True for row in rows)
+    assert "not hers" not in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    assert data(other, "import", path)[1] == "Imported 4 preference from 1 file.\n"
+    command = ("export", "--kind", "preferences", "--fold", "all", "--out", again)
+    assert data(other, *command, **permission)[0] == 0
+    assert sorted(map(json.dumps, read(again))) == sorted(map(json.dumps, rows))
+    # Without the permission what came through Discord is held back there as well.
+    code, out, _ = data(other, *command, "--force")
+    assert "Held back 2: came through Discord without Discord's permission to train." in out
+    assert [row["platform"] for row in read(again)] == ["terminal", "terminal"]
+
+
+def test_stats_show_what_is_held_back_and_who_rated_and_forget_erases(house: Path) -> None:
+    asyncio.run(feedback(house))
+    code, out, _ = data(house, "stats")
+    assert code == 0
+    assert "came through Discord without Discord's permission to train" in out
+    raters = [word for line in out.splitlines() for word in line.split() if word.startswith("person-")]
+    assert len(raters) == 4
+    for rater in raters:
+        code, out, _ = data(house, "forget", rater)
+        assert code == 0
+        assert out.startswith(f"Forgot {rater}: ")
+    raw = b"".join(path.read_bytes() for path in house.glob(f"{NAME}*"))
+    assert b"better on terminal" not in raw
+    code, _, errors = data(house, "forget", "ada")
+    assert code == 2
+    assert errors == "parley: There is nobody with the pseudonym 'ada'. `python -m data stats` lists raters.\n"
+
+
+def test_a_bad_row_is_refused_and_nothing_is_stored(house: Path, tmp_path: Path) -> None:
+    good = written(tmp_path / "good.jsonl", DEMO)
+    bad = written(tmp_path / "bad.jsonl", DEMO, {"prompt": DEMO["messages"][:1], "chosen": []})
+    code, out, errors = data(house, "import", good, bad)
+    assert (code, out) == (2, "")
+    assert errors == f"parley: {bad}, line 2, field 'chosen': expected a list of messages, found list.\n"
+    assert not house.exists()
+
+
+def test_what_cannot_be_done_says_why(house: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    code, _, errors = data(house, "export", "--kind", "prefrences", "--out", path)
+    assert code == 2
+    assert "demonstrations, preferences, labelled, prompts. Did you mean 'preferences'?" in errors
+    code, _, errors = data(house, "export", "--kind", "preferences", "--out", path)
+    assert code == 1
+    assert "There are no preferences in fold train; nothing was written." in errors
+    assert not path.exists()
+    path.write_text("mine")
+    code, _, errors = data(house, "export", "--kind", "preferences", "--out", path)
+    assert code == 2
+    assert f"{path} is there already" in errors
+    assert path.read_text() == "mine"
+    assert data(house, "import", tmp_path / "missing.jsonl")[0] == 2
+    assert started(house, "import", tmp_path / "missing.jsonl") == (
+        2,
+        "",
+        f"parley: There is no file {tmp_path / 'missing.jsonl'}.\n",
+    )
+    assert data(house, "explode")[0] == 2
+    assert data(house)[0] == 2
+
+
+def test_strange_names_do_not_break_the_tables(house: Path, tmp_path: Path) -> None:
+    row = {**DEMO, "persona": "[/red] [bold]", "language": "[x]"}
+    assert data(house, "import", written(tmp_path / "rows.jsonl", row))[0] == 0
+    code, out, _ = data(house, "stats")
+    assert code == 0
+    assert "[/red] [bold]" in out
+
+
+def test_an_import_is_all_or_nothing_when_killed(house: Path, tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.jsonl", *({**DEMO, "id": str(number)} for number in range(50)))
+    program = f"""
+import os, runpy, signal, sys
+from sqlalchemy.ext.asyncio import AsyncSession
+real, calls = AsyncSession.flush, []
+async def flush(self):
+    calls.append(1)
+    if len(calls) > 30:
+        os.kill(os.getpid(), signal.SIGKILL)
+    await real(self)
+AsyncSession.flush = flush
+sys.argv = ["data", "import", {str(path)!r}]
+runpy.run_module("data", run_name="__main__")
+"""
+    process = script(house, "-c", program)
+    process.communicate()
+    assert process.returncode == -9
+    connection = sqlite3.connect(house / NAME)
+    assert connection.execute("SELECT count(*) FROM imported_rows").fetchone() == (0,)
+    connection.close()
+    assert "Imported 50" in data(house, "import", path)[1]
+
+
+@pytest.mark.parametrize("command", [["--help"], ["export", "--help"]])
+def test_help_needs_nothing_heavy(house: Path, command: list[str]) -> None:
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = ['data', *{command!r}]\n"
+        "try:\n    runpy.run_module('data', run_name='__main__')\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "heavy = {'torch', 'transformers', 'sqlalchemy', 'alembic', 'numpy', 'datasketch', 'gguf', 'rich'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
+    )
+    out, errors = script(house, "-c", program).communicate()
+    assert out.endswith("HEAVY []\n"), errors
+    assert "usage: python -m data" in out
+    assert not house.exists()
+
+
+def test_fetch_is_done_when_the_base_is_there(house: Path, base_home: Path) -> None:
+    code, out, errors = data(house, "fetch", PARLEY_BASES=str(base_home))
+    assert (code, out, errors) == (0, "", "")
+    code, _, errors = data(house, "fetch", "smolm2", PARLEY_BASES=str(base_home))
+    assert code == 2
+    assert "not a bundled base model" in errors
