@@ -71,6 +71,7 @@ async def _import(files: list[Path]) -> int:
         await store.close()
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(result.new.items())) or "no new rows"
     known = f"; {result.known} were there already" if result.known else ""
+    known += f"; {result.erased} left out because somebody had a text in them erased" if result.erased else ""
     print(f"Imported {counts} from {len(files)} file{'s' if len(files) > 1 else ''}{known}.")
     return 0
 

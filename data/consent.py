@@ -10,9 +10,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.schema import Consent, Generation, GenerationContext, ImportedText, MessageVersion, Rating, now
+from data.home import keyed_hash
+from data.schema import Consent, Generation, GenerationContext, ImportedText, MessageVersion, Rating, Tombstone, now
 
 CONSENT_VERSION = "2026-11"
+_TELLING = 20  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,17 @@ def _is_imported() -> ColumnElement[bool]:
     return exists().where(ImportedText.version_id == MessageVersion.id)
 
 
-async def erase(session: AsyncSession, versions: Collection[int]) -> int:
+def text_tombstone(key: bytes, text: str) -> str | None:
+    """The keyed hash by which an erased text is known again; None for one so short that many people say it."""
+    plain = " ".join(text.split())
+    return keyed_hash(key, "erased", plain) if len(plain) >= _TELLING else None
+
+
+async def erase(session: AsyncSession, versions: Collection[int], key: bytes) -> int:
     """Remove texts for good, and with them every answer that was generated from them, since it may repeat them.
 
-    Returns how many texts were removed. The rows stay, so that what refers to them still holds, without words.
+    Returns how many texts were removed. The rows stay, so that what refers to them still holds, without words;
+    tombstones keep an import from bringing the words back.
     """
     wanted = set(versions)
     frontier = wanted
@@ -97,13 +106,12 @@ async def erase(session: AsyncSession, versions: Collection[int]) -> int:
         wanted |= frontier
     erased = 0
     for chunk in _chunks(sorted(wanted)):
-        statement = (
-            update(MessageVersion)
-            .where(MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None))
-            .values(text=None, erased_at=now())
-            .returning(MessageVersion.id)
-        )
-        erased += len((await session.scalars(statement)).all())
+        there = MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None)
+        texts = (await session.scalars(select(MessageVersion.text).where(*there))).all()
+        await session.execute(update(MessageVersion).where(*there).values(text=None, erased_at=now()))
+        hashes = {text_tombstone(key, text or "") for text in texts} - {None}
+        session.add_all(Tombstone(kind="text", ref_hash=ref, reason="erased") for ref in sorted(map(str, hashes)))
+        erased += len(texts)
     return erased
 
 

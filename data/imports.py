@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from data import schema
+from data.consent import text_tombstone
 from data.datasets import IMPORT, Collected, collect, imported_id
 from data.home import installation_key
 from data.rows import PARTS, Row
@@ -15,10 +16,11 @@ from data.store import Store
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did: new rows by kind, and how many were there already."""
+    """What an import did: new rows by kind, how many were there, and how many hold an erased text."""
 
     new: Counter[str] = field(default_factory=Counter)
     known: int = 0
+    erased: int = 0
 
 
 async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
@@ -28,14 +30,21 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
     counts as the importing operator's own, for which they answer. What names a platform needs a plain yes.
     """
     result = Imported()
+    key = installation_key(store.database.path.parent)
     async with store.database.write() as session:
         known = set((await session.scalars(select(schema.ImportedRow.source_id))).all())
+        erased = select(schema.Tombstone.ref_hash).where(schema.Tombstone.kind == "text")
+        tombstones: set[str | None] = set((await session.scalars(erased)).all())
         for row in rows:
             source_id = imported_id(row.kind, row.id)
             if source_id in known:
                 result.known += 1
                 continue
             known.add(source_id)
+            texts = [(part, i, m) for part in PARTS[row.kind] for i, m in enumerate(row.data[part])]
+            if not tombstones.isdisjoint(text_tombstone(key, m["content"]) for _, _, m in texts):
+                result.erased += 1
+                continue
             platform = (row.extra.get("platform") or IMPORT).strip().lower()  # "Discord" is Discord, by any spelling
             stored = schema.ImportedRow(
                 source_id=source_id,
@@ -49,7 +58,6 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 consented=row.extra.get("consent", platform == IMPORT) is True,
             )
             session.add(stored)
-            texts = [(part, i, m) for part in PARTS[row.kind] for i, m in enumerate(row.data[part])]
             versions = [schema.MessageVersion(text=message["content"]) for _, _, message in texts]
             session.add_all(versions)
             await session.flush()

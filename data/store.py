@@ -1,5 +1,6 @@
 """The one way to read and write what people said and how they rated it."""
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Collection
@@ -17,6 +18,7 @@ from data import consent, schema
 from data.database import NAME, Database
 from data.errors import BadInput
 from data.home import installation_key, keyed_hash
+from data.migrations import remove_backups
 
 RATING_VALUES: dict[str, tuple[str | None, ...]] = {
     "vote": ("up", "down"),
@@ -191,7 +193,7 @@ class Store:
             if place is None:
                 return False
             query = select(schema.MessageVersion.id).where(schema.MessageVersion.message_id == place.message_id)
-            await consent.erase(session, (await session.scalars(query)).all())
+            await consent.erase(session, (await session.scalars(query)).all(), self._key)
             ref = keyed_hash(self._key, "message", platform, platform_id)
             session.add(schema.Tombstone(kind="message", ref_hash=ref, reason="deleted"))
         await self.database.truncate_log()
@@ -350,7 +352,9 @@ class Store:
     async def purge(self, older_than: datetime) -> int:
         """Erase the texts without consent that are older than this time; returns how many texts went."""
         async with self.database.write() as session:
-            erased = await consent.erase(session, await consent.expired_versions(session, older_than))
+            expired = await consent.expired_versions(session, older_than)
+            erased = await consent.erase(session, expired, self._key)
+        await asyncio.to_thread(remove_backups, self.database.path, older_than)
         if erased:
             await self.database.truncate_log()
         return erased
@@ -363,12 +367,13 @@ class Store:
         async with self.database.write() as session:
             row = await session.get_one(schema.Person, person)
             query = select(schema.MessageVersion.id).where(schema.MessageVersion.author_id == person)
-            erased = await consent.erase(session, (await session.scalars(query)).all())
+            erased = await consent.erase(session, (await session.scalars(query)).all(), self._key)
             await session.execute(delete(schema.Rating).where(schema.Rating.rater_id == person))
             session.add(schema.Tombstone(kind="person", ref_hash=row.id_hash, reason="forgotten"))
             session.add(schema.Consent(person_id=person, granted=False, text_version=consent.CONSENT_VERSION))
             # Who comes back is a new person to us, who was never asked anything.
             row.id_hash = secrets.token_hex(32)
+        await asyncio.to_thread(remove_backups, self.database.path, schema.now())
         await self.database.truncate_log()
         return erased
 

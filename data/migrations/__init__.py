@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def _engine(database: Path) -> Engine:
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def remove_backups(database: Path, older_than: datetime) -> None:
+    """Remove the copies that migrations left beside a database before this time: they hold what was erased since."""
+    for copy in database.parent.glob(f"{database.name}.backup-*"):
+        if copy.stat().st_mtime < older_than.timestamp():
+            copy.unlink(missing_ok=True)
 
 
 def backup(source: Path, target: Path) -> None:

@@ -9,6 +9,8 @@ from sqlalchemy import func, select
 
 from data import schema
 from data.database import NAME
+from data.imports import import_rows
+from data.rows import parse_row
 from data.store import Store
 from tests.data.talk import Talk, script
 
@@ -161,6 +163,8 @@ async def test_withdrawal_covers_what_was_said_before_it(talk: Talk) -> None:
 async def test_an_erasure_is_there_after_a_kill(house: Path) -> None:
     program = """
 import asyncio, os, pathlib, signal, sys
+from data.imports import import_rows
+from data.rows import parse_row
 from data.store import Store
 async def main():
     store = await Store.open(pathlib.Path(sys.argv[1]))
@@ -174,3 +178,31 @@ asyncio.run(main())
     process.communicate()
     assert process.returncode == -9
     assert on_disk(house, "secret-one") == []
+
+
+async def test_an_import_does_not_bring_erased_words_back(talk: Talk) -> None:
+    ada = await talk.person()
+    said = await talk.say(ada, "My sister Ines lives in Porto and sings.", platform_id="q")
+    await talk.answer(said, "How lovely.")
+    row = parse_row(
+        {
+            "messages": [
+                {"role": "user", "content": "My sister  Ines lives in Porto and sings.\n"},
+                {"role": "assistant", "content": "How lovely."},
+            ]
+        }
+    )
+    other = parse_row({"prompt": [{"role": "user", "content": "How lovely."}]})
+    await talk.store.forget(ada)
+    result = await import_rows(talk.store, [row, other])
+    assert (result.erased, dict(result.new)) == (1, {"prompt": 1})
+
+
+async def test_forgetting_takes_the_copies_of_migrations_too(talk: Talk, house: Path) -> None:
+    copy = house / f"{NAME}.backup-0000"
+    copy.write_bytes(b"old words")
+    ada = await talk.person()
+    await talk.store.purge(now() - timedelta(days=30))
+    assert copy.exists()
+    await talk.store.forget(ada)
+    assert not copy.exists()
