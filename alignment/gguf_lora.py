@@ -1,0 +1,231 @@
+"""A PEFT LoRA adapter as the LoRA GGUF that llama.cpp's servers load, with the `gguf` package alone.
+
+llama.cpp computes `W x + s * B A x` with `s = adapter.lora.alpha / rank`, and knows the weights by names of its own.
+So an adapter is carried over by renaming its tensors, with two things to heed. Llama's query and key rows stand in
+another order there (see `permuted_rows`), so the rows of their B do too. And there is one alpha for the whole file,
+while PEFT can scale each module its own way (rsLoRA, alpha and rank patterns): what differs is multiplied into B.
+
+Anything but LoRA on linear layers is refused rather than half converted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from data.errors import BadInput, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Weights = NDArray[np.float32]
+
+# What a GGUF of this model type is called, and whether its query and key rows are reordered (llama.cpp's rotary
+# embedding of that architecture turns neighbouring pairs, Hugging Face's turns one half against the other).
+ARCHITECTURES: Mapping[str, tuple[str, bool]] = {
+    "llama": ("llama", True),
+    "mistral": ("llama", True),
+    "qwen2": ("qwen2", False),
+    "qwen3": ("qwen3", False),
+    "gpt2": ("gpt2", False),
+}
+
+# Settings of an adapter that change nothing about the weights, or that `scaling` follows.
+_FOLLOWED = {
+    "alpha_pattern", "auto_mapping", "base_model_name_or_path", "exclude_modules", "fan_in_fan_out", "inference_mode",
+    "init_lora_weights", "layers_pattern", "layers_to_transform", "lora_alpha", "lora_dropout", "megatron_core",
+    "peft_type", "peft_version", "qalora_group_size", "r", "rank_pattern", "revision", "runtime_config",
+    "target_modules", "task_type", "use_rslora", "eva_config",
+}  # fmt: skip
+# Ways to begin that leave the base's weights alone. PiSSA, OLoRA, CorDA and LoftQ change them: such an adapter
+# belongs to a base that is not the one on disk.
+_BEGINNINGS = {True, False, "gaussian", "orthogonal", "eva"}
+_WANTED = "The embedded engine serves plain LoRA on linear layers only."
+
+_KEY = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])(?:\.default)?\.weight$")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The two LoRA matrices of one linear layer: `a` of shape (rank, inputs), `b` of shape (outputs, rank)."""
+
+    module: str
+    a: Weights
+    b: Weights
+
+
+def read_adapter(adapter: Path) -> tuple[dict[str, Any], list[Pair]]:
+    """An adapter directory's settings and matrices, sorted by module.
+
+    Raises `BadInput` for a missing or broken file and for anything but plain LoRA on linear layers.
+    """
+    settings_path, weights_path = adapter / "adapter_config.json", adapter / "adapter_model.safetensors"
+    try:
+        settings = json.loads(settings_path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"{adapter} is not an adapter directory: it has no adapter_config.json. Give the folder that a training "
+            "stage or PEFT's save_pretrained wrote."
+        ) from error
+    except ValueError as error:
+        raise BadInput(f"{settings_path} is not valid JSON: {error}.") from error
+    refuse_unsupported(settings, str(settings_path))
+    if not weights_path.is_file():
+        raise BadInput(
+            f"{adapter} has no adapter_model.safetensors. Weights in another format (adapter_model.bin is a pickle) "
+            "are not read: save the adapter again with safetensors."
+        )
+    return settings, list(_pairs(weights_path))
+
+
+def refuse_unsupported(settings: Mapping[str, Any], where: str) -> None:
+    """Raise `BadInput` if an adapter's settings ask for more than `W x + s B A x` on linear layers.
+
+    Settings that are not known here must be off: a newer PEFT's invention is refused, not ignored.
+    """
+    if settings.get("peft_type") != "LORA":
+        raise BadInput(f"{where}: peft_type is {settings.get('peft_type')!r}, expected 'LORA'. {_WANTED}")
+    if settings.get("bias", "none") != "none":
+        raise BadInput(f"{where}: bias is {settings['bias']!r}, so biases were trained as well. {_WANTED}")
+    beginning = settings.get("init_lora_weights", True)
+    if beginning not in _BEGINNINGS:
+        raise BadInput(
+            f"{where}: init_lora_weights is {beginning!r}, which changes the base's own weights, so this adapter "
+            "does not belong to the base on disk. Convert it to plain LoRA with PEFT first."
+        )
+    extras = [k for k, v in settings.items() if v and k not in _FOLLOWED and k not in ("bias", "use_dora")]
+    if settings.get("use_dora"):
+        extras.append("use_dora")
+    if extras:
+        raise BadInput(f"{where}: {', '.join(sorted(extras))} is set. {_WANTED}")
+    if not settings.get("lora_alpha"):
+        raise BadInput(f"{where}: lora_alpha is {settings.get('lora_alpha')!r}, so this adapter changes nothing.")
+
+
+def _pairs(path: Path) -> Iterator[Pair]:
+    import numpy as np
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:  # torch's reader, because numpy has no bfloat16
+            found: dict[str, dict[str, Weights]] = {}
+            for key in file.keys():  # noqa: SIM118 - not a mapping
+                match = _KEY.match(key)
+                if match is None:
+                    raise BadInput(f"{path} holds {key}, which is no LoRA matrix of a linear layer. {_WANTED}")
+                found.setdefault(match["module"], {})[match["side"]] = file.get_tensor(key).float().numpy()
+    except SafetensorError as error:
+        raise BadInput(f"{path} is not a readable safetensors file: {error}.") from error
+    if not found:
+        raise BadInput(f"{path} holds no LoRA matrices.")
+    for module, sides in sorted(found.items()):
+        a, b = sides.get("A"), sides.get("B")
+        if a is None or b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
+            raise BadInput(f"{path}: the LoRA matrices of {module} are not a pair of shapes (r, in) and (out, r).")
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
+            raise BadInput(f"{path}: {module} holds values that are not finite; its training went wrong.")
+        yield Pair(module, a, b)
+
+
+def scaling(settings: Mapping[str, Any], module: str, rank: int) -> float:
+    """The factor that PEFT puts before `B A x` for one module: alpha / r, or alpha / sqrt(r) for rsLoRA.
+
+    rsLoRA: Kalajdzievski 2023, arXiv 2312.03732.
+    """
+    alpha = settings["lora_alpha"]
+    for pattern, value in (settings.get("alpha_pattern") or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", module):  # PEFT takes the first pattern that fits
+            alpha = value
+            break
+    return float(alpha) / (math.sqrt(rank) if settings.get("use_rslora") else rank)
+
+
+def permuted_rows(b: Weights, heads: int) -> Weights:
+    """The rows of a query or key matrix in the order that llama.cpp's `llama` architecture keeps them in.
+
+    Hugging Face stores the two coordinates that the rotary embedding turns together half a head apart; llama.cpp
+    stores them side by side: row `j` of the head's half `i` becomes row `2 j + i` of that head.
+    """
+    rows, rank = b.shape
+    return b.reshape(heads, 2, rows // heads // 2, rank).swapaxes(1, 2).reshape(rows, rank)
+
+
+def engine_tensors(
+    config: Mapping[str, Any], settings: Mapping[str, Any], pairs: list[Pair], where: str
+) -> Iterator[tuple[str, Weights]]:
+    """The tensors of the GGUF in the order they are written: their names, and their values in float32.
+
+    `config` is the base model's config.json. Raises `BadInput` for an architecture, a layer or a shape that the
+    engine does not know.
+    """
+    import numpy as np
+    from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
+
+    name, permute = architecture(config, where)
+    arch = next(key for key, value in MODEL_ARCH_NAMES.items() if value == name)
+    names = get_tensor_name_map(arch, int(config.get("num_hidden_layers") or config.get("n_layer") or 0))
+    for pair in pairs:
+        target = names.get_name(f"{pair.module}.weight", try_suffixes=(".weight",))
+        # The engine looks LoRA up for the layers' own matrices; embeddings and the head share one tensor there.
+        if target is None or not target.startswith("blk."):
+            raise BadInput(
+                f"{where}: {pair.module} is not a linear layer that {name} has inside its blocks. {_WANTED}"
+            )
+        a, b = (
+            pair.a,
+            pair.b * np.float32(scaling(settings, pair.module, len(pair.a)) * len(pair.a) / alpha(settings)),
+        )
+        if permute and target.endswith(("attn_q.weight", "attn_k.weight")):
+            queries = int(config["num_attention_heads"])
+            heads = queries if target.endswith("attn_q.weight") else int(config.get("num_key_value_heads") or queries)
+            if len(b) % (2 * heads):
+                raise BadInput(f"{where}: {pair.module} has {len(b)} outputs, which {heads} heads cannot share.")
+            b = permuted_rows(b, heads)
+        yield f"{target}.lora_a", np.ascontiguousarray(a, dtype=np.float32)
+        yield f"{target}.lora_b", np.ascontiguousarray(b, dtype=np.float32)
+
+
+def alpha(settings: Mapping[str, Any]) -> float:
+    """The one alpha of the file; modules that PEFT scales otherwise carry the difference in their B."""
+    return float(settings["lora_alpha"])
+
+
+def architecture(config: Mapping[str, Any], where: str) -> tuple[str, bool]:
+    """The GGUF architecture of a base model, and whether its query and key rows are reordered."""
+    kind = str(config.get("model_type"))
+    if kind not in ARCHITECTURES:
+        raise BadInput(
+            f"{where}: no LoRA GGUF can be written for a base of the type {kind!r} (known: "
+            f"{', '.join(sorted(ARCHITECTURES))}).{nearest(kind, ARCHITECTURES)} Serve its adapter with vLLM instead."
+        )
+    return ARCHITECTURES[kind]
+
+
+def write_gguf(adapter: Path, config: Mapping[str, Any], out: Path) -> int:
+    """Write `out` as the LoRA GGUF of an adapter; returns how many layers it changes.
+
+    `config` is the base model's config.json. The file is complete on disk only when this returns: callers write to
+    a temporary name. Raises `BadInput` before anything is written.
+    """
+    from gguf import GGUFWriter
+
+    settings, pairs = read_adapter(adapter)
+    tensors = list(engine_tensors(config, settings, pairs, str(adapter)))
+    writer = GGUFWriter(out, architecture(config, str(adapter))[0])
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", alpha(settings))
+    for name, values in tensors:
+        writer.add_tensor(name, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return len(pairs)

@@ -1,0 +1,222 @@
+"""Base models, their tokenizers and adapters, loaded for training and for judging.
+
+A base is named by a Hugging Face id, a local directory or a bundled alias. Whatever is trained from it keeps its
+vocabulary, its tokenizer and its template: nothing is resized, so that an adapter always applies to the base itself.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alignment.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids
+from data import bases
+from data.chat import load_template
+from data.errors import BadInput, nearest, run
+from data.home import file_sha256
+
+__all__ = [
+    "Base",
+    "Encoded",
+    "EncodedAnswer",
+    "Source",
+    "base_sha256",
+    "control_strings",
+    "encode",
+    "encode_answer",
+    "load_model",
+    "load_tokenizer",
+    "locate",
+    "prompt_ids",
+    "resolve",
+    "tokenizer_sha256",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base model: the name under which it is recorded, and what transformers loads it from."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a stage starts from: a base model, and the adapter on it that is continued, if any."""
+
+    base: Base
+    adapter: Path | None = None
+
+
+def resolve(name: str, *, allow_download: bool = False) -> Source:
+    """Find what `--model_name_or_path` names: a base model or a folder with an adapter.
+
+    Raises `BadInput` when there is no such thing here, with what to do.
+    """
+    folder = Path(name)
+    config = folder / "adapter_config.json"
+    if not bases.is_alias(name) and config.is_file():
+        base = json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path")
+        if not base:
+            raise BadInput(
+                f"{config} does not say which base model the adapter belongs to (base_model_name_or_path)."
+            )
+        return Source(locate(base, allow_download=allow_download), folder)
+    return Source(locate(name, allow_download=allow_download))
+
+
+def locate(name: str, *, allow_download: bool = False) -> Base:
+    """Find a base model by alias, local directory or Hugging Face id; an alias is converted at first use."""
+    if bases.is_alias(name):
+        from alignment.convert import converted
+
+        return Base(name, str(converted(name)))
+    folder = Path(name)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BadInput(f"{folder} holds no model: there is no config.json in it.")
+        return Base(str(folder.resolve()), str(folder.resolve()))
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
+        raise BadInput(f"There is no folder {name}.")
+    if not allow_download and not _cached(name):
+        hint = nearest(name, bases.BUNDLED)
+        raise BadInput(
+            f"There is no base model {name!r} on this machine: no folder and no bundled alias of that name, and it "
+            f"is not in the Hugging Face cache.{hint} To fetch it from the hub, add --allow_download."
+        )
+    return Base(name, name)
+
+
+def _cached(name: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
+
+
+def load_tokenizer(base: Base | str) -> Any:
+    """The tokenizer of a base with the template that trainer and engine share. No token is ever added.
+
+    A base that knows ChatML's tokens gets our ChatML (its own adds a default system prompt), another keeps its own
+    template, and one without any gets a template made of the end-of-text token that it has. Padding is the base's
+    own token, else end-of-text: harmless, because masks come from positions.
+    """
+    from transformers import AutoTokenizer
+
+    found = locate(base) if isinstance(base, str) else base
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(found.path)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The tokenizer of {found.name} does not load: {_first_line(error)}") from error
+    if not tokenizer.is_fast:
+        raise BadInput(
+            f"The tokenizer of {found.name} cannot tell where its tokens lie in a text (it is not a fast one)."
+        )
+    vocabulary = tokenizer.get_vocab()
+    if {"<|im_start|>", "<|im_end|>"} <= vocabulary.keys():
+        tokenizer.chat_template = load_template("chatml")
+        # What ends a turn; a ChatML base may name its end-of-text here.
+        tokenizer.eos_token = "<|im_end|>"  # noqa: S105
+    elif not isinstance(tokenizer.chat_template, str):
+        if tokenizer.eos_token is None:
+            raise BadInput(f"{found.name} has neither a chat template nor an end-of-text token to make one of.")
+        tokenizer.chat_template = load_template("eos")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
+def load_base(base: Base | str, *, dtype: Any = "auto", **options: Any) -> Any:
+    """A base model's weights. `dtype` is a torch dtype, its name, or "auto" (as they are stored)."""
+    from transformers import AutoModelForCausalLM
+
+    found = locate(base) if isinstance(base, str) else base
+    try:
+        model = AutoModelForCausalLM.from_pretrained(found.path, dtype=dtype, **options)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The base model {found.name} does not load: {_first_line(error)}") from error
+    # Recorded in adapters and merged models: the name, not a path of this machine.
+    model.config._name_or_path = found.name
+    return model
+
+
+def load_model(base: Base | str, adapter: Path | None = None, *, dtype: Any = "auto") -> Any:
+    """A model to judge or serve with: frozen, in evaluation mode, with one adapter or none."""
+    model = load_base(base, dtype=dtype)
+    if adapter is not None:
+        model = load_adapter(model, adapter, trainable=False)
+    model.requires_grad_(False)
+    return model.eval()
+
+
+def load_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:
+    """Put an adapter on its base."""
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise BadInput(f"The adapter in {adapter} does not fit its base: {_first_line(error)}") from error
+
+
+def check_vocabulary(model: Any, tokenizer: Any) -> None:
+    """No token of the tokenizer may lie outside the model: nothing is resized here."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise BadInput(
+            f"The tokenizer has {len(tokenizer)} tokens but the model knows {rows}; they do not belong together."
+        )
+
+
+def base_sha256(base: Base) -> str:
+    """What a base is, to the last bit: the hash of its GGUF (an alias) or of its weights; a hub id's commit."""
+    if bases.is_alias(base.name):
+        return bases.base_info(base.name).gguf_sha256
+    folder = Path(base.path)
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(base.path, "config.json")
+        return Path(found).parent.name if isinstance(found, str) else "unknown"
+    return _files_sha256(sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin")))
+
+
+def adapter_sha256(adapter: Path) -> str:
+    """The hash of an adapter's weights."""
+    return _files_sha256([adapter / "adapter_model.safetensors"])
+
+
+def tokenizer_sha256(tokenizer: Any) -> str:
+    """The hash of a tokenizer as it works: vocabulary, merges, added tokens, pre-tokenizer."""
+    import hashlib
+
+    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+
+
+def _files_sha256(files: list[Path]) -> str:
+    import hashlib
+
+    hashes = [file_sha256(file) for file in files]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).replace(os.sep * 2, os.sep)[:400]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m alignment.models BASE ...`: make base models ready to train, and say where they are."""
+    for name in sys.argv[1:] if argv is None else argv:
+        base = locate(name)
+        print(f"{base.name}: {base.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,194 @@
+"""Rows to what a trainer eats: encoded by us, the unusable ones counted by reason, a part held out.
+
+Trainers cut a row that is too long (and with it the end of the answer, or all of it), and drop one that has nothing
+to train without a word. Here nothing is cut, and what is dropped is counted, shown and limited.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alignment.tokens import control_strings, encode, encode_answer
+from data.errors import BadInput
+from data.home import file_sha256
+from data.rows import Row, read_rows
+
+NOTHING_TO_TRAIN = "nothing in it to train on"
+SAME_ANSWERS = "chosen and rejected are the same tokens"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One encoded row: the trainer's columns, their length in tokens, and where the row stood."""
+
+    columns: dict[str, list[int]]
+    tokens: int
+    line: int
+    row: Row
+
+
+@dataclass
+class Examples:
+    """The encoded rows of one use, shortest first (less padding), and why others were dropped."""
+
+    examples: list[Example] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @property
+    def tokens(self) -> int:
+        """All tokens of one pass, padding aside."""
+        return sum(example.tokens for example in self.examples)
+
+    def dataset(self) -> Any:
+        """The rows as a `datasets.Dataset` in memory."""
+        from datasets import Dataset
+
+        return Dataset.from_list([example.columns for example in self.examples])
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"rows": len(self), "tokens": self.tokens, "dropped": dict(self.dropped)}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a stage trains on and what it holds out, with the hashes of the files they came from."""
+
+    train: Examples
+    held_out: Examples
+    hashes: dict[str, str]
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest: never texts, only counts and hashes."""
+        return {"train": self.train.facts(), "held_out": self.held_out.facts(), "sha256": self.hashes}
+
+
+def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
+    """The columns of a demonstration for TRL's `SFTTrainer` (`labels` is -100 where nothing is trained)."""
+    encoded = encode(tokenizer, row.data["messages"], control)
+    if not any(encoded.mask):
+        return NOTHING_TO_TRAIN
+    labels = [token if trained else -100 for token, trained in zip(encoded.ids, encoded.mask, strict=True)]
+    return {"input_ids": encoded.ids, "labels": labels}
+
+
+def preference(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
+    """The columns of a preference for TRL's `DPOTrainer`."""
+    chosen = encode_answer(tokenizer, row.data["prompt"], row.data["chosen"][0]["content"], control)
+    rejected = encode_answer(tokenizer, row.data["prompt"], row.data["rejected"][0]["content"], control)
+    if chosen.answer == rejected.answer:
+        return SAME_ANSWERS
+    return {"prompt_ids": chosen.prompt, "chosen_ids": chosen.answer, "rejected_ids": rejected.answer}
+
+
+ENCODERS: dict[str, Callable[[Any, Sequence[str], Row], dict[str, list[int]] | str]] = {
+    "demonstration": demonstration,
+    "preference": preference,
+}
+
+
+def prepare(
+    kind: str,
+    tokenizer: Any,
+    dataset_name: str,
+    eval_dataset_name: str | None = None,
+    *,
+    eval_fraction: float = 0.1,
+    max_length: int | None = None,
+    max_dropped: float = 0.1,
+) -> Prepared:
+    """Read, split and encode the rows of a stage.
+
+    Raises `BadInput` for a bad row, when nothing is left, and when more than `max_dropped` of a file's rows cannot
+    be used.
+    """
+    path = Path(dataset_name)
+    rows = read_rows(path, kind)
+    hashes = {"train": file_sha256(path)}
+    if eval_dataset_name:
+        hashes["held_out"] = file_sha256(Path(eval_dataset_name))
+        held_out_rows = read_rows(Path(eval_dataset_name), kind)
+    else:
+        rows, held_out_rows = split(rows, eval_fraction)
+    control = control_strings(tokenizer)
+    sets = [encode_rows(kind, tokenizer, control, part, max_length) for part in (rows, held_out_rows)]
+    for found, name in zip(sets, (dataset_name, eval_dataset_name or dataset_name), strict=True):
+        _check_dropped(found, name, max_dropped)
+    train, held_out = sets
+    if not train.examples:
+        raise BadInput(f"{dataset_name}: no row is left to train on{_reasons(train.dropped)}.")
+    return Prepared(train, held_out, hashes)
+
+
+def encode_rows(
+    kind: str, tokenizer: Any, control: Sequence[str], rows: Sequence[Row], max_length: int | None
+) -> Examples:
+    """Encode rows; one that is longer than `max_length` tokens or has nothing to train is dropped and counted."""
+    found = Examples()
+    for row in rows:
+        columns = ENCODERS[kind](tokenizer, control, row)
+        if isinstance(columns, str):
+            found.dropped[columns] += 1
+            continue
+        longest = longest_sequence(columns)
+        if max_length is not None and longest > max_length:
+            found.dropped[f"longer than max_length ({max_length} tokens)"] += 1
+            continue
+        found.examples.append(Example(columns, _tokens(columns), row.line, row))
+    found.examples.sort(key=lambda example: (longest_sequence(example.columns), example.line))
+    return found
+
+
+def longest_sequence(columns: dict[str, list[int]]) -> int:
+    """The length in tokens of the longest sequence that the trainer makes of an encoded row."""
+    if "input_ids" in columns:
+        return len(columns["input_ids"])
+    return len(columns["prompt_ids"]) + max(len(columns["chosen_ids"]), len(columns["rejected_ids"]))
+
+
+def split(rows: Sequence[Row], fraction: float) -> tuple[list[Row], list[Row]]:
+    """Hold out a share of the rows by a hash of how their conversation opens, so that no prompt is on both sides.
+
+    The same row is on the same side in every run. (Rounds bring their own held-out rows, from permanent folds.)
+    At least one opening is held out when there are two.
+    """
+    if fraction <= 0:
+        return list(rows), []
+    points = [_point(row) for row in rows]
+    limit = max(fraction, min(points))
+    held_out = [row for row, point in zip(rows, points, strict=True) if point <= limit]
+    kept = [row for row, point in zip(rows, points, strict=True) if point > limit]
+    return (kept, held_out) if kept else (list(rows), [])
+
+
+def _point(row: Row) -> float:
+    opening = next((message["content"] for message in row.messages if message["role"] == "user"), "")
+    digest = hashlib.sha256(json.dumps(opening.casefold().split()).encode()).hexdigest()
+    return int(digest[:13], 16) / 16**13
+
+
+def _tokens(columns: dict[str, list[int]]) -> int:
+    if "input_ids" in columns:
+        return len(columns["input_ids"])
+    return 2 * len(columns["prompt_ids"]) + len(columns["chosen_ids"]) + len(columns["rejected_ids"])
+
+
+def _check_dropped(found: Examples, name: str, limit: float) -> None:
+    dropped = sum(found.dropped.values())
+    total = dropped + len(found)
+    if total and dropped / total > limit:
+        raise BadInput(
+            f"{name}: {dropped} of {total} rows cannot be used{_reasons(found.dropped)}. That is more than the share "
+            f"of {limit:g} that max_dropped allows. Raise max_length, shorten the rows, or raise max_dropped."
+        )
+
+
+def _reasons(dropped: Counter[str]) -> str:
+    return " (" + ", ".join(f"{reason}: {count}" for reason, count in dropped.items()) + ")" if dropped else ""

@@ -1,0 +1,39 @@
+"""`python -m alignment.promote N`: make a release the champion by hand. Running bots take it over by themselves."""
+
+import argparse
+import asyncio
+
+from data.errors import run
+from data.home import home
+from data.releases import BASE_RELEASE, Releases
+
+
+def main() -> int:
+    """Read the command line and move the pointer."""
+    parser = argparse.ArgumentParser(
+        prog="python -m alignment.promote",
+        description="Make a release the champion. The gate is not asked; running bots take it over by themselves.",
+    )
+    parser.add_argument("release", type=int, metavar="N", help="the release's number; 0 is the base model")
+    number: int = parser.parse_args().release
+    releases = Releases(home())
+    before = releases.champion()
+    releases.promote(number)
+    if number != BASE_RELEASE:
+        asyncio.run(_record(number))
+    print(f"The champion is release {number} now; before it was release {before}.")
+    return 0
+
+
+async def _record(number: int) -> None:
+    from data.store import Store
+
+    store = await Store.open(home())
+    try:
+        await store.promoted(number)
+    finally:
+        await store.close()
+
+
+if __name__ == "__main__":
+    run(main)

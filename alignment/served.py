@@ -1,0 +1,59 @@
+"""Asks a model as the bot would: starts `python -m bot.engine` as a process and speaks HTTP with it."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.bases import base_info
+from data.chat import MAX_TOKENS, TEMPERATURE, TOP_P, Message, harmless_messages
+from data.errors import ParleyError
+
+SAMPLING: dict[str, Any] = {"temperature": TEMPERATURE, "top_p": TOP_P, "max_tokens": MAX_TOKENS}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running engine. `url` ends in `/v1`."""
+
+    url: str
+    control: tuple[str, ...]
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Send JSON to a path below the server's root; the answer's JSON comes back."""
+        request = urllib.request.Request(  # noqa: S310 - our own loopback address
+            self.url.removesuffix("/v1") + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=600) as response:  # noqa: S310 - our own loopback address
+            return json.load(response)
+
+    def answer(self, messages: Sequence[Message], *, seed: int) -> str:
+        """The model's answer to a conversation, with serving's sampling and this seed."""
+        body = {**SAMPLING, "seed": seed, "messages": harmless_messages(messages, self.control)}
+        return str(self.post("/v1/chat/completions", body)["choices"][0]["message"]["content"]).strip()
+
+
+@contextmanager
+def serve(base: str, adapter_gguf: Path | None) -> Iterator[Served]:
+    """Start an engine of its own for a base model, with an adapter or without; it ends with the block.
+
+    Raises `ParleyError` with the engine's own sentence when it does not come up.
+    """
+    command = [sys.executable, "-m", "bot.engine", "--with-parent", "--port", "0", "--base", base]
+    command += ["--adapter", str(adapter_gguf)] if adapter_gguf else ["--release", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            _, problem = process.communicate()
+            raise ParleyError(problem.strip().removeprefix("parley: ") or "The engine did not start, without a word.")
+        yield Served(json.loads(line)["url"], base_info(base).control)
+    finally:
+        process.terminate()
+        process.communicate()

@@ -1,0 +1,232 @@
+"""What every stage does the same way: start from a base or an adapter, train, evaluate, leave a run folder."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from alignment import models, plots
+from alignment.machine import Machine, choose_gpu, peak_memory, this_machine
+from alignment.models import Source
+from alignment.prepare import Prepared, prepare
+from alignment.progress import Watch
+from alignment.quiet import quiet
+from alignment.recipe import Recipe, read
+from alignment.run_folder import RunFolder, open_run
+from data.chat import template_sha256
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stage about to run: what it was told, where it starts, its rows and its folder."""
+
+    recipe: Recipe
+    machine: Machine
+    source: Source
+    tokenizer: Any
+    rows: Prepared
+    run: RunFolder
+    console: Console
+
+    @property
+    def peft(self) -> bool:
+        """Whether an adapter is trained, not the whole model."""
+        return bool(self.recipe.model.use_peft or self.source.adapter)
+
+
+@contextmanager
+def begin(stage: str, kind: str, arguments: list[str], config_class: Any) -> Iterator[Stage]:
+    """Read settings and rows, open the run folder, say what will run. Everything that can be wrong is wrong here."""
+    quiet()
+    console = Console(highlight=False)
+    machine = this_machine()
+    if sentence := choose_gpu(machine.gpus, os.environ):
+        console.print(sentence)
+        machine = dataclasses.replace(machine, gpus=1)
+    recipe = read(stage, arguments, config_class, machine.defaults())
+    source = models.resolve(recipe.model.model_name_or_path, allow_download=recipe.parley.allow_download)
+    tokenizer = models.load_tokenizer(source.base)
+    rows = prepare(
+        kind,
+        tokenizer,
+        str(recipe.parley.dataset_name),
+        recipe.parley.eval_dataset_name,
+        eval_fraction=recipe.parley.eval_fraction,
+        max_length=recipe.training.max_length,
+        max_dropped=recipe.parley.max_dropped,
+    )
+    facts = {
+        "data": rows.facts(),
+        "base": source.base.name,
+        "base_sha256": models.base_sha256(source.base),
+        "adapter_sha256": models.adapter_sha256(source.adapter) if source.adapter else None,
+        "tokenizer_sha256": models.tokenizer_sha256(tokenizer),
+        "template_sha256": template_sha256(tokenizer.chat_template),
+        "seed": recipe.training.seed,
+    }
+    given = {name: value for name, value in recipe.given.items() if not name.endswith("dataset_name")}
+    with open_run(recipe.output_dir, stage, given, facts) as run:
+        ready = Stage(recipe, machine, source, tokenizer, rows, run, console)
+        if run.done:
+            console.print(f"{run.path} holds this very run, complete: nothing to do.")
+        else:
+            run.note(machine=machine.facts(), precision="bf16" if recipe.training.bf16 else "float32")
+            _announce(ready)
+        yield ready
+
+
+def load_policy(stage: Stage) -> tuple[Any, Any]:
+    """The model to train, and the LoRA configuration of a new adapter (None when one is continued, or without).
+
+    A frozen base on a GPU is held in bf16; weights that are trained are float32 everywhere.
+    """
+    from trl import get_peft_config, get_quantization_config
+
+    settings = stage.recipe.model
+    dtype = settings.dtype
+    if "dtype" not in stage.recipe.given and stage.peft and stage.machine.device == "cuda" and stage.machine.bf16:
+        dtype = "bfloat16"
+    options = {
+        "attn_implementation": settings.attn_implementation,
+        "quantization_config": get_quantization_config(settings),
+    }
+    model = models.load_base(
+        stage.source.base, dtype=dtype, **{name: value for name, value in options.items() if value is not None}
+    )
+    models.check_vocabulary(model, stage.tokenizer)
+    if stage.source.adapter is not None:
+        return models.load_adapter(model, stage.source.adapter, trainable=True), None
+    if not stage.recipe.model.use_peft:
+        return model, None
+    config = get_peft_config(settings)
+    config.target_modules = config.target_modules or "all-linear"  # PEFT leaves the output head out of these
+    # GPT-2 keeps its linear layers transposed.
+    config.fan_in_fan_out = any(type(module).__name__ == "Conv1D" for module in model.modules())
+    return model, config
+
+
+def training_arguments(stage: Stage) -> Any:
+    """TRL's configuration with what Parley decides: checkpoints in the run folder, our own screen."""
+    args = stage.recipe.training
+    args.output_dir = str(stage.run.checkpoints)
+    args.disable_tqdm = True
+    return args
+
+
+def train(stage: Stage, trainer: Any) -> dict[str, Any]:
+    """Evaluate, train from the last complete checkpoint if there is one, evaluate again.
+
+    Returns what goes into the manifest's figures.
+    """
+    from transformers import PrinterCallback
+
+    run, started = stage.run, time.monotonic()
+    name_base(trainer.model, stage.source)
+    trainer.remove_callback(PrinterCallback)
+    checkpoint = run.last_checkpoint()
+    run.forget_metrics_after(int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
+    watch = Watch(run, stage.console, stage.recipe.stage)
+
+    def evaluate() -> dict[str, float]:
+        if not stage.rows.held_out.examples:
+            return {}
+        return _held_out_figures(trainer.evaluate())
+
+    if "eval_before" not in run.manifest["figures"]:
+        before = evaluate()
+        run.log({"step": 0, **{f"eval_{name}": value for name, value in before.items()}})
+        run.note_figures(eval_before=before)
+    if checkpoint:
+        stage.console.print(f"Resuming from {checkpoint.name}.")
+    trainer.add_callback(watch)
+    training = time.monotonic()
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        watch.close()
+    training_seconds = time.monotonic() - training
+    after = evaluate()
+    losses = [entry["loss"] for entry in run.metrics() if "loss" in entry]
+    return {
+        "first_loss": losses[0] if losses else None,
+        "last_loss": losses[-1] if losses else None,
+        "eval_after": after,
+        "steps": trainer.state.global_step,
+        "resumed_from_step": int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0,
+        "tokens": round(stage.rows.train.tokens * (trainer.state.epoch or 0)),
+        "train_seconds": round(training_seconds, 1),
+        "seconds": round(time.monotonic() - started, 1),
+        "peak_memory_bytes": peak_memory(),
+    }
+
+
+def finish(stage: Stage, trainer: Any, figures: dict[str, Any]) -> Path:
+    """Save the adapter (or the model) and the pictures, and say how it went. Returns the result's folder."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    plots.plot_loss(
+        stage.run.metrics(), stage.run.path / "loss.png", f"{stage.recipe.stage} on {stage.source.base.name}"
+    )
+
+    def save(folder: Path) -> None:
+        if stage.peft:
+            # Only the trained adapter: DPO's frozen copy `ref` is not part of what was learnt.
+            model.save_pretrained(folder, selected_adapters=["default"], save_embedding_layers=False)
+            (folder / "README.md").unlink(missing_ok=True)
+        else:
+            model.save_pretrained(folder)
+            stage.tokenizer.save_pretrained(folder)
+
+    result = stage.run.finish("adapter" if stage.peft else "model", save, **figures)
+    _report(stage, result)
+    return result
+
+
+def name_base(model: Any, source: Source) -> None:
+    """Let the adapter's configuration name the base as it was named, not by a path of this machine."""
+    for config in getattr(model, "peft_config", {}).values():
+        config.base_model_name_or_path = source.base.name
+        config.revision = None
+
+
+def _held_out_figures(metrics: dict[str, float]) -> dict[str, float]:
+    wanted = ("loss", "mean_token_accuracy", "preference_accuracy", "rewards/accuracies", "rewards/margins")
+    found = {name: metrics[f"eval_{name}"] for name in wanted if f"eval_{name}" in metrics}
+    return {name: round(float(value), 6) for name, value in found.items()}
+
+
+def _announce(stage: Stage) -> None:
+    rows, recipe = stage.rows, stage.recipe
+    start = (
+        f"adapter {stage.source.adapter} on {stage.source.base.name}"
+        if stage.source.adapter
+        else stage.source.base.name
+    )
+    stage.console.print(
+        f"[bold]{recipe.stage}[/bold]: {start}, {'an adapter' if stage.peft else 'all weights'}, "
+        f"{'bf16' if recipe.training.bf16 else 'float32'} on {stage.machine.device}"
+    )
+    for name, part in (("train", rows.train), ("held out", rows.held_out)):
+        dropped = ", ".join(f"{count} dropped: {reason}" for reason, count in part.dropped.items())
+        stage.console.print(
+            f"  {name}: {len(part)} rows, {part.tokens} tokens" + (f" ({dropped})" if dropped else "")
+        )
+
+
+def _report(stage: Stage, result: Path) -> None:
+    figures = stage.run.manifest["figures"]
+    before, after = figures["eval_before"], figures["eval_after"]
+    if after:
+        table = Table("held out", "before", "after", box=None)
+        for name in after:
+            table.add_row(name, *(f"{side[name]:.4f}" if name in side else "-" for side in (before, after)))
+        stage.console.print(table)
+    stage.console.print(
+        f"{stage.recipe.stage}: {figures['steps']} steps in {figures['seconds']:.0f} s, "
+        f"at most {figures['peak_memory_bytes'] / 2**30:.1f} GiB; the result is in {result}"
+    )

@@ -1,0 +1,230 @@
+"""The DPO stage on tiny bases."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from alignment import models
+from alignment.models import load_model
+from alignment.preflight import check_reference, zero_ratio_loss
+from alignment.scoring import completion_logprobs
+from data.errors import ParleyError
+from tests.alignment import tiny
+from tests.alignment.running import losses, metrics, train, weights
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    return tiny.write(tmp_path_factory.mktemp("rows") / "rows.jsonl", tiny.preferences(16))
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    return {family: tiny.build(family, tmp_path_factory.mktemp(family)) for family in tiny.FAMILIES}
+
+
+@pytest.fixture(scope="module")
+def tuned(bases, tmp_path_factory):
+    """An SFT adapter on the Llama-like base."""
+    out = tmp_path_factory.mktemp("sft") / "out"
+    demonstrations = tiny.write(out.parent / "rows.jsonl", tiny.demonstrations(8))
+    train("sft", bases["llama"], demonstrations, out)
+    return out / "adapter"
+
+
+@pytest.mark.parametrize("precompute", ["true", "false"])
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_dpo_starts_at_its_reference_and_learns(family, precompute, bases, rows, tmp_path):
+    told = train(
+        "dpo",
+        bases[family],
+        rows,
+        tmp_path / "out",
+        precompute_ref_log_probs=precompute,
+        num_train_epochs=4,
+        eval_fraction=0.25,
+    )
+    figures = told["figures"]
+    assert losses(tmp_path / "out")[0] == pytest.approx(math.log(2), abs=1e-4)
+    assert figures["eval_before"]["loss"] == pytest.approx(math.log(2), abs=1e-4)
+    assert figures["eval_after"]["loss"] < figures["eval_before"]["loss"]
+    assert figures["eval_after"]["rewards/accuracies"] == 1.0
+    assert figures["eval_after"]["rewards/margins"] > 0
+    assert 0 <= figures["eval_before"]["preference_accuracy"] <= figures["eval_after"]["preference_accuracy"]
+
+
+@pytest.mark.parametrize("precompute", ["true", "false"])
+def test_a_continued_adapter_has_itself_as_reference_and_applies_to_the_base(
+    precompute, bases, tuned, rows, tmp_path
+):
+    out = tmp_path / "out"
+    told = train("dpo", tuned, rows, out, precompute_ref_log_probs=precompute, beta=0.5, eval_fraction=0.25)
+    assert losses(out)[0] == pytest.approx(math.log(2), abs=1e-4)
+    # Only the trained adapter is saved, it names the base, and it is another than the one it started from.
+    assert {path.name for path in (out / "adapter").iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    config = json.loads((out / "adapter" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(bases["llama"])
+    start, end = weights(tuned), weights(out / "adapter")
+    assert start.keys() == end.keys()
+    assert any(not torch.equal(start[name], end[name]) for name in start)
+    # The rewards that TRL reports are those of "base + result" against "base + start": nothing else is between.
+    last = [entry for entry in metrics(out) if "eval_rewards/margins" in entry][-1]["eval_rewards/margins"]
+    assert last == pytest.approx(_margin(bases["llama"], tuned, out / "adapter", rows, told, beta=0.5), abs=2e-4)
+
+
+def _margin(base, start, end, path, told, *, beta):
+    from alignment.prepare import split
+    from data.rows import read_rows
+
+    _, held_out = split(read_rows(path), 0.25)
+    assert len(held_out) == told["data"]["held_out"]["rows"]
+    tokenizer = models.load_tokenizer(str(base))
+    prompts = [row.data["prompt"] for row in held_out]
+    ratios = []
+    for side in ("chosen", "rejected"):
+        answers = [row.data[side][0]["content"] for row in held_out]
+        after, before = (
+            completion_logprobs(load_model(str(base), adapter), tokenizer, prompts, answers)
+            for adapter in (end, start)
+        )
+        ratios.append([a[0] - b[0] for a, b in zip(after, before, strict=True)])
+    return beta * sum(c - r for c, r in zip(*ratios, strict=True)) / len(held_out)
+
+
+@pytest.mark.parametrize(
+    ("loss", "weights_", "expected"),
+    [
+        (["sigmoid"], None, math.log(2)),
+        (["hinge"], None, 1.0),
+        (["ipo"], None, 25.0),
+        (["robust"], None, math.log(2)),
+        (["apo_zero"], None, 1.0),
+        (["sigmoid", "hinge"], [0.5, 2.0], math.log(2) / 2 + 2),
+    ],
+)
+def test_each_loss_starts_where_it_must(loss, weights_, expected, bases, rows, tmp_path):
+    train(
+        "dpo",
+        bases["qwen"],
+        rows,
+        tmp_path / "out",
+        loss_type=loss,
+        loss_weights=weights_,
+        label_smoothing=0.1,
+        max_steps=1,
+        eval_fraction=0,
+    )
+    assert losses(tmp_path / "out")[0] == pytest.approx(expected, rel=1e-4)
+    assert zero_ratio_loss(loss, weights_ or [1.0], 0.1, 0.1) == pytest.approx(expected)
+
+
+def test_losses_that_depend_on_the_rows_have_no_fixed_start():
+    assert zero_ratio_loss(["sigmoid", "sft"], [1, 1], 0.1) is None
+
+
+def test_full_fine_tuning_takes_its_reference_from_disk(bases, rows, tmp_path):
+    told = train(
+        "dpo", bases["gpt2"], rows, tmp_path / "out", use_peft="false", learning_rate=1e-3, num_train_epochs=3
+    )
+    assert losses(tmp_path / "out")[0] == pytest.approx(math.log(2), abs=1e-4)
+    assert told["figures"]["eval_after"]["loss"] < math.log(2)
+    assert told["result"] == "model"
+    models.load_model(str(tmp_path / "out" / "model"))
+
+
+def test_how_a_batch_is_cut_changes_nothing(bases, rows, tmp_path):
+    for name, size, steps in (("one", 1, 8), ("eight", 8, 1)):
+        train(
+            "dpo",
+            bases["llama"],
+            rows,
+            tmp_path / name,
+            per_device_train_batch_size=size,
+            gradient_accumulation_steps=steps,
+            eval_fraction=0,
+        )
+    assert losses(tmp_path / "one") == pytest.approx(losses(tmp_path / "eight"), abs=1e-4)
+
+
+def test_an_interrupted_run_keeps_its_reference(bases, tuned, rows, tmp_path, monkeypatch):
+    from alignment.trainers import Dpo
+
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    train("dpo", tuned, rows, whole, num_train_epochs=3)
+    step, steps = Dpo.training_step, []
+
+    def interrupted(self, *args, **kwargs):
+        steps.append(1)
+        if len(steps) == 8:
+            raise KeyboardInterrupt
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(Dpo, "training_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train("dpo", tuned, rows, stopped, num_train_epochs=3)
+    monkeypatch.undo()
+    assert train("dpo", tuned, rows, stopped, num_train_epochs=3)["figures"]["resumed_from_step"] == 6
+    assert losses(stopped) == losses(whole)
+    resumed, through = weights(stopped / "adapter"), weights(whole / "adapter")
+    assert all(torch.equal(resumed[name], through[name]) for name in through)
+
+
+def trainer_of(bases, rows, tmp_path, adapter=None):
+    """A DPO trainer just before it trains."""
+    from trl import DPOConfig
+
+    from alignment.stage import begin, load_policy, training_arguments
+    from alignment.trainers import Dpo
+    from tests.alignment.running import command
+
+    words = command("dpo", adapter or bases["llama"], rows, tmp_path / "out", precompute_ref_log_probs="false")
+    with begin("dpo", "preference", words, DPOConfig) as stage:
+        policy, lora = load_policy(stage)
+        return Dpo(
+            model=policy,
+            args=training_arguments(stage),
+            train_dataset=stage.rows.train.dataset(),
+            processing_class=stage.tokenizer,
+            peft_config=lora,
+        )
+
+
+def test_a_wrong_reference_stops_the_stage(bases, tuned, rows, tmp_path):
+    trainer = trainer_of(bases, rows, tmp_path, tuned)
+    assert check_reference(trainer) == pytest.approx(math.log(2), abs=1e-5)
+    frozen = [p for name, p in trainer.model.named_parameters() if ".ref." in name]
+    assert frozen
+    assert not any(parameter.requires_grad for parameter in frozen)
+    with torch.no_grad():
+        for parameter in frozen:
+            parameter.add_(0.1)
+    with pytest.raises(ParleyError, match="does not start from its reference: a token's log-probability differs"):
+        check_reference(trainer)
+
+
+def test_a_wrong_loss_stops_the_stage(bases, rows, tmp_path, monkeypatch):
+    trainer = trainer_of(bases, rows, tmp_path)
+    honest = trainer.compute_loss
+    monkeypatch.setattr(trainer, "compute_loss", lambda *args: honest(*args) + 0.35)
+    with pytest.raises(ParleyError, match=r"DPO loss is 1\.04.* must be 0\.6931"):
+        check_reference(trainer)
+
+
+def test_scoring_only_trained_positions_changes_no_number(bases, rows, tmp_path, monkeypatch):
+    import trl.trainer.utils
+
+    trainer = trainer_of(bases, rows, tmp_path)
+    batch = trainer.data_collator([trainer.train_dataset[index] for index in range(3)])
+    inputs = {
+        "input_ids": batch["input_ids"],
+        "attention_mask": batch["attention_mask"],
+        "labels": batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100),
+        "fused_lm_head": True,
+    }
+    ours = trainer.model(**inputs)
+    monkeypatch.setattr(trl.trainer.utils, "_use_triton", lambda _device: False)
+    theirs = trainer.model(**inputs)
+    for name in ("log_probs", "entropy", "mean_logits", "is_top1"):
+        assert torch.allclose(getattr(ours, name).float(), getattr(theirs, name).float(), atol=1e-5), name
