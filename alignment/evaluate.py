@@ -8,6 +8,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,8 @@ def answers(subject: Subject, rows: Sequence[Row], *, seed: int = 0) -> list[str
             gguf = to_gguf(subject.adapter, subject.base, Path(scratch) / "adapter.gguf")
         with serve(subject.base, gguf) as engine:
             prompts = [[m for m in row.messages if m["role"] != "assistant"] for row in rows]
-            return [engine.answer(prompt, seed=seed) for prompt in prompts]
+            with ThreadPoolExecutor(max_workers=4) as pool:  # the engine answers as many at once
+                return list(pool.map(lambda prompt: engine.answer(prompt, seed=seed), prompts))
 
 
 def _question(row: Row) -> str:
@@ -155,6 +157,9 @@ def table(champion: Scores, candidate: Scores, names: tuple[str, str]) -> Any:
     for title, figure, form in lines:
         cells = [figure(scores) for scores in (champion, candidate)]
         shown.add_row(title, *(f"{cell:{form}}" if cell is not None else "-" for cell in cells))
+    share = _share_above_zero(gains(candidate, champion))
+    against = f"leans more to the preferred answer than {names[0]} (share of pairs)"
+    shown.add_row(against, "", f"{share:.1%}" if share is not None else "-")
     return shown
 
 

@@ -93,7 +93,7 @@ class Ledger:
 
     def remove_rows(self) -> None:
         """Remove people's words from the round's folder; ids, hashes and figures stay."""
-        for pattern in ("*.jsonl", "*/*.jsonl"):
+        for pattern in ("*.jsonl", "*/*.jsonl", "*/trained_tokens.txt"):
             for path in self.path.glob(pattern):
                 if path.name != "metrics.jsonl":
                     path.unlink()

@@ -32,20 +32,25 @@ def trained_text(tokenizer: Any, example: Example) -> list[tuple[str, bool]]:
 
 
 def show_trained(tokenizer: Any, examples: Sequence[Example], console: Console, path: Path) -> None:
-    """Print three rows with the untrained parts dimmed, and write them in full to a private file.
+    """Show three rows with the untrained parts dimmed, and write them in full to a private file.
 
-    In the file, trained stretches stand between ⟦ and ⟧. Of a preference the chosen answer is shown.
+    In the file, trained stretches stand between ⟦ and ⟧. Of a preference the chosen answer is shown. The rows are
+    people's words: where the output is no terminal, but a log perhaps, only the file's name is printed.
     """
     shown = [examples[len(examples) * part // 4] for part in (1, 2, 3)] if len(examples) > 3 else examples
     written = []
-    console.print("[bold]What is trained[/bold] (three rows; the dim part is only read):")
+    if console.is_terminal:
+        console.print("[bold]What is trained[/bold] (three rows; the dim part is only read):")
+    else:
+        console.print(f"What is trained of three rows stands in {path}.")
     for example in shown:
         stretches = trained_text(tokenizer, example)
         line = Text(f"row {example.line}: ", style="cyan")
         for text, trained in stretches:
             short = text if trained or len(text) <= _SHOWN_CONTEXT else f"... {text[-_SHOWN_CONTEXT:]}"
             line.append(short.replace("\n", "⏎"), style="green" if trained else "dim")
-        console.print(line, soft_wrap=not console.is_terminal)
+        if console.is_terminal:
+            console.print(line)
         whole = "".join(f"⟦{text}⟧" if trained else text for text, trained in stretches)
         written.append(f"--- row {example.line}\n{whole}\n")
     write_atomic(path, "\n".join(written))

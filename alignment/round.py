@@ -27,6 +27,7 @@ RECIPES = Path(__file__).with_name("recipes")
 # Rows that measure while a stage trains. They belong to the judges' folds, which train no model that answers.
 _WATCH_FOLDS = ("judge_train", "judge")
 _WATCHED = 12
+_LOSS_ROWS = 24
 _STAGE_ROWS = {"sft": "demonstration", "dpo": "preference"}
 
 
@@ -233,7 +234,9 @@ def _decide(
     from alignment.evaluate import gains, sample_table, samples, score, table
     from alignment.gate import decide
 
-    preferences, demonstrations = collected.of("preference", "gate"), collected.of("demonstration", "gate")
+    # The gate decides by every held-out preference; the loss on demonstrations needs no more than a sample of them.
+    preferences = collected.of("preference", "gate")
+    demonstrations = collected.of("demonstration", "gate")[:_LOSS_ROWS]
     before = score(champion, preferences, demonstrations)
     after = score(candidate, preferences, demonstrations)
     names = (champion.name, candidate.name)

@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from data.bases import base_info
-from data.chat import MAX_TOKENS, TEMPERATURE, TOP_P, Message, harmless_messages
+from data.chat import FREQUENCY_PENALTY, TEMPERATURE, TOP_P, Message, harmless_messages
 from data.errors import ParleyError
 
-SAMPLING: dict[str, Any] = {"temperature": TEMPERATURE, "top_p": TOP_P, "max_tokens": MAX_TOKENS}
+# Serving's own sampling, but for the length: these answers are looked at side by side in a table.
+SAMPLING: dict[str, Any] = {
+    "temperature": TEMPERATURE,
+    "top_p": TOP_P,
+    "frequency_penalty": FREQUENCY_PENALTY,
+    "max_tokens": 200,
+}
 
 
 @dataclass(frozen=True, slots=True)

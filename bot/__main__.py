@@ -120,7 +120,12 @@ def _chat(settings: Settings, store: Store, engine: Engine) -> Chat:
     return Chat(
         store,
         engine,
-        sampling=Sampling(temperature=settings.temperature, top_p=settings.top_p, max_tokens=settings.max_tokens),
+        sampling=Sampling(
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            frequency_penalty=settings.frequency_penalty,
+            max_tokens=settings.max_tokens,
+        ),
         limits=Limits(settings.slots, settings.queue, settings.queue_per_person, settings.history_tokens),
     )
 

@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from data.chat import MAX_TOKENS, TEMPERATURE, TOP_P
+from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import BadInput, nearest
 from data.personas import LANGUAGES, PERSONAS
 
@@ -54,6 +54,7 @@ class Settings(BaseSettings):
 
     temperature: float = Field(default=TEMPERATURE, ge=0, le=2)
     top_p: float = Field(default=TOP_P, gt=0, le=1)
+    frequency_penalty: float = Field(default=FREQUENCY_PENALTY, ge=-2, le=2)
     max_tokens: int = Field(default=MAX_TOKENS, ge=1, le=32768)
     history_tokens: int | None = Field(default=None, ge=64)  # unset: what the engine's context holds
     slots: int = Field(default=8, ge=1, le=1024)  # answers that run at the same time

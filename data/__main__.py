@@ -113,9 +113,9 @@ async def _forget(rater: str) -> int:
         erased = await store.forget(await store.person_of_pseudonym(rater))
     finally:
         await store.close()
-    for rows in home().glob("rounds/**/*.jsonl"):
-        if rows.name != "metrics.jsonl":  # an interrupted round writes its rows anew, without this person's
-            rows.unlink()
+    words = [path for path in home().glob("rounds/**/*.jsonl") if path.name != "metrics.jsonl"]
+    for path in (*words, *home().glob("rounds/**/trained_tokens.txt")):
+        path.unlink()  # an interrupted round writes its rows anew, without this person's
     print(f"Forgot {rater}: {erased} texts erased, with their ratings.")
     print("Releases trained before keep what they learnt; the next round trains without these rows.")
     return 0

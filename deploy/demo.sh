@@ -11,7 +11,7 @@ export PARLEY_HOME=$real_home/demo
 
 size=${1:-full}
 case $size in
-  full) limits=(--max_demonstrations 96 --max_preferences 48 --questions 8) ;;
+  full) limits=(--max_demonstrations 96 --max_preferences 48 --questions 6) ;;
   short) limits=(--max_demonstrations 16 --max_preferences 8 --questions 2) ;;
   *) echo "demo: expected 'full' or 'short', found '$size'." >&2; exit 2 ;;
 esac

@@ -23,7 +23,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from data.chat import MAX_TOKENS, TEMPERATURE, TOP_P
+from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import ParleyError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Sampling:
 
     temperature: float = TEMPERATURE
     top_p: float = TOP_P
+    frequency_penalty: float = FREQUENCY_PENALTY
     max_tokens: int = MAX_TOKENS
     seed: int | None = None
     stop: tuple[str, ...] = ()

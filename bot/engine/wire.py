@@ -94,6 +94,7 @@ class Wire:
                 messages=cast("Any", list(messages)),
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,
+                frequency_penalty=sampling.frequency_penalty,
                 max_tokens=sampling.max_tokens,
                 seed=sampling.seed if sampling.seed is not None else openai.omit,
                 stop=list(sampling.stop) or openai.omit,

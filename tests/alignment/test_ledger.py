@@ -71,10 +71,10 @@ def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
 def test_rows_go_and_figures_stay(tmp_path: Path) -> None:
     with Ledger.open(tmp_path) as ledger:
         (ledger.path / "sft").mkdir()
-        for name in ("sft-train.jsonl", "sft/rows.jsonl", "sft/metrics.jsonl"):
+        for name in ("sft-train.jsonl", "sft/rows.jsonl", "sft/trained_tokens.txt", "sft/metrics.jsonl"):
             (ledger.path / name).write_text("{}\n")
         ledger.note(rows={"demonstration": ["id-1"]})
         ledger.remove_rows()
-    left = {path.relative_to(tmp_path / "0001").as_posix() for path in (tmp_path / "0001").rglob("*.json*")}
+    left = {path.relative_to(tmp_path / "0001").as_posix() for path in (tmp_path / "0001").rglob("*.*")}
     assert left == {"manifest.json", "sft/metrics.jsonl"}
     assert json.loads((tmp_path / "0001" / "manifest.json").read_text())["rows"] == {"demonstration": ["id-1"]}
