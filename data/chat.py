@@ -12,9 +12,9 @@ from data.errors import BadInput
 
 TEMPLATES = Path(__file__).with_name("templates")
 
-# How answers are drawn unless an operator says otherwise. Small models wander at higher temperatures, and at lower ones
-# they say the same sentence until they are cut off, unless saying it again gets dearer. Rounds judge with the settings
-# that the bot serves with.
+# How answers are drawn unless an operator says otherwise. Small models wander at higher temperatures, and at lower
+# ones they say the same sentence until they are cut off, unless saying it again gets dearer. Rounds judge with the
+# settings that the bot serves with.
 TEMPERATURE = 0.3
 TOP_P = 0.9
 FREQUENCY_PENALTY = 0.4
