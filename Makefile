@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BASE := smollm2-135m
-export PARLEY_HOME ?= var
 export PARLEY_BASES ?= var/bases
 
 .DEFAULT_GOAL := help

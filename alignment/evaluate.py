@@ -204,6 +204,11 @@ def main() -> int:
     preferences, demonstrations = _rows(options.preferences, options.demonstrations)
     champion = subject(options.champion or str(Releases(home()).champion()), options.base, home())
     candidate = subject(options.candidate, options.base, home())
+    if champion.base != candidate.base:
+        raise BadInput(
+            f"{champion.name} belongs to the base model {champion.base}, {candidate.name} to {candidate.base}; their "
+            "log-probabilities cannot be compared."
+        )
     before = score(champion, preferences, demonstrations)
     after = score(candidate, preferences, demonstrations)
     console = Console()
@@ -242,8 +247,7 @@ def _rows(preferences: Path | None, demonstrations: Path | None) -> tuple[list[R
 
 
 async def _stored() -> tuple[list[Row], list[Row]]:
-    from data.__main__ import discord_permission
-    from data.home import home
+    from data.home import discord_permission, home
     from data.imports import collect_rows
     from data.store import Store
 

@@ -72,6 +72,12 @@ class Ledger:
         """The stages that were begun with what went into them, finished or not."""
         return dict(self._entries.get("started", {}))
 
+    @property
+    def decision(self) -> dict[str, Any] | None:
+        """What the gate decided, once it has: the release, whether it is promoted, and the reasons."""
+        found: dict[str, Any] | None = self._entries.get("decision")
+        return found
+
     def note(self, **entries: Any) -> None:
         """Write entries down; they are on disk when this returns."""
         self._entries.update(entries)
@@ -79,8 +85,11 @@ class Ledger:
         write_atomic(self.path / "manifest.json", text + "\n")
 
     def start_stage(self, stage: str, inputs: dict[str, str]) -> None:
-        """A stage begins; what an earlier try of it left counts no more."""
-        stages = {name: done for name, done in self.stages.items() if name != stage}
+        """A stage begins; what an earlier try of it left counts no more, nor what later stages made of that."""
+        stages = self.stages
+        if stage in stages:
+            names = list(stages)
+            stages = {name: stages[name] for name in names[: names.index(stage)]}
         self.note(started={**self.started, stage: inputs}, stages=stages)
 
     def finish_stage(self, stage: str, inputs: dict[str, str]) -> None:

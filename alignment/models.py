@@ -4,10 +4,10 @@ A base is named by a Hugging Face id, a local directory or a bundled alias. What
 vocabulary, its tokenizer and its template: nothing is resized, so that an adapter always applies to the base itself.
 """
 
+import argparse
 import json
 import os
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,7 +212,11 @@ def _first_line(error: Exception) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m alignment.models BASE ...`: make base models ready to train, and say where they are."""
-    for name in sys.argv[1:] if argv is None else argv:
+    parser = argparse.ArgumentParser(
+        prog="python -m alignment.models", description="Make base models ready to train, and say where they are."
+    )
+    parser.add_argument("bases", nargs="+", metavar="BASE", help="an alias, a Hugging Face id or a folder")
+    for name in parser.parse_args(argv).bases:
         base = locate(name)
         print(f"{base.name}: {base.path}")
     return 0

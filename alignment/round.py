@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.errors import BadInput, NothingToDo, ParleyError, run
+from data.bases import BUNDLED, is_alias
+from data.errors import BadInput, NothingToDo, ParleyError, nearest, run
 from data.home import file_sha256, home
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def main() -> int:
     parser.add_argument("--base", default="smollm2-135m", help="the base model (default: %(default)s)")
     parser.add_argument("--max_demonstrations", type=int, metavar="N", help="train on a fixed part of N of them")
     parser.add_argument("--max_preferences", type=int, metavar="N", help="the same for preferences")
-    parser.add_argument("--sft_config", type=Path, default=RECIPES / "sft.yaml", metavar="RECIPE")
-    parser.add_argument("--dpo_config", type=Path, default=RECIPES / "dpo.yaml", metavar="RECIPE")
+    parser.add_argument("--sft_config", type=Path, default=RECIPES / "sft.yaml", metavar="RECIPE", help="of SFT")
+    parser.add_argument("--dpo_config", type=Path, default=RECIPES / "dpo.yaml", metavar="RECIPE", help="of DPO")
     parser.add_argument(
         "--questions", type=int, default=5, metavar="N", help="held-out questions to show (default: 5)"
     )
@@ -68,6 +69,14 @@ def main() -> int:
         questions=options.questions,
         keep_rows=options.keep_rows,
     )
+    if not is_alias(plan.base):
+        raise BadInput(
+            f"--base {plan.base}: a round serves what it trained with the embedded engine, which has a GGUF of the "
+            f"bundled bases only ({', '.join(BUNDLED)}). Train other bases with `python -m alignment.sft` and "
+            f"`dpo`, and serve them with vLLM or another server.{nearest(plan.base, BUNDLED)}"
+        )
+    if plan.questions < 0:
+        raise BadInput("--questions must be at least 0.")
     for recipe in plan.recipes.values():
         if not recipe.is_file():
             raise BadInput(f"There is no recipe {recipe}.")
@@ -92,6 +101,9 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
     quiet()
     console = Console()
     releases = Releases(home())
+    if ledger.decision is not None:
+        console.rule(f"[bold]Round {ledger.number} was decided when it was interrupted")
+        return _conclude(console, plan, ledger, "the champion", releases)
     champion = _champion(releases, plan.base)
     again = " goes on where it was interrupted" if ledger.resumed else ""
     console.rule(f"[bold]Round {ledger.number}{again}")
@@ -123,13 +135,13 @@ async def collect_snapshot(folder: Path) -> "Collected":
 
     The copy is gone afterwards; folds of new rows are stored in the living database.
     """
-    from data.__main__ import discord_permission
     from data.database import Database
     from data.datasets import collect
-    from data.home import installation_key
+    from data.home import discord_permission, installation_key
     from data.store import Store
 
     snapshot = folder / "snapshot.db"
+    _remove_snapshot(folder)  # of a round that was killed here
     store = await Store.open(home())
     try:
         await store.database.copy(snapshot)
@@ -146,7 +158,7 @@ async def collect_snapshot(folder: Path) -> "Collected":
 
 
 def _remove_snapshot(folder: Path) -> None:
-    for leftover in folder.glob("snapshot.db*"):
+    for leftover in (*folder.glob("snapshot.db*"), *folder.glob(".snapshot.db*")):
         leftover.unlink()
 
 
@@ -179,6 +191,7 @@ def _stage(
     stage: str, plan: Plan, ledger: "Ledger", rows: Sequence["Row"], watched: Sequence["Row"], adapter: Path | None
 ) -> Path:
     """Run one stage as a process of its own, so that its memory is free again; returns its adapter."""
+    from alignment.models import adapter_sha256
     from data.rows import write_rows
 
     folder = ledger.path / stage
@@ -189,7 +202,7 @@ def _stage(
     inputs = {
         "rows": file_sha256(train),
         "recipe": file_sha256(recipe),
-        "start": str(adapter.relative_to(ledger.path)) if adapter else plan.base,
+        "start": adapter_sha256(adapter) if adapter else plan.base,
     }
     done = ledger.stages.get(stage)
     if done == inputs and (folder / "adapter").is_dir():
@@ -250,27 +263,41 @@ def _decide(
 
     console.rule("Decision")
     release = _release(plan, ledger, candidate, figures, releases)
-    for reason in verdict.reasons:
+    # Written down before anything moves: a round that is killed here goes on with this decision, and does not compare
+    # the candidate with itself.
+    ledger.note(decision={"release": release, "promote": verdict.promote, "reasons": list(verdict.reasons)})
+    return _conclude(console, plan, ledger, champion.name, releases)
+
+
+def _conclude(console: Any, plan: Plan, ledger: "Ledger", champion: str, releases: Any) -> int:
+    """Do what was decided; doing it twice changes nothing."""
+    decision = ledger.decision
+    assert decision is not None
+    release, promote = int(decision["release"]), bool(decision["promote"])
+    for reason in decision["reasons"]:
         console.print(reason)
-    if verdict.promote:
+    if promote:
         releases.promote(release)
-        asyncio.run(_record(release, plan.base, promoted=True))
+    asyncio.run(_record(release, plan.base, promoted=promote))
+    if promote:
         console.print(
             f"[bold green]Release {release} is the champion now.[/] Running bots take it over by themselves."
         )
     else:
-        asyncio.run(_record(release, plan.base, promoted=False))
-        console.print(f"Release {release} is written, and {champion.name} goes on serving. To overrule the gate: ")
+        console.print(f"Release {release} is written, and {champion} goes on serving. To overrule the gate:")
         console.print(f"  python -m alignment.promote {release}")
-    ledger.end("promoted" if verdict.promote else "refused", " ".join(verdict.reasons))
     if not plan.keep_rows:
         ledger.remove_rows()
-    return 0 if verdict.promote else 1
+    ledger.end("promoted" if promote else "refused", " ".join(decision["reasons"]))
+    return 0 if promote else 1
 
 
 def _release(plan: Plan, ledger: "Ledger", candidate: "Subject", figures: dict[str, Any], releases: Any) -> int:
+    assert candidate.gguf is not None
+    artefact = file_sha256(candidate.gguf)
     for release in releases.all():  # an interrupted round may have come this far
-        if release.manifest.get("round") == ledger.number:
+        made_here = release.manifest.get("round") == ledger.number
+        if made_here and release.manifest.get("adapter_gguf_sha256") == artefact:
             return int(release.number)
 
     def build(folder: Path) -> dict[str, Any]:
@@ -284,6 +311,7 @@ def _release(plan: Plan, ledger: "Ledger", candidate: "Subject", figures: dict[s
             **_identity(plan.base),
             "stages": list(ledger.stages),
             "round": ledger.number,
+            "adapter_gguf_sha256": artefact,
             "figures": figures,
         }
 

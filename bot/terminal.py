@@ -279,8 +279,12 @@ class Terminal:
         await self._set_consent(argument == "yes")
 
     async def _set_consent(self, granted: bool) -> None:
+        had = await self.store.consent(self.person)
         await self.store.set_consent(self.person, granted, CONSENT_VERSION)
         self._say(self.texts.consent_given if granted else self.texts.consent_refused)
+        if granted and not had:
+            # What was said before the yes is not covered and would spoil every row of this conversation.
+            self.key, self.parent = uuid4().hex, None
 
     async def _consent_in_words(self) -> str:
         given = await self.store.consent(self.person)

@@ -111,14 +111,17 @@ EN = Texts(
     consent_question_held=(
         "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
         "may be used to train it. At present nothing from Discord trains a model here: Discord allows that only "
-        "with its permission, which this bot does not have, so your ratings only help to choose between versions. "
+        "with its permission, which this bot does not have, so your ratings are kept and used for nothing yet. "
         "If you don't agree, you can go on talking to it, nothing of yours is used, and your messages are erased "
         "after {days} days. You can change your mind at any time."
     ),
     consent_first="Ratings are kept only with your consent: see /privacy, then /consent yes. This one was not kept.",
-    consent_given="Thank you. Your ratings and what you say from now on may train the bot.",
-    consent_given_held="Thank you. Your ratings count from now on; at present nothing from Discord trains a model.",
-    consent_refused="Understood: nothing of yours is used, and no rating of yours is kept.",
+    consent_given=(
+        "Thank you. Your ratings and what you say from now on may train the bot. What was said before this is not "
+        "covered, so ratings count in conversations that begin after your yes."
+    ),
+    consent_given_held="Thank you. Your ratings are kept from now on; nothing from Discord trains a model at present.",
+    consent_refused="Understood: nothing of yours is used, earlier ratings included, and no new rating is kept.",
     consent_unanswered="not answered yet",
     yes="Yes, I agree",
     no="No",
@@ -199,14 +202,14 @@ ZH = Texts(
     ),
     consent_question_held=(
         "Parley 可以向你学习吗？如果同意，你的评价以及从现在起你对机器人说的话会被保留，并可能用来训练它。目前来自 "
-        "Discord 的内容不会训练任何模型：没有 Discord 的许可就不允许，而这个机器人没有该许可，所以评价只用来在版本"
-        "之间做选择。如果不同意，你可以照常聊天，你的任何内容都不会被使用，消息会在 {days} 天后删除。"
+        "Discord 的内容不会训练任何模型：没有 Discord 的许可就不允许，而这个机器人没有该许可，所以评价只是保存着，"
+        "暂时没有用处。如果不同意，你可以照常聊天，你的任何内容都不会被使用，消息会在 {days} 天后删除。"
         "你随时可以改变主意。"
     ),
     consent_first="只有得到你的同意才会保留评价：先看 /privacy，再输入 /consent yes。这一条没有保留。",
-    consent_given="谢谢。从现在起，你的评价和你说的话可以用来训练机器人。",
-    consent_given_held="谢谢。从现在起你的评价会被计入；目前 Discord 上说的话不会训练任何模型。",
-    consent_refused="明白了：不会使用你的任何内容，也不会保留你的评价。",
+    consent_given="谢谢。从现在起，你的评价和你说的话可以用来训练机器人。之前说的话不算，所以只有从现在起新开始的对话，评价才用得上。",
+    consent_given_held="谢谢。从现在起你的评价会被保留；目前 Discord 上说的话不会训练任何模型。",
+    consent_refused="明白了：不会使用你的任何内容，包括以前的评价，也不再保留新的评价。",
     consent_unanswered="尚未回答",
     yes="是，我同意",
     no="不同意",

@@ -2,12 +2,11 @@
 
 import argparse
 import asyncio
-import os
 from collections import Counter
 from pathlib import Path
 
 from data.errors import BadInput, NothingToDo, nearest, run
-from data.home import home
+from data.home import discord_permission, home
 
 _KINDS = {
     "demonstrations": "demonstration",
@@ -44,11 +43,6 @@ def main() -> int:
     if arguments.command == "forget":
         return asyncio.run(_forget(arguments.rater))
     return asyncio.run(_stats())
-
-
-def discord_permission() -> str | None:
-    """The operator's reference of Discord's permission to train on message content; None without one."""
-    return os.environ.get("PARLEY_DISCORD_TRAINING_PERMISSION", "").strip() or None
 
 
 def _fetch(alias: str) -> int:
@@ -113,9 +107,11 @@ async def _forget(rater: str) -> int:
         erased = await store.forget(await store.person_of_pseudonym(rater))
     finally:
         await store.close()
-    words = [path for path in home().glob("rounds/**/*.jsonl") if path.name != "metrics.jsonl"]
-    for path in (*words, *home().glob("rounds/**/trained_tokens.txt")):
-        path.unlink()  # an interrupted round writes its rows anew, without this person's
+    # What an interrupted round left: it makes its copy and its rows anew, without this person's.
+    patterns = ("*.jsonl", "trained_tokens.txt", "*snapshot.db*")
+    for path in (path for pattern in patterns for path in home().glob(f"rounds/**/{pattern}")):
+        if path.name != "metrics.jsonl":
+            path.unlink(missing_ok=True)
     print(f"Forgot {rater}: {erased} texts erased, with their ratings.")
     print("Releases trained before keep what they learnt; the next round trains without these rows.")
     return 0

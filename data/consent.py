@@ -105,6 +105,7 @@ async def erase(session: AsyncSession, versions: Collection[int], key: bytes) ->
         frontier = answers - wanted
         wanted |= frontier
     erased = 0
+    wanted |= await _imported_copies(session, wanted, key)
     for chunk in _chunks(sorted(wanted)):
         there = MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None)
         texts = (await session.scalars(select(MessageVersion.text).where(*there))).all()
@@ -113,6 +114,23 @@ async def erase(session: AsyncSession, versions: Collection[int], key: bytes) ->
         session.add_all(Tombstone(kind="text", ref_hash=ref, reason="erased") for ref in sorted(map(str, hashes)))
         erased += len(texts)
     return erased
+
+
+async def _imported_copies(session: AsyncSession, versions: Collection[int], key: bytes) -> set[int]:
+    """Imported texts that say the same as texts about to be erased: an export of them that was imported again."""
+    hashes: set[str | None] = set()
+    for chunk in _chunks(sorted(versions)):
+        texts = await session.scalars(select(MessageVersion.text).where(MessageVersion.id.in_(chunk)))
+        hashes |= {text_tombstone(key, text) for text in texts if text is not None}
+    hashes.discard(None)
+    if not hashes:
+        return set()
+    query = (
+        select(MessageVersion.id, MessageVersion.text)
+        .join(ImportedText, ImportedText.version_id == MessageVersion.id)
+        .where(MessageVersion.text.is_not(None))
+    )
+    return {version for version, text in await session.execute(query) if text_tombstone(key, text or "") in hashes}
 
 
 def _chunks(items: list[int], size: int = 500) -> Iterable[list[int]]:

@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import product
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,7 +31,7 @@ NO_PERMISSION = "came through Discord without Discord's permission to train"
 UNFINISHED = "the answer did not end by itself"
 SAME_TEXT = "chosen and rejected are the same text"
 DUPLICATE = "the same row is there already"
-CONTRADICTED = "as many people said the opposite"
+CONTRADICTED = "as many people or more said the opposite"
 OTHER_PROMPT = "the two answers were given to different prompts"
 
 IMPORT = "import"  # the platform of rows that the operator brought as their own
@@ -301,7 +300,7 @@ def _standing(events: Iterable[_Event]) -> list[_Event]:
         if rating.kind == "void":
             replaced = set(about[rating.generation_id])
         elif rating.kind == "retraction":
-            replaced = mine
+            replaced = {i for i in mine if standing[i].rating.kind == "vote"}  # what taking back takes back
         elif rating.kind in ("vote", "correction", "comparison"):
             pair = set(_targets(rating))
             replaced = {
@@ -348,8 +347,13 @@ def _corrections(
 
 
 def _comparisons(
-    events: Iterable[_Event], answers: Mapping[int, _Answer], since: Mapping[int, datetime]
+    events: Sequence[_Event], answers: Mapping[int, _Answer], since: Mapping[int, datetime]
 ) -> Iterable[_Candidate]:
+    tally: dict[frozenset[int], Counter[int]] = defaultdict(Counter)  # pair -> whom people who consent preferred
+    for event in events:
+        preferred = {"a": event.rating.generation_id, "b": event.rating.other_id}.get(event.rating.value or "")
+        if event.rating.kind == "comparison" and preferred and _rater_problem(event, since) is None:
+            tally[frozenset(_targets(event.rating))][preferred] += 1
     for event in events:
         if event.rating.kind != "comparison" or event.rating.other_id is None:
             continue
@@ -363,7 +367,9 @@ def _comparisons(
             problem = problem or OTHER_PROMPT  # only answers to the very same prompt form a pair
         same = SAME_TEXT if better.completion() == worse.completion() else None
         parts = {"prompt": better.prompt(), "chosen": better.completion(), "rejected": worse.completion()}
-        yield _candidate("preference", (better, worse), parts, problem or same, (event.rater,))
+        wins = tally[frozenset(_targets(event.rating))]
+        against = CONTRADICTED if wins[better.generation.id] <= wins[worse.generation.id] else None
+        yield _candidate("preference", (better, worse), parts, problem or same or against, (event.rater,))
 
 
 def _votes(
@@ -389,7 +395,10 @@ def _votes(
     for group in siblings.values():
         up = [g for g in group if problems[g] is None and score[g] > 0]
         down = [g for g in group if problems[g] is None and score[g] < 0]
-        for good, bad in product(up, down):
+        # As many pairs as the longer side has answers, each answer with one of the other side: everything is used,
+        # and nobody's ten clicks make twenty-five pairs.
+        pairs = max(len(up), len(down)) if up and down else 0
+        for good, bad in ((up[i % len(up)], down[i % len(down)]) for i in range(pairs)):
             better, worse = answers[good].completion(), answers[bad].completion()
             same = SAME_TEXT if better == worse else None
             parts = {"prompt": answers[good].prompt(), "chosen": better, "rejected": worse}

@@ -7,16 +7,29 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from dotenv import dotenv_values
+
+
+def setting(name: str) -> str | None:
+    """A setting from the environment or, when it is not there, from `.env` in the working directory."""
+    value = os.environ.get(name) or dotenv_values(".env").get(name)
+    return (value or "").strip() or None
+
 
 def home() -> Path:
     """The installation's folder: `PARLEY_HOME`, by default `./var`. Not created here."""
-    return Path(os.environ.get("PARLEY_HOME") or "var").absolute()
+    return Path(setting("PARLEY_HOME") or "var").absolute()
 
 
 def bases_dir() -> Path:
     """The folder of the base models: `PARLEY_BASES`, by default `bases` in the installation's folder."""
-    configured = os.environ.get("PARLEY_BASES")
+    configured = setting("PARLEY_BASES")
     return Path(configured).absolute() if configured else home() / "bases"
+
+
+def discord_permission() -> str | None:
+    """The operator's reference of Discord's permission to train on message content; None without one."""
+    return setting("PARLEY_DISCORD_TRAINING_PERMISSION")
 
 
 def private_dir(path: Path) -> Path:

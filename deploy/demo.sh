@@ -45,4 +45,6 @@ if [ $verdict -eq 1 ]; then
   echo "The gate refused the candidate, so the base model goes on serving. With a handful of rows that is to be expected."
 fi
 echo "Chat with the champion, and rate its answers:   make run PARLEY_HOME=$PARLEY_HOME"
-echo "Train on your ratings, then let the gate decide: PARLEY_HOME=$PARLEY_HOME $python -m alignment.round"
+echo "Train on your ratings, then let the gate decide:"
+echo "  PARLEY_HOME=$PARLEY_HOME PARLEY_BASES=$PARLEY_BASES $python -m alignment.round"
+echo "The demo's key is public, so keep real conversations in another home (the default one, say)."

@@ -78,3 +78,21 @@ def test_rows_go_and_figures_stay(tmp_path: Path) -> None:
     left = {path.relative_to(tmp_path / "0001").as_posix() for path in (tmp_path / "0001").rglob("*.*")}
     assert left == {"manifest.json", "sft/metrics.jsonl"}
     assert json.loads((tmp_path / "0001" / "manifest.json").read_text())["rows"] == {"demonstration": ["id-1"]}
+
+
+def test_an_earlier_stage_that_runs_anew_takes_the_later_ones_with_it(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        for stage in ("sft", "dpo"):
+            ledger.start_stage(stage, INPUTS)
+            ledger.finish_stage(stage, INPUTS)
+        ledger.start_stage("sft", {**INPUTS, "rows": "other"})
+        assert ledger.stages == {}
+
+
+def test_a_decision_outlives_a_kill(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.decision is None
+        ledger.note(decision={"release": 1, "promote": True, "reasons": ["better"]})
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.resumed
+        assert ledger.decision == {"release": 1, "promote": True, "reasons": ["better"]}

@@ -153,7 +153,7 @@ async def test_a_comparison_with_a_third_answer_stays(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("about", [0, 1])
-async def test_a_retraction_takes_back_ones_own_words_only(talk: Talk, about: int) -> None:
+async def test_a_retraction_takes_back_ones_own_vote_only(talk: Talk, about: int) -> None:
     ada, bob = await talk.person("ada"), await talk.person("bob")
     answers = await talk.ask(ada, "q", "one", "two")
     await talk.rate(ada, "comparison", answers[0], other=answers[1], value="a")
@@ -163,7 +163,29 @@ async def test_a_retraction_takes_back_ones_own_words_only(talk: Talk, about: in
     await talk.rate(ada, "retraction", answers[about])
     found = await rows(talk.store)
     assert [row["label"] for row in data(found, "labelled")] == [False]
-    assert data(found, "preference") == data(found, "demonstration") == []
+    assert len(data(found, "preference")) == 2  # the comparison and the correction stand
+    assert len(data(found, "demonstration")) == 1
+
+
+async def test_opposite_comparisons_cancel_and_the_majority_stands(talk: Talk) -> None:
+    ada, bob, cem = [await talk.person(name) for name in ("ada", "bob", "cem")]
+    one, two = await talk.ask(ada, "q", "one", "two")
+    await talk.rate(ada, "comparison", one, other=two, value="a")
+    await talk.rate(bob, "comparison", two, other=one, value="a")
+    found = await rows(talk.store)
+    assert data(found, "preference") == []
+    assert found.dropped["preference"][datasets.CONTRADICTED] == 2
+    await talk.rate(cem, "comparison", two, other=one, value="a")
+    (row,) = data(await rows(talk.store), "preference")
+    assert row["chosen"][0]["content"] == "two"
+
+
+async def test_many_votes_on_siblings_make_few_pairs(talk: Talk) -> None:
+    ada = await talk.person()
+    answers = await talk.ask(ada, "q", *"abcdefgh")
+    for index, answer in enumerate(answers):
+        await talk.rate(ada, "vote", answer, value="up" if index < 5 else "down")
+    assert len(data(await rows(talk.store), "preference")) == 5
 
 
 async def test_void_takes_back_everybodys(talk: Talk) -> None:
