@@ -120,7 +120,7 @@ EN = Texts(
         "Thank you. Your ratings and what you say from now on may train the bot. What was said before this is not "
         "covered, so ratings count in conversations that begin after your yes."
     ),
-    consent_given_held="Thank you. Your ratings are kept from now on; nothing from Discord trains a model at present.",
+    consent_given_held="Thank you. Your ratings are kept from now on; nothing from Discord trains a model yet.",
     consent_refused="Understood: nothing of yours is used, earlier ratings included, and no new rating is kept.",
     consent_unanswered="not answered yet",
     yes="Yes, I agree",
