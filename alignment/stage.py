@@ -224,7 +224,9 @@ def _report(stage: Stage, result: Path) -> None:
     if after:
         table = Table("held out", "before", "after", box=None)
         for name in after:
-            table.add_row(name, *(f"{side[name]:.4f}" if name in side else "-" for side in (before, after)))
+            # A reward is how far the policy left its reference; before the first step that says nothing.
+            was = before if not name.startswith("rewards/") else {}
+            table.add_row(name, *(f"{side[name]:.4f}" if name in side else "-" for side in (was, after)))
         stage.console.print(table)
     stage.console.print(
         f"{stage.recipe.stage}: {figures['steps']} steps in {figures['seconds']:.0f} s, "
