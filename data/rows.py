@@ -149,7 +149,8 @@ def _hint(entry: dict[str, Any]) -> str:
 
 def _check_messages(part: str, messages: object) -> None:
     if not isinstance(messages, list) or not messages:
-        raise BadInput(f", field {part!r}: expected a list of messages, found {_shown(messages)}.")
+        found = "an empty one" if messages == [] else _shown(messages)
+        raise BadInput(f", field {part!r}: expected a list of messages, found {found}.")
     for position, message in enumerate(messages):
         where = f", field '{part}[{position}]"
         if not isinstance(message, dict):

@@ -143,7 +143,7 @@ def test_a_bad_row_is_refused_and_nothing_is_stored(house: Path, tmp_path: Path)
     bad = written(tmp_path / "bad.jsonl", DEMO, {"prompt": DEMO["messages"][:1], "chosen": []})
     code, out, errors = data(house, "import", good, bad)
     assert (code, out) == (2, "")
-    assert errors == f"parley: {bad}, line 2, field 'chosen': expected a list of messages, found list.\n"
+    assert errors == f"parley: {bad}, line 2, field 'chosen': expected a list of messages, found an empty one.\n"
     assert not house.exists()
 
 
