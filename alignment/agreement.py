@@ -24,8 +24,6 @@ steps of SFT, "random" has a random B, "faint" a four times smaller one; the lim
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
@@ -312,8 +310,7 @@ def _gap(
 
 def _compare_setup(engine: Served, gguf: Path) -> None:
     """The engine must have this one adapter, at scale 1."""
-    with urllib.request.urlopen(engine.url.removesuffix("/v1") + "/lora-adapters", timeout=60) as response:  # noqa: S310
-        listed = json.load(response)
+    listed = engine.get("/lora-adapters")
     if [entry["scale"] for entry in listed] != [1.0]:
         scales = ", ".join(str(entry["scale"]) for entry in listed) or "none"
         raise NotServable(

@@ -120,7 +120,7 @@ def load_tokenizer(base: Base | str) -> Any:
     if {"<|im_start|>", "<|im_end|>"} <= vocabulary.keys():
         tokenizer.chat_template = load_template("chatml")
         # What ends a turn; a ChatML base may name its end-of-text here.
-        tokenizer.eos_token = "<|im_end|>"  # noqa: S105
+        tokenizer.eos_token = "<|im_end|>"  # noqa: S105 - no password
     elif not isinstance(tokenizer.chat_template, str):
         if tokenizer.eos_token is None:
             raise BadInput(f"{found.name} has neither a chat template nor an end-of-text token to make one of.")

@@ -55,10 +55,12 @@ def main() -> int:
     parser.add_argument("--sft_config", type=Path, default=RECIPES / "sft.yaml", metavar="RECIPE", help="of SFT")
     parser.add_argument("--dpo_config", type=Path, default=RECIPES / "dpo.yaml", metavar="RECIPE", help="of DPO")
     parser.add_argument(
-        "--questions", type=int, default=5, metavar="N", help="held-out questions to show (default: 5)"
+        "--questions", type=int, metavar="N", help="held-out questions to show (default: 5 on a terminal, else none)"
     )
     parser.add_argument("--keep_rows", action="store_true", help="keep the rows beside the manifest after the round")
     options = parser.parse_args()
+    if options.questions is None:
+        options.questions = 5 if sys.stdout.isatty() else 0  # people's words are for eyes, not for a log
     for name in ("max_demonstrations", "max_preferences"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise BadInput(f"--{name} must be at least 1.")

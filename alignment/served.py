@@ -38,6 +38,12 @@ class Served:
         with urllib.request.urlopen(request, timeout=600) as response:  # noqa: S310 - our own loopback address
             return json.load(response)
 
+    def get(self, path: str) -> Any:
+        """The JSON at a path below the server's root."""
+        address = self.url.removesuffix("/v1") + path
+        with urllib.request.urlopen(address, timeout=60) as response:  # noqa: S310 - our own loopback address
+            return json.load(response)
+
     def answer(self, messages: Sequence[Message], *, seed: int) -> str:
         """The model's answer to a conversation, with serving's sampling and this seed."""
         body = {**SAMPLING, "seed": seed, "messages": harmless_messages(messages, self.control)}

@@ -125,8 +125,8 @@ def parameters(artefact: Artefact, wish: Wish, nonce: str) -> Any:
 def _start(artefact: Artefact, wish: Wish, nonce: str) -> Any:
     # Read when llama.cpp's OpenMP is loaded. Its threads wait for each other thousands of times a second. By default
     # they spin meanwhile, which starves them beside a training on the same cores; without spinning they sleep too
-    # often when the machine is idle. Tokens a second with an adapter on 2 cores, idle and beside a busy process:
-    # default 62 and 12, never spinning 12 and 27, spinning this long 50 and 16.
+    # often when the machine is idle. Tokens a second with an adapter on 2 cores, idle and beside a busy process,
+    # one run each: always spinning 62 and 12, never spinning 12 and 27, spinning this long 50 and 16.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     import xllamacpp
 

@@ -18,6 +18,7 @@ from bot.settings import Settings
 from bot.terminal import COMMANDS, Command, Terminal, parse
 from bot.texts import EN
 from data import schema
+from data.imports import collect_rows
 from data.personas import persona
 from data.store import Store
 from tests.fakes.engine import FakeEngine
@@ -206,6 +207,17 @@ async def test_a_withdrawal_and_a_retraction(world: World):
     assert EN.nothing_to_retract in written
     assert EN.consent_usage.format(consent=EN.no) in written
     assert [rating.kind for rating in await world.rows(schema.Rating)] == ["vote", "retraction"]
+
+
+async def test_a_fresh_yes_begins_a_conversation_that_the_consent_covers_whole(world: World):
+    await world.enter("before", "/consent yes", "after", "/correct better", "/consent yes", "and more", "/up")
+    rows_of = [conversation.id for conversation in await world.rows(schema.Conversation)]
+    assert len(rows_of) == 2  # a second yes changes nothing
+    collected = await collect_rows(world.store, discord_permission=None)
+    (demonstration,) = collected.of("demonstration")
+    assert [m["content"] for m in demonstration.messages if m["role"] == "user"] == ["after"]
+    (labelled,) = collected.of("labelled")
+    assert [m["content"] for m in labelled.messages if m["role"] == "user"] == ["after", "and more"]
 
 
 def _me() -> str:

@@ -206,3 +206,13 @@ async def test_forgetting_takes_the_copies_of_migrations_too(talk: Talk, house: 
     assert copy.exists()
     await talk.store.forget(ada)
     assert not copy.exists()
+
+
+async def test_forgetting_reaches_copies_that_were_imported_again(talk: Talk) -> None:
+    ada = await talk.person()
+    said = "My brother Tomas keeps bees in the hills."
+    question, other = ({"role": "user", "content": text} for text in (said, "Who keeps bees in the hills, then?"))
+    await import_rows(talk.store, [parse_row({"prompt": [question]}), parse_row({"prompt": [other]})])
+    await talk.say(ada, said)
+    await talk.store.forget(ada)
+    assert await texts(talk.store) == {other["content"]}

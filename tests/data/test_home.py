@@ -27,6 +27,19 @@ def test_home_and_bases_follow_the_environment(monkeypatch: pytest.MonkeyPatch, 
     assert not list(tmp_path.iterdir())  # asking makes nothing
 
 
+def test_settings_may_stand_in_a_file_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("PARLEY_HOME", "PARLEY_DISCORD_TRAINING_PERMISSION"):
+        monkeypatch.delenv(name, raising=False)
+    assert where.discord_permission() is None
+    (tmp_path / ".env").write_text("PARLEY_HOME=from-file\nPARLEY_DISCORD_TRAINING_PERMISSION= ref-7 \n")
+    assert (home(), where.discord_permission()) == (tmp_path / "from-file", "ref-7")
+    monkeypatch.setenv("PARLEY_HOME", "from-environment")
+    assert home() == tmp_path / "from-environment"
+
+
 def test_private_folders_are_private_with_their_parents(tmp_path: Path) -> None:
     folder = private_dir(tmp_path / "home" / "releases" / "deep")
     assert [mode(path) for path in (folder, folder.parent, folder.parent.parent)] == [0o700] * 3

@@ -127,8 +127,13 @@ def test_stats_show_what_is_held_back_and_who_rated_and_forget_erases(house: Pat
     assert "came through Discord without Discord's permission to train" in out
     raters = [word for line in out.splitlines() for word in line.split() if word.startswith("person-")]
     assert len(raters) == 4
+    left = [house / "rounds" / "0001" / name for name in ("snapshot.db", ".snapshot.db.part", "sft-train.jsonl")]
+    left[0].parent.mkdir(parents=True)
+    for path in left:
+        path.write_text("what a killed round left")
     for rater in raters:
         code, out, _ = data(house, "forget", rater)
+        assert not any(path.exists() for path in left)
         assert code == 0
         assert out.startswith(f"Forgot {rater}: ")
     raw = b"".join(path.read_bytes() for path in house.glob(f"{NAME}*"))
