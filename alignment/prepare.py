@@ -88,7 +88,10 @@ def preference(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, li
     return {"prompt_ids": chosen.prompt, "chosen_ids": chosen.answer, "rejected_ids": rejected.answer}
 
 
-ENCODERS: dict[str, Callable[[Any, Sequence[str], Row], dict[str, list[int]] | str]] = {
+# How a stage makes its trainer's columns of a row: given tokenizer, control strings and row, the columns, or why the
+# row cannot be used.
+Encoder = Callable[[Any, Sequence[str], Row], dict[str, Any] | str]
+ENCODERS: dict[str, Encoder] = {
     "demonstration": demonstration,
     "preference": preference,
 }
@@ -100,11 +103,12 @@ def prepare(
     dataset_name: str,
     eval_dataset_name: str | None = None,
     *,
+    encoder: Encoder | None = None,
     eval_fraction: float = 0.1,
     max_length: int | None = None,
     max_dropped: float = 0.1,
 ) -> Prepared:
-    """Read, split and encode the rows of a stage.
+    """Read, split and encode the rows of a stage, by `encoder` or the usual one of their kind.
 
     Raises `BadInput` for a bad row, when nothing is left, and when more than `max_dropped` of a file's rows cannot
     be used.
@@ -118,7 +122,8 @@ def prepare(
     else:
         rows, held_out_rows = split(rows, eval_fraction)
     control = control_strings(tokenizer)
-    sets = [encode_rows(kind, tokenizer, control, part, max_length) for part in (rows, held_out_rows)]
+    columns_of = encoder or ENCODERS[kind]
+    sets = [encode_rows(columns_of, tokenizer, control, part, max_length) for part in (rows, held_out_rows)]
     for found, name in zip(sets, (dataset_name, eval_dataset_name or dataset_name), strict=True):
         _check_dropped(found, name, max_dropped)
     train, held_out = sets
@@ -128,12 +133,12 @@ def prepare(
 
 
 def encode_rows(
-    kind: str, tokenizer: Any, control: Sequence[str], rows: Sequence[Row], max_length: int | None
+    encoder: Encoder, tokenizer: Any, control: Sequence[str], rows: Sequence[Row], max_length: int | None
 ) -> Examples:
     """Encode rows; one that is longer than `max_length` tokens or has nothing to train is dropped and counted."""
     found = Examples()
     for row in rows:
-        columns = ENCODERS[kind](tokenizer, control, row)
+        columns = encoder(tokenizer, control, row)
         if isinstance(columns, str):
             found.dropped[columns] += 1
             continue

@@ -14,7 +14,7 @@ from rich.table import Table
 from alignment import models, plots
 from alignment.machine import Machine, choose_gpu, peak_memory, this_machine
 from alignment.models import Source
-from alignment.prepare import Prepared, prepare
+from alignment.prepare import Encoder, Prepared, prepare
 from alignment.progress import Watch
 from alignment.quiet import quiet
 from alignment.recipe import Recipe, read
@@ -41,7 +41,9 @@ class Stage:
 
 
 @contextmanager
-def begin(stage: str, kind: str, arguments: list[str], config_class: Any) -> Iterator[Stage]:
+def begin(
+    stage: str, kind: str, arguments: list[str], config_class: Any, *, encoder: Encoder | None = None
+) -> Iterator[Stage]:
     """Read settings and rows, open the run folder, say what will run. Everything that can be wrong is wrong here."""
     quiet()
     console = Console(highlight=False)
@@ -57,6 +59,7 @@ def begin(stage: str, kind: str, arguments: list[str], config_class: Any) -> Ite
         tokenizer,
         str(recipe.parley.dataset_name),
         recipe.parley.eval_dataset_name,
+        encoder=encoder,
         eval_fraction=recipe.parley.eval_fraction,
         max_length=recipe.training.max_length,
         max_dropped=recipe.parley.max_dropped,

@@ -19,7 +19,7 @@ from alignment.sampler import LengthGrouped
 trl.trainer.utils._use_triton = lambda _device: True
 
 
-class _Careful(Trainer):  # type: ignore[misc]  # transformers has no types
+class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
     """Checkpoints appear complete or not at all; rows of like length share a batch in a repeatable order."""
 
     _staging: Path | None = None
@@ -61,11 +61,11 @@ class _Careful(Trainer):  # type: ignore[misc]  # transformers has no types
         """No card in a run folder: the manifest says what ran."""
 
 
-class Sft(_Careful, SFTTrainer):  # type: ignore[misc]
+class Sft(Careful, SFTTrainer):  # type: ignore[misc]
     """Supervised fine-tuning on rows with `input_ids` and `labels`."""
 
 
-class Dpo(_Careful, DPOTrainer):  # type: ignore[misc]
+class Dpo(Careful, DPOTrainer):  # type: ignore[misc]
     """Direct preference optimization on rows with `prompt_ids`, `chosen_ids` and `rejected_ids`."""
 
     def _prepare_dataset(self, dataset: Any, *_args: Any, **_kwargs: Any) -> Any:
