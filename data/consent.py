@@ -50,6 +50,30 @@ async def consents_since(session: AsyncSession) -> dict[int, datetime]:
     query = select(Consent.person_id, Consent.at, Consent.granted).order_by(Consent.id)
     for person, at, granted in await session.execute(query):
         events.setdefault(person, []).append(Event(at, granted))
+    return _since(events)
+
+
+async def outside_judge_since(session: AsyncSession) -> dict[int, datetime]:
+    """For every person who also lets a judge outside this installation read their words: since when.
+
+    A scope of its own, recorded with each answer to the question of consent. The bot's question does not ask for it
+    yet, so nobody's feedback is covered, and no row made of feedback is ever shown to an outside judge.
+    """
+    events: dict[int, list[Event]] = {}
+    query = select(Consent.person_id, Consent.at, Consent.granted, Consent.outside_judge).order_by(Consent.id)
+    for person, at, granted, outside in await session.execute(query):
+        events.setdefault(person, []).append(Event(at, granted and bool(outside)))
+    return _since(events)
+
+
+async def withdrawn(session: AsyncSession) -> set[int]:
+    """The people whose last answer to the question of consent is no."""
+    query = select(Consent.person_id, Consent.granted).order_by(Consent.id)
+    last: dict[int, bool] = dict((await session.execute(query)).all())
+    return {person for person, granted in last.items() if not granted}
+
+
+def _since(events: Mapping[int, Iterable[Event]]) -> dict[int, datetime]:
     since = {person: consent_since(answers) for person, answers in events.items()}
     return {person: moment for person, moment in since.items() if moment is not None}
 

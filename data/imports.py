@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from data import schema
+from data.candidates import IMPORT
 from data.consent import text_tombstone
-from data.datasets import IMPORT, Collected, collect, imported_id
+from data.datasets import Collected, collect
+from data.errors import BadInput
 from data.home import installation_key
+from data.imported import imported_id
 from data.rows import PARTS, Row
 from data.store import Store
 
@@ -27,7 +30,8 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
     """Store rows, all or none. A row whose id (or, without one, content) is there already is not stored again.
 
     Rows say by `platform` and `consent` where they come from and whether they may be trained on; what says neither
-    counts as the importing operator's own, for which they answer. What names a platform needs a plain yes.
+    counts as the importing operator's own, for which they answer. What names a platform needs a plain yes. Raises
+    `BadInput` at a tie: stored as a preference, it would teach one that nobody has.
     """
     result = Imported()
     key = installation_key(store.database.path.parent)
@@ -36,6 +40,9 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
         erased = select(schema.Tombstone.ref_hash).where(schema.Tombstone.kind == "text")
         tombstones: set[str | None] = set((await session.scalars(erased)).all())
         for row in rows:
+            if row.extra.get("tie"):
+                where = f"line {row.line}" if row.line else f"row {row.id}"
+                raise BadInput(f"{where}, field 'tie': a tie teaches no preference; leave such rows out.")
             source_id = imported_id(row.kind, row.id)
             if source_id in known:
                 result.known += 1
@@ -54,6 +61,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 language=row.extra.get("language"),
                 source=row.extra.get("source"),
                 weight=float(row.extra.get("weight", 1.0)),
+                margin=None if row.extra.get("margin") is None else float(row.extra["margin"]),
                 platform=platform,
                 consented=row.extra.get("consent", platform == IMPORT) is True,
             )

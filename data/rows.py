@@ -198,9 +198,18 @@ def _check_extra(entry: dict[str, Any]) -> None:
         raise BadInput(": holds half of a surrogate pair, which is no character; repair the text.")
     if entry.get("consent") is not None and not isinstance(entry["consent"], bool):
         raise BadInput(f", field 'consent': expected true or false, found {_shown(entry['consent'])}.")
-    weight = entry.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= sys.float_info.max:
+    for key in ("tie", "outside_judge"):
+        if entry.get(key) is not None and not isinstance(entry[key], bool):
+            raise BadInput(f", field {key!r}: expected true or false, found {_shown(entry[key])}.")
+    if not _number(weight := entry.get("weight", 1.0)):
         raise BadInput(f", field 'weight': expected a number of at least 0, found {_shown(weight)}.")
+    margin = entry.get("margin")
+    if margin is not None and not _number(margin):
+        raise BadInput(f", field 'margin': expected a number of at least 0, found {_shown(margin)}.")
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
 
 
 def _storable(text: str) -> bool:

@@ -60,6 +60,7 @@ class Consent(Base):
     granted: Mapped[bool]
     text_version: Mapped[str] = mapped_column(String(40))
     at: Mapped[datetime] = mapped_column(default=now)
+    outside_judge: Mapped[bool | None]  # whether an outside judge may read it too; nothing means no
 
 
 class Server(Base):
@@ -214,6 +215,7 @@ class ImportedRow(Base):
     language: Mapped[str | None] = mapped_column(String(10))
     source: Mapped[str | None] = mapped_column(String(80))
     weight: Mapped[float]
+    margin: Mapped[float | None]  # of a graded preference: by how much the chosen answer is better
     platform: Mapped[str] = mapped_column(String(20))
     consented: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -11,6 +11,7 @@ from data import schema
 from data.datasets import Collected
 from data.folds import SHARES
 from data.imports import collect_rows
+from data.raters import Panel
 from data.rows import KINDS
 from data.store import Store
 
@@ -26,8 +27,9 @@ async def print_stats(store: Store, *, discord_permission: str | None) -> None:
     console.print(_by_fold(collected))
     if collected.dropped:
         console.print(_held_back(collected))
-    if raters := await _raters(store):
+    if raters := await _raters(store, collected.panel):
         console.print(raters)
+        console.print(escape(collected.panel.method))
 
 
 def _by_persona(collected: Collected) -> Table:
@@ -59,15 +61,17 @@ def _held_back(collected: Collected) -> Table:
     return table
 
 
-async def _raters(store: Store) -> Table | None:
+async def _raters(store: Store, panel: Panel) -> Table | None:
     query = (
         select(schema.Person.pseudonym, schema.Rating.platform, func.count())
         .join(schema.Rating, schema.Rating.rater_id == schema.Person.id)
         .group_by(schema.Person.pseudonym, schema.Rating.platform)
         .order_by(func.count().desc())
     )
-    table = Table("rater", "platform", "ratings", title="Raters")
+    table = Table("rater", "platform", "ratings", "weight", "why", title="Raters, and how far each counts")
     async with store.database.read() as session:
         for pseudonym, platform, count in await session.execute(query):
-            table.add_row(pseudonym, escape(platform), str(count))
+            known = panel.raters.get(pseudonym)
+            weight, why = (f"{known.weight:.2f}", known.reason) if known else ("-", "nothing to weigh them by")
+            table.add_row(pseudonym, escape(platform), str(count), weight, why)
     return table if table.row_count else None

@@ -1,100 +1,24 @@
 """The one way to read and write what people said and how they rated it."""
 
 import asyncio
-import hashlib
 import secrets
-from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from data import consent, schema
 from data.database import NAME, Database
 from data.errors import BadInput
+from data.generations import add_generation, find_generation
 from data.home import installation_key, keyed_hash
+from data.messages import add_message, message_at, messages_down_to, place_message
 from data.migrations import remove_backups
+from data.ratings import add_rating, check_rating, vote_now
+from data.stored import RATING_VALUES, NewGeneration, NewRating, StoredGeneration, StoredMessage
 
-RATING_VALUES: dict[str, tuple[str | None, ...]] = {
-    "vote": ("up", "down"),
-    "comparison": ("a", "b", "tie", "both_bad"),
-    "correction": (None,),
-    "report": (None,),
-    "retraction": (None,),
-    "void": (None,),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A message's newest version."""
-
-    message: int
-    version: int
-    conversation: int
-    role: str
-    text: str
-    author: int | None
-    parent: int | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoredGeneration:
-    """One answer of the model. `text` is empty when it was erased."""
-
-    generation: int
-    message: int
-    version: int
-    conversation: int
-    parent: int | None
-    release: int
-    text: str
-    rendered_sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewGeneration:
-    """An answer to record, with everything that made it.
-
-    `parent` is the message that was answered; `context` the message versions in the order in which they were sent,
-    without the system prompt; `finish_reason` one of stop, length, stopped (by a person), error.
-    """
-
-    conversation: int
-    parent: int
-    context: tuple[int, ...]
-    system_prompt: str
-    rendered_sha256: str
-    text: str
-    release: int
-    sampling: dict[str, Any]
-    seed: int
-    finish_reason: str
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    first_token_seconds: float | None
-    platform: str
-    platform_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRating:
-    """An event of feedback to record. In a comparison, `generation` was shown first (a) and `other` second (b)."""
-
-    source_id: str
-    rater: int
-    kind: str
-    generation: int
-    other: int | None = None
-    value: str | None = None
-    text: str | None = None
-    platform: str
+__all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "Store", "StoredGeneration", "StoredMessage"]
 
 
 class Store:
@@ -127,16 +51,39 @@ class Store:
             await session.execute(insert(schema.Person).values(new).on_conflict_do_nothing())
             return (await session.scalars(query)).one()
 
-    async def set_consent(self, person: int, granted: bool, text_version: str = consent.CONSENT_VERSION) -> None:
-        """Record a person's answer to the question whether Parley may train on what they say from now on."""
+    async def set_consent(
+        self,
+        person: int,
+        granted: bool,
+        text_version: str = consent.CONSENT_VERSION,
+        *,
+        outside_judge: bool | None = None,
+    ) -> None:
+        """Record a person's answer to the question whether Parley may train on what they say from now on.
+
+        `outside_judge` is their answer to whether a judge outside this installation may read it too; None when the
+        text of that version did not ask.
+        """
         async with self.database.write() as session:
-            session.add(schema.Consent(person_id=person, granted=granted, text_version=text_version))
+            session.add(
+                schema.Consent(
+                    person_id=person, granted=granted, text_version=text_version, outside_judge=outside_judge
+                )
+            )
 
     async def consent(self, person: int) -> bool | None:
         """What the person answered last; None when they were never asked."""
         query = select(schema.Consent.granted).where(schema.Consent.person_id == person)
         async with self.database.read() as session:
             return await session.scalar(query.order_by(schema.Consent.id.desc()).limit(1))
+
+    async def person_of_pseudonym(self, pseudonym: str) -> int:
+        """The person behind a pseudonym as exports and listings show it; `BadInput` when there is none."""
+        async with self.database.read() as session:
+            found = await session.scalar(select(schema.Person.id).where(schema.Person.pseudonym == pseudonym))
+        if found is None:
+            raise BadInput(f"There is nobody with the pseudonym {pseudonym!r}. `python -m data stats` lists raters.")
+        return found
 
     # -- conversations --------------------------------------------------------------------------------------------
 
@@ -172,19 +119,20 @@ class Store:
     ) -> StoredMessage:
         """Record what somebody said, below the message that it follows."""
         async with self.database.write() as session:
-            return await _add_message(session, conversation, role, text, author, parent, platform_id)
+            return await add_message(
+                session, conversation, role, text, author=author, parent=parent, platform_id=platform_id
+            )
 
     async def edit_message(self, platform: str, platform_id: str, text: str) -> StoredMessage | None:
         """Record a message's new text as a new version; None when the message is not known or was erased."""
         async with self.database.write() as session:
-            if (old := await _by_platform_id(session, platform, platform_id)) is None:
+            if (old := await message_at(session, platform, platform_id)) is None:
                 return None
             if old.text == text:
                 return old  # a link preview, say: the words stay as old as they are, for consent and retention too
-            version = schema.MessageVersion(message_id=old.message, author_id=old.author, text=text)
-            session.add(version)
+            session.add(schema.MessageVersion(message_id=old.message, author_id=old.author, text=text))
             await session.flush()
-        return await self.message(platform, platform_id)
+            return await message_at(session, platform, platform_id)
 
     async def erase_message(self, platform: str, platform_id: str) -> bool:
         """Erase every version of a message that was deleted on its platform, and what was generated from it."""
@@ -202,150 +150,40 @@ class Store:
     async def message(self, platform: str, platform_id: str) -> StoredMessage | None:
         """The message that a platform knows by this id; None when it is not known or was erased."""
         async with self.database.read() as session:
-            return await _by_platform_id(session, platform, platform_id)
+            return await message_at(session, platform, platform_id)
 
     async def set_platform_id(self, message: int, platform_id: str) -> None:
         """Say by which platform message a message is seen; several calls for an answer split over several."""
         async with self.database.write() as session:
-            row = await session.get_one(schema.MessageRow, message)
-            conversation = await session.get_one(schema.Conversation, row.conversation_id)
-            await _place(session, conversation.platform, platform_id, message)
+            await place_message(session, message, platform_id)
 
     async def path(self, message: int) -> list[StoredMessage]:
         """The messages from a conversation's beginning down to this one, newest versions, erased ones left out."""
-        row = schema.MessageRow
-        chain = select(row.id, row.parent_id).where(row.id == message).cte(recursive=True)
-        above = aliased(row)
-        chain = chain.union_all(select(above.id, above.parent_id).join(chain, above.id == chain.c.parent_id))
         async with self.database.read() as session:
-            # A parent is always older than its children, so the ids give the order.
-            return await _newest(session, (await session.scalars(select(chain.c.id).order_by(chain.c.id))).all())
+            return await messages_down_to(session, message)
 
-    # -- generations ----------------------------------------------------------------------------------------------
+    # -- answers and ratings --------------------------------------------------------------------------------------
 
     async def add_generation(self, new: NewGeneration) -> StoredGeneration:
         """Record an answer of the model as a message below the one that it answers."""
         async with self.database.write() as session:
-            message = await _add_message(
-                session, new.conversation, "assistant", new.text, None, new.parent, new.platform_id
-            )
-            row = schema.Generation(
-                conversation_id=new.conversation,
-                message_id=message.message,
-                version_id=message.version,
-                system_prompt_id=await _system_prompt(session, new.system_prompt),
-                rendered_sha256=new.rendered_sha256,
-                release=new.release,
-                sampling=new.sampling,
-                seed=new.seed,
-                finish_reason=new.finish_reason,
-                prompt_tokens=new.prompt_tokens,
-                completion_tokens=new.completion_tokens,
-                first_token_seconds=new.first_token_seconds,
-                platform=new.platform,
-            )
-            session.add(row)
-            await session.flush()
-            session.add_all(
-                schema.GenerationContext(generation_id=row.id, position=position, version_id=version)
-                for position, version in enumerate(new.context)
-            )
-        return StoredGeneration(
-            generation=row.id,
-            message=message.message,
-            version=message.version,
-            conversation=new.conversation,
-            parent=new.parent,
-            release=new.release,
-            text=new.text,
-            rendered_sha256=new.rendered_sha256,
-        )
+            return await add_generation(session, new)
 
     async def generation(self, generation: int) -> StoredGeneration | None:
         """An answer by its number."""
-        return await self._generation(schema.Generation.id == generation)
-
-    async def generation_of(self, platform: str, platform_id: str) -> StoredGeneration | None:
-        """The answer that a platform shows under this message id."""
-        place = select(schema.PlatformMessage.message_id).where(
-            schema.PlatformMessage.platform == platform, schema.PlatformMessage.platform_id == platform_id
-        )
-        return await self._generation(schema.Generation.message_id.in_(place))
-
-    async def _generation(self, condition: Any) -> StoredGeneration | None:
-        query = (
-            select(schema.Generation, schema.MessageVersion.text, schema.MessageRow.parent_id)
-            .join(schema.MessageVersion, schema.MessageVersion.id == schema.Generation.version_id)
-            .join(schema.MessageRow, schema.MessageRow.id == schema.Generation.message_id)
-            .where(condition)
-        )
         async with self.database.read() as session:
-            found = (await session.execute(query)).first()
-        if found is None:
-            return None
-        row, text, parent = found
-        return StoredGeneration(
-            generation=row.id,
-            message=row.message_id,
-            version=row.version_id,
-            conversation=row.conversation_id,
-            parent=parent,
-            release=row.release,
-            text=text or "",
-            rendered_sha256=row.rendered_sha256,
-        )
-
-    # -- ratings --------------------------------------------------------------------------------------------------
+            return await find_generation(session, generation)
 
     async def rate(self, new: NewRating) -> bool:
         """Record an event of feedback. False when its source id is there already: a repeated click is one event."""
-        if new.value not in RATING_VALUES.get(new.kind, ()):
-            raise BadInput(f"A rating of kind {new.kind!r} cannot have the value {new.value!r}.")
-        if new.kind == "comparison" and new.other is None:
-            raise BadInput("A comparison needs two answers.")
-        if new.other == new.generation:
-            raise BadInput("An answer cannot be compared with itself.")
-        if new.kind == "correction" and not (new.text or "").strip():
-            raise BadInput("A correction needs the corrected answer.")
+        check_rating(new)
         async with self.database.write() as session:
-            known = select(schema.Rating.id).where(schema.Rating.source_id == new.source_id)
-            if await session.scalar(known) is not None:
-                return False
-            version = None
-            if new.text:
-                version = schema.MessageVersion(author_id=new.rater, text=new.text)
-                session.add(version)
-                await session.flush()
-            session.add(
-                schema.Rating(
-                    source_id=new.source_id,
-                    rater_id=new.rater,
-                    kind=new.kind,
-                    generation_id=new.generation,
-                    other_id=new.other,
-                    value=new.value,
-                    text_version_id=version.id if version else None,
-                    platform=new.platform,
-                )
-            )
-            return True
+            return await add_rating(session, new)
 
     async def vote(self, generation: int, rater: int) -> str | None:
         """What this rater's vote on an answer is now: up, down, or None when there is none or it was taken back."""
-        table = schema.Rating
-        query = (
-            select(table.kind, table.value)
-            .where(table.generation_id == generation)
-            .where(
-                (table.rater_id == rater) & table.kind.in_(("vote", "retraction"))
-                | (table.kind == "void")  # by a moderator, for everybody
-            )
-            .order_by(table.id.desc())
-            .limit(1)
-        )
         async with self.database.read() as session:
-            newest = (await session.execute(query)).first()
-        return newest.value if newest is not None and newest.kind == "vote" else None
+            return await vote_now(session, generation, rater)
 
     # -- forgetting -----------------------------------------------------------------------------------------------
 
@@ -377,14 +215,6 @@ class Store:
         await self.database.truncate_log()
         return erased
 
-    async def person_of_pseudonym(self, pseudonym: str) -> int:
-        """The person behind a pseudonym as exports and listings show it; `BadInput` when there is none."""
-        async with self.database.read() as session:
-            found = await session.scalar(select(schema.Person.id).where(schema.Person.pseudonym == pseudonym))
-        if found is None:
-            raise BadInput(f"There is nobody with the pseudonym {pseudonym!r}. `python -m data stats` lists raters.")
-        return found
-
     # -- releases -------------------------------------------------------------------------------------------------
 
     async def add_release(self, number: int, base: str, manifest_sha256: str) -> None:
@@ -398,66 +228,3 @@ class Store:
         table = schema.ReleaseRow
         async with self.database.write() as session:
             await session.execute(update(table).where(table.number == number).values(promoted_at=schema.now()))
-
-
-async def _add_message(
-    session: AsyncSession,
-    conversation: int,
-    role: str,
-    text: str,
-    author: int | None,
-    parent: int | None,
-    platform_id: str | None,
-) -> StoredMessage:
-    row = schema.MessageRow(conversation_id=conversation, role=role, author_id=author, parent_id=parent)
-    session.add(row)
-    await session.flush()
-    version = schema.MessageVersion(message_id=row.id, author_id=author, text=text)
-    session.add(version)
-    if platform_id is not None:
-        platform = (await session.get_one(schema.Conversation, conversation)).platform
-        await _place(session, platform, platform_id, row.id)
-    await session.flush()
-    return StoredMessage(row.id, version.id, conversation, role, text, author, parent, version.created_at)
-
-
-async def _place(session: AsyncSession, platform: str, platform_id: str, message: int) -> None:
-    new = {"platform": platform, "platform_id": platform_id, "message_id": message}
-    await session.execute(insert(schema.PlatformMessage).values(new).on_conflict_do_nothing())
-
-
-async def _by_platform_id(session: AsyncSession, platform: str, platform_id: str) -> StoredMessage | None:
-    place = await session.get(schema.PlatformMessage, (platform, platform_id))
-    found = await _newest(session, [place.message_id]) if place else []
-    return found[0] if found else None
-
-
-async def _newest(session: AsyncSession, messages: Collection[int]) -> list[StoredMessage]:
-    newest: dict[int, StoredMessage] = {}
-    query = (
-        select(schema.MessageRow, schema.MessageVersion)
-        .join(schema.MessageVersion, schema.MessageVersion.message_id == schema.MessageRow.id)
-        .where(schema.MessageRow.id.in_(messages))
-        .order_by(schema.MessageRow.id, schema.MessageVersion.id)
-    )
-    for row, version in await session.execute(query):
-        newest.pop(row.id, None)
-        if version.text is not None:
-            newest[row.id] = StoredMessage(
-                row.id,
-                version.id,
-                row.conversation_id,
-                row.role,
-                version.text,
-                row.author_id,
-                row.parent_id,
-                version.created_at,
-            )
-    return list(newest.values())
-
-
-async def _system_prompt(session: AsyncSession, text: str) -> int:
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    table = schema.SystemPrompt
-    await session.execute(insert(table).values(sha256=sha256, text=text).on_conflict_do_nothing())
-    return (await session.scalars(select(table.id).where(table.sha256 == sha256))).one()

@@ -71,7 +71,7 @@ def test_both_readmes_show_the_same_commands() -> None:
 
 
 def test_settings_in_the_readme_are_read_somewhere() -> None:
-    sources = "".join(p.read_text() for folder in ("bot", "data") for p in (ROOT / folder).rglob("*.py"))
+    sources = "".join(p.read_text() for folder in ("alignment", "bot", "data") for p in (ROOT / folder).rglob("*.py"))
     for readme in READMES:
         named = set(re.findall(r"`(PARLEY_[A-Z_]+|DISCORD_TOKEN)", (ROOT / readme).read_text(encoding="utf-8")))
         assert len(named) > 8

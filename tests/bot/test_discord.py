@@ -20,6 +20,7 @@ from bot.texts import EN, ZH
 from data import schema
 from data.errors import BadInput
 from data.store import Store
+from tests.data.talk import shown_as
 from tests.fakes.engine import FakeEngine
 
 
@@ -141,7 +142,7 @@ async def test_the_records_are_those_of_the_terminal(talk: World):
     answer = await talk.ask("hello")
     (generation,) = await talk.rows(schema.Generation)
     assert (generation.platform, generation.finish_reason, generation.release) == ("discord", "stop", 0)
-    stored = await talk.store.generation_of("discord", str(answer.id))
+    stored = await shown_as(talk.store, "discord", str(answer.id))
     assert stored is not None
     assert stored.text == answer.content
     assert [turn.text for turn in await talk.store.path(stored.message)] == ["hello", "a fake answer"]
@@ -233,7 +234,7 @@ async def test_a_long_answer_becomes_several_messages_with_the_buttons_on_the_la
     assert [bool(labels(message)) for message in said] == [False] * (len(said) - 1) + [True]
     (generation,) = await talk.rows(schema.Generation)
     for message in said:  # a reply to any part continues from the whole answer
-        stored = await talk.store.generation_of("discord", str(message.id))
+        stored = await shown_as(talk.store, "discord", str(message.id))
         assert stored is not None
         assert stored.generation == generation.id
 
@@ -338,7 +339,7 @@ async def test_two_clicks_are_one_event_and_a_change_of_mind_is_another(talk: Wo
     changed = await talk.ada.click(answer, label="👎")
     assert [rating.value for rating in await talk.rows(schema.Rating)] == ["up", "down"]
     await talk.ada.click(changed.followups[0], label=EN.take_back)
-    stored = await talk.store.generation_of("discord", str(answer.id))
+    stored = await shown_as(talk.store, "discord", str(answer.id))
     assert stored is not None
     assert await talk.store.vote(stored.generation, await talk.store.person("discord", str(talk.ada.id))) is None
 
@@ -367,7 +368,7 @@ async def test_another_answer_is_a_sibling_with_buttons_of_its_own(talk: World):
     second = talk.last()
     assert second.content == "another one"
     assert labels(second) == ["👍", "👎", "↻"]
-    generations = [await talk.store.generation_of("discord", str(message.id)) for message in (first, second)]
+    generations = [await shown_as(talk.store, "discord", str(message.id)) for message in (first, second)]
     assert generations[0] is not None
     assert generations[1] is not None
     assert generations[0].parent == generations[1].parent

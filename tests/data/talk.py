@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from data.chat import Message, rendered_hash
+from data.schema import Generation
 from data.store import NewGeneration, NewRating, Store, StoredGeneration, StoredMessage
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +88,37 @@ class Talk:
                 **values,
             )
         )
+
+
+def again(talk: Talk, answer: StoredGeneration, text: str) -> NewGeneration:
+    """Another answer to the same first question, to be stored among many in one transaction."""
+    return NewGeneration(
+        conversation=talk.conversation,
+        parent=answer.parent,
+        context=(answer.version - 1,),
+        system_prompt=SYSTEM,
+        rendered_sha256=answer.rendered_sha256,
+        text=text,
+        release=0,
+        sampling={},
+        seed=1,
+        finish_reason="stop",
+        prompt_tokens=1,
+        completion_tokens=1,
+        first_token_seconds=None,
+        platform=talk.platform,
+    )
+
+
+async def shown_as(store: Store, platform: str, platform_id: str) -> StoredGeneration | None:
+    """The answer that a platform shows under this message id."""
+    message = await store.message(platform, platform_id)
+    if message is None:
+        return None
+    async with store.database.read() as session:
+        query = select(Generation.id).where(Generation.message_id == message.message)
+        number = await session.scalar(query)
+    return None if number is None else await store.generation(number)
 
 
 def script(house: Path, *command: str, **environment: str) -> "subprocess.Popen[str]":

@@ -127,6 +127,9 @@ def test_stats_show_what_is_held_back_and_who_rated_and_forget_erases(house: Pat
     assert "came through Discord without Discord's permission to train" in out
     raters = [word for line in out.splitlines() for word in line.split() if word.startswith("person-")]
     assert len(raters) == 4
+    counted = "│ 1.00   │ too little in common with others to say: counts in full"
+    assert (out.count(counted), out.count("│ -      │ nothing to weigh them by")) == (2, 2)
+    assert "Too few answers have several raters in common for a model: agreement and caps decide." in out
     left = [house / "rounds" / "0001" / name for name in ("snapshot.db", ".snapshot.db.part", "sft-train.jsonl")]
     left[0].parent.mkdir(parents=True)
     for path in left:

@@ -103,17 +103,19 @@ async def test_a_backup_is_made_before_migrating(house: Path, request: pytest.Fi
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(database: Path, later: Path) -> None:
+    own = Path(migrations.__file__).parent
     migrations.migrate(database)
     good = later.read_text()
+    before_it = ScriptDirectory(str(own)).get_revision("9999").down_revision
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         connection.executescript("DROP TABLE later; CREATE TABLE settings (id INTEGER)")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("UPDATE alembic_version SET version_num = ?", (before_it,))
     before = tables(database)
     later.write_text(good + "    raise RuntimeError('half way')\n")
     with pytest.raises(RuntimeError, match="half way"):
         migrations.migrate(database)
     assert tables(database) == before
-    assert revision(database) == "0001"
+    assert revision(database) == before_it
     later.write_text(good)
     migrations.migrate(database)
     assert revision(database) == "9999"

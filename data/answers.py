@@ -1,0 +1,93 @@
+"""The model's answers with all that rows of them need: what was asked, in whose words, and what was answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from data import schema
+from data.candidates import ERASED, NO_CONSENT, UNFINISHED
+from data.chat import Message, numbered_speakers
+from data.consent import covered
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A stored text. `text` is None when it was erased, `author` None when nobody known wrote it."""
+
+    text: str | None
+    author: int | None
+    at: datetime
+
+
+@dataclass(slots=True)
+class Answer:
+    """A generation with all that its rows need."""
+
+    generation: schema.Generation
+    system_prompt: str
+    conversation: schema.Conversation
+    context: list[tuple[str, Text]] = field(default_factory=list)
+    answer: Text | None = None
+
+    def prompt(self) -> list[Message]:
+        """What the model was given. Several people in it become Person 1, Person 2, in the order of speaking."""
+        names = iter(numbered_speakers([text.author for role, text in self.context if role == "user"]))
+        messages = [Message(role="system", content=self.system_prompt)] if self.system_prompt else []
+        for role, text in self.context:
+            name = next(names) if role == "user" else ""
+            messages.append(Message(role=role, content=name + (text.text or "")))
+        return messages
+
+    def completion(self) -> list[Message]:
+        """The answer as one assistant message."""
+        return [Message(role="assistant", content=self.text or "")]
+
+    @property
+    def text(self) -> str | None:
+        """What was answered; None when it was erased."""
+        return self.answer.text if self.answer else None
+
+    def problem(self, since: Mapping[int, datetime], *, finished: bool) -> str | None:
+        """Why nothing may be made of this answer; `finished` demands that it ended by itself."""
+        if any(text.text is None for _, text in self.context) or self.text is None:
+            return ERASED
+        if not self.covered(since):
+            return NO_CONSENT
+        if finished and (self.generation.finish_reason != "stop" or not self.text.strip()):
+            return UNFINISHED
+        return None
+
+    def covered(self, since: Mapping[int, datetime]) -> bool:
+        """Whether everybody who wrote a part of the prompt agreed, by a table of since when each person does."""
+        return all(covered(text.author, text.at, since) for role, text in self.context if role == "user")
+
+
+async def load_answers(session: AsyncSession) -> dict[int, Answer]:
+    """Every answer by its generation's number, in order."""
+    versions: dict[int, Text] = {}
+    roles: dict[int, str] = {}
+    query = select(schema.MessageVersion, schema.MessageRow.role).outerjoin(
+        schema.MessageRow, schema.MessageRow.id == schema.MessageVersion.message_id
+    )
+    for version, role in await session.execute(query):
+        versions[version.id] = Text(version.text, version.author_id, version.created_at)
+        roles[version.id] = role or "user"
+    answers: dict[int, Answer] = {}
+    generations = (
+        select(schema.Generation, schema.SystemPrompt.text, schema.Conversation)
+        .join(schema.SystemPrompt, schema.SystemPrompt.id == schema.Generation.system_prompt_id)
+        .join(schema.Conversation, schema.Conversation.id == schema.Generation.conversation_id)
+        .order_by(schema.Generation.id)
+    )
+    for generation, system_prompt, conversation in await session.execute(generations):
+        answers[generation.id] = Answer(generation, system_prompt, conversation)
+        answers[generation.id].answer = versions[generation.version_id]
+    context = select(schema.GenerationContext).order_by(
+        schema.GenerationContext.generation_id, schema.GenerationContext.position
+    )
+    for entry in await session.scalars(context):
+        answers[entry.generation_id].context.append((roles[entry.version_id], versions[entry.version_id]))
+    return answers

@@ -1,0 +1,54 @@
+"""What may become a row: its texts and who stands behind it, before anybody asked whether it may be used."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from data.chat import Message
+from data.folds import Anchor
+
+# Why a row did not leave the store, in the words that people read.
+ERASED = "a text in it was erased"
+NO_CONSENT = "somebody in it did not consent, or not yet"
+NO_PERMISSION = "came through Discord without Discord's permission to train"
+UNFINISHED = "the answer did not end by itself"
+SAME_TEXT = "chosen and rejected are the same text"
+DUPLICATE = "the same row is there already"
+CONTRADICTED = "as many people or more said the opposite"
+OTHER_PROMPT = "the two answers were given to different prompts"
+SELF_VOTE = "only who wrote these very words as a correction voted for them"
+UNRELIABLE = "its raters are not reliable"
+
+IMPORT = "import"  # the platform of rows that the operator brought as their own
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row to be. `backing` names who stands behind it and how far each counts; empty for imported rows."""
+
+    kind: str
+    parts: dict[str, list[Message]]
+    problem: str | None
+    anchor: Anchor
+    platform: str
+    persona: str | None
+    language: str | None
+    source: str
+    label: bool | None = None
+    weight: float = 1.0
+    margin: float | None = None
+    id: str | None = None
+    raters: tuple[str, ...] = ()
+    backing: Mapping[str, float] = field(default_factory=dict)
+    outside_judge: bool = False
+    tie: bool = False
+
+    @property
+    def data(self) -> dict[str, object]:
+        """The row's own keys, as TRL reads them."""
+        return {**self.parts, **({} if self.label is None else {"label": self.label})}
+
+
+def anchor(messages: Sequence[Message], conversation: str | None) -> Anchor:
+    """What decides a row's fold: its conversation, if it has one, and the words that open it."""
+    opening = next((message["content"] for message in messages if message["role"] == "user"), "")
+    return Anchor(opening, conversation)

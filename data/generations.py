@@ -1,0 +1,78 @@
+"""How the model's answers are written and found."""
+
+import hashlib
+
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from data import schema
+from data.messages import add_message
+from data.stored import NewGeneration, StoredGeneration
+
+
+async def add_generation(session: AsyncSession, new: NewGeneration) -> StoredGeneration:
+    """Write an answer as a message below the one that it answers, with all that made it."""
+    message = await add_message(
+        session,
+        new.conversation,
+        "assistant",
+        new.text,
+        author=None,
+        parent=new.parent,
+        platform_id=new.platform_id,
+    )
+    row = schema.Generation(
+        conversation_id=new.conversation,
+        message_id=message.message,
+        version_id=message.version,
+        system_prompt_id=await _system_prompt(session, new.system_prompt),
+        rendered_sha256=new.rendered_sha256,
+        release=new.release,
+        sampling=new.sampling,
+        seed=new.seed,
+        finish_reason=new.finish_reason,
+        prompt_tokens=new.prompt_tokens,
+        completion_tokens=new.completion_tokens,
+        first_token_seconds=new.first_token_seconds,
+        platform=new.platform,
+    )
+    session.add(row)
+    await session.flush()
+    session.add_all(
+        schema.GenerationContext(generation_id=row.id, position=position, version_id=version)
+        for position, version in enumerate(new.context)
+    )
+    return _stored(row, new.text, new.parent)
+
+
+async def find_generation(session: AsyncSession, generation: int) -> StoredGeneration | None:
+    """An answer by its number; None when there is none."""
+    query = (
+        select(schema.Generation, schema.MessageVersion.text, schema.MessageRow.parent_id)
+        .join(schema.MessageVersion, schema.MessageVersion.id == schema.Generation.version_id)
+        .join(schema.MessageRow, schema.MessageRow.id == schema.Generation.message_id)
+        .where(schema.Generation.id == generation)
+    )
+    found = (await session.execute(query)).first()
+    return None if found is None else _stored(found[0], found[1] or "", found[2])
+
+
+def _stored(row: schema.Generation, text: str, parent: int | None) -> StoredGeneration:
+    return StoredGeneration(
+        generation=row.id,
+        message=row.message_id,
+        version=row.version_id,
+        conversation=row.conversation_id,
+        parent=parent,
+        release=row.release,
+        text=text,
+        rendered_sha256=row.rendered_sha256,
+    )
+
+
+async def _system_prompt(session: AsyncSession, text: str) -> int:
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    table = schema.SystemPrompt
+    await session.execute(insert(table).values(sha256=sha256, text=text).on_conflict_do_nothing())
+    return (await session.scalars(select(table.id).where(table.sha256 == sha256))).one()

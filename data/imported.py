@@ -1,0 +1,59 @@
+"""The rows that were imported, read back from the store."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from data import schema
+from data.candidates import ERASED, IMPORT, NO_CONSENT, Candidate, anchor
+from data.chat import Message
+from data.personas import LANGUAGES, PERSONAS, persona
+from data.rows import PARTS
+
+
+def imported_id(kind: str, row_id: str) -> str:
+    """By what a row is known again when it is imported a second time; rows of two kinds may have one id."""
+    return f"{IMPORT}:{kind}:{row_id}"
+
+
+async def imported(session: AsyncSession) -> list[Candidate]:
+    """Every imported row, in the order in which they came."""
+    texts: dict[int, list[tuple[schema.ImportedText, str | None]]] = defaultdict(list)
+    query = (
+        select(schema.ImportedText, schema.MessageVersion.text)
+        .join(schema.MessageVersion, schema.MessageVersion.id == schema.ImportedText.version_id)
+        .order_by(schema.ImportedText.row_id, schema.ImportedText.part, schema.ImportedText.position)
+    )
+    for entry, text in await session.execute(query):
+        texts[entry.row_id].append((entry, text))
+    rows = await session.scalars(select(schema.ImportedRow).order_by(schema.ImportedRow.id))
+    return [_candidate(row, texts[row.id]) for row in rows]
+
+
+def _candidate(row: schema.ImportedRow, texts: Sequence[tuple[schema.ImportedText, str | None]]) -> Candidate:
+    parts: dict[str, list[Message]] = {part: [] for part in PARTS[row.kind]}
+    for entry, text in texts:
+        parts[entry.part].append(Message(role=entry.role, content=text or ""))
+    first = parts[PARTS[row.kind][0]]
+    if first and first[0]["role"] != "system" and row.persona in PERSONAS and (row.language or "en") in LANGUAGES:
+        system = persona(row.persona, row.language or "en").system_prompt
+        first.insert(0, Message(role="system", content=system))
+    problem = None if row.consented else NO_CONSENT
+    return Candidate(
+        kind=row.kind,
+        parts=parts,
+        problem=ERASED if any(text is None for _, text in texts) else problem,
+        anchor=anchor(first, None),
+        platform=row.platform,
+        persona=row.persona,
+        language=row.language,
+        source=row.source or "import",
+        label=row.label,
+        weight=row.weight,
+        margin=row.margin,
+        id=row.source_id.removeprefix(imported_id(row.kind, "")),
+        # The operator's own rows are theirs to show to whom they like; what people said elsewhere is not.
+        outside_judge=row.platform == IMPORT,
+    )

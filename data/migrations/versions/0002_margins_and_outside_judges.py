@@ -1,0 +1,15 @@
+"""Margins of graded preferences, and the consent to an outside judge."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add both as columns that may be empty: what is there has no margin, and nobody was asked."""
+    op.add_column("imported_rows", sa.Column("margin", sa.Double(), nullable=True))
+    op.add_column("consents", sa.Column("outside_judge", sa.Boolean(), nullable=True))

@@ -1,0 +1,273 @@
+"""How far each rater's word counts: a weight between 0 and 1, with the reason in words. Pure functions.
+
+Where enough answers have several raters in common, the model of Dawid and Skene ("Maximum Likelihood Estimation of
+Observer Error-Rates Using the EM Algorithm", 1979) as `crowd-kit` implements it says what each answer is worth and
+how often each rater is right. Below that, agreement with the others decides, and gently: fewer people may be wrong
+together, so it lowers a weight but silences nobody. Who has nothing in common with others counts in full.
+
+What is measured is informedness (Youden, "Index for rating diagnostic tests", 1950): the share of good answers
+called good plus the share of bad ones called bad, less one. It is 1 for who is always right, 0 for who says the same
+whatever the answer or rolls dice, and below 0 for who votes upside down.
+
+A majority of raters that conspires cannot be told from an honest one, by this or any other model.
+"""
+
+import math
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from importlib.util import find_spec
+
+FLOOR = 0.1  # below it, a rater's word is not used at all
+GENTLE = 0.3  # what agreement alone leaves of a weight, at least
+SHARE, SHARERS = 1 / 3, 6  # one rater's largest share of a kind's weight, with at least so many raters
+
+BURST, BURST_SECONDS = 10, 10  # so many ratings within so many seconds are not read any more
+COMMON_RATERS = 3  # of an answer, for the model
+COMMON_ANSWERS = 20  # with so many raters, for the model
+MODEL_RATERS = 6  # of those answers
+ENOUGH = 5  # shared answers of one rater, before anything is said about them
+OTHERS = 3  # different people to be compared with
+
+_PRIOR = 3.0  # imagined answers of each sort, of which a rater is taken to get
+_RIGHT = 0.9  # this share right, until they show otherwise
+_UNKNOWN = 0.7  # the share right of who agreed with too few to tell, where the model starts
+_ROUNDS = 3  # of agreement
+_NARROW = 0.1  # a majority of less than this share is none
+_FULL = 0.4  # the informedness of a rater with full weight; taste differs, so nobody needs a perfect one
+
+Labels = Mapping[str, Mapping[str, bool]]  # item -> rater -> what they said of it
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One rating: of a single answer (is it good?) or of a pair (is the first in a fixed order better?)."""
+
+    rater: str
+    item: str
+    value: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How far one rater counts. `shared` is how many of the rated items other people rated as well."""
+
+    weight: float
+    ratings: int
+    shared: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """All raters by name, and the method that weighed them as a sentence."""
+
+    raters: Mapping[str, Reliability]
+    method: str
+
+    def weight(self, rater: str) -> float:
+        """How far a rater counts: 1 when nothing is known about them, 0 when they are too unreliable to be heard."""
+        known = self.raters.get(rater)
+        if known is None:
+            return 1.0
+        return known.weight if known.weight >= FLOOR else 0.0
+
+
+def weigh(events: Iterable[Event]) -> Panel:
+    """Weigh the raters of these events. A rater's newest word on an item is the one that counts, once."""
+    ordered = sorted(events, key=lambda event: event.at)
+    labels: dict[str, dict[str, bool]] = defaultdict(dict)
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for event in ordered:
+        labels[event.item][event.rater] = event.value
+        times[event.rater].append(event.at)
+    model, method = _modelled(labels)
+    agreed = _agreed(labels)
+    raters = {}
+    for rater in sorted(times):
+        mine = [item for item, said in labels.items() if rater in said]
+        plain = Reliability(1.0, len(mine), sum(len(labels[item]) > 1 for item in mine), "")
+        if rater in model:
+            found = _by_informedness(plain, model[rater], lowest=0.0)
+        elif rater in agreed:
+            found = _by_informedness(plain, sum(agreed[rater]) - 1, lowest=GENTLE)
+        else:
+            found = replace(plain, reason="too little in common with others to say: counts in full")
+        raters[rater] = _without_bursts(found, times[rater])
+    return Panel(raters, method)
+
+
+def _by_informedness(plain: Reliability, informedness: float, *, lowest: float) -> Reliability:
+    weight = min(1.0, max(lowest, informedness / _FULL))
+    if informedness < -0.2:
+        reason = "votes against the others"
+    elif weight < 0.5:
+        reason = "tells good from bad hardly better than chance"
+    else:
+        reason = "agrees with the others" if weight == 1.0 else "agrees with the others more than chance would"
+    return replace(plain, weight=weight, reason=reason)
+
+
+def _without_bursts(found: Reliability, times: Sequence[datetime]) -> Reliability:
+    """Let each window of seconds count for no more ratings than somebody can read in it."""
+    window = timedelta(seconds=BURST_SECONDS)
+    crowd = [0] * len(times)
+    first = 0
+    for last, at in enumerate(times):
+        while at - times[first] > window:
+            first += 1
+        for i in range(first, last + 1):
+            crowd[i] = max(crowd[i], last - first + 1)
+    rushed = sum(count > BURST for count in crowd)
+    if not rushed:
+        return found
+    factor = sum(min(1.0, BURST / count) for count in crowd) / len(crowd)
+    reason = f"{found.reason}; {rushed} of {len(times)} ratings came within seconds"
+    return replace(found, weight=found.weight * factor, reason=reason)
+
+
+# -- the model ------------------------------------------------------------------------------------------------------
+
+
+def _modelled(labels: Labels) -> tuple[dict[str, float], str]:
+    """The informedness of raters with enough answers in common, by the model; and a sentence on the method."""
+    common = {item: said for item, said in labels.items() if len(said) >= COMMON_RATERS}
+    counts: dict[str, int] = defaultdict(int)
+    for said in common.values():
+        for rater in said:
+            counts[rater] += 1
+    known = {rater for rater, count in counts.items() if count >= ENOUGH}
+    if len(common) < COMMON_ANSWERS or len(known) < MODEL_RATERS:
+        return {}, "Too few answers have several raters in common for a model: agreement and caps decide."
+    if find_spec("crowdkit") is None:
+        return (
+            {},
+            "The package crowd-kit is not installed, so agreement and caps decide; install crowd-kit for its model.",
+        )
+    truth = _dawid_skene(common)
+    skills = _skills(common, dict.fromkeys(counts, truth))
+    # A rater is judged by what the others say, not by an estimate that their own word made.
+    without = {rater: _left_out(common, skills, truth, rater) for rater in known}
+    found = {rater: tpr + tnr - 1 for rater, (tpr, tnr) in _skills(common, without).items()}
+    return found, f"Dawid and Skene's model of {len(counts)} raters on {len(common)} answers that they share."
+
+
+def _dawid_skene(labels: Labels) -> dict[str, float]:
+    """How probable it is, by the model, that each item is good."""
+    import pandas  # type: ignore[import-untyped]
+    from crowdkit.aggregation.classification.dawid_skene import DawidSkene
+
+    rows = [(item, rater, int(value)) for item, said in labels.items() for rater, value in said.items()]
+    frame = pandas.DataFrame(rows, columns=["task", "worker", "label"])
+    # It climbs the nearest hill, so where it starts matters: a count of heads would believe a brigade that is the
+    # majority wherever it comes.
+    agreed = _agreed(labels)
+    errors: dict[tuple[str, int], tuple[float, float]] = {}
+    for rater in {rater for said in labels.values() for rater in said}:
+        tpr, tnr = agreed.get(rater, (_UNKNOWN, _UNKNOWN))
+        errors[rater, 0], errors[rater, 1] = (tnr, 1 - tpr), (1 - tnr, tpr)
+    start = pandas.DataFrame(list(errors.values()), columns=[0, 1])
+    start.index = pandas.MultiIndex.from_tuples(errors, names=["worker", "label"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, about what crowd-kit calls
+        model = DawidSkene(n_iter=50, initial_error_strategy="assign")
+        probabilities = model.fit_predict_proba(frame, initial_error=start)
+    good = dict.fromkeys(labels, 0.0)
+    if 1 in probabilities:
+        good.update({str(item): float(value) for item, value in probabilities[1].items()})
+    # The model explains the world as well with every label turned round, and climbs to whichever is nearer. Which of
+    # the two it is, people decide: more of them are better than chance than worse. Who go together count less.
+    other = {item: 1 - value for item, value in good.items()}
+    voices = _voices(labels)
+
+    def trusted(truth: Mapping[str, float]) -> float:
+        skills = _skills(labels, dict.fromkeys(voices, truth))
+        return sum(voices[rater] * (tpr + tnr - 1) for rater, (tpr, tnr) in skills.items())
+
+    return max((good, other), key=trusted)
+
+
+def _voices(labels: Labels) -> dict[str, float]:
+    """How many voices each rater is: 1 for who goes alone, 1/n for one of n who only ever rate the same items.
+
+    After the idea of Dong, Berti-Equille and Srivastava ("Integrating Conflicting Data: The Role of Source
+    Dependence", 2009) that who copies adds nothing. Going together counts here, not agreeing: honest raters agree.
+    """
+    count: dict[str, int] = defaultdict(int)
+    together: dict[tuple[str, str], int] = defaultdict(int)
+    for said in labels.values():
+        for rater in said:
+            count[rater] += 1
+            for other in said:
+                together[rater, other] += 1
+    crowd: dict[str, float] = defaultdict(float)
+    for (rater, other), both in together.items():
+        crowd[rater] += both / (count[rater] + count[other] - both)
+    return {rater: 1 / number for rater, number in crowd.items()}
+
+
+def _skills(labels: Labels, truths: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+    """Each rater's shares of good items called good and of bad ones called bad, with the prior's imagined ones."""
+    sums: dict[str, list[float]] = {rater: [0.0] * 4 for rater in truths}  # good, called good, bad, called bad
+    for item, said in labels.items():
+        for rater, value in said.items():
+            if rater not in truths or item not in truths[rater]:
+                continue
+            good, mine = truths[rater][item], sums[rater]
+            mine[0] += good
+            mine[1] += good * value
+            mine[2] += 1 - good
+            mine[3] += (1 - good) * (not value)
+    imagined = _PRIOR * _RIGHT
+    return {
+        rater: ((hit + imagined) / (good + _PRIOR), (miss + imagined) / (bad + _PRIOR))
+        for rater, (good, hit, bad, miss) in sums.items()
+    }
+
+
+def _left_out(
+    labels: Labels, skills: Mapping[str, tuple[float, float]], truth: Mapping[str, float], rater: str
+) -> dict[str, float]:
+    """What the items that a rater rated are worth by everybody else's word."""
+    share = min(0.99, max(0.01, sum(truth.values()) / len(truth)))
+    found = {}
+    for item, said in labels.items():
+        if rater not in said:
+            continue
+        odds = math.log(share / (1 - share))
+        for other, value in said.items():
+            if other != rater:
+                tpr, tnr = skills[other]
+                odds += math.log(tpr / (1 - tnr)) if value else math.log((1 - tpr) / tnr)
+        found[item] = 1 / (1 + math.exp(-odds))
+    return found
+
+
+# -- agreement, where there is too little for the model -------------------------------------------------------------
+
+
+def _agreed(labels: Labels) -> dict[str, tuple[float, float]]:
+    """Each rater's skills by the majority of the others, for those who can be compared with enough people.
+
+    Three times over: at first everybody counts alike, then as far as they agreed with the others before.
+    """
+    trust = dict.fromkeys((voices := _voices(labels)), 1.0)
+    found: dict[str, tuple[float, float]] = {}
+    for _ in range(_ROUNDS):
+        truths: dict[str, dict[str, float]] = defaultdict(dict)
+        others: dict[str, set[str]] = defaultdict(set)
+        for item, said in labels.items():
+            votes = {rater: voices[rater] * trust[rater] * (1 if value else -1) for rater, value in said.items()}
+            for rater, vote in votes.items():
+                lead = sum(votes.values()) - vote
+                if abs(lead) < _NARROW * (sum(map(abs, votes.values())) - abs(vote)) or abs(lead) < 1e-9:
+                    continue  # nobody else, or they are of two minds
+                truths[rater][item] = float(lead > 0)
+                others[rater] |= set(said) - {rater}
+        enough = {r: truth for r, truth in truths.items() if len(truth) >= ENOUGH and len(others[r]) >= OTHERS}
+        found = _skills(labels, enough)
+        trust = {rater: max(0.0, sum(found.get(rater, (1.0, 1.0))) - 1) for rater in trust}
+    return found

@@ -1,0 +1,62 @@
+"""How ratings are checked, written and asked for. What they teach is `data.feedback`'s."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from data import schema
+from data.errors import BadInput
+from data.stored import RATING_VALUES, NewRating
+
+
+def check_rating(new: NewRating) -> None:
+    """Raise `BadInput` when an event of feedback contradicts itself."""
+    if new.value not in RATING_VALUES.get(new.kind, ()):
+        raise BadInput(f"A rating of kind {new.kind!r} cannot have the value {new.value!r}.")
+    if new.kind == "comparison" and new.other is None:
+        raise BadInput("A comparison needs two answers.")
+    if new.other == new.generation:
+        raise BadInput("An answer cannot be compared with itself.")
+    if new.kind == "correction" and not (new.text or "").strip():
+        raise BadInput("A correction needs the corrected answer.")
+
+
+async def add_rating(session: AsyncSession, new: NewRating) -> bool:
+    """Write an event of feedback. False when its source id is there already: a repeated click is one event."""
+    known = select(schema.Rating.id).where(schema.Rating.source_id == new.source_id)
+    if await session.scalar(known) is not None:
+        return False
+    version = None
+    if new.text:
+        version = schema.MessageVersion(author_id=new.rater, text=new.text)
+        session.add(version)
+        await session.flush()
+    session.add(
+        schema.Rating(
+            source_id=new.source_id,
+            rater_id=new.rater,
+            kind=new.kind,
+            generation_id=new.generation,
+            other_id=new.other,
+            value=new.value,
+            text_version_id=version.id if version else None,
+            platform=new.platform,
+        )
+    )
+    return True
+
+
+async def vote_now(session: AsyncSession, generation: int, rater: int) -> str | None:
+    """What a rater's vote on an answer is now: up, down, or None when there is none or it was taken back."""
+    table = schema.Rating
+    query = (
+        select(table.kind, table.value)
+        .where(table.generation_id == generation)
+        .where(
+            (table.rater_id == rater) & table.kind.in_(("vote", "retraction"))
+            | (table.kind == "void")  # by a moderator, for everybody
+        )
+        .order_by(table.id.desc())
+        .limit(1)
+    )
+    newest = (await session.execute(query)).first()
+    return newest.value if newest is not None and newest.kind == "vote" else None

@@ -1,0 +1,81 @@
+"""What the store takes and gives: messages, answers and ratings as plain values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+RATING_VALUES: dict[str, tuple[str | None, ...]] = {
+    "vote": ("up", "down"),
+    "comparison": ("a", "b", "tie", "both_bad"),
+    "correction": (None,),
+    "report": (None,),
+    "retraction": (None,),
+    "void": (None,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message's newest version."""
+
+    message: int
+    version: int
+    conversation: int
+    role: str
+    text: str
+    author: int | None
+    parent: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGeneration:
+    """One answer of the model. `text` is empty when it was erased."""
+
+    generation: int
+    message: int
+    version: int
+    conversation: int
+    parent: int | None
+    release: int
+    text: str
+    rendered_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGeneration:
+    """An answer to record, with everything that made it.
+
+    `parent` is the message that was answered; `context` the message versions in the order in which they were sent,
+    without the system prompt; `finish_reason` one of stop, length, stopped (by a person), error.
+    """
+
+    conversation: int
+    parent: int
+    context: tuple[int, ...]
+    system_prompt: str
+    rendered_sha256: str
+    text: str
+    release: int
+    sampling: dict[str, Any]
+    seed: int
+    finish_reason: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    first_token_seconds: float | None
+    platform: str
+    platform_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRating:
+    """An event of feedback to record. In a comparison, `generation` was shown first (a) and `other` second (b)."""
+
+    source_id: str
+    rater: int
+    kind: str
+    generation: int
+    other: int | None = None
+    value: str | None = None
+    text: str | None = None
+    platform: str

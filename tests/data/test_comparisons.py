@@ -1,0 +1,115 @@
+"""Live tallies between two releases."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from data import comparisons, schema
+from data.comparisons import LiveComparison
+from data.errors import BadInput
+from data.generations import add_generation
+from data.ratings import add_rating
+from data.store import NewRating, Store, StoredGeneration
+from tests.data.talk import Talk, again
+
+
+async def live(store: Store, champion: int = 1, candidate: int = 2) -> list[LiveComparison]:
+    async with store.database.read() as session:
+        return await comparisons.live(session, champion, candidate)
+
+
+async def pair(
+    talk: Talk, asker: int, question: str = "q", releases: tuple[int, int] = (1, 2)
+) -> list[StoredGeneration]:
+    said = await talk.say(asker, question)
+    texts = ("champion", "a candidate's answer")
+    return [await talk.answer(said, text, release=r) for text, r in zip(texts, releases, strict=True)]
+
+
+@pytest.mark.parametrize(("value", "wanted"), [("a", 0.0), ("b", 1.0), ("tie", 0.5), ("both_bad", 0.5)])
+@pytest.mark.parametrize("turned", [False, True])
+async def test_the_outcome_is_seen_from_the_candidate(talk: Talk, value: str, wanted: float, turned: bool) -> None:
+    ada = await talk.person()
+    old, new = await pair(talk, ada)
+    first, second = (new, old) if turned else (old, new)
+    await talk.rate(ada, "comparison", first, other=second, value=value)
+    (found,) = await live(talk.store)
+    assert found.value == (1 - wanted if turned else wanted)
+    assert (found.champion_chars, found.candidate_chars) == (len("champion"), len("a candidate's answer"))
+    (mirrored,) = await live(talk.store, 2, 1)
+    assert mirrored.value == 1 - found.value
+    assert (mirrored.champion_chars, mirrored.candidate_chars) == (found.candidate_chars, found.champion_chars)
+
+
+async def test_only_what_holds_counts_and_once_a_rater_and_pair(talk: Talk) -> None:
+    ada, bob, moderator = [await talk.person(name) for name in ("ada", "bob", "moderator")]
+    old, new = await pair(talk, ada)
+    await talk.rate(ada, "comparison", old, other=new, value="a")
+    await talk.rate(ada, "comparison", new, other=old, value="a")  # thinks again, shown the other way round
+    await talk.rate(bob, "comparison", old, other=new, value="a")
+    await talk.rate(bob, "vote", new, value="up")
+    found = await live(talk.store)
+    assert sorted(one.value for one in found) == [0.0, 1.0]
+    assert len({one.rater for one in found}) == 2
+    assert len({one.prompt for one in found}) == 1
+    await talk.rate(moderator, "void", new)
+    assert await live(talk.store) == []
+
+
+async def test_other_releases_other_prompts_and_broken_answers_do_not_count(talk: Talk) -> None:
+    ada = await talk.person()
+    for releases in ((1, 1), (1, 3), (0, 2)):
+        old, new = await pair(talk, ada, f"q{releases}", releases)
+        await talk.rate(ada, "comparison", old, other=new, value="b")
+    (_, new), (old, _) = await pair(talk, ada, "one prompt"), await pair(talk, ada, "another prompt")
+    await talk.rate(ada, "comparison", old, other=new, value="b")
+    said = await talk.say(ada, "stopped")
+    old, new = await talk.answer(said, release=1), await talk.answer(said, release=2, finish="stopped")
+    await talk.rate(ada, "comparison", old, other=new, value="a")
+    assert await live(talk.store) == []
+    said = await talk.say(ada, "too long")  # which is the release's doing
+    old, new = await talk.answer(said, release=1), await talk.answer(said, release=2, finish="length")
+    await talk.rate(ada, "comparison", old, other=new, value="a")
+    assert [one.value for one in await live(talk.store)] == [0.0]
+
+
+async def test_tallies_need_no_permission_to_train_but_hear_nobody_who_said_no(store: Store) -> None:
+    talk = await Talk.begin(store, "discord", "channel")
+    ada, eve = await talk.person("ada", agrees=None), await talk.person("eve")
+    old, new = await pair(talk, ada)
+    for person in (ada, eve):
+        await talk.rate(person, "comparison", old, other=new, value="b")
+    assert len(await live(store)) == 2
+    await store.set_consent(eve, False)
+    assert len(await live(store)) == 1
+
+
+async def test_erased_answers_do_not_count(talk: Talk) -> None:
+    ada = await talk.person()
+    old, new = await pair(talk, ada)
+    await talk.rate(ada, "comparison", old, other=new, value="b")
+    await talk.store.set_platform_id(new.message, "answer")
+    assert await talk.store.erase_message("terminal", "answer")
+    assert await live(talk.store) == []
+
+
+async def test_a_script_decides_nothing(talk: Talk) -> None:
+    ada, script = await talk.person("ada"), await talk.person("script")
+    old, new = await pair(talk, ada)
+    async with talk.store.database.write() as session:
+        for item in range(110):
+            made = await add_generation(session, again(talk, old, f"answer {item}"))
+            vote = {"rater": script, "kind": "vote", "value": "up", "platform": "terminal"}
+            await add_rating(session, NewRating(source_id=f"s{item}", generation=made.generation, **vote))
+    for person in (ada, script):
+        await talk.rate(person, "comparison", old, other=new, value="b")
+    async with talk.store.database.write() as session:
+        query = update(schema.Rating).where(schema.Rating.rater_id == script)
+        await session.execute(query.values(created_at=schema.now() + timedelta(seconds=1)))
+    assert len(await live(talk.store)) == 1
+
+
+async def test_a_release_is_not_compared_with_itself(store: Store) -> None:
+    with pytest.raises(BadInput, match="Release 2 cannot be compared with itself"):
+        await live(store, 2, 2)

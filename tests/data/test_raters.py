@@ -1,0 +1,203 @@
+import random
+import subprocess
+import sys
+from datetime import timedelta
+from statistics import mean
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data import raters
+from data.raters import FLOOR, GENTLE, SHARE, Event, Panel, Reliability, weigh
+from data.weights import both, capped, support
+from tests.data.crowd import START, Member, crowd, events, ratings
+from tests.data.talk import ROOT
+
+
+def weights(panel: Panel, kind: str) -> list[float]:
+    return [found.weight for name, found in panel.raters.items() if name.startswith(kind)]
+
+
+def of(rater: str, *values: bool, seconds: float = 60, item: str = "{}") -> list[Event]:
+    return [
+        Event(rater, item.format(i), value, START + timedelta(seconds=i * seconds)) for i, value in enumerate(values)
+    ]
+
+
+@pytest.mark.parametrize("seed", [1, 13])
+@pytest.mark.parametrize("concert", [True, False])
+def test_a_brigade_loses_its_weight_and_honest_raters_keep_theirs(seed: int, concert: bool) -> None:
+    said = ratings(crowd(), seed, items=120, concert=concert)
+    panel = weigh(events(said))
+    assert panel.method.startswith("Dawid and Skene's model of 20 raters on ")
+    assert mean(weights(panel, "honest")) > 0.9
+    assert min(weights(panel, "honest")) > 0.5
+    assert max(weights(panel, "brigade")) < FLOOR
+    assert mean(weights(panel, "up") + weights(panel, "random")) < 0.6
+    reasons = {found.reason for name, found in panel.raters.items() if name.startswith("brigade")}
+    assert reasons == {"votes against the others"}
+    # And what this is for: more items come out right than by counting heads.
+    heads = decided = 0
+    items = sorted({one.item for one in said})
+    for item in items:
+        mine = [one for one in said if one.item == item]
+        heads += sum(1 if one.value == one.truth else -1 for one in mine) > 0
+        decided += sum(panel.weight(one.member.name) * (1 if one.value == one.truth else -1) for one in mine) > 0
+    assert decided > heads
+    assert decided / len(items) > 0.8
+
+
+def test_who_says_the_same_of_everything_is_not_taken_for_an_expert() -> None:
+    # Where nine of ten answers are good, always up is right nine times of ten, and worth nothing.
+    draw = random.Random(1)
+    members = [Member(f"honest-{i}", "honest", 0.85) for i in range(8)] + [Member("up-8", "up")]
+    found = []
+    for item in range(150):
+        truth = item % 10 > 1
+        found += [
+            Event(m.name, str(item), m.says(truth, draw), START + timedelta(minutes=len(found) + i))
+            for i, m in enumerate(members)
+        ]
+    panel = weigh(found)
+    assert panel.weight("up-8") < 0.4
+    assert min(weights(panel, "honest")) > 0.8
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 8), st.booleans()), max_size=40))
+def test_with_one_to_three_people_nobody_is_silenced(said: list[tuple[int, int, bool]]) -> None:
+    panel = weigh(
+        Event(f"r{who}", f"{item}", value, START + timedelta(minutes=i)) for i, (who, item, value) in enumerate(said)
+    )
+    assert all(found.weight == 1 for found in panel.raters.values())
+
+
+def test_without_anything_in_common_everybody_counts_in_full() -> None:
+    found = [event for i in range(12) for event in of(f"r{i}", *[i % 2 == 0] * 9, item=f"{i}-{{}}")]
+    panel = weigh(found)
+    assert {one.weight for one in panel.raters.values()} == {1.0}
+    assert {one.reason for one in panel.raters.values()} == {
+        "too little in common with others to say: counts in full"
+    }
+    assert panel.method == "Too few answers have several raters in common for a model: agreement and caps decide."
+
+
+def test_agreement_alone_lowers_a_weight_and_silences_nobody() -> None:
+    values = [i % 2 == 0 for i in range(12)]
+    found = [event for name in ("a", "b", "c", "d") for event in of(name, *values)]
+    found += of("against", *(not value for value in values))
+    panel = weigh(found)
+    assert {panel.weight(name) for name in "abcd"} == {1.0}
+    assert panel.raters["against"] == Reliability(GENTLE, 12, 12, "votes against the others")
+    assert GENTLE >= FLOOR
+
+
+def test_without_the_package_agreement_decides_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raters, "find_spec", {}.get)
+    panel = weigh(events(ratings(crowd(), 1, items=120)))
+    assert "crowd-kit is not installed" in panel.method
+    assert mean(weights(panel, "honest")) > 0.9
+    assert max(weights(panel, "brigade")) < 0.5
+    assert min(found.weight for found in panel.raters.values()) >= GENTLE
+
+
+def test_the_newest_word_on_an_item_counts_once() -> None:
+    again = [Event("ada", "same", i % 2 == 0, START + timedelta(minutes=i)) for i in range(9)]
+    assert weigh(again).raters["ada"].ratings == 1
+    base = events(ratings(crowd(), 1, items=15))
+    twice = base + [Event(e.rater, e.item, e.value, e.at + timedelta(days=9)) for e in base]
+    assert weigh(twice).raters == weigh(base).raters
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "weight"), [(10, 0, 1.0), (40, 60, 1.0), (40, 0, 0.25), (400, 0.01, 0.025)]
+)
+def test_a_burst_counts_for_what_can_be_read_in_it(count: int, seconds: float, weight: float) -> None:
+    found = weigh(of("ada", *[True] * count, seconds=seconds)).raters["ada"]
+    assert found.weight == pytest.approx(weight)
+    assert ("came within seconds" in found.reason) is (weight < 1)
+
+
+def test_a_burst_among_calm_ratings_costs_its_share() -> None:
+    calm = of("ada", *[True] * 20)
+    burst = [Event("ada", f"b{i}", True, START + timedelta(days=1)) for i in range(20)]
+    assert weigh(calm + burst).weight("ada") == pytest.approx(0.75)
+
+
+def test_weights_do_not_depend_on_the_order_of_the_events() -> None:
+    found = events(ratings(crowd(), 5, items=40))
+    shuffled = random.Random(1).sample(found, len(found))
+    one, other = weigh(found), weigh(shuffled)
+    assert {n: r.weight for n, r in one.raters.items()} == pytest.approx(
+        {n: r.weight for n, r in other.raters.items()}
+    )
+
+
+def test_nothing_heavy_is_imported_until_the_model_is_needed() -> None:
+    program = "import sys, data.raters; print(sorted({'crowdkit', 'pandas', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+# -- rows -----------------------------------------------------------------------------------------------------------
+
+
+def panel_of(**known: float) -> Panel:
+    return Panel({name: Reliability(weight, 1, 1, "") for name, weight in known.items()}, "")
+
+
+def test_who_is_not_believed_decides_nothing() -> None:
+    panel = panel_of(a=0.9, x=0.05, y=0.05, z=0.05)
+    found = support(panel, ["a"], ["x", "y", "z"])
+    assert (found.weight, dict(found.backing), found.problem) == (0.9, {"a": 0.9}, None)
+    assert support(panel, ["x", "y", "z"], ["a"]).problem == "its raters are not reliable"
+    assert support(panel, ["x"]).problem == "its raters are not reliable"
+
+
+def test_what_is_disputed_weighs_less_and_a_draw_nothing() -> None:
+    panel = panel_of()
+    assert support(panel, ["a"]).weight == 1
+    assert support(panel, ["a", "b"], ["c"]).weight == pytest.approx(1 / 3)
+    assert support(panel, ["a"], [], ["b"]).weight == pytest.approx(1 / 2)
+    assert support(panel, ["a", "b"], ["c", "d"]).problem == "as many people or more said the opposite"
+    weaker = both(support(panel, ["a", "b"], ["c"]), support(panel, ["d"]))
+    assert weaker.weight == pytest.approx(1 / 3)
+    assert set(weaker.backing) == {"a", "b", "d"}
+
+
+BACKINGS = st.lists(
+    st.tuples(
+        st.floats(0.1, 1),
+        st.dictionaries(st.integers(0, 8).map(str), st.floats(FLOOR, 1), min_size=1, max_size=4),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(deadline=None)
+@given(BACKINGS)
+def test_no_rater_stands_behind_more_than_a_share(rows: list[tuple[float, dict[str, float]]]) -> None:
+    found = capped(rows)
+    everybody = {rater for _, backing in rows for rater in backing}
+    if len(everybody) < 6:
+        assert found == pytest.approx([weight for weight, _ in rows])
+    assert all(0 < after <= before + 1e-9 for after, (before, _) in zip(found, rows, strict=True))
+    alone: dict[str, float] = dict.fromkeys(everybody, 0.0)
+    for weight, (_, backing) in zip(found, rows, strict=True):
+        if len(backing) == 1:
+            alone[next(iter(backing))] += weight
+    if len(everybody) >= 6:
+        assert max(alone.values()) <= SHARE * sum(found) + 1e-9
+
+
+def test_the_cap_leaves_a_busy_rater_exactly_the_share() -> None:
+    rows = [(1.0, {"busy": 1.0})] * 100 + [(1.0, {f"r{i}": 1.0}) for i in range(5)] * 2
+    found = capped(rows)
+    assert sum(found[:100]) / sum(found) == pytest.approx(SHARE)
+    assert found[100:] == [1.0] * 10
+    two = [(1.0, {"busy": 1.0})] * 50 + [(1.0, {"keen": 1.0})] * 90 + [(1.0, {f"r{i}": 1.0}) for i in range(4)]
+    found = capped(two)
+    assert sum(found[:50]) == pytest.approx(sum(found[50:140])) == pytest.approx(sum(found) / 3)
+    assert capped([(2.0, {})]) == [2.0]
