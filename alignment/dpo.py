@@ -10,7 +10,7 @@ not drift from its reference: the adapter that is continued as it was (a frozen 
 import sys
 from collections.abc import Sequence
 
-from alignment.recipe import help_text, wants_help
+from alignment.recipe import help_text, wants_help, wants_search
 from data.errors import run
 
 
@@ -20,15 +20,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if wants_help(arguments):
         print(help_text("dpo"))
         return 0
+    if wants_search(arguments):
+        from alignment.search import search
 
-    from trl import DPOConfig
+        return search("dpo", main, arguments)
 
     from alignment.models import load_base
     from alignment.preflight import check_reference, show_trained
+    from alignment.settings import DpoSettings
     from alignment.stage import begin, finish, load_policy, train, training_arguments
     from alignment.trainers import Dpo
 
-    with begin("dpo", "preference", arguments, DPOConfig) as stage:
+    with begin("dpo", "preference", arguments, DpoSettings) as stage:
         if stage.run.done:
             return 0
         examples = stage.rows.train.examples
@@ -49,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             processing_class=stage.tokenizer,
             peft_config=lora,
         )
+        trainer.row_weights = stage.rows.train.weights
         loss = check_reference(trainer)
         stage.console.print(f"Policy equals reference on two rows; the loss starts at {loss:.4f}.")
 

@@ -1,7 +1,7 @@
-"""Looked at before the first step: what is trained, and that DPO starts where its reference stands."""
+"""Looked at before the first step: what is trained, and that DPO and KTO start where their reference stands."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +16,16 @@ from data.home import write_atomic
 
 _SHOWN_CONTEXT = 160  # characters of an untrained stretch on the screen; the file has all of it
 
+# TRL's DPO losses, and what each comes to where policy and reference agree. Three depend on beta or label_smoothing,
+# `sft` on the rows themselves.
+_FIXED = {
+    **dict.fromkeys(("sigmoid", "sigmoid_norm", "robust", "aot", "aot_unpaired"), math.log(2)),
+    **dict.fromkeys(("nca_pair", "bco_pair"), 2 * math.log(2)),
+    **dict.fromkeys(("hinge", "apo_zero", "apo_down"), 1.0),
+    "discopop": (math.log(2) + 1) / 2,  # an even mixture there, whatever its temperature
+}
+DPO_LOSSES = (*_FIXED, "ipo", "sppo_hard", "exo_pair", "sft")
+
 
 def trained_text(tokenizer: Any, example: Example) -> list[tuple[str, bool]]:
     """A row as the model sees it, in stretches: the text, and whether its tokens are trained."""
@@ -24,7 +34,7 @@ def trained_text(tokenizer: Any, example: Example) -> list[tuple[str, bool]]:
         parts = [(token, label != -100) for token, label in zip(columns["input_ids"], columns["labels"], strict=True)]
     else:
         parts = [(token, False) for token in columns["prompt_ids"]]
-        parts += [(token, True) for token in columns["chosen_ids"]]
+        parts += [(token, True) for token in columns.get("chosen_ids", columns.get("completion_ids", ()))]
     return [
         (tokenizer.decode([token for token, _ in group], clean_up_tokenization_spaces=False), trained)
         for trained, group in groupby(parts, key=lambda part: part[1])
@@ -57,38 +67,21 @@ def show_trained(tokenizer: Any, examples: Sequence[Example], console: Console, 
 
 
 def zero_ratio_loss(
-    losses: Sequence[str], weights: Sequence[float], beta: float, label_smoothing: float = 0.0, tau: float = 0.05
+    losses: Sequence[str], weights: Sequence[float], beta: float, label_smoothing: float = 0.0
 ) -> float | None:
-    """What TRL's DPO losses come to when policy and reference agree; None if one depends on the rows themselves.
-
-    `tau` is DiscoPOP's temperature: at a ratio of zero its mixture is half and half whatever the temperature.
-    """
-    del tau
-    eps = label_smoothing
-    log2 = math.log(2)
-    known: dict[str, Callable[[], float]] = {
-        "sigmoid": lambda: log2,
-        "sigmoid_norm": lambda: log2,
-        "robust": lambda: log2,
-        "aot": lambda: log2,
-        "aot_unpaired": lambda: log2,
-        "hinge": lambda: 1.0,
-        "ipo": lambda: (1 / (2 * beta)) ** 2,
-        "exo_pair": lambda: -log2 - (math.log1p(-eps) + math.log(eps)) / 2,
-        "nca_pair": lambda: 2 * log2,
-        "bco_pair": lambda: 2 * log2,
-        "sppo_hard": lambda: 2 * (0.5 / beta) ** 2,
-        "apo_zero": lambda: 1.0,
-        "apo_down": lambda: 1.0,
-        "discopop": lambda: (log2 + 1) / 2,
-    }
-    if any(loss not in known for loss in losses):
+    """What TRL's DPO losses come to when policy and reference agree; None if one depends on the rows themselves."""
+    starts = dict(_FIXED)
+    starts["ipo"] = (1 / (2 * beta)) ** 2
+    starts["sppo_hard"] = 2 * (0.5 / beta) ** 2
+    if 0 < label_smoothing < 1:
+        starts["exo_pair"] = -math.log(2) - (math.log1p(-label_smoothing) + math.log(label_smoothing)) / 2
+    if any(loss not in starts for loss in losses):
         return None
-    return sum(weight * known[loss]() for loss, weight in zip(losses, weights, strict=True))
+    return sum(weight * starts[loss] for loss, weight in zip(losses, weights, strict=True))
 
 
 def check_reference(trainer: Any, *, tolerance: float = 1e-4) -> float:
-    """Check on two rows that DPO's policy is its reference, and that the loss is what it must be there.
+    """Check on two rows that DPO's or KTO's policy is its reference, and that the loss is what it must be there.
 
     Runs without dropout and without autocast, so in float32 unless the frozen base is stored in bf16 (on a GPU),
     where both sides still do the very same arithmetic. Returns the loss. Raises `ParleyError` with the reason when a
@@ -97,14 +90,12 @@ def check_reference(trainer: Any, *, tolerance: float = 1e-4) -> float:
     import torch
     from trl.trainer.utils import use_adapter
 
-    model = trainer.model
-    rows = [trainer.train_dataset[index] for index in range(min(2, len(trainer.train_dataset)))]
-    batch = {name: tensor.to(model.device) for name, tensor in trainer.data_collator(rows).items()}
-    completion = batch["completion_mask"]
+    model, name = trainer.model, trainer._name
+    batch = {key: tensor.to(model.device) for key, tensor in trainer.data_collator(_two_rows(trainer)).items()}
     inputs = {
         "input_ids": batch["input_ids"],
         "attention_mask": batch["attention_mask"],
-        "labels": batch["input_ids"].masked_fill(completion == 0, -100),
+        "labels": batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100),
         "use_cache": False,
         "fused_lm_head": True,
     }
@@ -116,27 +107,46 @@ def check_reference(trainer: Any, *, tolerance: float = 1e-4) -> float:
             with use_adapter(model, "ref" if "ref" in model.peft_config else None):
                 reference = model(**inputs).log_probs
         worst = float((policy - reference).abs().max())
-        batch["ref_chosen_logps"], batch["ref_rejected_logps"] = reference.sum(dim=1).chunk(2)
+        sums = reference.sum(dim=1)
+        if "label" in batch:
+            batch["ref_logps"] = sums
+        else:
+            batch["ref_chosen_logps"], batch["ref_rejected_logps"] = sums.chunk(2)
         loss = float(trainer.compute_loss(model, batch))
     if not worst < tolerance:
         raise ParleyError(
-            f"DPO does not start from its reference: a token's log-probability differs by {worst:.2g} (allowed: "
+            f"{name} does not start from its reference: a token's log-probability differs by {worst:.2g} (allowed: "
             f"{tolerance:g}). The model that is trained is not the one that the reference was made of; start from a "
             "saved adapter or a directory on disk."
         )
-    args = trainer.args
-    expected = zero_ratio_loss(trainer.loss_types, trainer.loss_weights, args.beta, args.label_smoothing)
-    if (
-        expected is not None
-        and not args.use_weighting
-        and not trainer.aux_loss_enabled
-        and abs(loss - expected) > 1e-3
-    ):
+    expected = _first_loss(trainer, batch)
+    if expected is not None and abs(loss - expected) > 1e-3:
+        losses = [trainer.args.loss_type] if isinstance(trainer.args.loss_type, str) else trainer.args.loss_type
         raise ParleyError(
-            f"The DPO loss is {loss:.4f} where policy and reference agree; {'+'.join(trainer.loss_types)} must be "
+            f"The {name} loss is {loss:.4f} where policy and reference agree; {'+'.join(losses)} must be "
             f"{expected:.4f} there. The rows or the loss function are not what they seem."
         )
     return loss
+
+
+def _two_rows(trainer: Any) -> list[dict[str, Any]]:
+    rows = trainer.train_dataset
+    if "label" in rows.column_names:  # a thumb up and a thumb down
+        labels = rows["label"]
+        return [rows[list(labels).index(side)] for side in (True, False)]
+    return [rows[index] for index in range(min(2, len(rows)))]
+
+
+def _first_loss(trainer: Any, batch: dict[str, Any]) -> float | None:
+    """The loss where policy and reference agree; None where it depends on more than that."""
+    args = trainer.args
+    if trainer.aux_loss_enabled or getattr(args, "use_weighting", False):
+        return None
+    if "label" in batch:
+        # A half for each row, since its log-ratio and the KL term that it is compared with are both zero.
+        weights = [args.desirable_weight if label else args.undesirable_weight for label in batch["label"].tolist()]
+        return float(sum(weights) / len(weights) / 2)
+    return zero_ratio_loss(trainer.loss_types, trainer.loss_weights, args.beta, args.label_smoothing)
 
 
 @contextmanager

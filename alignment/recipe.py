@@ -41,7 +41,9 @@ REFUSED: dict[str, str] = {
 class ParleyArguments:
     """The few settings that TRL has no name for."""
 
-    dataset_name: str | None = field(default=None, metadata={"help": "The rows to train on: a file of JSON lines."})
+    dataset_name: list[str] | None = field(
+        default=None, metadata={"help": "The rows to train on: files of JSON lines, each PATH or PATH=WEIGHT."}
+    )
     eval_dataset_name: str | None = field(
         default=None, metadata={"help": "Held-out rows. Without them a part of dataset_name is held out."}
     )
@@ -74,6 +76,11 @@ def wants_help(arguments: Iterable[str]) -> bool:
     return any(argument in ("-h", "--help") for argument in arguments)
 
 
+def wants_search(arguments: Iterable[str]) -> bool:
+    """Whether the arguments ask for a search over settings."""
+    return any(argument == "--search" or argument.startswith("--search=") for argument in arguments)
+
+
 def help_text(stage: str) -> str:
     """The help of a stage's command, made of the comments of its recipe (and so never out of step with it)."""
     path = RECIPES / f"{stage}.yaml"
@@ -87,11 +94,16 @@ def help_text(stage: str) -> str:
     comment: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         setting = re.match(r"(?:# )?(\w+):(?: (.*))?$", line)
-        if setting:
+        if line == "search:":
+            lines += ["  --search N, --search_metric NAME (not set)", *(f"      {text}" for text in comment)]
+            comment = []
+        elif setting:
             value = (setting[2] or "").strip()
             lines += [f"  --{setting[1]} ({'not set, e.g. ' if line.startswith('#') else ''}{value})"]
             lines += [f"      {text}" for text in comment]
             comment = []
+        elif re.match(r"  \w+: ", line):
+            lines.append(f"        {line.strip()}")
         elif line.startswith("#"):
             comment.append(line.removeprefix("#").strip())
         elif comment:
@@ -117,17 +129,20 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
         (ParleyArguments, config_class, ModelConfig), prog=f"alignment.{stage}", allow_abbrev=False, add_help=False
     )
     known = {action.dest for action in parser._actions}
-    config, flags = _split(list(arguments), RECIPES / f"{stage}.yaml")
-    settings = _load(config)
-    flag_names = [match[1].replace("-", "_") for flag in flags if (match := re.match(r"--([A-Za-z][\w-]*)", flag))]
+    config, flags = split(list(arguments), stage)
+    settings = load(config)
+    searched = settings.pop("search", None)  # for `--search`; what it means is checked there
+    for name in searched if isinstance(searched, dict) else ():
+        _check_name(str(name), known, f"{config}: unknown name {name!r} under search")
+    named = flag_names(flags)
     for name in settings:
         _check_name(name, known, f"{config}: unknown key {name!r}")
-    for name in flag_names:
+    for name in named:
         _check_name(name, known | {"no_" + name for name in known}, f"Unknown flag --{name}")
     nothing = {name: None for name, value in settings.items() if value is None}
     parser.set_defaults(**{"use_peft": True, "report_to": "none", **machine_defaults, **nothing})
     # The recipe becomes flags in front of the user's, so that one parser checks the types of both, and the last wins.
-    told = [token for name, value in settings.items() if value is not None for token in _flag(name, value)]
+    told = [token for name, value in settings.items() if value is not None for token in as_flag(name, value)]
     try:
         *parts, rest = parser.parse_args_into_dataclasses(
             [*told, *flags], return_remaining_strings=True, look_for_args_file=False
@@ -138,7 +153,7 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
         raise BadInput(f"Unexpected argument {rest[0]!r}; settings are given as --NAME VALUE.")
     given = {
         name: getattr(part, name)
-        for name in sorted({*settings, *(name.removeprefix("no_") for name in flag_names)})
+        for name in sorted({*settings, *(name.removeprefix("no_") for name in named)})
         for part in parts
         if any(name == known_field.name for known_field in dataclasses.fields(part))
     }
@@ -170,8 +185,14 @@ def _check_name(name: str, known: Iterable[str], complaint: str) -> None:
         raise BadInput(f"{complaint}.{nearest(name, known)}")
 
 
-def _split(arguments: list[str], default: Path) -> tuple[Path, list[str]]:
-    config = default
+def flag_names(flags: Iterable[str]) -> list[str]:
+    """The names among the words of a command line."""
+    return [match[1].replace("-", "_") for flag in flags if (match := re.match(r"--([A-Za-z][\w-]*)", flag))]
+
+
+def split(arguments: list[str], stage: str) -> tuple[Path, list[str]]:
+    """The recipe that a command line names (else the stage's own), and its other words."""
+    config = RECIPES / f"{stage}.yaml"
     flags: list[str] = []
     waiting = iter(arguments)
     for argument in waiting:
@@ -187,7 +208,8 @@ def _split(arguments: list[str], default: Path) -> tuple[Path, list[str]]:
     return config, flags
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> dict[str, Any]:
+    """What a recipe says. Raises `BadInput` when it is none."""
     import yaml
 
     try:
@@ -201,7 +223,8 @@ def _load(path: Path) -> dict[str, Any]:
     return {str(name): value for name, value in settings.items()}
 
 
-def _flag(name: str, value: Any) -> list[str]:
+def as_flag(name: str, value: Any) -> list[str]:
+    """A setting as the words of a command line."""
     import json
 
     if isinstance(value, bool):

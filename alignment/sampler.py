@@ -1,5 +1,10 @@
-"""The order in which rows are trained: like lengths together, shuffled, the same after a resumption."""
+"""The order in which rows are trained: like lengths together, shuffled, the same after a resumption.
 
+Rows' weights act here: a row is drawn as often as its weight says, so that they mean the same in every stage,
+whatever its loss.
+"""
+
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -9,27 +14,74 @@ import torch
 _POOL = 8
 
 
+class Draws:
+    """Which rows one epoch trains, in random order: a function of seed and epoch alone.
+
+    Without weights, or with equal ones, each row once. Else an epoch has as many draws as the weights sum to
+    (rounded, at least one), and a row is drawn in proportion to its weight, rounded up or down by chance: 0.25 in
+    every fourth epoch on average, 3 three times in each, 0 never.
+
+    Raises `ValueError` when no weight is above zero, or when there are not as many weights as rows.
+    """
+
+    def __init__(self, rows: int, seed: int, weights: Sequence[float] | None = None) -> None:
+        self.rows, self.seed, self.count = rows, seed, rows
+        self.weights: list[float] | None = None
+        if weights is not None and len(weights) != rows:
+            raise ValueError(f"{len(weights)} weights for {rows} rows")
+        if weights and not max(weights) > 0:
+            raise ValueError("no row has a weight above zero")
+        if weights and len(set(weights)) > 1:
+            total = sum(weights)
+            self.count = max(1, round(total))
+            self.weights = [weight * self.count / total for weight in weights]
+
+    def generator(self, epoch: int) -> torch.Generator:
+        """The epoch's source of chance. Nothing global is drawn from: a resumed run would find that elsewhere."""
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+
+    def draw(self, generator: torch.Generator) -> list[int]:
+        """The rows of one epoch."""
+        shuffled: list[int] = torch.randperm(self.rows, generator=generator).tolist()
+        if self.weights is None:
+            return shuffled
+        # Systematic sampling: the rows lie end to end, as long as their weights, and at whole steps from a random
+        # start there are marks. A row is drawn for each mark on it.
+        start = float(torch.rand(1, generator=generator, dtype=torch.float64))
+        drawn: list[int] = []
+        reached = 0.0
+        for index in shuffled:
+            reached += self.weights[index]
+            while start + len(drawn) < reached and len(drawn) < self.count:
+                drawn.append(index)
+        if len(drawn) < self.count:  # the last mark, lost to rounding
+            drawn.append(next(index for index in reversed(shuffled) if self.weights[index] > 0))
+        return [drawn[at] for at in torch.randperm(len(drawn), generator=generator).tolist()]
+
+
 class LengthGrouped(torch.utils.data.Sampler[int]):
     """Indices for one epoch, so that each optimizer step gets rows of like length.
 
     transformers' own grouping draws from the global random state, which a resumed run does not have at the start of
     its epoch. Here the order is a function of seed and epoch. `batch` is the number of rows of one optimizer step,
     over all devices and accumulation steps: how it is cut into smaller batches does not change who is in it.
+    `weights` are those of `Draws`.
     """
 
-    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
-        self.lengths, self.batch, self.seed, self.epoch = list(lengths), batch, seed, 0
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int, weights: Sequence[float] | None = None) -> None:
+        self.lengths, self.batch, self.epoch = list(lengths), batch, 0
+        self.draws = Draws(len(self.lengths), seed, weights)
 
     def set_epoch(self, epoch: int) -> None:
         """The trainer says which epoch is next."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return self.draws.count
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(len(self.lengths), generator=generator).tolist()
+        generator = self.draws.generator(self.epoch)
+        order = self.draws.draw(generator)
         pool = self.batch * _POOL
         batches: list[list[int]] = []
         for start in range(0, len(order), pool):
@@ -42,3 +94,49 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
             yield from full[at]
         for batch in short:
             yield from batch
+
+
+class Packs(torch.utils.data.Sampler[list[int]]):
+    """Lists of rows for one epoch; the rows of a list are trained as one sequence of at most `room` tokens.
+
+    Each epoch draws its rows (`weights` are those of `Draws`) and packs them anew, the longest first, each into the
+    fullest pack that still has room (best fit decreasing). A trainer counts its steps once, so every epoch gets as
+    many packs as the first: where weights make the draws differ, a pack is divided or a little overfull.
+    """
+
+    def __init__(self, lengths: Sequence[int], room: int, seed: int, weights: Sequence[float] | None = None) -> None:
+        self.lengths, self.room, self.epoch = list(lengths), room, 0
+        self.draws = Draws(len(self.lengths), seed, weights)
+        self._count = len(self._packed(self.draws.draw(self.draws.generator(0)), None))
+
+    def set_epoch(self, epoch: int) -> None:
+        """The trainer says which epoch is next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = self.draws.generator(self.epoch)
+        packs = self._packed(self.draws.draw(generator), self._count)
+        for at in torch.randperm(len(packs), generator=generator).tolist():
+            yield packs[at]
+
+    def _packed(self, rows: list[int], limit: int | None) -> list[list[int]]:
+        packs: list[list[int]] = []
+        spaces: list[tuple[int, int]] = []  # what is left in which pack, the fullest first
+        for row in sorted(rows, key=lambda index: -self.lengths[index]):
+            at = bisect_left(spaces, (self.lengths[row], -1))
+            if at < len(spaces):
+                space, pack = spaces.pop(at)
+            elif limit is None or len(packs) < limit:
+                space, pack = self.room, len(packs)
+                packs.append([])
+            else:
+                space, pack = spaces.pop()
+            packs[pack].append(row)
+            insort(spaces, (space - self.lengths[row], pack))
+        while limit is not None and len(packs) < limit:
+            most = max(packs, key=len)
+            packs.append([most.pop() for _ in range(len(most) // 2)])
+        return packs

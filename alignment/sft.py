@@ -6,7 +6,7 @@ python -m alignment.sft --config alignment/recipes/sft.yaml --dataset_name rows.
 import sys
 from collections.abc import Sequence
 
-from alignment.recipe import help_text, wants_help
+from alignment.recipe import help_text, wants_help, wants_search
 from data.errors import run
 
 
@@ -16,14 +16,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if wants_help(arguments):
         print(help_text("sft"))
         return 0
+    if wants_search(arguments):
+        from alignment.search import search
 
-    from trl import SFTConfig
+        return search("sft", main, arguments)
 
     from alignment.preflight import show_trained
+    from alignment.settings import SftSettings
     from alignment.stage import begin, finish, load_policy, train, training_arguments
     from alignment.trainers import Sft
 
-    with begin("sft", "demonstration", arguments, SFTConfig) as stage:
+    with begin("sft", "demonstration", arguments, SftSettings) as stage:
         if stage.run.done:
             return 0
         examples = stage.rows.train.examples
@@ -38,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             processing_class=stage.tokenizer,
             peft_config=lora,
         )
+        trainer.row_weights = stage.rows.train.weights
         finish(stage, trainer, train(stage, trainer))
     return 0
 

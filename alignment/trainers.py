@@ -4,13 +4,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 import trl.trainer.utils
 from transformers import Trainer
 from transformers.trainer import rotate_checkpoints
-from trl import DPOTrainer, SFTTrainer
+from trl import DPOTrainer, KTOTrainer, SFTTrainer
 
+from alignment.collating import Mismatched, PackedRows
+from alignment.packed import leave_out_padding
 from alignment.prepare import longest_sequence
-from alignment.sampler import LengthGrouped
+from alignment.sampler import LengthGrouped, Packs
+from data.home import private_dir
 
 # TRL's fused head scores the trained positions only on devices with Triton, and everywhere else every position, for
 # the sake of accelerators that compile for each shape. A CPU does not: with a vocabulary of 49,152 and 40 % of the
@@ -22,6 +26,10 @@ trl.trainer.utils._use_triton = lambda _device: True
 class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
     """Checkpoints appear complete or not at all; rows of like length share a batch in a repeatable order."""
 
+    # The weights of the training rows, in their order; None: all the same. (No column of the rows: trainers drop
+    # those that they do not know.)
+    row_weights: list[float] | None = None
+    train_dataset: Any
     _staging: Path | None = None
 
     def _get_output_dir(self, trial: Any) -> str:
@@ -52,24 +60,69 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
             best_model_checkpoint=self.state.best_model_checkpoint,
         )
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGrouped:
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[Any]:
         rows = train_dataset if train_dataset is not None else self.train_dataset
         step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return LengthGrouped([longest_sequence(row) for row in rows], step, self.args.seed)
+        return LengthGrouped([longest_sequence(row) for row in rows], step, self.args.seed, self.row_weights)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """No card in a run folder: the manifest says what ran."""
 
 
-class Sft(Careful, SFTTrainer):  # type: ignore[misc]
-    """Supervised fine-tuning on rows with `input_ids` and `labels`."""
+class Tokenwise(Careful):
+    """A trainer on rows that Parley encoded, whose loss is made of single tokens' log-probabilities."""
 
-
-class Dpo(Careful, DPOTrainer):  # type: ignore[misc]
-    """Direct preference optimization on rows with `prompt_ids`, `chosen_ids` and `rejected_ids`."""
+    def __init__(self, *, args: Any, **kwargs: Any) -> None:
+        # TRL's own padding_free is switched off in DPO and unknown in KTO; ours is below TRL's call of the model.
+        padding_free, args.padding_free = getattr(args, "padding_free", False), False
+        super().__init__(args=args, **kwargs)
+        if padding_free:
+            for model in (self.model, getattr(self, "ref_model", None)):
+                if model is not None:
+                    model = self.accelerator.unwrap_model(model)
+                    leave_out_padding(model.get_base_model() if hasattr(model, "peft_config") else model)
 
     def _prepare_dataset(self, dataset: Any, *_args: Any, **_kwargs: Any) -> Any:
         return dataset  # TRL's own preparation knows no encoded rows
+
+
+class Sft(Tokenwise, SFTTrainer):  # type: ignore[misc]
+    """Supervised fine-tuning on rows with `input_ids` and `labels`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.args.packing:
+            self.train_dataset = PackedRows(self.train_dataset)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[Any]:
+        if not self.args.packing:
+            return super()._get_train_sampler(train_dataset)
+        packed = train_dataset if train_dataset is not None else self.train_dataset
+        lengths = [len(row["input_ids"]) for row in packed.rows]
+        return Packs(lengths, self.args.max_length, self.args.seed, self.row_weights)
+
+
+class Kto(Tokenwise, KTOTrainer):  # type: ignore[misc]
+    """Kahneman-Tversky optimization on rows with `prompt_ids`, `completion_ids` and `label`."""
+
+    def __init__(self, *, args: Any, processing_class: Any, **kwargs: Any) -> None:
+        # TRL pairs each prompt with a neighbour's answer once, in the order of the file. Here each batch does so
+        # itself, since batches are shuffled.
+        collator = Mismatched(processing_class.pad_token_id, args.max_length)
+        super().__init__(args=args, processing_class=processing_class, data_collator=collator, **kwargs)
+
+
+class Dpo(Tokenwise, DPOTrainer):  # type: ignore[misc]
+    """Direct preference optimization on rows with `prompt_ids`, `chosen_ids` and `rejected_ids`."""
+
+    def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
+        """TRL's pass of the reference over all rows, kept in the run folder.
+
+        For rows in memory TRL's file would lie in a folder of its own for each process, where only the first writes.
+        """
+        folder = private_dir(Path(self.args.output_dir))
+        dataset._get_cache_file_path = lambda fingerprint: str(folder / f"reference-{name}-{fingerprint}.arrow")
+        return super()._precompute_ref_logps(dataset, name, batch_size)
 
     def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
         """TRL's loss; while evaluating, also how often the policy finds the chosen answer likelier, per token.

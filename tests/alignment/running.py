@@ -1,12 +1,10 @@
 """Runs a stage's command on a tiny base, in this process."""
 
+import importlib
 import json
 from pathlib import Path
 
 from safetensors.torch import load_file
-
-import alignment.dpo
-import alignment.sft
 
 QUICK = {
     "num_train_epochs": 2,
@@ -23,11 +21,13 @@ QUICK = {
 }
 
 
-def command(stage: str, base: Path | str, rows: Path, out: Path, **flags: object) -> list[str]:
-    """The flags of a run; a value of None leaves a flag out, a list repeats it."""
+def command(stage: str, base: Path | str, rows: Path | list[Path | str], out: Path, **flags: object) -> list[str]:
+    """The flags of a run; a value of None leaves a flag out, a list gives it several values."""
     settings = {"model_name_or_path": base, "dataset_name": rows, "output_dir": out, **QUICK, **flags}
     if stage == "dpo" and "precompute_ref_log_probs" not in flags:
         settings["precompute_ref_log_probs"] = "true"
+    if stage == "ppo":  # has lengths of its own for prompt and answer
+        settings = {name: value for name, value in settings.items() if name != "max_length" or name in flags}
     words: list[str] = []
     for name, value in settings.items():
         if value is not None:
@@ -35,9 +35,9 @@ def command(stage: str, base: Path | str, rows: Path, out: Path, **flags: object
     return words
 
 
-def train(stage: str, base: Path | str, rows: Path, out: Path, **flags: object) -> dict:
+def train(stage: str, base: Path | str, rows: Path | list[Path | str], out: Path, **flags: object) -> dict:
     """Run a stage; returns its manifest."""
-    main = {"sft": alignment.sft.main, "dpo": alignment.dpo.main}[stage]
+    main = importlib.import_module(f"alignment.{stage}").main
     assert main(command(stage, base, rows, out, **flags)) == 0
     return manifest(out)
 

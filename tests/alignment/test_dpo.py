@@ -2,22 +2,29 @@
 
 import json
 import math
+import re
 
 import pytest
 import torch
 
 from alignment import models
 from alignment.models import load_model
-from alignment.preflight import check_reference, zero_ratio_loss
+from alignment.preflight import DPO_LOSSES, check_reference, zero_ratio_loss
 from alignment.scoring import completion_logprobs
-from data.errors import ParleyError
+from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.running import losses, metrics, train, weights
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    return tiny.write(tmp_path_factory.mktemp("rows") / "rows.jsonl", tiny.preferences(16))
+    """Sixteen preferences, every fourth of them in Chinese."""
+    pairs = tiny.preferences(16)
+    for number in range(0, 16, 4):
+        pairs[number]["prompt"] = [{"role": "user", "content": f"蕨类植物{number}怎么浇水?"}]
+        pairs[number]["chosen"] = [{"role": "assistant", "content": "少量多次。谢谢。"}]
+        pairs[number]["rejected"] = [{"role": "assistant", "content": "不。"}]
+    return tiny.write(tmp_path_factory.mktemp("rows") / "rows.jsonl", pairs)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +67,16 @@ def test_a_continued_adapter_has_itself_as_reference_and_applies_to_the_base(
     precompute, bases, tuned, rows, tmp_path
 ):
     out = tmp_path / "out"
-    told = train("dpo", tuned, rows, out, precompute_ref_log_probs=precompute, beta=0.5, eval_fraction=0.25)
+    told = train(
+        "dpo",
+        tuned,
+        rows,
+        out,
+        precompute_ref_log_probs=precompute,
+        beta=0.5,
+        eval_fraction=0.25,
+        per_device_eval_batch_size=16,  # TRL's mean is one of batches
+    )
     assert losses(out)[0] == pytest.approx(math.log(2), abs=1e-4)
     # Only the trained adapter is saved, it names the base, and it is another than the one it started from.
     assert {path.name for path in (out / "adapter").iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
@@ -93,16 +109,39 @@ def _margin(base, start, end, path, told, *, beta):
     return beta * sum(c - r for c, r in zip(*ratios, strict=True)) / len(held_out)
 
 
+LOG2 = math.log(2)
+EXO = -LOG2 - (math.log(0.9) + math.log(0.1)) / 2
+STARTS = {
+    "sigmoid": LOG2,
+    "hinge": 1.0,
+    "ipo": 25.0,
+    "exo_pair": EXO,
+    "nca_pair": 2 * LOG2,
+    "robust": LOG2,
+    "bco_pair": 2 * LOG2,
+    "sppo_hard": 50.0,
+    "aot": LOG2,
+    "aot_unpaired": LOG2,
+    "apo_zero": 1.0,
+    "apo_down": 1.0,
+    "discopop": (LOG2 + 1) / 2,
+    "sigmoid_norm": LOG2,
+    "sft": None,
+}
+
+
+def test_every_loss_of_trl_is_known():
+    import inspect
+
+    from trl import DPOTrainer
+
+    branches = set(re.findall(r'loss_type == "(\w+)"', inspect.getsource(DPOTrainer._compute_loss)))
+    assert branches == set(STARTS) == set(DPO_LOSSES)
+
+
 @pytest.mark.parametrize(
     ("loss", "weights_", "expected"),
-    [
-        (["sigmoid"], None, math.log(2)),
-        (["hinge"], None, 1.0),
-        (["ipo"], None, 25.0),
-        (["robust"], None, math.log(2)),
-        (["apo_zero"], None, 1.0),
-        (["sigmoid", "hinge"], [0.5, 2.0], math.log(2) / 2 + 2),
-    ],
+    [*(([loss], None, start) for loss, start in STARTS.items()), (["sigmoid", "hinge"], [0.5, 2.0], LOG2 / 2 + 2)],
 )
 def test_each_loss_starts_where_it_must(loss, weights_, expected, bases, rows, tmp_path):
     train(
@@ -113,11 +152,31 @@ def test_each_loss_starts_where_it_must(loss, weights_, expected, bases, rows, t
         loss_type=loss,
         loss_weights=weights_,
         label_smoothing=0.1,
+        precompute_ref_log_probs="false",
         max_steps=1,
         eval_fraction=0,
     )
-    assert losses(tmp_path / "out")[0] == pytest.approx(expected, rel=1e-4)
-    assert zero_ratio_loss(loss, weights_ or [1.0], 0.1, 0.1) == pytest.approx(expected)
+    first = losses(tmp_path / "out")[0]
+    if expected is None:
+        assert math.isfinite(first)
+        assert zero_ratio_loss(loss, [1.0], 0.1, 0.1) is None
+    else:
+        assert first == pytest.approx(expected, rel=1e-4)
+        assert zero_ratio_loss(loss, weights_ or [1.0], 0.1, 0.1) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ({"loss_type": "sigmod"}, r"'sigmod' is no DPO loss.*mean 'sigmoid'\?"),
+        ({"loss_type": "robust"}, "robust with label_smoothing 0 is the plain sigmoid loss"),
+        ({"loss_type": "robust", "label_smoothing": 0.5}, r"between 0 and 0\.5, not 0\.5"),
+        ({"loss_type": "exo_pair"}, "exo_pair takes the logarithm of label_smoothing"),
+    ],
+)
+def test_a_loss_that_cannot_be_meant_is_refused(flags, sentence, bases, rows, tmp_path):
+    with pytest.raises(BadInput, match=sentence):
+        train("dpo", bases["qwen"], rows, tmp_path / "out", **flags)
 
 
 def test_losses_that_depend_on_the_rows_have_no_fixed_start():

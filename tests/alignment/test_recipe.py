@@ -14,21 +14,21 @@ MACHINE = {"use_cpu": True, "bf16": False, "activation_checkpointing": False}
 
 
 def reading(arguments, stage="sft"):
-    from trl import DPOConfig, SFTConfig
+    from alignment.settings import DpoSettings, KtoSettings, SftSettings
 
-    return read(stage, arguments, {"sft": SFTConfig, "dpo": DPOConfig}[stage], MACHINE)
+    return read(stage, arguments, {"sft": SftSettings, "dpo": DpoSettings, "kto": KtoSettings}[stage], MACHINE)
 
 
-@pytest.mark.parametrize("stage", ["sft", "dpo"])
+@pytest.mark.parametrize("stage", ["sft", "dpo", "kto"])
 def test_shipped_recipes_are_read(stage):
     recipe = reading(TOLD, stage)
     assert recipe.model.model_name_or_path == "smollm2-135m"
     assert recipe.model.use_peft
     assert recipe.training.report_to == []
-    assert recipe.given["dataset_name"] == "rows.jsonl"
+    assert recipe.given["dataset_name"] == ["rows.jsonl"]
 
 
-@pytest.mark.parametrize("stage", ["sft", "dpo"])
+@pytest.mark.parametrize("stage", ["sft", "dpo", "kto"])
 def test_every_commented_setting_of_a_recipe_is_known(stage, tmp_path):
     lines = (RECIPES / f"{stage}.yaml").read_text().splitlines()
     settings = [
@@ -90,7 +90,7 @@ def test_a_missing_recipe_is_said():
         reading(["--config", "nowhere.yaml", *TOLD])
 
 
-@pytest.mark.parametrize("stage", ["sft", "dpo"])
+@pytest.mark.parametrize("stage", ["sft", "dpo", "kto"])
 def test_help_comes_without_the_training_stack(stage):
     code = (
         "import sys, runpy\n"
