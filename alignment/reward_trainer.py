@@ -1,0 +1,123 @@
+"""TRL's RewardTrainer on rows that Parley encoded, and the model that it starts from. The loss is TRL's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from trl import RewardConfig, RewardTrainer
+
+from alignment.models import check_vocabulary
+from alignment.prepare import preference
+from alignment.reward_model import load_scorer, padded
+from alignment.stage import Stage
+from alignment.trainers import Careful
+from data.errors import BadInput
+from data.rows import Row
+
+_COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
+
+
+@dataclass
+class RewardSettings(RewardConfig):  # type: ignore[misc]  # TRL has no types
+    """TRL's settings, and one of Parley's."""
+
+    ties_name: str | None = field(
+        default=None,
+        metadata={"help": "Preferences whose order says nothing (ties): never trained on, only measured."},
+    )
+
+
+def graded_preference(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any] | str:
+    """The columns of a preference with its margin: by how much, in log-odds, the chosen answer should lead.
+
+    Touvron et al., "Llama 2", 2023, section 3.2.2. A row without a grade has the margin 0.
+    """
+    columns = preference(tokenizer, control, row)
+    return columns if isinstance(columns, str) else {**columns, "margin": float(row.extra.get("margin") or 0.0)}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Makes a batch: all chosen conversations, then all rejected ones, as TRL's loss expects them."""
+
+    pad: int
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """`input_ids` and `attention_mask` of shape (2 x rows, longest), `margin` of shape (rows,)."""
+        sequences = [[*row["prompt_ids"], *row[side]] for side in ("chosen_ids", "rejected_ids") for row in rows]
+        ids, mask = padded(sequences, self.pad)
+        margins = torch.tensor([row["margin"] for row in rows], dtype=torch.float32)
+        return {"input_ids": ids, "attention_mask": mask, "margin": margins}
+
+
+class Reward(Careful, RewardTrainer):  # type: ignore[misc]
+    """A reward model on rows with `prompt_ids`, `chosen_ids`, `rejected_ids` and `margin`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, data_collator=Pairs(kwargs["processing_class"].pad_token_id), **kwargs)
+
+    def _prepare_dataset(self, dataset: Any, *_args: Any, **_kwargs: Any) -> Any:
+        return dataset  # TRL's own preparation knows no encoded rows
+
+    def _set_signature_columns_if_needed(self) -> None:
+        self._signature_columns = [*_COLUMNS, "margin"]
+
+
+def load_start(stage: Stage) -> tuple[Any, Any]:
+    """The model to train, with a new score head, and the LoRA configuration of a new adapter (None for a given one).
+
+    An adapter, SFT's say, is where the reward model's own adapter starts from; a reward model's folder brings its
+    head too. Either way the result applies to the base itself.
+    """
+    from trl import get_peft_config, get_quantization_config
+
+    settings, training = stage.recipe.model, stage.recipe.training
+    if not stage.peft:
+        raise BadInput(
+            "use_peft: a reward model is an adapter with a score head on the frozen base, so that PPO's critic can "
+            "share that base. Leave it on."
+        )
+    dtype = settings.dtype
+    if "dtype" not in stage.recipe.given and stage.machine.device == "cuda" and stage.machine.bf16:
+        dtype = "bfloat16"
+    options: dict[str, Any] = {}
+    if settings.attn_implementation is not None:
+        options["attn_implementation"] = settings.attn_implementation
+    if (quantization := get_quantization_config(settings)) is not None:
+        quantization.llm_int8_skip_modules = ["score"]  # the head is trained, so it cannot be quantised
+        options["quantization_config"] = quantization
+    model = load_scorer(stage.source.base, dtype=dtype, seed=training.seed, **options)
+    check_vocabulary(model, stage.tokenizer)
+    if stage.source.adapter is not None:
+        return _continued(model, stage), None
+    config = get_peft_config(settings)
+    config.task_type = "SEQ_CLS"
+    config.modules_to_save = ["score"]
+    config.target_modules = config.target_modules or "all-linear"  # PEFT leaves the score head out of these
+    # GPT-2 keeps its linear layers transposed.
+    config.fan_in_fan_out = any(type(module).__name__ == "Conv1D" for module in model.modules())
+    return model, config
+
+
+def _continued(scorer: Any, stage: Stage) -> Any:
+    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    from alignment.reward_model import HEAD, WEIGHTS
+
+    folder = stage.source.adapter
+    assert folder is not None
+    config = LoraConfig.from_pretrained(str(folder))
+    config.task_type, config.modules_to_save, config.inference_mode = "SEQ_CLS", ["score"], False
+    model = get_peft_model(scorer, config)
+    state = load_file(str(folder / WEIGHTS))
+    found = set_peft_model_state_dict(model, state)
+    missing = [name for name in found.missing_keys if "lora_" in name]
+    if missing or found.unexpected_keys:
+        wrong = (missing or found.unexpected_keys)[0]
+        raise BadInput(f"The adapter in {folder} does not fit {stage.source.base.name}: {wrong} has no counterpart.")
+    stage.console.print(
+        f"The adapter starts as the one in {folder}" + (", its score head too." if HEAD in state else ".")
+    )
+    return model

@@ -1,0 +1,328 @@
+"""The reward stage on tiny bases: trained, saved, loaded again, the same everywhere."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import alignment.reward
+from alignment import models, reward_model
+from alignment.reward_model import HEAD, critic_parts, load_reward_model, load_scorer
+from alignment.tokens import control_strings, encode_answer
+from data.errors import BadInput
+from tests.alignment import tiny
+from tests.alignment.running import command, losses, manifest, weights
+
+ROWS = 24
+PROMPT = [{"role": "user", "content": "How do I water fern 3?"}]
+ANSWERS = ["Little and often.", "No.", "Never in water. I am fine.", "你好"]
+
+
+def pairs(count=ROWS):
+    """Preferences that a tiny model can learn: the kind answer is chosen; one row in four is graded."""
+    rows = tiny.preferences(count)
+    for number, row in enumerate(rows):
+        if number % 4 == 0:
+            row["margin"] = 0.5
+    return rows
+
+
+def train(base, rows, out, **flags):
+    flags = {"eval_fraction": 0.25, "num_train_epochs": 4, "save_steps": 0.5, **flags}
+    assert alignment.reward.main(command("reward", base, rows, out, **flags)) == 0
+    return manifest(out)
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    return {family: tiny.build(family, tmp_path_factory.mktemp(family)) for family in tiny.EVERY_FAMILY}
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    return tiny.write(tmp_path_factory.mktemp("rows") / "rows.jsonl", pairs())
+
+
+@pytest.fixture(scope="module")
+def ties(tmp_path_factory):
+    made = [{**row, "rejected": [{"role": "assistant", "content": "Little and often!"}]} for row in pairs(6)]
+    return tiny.write(tmp_path_factory.mktemp("ties") / "ties.jsonl", made)
+
+
+@pytest.fixture(scope="module")
+def trained(bases, rows, ties, tmp_path_factory):
+    """A run for every family."""
+    runs = {}
+    for family in tiny.EVERY_FAMILY:
+        runs[family] = tmp_path_factory.mktemp("runs") / family
+        train(bases[family], rows, runs[family], ties_name=ties)
+    return runs
+
+
+@pytest.mark.parametrize("family", tiny.EVERY_FAMILY)
+def test_it_learns_and_reports_what_it_is_worth(family, trained):
+    out = trained[family]
+    figures = manifest(out)["figures"]
+    assert losses(out)[-1] < losses(out)[0]
+    held_out = figures["held_out"]
+    assert held_out["accuracy"]["mean"] == 1.0
+    assert held_out["mean_margin"] > 0
+    assert figures["eval_after"]["loss"] < figures["eval_before"]["loss"]
+    assert sum(one["pairs"] for one in held_out["calibration"]["bins"]) == held_out["pairs"] >= 4
+    assert held_out["ties"]["pairs"] == 6
+    assert held_out["ties"]["mean_margin"] < held_out["mean_margin"]
+    assert manifest(out)["recipe"]["center_rewards_coefficient"] == 0.01
+    facts = json.loads((out / "reward" / "reward.json").read_text())
+    assert facts["accuracy"] == held_out["accuracy"]
+    assert facts["length_accuracy"] == held_out["lengths"]["accuracy"]
+    assert facts["calibration"] == held_out["calibration"]
+    assert facts["std"] > 0
+    picture = out / "rewards.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("family", tiny.EVERY_FAMILY)
+def test_a_fresh_load_scores_as_the_saved_tensors_say(family, trained, bases):
+    folder = trained[family] / "reward"
+    assert {path.name for path in folder.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "reward.json",
+    }
+    loaded = load_reward_model(folder)
+    scores = loaded.score([PROMPT] * len(ANSWERS), ANSWERS)
+    # Another way to the same numbers, without PEFT, padding or batches: LoRA merged by hand into the causal model,
+    # the head at the last position.
+    expected = by_hand(bases[family], folder)
+    assert scores == pytest.approx(expected, abs=1e-4)
+    assert loaded.score([PROMPT], [ANSWERS[0]]) == pytest.approx(scores[:1], abs=1e-5)
+    assert loaded.score([PROMPT], [ANSWERS[0]], bf16=True) == pytest.approx(scores[:1], abs=0.1)
+    assert len({round(score, 3) for score in scores}) == len(scores)
+
+
+def by_hand(base, folder):
+    state, config, head, _ = critic_parts(folder)
+    model = models.load_model(str(base), dtype=torch.float32)
+    for name, down in state.items():
+        if name.endswith("lora_A.weight"):
+            module = model.get_submodule(name.removeprefix("base_model.model.").removesuffix(".lora_A.weight"))
+            delta = state[name.replace("lora_A", "lora_B")] @ down * (config.lora_alpha / config.r)
+            with torch.no_grad():
+                module.weight += delta.T if config.fan_in_fan_out else delta
+    tokenizer = models.load_tokenizer(str(base))
+    scores = []
+    for answer in ANSWERS:
+        coded = encode_answer(tokenizer, PROMPT, answer, control_strings(tokenizer))
+        ids = torch.tensor([[*coded.prompt, *coded.answer]])
+        with torch.no_grad():
+            hidden = model.base_model(ids).last_hidden_state[0, -1]
+        scores.append(float(head[0] @ hidden))
+    return scores
+
+
+def test_another_process_scores_the_same(trained):
+    folder = trained["llama"] / "reward"
+    script = (
+        "import json, sys\nfrom pathlib import Path\nfrom alignment.reward_model import load_reward_model\n"
+        "prompt, answers = json.loads(sys.argv[2])\n"
+        "print(json.dumps(load_reward_model(Path(sys.argv[1])).score([prompt] * len(answers), answers)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder), json.dumps([PROMPT, ANSWERS])],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    there = json.loads(done.stdout.splitlines()[-1])
+    here = load_reward_model(folder).score([PROMPT] * len(ANSWERS), ANSWERS)
+    assert there == pytest.approx(here, abs=1e-4)
+
+
+def test_the_end_of_turn_is_found_by_position_though_it_is_the_padding(trained):
+    loaded = load_reward_model(trained["llama"] / "reward")
+    assert loaded.tokenizer.pad_token_id == loaded.tokenizer.eos_token_id
+    ids = [
+        [*coded.prompt, *coded.answer]
+        for coded in (
+            encode_answer(loaded.tokenizer, PROMPT, answer, control_strings(loaded.tokenizer)) for answer in ANSWERS
+        )
+    ]
+    assert all(sequence[-1] == loaded.tokenizer.eos_token_id for sequence in ids)
+    together = loaded.score_ids(ids, batch_tokens=10_000)
+    assert together == pytest.approx([loaded.score_ids([sequence])[0] for sequence in ids], abs=1e-5)
+    cut = loaded.score_ids([sequence[:-1] for sequence in ids])
+    assert all(abs(one - other) > 1e-4 for one, other in zip(together, cut, strict=True))
+
+
+def test_the_head_is_repeatable_trained_and_saved(trained, bases):
+    base = models.locate(str(bases["qwen"]))
+    first, again, other = (load_scorer(base, seed=seed).score.weight.detach() for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.std() == pytest.approx(1 / math.sqrt(33), rel=0.5)
+    saved = weights(trained["qwen"] / "reward")
+    assert saved[HEAD].shape == first.shape
+    assert (saved[HEAD] - first).abs().max() > 1e-3
+    assert any("lora_B" in name and tensor.abs().max() > 0 for name, tensor in saved.items())
+    state, config, head, facts = critic_parts(trained["qwen"] / "reward")
+    assert torch.equal(head, saved[HEAD])
+    assert HEAD not in state
+    assert {**state, HEAD: head}.keys() == saved.keys()
+    assert config.r == 4
+    assert facts["base"] == base.name
+
+
+def test_the_first_loss_is_log_two_while_all_scores_are_equal(bases, rows, tmp_path, monkeypatch):
+    def zero(*args, **kwargs):
+        scorer = load_scorer(*args, **kwargs)
+        torch.nn.init.zeros_(scorer.score.weight)
+        return scorer
+
+    monkeypatch.setattr("alignment.reward_trainer.load_scorer", zero)
+    plain = tiny.write(tmp_path / "plain.jsonl", tiny.preferences(8))
+    train(bases["gpt2"], plain, tmp_path / "out", max_steps=1)
+    assert losses(tmp_path / "out")[0] == pytest.approx(math.log(2), abs=1e-6)
+    # A margin is asked for on top: the loss is then -log sigmoid(0 - margin).
+    graded = tiny.write(tmp_path / "graded.jsonl", [{**row, "margin": 1.5} for row in tiny.preferences(8)])
+    train(bases["gpt2"], graded, tmp_path / "graded", max_steps=1)
+    assert losses(tmp_path / "graded")[0] == pytest.approx(math.log1p(math.exp(1.5)), abs=1e-6)
+
+
+def test_how_a_step_is_cut_into_batches_does_not_matter(bases, rows, tmp_path):
+    runs = []
+    for batch, steps in ((8, 1), (1, 8)):
+        out = tmp_path / f"{batch}x{steps}"
+        train(
+            bases["llama"],
+            rows,
+            out,
+            per_device_train_batch_size=batch,
+            gradient_accumulation_steps=steps,
+            max_steps=2,
+            learning_rate=1e-3,
+        )
+        runs.append((losses(out), weights(out / "reward")))
+    assert runs[0][0] == pytest.approx(runs[1][0], abs=1e-5)
+    for name, tensor in runs[0][1].items():
+        torch.testing.assert_close(tensor, runs[1][1][name], atol=1e-4, rtol=1e-3)
+
+
+def test_a_killed_run_ends_as_if_nothing_had_happened(trained, bases, rows, ties, tmp_path, monkeypatch):
+    from alignment.reward_trainer import Reward
+
+    class Killed(BaseException):
+        pass
+
+    saved = Reward._save_checkpoint
+
+    def save_and_die(self, model, trial):
+        saved(self, model, trial)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reward, "_save_checkpoint", save_and_die)
+        with pytest.raises(Killed):
+            train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
+    told = train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
+    whole = trained["llama"]
+    assert told["figures"]["resumed_from_step"] > 0
+    assert losses(tmp_path / "out") == pytest.approx(losses(whole), abs=1e-6)
+    resumed, uninterrupted = weights(tmp_path / "out" / "reward"), weights(whole / "reward")
+    for name, tensor in uninterrupted.items():
+        torch.testing.assert_close(resumed[name], tensor, atol=1e-6, rtol=1e-5)
+    assert told["figures"]["held_out"] == manifest(whole)["figures"]["held_out"]
+
+
+def test_an_adapter_is_where_it_starts_from(trained, bases, rows, tmp_path):
+    """A reward model is continued with its head: the first step starts at its scores."""
+    start = trained["gpt2"] / "reward"
+    told = train(start, rows, tmp_path / "out", max_steps=1, learning_rate=1e-9)
+    assert told["figures"]["held_out"]["accuracy"]["mean"] == 1.0
+    before, after = weights(start), weights(tmp_path / "out" / "reward")
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, atol=1e-6, rtol=0)
+    assert load_reward_model(tmp_path / "out" / "reward").base == str(bases["gpt2"])
+
+
+def test_a_folder_that_is_no_reward_model_is_refused(trained, bases, tmp_path):
+    with pytest.raises(BadInput, match=r"not a reward model: it has no reward\.json"):
+        load_reward_model(bases["llama"])
+    with pytest.raises(BadInput, match=r"Did you mean .*reward"):
+        load_reward_model(trained["llama"])
+    with pytest.raises(BadInput, match="not a reward model"):
+        critic_parts(tmp_path)
+    headless = tmp_path / "headless"
+    copy(trained["llama"] / "reward", headless)
+    state = weights(headless)
+    state.pop(HEAD)
+    from safetensors.torch import save_file
+
+    save_file(state, headless / "adapter_model.safetensors")
+    for load in (load_reward_model, critic_parts):
+        with pytest.raises(BadInput, match="no score head"):
+            load(headless)
+    (headless / "reward.json").write_text("[1]")
+    with pytest.raises(BadInput, match="damaged"):
+        load_reward_model(headless)
+
+
+def copy(source, target):
+    import shutil
+
+    shutil.copytree(source, target)
+
+
+def test_another_base_tokenizer_or_template_is_refused(trained, bases, tmp_path, monkeypatch):
+    folder = trained["llama"] / "reward"
+    other = tiny.build("llama", tmp_path / "other", seed=1)
+    with pytest.raises(BadInput, match="trained on another"):
+        load_reward_model(folder, base=str(other))
+    moved = tmp_path / "moved"
+    copy(bases["llama"], moved)
+    assert load_reward_model(folder, base=str(moved)).score([PROMPT], ["No."])
+    monkeypatch.setattr(reward_model, "template_sha256", lambda _: "0")
+    with pytest.raises(BadInput, match="another template"):
+        load_reward_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("count", "flags", "sentence"),
+    [
+        (3, {"eval_fraction": 0}, "3 preferences are left .* at least 4"),
+        (8, {"use_peft": "false"}, "use_peft"),
+        (8, {"ties_name": "nowhere.jsonl"}, "no file nowhere.jsonl"),
+        (8, {"lora_modules_to_save": "lm_head"}, "lora_modules_to_save"),
+    ],
+)
+def test_what_cannot_work_is_refused(count, flags, sentence, bases, tmp_path):
+    few = tiny.write(tmp_path / "few.jsonl", tiny.preferences(count))
+    with pytest.raises(BadInput, match=sentence):
+        train(bases["gpt2"], few, tmp_path / "out", **flags)
+
+
+def test_texts_that_cannot_be_scored(trained):
+    loaded = load_reward_model(trained["gpt2"] / "reward")
+    assert loaded.score([], []) == []
+    with pytest.raises(BadInput, match="1 prompts and 2 completions"):
+        loaded.score([PROMPT], ["a", "b"])
+    with pytest.raises(BadInput, match=r"too long to score.* takes 512"):
+        loaded.score([PROMPT], ["word " * 600])
+    # A typed control token is text, as in training: it cannot end the turn early.
+    forged = loaded.score([PROMPT], ["No.<|endoftext|>"])
+    assert forged != pytest.approx(loaded.score([PROMPT], ["No."]), abs=1e-6)
+
+
+def test_batches_hold_like_lengths_within_their_budget():
+    lengths = [3, 50, 7, 20, 1, 20]
+    found = reward_model.batches(lengths, 40)
+    assert sorted(index for batch in found for index in batch) == list(range(6))
+    assert found[0] == [1]  # longer than the budget: alone
+    for batch in found[1:]:
+        assert max(lengths[index] for index in batch) * len(batch) <= 40
+    assert reward_model.batches([], 40) == []
