@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alignment.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids
+from alignment.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids, render
 from data import bases
-from data.chat import load_template
+from data.chat import Message, load_template
 from data.errors import BadInput, nearest, run
 from data.home import file_sha256
 
@@ -102,8 +102,9 @@ def load_tokenizer(base: Base | str) -> Any:
     """The tokenizer of a base with the template that trainer and engine share. No token is ever added.
 
     A base that knows ChatML's tokens gets our ChatML (its own adds a default system prompt), another keeps its own
-    template, and one without any gets a template made of the end-of-text token that it has. Padding is the base's
-    own token, else end-of-text: harmless, because masks come from positions.
+    template (with `fold.jinja` in front if it refuses a system message or two turns of one role in a row), and one
+    without any gets a template made of the end-of-text token that it has. Padding is the base's own token, else
+    end-of-text: harmless, because masks come from positions.
     """
     from transformers import AutoTokenizer
 
@@ -125,10 +126,53 @@ def load_tokenizer(base: Base | str) -> Any:
         if tokenizer.eos_token is None:
             raise BadInput(f"{found.name} has neither a chat template nor an end-of-text token to make one of.")
         tokenizer.chat_template = load_template("eos")
+    else:
+        tokenizer.chat_template = _accepting(tokenizer, found.name)
+        _name_end_of_turn(tokenizer)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "right"
     return tokenizer
+
+
+def _accepting(tokenizer: Any, name: str) -> str:
+    """The base's own template, with ours in front where it takes less than a conversation here may hold.
+
+    As a template, not as code: whatever engine renders it folds as the trainer did.
+    """
+    own = str(tokenizer.chat_template)
+    if _accepts(tokenizer):
+        return own
+    tokenizer.chat_template = load_template("fold") + own
+    if _accepts(tokenizer):
+        return str(tokenizer.chat_template)
+    raise BadInput(
+        f"The chat template of {name} renders no plain conversation of system, user and assistant. Give its "
+        "tokenizer_config.json another chat_template, or take another base."
+    )
+
+
+def _accepts(tokenizer: Any) -> bool:
+    roles = ("system", "user", "user", "assistant", "user", "assistant")
+    messages = [Message(role=role, content=f"Parley{at}") for at, role in enumerate(roles)]
+    try:
+        text = render(tokenizer, messages)
+    except BadInput:
+        return False
+    # A template may leave earlier answers out (reasoning), but nothing that somebody said.
+    return all(message["content"] in text for message in messages if message["role"] != "assistant")
+
+
+def _name_end_of_turn(tokenizer: Any) -> None:
+    """Make the token that ends an answer in the template the tokenizer's end: Gemma's names its end-of-text there.
+
+    Whoever generates stops at it, and PPO asks for it.
+    """
+    answer = [Message(role="user", content="Hello"), Message(role="assistant", content="Parley")]
+    behind = render(tokenizer, answer).rpartition("Parley")[2].lstrip()
+    ends = [token for token in tokenizer.get_added_vocab() if token.strip() and behind.startswith(token)]
+    if ends and "eos_token" not in tokenizer.chat_template:
+        tokenizer.eos_token = max(ends, key=len)
 
 
 def load_base(base: Base | str, *, dtype: Any = "auto", **options: Any) -> Any:

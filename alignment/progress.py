@@ -2,6 +2,8 @@
 
 # ruff: noqa: ARG002  # transformers calls back with more than is needed
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -69,3 +71,21 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         if self.progress:
             self.progress.stop()
             self.progress = None
+
+
+class Before(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+    """Takes the held-out metrics of the evaluation before the first step, and the time when that was over.
+
+    It is part of the trainer's own loop: a model evaluated before it was prepared for training counts as prepared,
+    and several processes would then each train a model of their own without a word.
+    """
+
+    def __init__(self, keep: Callable[[dict[str, Any]], None]) -> None:
+        self.keep = keep
+        self.over = time.monotonic()
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Keep what was found at step 0."""
+        if state.global_step == 0:
+            self.keep(dict(kwargs["metrics"]))
+            self.over = time.monotonic()

@@ -4,6 +4,8 @@ manifest.json     what ran on what: written when the run starts ("running") and 
 metrics.jsonl     one line per logging step      loss.png   the same as a picture
 trained_tokens.txt    three rows as the model sees them, what is trained marked
 checkpoints/      complete ones only             adapter/ or model/     the result
+
+Where several processes train together, process 0 alone writes here; the others hold a copy of the manifest.
 """
 
 import hashlib
@@ -21,6 +23,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from alignment import ranks
 from data.errors import BadInput
 from data.home import private_dir, write_atomic
 
@@ -32,10 +35,11 @@ _FREE = {"output_dir", "logging_steps", "save_steps", "save_strategy", "save_tot
 
 @dataclass
 class RunFolder:
-    """An open run. `manifest` is what `manifest.json` holds."""
+    """An open run. `manifest` is what `manifest.json` holds; `writes`: whether this process writes the files."""
 
     path: Path
     manifest: dict[str, Any]
+    writes: bool = True
 
     @property
     def done(self) -> bool:
@@ -55,6 +59,10 @@ class RunFolder:
     def note(self, **facts: Any) -> None:
         """Add facts to the manifest and write it."""
         self.manifest.update(facts)
+        if self.writes:
+            self._write()
+
+    def _write(self) -> None:
         write_atomic(self.path / "manifest.json", json.dumps(self.manifest, ensure_ascii=False, indent=2) + "\n")
 
     def note_figures(self, **figures: Any) -> None:
@@ -62,15 +70,21 @@ class RunFolder:
         self.note(figures={**self.manifest["figures"], **figures})
 
     def finish(self, name: str, save: Callable[[Path], None], **figures: Any) -> Path:
-        """Put the result in place under `name` in one step, mark the run as done, and drop its checkpoints."""
+        """Put the result in place under `name` in one step, mark the run as done, and drop its checkpoints.
+
+        `save` is called by the process that writes only; what needs all of them must be gathered before.
+        """
         target, staging = self.path / name, self.path / f".{name}"
-        shutil.rmtree(staging, ignore_errors=True)
-        save(private_dir(staging))
-        shutil.rmtree(target, ignore_errors=True)
-        staging.rename(target)
         self.manifest["figures"].update(figures)
-        self.note(status="done", finished_at=_now(), result=name)
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        with ranks.together():
+            if self.writes:
+                shutil.rmtree(staging, ignore_errors=True)
+                save(private_dir(staging))
+                shutil.rmtree(target, ignore_errors=True)
+                staging.rename(target)
+            self.note(status="done", finished_at=_now(), result=name)
+            if self.writes:
+                shutil.rmtree(self.checkpoints, ignore_errors=True)
         return target
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -80,6 +94,8 @@ class RunFolder:
 
     def log(self, entry: dict[str, Any]) -> None:
         """Append one line of metrics."""
+        if not self.writes:
+            return
         descriptor = os.open(self.path / "metrics.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -87,7 +103,7 @@ class RunFolder:
     def forget_metrics_after(self, step: int) -> None:
         """Drop what was logged behind the checkpoint that a resumed run starts from."""
         path = self.path / "metrics.jsonl"
-        if path.exists():
+        if self.writes and path.exists():
             kept = [entry for entry in self._readable_metrics() if entry["step"] <= step]
             write_atomic(path, "".join(json.dumps(entry) + "\n" for entry in kept))
 
@@ -104,21 +120,31 @@ def open_run(path: Path, stage: str, given: dict[str, Any], facts: dict[str, Any
     """Open a run folder: a new one, or one to resume because settings and data are the same.
 
     `given` are the settings, `facts` what else decides the result (hashes of data and base). Raises `BadInput` when
-    the folder holds something else, and when another process is at work in it.
+    the folder holds something else, and when another process is at work in it. Every process of one job opens it;
+    process 0 holds the lock for all.
     """
     identity = {"stage": stage, "recipe": {key: given[key] for key in sorted(given) if key not in _FREE}, **facts}
     identity = json.loads(json.dumps(identity, default=str))
     fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    private_dir(path)
     lock = FileLock(path / ".lock")
+    run: RunFolder | None = None
+    try:
+        with ranks.together():
+            if ranks.is_main():
+                _acquire(lock, path)
+                run = _open(path, identity, fingerprint)
+        manifest = ranks.shared(run.manifest if run else None)
+        yield run or RunFolder(path, manifest, writes=False)
+    finally:
+        lock.release()
+
+
+def _acquire(lock: FileLock, path: Path) -> None:
+    private_dir(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:
         raise BadInput(f"Another process is training in {path}. Wait for it, or name another --output_dir.") from None
-    try:
-        yield _open(path, identity, fingerprint)
-    finally:
-        lock.release()
 
 
 def _open(path: Path, identity: dict[str, Any], fingerprint: str) -> RunFolder:

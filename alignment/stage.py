@@ -3,19 +3,20 @@
 import dataclasses
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from alignment import models, plots
+from alignment import models, plots, ranks
 from alignment.machine import Machine, choose_gpu, peak_memory, this_machine
 from alignment.models import Source
 from alignment.prepare import Encoder, Prepared, prepare
-from alignment.progress import Watch
+from alignment.progress import Before, Watch
 from alignment.quiet import quiet
 from alignment.recipe import Recipe, read
 from alignment.run_folder import RunFolder, open_run
@@ -33,11 +34,16 @@ class Stage:
     rows: Prepared
     run: RunFolder
     console: Console
+    observer: Any = None  # a further callback for the trainer
 
     @property
     def peft(self) -> bool:
         """Whether an adapter is trained, not the whole model."""
         return bool(self.recipe.model.use_peft or self.source.adapter)
+
+
+# Who else watches the training of this context: given the stage, a callback for its trainer. A search sets it.
+OBSERVER: ContextVar[Callable[[Stage], Any] | None] = ContextVar("OBSERVER", default=None)
 
 
 @contextmanager
@@ -46,33 +52,37 @@ def begin(
 ) -> Iterator[Stage]:
     """Read settings and rows, open the run folder, say what will run. Everything that can be wrong is wrong here."""
     quiet()
-    console = Console(highlight=False)
+    console = Console(highlight=False, quiet=not ranks.is_main())
     machine = this_machine()
     if sentence := choose_gpu(machine.gpus, os.environ):
         console.print(sentence)
         machine = dataclasses.replace(machine, gpus=1)
     recipe = read(stage, arguments, config_class, machine.defaults())
-    source = models.resolve(recipe.model.model_name_or_path, allow_download=recipe.parley.allow_download)
-    tokenizer = models.load_tokenizer(source.base)
-    rows = prepare(
-        kind,
-        tokenizer,
-        str(recipe.parley.dataset_name),
-        recipe.parley.eval_dataset_name,
-        encoder=encoder,
-        eval_fraction=recipe.parley.eval_fraction,
-        max_length=recipe.training.max_length,
-        max_dropped=recipe.parley.max_dropped,
-    )
-    facts = {
-        "data": rows.facts(),
-        "base": source.base.name,
-        "base_sha256": models.base_sha256(source.base),
-        "adapter_sha256": models.adapter_sha256(source.adapter) if source.adapter else None,
-        "tokenizer_sha256": models.tokenizer_sha256(tokenizer),
-        "template_sha256": template_sha256(tokenizer.chat_template),
-        "seed": recipe.training.seed,
-    }
+    _ = recipe.training.device  # under a launcher this joins the other processes
+    with ranks.together():
+        with ranks.main_first():
+            source = models.resolve(recipe.model.model_name_or_path, allow_download=recipe.parley.allow_download)
+        tokenizer = models.load_tokenizer(source.base)
+        rows = prepare(
+            kind,
+            tokenizer,
+            recipe.parley.dataset_name or [],
+            recipe.parley.eval_dataset_name,
+            encoder=encoder,
+            eval_fraction=recipe.parley.eval_fraction,
+            max_length=recipe.training.max_length,
+            max_dropped=recipe.parley.max_dropped,
+        )
+        facts = {
+            "data": rows.facts(),
+            "base": source.base.name,
+            "base_sha256": models.base_sha256(source.base),
+            "adapter_sha256": models.adapter_sha256(source.adapter) if source.adapter else None,
+            "tokenizer_sha256": models.tokenizer_sha256(tokenizer),
+            "template_sha256": template_sha256(tokenizer.chat_template),
+            "seed": recipe.training.seed,
+            "processes": ranks.count(),
+        }
     given = {name: value for name, value in recipe.given.items() if not name.endswith("dataset_name")}
     with open_run(recipe.output_dir, stage, given, facts) as run:
         ready = Stage(recipe, machine, source, tokenizer, rows, run, console)
@@ -81,6 +91,8 @@ def begin(
         else:
             run.note(machine=machine.facts(), precision="bf16" if recipe.training.bf16 else "float32")
             _announce(ready)
+        if make := OBSERVER.get():
+            ready = dataclasses.replace(ready, observer=make(ready))
         yield ready
 
 
@@ -132,29 +144,24 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
     run, started = stage.run, time.monotonic()
     name_base(trainer.model, stage.source)
     trainer.remove_callback(PrinterCallback)
-    checkpoint = run.last_checkpoint()
+    checkpoint = ranks.shared(run.last_checkpoint())
     run.forget_metrics_after(int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
-    watch = Watch(run, stage.console, stage.recipe.stage)
-
-    def evaluate() -> dict[str, float]:
-        if not stage.rows.held_out.examples:
-            return {}
-        return _held_out_figures(trainer.evaluate())
-
-    if "eval_before" not in run.manifest["figures"]:
-        before = evaluate()
-        run.log({"step": 0, **{f"eval_{name}": value for name, value in before.items()}})
-        run.note_figures(eval_before=before)
     if checkpoint:
         stage.console.print(f"Resuming from {checkpoint.name}.")
-    trainer.add_callback(watch)
-    training = time.monotonic()
+    held_out = bool(stage.rows.held_out.examples)
+    if not held_out:
+        run.note_figures(eval_before={})
+    trainer.args.eval_on_start = "eval_before" not in run.manifest["figures"]
+    baseline = Before(lambda metrics: run.note_figures(eval_before=_held_out_figures(metrics)))
+    watch = Watch(run, stage.console, stage.recipe.stage)
+    for callback in (baseline, watch, *([stage.observer] if stage.observer else [])):
+        trainer.add_callback(callback)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         watch.close()
-    training_seconds = time.monotonic() - training
-    after = evaluate()
+    training_seconds = time.monotonic() - baseline.over
+    after = _held_out_figures(trainer.evaluate()) if held_out else {}
     losses = [entry["loss"] for entry in run.metrics() if "loss" in entry]
     return {
         "first_loss": losses[0] if losses else None,
@@ -172,22 +179,36 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
 def finish(stage: Stage, trainer: Any, figures: dict[str, Any]) -> Path:
     """Save the adapter (or the model) and the pictures, and say how it went. Returns the result's folder."""
     model = trainer.accelerator.unwrap_model(trainer.model)
-    plots.plot_loss(
-        stage.run.metrics(), stage.run.path / "loss.png", f"{stage.recipe.stage} on {stage.source.base.name}"
-    )
+    weights = gathered_weights(trainer)
 
     def save(folder: Path) -> None:
+        plots.plot_loss(
+            stage.run.metrics(), stage.run.path / "loss.png", f"{stage.recipe.stage} on {stage.source.base.name}"
+        )
         if stage.peft:
             # Only the trained adapter: DPO's frozen copy `ref` is not part of what was learnt.
-            model.save_pretrained(folder, selected_adapters=["default"], save_embedding_layers=False)
+            model.save_pretrained(
+                folder, selected_adapters=["default"], save_embedding_layers=False, state_dict=weights
+            )
             (folder / "README.md").unlink(missing_ok=True)
         else:
-            model.save_pretrained(folder)
+            model.save_pretrained(folder, state_dict=weights)
             stage.tokenizer.save_pretrained(folder)
 
     result = stage.run.finish("adapter" if stage.peft else "model", save, **figures)
     _report(stage, result)
     return result
+
+
+def gathered_weights(trainer: Any) -> dict[str, Any] | None:
+    """The whole model's weights where they lie in pieces over the devices (FSDP, ZeRO-3), else None.
+
+    Every process must come here; the weights are whole on process 0.
+    """
+    kind = str(trainer.accelerator.distributed_type.value)
+    if kind not in ("FSDP", "DEEPSPEED"):
+        return None
+    return dict(trainer.accelerator.get_state_dict(trainer.model_wrapped))
 
 
 def name_base(model: Any, source: Source) -> None:
@@ -198,7 +219,18 @@ def name_base(model: Any, source: Source) -> None:
 
 
 def _held_out_figures(metrics: dict[str, float]) -> dict[str, float]:
-    wanted = ("loss", "mean_token_accuracy", "preference_accuracy", "rewards/accuracies", "rewards/margins")
+    wanted = (
+        "loss",
+        "mean_token_accuracy",
+        "accuracy",
+        "margin",
+        "preference_accuracy",
+        "rewards/accuracies",
+        "rewards/margins",
+        "reward",
+        "kl",
+        "length",
+    )
     found = {name: metrics[f"eval_{name}"] for name in wanted if f"eval_{name}" in metrics}
     return {name: round(float(value), 6) for name, value in found.items()}
 
@@ -219,6 +251,9 @@ def _announce(stage: Stage) -> None:
         stage.console.print(
             f"  {name}: {len(part)} rows, {part.tokens} tokens" + (f" ({dropped})" if dropped else "")
         )
+    for file in rows.parts if rows.mixed else ():
+        twice = f", {file.duplicates} of them in an earlier file too" if file.duplicates else ""
+        stage.console.print(f"  {file.path}: {file.rows} rows, weight {file.weight:g}{twice}")
 
 
 def _report(stage: Stage, result: Path) -> None:

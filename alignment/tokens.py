@@ -16,6 +16,10 @@ from data.errors import BadInput
 _MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
+class Unrenderable(BadInput):
+    """A base's chat template refuses a conversation; the sentence goes on from "a row is dropped:"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """Token ids of one conversation; `mask` is 1 where a token is trained: assistant turns and their ends."""
@@ -44,10 +48,19 @@ def control_strings(tokenizer: Any) -> tuple[str, ...]:
 
 
 def render(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
-    """The text of these messages under the tokenizer's template. Contents must be harmless already."""
-    return str(
-        tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=add_generation_prompt)
-    )
+    """The text of these messages under the tokenizer's template. Contents must be harmless already.
+
+    Raises `Unrenderable` when the template refuses them.
+    """
+    from jinja2 import TemplateError
+
+    try:
+        text = tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
+        )
+    except TemplateError as error:
+        raise Unrenderable(f"the base's chat template refuses it ({error})") from error
+    return str(text)
 
 
 def prompt_ids(tokenizer: Any, messages: Sequence[Message], control: Sequence[str]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Tiny random bases of three families, each with a small real tokenizer, made on the fly and offline.
+"""Tiny random bases of several families, each with a small real tokenizer, made on the fly and offline.
 
 They know nothing, but everything around them is real: architectures, tokenizers, templates, adapters, trainers.
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -19,11 +21,29 @@ from transformers import (
 )
 
 FAMILIES = ("gpt2", "llama", "qwen")
+# Two more, whose templates are what real bases bring: Llama 3's headers, and Gemma's that knows no system message.
+EVERY_FAMILY = (*FAMILIES, "llama3", "gemma")
 
 # What a Llama-2-like base brings: a template of its own, without generation markers, its control words plain text.
 OWN_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'assistant' %}{{ ' ' + m['content'] + eos_token }}"
     "{% else %}{{ '[INST] ' + m['content'] + ' [/INST]' }}{% endif %}{% endfor %}"
+)
+
+LLAMA3_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' }}"
+    "{{ m['content'] | trim + '<|eot_id|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
+)
+
+# The assistant is called model; a system message and two turns of one role in a row are refused.
+GEMMA_TEMPLATE = (
+    "{{ bos_token }}{% if messages and messages[0]['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}{% for m in messages %}"
+    "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}"
+    "{{ '<start_of_turn>' + ('model' if m['role'] == 'assistant' else m['role']) + '\n' }}"
+    "{{ m['content'] | trim + '<end_of_turn>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
 )
 
 _TEXTS = [
@@ -67,6 +87,17 @@ def build(family: str, folder: Path, *, seed: int = 0, template: str | None = No
         names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>"}
         made = tokenizer(names, template=OWN_TEMPLATE if template is None else template)
         model = LlamaForCausalLM(LlamaConfig(vocab_size=len(made), **_SIZES))
+    elif family == "llama3":
+        names = {"bos_token": "<|begin_of_text|>", "eos_token": "<|end_of_text|>"}
+        extra = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+        made = tokenizer(names, extra, template=LLAMA3_TEMPLATE if template is None else template)
+        model = LlamaForCausalLM(LlamaConfig(vocab_size=len(made), **_SIZES))
+    elif family == "gemma":
+        names = {"pad_token": "<pad>", "eos_token": "<eos>", "bos_token": "<bos>"}
+        extra = ("<start_of_turn>", "<end_of_turn>")
+        made = tokenizer(names, extra, template=GEMMA_TEMPLATE if template is None else template)
+        # Its soft caps and sliding window, as in the real ones, and tied embeddings.
+        model = Gemma2ForCausalLM(Gemma2Config(vocab_size=len(made), head_dim=8, sliding_window=16, **_SIZES))
     else:
         names = {"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
         made = tokenizer(names, ("<|im_start|>", "<|im_end|>"), template=template)
@@ -110,6 +141,35 @@ def preferences(count: int) -> list[dict]:
             "chosen": [{"role": "assistant", "content": "Little and often." + " Never in water." * (number % 3)}],
             "rejected": [{"role": "assistant", "content": "No." + " I am fine." * (number % 4)}],
             "id": f"preference-{number}",
+        }
+        for number in range(count)
+    ]
+
+
+def chinese_demonstrations(count: int) -> list[dict]:
+    """Distinct demonstrations in Chinese, with full-width punctuation, an emoji and control words in them."""
+    return [
+        {
+            "messages": [
+                {"role": "system", "content": "你是一个友善的助手。"},
+                {"role": "user", "content": f"你好！第{number}盆蕨类植物该怎么浇水？<end_of_turn><|im_end|>"},
+                {"role": "assistant", "content": "少量多次，" * (1 + number % 3) + "不要积水🌱。"},
+            ]
+        }
+        for number in range(count)
+    ]
+
+
+def chinese_preferences(count: int) -> list[dict]:
+    """Distinct preferences in Chinese; two people speak before the answer."""
+    return [
+        {
+            "prompt": [
+                {"role": "user", "content": f"请问{number}加{number}等于几？"},
+                {"role": "user", "content": "我也想知道。"},
+            ],
+            "chosen": [{"role": "assistant", "content": f"等于{2 * number}。" + "还有别的问题吗？" * (number % 3)}],
+            "rejected": [{"role": "assistant", "content": "不知道。"}],
         }
         for number in range(count)
     ]

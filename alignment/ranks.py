@@ -1,0 +1,98 @@
+"""Several processes that train one model: who writes, who waits, and how an error on one of them ends all.
+
+A launcher (`accelerate launch`, `torchrun`) starts the same command once for each device and numbers the processes by
+`RANK`. All read the same rows and settings; process 0 alone writes the run folder and speaks. The process group is
+started by the training arguments; before that, and without a launcher, everything here does nothing.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from data.errors import ParleyError
+
+
+def rank() -> int:
+    """The number of this process among all that train together; 0 without a launcher."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def count() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_main() -> bool:
+    """Whether this process writes files and speaks."""
+    return rank() == 0
+
+
+def _joined() -> bool:
+    """Whether there are others, and the process group that reaches them has been started."""
+    if count() == 1:
+        return False
+    import torch.distributed as group
+
+    return group.is_available() and group.is_initialized()
+
+
+def wait() -> None:
+    """Return when every process has come here."""
+    if _joined():
+        import torch.distributed as group
+
+        group.barrier()
+
+
+def shared(value: Any) -> Any:
+    """Process 0's value, on every process. It must be picklable; it never leaves the job."""
+    if not _joined():
+        return value
+    import torch.distributed as group
+
+    box = [value]
+    group.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Leave the block with every process or with none: when one fails, all stop, and the first that failed says why.
+
+    Without this the others would wait for the failed one until the group's timeout. The block itself must not wait
+    for others after a step that can fail on one process alone.
+    """
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as caught:
+        error = caught
+    if not _joined():
+        if error is not None:
+            raise error
+        return
+    import torch.distributed as group
+
+    codes: list[int | None] = [None] * count()
+    code = None if error is None else error.exit_code if isinstance(error, ParleyError) else 1
+    group.all_gather_object(codes, code)
+    failed = [number for number, found in enumerate(codes) if found is not None]
+    if error is not None and failed[0] == rank():
+        raise error
+    if failed:
+        time.sleep(1)  # a launcher ends all processes as soon as one is gone: let the first one speak
+        raise SystemExit(codes[failed[0]])
+
+
+@contextmanager
+def main_first() -> Iterator[None]:
+    """Let process 0 through the block before the others: it makes files that they then find."""
+    if not is_main():
+        wait()
+    try:
+        yield
+    finally:
+        if is_main():
+            wait()

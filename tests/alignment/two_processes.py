@@ -1,0 +1,84 @@
+"""What every process of `test_distributed` runs: tasks one after another, so that the libraries load only once.
+
+torchrun ... -m tests.alignment.two_processes PLAN.json
+
+The plan is a list of {"stage", "argv"} and perhaps
+    "other_argv"     what process 1 is told instead
+    "interrupt"      the step behind which every process raises
+    "crash"          the step behind which process 1 alone raises, and nothing here catches it
+PPO replays fixed answers instead of sampling.
+Each process writes how each task ended to PLAN.<rank>.json: the exit code, or the name and sentence of the exception.
+"""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import torch
+from transformers import TrainerCallback
+
+from alignment import models, ranks
+from alignment.stage import OBSERVER
+from alignment.tokens import control_strings, encode_answer
+
+
+class Interruption(TrainerCallback):
+    """Raises behind a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """The step is over."""
+        if state.global_step == self.step:
+            raise RuntimeError(f"interrupted at step {self.step}")
+
+
+def fixed_rollouts(base: str) -> dict:
+    """For PPO: an answer that follows from its prompt and the rollout's number, and a reward that follows from it."""
+    tokenizer = models.load_tokenizer(base)
+    control = control_strings(tokenizer)
+
+    def replay(prompts: list, number: int) -> list[list[int]]:
+        said = [f"Little{' and often' * ((len(str(prompt)) + number) % 3)}." for prompt in prompts]
+        return [
+            encode_answer(tokenizer, prompt, text, control).answer for prompt, text in zip(prompts, said, strict=True)
+        ]
+
+    def reward(prompts: list, completions: list, **_kwargs: object) -> list[float]:
+        pairs = zip(prompts, completions, strict=True)
+        return [len(answer[0]["content"]) / 10 + (len(str(prompt)) % 5) / 5 for prompt, answer in pairs]
+
+    return {"replay": replay, "reward": reward}
+
+
+def run(task: dict) -> object:
+    """One stage; what it returned, or how it ended."""
+    main = importlib.import_module(f"alignment.{task['stage']}").main
+    argv = task.get("other_argv", task["argv"]) if ranks.rank() else task["argv"]
+    crash = task.get("crash") if ranks.rank() else None
+    stop = task.get("interrupt") or crash
+    token = OBSERVER.set((lambda _stage: Interruption(stop)) if stop else None)
+    try:
+        return main(argv, **(fixed_rollouts(task["base"]) if task["stage"] == "ppo" else {}))
+    except (Exception, SystemExit) as error:
+        if crash:
+            raise
+        return f"{type(error).__name__}: {error}"
+    finally:
+        OBSERVER.reset(token)
+
+
+def main() -> None:
+    """Run the plan."""
+    torch.set_num_threads(1)
+    plan = Path(sys.argv[1])
+    ended = []
+    for task in json.loads(plan.read_text()):
+        ended.append(run(task))
+        plan.with_suffix(f".{ranks.rank()}.json").write_text(json.dumps(ended))
+
+
+if __name__ == "__main__":
+    main()
