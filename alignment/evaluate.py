@@ -1,7 +1,7 @@
 """`python -m alignment.evaluate`: compare two models on rows that neither was trained on.
 
-Three looks: how well each fits people's demonstrations (loss), how far each prefers the answers that people preferred
-(margins, from which the gate decides), and what each really answers, served as the bot serves it.
+Both answer held-out prompts as the bot would serve them; judges that people bear out, or people themselves, say whose
+answers are better; suites say what got worse; and the gate decides. `alignment.evaluation` puts it together.
 """
 
 import argparse
@@ -9,83 +9,38 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from data.chat import Message
+from alignment.scoring import Scores, gains, score
+from alignment.sources import Sample
+from alignment.subjects import Subject, subject
+from alignment.tables import best_table, sample_table, source_table, suite_table, table
 from data.errors import BadInput, run
 from data.rows import Row
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A model to look at: a base model, with an adapter on it or not. `name` is what tables call it.
+    from alignment.evaluation import EvaluationRows
 
-    `gguf` is the adapter as the embedded engine loads it; without one it is made when answers are asked for.
-    """
+__all__ = [
+    "Sample",
+    "Scores",
+    "Subject",
+    "answers",
+    "gains",
+    "pick_questions",
+    "sample_table",
+    "samples",
+    "score",
+    "subject",
+    "table",
+]
 
-    name: str
-    base: str
-    adapter: Path | None = None
-    gguf: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What one model makes of the held-out rows.
-
-    `margins` holds, a preference each, log p(chosen) - log p(rejected) in nats; `accuracy` is the share above zero
-    and `accuracy_per_token` the same with each log-probability divided by its tokens, which takes out the advantage
-    of short answers. `loss` is the mean negative log-probability of a demonstration's answer tokens, in nats.
-    """
-
-    margins: tuple[float, ...]
-    accuracy: float | None
-    accuracy_per_token: float | None
-    loss: float | None
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A held-out question with the answers of both models."""
-
-    question: str
-    before: str
-    after: str
-    row: str
-
-
-def score(subject: Subject, preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Scores:
-    """Load a model and measure it on held-out rows."""
-    from alignment.models import load_model, load_tokenizer
-    from alignment.scoring import completion_logprobs
-
-    tokenizer = load_tokenizer(subject.base)
-    model = load_model(subject.base, subject.adapter)
-    prompts: list[list[Message]] = [row.messages for row in preferences for _ in range(2)]
-    answers: list[str] = [row.data[part][0]["content"] for row in preferences for part in ("chosen", "rejected")]
-    pairs = len(answers)
-    prompts += [row.messages[:-1] for row in demonstrations]
-    answers += [row.messages[-1]["content"] for row in demonstrations]
-    scored = completion_logprobs(model, tokenizer, prompts, answers)
-    chosen, rejected, shown = scored[0:pairs:2], scored[1:pairs:2], scored[pairs:]
-    margins = tuple(good[0] - bad[0] for good, bad in zip(chosen, rejected, strict=True))
-    per_token = [good[0] / good[1] - bad[0] / bad[1] for good, bad in zip(chosen, rejected, strict=True)]
-    tokens = sum(count for _, count in shown)
-    return Scores(
-        margins=margins,
-        accuracy=_share_above_zero(margins),
-        accuracy_per_token=_share_above_zero(per_token),
-        loss=-sum(total for total, _ in shown) / tokens if tokens else None,
-        tokens=tokens,
-    )
-
-
-def gains(candidate: Scores, champion: Scores) -> list[float]:
-    """A preference each: by how many nats more the candidate prefers the chosen answer than the champion does."""
-    return [after - before for after, before in zip(candidate.margins, champion.margins, strict=True)]
+# Where suites' scores are kept, below the installation's folder.
+CACHE = Path("evaluations") / "suites.json"
 
 
 def pick_questions(rows: Sequence[Row], count: int) -> list[Row]:
@@ -120,113 +75,6 @@ def answers(subject: Subject, rows: Sequence[Row], *, seed: int = 0) -> list[str
                 return list(pool.map(lambda prompt: engine.answer(prompt, seed=seed), prompts))
 
 
-def _question(row: Row) -> str:
-    return next(message["content"] for message in row.messages if message["role"] == "user")
-
-
-def _share_above_zero(values: Sequence[float]) -> float | None:
-    return sum(value > 0 for value in values) / len(values) if values else None
-
-
-def subject(name: str, base: str, home: Path) -> Subject:
-    """The model that a command line means: a release's number (0: the base model) or an adapter's folder."""
-    from data.releases import BASE_RELEASE, Releases
-
-    if name.isdecimal():
-        number = int(name)
-        if number == BASE_RELEASE:
-            return Subject("base model", base)
-        release = Releases(home).get(number)
-        return Subject(f"release {number}", release.base, release.adapter, release.adapter_gguf)
-    if not (Path(name) / "adapter_config.json").is_file():
-        raise BadInput(f"{name} is neither a release's number nor the folder of an adapter.")
-    return Subject(name, base, Path(name))
-
-
-def table(champion: Scores, candidate: Scores, names: tuple[str, str]) -> Any:
-    """The figures of both models side by side, as a rich table."""
-    from rich.table import Table
-
-    lines: list[tuple[str, Callable[[Scores], float | None], str]] = [
-        ("loss on demonstrations (nats a token, lower is better)", lambda s: s.loss, ".3f"),
-        ("preferred answer more likely (share of pairs)", lambda s: s.accuracy, ".1%"),
-        ("the same, a token (takes out length)", lambda s: s.accuracy_per_token, ".1%"),
-        ("mean margin (nats a pair)", lambda s: sum(s.margins) / len(s.margins) if s.margins else None, "+.2f"),
-    ]
-    shown = Table("held-out rows", *names, title="Measured on rows that were never trained on")
-    for title, figure, form in lines:
-        cells = [figure(scores) for scores in (champion, candidate)]
-        shown.add_row(title, *(f"{cell:{form}}" if cell is not None else "-" for cell in cells))
-    share = _share_above_zero(gains(candidate, champion))
-    against = f"leans more to the preferred answer than {names[0]} (share of pairs)"
-    shown.add_row(against, "", f"{share:.1%}" if share is not None else "-")
-    return shown
-
-
-def sample_table(samples: Sequence[Sample], names: tuple[str, str]) -> Any:
-    """Questions with the answers before and after, as a rich table."""
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table("question", *names, title="Held-out questions, answered as served", show_lines=True, expand=True)
-    for sample in samples:
-        shown.add_row(*(Text(cell) for cell in (sample.question, sample.before, sample.after)))
-    return shown
-
-
-def main() -> int:
-    """Read the command line, score both models, print the figures."""
-    parser = argparse.ArgumentParser(
-        prog="python -m alignment.evaluate", description="Compare a candidate with the champion on held-out rows."
-    )
-    parser.add_argument(
-        "--candidate", required=True, metavar="N|DIR", help="a release's number or an adapter's folder"
-    )
-    parser.add_argument("--champion", metavar="N|DIR", help="the same; default: the release that serves now")
-    parser.add_argument("--base", default="smollm2-135m", help="the base of release 0 and of bare adapters")
-    parser.add_argument(
-        "--preferences", type=Path, metavar="ROWS.jsonl", help="default: the gate's fold of the store"
-    )
-    parser.add_argument("--demonstrations", type=Path, metavar="ROWS.jsonl", help="default: the same")
-    parser.add_argument(
-        "--questions", type=int, default=0, metavar="N", help="also show N questions answered by both"
-    )
-    parser.add_argument("--out", type=Path, metavar="FIGURES.json", help="also write the figures as JSON")
-    options = parser.parse_args()
-    from rich.console import Console
-
-    from alignment.gate import decide
-    from alignment.quiet import quiet
-    from data.home import home, write_atomic
-    from data.releases import Releases
-
-    quiet()
-    preferences, demonstrations = _rows(options.preferences, options.demonstrations)
-    champion = subject(options.champion or str(Releases(home()).champion()), options.base, home())
-    candidate = subject(options.candidate, options.base, home())
-    if champion.base != candidate.base:
-        raise BadInput(
-            f"{champion.name} belongs to the base model {champion.base}, {candidate.name} to {candidate.base}; their "
-            "log-probabilities cannot be compared."
-        )
-    before = score(champion, preferences, demonstrations)
-    after = score(candidate, preferences, demonstrations)
-    console = Console()
-    names = (champion.name, candidate.name)
-    console.print(table(before, after, names))
-    if options.questions:
-        console.print(
-            sample_table(samples(champion, candidate, [*preferences, *demonstrations], options.questions), names)
-        )
-    verdict = decide(gains(after, before))
-    for reason in verdict.reasons:
-        console.print(reason)
-    if options.out:
-        figures = {"champion": asdict(before), "candidate": asdict(after), "verdict": asdict(verdict)}
-        write_atomic(options.out, json.dumps(figures, indent=2) + "\n")
-    return 0 if verdict.promote else 1
-
-
 def samples(champion: Subject, candidate: Subject, rows: Sequence[Row], count: int) -> list[Sample]:
     """A few held-out questions, answered by both models with the same seed."""
     picked = pick_questions(rows, count)
@@ -234,29 +82,221 @@ def samples(champion: Subject, candidate: Subject, rows: Sequence[Row], count: i
     return [Sample(_question(row), b, a, row.id) for row, b, a in zip(picked, before, after, strict=True)]
 
 
-def _rows(preferences: Path | None, demonstrations: Path | None) -> tuple[list[Row], list[Row]]:
-    from data.rows import read_rows
+def _question(row: Row) -> str:
+    return next(message["content"] for message in row.messages if message["role"] == "user")
 
-    if preferences is None or demonstrations is None:
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m alignment.evaluate",
+        description="Compare a candidate with the champion on held-out rows. Exit code 0: the gate would promote it; "
+        "1: it would not; 2: bad input. Rows come from the store, or from files as soon as one is given. An LLM "
+        "judge is set by PARLEY_JUDGE_URL, PARLEY_JUDGE_MODEL and PARLEY_JUDGE_API_KEY; one on another machine needs "
+        "PARLEY_JUDGE_OUTSIDE=1, and sees only rows that say `outside_judge: true`.",
+    )
+    add = made.add_argument
+    add("--candidate", required=True, metavar="N|DIR", help="a release's number or an adapter's folder")
+    add("--champion", metavar="N|DIR", help="the same; default: the release that serves now")
+    add("--base", default="smollm2-135m", help="the base of release 0 and of bare adapters (default: %(default)s)")
+    add("--prompts", type=Path, metavar="ROWS.jsonl", help="rows to answer; default: those of the rows below")
+    add("--preferences", type=Path, metavar="ROWS.jsonl", help="held-out pairs of people (store: the gate's fold)")
+    add("--demonstrations", type=Path, metavar="ROWS.jsonl", help="held-out demonstrations (the same)")
+    add("--judge_pairs", type=Path, metavar="ROWS.jsonl", help="pairs that judges are checked on (the judge's fold)")
+    add("--judge_model", type=Path, metavar="DIR", help="a reward model as judge, trained on other rows than these")
+    add("--suites", default="all", metavar="A,B|all|none", help="what must not get worse (default: %(default)s)")
+    add(
+        "--suite_path", action="append", default=[], metavar="NAME=FILE", help="a local copy of a suite's public data"
+    )
+    add("--limit", type=int, metavar="N", help="answer at most N prompts; 0: none, compare log-probabilities only")
+    add("--max_tokens", type=int, default=256, metavar="N", help="of one answer (default: %(default)s)")
+    add("--seed", type=int, default=0, metavar="N", help="of the answers (default: %(default)s)")
+    add("--best_of", type=int, metavar="N", help="also show what the best of N answers by --judge_model would be")
+    add(
+        "--questions", type=int, default=0, metavar="N", help="also show N questions answered by both (on a terminal)"
+    )
+    add("--out", type=Path, metavar="FIGURES.json", help="also write the figures as JSON; they hold no texts")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the command line, evaluate, print the tables and what the gate makes of it."""
+    options = parser().parse_args(argv)
+    _check(options)
+    from rich.console import Console
+
+    from alignment.evaluation import Options, evaluate
+    from alignment.gate import decide
+    from alignment.llm_judge import judge_settings
+    from alignment.quiet import quiet
+    from data.home import home, write_atomic
+    from data.releases import Releases
+
+    suites = _suites(options.suites, options.suite_path)
+    llm_judge = judge_settings()
+    quiet()
+    champion = subject(options.champion or str(Releases(home()).champion()), options.base, home())
+    candidate = subject(options.candidate, options.base, home())
+    rows = _rows(options, champion, candidate)
+    console = Console()
+    shown: list[Sample] = []
+    evaluation = evaluate(
+        champion,
+        candidate,
+        rows,
+        Options(
+            suites=suites,
+            llm_judge=llm_judge,
+            max_tokens=options.max_tokens,
+            seed=options.seed,
+            cache=home() / CACHE,
+            look=shown.extend,
+            questions=options.questions,
+            console=console,
+        ),
+        _teller(console),
+    )
+    names = (champion.name, candidate.name)
+    console.print(table(*evaluation.scores, names))
+    console.print(source_table(evaluation))
+    for source in evaluation.sources:
+        console.print(source.sentence, markup=False, highlight=False)
+    if evaluation.suites:
+        console.print(suite_table(evaluation, names))
+    for note in evaluation.notes:
+        console.print(note, markup=False, highlight=False)
+    if options.questions:
+        _look(console, shown[: options.questions], names)
+    if options.best_of:
+        _best_of(console, options, candidate, rows)
+    decisive = evaluation.decisive
+    win = decisive.win if decisive else None
+    verdict = decide(
+        win.interval if win else None,
+        decisive.name if decisive else "nobody",
+        evaluation.suites,
+        prompts=win.prompts if win else None,
+    )
+    for reason in verdict.reasons:
+        console.print(reason, markup=False, highlight=False)
+    if options.out:
+        figures = {"champion": champion.name, "candidate": candidate.name, **asdict(evaluation)}
+        write_atomic(options.out, json.dumps({**figures, "verdict": asdict(verdict)}, indent=2) + "\n")
+    return 0 if verdict.promote else 1
+
+
+def _check(options: argparse.Namespace) -> None:
+    for name, least in (("limit", 0), ("max_tokens", 1), ("best_of", 2), ("questions", 0), ("seed", 0)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise BadInput(f"--{name} must be at least {least}.")
+    if options.best_of and options.judge_model is None:
+        raise BadInput("--best_of needs a reward model to choose by: name its folder with --judge_model.")
+    if options.out is not None and not options.out.absolute().parent.is_dir():  # hours later it would be too late
+        raise BadInput(f"--out {options.out}: there is no folder {options.out.absolute().parent}.")
+
+
+def _suites(names: str, given: Sequence[str]) -> list[Any]:
+    from alignment.suites import load_suites
+
+    paths = {}
+    for entry in given:
+        name, equals, path = entry.partition("=")
+        if not equals or not path:
+            raise BadInput(f"--suite_path {entry}: expected NAME=FILE, for example truthfulness=TruthfulQA.csv.")
+        paths[name] = Path(path)
+    if names == "none":
+        if paths:
+            raise BadInput("--suite_path names a file for a suite, but --suites none runs none.")
+        return []
+    wanted = None if names == "all" else [name.strip() for name in names.split(",") if name.strip()]
+    return load_suites(wanted, paths)
+
+
+def _rows(options: argparse.Namespace, champion: Subject, candidate: Subject) -> "EvaluationRows":
+    from dataclasses import replace
+
+    from alignment.evaluation import EvaluationRows
+    from data.prompts import prompts_of
+    from data.rows import content_id, read_rows
+
+    files = (options.prompts, options.preferences, options.demonstrations, options.judge_pairs)
+    if any(files):
+        good = read_rows(options.preferences, "preference") if options.preferences else []
+        shown = read_rows(options.demonstrations, "demonstration") if options.demonstrations else []
+        pairs = read_rows(options.judge_pairs, "preference") if options.judge_pairs else []
+        asked = read_rows(options.prompts) if options.prompts else [*good, *shown]
+        rows = EvaluationRows(asked, good, shown, pairs, options.judge_model)
+    else:
         import asyncio
 
-        stored = asyncio.run(_stored())
-    good = read_rows(preferences, "preference") if preferences else stored[0]
-    shown = read_rows(demonstrations, "demonstration") if demonstrations else stored[1]
-    return good, shown
+        rows = asyncio.run(_stored(_number(champion), _number(candidate)))
+    # Sorted by a hash of the content: the first N are a fair sample, and the same one each time.
+    prompts = sorted(prompts_of(rows.prompts), key=lambda row: content_id(row.data))
+    return replace(rows, prompts=prompts[: options.limit], judge_model=options.judge_model)
 
 
-async def _stored() -> tuple[list[Row], list[Row]]:
+def _number(found: Subject) -> int | None:
+    """A release's number; None for an adapter that is not released, which nobody can have met live."""
+    if found.name == "base model":
+        return 0
+    word, _, number = found.name.partition(" ")
+    return int(number) if word == "release" and number.isdecimal() else None
+
+
+async def _stored(champion: int | None, candidate: int | None) -> "EvaluationRows":
+    from alignment.evaluation import EvaluationRows
+    from alignment.winrate import Outcome
+    from data.comparisons import live
     from data.home import discord_permission, home
     from data.imports import collect_rows
     from data.store import Store
 
+    found = []
     store = await Store.open(home())
     try:
         collected = await collect_rows(store, discord_permission=discord_permission())
+        if champion is not None and candidate is not None and champion != candidate:
+            async with store.database.read() as session:
+                found = await live(session, champion, candidate)
     finally:
         await store.close()
-    return collected.of("preference", "gate"), collected.of("demonstration", "gate")
+    return EvaluationRows(
+        prompts=[row for kind in ("prompt", "preference", "demonstration") for row in collected.of(kind, "gate")],
+        preferences=collected.of("preference", "gate"),
+        demonstrations=collected.of("demonstration", "gate"),
+        judge_pairs=collected.of("preference", "judge"),
+        live=[Outcome(c.prompt, c.value, c.candidate_chars, c.champion_chars, c.rater) for c in found],
+    )
+
+
+def _teller(console: "Console") -> Callable[[str], None]:
+    return lambda sentence: console.print(sentence, style="dim", markup=False, highlight=False)
+
+
+def _look(console: "Console", shown: Sequence[Sample], names: tuple[str, str]) -> None:
+    """People's words are for eyes, not for a log."""
+    if console.is_terminal:
+        console.print(sample_table(shown, names))
+    else:
+        console.print("The questions are not shown: this is no terminal, and they are people's words.")
+
+
+def _best_of(console: "Console", options: argparse.Namespace, candidate: Subject, rows: "EvaluationRows") -> None:
+    from alignment.best_of import best_of
+    from alignment.judged_model import open_model
+
+    prompts = [row.messages for row in rows.prompts]
+    with open_model(candidate, lambda: None) as model:
+        drawn = best_of(
+            model, options.judge_model, prompts, options.best_of, max_tokens=options.max_tokens, seed=options.seed
+        )
+    found = [(prompt[-1]["content"], each) for prompt, each in zip(prompts, drawn, strict=True) if each is not None]
+    if not found:
+        console.print("There are no prompts to draw the best answer to.")
+        return
+    words = console.is_terminal and options.questions > 0
+    console.print(best_table([q for q, _ in found], [each for _, each in found], options.best_of, words=words))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,78 @@
-"""Log-probabilities of answers: what judging, comparing and exporting rest on."""
+"""Log-probabilities of answers, and what they say about held-out rows: what comparing and exporting rest on."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from alignment.tokens import EncodedAnswer, control_strings, encode_answer
 from data.chat import Message
+from data.rows import Row
+
+if TYPE_CHECKING:
+    from alignment.subjects import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one model makes of the held-out rows.
+
+    `margins` holds, a preference each, log p(chosen) - log p(rejected) in nats; `accuracy` is the share above zero
+    and `accuracy_per_token` the same with each log-probability divided by its tokens, which takes out the advantage
+    of short answers. `loss` is the mean negative log-probability of a demonstration's answer tokens, in nats.
+    """
+
+    margins: tuple[float, ...]
+    accuracy: float | None
+    accuracy_per_token: float | None
+    loss: float | None
+    tokens: int
+
+
+class Scorer(Protocol):
+    """A model that says how likely an answer is."""
+
+    def logprobs(self, prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> list[tuple[float, int]]:
+        """For each completion of its prompt: its log-probability in nats, end-of-turn included, and its tokens."""
+
+
+def score(subject: "Subject", preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Scores:
+    """Load a model and measure it on held-out rows."""
+    from alignment.models import load_model, load_tokenizer
+    from alignment.suites.model import LoadedModel
+
+    model = LoadedModel(load_model(subject.base, subject.adapter), load_tokenizer(subject.base))
+    return scores(model, preferences, demonstrations)
+
+
+def scores(model: Scorer, preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Scores:
+    """Measure a loaded model on held-out rows."""
+    prompts: list[list[Message]] = [row.messages for row in preferences for _ in range(2)]
+    answers: list[str] = [row.data[part][0]["content"] for row in preferences for part in ("chosen", "rejected")]
+    pairs = len(answers)
+    prompts += [row.messages[:-1] for row in demonstrations]
+    answers += [row.messages[-1]["content"] for row in demonstrations]
+    scored = model.logprobs(prompts, answers)
+    chosen, rejected, shown = scored[0:pairs:2], scored[1:pairs:2], scored[pairs:]
+    margins = tuple(good[0] - bad[0] for good, bad in zip(chosen, rejected, strict=True))
+    per_token = [good[0] / good[1] - bad[0] / bad[1] for good, bad in zip(chosen, rejected, strict=True)]
+    tokens = sum(count for _, count in shown)
+    return Scores(
+        margins=margins,
+        accuracy=share_above_zero(margins),
+        accuracy_per_token=share_above_zero(per_token),
+        loss=-sum(total for total, _ in shown) / tokens if tokens else None,
+        tokens=tokens,
+    )
+
+
+def gains(candidate: Scores, champion: Scores) -> list[float]:
+    """A preference each: by how many nats more the candidate prefers the chosen answer than the champion does."""
+    return [after - before for after, before in zip(candidate.margins, champion.margins, strict=True)]
+
+
+def share_above_zero(values: Sequence[float]) -> float | None:
+    """The share of values above zero; None of nothing."""
+    return sum(value > 0 for value in values) / len(values) if values else None
 
 
 def completion_logprobs(

@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +26,25 @@ SAMPLING: dict[str, Any] = {
 }
 
 
+class PromptRefused(ParleyError):
+    """The engine will not answer this prompt, whatever is tried; others are fine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said, and why it stopped: `stop` (it was done) or `length` (it was cut off)."""
+
+    text: str
+    finish_reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running engine. `url` ends in `/v1`."""
+    """A running engine. `url` ends in `/v1`. `answered` is called after each answer, to show progress."""
 
     url: str
     control: tuple[str, ...]
+    answered: Callable[[], None] | None = None
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Send JSON to a path below the server's root; the answer's JSON comes back."""
@@ -45,9 +61,28 @@ class Served:
             return json.load(response)
 
     def answer(self, messages: Sequence[Message], *, seed: int) -> str:
-        """The model's answer to a conversation, with serving's sampling and this seed."""
-        body = {**SAMPLING, "seed": seed, "messages": harmless_messages(messages, self.control)}
-        return str(self.post("/v1/chat/completions", body)["choices"][0]["message"]["content"]).strip()
+        """The text of the model's answer to a conversation, with serving's sampling and this seed."""
+        return self.complete(messages, seed=seed, max_tokens=SAMPLING["max_tokens"]).text
+
+    def complete(self, messages: Sequence[Message], *, seed: int, max_tokens: int) -> Answer:
+        """The model's answer to a conversation, with serving's sampling, this seed, and at most so many tokens.
+
+        Raises `PromptRefused` when the engine will not take the prompt, `ParleyError` when it breaks off.
+        """
+        messages = harmless_messages(messages, self.control)
+        body = {**SAMPLING, "max_tokens": max_tokens, "seed": seed, "messages": messages}
+        try:
+            choice = self.post("/v1/chat/completions", body)["choices"][0]
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == HTTPStatus.BAD_REQUEST:
+                raise PromptRefused("The engine does not take a prompt; it is longer than its context.") from None
+            raise ParleyError(f"The engine at {self.url} failed with status {error.code} on a prompt.") from None
+        except (OSError, HTTPException) as error:  # its text is the connection's, not the conversation's
+            raise ParleyError(f"The engine at {self.url} broke off while it answered: {error}") from error
+        if self.answered is not None:
+            self.answered()
+        return Answer(str(choice["message"]["content"] or "").strip(), str(choice["finish_reason"]))
 
 
 @contextmanager
