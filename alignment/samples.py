@@ -1,0 +1,63 @@
+"""What a rollout sampled, and a few of its answers in a private file for whoever wants to read what is learnt."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.home import write_atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_SHOWN = 4  # answers of each rollout that are kept
+
+
+@dataclass
+class Sampled:
+    """What was sampled, of all processes: conversations, texts, token ids; scores, shape (answers,), as rewarded."""
+
+    prompts: list[Any]
+    texts: list[str]
+    ids: list[list[int]]
+    answers: list[list[int]]
+    scores: Tensor
+    ended: Tensor
+    mask: Tensor
+
+
+def write_samples(path: Path, step: int, sampled: Sampled, kl: Sequence[float]) -> None:
+    """Append a rollout's first answers to a private file.
+
+    They are people's words and the model's, so no log has them, and they are removed where rows are (`*.jsonl`).
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        for row in range(min(_SHOWN, len(sampled.texts))):
+            entry = {
+                "step": step,
+                "prompt": sampled.prompts[row],
+                "completion": sampled.texts[row],
+                "reward": float(sampled.scores[row]),
+                "kl": kl[row],
+                "ended": bool(sampled.ended[row]),
+            }
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def forget_samples_after(path: Path, step: int) -> None:
+    """Drop the samples behind the checkpoint that a resumed run starts from."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] < step:
+                kept.append(line + "\n")
+        except json.JSONDecodeError:  # the line that a kill cut off
+            break
+    write_atomic(path, "".join(kept))

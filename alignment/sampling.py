@@ -1,0 +1,57 @@
+"""Sampling answers on a CPU: from a plain copy of the model with the policy's adapter added into its weights.
+
+An adapter costs hundreds of small products for each token, and mixed precision casts every weight anew for each. A
+copy without either samples several times faster. It differs from the policy by rounding only, and that does no harm:
+the log-probabilities that PPO works with are the policy's own, taken afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+
+class PlainCopy:
+    """A copy of a PEFT model's base, for sampling. Held in `dtype`; takes as much memory as the base does."""
+
+    def __init__(self, model: Any, dtype: torch.dtype) -> None:
+        base = model.get_base_model()
+        self.model = type(base)._from_config(base.config, dtype=dtype).eval()
+        self.model.requires_grad_(False)
+        own = {
+            name.replace(".base_layer.", "."): tensor
+            for name, tensor in base.state_dict().items()
+            if "lora_" not in name
+        }
+        self.model.load_state_dict(own, strict=False)
+        self.model.tie_weights()
+
+    @torch.no_grad()
+    def take(self, model: Any, adapter: str = "default") -> None:
+        """Take over the policy's weights as they stand."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        for name, layer in model.get_base_model().named_modules():
+            if isinstance(layer, BaseTunerLayer):
+                weight = layer.get_base_layer().weight + layer.get_delta_weight(adapter)
+                self.model.get_submodule(name).weight.copy_(weight)
+
+    @torch.no_grad()
+    def sample(
+        self, prompts: Sequence[Sequence[int]], config: Any, pad: int, stops: Sequence[int]
+    ) -> list[list[int]]:
+        """An answer's token ids to each prompt, up to and with its first stop token, or the longest allowed."""
+        longest = max(map(len, prompts))
+        ids = torch.full((len(prompts), longest), pad, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, prompt in enumerate(prompts):
+            ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
+            mask[row, longest - len(prompt) :] = 1
+        found = self.model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+        answers = []
+        for tokens in found[:, longest:].tolist():
+            end = next((at + 1 for at, token in enumerate(tokens) if token in stops), len(tokens))
+            answers.append(tokens[:end])
+        return answers

@@ -1,0 +1,352 @@
+"""PPO by its command on tiny bases: what it learns, what it saves, and that an interruption changes nothing."""
+
+import json
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from alignment import critic, models
+from alignment.ppo import main
+from alignment.ppo_settings import settings_class
+from alignment.ppo_trainer import Ppo
+from alignment.recipe import read
+from alignment.reward_model import load_scorer
+from alignment.rollouts import AtRolloutEnds, Prompts, end_of_turn
+from alignment.sampling import PlainCopy
+from data.errors import BadInput
+from tests.alignment import tiny
+from tests.alignment.running import command, losses, manifest, metrics, weights
+
+QUICK = {
+    "max_completion_length": 6,
+    "max_steps": 4,
+    "per_device_train_batch_size": 4,
+    "gradient_accumulation_steps": 1,
+    "steps_per_generation": 2,
+    "num_iterations": 1,
+    "learning_rate": 5e-3,
+    "lr_scheduler_type": "constant",
+    "warmup_steps": 0,
+    "eval_fraction": 0,
+    "save_steps": 100,
+}
+WANTED = 170  # half of the tokens of the tiny tokenizers
+
+
+def share(prompts, completions, completion_ids, **_):
+    """Two for an answer of wanted tokens only, and two for a prompt about ferns, whatever the answer."""
+    wanted = [2 * sum(5 < token < WANTED for token in ids) / max(3, len(ids)) for ids in completion_ids]
+    return [2 * ("fern" in prompt[0]["content"]) + each for prompt, each in zip(prompts, wanted, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    """Tiny bases whose words differ enough in likelihood for a policy to choose among them."""
+    folder = tmp_path_factory.mktemp("bases")
+    made = {}
+    for family in ("qwen", "gpt2"):
+        made[family] = tiny.build(family, folder / family)
+        model = AutoModelForCausalLM.from_pretrained(made[family])
+        with torch.no_grad():
+            for name, tensor in model.named_parameters():
+                if tensor.dim() == 2 and not any(part in name for part in ("embed", "wte", "wpe", "lm_head")):
+                    tensor.mul_(8)  # what is in the prompt reaches the last position
+        model.config.tie_word_embeddings = False
+        head = model.get_output_embeddings()
+        head.weight = torch.nn.Parameter(head.weight.detach().clone() * 15)
+        model.save_pretrained(made[family])
+    return made
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory):
+    asked = ["How do I water fern 1?", "What is the capital of France?", "hello", "Is fern 2 fine?"] * 3
+    rows = [{"prompt": [{"role": "user", "content": text}], "id": str(n)} for n, text in enumerate(asked)]
+    return tiny.write(tmp_path_factory.mktemp("rows") / "prompts.jsonl", rows)
+
+
+def run(base, rows, out, *, reward=share, replay=None, **flags):
+    assert main(command("ppo", base, rows, out, **{**QUICK, **flags}), reward=reward, replay=replay) == 0
+    return manifest(out)
+
+
+def rollouts(out):
+    return [entry for entry in metrics(out) if "kl" in entry]
+
+
+@pytest.fixture(scope="module")
+def learnt(bases, prompts, tmp_path_factory):
+    out = tmp_path_factory.mktemp("learnt") / "out"
+    flags = {
+        "max_completion_length": 3,
+        "per_device_train_batch_size": 32,
+        "num_iterations": 2,
+        "max_steps": 48,
+        "kl_coef": 0.05,
+        "kl_target": 3,
+        "kl_horizon": 200,
+        "learning_rate": 8e-3,
+        "missing_eos_penalty": 0,
+        "cliprange_value": 5,
+        "vf_coef": 0.5,
+    }
+    run(bases["qwen"], prompts, out, eval_fraction=0.2, **flags)
+    return out
+
+
+def test_it_learns_what_is_rewarded_within_a_kl_budget(learnt):
+    found = rollouts(learnt)
+    early, late = ([entry["reward"] for entry in part] for part in (found[:3], found[-3:]))
+    assert sum(late) / 3 > sum(early) / 3 + 0.2
+    assert max(entry["kl"] for entry in found) < 10
+    # Half of the reward is in the prompt, and the critic finds it there.
+    assert found[-1]["explained_variance"] > 0.5 > found[0]["explained_variance"]
+    figures = manifest(learnt)["figures"]
+    assert figures["eval_before"]["kl"] == pytest.approx(0, abs=1e-5)
+    assert figures["eval_after"]["kl"] != 0
+
+
+def test_the_first_kl_is_nothing_and_the_first_ratio_is_one(learnt):
+    first = metrics(learnt)[1]
+    assert first["step"] == 1
+    assert first["kl"] == 0
+    assert first["step_kl"] == 0
+    assert first["clip_fraction"] == 0
+
+
+def test_what_is_logged_and_kept(learnt):
+    for name in ("reward", "kl", "kl_coef", "explained_variance", "length", "ended"):
+        assert name in metrics(learnt)[1]
+    for name in ("entropy", "clip_fraction", "value_loss", "policy_loss"):
+        assert name in metrics(learnt)[2]
+    samples = [json.loads(line) for line in (learnt / "samples.jsonl").read_text().splitlines()]
+    assert len(samples) == 4 * len(rollouts(learnt))
+    assert samples[0]["prompt"][0]["role"] == "user"
+    for name in ("samples.jsonl", "curve.png", "metrics.jsonl"):
+        assert (learnt / name).stat().st_mode & 0o777 == 0o600
+    assert {"adapter", "critic"} <= {path.name for path in learnt.iterdir()}
+    assert sorted(path.name for path in (learnt / "adapter").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert not any("critic" in name or "value" in name or "score" in name for name in weights(learnt / "adapter"))
+    assert json.loads((learnt / "adapter" / "adapter_config.json").read_text())["task_type"] == "CAUSAL_LM"
+
+
+def test_policy_and_critic_are_trained_and_the_trunk_is_not(bases, prompts, tmp_path, monkeypatch):
+    seen = []
+
+    class Watched(Exception):
+        pass
+
+    def stop(self, *args, **kwargs):
+        before = {name: tensor.detach().clone() for name, tensor in self.model.named_parameters()}
+        super(Ppo, self).train(*args, **kwargs)
+        seen.append((before, dict(self.model.named_parameters())))
+        raise Watched
+
+    monkeypatch.setattr(Ppo, "train", stop)
+    with pytest.raises(Watched):
+        run(bases["gpt2"], prompts, tmp_path / "out", gradient_accumulation_steps=2, steps_per_generation=2)
+    before, after = seen[0]
+    changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    assert changed == {name for name, tensor in after.items() if tensor.requires_grad}
+    for part in (".default.", ".critic.", "value_head."):
+        assert any(part in name for name in changed)
+    assert all("lora_" in name or "value_head." in name for name in changed)
+
+
+def test_an_interruption_changes_nothing(bases, prompts, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    flags = {"max_steps": 8, "num_iterations": 2, "save_steps": 3, "kl_target": 0.5, "kl_horizon": 20, "kl_limit": 90}
+    run(bases["qwen"], prompts, tmp_path / "whole", **flags)
+    saved = Ppo._save_checkpoint
+
+    def save_and_die(self, model, trial):
+        saved(self, model, trial)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ppo, "_save_checkpoint", save_and_die)
+        with pytest.raises(Killed):
+            run(bases["qwen"], prompts, tmp_path / "out", **flags)
+    # Due after 3 steps, put off to the rollout's end.
+    checkpoint = tmp_path / "out" / "checkpoints" / "checkpoint-4"
+    state = load_file(checkpoint / "critic" / "adapter_model.safetensors")
+    assert {critic.HEAD, critic.BIAS} <= state.keys()
+    assert state[critic.HEAD].abs().max() > 0
+    assert json.loads((checkpoint / "ppo.json").read_text())["kl_coef"] != 0.05
+    assert (checkpoint / "last_good.safetensors").exists()
+    told = run(bases["qwen"], prompts, tmp_path / "out", **flags)
+    assert told["figures"]["resumed_from_step"] == 4
+    assert losses(tmp_path / "out") == losses(tmp_path / "whole")
+    for part in ("adapter", "critic"):
+        whole, resumed = (weights(tmp_path / name / part) for name in ("whole", "out"))
+        assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+    for one, other in zip(rollouts(tmp_path / "whole"), rollouts(tmp_path / "out"), strict=True):
+        assert all(one[name] == other[name] for name in ("reward", "kl", "kl_coef", "explained_variance"))
+    samples = [(tmp_path / name / "samples.jsonl").read_text() for name in ("whole", "out")]
+    assert samples[0] == samples[1]
+
+
+def test_an_adapter_is_continued_from_its_own_reference(learnt, bases, prompts, tmp_path):
+    """Its KL is measured from where it starts, and what is exported is its continuation alone."""
+    run(learnt / "adapter", prompts, tmp_path / "out", learning_rate=1e-9)
+    assert all(entry["kl"] == pytest.approx(0, abs=1e-4) for entry in rollouts(tmp_path / "out"))
+    assert rollouts(tmp_path / "out")[0]["kl"] == 0
+    before, after = weights(learnt / "adapter"), weights(tmp_path / "out" / "adapter")
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, atol=1e-6, rtol=0)
+
+
+def test_the_kl_limit_ends_training_with_the_last_good_policy(bases, prompts, tmp_path, capsys):
+    flags = {"learning_rate": 0.05, "kl_limit": 0.5, "max_steps": 20, "kl_coef": 0}
+    told = run(bases["qwen"], prompts, tmp_path / "out", **flags)
+    assert "kl_limit is 0.5" in told["figures"]["stopped"]
+    assert "Training ended" in capsys.readouterr().out
+    assert told["figures"]["steps"] < 20
+    kept = weights(tmp_path / "out" / "adapter")
+    # The first rollout was the only one within the limit: the policy is the base.
+    assert len(rollouts(tmp_path / "out")) == 2
+    assert all(tensor.abs().max() == 0 for name, tensor in kept.items() if "lora_B" in name)
+
+
+def test_how_a_step_is_cut_into_batches_does_not_matter(bases, prompts, tmp_path):
+    def replay(asked, number):
+        generator = torch.Generator().manual_seed(number)
+        return [torch.randint(5, 300, (3 + row % 4,), generator=generator).tolist() for row in range(len(asked))]
+
+    for name, batch, steps in (("one", 8, 1), ("four", 2, 4)):
+        flags = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": steps}
+        flags |= {"steps_per_generation": 2 * steps, "num_iterations": 2}
+        run(bases["gpt2"], prompts, tmp_path / name, replay=replay, **flags)
+    assert losses(tmp_path / "one") == pytest.approx(losses(tmp_path / "four"), abs=1e-5)
+    for part in ("adapter", "critic"):
+        one, four = (weights(tmp_path / name / part) for name in ("one", "four"))
+        for name, tensor in one.items():
+            torch.testing.assert_close(four[name], tensor, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
+def test_the_other_algorithms_by_the_same_command(algorithm, bases, prompts, tmp_path):
+    told = run(bases["qwen"], prompts, tmp_path / "out", algorithm=algorithm, max_steps=2, eval_fraction=0.2)
+    assert told["result"] == "adapter"
+    assert told["figures"]["eval_after"]["reward"] >= 0
+    assert any(
+        tensor.abs().max() > 0 for name, tensor in weights(tmp_path / "out" / "adapter").items() if "_B" in name
+    )
+
+
+@pytest.mark.parametrize("family", ["qwen", "gpt2"])
+def test_the_copy_that_samples_is_the_policy(family, bases):
+    model = AutoModelForCausalLM.from_pretrained(bases[family])
+    config = LoraConfig(target_modules="all-linear", init_lora_weights=False, r=4, task_type="CAUSAL_LM")
+    config.fan_in_fan_out = family == "gpt2"
+    model = get_peft_model(model, config)
+    copy = PlainCopy(model, torch.float32)
+    ids = torch.tensor([[5, 9, 13, 60]])
+    with torch.no_grad():
+        assert (copy.model(ids).logits - model(ids).logits).abs().max() > 0.1
+        copy.take(model)
+        torch.testing.assert_close(copy.model(ids).logits, model(ids).logits, atol=1e-3, rtol=1e-4)
+
+
+def test_prompts_come_in_an_order_that_follows_from_seed_and_epoch():
+    sampler = Prompts(5, prompts=2, generations=2, repeat=3, seed=1)
+    first = list(sampler)
+    assert len(first) == len(sampler) == 3 * 2 * 2 * 3
+    assert first == list(sampler)
+    rolled = [first[at : at + 4] for at in range(0, len(first), 4)]
+    assert all(rolled[at] == rolled[at + 1] == rolled[at + 2] for at in range(0, 9, 3))
+    assert all(a == b and c == d for a, b, c, d in rolled)
+    assert set(first) == set(range(5))
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+
+
+def test_checkpoints_wait_for_the_end_of_a_rollout():
+    class Control:
+        should_save = False
+
+    class State:
+        global_step = 0
+
+    callback, saved = AtRolloutEnds(4), []
+    for step in range(1, 13):
+        control, State.global_step = Control(), step
+        control.should_save = step in (2, 3, 8)
+        if callback.on_step_end(None, State, control).should_save:
+            saved.append(step)
+    assert saved == [4, 8]
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "rloo", "grpo"])
+def test_the_recipe_and_vllms_settings_resolve(algorithm):
+    """vLLM itself is not installed here and was never run."""
+    flags = ["--algorithm", algorithm, "--use_vllm", "true", "--vllm_mode", "colocate", "--dataset_name", "x"]
+    flags += ["--output_dir", "out", "--vllm_gpu_memory_utilization", "0.3", "--use_cpu", "true"]
+    recipe = read("ppo", flags, settings_class(flags), {"bf16": False, "activation_checkpointing": False})
+    args = recipe.training
+    assert (args.use_vllm, args.vllm_mode, args.vllm_gpu_memory_utilization) == (True, "colocate", 0.3)
+    assert args.generation_batch_size == 16
+    assert args.num_generations == (1 if algorithm == "ppo" else 4)
+
+
+def test_the_critic_starts_as_the_reward_model(bases, tmp_path):
+    """Its value of a text is the reward model's score of it, in the reward's unit."""
+    base = models.locate(str(bases["qwen"]))
+    config = {"target_modules": "all-linear", "init_lora_weights": False, "r": 4}
+    scorer = get_peft_model(
+        load_scorer(base), LoraConfig(**config, task_type="SEQ_CLS", modules_to_save=["score"])
+    ).eval()
+    folder = tmp_path / "reward"
+    scorer.save_pretrained(folder)
+    (folder / "reward.json").write_text(json.dumps({"base": base.name}))
+    policy = get_peft_model(models.load_base(base), LoraConfig(**config, task_type="CAUSAL_LM"))
+    model = critic.actor_critic(policy, continued=True, reward=folder, mean=0.5, deviation=2.0)
+    ids = torch.tensor([[5, 9, 13, 60, 7]])
+    with torch.no_grad(), critic.adapter(model, critic.CRITIC):
+        hidden = model.get_base_model().base_model(ids).last_hidden_state
+        values = model.value_head(hidden)
+        score = scorer(input_ids=ids).logits[:, 0]
+    torch.testing.assert_close(values[:, -1], (score - 0.5) / 2, atol=1e-5, rtol=1e-4)
+    trained = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
+    assert not any(".ref." in name for name in trained)
+    with torch.no_grad(), critic.reference(model):
+        reference = model(ids).logits
+    with torch.no_grad():
+        assert torch.equal(reference, model(ids).logits)
+    # The switches leave gradients as they were.
+    assert trained == {name for name, tensor in model.named_parameters() if tensor.requires_grad}
+
+
+def test_an_answer_stops_at_the_templates_end_of_turn(bases):
+    tokenizer = models.load_tokenizer(str(bases["qwen"]))
+    assert tokenizer.decode([end_of_turn(tokenizer)]) == "<|im_end|>"
+    tokenizer = models.load_tokenizer(str(bases["gpt2"]))
+    assert tokenizer.decode([end_of_turn(tokenizer)]) == "<|endoftext|>"
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ({"reward": None}, "Name a reward model"),
+        ({"use_peft": "false"}, "use_peft"),
+        ({"algorithm": "ppp"}, "no algorithm 'ppp'.*ppo"),
+        ({"algorithm": "rloo", "kl_coef": 0.1}, "--kl_coef is PPO's alone"),
+        ({"beta": 0.1}, "--beta would do nothing in PPO"),
+        ({"steps_per_generation": 3, "gradient_accumulation_steps": 2}, "multiple of"),
+        ({"activation_checkpointing": "true"}, "activation_checkpointing does not work"),
+        ({"log_completions": "true"}, "log_completions"),
+        ({"max_completion_length": 600}, "takes 512"),
+        ({"kl_target": -1}, "kl_target"),
+    ],
+)
+def test_what_cannot_work_is_refused(flags, sentence, bases, prompts, tmp_path):
+    with pytest.raises(BadInput, match=sentence):
+        run(bases["gpt2"], prompts, tmp_path / "out", **flags)
