@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 from data.errors import BadInput, ParleyError
 from data.home import private_dir, write_atomic
 
+DECIDED = ("promoted", "refused")
+
 
 class Ledger:
     """One round's folder and its `manifest.json`."""
@@ -19,6 +21,7 @@ class Ledger:
     def __init__(self, path: Path, entries: dict[str, Any], *, resumed: bool) -> None:
         self.path = path
         self.resumed = resumed
+        self._killed = resumed and entries.get("status") == "running"
         self._entries = entries
 
     @classmethod
@@ -71,6 +74,39 @@ class Ledger:
     def started(self) -> dict[str, Any]:
         """The stages that were begun with what went into them, finished or not."""
         return dict(self._entries.get("started", {}))
+
+    @property
+    def pinned(self) -> dict[str, list[str]] | None:
+        """The ids of the rows that a killed round began with; None for one that is new or was stopped by an error.
+
+        After an error people may mend the rows, so it looks at them anew. After a kill it goes on with what it had.
+        """
+        found: dict[str, list[str]] | None = self._entries.get("rows") if self._killed else None
+        return found
+
+    @property
+    def evaluation(self) -> dict[str, Any] | None:
+        """What was measured of the candidate, with the verdict and what it was measured on."""
+        found: dict[str, Any] | None = self._entries.get("evaluation")
+        return found
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """The whole manifest, to read."""
+        return dict(self._entries)
+
+    def earlier(self) -> list[dict[str, Any]]:
+        """The manifests of the decided rounds before this one, newest first. Damaged ones are left out."""
+        found = []
+        folders = (path for path in self.path.parent.iterdir() if path.name.isdecimal() and path != self.path)
+        for path in sorted(folders, key=lambda path: -int(path.name)):
+            try:
+                entries = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if entries.get("status") in DECIDED:
+                found.append(entries)
+        return found
 
     @property
     def decision(self) -> dict[str, Any] | None:

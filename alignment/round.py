@@ -1,89 +1,33 @@
 """`python -m alignment.round`: one round, from the feedback to a release.
 
-A snapshot of what may be used, SFT if there are demonstrations, DPO if there are preferences, the artefact that will
-serve, the evaluation, the gate's decision, all in one manifest. A round that was interrupted goes on where it was.
+A snapshot of what may be used, the stages that the feedback allows, the artefact that will serve, the evaluation, the
+gate's decision, a report. A round that was interrupted goes on where it was.
 """
 
-import argparse
 import asyncio
-import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.bases import BUNDLED, is_alias
-from data.errors import BadInput, NothingToDo, ParleyError, nearest, run
-from data.home import file_sha256, home
+from alignment.chain import REWARDED, choose, judge_step, run_step
+from alignment.plan import Plan, read_plan
+from alignment.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows
+from data.errors import BadInput, NothingToDo, ParleyError, run
+from data.home import home
+from data.releases import BASE_RELEASE, Releases
 
 if TYPE_CHECKING:
-    from alignment.evaluate import Subject
     from alignment.ledger import Ledger
-    from data.datasets import Collected
-    from data.rows import Row
-
-RECIPES = Path(__file__).with_name("recipes")
-# Rows that measure while a stage trains. They belong to the judges' folds, which train no model that answers.
-_WATCH_FOLDS = ("judge_train", "judge")
-_WATCHED = 12
-_LOSS_ROWS = 24
-_STAGE_ROWS = {"sft": "demonstration", "dpo": "preference"}
+    from alignment.subjects import Subject
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the command line asks of a round."""
-
-    base: str
-    limits: dict[str, int | None]
-    recipes: dict[str, Path]
-    questions: int
-    keep_rows: bool
-
-
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and run the round; 0 when the candidate became the champion, 1 when it did not."""
-    parser = argparse.ArgumentParser(
-        prog="python -m alignment.round",
-        description="Train on the feedback, compare with the champion, and promote what is better.",
-    )
-    parser.add_argument("--base", default="smollm2-135m", help="the base model (default: %(default)s)")
-    parser.add_argument("--max_demonstrations", type=int, metavar="N", help="train on a fixed part of N of them")
-    parser.add_argument("--max_preferences", type=int, metavar="N", help="the same for preferences")
-    parser.add_argument("--sft_config", type=Path, default=RECIPES / "sft.yaml", metavar="RECIPE", help="of SFT")
-    parser.add_argument("--dpo_config", type=Path, default=RECIPES / "dpo.yaml", metavar="RECIPE", help="of DPO")
-    parser.add_argument(
-        "--questions", type=int, metavar="N", help="held-out questions to show (default: 5 on a terminal, else none)"
-    )
-    parser.add_argument("--keep_rows", action="store_true", help="keep the rows beside the manifest after the round")
-    options = parser.parse_args()
-    if options.questions is None:
-        options.questions = 5 if sys.stdout.isatty() else 0  # people's words are for eyes, not for a log
-    for name in ("max_demonstrations", "max_preferences"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            raise BadInput(f"--{name} must be at least 1.")
-    plan = Plan(
-        base=options.base,
-        limits={"demonstration": options.max_demonstrations, "preference": options.max_preferences},
-        recipes={"sft": options.sft_config, "dpo": options.dpo_config},
-        questions=options.questions,
-        keep_rows=options.keep_rows,
-    )
-    if not is_alias(plan.base):
-        raise BadInput(
-            f"--base {plan.base}: a round serves what it trained with the embedded engine, which has a GGUF of the "
-            f"bundled bases only ({', '.join(BUNDLED)}). Train other bases with `python -m alignment.sft` and "
-            f"`dpo`, and serve them with vLLM or another server.{nearest(plan.base, BUNDLED)}"
-        )
-    if plan.questions < 0:
-        raise BadInput("--questions must be at least 0.")
-    for recipe in plan.recipes.values():
-        if not recipe.is_file():
-            raise BadInput(f"There is no recipe {recipe}.")
+    plan = read_plan(argv)
     from alignment.ledger import Ledger
+    from alignment.trial import check_suites
 
+    check_suites(plan.suites)  # a misspelt name is told now and not after hours
     with Ledger.open(home() / "rounds") as ledger:
         try:
             return run_round(plan, ledger)
@@ -93,79 +37,67 @@ def main() -> int:
 
 
 def run_round(plan: Plan, ledger: "Ledger") -> int:
-    """Run (or go on with) one round."""
+    """Run (or go on with) one round. Each step leaves in the ledger what a killed round needs to go on."""
     from rich.console import Console
 
-    from alignment.evaluate import Subject
+    from alignment.candidate import export, release
     from alignment.quiet import quiet
-    from data.releases import Releases
+    from alignment.subjects import Subject
+    from alignment.trial import trial
 
     quiet()
     console = Console()
     releases = Releases(home())
     if ledger.decision is not None:
         console.rule(f"[bold]Round {ledger.number} was decided when it was interrupted")
-        return _conclude(console, plan, ledger, "the champion", releases)
+        return conclude(console, plan, ledger, releases)
     champion = _champion(releases, plan.base)
-    again = " goes on where it was interrupted" if ledger.resumed else ""
-    console.rule(f"[bold]Round {ledger.number}{again}")
-    ledger.note(base=plan.base, champion=champion.name)
+    number = releases.champion()
+    snapshot = _snapshot(console, plan, ledger)
+    _note_start(plan, ledger, champion, number, snapshot)
 
-    collected = asyncio.run(collect_snapshot(ledger.path))
-    training = {kind: collected.of(kind, "train")[: plan.limits[kind]] for kind in _STAGE_ROWS.values()}
-    _report_rows(console, ledger, collected, training)
-    if not any(training.values()):
-        raise NothingToDo("There is nothing to train on yet: no demonstrations and no preferences that may be used.")
-
-    adapter: Path | None = None
-    for stage, kind in _STAGE_ROWS.items():
-        if training[kind]:
-            watched = [row for fold in _WATCH_FOLDS for row in collected.of(kind, fold)][:_WATCHED]
-            console.rule(f"{stage.upper()} on {len(training[kind])} {kind}s")
-            adapter = _stage(stage, plan, ledger, training[kind], watched, adapter)
-    assert adapter is not None
+    start: str | Path = plan.base
+    if plan.start == "champion" and champion.adapter is not None:
+        start = champion.adapter
+    adapter = _train(console, plan, ledger, snapshot, start)
+    judge, sentence = judge_step(snapshot)
+    console.print(sentence)
+    judge_model = run_step(judge, plan.recipes["reward"], plan.base, ledger) if judge else None
 
     console.rule("Export")
-    candidate = Subject("candidate", plan.base, adapter, _export(console, plan.base, adapter, ledger))
-
+    candidate = Subject("candidate", plan.base, adapter, export(console, plan.base, adapter, ledger))
     console.rule("Evaluation")
-    return _decide(console, plan, ledger, champion, candidate, collected, releases)
+    evaluation = trial(
+        console,
+        champion,
+        candidate,
+        snapshot,
+        judge_model,
+        ledger,
+        suites=plan.suites,
+        prompts=plan.eval_prompts,
+        questions=plan.questions,
+        tried=tried(ledger, number),
+    )
+    figures = {name: value for name, value in evaluation.items() if name != "inputs"}
+    made = release(candidate, ledger, releases, figures, ledger.entries["parents"])
+    verdict = evaluation["verdict"]
+    # Written down before anything moves: a round that is killed here goes on with this decision, and does not compare
+    # the candidate with itself.
+    ledger.note(
+        decision={
+            "release": made,
+            "champion": number,
+            "promote": verdict["promote"],
+            "people": verdict["people"],
+            "reasons": list(verdict["reasons"]),
+        }
+    )
+    return conclude(console, plan, ledger, releases)
 
 
-async def collect_snapshot(folder: Path) -> "Collected":
-    """The rows that may be used now, read from a copy of the database, so that the bot writes on undisturbed.
-
-    The copy is gone afterwards; folds of new rows are stored in the living database.
-    """
-    from data.database import Database
-    from data.datasets import collect
-    from data.home import discord_permission, installation_key
-    from data.store import Store
-
-    snapshot = folder / "snapshot.db"
-    _remove_snapshot(folder)  # of a round that was killed here
-    store = await Store.open(home())
-    try:
-        await store.database.copy(snapshot)
-        copy = await Database.open(snapshot)
-        try:
-            async with copy.read() as reading, store.database.write() as assigning:
-                permission = discord_permission()
-                return await collect(reading, assigning, installation_key(home()), discord_permission=permission)
-        finally:
-            await copy.close()
-    finally:
-        await store.close()
-        _remove_snapshot(folder)
-
-
-def _remove_snapshot(folder: Path) -> None:
-    for leftover in (*folder.glob("snapshot.db*"), *folder.glob(".snapshot.db*")):
-        leftover.unlink()
-
-
-def _champion(releases: Any, base: str) -> "Subject":
-    from alignment.evaluate import subject
+def _champion(releases: Releases, base: str) -> "Subject":
+    from alignment.subjects import subject
 
     found = subject(str(releases.champion()), base, home())
     if found.base != base:
@@ -176,176 +108,140 @@ def _champion(releases: Any, base: str) -> "Subject":
     return found
 
 
-def _report_rows(console: Any, ledger: "Ledger", collected: "Collected", training: dict[str, list["Row"]]) -> None:
-    for kind, rows in training.items():
-        console.print(f"{len(rows)} {kind}s to train on, {len(collected.of(kind, 'gate'))} held out for the gate.")
-    for kind, reasons in collected.dropped_counts().items():
-        for reason, count in reasons.items():
-            console.print(f"Held back {count} {kind} rows: {reason}.")
+def _snapshot(console: Any, plan: Plan, ledger: "Ledger") -> Snapshot:
+    """The rows: those that a killed round began with, as far as they may still be used, else all that may be."""
+    facts = plan.facts()
+    goes_on = ledger.pinned is not None and ledger.entries.get("plan") == facts
+    console.rule(f"[bold]Round {ledger.number}{' goes on where it was interrupted' if goes_on else ''}")
+    collected = asyncio.run(collect_snapshot(ledger.path))
+    snapshot = Snapshot(collected, plan.limits, ledger.pinned if goes_on else None)
+    say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
+    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
+    for note in notes:
+        console.print(note)
+    if not goes_on:
+        # What the candidate will be: with the same rows, recipes and start it would be the last one again.
+        learns: dict[str, Any] = {"plan": facts, "rows": {kind: digest(snapshot.training(kind)) for kind in KINDS}}
+        if plan.start == "champion":
+            learns["champion"] = Releases(home()).champion()
+        _refuse_again(ledger, learns)
+        ledger.note(plan=facts, learns=learns)
     ledger.note(
-        rows={kind: [row.id for row in rows] for kind, rows in training.items()},
-        raters=sorted({rater for found in collected.rows for rater in found.raters}),
-        dropped=collected.dropped_counts(),
+        rows=snapshot.ids(),
+        raters=snapshot.raters(),
+        counts=snapshot.counts(),
+        dropped=snapshot.dropped(),
+        chain=[step.name for step in steps],
+        # What another plan's stages made before this round was interrupted is no part of it.
+        stages={name: done for name, done in ledger.stages.items() if name in (*(s.name for s in steps), "judge")},
+    )
+    return snapshot
+
+
+def _refuse_again(ledger: "Ledger", learns: dict[str, Any]) -> None:
+    last = next(iter(ledger.earlier()), None)
+    if last is None or last.get("learns") != learns:
+        return
+    release = last["decision"]["release"]
+    raise NothingToDo(
+        f"There is nothing new to learn: round {last['number']} trained on these very rows with these settings, and "
+        f"its release {release} was {last['status']}. Collect more feedback, change a recipe or a limit, or compare "
+        f"again with `python -m alignment.evaluate --candidate {release}`."
     )
 
 
-def _stage(
-    stage: str, plan: Plan, ledger: "Ledger", rows: Sequence["Row"], watched: Sequence["Row"], adapter: Path | None
-) -> Path:
-    """Run one stage as a process of its own, so that its memory is free again; returns its adapter."""
-    from alignment.models import adapter_sha256
-    from data.rows import write_rows
+def _note_start(plan: Plan, ledger: "Ledger", champion: "Subject", number: int, snapshot: Snapshot) -> None:
+    from alignment.lineage import ancestors, commit, versions
 
-    folder = ledger.path / stage
-    train, watch = ledger.path / f"{stage}-train.jsonl", ledger.path / f"{stage}-watch.jsonl"
-    write_rows(train, rows)
-    write_rows(watch, watched)
-    recipe = plan.recipes[stage]
-    inputs = {
-        "rows": file_sha256(train),
-        "recipe": file_sha256(recipe),
-        "start": adapter_sha256(adapter) if adapter else plan.base,
-    }
-    done = ledger.stages.get(stage)
-    if done == inputs and (folder / "adapter").is_dir():
-        print(f"{stage}: done already, with the same rows and recipe.")
-        return folder / "adapter"
-    if ledger.started.get(stage) != inputs:
-        shutil.rmtree(folder, ignore_errors=True)  # of an earlier try on other rows: nothing to go on with
-    ledger.start_stage(stage, inputs)
-    command = [sys.executable, "-m", f"alignment.{stage}", "--config", str(recipe)]
-    command += ["--model_name_or_path", str(adapter or plan.base), "--dataset_name", str(train)]
-    command += ["--eval_dataset_name", str(watch)] if watched else []
-    result = subprocess.run([*command, "--output_dir", str(folder)], check=False)
-    if result.returncode != 0:
-        raise ParleyError(f"The stage {stage} of round {ledger.number} stopped; what it said stands above.")
-    ledger.finish_stage(stage, inputs)
-    return folder / "adapter"
+    releases = Releases(home())
+    continued = number if plan.start == "champion" else BASE_RELEASE
+    ledger.note(
+        base=plan.base,
+        champion=champion.name,
+        parents={
+            "base": plan.base,
+            "champion": number,
+            "start": continued,
+            "ancestors": ancestors(releases, continued),
+        },
+        data={kind: digest(snapshot.training(kind)) for kind in KINDS},
+        code=commit(),
+        versions=versions(),
+    )
 
 
-def _export(console: Any, base: str, adapter: Path, ledger: "Ledger") -> Path:
-    from alignment.export import check_served, to_gguf
-
-    target = ledger.path / "adapter.gguf"
-    target.unlink(missing_ok=True)  # of an interrupted round: the adapter may be another now
-
-    def check(temporary: Path) -> None:
-        agreement = check_served(adapter, base, temporary)
-        ledger.note(export=asdict(agreement))
-        console.print(f"It computes what was trained: {agreement}.")
-
-    return to_gguf(adapter, base, target, check=check)
+def _train(console: Any, plan: Plan, ledger: "Ledger", snapshot: Snapshot, start: str | Path) -> Path:
+    steps, _ = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
+    for step in steps:
+        console.rule(f"{step.name.upper()} on {len(step.rows)} rows")
+        made = run_step(step, plan.recipes[step.module], start if step.policy else plan.base, ledger)
+        start = made if step.policy else start
+    assert isinstance(start, Path)
+    return start
 
 
-def _decide(
-    console: Any,
-    plan: Plan,
-    ledger: "Ledger",
-    champion: "Subject",
-    candidate: "Subject",
-    collected: "Collected",
-    releases: Any,
-) -> int:
-    from alignment.evaluate import gains, sample_table, samples, score, table
-    from alignment.gate import decide
-
-    # The gate decides by every held-out preference; the loss on demonstrations needs no more than a sample of them.
-    preferences = collected.of("preference", "gate")
-    demonstrations = collected.of("demonstration", "gate")[:_LOSS_ROWS]
-    before = score(champion, preferences, demonstrations)
-    after = score(candidate, preferences, demonstrations)
-    names = (champion.name, candidate.name)
-    console.print(table(before, after, names))
-    if plan.questions:
-        shown = samples(champion, candidate, [*demonstrations, *preferences], plan.questions)
-        console.print(sample_table(shown, names))
-    verdict = decide(gains(after, before))
-    figures = {"champion": asdict(before), "candidate": asdict(after), "verdict": asdict(verdict)}
-    ledger.note(evaluation=figures)
-
-    console.rule("Decision")
-    release = _release(plan, ledger, candidate, figures, releases)
-    # Written down before anything moves: a round that is killed here goes on with this decision, and does not compare
-    # the candidate with itself.
-    ledger.note(decision={"release": release, "promote": verdict.promote, "reasons": list(verdict.reasons)})
-    return _conclude(console, plan, ledger, champion.name, releases)
+def tried(ledger: "Ledger", champion: int) -> int:
+    """How many candidates were refused by their figures since this champion was promoted, or came back."""
+    count = 0
+    for entries in ledger.earlier():
+        decision = entries["decision"]
+        if entries["status"] == "promoted" or decision.get("champion") != champion:
+            break
+        count += not decision.get("people", False)
+    return count
 
 
-def _conclude(console: Any, plan: Plan, ledger: "Ledger", champion: str, releases: Any) -> int:
+def conclude(console: Any, plan: Plan, ledger: "Ledger", releases: Releases) -> int:
     """Do what was decided; doing it twice changes nothing."""
+    from alignment.candidate import record
+    from alignment.report import write_report
+
     decision = ledger.decision
     assert decision is not None
-    release, promote = int(decision["release"]), bool(decision["promote"])
-    for reason in decision["reasons"]:
-        console.print(reason)
-    if promote:
-        releases.promote(release)
-    asyncio.run(_record(release, plan.base, promoted=promote))
-    if promote:
-        console.print(
-            f"[bold green]Release {release} is the champion now.[/] Running bots take it over by themselves."
+    console.rule("Decision")
+    made, promote, reasons = int(decision["release"]), bool(decision["promote"]), list(decision["reasons"])
+    now = releases.champion()
+    if promote and now not in (made, int(decision["champion"])):
+        # Somebody promoted another one by hand meanwhile. The candidate was not compared with that.
+        promote = False
+        reasons.append(
+            f"But release {now} became the champion meanwhile, and the candidate was compared with "
+            f"{_called(int(decision['champion']))}. Compare the two with `python -m alignment.evaluate --candidate "
+            f"{made}`."
         )
-    else:
-        console.print(f"Release {release} is written, and {champion} goes on serving. To overrule the gate:")
-        console.print(f"  python -m alignment.promote {release}")
+    for reason in reasons:
+        console.print(reason, markup=False, highlight=False)
+    if promote:
+        releases.promote(made)
+    record(made, str(ledger.entries["base"]), promoted=promote)
+    status = "promoted" if promote else "refused"
+    report = write_report(ledger.path, {**ledger.entries, "status": status, "reasons": reasons})
+    _say_outcome(console, made, promote, people=bool(decision["people"]), now=_called(now))
+    console.print(f"The report, for a browser: {report}", markup=False, highlight=False, soft_wrap=True)
     if not plan.keep_rows:
         ledger.remove_rows()
-    ledger.end("promoted" if promote else "refused", " ".join(decision["reasons"]))
+    ledger.end(status, " ".join(reasons))
     return 0 if promote else 1
 
 
-def _release(plan: Plan, ledger: "Ledger", candidate: "Subject", figures: dict[str, Any], releases: Any) -> int:
-    assert candidate.gguf is not None
-    artefact = file_sha256(candidate.gguf)
-    for release in releases.all():  # an interrupted round may have come this far
-        made_here = release.manifest.get("round") == ledger.number
-        if made_here and release.manifest.get("adapter_gguf_sha256") == artefact:
-            return int(release.number)
-
-    def build(folder: Path) -> dict[str, Any]:
-        assert candidate.adapter is not None
-        assert candidate.gguf is not None
-        shutil.copytree(candidate.adapter, folder / "adapter")
-        shutil.copyfile(candidate.gguf, folder / "adapter.gguf")
-        return {
-            "kind": "adapter",
-            "base": plan.base,
-            **_identity(plan.base),
-            "stages": list(ledger.stages),
-            "round": ledger.number,
-            "adapter_gguf_sha256": artefact,
-            "figures": figures,
-        }
-
-    return int(releases.create(build).number)
+def _called(release: int) -> str:
+    return f"release {release}" if release != BASE_RELEASE else "the base model"
 
 
-def _identity(name: str) -> dict[str, Any]:
-    """What a release's manifest pins: exactly which base, tokenizer and template its adapter belongs to."""
-    from alignment import models
-    from data.chat import template_sha256
-
-    base = models.locate(name)
-    tokenizer = models.load_tokenizer(base)
-    return {
-        "base_sha256": models.base_sha256(base),
-        "tokenizer_sha256": models.tokenizer_sha256(tokenizer),
-        "template_sha256": template_sha256(tokenizer.chat_template),
-        "control": list(models.control_strings(tokenizer)),
-    }
-
-
-async def _record(number: int, base: str, *, promoted: bool) -> None:
-    from data.releases import Releases
-    from data.store import Store
-
-    store = await Store.open(home())
-    try:
-        await store.add_release(number, base, file_sha256(Releases(home()).get(number).path / "manifest.json"))
-        if promoted:
-            await store.promoted(number)
-    finally:
-        await store.close()
+def _say_outcome(console: Any, made: int, promote: bool, *, people: bool, now: str) -> None:
+    if promote:
+        console.print(f"[bold green]Release {made} is the champion now.[/] Running bots take it over by themselves.")
+        return
+    if people:
+        console.print(
+            f"Release {made} is written and stays a candidate; {now} goes on serving. People decide: let them "
+            "compare answers of the two; this command counts what they said:"
+        )
+        console.print(f"  python -m alignment.evaluate --candidate {made}")
+        console.print("When they prefer it, promote it:")
+    else:
+        console.print(f"Release {made} is written, and {now} goes on serving. To overrule the gate:")
+    console.print(f"  python -m alignment.promote {made}")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ export PARLEY_HOME=$real_home/demo
 
 size=${1:-full}
 case $size in
-  full) limits=(--max_demonstrations 96 --max_preferences 48 --questions 6) ;;
-  short) limits=(--max_demonstrations 16 --max_preferences 8 --questions 2) ;;
+  full) limits=(--max_demonstrations 96 --max_preferences 48 --questions 6 --suites quick) ;;
+  short) limits=(--max_demonstrations 16 --max_preferences 8 --questions 2 --suites quick) ;;
   *) echo "demo: expected 'full' or 'short', found '$size'." >&2; exit 2 ;;
 esac
 
@@ -45,6 +45,7 @@ if [ $verdict -eq 1 ]; then
   echo "The gate refused the candidate, so the base model goes on serving. With a handful of rows that is to be expected."
 fi
 echo "Chat with the champion, and rate its answers:   make run PARLEY_HOME=$PARLEY_HOME"
+echo "Look at the round's report in a browser:          $PARLEY_HOME/rounds/0001/report.html"
 echo "Train on your ratings, then let the gate decide:"
 echo "  PARLEY_HOME=$PARLEY_HOME PARLEY_BASES=$PARLEY_BASES $python -m alignment.round"
 echo "The demo's key is public, so keep real conversations in another home (the default one, say)."

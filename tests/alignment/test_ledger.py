@@ -96,3 +96,32 @@ def test_a_decision_outlives_a_kill(tmp_path: Path) -> None:
     with Ledger.open(tmp_path) as ledger:
         assert ledger.resumed
         assert ledger.decision == {"release": 1, "promote": True, "reasons": ["better"]}
+
+
+def test_a_killed_round_keeps_its_rows_and_a_stopped_one_looks_anew(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.pinned is None
+        ledger.note(rows={"demonstration": ["id-1"]})
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.pinned == {"demonstration": ["id-1"]}
+        ledger.end("stopped", "a stage failed")
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.resumed
+        assert ledger.pinned is None
+
+
+def test_what_was_measured_outlives_a_kill(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.evaluation is None
+        ledger.note(evaluation={"inputs": {"champion": "base"}})
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.evaluation == {"inputs": {"champion": "base"}}
+
+
+def test_decided_rounds_are_found_again_newest_first(tmp_path: Path) -> None:
+    for status in ("promoted", "refused"):
+        with Ledger.open(tmp_path) as ledger:
+            ledger.end(status, "")
+    (tmp_path / "0001" / "manifest.json").write_text("damaged")
+    with Ledger.open(tmp_path) as ledger:
+        assert [entries["number"] for entries in ledger.earlier()] == [2]

@@ -1,0 +1,148 @@
+"""The rows of a round: what may be used now, and what each fold is for.
+
+Only `train` trains models that answer. `judge_train` trains the judge's reward model and nothing else, `judge` checks
+judges (and shows the loss while a stage trains), and `gate` decides and trains nothing, ever.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.home import home
+from data.rows import Row
+
+if TYPE_CHECKING:
+    from data.datasets import Collected
+
+KINDS = ("demonstration", "preference", "labelled", "prompt")
+_WATCHED = 12  # rows that measure while a stage trains
+_LOSS_ROWS = 24  # the loss on demonstrations needs no more than a sample of them
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The rows that may be used, with a round's limits on how many of a kind train.
+
+    `pinned` are the ids of the rows that an interrupted round began with, by what they are for (see `ids`): what came
+    later waits for the next round, so that a stage can go on where it was. What was withdrawn since is gone all the
+    same.
+    """
+
+    collected: "Collected"
+    limits: Mapping[str, int | None] = field(default_factory=dict)
+    pinned: Mapping[str, Collection[str]] | None = None
+
+    def training(self, kind: str) -> list[Row]:
+        """The rows that models which answer train on: a fixed part of the fold `train`."""
+        return self._picked(kind, self._of(kind, "train"), self.limits.get(kind))
+
+    def watched(self, kind: str) -> list[Row]:
+        """A few rows of the judge's fold, which measure while a stage trains."""
+        return self._picked(f"{kind}, watched", self._of(kind, "judge"), _WATCHED)
+
+    def judge_training(self) -> list[Row]:
+        """The preferences that the judge's reward model trains on."""
+        return self._picked("preference, judge_train", self._of("preference", "judge_train"), None)
+
+    def ties(self, fold: str) -> list[Row]:
+        """Comparisons without a winner, for a reward model's calibration."""
+        return self._picked(f"tie, {fold}", self.collected.ties_of(fold), None)
+
+    def _of(self, kind: str, fold: str) -> list[Row]:
+        return self.collected.prompts(fold) if kind == "prompt" else self.collected.of(kind, fold)
+
+    def _picked(self, name: str, rows: list[Row], limit: int | None) -> list[Row]:
+        if self.pinned is None:
+            return rows[:limit]
+        # Not by the limit again: what was withdrawn would move others up under it.
+        began = frozenset(self.pinned.get(name, ()))
+        return [row for row in rows if row.id in began]
+
+    def judge_pairs(self) -> list[Row]:
+        """The preferences that say whether a judge counts."""
+        return self.collected.of("preference", "judge")
+
+    def gate(self, kind: str) -> list[Row]:
+        """The rows that the gate decides by."""
+        rows = self._of(kind, "gate")
+        return rows[:_LOSS_ROWS] if kind == "demonstration" else rows
+
+    def ids(self) -> dict[str, list[str]]:
+        """The ids of all rows that a stage reads, by what they are for; those of the gate are read by none."""
+        read = {kind: self.training(kind) for kind in KINDS}
+        read |= {f"{kind}, watched": self.watched(kind) for kind in KINDS}
+        read |= {f"tie, {fold}": self.ties(fold) for fold in ("train", "judge_train")}
+        read["preference, judge_train"] = self.judge_training()
+        return {name: [row.id for row in rows] for name, rows in read.items() if rows}
+
+    def raters(self) -> list[str]:
+        """The pseudonyms of those whose ratings made the rows."""
+        return sorted({rater for found in self.collected.rows for rater in found.raters})
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many rows there are by kind and fold."""
+        folds = ("train", "judge_train", "judge", "gate")
+        return {kind: {fold: len(self._of(kind, fold)) for fold in folds} for kind in KINDS}
+
+    def dropped(self) -> dict[str, dict[str, int]]:
+        """How many rows may not be used, by kind and reason."""
+        return self.collected.dropped_counts()
+
+
+def digest(rows: Sequence[Row]) -> str:
+    """A hash of rows' contents and of what weighs them."""
+    parts = [[row.kind, row.id, row.data, row.extra.get("weight"), row.extra.get("margin")] for row in rows]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+async def collect_snapshot(folder: Path) -> "Collected":
+    """The rows that may be used now, read from a copy of the database, so that the bot writes on undisturbed.
+
+    The copy is gone afterwards; folds of new rows are stored in the living database.
+    """
+    from data.database import Database
+    from data.datasets import collect
+    from data.home import discord_permission, installation_key
+    from data.store import Store
+
+    snapshot = folder / "snapshot.db"
+    _remove(folder)  # of a round that was killed here
+    store = await Store.open(home())
+    try:
+        await store.database.copy(snapshot)
+        copy = await Database.open(snapshot)
+        try:
+            async with copy.read() as reading, store.database.write() as assigning:
+                permission = discord_permission()
+                return await collect(reading, assigning, installation_key(home()), discord_permission=permission)
+        finally:
+            await copy.close()
+    finally:
+        await store.close()
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    for leftover in (*folder.glob("snapshot.db*"), *folder.glob(".snapshot.db*")):
+        leftover.unlink()
+
+
+def say_rows(console: Any, snapshot: Snapshot, *, prompts: bool) -> None:
+    """How many rows there are (`prompts`: of prompts too) and why others are not used, for a terminal."""
+    for kind, folds in snapshot.counts().items():
+        if any(folds.values()) and (kind != "prompt" or prompts):
+            console.print(
+                f"{len(snapshot.training(kind))} of {folds['train']} {plural(kind)} to train on, "
+                f"{folds['judge_train'] + folds['judge']} for judges, {folds['gate']} held out for the gate."
+            )
+    for kind, reasons in snapshot.dropped().items():
+        for reason, count in reasons.items():
+            console.print(f"Held back {count} {kind} rows: {reason}.")
+
+
+def plural(kind: str) -> str:
+    """What several rows of a kind are called."""
+    return "labelled completions" if kind == "labelled" else f"{kind}s"
