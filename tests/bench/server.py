@@ -1,0 +1,370 @@
+"""Does it really learn? A simulated Discord server, the real small model, real rounds.
+
+    python -m tests.bench.server --algorithm dpo --out out/server          # or kto, ppo; an hour at most each
+    python -m tests.bench.server --algorithm dpo --rounds 1 --brigade 0 --name calm --out out/server
+    python -m tests.bench.server --brigade_alone --name dpo --out out/server
+
+The second line shows what the brigade costs (compare the first round of both); the third trains on what the brigade
+alone would have said in the world of the first line, and asks that world's gate.
+
+People with a known taste ask the bot, which answers as it would on Discord; they compare or rate its answers; a round
+trains on that; the new champion answers next. After each round, questions that nobody ever asked are answered by the
+base model and by the release, and the taste says which answer is better.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.taste import Rater, people, questions, taste
+
+ROOT = Path(__file__).parents[2]
+BASE = "smollm2-135m"
+RATES = {"dpo": "3.0e-4", "kto": "3.0e-4"}
+EVALUATION = 60  # of the questions: asked in the measurement only
+RATERS_PER_ANSWER = 4
+# Lively, so that two answers differ.
+TALK = {"temperature": 0.9, "top_p": 0.95, "frequency_penalty": 0.4, "max_tokens": 200}
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An answer as the server saw it: which generation, and how much the taste likes it."""
+
+    generation: int
+    liked: float
+
+
+class World:
+    """One simulated server with an installation of Parley of its own."""
+
+    def __init__(self, home: Path, seed: int) -> None:
+        self.home, self.seed = home, seed
+        self.clock = datetime.now(UTC)
+
+    async def talk(self, asked: list[str], siblings: int) -> list[list[Spoken]]:
+        """People ask; the champion answers each question `siblings` times."""
+        from bot.answers import Answered, Ask
+        from bot.conversation import Chat, Limits
+        from bot.engine.client import Sampling, open_engine
+        from data.personas import persona
+        from data.store import Store
+
+        store = await Store.open(self.home)
+        engine = await open_engine(self.home)
+        draw = random.Random(self.seed)
+        chat = Chat(
+            store,
+            engine,
+            sampling=Sampling(**TALK),
+            limits=Limits(slots=8, waiting=10_000, waiting_per_lane=10_000),
+            seed=lambda: draw.randrange(2**31),
+        )
+        members = await self._members(store)
+
+        async def one(number: int, question: str) -> list[Spoken]:
+            asker = members[people()[number % 12].name]
+            conversation = await store.conversation("discord", f"{self.seed}-{question}", persona="assistant")
+
+            async def said() -> Any:
+                return await store.add_message(conversation, "user", question, author=asker)
+
+            ask = Ask(
+                person=asker,
+                channel=f"channel-{number}",
+                platform="discord",
+                persona=persona("assistant", "en"),
+                question=said,
+            )
+            found: list[Spoken] = []
+            first = None
+            for _ in range(siblings):
+                answer = chat.again(ask, first) if first else chat.answer(ask)
+                async for event in answer:
+                    if isinstance(event, Answered):
+                        first = first or event.generation
+                        liked = taste(question, event.generation.text, event.finish_reason == "stop")
+                        found.append(Spoken(event.generation.generation, liked))
+            return found
+
+        try:
+            return await asyncio.gather(*(one(number, question) for number, question in enumerate(asked)))
+        finally:
+            await chat.close()
+            await engine.close()
+            await store.close()
+
+    async def _members(self, store: Any) -> dict[str, int]:
+        found = {}
+        for member in people():
+            found[member.name] = await store.person("discord", member.name)
+            if await store.consent(found[member.name]) is None:
+                await store.set_consent(found[member.name], True)
+        return found
+
+    async def rate(self, answers: list[list[Spoken]], raters: list[Rater]) -> dict[str, int]:
+        """Everybody rates some of what was answered: pairs by comparison, single answers by thumb."""
+        from sqlalchemy import update
+
+        from data.schema import Rating
+        from data.store import NewRating, Store
+
+        store = await Store.open(self.home)
+        draw = random.Random(self.seed + 1)
+        members = await self._members(store)
+        usual = sorted(one.liked for group in answers for one in group)
+        middle = usual[len(usual) // 2]
+        counts: dict[str, int] = {}
+        try:
+            for group in answers:
+                for rater in draw.sample(raters, min(RATERS_PER_ANSWER, len(raters))):
+                    if len(group) == 2:
+                        shown = draw.sample(group, 2)
+                        kind, value = "comparison", rater.compares(shown[0].liked, shown[1].liked, draw)
+                    elif len(group) == 1:
+                        shown = [group[0]]
+                        kind, value = "vote", rater.votes(group[0].liked, middle, draw)
+                    else:
+                        continue
+                    source = f"{self.seed}-{shown[0].generation}-{rater.name}"
+                    await store.rate(
+                        NewRating(
+                            source_id=source,
+                            rater=members[rater.name],
+                            kind=kind,
+                            value=value,
+                            platform="discord",
+                            generation=shown[0].generation,
+                            other=shown[1].generation if len(shown) == 2 else None,
+                        )
+                    )
+                    counts[value] = counts.get(value, 0) + 1
+                    # People take their time; all of this happened within a second or two here.
+                    self.clock += timedelta(seconds=draw.uniform(20, 90))
+                    async with store.database.write() as session:
+                        await session.execute(
+                            update(Rating).where(Rating.source_id == source).values(created_at=self.clock)
+                        )
+        finally:
+            await store.close()
+        return counts
+
+
+def run_round(home: Path, algorithm: str, *more: str) -> dict[str, Any]:
+    """One round in a process of its own; returns its manifest."""
+    command = [sys.executable, "-m", "alignment.round", "--algorithm", algorithm, *more]
+    status = subprocess.run(command, cwd=ROOT, env=_environment(home), check=False).returncode
+    newest = max(path for path in (home / "rounds").iterdir() if path.name.isdecimal())
+    manifest: dict[str, Any] = json.loads((newest / "manifest.json").read_text())
+    if status not in (0, 1) or manifest["status"] not in ("promoted", "refused"):
+        raise SystemExit(f"The round stopped (exit {status}): {manifest.get('reason')}")
+    return manifest
+
+
+def _environment(home: Path) -> dict[str, str]:
+    bases = os.environ.get("PARLEY_BASES", str(ROOT / "var" / "bases"))
+    return {
+        **os.environ,
+        "PARLEY_BASES": str(Path(bases).absolute()),
+        "PARLEY_HOME": str(home),
+        "PARLEY_DISCORD_TRAINING_PERMISSION": "simulated-server",
+    }
+
+
+def answers(adapter_gguf: Path | None, asked: list[str], seed: int) -> list[float]:
+    """How much the taste likes what a model answers, served and sampled as the bot does."""
+    from alignment.served import serve
+    from data.chat import Message
+    from data.personas import persona
+
+    system = persona("assistant", "en").system_prompt
+
+    def one(question: str) -> float:
+        messages = [Message(role="system", content=system), Message(role="user", content=question)]
+        return taste(question, engine.answer(messages, seed=seed))
+
+    with serve(BASE, adapter_gguf) as engine, ThreadPoolExecutor(max_workers=4) as pool:
+        return list(pool.map(one, asked))
+
+
+def share(candidate: list[float], base: list[float]) -> Any:
+    """How often the taste prefers the candidate's answer, ties half, with its 95 % interval."""
+    from alignment.gate import bootstrap
+
+    return bootstrap([0.5 + 0.5 * ((c > b) - (c < b)) for c, b in zip(candidate, base, strict=True)])
+
+
+def learn(
+    name: str, algorithm: str, out: Path, rounds: int, asked: int, raters: list[Rater], flags: list[str]
+) -> list[dict[str, Any]]:
+    """Several rounds of talking, rating and training; returns a line of figures for each."""
+    home = out / f"home-{name}"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    (home / "key").write_bytes(b"a simulated server's fixed key..")
+    (home / "key").chmod(0o600)
+    os.environ.update(_environment(home))
+    pool = questions()
+    held_out, pool = pool[:EVALUATION], pool[EVALUATION:]
+    flags = [*recipes(out), *flags]
+    base = answers(None, held_out, seed=1)
+    siblings = 1 if algorithm == "kto" else 2
+    lines: list[dict[str, Any]] = []
+    for number in range(1, rounds + 1):
+        began = time.monotonic()
+        world = World(home, seed=number)
+        wanted = asked * 2 if siblings == 1 else asked
+        spoken = asyncio.run(world.talk([pool.pop() for _ in range(min(wanted, len(pool)))], siblings))
+        counts = asyncio.run(world.rate(spoken, raters))
+        talked = time.monotonic() - began
+        manifest = run_round(home, algorithm, *flags)
+        trained = time.monotonic() - began - talked
+        release = home / "releases" / f"{manifest['decision']['release']:04d}" / "adapter.gguf"
+        liked = answers(release, held_out, seed=1)
+        lines.append(
+            {
+                "round": number,
+                "ratings": counts,
+                "liked_while_talking": sum(one.liked for group in spoken for one in group) / sum(map(len, spoken)),
+                "base": sum(base) / len(base),
+                "candidate": sum(liked) / len(liked),
+                "share": vars_of(share(liked, base)),
+                "decision": manifest["status"],
+                "reasons": manifest["decision"]["reasons"],
+                "talk_seconds": round(talked),
+                "round_seconds": round(trained),
+            }
+        )
+        (out / f"{name}.json").write_text(json.dumps(lines, indent=2))
+        show(name, lines)
+    return lines
+
+
+def brigade_alone(home: Path, out: Path) -> dict[str, Any]:
+    """Train on the community's pairs turned upside down, as the brigade alone would have left them; ask the gate."""
+    from data.datasets import Collected
+    from data.home import discord_permission
+    from data.imports import collect_rows
+    from data.rows import Row, write_rows
+    from data.store import Store
+
+    os.environ.update(_environment(home))
+
+    async def collected() -> Collected:
+        store = await Store.open(home)
+        try:
+            return await collect_rows(store, discord_permission=discord_permission())
+        finally:
+            await store.close()
+
+    rows = asyncio.run(collected()).of("preference", "train")
+    turned = [
+        Row(row.kind, {**row.data, "chosen": row.data["rejected"], "rejected": row.data["chosen"]}, row.extra)
+        for row in rows
+    ]
+    folder = out / "brigade-alone"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_rows(folder / "rows.jsonl", turned)
+    train = [sys.executable, "-m", "alignment.dpo", "--model_name_or_path", BASE]
+    train += ["--dataset_name", str(folder / "rows.jsonl"), "--output_dir", str(folder / "dpo")]
+    subprocess.run(train, cwd=ROOT, env=_environment(home), check=True)
+    ask = [sys.executable, "-m", "alignment.evaluate", "--candidate", str(folder / "dpo" / "adapter")]
+    ask += ["--champion", "0", "--out", str(folder / "figures.json")]
+    said = subprocess.run(ask, cwd=ROOT, env=_environment(home), check=False, capture_output=True, text=True)
+    print(said.stdout, said.stderr)
+    return {"rows": len(turned), "exit": said.returncode, "refused": said.returncode == 1}
+
+
+def recipes(out: Path) -> list[str]:
+    """The shipped recipes at a higher rate of learning: here no SFT goes before, so the base itself must move."""
+    flags: list[str] = []
+    for stage, rate in RATES.items():
+        text = (ROOT / "alignment" / "recipes" / f"{stage}.yaml").read_text(encoding="utf-8")
+        changed = re.sub(r"^learning_rate: .*$", f"learning_rate: {rate}", text, flags=re.MULTILINE)
+        changed = re.sub(r"^num_train_epochs: .*$", "num_train_epochs: 2", changed, flags=re.MULTILINE)
+        path = out / f"{stage}.yaml"
+        path.write_text(changed, encoding="utf-8")
+        flags += [f"--{stage}_config", str(path)]
+    return flags
+
+
+def vars_of(interval: Any) -> dict[str, float]:
+    """An interval as plain numbers."""
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
+
+
+def show(title: str, lines: list[dict[str, Any]]) -> None:
+    """The rounds as a table."""
+    table = Table(title=f"{title}: does the taste prefer its answers to the base's? ({EVALUATION} questions)")
+    for column in (
+        "round",
+        "share preferred",
+        "95 %",
+        "taste, base",
+        "taste, candidate",
+        "gate",
+        "talk s",
+        "round s",
+    ):
+        table.add_column(column)
+    for line in lines:
+        interval = line["share"]
+        table.add_row(
+            str(line["round"]),
+            f"{interval['mean']:.1%}",
+            f"{interval['low']:.1%} to {interval['high']:.1%}",
+            f"{line['base']:.3f}",
+            f"{line['candidate']:.3f}",
+            line["decision"],
+            str(line["talk_seconds"]),
+            str(line["round_seconds"]),
+        )
+    Console(width=130).print(table)
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--algorithm", choices=("dpo", "kto", "ppo", "rloo", "grpo"), default="dpo")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--questions", type=int, default=100, help="asked in each round")
+    parser.add_argument("--honest", type=int, default=12)
+    parser.add_argument("--lazy", type=int, default=3)
+    parser.add_argument("--brigade", type=int, default=5)
+    parser.add_argument("--name", help="of the world (default: the algorithm's)")
+    parser.add_argument("--brigade_alone", action="store_true")
+    parser.add_argument("--out", type=Path, required=True)
+    options, flags = parser.parse_known_args()
+    name, out = options.name or options.algorithm, options.out.absolute()
+    if options.brigade_alone:
+        print(brigade_alone(out / f"home-{name}", out))
+        return
+    learn(
+        name,
+        options.algorithm,
+        out,
+        options.rounds,
+        options.questions,
+        people(options.honest, options.lazy, options.brigade),
+        flags,
+    )
+
+
+if __name__ == "__main__":
+    main()
