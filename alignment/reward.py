@@ -132,7 +132,8 @@ def _finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[
         stage.console.print(_worth(found), soft_wrap=True)
     stage.console.print(
         f"reward: {figures['steps']} steps in {figures['seconds']:.0f} s, "
-        f"at most {figures['peak_memory_bytes'] / 2**30:.1f} GiB; the result is in {result}"
+        f"at most {figures['peak_memory_bytes'] / 2**30:.1f} GiB; the result is in {result}",
+        soft_wrap=True,
     )
     return result
 

@@ -87,7 +87,7 @@ def begin(
     with open_run(recipe.output_dir, stage, given, facts) as run:
         ready = Stage(recipe, machine, source, tokenizer, rows, run, console)
         if run.done:
-            console.print(f"{run.path} holds this very run, complete: nothing to do.")
+            console.print(f"{run.path} holds this very run, complete: nothing to do.", soft_wrap=True)
         else:
             run.note(machine=machine.facts(), precision="bf16" if recipe.training.bf16 else "float32")
             _announce(ready)
@@ -253,7 +253,7 @@ def _announce(stage: Stage) -> None:
         )
     for file in rows.parts if rows.mixed else ():
         twice = f", {file.duplicates} of them in an earlier file too" if file.duplicates else ""
-        stage.console.print(f"  {file.path}: {file.rows} rows, weight {file.weight:g}{twice}")
+        stage.console.print(f"  {file.path}: {file.rows} rows, weight {file.weight:g}{twice}", soft_wrap=True)
 
 
 def _report(stage: Stage, result: Path) -> None:
@@ -268,5 +268,6 @@ def _report(stage: Stage, result: Path) -> None:
         stage.console.print(table)
     stage.console.print(
         f"{stage.recipe.stage}: {figures['steps']} steps in {figures['seconds']:.0f} s, "
-        f"at most {figures['peak_memory_bytes'] / 2**30:.1f} GiB; the result is in {result}"
+        f"at most {figures['peak_memory_bytes'] / 2**30:.1f} GiB; the result is in {result}",
+        soft_wrap=True,  # a path that is cut by a line's end cannot be copied
     )

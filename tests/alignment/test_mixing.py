@@ -79,6 +79,6 @@ def test_a_mixed_run_says_what_it_mixed_and_honours_the_weights(base, files, tmp
         {"weight": 0.5, "rows": 8, "duplicates": 2, "sha256": file_sha256(files[1])},
     ]
     assert told["figures"]["steps"] == 4  # 12 + 8 / 2 draws, four a step
-    assert "8 rows, weight 0.5, 2 of them in an earlier file too" in capsys.readouterr().out.replace("\n", " ")
+    assert "8 rows, weight 0.5, 2 of them in an earlier file too" in capsys.readouterr().out
     with pytest.raises(BadInput, match="another data"):
         train("sft", base, [files[0], f"{files[1]}=0.7"], tmp_path / "out", eval_fraction=0, num_train_epochs=1)
