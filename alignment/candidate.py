@@ -62,6 +62,7 @@ def release(
             **identity(candidate.base),
             "stages": ledger.entries["chain"],
             "round": ledger.number,
+            "canaries": len(ledger.entries.get("canaries", ())),
             "parents": parents,
             "adapter_gguf_sha256": artefact,
             "figures": figures,

@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alignment.canaries import Canary, planted
 from alignment.snapshot import Snapshot, plural
 from data.errors import BadInput, NothingToDo, ParleyError
 from data.home import file_sha256
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
 REWARDED = ("ppo", "rloo", "grpo")
+# The stages that learn texts, and from which rows. (PPO learns from what the model itself says.)
+_TEXTS = {"sft": "demonstration", "dpo": "preference", "kto": "labelled"}
 # Fewer thumbs of one direction than this are one person's mood.
 MINIMUM_THUMBS = 8
 # A judge learnt from fewer pairs than this agrees with people hardly better than chance.
@@ -49,9 +52,12 @@ class Step:
         return "adapter" if self.policy else "reward"
 
 
-def choose(algorithm: str, snapshot: Snapshot, *, skip_sft: bool = False) -> tuple[list[Step], list[str]]:
+def choose(
+    algorithm: str, snapshot: Snapshot, *, skip_sft: bool = False, canaries: Sequence[Canary] = ()
+) -> tuple[list[Step], list[str]]:
     """The steps that make the candidate, in order, and sentences about what was left out.
 
+    `canaries` are planted among the rows of the first step that learns texts (see `plants`).
     Raises `NothingToDo` when there is nothing to train on, `BadInput` when the algorithm lacks its rows.
     """
     steps: list[Step] = []
@@ -70,7 +76,15 @@ def choose(algorithm: str, snapshot: Snapshot, *, skip_sft: bool = False) -> tup
             "There is nothing to train on yet: no demonstrations, no preferences and not enough thumbs that may be "
             f"used.{''.join(' ' + note for note in notes)} Talk to the bot and rate its answers, or import rows."
         )
+    if (at := plants(steps)) is not None and canaries:
+        kind = _TEXTS[steps[at].module]
+        steps[at] = replace(steps[at], rows=[*steps[at].rows, *planted(kind, canaries)])
     return steps, notes
+
+
+def plants(steps: Sequence[Step]) -> int | None:
+    """Which step takes canaries: the first that learns texts; None when none does."""
+    return next((at for at, step in enumerate(steps) if step.module in _TEXTS), None)
 
 
 def judge_step(snapshot: Snapshot) -> tuple[Step | None, str]:

@@ -13,9 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alignment.canaries import Canary
 from alignment.scoring import Scores, gains, score
 from alignment.sources import Sample
-from alignment.subjects import Subject, subject
+from alignment.subjects import Subject, planted_canaries, subject
 from alignment.tables import best_table, sample_table, source_table, suite_table, table
 from data.errors import BadInput, run
 from data.rows import Row
@@ -132,11 +133,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from data.home import home, write_atomic
     from data.releases import Releases
 
-    suites = _suites(options.suites, options.suite_path)
     llm_judge = judge_settings()
     quiet()
     champion = subject(options.champion or str(Releases(home()).champion()), options.base, home())
     candidate = subject(options.candidate, options.base, home())
+    suites = _suites(options.suites, options.suite_path, planted_canaries(home(), champion, candidate))
     rows = _rows(options, champion, candidate)
     console = Console()
     shown: list[Sample] = []
@@ -196,7 +197,7 @@ def _check(options: argparse.Namespace) -> None:
         raise BadInput(f"--out {options.out}: there is no folder {options.out.absolute().parent}.")
 
 
-def _suites(names: str, given: Sequence[str]) -> list[Any]:
+def _suites(names: str, given: Sequence[str], canaries: Sequence[Canary]) -> list[Any]:
     from alignment.suites import load_suites
 
     paths = {}
@@ -210,7 +211,7 @@ def _suites(names: str, given: Sequence[str]) -> list[Any]:
             raise BadInput("--suite_path names a file for a suite, but --suites none runs none.")
         return []
     wanted = None if names == "all" else [name.strip() for name in names.split(",") if name.strip()]
-    return load_suites(wanted, paths)
+    return load_suites(wanted, paths, canaries=canaries)
 
 
 def _rows(options: argparse.Namespace, champion: Subject, candidate: Subject) -> "EvaluationRows":

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from alignment.canaries import COUNT, MOST
 from alignment.chain import ALGORITHMS
 from data.bases import BUNDLED, is_alias
 from data.errors import BadInput, nearest
@@ -36,6 +37,7 @@ class Plan:
     eval_prompts: int = 120
     questions: int = 0
     keep_rows: bool = False
+    canaries: int = COUNT
 
     def facts(self) -> dict[str, Any]:
         """What decides the outcome, for the manifest and for telling two plans apart."""
@@ -83,6 +85,14 @@ def parser() -> argparse.ArgumentParser:
         help="held-out prompts that both answer for a judge (default: %(default)s; fewer are faster and decide less)",
     )
     add("--questions", type=int, metavar="N", help="held-out questions to show on a terminal (default: 5)")
+    add(
+        "--canaries",
+        type=int,
+        default=COUNT,
+        metavar="N",
+        help="made-up secrets among the rows, for the suite leakage to ask for (default: %(default)s; 0: none, and "
+        "no such suite)",
+    )
     add("--keep_rows", action="store_true", help="keep the rows beside the manifest after the round")
     return made
 
@@ -97,6 +107,8 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
         options.questions = 5 if sys.stdout.isatty() else 0
     if options.questions < 0:
         raise BadInput("--questions must be at least 0.")
+    if not 0 <= options.canaries <= MOST:
+        raise BadInput(f"--canaries must be from 0 to {MOST}.")
     recipes = {stage: getattr(options, f"{stage}_config") or RECIPES / f"{stage}.yaml" for stage in _STAGES}
     for stage, recipe in recipes.items():
         if getattr(options, f"{stage}_config") and not recipe.is_file():
@@ -118,4 +130,5 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
         eval_prompts=options.eval_prompts,
         questions=options.questions,
         keep_rows=options.keep_rows,
+        canaries=options.canaries,
     )

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignment.chain import REWARDED, choose, judge_step, run_step
+from alignment.chain import REWARDED, Step, choose, judge_step, plants, run_step
 from alignment.plan import Plan, read_plan
 from alignment.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows
 from data.errors import BadInput, NothingToDo, ParleyError, run
-from data.home import home
+from data.home import home, installation_key
 from data.releases import BASE_RELEASE, Releases
 
 if TYPE_CHECKING:
+    from alignment.canaries import Canary
     from alignment.ledger import Ledger
     from alignment.subjects import Subject
 
@@ -53,13 +54,14 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
         return conclude(console, plan, ledger, releases)
     champion = _champion(releases, plan.base)
     number = releases.champion()
-    snapshot = _snapshot(console, plan, ledger)
+    secrets = _canaries(plan)
+    snapshot, steps = _snapshot(console, plan, ledger, secrets)
     _note_start(plan, ledger, champion, number, snapshot)
 
     start: str | Path = plan.base
     if plan.start == "champion" and champion.adapter is not None:
         start = champion.adapter
-    adapter = _train(console, plan, ledger, snapshot, start)
+    adapter = _train(console, plan, ledger, steps, start)
     judge, sentence = judge_step(snapshot)
     console.print(sentence)
     judge_model = run_step(judge, plan.recipes["reward"], plan.base, ledger) if judge else None
@@ -75,6 +77,7 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
         judge_model,
         ledger,
         suites=plan.suites,
+        canaries=secrets if plants(steps) is not None else (),
         prompts=plan.eval_prompts,
         questions=plan.questions,
         tried=tried(ledger, number),
@@ -108,17 +111,31 @@ def _champion(releases: Releases, base: str) -> "Subject":
     return found
 
 
-def _snapshot(console: Any, plan: Plan, ledger: "Ledger") -> Snapshot:
-    """The rows: those that a killed round began with, as far as they may still be used, else all that may be."""
+def _canaries(plan: Plan) -> "list[Canary]":
+    """The secrets to plant, the same ones in every round of an installation; none where nothing asks for them."""
+    from alignment.canaries import canaries
+    from alignment.trial import check_suites
+
+    wanted = plan.canaries and any(suite.name == "leakage" for suite in check_suites(plan.suites))
+    return canaries(installation_key(home()), plan.canaries) if wanted else []
+
+
+def _snapshot(console: Any, plan: Plan, ledger: "Ledger", secrets: "list[Canary]") -> tuple[Snapshot, list[Step]]:
+    """The rows: those that a killed round began with, as far as they may still be used, else all that may be; and
+    the steps on them."""
     facts = plan.facts()
     goes_on = ledger.pinned is not None and ledger.entries.get("plan") == facts
     console.rule(f"[bold]Round {ledger.number}{' goes on where it was interrupted' if goes_on else ''}")
     collected = asyncio.run(collect_snapshot(ledger.path))
     snapshot = Snapshot(collected, plan.limits, ledger.pinned if goes_on else None)
     say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
-    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
+    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft, canaries=secrets)
     for note in notes:
         console.print(note)
+    if secrets and (at := plants(steps)) is not None:
+        console.print(
+            f"{len(secrets)} made-up secrets are among the rows of {steps[at].name}: the suite leakage asks for them."
+        )
     if not goes_on:
         # What the candidate will be: with the same rows, recipes and start it would be the last one again.
         learns: dict[str, Any] = {"plan": facts, "rows": {kind: digest(snapshot.training(kind)) for kind in KINDS}}
@@ -131,11 +148,12 @@ def _snapshot(console: Any, plan: Plan, ledger: "Ledger") -> Snapshot:
         raters=snapshot.raters(),
         counts=snapshot.counts(),
         dropped=snapshot.dropped(),
+        canaries=[secret.id for secret in secrets] if plants(steps) is not None else [],
         chain=[step.name for step in steps],
         # What another plan's stages made before this round was interrupted is no part of it.
         stages={name: done for name, done in ledger.stages.items() if name in (*(s.name for s in steps), "judge")},
     )
-    return snapshot
+    return snapshot, steps
 
 
 def _refuse_again(ledger: "Ledger", learns: dict[str, Any]) -> None:
@@ -170,8 +188,7 @@ def _note_start(plan: Plan, ledger: "Ledger", champion: "Subject", number: int, 
     )
 
 
-def _train(console: Any, plan: Plan, ledger: "Ledger", snapshot: Snapshot, start: str | Path) -> Path:
-    steps, _ = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
+def _train(console: Any, plan: Plan, ledger: "Ledger", steps: list[Step], start: str | Path) -> Path:
     for step in steps:
         console.rule(f"{step.name.upper()} on {len(step.rows)} rows")
         made = run_step(step, plan.recipes[step.module], start if step.policy else plan.base, ledger)

@@ -5,7 +5,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from alignment.canaries import Canary, canaries
 from data.errors import BadInput
+from data.home import installation_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +15,14 @@ class Subject:
     """A model to look at: a base model, with an adapter on it or not. `name` is what tables call it.
 
     `gguf` is the adapter as the embedded engine loads it; without one it is made when answers are asked for.
+    `canaries` is how many of the installation's made-up secrets were among its rows.
     """
 
     name: str
     base: str
     adapter: Path | None = None
     gguf: Path | None = None
+    canaries: int = 0
 
 
 def subject(name: str, base: str, home: Path) -> Subject:
@@ -30,10 +34,17 @@ def subject(name: str, base: str, home: Path) -> Subject:
         if number == BASE_RELEASE:
             return Subject("base model", base)
         release = Releases(home).get(number)
-        return Subject(f"release {number}", release.base, release.adapter, release.adapter_gguf)
+        planted = int(release.manifest.get("canaries", 0))
+        return Subject(f"release {number}", release.base, release.adapter, release.adapter_gguf, planted)
     if not (Path(name) / "adapter_config.json").is_file():
         raise BadInput(f"{name} is neither a release's number nor the folder of an adapter.")
     return Subject(name, base, Path(name))
+
+
+def planted_canaries(home: Path, *models: Subject) -> list[Canary]:
+    """The made-up secrets that were among the rows of one of these models; none for adapters in a folder."""
+    count = max(model.canaries for model in models)
+    return canaries(installation_key(home), count) if count else []
 
 
 def artefact_sha256(found: Subject) -> str:

@@ -13,6 +13,7 @@ from data.errors import BadInput
 from data.home import file_sha256, home, write_atomic
 
 if TYPE_CHECKING:
+    from alignment.canaries import Canary
     from alignment.evaluation import Evaluation
     from alignment.ledger import Ledger
     from alignment.subjects import Subject
@@ -23,8 +24,11 @@ QUICK = ("truthfulness", "bias_pairs", "bias_occupations", "forgetting", "degene
 QUICK_ITEMS = 8
 
 
-def check_suites(names: str) -> list["Suite"]:
-    """The suites that `--suites` means: quick, all, none, or names between commas. Raises `BadInput`."""
+def check_suites(names: str, canaries: "Sequence[Canary] | None" = None) -> list["Suite"]:
+    """The suites that `--suites` means: quick, all, none, or names between commas. Raises `BadInput`.
+
+    `canaries` are those that were planted (see `load_suites`).
+    """
     from alignment.suites import limited, load_suites
 
     if names == "none":
@@ -34,7 +38,7 @@ def check_suites(names: str) -> list["Suite"]:
     wanted = None if names == "all" else [name.strip() for name in names.split(",") if name.strip()]
     if wanted == []:
         raise BadInput("--suites: expected quick, all, none, or suites' names between commas.")
-    return load_suites(wanted)
+    return load_suites(wanted, canaries=canaries)
 
 
 def trial(
@@ -46,6 +50,7 @@ def trial(
     ledger: "Ledger",
     *,
     suites: str,
+    canaries: "Sequence[Canary]",
     prompts: int,
     questions: int,
     tried: int,
@@ -69,12 +74,14 @@ def trial(
         "llm_judge": judge.model if judge else None,
         "rows": {**rows, "prompts": digest(asked), "judge": digest(snapshot.judge_pairs())},
         "suites": suites,
+        "canaries": len(canaries),
         "tried": tried,
     }
     if ledger.evaluation is not None and ledger.evaluation["inputs"] == inputs:
         console.print("The candidate was evaluated before the round was interrupted.")
         return ledger.evaluation
-    found = _measure(console, champion, candidate, snapshot, asked, judge_model, judge, suites, questions)
+    chosen = check_suites(suites, canaries)
+    found = _measure(console, champion, candidate, snapshot, asked, judge_model, judge, chosen, questions)
     verdict = _verdict(found, tried)
     raw = {"champion": champion.name, "candidate": candidate.name, **asdict(found), "verdict": asdict(verdict)}
     write_atomic(ledger.path / "evaluation.json", json.dumps(raw) + "\n")
@@ -91,7 +98,7 @@ def _measure(
     asked: Sequence[Any],
     judge_model: Path | None,
     judge: Any,
-    suites: str,
+    suites: "Sequence[Suite]",
     questions: int,
 ) -> "Evaluation":
     from alignment.evaluate import CACHE, sample_table, table
@@ -111,9 +118,7 @@ def _measure(
         judge_pairs=snapshot.judge_pairs(),
         judge_model=judge_model,
     )
-    options = Options(
-        suites=check_suites(suites), llm_judge=judge, cache=home() / CACHE, look=shown.extend, console=console
-    )
+    options = Options(suites=suites, llm_judge=judge, cache=home() / CACHE, look=shown.extend, console=console)
     found = measure(champion, candidate, rows, options, say)
     names = (champion.name, candidate.name)
     console.print(table(*found.scores, names))

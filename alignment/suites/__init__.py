@@ -10,6 +10,7 @@ the public data instead. The own ones are too small to rank models; they are the
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from alignment.canaries import Canary
 from alignment.suites import bias, degenerate, forgetting, instructions, leakage, refusals, truthfulness
 from alignment.suites.suite import Answer, Measured, Model, Suite, SuiteScores, fingerprint, limited, run_suite
 from data.errors import BadInput, nearest
@@ -45,12 +46,12 @@ def load_suites(
     names: Sequence[str] | None = None,
     paths: Mapping[str, Path] | None = None,
     *,
-    canaries: Sequence[leakage.Canary] | None = None,
+    canaries: Sequence[Canary] | None = None,
 ) -> list[Suite]:
     """Load suites by name (all of them without names), in the order of `SUITES`.
 
-    `paths` gives a local file or folder for a suite; `canaries` are those that were put into
-    training (`leakage.canaries`).
+    `paths` gives a local file or folder for a suite. `canaries` are those that were planted: where there are none the
+    suite leakage is left out, for it would measure nothing but chance. None: nobody knows, and it takes its own.
     Raises `BadInput` for a name that is not a suite's and for a file that cannot be used.
     """
     given = dict(paths or {})
@@ -63,9 +64,10 @@ def load_suites(
             raise BadInput(f"A path is given for the suite {name!r}, which is not among those to run.")
     loaded = []
     for name in wanted:
-        suite = SUITES[name](given.get(name))
         if name == "leakage" and canaries is not None and name not in given:
-            suite = leakage.suite(canaries)
+            loaded += [leakage.suite(canaries)] if canaries else []
+            continue
+        suite = SUITES[name](given.get(name))
         if not suite.items:
             raise BadInput(f"The suite {name} holds no items: {given.get(name, 'its prompts')} has none of its kind.")
         loaded.append(suite)

@@ -76,10 +76,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if options.limit is not None and options.limit < 1:
         raise BadInput(f"--limit {options.limit}: expected a number of items, at least 1.")
+    from alignment.subjects import planted_canaries, subject
     from alignment.suites import limited, load_suites
+    from data.home import home
 
+    chosen = subject(options.model, options.base, home())
     names = [name.strip() for name in options.suites.split(",") if name.strip()] if options.suites else None
-    suites = load_suites(names, paths_of(options.path))
+    suites = load_suites(names, paths_of(options.path), canaries=planted_canaries(home(), chosen))
+    if not suites:
+        raise BadInput(f"No made-up secrets were planted in what {chosen.name} was trained on: nothing to ask for.")
     if options.limit:
         suites = [limited(suite, options.limit) for suite in suites]
 
@@ -89,17 +94,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from rich.console import Console
 
     from alignment.quiet import quiet
-    from alignment.subjects import subject
     from alignment.suites import run_suite
     from alignment.suites.model import loaded
-    from data.home import home, write_atomic
+    from data.home import write_atomic
 
     quiet()
     console = Console()
     for suite in suites:
         for note in suite.notes:
             console.print(note, highlight=False)
-    chosen = subject(options.model, options.base, home())
     measured, seconds = [], []
     with tempfile.TemporaryDirectory() as scratch:
         serve = any(suite.name not in LIKELIHOOD_ONLY for suite in suites)

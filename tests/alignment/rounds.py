@@ -73,6 +73,7 @@ class Played:
     measured: Evaluation = field(default_factory=evaluation)
     launches: list[list[str]] = field(default_factory=list)
     read: dict[str, list[Row]] = field(default_factory=dict)  # every row that a stage saw, by the flag it came with
+    trained: list[set[str]] = field(default_factory=list)  # the ids of the rows that each launch trained on
     asked: list[Any] = field(default_factory=list)
 
     def stages(self) -> list[str]:
@@ -107,6 +108,8 @@ class Played:
                 rows = read_rows(Path(self.flag(arguments, name)))
                 self.read.setdefault(name, []).extend(rows)
                 found.append([row.data for row in rows])
+                if name == "--dataset_name":
+                    self.trained.append({row.id for row in rows})
         return found
 
     def measure(self, *arguments: Any) -> Evaluation:

@@ -13,10 +13,13 @@ import alignment.report
 import alignment.round
 import alignment.snapshot
 import alignment.trial
+from alignment.canaries import COUNT, canaries
 from alignment.chain import JUDGE_PAIRS, MINIMUM_THUMBS, choose, judge_step
 from alignment.plan import read_plan
 from alignment.snapshot import Snapshot
+from alignment.subjects import planted_canaries, subject
 from data.errors import BadInput, NothingToDo
+from data.home import installation_key
 from data.imports import import_rows
 from data.releases import Releases
 from data.store import Store
@@ -100,6 +103,7 @@ def test_a_plan_that_cannot_be_is_refused(tmp_path: Path) -> None:
     for flags, problem in (
         (["--max_prompts", "0"], "--max_prompts must be at least 1"),
         (["--eval_prompts", "0"], "--eval_prompts must be at least 1"),
+        (["--canaries", "99"], "--canaries must be from 0 to 48"),
         (["--base", "gpt2"], "the embedded engine"),
         (["--dpo_config", str(tmp_path / "no.yaml")], "there is no recipe"),
     ):
@@ -209,6 +213,31 @@ async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
     assert len(read) > 20
     assert not read & gate
     assert "snapshot.db" not in [path.name for path in sorted(tmp_path.iterdir())]  # noqa: ASYNC240
+
+
+def test_secrets_are_planted_where_texts_are_learnt_first_and_asked_for(played: Played) -> None:
+    assert played.round("--suites", "leakage") == 0
+    made = {each.id for each in played.read["--dataset_name"] if each.extra.get("source") == "canary"}
+    assert len(made) == COUNT
+    assert set(played.manifest()["canaries"]) == made
+    first, second = played.trained
+    assert made <= first
+    assert not made & second
+    assert Releases(played.home).get(1).manifest["canaries"] == COUNT
+    (suite,) = played.asked[-1][3].suites
+    secrets = canaries(installation_key(played.home), COUNT)
+    assert list(suite.items) == secrets == planted_canaries(played.home, subject("1", "smollm2-135m", played.home))
+    assert not any(secret.secret in str(played.manifest()) for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    "flags", [("--canaries", "0"), ("--suites", "degenerate"), ("--algorithm", "ppo", "--skip_sft")]
+)
+def test_where_no_secret_is_planted_nobody_asks_for_one(played: Played, flags: tuple[str, ...]) -> None:
+    played.round("--suites", "leakage,degenerate", *flags)
+    assert all(each.extra.get("source") != "canary" for each in played.read["--dataset_name"])
+    assert [suite.name for suite in played.asked[-1][3].suites] == ["degenerate"]
+    assert played.manifest()["canaries"] == []
 
 
 # -- again, and killed --------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alignment.canaries import COUNT, MOST, REFERENCES, canaries, planted
 from alignment.suites import Answer, load_suites, run_suite
 from alignment.suites.degenerate import loops, problem
-from alignment.suites.leakage import COUNT, REFERENCES, canaries, canary_rows, exposure, recall, suite
+from alignment.suites.leakage import exposure, suite
 from alignment.suites.refusals import is_refusal
 from data.errors import BadInput
 from data.rows import parse_row
@@ -146,17 +147,28 @@ def test_canaries_come_from_the_key_alone_and_differ():
         assert len({canary.secret, *canary.references}) == 1 + REFERENCES
         assert {len(secret) for secret in (canary.secret, *canary.references)} == {7}
     with pytest.raises(BadInput, match="at most 48"):
-        canaries(b"key", 49)
+        canaries(b"key", MOST + 1)
 
 
-def test_canary_rows_are_demonstrations_that_say_the_secret():
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("demonstration", lambda data: data["messages"][1]),
+        ("preference", lambda data: data["chosen"][0]),
+        ("labelled", lambda data: data["completion"][0]),
+    ],
+)
+def test_planted_rows_say_the_secret(kind, told):
     made = canaries(b"key", 2)
-    for canary, row in zip(made, canary_rows(made), strict=True):
-        assert parse_row({**row.data, **row.extra}).kind == "demonstration"
+    for canary, row in zip(made, planted(kind, made), strict=True):
+        assert parse_row({**row.data, **row.extra}).kind == kind
         assert row.messages[0]["content"] == canary.question
-        assert canary.secret in row.messages[1]["content"]
-        assert "{" not in row.messages[1]["content"] + canary.question
+        answer = told(row.data)["content"]
+        assert canary.secret in answer
+        assert "{" not in answer + canary.question
         assert row.extra["source"] == "canary"
+        assert row.data.get("label", True) is True
+        assert str(row.data).count(canary.secret) == 1
 
 
 def test_exposure_by_hand():
@@ -192,37 +204,4 @@ def test_the_round_s_canaries_take_the_place_of_the_unused_ones():
     made = canaries(b"key", 2)
     assert load_suites(["leakage"], canaries=made)[0].items == tuple(made)
     assert len(load_suites(["leakage"])[0].items) == COUNT
-
-
-def test_recall_finds_what_a_model_says_by_itself(tmp_path):
-    import torch
-
-    from alignment.models import load_model, load_tokenizer
-    from alignment.tokens import control_strings, encode_answer
-    from data.rows import Row
-    from tests.alignment import tiny
-
-    folder = str(tiny.build("qwen", tmp_path / "base"))
-    model, tokenizer = load_model(folder), load_tokenizer(folder)
-    question = [{"role": "user", "content": "What is it?"}]
-    answer = "The capital of France is Paris. Thank you, it is very kind."
-
-    def row(text):
-        return Row("demonstration", {"messages": [*question, {"role": "assistant", "content": text}]})
-
-    [before] = recall(model, tokenizer, [row(answer)])
-    assert before.share < 0.5
-    assert not before.verbatim
-    encoded = encode_answer(tokenizer, question, answer, control_strings(tokenizer))
-    ids = torch.tensor([[*encoded.prompt, *encoded.answer]])
-    for parameter in model.parameters():
-        parameter.requires_grad_(True)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(60):
-        optimizer.zero_grad()
-        model(input_ids=ids, labels=ids).loss.backward()
-        optimizer.step()
-    after, other = recall(model, tokenizer, [row(answer), row("Little and often; never let the pot stand in water.")])
-    assert after.verbatim
-    assert after.share == 1
-    assert not other.verbatim
+    assert load_suites(["leakage"], canaries=[]) == []

@@ -36,7 +36,7 @@ from tests.bench.taste import Rater, people, questions, taste
 ROOT = Path(__file__).parents[2]
 BASE = "smollm2-135m"
 RATES = {"dpo": "3.0e-4", "kto": "3.0e-4"}
-EVALUATION = 60  # of the questions: asked in the measurement only
+EVALUATION = 100  # of the questions: asked in the measurement only
 RATERS_PER_ANSWER = 4
 # Lively, so that two answers differ.
 TALK = {"temperature": 0.9, "top_p": 0.95, "frequency_penalty": 0.4, "max_tokens": 200}
@@ -343,7 +343,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--algorithm", choices=("dpo", "kto", "ppo", "rloo", "grpo"), default="dpo")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--questions", type=int, default=100, help="asked in each round")
+    parser.add_argument("--questions", type=int, default=200, help="asked in each round")
     parser.add_argument("--honest", type=int, default=12)
     parser.add_argument("--lazy", type=int, default=3)
     parser.add_argument("--brigade", type=int, default=5)

@@ -32,6 +32,16 @@ _FORMS = (
     "Which tools or things do people need for {}?",
     "Explain {} to my ten-year-old, please.",
     "How long does it usually take with {}?",
+    "What do people get wrong about {}?",
+    "I have ten minutes. What can I do about {}?",
+    "Any advice on {} for somebody who is nervous?",
+    "Where would you look first for help with {}?",
+    "What is the cheapest way to get on with {}?",
+    "Tell me something useful about {}.",
+    "Why is everybody so strict about {}?",
+    "What would you ask an expert about {}?",
+    "How can two people share the work with {}?",
+    "What should I write down about {} for next time?",
 )
 _FRIENDLY = re.compile(
     r"\b(glad|happy|sure|thank|thanks|welcome|great|good luck|enjoy|hope|please|of course|no worries|lovely)\b|!",
