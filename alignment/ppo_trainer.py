@@ -24,10 +24,11 @@ from trl import GRPOTrainer, RLOOTrainer
 from alignment import critic as parts
 from alignment import ppo_math as formulas
 from alignment import ranks
-from alignment.reward_model import padded
+from alignment.batching import padded
 from alignment.rollouts import Rollouts
 from alignment.samples import Sampled, write_samples
 from alignment.trainers import Careful
+from data.errors import BadInput
 from data.home import write_atomic
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        refuse_recomputation(getattr(self.accelerator.state, "fsdp_plugin", None))
         self.begin_rollouts()
         self.scale, self.samples, self.tell = scale, samples, tell
         self.controller = formulas.KlController(self.args.kl_coef, self.args.kl_target, self.args.kl_horizon)
@@ -372,6 +374,13 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
             yield
         finally:
             model.value_head = head
+
+
+def refuse_recomputation(plugin: Any) -> None:
+    """Raise `BadInput` when FSDP's settings recompute activations: what is computed anew for the critic would be the
+    policy's, for the adapters are switched between the two."""
+    if plugin is not None and plugin.activation_checkpointing:
+        raise BadInput("PPO cannot recompute activations: set fsdp_activation_checkpointing: false for accelerate.")
 
 
 @dataclass

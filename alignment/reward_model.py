@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment import models
+from alignment.batching import batches, padded
 from alignment.models import Base
 from alignment.tokens import control_strings, encode_answer
 from data.chat import template_sha256
@@ -203,32 +204,6 @@ def load_scorer(base: Base, *, dtype: Any = "float32", seed: int = 0, **options:
     scorer.score = head.to(scorer.device)
     scorer.config._name_or_path = base.name
     return scorer
-
-
-def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices in batches of like length: a batch's longest times its size is at most `budget`, or it is alone."""
-    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-    found: list[list[int]] = []
-    for index in order:
-        # The first of a batch is its longest.
-        if found and lengths[found[-1][0]] * (len(found[-1]) + 1) <= budget:
-            found[-1].append(index)
-        else:
-            found.append([index])
-    return found
-
-
-def padded(sequences: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask, padded on the right: two tensors of shape (sequences, longest)."""
-    import torch
-
-    longest = max(map(len, sequences))
-    ids = torch.full((len(sequences), longest), pad, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = torch.tensor(list(sequence))
-        mask[row, : len(sequence)] = 1
-    return ids, mask
 
 
 @functools.cache

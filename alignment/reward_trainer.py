@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from trl import RewardConfig, RewardTrainer
 
+from alignment.batching import padded
 from alignment.models import check_vocabulary
 from alignment.prepare import preference
-from alignment.reward_model import load_scorer, padded
+from alignment.reward_model import load_scorer
 from alignment.stage import Stage
 from alignment.trainers import Careful
 from data.errors import BadInput

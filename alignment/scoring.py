@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from alignment.batching import batches, padded
 from alignment.tokens import EncodedAnswer, control_strings, encode_answer
 from data.chat import Message
 from data.rows import Row
@@ -100,35 +101,18 @@ def answer_logprobs(
 ) -> list[tuple[float, int]]:
     """`completion_logprobs` for answers that are encoded already, in their order."""
     results: dict[int, tuple[float, int]] = {}
-    for batch in _batches(answers, batch_tokens):
+    for batch in batches([len(answer.prompt) + len(answer.answer) for answer in answers], batch_tokens):
         sums = _batch_logprobs(model, pad_token_id, [answers[index] for index in batch])
         for index, total in zip(batch, sums, strict=True):
             results[index] = (total, len(answers[index].answer))
     return [results[index] for index in range(len(answers))]
 
 
-def _batches(answers: Sequence[EncodedAnswer], batch_tokens: int) -> list[list[int]]:
-    lengths = [len(answer.prompt) + len(answer.answer) for answer in answers]
-    batches: list[list[int]] = []
-    for index in sorted(range(len(answers)), key=lambda index: -lengths[index]):
-        # The first of a batch is its longest, so it says how wide the batch is.
-        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= batch_tokens:
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-    return batches
-
-
 def _batch_logprobs(model: Any, pad_token_id: int, answers: Sequence[EncodedAnswer]) -> list[float]:
     import torch
 
-    width = max(len(answer.prompt) + len(answer.answer) for answer in answers)
-    ids = torch.full((len(answers), width), pad_token_id, dtype=torch.long)
-    attention = torch.zeros_like(ids)
-    for row, answer in enumerate(answers):
-        tokens = [*answer.prompt, *answer.answer]
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        attention[row, : len(tokens)] = 1
+    ids, attention = padded([[*answer.prompt, *answer.answer] for answer in answers], pad_token_id)
+    width = ids.shape[1]
     ids, attention = ids.to(model.device), attention.to(model.device)
     # The head is needed from the earliest answer on; the token at t is predicted at t - 1.
     first = min(len(answer.prompt) for answer in answers) - 1

@@ -4,6 +4,8 @@ import json
 
 import pytest
 import torch
+import yaml
+from accelerate.utils import FullyShardedDataParallelPlugin
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
@@ -11,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from alignment import critic, models
 from alignment.ppo import main
 from alignment.ppo_settings import settings_class
-from alignment.ppo_trainer import Ppo
+from alignment.ppo_trainer import Ppo, refuse_recomputation
 from alignment.recipe import read
 from alignment.reward_model import load_scorer
 from alignment.rollouts import AtRolloutEnds, Prompts, end_of_turn
@@ -350,3 +352,21 @@ def test_an_answer_stops_at_the_templates_end_of_turn(bases):
 def test_what_cannot_work_is_refused(flags, sentence, bases, prompts, tmp_path):
     with pytest.raises(BadInput, match=sentence):
         run(bases["gpt2"], prompts, tmp_path / "out", **flags)
+
+
+def test_fsdp_may_not_recompute_the_critics_activations():
+    with pytest.raises(BadInput, match="fsdp_activation_checkpointing: false"):
+        refuse_recomputation(FullyShardedDataParallelPlugin(fsdp_version=2, activation_checkpointing=True))
+    refuse_recomputation(FullyShardedDataParallelPlugin(fsdp_version=2, activation_checkpointing=False))
+    refuse_recomputation(None)
+
+
+def test_settings_are_searched_by_the_reward(bases, prompts, tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("search: {learning_rate: {low: 1.0e-3, high: 1.0e-2, log: true}}\n")
+    flags = {**QUICK, "max_steps": 2, "learning_rate": None, "num_train_epochs": None}
+    words = command("ppo", bases["qwen"], prompts, tmp_path / "out", **flags)
+    assert main([*words, "--config", str(recipe), "--search", "2"], reward=share) == 0
+    (best,) = (tmp_path / "out" / "trials").iterdir()
+    found = yaml.safe_load((tmp_path / "out" / "best.yaml").read_text())["learning_rate"]
+    assert found == pytest.approx(manifest(best)["recipe"]["learning_rate"])

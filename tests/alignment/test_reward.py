@@ -11,6 +11,7 @@ import torch
 
 import alignment.reward
 from alignment import models, reward_model
+from alignment.batching import batches
 from alignment.reward_model import HEAD, critic_parts, load_reward_model, load_scorer
 from alignment.tokens import control_strings, encode_answer
 from data.errors import BadInput
@@ -320,9 +321,9 @@ def test_texts_that_cannot_be_scored(trained):
 
 def test_batches_hold_like_lengths_within_their_budget():
     lengths = [3, 50, 7, 20, 1, 20]
-    found = reward_model.batches(lengths, 40)
+    found = batches(lengths, 40)
     assert sorted(index for batch in found for index in batch) == list(range(6))
     assert found[0] == [1]  # longer than the budget: alone
     for batch in found[1:]:
         assert max(lengths[index] for index in batch) * len(batch) <= 40
-    assert reward_model.batches([], 40) == []
+    assert batches([], 40) == []

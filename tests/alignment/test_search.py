@@ -10,7 +10,7 @@ import alignment.search
 import alignment.sft
 from alignment import search_report
 from alignment.ranges import Goal, Range, goal, ranges
-from alignment.recipe import help_text
+from alignment.recipe import RECIPES, help_text, load
 from alignment.search import Reporter
 from data.errors import BadInput
 from tests.alignment import tiny
@@ -164,6 +164,14 @@ def test_where_nothing_is_held_out_the_last_quarter_of_the_steps_counts():
         reporter.on_log(None, _State(step), None, logs={"reward": reward})
     assert reporter.goal.direction == "maximize"
     assert reporter.value == 1.5
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo", "kto", "reward", "ppo"])
+def test_every_shipped_recipe_can_be_searched(stage):
+    mapping = load(RECIPES / f"{stage}.yaml")["search"]
+    found = ranges(mapping, goal(stage, None), stage)
+    assert "learning_rate" in [each.name for each in found]
+    assert "--search N" in help_text(stage)
 
 
 def test_metrics_have_a_direction():
