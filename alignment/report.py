@@ -116,13 +116,9 @@ def _stages(folder: Path, manifest: Mapping[str, Any]) -> Iterable[str]:
         figures = _json(folder / stage / "manifest.json").get("figures", {})
         metrics = _metrics(folder / stage / "metrics.jsonl")
         yield f"<h3>{_text(stage)}</h3>"
-        wanted = {
-            "steps": "steps",
-            "seconds": "seconds",
-            "tokens": "tokens",
-            "peak_memory_bytes": "peak memory (bytes)",
-        }
-        told = [(title, _figure(figures[key])) for key, title in wanted.items() if figures.get(key) is not None]
+        told = [(name, _figure(figures[name])) for name in ("steps", "seconds", "tokens") if figures.get(name)]
+        if memory := figures.get("peak_memory_bytes"):
+            told.append(("peak memory", f"{memory / 2**30:.1f} GiB"))
         for when in ("eval_before", "eval_after"):
             told += [
                 (f"{when.removeprefix('eval_')}: {name}", _figure(v)) for name, v in figures.get(when, {}).items()
@@ -142,10 +138,10 @@ def _rows(manifest: Mapping[str, Any]) -> Iterable[str]:
     counts, dropped = manifest.get("counts", {}), manifest.get("dropped", {})
     yield "<h2>What it was trained on</h2>"
     yield _image(plots.rows(counts, dropped), "rows by fold")
-    used = manifest.get("rows", {})
+    used = manifest.get("used", {})
     yield _table(
         ("rows", "used", "train", "judge_train", "judge", "gate"),
-        [(kind, len(used.get(kind, [])), *folds.values()) for kind, folds in counts.items()],
+        [(kind, used.get(kind, 0), *folds.values()) for kind, folds in counts.items()],
     )
     lost = [(kind, reason, count) for kind, reasons in dropped.items() for reason, count in reasons.items()]
     if lost:

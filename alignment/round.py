@@ -5,6 +5,7 @@ gate's decision, a report. A round that was interrupted goes on where it was.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,6 +148,7 @@ def _snapshot(console: Any, plan: Plan, ledger: "Ledger", secrets: "list[Canary]
         rows=snapshot.ids(),
         raters=snapshot.raters(),
         counts=snapshot.counts(),
+        used=Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != "canary"),
         dropped=snapshot.dropped(),
         canaries=[secret.id for secret in secrets] if plants(steps) is not None else [],
         chain=[step.name for step in steps],

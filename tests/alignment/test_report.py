@@ -33,7 +33,7 @@ def manifest(**more: object) -> dict:
         "evaluation": {**summary(found), "verdict": asdict(verdict)},
         "stages": {"dpo": {"rows": "abc"}, "ppo": {"rows": "def"}},
         "counts": {"preference": {"train": 8, "judge_train": 1, "judge": 1, "gate": 2}},
-        "rows": {"preference": ["id-1", "id-2"]},
+        "used": {"preference": 2},
         "dropped": {"preference": {"no consent of <everybody>": 5}},
         "parents": {"champion": 2},
         **more,
@@ -74,10 +74,11 @@ def test_the_page_says_decision_reasons_figures_and_what_was_held_back(tmp_path:
     assert "fell beyond the margin" in text
     assert "75.0% (63.3% to 85.0%)" in text
     assert "no consent of &lt;everybody&gt;" in text
+    assert "<td>preference</td><td>2</td>" in text
 
 
 def test_a_round_without_stages_or_suites_or_rows_has_a_page_too(tmp_path: Path) -> None:
-    assert "Round 3" in page(tmp_path, manifest(evaluation=None, stages={}, counts={}, rows={}, dropped={}))
+    assert "Round 3" in page(tmp_path, manifest(evaluation=None, stages={}, counts={}, used={}, dropped={}))
 
 
 def test_curves_take_the_numbers_that_are_there() -> None:
