@@ -35,7 +35,7 @@ def best_of(
     prompts: Sequence[Sequence[Message]],
     count: int,
     *,
-    max_tokens: int = 256,
+    max_tokens: int | None = None,
     seed: int = 0,
 ) -> list[BestOf | None]:
     """Draw `count` answers to each prompt and score them with the reward model in the folder `reward`.

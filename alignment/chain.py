@@ -1,6 +1,7 @@
 """The stages of a round: which ones the feedback allows, and how each runs as a process of its own."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alignment.canaries import Canary, planted
+from alignment.parent import PARENT
 from alignment.snapshot import Snapshot, plural
 from data.errors import BadInput, NothingToDo, ParleyError
 from data.home import file_sha256
@@ -68,7 +70,7 @@ def choose(
     elif demonstrations:
         steps.append(_step("sft", "demonstration", snapshot))
     if algorithm in REWARDED:
-        steps += _rewarded(algorithm, snapshot)
+        steps += _rewarded(algorithm, snapshot, notes)
     else:
         steps += _direct(algorithm, snapshot, notes)
     if not steps:
@@ -110,7 +112,9 @@ def _step(name: str, kind: str, snapshot: Snapshot) -> Step:
     return Step(name, name, snapshot.training(kind), watched=snapshot.watched(kind))
 
 
-def _rewarded(algorithm: str, snapshot: Snapshot) -> list[Step]:
+def _rewarded(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step]:
+    from alignment.overoptimised import MINIMUM_PAIRS
+
     pairs, prompts = snapshot.training("preference"), snapshot.training("prompt")
     if not pairs or not prompts:
         raise BadInput(
@@ -122,6 +126,9 @@ def _rewarded(algorithm: str, snapshot: Snapshot) -> list[Step]:
     )
     # Only PPO itself watches held-out pairs.
     held_out = snapshot.watched("preference") if algorithm == "ppo" else []
+    if 0 < len(held_out) < MINIMUM_PAIRS:
+        notes.append(f"Over-optimisation is not watched: {len(held_out)} held-out pairs are too few to see it by.")
+        held_out = []
     flags = ("--algorithm", algorithm)
     ppo = Step("ppo", "ppo", prompts, snapshot.watched("prompt"), pairs=held_out, flags=flags, needs="reward")
     return [reward, ppo]
@@ -156,8 +163,14 @@ def _thumbs_problem(rows: Sequence[Row]) -> str | None:
 
 
 def launch(module: str, arguments: Sequence[str]) -> int:
-    """Run a stage's command as a process, so that its memory is free again; returns its exit code."""
-    return subprocess.run([sys.executable, "-m", f"alignment.{module}", *arguments], check=False).returncode
+    """Run a stage's command as a process, so that its memory is free again; returns its exit code.
+
+    It ends with this process, after a kill -9 too: one that went on alone would hold the folder that a resumed round
+    wants.
+    """
+    environment = {**os.environ, PARENT: str(os.getpid())}
+    command = [sys.executable, "-m", f"alignment.{module}", *arguments]
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 def run_step(step: Step, recipe: Path, start: str | Path, ledger: "Ledger") -> Path:

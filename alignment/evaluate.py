@@ -6,85 +6,22 @@ answers are better; suites say what got worse; and the gate decides. `alignment.
 
 import argparse
 import json
-import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment.canaries import Canary
-from alignment.scoring import Scores, gains, score
 from alignment.sources import Sample
 from alignment.subjects import Subject, planted_canaries, subject
 from alignment.tables import best_table, sample_table, source_table, suite_table, table
 from data.errors import BadInput, run
-from data.rows import Row
+from data.home import check_folder_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from alignment.evaluation import EvaluationRows
-
-__all__ = [
-    "Sample",
-    "Scores",
-    "Subject",
-    "answers",
-    "gains",
-    "pick_questions",
-    "sample_table",
-    "samples",
-    "score",
-    "subject",
-    "table",
-]
-
-# Where suites' scores are kept, below the installation's folder.
-CACHE = Path("evaluations") / "suites.json"
-
-
-def pick_questions(rows: Sequence[Row], count: int) -> list[Row]:
-    """Short single-turn rows, taking turns among personas and languages, in an order that only the rows decide."""
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: row.id):
-        if sum(message["role"] == "user" for message in row.messages) == 1:
-            group = (str(row.extra.get("language", "")), str(row.extra.get("persona", "")))
-            groups.setdefault(group, []).append(row)
-    for members in groups.values():
-        members.sort(key=lambda row: (len(_question(row)), row.id))
-    picked: list[Row] = []
-    while len(picked) < count and any(groups.values()):
-        for name in sorted(groups):
-            if groups[name] and len(picked) < count:
-                picked.append(groups[name].pop(0))
-    return picked
-
-
-def answers(subject: Subject, rows: Sequence[Row], *, seed: int = 0) -> list[str]:
-    """What a model answers to the rows' prompts, through the embedded engine and with serving's sampling."""
-    from alignment.export import to_gguf
-    from alignment.served import serve
-
-    with tempfile.TemporaryDirectory() as scratch:
-        gguf = subject.gguf
-        if gguf is None and subject.adapter is not None:
-            gguf = to_gguf(subject.adapter, subject.base, Path(scratch) / "adapter.gguf")
-        with serve(subject.base, gguf) as engine:
-            prompts = [[m for m in row.messages if m["role"] != "assistant"] for row in rows]
-            with ThreadPoolExecutor(max_workers=4) as pool:  # the engine answers as many at once
-                return list(pool.map(lambda prompt: engine.answer(prompt, seed=seed), prompts))
-
-
-def samples(champion: Subject, candidate: Subject, rows: Sequence[Row], count: int) -> list[Sample]:
-    """A few held-out questions, answered by both models with the same seed."""
-    picked = pick_questions(rows, count)
-    before, after = answers(champion, picked), answers(candidate, picked)
-    return [Sample(_question(row), b, a, row.id) for row, b, a in zip(picked, before, after, strict=True)]
-
-
-def _question(row: Row) -> str:
-    return next(message["content"] for message in row.messages if message["role"] == "user")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -110,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         "--suite_path", action="append", default=[], metavar="NAME=FILE", help="a local copy of a suite's public data"
     )
     add("--limit", type=int, metavar="N", help="answer at most N prompts; 0: none, compare log-probabilities only")
-    add("--max_tokens", type=int, default=256, metavar="N", help="of one answer (default: %(default)s)")
+    add("--max_tokens", type=int, metavar="N", help="of one answer (default: as the bot serves them)")
     add("--seed", type=int, default=0, metavar="N", help="of the answers (default: %(default)s)")
     add("--best_of", type=int, metavar="N", help="also show what the best of N answers by --judge_model would be")
     add(
@@ -126,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check(options)
     from rich.console import Console
 
-    from alignment.evaluation import Options, evaluate
+    from alignment.evaluation import CACHE, Options, evaluate
     from alignment.gate import decide
     from alignment.llm_judge import judge_settings
     from alignment.quiet import quiet
@@ -177,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         decisive.name if decisive else "nobody",
         evaluation.suites,
         prompts=win.prompts if win else None,
+        tried=_tried(champion, candidate),
     )
     for reason in verdict.reasons:
         console.print(reason, markup=False, highlight=False)
@@ -193,19 +131,14 @@ def _check(options: argparse.Namespace) -> None:
             raise BadInput(f"--{name} must be at least {least}.")
     if options.best_of and options.judge_model is None:
         raise BadInput("--best_of needs a reward model to choose by: name its folder with --judge_model.")
-    if options.out is not None and not options.out.absolute().parent.is_dir():  # hours later it would be too late
-        raise BadInput(f"--out {options.out}: there is no folder {options.out.absolute().parent}.")
+    check_folder_of("--out", options.out)
 
 
 def _suites(names: str, given: Sequence[str], canaries: Sequence[Canary]) -> list[Any]:
     from alignment.suites import load_suites
+    from alignment.suites.__main__ import paths_of
 
-    paths = {}
-    for entry in given:
-        name, equals, path = entry.partition("=")
-        if not equals or not path:
-            raise BadInput(f"--suite_path {entry}: expected NAME=FILE, for example truthfulness=TruthfulQA.csv.")
-        paths[name] = Path(path)
+    paths = paths_of(given, "--suite_path")
     if names == "none":
         if paths:
             raise BadInput("--suite_path names a file for a suite, but --suites none runs none.")
@@ -243,6 +176,19 @@ def _number(found: Subject) -> int | None:
         return 0
     word, _, number = found.name.partition(" ")
     return int(number) if word == "release" and number.isdecimal() else None
+
+
+def _tried(champion: Subject, candidate: Subject) -> int:
+    """How many other candidates the rounds here have refused against this champion, as a round counts them."""
+    from alignment.ledger import decided, tried
+    from data.home import home
+    from data.releases import Releases
+
+    against, number = _number(champion), _number(candidate)
+    if against is None:
+        return 0
+    own = Releases(home()).get(number).manifest.get("round") if number else None
+    return tried(decided(home() / "rounds", besides=own), against)
 
 
 async def _stored(champion: int | None, candidate: int | None) -> "EvaluationRows":

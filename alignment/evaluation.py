@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from alignment.suites import Suite, SuiteScores
 
 
+# Where suites' scores are kept, below the installation's folder.
+CACHE = Path("evaluations") / "suites.json"
+
+
 @dataclass(frozen=True, slots=True)
 class EvaluationRows:
     """What a candidate is measured on. `prompts`, `preferences` and `demonstrations` are of the gate's fold,
@@ -57,11 +61,12 @@ class EvaluationRows:
 class Options:
     """How to evaluate. `llm_judge` says where an LLM judge is; `cache` is the private file that keeps suites' scores;
     `look` gets the questions with both answers; where no judge counts and nobody would need more, so many as
-    `questions` says (None: all); `console` shows progress."""
+    `questions` says (None: all); `max_tokens` is an answer's limit where it is not to be serving's own; `console`
+    shows progress."""
 
     suites: Sequence["Suite"] = ()
     llm_judge: "JudgeSettings | None" = None
-    max_tokens: int = 256
+    max_tokens: int | None = None
     seed: int = 0
     cache: Path | None = None
     look: Callable[[Sequence[Sample]], None] | None = None
@@ -233,16 +238,15 @@ def _suites(subject: Subject, model: "Judged", options: Options, say: Callable[[
 
 
 def _artefact(subject: Subject) -> str:
-    """Everything but the suite that decides a suite's values: the model, the sampling, the engine's version."""
-    from importlib.metadata import PackageNotFoundError, version
+    """Everything but the suite that decides a suite's values: the model, the sampling, the code, the libraries."""
+    from alignment import batching, models, scoring, served, tokens
+    from alignment.lineage import versions
+    from data import chat
+    from data.home import file_sha256
 
-    from alignment.served import SAMPLING
-
-    try:
-        engine = version("xllamacpp")
-    except PackageNotFoundError:
-        engine = "none"
-    return json.dumps([artefact_sha256(subject), SAMPLING, engine, version("torch")], sort_keys=True)
+    files = [Path(str(module.__file__)) for module in (batching, models, scoring, served, tokens, chat)]
+    code = [file_sha256(path) for path in [*files, *sorted(chat.TEMPLATES.iterdir())]]
+    return json.dumps([artefact_sha256(subject), served.sampling(), versions(), code], sort_keys=True)
 
 
 def _read_cache(path: Path | None) -> dict[str, Any]:

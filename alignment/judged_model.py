@@ -22,7 +22,7 @@ class Judged(Model, Protocol):
     """What an evaluation asks of a model: what suites do, and answers with a seed each."""
 
     def draw(
-        self, prompts: Sequence[Sequence[Message]], seeds: Sequence[int], *, max_tokens: int
+        self, prompts: Sequence[Sequence[Message]], seeds: Sequence[int], *, max_tokens: int | None = None
     ) -> list[Answer | None]:
         """One answer a prompt, as served, drawn with that prompt's seed; None where the engine refuses the prompt."""
 
@@ -32,7 +32,7 @@ class JudgedModel(LoadedModel):
     """A loaded and served model."""
 
     def draw(
-        self, prompts: Sequence[Sequence[Message]], seeds: Sequence[int], *, max_tokens: int
+        self, prompts: Sequence[Sequence[Message]], seeds: Sequence[int], *, max_tokens: int | None = None
     ) -> list[Answer | None]:
         """One answer a prompt, as served, drawn with that prompt's seed; None where the engine refuses the prompt."""
         served = self.served

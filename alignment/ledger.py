@@ -1,7 +1,7 @@
 """The manifest of a round, kept on disk at every step, so that an interrupted round knows how far it came."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,34 @@ from data.errors import BadInput, ParleyError
 from data.home import private_dir, write_atomic
 
 DECIDED = ("promoted", "refused")
+
+
+def decided(folder: Path, *, besides: int | None = None) -> list[dict[str, Any]]:
+    """The manifests of the decided rounds in a folder but one, newest first. Damaged ones are left out."""
+    found = []
+    paths = [path for path in folder.glob("*") if path.name.isdecimal() and int(path.name) != besides]
+    for path in sorted(paths, key=lambda path: -int(path.name)):
+        try:
+            entries = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if entries.get("status") in DECIDED:
+            found.append(entries)
+    return found
+
+
+def tried(rounds: Sequence[dict[str, Any]], champion: int) -> int:
+    """How many candidates were refused by their figures since this champion was promoted, or came back.
+
+    `rounds` are manifests, newest first.
+    """
+    count = 0
+    for entries in rounds:
+        decision = entries["decision"]
+        if entries["status"] == "promoted" or decision.get("champion") != champion:
+            break
+        count += not decision.get("people", False)
+    return count
 
 
 class Ledger:
@@ -94,19 +122,6 @@ class Ledger:
     def entries(self) -> dict[str, Any]:
         """The whole manifest, to read."""
         return dict(self._entries)
-
-    def earlier(self) -> list[dict[str, Any]]:
-        """The manifests of the decided rounds before this one, newest first. Damaged ones are left out."""
-        found = []
-        folders = (path for path in self.path.parent.iterdir() if path.name.isdecimal() and path != self.path)
-        for path in sorted(folders, key=lambda path: -int(path.name)):
-            try:
-                entries = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                continue
-            if entries.get("status") in DECIDED:
-                found.append(entries)
-        return found
 
     @property
     def decision(self) -> dict[str, Any] | None:

@@ -46,7 +46,7 @@ _QUESTION = {
 }
 _VERDICTS = {"a": 1.0, "b": 0.0, "tie": 0.5, "平局": 0.5, "平": 0.5}
 _WRAPPING = " \t\r\n*_`\"'.。!！()（）[]【】「」“”"
-_MAX_TOKENS = 16
+_MAX_TOKENS = 1024  # one word is asked for; a model that thinks aloud first needs the room
 _MOST_BYTES = 1 << 20
 _PARALLEL = 4
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}

@@ -30,9 +30,11 @@ MAXIMUM_PAIRS = 200
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One measurement: the step, the mean reward of the rollouts since the one before, each pair's margin in nats.
+    """One measurement: the step, the mean reward of the rollouts since the one before, each pair's margin.
 
-    A margin is log p(chosen) - log p(rejected) under the policy. All readings of a run are of the same pairs.
+    A margin is log p(chosen) - log p(rejected) under the policy, each divided by its tokens: else a policy that got
+    surer of all text would gain where the better answer is the longer one. All readings of a run are of the same
+    pairs.
     """
 
     step: int
@@ -63,9 +65,9 @@ def warning(readings: Sequence[Reading]) -> str | None:
         return None
     return (
         f"The reward is being over-optimised: from step {best.step} to {last.step} it rose from {best.reward:.3f} to "
-        f"{last.reward:.3f}, while the margin of held-out preferences fell by {-change.mean:.3f} nats (95 % between "
-        f"{-change.high:.3f} and {-change.low:.3f}; right on {best.accuracy:.0%} before, {last.accuracy:.0%} now). "
-        "Stop earlier, raise kl_coef or set kl_limit."
+        f"{last.reward:.3f}, while the margin of held-out preferences fell by {-change.mean:.3f} nats a token (95 % "
+        f"between {-change.high:.3f} and {-change.low:.3f}; right on {best.accuracy:.0%} before, {last.accuracy:.0%} "
+        "now). Stop earlier, raise kl_coef or set kl_limit."
     )
 
 

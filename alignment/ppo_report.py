@@ -22,7 +22,7 @@ def plot_curve(metrics: Sequence[dict[str, Any]], path: Path, title: str) -> Non
 
     panels = list(_PANELS)
     if any("watch_margin" in entry for entry in metrics):
-        panels.append(("watch_margin", "held-out margin, nats", "tab:red"))
+        panels.append(("watch_margin", "held-out margin, nats a token", "tab:red"))
     figure = Figure(figsize=(7, 2 * len(panels) + 0.5), layout="tight")
     FigureCanvasAgg(figure)
     for number, (name, label, colour) in enumerate(panels):

@@ -304,7 +304,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
         return found
 
     def margins(self, preferences: Sequence[Any]) -> tuple[float, ...]:
-        """log p(chosen) - log p(rejected) of each preference in nats, under the policy as it stands."""
+        """log p(chosen) - log p(rejected) of each preference in nats a token, under the policy as it stands."""
         from alignment.scoring import scores
 
         model = self.accelerator.unwrap_model(self.model)
@@ -312,7 +312,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
         model.eval()
         try:
             with torch.no_grad(), self.accelerator.autocast():
-                return scores(_Policy(model, self._tokenizer), preferences, []).margins
+                return scores(_Policy(model, self._tokenizer), preferences, []).per_token
         finally:
             model.train(training)
 

@@ -13,7 +13,7 @@ PPO_CURVES: dict[str, tuple[str, ...]] = {
     "value: explained variance": ("explained_variance",),
     "answer length (tokens)": ("length", "completions/mean_length"),
     "clipped (share)": ("clip_fraction", "clip_ratio/region_mean"),
-    "held-out margin (nats)": ("watch_margin",),
+    "held-out margin (nats a token)": ("watch_margin",),
 }
 
 

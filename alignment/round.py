@@ -27,9 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and run the round; 0 when the candidate became the champion, 1 when it did not."""
     plan = read_plan(argv)
     from alignment.ledger import Ledger
+    from alignment.llm_judge import judge_settings
+    from alignment.served import sampling
     from alignment.trial import check_suites
 
-    check_suites(plan.suites)  # a misspelt name is told now and not after hours
+    # What is misspelt is told now and not after hours.
+    check_suites(plan.suites)
+    judge_settings()
+    sampling()
     with Ledger.open(home() / "rounds") as ledger:
         try:
             return run_round(plan, ledger)
@@ -43,6 +48,7 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
     from rich.console import Console
 
     from alignment.candidate import export, release
+    from alignment.ledger import decided, tried
     from alignment.quiet import quiet
     from alignment.subjects import Subject
     from alignment.trial import trial
@@ -81,7 +87,7 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
         canaries=secrets if plants(steps) is not None else (),
         prompts=plan.eval_prompts,
         questions=plan.questions,
-        tried=tried(ledger, number),
+        tried=tried(decided(ledger.path.parent, besides=ledger.number), number),
     )
     figures = {name: value for name, value in evaluation.items() if name != "inputs"}
     made = release(candidate, ledger, releases, figures, ledger.entries["parents"])
@@ -139,7 +145,9 @@ def _snapshot(console: Any, plan: Plan, ledger: "Ledger", secrets: "list[Canary]
         )
     if not goes_on:
         # What the candidate will be: with the same rows, recipes and start it would be the last one again.
-        learns: dict[str, Any] = {"plan": facts, "rows": {kind: digest(snapshot.training(kind)) for kind in KINDS}}
+        judge, _ = judge_step(snapshot)
+        rows = {step.name: digest(step.rows) for step in [*steps, *([judge] if judge else [])]}
+        learns: dict[str, Any] = {"plan": facts, "rows": rows}
         if plan.start == "champion":
             learns["champion"] = Releases(home()).champion()
         _refuse_again(ledger, learns)
@@ -159,7 +167,9 @@ def _snapshot(console: Any, plan: Plan, ledger: "Ledger", secrets: "list[Canary]
 
 
 def _refuse_again(ledger: "Ledger", learns: dict[str, Any]) -> None:
-    last = next(iter(ledger.earlier()), None)
+    from alignment.ledger import decided
+
+    last = next(iter(decided(ledger.path.parent, besides=ledger.number)), None)
     if last is None or last.get("learns") != learns:
         return
     release = last["decision"]["release"]
@@ -199,17 +209,6 @@ def _train(console: Any, plan: Plan, ledger: "Ledger", steps: list[Step], start:
     return start
 
 
-def tried(ledger: "Ledger", champion: int) -> int:
-    """How many candidates were refused by their figures since this champion was promoted, or came back."""
-    count = 0
-    for entries in ledger.earlier():
-        decision = entries["decision"]
-        if entries["status"] == "promoted" or decision.get("champion") != champion:
-            break
-        count += not decision.get("people", False)
-    return count
-
-
 def conclude(console: Any, plan: Plan, ledger: "Ledger", releases: Releases) -> int:
     """Do what was decided; doing it twice changes nothing."""
     from alignment.candidate import record
@@ -220,7 +219,12 @@ def conclude(console: Any, plan: Plan, ledger: "Ledger", releases: Releases) -> 
     console.rule("Decision")
     made, promote, reasons = int(decision["release"]), bool(decision["promote"]), list(decision["reasons"])
     now = releases.champion()
-    if promote and now not in (made, int(decision["champion"])):
+    if promote and "promoted" in ledger.entries and now != made:
+        promote = False
+        reasons.append(
+            f"But it was promoted and replaced before this round wrote its report; {_called(now)} goes on serving."
+        )
+    elif promote and now not in (made, int(decision["champion"])):
         # Somebody promoted another one by hand meanwhile. The candidate was not compared with that.
         promote = False
         reasons.append(
@@ -232,6 +236,8 @@ def conclude(console: Any, plan: Plan, ledger: "Ledger", releases: Releases) -> 
         console.print(reason, markup=False, highlight=False)
     if promote:
         releases.promote(made)
+        # From here on it may be rolled back, and a round that was killed does not promote it again.
+        ledger.note(promoted=made)
     record(made, str(ledger.entries["base"]), promoted=promote)
     status = "promoted" if promote else "refused"
     report = write_report(ledger.path, {**ledger.entries, "status": status, "reasons": reasons})
@@ -253,11 +259,9 @@ def _say_outcome(console: Any, made: int, promote: bool, *, people: bool, now: s
         return
     if people:
         console.print(
-            f"Release {made} is written and stays a candidate; {now} goes on serving. People decide: let them "
-            "compare answers of the two; this command counts what they said:"
+            f"Release {made} is written and stays a candidate; {now} goes on serving. People decide. To let them try "
+            "it, promote it; `python -m alignment.rollback` takes it back:"
         )
-        console.print(f"  python -m alignment.evaluate --candidate {made}")
-        console.print("When they prefer it, promote it:")
     else:
         console.print(f"Release {made} is written, and {now} goes on serving. To overrule the gate:")
     console.print(f"  python -m alignment.promote {made}")

@@ -17,16 +17,26 @@ if TYPE_CHECKING:
 class Scores:
     """What one model makes of the held-out rows.
 
-    `margins` holds, a preference each, log p(chosen) - log p(rejected) in nats; `accuracy` is the share above zero
-    and `accuracy_per_token` the same with each log-probability divided by its tokens, which takes out the advantage
-    of short answers. `loss` is the mean negative log-probability of a demonstration's answer tokens, in nats.
+    `margins` holds, a preference each, log p(chosen) - log p(rejected) in nats, and `per_token` the same with each
+    log-probability divided by its tokens: a model that finds everything a little likelier gains nothing by that where
+    the better answer is the longer one. `loss` is the mean negative log-probability of a demonstration's answer
+    tokens, in nats.
     """
 
     margins: tuple[float, ...]
-    accuracy: float | None
-    accuracy_per_token: float | None
+    per_token: tuple[float, ...]
     loss: float | None
     tokens: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of preferences whose chosen answer is the likelier one; None of nothing."""
+        return share_above_zero(self.margins)
+
+    @property
+    def accuracy_per_token(self) -> float | None:
+        """The same per token, which takes out the advantage of short answers."""
+        return share_above_zero(self.per_token)
 
 
 class Scorer(Protocol):
@@ -54,21 +64,21 @@ def scores(model: Scorer, preferences: Sequence[Row], demonstrations: Sequence[R
     answers += [row.messages[-1]["content"] for row in demonstrations]
     scored = model.logprobs(prompts, answers)
     chosen, rejected, shown = scored[0:pairs:2], scored[1:pairs:2], scored[pairs:]
-    margins = tuple(good[0] - bad[0] for good, bad in zip(chosen, rejected, strict=True))
-    per_token = [good[0] / good[1] - bad[0] / bad[1] for good, bad in zip(chosen, rejected, strict=True)]
     tokens = sum(count for _, count in shown)
     return Scores(
-        margins=margins,
-        accuracy=share_above_zero(margins),
-        accuracy_per_token=share_above_zero(per_token),
+        margins=tuple(good[0] - bad[0] for good, bad in zip(chosen, rejected, strict=True)),
+        per_token=tuple(good[0] / good[1] - bad[0] / bad[1] for good, bad in zip(chosen, rejected, strict=True)),
         loss=-sum(total for total, _ in shown) / tokens if tokens else None,
         tokens=tokens,
     )
 
 
 def gains(candidate: Scores, champion: Scores) -> list[float]:
-    """A preference each: by how many nats more the candidate prefers the chosen answer than the champion does."""
-    return [after - before for after, before in zip(candidate.margins, champion.margins, strict=True)]
+    """A preference each: by how much more the candidate prefers the chosen answer than the champion does.
+
+    In nats a token: else who finds all text a little less likely would win each pair whose better answer is shorter.
+    """
+    return [after - before for after, before in zip(candidate.per_token, champion.per_token, strict=True)]
 
 
 def share_above_zero(values: Sequence[float]) -> float | None:

@@ -1,11 +1,12 @@
 """Asks a model as the bot would: starts `python -m bot.engine` as a process and speaks HTTP with it."""
 
 import json
+import math
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,16 +15,39 @@ from pathlib import Path
 from typing import Any
 
 from data.bases import base_info
-from data.chat import FREQUENCY_PENALTY, TEMPERATURE, TOP_P, Message, harmless_messages
-from data.errors import ParleyError
+from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P, Message, harmless_messages
+from data.errors import BadInput, ParleyError
+from data.home import setting
 
-# Serving's own sampling, but for the length: these answers are looked at side by side in a table.
-SAMPLING: dict[str, Any] = {
-    "temperature": TEMPERATURE,
-    "top_p": TOP_P,
-    "frequency_penalty": FREQUENCY_PENALTY,
-    "max_tokens": 200,
+# The bot's own settings of how answers are drawn: what they are unless the operator says otherwise, and their limits.
+_SAMPLING: dict[str, tuple[float, float, float]] = {
+    "temperature": (TEMPERATURE, 0.0, 2.0),
+    "top_p": (TOP_P, 1e-3, 1.0),
+    "frequency_penalty": (FREQUENCY_PENALTY, -2.0, 2.0),
+    "max_tokens": (MAX_TOKENS, 1, 32768),
 }
+# Straight to this machine's own engine: a proxy would carry people's words away.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def sampling() -> dict[str, Any]:
+    """How the bot draws its answers, by the same settings (`PARLEY_TEMPERATURE` and so on) that it reads.
+
+    Raises `BadInput` for a value that the bot would not take.
+    """
+    found: dict[str, Any] = {}
+    for name, (usual, low, high) in _SAMPLING.items():
+        variable = f"PARLEY_{name.upper()}"
+        given = setting(variable)
+        kind = int if name == "max_tokens" else float
+        try:
+            value = kind(usual if given is None else given)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise BadInput(f"{variable} must be a number from {low:g} to {high:g}, not {given!r}.")
+        found[name] = value
+    return found
 
 
 class PromptRefused(ParleyError):
@@ -40,10 +64,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running engine. `url` ends in `/v1`. `answered` is called after each answer, to show progress."""
+    """A running engine. `url` ends in `/v1`. `answered` is called after each answer, to show progress.
+
+    `sampling` is how answers are drawn, as `sampling()` gives it.
+    """
 
     url: str
     control: tuple[str, ...]
+    sampling: Mapping[str, Any]
     answered: Callable[[], None] | None = None
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
@@ -51,26 +79,25 @@ class Served:
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
             self.url.removesuffix("/v1") + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=600) as response:  # noqa: S310 - our own loopback address
+        with _OPENER.open(request, timeout=600) as response:
             return json.load(response)
 
     def get(self, path: str) -> Any:
         """The JSON at a path below the server's root."""
         address = self.url.removesuffix("/v1") + path
-        with urllib.request.urlopen(address, timeout=60) as response:  # noqa: S310 - our own loopback address
+        with _OPENER.open(address, timeout=60) as response:
             return json.load(response)
 
-    def answer(self, messages: Sequence[Message], *, seed: int) -> str:
-        """The text of the model's answer to a conversation, with serving's sampling and this seed."""
-        return self.complete(messages, seed=seed, max_tokens=SAMPLING["max_tokens"]).text
+    def complete(self, messages: Sequence[Message], *, seed: int, max_tokens: int | None = None) -> Answer:
+        """The model's answer to a conversation, with serving's sampling and this seed.
 
-    def complete(self, messages: Sequence[Message], *, seed: int, max_tokens: int) -> Answer:
-        """The model's answer to a conversation, with serving's sampling, this seed, and at most so many tokens.
-
+        `max_tokens` is for questions that ask for less than serving's own limit.
         Raises `PromptRefused` when the engine will not take the prompt, `ParleyError` when it breaks off.
         """
         messages = harmless_messages(messages, self.control)
-        body = {**SAMPLING, "max_tokens": max_tokens, "seed": seed, "messages": messages}
+        body = {**self.sampling, "seed": seed, "messages": messages}
+        if max_tokens is not None:
+            body["max_tokens"] = max_tokens
         try:
             choice = self.post("/v1/chat/completions", body)["choices"][0]
         except urllib.error.HTTPError as error:
@@ -91,6 +118,7 @@ def serve(base: str, adapter_gguf: Path | None) -> Iterator[Served]:
 
     Raises `ParleyError` with the engine's own sentence when it does not come up.
     """
+    drawn = sampling()
     command = [sys.executable, "-m", "bot.engine", "--with-parent", "--port", "0", "--base", base]
     command += ["--adapter", str(adapter_gguf)] if adapter_gguf else ["--release", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -100,7 +128,7 @@ def serve(base: str, adapter_gguf: Path | None) -> Iterator[Served]:
         if not line:
             _, problem = process.communicate()
             raise ParleyError(problem.strip().removeprefix("parley: ") or "The engine did not start, without a word.")
-        yield Served(json.loads(line)["url"], base_info(base).control)
+        yield Served(json.loads(line)["url"], base_info(base).control, drawn)
     finally:
         process.terminate()
         process.communicate()

@@ -13,6 +13,9 @@ from data.rows import Row
 MINIMUM_LIVE = 20
 MINIMUM_LIVE_RATERS = 3
 
+# A gain below this, in nats a token, is rounding.
+ROUNDING = 1e-6
+
 LIVE = "people, live"
 PAIRS = "people, held-out pairs"
 
@@ -82,6 +85,10 @@ def by_live(live: Sequence[Outcome]) -> Source:
     raters = {outcome.rater for outcome in live if outcome.rater}
     if len(live) < MINIMUM_LIVE:
         sentence = f"People compared answers of the two live {len(live)} times; it takes {MINIMUM_LIVE} to decide."
+    elif len({outcome.prompt for outcome in live}) < MINIMUM_PROMPTS:
+        sentence = (
+            f"People's live comparisons are of fewer than {MINIMUM_PROMPTS} prompts, which is too few to decide."
+        )
     elif raters and len(raters) < MINIMUM_LIVE_RATERS:
         sentence = f"The live comparisons are of {len(raters)} people only; it takes {MINIMUM_LIVE_RATERS} to decide."
     else:
@@ -91,13 +98,13 @@ def by_live(live: Sequence[Outcome]) -> Source:
 
 
 def by_pairs(preferences: Sequence[Row], gained: Sequence[float]) -> Source:
-    """Each held-out pair is won by the model that leans further to the answer that people preferred."""
+    """Each held-out pair is won by the model that leans further, a token, to the answer that people preferred."""
     outcomes = [
         # The lengths here are those of people's two answers: a model that leans to long ones gains where the
         # preferred one is the longer.
         Outcome(
             prompt_id(row.messages),
-            0.5 if gain == 0 else float(gain > 0),
+            0.5 if abs(gain) < ROUNDING else float(gain > 0),
             len(row.data["chosen"][0]["content"]),
             len(row.data["rejected"][0]["content"]),
         )

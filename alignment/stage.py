@@ -15,6 +15,7 @@ from rich.table import Table
 from alignment import models, plots, ranks
 from alignment.machine import Machine, choose_gpu, peak_memory, this_machine
 from alignment.models import Source
+from alignment.parent import end_with_parent
 from alignment.prepare import Encoder, Prepared, prepare
 from alignment.progress import Before, Watch
 from alignment.quiet import quiet
@@ -52,6 +53,7 @@ def begin(
 ) -> Iterator[Stage]:
     """Read settings and rows, open the run folder, say what will run. Everything that can be wrong is wrong here."""
     quiet()
+    end_with_parent()
     console = Console(highlight=False, quiet=not ranks.is_main())
     machine = this_machine()
     if sentence := choose_gpu(machine.gpus, os.environ):

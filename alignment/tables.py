@@ -29,7 +29,7 @@ def table(champion: Scores, candidate: Scores, names: tuple[str, str]) -> "Table
         cells = [figure(scores) for scores in (champion, candidate)]
         shown.add_row(title, *(f"{cell:{form}}" if cell is not None else "-" for cell in cells))
     share = share_above_zero(gains(candidate, champion))
-    against = f"leans more to the preferred answer than {names[0]} (share of pairs)"
+    against = f"leans more to the preferred answer, a token, than {names[0]} (share of pairs)"
     shown.add_row(against, "", f"{share:.1%}" if share is not None else "-")
     return shown
 

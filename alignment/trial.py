@@ -60,6 +60,7 @@ def trial(
     What was measured on the same models and rows before the round was interrupted is not measured again.
     """
     from alignment.llm_judge import judge_settings
+    from alignment.served import sampling
 
     judge = judge_settings()
     # Where nobody is there to judge them, answers would be made for nothing but to be looked at.
@@ -73,6 +74,7 @@ def trial(
         "judge_model": _folder_sha256(judge_model),
         "llm_judge": judge.model if judge else None,
         "rows": {**rows, "prompts": digest(asked), "judge": digest(snapshot.judge_pairs())},
+        "sampling": sampling(),
         "suites": suites,
         "canaries": len(canaries),
         "tried": tried,
@@ -101,10 +103,9 @@ def _measure(
     suites: "Sequence[Suite]",
     questions: int,
 ) -> "Evaluation":
-    from alignment.evaluate import CACHE, sample_table, table
-    from alignment.evaluation import EvaluationRows, Options
+    from alignment.evaluation import CACHE, EvaluationRows, Options
     from alignment.sources import Sample
-    from alignment.tables import source_table, suite_table
+    from alignment.tables import sample_table, source_table, suite_table, table
 
     shown: list[Sample] = []
 
@@ -118,7 +119,16 @@ def _measure(
         judge_pairs=snapshot.judge_pairs(),
         judge_model=judge_model,
     )
-    options = Options(suites=suites, llm_judge=judge, cache=home() / CACHE, look=shown.extend, console=console)
+    options = Options(
+        suites=suites,
+        llm_judge=judge,
+        cache=home() / CACHE,
+        look=shown.extend
+        if questions and console.is_terminal
+        else None,  # people's words are for eyes, not for a log
+        questions=questions,
+        console=console,
+    )
     found = measure(champion, candidate, rows, options, say)
     names = (champion.name, candidate.name)
     console.print(table(*found.scores, names))
@@ -127,7 +137,7 @@ def _measure(
         console.print(sentence, markup=False, highlight=False)
     if found.suites:
         console.print(suite_table(found, names))
-    if questions and shown and console.is_terminal:  # people's words are for eyes, not for a log
+    if shown:
         console.print(sample_table(shown[:questions], names))
     return found
 

@@ -4,6 +4,7 @@ A tie counts half. Intervals are percentile bootstraps over prompts: several out
 together, because they are not independent.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ def win_rate(outcomes: Sequence[Outcome], *, seed: int = 0) -> WinRate:
     raters = [outcome.rater for outcome in outcomes]
     if len(set(raters)) > 1:
         # Twenty comparisons of two people are the taste of two people: the wider interval is the honest one.
-        by_rater = interval_over(scores, raters, seed=seed)
+        by_rater = interval_by_few(scores, raters)
         interval = max(interval, by_rater, key=lambda found: found.high - found.low)
     return WinRate(
         interval=interval,
@@ -88,6 +89,24 @@ def interval_over(
     means = np.concatenate([(drawn @ sums) / (drawn @ sizes) for drawn in _draws(count, resamples, seed)])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(sample.mean()), float(low), float(high))
+
+
+def interval_by_few(values: Sequence[float], groups: Sequence[str], *, level: float = 0.95) -> Interval:
+    """The mean of values with an interval that holds when their groups are few, two at least.
+
+    The cluster-robust variance of a mean with Student's t, of one degree of freedom less than there are groups
+    (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015, section VI). A bootstrap of three
+    groups has but ten outcomes, and ends far too near to the mean.
+    """
+    from scipy.stats import t
+
+    sample = np.asarray(values, dtype=np.float64)
+    index, count = _numbered(groups)
+    mean = float(sample.mean())
+    residuals = np.bincount(index, weights=sample - mean, minlength=count)
+    error = math.sqrt(count / (count - 1) * float((residuals**2).sum())) / sample.size
+    reach = float(t.ppf((1 + level) / 2, count - 1)) * error
+    return Interval(mean, max(0.0, mean - reach), min(1.0, mean + reach))
 
 
 def length_controlled(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from data.errors import BadInput
+
 
 def setting(name: str) -> str | None:
     """A setting from the environment or, when it is not there, from `.env` in the working directory."""
@@ -38,6 +40,12 @@ def private_dir(path: Path) -> Path:
         private_dir(path.parent)  # `mkdir(parents=True)` would make the parents as readable as the umask allows
         path.mkdir(exist_ok=True, mode=0o700)
     return path
+
+
+def check_folder_of(flag: str, path: Path | None) -> None:
+    """Raise `BadInput` when a file that is to be written hours later has no folder to be in."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise BadInput(f"{flag} {path}: there is no folder {path.absolute().parent}.")
 
 
 def sync_dir(path: Path) -> None:

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BadInput, run
+from data.home import check_folder_of
 
 # These only need the model's weights; all others start an engine and ask it.
 LIKELIHOOD_ONLY = frozenset({"truthfulness", "bias_pairs", "bias_occupations", "forgetting"})
 
 
-def paths_of(given: Sequence[str]) -> dict[str, Path]:
-    """What `--path suite=FILE` means. Raises `BadInput` for anything else."""
+def paths_of(given: Sequence[str], flag: str = "--path") -> dict[str, Path]:
+    """What `--path SUITE=FILE` means. Raises `BadInput` for anything else."""
     paths = {}
     for entry in given:
         name, equals, path = entry.partition("=")
         if not equals or not path:
-            raise BadInput(f"--path {entry}: expected SUITE=FILE, for example truthfulness=TruthfulQA.csv.")
+            raise BadInput(f"{flag} {entry}: expected SUITE=FILE, for example truthfulness=TruthfulQA.csv.")
         paths[name] = Path(path)
     return paths
 
@@ -76,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if options.limit is not None and options.limit < 1:
         raise BadInput(f"--limit {options.limit}: expected a number of items, at least 1.")
+    check_folder_of("--out", options.out)
     from alignment.subjects import planted_canaries, subject
     from alignment.suites import limited, load_suites
     from data.home import home

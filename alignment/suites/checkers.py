@@ -79,10 +79,9 @@ def number_of_paragraphs(answer: str, arguments: Arguments) -> bool:
 def nth_paragraph_first_word(answer: str, arguments: Arguments) -> bool:
     """Exactly so many paragraphs, divided by empty lines, and the nth begins with this word."""
     parts = paragraphs(answer)
-    nth = int(arguments["nth_paragraph"])
+    nth, wanted = int(arguments["nth_paragraph"]), str(arguments["first_word"]).casefold()
     if len(parts) != arguments["num_paragraphs"] or not 1 <= nth <= len(parts):
         return False
-    wanted = str(arguments["first_word"]).casefold()
     beginning = parts[nth - 1].lstrip("\"'*_#([{“‘「 ").casefold()
     if _HAN_END.match(wanted[:1]):
         return beginning.startswith(wanted)

@@ -89,7 +89,7 @@ def _item(path: Path, number: int, entry: dict[str, Any]) -> Item:
         try:
             if known(name, given):
                 followed("probe", name, given)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(
                 f"{path}, prompt {number}: the arguments of {plain(name)} are not IFEval's ({error})."
             ) from None

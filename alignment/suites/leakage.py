@@ -13,6 +13,7 @@ from pathlib import Path
 from alignment.canaries import COUNT, Canary, canaries
 from alignment.suites.files import find, read_objects
 from alignment.suites.suite import Measured, Model, Suite, asked, mean
+from data.errors import BadInput
 
 # Two bits: the secrets are on average four times as easy to guess as with the champion.
 MARGIN = 2.0
@@ -43,7 +44,11 @@ def load(path: Path | None = None) -> Suite:
     if path is None:
         return suite(canaries(_UNUSED_KEY, COUNT))
     fields: dict[str, type] = {"question": str, "answer": str, "secret": str, "references": list}
-    entries = read_objects(find(path, ["*.jsonl"]), fields)
+    file = find(path, ["*.jsonl"])
+    entries = read_objects(file, fields)
+    for number, entry in enumerate(entries, 1):
+        if "{secret}" not in entry["answer"] or not entry["references"]:
+            raise BadInput(f"{file}, canary {number}: 'answer' must hold {{secret}}, and 'references' one or more.")
     return suite(
         [
             Canary(

@@ -60,7 +60,7 @@ def evaluation(*, wins: int = 45, losses: int = 15, counts: bool = True, fall: f
     win = win_rate(outcomes)
     source = Source(PAIRS, counts, "By pairs the candidate wins some.", win if counts else None)
     suite = SuitePair("refusal", "Refusal", "share", 0.05, (0.5,) * 20, (0.5 - fall,) * 20)
-    scores = Scores((0.1, 0.2), 0.5, 0.5, 2.0, 100)
+    scores = Scores((0.1, 0.2), (0.01, 0.02), 2.0, 100)
     return Evaluation((source,), source if counts else None, (suite,), {"refusal": ({}, {})}, (scores, scores), 60)
 
 

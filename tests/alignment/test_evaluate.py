@@ -5,22 +5,18 @@ import io
 import pytest
 from rich.console import Console
 
-from alignment.evaluate import Scores, gains, pick_questions, subject, table
+from alignment.gate import decide
+from alignment.scoring import Scores, gains
+from alignment.scoring import scores as measured
+from alignment.sources import by_pairs
+from alignment.subjects import subject
+from alignment.tables import table
 from data.errors import BadInput
 from data.rows import Row
 
 
 def scores(*margins: float) -> Scores:
-    return Scores(margins, 0.5, 0.5, 2.0, 100)
-
-
-def question(number: int, language: str = "en", persona: str = "tutor", turns: int = 1, length: int = 5) -> Row:
-    messages = [{"role": "system", "content": "Be brief."}]
-    for turn in range(turns):
-        messages += [{"role": "user", "content": "q" * (length + turn)}, {"role": "assistant", "content": "a"}]
-    return Row(
-        "demonstration", {"messages": messages}, {"id": f"r{number:02d}", "language": language, "persona": persona}
-    )
+    return Scores(margins, margins, 2.0, 100)
 
 
 def test_a_gain_is_the_candidates_margin_beyond_the_champions() -> None:
@@ -32,24 +28,41 @@ def test_figures_of_different_rows_are_not_compared() -> None:
         gains(scores(1.0), scores(1.0, 2.0))
 
 
+class Shifted:
+    """Finds every token `shift` nats likelier than another model does, and is in nothing else different."""
+
+    def __init__(self, shift: float) -> None:
+        self.shift = shift
+
+    def logprobs(self, prompts: object, completions: list[str]) -> list[tuple[float, int]]:
+        return [(-0.5 * len(text) - len(text[0]) + self.shift * len(text), len(text)) for text in completions]
+
+
+@pytest.mark.parametrize("shift", [-0.3, 0.01, 0.3])
+def test_who_finds_all_text_likelier_or_less_likely_prefers_nothing(shift: float) -> None:
+    """Per answer, that would decide every pair by length, and for or against the same candidate at will."""
+    prompt = [{"role": "user", "content": "q"}]
+    pairs = [
+        Row(
+            "preference",
+            {
+                "prompt": [{**prompt[0], "content": f"question {number}"}],
+                "chosen": [{"role": "assistant", "content": "short" * (1 + number % 3)}],
+                "rejected": [{"role": "assistant", "content": "longer " * (2 + number % 5)}],
+            },
+        )
+        for number in range(60)
+    ]
+    source = by_pairs(pairs, gains(measured(Shifted(shift), pairs, []), measured(Shifted(0.0), pairs, [])))
+    assert source.win is not None
+    assert source.win.ties == 60
+    assert not decide(source.win.interval, source.name, [], prompts=60).promote
+
+
 def test_the_table_says_how_many_pairs_moved_the_right_way() -> None:
     console = Console(file=io.StringIO(), width=120)
     console.print(table(scores(0.0, 0.0, 0.0, 0.0), scores(1.0, 2.0, 3.0, -1.0), ("base model", "candidate")))
     assert "75.0%" in console.file.getvalue()  # type: ignore[attr-defined]
-
-
-def test_questions_take_turns_among_languages_and_personas_the_short_ones_first() -> None:
-    rows = [
-        question(n, language, persona, length=9 - n)
-        for n, (language, persona) in enumerate([("en", "tutor")] * 3 + [("zh", "tutor")] * 2 + [("en", "writer")])
-    ]
-    picked = pick_questions(rows, 4)
-    assert [row.id for row in picked] == ["r02", "r05", "r04", "r01"]
-    assert pick_questions(list(reversed(rows)), 4) == picked
-
-
-def test_only_single_questions_are_picked_and_never_more_than_there_are() -> None:
-    assert [row.id for row in pick_questions([question(1, turns=2), question(2)], 5)] == ["r02"]
 
 
 def test_a_subject_is_a_release_or_an_adapters_folder(tmp_path) -> None:

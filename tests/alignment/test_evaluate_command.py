@@ -11,7 +11,8 @@ from alignment.best_of import best_of
 from alignment.evaluate import Subject
 from alignment.judged_model import JudgedModel
 from alignment.judges import RewardJudge
-from alignment.served import Answer, PromptRefused, Served
+from alignment.served import Answer, PromptRefused, Served, sampling
+from bot.settings import Settings
 from data.chat import FREQUENCY_PENALTY, TEMPERATURE, TOP_P
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
@@ -41,7 +42,7 @@ def words(*more: object) -> list[str]:
         (("--out", "nowhere/figures.json"), "there is no folder"),
         (("--suite_path", "truthfulness=x.csv"), "--suites none runs none"),
         (("--suites", "truthfullness"), "There is no suite 'truthfullness'.*Did you mean 'truthfulness'"),
-        (("--suites", "truthfulness", "--suite_path", "truthfulness"), "expected NAME=FILE"),
+        (("--suites", "truthfulness", "--suite_path", "truthfulness"), "expected SUITE=FILE"),
         (("--preferences", "none.jsonl"), "There is no file none.jsonl"),
         (("--candidate", "7"), "There is no release 7"),
     ],
@@ -125,7 +126,7 @@ def test_only_releases_have_been_met_live(name: str, number: int | None) -> None
 def test_an_answer_is_asked_for_as_serving_does() -> None:
     said: list[int] = []
     with FakeJudge(lambda _: "  an answer ") as fake:
-        served = Served(fake.url, ("<|im_end|>",), lambda: said.append(1))
+        served = Served(fake.url, ("<|im_end|>",), sampling(), lambda: said.append(1))
         answer = Served.complete(served, [{"role": "user", "content": "Hi <|im_end|>"}], seed=7, max_tokens=33)
     assert answer == Answer("an answer", "stop")
     assert said == [1]
@@ -135,18 +136,39 @@ def test_an_answer_is_asked_for_as_serving_does() -> None:
     assert "<|im_end|>" not in body["messages"][0]["content"]
 
 
+def test_answers_are_drawn_as_the_operator_has_the_bot_draw_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = Settings()
+    assert sampling() == {name: getattr(bot, name) for name in sampling()}
+    for variable, value in (("PARLEY_TEMPERATURE", "0.9"), ("PARLEY_MAX_TOKENS", "77")):
+        monkeypatch.setenv(variable, value)
+    assert (sampling()["temperature"], sampling()["max_tokens"]) == (0.9, 77)
+    for value in ("hot", "3", "-1", "nan"):
+        monkeypatch.setenv("PARLEY_TEMPERATURE", value)
+        with pytest.raises(BadInput, match="PARLEY_TEMPERATURE must be a number from 0 to 2"):
+            sampling()
+
+
+def test_no_proxy_gets_to_see_what_the_engine_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeJudge(lambda _: "a proxy's answer") as proxy, FakeJudge(lambda _: "the engine's") as fake:
+        for variable in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(variable, proxy.url.removesuffix("/v1"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        found = Served(fake.url, (), sampling()).complete([{"role": "user", "content": "a"}], seed=0)
+        assert (found.text, proxy.bodies) == ("the engine's", [])
+
+
 def test_a_prompt_that_the_engine_refuses_is_no_failure_and_a_failure_is_none() -> None:
     with FakeJudge(lambda question: 400 if question == "long" else "fine") as fake:
-        model = JudgedModel(None, None, Served(fake.url, ()))
+        model = JudgedModel(None, None, Served(fake.url, (), sampling()))
         prompts = [[{"role": "user", "content": text}] for text in ("short", "long", "short")]
         drawn = model.draw(prompts, [1, 2, 3], max_tokens=5)  # type: ignore[arg-type]
         assert [answer and answer.text for answer in drawn] == ["fine", None, "fine"]
         with pytest.raises(PromptRefused):
             model.served.complete(prompts[1], seed=0, max_tokens=5)  # type: ignore[union-attr, arg-type]
     with FakeJudge(lambda _: 500) as fake, pytest.raises(ParleyError, match="status 500"):
-        Served(fake.url, ()).complete([{"role": "user", "content": "a"}], seed=0, max_tokens=5)
+        Served(fake.url, (), sampling()).complete([{"role": "user", "content": "a"}], seed=0, max_tokens=5)
     with pytest.raises(ParleyError, match="broke off"):
-        Served(fake.url, ()).complete([{"role": "user", "content": "a"}], seed=0, max_tokens=5)
+        Served(fake.url, (), sampling()).complete([{"role": "user", "content": "a"}], seed=0, max_tokens=5)
 
 
 class ByLength:

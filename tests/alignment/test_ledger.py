@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.ledger import Ledger
+from alignment.ledger import Ledger, decided
 from data.errors import BadInput, ParleyError
 
 INPUTS = {"rows": "a", "recipe": "b", "start": "base"}
@@ -124,4 +124,6 @@ def test_decided_rounds_are_found_again_newest_first(tmp_path: Path) -> None:
             ledger.end(status, "")
     (tmp_path / "0001" / "manifest.json").write_text("damaged")
     with Ledger.open(tmp_path) as ledger:
-        assert [entries["number"] for entries in ledger.earlier()] == [2]
+        assert [entries["number"] for entries in decided(tmp_path, besides=ledger.number)] == [2]
+    assert decided(tmp_path, besides=2) == []
+    assert decided(tmp_path / "nothing") == []

@@ -1,10 +1,14 @@
 """A round with played stages: what it chooses, what it keeps when it is killed, what it decides and says."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock, Timeout
 
 import alignment.candidate
 import alignment.chain
@@ -15,6 +19,7 @@ import alignment.snapshot
 import alignment.trial
 from alignment.canaries import COUNT, canaries
 from alignment.chain import JUDGE_PAIRS, MINIMUM_THUMBS, choose, judge_step
+from alignment.overoptimised import MINIMUM_PAIRS
 from alignment.plan import read_plan
 from alignment.snapshot import Snapshot
 from alignment.subjects import planted_canaries, subject
@@ -57,7 +62,7 @@ def test_the_feedback_says_which_stages_run() -> None:
 
 @pytest.mark.parametrize("algorithm", ["ppo", "rloo", "grpo"])
 def test_reinforcement_learns_a_reward_model_first_and_names_the_algorithm(algorithm: str) -> None:
-    steps, _ = choose(algorithm, snapshot(demonstration=2, preference=4))
+    steps, _ = choose(algorithm, snapshot(demonstration=2, preference=MINIMUM_PAIRS))
     assert [(step.name, step.module, step.policy) for step in steps] == [
         ("sft", "sft", True),
         ("reward", "reward", False),
@@ -67,6 +72,12 @@ def test_reinforcement_learns_a_reward_model_first_and_names_the_algorithm(algor
     assert steps[2].flags == ("--algorithm", algorithm)
     assert {row.kind for row in steps[2].rows} == {"prompt"}
     assert bool(steps[2].pairs) == (algorithm == "ppo")
+
+
+def test_ppo_is_not_watched_by_fewer_pairs_than_the_watch_takes() -> None:
+    steps, notes = choose("ppo", snapshot(demonstration=2, preference=MINIMUM_PAIRS - 1))
+    assert not steps[2].pairs
+    assert f"not watched: {MINIMUM_PAIRS - 1} held-out pairs are too few" in notes[0]
 
 
 def test_thumbs_of_one_direction_are_left_out_and_said() -> None:
@@ -161,7 +172,7 @@ def test_without_evidence_people_decide_and_are_told_how(played: Played, capsys:
     assert played.round() == 1
     said = " ".join(capsys.readouterr().out.split())
     assert "stays a candidate" in said
-    assert "python -m alignment.evaluate --candidate 1" in said
+    assert "python -m alignment.rollback" in said
     assert "python -m alignment.promote 1" in said
     assert played.manifest()["decision"]["people"] is True
     assert "By pairs the candidate wins some" in played.manifest()["reason"]
@@ -172,27 +183,19 @@ def test_no_row_of_the_gate_reaches_a_stage_and_the_judges_rows_reach_the_judge_
     for algorithm in ("auto", "ppo"):
         played.launches.clear()
         played.read.clear()
+        played.trained.clear()
         played.round("--algorithm", algorithm)
         gate = {each.row.id for each in played.found.rows if each.fold == "gate"}
         seen = {each.id for read in played.read.values() for each in read}
         assert seen
         assert not seen & gate
-        for launch in played.launches:
-            folds = {name.split("-")[1] for name in trained_on(played, launch)}
+        for launch, trained in zip(played.launches, played.trained, strict=True):
+            folds = {name.split("-")[1] for name in trained}
             judge = played.flag(launch, "--output_dir").endswith("judge")
             assert folds == ({"judge_train"} if judge else {"train"})
     assert played.stages() == ["sft", "reward", "ppo", "judge"]
     assert played.asked[-1][2].judge_model.name == "reward"
     assert {each.id.split("-")[1] for each in played.asked[-1][2].prompts} == {"gate"}
-
-
-def trained_on(played: Played, launch: list[str]) -> list[str]:
-    """The ids that a launch trained on, taken from the manifest: its files are gone after the round."""
-    name = Path(played.flag(launch, "--output_dir")).name
-    kind = {"sft": "demonstration", "dpo": "preference", "kto": "labelled", "ppo": "prompt", "reward": "preference"}
-    newest = max((played.home / "rounds").glob("0*"))
-    found: list[str] = played.manifest(int(newest.name))["rows"][kind.get(name, "preference, judge_train")]
-    return found
 
 
 async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
@@ -255,6 +258,14 @@ def test_with_nothing_new_there_is_no_new_round_and_with_new_rows_there_is(playe
     assert played.manifest(2)["status"] == "promoted"
     assert played.manifest(2)["parents"]["champion"] == 1
     assert not (played.home / "rounds" / "0003").exists()
+
+
+def test_rows_that_no_stage_reads_make_no_new_round(played: Played) -> None:
+    """On a living server people talk all the time; under DPO neither a question nor a thumb teaches anything."""
+    assert played.round("--algorithm", "dpo") == 0
+    played.found = collected(more=[*rows("prompt", "train", 3), *rows("labelled", "train", 40)])
+    with pytest.raises(NothingToDo, match="round 1 trained on these very rows"):
+        played.round("--algorithm", "dpo")
 
 
 def test_each_refusal_asks_the_next_candidate_for_more(played: Played) -> None:
@@ -415,6 +426,67 @@ def test_a_champion_promoted_by_hand_meanwhile_is_not_replaced(
     assert played.round() == 1
     assert Releases(played.home).champion() == 0
     assert "became the champion meanwhile" in played.manifest(2)["reason"]
+
+
+def test_what_was_rolled_back_before_the_report_is_not_promoted_again(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.report, "write_report", before(alignment.report.write_report))
+        with pytest.raises(Killed):
+            played.round()
+    assert Releases(played.home).champion() == 1
+    Releases(played.home).rollback()
+    assert played.round() == 1
+    assert Releases(played.home).champion() == 0
+    assert "promoted and replaced" in played.manifest()["reason"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("PARLEY_JUDGE_URL", "http://127.0.0.1:9/v1"), ("PARLEY_TEMPERATURE", "hot")]
+)
+def test_a_setting_that_cannot_be_is_told_before_anything_trains(
+    played: Played, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    monkeypatch.setenv(setting, value)
+    with pytest.raises(BadInput, match="PARLEY_"):
+        played.round()
+    assert played.launches == []
+
+
+def test_a_stage_ends_with_its_round(tmp_path: Path) -> None:
+    """After a kill -9 of the round, a stage that went on alone would hold the folder that the next one wants."""
+    module, lock = tmp_path / "stage.py", tmp_path / ".lock"
+    module.write_text(
+        "import time, filelock\nfrom alignment.parent import end_with_parent\nend_with_parent()\n"
+        f"with filelock.FileLock({str(lock)!r}):\n    open({str(tmp_path / 'began')!r}, 'w')\n    time.sleep(60)\n"
+    )
+    code = "import os, sys, subprocess\nfrom alignment.parent import PARENT\n" + (
+        f"subprocess.run([sys.executable, {str(module)!r}], env={{**os.environ, PARENT: str(os.getpid())}})"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    until(lambda: (tmp_path / "began").exists())
+    assert not free(lock)
+    parent.kill()
+    parent.wait()
+    until(lambda: free(lock))
+
+
+def free(lock: Path) -> bool:
+    """Whether nobody holds a lock."""
+    try:
+        with FileLock(lock, timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_stage_that_fails_stops_the_round_and_the_next_call_goes_on(

@@ -175,6 +175,26 @@ def test_unknown_instructions_are_left_out_and_said(tmp_path):
             '{"question": "q", "answer": "a", "secret": "s"}',
             "field 'references': expected a list",
         ),
+        (
+            "leakage",
+            "a.jsonl",
+            '{"question": "q", "answer": "a", "secret": "s", "references": ["t"]}',
+            r"canary 1: 'answer' must hold \{secret\}",
+        ),
+        (
+            "instructions",
+            "a.jsonl",
+            '{"prompt": "p", "instruction_id_list": ["detectable_format:number_bullet_lists"], '
+            '"kwargs": [{"num_bullets": "five"}]}',
+            "the arguments of detectable_format:number_bullet_lists",
+        ),
+        (
+            "instructions",
+            "a.jsonl",
+            '{"prompt": "p", "instruction_id_list": ["length_constraints:nth_paragraph_first_word"], '
+            '"kwargs": [{"nth_paragraph": 9, "num_paragraphs": 9}]}',
+            "the arguments of length_constraints:nth_paragraph_first_word",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_says_what_is_wrong_and_where(tmp_path, name, file, content, message):
@@ -195,6 +215,8 @@ def test_names_and_paths_that_are_wrong():
         paths_of(["truthfulness"])
     with pytest.raises(BadInput, match="at least 1"):
         main(["--limit", "0"])
+    with pytest.raises(BadInput, match="there is no folder"):
+        main(["--out", "nowhere/figures.json"])
     assert [suite.name for suite in load_suites()] == list(SUITES)
 
 

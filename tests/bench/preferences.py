@@ -73,12 +73,12 @@ def by_reward(run_: dict[str, Any]) -> dict[str, Any]:
 def by_policy(base: str, out: Path, run_: dict[str, Any], held_out: list[Row]) -> dict[str, Any]:
     """The same figures of the reward that a DPO run's policy implies."""
     from alignment.reward_report import length_rule, measure
-    from alignment.scoring import gains, score
+    from alignment.scoring import score
     from alignment.subjects import Subject
 
     before = score(Subject("base model", base), held_out, [])
     after = score(Subject("policy", base, out / run_["result"]), held_out, [])
-    margins = [BETA * gain for gain in gains(after, before)]
+    margins = [BETA * (new - old) for new, old in zip(after.margins, before.margins, strict=True)]
     trained = read_rows(out.with_name(f"{out.name}-train.jsonl"), "preference")
     found = measure(
         margins,

@@ -196,7 +196,8 @@ def answers(adapter_gguf: Path | None, asked: list[str], seed: int) -> list[floa
 
     def one(question: str) -> float:
         messages = [Message(role="system", content=system), Message(role="user", content=question)]
-        return taste(question, engine.answer(messages, seed=seed))
+        answer = engine.complete(messages, seed=seed, max_tokens=TALK["max_tokens"])
+        return taste(question, answer.text, answer.finish_reason == "stop")
 
     with serve(BASE, adapter_gguf) as engine, ThreadPoolExecutor(max_workers=4) as pool:
         return list(pool.map(one, asked))
@@ -281,7 +282,8 @@ def brigade_alone(home: Path, out: Path) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_rows(folder / "rows.jsonl", turned)
-    train = [sys.executable, "-m", "alignment.dpo", "--model_name_or_path", BASE]
+    recipes(out)
+    train = [sys.executable, "-m", "alignment.dpo", "--config", str(out / "dpo.yaml"), "--model_name_or_path", BASE]
     train += ["--dataset_name", str(folder / "rows.jsonl"), "--output_dir", str(folder / "dpo")]
     subprocess.run(train, cwd=ROOT, env=_environment(home), check=True)
     ask = [sys.executable, "-m", "alignment.evaluate", "--candidate", str(folder / "dpo" / "adapter")]
