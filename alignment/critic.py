@@ -12,6 +12,7 @@ call gives log-probabilities and values.
 from __future__ import annotations
 
 import functools
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def actor_critic(
     if continued:
         policy.add_adapter(REFERENCE, _copy(policy.peft_config[POLICY]))
         load_adapter_state(policy, REFERENCE, adapter_state(policy, POLICY), "the adapter's own copy")
-    policy.value_head = ValueHead(policy.get_output_embeddings().weight.shape[1])
+    policy.value_head = ValueHead(policy.config.get_text_config().hidden_size)
     if head is not None:
         if head.shape != policy.value_head.weight.shape:
             raise BadInput(
@@ -135,30 +136,57 @@ def reference(model: Any) -> Iterator[None]:
 
 
 def adapter_state(model: Any, name: str) -> dict[str, torch.Tensor]:
-    """An adapter's tensors under the names that PEFT saves them by."""
-    from peft import get_peft_model_state_dict
+    """An adapter's tensors, whole and on the CPU, under the names that PEFT saves them by.
 
-    return dict(get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False))
+    Every process must come here: where the weights lie in pieces over them (FSDP), each gets all of them.
+    """
+    found = {saved: _whole(parameter) for saved, parameter in _parameters(model, name).items()}
+    if not found:
+        raise ParleyError(f"The model has no adapter {name!r}.")
+    return found
 
 
 def load_adapter_state(model: Any, name: str, state: dict[str, torch.Tensor], source: str) -> None:
     """Set an adapter's tensors. Raises `BadInput` when they are not exactly those that the adapter has."""
-    from peft import set_peft_model_state_dict
-
-    try:
-        found = set_peft_model_state_dict(model, dict(state), adapter_name=name)
-    except RuntimeError as error:
-        raise BadInput(f"{source} does not fit this base: {str(error).splitlines()[-1].strip()}") from error
-    wrong = [key for key in found.missing_keys if f".{name}." in key] + list(found.unexpected_keys)
+    own = _parameters(model, name)
+    wrong = sorted(own.keys() ^ state.keys())
+    wrong += [key for key in own if key in state and own[key].shape != state[key].shape]
     if wrong:
         raise BadInput(f"{source} does not fit this base: {wrong[0]} has no counterpart.")
+    for key, tensor in state.items():
+        _set(own[key], tensor)
 
 
 def critic_state(model: Any) -> dict[str, torch.Tensor]:
-    """The critic as it is saved: its adapter, and the head under the names of a reward model's."""
+    """The critic as it is saved: its adapter, and the head under the names of a reward model's.
+
+    As for `adapter_state`, every process must come here.
+    """
     head = model.value_head
-    state = {**adapter_state(model, CRITIC), HEAD: head.weight, BIAS: head.bias}
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    return {**adapter_state(model, CRITIC), HEAD: _whole(head.weight), BIAS: _whole(head.bias)}
+
+
+def _parameters(model: Any, name: str) -> dict[str, nn.Parameter]:
+    """The parameters of an adapter by the names that PEFT saves them by, which leave out the adapter's own."""
+    marked = re.compile(rf"(\.lora_[AB])\.{re.escape(name)}(?=\.)")
+    return {marked.sub(r"\1", key): parameter for key, parameter in model.named_parameters() if marked.search(key)}
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    from torch.distributed.tensor import DTensor
+
+    found = tensor.detach()
+    return (found.full_tensor() if isinstance(found, DTensor) else found).cpu().clone().contiguous()
+
+
+@torch.no_grad()
+def _set(parameter: torch.Tensor, value: torch.Tensor) -> None:
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    value = value.to(parameter.device, parameter.dtype)
+    if isinstance(parameter, DTensor):
+        value = distribute_tensor(value, parameter.device_mesh, parameter.placements)
+    parameter.copy_(value)
 
 
 def load_critic_state(model: Any, state: dict[str, torch.Tensor], source: str) -> None:
@@ -169,17 +197,17 @@ def load_critic_state(model: Any, state: dict[str, torch.Tensor], source: str) -
     except KeyError:
         raise ParleyError(f"{source} holds no value head; remove it and run the command again.") from None
     load_adapter_state(model, CRITIC, state, source)
-    with torch.no_grad():
-        model.value_head.weight.copy_(weight)
-        model.value_head.bias.copy_(bias)
+    _set(model.value_head.weight, weight)
+    _set(model.value_head.bias, bias)
 
 
-def save_critic(model: Any, folder: Path) -> None:
-    """Write the critic into a folder: configuration and weights of its adapter, the value head among them."""
+def save_critic(model: Any, folder: Path, state: dict[str, torch.Tensor]) -> None:
+    """Write the critic's state into a folder: configuration and weights of its adapter, the value head among them."""
     from safetensors.torch import save_file
 
+    folder.mkdir(parents=True, exist_ok=True)
     model.peft_config[CRITIC].save_pretrained(str(folder))
-    save_file(critic_state(model), str(folder / WEIGHTS), metadata={"format": "pt"})
+    save_file(state, str(folder / WEIGHTS), metadata={"format": "pt"})
 
 
 def _layers(model: Any) -> list[Any]:

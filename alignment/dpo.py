@@ -25,10 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return search("dpo", main, arguments)
 
-    from alignment.models import load_base
     from alignment.preflight import check_reference, show_trained
     from alignment.settings import DpoSettings
-    from alignment.stage import begin, finish, load_policy, train, training_arguments
+    from alignment.stage import begin, finish, load_policy, load_reference, train, training_arguments
     from alignment.trainers import Dpo
 
     with begin("dpo", "preference", arguments, DpoSettings) as stage:
@@ -42,10 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         #   a new adapter               the base: adapters switched off
         #   all weights                 the base once more, from disk
         policy, lora = load_policy(stage)
-        reference = None if stage.peft else load_base(stage.source.base, dtype=stage.recipe.model.dtype)
         trainer = Dpo(
             model=policy,
-            ref_model=reference,
+            ref_model=load_reference(stage),
             args=training_arguments(stage),
             train_dataset=stage.rows.train.dataset(),
             eval_dataset=stage.rows.held_out.dataset() if stage.rows.held_out.examples else None,

@@ -44,10 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return search("kto", main, arguments)
 
-    from alignment.models import load_base
     from alignment.preflight import check_reference, show_trained
     from alignment.settings import KtoSettings
-    from alignment.stage import begin, finish, load_policy, train, training_arguments
+    from alignment.stage import begin, finish, load_policy, load_reference, train, training_arguments
     from alignment.trainers import Kto
 
     with begin("kto", "labelled", arguments, KtoSettings) as stage:
@@ -61,10 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         # The reference is chosen as in DPO.
         policy, lora = load_policy(stage)
-        reference = None if stage.peft else load_base(stage.source.base, dtype=stage.recipe.model.dtype)
         trainer = Kto(
             model=policy,
-            ref_model=reference,
+            ref_model=load_reference(stage),
             args=settings,
             train_dataset=stage.rows.train.dataset(),
             eval_dataset=stage.rows.held_out.dataset() if stage.rows.held_out.examples else None,

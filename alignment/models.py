@@ -182,7 +182,7 @@ def load_base(base: Base | str, *, dtype: Any = "auto", **options: Any) -> Any:
     found = locate(base) if isinstance(base, str) else base
     try:
         model = AutoModelForCausalLM.from_pretrained(found.path, dtype=dtype, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         raise BadInput(f"The base model {found.name} does not load: {_first_line(error)}") from error
     # Recorded in adapters and merged models: the name, not a path of this machine.
     model.config._name_or_path = found.name
@@ -210,7 +210,7 @@ def load_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:
 
 def check_vocabulary(model: Any, tokenizer: Any) -> None:
     """No token of the tokenizer may lie outside the model: nothing is resized here."""
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = model.get_input_embeddings().num_embeddings  # its weight may lie elsewhere, in pieces
     if len(tokenizer) > rows:
         raise BadInput(
             f"The tokenizer has {len(tokenizer)} tokens but the model knows {rows}; they do not belong together."

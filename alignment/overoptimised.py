@@ -71,12 +71,18 @@ def warning(readings: Sequence[Reading]) -> str | None:
     )
 
 
-def load_pairs(path: str) -> list[Any]:
-    """The preferences to watch, at most `MAXIMUM_PAIRS`. Raises `BadInput` for too few to say anything."""
-    rows = read_rows(Path(path), "preference")
+def load_pairs(path: str, fits: Callable[[Any], bool] = lambda _: True) -> list[Any]:
+    """The preferences to watch, at most `MAXIMUM_PAIRS` of those that fit the model.
+
+    Raises `BadInput` for too few to say anything.
+    """
+    rows = [row for row in read_rows(Path(path), "preference") if fits(row)]
     if len(rows) < MINIMUM_PAIRS:
-        raise BadInput(f"{path} holds {len(rows)} preferences; the watch needs at least {MINIMUM_PAIRS}.")
-    return list(rows[:MAXIMUM_PAIRS])
+        raise BadInput(
+            f"{path} holds {len(rows)} preferences that the model can take in; the watch needs at least "
+            f"{MINIMUM_PAIRS}."
+        )
+    return rows[:MAXIMUM_PAIRS]
 
 
 class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers has no types
@@ -97,34 +103,34 @@ class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers h
         steps_per_rollout: int,
     ) -> None:
         self.margins, self.rewards, self.run, self.tell = margins, rewards, run, tell
-        self.steps = every * steps_per_rollout
+        self.every, self.steps_per_rollout = every, steps_per_rollout
         self.readings: list[Reading] = []
-        self.seen = 0
         self.start: tuple[float, ...] | None = None  # before the first step, until its reward is known
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Take up what an interrupted run measured, or the first reading."""
-        kept = self.run.manifest["figures"].get("watch", [])
+        kept = self.run.manifest["figures"]
         self.readings = [
             Reading(entry["step"], entry["reward"], tuple(entry["margins"]))
-            for entry in kept
+            for entry in kept.get("watch", [])
             if entry["step"] <= state.global_step
         ]
-        self.seen = len(self.rewards)
-        self.start = None if self.readings or state.global_step else tuple(self.margins())
+        if self.readings:
+            return
+        self.start = tuple(kept.get("watch_start") or self.margins())
+        self.run.note_figures(watch_start=self.start)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Measure where it is due."""
-        if state.global_step % self.steps:
-            return
-        recent = list(self.rewards[self.seen :])
-        self.seen = len(self.rewards)
-        if not recent:
+        rollout, within = divmod(int(state.global_step), self.steps_per_rollout)
+        if within or rollout % self.every:
             return
         if self.start is not None:
-            self.readings.append(Reading(0, recent[0], self.start))
+            self.readings.append(Reading(0, self.rewards[0], self.start))
             self.start = None
-        reading = Reading(state.global_step, fmean(recent), tuple(self.margins()))
+        # By the rollouts' numbers, so that a resumed run says what an uninterrupted one would have said.
+        before = self.readings[-1].step // self.steps_per_rollout
+        reading = Reading(state.global_step, fmean(self.rewards[before:rollout]), tuple(self.margins()))
         self.readings.append(reading)
         self.run.log(
             {"step": reading.step, "watch_accuracy": reading.accuracy, "watch_margin": fmean(reading.margins)}

@@ -57,11 +57,12 @@ def main(
         return search("ppo", lambda told: main(told, reward=reward, replay=replay), arguments)
 
     from alignment.ppo_settings import settings_class
-    from alignment.stage import begin, finish, train
+    from alignment.stage import begin, finish, refuse_zero3, train
 
     with begin("ppo", "prompt", arguments, settings_class(arguments), encoder=prompt_columns) as stage:
         if stage.run.done:
             return 0
+        refuse_zero3("ppo")
         reward, scale, source = _reward(stage, reward)
         _check_lengths(stage)
         if stage.recipe.training.algorithm == "ppo":
@@ -69,6 +70,7 @@ def main(
         else:
             trainer = _others(stage, reward)
         trainer.replay = replay
+        trainer.row_weights = stage.rows.train.weights
         _say_when_saved(stage, trainer)
         figures = train(stage, trainer)
         if stage.recipe.training.algorithm == "ppo":
@@ -97,9 +99,7 @@ def _reward(stage: Stage, given: Reward | None) -> tuple[Reward, tuple[float, fl
         raise BadInput("Name a reward model: --reward_model out/reward (`python -m alignment.reward` makes one).")
     model = load_reward_model(Path(name))
     facts, sha256 = model.facts, adapter_sha256(Path(name))
-    if stage.run.manifest.setdefault("reward_sha256", sha256) != sha256:
-        raise BadInput(f"{name} is not the reward model that this run began with. Name another --output_dir.")
-    stage.run.note(reward_sha256=sha256)
+    _same_as_before(stage, "reward_sha256", sha256, f"{name} is not the reward model")
     spread = float(facts.get("std") or 1.0)
     scale = (float(facts.get("mean") or 0.0), spread)
     same = facts.get("base_sha256") == base_sha256(stage.source.base)
@@ -108,19 +108,56 @@ def _reward(stage: Stage, given: Reward | None) -> tuple[Reward, tuple[float, fl
     return ModelReward(model), scale, Path(name) if same else None
 
 
+def _same_as_before(stage: Stage, name: str, sha256: str, what: str) -> None:
+    """Note a hash in the manifest. Raises `BadInput` where a resumed run began with another."""
+    if stage.run.manifest.get(name, sha256) != sha256:
+        raise BadInput(f"{what} that this run began with. Name another --output_dir.")
+    stage.run.note(**{name: sha256})
+
+
+def _watched(stage: Stage) -> list[Row] | None:
+    """The held-out preferences to watch by, if there are any."""
+    from alignment.overoptimised import load_pairs
+    from alignment.prepare import longest_sequence, preference
+    from alignment.tokens import control_strings
+    from data.home import file_sha256
+
+    name = stage.recipe.training.watch_name
+    if name is None:
+        return None
+    control, limit = control_strings(stage.tokenizer), _positions(stage)
+
+    def fits(row: Row) -> bool:
+        columns = preference(stage.tokenizer, control, row)
+        return not isinstance(columns, str) and (limit is None or longest_sequence(columns) <= limit)
+
+    pairs = load_pairs(name, fits)
+    _same_as_before(stage, "watch_sha256", file_sha256(Path(name)), f"{name} is not the file of preferences")
+    return pairs
+
+
+def _positions(stage: Stage) -> int | None:
+    """How many tokens the base takes, where its configuration says so."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(stage.source.base.path).get_text_config()
+    found: int | None = getattr(config, "max_position_embeddings", None)
+    return found
+
+
 def _ppo(stage: Stage, reward: Reward, scale: tuple[float, float], source: Path | None) -> Any:
     from peft import get_peft_model
     from transformers import set_seed
 
     from alignment.critic import actor_critic
-    from alignment.overoptimised import OverOptimisation, load_pairs
+    from alignment.overoptimised import OverOptimisation
     from alignment.ppo_trainer import Ppo
     from alignment.samples import forget_samples_after
     from alignment.stage import load_policy, name_base, training_arguments
 
     if not stage.peft:
         raise BadInput("use_peft: policy and critic are adapters that share the frozen base. Leave it on.")
-    pairs = load_pairs(stage.recipe.training.watch_name) if stage.recipe.training.watch_name else None
+    pairs = _watched(stage)
     policy, lora = load_policy(stage)
     # As TRL does: what loading drew from the random state differs from a process's first model to its second.
     set_seed(stage.recipe.training.seed)
@@ -163,15 +200,20 @@ def _others(stage: Stage, reward: Reward) -> Any:
     from alignment.stage import load_policy, training_arguments
 
     policy, lora = load_policy(stage)
-    return (Rloo if stage.recipe.training.algorithm == "rloo" else Grpo)(
-        model=policy,
-        reward_funcs=[reward],
-        args=_stopping(stage, training_arguments(stage)),
-        train_dataset=stage.rows.train.dataset(),
-        eval_dataset=stage.rows.held_out.dataset() if stage.rows.held_out.examples else None,
-        processing_class=stage.tokenizer,
-        peft_config=lora,
-    )
+    # Where all weights are trained, TRL loads the reference once more from the place that this names.
+    name, policy.config._name_or_path = policy.config._name_or_path, stage.source.base.path
+    try:
+        return (Rloo if stage.recipe.training.algorithm == "rloo" else Grpo)(
+            model=policy,
+            reward_funcs=[reward],
+            args=_stopping(stage, training_arguments(stage)),
+            train_dataset=stage.rows.train.dataset(),
+            eval_dataset=stage.rows.held_out.dataset() if stage.rows.held_out.examples else None,
+            processing_class=stage.tokenizer,
+            peft_config=lora,
+        )
+    finally:
+        policy.config._name_or_path = name
 
 
 def _stopping(stage: Stage, args: Any) -> Any:
@@ -185,10 +227,7 @@ def _stopping(stage: Stage, args: Any) -> Any:
 
 def _check_lengths(stage: Stage) -> None:
     """A prompt and the longest answer must fit the base's positions."""
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(stage.source.base.path).get_text_config()
-    limit = getattr(config, "max_position_embeddings", None)
+    limit = _positions(stage)
     examples = [*stage.rows.train.examples, *stage.rows.held_out.examples]
     longest = max(example.tokens for example in examples) + stage.recipe.training.max_completion_length
     if limit and longest > limit:
@@ -209,14 +248,15 @@ def _say_when_saved(stage: Stage, trainer: Any) -> None:
 
 def _after_ppo(stage: Stage, trainer: Any) -> dict[str, Any]:
     """Save the critic and the learning curve beside the policy; more figures for the manifest."""
-    from alignment.critic import save_critic
+    from alignment.critic import critic_state, save_critic
     from alignment.ppo_report import plot_curve
     from data.home import private_dir
 
     metrics = stage.run.metrics()
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    critic = critic_state(model)
     if stage.run.writes:
-        folder = private_dir(stage.run.path / "critic")
-        save_critic(trainer.accelerator.unwrap_model(trainer.model), folder)
+        save_critic(model, private_dir(stage.run.path / "critic"), critic)
         plot_curve(metrics, stage.run.path / "curve.png", f"ppo on {stage.source.base.name}")
     rollouts = [entry for entry in metrics if "kl" in entry]
     names = ("reward", "kl", "kl_coef", "explained_variance", "length")

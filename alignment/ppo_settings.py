@@ -32,7 +32,7 @@ class OnlyPpo:
 
     kl_coef: float = field(default=0.05, metadata={"help": "The price of a nat of KL, in the reward's deviations."})
     kl_target: float | None = field(default=None, metadata={"help": "The KL in nats an answer to steer to."})
-    kl_horizon: float = field(default=1000.0, metadata={"help": "In how many answers the coefficient may double."})
+    kl_horizon: float = field(default=1000.0, metadata={"help": "How slowly the price moves, in answers."})
     kl_limit: float | None = field(default=None, metadata={"help": "The KL in nats an answer that ends training."})
     gamma: float = field(default=1.0, metadata={"help": "The discount of a later token's reward."})
     gae_lambda: float = field(default=0.95, metadata={"help": "GAE's smoothing."})
@@ -127,6 +127,8 @@ def settings_class(arguments: Sequence[str]) -> Any:
 
 _NOT_PPOS = {
     "beta": "the KL is in the rewards, and its price is kl_coef",
+    "sync_ref_model": "the reference stays where training began, and kl_target steers how far the policy may go",
+    "reward_weights": "there is one reward",
     "loss_type": "the loss is PPO's",
     "scale_rewards": "scores are divided by the reward model's deviation, advantages whitened",
     "epsilon_high": "PPO clips by epsilon on both sides",

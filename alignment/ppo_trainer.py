@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-STATE, GOOD = "ppo.json", "last_good.safetensors"
+STATE, POLICY, GOOD = "ppo.json", "policy.safetensors", "last_good.safetensors"
 
 
 @dataclass
@@ -202,10 +202,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
             return
         model = self.accelerator.unwrap_model(self.model)
         if kl <= limit or not self.good:
-            self.good = {
-                name: tensor.detach().cpu().clone()
-                for name, tensor in parts.adapter_state(model, parts.POLICY).items()
-            }
+            self.good = parts.adapter_state(model, parts.POLICY)
             return
         self.stopped = (
             f"Training ended after {self.state.global_step} steps: the answers are {kl:.1f} nats from the reference, "
@@ -326,28 +323,27 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
             self.tell(self.stopped)
         return found
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        super()._save(output_dir, state_dict)
+    def _save_more(self, checkpoint: Path) -> None:
+        model = self.accelerator.unwrap_model(self.model)
+        policy, critic = parts.adapter_state(model, parts.POLICY), parts.critic_state(model)
         if not self.args.should_save:
             return
         from safetensors.torch import save_file
 
-        folder, model = Path(output_dir or self.args.output_dir), self.accelerator.unwrap_model(self.model)
-        (folder / parts.CRITIC).mkdir(parents=True, exist_ok=True)
-        parts.save_critic(model, folder / parts.CRITIC)
+        # Whole, whatever the Trainer itself saves: in pieces it would save the active adapter only.
+        save_file(policy, str(checkpoint / POLICY))
+        parts.save_critic(model, checkpoint / parts.CRITIC, critic)
         if self.good:
-            save_file({name: tensor.contiguous() for name, tensor in self.good.items()}, str(folder / GOOD))
-        write_atomic(folder / STATE, json.dumps({"kl_coef": self.controller.coefficient}))
+            save_file(self.good, str(checkpoint / GOOD))
+        state = {"kl_coef": self.controller.coefficient, "rewards": self.rewards}
+        write_atomic(checkpoint / STATE, json.dumps(state))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-            return
+        # transformers would load every adapter but the active one frozen, and no value head.
         from safetensors.torch import load_file
 
         folder, model = Path(resume_from_checkpoint), self.accelerator.unwrap_model(model or self.model)
-        # transformers would load every adapter but the active one frozen, and no value head.
-        parts.load_adapter_state(model, parts.POLICY, load_file(folder / parts.WEIGHTS), f"the checkpoint {folder}")
+        parts.load_adapter_state(model, parts.POLICY, load_file(folder / POLICY), f"the checkpoint {folder}")
         parts.load_critic_state(model, load_file(folder / parts.CRITIC / parts.WEIGHTS), f"the checkpoint {folder}")
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
@@ -358,6 +354,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
 
         state = json.loads((Path(checkpoint) / STATE).read_text(encoding="utf-8"))
         self.controller = dataclasses.replace(self.controller, coefficient=state["kl_coef"])
+        self.rewards[:] = state["rewards"]
         if (Path(checkpoint) / GOOD).exists():
             self.good = load_file(Path(checkpoint) / GOOD)
 
@@ -371,7 +368,8 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
         head = model.value_head
         del model.value_head
         try:
-            yield
+            with super()._policy_alone():
+                yield
         finally:
             model.value_head = head
 

@@ -6,6 +6,7 @@ here it is an error with the nearest known name.
 """
 
 import dataclasses
+import importlib.util
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ REFUSED: dict[str, str] = {
     "train_sampling_strategy": "rows of like length share a batch here, in an order that a resumed run repeats",
     "lora_modules_to_save": _LINEAR,
     "lora_target_parameters": _LINEAR,
+    "use_dora": "its magnitudes are more than an adapter on linear layers, so it could not be served",
+    "shuffle_dataset": "rows are always shuffled, in an order that a resumed run repeats",
     "push_to_hub": "Parley sends nothing anywhere; `python -m alignment.export` makes files to share",
     "resume_from_checkpoint": "the same command resumes by itself from the last complete checkpoint",
     "trust_remote_code": "code from a model's folder is never run",
@@ -172,10 +175,26 @@ def _check(recipe: Recipe) -> None:
     for name, upper in (("eval_fraction", 0.9), ("max_dropped", 1.0)):
         if not 0 <= getattr(recipe.parley, name) <= upper:
             raise BadInput(f"{name} is a share between 0 and {upper:g}, not {getattr(recipe.parley, name)}.")
+    if recipe.model.use_peft and recipe.model.lora_r < 1:
+        raise BadInput(f"lora_r is a rank of 1 or more, not {recipe.model.lora_r}.")
+    _check_packages(recipe)
     targets = recipe.model.lora_target_modules or []
     for target in [targets] if isinstance(targets, str) else targets:
         if re.search(r"lm_head|embed|wte|wpe", target):
             raise BadInput(f"lora_target_modules: {target} cannot be adapted: {_LINEAR}.")
+
+
+def _check_packages(recipe: Recipe) -> None:
+    """What needs a package that Parley does not bring is refused before a model is loaded."""
+    optimizer = str(getattr(recipe.training.optim, "value", recipe.training.optim))
+    wanted = {
+        "load_in_4bit or load_in_8bit": ("bitsandbytes", recipe.model.load_in_4bit or recipe.model.load_in_8bit),
+        f"optim {optimizer}": ("bitsandbytes", any(word in optimizer for word in ("8bit", "paged", "bnb"))),
+        "use_vllm": ("vllm", getattr(recipe.training, "use_vllm", False)),
+    }
+    for setting, (package, used) in wanted.items():
+        if used and importlib.util.find_spec(package) is None:
+            raise BadInput(f"{setting} needs the package {package}, which is not installed: pip install {package}.")
 
 
 def _check_name(name: str, known: Iterable[str], complaint: str) -> None:

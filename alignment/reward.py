@@ -10,10 +10,12 @@ one folder, `reward/`: an adapter with a score head, and `reward.json` with how 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alignment.errors import DIVERGED, Diverged
 from alignment.recipe import help_text, wants_help, wants_search
 from data.errors import BadInput, ParleyError, run
 
@@ -46,11 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return search("reward", main, arguments)
 
     from alignment.reward_trainer import Reward, RewardSettings, graded_preference, load_start
-    from alignment.stage import begin, train, training_arguments
+    from alignment.stage import begin, refuse_zero3, train, training_arguments
 
     with begin("reward", "preference", arguments, RewardSettings, encoder=graded_preference) as stage:
         if stage.run.done:
             return 0
+        refuse_zero3("reward")
         _check_enough(stage)
         ties = _read_ties(stage)
         model, lora = load_start(stage)
@@ -167,6 +170,8 @@ def _reloaded(stage: Stage, model: Any, folder: Path, probe: list[float] | None)
     )
     if probe is not None:
         again = loaded.score_ids(_probe_ids(stage))
+        if not all(map(math.isfinite, [*probe, *again])):
+            raise Diverged(f"The scores are no numbers any more: {DIVERGED}")
         apart = max(abs(one - other) for one, other in zip(probe, again, strict=True))
         if not apart <= RELOADED * max(1.0, *map(abs, probe)):
             raise ParleyError(

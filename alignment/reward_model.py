@@ -194,7 +194,7 @@ def load_scorer(base: Base, *, dtype: Any = "float32", seed: int = 0, **options:
         config = AutoConfig.from_pretrained(base.path)
         config.num_labels = 1
         scorer = _scorer_class(config.__class__).from_pretrained(base.path, config=config, dtype=dtype, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         raise BadInput(f"The base model {base.name} does not load: {str(error).strip().splitlines()[0]}") from error
     hidden = scorer.score.in_features
     drawn = torch.randn(1, hidden, generator=torch.Generator().manual_seed(seed)) / (hidden + 1) ** 0.5

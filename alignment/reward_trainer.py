@@ -11,7 +11,7 @@ from alignment.batching import padded
 from alignment.models import check_vocabulary
 from alignment.prepare import preference
 from alignment.reward_model import load_scorer
-from alignment.stage import Stage
+from alignment.stage import Stage, base_options, new_adapter
 from alignment.trainers import Careful
 from data.errors import BadInput
 from data.rows import Row
@@ -71,33 +71,21 @@ def load_start(stage: Stage) -> tuple[Any, Any]:
     An adapter, SFT's say, is where the reward model's own adapter starts from; a reward model's folder brings its
     head too. Either way the result applies to the base itself.
     """
-    from trl import get_peft_config, get_quantization_config
-
-    settings, training = stage.recipe.model, stage.recipe.training
     if not stage.peft:
         raise BadInput(
             "use_peft: a reward model is an adapter with a score head on the frozen base, so that PPO's critic can "
             "share that base. Leave it on."
         )
-    dtype = settings.dtype
-    if "dtype" not in stage.recipe.given and stage.machine.device == "cuda" and stage.machine.bf16:
-        dtype = "bfloat16"
-    options: dict[str, Any] = {}
-    if settings.attn_implementation is not None:
-        options["attn_implementation"] = settings.attn_implementation
-    if (quantization := get_quantization_config(settings)) is not None:
+    options = base_options(stage)
+    if (quantization := options.get("quantization_config")) is not None:
         quantization.llm_int8_skip_modules = ["score"]  # the head is trained, so it cannot be quantised
-        options["quantization_config"] = quantization
-    model = load_scorer(stage.source.base, dtype=dtype, seed=training.seed, **options)
+    model = load_scorer(stage.source.base, seed=stage.recipe.training.seed, **options)
     check_vocabulary(model, stage.tokenizer)
     if stage.source.adapter is not None:
         return _continued(model, stage), None
-    config = get_peft_config(settings)
+    config = new_adapter(stage, model)
     config.task_type = "SEQ_CLS"
-    config.modules_to_save = ["score"]
-    config.target_modules = config.target_modules or "all-linear"  # PEFT leaves the score head out of these
-    # GPT-2 keeps its linear layers transposed.
-    config.fan_in_fan_out = any(type(module).__name__ == "Conv1D" for module in model.modules())
+    config.modules_to_save = ["score"]  # "all-linear" leaves it out
     return model, config
 
 

@@ -15,6 +15,7 @@ import torch
 from transformers import TrainerCallback
 
 from alignment.ppo_math import rollout_seed
+from alignment.sampler import Draws
 from alignment.sampling import PlainCopy
 from alignment.tokens import control_strings, encode_answer, prompt_ids
 from data.chat import Message
@@ -27,12 +28,21 @@ Replay = Callable[[Sequence[Sequence[Message]], int], list[list[int]]]
 class Prompts(torch.utils.data.Sampler[int]):
     """Indices of prompts, rollout by rollout; each rollout's are given `repeat` times, once for every step on it.
 
-    Each epoch has its own order, a function of seed and epoch. An epoch is a whole number of rollouts: the last one
-    is filled up from the epoch's beginning. Each prompt stands `generations` times in a row.
+    Each epoch draws its rows by `weights` (see `sampler.Draws`), in an order of its own. It is a whole number of
+    rollouts: the last one is filled up from the epoch's beginning. Each prompt stands `generations` times in a row.
     """
 
-    def __init__(self, rows: int, prompts: int, generations: int, repeat: int, seed: int) -> None:
-        self.rows, self.prompts, self.generations, self.repeat, self.seed = rows, prompts, generations, repeat, seed
+    def __init__(
+        self,
+        rows: int,
+        prompts: int,
+        generations: int,
+        repeat: int,
+        seed: int,
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        self.prompts, self.generations, self.repeat = prompts, generations, repeat
+        self.draws = Draws(rows, seed, weights)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -42,16 +52,15 @@ class Prompts(torch.utils.data.Sampler[int]):
     @property
     def rollouts(self) -> int:
         """Rollouts of one epoch."""
-        return math.ceil(self.rows / self.prompts)
+        return math.ceil(self.draws.count / self.prompts)
 
     def __len__(self) -> int:
         return self.rollouts * self.prompts * self.generations * self.repeat
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order: list[int] = torch.randperm(self.rows, generator=generator).tolist()
+        order = self.draws.draw(self.draws.generator(self.epoch))
         for rollout in range(self.rollouts):
-            chunk = [order[(rollout * self.prompts + at) % self.rows] for at in range(self.prompts)]
+            chunk = [order[(rollout * self.prompts + at) % len(order)] for at in range(self.prompts)]
             for _ in range(self.repeat):
                 for index in chunk:
                     yield from [index] * self.generations
@@ -121,7 +130,7 @@ class Rollouts:
         args = self.args
         prompts = args.generation_batch_size // self.num_generations
         repeat = args.num_iterations * args.steps_per_generation
-        return Prompts(len(rows), prompts, self.num_generations, repeat, args.seed)
+        return Prompts(len(rows), prompts, self.num_generations, repeat, args.seed, self.row_weights)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """TRL's evaluation, with the same sampling each time."""
@@ -167,6 +176,26 @@ class Rollouts:
         return completions, None
 
     @contextmanager
-    def _policy_alone(self) -> Iterator[None]:
-        """Around generation."""
-        yield
+    def _policy_alone(self: Any) -> Iterator[None]:
+        """Around generation by vLLM, which gets the weights with the adapter merged in.
+
+        TRL merges into the very base that is trained on, and takes the adapter out again. In bf16 that rounds the
+        base each time, and after some hundred rollouts it is another one than the adapter will be served on.
+        """
+        if not self.use_vllm:
+            yield
+            return
+        layers = _adapted(self.accelerator.unwrap_model(self.model))
+        kept = [layer.get_base_layer().weight.detach().clone() for layer in layers]
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for layer, weight in zip(layers, kept, strict=True):
+                    layer.get_base_layer().weight.copy_(weight)
+
+
+def _adapted(model: Any) -> list[Any]:
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return [module for module in model.modules() if isinstance(module, BaseTunerLayer)]

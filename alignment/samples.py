@@ -54,10 +54,11 @@ def forget_samples_after(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    # Not `splitlines`: an answer may hold what else ends a line in Unicode.
+    for line in path.read_text(encoding="utf-8").split("\n"):
         try:
             if json.loads(line)["step"] < step:
                 kept.append(line + "\n")
-        except json.JSONDecodeError:  # the line that a kill cut off
-            break
+        except json.JSONDecodeError:  # the end of the file, or a line that a kill cut off
+            continue
     write_atomic(path, "".join(kept))

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from alignment.errors import DIVERGED, Diverged
+
 
 class PlainCopy:
     """A copy of a PEFT model's base, for sampling. Held in `dtype`; takes as much memory as the base does."""
@@ -34,7 +36,8 @@ class PlainCopy:
         from peft.tuners.tuners_utils import BaseTunerLayer
 
         for name, layer in model.get_base_model().named_modules():
-            if isinstance(layer, BaseTunerLayer):
+            # A layer that only the critic adapts is the base's own to the policy.
+            if isinstance(layer, BaseTunerLayer) and adapter in layer.lora_A:
                 weight = layer.get_base_layer().weight + layer.get_delta_weight(adapter)
                 self.model.get_submodule(name).weight.copy_(weight)
 
@@ -49,7 +52,12 @@ class PlainCopy:
         for row, prompt in enumerate(prompts):
             ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
             mask[row, longest - len(prompt) :] = 1
-        found = self.model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+        try:
+            found = self.model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+        except RuntimeError as error:
+            if "probability tensor" not in str(error):
+                raise
+            raise Diverged("The policy's probabilities are no numbers any more: " + DIVERGED) from None
         answers = []
         for tokens in found[:, longest:].tolist():
             end = next((at + 1 for at, token in enumerate(tokens) if token in stops), len(tokens))

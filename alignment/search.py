@@ -15,7 +15,7 @@ import json
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from rich.table import Table
 from transformers import TrainerCallback
 
 from alignment import ranks, search_report
+from alignment.errors import Diverged
 from alignment.ranges import Goal, Range, Value, goal, ranges
 from alignment.recipe import as_flag, flag_names, load, split
 from alignment.stage import OBSERVER, Stage
@@ -43,11 +44,20 @@ _MEASURED = ["--eval_strategy", "steps", "--eval_steps", str(_WHEN)]
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Takes the figure that the search is after from the trainer, and stops a trial that falls behind."""
+    """Takes the figure that the search is after from the trainer, and stops a trial that falls behind.
 
-    def __init__(self, trial: Any, goal: Goal) -> None:
-        self.trial, self.goal = trial, goal
-        self.seen: list[float] = []
+    What is measured on held-out rows is compared as it is measured. What training logs is one batch's luck, so its
+    mean over each quarter of the way is. `run` is the trial's run folder, which knows what was logged before a kill.
+    """
+
+    def __init__(self, trial: Any, goal: Goal, run: Any = None) -> None:
+        self.trial, self.goal, self.run = trial, goal, run
+        self.seen: list[tuple[int, float]] = []  # step, value
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Take up what was logged before an interruption."""
+        if not self.goal.held_out and self.run is not None:
+            self.seen = logged(self.run.metrics(), self.goal.metric)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """An evaluation on held-out rows is over."""
@@ -55,18 +65,31 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
             return
         metrics = kwargs["metrics"]
         if (value := metrics.get(f"eval_{self.goal.metric}")) is None:
-            known = ", ".join(sorted(name.removeprefix("eval_") for name in metrics if name.startswith("eval_")))
-            raise BadInput(f"--search_metric {self.goal.metric}: it is not measured here; what is: {known}.")
-        self._take(float(value), state)
+            self._unknown(name.removeprefix("eval_") for name in metrics if name.startswith("eval_"))
+        self.seen.append((state.global_step, float(value)))
+        self._compare(float(value), state)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """A training step's figures were logged; where nothing is held out they are all there is."""
-        value = (kwargs.get("logs") or {}).get(self.goal.metric)
-        if not self.goal.held_out and value is not None:
-            self._take(float(value), state)
+        """A training step's figures were logged."""
+        logs = kwargs.get("logs") or {}
+        if self.goal.held_out or "loss" not in logs:
+            return
+        if (value := logs.get(self.goal.metric)) is None:
+            if not self.seen:
+                self._unknown(logs)
+            return  # PPO logs a rollout's figures once for all steps on it
+        self.seen.append((state.global_step, float(value)))
+        quarter = max(state.max_steps, 1) * _WHEN
+        if state.global_step // quarter > (state.global_step - 1) // quarter:
+            recent = [value for step, value in self.seen if step > state.global_step - quarter]
+            self._compare(sum(recent) / len(recent), state)
 
-    def _take(self, value: float, state: Any) -> None:
-        self.seen.append(value)
+    def _unknown(self, names: Iterable[str]) -> None:
+        raise BadInput(
+            f"--search_metric {self.goal.metric}: it is not measured here; what is: {', '.join(sorted(names))}."
+        )
+
+    def _compare(self, value: float, state: Any) -> None:
         # Before the first step all trials are alike, and after the last there is nothing to stop. Trials are compared
         # at the same share of their way: their steps differ when batch or epochs do.
         share = state.global_step / max(state.max_steps, 1)
@@ -80,11 +103,20 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
 
     @property
     def value(self) -> float | None:
-        """The trial's figure: the last on held-out rows, else the mean over the last quarter of the steps."""
-        if self.goal.held_out or not self.seen:
-            return self.seen[-1] if self.seen else None
-        last = self.seen[-max(1, len(self.seen) // 4) :]
-        return sum(last) / len(last)
+        """The trial's figure: the last on held-out rows, else the mean over the last quarter of what was logged."""
+        values = [value for _, value in self.seen]
+        return values[-1] if values and self.goal.held_out else last_quarter(values)
+
+
+def logged(metrics: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
+    """Step and value of a figure in a run's `metrics.jsonl`."""
+    return [(int(entry["step"]), float(entry[name])) for entry in metrics if entry.get(name) is not None]
+
+
+def last_quarter(values: Sequence[float]) -> float | None:
+    """The mean over the last quarter of the values, at least one of them; None of nothing."""
+    last = values[-max(1, len(values) // 4) :]
+    return sum(last) / len(last) if last else None
 
 
 @dataclass
@@ -170,6 +202,8 @@ class Search:
             return
         except torch.OutOfMemoryError:
             self.console.print("  it did not fit into memory")
+        except Diverged:
+            self.console.print("  it diverged")
         finally:
             OBSERVER.reset(token)
             gc.collect()
@@ -202,10 +236,14 @@ class Search:
             if name in self.told or name in {found.name for found in self.ranges}
         }
         trial.set_user_attr("given", json.loads(json.dumps(given, default=str)))
+        reporter.run = stage.run
         return reporter
 
     def _finished(self, out: Path) -> float | None:
         """The figure of a trial that was complete before: a kill came between its end and its record."""
+        if not self.goal.held_out:
+            lines = (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+            return last_quarter([value for _, value in logged(list(map(json.loads, lines)), self.goal.metric)])
         figures = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["figures"]
         found = figures.get("eval_after", {}).get(self.goal.metric)
         return None if found is None else float(found)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from alignment.quiet import quiet
 from alignment.recipe import Recipe, read
 from alignment.run_folder import RunFolder, open_run
 from data.chat import template_sha256
+from data.errors import BadInput, nearest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,29 +105,64 @@ def load_policy(stage: Stage) -> tuple[Any, Any]:
 
     A frozen base on a GPU is held in bf16; weights that are trained are float32 everywhere.
     """
-    from trl import get_peft_config, get_quantization_config
-
-    settings = stage.recipe.model
-    dtype = settings.dtype
-    if "dtype" not in stage.recipe.given and stage.peft and stage.machine.device == "cuda" and stage.machine.bf16:
-        dtype = "bfloat16"
-    options = {
-        "attn_implementation": settings.attn_implementation,
-        "quantization_config": get_quantization_config(settings),
-    }
-    model = models.load_base(
-        stage.source.base, dtype=dtype, **{name: value for name, value in options.items() if value is not None}
-    )
+    model = models.load_base(stage.source.base, **base_options(stage))
     models.check_vocabulary(model, stage.tokenizer)
     if stage.source.adapter is not None:
         return models.load_adapter(model, stage.source.adapter, trainable=True), None
-    if not stage.recipe.model.use_peft:
-        return model, None
-    config = get_peft_config(settings)
+    return model, new_adapter(stage, model) if stage.recipe.model.use_peft else None
+
+
+def load_reference(stage: Stage) -> Any:
+    """What a policy that trains all weights may not drift from: the base once more. An adapter needs none."""
+    return None if stage.peft else models.load_base(stage.source.base, **base_options(stage))
+
+
+def base_options(stage: Stage) -> dict[str, Any]:
+    """How the base is loaded to be trained on: its dtype, its attention, its quantisation."""
+    from trl import get_quantization_config
+
+    settings, on_gpu = stage.recipe.model, stage.machine.device == "cuda"
+    frozen = "dtype" not in stage.recipe.given and stage.peft and on_gpu and stage.recipe.training.bf16
+    options = {
+        "dtype": "bfloat16" if frozen else settings.dtype,
+        "attn_implementation": settings.attn_implementation,
+        "quantization_config": get_quantization_config(settings),
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def new_adapter(stage: Stage, model: Any) -> Any:
+    """The LoRA configuration of a new adapter. Raises `BadInput` for targets that the base does not have."""
+    from trl import get_peft_config
+
+    config = get_peft_config(stage.recipe.model)
     config.target_modules = config.target_modules or "all-linear"  # PEFT leaves the output head out of these
+    targets = [config.target_modules] if isinstance(config.target_modules, str) else sorted(config.target_modules)
+    if targets != ["all-linear"]:
+        names = [name for name, _ in model.named_modules()]
+        for target in targets:
+            if not any(name.endswith(target) or re.fullmatch(target, name) for name in names):
+                leaves = {name.rpartition(".")[2] for name, module in model.named_modules() if _is_linear(module)}
+                raise BadInput(
+                    f"lora_target_modules: {stage.source.base.name} has no layer {target!r}; it has "
+                    f"{', '.join(sorted(leaves))}.{nearest(target, leaves)}"
+                )
     # GPT-2 keeps its linear layers transposed.
     config.fan_in_fan_out = any(type(module).__name__ == "Conv1D" for module in model.modules())
-    return model, config
+    return config
+
+
+def refuse_zero3(stage: str) -> None:
+    """Raise `BadInput` where DeepSpeed ZeRO-3 holds the weights: a stage that loads a second model, or reads weights
+    by itself, would wait for ever or read nothing."""
+    from transformers.integrations import is_deepspeed_zero3_enabled
+
+    if is_deepspeed_zero3_enabled():
+        raise BadInput(f"{stage} does not run under DeepSpeed ZeRO-3. Take deploy/accelerate/fsdp2.yaml or ddp.yaml.")
+
+
+def _is_linear(module: Any) -> bool:
+    return type(module).__name__ in ("Linear", "Conv1D", "Linear4bit", "Linear8bitLt")
 
 
 def training_arguments(stage: Stage) -> Any:

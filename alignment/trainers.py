@@ -32,6 +32,10 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
     train_dataset: Any
     _staging: Path | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        hold_float32(self.model)
+
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._staging or super()._get_output_dir(trial))
 
@@ -43,6 +47,7 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
             super()._save_checkpoint(model, trial)
         finally:
             staged, self._staging = self._staging / name, None
+        self._save_more(staged)
         self.accelerator.wait_for_everyone()
         if not self.args.should_save:
             return
@@ -60,6 +65,9 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
             best_model_checkpoint=self.state.best_model_checkpoint,
         )
 
+    def _save_more(self, checkpoint: Path) -> None:
+        """What else belongs into a checkpoint. Every process comes here; the folder is there on process 0."""
+
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[Any]:
         rows = train_dataset if train_dataset is not None else self.train_dataset
         step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
@@ -67,6 +75,15 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """No card in a run folder: the manifest says what ran."""
+
+
+def hold_float32(model: Any) -> None:
+    """Hold what is trained in float32. TRL casts it to bf16 where the base is quantised, and there most steps of a
+    small learning rate are rounded away."""
+    if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
 
 
 class Tokenwise(Careful):

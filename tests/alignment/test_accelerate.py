@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
@@ -11,7 +12,10 @@ from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataP
 from accelerate.utils.launch import prepare_multi_gpu_env
 from trl import SFTConfig, get_quantization_config
 
+from alignment import stage
 from alignment.recipe import read
+from alignment.trainers import hold_float32
+from data.errors import BadInput
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "accelerate"
 KINDS = {
@@ -90,6 +94,7 @@ def test_the_plugin_of_zero3_is_what_the_file_says(monkeypatch):
 
 def test_the_recipe_of_qlora_is_one(monkeypatch):
     monkeypatch.setattr("transformers.utils.quantization_config.BitsAndBytesConfig.post_init", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: object())
     words = ["--config", str(FOLDER / "qlora-recipe.yaml"), "--model_name_or_path", "m", "--dataset_name", "r.jsonl"]
     # As on this machine: bf16 and the paged optimizer are for the GPU.
     words += ["--output_dir", "out", "--bf16", "false"]
@@ -100,3 +105,21 @@ def test_the_recipe_of_qlora_is_one(monkeypatch):
     assert quantised.bnb_4bit_use_double_quant
     assert recipe.training.optim == "paged_adamw_8bit"
     assert recipe.model.use_peft
+
+
+def test_stages_that_load_a_second_model_refuse_zero3(monkeypatch):
+    stage.refuse_zero3("ppo")
+    monkeypatch.setattr("transformers.integrations.is_deepspeed_zero3_enabled", lambda: True)
+    with pytest.raises(BadInput, match=r"ppo does not run under DeepSpeed ZeRO-3. Take .*fsdp2.yaml"):
+        stage.refuse_zero3("ppo")
+
+
+def test_what_is_trained_on_a_quantised_base_is_float32():
+    model = torch.nn.ModuleDict({"base": torch.nn.Linear(2, 2), "adapter": torch.nn.Linear(2, 2)}).bfloat16()
+    model["base"].requires_grad_(False)
+    hold_float32(model)
+    assert model["adapter"].weight.dtype == torch.bfloat16  # not quantised: as it was loaded
+    model.is_loaded_in_4bit = True
+    hold_float32(model)
+    assert model["adapter"].weight.dtype == torch.float32
+    assert model["base"].weight.dtype == torch.bfloat16

@@ -28,11 +28,11 @@ PPO = {
 SETTINGS = {"learning_rate": 1e-3, "eval_fraction": 0.2, "max_steps": 6, "num_train_epochs": None}
 
 
-def _launch(plan: Path) -> subprocess.CompletedProcess:
+def _launch(module: str, *arguments: Path) -> subprocess.CompletedProcess:
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     return subprocess.run(
-        [*command, "-m", "tests.alignment.two_processes", str(plan)],
+        [*command, "-m", f"tests.alignment.{module}", *map(str, arguments)],
         env=environment,
         capture_output=True,
         text=True,
@@ -87,7 +87,7 @@ def ran(tmp_path_factory):
     (folder / "locked").mkdir()
     with FileLock(folder / "locked" / ".lock"):
         (folder / "plan.json").write_text(json.dumps(tasks))
-        done = _launch(folder / "plan.json")
+        done = _launch("two_processes", folder / "plan.json")
     assert (folder / "plan.1.json").exists(), done.stderr[-4000:]
     ended = [json.loads((folder / f"plan.{rank}.json").read_text()) for rank in (0, 1)]
     return folder, ended, done
@@ -155,6 +155,13 @@ def test_only_the_first_process_speaks(ran):
     _, _, done = ran
     assert done.stdout.count("sft: step 6/6") == 2  # once for each of the two runs that reached it
     assert done.stdout.count("the result is in") == len(STAGES) + 1
+
+
+def test_policy_and_critic_are_saved_whole_from_pieces_and_loaded_into_them(tmp_path):
+    done = _launch("sharded", tiny.build("qwen", tmp_path / "base"), tmp_path)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout.count("sharded and back") == 2
+    assert load_file(tmp_path / "critic" / "adapter_model.safetensors")
 
 
 def test_without_a_launcher_nothing_waits(monkeypatch):

@@ -73,9 +73,30 @@ def test_the_callback_measures_and_warns_once():
     again = OverOptimisation(list, [], run, told.append, every=2, steps_per_rollout=3)
     again.on_train_begin(None, State(6), None)
     assert again.readings == watch.readings[:2]
+    assert again.start is None
+
+
+def test_a_kill_before_the_first_reading_loses_nothing():
+    run, rewards = Run(), [1.0, 2.0, 6.0, 7.0]
+
+    def watch(step, shifts, known):
+        made = OverOptimisation(
+            lambda: reading(0, 0, next(shifts)).margins, known, run, print, every=2, steps_per_rollout=3
+        )
+        made.on_train_begin(None, State(step), None)
+        return made
+
+    watch(0, iter([0.0]), [])  # killed before step 6
+    again = watch(3, iter([-0.2, -0.4]), rewards[:1])  # the checkpoint of step 3 knew one rollout
+    for step in range(4, 13):
+        if step % 3 == 1:
+            again.rewards.append(rewards[(step - 1) // 3])
+        again.on_step_end(None, State(step), None)
+    assert [(each.step, each.reward) for each in again.readings] == [(0, 1.0), (6, 1.5), (12, 6.5)]
+    assert again.readings[0].margins == tuple(PAIRS)
 
 
 def test_too_few_pairs_are_refused(tmp_path):
     few = tiny.write(tmp_path / "few.jsonl", tiny.preferences(3))
-    with pytest.raises(BadInput, match="holds 3 preferences; the watch needs"):
+    with pytest.raises(BadInput, match="holds 3 preferences that the model can take in; the watch needs"):
         load_pairs(str(few))

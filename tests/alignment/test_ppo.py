@@ -1,6 +1,7 @@
 """PPO by its command on tiny bases: what it learns, what it saves, and that an interruption changes nothing."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +17,8 @@ from alignment.ppo_settings import settings_class
 from alignment.ppo_trainer import Ppo, refuse_recomputation
 from alignment.recipe import read
 from alignment.reward_model import load_scorer
-from alignment.rollouts import AtRolloutEnds, Prompts, end_of_turn
+from alignment.rollouts import AtRolloutEnds, Prompts, Rollouts, end_of_turn
+from alignment.samples import forget_samples_after
 from alignment.sampling import PlainCopy
 from data.errors import BadInput
 from tests.alignment import tiny
@@ -166,6 +168,7 @@ def test_an_interruption_changes_nothing(bases, prompts, tmp_path, monkeypatch):
         pass
 
     flags = {"max_steps": 8, "num_iterations": 2, "save_steps": 3, "kl_target": 0.5, "kl_horizon": 20, "kl_limit": 90}
+    flags |= {"watch_name": tiny.write(tmp_path / "pairs.jsonl", tiny.preferences(9)), "watch_rollouts": 1}
     run(bases["qwen"], prompts, tmp_path / "whole", **flags)
     saved = Ppo._save_checkpoint
 
@@ -184,6 +187,10 @@ def test_an_interruption_changes_nothing(bases, prompts, tmp_path, monkeypatch):
     assert state[critic.HEAD].abs().max() > 0
     assert json.loads((checkpoint / "ppo.json").read_text())["kl_coef"] != 0.05
     assert (checkpoint / "last_good.safetensors").exists()
+    (tmp_path / "pairs.jsonl").write_text((tmp_path / "pairs.jsonl").read_text().replace("fern", "bush"))
+    with pytest.raises(BadInput, match=r"pairs.jsonl is not the file of preferences that this run began with"):
+        run(bases["qwen"], prompts, tmp_path / "out", **flags)
+    tiny.write(tmp_path / "pairs.jsonl", tiny.preferences(9))
     told = run(bases["qwen"], prompts, tmp_path / "out", **flags)
     assert told["figures"]["resumed_from_step"] == 4
     assert losses(tmp_path / "out") == losses(tmp_path / "whole")
@@ -192,6 +199,9 @@ def test_an_interruption_changes_nothing(bases, prompts, tmp_path, monkeypatch):
         assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
     for one, other in zip(rollouts(tmp_path / "whole"), rollouts(tmp_path / "out"), strict=True):
         assert all(one[name] == other[name] for name in ("reward", "kl", "kl_coef", "explained_variance"))
+    readings = [manifest(tmp_path / name)["figures"]["watch"] for name in ("whole", "out")]
+    assert [entry["step"] for entry in readings[0]] == [0, 4, 8]
+    assert readings[0] == readings[1]
     samples = [(tmp_path / name / "samples.jsonl").read_text() for name in ("whole", "out")]
     assert samples[0] == samples[1]
 
@@ -238,10 +248,86 @@ def test_how_a_step_is_cut_into_batches_does_not_matter(bases, prompts, tmp_path
 def test_the_other_algorithms_by_the_same_command(algorithm, bases, prompts, tmp_path):
     told = run(bases["qwen"], prompts, tmp_path / "out", algorithm=algorithm, max_steps=2, eval_fraction=0.2)
     assert told["result"] == "adapter"
-    assert told["figures"]["eval_after"]["reward"] >= 0
+    assert any("reward" in entry for entry in metrics(tmp_path / "out") if "loss" in entry)
+    assert told["figures"]["eval_before"]["reward"] > 0
     assert any(
         tensor.abs().max() > 0 for name, tensor in weights(tmp_path / "out" / "adapter").items() if "_B" in name
     )
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
+def test_the_other_algorithms_can_train_all_weights(algorithm, bases, prompts, tmp_path, monkeypatch):
+    """TRL loads the reference once more, by the name in the model's configuration: an alias is no place to load."""
+    monkeypatch.setattr("alignment.models.locate", lambda *_, **__: models.Base("an-alias", str(bases["qwen"])))
+    flags = {"algorithm": algorithm, "max_steps": 1, "use_peft": "false", "lora_r": None, "learning_rate": 1e-4}
+    told = run("an-alias", prompts, tmp_path / "out", **flags)
+    assert told["result"] == "model"
+    assert '"an-alias"' in (tmp_path / "out" / "manifest.json").read_text()
+
+
+def test_a_prompts_weight_says_how_often_it_is_asked():
+    sampler = Prompts(4, prompts=2, generations=1, repeat=1, seed=0, weights=[3.0, 1.0, 0.0, 2.0])
+    for epoch in range(5):
+        sampler.set_epoch(epoch)
+        asked = list(sampler)
+        assert len(asked) == len(sampler) == 6
+        assert [asked.count(row) for row in range(4)] == [3, 1, 0, 2]
+
+
+def test_weights_reach_the_rollouts(bases, tmp_path):
+    rows = [{"prompt": [{"role": "user", "content": f"number {n}"}], "weight": 0.25 if n else 3} for n in range(5)]
+    seen = []
+
+    def counted(prompts, completions, **_):
+        seen.extend(prompt[0]["content"] for prompt in prompts)
+        return [0.0] * len(prompts)
+
+    for algorithm in ("ppo", "grpo"):
+        seen.clear()
+        flags = {"algorithm": algorithm, "max_steps": 4}
+        run(bases["qwen"], tiny.write(tmp_path / "p.jsonl", rows), tmp_path / algorithm, reward=counted, **flags)
+        assert seen.count("number 0") > len(seen) / 2
+
+
+def test_vllms_merging_leaves_the_base_as_it_was(bases):
+    """Merged and taken out again some hundred times in bf16, it would be another."""
+    model = AutoModelForCausalLM.from_pretrained(bases["qwen"], dtype=torch.bfloat16)
+    config = LoraConfig(target_modules="all-linear", init_lora_weights=False, r=4, task_type="CAUSAL_LM")
+    model = get_peft_model(model, config)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+    class Trainer:
+        use_vllm = True
+        accelerator = SimpleNamespace(unwrap_model=lambda found: found)
+
+    Trainer.model = model
+    for _ in range(3):
+        with Rollouts._policy_alone(Trainer()):
+            model.merge_adapter()
+            model.unmerge_adapter()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_layers_that_only_the_critic_adapts_are_the_bases_to_the_policy(bases):
+    model = AutoModelForCausalLM.from_pretrained(bases["qwen"])
+    config = LoraConfig(target_modules=["q_proj"], init_lora_weights=False, r=4, task_type="CAUSAL_LM")
+    model = get_peft_model(model, config)
+    model.add_adapter("critic", LoraConfig(target_modules="all-linear", init_lora_weights=False, r=2))
+    copy = PlainCopy(model, torch.float32)
+    copy.take(model)
+    ids = torch.tensor([[5, 9, 13, 60]])
+    with torch.no_grad():
+        torch.testing.assert_close(copy.model(ids).logits, model(ids).logits, atol=1e-3, rtol=1e-4)
+
+
+def test_samples_before_the_checkpoint_stay_whatever_is_in_them(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    entries = [{"step": step, "completion": f"a\u2028b\u0085{step}"} for step in range(4)]
+    lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
+    path.write_text("\n".join([*lines, '{"step": 0, "compl']), encoding="utf-8")
+    forget_samples_after(path, 3)
+    kept = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+    assert kept == entries[:3]
 
 
 @pytest.mark.parametrize("family", ["qwen", "gpt2"])
@@ -288,8 +374,9 @@ def test_checkpoints_wait_for_the_end_of_a_rollout():
 
 
 @pytest.mark.parametrize("algorithm", ["ppo", "rloo", "grpo"])
-def test_the_recipe_and_vllms_settings_resolve(algorithm):
+def test_the_recipe_and_vllms_settings_resolve(algorithm, monkeypatch):
     """vLLM itself is not installed here and was never run."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: object())
     flags = ["--algorithm", algorithm, "--use_vllm", "true", "--vllm_mode", "colocate", "--dataset_name", "x"]
     flags += ["--output_dir", "out", "--vllm_gpu_memory_utilization", "0.3", "--use_cpu", "true"]
     recipe = read("ppo", flags, settings_class(flags), {"bf16": False, "activation_checkpointing": False})
@@ -347,6 +434,15 @@ def test_an_answer_stops_at_the_templates_end_of_turn(bases):
         ({"log_completions": "true"}, "log_completions"),
         ({"max_completion_length": 600}, "takes 512"),
         ({"kl_target": -1}, "kl_target"),
+        ({"sync_ref_model": "true"}, "sync_ref_model would do nothing"),
+        ({"use_vllm": "true"}, "needs the package vllm, which is not installed"),
+        ({"load_in_4bit": "true"}, "needs the package bitsandbytes"),
+        ({"optim": "paged_adamw_8bit"}, "needs the package bitsandbytes"),
+        ({"attn_implementation": "flash_attention_2"}, "does not load: .*[Ff]lash"),
+        ({"lora_target_modules": "c_atn"}, r"has no layer 'c_atn'; it has .*c_attn.* Did you mean 'c_attn'"),
+        ({"lora_r": 0}, "lora_r is a rank of 1 or more"),
+        ({"use_dora": "true"}, "use_dora cannot be set"),
+        ({"shuffle_dataset": "false"}, "shuffle_dataset cannot be set"),
     ],
 )
 def test_what_cannot_work_is_refused(flags, sentence, bases, prompts, tmp_path):

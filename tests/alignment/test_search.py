@@ -9,6 +9,7 @@ import yaml
 import alignment.search
 import alignment.sft
 from alignment import search_report
+from alignment.errors import Diverged
 from alignment.ranges import Goal, Range, goal, ranges
 from alignment.recipe import RECIPES, help_text, load
 from alignment.search import Reporter
@@ -158,12 +159,53 @@ def test_bad_learning_rates_are_stopped_early(world, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "out" / "trials").iterdir()] == [f"{best.number:04}"]
 
 
+class _Run:
+    """Stands for the run folder of a trial that was interrupted."""
+
+    def __init__(self, rewards):
+        self.lines = [{"step": step, "reward": reward} for step, reward in enumerate(rewards, start=1)]
+
+    def metrics(self):
+        return [*self.lines, {"step": len(self.lines), "eval_reward": 9.0}]
+
+
 def test_where_nothing_is_held_out_the_last_quarter_of_the_steps_counts():
+    rewards = [0.0] * 6 + [1.0, 2.0]
+    for done in (0, 5):
+        reporter = Reporter(_Trial(prune=False), goal("ppo", None), _Run(rewards[:done]))
+        reporter.on_train_begin(None, _State(done), None)
+        for step, reward in list(enumerate(rewards, start=1))[done:]:
+            reporter.on_log(None, _State(step), None, logs={"loss": 0.1, "reward": reward})
+        assert reporter.goal.direction == "maximize"
+        assert reporter.value == 1.5
+
+
+def test_a_batch_of_bad_luck_stops_no_trial():
+    """What training logs is compared by its mean over a quarter of the way, not by each of its values."""
     reporter = Reporter(_Trial(prune=False), goal("ppo", None))
-    for step, reward in enumerate([0.0] * 6 + [1.0, 2.0], start=1):
-        reporter.on_log(None, _State(step), None, logs={"reward": reward})
-    assert reporter.goal.direction == "maximize"
-    assert reporter.value == 1.5
+    for step in range(1, 21):
+        reporter.on_log(None, _State(step), None, logs={"loss": 0.1, "reward": float(step)})
+        reporter.on_log(None, _State(step), None, logs={"loss": 0.1})  # a later step on the same rollout
+    assert reporter.trial.intermediate_values == {25: 3.0, 50: 8.0, 75: 13.0}
+    with pytest.raises(BadInput, match="what is: loss, reward"):
+        Reporter(_Trial(prune=False), Goal("accuracy", lower_is_better=False, held_out=False)).on_log(
+            None, _State(1), None, logs={"loss": 0.1, "reward": 1.0}
+        )
+
+
+def test_a_trial_that_diverged_is_a_failed_one_and_the_search_goes_on(world, tmp_path, monkeypatch):
+    real, calls = alignment.search.Search._check, []
+
+    def check(self, stage, trial, reporter):
+        calls.append(trial.number)
+        if trial.number == 0:
+            raise Diverged("no numbers any more")
+        return real(self, stage, trial, reporter)
+
+    monkeypatch.setattr(alignment.search.Search, "_check", check)
+    assert alignment.sft.main(argv(world, tmp_path / "out", 2)) == 0
+    assert [trial.state.name for trial in trials(tmp_path / "out")] == ["FAIL", "COMPLETE"]
+    assert calls == [0, 1]
 
 
 @pytest.mark.parametrize("stage", ["sft", "dpo", "kto", "reward", "ppo"])
