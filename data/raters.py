@@ -14,11 +14,14 @@ A majority of raters that conspires cannot be told from an honest one, by this o
 
 import math
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
+from itertools import islice
+
+import numpy as np
 
 FLOOR = 0.1  # below it, a rater's word is not used at all
 GENTLE = 0.3  # what agreement alone leaves of a weight, at least
@@ -36,6 +39,8 @@ _RIGHT = 0.9  # this share right, until they show otherwise
 _UNKNOWN = 0.7  # the share right of who agreed with too few to tell, where the model starts
 _ROUNDS = 3  # of agreement
 _NARROW = 0.1  # a majority of less than this share is none
+_PAIRED = 3000  # active raters among whom it is looked who goes with whom; a crowd of more is its own protection
+_BLOCK = 2000  # items at a time
 _FULL = 0.4  # the informedness of a rater with full weight; taste differs, so nobody needs a perfect one
 
 Labels = Mapping[str, Mapping[str, bool]]  # item -> rater -> what they said of it
@@ -150,7 +155,7 @@ def _modelled(labels: Labels) -> tuple[dict[str, float], str]:
     truth = _dawid_skene(common)
     skills = _skills(common, dict.fromkeys(counts, truth))
     # A rater is judged by what the others say, not by an estimate that their own word made.
-    without = {rater: _left_out(common, skills, truth, rater) for rater in known}
+    without = _left_out(common, skills, truth, sorted(known))
     found = {rater: tpr + tnr - 1 for rater, (tpr, tnr) in _skills(common, without).items()}
     return found, f"Dawid and Skene's model of {len(counts)} raters on {len(common)} answers that they share."
 
@@ -195,18 +200,31 @@ def _voices(labels: Labels) -> dict[str, float]:
 
     After the idea of Dong, Berti-Equille and Srivastava ("Integrating Conflicting Data: The Role of Source
     Dependence", 2009) that who copies adds nothing. Going together counts here, not agreeing: honest raters agree.
+    And only beyond chance, by the phi coefficient of who rated what: two regulars who rate nearly everything share
+    much without following each other.
     """
-    count: dict[str, int] = defaultdict(int)
-    together: dict[tuple[str, str], int] = defaultdict(int)
-    for said in labels.values():
-        for rater in said:
-            count[rater] += 1
-            for other in said:
-                together[rater, other] += 1
-    crowd: dict[str, float] = defaultdict(float)
-    for (rater, other), both in together.items():
-        crowd[rater] += both / (count[rater] + count[other] - both)
-    return {rater: 1 / number for rater, number in crowd.items()}
+    alone = {rater: 1.0 for said in labels.values() for rater in said}
+    count = Counter(rater for said in labels.values() for rater in said)
+    active = sorted(rater for rater, number in count.items() if number >= ENOUGH)
+    if not 1 < len(active) <= _PAIRED:
+        return alone
+    place = {rater: at for at, rater in enumerate(active)}
+    both = np.zeros((len(active), len(active)), dtype=np.float32)
+    items = list(labels.values())
+    for start in range(0, len(items), _BLOCK):
+        block = np.zeros((len(active), len(items[start : start + _BLOCK])), dtype=np.float32)
+        for column, said in enumerate(items[start : start + _BLOCK]):
+            block[[place[rater] for rater in said if rater in place], column] = 1
+        both += block @ block.T
+    mine = np.diag(both)
+    spread = np.sqrt(mine * (len(items) - mine))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        phi = (len(items) * both - np.outer(mine, mine)) / np.outer(spread, spread)
+    # Who rated everything follows nobody: their phi is no number.
+    phi = np.clip(np.nan_to_num(phi, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
+    phi[phi < 2 / math.sqrt(len(items))] = 0  # two of its standard errors, where nobody follows anybody
+    np.fill_diagonal(phi, 1)
+    return alone | dict(zip(active, (1 / phi.sum(axis=1)).tolist(), strict=True))
 
 
 def _skills(labels: Labels, truths: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[float, float]]:
@@ -229,20 +247,20 @@ def _skills(labels: Labels, truths: Mapping[str, Mapping[str, float]]) -> dict[s
 
 
 def _left_out(
-    labels: Labels, skills: Mapping[str, tuple[float, float]], truth: Mapping[str, float], rater: str
-) -> dict[str, float]:
-    """What the items that a rater rated are worth by everybody else's word."""
+    labels: Labels, skills: Mapping[str, tuple[float, float]], truth: Mapping[str, float], raters: Iterable[str]
+) -> dict[str, dict[str, float]]:
+    """For each rater: what the items that they rated are worth by everybody else's word."""
     share = min(0.99, max(0.01, sum(truth.values()) / len(truth)))
-    found = {}
+    found: dict[str, dict[str, float]] = {rater: {} for rater in raters}
     for item, said in labels.items():
-        if rater not in said:
-            continue
-        odds = math.log(share / (1 - share))
-        for other, value in said.items():
-            if other != rater:
-                tpr, tnr = skills[other]
-                odds += math.log(tpr / (1 - tnr)) if value else math.log((1 - tpr) / tnr)
-        found[item] = 1 / (1 + math.exp(-odds))
+        evidence = {}
+        for rater, value in said.items():
+            tpr, tnr = skills[rater]
+            evidence[rater] = math.log(tpr / (1 - tnr)) if value else math.log((1 - tpr) / tnr)
+        whole = math.log(share / (1 - share)) + sum(evidence.values())
+        for rater in said.keys() & found.keys():
+            # The logistic function in a form that no number of votes makes overflow.
+            found[rater][item] = 0.5 * (1 + math.tanh((whole - evidence[rater]) / 2))
     return found
 
 
@@ -261,12 +279,14 @@ def _agreed(labels: Labels) -> dict[str, tuple[float, float]]:
         others: dict[str, set[str]] = defaultdict(set)
         for item, said in labels.items():
             votes = {rater: voices[rater] * trust[rater] * (1 if value else -1) for rater, value in said.items()}
+            total, size = sum(votes.values()), sum(map(abs, votes.values()))
             for rater, vote in votes.items():
-                lead = sum(votes.values()) - vote
-                if abs(lead) < _NARROW * (sum(map(abs, votes.values())) - abs(vote)) or abs(lead) < 1e-9:
+                lead = total - vote
+                if abs(lead) < _NARROW * (size - abs(vote)) or abs(lead) < 1e-9:
                     continue  # nobody else, or they are of two minds
                 truths[rater][item] = float(lead > 0)
-                others[rater] |= set(said) - {rater}
+                if len(others[rater]) < OTHERS:
+                    others[rater].update(islice((other for other in said if other != rater), OTHERS))
         enough = {r: truth for r, truth in truths.items() if len(truth) >= ENOUGH and len(others[r]) >= OTHERS}
         found = _skills(labels, enough)
         trust = {rater: max(0.0, sum(found.get(rater, (1.0, 1.0))) - 1) for rater in trust}

@@ -59,23 +59,25 @@ async def load_ratings(session: AsyncSession) -> list[Rated]:
 def standing(events: Iterable[Rated]) -> list[Rated]:
     """What holds now of the events: a rater's newest word on an answer or a pair, nothing taken back or made void."""
     found: dict[int, Rated] = {}
-    about: dict[int, set[int]] = defaultdict(set)  # generation -> the standing ratings that are about it
+    # Which standing ratings are about a generation, by who gave them.
+    about: dict[int, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
     for event in events:
         rating = event.rating
-        mine = {i for i in about[rating.generation_id] if found[i].rating.rater_id == rating.rater_id}
+        mine = about[rating.generation_id][rating.rater_id]
         replaced: set[int] = set()
         if rating.kind == "void":
-            replaced = set(about[rating.generation_id])
+            replaced = {i for each in about[rating.generation_id].values() for i in each}
         elif rating.kind == "retraction":
             replaced = {i for i in mine if found[i].rating.kind == "vote"}  # what taking back takes back
         elif rating.kind in ("vote", "correction", "comparison"):
             pair = set(event.targets)
             replaced = {i for i in mine if found[i].rating.kind == rating.kind and set(found[i].targets) == pair}
         for old in replaced:
-            for target in found.pop(old).targets:
-                about[target].discard(old)
+            gone = found.pop(old)
+            for target in gone.targets:
+                about[target][gone.rating.rater_id].discard(old)
         if rating.kind in ("vote", "correction", "comparison"):
             found[rating.id] = event
             for target in event.targets:
-                about[target].add(rating.id)
+                about[target][rating.rater_id].add(rating.id)
     return list(found.values())

@@ -48,6 +48,65 @@ def test_a_brigade_loses_its_weight_and_honest_raters_keep_theirs(seed: int, con
     assert decided / len(items) > 0.8
 
 
+@pytest.mark.parametrize(("honest", "trolls", "every"), [(12, 3, 1.0), (20, 4, 1.0), (6, 3, 1.0), (10, 6, 0.6)])
+def test_regulars_are_not_taken_for_copies_of_each_other(honest: int, trolls: int, every: float) -> None:
+    """Who rates nearly everything shares much with other regulars; a few passing trolls must not outweigh them."""
+    for seed in range(3):
+        draw = random.Random(seed)
+        regulars = [Member(f"honest-{i}", "honest") for i in range(honest)]
+        passing = [Member(f"brigade-{i}", "brigade", 0.95) for i in range(trolls)]
+        truths = [draw.random() < 0.5 for _ in range(100)]
+        found: list[Event] = []
+        for member, items in [
+            *((m, [i for i in range(100) if draw.random() < every]) for m in regulars),
+            *((m, draw.sample(range(100), 8)) for m in passing),
+        ]:
+            for item in items:
+                at = START + timedelta(minutes=len(found))
+                found.append(Event(member.name, str(item), member.says(truths[item], draw), at))
+        panel = weigh(found)
+        assert mean(weights(panel, "honest")) > 0.9, seed
+        assert mean(weights(panel, "brigade")) < 0.3, seed
+
+
+def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
+    """Ten accounts of one person on the same thirty answers are more than the honest raters there, and lose."""
+    draw = random.Random(2)
+    members = [Member(f"honest-{i}", "honest", 0.85) for i in range(9)]
+    puppets = [Member(f"brigade-{i}", "brigade", 0.97) for i in range(10)]
+    found: list[Event] = []
+    for item in range(100):
+        truth = draw.random() < 0.5
+        for member in [*draw.sample(members, 5), *(puppets if item < 30 else [])]:
+            at = START + timedelta(minutes=len(found))
+            found.append(Event(member.name, str(item), member.says(truth, draw), at))
+    labels = {}
+    for event in found:
+        labels.setdefault(event.item, {})[event.rater] = event.value
+    voices = raters._voices(labels)
+    assert sum(voices[member.name] for member in puppets) == pytest.approx(1, abs=0.1)
+    assert min(voices[member.name] for member in members) > 0.5
+    panel = weigh(found)
+    assert mean(weights(panel, "honest")) > 0.9
+    assert max(weights(panel, "brigade")) < FLOOR
+    # Each counted as a person, they would have been believed.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raters, "_voices", lambda labels: dict.fromkeys({r for s in labels.values() for r in s}, 1.0))
+        assert mean(weights(weigh(found), "brigade")) > 0.5
+
+
+def test_an_answer_that_a_thousand_people_rated_is_weighed() -> None:
+    """No number overflows, and nobody waits: what was quadratic in the raters of one answer took minutes."""
+    found = [
+        Event(f"r{i}", f"{item}", (i % 20 > 0) == (item % 2 == 0), START + timedelta(minutes=i * 30 + item))
+        for i in range(1000)
+        for item in range(25)
+    ]
+    panel = weigh(found)
+    assert panel.weight("r1") == 1.0
+    assert panel.weight("r0") < FLOOR
+
+
 def test_who_says_the_same_of_everything_is_not_taken_for_an_expert() -> None:
     # Where nine of ten answers are good, always up is right nine times of ten, and worth nothing.
     draw = random.Random(1)
