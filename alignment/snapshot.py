@@ -115,9 +115,9 @@ async def collect_snapshot(folder: Path) -> "Collected":
         await store.database.copy(snapshot)
         copy = await Database.open(snapshot)
         try:
-            async with copy.read() as reading, store.database.write() as assigning:
-                permission = discord_permission()
-                return await collect(reading, assigning, installation_key(home()), discord_permission=permission)
+            async with copy.read() as reading:
+                key, permission = installation_key(home()), discord_permission()
+                return await collect(reading, store.database.write, key, discord_permission=permission)
         finally:
             await copy.close()
     finally:

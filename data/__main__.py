@@ -105,6 +105,8 @@ async def _forget(rater: str) -> int:
     store = await Store.open(home())
     try:
         erased = await store.forget(await store.person_of_pseudonym(rater))
+        if store.words_in_log:
+            print("Another process reads the database; its log loses the words when that ends.")
     finally:
         await store.close()
     # What an interrupted round left: it makes its copy and its rows anew, without this person's.

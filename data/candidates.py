@@ -18,6 +18,8 @@ OTHER_PROMPT = "the two answers were given to different prompts"
 SELF_VOTE = "only who wrote these very words as a correction voted for them"
 UNRELIABLE = "its raters are not reliable"
 
+DIVIDED = "its conversation and its words belong to different folds"
+
 IMPORT = "import"  # the platform of rows that the operator brought as their own
 
 

@@ -105,6 +105,11 @@ def numbered_speakers(authors: Sequence[int | None]) -> list[str]:
     return [f"Person {people.index(author) + 1}: " if len(people) > 1 else "" for author in authors]
 
 
+def without_speaker(text: str) -> str:
+    """A message without what `numbered_speakers` put before it."""
+    return re.sub(r"^Person \d+: ", "", text)
+
+
 def load_template(name: str = "chatml") -> str:
     """The text of one of the project's template files, with `{% generation %}` markers for the trainer."""
     path = TEMPLATES / f"{name}.jinja"

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from data.chat import without_speaker
 from data.home import keyed_hash
 from data.schema import Consent, Generation, GenerationContext, ImportedText, MessageVersion, Rating, Tombstone, now
 
@@ -97,8 +98,11 @@ def _is_imported() -> ColumnElement[bool]:
 
 
 def text_tombstone(key: bytes, text: str) -> str | None:
-    """The keyed hash by which an erased text is known again; None for one so short that many people say it."""
-    plain = " ".join(text.split())
+    """The keyed hash by which an erased text is known again; None for one so short that many people say it.
+
+    A row says who of several people speaks, their messages do not: both are known.
+    """
+    plain = " ".join(without_speaker(text).split())
     return keyed_hash(key, "erased", plain) if len(plain) >= _TELLING else None
 
 

@@ -56,14 +56,19 @@ class Database:
         ):
             yield session
 
-    async def truncate_log(self) -> None:
-        """Fold the write-ahead log into the database, so that erased texts are in neither file."""
+    async def truncate_log(self) -> bool:
+        """Fold the write-ahead log into the database, so that erased texts are in neither file.
+
+        False when somebody was reading all the while: the words stay in the log until it is folded next, at the
+        latest when the last process closes the database.
+        """
         async with self._turn, self._engine.connect() as connection:
             raw = await connection.get_raw_connection()
             assert raw.driver_connection is not None
             cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            await cursor.fetchall()
+            ((busy, _, _),) = await cursor.fetchall()
             await cursor.close()  # an open statement would make the pooled connection's next commit fail
+        return not busy
 
     async def copy(self, target: Path) -> None:
         """Copy the database as it stands at one moment to a file private to its owner."""

@@ -11,7 +11,8 @@
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data import folds
 from data.candidates import (
     CONTRADICTED,
+    DIVIDED,
     DUPLICATE,
     ERASED,
     IMPORT,
@@ -41,6 +43,7 @@ from data.weights import capped
 
 __all__ = [
     "CONTRADICTED",
+    "DIVIDED",
     "DUPLICATE",
     "ERASED",
     "IMPORT",
@@ -108,36 +111,52 @@ class Collected:
 
 
 async def collect(
-    reading: AsyncSession, assigning: AsyncSession, key: bytes, *, discord_permission: str | None
+    reading: AsyncSession,
+    writing: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+    key: bytes,
+    *,
+    discord_permission: str | None,
 ) -> Collected:
-    """Turn the feedback that `reading` sees into rows; folds of new ones are stored through `assigning`.
+    """Turn the feedback that `reading` sees into rows; folds of new ones are stored in a session of `writing`.
 
-    The two may be one session, or a snapshot and the live database. `discord_permission` is the operator's reference
-    of Discord's permission to train on message content; without it nothing from Discord is handed out.
+    The two may be of one database, or of a snapshot and the live one; it is written to for a moment only.
+    `discord_permission` is the operator's reference of Discord's permission to train on message content; without it
+    nothing from Discord is handed out.
     """
     found, panel = await rated(reading)
     collected = Collected(panel=panel)
     kept: list[Candidate] = []
     seen: set[str] = set()
-    for candidate in [*await imported(reading), *found]:
+    lost: dict[str, str] = {}
+    # What was said here comes first: of a row that was exported and brought back, people's own word counts.
+    for candidate in [*found, *await imported(reading)]:
         kind = "tie" if candidate.tie else candidate.kind
         problem = candidate.problem
         if candidate.platform == "discord" and not discord_permission:
             problem = NO_PERMISSION
         content = f"{kind}:{content_id(candidate.data)}"
-        if problem is None and content in seen:
-            problem = DUPLICATE
+        if problem is None:
+            problem = DUPLICATE if content in seen else lost.get(content) if _brought(candidate) else None
         if problem is not None:
             collected.dropped[kind][problem] += 1
+            if not _brought(candidate):
+                lost.setdefault(content, problem)
             continue
         seen.add(content)
         kept.append(candidate)
     kept = _capped(kept)
-    assigned = await folds.assign(assigning, key, [candidate.anchor for candidate in kept])
+    assigned = await folds.assign(reading, writing, key, [candidate.anchor for candidate in kept])
     for candidate, fold in zip(kept, assigned, strict=True):
+        if fold is None:
+            collected.dropped["tie" if candidate.tie else candidate.kind][DIVIDED] += 1
+            continue
         row = FeedbackRow(_row(candidate, key, fold), fold, candidate.platform, candidate.raters)
         (collected.tied if candidate.tie else collected.rows).append(row)
     return collected
+
+
+def _brought(candidate: Candidate) -> bool:
+    return candidate.id is not None
 
 
 def _capped(kept: list[Candidate]) -> list[Candidate]:

@@ -34,6 +34,24 @@ class _World:
         self.answers, self.events = opinions.answers, opinions.events
         self.since, self.outside = opinions.since, outside
         self.panel, self.problem = opinions.panel, opinions.problem
+        self.same = self._same()
+
+    def _same(self) -> dict[int, int]:
+        """For each generation the one that stands for it: of the same text answered to the same prompt the first that
+        may be used. At a low temperature ↻ often says the same again, and what people say of one holds of all."""
+        groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for number, answer in self.answers.items():
+            said = " ".join((answer.text or f"#{number}").split())
+            groups[answer.generation.rendered_sha256, said].append(number)
+        found = {}
+        for group in groups.values():
+            usable = (n for n in group if self.answers[n].problem(self.since, finished=True) is None)
+            found.update(dict.fromkeys(group, next(usable, group[0])))
+        return found
+
+    def newest(self, events: Iterable[Rated]) -> list[Rated]:
+        """Each rater's newest word among these."""
+        return list({event.rater: event for event in events}.values())
 
 
 def _prompts(world: _World) -> Iterable[Candidate]:
@@ -65,28 +83,28 @@ def _corrections(world: _World) -> Iterable[Candidate]:
 
 
 def _comparisons(world: _World) -> Iterable[Candidate]:
-    # pair -> what the people who may be counted said: the better one's number, or None -> who
-    said: dict[frozenset[int], dict[int | None, list[Rated]]] = defaultdict(lambda: defaultdict(list))
+    said: dict[frozenset[int], list[Rated]] = defaultdict(list)  # pair -> what the people who may be counted said
     for event in world.events:
         if event.rating.kind == "comparison" and world.problem(event) is None:
-            said[frozenset(event.targets)][event.preferred].append(event)
+            said[_pair(world, event)].append(event)
     for event in world.events:
         if event.rating.kind != "comparison" or event.rating.other_id is None:
             continue
-        first, second = (world.answers[target] for target in event.targets)
-        if event.preferred == second.generation.id:
-            better, worse = second, first
-        else:
-            better, worse = first, second  # of a tie: as they were shown
+        preferred = _preferred(world, event)
+        # Of a tie, the earlier answer first: whichever way it was shown, it is one row.
+        first, second = (world.answers[target] for target in sorted(map(world.same.__getitem__, event.targets)))
+        better, worse = (second, first) if preferred == second.generation.id else (first, second)
         problems = (better.problem(world.since, finished=True), worse.problem(world.since, finished=True))
         problem = world.problem(event) or next((p for p in problems if p), None)
         if first.prompt() != second.prompt():
             problem = problem or OTHER_PROMPT  # only answers to the very same prompt form a pair
         same = SAME_TEXT if better.completion() == worse.completion() else None
         parts = {"prompt": better.prompt(), "chosen": better.completion(), "rejected": worse.completion()}
-        words = said[frozenset(event.targets)]
+        words: dict[int | None, list[Rated]] = defaultdict(list)
+        for word in world.newest(said[_pair(world, event)]):
+            words[_preferred(world, word)].append(word)
         for_it, against = words[better.generation.id], words[worse.generation.id]
-        tie = event.preferred is None
+        tie = preferred is None
         if tie:
             for_it, against = words[None], max(for_it, against, key=lambda who: _weight(world.panel, who))
         undecided = [] if tie else words[None]
@@ -95,12 +113,22 @@ def _comparisons(world: _World) -> Iterable[Candidate]:
         yield _candidate(world, "preference", (better, worse), parts, problem or same, for_it, behind, tie=tie)
 
 
+def _pair(world: _World, event: Rated) -> frozenset[int]:
+    return frozenset(world.same[target] for target in event.targets)
+
+
+def _preferred(world: _World, event: Rated) -> int | None:
+    return None if event.preferred is None else world.same[event.preferred]
+
+
 def _votes(world: _World) -> Iterable[Candidate]:
     votes: dict[int, list[Rated]] = defaultdict(list)
     for event in world.events:
         if event.rating.kind == "vote":
-            votes[event.rating.generation_id].append(event)
-    allowed = {generation: [e for e in cast if world.problem(e) is None] for generation, cast in votes.items()}
+            votes[world.same[event.rating.generation_id]].append(event)
+    allowed = {
+        generation: world.newest(e for e in cast if world.problem(e) is None) for generation, cast in votes.items()
+    }
     labels: dict[int, bool] = {}
     behind: dict[int, Support] = {}
     problems: dict[int, str | None] = {}

@@ -8,13 +8,14 @@ MinHash (Broder, "On the resemblance and containment of documents", 1997) over c
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from datasketch import MinHash, MinHashLSH
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.home import keyed_hash
@@ -54,45 +55,87 @@ def normalised(text: str) -> str:
     return "".join(re.findall(r"\w+", plain)) or plain.strip()
 
 
-async def assign(session: AsyncSession, key: bytes, anchors: Iterable[Anchor]) -> list[str]:
-    """The folds of rows with these anchors, in order; new groups are stored in the session's transaction."""
-    stored = await session.execute(select(FoldGroup.group_id, FoldGroup.fold))
-    groups: dict[str, str] = dict(stored.all())
-    members: dict[str, str] = {}
-    signatures: dict[str, MinHash] = {}
-    index = MinHashLSH(threshold=_CANDIDATE, num_perm=_PERMUTATIONS)
-    for member in await session.scalars(select(FoldMember)):
-        members[member.fingerprint] = member.group_id
-        if member.signature:
-            signatures[member.fingerprint] = _from_bytes(member.signature)
-            index.insert(member.fingerprint, signatures[member.fingerprint], check_duplication=False)
-    folds = []
-    for anchor in anchors:
-        text = normalised(anchor.text)
-        fingerprint = keyed_hash(key, "text", text)
-        conversation = keyed_hash(key, "conversation", anchor.conversation) if anchor.conversation else None
-        known = members.get(conversation or "") or members.get(fingerprint)
-        signature = None
-        if fingerprint not in members:
-            signature = _signature(text, key)
-            alike = ((signature.jaccard(signatures[name]), name) for name in index.query(signature))
-            near, name = max(alike, default=(0.0, ""))  # the nearest: the same answer in every process
-            known = known or (members[name] if near >= _SIMILAR else None)
-        group = known or fingerprint
-        if group not in groups:
-            groups[group] = fold_of(key, group)
-            session.add(FoldGroup(group_id=group, fold=groups[group]))
-            await session.flush()
-        if signature is not None:
-            members[fingerprint] = group
-            signatures[fingerprint] = signature
-            index.insert(fingerprint, signature, check_duplication=False)
-            session.add(FoldMember(fingerprint=fingerprint, group_id=group, signature=_to_bytes(signature)))
-        if conversation is not None and conversation not in members:
-            members[conversation] = group
-            session.add(FoldMember(fingerprint=conversation, group_id=group, signature=b""))
-        folds.append(groups[group])
+async def assign(
+    reading: AsyncSession,
+    writing: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+    key: bytes,
+    anchors: Sequence[Anchor],
+) -> list[str | None]:
+    """The folds of rows with these anchors, in order; new groups are stored in a session of `writing`.
+
+    None where the conversation is of one fold and the words are of another: such a row would carry what trains into
+    what judges, so it can be used for neither. The long work is done before `writing` is opened: then others wait.
+    """
+    book = await _Book.read(reading, key, {})
+    folds = [book.place(anchor) for anchor in anchors]
+    if not book.new:
+        return folds
+    async with writing() as session:
+        if await session.scalar(select(func.count()).select_from(FoldMember)) != book.stored:
+            # Somebody assigned meanwhile, or a snapshot was read and the living database knows more.
+            book = await _Book.read(session, key, book.signatures)
+            folds = [book.place(anchor) for anchor in anchors]
+        session.add_all([each for each in book.new if isinstance(each, FoldGroup)])
+        await session.flush()
+        session.add_all([each for each in book.new if isinstance(each, FoldMember)])
     return folds
+
+
+class _Book:
+    """The groups and their members, those that are stored and those that are new."""
+
+    def __init__(self, key: bytes, made: Mapping[str, MinHash]) -> None:
+        self.key, self.made = key, made
+        self.groups: dict[str, str] = {}  # group -> fold
+        self.members: dict[str, str] = {}  # fingerprint of a text or a conversation -> group
+        self.signatures: dict[str, MinHash] = {}
+        self.index = MinHashLSH(threshold=_CANDIDATE, num_perm=_PERMUTATIONS)
+        self.stored = 0
+        self.new: list[FoldGroup | FoldMember] = []
+
+    @classmethod
+    async def read(cls, session: AsyncSession, key: bytes, made: Mapping[str, MinHash]) -> "_Book":
+        """What a database knows. `made` are signatures that need not be computed again."""
+        book = cls(key, made)
+        book.groups = dict((await session.execute(select(FoldGroup.group_id, FoldGroup.fold))).all())
+        for member in await session.scalars(select(FoldMember)):
+            book.stored += 1
+            book.members[member.fingerprint] = member.group_id
+            if member.signature:
+                book._index(member.fingerprint, _from_bytes(member.signature))
+        return book
+
+    def place(self, anchor: Anchor) -> str | None:
+        """The fold of an anchor, whose group and members are noted when they are new; None for two folds."""
+        text = normalised(anchor.text)
+        fingerprint = keyed_hash(self.key, "text", text)
+        talk = keyed_hash(self.key, "conversation", anchor.conversation) if anchor.conversation else None
+        by_talk, by_text, signature = self.members.get(talk or ""), self.members.get(fingerprint), None
+        if by_text is None:
+            signature = self.made.get(fingerprint) or _signature(text, self.key)
+            alike = ((signature.jaccard(self.signatures[name]), name) for name in self.index.query(signature))
+            near, name = max(alike, default=(0.0, ""))  # the nearest: the same answer in every process
+            by_text = self.members[name] if near >= _SIMILAR else None
+        if by_talk and by_text and self.groups[by_talk] != self.groups[by_text]:
+            return None
+        group = by_talk or by_text or fingerprint
+        if group not in self.groups:
+            self.groups[group] = fold_of(self.key, group)
+            self.new.append(FoldGroup(group_id=group, fold=self.groups[group]))
+        if signature is not None:
+            self._index(fingerprint, signature)
+            self._add(fingerprint, group, _to_bytes(signature))
+        if talk is not None and talk not in self.members:
+            self._add(talk, group, b"")
+        return self.groups[group]
+
+    def _index(self, fingerprint: str, signature: MinHash) -> None:
+        self.signatures[fingerprint] = signature
+        self.index.insert(fingerprint, signature, check_duplication=False)
+
+    def _add(self, fingerprint: str, group: str, signature: bytes) -> None:
+        self.members[fingerprint] = group
+        self.new.append(FoldMember(fingerprint=fingerprint, group_id=group, signature=signature))
 
 
 def _keyed_shingle_hash(key: bytes) -> Callable[[bytes], int]:

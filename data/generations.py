@@ -2,7 +2,7 @@
 
 import hashlib
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +12,10 @@ from data.stored import NewGeneration, StoredGeneration
 
 
 async def add_generation(session: AsyncSession, new: NewGeneration) -> StoredGeneration:
-    """Write an answer as a message below the one that it answers, with all that made it."""
+    """Write an answer as a message below the one that it answers, with all that made it.
+
+    When a text that it was made of was erased while it was written, its own words are not kept: they may repeat it.
+    """
     message = await add_message(
         session,
         new.conversation,
@@ -39,6 +42,11 @@ async def add_generation(session: AsyncSession, new: NewGeneration) -> StoredGen
     )
     session.add(row)
     await session.flush()
+    version = schema.MessageVersion
+    if await session.scalar(select(version.id).where(version.id.in_(new.context), version.text.is_(None)).limit(1)):
+        await session.execute(
+            update(version).where(version.id == message.version).values(text=None, erased_at=schema.now())
+        )
     session.add_all(
         schema.GenerationContext(generation_id=row.id, position=position, version_id=version)
         for position, version in enumerate(new.context)

@@ -54,6 +54,7 @@ def _candidate(row: schema.ImportedRow, texts: Sequence[tuple[schema.ImportedTex
         weight=row.weight,
         margin=row.margin,
         id=row.source_id.removeprefix(imported_id(row.kind, "")),
-        # The operator's own rows are theirs to show to whom they like; what people said elsewhere is not.
-        outside_judge=row.platform == IMPORT,
+        # The operator's own rows are theirs to show to whom they like, unless a row says no itself; what people said
+        # elsewhere is not.
+        outside_judge=row.platform == IMPORT and row.outside_judge is not False,
     )

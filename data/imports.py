@@ -62,6 +62,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 source=row.extra.get("source"),
                 weight=float(row.extra.get("weight", 1.0)),
                 margin=None if row.extra.get("margin") is None else float(row.extra["margin"]),
+                outside_judge=row.extra.get("outside_judge"),
                 platform=platform,
                 consented=row.extra.get("consent", platform == IMPORT) is True,
             )
@@ -80,5 +81,5 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
 async def collect_rows(store: Store, *, discord_permission: str | None) -> Collected:
     """The rows of an installation that may be used now; new ones get their permanent fold."""
     key = installation_key(store.database.path.parent)
-    async with store.database.write() as session:
-        return await collect(session, session, key, discord_permission=discord_permission)
+    async with store.database.read() as session:
+        return await collect(session, store.database.write, key, discord_permission=discord_permission)

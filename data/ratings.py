@@ -27,6 +27,11 @@ async def add_rating(session: AsyncSession, new: NewRating) -> bool:
         return False
     version = None
     if new.text:
+        answer = select(schema.MessageVersion.text).join(
+            schema.Generation, schema.Generation.version_id == schema.MessageVersion.id
+        )
+        if await session.scalar(answer.where(schema.Generation.id == new.generation)) is None:
+            raise BadInput("That answer was erased, so it can no longer be corrected.")
         version = schema.MessageVersion(author_id=new.rater, text=new.text)
         session.add(version)
         await session.flush()

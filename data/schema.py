@@ -216,6 +216,7 @@ class ImportedRow(Base):
     source: Mapped[str | None] = mapped_column(String(80))
     weight: Mapped[float]
     margin: Mapped[float | None]  # of a graded preference: by how much the chosen answer is better
+    outside_judge: Mapped[bool | None]  # what the row itself says about showing it to an outside judge
     platform: Mapped[str] = mapped_column(String(20))
     consented: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -27,6 +27,7 @@ class Store:
     def __init__(self, database: Database, key: bytes) -> None:
         self.database = database
         self._key = key
+        self.words_in_log = False  # whether erased words may still lie in the write-ahead log
 
     @classmethod
     async def open(cls, home: Path) -> "Store":
@@ -144,7 +145,8 @@ class Store:
             await consent.erase(session, (await session.scalars(query)).all(), self._key)
             ref = keyed_hash(self._key, "message", platform, platform_id)
             session.add(schema.Tombstone(kind="message", ref_hash=ref, reason="deleted"))
-        await self.database.truncate_log()
+        await asyncio.to_thread(remove_backups, self.database.path, schema.now())
+        await self._fold_log()
         return True
 
     async def message(self, platform: str, platform_id: str) -> StoredMessage | None:
@@ -193,8 +195,8 @@ class Store:
             expired = await consent.expired_versions(session, older_than)
             erased = await consent.erase(session, expired, self._key)
         await asyncio.to_thread(remove_backups, self.database.path, older_than)
-        if erased:
-            await self.database.truncate_log()
+        if erased or self.words_in_log:
+            await self._fold_log()
         return erased
 
     async def forget(self, person: int) -> int:
@@ -212,8 +214,11 @@ class Store:
             # Who comes back is a new person to us, who was never asked anything.
             row.id_hash = secrets.token_hex(32)
         await asyncio.to_thread(remove_backups, self.database.path, schema.now())
-        await self.database.truncate_log()
+        await self._fold_log()
         return erased
+
+    async def _fold_log(self) -> None:
+        self.words_in_log = not await self.database.truncate_log()
 
     # -- releases -------------------------------------------------------------------------------------------------
 

@@ -340,7 +340,55 @@ async def test_answers_of_the_same_words_are_no_pair(talk: Talk) -> None:
     await talk.rate(ada, "correction", one, text="same")
     await talk.rate(ada, "vote", one, value="up")
     await talk.rate(ada, "vote", two, value="down")
-    assert dropped(await rows(talk.store)) == {"preference": {datasets.SAME_TEXT: 3}}
+    found = await rows(talk.store)
+    assert dropped(found) == {"preference": {datasets.SAME_TEXT: 2}}
+    # Votes on the same words are votes on one answer, and the newest word of each rater counts.
+    assert data(found, "labelled") == [{"prompt": prompt("q"), "completion": [model("same")], "label": False}]
+
+
+async def test_what_people_say_of_the_same_words_said_twice_is_counted_together(talk: Talk) -> None:
+    people = [await talk.person(f"p{number}") for number in range(5)]
+    asked = await talk.say(people[0], "Capital of France?")
+    paris, again, lyon = [await talk.answer(asked, text) for text in ("Paris.", "Paris. ", "Lyon.")]
+    for person, answer in zip(people[:4], (paris, again, paris, again), strict=True):
+        await talk.rate(person, "vote", answer, value="up")
+    await talk.rate(people[4], "vote", again, value="down")
+    found = await rows(talk.store)
+    (row,) = found.of("labelled")
+    assert (row.data["label"], row.extra["weight"]) == (True, pytest.approx(3 / 5))
+    await talk.rate(people[0], "comparison", paris, other=lyon, value="a")
+    await talk.rate(people[1], "comparison", lyon, other=again, value="b")
+    await talk.rate(people[2], "comparison", again, other=lyon, value="b")
+    await talk.rate(people[3], "comparison", lyon, other=again, value="tie")
+    await talk.rate(people[4], "comparison", again, other=lyon, value="tie")
+    (pair,) = (await rows(talk.store)).of("preference")
+    assert pair.data["chosen"] == [model("Paris.")]
+    assert pair.extra["weight"] == pytest.approx(1 / 5)  # two for it, one against, two of neither mind
+
+
+async def test_an_export_that_comes_back_is_not_trained_on_after_the_people_in_it_said_no(talk: Talk) -> None:
+    ada = await talk.person()
+    (answer,) = await talk.ask(ada, "q", "bad")
+    await talk.rate(ada, "correction", answer, text="good")
+    out = [parse_row({**row.data, **row.extra}) for row in (await rows(talk.store)).of("demonstration")]
+    await import_rows(talk.store, out)
+    found = await rows(talk.store)
+    assert len(found.of("demonstration")) == 1
+    assert found.panel.raters == (await rows(talk.store)).panel.raters
+    assert [row.raters for row in found.rows if row.row.kind == "demonstration"] != [()]  # the living row stands
+    await talk.store.set_consent(ada, False)
+    found = await rows(talk.store)
+    assert found.of("demonstration") == []
+    assert dropped(found)["demonstration"] == {datasets.NO_CONSENT: 2}
+
+
+async def test_a_row_that_says_no_is_shown_to_no_outside_judge(store: Store) -> None:
+    told = [{"prompt": [user(f"{n} " * 9)], **({} if n % 2 else {"outside_judge": False})} for n in range(60)]
+    await import_rows(store, [parse_row(row) for row in told])
+    found = (await rows(store)).of("prompt", "gate")
+    assert {row.extra.get("outside_judge") for row in found} == {True, None}
+    shown = [row for row in found if row.extra.get("outside_judge")]
+    assert all(int(row.messages[0]["content"].split()[0]) % 2 for row in shown)
 
 
 async def test_the_same_row_counts_once(talk: Talk) -> None:

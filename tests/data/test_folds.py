@@ -1,9 +1,13 @@
 import random
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.folds import SHARES, Anchor, assign, fold_of, normalised
@@ -21,10 +25,10 @@ def sentence(source: random.Random, length: int = 12) -> str:
 SENTENCES = [sentence(random.Random(number)) for number in range(60)]
 
 
-async def folds(store: Store, *anchors: Anchor | str, key: bytes = KEY) -> list[str]:
+async def folds(store: Store, *anchors: Anchor | str, key: bytes = KEY) -> list[str | None]:
     wanted = [Anchor(anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
-    async with store.database.write() as session:
-        return await assign(session, key, wanted)
+    async with store.database.read() as session:
+        return await assign(session, store.database.write, key, wanted)
 
 
 async def groups(store: Store) -> int:
@@ -79,8 +83,9 @@ from data.store import Store
 async def main():
     house = pathlib.Path(sys.argv[1])
     store = await Store.open(house)
-    async with store.database.write() as session:
-        print(*await assign(session, installation_key(house), [Anchor(text) for text in sys.argv[2:]]))
+    async with store.database.read() as session:
+        wanted = [Anchor(text) for text in sys.argv[2:]]
+        print(*await assign(session, store.database.write, installation_key(house), wanted))
 asyncio.run(main())
 """
     # With small edits: the signatures that were stored must mean the same there.
@@ -150,3 +155,38 @@ async def test_neither_text_nor_its_plain_hash_is_stored(store: Store, house: Pa
     )
     assert len(signature) == len(theirs) == 256
     assert signature != theirs  # without the key a signature cannot be compared with a guess
+
+
+async def test_a_conversation_of_one_fold_brings_no_words_of_another_into_it(store: Store) -> None:
+    """An edited message or a trimmed history opens a conversation otherwise: with words that judge, perhaps."""
+    by_fold = dict(zip(await folds(store, *SENTENCES), SENTENCES, strict=True))
+    await folds(store, Anchor(by_fold["train"], "c"), Anchor(by_fold["gate"], "d"))
+    assert await folds(store, Anchor(by_fold["gate"], "c")) == [None]
+    assert await folds(store, Anchor(by_fold["gate"] + " x", "c")) == [None]  # nearly the same words
+    assert await folds(store, Anchor(by_fold["gate"], "d"), by_fold["gate"]) == ["gate", "gate"]
+    assert await folds(store, Anchor("words that nobody said before", "c")) == ["train"]
+
+
+async def test_who_assigns_meanwhile_is_heard_and_nobody_waits_for_the_long_work(store: Store) -> None:
+    opened: list[int] = []
+
+    @asynccontextmanager
+    async def writing() -> AsyncIterator[AsyncSession]:
+        if not opened:
+            opened.append(1)
+            # Somebody was quicker, and put a near-duplicate into a group with another conversation.
+            theirs.extend(await folds(store, Anchor(QUESTION, "c")))
+        async with store.database.write() as session:
+            yield session
+
+    theirs: list[str | None] = []
+    async with store.database.read() as session:
+        mine = await assign(session, writing, KEY, [Anchor(QUESTION.upper(), "d"), Anchor("something else", "c")])
+    assert mine == [theirs[0], theirs[0]]
+    assert await groups(store) == 1
+
+    def never() -> Any:
+        raise AssertionError("nothing is new, so nothing is written")
+
+    async with store.database.read() as session:
+        assert await assign(session, never, KEY, [Anchor(QUESTION), Anchor("something else", "c")]) == mine

@@ -1,6 +1,7 @@
 """What was erased is gone: from the tables, from the file and from its write-ahead log."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from sqlalchemy import func, select
 
 from data import schema
 from data.database import NAME
-from data.imports import import_rows
+from data.errors import BadInput
+from data.imports import collect_rows, import_rows
 from data.rows import parse_row
 from data.store import Store
 from tests.data.talk import Talk, script
@@ -163,7 +165,8 @@ async def test_withdrawal_covers_what_was_said_before_it(talk: Talk) -> None:
 async def test_an_erasure_is_there_after_a_kill(house: Path) -> None:
     program = """
 import asyncio, os, pathlib, signal, sys
-from data.imports import import_rows
+from data.errors import BadInput
+from data.imports import collect_rows, import_rows
 from data.rows import parse_row
 from data.store import Store
 async def main():
@@ -216,3 +219,60 @@ async def test_forgetting_reaches_copies_that_were_imported_again(talk: Talk) ->
     await talk.say(ada, said)
     await talk.store.forget(ada)
     assert await texts(talk.store) == {other["content"]}
+
+
+async def test_what_was_generated_while_its_question_was_erased_is_not_kept(talk: Talk, house: Path) -> None:
+    ada = await talk.person()
+    said = await talk.say(ada, "my number is 555-123-987", platform_id="q")
+    path = tuple(one.version for one in await talk.store.path(said.message))
+    await talk.store.forget(ada)
+    answer = await talk.answer(said, "Your number is 555-123-987.", context=path)
+    assert await texts(talk.store) == set()
+    assert on_disk(house, "555-123-987") == []
+    with pytest.raises(BadInput, match="was erased"):
+        await talk.rate(await talk.person("bob"), "correction", answer, text="It is 555-123-987.")
+
+
+async def test_forgetting_reaches_copies_that_say_who_speaks(talk: Talk) -> None:
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    said = await talk.say(ada, "My brother Tomas keeps bees in the hills.")
+    more = await talk.say(bob, "And what does he do with the honey then?", parent=said.message)
+    await talk.answer(more, "He sells it.")
+    found = await collect_rows(talk.store, discord_permission=None)
+    out = [parse_row({**row.data, **row.extra}) for row in found.of("prompt")]
+    assert any("Person 1: My brother" in str(row.data) for row in out)
+    await import_rows(talk.store, out)
+    await talk.store.forget(ada)
+    assert not any("Tomas" in text for text in await texts(talk.store))
+    assert (await import_rows(talk.store, [replace(row, extra={"id": "new"}) for row in out])).erased > 0
+
+
+async def test_an_erasure_behind_a_reader_says_so_and_the_next_purge_ends_it(
+    talk: Talk, house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await talk.person()
+    await talk.say(ada, "secret-one", platform_id="q")
+    truncate, busy = talk.store.database.truncate_log, [True]
+
+    async def truncate_log() -> bool:
+        return False if busy.pop() else await truncate()
+
+    monkeypatch.setattr(talk.store.database, "truncate_log", truncate_log)
+    await talk.store.erase_message("terminal", "q")
+    assert talk.store.words_in_log
+    busy.append(False)
+    await talk.store.purge(now() - timedelta(days=99))
+    assert not talk.store.words_in_log
+    assert on_disk(house, "secret-one") == []
+
+
+async def test_a_reader_keeps_the_log_from_being_folded(house: Path, store: Store) -> None:
+    other = await Store.open(house)
+    async with store.database.read() as session:
+        await session.scalar(select(func.count()).select_from(schema.MessageVersion))
+        async with other.database._engine.connect() as connection:  # or it waits for 30 s
+            await connection.exec_driver_sql("PRAGMA busy_timeout=0")
+        await other.conversation("terminal", "c", persona="tutor", language="en")
+        assert await other.database.truncate_log() is False
+    assert await other.database.truncate_log() is True
+    await other.close()

@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add both as columns that may be empty: what is there has no margin, and nobody was asked."""
+    """Add them as columns that may be empty: what is there has no margin, and nobody was asked."""
     op.add_column("imported_rows", sa.Column("margin", sa.Double(), nullable=True))
+    op.add_column("imported_rows", sa.Column("outside_judge", sa.Boolean(), nullable=True))
     op.add_column("consents", sa.Column("outside_judge", sa.Boolean(), nullable=True))
