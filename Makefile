@@ -4,7 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BASE := smollm2-135m
-export PARLEY_BASES ?= var/bases
+# As Parley itself reads them: from the environment, else from .env, else the default.
+dotenv = $(shell sed -n 's/^ *\(export \)\{0,1\}$(1) *= *//p' .env 2>/dev/null | tail -n 1 | tr -d "'\"")
+PARLEY_HOME ?= $(or $(call dotenv,PARLEY_HOME),var)
+export PARLEY_BASES ?= $(or $(call dotenv,PARLEY_BASES),$(PARLEY_HOME)/bases)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test lint types

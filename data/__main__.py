@@ -53,11 +53,15 @@ def _fetch(alias: str) -> int:
 
 
 async def _import(files: list[Path]) -> int:
-    from data.imports import import_rows
-    from data.rows import read_rows
+    from data.imports import check_ties, import_rows
+    from data.rows import Row, read_rows
     from data.store import Store
 
-    rows = [row for file in files for row in read_rows(file)]  # every file is checked before any row is stored
+    rows: list[Row] = []
+    for file in files:  # every one is checked before any row is stored
+        found = read_rows(file)
+        check_ties(found, file)
+        rows += found
     store = await Store.open(home())
     try:
         result = await import_rows(store, rows)

@@ -31,7 +31,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Run a command's `main` and leave the process with its exit code.
 
-    A `ParleyError` becomes its sentence on standard error; an interrupt becomes 130.
+    A `ParleyError` becomes its sentence on standard error, and so does a file that cannot be read or written; an
+    interrupt becomes 130.
     """
     try:
         code = main() or 0
@@ -45,4 +46,11 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         # The reader of our output went away (`... | head`): nothing is wrong with the work.
         sys.stderr.close()
         code = 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(
+            f"parley: {error.filename2 or error.filename}: {(error.strerror or str(error)).lower()}.", file=sys.stderr
+        )
+        code = BadInput.exit_code
     sys.exit(code)

@@ -95,7 +95,13 @@ def installation_key(folder: Path) -> bytes:
         finally:
             Path(temporary).unlink()
         sync_dir(folder)
-    return path.read_bytes()
+    key = path.read_bytes()
+    if not 16 <= len(key) <= 64:
+        raise BadInput(
+            f"{path} holds {len(key)} bytes, and an installation's key has 32. Bring the right file back: by another "
+            "one, rows would change between training and judging, and erased words would not be known again."
+        )
+    return key
 
 
 def keyed_hash(key: bytes, *parts: str) -> str:

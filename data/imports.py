@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -26,13 +27,23 @@ class Imported:
     erased: int = 0
 
 
+def check_ties(rows: Iterable[Row], file: Path | None = None) -> None:
+    """Raise `BadInput` at a tie: stored as a preference, it would teach one that nobody has."""
+    for row in rows:
+        if row.extra.get("tie"):
+            where = f"{file}, line {row.line}" if file else f"row {row.id}"
+            raise BadInput(f"{where}, field 'tie': a tie teaches no preference; leave such rows out.")
+
+
 async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
     """Store rows, all or none. A row whose id (or, without one, content) is there already is not stored again.
 
     Rows say by `platform` and `consent` where they come from and whether they may be trained on; what says neither
     counts as the importing operator's own, for which they answer. What names a platform needs a plain yes. Raises
-    `BadInput` at a tie: stored as a preference, it would teach one that nobody has.
+    `BadInput` at a tie (see `check_ties`).
     """
+    rows = list(rows)
+    check_ties(rows)
     result = Imported()
     key = installation_key(store.database.path.parent)
     async with store.database.write() as session:
@@ -40,9 +51,6 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
         erased = select(schema.Tombstone.ref_hash).where(schema.Tombstone.kind == "text")
         tombstones: set[str | None] = set((await session.scalars(erased)).all())
         for row in rows:
-            if row.extra.get("tie"):
-                where = f"line {row.line}" if row.line else f"row {row.id}"
-                raise BadInput(f"{where}, field 'tie': a tie teaches no preference; leave such rows out.")
             source_id = imported_id(row.kind, row.id)
             if source_id in known:
                 result.known += 1

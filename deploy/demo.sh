@@ -44,7 +44,7 @@ say "Done in $((SECONDS / 60)) min $((SECONDS % 60)) s."
 if [ $verdict -eq 1 ]; then
   echo "The gate refused the candidate, so the base model goes on serving. With a handful of rows that is to be expected."
 fi
-echo "Chat with the champion, and rate its answers:   make run PARLEY_HOME=$PARLEY_HOME"
+echo "Chat with the champion, and rate its answers:   make run PARLEY_HOME=$PARLEY_HOME PARLEY_BASES=$PARLEY_BASES"
 echo "Look at the round's report in a browser:          $PARLEY_HOME/rounds/0001/report.html"
 echo "Train on your ratings, then let the gate decide:"
 echo "  PARLEY_HOME=$PARLEY_HOME PARLEY_BASES=$PARLEY_BASES $python -m alignment.round"

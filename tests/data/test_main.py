@@ -175,6 +175,24 @@ def test_what_cannot_be_done_says_why(house: Path, tmp_path: Path) -> None:
         "",
         f"parley: There is no file {tmp_path / 'missing.jsonl'}.\n",
     )
+    tie = {"prompt": DEMO["messages"][:1], "chosen": [{"role": "assistant", "content": "a"}], "tie": True}
+    ties = written(tmp_path / "ties.jsonl", DEMO, {**tie, "rejected": [{"role": "assistant", "content": "b"}]})
+    code, _, errors = data(house, "import", ties)
+    assert (code, f"{ties}, line 2, field 'tie'" in errors) == (2, True)
+    assert data(house, "import", written(tmp_path / "good.jsonl", DEMO))[0] == 0
+    (tmp_path / "folder").mkdir()
+    for fold in ("train", "all"):
+        code, _, errors = data(
+            house, "export", "--kind", "demonstrations", "--fold", fold, "--out", tmp_path / "folder", "--force"
+        )
+    assert (code, f"{tmp_path / 'folder'}: is a directory" in errors) == (2, True)
+    assert list((tmp_path / "folder").iterdir()) == []
+    code, _, errors = data(path, "stats")
+    assert (code, errors) == (2, f"parley: {path}: file exists.\n")
+    (house / "key").chmod(0o600)
+    (house / "key").write_bytes(b"")
+    code, _, errors = data(house, "stats")
+    assert (code, "holds 0 bytes, and an installation's key has 32" in errors) == (2, True)
     assert data(house, "explode")[0] == 2
     assert data(house)[0] == 2
 
