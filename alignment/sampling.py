@@ -53,7 +53,8 @@ class PlainCopy:
             ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
             mask[row, longest - len(prompt) :] = 1
         try:
-            found = self.model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+            # The Trainer has switched the cache off in the configuration that the copy has from the policy's base.
+            found = self.model.generate(input_ids=ids, attention_mask=mask, generation_config=config, use_cache=True)
         except RuntimeError as error:
             if "probability tensor" not in str(error):
                 raise
