@@ -10,8 +10,10 @@ alone would have said in the world of the first line, and asks that world's gate
 `python -m alignment.round`.
 
 People with a known taste ask the bot, which answers as it would on Discord; they compare or rate its answers; a round
-trains on that; the new champion answers next. After each round, questions that nobody ever asked are answered by the
-base model and by the release, and the taste says which answer is better.
+trains on that; the new champion answers next. Where the gate refuses a candidate, it goes on trial: people compare
+answers of the two releases, not knowing whose is whose, and the gate is asked again with their word. After each
+round, questions that nobody ever asked are answered by the base model and by the release, and the taste says which
+answer is better.
 """
 
 import argparse
@@ -44,9 +46,11 @@ FASTER = {
     "ppo": {"learning_rate": "3.0e-4"},
 }
 EVALUATION = 100  # of the questions: asked in the measurement only
+TRIAL = 60  # questions answered by both releases when the gate did not let the candidate through
 RATERS_PER_ANSWER = 4
-# Lively, so that two answers differ.
-TALK = {"temperature": 0.9, "top_p": 0.95, "frequency_penalty": 0.4, "max_tokens": 200}
+MAX_TOKENS = 200
+# Lively, so that two answers of one release differ. Two releases are compared with the sampling that serves.
+TALK = {"temperature": 0.9, "top_p": 0.95, "frequency_penalty": 0.4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,8 @@ class World:
         self.home, self.seed = home, seed
         self.clock = datetime.now(UTC)
 
-    async def talk(self, asked: list[str], siblings: int) -> list[list[Spoken]]:
-        """People ask; the champion answers each question `siblings` times."""
+    async def talk(self, asked: list[str], siblings: int, candidate: int | None = None) -> list[list[Spoken]]:
+        """People ask; the champion answers each question `siblings` times, or once and the candidate once more."""
         from bot.answers import Answered, Ask
         from bot.conversation import Chat, Limits
         from bot.engine.client import Sampling, open_engine
@@ -73,15 +77,20 @@ class World:
         from data.store import Store
 
         store = await Store.open(self.home)
-        engine = await open_engine(self.home)
         draw = random.Random(self.seed)
-        chat = Chat(
-            store,
-            engine,
-            sampling=Sampling(**TALK),
-            limits=Limits(slots=8, waiting=10_000, waiting_per_lane=10_000),
-            seed=lambda: draw.randrange(2**31),
-        )
+        engines = [await open_engine(self.home)]
+        if candidate is not None:
+            engines.append(await open_engine(self.home, release=candidate))
+        chats = [
+            Chat(
+                store,
+                engine,
+                sampling=Sampling(**(TALK if candidate is None else {}), max_tokens=MAX_TOKENS),
+                limits=Limits(slots=8, waiting=10_000, waiting_per_lane=10_000),
+                seed=lambda: draw.randrange(2**31),
+            )
+            for engine in engines
+        ]
         members = await self._members(store)
 
         async def one(number: int, question: str) -> list[Spoken]:
@@ -101,7 +110,7 @@ class World:
             found: list[Spoken] = []
             first = None
             for _ in range(siblings):
-                answer = chat.again(ask, first) if first else chat.answer(ask)
+                answer = chats[-1].again(ask, first) if first else chats[0].answer(ask)
                 async for event in answer:
                     if isinstance(event, Answered):
                         first = first or event.generation
@@ -112,8 +121,9 @@ class World:
         try:
             return await asyncio.gather(*(one(number, question) for number, question in enumerate(asked)))
         finally:
-            await chat.close()
-            await engine.close()
+            for chat, engine in zip(chats, engines, strict=True):
+                await chat.close()
+                await engine.close()
             await store.close()
 
     async def _members(self, store: Any) -> dict[str, int]:
@@ -203,7 +213,7 @@ def answers(adapter_gguf: Path | None, asked: list[str], seed: int) -> list[floa
 
     def one(question: str) -> float:
         messages = [Message(role="system", content=system), Message(role="user", content=question)]
-        answer = engine.complete(messages, seed=seed, max_tokens=TALK["max_tokens"])
+        answer = engine.complete(messages, seed=seed, max_tokens=MAX_TOKENS)
         return taste(question, answer.text, answer.finish_reason == "stop")
 
     with serve(BASE, adapter_gguf) as engine, ThreadPoolExecutor(max_workers=4) as pool:
@@ -242,8 +252,13 @@ def learn(
         talked = time.monotonic() - began
         manifest = run_round(home, algorithm, *flags)
         trained = time.monotonic() - began - talked
-        release = home / "releases" / f"{manifest['decision']['release']:04d}" / "adapter.gguf"
-        liked = answers(release, held_out, seed=1)
+        made = int(manifest["decision"]["release"])
+        tried = None
+        if manifest["status"] == "refused":
+            asked_both = [pool.pop() for _ in range(min(TRIAL, len(pool)))]
+            tried = trial(World(home, seed=100 + number), asked_both, made, raters)
+        tried_seconds = time.monotonic() - began - talked - trained
+        liked = answers(home / "releases" / f"{made:04d}" / "adapter.gguf", held_out, seed=1)
         lines.append(
             {
                 "round": number,
@@ -254,13 +269,37 @@ def learn(
                 "share": vars_of(share(liked, base)),
                 "decision": manifest["status"],
                 "reasons": manifest["decision"]["reasons"],
+                "trial": tried,
                 "talk_seconds": round(talked),
                 "round_seconds": round(trained),
+                "trial_seconds": round(tried_seconds),
             }
         )
         (out / f"{name}.json").write_text(json.dumps(lines, indent=2))
         show(name, lines)
     return lines
+
+
+def trial(world: World, asked: list[str], candidate: int, raters: list[Rater]) -> dict[str, Any]:
+    """People compare the candidate with the champion, the gate is asked again, and its word is done."""
+    spoken = asyncio.run(world.talk(asked, 2, candidate))
+    counts = asyncio.run(world.rate(spoken, raters))
+    figures = world.home / f"trial-{candidate}.json"
+    ask = [sys.executable, "-m", "alignment.evaluate", "--candidate", str(candidate), "--limit", "0"]
+    ask += ["--out", str(figures)]
+    status = subprocess.run(ask, cwd=ROOT, env=_environment(world.home), check=False).returncode
+    if status not in (0, 1):
+        raise SystemExit(f"The candidate's trial stopped (exit {status}).")
+    if status == 0:
+        promote = [sys.executable, "-m", "alignment.promote", str(candidate)]
+        subprocess.run(promote, cwd=ROOT, env=_environment(world.home), check=True)
+    found = json.loads(figures.read_text(encoding="utf-8"))
+    return {
+        "ratings": counts,
+        "decision": "promoted" if status == 0 else "refused",
+        "reasons": found["verdict"]["reasons"],
+        "sources": [source["sentence"] for source in found["sources"]],
+    }
 
 
 def brigade_alone(home: Path, out: Path) -> dict[str, Any]:
@@ -328,8 +367,10 @@ def show(title: str, lines: list[dict[str, Any]]) -> None:
         "taste, base",
         "taste, candidate",
         "gate",
+        "after people's trial",
         "talk s",
         "round s",
+        "trial s",
     ):
         table.add_column(column)
     for line in lines:
@@ -341,8 +382,10 @@ def show(title: str, lines: list[dict[str, Any]]) -> None:
             f"{line['base']:.3f}",
             f"{line['candidate']:.3f}",
             line["decision"],
+            line["trial"]["decision"] if line["trial"] else "",
             str(line["talk_seconds"]),
             str(line["round_seconds"]),
+            str(line["trial_seconds"]),
         )
     Console(width=130).print(table)
 
