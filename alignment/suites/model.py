@@ -23,7 +23,7 @@ _SEPARATOR = "<|endoftext|>"
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model with its tokenizer and, if it is to answer, its engine. `seed` is that of every answer."""
+    """A model with its tokenizer and, if it is to answer, its engine. `seed` is that of a suite's first answer."""
 
     model: Any
     tokenizer: Any
@@ -36,8 +36,13 @@ class LoadedModel:
         served = self.served
         if served is None:
             raise ParleyError("This model is not served, so it cannot answer; measure likelihoods only.")
+
+        def answer(number: int, prompt: Sequence[Message]) -> AnswerLike:
+            # One seed for all would draw alike for all, and a suite's items would not be independent.
+            return served.complete(prompt, seed=self.seed + number, max_tokens=max_tokens)
+
         with ThreadPoolExecutor(max_workers=4) as pool:
-            return list(pool.map(lambda p: served.complete(p, seed=self.seed, max_tokens=max_tokens), prompts))
+            return list(pool.map(answer, range(len(prompts)), prompts))
 
     def logprobs(self, prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> list[tuple[float, int]]:
         """For each completion of its prompt: its log-probability in nats, end-of-turn included, and its tokens."""

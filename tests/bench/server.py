@@ -4,10 +4,11 @@
     python -m tests.bench.server --algorithm ppo --max_prompts 200 --out out/server
     python -m tests.bench.server --algorithm dpo --rounds 1 --brigade 0 --name calm --out out/server
     python -m tests.bench.server --brigade_alone --name dpo --out out/server
+    python -m tests.bench.server --measure --name dpo --out out/server
 
 The third line shows what the brigade costs (compare the first round of both); the fourth trains on what the brigade
-alone would have said in the world of the first line, and asks that world's gate. Flags that this does not know go to
-`python -m alignment.round`.
+alone would have said in the world of the first line, and asks that world's gate; the last asks each release of that
+world 300 questions that nobody asked there. Flags that this does not know go to `python -m alignment.round`.
 
 People with a known taste ask the bot, which answers as it would on Discord; they compare or rate its answers; a round
 trains on that; the new champion answers next. Where the gate refuses a candidate, it goes on trial: people compare
@@ -46,6 +47,7 @@ FASTER = {
     "ppo": {"learning_rate": "3.0e-4"},
 }
 EVALUATION = 100  # of the questions: asked in the measurement only
+MEASURED = 300  # by `--measure`
 TRIAL = 60  # questions answered by both releases when the gate did not let the candidate through
 RATERS_PER_ANSWER = 4
 MAX_TOKENS = 200
@@ -211,13 +213,14 @@ def answers(adapter_gguf: Path | None, asked: list[str], seed: int) -> list[floa
 
     system = persona("assistant", "en").system_prompt
 
-    def one(question: str) -> float:
+    def one(number: int, question: str) -> float:
         messages = [Message(role="system", content=system), Message(role="user", content=question)]
-        answer = engine.complete(messages, seed=seed, max_tokens=MAX_TOKENS)
+        # Another seed each: one and the same would draw alike for all questions.
+        answer = engine.complete(messages, seed=seed + number, max_tokens=MAX_TOKENS)
         return taste(question, answer.text, answer.finish_reason == "stop")
 
     with serve(BASE, adapter_gguf) as engine, ThreadPoolExecutor(max_workers=4) as pool:
-        return list(pool.map(one, asked))
+        return list(pool.map(one, range(len(asked)), asked))
 
 
 def share(candidate: list[float], base: list[float]) -> Any:
@@ -352,6 +355,23 @@ def recipes(out: Path) -> list[str]:
     return flags
 
 
+def measure(home: Path) -> None:
+    """How often the taste prefers each release of a world to the base, on many questions that nobody asked it."""
+    os.environ.update(_environment(home))
+    # From where the talk and the trials, which take from the end, never come to.
+    asked = questions()[:MEASURED]
+    base = answers(None, asked, seed=1)
+    table = Table(title=f"{home.name}: the taste's share against the base ({len(asked)} questions)")
+    for column in ("release", "share preferred", "95 %", "taste, base", "taste, release"):
+        table.add_column(column)
+    for number in sorted(int(path.name) for path in (home / "releases").iterdir() if path.name.isdecimal()):
+        liked = answers(home / "releases" / f"{number:04d}" / "adapter.gguf", asked, seed=1)
+        found = share(liked, base)
+        means = [f"{sum(values) / len(values):.3f}" for values in (base, liked)]
+        table.add_row(str(number), f"{found.mean:.1%}", f"{found.low:.1%} to {found.high:.1%}", *means)
+    Console(width=110).print(table)
+
+
 def vars_of(interval: Any) -> dict[str, float]:
     """An interval as plain numbers."""
     return {"mean": interval.mean, "low": interval.low, "high": interval.high}
@@ -401,11 +421,15 @@ def main() -> None:
     parser.add_argument("--brigade", type=int, default=5)
     parser.add_argument("--name", help="of the world (default: the algorithm's)")
     parser.add_argument("--brigade_alone", action="store_true")
+    parser.add_argument("--measure", action="store_true", help="measure the releases of a world that is there")
     parser.add_argument("--out", type=Path, required=True)
     options, flags = parser.parse_known_args()
     name, out = options.name or options.algorithm, options.out.absolute()
     if options.brigade_alone:
         print(brigade_alone(out / f"home-{name}", out))
+        return
+    if options.measure:
+        measure(out / f"home-{name}")
         return
     learn(
         name,
