@@ -10,13 +10,14 @@ from trl import GRPOConfig, RLOOConfig
 
 from alignment import ranks
 from alignment.recipe import flag_names, load, split
+from alignment.settings import Sharing
 from data.errors import BadInput, nearest
 
 ALGORITHMS = ("ppo", "rloo", "grpo")
 
 
 @dataclass
-class Shared:
+class Shared(Sharing):
     """What all three algorithms take."""
 
     algorithm: str = field(default="ppo", metadata={"help": "ppo, rloo or grpo."})

@@ -11,6 +11,7 @@ from alignment.batching import padded
 from alignment.models import check_vocabulary
 from alignment.prepare import preference
 from alignment.reward_model import load_scorer
+from alignment.settings import Sharing
 from alignment.stage import Stage, base_options, new_adapter
 from alignment.trainers import Careful
 from data.errors import BadInput
@@ -20,7 +21,7 @@ _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
 
 
 @dataclass
-class RewardSettings(RewardConfig):  # type: ignore[misc]  # TRL has no types
+class RewardSettings(Sharing, RewardConfig):  # type: ignore[misc]  # TRL has no types
     """TRL's settings, and one of Parley's."""
 
     ties_name: str | None = field(

@@ -12,7 +12,16 @@ from data.errors import nearest
 
 
 @dataclass
-class SftSettings(SFTConfig):  # type: ignore[misc]  # TRL has no types
+class Sharing:
+    """What every stage takes."""
+
+    share_prefixes: bool = field(
+        default=True, metadata={"help": "Compute what rows of a batch begin with once. The numbers are the same."}
+    )
+
+
+@dataclass
+class SftSettings(Sharing, SFTConfig):  # type: ignore[misc]  # TRL has no types
     """SFT's settings."""
 
     def __post_init__(self) -> None:
@@ -28,7 +37,7 @@ class SftSettings(SFTConfig):  # type: ignore[misc]  # TRL has no types
 
 
 @dataclass
-class DpoSettings(DPOConfig):  # type: ignore[misc]
+class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]
     """DPO's settings."""
 
     def __post_init__(self) -> None:
@@ -55,7 +64,7 @@ class DpoSettings(DPOConfig):  # type: ignore[misc]
 
 
 @dataclass
-class KtoSettings(KTOConfig):  # type: ignore[misc]
+class KtoSettings(Sharing, KTOConfig):  # type: ignore[misc]
     """KTO's settings, and one of TRL's that its KTO lacks."""
 
     padding_free: bool = field(default=False, metadata={"help": "Leave the padding out of the forward passes."})

@@ -10,10 +10,11 @@ from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_multi_gpu_env
-from trl import SFTConfig, get_quantization_config
+from trl import get_quantization_config
 
 from alignment import stage
 from alignment.recipe import read
+from alignment.settings import SftSettings
 from alignment.trainers import hold_float32
 from data.errors import BadInput
 
@@ -98,7 +99,7 @@ def test_the_recipe_of_qlora_is_one(monkeypatch):
     words = ["--config", str(FOLDER / "qlora-recipe.yaml"), "--model_name_or_path", "m", "--dataset_name", "r.jsonl"]
     # As on this machine: bf16 and the paged optimizer are for the GPU.
     words += ["--output_dir", "out", "--bf16", "false"]
-    recipe = read("sft", words, SFTConfig, {"use_cpu": True})
+    recipe = read("sft", words, SftSettings, {"use_cpu": True})
     quantised = get_quantization_config(recipe.model)
     assert quantised.load_in_4bit
     assert quantised.bnb_4bit_quant_type == "nf4"

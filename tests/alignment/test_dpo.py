@@ -232,14 +232,13 @@ def test_an_interrupted_run_keeps_its_reference(bases, tuned, rows, tmp_path, mo
 
 def trainer_of(bases, rows, tmp_path, adapter=None):
     """A DPO trainer just before it trains."""
-    from trl import DPOConfig
-
+    from alignment.settings import DpoSettings
     from alignment.stage import begin, load_policy, training_arguments
     from alignment.trainers import Dpo
     from tests.alignment.running import command
 
     words = command("dpo", adapter or bases["llama"], rows, tmp_path / "out", precompute_ref_log_probs="false")
-    with begin("dpo", "preference", words, DPOConfig) as stage:
+    with begin("dpo", "preference", words, DpoSettings) as stage:
         policy, lora = load_policy(stage)
         return Dpo(
             model=policy,

@@ -1,0 +1,247 @@
+"""How much faster than TRL? The same rows, seed and machine, one epoch, the reference pass included.
+
+    python -m tests.bench.training                              # everything; hours on two cores
+    python -m tests.bench.training --stages dpo --rows multi    # one stage on one kind of row
+    python -m tests.bench.training --stages sft reward --rows short long --repeats 3 --out out/training
+
+Three ways: `trl`, TRL's trainer with its defaults; `best`, the fastest of the settings of TRL that we found (no
+activation checkpointing, the base held in bf16, the reference computed once, rows of like length in a batch where it
+can); and `parley`, the stage's command. The runs are interleaved, each in a process of its own; the table holds
+medians, and the ratio is TRL's to Parley's. Seconds are those of `train()`: loading the model and reading the rows
+count for none of them.
+
+Kinds of rows, made of the seed rows: `multi` (several turns, the prompt about four times as long as the answers),
+`short` (one question) and `long` (histories of about 2,000 tokens).
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from data.errors import run
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("sft", "reward", "dpo", "kto")
+WAYS = ("trl", "best", "parley")
+# Tokens of the prompt, and how many rows, of each kind.
+KINDS = {"multi": (200, 24), "short": (0, 48), "long": (2000, 8)}
+BATCH = 8
+LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
+RATE = 1e-4
+
+
+def preferences(kind: str, tokenizer: Any, limit: int | None = None) -> list[dict[str, Any]]:
+    """The seed pairs, each behind as many exchanges of the seed demonstrations as the kind wants tokens."""
+    long, wanted = KINDS[kind]
+    wanted = min(wanted, limit or wanted)
+    pairs = _seed("preferences")
+    exchanges = [row["messages"] for row in _seed("demonstrations") if row["messages"][0]["role"] == "user"]
+    found = []
+    for number in range(wanted):
+        pair = pairs[number % len(pairs)]
+        history: list[dict[str, str]] = []
+        at = number * 7
+        while long and len(tokenizer.apply_chat_template(history + pair["prompt"])["input_ids"]) < long:
+            history += exchanges[at % len(exchanges)]
+            at += 1
+        found.append({"prompt": history + pair["prompt"], "chosen": pair["chosen"], "rejected": pair["rejected"]})
+    return found
+
+
+def _seed(name: str) -> list[dict[str, Any]]:
+    paths = sorted((ROOT / "data" / "seed").glob(f"*/{name}.en.jsonl"))
+    return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def rows_for(stage: str, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pairs as the rows of a stage."""
+    if stage == "sft":
+        return [{"messages": pair["prompt"] + pair["chosen"]} for pair in pairs]
+    if stage == "kto":
+        sides = ((True, "chosen"), (False, "rejected"))
+        return [
+            {"prompt": pair["prompt"], "completion": pair[side], "label": label}
+            for pair in pairs
+            for label, side in sides
+        ]
+    return pairs
+
+
+def measure(stage: str, way: str, kind: str, base: str, limit: int | None, flags: list[str]) -> dict[str, Any]:
+    """Train in this process; returns seconds, tokens, peak memory and the last loss."""
+    from transformers import Trainer
+
+    spent: list[float] = []
+    trained = Trainer.train
+    trainers: list[Any] = []
+
+    def timed(self: Any, *args: Any, **kwargs: Any) -> Any:
+        trainers.append(self)
+        began = time.monotonic()
+        try:
+            return trained(self, *args, **kwargs)
+        finally:
+            spent.append(time.monotonic() - began)
+
+    Trainer.train = timed
+    with tempfile.TemporaryDirectory() as folder:
+        (_by_parley if way == "parley" else _by_trl)(stage, kind, base, Path(folder), way, limit, flags)
+    losses = [entry["loss"] for entry in trainers[0].state.log_history if "loss" in entry]
+    return {
+        "seconds": sum(spent),
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "loss": losses[-1] if losses else None,
+    }
+
+
+def _by_parley(
+    stage: str, kind: str, base: str, folder: Path, _way: str, limit: int | None, flags: list[str]
+) -> None:
+    import importlib
+
+    from alignment import models
+
+    tokenizer = models.load_tokenizer(models.locate(base))
+    path = folder / "rows.jsonl"
+    rows = rows_for(stage, preferences(kind, tokenizer, limit))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    told = ["--model_name_or_path", base, "--dataset_name", str(path), "--output_dir", str(folder / "out")]
+    told += ["--eval_fraction", "0", "--max_length", "4096", "--num_train_epochs", "1", "--learning_rate", str(RATE)]
+    told += ["--save_strategy", "no"]
+    told += ["--per_device_train_batch_size", str(BATCH), "--gradient_accumulation_steps", "1"]
+    importlib.import_module(f"alignment.{stage}").main([*told, *flags])
+
+
+def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int | None, flags: list[str]) -> None:
+    import torch
+    import trl
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    from alignment import models
+
+    best = way == "best"
+    where = models.locate(base)
+    tokenizer = models.load_tokenizer(where)
+    rows = rows_for(stage, preferences(kind, tokenizer, limit))
+    if stage == "sft":  # only the last answer is trained, as in any row of a chat
+        rows = [{"prompt": row["messages"][:-1], "completion": row["messages"][-1:]} for row in rows]
+    names = {"sft": "SFT", "reward": "Reward", "dpo": "DPO", "kto": "KTO"}[stage]
+    settings: dict[str, Any] = {
+        "output_dir": str(folder),
+        "report_to": "none",
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "disable_tqdm": True,
+        "max_length": 4096,
+        "num_train_epochs": 1,
+        "learning_rate": RATE,
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": True,
+    }
+    if best:
+        settings["activation_checkpointing"] = False
+        if stage == "sft":  # the others' rows have no single length that it knows
+            settings["train_sampling_strategy"] = "group_by_length"
+        if stage == "dpo":
+            settings["precompute_ref_log_probs"] = True
+    settings |= json.loads(flags[0]) if flags else {}
+    kind_of = AutoModelForSequenceClassification if stage == "reward" else AutoModelForCausalLM
+    more = {"num_labels": 1} if stage == "reward" else {}
+    model = kind_of.from_pretrained(where.path, dtype=torch.bfloat16 if best else torch.float32, **more)
+    task = {"task_type": "SEQ_CLS", "modules_to_save": ["score"]} if stage == "reward" else {"task_type": "CAUSAL_LM"}
+    trainer = getattr(trl, f"{names}Trainer")(
+        model=model,
+        args=getattr(trl, f"{names}Config")(**settings),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(**LORA, **task),
+    )
+    trainer.train()
+
+
+def compare(
+    stage: str, kind: str, ways: list[str], repeats: int, base: str, limit: int | None, flags: list[str]
+) -> dict[str, Any]:
+    """Each way `repeats` times, in turn, each in a process of its own; returns the medians."""
+    found: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
+    for _ in range(repeats):
+        for way in ways:
+            told = [sys.executable, "-m", "tests.bench.training", "--one", stage, way, kind, "--base", base]
+            told += ["--limit", str(limit)] if limit else []
+            done = subprocess.run(
+                [*told, *(flags if way == "parley" else [])], cwd=ROOT, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise SystemExit(
+                    f"{stage} by {way} on {kind} rows stopped:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+                )
+            found[way].append(json.loads(done.stdout.splitlines()[-1]))
+    return {
+        way: {name: statistics.median(one[name] for one in runs) for name in ("seconds", "memory", "loss")}
+        for way, runs in found.items()
+    }
+
+
+def show(console: Console, lines: list[tuple[str, str, dict[str, Any]]], ways: list[str]) -> None:
+    """The medians as a table, and how many times faster Parley is."""
+    table = Table(title="one epoch: seconds, peak memory, last loss")
+    for column in ("stage", "rows", *ways, *(f"{way} / parley" for way in ways if way != "parley")):
+        table.add_column(column)
+    for stage, kind, medians in lines:
+        cells = [f"{m['seconds']:.1f} s  {m['memory'] / 2**30:.1f} GiB  {m['loss']:.4f}" for m in medians.values()]
+        ratios = [
+            f"{medians[way]['seconds'] / medians['parley']['seconds']:.2f}x"
+            for way in ways
+            if way != "parley" and "parley" in ways
+        ]
+        table.add_row(stage, kind, *cells, *ratios)
+    console.print(table)
+
+
+def main() -> int:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--rows", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--limit", type=int, help="rows of each kind (default: 24 multi, 48 short, 8 long)")
+    parser.add_argument("--base", default="smollm2-135m")
+    parser.add_argument("--out", type=Path, help="a folder for the figures")
+    parser.add_argument("--one", nargs=3, metavar=("STAGE", "WAY", "ROWS"), help="one run in this process")
+    options, flags = parser.parse_known_args()
+    if options.one:
+        from alignment.quiet import quiet
+
+        quiet()
+        stage, way, kind = options.one
+        print(json.dumps(measure(stage, way, kind, options.base, options.limit, flags)))
+        return 0
+    console = Console(width=160)
+    lines = []
+    for stage in options.stages:
+        for kind in options.rows:
+            lines.append(
+                (stage, kind, compare(stage, kind, options.ways, options.repeats, options.base, options.limit, flags))
+            )
+            show(console, lines, options.ways)
+            if options.out:
+                options.out.mkdir(parents=True, exist_ok=True)
+                (options.out / "training.json").write_text(json.dumps(lines, indent=2), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
