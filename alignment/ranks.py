@@ -29,6 +29,12 @@ def is_main() -> bool:
     return rank() == 0
 
 
+def say(sentence: str) -> None:
+    """Print a sentence once, however many processes come here."""
+    if is_main():
+        print(sentence)
+
+
 def _joined() -> bool:
     """Whether there are others, and the process group that reaches them has been started."""
     if count() == 1:

@@ -10,39 +10,72 @@ SFT; generation, which wants a cache, is left alone.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from types import MethodType
 from typing import Any
 
 import torch
 
+from alignment.batching import padded
 from alignment.prefixes import Cost, Packed, pack
 from alignment.tree_attention import NAME, carrier, looks, take_over
 
-# How dear attention is beside the products with the weights, a pair of tokens and unit of width: it multiplies small
-# matrices and reads a mask. Measured on a CPU; see `tests/bench/training.py`.
+# How dear attention is beside the products with the weights, a pair of tokens and unit of width, where all pairs of a
+# sequence are computed: it multiplies small matrices and reads a mask.
 ATTENTION = 3.0
 # By how much of its size a token's hidden state may differ between both ways: float32, and bf16.
-EXACT, ROUNDED = 1e-3, 0.2
+EXACT, ROUNDED = 1e-3, 0.1
+# Where attention is computed for all pairs, packing must save so much of the padded tokens to be worth its mask.
+WORTH = 0.1
+# What transformers calls the attention that takes a mask of any shape. FlashAttention takes none.
+MASKED = (NAME, "eager", "flex_attention")
+# What a layer may be called that sees its whole row, or a window of it.
+_ATTENDING = ("full_attention", "sliding_attention")
+_WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "attention_window_size")
+# Of the rows that both ways are compared on; no model's window is shorter.
+_SHARED, _OWN = 8, 4
 
 
 def share_prefixes(model: Any, tell: Callable[[str], None] = lambda _: None) -> None:
     """Let a model's trunk compute what rows of a batch share once. Give the model itself, not one that PEFT wrapped.
 
-    The first batch is computed both ways and compared. Where they differ, as for an attention that no mask expresses,
-    `tell` gets a sentence, and everything is computed row by row as before.
+    Before the first batch a few made-up rows are computed both ways and compared. Where they differ, or the model is
+    of a kind that no mask can serve, `tell` gets a sentence, and everything is computed row by row as before.
     """
     trunk = model.base_model
     if getattr(trunk, "_shared", None) is not None:
         return
+    if problem := _unfit(model, trunk):
+        tell(_REFUSED.format(problem=problem))
+        return
     take_over()
-    trunk._shared = _Shared(trunk, cost_of(model.config), tell)
+    trunk._shared = _Shared(trunk, cost_of(trunk.config), tell)
 
     @functools.wraps(type(trunk).forward)
     def forward(self: Any, *args: Any, **inputs: Any) -> Any:
         return self._shared(*args, **inputs)
 
     trunk.forward = MethodType(forward, trunk)
+
+
+_REFUSED = "What rows share is computed for each of them: {problem}."
+
+
+def _unfit(model: Any, trunk: Any) -> str | None:
+    """Why a model cannot be packed, as far as it can be seen without computing anything."""
+    config = trunk.config.get_text_config()
+    if trunk is model or not getattr(trunk, "_supports_attention_backend", False):
+        return f"{type(model).__name__} has an attention of its own"
+    if trunk.config._attn_implementation not in MASKED:
+        return f"{trunk.config._attn_implementation} takes no mask (attn_implementation)"
+    if other := sorted(set(getattr(config, "layer_types", None) or ()) - set(_ATTENDING)):
+        return f"{type(model).__name__} has layers of another kind ({', '.join(other)})"
+    try:
+        cost_of(trunk.config)
+    except (AttributeError, TypeError, ValueError):  # layers that differ among each other
+        return f"the layers of {type(model).__name__} differ in size"
+    return None
 
 
 class _Shared:
@@ -53,60 +86,72 @@ class _Shared:
         self.checked, self.works = False, True
 
     def __call__(self, *args: Any, **inputs: Any) -> Any:
+        if not self.checked:  # at the first call of any kind, so that all processes come here together
+            self.check()
         if args or not self.works or not _servable(self.trunk, inputs):
             return self.plain(*args, **inputs)
-        if not self.checked:
-            self.check(inputs)
-            if not self.works:
-                return self.plain(**inputs)
-        return self.packed(inputs)
-
-    def packed(self, inputs: dict[str, Any]) -> Any:
-        """The trunk's outputs for padded rows, computed on packed sequences."""
         ids, kept = inputs["input_ids"], inputs["attention_mask"].bool()
-        rows = [row[seen].tolist() for row, seen in zip(ids.cpu(), kept.cpu(), strict=True)]
-        packed = pack(rows, None if _by_trees(self.trunk, ids.device) else self.cost, 0)
-        outputs = self.plain(
-            **{
-                **inputs,
-                "input_ids": torch.tensor(packed.ids, device=ids.device),
-                "position_ids": torch.tensor(packed.positions, device=ids.device),
-                "attention_mask": attention(packed, self.trunk, ids.device),
-                "use_cache": False,
-            }
-        )
+        packed = self.pack([row[seen].tolist() for row, seen in zip(ids.cpu(), kept.cpu(), strict=True)], ids.device)
+        if not _by_trees(self.trunk, ids.device) and packed.length * len(packed.ids) > (1 - WORTH) * ids.numel():
+            return self.plain(**inputs)
+        outputs = self.packed(packed, inputs)
         outputs.last_hidden_state = outputs.last_hidden_state.flatten(0, 1)[places(packed, kept)]
         return outputs
 
-    @torch.no_grad()
-    def check(self, inputs: dict[str, Any]) -> None:
-        """Compute a batch both ways, without dropout and in the weights' own arithmetic."""
-        training, self.checked = self.trunk.training, True
-        self.trunk.eval()
-        kept = inputs["attention_mask"].bool()
-        try:
-            with torch.autocast(kept.device.type, enabled=False):
-                together = self.packed(inputs).last_hidden_state[kept].float()
-                # Each row by itself and without padding, which some attention turns into no number at all.
-                rows = [row[seen] for row, seen in zip(inputs["input_ids"], kept, strict=True)]
-                alone = torch.cat([self.alone(inputs, row) for row in rows])
-            apart = float(((alone - together).norm(dim=-1) / alone.norm(dim=-1).clamp(min=1e-6)).max())
-            self.works = apart < (EXACT if _in_float32(self.trunk) else ROUNDED)
-            problem = f"hidden states differ by up to {apart:.2g} of their size"
-        except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
-            self.works, problem = False, str(error).splitlines()[0]
-        finally:
-            self.trunk.train(training)
-        if not self.works:
-            self.tell(f"What rows share is computed for each of them: this model cannot be packed ({problem}).")
+    def pack(self, rows: Sequence[Sequence[int]], device: Any) -> Packed:
+        """The rows as they are computed on a device."""
+        return pack(rows, None if _by_trees(self.trunk, device) else self.cost, 0)
 
-    def alone(self, inputs: dict[str, Any], row: torch.Tensor) -> torch.Tensor:
-        """The hidden states of one row, (tokens, width) in float32."""
-        if not len(row):
-            return torch.zeros(0, self.trunk.config.get_text_config().hidden_size, device=row.device)
-        one = {**inputs, "input_ids": row[None], "attention_mask": torch.ones_like(row)[None], "use_cache": False}
-        found: torch.Tensor = self.plain(**one).last_hidden_state[0].float()
-        return found
+    def packed(self, packed: Packed, inputs: dict[str, Any]) -> Any:
+        """The trunk's outputs for packed rows."""
+        device = inputs["input_ids"].device
+        told = {
+            "input_ids": torch.tensor(packed.ids, device=device),
+            "position_ids": torch.tensor(packed.positions, device=device),
+            "attention_mask": attention(packed, self.trunk, device),
+            "use_cache": False,
+        }
+        return self.plain(**{**inputs, **told})
+
+    @torch.no_grad()
+    def check(self) -> None:
+        """Compute made-up rows that branch, end in one another and begin anew both ways, without dropout."""
+        self.checked = True
+        device = next(self.trunk.parameters()).device
+        words = min(1000, self.trunk.config.get_text_config().vocab_size)
+        drawn = torch.randint(0, words, (3 * _OWN + _SHARED,), generator=torch.Generator().manual_seed(0)).tolist()
+        own = [drawn[at : at + _OWN] for at in range(0, 3 * _OWN, _OWN)]
+        shared = drawn[3 * _OWN :]
+        rows = [[*shared, *own[0]], [*shared, *own[1]], shared[: _OWN + 1], own[2]]
+        ids, mask = padded(rows, 0)
+        ids, kept = ids.to(device), mask.to(device).bool()
+        before = {module: module.training for module in self.trunk.modules()}
+        self.trunk.eval()
+        exact = all(each.dtype in _FULL for each in self.trunk.parameters() if each.is_floating_point())
+        # In float32 where the weights are; autocast would round both ways, each in its own.
+        plain = torch.autocast(device.type, enabled=False) if exact else nullcontext()
+        try:
+            with plain:
+                # In one sequence, whatever that costs: else each row might be alone with itself.
+                packed = pack(rows, None, 0)
+                together = self.packed(packed, {"input_ids": ids}).last_hidden_state.flatten(0, 1)
+                together = together[places(packed, kept)][kept]
+                alone = self.plain(input_ids=ids, attention_mask=kept.long(), use_cache=False).last_hidden_state[kept]
+            exact = exact and alone.dtype in _FULL  # FSDP computes float32 weights in bf16
+            alone, together = alone.float(), together.float()
+            apart = float(((alone - together).norm(dim=-1) / alone.norm(dim=-1).clamp(min=1e-6)).max())
+            self.works = apart < (EXACT if exact else ROUNDED)
+            problem = f"packed, this model's hidden states differ by up to {apart:.2g} of their size"
+        except Exception as error:  # whatever a model makes of it, it can be computed as ever
+            self.works, problem = False, f"this model cannot be packed ({str(error).splitlines()[0]})"
+        finally:
+            for module, training in before.items():
+                module.training = training
+        if not self.works:
+            self.tell(_REFUSED.format(problem=problem))
+
+
+_FULL = (torch.float32, torch.float64)
 
 
 def cost_of(config: Any) -> Cost:
@@ -127,7 +172,7 @@ def attention(packed: Packed, trunk: Any, device: Any) -> Any:
         return _block_mask(packed, device)
     if _by_trees(trunk, device):
         return carrier(looks(packed))
-    seen = visible(packed).to(device)
+    seen = visible(packed, device)
     if trunk.config._attn_implementation == "eager":
         dtype = next(trunk.parameters()).dtype
         return torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill(~seen, torch.finfo(dtype).min)
@@ -138,14 +183,15 @@ def _by_trees(trunk: Any, device: Any) -> bool:
     return bool(trunk.config._attn_implementation == NAME and torch.device(device).type == "cpu")
 
 
-def visible(packed: Packed) -> torch.Tensor:
+def visible(packed: Packed, device: Any = "cpu") -> torch.Tensor:
     """Whether a token sees another: (sequences, 1, length, length) of booleans.
 
     It sees those of its own stretch and of the stretches that this one follows, as far as they are not behind it.
     Padding sees itself only, for a token that saw nothing would have no average.
     """
-    stretches, positions = torch.tensor(packed.stretches), torch.tensor(packed.positions)
-    seen = _follows(packed)[stretches[:, :, None], stretches[:, None, :]]
+    stretches = torch.tensor(packed.stretches, device=device)
+    positions = torch.tensor(packed.positions, device=device)
+    seen = _follows(packed).to(device)[stretches[:, :, None], stretches[:, None, :]]
     return (seen & (positions[:, None, :] <= positions[:, :, None]))[:, None]
 
 
@@ -174,11 +220,6 @@ def _block_mask(packed: Packed, device: Any) -> Any:
     return create_block_mask(sees, len(packed.ids), None, packed.length, packed.length, device=str(device))
 
 
-def _in_float32(trunk: Any) -> bool:
-    exact = (torch.float32, torch.float64)
-    return all(each.dtype in exact for each in trunk.parameters() if each.is_floating_point())
-
-
 def places(packed: Packed, kept: torch.Tensor) -> torch.Tensor:
     """For each place of the padded rows, shape (rows, width): which of all packed tokens is there; 0 for padding."""
     found = torch.zeros(kept.shape, dtype=torch.long)
@@ -188,11 +229,18 @@ def places(packed: Packed, kept: torch.Tensor) -> torch.Tensor:
 
 
 def _servable(trunk: Any, inputs: dict[str, Any]) -> bool:
-    """Whether a call is one of whole rows that this can pack, and not one that is packed or cached already."""
+    """Whether a call is one of whole rows that this can pack, and not one that is packed or cached already.
+
+    What is asked for beside the last hidden state would come back packed.
+    """
+    if inputs.get("use_cache") or inputs.get("past_key_values") is not None or inputs.get("position_ids") is not None:
+        return False
     ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
-    if ids is None or mask is None or mask.dim() != 2 or inputs.get("position_ids") is not None:
+    if ids is None or not isinstance(mask, torch.Tensor) or mask.dim() != 2 or not bool(mask.any()):
         return False
-    if inputs.get("use_cache") or inputs.get("past_key_values") is not None or not bool(mask.any()):
-        return False
-    window = getattr(trunk.config.get_text_config(), "sliding_window", None)
-    return window is None or int(mask.sum(dim=1).max()) <= window
+    config = trunk.config.get_text_config()
+    for name in ("output_router_logits", "output_hidden_states", "output_attentions"):
+        if inputs.get(name) or getattr(config, name, False):
+            return False
+    windows = [window for name in _WINDOWS if (window := getattr(config, name, None))]
+    return not windows or int(mask.sum(dim=1).max()) <= min(windows)

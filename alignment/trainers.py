@@ -11,6 +11,7 @@ from transformers import Trainer
 from transformers.trainer import rotate_checkpoints
 from trl import DPOTrainer, KTOTrainer, SFTTrainer
 
+from alignment import ranks
 from alignment.collating import Mismatched, PackedRows
 from alignment.packed import leave_out_padding
 from alignment.prepare import longest_sequence
@@ -37,15 +38,19 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
     row_weights: list[float] | None = None
     train_dataset: Any
     _staging: Path | None = None
-    tell: Callable[[str], None] = staticmethod(print)  # where sentences for the user go
+    tell: Callable[[str], None] = staticmethod(ranks.say)  # where sentences for the user go
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         hold_float32(self.model)
-        if getattr(self.args, "share_prefixes", True):
+        # NEFTune's noise depends on how long a sequence is.
+        if getattr(self.args, "share_prefixes", True) and not self.args.neftune_noise_alpha:
             for model in (self.model, getattr(self, "ref_model", None)):
                 if model is not None:
-                    share_prefixes(_inner(self.accelerator.unwrap_model(model)), self.tell)
+                    share_prefixes(_inner(self.accelerator.unwrap_model(model)), self._tell)
+
+    def _tell(self, sentence: str) -> None:
+        self.tell(sentence)
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._staging or super()._get_output_dir(trial))

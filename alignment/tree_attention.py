@@ -83,7 +83,6 @@ class TreeAttention(torch.autograd.Function):
         for look in work:
             queries, keys, values = _taken(look, query, key), _seen(look, key), _seen(look, value)
             scores = _scores(queries, keys, scale, look)
-            # Of all scores of a query, in float32 at least.
             total = scores.logsumexp(dim=-1, keepdim=True)
             weights = scores.sub_(total).exp_().to(values.dtype)
             _give(look, out, weights @ values)
@@ -108,7 +107,7 @@ class TreeAttention(torch.autograd.Function):
             _add(look, by_value, low.transpose(1, 2) @ mine)
             # Of a softmax: each weight's gradient less the mean of them, times the weight.
             mean = (_taken(look, out, key).to(weights.dtype) * mine).sum(dim=-1, keepdim=True)
-            inner = (mine @ values.transpose(1, 2)).to(weights.dtype).sub_(mean).mul_(weights).mul_(ctx.scale)
+            inner = _product(mine, values).sub_(mean).mul_(weights).mul_(ctx.scale)
             inner = inner.to(keys.dtype)
             _give(look, by_query, inner @ keys)
             _add(look, by_key, inner.transpose(1, 2) @ queries)
@@ -133,12 +132,18 @@ def _seen(look: Look, tensor: Tensor) -> Tensor:
 
 def _scores(queries: Tensor, keys: Tensor, scale: float, look: Look) -> Tensor:
     """(key heads, queries, places); what a query does not see is minus infinity."""
-    scores = (queries @ keys.transpose(1, 2)).to(_wide(queries.dtype)).mul_(scale)
+    scores = _product(queries, keys).mul_(scale)
     own = look.last - look.first
     hidden = torch.ones(own, own, dtype=torch.bool, device=scores.device).triu_(1)
     tail = scores.view(len(scores), -1, own, scores.shape[-1])[..., -own:]
     tail.masked_fill_(hidden, -torch.inf)
     return scores
+
+
+def _product(one: Tensor, other: Tensor) -> Tensor:
+    """One times the other's transpose, in float32 at least: a score that is rounded to bf16 is off by percents."""
+    dtype = _wide(one.dtype)
+    return one.to(dtype) @ other.to(dtype).transpose(1, 2)
 
 
 def _give(look: Look, target: Tensor, part: Tensor) -> None:

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, LlamaConfig, MixtralConfig
+from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 from trl.trainer.utils import add_fused_lm_head
 
 import alignment.trainers  # noqa: F401  # scores the labelled positions only
-from alignment.shared import share_prefixes
-from alignment.tree_attention import TreeAttention
+from alignment.prefixes import pack
+from alignment.shared import share_prefixes, visible
+from alignment.tree_attention import TreeAttention, looks
 from tests.alignment import tiny
 from tests.alignment.running import losses, train, weights
 
@@ -59,28 +61,34 @@ def results(base, batch, side, attention, dtype, *, shared):
     counts = torch.arange(1.0, 1 + len(batch))
     (outputs.log_probs.sum(1) * counts).sum().backward()
     assert said == []
-    norms = {name: parameter.grad.norm().item() for name, parameter in model.named_parameters()}
-    return outputs, norms, seen
+    return outputs, {name: parameter.grad for name, parameter in model.named_parameters()}, seen
 
 
 # Gemma 2 has no other attention than eager; and eager attention makes no number of left padding, which is not ours.
-@pytest.mark.parametrize("family", tiny.EVERY_FAMILY)
-@pytest.mark.parametrize(("attention", "side"), [("sdpa", "right"), ("sdpa", "left"), ("eager", "right")])
-@pytest.mark.parametrize("batch", BATCHES)
-def test_every_token_gets_the_same_numbers_and_gradients(batch, side, attention, family, bases):
-    if not fits(family, batch) or (family == "gemma" and attention == "sdpa"):
-        pytest.skip("computed row by row")
+CASES = [
+    (family, attention, side, batch)
+    for family in tiny.EVERY_FAMILY
+    for attention, side in (("sdpa", "right"), ("sdpa", "left"), ("eager", "right"))
+    for batch in BATCHES
+    if fits(family, batch) and (family, attention) != ("gemma", "sdpa")
+]
+
+
+@pytest.mark.parametrize(("family", "attention", "side", "batch"), CASES)
+def test_every_token_gets_the_same_numbers_and_gradients(family, attention, side, batch, bases):
     rows = BATCHES[batch]
-    plain, norms, _ = results(bases[family], rows, side, attention, torch.float64, shared=False)
-    shared, shared_norms, seen = results(bases[family], rows, side, attention, torch.float64, shared=True)
-    assert seen[-1] <= sum(map(len, rows)) if attention == "sdpa" else seen
+    plain, gradients, _ = results(bases[family], rows, side, attention, torch.float64, shared=False)
+    shared, shared_gradients, seen = results(bases[family], rows, side, attention, torch.float64, shared=True)
+    if attention == "sdpa":
+        assert seen[-1] == len({tuple(row[: at + 1]) for row in rows for at in range(len(row))})
     for name in FIELDS:
         one, other = getattr(plain, name), getattr(shared, name)
         assert one.shape == other.shape
         # TRL's head hands its sums on in float32.
         assert torch.allclose(one.double(), other.double(), atol=1e-5, rtol=1e-6), name
-    for name, norm in norms.items():
-        assert shared_norms[name] == pytest.approx(norm, rel=1e-5, abs=1e-9), name
+    for name, gradient in gradients.items():
+        apart = (shared_gradients[name] - gradient).norm() / gradient.norm().clamp(min=1e-6)
+        assert apart < 1e-5, name
 
 
 def hidden(model, batch, side, **more):
@@ -128,6 +136,15 @@ def test_attention_with_dropout_is_masked_and_not_left_out(bases, monkeypatch):
     assert not torch.equal(first, second)
 
 
+def refused(model):
+    said = []
+    share_prefixes(model, said.append)
+    ids, mask, _, _ = laid_out(BATCHES["pairs"], "right")
+    model.base_model(input_ids=ids[:1], attention_mask=mask[:1], use_cache=False)  # one row has nothing to share
+    found = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[mask.bool()]
+    return found, said
+
+
 def test_a_model_that_cannot_be_packed_says_so_and_computes_row_by_row(bases):
     model = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()
     usual = model.base_model.forward
@@ -137,14 +154,77 @@ def test_a_model_that_cannot_be_packed_says_so_and_computes_row_by_row(bases):
         return usual(**inputs)
 
     model.base_model.forward = careless
-    said = []
-    share_prefixes(model, said.append)
-    _, found, _ = hidden(model, BATCHES["pairs"], "right")
+    found, said = refused(model)
     ids, mask, _, _ = laid_out(BATCHES["pairs"], "right")
     wanted = usual(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[mask.bool()]
     assert torch.allclose(found, wanted, atol=1e-6)
     assert len(said) == 1
-    assert "cannot be packed" in said[0]
+    assert "hidden states differ" in said[0]
+
+
+def test_an_attention_without_masks_and_layers_of_another_kind_are_refused_beforehand(bases):
+    model = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()
+    model.config._attn_implementation = "flash_attention_2"
+    said = []
+    share_prefixes(model, said.append)
+    assert "flash_attention_2 takes no mask" in said[0]
+    assert "_shared" not in vars(model.base_model)
+    model = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()
+    model.config.layer_types = ["linear_attention", "full_attention"]
+    share_prefixes(model, said.append)
+    assert "layers of another kind (linear_attention)" in said[1]
+
+
+def test_rows_longer_than_a_window_are_computed_one_by_one(bases):
+    model = AutoModelForCausalLM.from_config(
+        LlamaConfig(vocab_size=128, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2)
+    )
+    model.config.attention_chunk_size = 20
+    share_prefixes(model, pytest.fail)
+    seen = []
+    plain = model.base_model._shared.plain
+    model.base_model._shared.checked = True
+    model.base_model._shared.plain = lambda **inputs: seen.append(len(inputs["input_ids"])) or plain(**inputs)
+    hidden(model, BATCHES["within a window"], "right")
+    hidden(model, BATCHES["pairs"], "right")
+    assert seen == [1, 4]
+
+
+def test_experts_keep_their_routers_loss():
+    model = AutoModelForCausalLM.from_config(
+        MixtralConfig(
+            vocab_size=128,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            num_local_experts=4,
+            output_router_logits=True,
+        )
+    ).eval()
+    ids, mask, _, labels = laid_out(BATCHES["pairs"], "right")
+    wanted = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+    share_prefixes(model, pytest.fail)
+    assert torch.allclose(model(input_ids=ids, attention_mask=mask, labels=labels).loss, wanted)
+
+
+def test_in_bf16_it_is_as_exact_as_torch():
+    draw = torch.Generator().manual_seed(0)
+    packed = pack([[*PROMPT, 70, 71, 72], [*PROMPT, 80]], None, 0)
+    inputs = [4 * torch.randn(1, heads, packed.length, 64, generator=draw) for heads in (6, 2, 2)]
+    low = [tensor.bfloat16() for tensor in inputs]
+    seen = visible(packed)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    exact = attend(*(tensor.double() for tensor in low), attn_mask=seen, enable_gqa=True)
+    errors = [
+        (found.double() - exact).norm() / exact.norm()
+        for found in (
+            TreeAttention.apply(*low, 64**-0.5, looks(packed)),
+            attend(*low, attn_mask=seen, enable_gqa=True),
+        )
+    ]
+    assert errors[0] < 1.5 * errors[1] < 0.01
 
 
 def test_generation_and_cached_calls_are_left_alone(bases):
@@ -160,7 +240,7 @@ def test_generation_and_cached_calls_are_left_alone(bases):
 
 
 @pytest.mark.parametrize("stage", ["sft", "dpo", "reward", "kto"])
-def test_a_run_that_shares_is_the_same_run(stage, bases, tmp_path):
+def test_a_run_that_shares_is_the_same_run(stage, bases, tmp_path, monkeypatch):
     rows = tiny.demonstrations(12) if stage == "sft" else tiny.preferences(12)
     if stage == "kto":
         rows = [
@@ -169,8 +249,17 @@ def test_a_run_that_shares_is_the_same_run(stage, bases, tmp_path):
             for side in ("chosen", "rejected")
         ]
     path = tiny.write(tmp_path / "rows.jsonl", rows)
-    for shared in ("false", "true"):
-        train(stage, bases["qwen"], path, tmp_path / shared, share_prefixes=shared, num_train_epochs=1)
+    tokens = {"false": 0, "true": 0}
+    usual = Qwen2DecoderLayer.forward
+
+    def counting(self, hidden_states, *args, **kwargs):
+        tokens[now] += hidden_states.shape[:2].numel()
+        return usual(self, hidden_states, *args, **kwargs)
+
+    monkeypatch.setattr(Qwen2DecoderLayer, "forward", counting)
+    for now in tokens:
+        train(stage, bases["qwen"], path, tmp_path / now, share_prefixes=now, num_train_epochs=1)
+    assert tokens["true"] < 0.95 * tokens["false"]
     assert losses(tmp_path / "true") == pytest.approx(losses(tmp_path / "false"), rel=1e-4)
     folder = "reward" if stage == "reward" else "adapter"
     alone, together = weights(tmp_path / "false" / folder), weights(tmp_path / "true" / folder)
