@@ -112,7 +112,7 @@ def load_tokenizer(base: Base | str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(found.path)
     except (OSError, ValueError) as error:
-        raise BadInput(f"The tokenizer of {found.name} does not load: {_first_line(error)}") from error
+        raise BadInput(f"The tokenizer of {found.name} does not load: {first_line(error)}") from error
     if not tokenizer.is_fast:
         raise BadInput(
             f"The tokenizer of {found.name} cannot tell where its tokens lie in a text (it is not a fast one)."
@@ -183,7 +183,7 @@ def load_base(base: Base | str, *, dtype: Any = "auto", **options: Any) -> Any:
     try:
         model = AutoModelForCausalLM.from_pretrained(found.path, dtype=dtype, **options)
     except (OSError, ValueError, ImportError) as error:
-        raise BadInput(f"The base model {found.name} does not load: {_first_line(error)}") from error
+        raise BadInput(f"The base model {found.name} does not load: {first_line(error)}") from error
     # Recorded in adapters and merged models: the name, not a path of this machine.
     model.config._name_or_path = found.name
     return model
@@ -205,7 +205,7 @@ def load_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:
     try:
         return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise BadInput(f"The adapter in {adapter} does not fit its base: {_first_line(error)}") from error
+        raise BadInput(f"The adapter in {adapter} does not fit its base: {first_line(error)}") from error
 
 
 def check_vocabulary(model: Any, tokenizer: Any) -> None:
@@ -249,7 +249,8 @@ def _files_sha256(files: list[Path]) -> str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error of a library says first, for a sentence of ours."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__).replace(os.sep * 2, os.sep)[:400]
 

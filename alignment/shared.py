@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from alignment.batching import padded
+from alignment.models import first_line
 from alignment.prefixes import Cost, Packed, pack
 from alignment.tree_attention import NAME, carrier, looks, take_over
 
@@ -143,7 +144,7 @@ class _Shared:
             self.works = apart < (EXACT if exact else ROUNDED)
             problem = f"packed, this model's hidden states differ by up to {apart:.2g} of their size"
         except Exception as error:  # whatever a model makes of it, it can be computed as ever
-            self.works, problem = False, f"this model cannot be packed ({str(error).splitlines()[0]})"
+            self.works, problem = False, f"this model cannot be packed ({first_line(error)})"
         finally:
             for module, training in before.items():
                 module.training = training

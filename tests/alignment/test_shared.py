@@ -227,6 +227,36 @@ def test_in_bf16_it_is_as_exact_as_torch():
     assert errors[0] < 1.5 * errors[1] < 0.01
 
 
+def test_a_mask_for_all_pairs_is_paid_for_only_where_it_saves_something(bases):
+    model = AutoModelForCausalLM.from_pretrained(bases["llama"], attn_implementation="eager").eval()
+    share_prefixes(model, pytest.fail)
+    seen = []
+    plain = model.base_model._shared.plain
+    model.base_model._shared.checked = True
+    model.base_model._shared.plain = lambda **inputs: seen.append(inputs["attention_mask"].dim()) or plain(**inputs)
+    hidden(model, [list(range(start, start + 30)) for start in (5, 45)], "right")
+    hidden(model, [[*PROMPT, 70], [*PROMPT, 71]], "right")
+    assert seen == [2, 4]
+
+
+def test_looking_at_a_model_leaves_it_as_it_was(bases):
+    model = AutoModelForCausalLM.from_pretrained(bases["llama"]).train()
+    model.base_model.embed_tokens.eval()
+    before = {name: module.training for name, module in model.named_modules()}
+    share_prefixes(model, pytest.fail)
+    hidden(model, BATCHES["pairs"], "right")
+    assert {name: module.training for name, module in model.named_modules()} == before
+
+
+def test_noise_that_depends_on_a_sequence_s_length_is_not_shared(bases, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("alignment.trainers.share_prefixes", lambda *_: asked.append(1))
+    rows = tiny.write(tmp_path / "rows.jsonl", tiny.demonstrations(6))
+    for name, flags in (("plain", {}), ("noisy", {"neftune_noise_alpha": 5})):
+        train("sft", bases["llama"], rows, tmp_path / name, num_train_epochs=1, **flags)
+        assert len(asked) == 1
+
+
 def test_generation_and_cached_calls_are_left_alone(bases):
     plain = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()
     model = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()

@@ -11,6 +11,7 @@ from alignment.canaries import COUNT, MOST, REFERENCES, canaries, planted
 from alignment.suites import Answer, load_suites, run_suite
 from alignment.suites.degenerate import loops, problem
 from alignment.suites.leakage import exposure, suite
+from alignment.suites.model import LoadedModel
 from alignment.suites.refusals import is_refusal
 from data.errors import BadInput
 from data.rows import parse_row
@@ -206,3 +207,12 @@ def test_the_round_s_canaries_take_the_place_of_the_unused_ones():
     assert load_suites(["leakage"], canaries=made)[0].items == tuple(made)
     assert len(load_suites(["leakage"])[0].items) == COUNT
     assert load_suites(["leakage"], canaries=[]) == []
+
+
+def test_each_answer_is_drawn_with_a_seed_of_its_own():
+    class Engine:
+        def complete(self, prompt, *, seed, max_tokens):
+            return (prompt, seed, max_tokens)
+
+    model = LoadedModel(None, None, Engine(), seed=7)
+    assert model.answers(["a", "b", "c"], max_tokens=5) == [("a", 7, 5), ("b", 8, 5), ("c", 9, 5)]

@@ -21,15 +21,12 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import re
 import shutil
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.taste import Rater, people, questions, taste
+from tests.bench.world import MAX_TOKENS, World
 
 ROOT = Path(__file__).parents[2]
 BASE = "smollm2-135m"
@@ -49,139 +47,6 @@ FASTER = {
 EVALUATION = 100  # of the questions: asked in the measurement only
 MEASURED = 300  # by `--measure`
 TRIAL = 60  # questions answered by both releases when the gate did not let the candidate through
-RATERS_PER_ANSWER = 4
-MAX_TOKENS = 200
-# Lively, so that two answers of one release differ. Two releases are compared with the sampling that serves.
-TALK = {"temperature": 0.9, "top_p": 0.95, "frequency_penalty": 0.4}
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """An answer as the server saw it: which generation, and how much the taste likes it."""
-
-    generation: int
-    liked: float
-
-
-class World:
-    """One simulated server with an installation of Parley of its own."""
-
-    def __init__(self, home: Path, seed: int) -> None:
-        self.home, self.seed = home, seed
-        self.clock = datetime.now(UTC)
-
-    async def talk(self, asked: list[str], siblings: int, candidate: int | None = None) -> list[list[Spoken]]:
-        """People ask; the champion answers each question `siblings` times, or once and the candidate once more."""
-        from bot.answers import Answered, Ask
-        from bot.conversation import Chat, Limits
-        from bot.engine.client import Sampling, open_engine
-        from data.personas import persona
-        from data.store import Store
-
-        store = await Store.open(self.home)
-        draw = random.Random(self.seed)
-        engines = [await open_engine(self.home)]
-        if candidate is not None:
-            engines.append(await open_engine(self.home, release=candidate))
-        chats = [
-            Chat(
-                store,
-                engine,
-                sampling=Sampling(**(TALK if candidate is None else {}), max_tokens=MAX_TOKENS),
-                limits=Limits(slots=8, waiting=10_000, waiting_per_lane=10_000),
-                seed=lambda: draw.randrange(2**31),
-            )
-            for engine in engines
-        ]
-        members = await self._members(store)
-
-        async def one(number: int, question: str) -> list[Spoken]:
-            asker = members[people()[number % 12].name]
-            conversation = await store.conversation("discord", f"{self.seed}-{question}", persona="assistant")
-
-            async def said() -> Any:
-                return await store.add_message(conversation, "user", question, author=asker)
-
-            ask = Ask(
-                person=asker,
-                channel=f"channel-{number}",
-                platform="discord",
-                persona=persona("assistant", "en"),
-                question=said,
-            )
-            found: list[Spoken] = []
-            first = None
-            for _ in range(siblings):
-                answer = chats[-1].again(ask, first) if first else chats[0].answer(ask)
-                async for event in answer:
-                    if isinstance(event, Answered):
-                        first = first or event.generation
-                        liked = taste(question, event.generation.text, event.finish_reason == "stop")
-                        found.append(Spoken(event.generation.generation, liked))
-            return found
-
-        try:
-            return await asyncio.gather(*(one(number, question) for number, question in enumerate(asked)))
-        finally:
-            for chat, engine in zip(chats, engines, strict=True):
-                await chat.close()
-                await engine.close()
-            await store.close()
-
-    async def _members(self, store: Any) -> dict[str, int]:
-        found = {}
-        for member in people():
-            found[member.name] = await store.person("discord", member.name)
-            if await store.consent(found[member.name]) is None:
-                await store.set_consent(found[member.name], True)
-        return found
-
-    async def rate(self, answers: list[list[Spoken]], raters: list[Rater]) -> dict[str, int]:
-        """Everybody rates some of what was answered: pairs by comparison, single answers by thumb."""
-        from sqlalchemy import update
-
-        from data.schema import Rating
-        from data.store import NewRating, Store
-
-        store = await Store.open(self.home)
-        draw = random.Random(self.seed + 1)
-        members = await self._members(store)
-        usual = sorted(one.liked for group in answers for one in group)
-        middle = usual[len(usual) // 2]
-        counts: dict[str, int] = {}
-        try:
-            for group in answers:
-                for rater in draw.sample(raters, min(RATERS_PER_ANSWER, len(raters))):
-                    if len(group) == 2:
-                        shown = draw.sample(group, 2)
-                        kind, value = "comparison", rater.compares(shown[0].liked, shown[1].liked, draw)
-                    elif len(group) == 1:
-                        shown = [group[0]]
-                        kind, value = "vote", rater.votes(group[0].liked, middle, draw)
-                    else:
-                        continue
-                    source = f"{self.seed}-{shown[0].generation}-{rater.name}"
-                    await store.rate(
-                        NewRating(
-                            source_id=source,
-                            rater=members[rater.name],
-                            kind=kind,
-                            value=value,
-                            platform="discord",
-                            generation=shown[0].generation,
-                            other=shown[1].generation if len(shown) == 2 else None,
-                        )
-                    )
-                    counts[value] = counts.get(value, 0) + 1
-                    # People take their time; all of this happened within a second or two here.
-                    self.clock += timedelta(seconds=draw.uniform(20, 90))
-                    async with store.database.write() as session:
-                        await session.execute(
-                            update(Rating).where(Rating.source_id == source).values(created_at=self.clock)
-                        )
-        finally:
-            await store.close()
-        return counts
 
 
 def run_round(home: Path, algorithm: str, *more: str) -> dict[str, Any]:

@@ -4,11 +4,11 @@
     python -m tests.bench.training --stages dpo --rows multi    # one stage on one kind of row
     python -m tests.bench.training --stages sft reward --rows short long --repeats 3 --out out/training
 
-Three ways: `trl`, TRL's trainer with its defaults; `best`, the fastest of the settings of TRL that we found (no
-activation checkpointing, the base held in bf16, the reference computed once, rows of like length in a batch where it
-can); and `parley`, the stage's command. The runs are interleaved, each in a process of its own; the table holds
-medians, and the ratio is TRL's to Parley's. Seconds are those of `train()`: loading the model and reading the rows
-count for none of them.
+Three ways: `trl`, TRL's trainer with its defaults; `best`, TRL with what should make it fastest (no activation
+checkpointing, the base held in bf16, the reference computed once, rows of like length in a batch where it can); and
+`parley`, the stage's command. The runs are interleaved, each in a process of its own; the table holds medians, and
+the ratio is TRL's to Parley's. Seconds are those of `train()`: loading the model and reading the rows count for none
+of them.
 
 Kinds of rows, made of the seed rows: `multi` (several turns, the prompt about four times as long as the answers),
 `short` (one question) and `long` (histories of about 2,000 tokens).
@@ -78,7 +78,7 @@ def rows_for(stage: str, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def measure(stage: str, way: str, kind: str, base: str, limit: int | None, flags: list[str]) -> dict[str, Any]:
-    """Train in this process; returns seconds, tokens, peak memory and the last loss."""
+    """Train in this process; returns seconds, peak memory and the last loss."""
     from transformers import Trainer
 
     spent: list[float] = []
@@ -122,7 +122,7 @@ def _by_parley(
     importlib.import_module(f"alignment.{stage}").main([*told, *flags])
 
 
-def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int | None, flags: list[str]) -> None:
+def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int | None, _flags: list[str]) -> None:
     import torch
     import trl
     from datasets import Dataset
@@ -135,8 +135,6 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
     where = models.locate(base)
     tokenizer = models.load_tokenizer(where)
     rows = rows_for(stage, preferences(kind, tokenizer, limit))
-    if stage == "sft":  # only the last answer is trained, as in any row of a chat
-        rows = [{"prompt": row["messages"][:-1], "completion": row["messages"][-1:]} for row in rows]
     names = {"sft": "SFT", "reward": "Reward", "dpo": "DPO", "kto": "KTO"}[stage]
     settings: dict[str, Any] = {
         "output_dir": str(folder),
@@ -150,13 +148,14 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
         "use_cpu": not torch.cuda.is_available(),
         "bf16": True,
     }
+    if stage == "sft":  # as Parley: what the assistant said, and nothing else
+        settings["assistant_only_loss"] = True
     if best:
         settings["activation_checkpointing"] = False
         if stage == "sft":  # the others' rows have no single length that it knows
             settings["train_sampling_strategy"] = "group_by_length"
         if stage == "dpo":
             settings["precompute_ref_log_probs"] = True
-    settings |= json.loads(flags[0]) if flags else {}
     kind_of = AutoModelForSequenceClassification if stage == "reward" else AutoModelForCausalLM
     more = {"num_labels": 1} if stage == "reward" else {}
     model = kind_of.from_pretrained(where.path, dtype=torch.bfloat16 if best else torch.float32, **more)
