@@ -111,9 +111,10 @@ def learn(
     base = answers(None, held_out, seed=1)
     siblings = 1 if algorithm == "kto" else 2
     lines: list[dict[str, Any]] = []
+    heard: list[float] = []
     for number in range(1, rounds + 1):
         began = time.monotonic()
-        world = World(home, seed=number)
+        world = World(home, number, heard)
         wanted = asked * 2 if siblings == 1 else asked
         spoken = asyncio.run(world.talk([pool.pop() for _ in range(min(wanted, len(pool)))], siblings))
         counts = asyncio.run(world.rate(spoken, raters))

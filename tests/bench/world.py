@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import statistics
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,8 +27,9 @@ class Spoken:
 class World:
     """One simulated server with an installation of Parley of its own."""
 
-    def __init__(self, home: Path, seed: int) -> None:
-        self.home, self.seed = home, seed
+    def __init__(self, home: Path, seed: int, heard: list[float] | None = None) -> None:
+        # How much the taste liked each answer that people heard so far, in earlier rounds too: what is usual to them.
+        self.home, self.seed, self.heard = home, seed, [] if heard is None else heard
         self.clock = datetime.now(UTC)
 
     async def talk(self, asked: list[str], siblings: int, candidate: int | None = None) -> list[list[Spoken]]:
@@ -106,8 +108,8 @@ class World:
         store = await Store.open(self.home)
         draw = random.Random(self.seed + 1)
         members = await self._members(store)
-        usual = sorted(one.liked for group in answers for one in group)
-        middle = usual[len(usual) // 2]
+        self.heard += [one.liked for group in answers for one in group]
+        usual = statistics.median(self.heard)
         counts: dict[str, int] = {}
         try:
             for group in answers:
@@ -117,7 +119,7 @@ class World:
                         kind, value = "comparison", rater.compares(shown[0].liked, shown[1].liked, draw)
                     elif len(group) == 1:
                         shown = [group[0]]
-                        kind, value = "vote", rater.votes(group[0].liked, middle, draw)
+                        kind, value = "vote", rater.votes(group[0].liked, usual, draw)
                     else:
                         continue
                     source = f"{self.seed}-{shown[0].generation}-{rater.name}"
