@@ -8,6 +8,7 @@ size of a mask is kept.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -79,30 +80,26 @@ class TreeAttention(torch.autograd.Function):
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float, work: list[Look]) -> Tensor:
         """See the class."""
         out = torch.zeros_like(query, memory_format=torch.contiguous_format)
-        sums = []
         for look in work:
-            queries, keys, values = _taken(look, query, key), _seen(look, key), _seen(look, value)
-            scores = _scores(queries, keys, scale, look)
-            total = scores.logsumexp(dim=-1, keepdim=True)
-            weights = scores.sub_(total).exp_().to(values.dtype)
-            _give(look, out, weights @ values)
-            sums.append(total)
-        ctx.save_for_backward(query, key, value, out, *sums)
+            values = _seen(look, value)
+            weights = _weights(_taken(look, query, key), _seen(look, key), scale, look)
+            _give(look, out, weights.to(values.dtype) @ values)
+        ctx.save_for_backward(query, key, value, out)
         ctx.scale, ctx.work = scale, work
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         """The gradients of queries, keys and values."""
-        query, key, value, out, *sums = ctx.saved_tensors
+        query, key, value, out = ctx.saved_tensors
         gradient = gradients[0].contiguous()
         by_query = torch.zeros_like(query, memory_format=torch.contiguous_format)
         by_key = torch.zeros_like(key, dtype=_wide(key.dtype), memory_format=torch.contiguous_format)
         by_value = torch.zeros_like(by_key)
-        for look, total in zip(ctx.work, sums, strict=True):
+        for look in ctx.work:
             queries, keys, values = _taken(look, query, key), _seen(look, key), _seen(look, value)
             mine = _taken(look, gradient, key)
-            weights = _scores(queries, keys, ctx.scale, look).sub_(total).exp_()
+            weights = _weights(queries, keys, ctx.scale, look)
             low = weights.to(values.dtype)
             _add(look, by_value, low.transpose(1, 2) @ mine)
             # Of a softmax: each weight's gradient less the mean of them, times the weight.
@@ -130,20 +127,35 @@ def _seen(look: Look, tensor: Tensor) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
-def _scores(queries: Tensor, keys: Tensor, scale: float, look: Look) -> Tensor:
-    """(key heads, queries, places); what a query does not see is minus infinity."""
+def _weights(queries: Tensor, keys: Tensor, scale: float, look: Look) -> Tensor:
+    """How much each query looks at each place: (key heads, queries, places), 0 for what it does not see."""
     scores = _product(queries, keys).mul_(scale)
     own = look.last - look.first
-    hidden = torch.ones(own, own, dtype=torch.bool, device=scores.device).triu_(1)
     tail = scores.view(len(scores), -1, own, scores.shape[-1])[..., -own:]
-    tail.masked_fill_(hidden, -torch.inf)
-    return scores
+    tail.add_(_behind(own).to(scores.dtype))
+    # One pass over the scores; log of the sum, difference and exponential would be six.
+    return scores.softmax(dim=-1)
+
+
+@functools.lru_cache(maxsize=BLOCK)
+def _behind(own: int) -> Tensor:
+    """Minus infinity where a query of so many does not see another of them yet, else 0."""
+    return torch.full((own, own), -torch.inf).triu_(1)
 
 
 def _product(one: Tensor, other: Tensor) -> Tensor:
     """One times the other's transpose, in float32 at least: a score that is rounded to bf16 is off by percents."""
-    dtype = _wide(one.dtype)
-    return one.to(dtype) @ other.to(dtype).transpose(1, 2)
+    if one.dtype != torch.bfloat16 or other.dtype != torch.bfloat16:
+        dtype = _wide(one.dtype)
+        return one.to(dtype) @ other.to(dtype).transpose(1, 2)
+    # What float32 holds of bf16 may be multiplied as bf16 and summed up in float32: the same numbers, twice as fast.
+    settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = settings.fp32_precision
+    settings.fp32_precision = "bf16"
+    try:
+        return one.float() @ other.float().transpose(1, 2)
+    finally:
+        settings.fp32_precision = before
 
 
 def _give(look: Look, target: Tensor, part: Tensor) -> None:

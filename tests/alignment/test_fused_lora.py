@@ -1,0 +1,163 @@
+"""A layer with its adapter computed at once: PEFT's numbers and gradients, and PEFT itself where it is not plain."""
+
+import copy
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from alignment.fused_lora import FusedLora, fuse
+
+
+class Block(nn.Module):
+    """Two layers that get the same input, and one behind them."""
+
+    def __init__(self, kind):
+        super().__init__()
+        make = {
+            "linear": nn.Linear,
+            "no bias": lambda i, o: nn.Linear(i, o, bias=False),
+            "conv": lambda i, o: Conv1D(o, i),
+        }
+        self.one, self.two, self.out = make[kind](12, 20), make[kind](12, 20), make[kind](20, 12)
+
+    def forward(self, x):
+        return self.out(torch.tanh(self.one(x)) * self.two(x))
+
+
+def adapted(kind="linear", **more):
+    torch.manual_seed(0)
+    config = LoraConfig(
+        r=4, lora_alpha=6, target_modules=["one", "two", "out"], fan_in_fan_out=kind == "conv", **more
+    )
+    model = get_peft_model(Block(kind), config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name or "bias" in name:
+                parameter.copy_(torch.randn_like(parameter))
+            elif "base_layer" in name:  # as a base that was published in bf16
+                parameter.copy_(parameter.bfloat16())
+    return model
+
+
+def computed(model, x, *, rounded=False):
+    model.zero_grad()
+    x = x.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+        y = model(x)
+    (y.float() * torch.linspace(-1, 1, y.numel()).view_as(y)).sum().backward()
+    return [y.detach().clone(), x.grad, *(p.grad.clone() for p in model.parameters() if p.grad is not None)]
+
+
+def each_apart(ones, others):
+    assert len(ones) == len(others)
+    return [float((one - other).norm() / other.norm()) for one, other in zip(ones, others, strict=True)]
+
+
+def apart(ones, others):
+    return max(each_apart(ones, others))
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    found = []
+    usual = FusedLora.apply
+    monkeypatch.setattr(FusedLora, "apply", lambda *args: found.append(args[4] is not None) or usual(*args))
+    return found
+
+
+@pytest.mark.parametrize("kind", ["linear", "no bias", "conv"])
+def test_numbers_and_gradients_are_pefts(kind, calls):
+    model = adapted(kind).double()
+    x = torch.randn(2, 5, 12, dtype=torch.float64)
+    wanted = computed(model, x)
+    assert fuse(model) == 3
+    found = computed(model, x)
+    assert calls == [True] * 3
+    assert apart(found, wanted) < 1e-12
+
+
+def test_in_bf16_it_is_as_exact_as_peft(calls):
+    model = adapted()
+    x = torch.randn(200, 12)
+    exact = computed(copy.deepcopy(model).double(), x.double())
+    usual = each_apart(computed(model, x, rounded=True), exact)
+    fuse(model)
+    fused = each_apart(computed(model, x, rounded=True), exact)
+    assert sum(fused) < 1.2 * sum(usual) < 0.2
+    assert calls == [True] * 3
+
+
+def test_frozen_weights_are_held_in_bf16_only_where_nothing_is_lost():
+    model = adapted()
+    with torch.no_grad():
+        model.base_model.model.out.base_layer.weight.add_(1e-5)
+    x = torch.randn(2, 5, 12)
+    wanted = computed(model, x)
+    fuse(model)
+    computed(model, x, rounded=True)
+    layers = [getattr(model.base_model.model, name).base_layer.weight.dtype for name in ("one", "two", "out")]
+    assert layers == [torch.bfloat16, torch.bfloat16, torch.float32]
+    # What is held in bf16 still computes in float32 to the last digits where nobody rounds.
+    assert apart(computed(model, x), wanted) < 1e-5
+
+
+def test_without_an_adapter_it_is_the_base(calls):
+    model = adapted()
+    x = torch.randn(3, 12)
+    fuse(model)
+    with torch.no_grad(), model.disable_adapter():
+        found = model(x)
+        wanted = model.base_model.model.out.base_layer(
+            torch.tanh(model.base_model.model.one.base_layer(x)) * model.base_model.model.two.base_layer(x)
+        )
+    assert torch.allclose(found, wanted, atol=1e-6)
+    assert calls == [False] * 3
+
+
+def test_an_input_that_changes_in_place_is_rounded_anew():
+    model = adapted()
+    fuse(model)
+    x = torch.randn(3, 12)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        first = model(x)
+        x.neg_()
+        again = model(x)
+        assert torch.equal(again, model(x.clone()))
+    assert not torch.equal(first, again)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: adapted(lora_dropout=0.5).train(),
+        lambda: adapted(use_dora=True),
+        lambda: adapted(lora_bias=True),
+    ],
+)
+def test_what_is_not_plain_is_left_to_peft(make, calls):
+    model, plain = make(), make()
+    fuse(model)
+    x = torch.randn(3, 12)
+    torch.manual_seed(1)
+    found = computed(model, x)
+    torch.manual_seed(1)
+    assert apart(found, computed(plain, x)) < 1e-6
+    assert not calls
+
+
+def test_two_adapters_at_once_and_merged_ones_are_left_to_peft(calls):
+    model = adapted()
+    model.add_adapter("more", LoraConfig(r=2, target_modules=["one", "two", "out"]))
+    fuse(model)
+    x = torch.randn(3, 12)
+    wanted = model(x)
+    model.base_model.set_adapter(["default", "more"])
+    calls.clear()
+    assert torch.allclose(model(x), wanted, atol=1e-5)  # the second one is new and adds nothing
+    model.base_model.set_adapter("default")
+    model.merge_adapter()
+    assert torch.allclose(model(x), wanted, atol=1e-4)
+    assert not calls
