@@ -6,7 +6,9 @@
 
 Three ways: `trl`, TRL's trainer with its defaults; `best`, TRL with what should make it fastest (no activation
 checkpointing, the base held in bf16, the reference computed once, rows of like length in a batch where it can); and
-`parley`, the stage's command. The runs are interleaved, each in a process of its own; the table holds medians, and
+`parley`, the stage's command. A PPO step (sampling, rewards, training on each answer once) is compared with TRL's
+RLOO, which has no critic to train: as many answers, of at most 64 tokens, to prompts of the same lengths, and the
+same reward model. The runs are interleaved, each in a process of its own; the table holds medians, and
 the ratio is TRL's to Parley's. Seconds are those of `train()`: loading the model and reading the rows count for none
 of them.
 
@@ -31,13 +33,30 @@ from rich.table import Table
 from data.errors import run
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("sft", "reward", "dpo", "kto")
+STAGES = ("sft", "reward", "dpo", "kto", "ppo")
 WAYS = ("trl", "best", "parley")
 # Tokens of the prompt, and how many rows, of each kind.
 KINDS = {"multi": (200, 24), "short": (0, 48), "long": (2000, 8)}
-BATCH = 8
+BATCH = 8  # rows a step, or answers
+ANSWER = 64  # tokens that an answer of a PPO step may have
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 RATE = 1e-4
+# How Parley cuts the rows of a step into what is computed at once; all shapes give the same numbers. (KTO compares
+# the rows that are computed at once with each other.)
+_CUT = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": BATCH // 2}
+SHAPES = {
+    "sft": _CUT,
+    "reward": _CUT,
+    "dpo": _CUT,
+    "kto": {"per_device_train_batch_size": BATCH, "gradient_accumulation_steps": 1},
+    "ppo": {
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": BATCH // 4,
+        "steps_per_generation": 2 * BATCH // 4,
+        "num_iterations": 1,
+        "max_completion_length": ANSWER,
+    },
+}
 
 
 def preferences(kind: str, tokenizer: Any, limit: int | None = None) -> list[dict[str, Any]]:
@@ -74,6 +93,8 @@ def rows_for(stage: str, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for pair in pairs
             for label, side in sides
         ]
+    if stage == "ppo":
+        return [{"prompt": pair["prompt"]} for pair in pairs]
     return pairs
 
 
@@ -118,8 +139,19 @@ def _by_parley(
     told = ["--model_name_or_path", base, "--dataset_name", str(path), "--output_dir", str(folder / "out")]
     told += ["--eval_fraction", "0", "--max_length", "4096", "--num_train_epochs", "1", "--learning_rate", str(RATE)]
     told += ["--save_strategy", "no"]
-    told += ["--per_device_train_batch_size", str(BATCH), "--gradient_accumulation_steps", "1"]
-    importlib.import_module(f"alignment.{stage}").main([*told, *flags])
+    told += [word for name, value in SHAPES[stage].items() for word in (f"--{name}", str(value))]
+    more = {"reward": _reward(base)} if stage == "ppo" else {}
+    importlib.import_module(f"alignment.{stage}").main([*told, *flags], **more)
+
+
+def _reward(base: str) -> Any:
+    """An untrained reward model on the base: what it says is chance, what it costs is not."""
+    from alignment import models
+    from alignment.ppo import ModelReward
+    from alignment.reward_model import RewardModel, load_scorer
+
+    where = models.locate(base)
+    return ModelReward(RewardModel(base, load_scorer(where).eval(), models.load_tokenizer(where), {}))
 
 
 def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int | None, _flags: list[str]) -> None:
@@ -135,7 +167,10 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
     where = models.locate(base)
     tokenizer = models.load_tokenizer(where)
     rows = rows_for(stage, preferences(kind, tokenizer, limit))
-    names = {"sft": "SFT", "reward": "Reward", "dpo": "DPO", "kto": "KTO"}[stage]
+    names = {"sft": "SFT", "reward": "Reward", "dpo": "DPO", "kto": "KTO", "ppo": "RLOO"}[stage]
+    more = {}
+    if stage == "ppo":  # two answers to each of half the prompts
+        rows, more = rows[: len(rows) // 2], {"reward_funcs": [_reward(base)]}
     settings: dict[str, Any] = {
         "output_dir": str(folder),
         "report_to": "none",
@@ -156,9 +191,14 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
             settings["train_sampling_strategy"] = "group_by_length"
         if stage == "dpo":
             settings["precompute_ref_log_probs"] = True
+        if stage == "ppo":
+            settings["steps_per_generation"] = 2
+    if stage == "ppo":
+        settings["max_completion_length"] = ANSWER
+        settings.pop("max_length")
     kind_of = AutoModelForSequenceClassification if stage == "reward" else AutoModelForCausalLM
-    more = {"num_labels": 1} if stage == "reward" else {}
-    model = kind_of.from_pretrained(where.path, dtype=torch.bfloat16 if best else torch.float32, **more)
+    labels = {"num_labels": 1} if stage == "reward" else {}
+    model = kind_of.from_pretrained(where.path, dtype=torch.bfloat16 if best else torch.float32, **labels)
     task = {"task_type": "SEQ_CLS", "modules_to_save": ["score"]} if stage == "reward" else {"task_type": "CAUSAL_LM"}
     trainer = getattr(trl, f"{names}Trainer")(
         model=model,
@@ -166,6 +206,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=LoraConfig(**LORA, **task),
+        **more,
     )
     trainer.train()
 
