@@ -8,9 +8,9 @@ Three ways: `trl`, TRL's trainer with its defaults; `best`, TRL with what should
 checkpointing, the base held in bf16, the reference computed once, rows of like length in a batch where it can); and
 `parley`, the stage's command. A PPO step (sampling, rewards, training on each answer once) is compared with TRL's
 RLOO, which has no critic to train: as many answers, of at most 64 tokens, to prompts of the same lengths, and the
-same reward model. The runs are interleaved, each in a process of its own; the table holds medians, and
-the ratio is TRL's to Parley's. Seconds are those of `train()`: loading the model and reading the rows count for none
-of them.
+same reward model. The runs are interleaved, each in a process of its own; the table holds medians, and the ratio is
+TRL's to Parley's. Seconds are those of `train()` and of the reference pass, where that comes before it: loading the
+model and reading the rows count for none of them.
 
 Kinds of rows, made of the seed rows: `multi` (several turns, the prompt about four times as long as the answers),
 `short` (one question) and `long` (histories of about 2,000 tokens).
@@ -101,9 +101,10 @@ def rows_for(stage: str, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def measure(stage: str, way: str, kind: str, base: str, limit: int | None, flags: list[str]) -> dict[str, Any]:
     """Train in this process; returns seconds, peak memory and the last loss."""
     from transformers import Trainer
+    from trl import DPOTrainer
 
     spent: list[float] = []
-    trained = Trainer.train
+    trained, referred = Trainer.train, DPOTrainer._precompute_ref_logps
     trainers: list[Any] = []
 
     def timed(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -114,7 +115,15 @@ def measure(stage: str, way: str, kind: str, base: str, limit: int | None, flags
         finally:
             spent.append(time.monotonic() - began)
 
+    def reference(self: Any, *args: Any, **kwargs: Any) -> Any:  # made with the trainer, before `train()`
+        began = time.monotonic()
+        try:
+            return referred(self, *args, **kwargs)
+        finally:
+            spent.append(time.monotonic() - began)
+
     Trainer.train = timed
+    DPOTrainer._precompute_ref_logps = reference
     with tempfile.TemporaryDirectory() as folder:
         (_by_parley if way == "parley" else _by_trl)(stage, kind, base, Path(folder), way, limit, flags)
     losses = [entry["loss"] for entry in trainers[0].state.log_history if "loss" in entry]
