@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -173,7 +173,7 @@ def _tokens(engine: Any) -> int:
 
 
 def _memory(process: int) -> int:
-    """Bytes of a process; what it shares with others (the base's file) is divided among them."""
+    """Bytes of a process; what it shares is divided among all that share it: the base's file, with any engine here."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text()
     return int(re.search(r"^Pss:\s+(\d+) kB", lines, re.MULTILINE)[1]) * 1024  # type: ignore[index]  # Linux has it
 
@@ -191,18 +191,23 @@ def machine() -> str:
     return f"{this_machine().cores} cores of {(names or [platform.machine()])[0].strip()}"
 
 
-def measure(curve: str, options: argparse.Namespace, flags: list[str], console: Console) -> dict[str, Any]:
-    """Every point of a curve, `--repeats` times, in turn."""
+def measure(curve: str, options: argparse.Namespace, flags: list[str], console: Console) -> Iterator[dict[str, Any]]:
+    """Every point of a curve, `--repeats` times, in turn; gives all that is known after each time."""
     command = shlex.join(["python", "-m", "tests.bench.costs", *sys.argv[1:]])
     found: dict[str, Any] = {"command": command, "machine": machine(), "base": options.base, "runs": []}
-    points = settings(curve, options, flags)
     for repeat in range(options.repeats):
-        for point in points:
+        for point in settings(curve, options, flags):
             began = time.monotonic()
             found["runs"].append({"at": point.at, "way": point.way, **point.measure()})
             done = f"{curve}: {point.at} by {point.way}, repeat {repeat + 1} of {options.repeats}"
             console.print(f"{done} ({time.monotonic() - began:.0f} s)", style="dim")
-    return found
+        yield found
+
+
+def keep(figures: dict[str, Any], folder: Path) -> None:
+    """Write the figures of all curves to `costs.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "costs.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -229,14 +234,13 @@ def main() -> int:
     kept = options.out / "costs.json" if options.out else None
     known = json.loads(kept.read_text(encoding="utf-8")) if kept and kept.is_file() else {}
     for curve in options.curves:
-        if not options.redraw:
-            known[curve] = measure(curve, options, flags, console)
-        elif curve not in known:
+        if options.redraw and curve not in known:
             raise BadInput(f"There are no figures of {curve} to draw again: give the --out of an earlier run.")
+        for figures in [] if options.redraw else measure(curve, options, flags, console):
+            known[curve] = figures
+            if options.out:
+                keep(known, options.out)
         costs_report.show(console, curve, known[curve])
-        if kept and not options.redraw:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         if options.plot:
             options.plot.mkdir(parents=True, exist_ok=True)
             path = options.plot / costs_report.picture(curve)
