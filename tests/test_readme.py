@@ -1,4 +1,4 @@
-"""What the READMEs tell people to type exists: the Makefile's targets, the modules, their flags, the settings."""
+"""What READMEs and docs tell people to type exists: the Makefile's targets, modules, their flags, the settings."""
 
 import re
 import shlex
@@ -12,6 +12,7 @@ from bot.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
+DOCS = tuple(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))
 
 
 def blocks(name: str) -> list[str]:
@@ -44,10 +45,10 @@ def test_make_runs_what_it_says(readme: str) -> None:
 
 
 def python_commands() -> set[str]:
-    """Every `python -m ...` command of the READMEs."""
+    """Every `python -m ...` command of the READMEs and docs."""
     return {
         re.sub(r"^\S*python", "python", line)
-        for readme in READMES
+        for readme in (*READMES, *DOCS)
         for line in blocks(readme)
         if re.match(r"\S*python -m ", line)
     }
