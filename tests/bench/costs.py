@@ -173,7 +173,7 @@ def _tokens(engine: Any) -> int:
 
 
 def _memory(process: int) -> int:
-    """Bytes of a process; what it shares is divided among all that share it: the base's file, with any engine here."""
+    """Bytes of a process; what it shares (the base's file, with any engine here) is divided among the sharers."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text()
     return int(re.search(r"^Pss:\s+(\d+) kB", lines, re.MULTILINE)[1]) * 1024  # type: ignore[index]  # Linux has it
 

@@ -98,7 +98,7 @@ def show(console: Console, name: str, curve: dict[str, Any]) -> None:
             table.add_row(f"{at:g}", f"{alone:.1f}", f"{together:.1f}", f"{memory / GIB:.2f}")
         served = [(at, memory / GIB) for at, memory in zip(ours["at"], ours["memory"], strict=True) if at]
         lines["GiB by adapters, from 1 on"] = fit(*map(list, zip(*served, strict=True))) if served else None
-    table.title = title(name, curve) + f"; medians of {repeats}"
+    console.print(f"{title(name, curve)}; medians of {repeats}", soft_wrap=True)
     console.print(table)
     for what, line in lines.items():
         console.print(f"{what}: {line}" if line else f"{what}: too few points for a line")
