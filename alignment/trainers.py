@@ -41,6 +41,10 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         hold_float32(self.model)
+        self._compute_once()
+
+    def _compute_once(self) -> None:
+        """What rows share, and a layer with its adapter; unless that is switched off."""
         if not getattr(self.args, "share_prefixes", True):
             return
         for model in (self.model, getattr(self, "ref_model", None)):
@@ -157,6 +161,7 @@ class Dpo(Tokenwise, DPOTrainer):  # type: ignore[misc]
 
         For rows in memory TRL's file would lie in a folder of its own for each process, where only the first writes.
         """
+        self._compute_once()  # TRL comes here while the trainer is made
         folder = private_dir(Path(self.args.output_dir))
         dataset._get_cache_file_path = lambda fingerprint: str(folder / f"reference-{name}-{fingerprint}.arrow")
         return super()._precompute_ref_logps(dataset, name, batch_size)

@@ -4,11 +4,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, LlamaConfig, MixtralConfig
 from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
+from trl import DPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 import alignment.trainers  # noqa: F401  # scores the labelled positions only
 from alignment.prefixes import pack
-from alignment.shared import share_prefixes, visible
+from alignment.shared import _Shared, share_prefixes, visible
 from alignment.tree_attention import TreeAttention, looks
 from tests.alignment import tiny
 from tests.alignment.running import losses, train, weights
@@ -295,3 +296,28 @@ def test_a_run_that_shares_is_the_same_run(stage, bases, tmp_path, monkeypatch):
     alone, together = weights(tmp_path / "false" / folder), weights(tmp_path / "true" / folder)
     for name, tensor in alone.items():
         assert torch.allclose(together[name], tensor, atol=2e-3), name
+
+
+def test_the_reference_s_pass_shares_too(bases, tmp_path, monkeypatch):
+    calls, before_training = [], []
+    packed = _Shared.packed
+    monkeypatch.setattr(_Shared, "packed", lambda *args: calls.append(1) or packed(*args))
+    monkeypatch.setattr(DPOTrainer, "_precompute_ref_logps", counting_reference(calls, before_training))
+    rows = tiny.write(tmp_path / "rows.jsonl", tiny.preferences(12))
+    train("dpo", bases["qwen"], rows, tmp_path / "out", num_train_epochs=1)
+    assert before_training
+    assert all(before_training)
+
+
+def counting_reference(calls, found):
+    """TRL's pass of the reference; `found` gets how many sequences' batches were shared in it."""
+    usual = DPOTrainer._precompute_ref_logps
+
+    def counted(self, *args):
+        began = len(calls)
+        try:
+            return usual(self, *args)
+        finally:
+            found.append(len(calls) - began)
+
+    return counted
