@@ -1,0 +1,261 @@
+"""What `tests.bench.serving` compares: each a process of its own, asked the same by the same client.
+
+The bench starts this module as a process, too: then it is plain `generate` behind standard input and output.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from data.bases import DEFAULT_BASE
+from data.chat import Message
+from data.errors import BadInput, ParleyError
+from data.home import bases_dir
+from data.personas import SEED, persona
+
+ROOT = Path(__file__).parents[2]
+START = 180.0  # seconds that a server may take to its first sign of life
+# As many tokens in the cache as the embedded engine has, 4 times 4,096, in small pages: only whole ones are reused.
+# Without these `transformers serve` takes nine tenths of the memory and is slower.
+CACHE = ("--cb-block-size", "32", "--cb-num-blocks", "512", "--cb-max-batch-tokens", "512")
+SYSTEM = Message(role="system", content=persona("assistant", "en").system_prompt)
+
+
+def exchanges() -> list[list[Message]]:
+    """The seed demonstrations in English, a question and its answer each."""
+    paths = sorted(SEED.glob("*/demonstrations.en.jsonl"))
+    rows = [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+    return [row["messages"][-2:] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: seconds to its first text and to its end, its tokens, the prompt's, and what it says."""
+
+    first: float
+    seconds: float
+    tokens: int
+    prompt: int
+    text: str
+
+
+def model_folder() -> Path:
+    """The base model as transformers reads it."""
+    folder = bases_dir() / DEFAULT_BASE / "hf"
+    if not (folder / "config.json").is_file():
+        raise BadInput(f"The base model is not in {folder}: run `make setup` once.")
+    return folder
+
+
+def lacking(python: str) -> str | None:
+    """Why `transformers serve` cannot run with that Python, in a sentence; None when it can."""
+    imports = [python, "-c", "import fastapi, uvicorn, transformers"]
+    try:
+        done = subprocess.run(imports, capture_output=True, check=False)
+    except OSError as error:
+        raise BadInput(f"--serve_python {python}: {(error.strerror or str(error)).lower()}.") from error
+    if not done.returncode:
+        return None
+    return (
+        f"`transformers serve` is left out: {python} lacks fastapi or uvicorn. Install transformers[serving] in an "
+        "environment of its own and name its Python with --serve_python."
+    )
+
+
+class Process:
+    """A process that ends with the block; then `memory` is the most that it ever held, in bytes."""
+
+    def __init__(self, command: list[str], **more: Any) -> None:
+        self.words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "PARLEY_BASES": str(bases_dir())}
+        self.child: Any = subprocess.Popen(command, cwd=ROOT, env=os.environ | quiet, stderr=self.words, **more)
+        self.command = " ".join(command[1:4])
+        self.memory = 0
+
+    def stopped(self) -> ParleyError:
+        """The error with its last words."""
+        self.words.seek(0)
+        said = self.words.read().decode(errors="replace")[-2000:].strip()
+        return ParleyError(f"`{self.command} ...` stopped: {said}")
+
+    def end(self) -> None:
+        """Idempotent."""
+        for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 60.0)):
+            if self.child.returncode is not None:
+                return
+            os.kill(self.child.pid, number)
+            deadline = time.monotonic() + patience
+            while time.monotonic() < deadline:
+                pid, status, usage = os.wait4(self.child.pid, os.WNOHANG)
+                if pid:
+                    self.child.returncode = os.waitstatus_to_exitcode(status)
+                    self.memory = usage.ru_maxrss * 1024
+                    return
+                time.sleep(0.05)
+
+
+class HttpServer:
+    """An OpenAI-compatible server, asked over HTTP."""
+
+    def __init__(self, process: Process, url: str, model: str, extra: dict[str, Any]) -> None:
+        import openai
+
+        self.process, self.model, self.extra = process, model, extra
+        self.client = openai.AsyncOpenAI(
+            base_url=url,
+            api_key="none",
+            max_retries=0,
+            timeout=openai.Timeout(1800, connect=10),
+            default_headers={"Connection": "close"},  # as the bot: a kept connection may end just when it is used
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
+        )
+
+    async def ask(self, conversations: list[list[Message]], max_tokens: int) -> list[Reply]:
+        """All at once, in the order given."""
+        return await asyncio.gather(*(self._one(messages, max_tokens) for messages in conversations))
+
+    async def _one(self, messages: list[Message], max_tokens: int) -> Reply:
+        import openai
+
+        began = time.perf_counter()
+        first, text, usage = None, "", None
+        try:
+            stream: Any = await self.client.chat.completions.create(
+                model=self.model,
+                messages=cast("Any", messages),
+                temperature=0,
+                max_tokens=max_tokens,
+                stream=True,
+                **self.extra,
+            )
+            async for chunk in stream:
+                usage = chunk.usage or usage
+                if chunk.choices and (piece := chunk.choices[0].delta.content):
+                    first = first or time.perf_counter() - began
+                    text += piece
+        except openai.OpenAIError as error:
+            raise self.process.stopped() from error
+        if usage is None:
+            raise self.process.stopped()
+        seconds = time.perf_counter() - began
+        return Reply(first or seconds, seconds, usage.completion_tokens, usage.prompt_tokens, text)
+
+    async def close(self) -> int:
+        """End it; returns its peak memory in bytes."""
+        await self.client.close()
+        self.process.end()
+        return self.process.memory
+
+
+class Generate:
+    """Plain `generate` of transformers: all conversations as one padded batch, without HTTP and without memory."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+
+    async def ask(self, conversations: list[list[Message]], max_tokens: int) -> list[Reply]:
+        """All at once, in the order given."""
+        child = self.process.child
+        child.stdin.write(json.dumps([conversations, max_tokens]).encode() + b"\n")
+        child.stdin.flush()
+        line = await asyncio.to_thread(child.stdout.readline)
+        if not line:
+            raise self.process.stopped()
+        return [Reply(**one) for one in json.loads(line)]
+
+    async def close(self) -> int:
+        """End it; returns its peak memory in bytes."""
+        self.process.end()
+        return self.process.memory
+
+
+async def start(way: str, dtype: str, serve_python: str, parallel: int) -> HttpServer | Generate:
+    """Start one of the three; it answers when this returns."""
+    if way == "parley":
+        told = ["--with-parent", "--base", DEFAULT_BASE, "--release", "0", "--parallel", str(parallel)]
+        process = Process([sys.executable, "-m", "bot.engine", *told], stdout=subprocess.PIPE)
+        line = await asyncio.to_thread(process.child.stdout.readline)
+        if not line:
+            raise process.stopped()
+        return HttpServer(process, json.loads(line)["url"], "", {"stream_options": {"include_usage": True}})
+    folder = str(model_folder())
+    if way == "generate":
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        return Generate(Process([sys.executable, "-m", "tests.bench.servers", folder, dtype], **pipes))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serve = [serve_python, "-m", "transformers.cli.transformers", "serve", folder, "--dtype", dtype]
+    serve += ["--continuous-batching", *CACHE]
+    process = Process(
+        [*serve, "--dtype", dtype, "--host", "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL
+    )
+    await _listening(process, port)
+    return HttpServer(process, f"http://127.0.0.1:{port}/v1", folder, {})
+
+
+async def _listening(process: Process, port: int) -> None:
+    deadline = time.monotonic() + START
+    while process.child.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            await asyncio.sleep(0.2)
+        else:
+            return
+    process.end()
+    raise process.stopped()
+
+
+def generate(folder: str, dtype: str) -> None:
+    """Answer each line of standard input, JSON of conversations and the most tokens of an answer, by a line."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from alignment.quiet import quiet
+
+    quiet()
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).to(device).eval()
+
+    class Clock:
+        """Told of the prompt, then of each token."""
+
+        def __init__(self) -> None:
+            self.at: list[float] = []
+
+        def put(self, _tokens: Any) -> None:
+            self.at.append(time.perf_counter())
+
+        def end(self) -> None: ...
+
+    for line in sys.stdin:
+        conversations, max_tokens = json.loads(line)
+        began, clock = time.perf_counter(), Clock()
+        batch = tokenizer.apply_chat_template(
+            conversations, add_generation_prompt=True, padding=True, return_dict=True, return_tensors="pt"
+        ).to(device)
+        with torch.inference_mode():
+            out = model.generate(**batch, max_new_tokens=max_tokens, do_sample=False, streamer=clock)
+        seconds = time.perf_counter() - began
+        said = out[:, batch["input_ids"].shape[1] :].tolist()
+        replies = []
+        for tokens, prompt in zip(said, batch["attention_mask"].sum(1).tolist(), strict=True):
+            end = tokenizer.eos_token_id
+            kept = tokens[: tokens.index(end) + 1] if end in tokens else tokens
+            text = tokenizer.decode(kept, skip_special_tokens=True)
+            replies.append(asdict(Reply(clock.at[1] - began, seconds, len(kept), prompt, text)))
+        print(json.dumps(replies), flush=True)
+
+
+if __name__ == "__main__":
+    generate(*sys.argv[1:])
