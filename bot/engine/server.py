@@ -100,7 +100,10 @@ def parameters(artefact: Artefact, wish: Wish, nonce: str) -> Any:
     # Each streaming answer occupies one of these threads; /health and /tokenize must get through beside them.
     params.n_threads_http = wish.parallel + 32
     params.fit_params = False  # our context is what we say, not what is left of the memory
-    params.cache_ram_mib = 0  # no copies of earlier prompts kept in memory
+    # A conversation takes the slot that begins most like it, and with the persona's prompt at the head of all of them
+    # that is another's, even while a slot is free. What loses its slot is kept here and comes back without being
+    # computed again: about 11,000 tokens with the bundled base.
+    params.cache_ram_mib = 256
     params.cache_idle_slots = False
     # The text is rendered and returned exactly as our template and the model have it.
     params.chat_template = engine_template(artefact.template)

@@ -84,6 +84,22 @@ def test_settings_that_a_request_does_not_name_are_off(base_engine):
     assert {name: params[name] for name in neutral} == neutral
 
 
+def test_a_conversation_that_lost_its_slot_to_another_is_not_computed_again(base_engine):
+    line, _ = base_engine
+
+    def known(talk):  # tokens of the prompt that were not computed
+        body = {"messages": talk, "max_tokens": 4, "temperature": 0}
+        found = ask(f"{line['url']}/chat/completions", body)
+        talk.append(found["choices"][0]["message"])
+        return found["usage"]["prompt_tokens_details"]["cached_tokens"], found["usage"]["prompt_tokens"]
+
+    one, other = ([{"role": "user", "content": f"{word} " * 60}] for word in ("sea", "hill"))
+    _, length = known(one)
+    known(other)  # the only slot is taken
+    one.append({"role": "user", "content": "And then?"})
+    assert known(one)[0] >= length
+
+
 @pytest.mark.parametrize("path", ["/slots", "/metrics"])
 def test_nothing_shows_what_others_ask(base_engine, path):
     line, _ = base_engine
