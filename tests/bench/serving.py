@@ -1,6 +1,6 @@
 """How fast does it answer? The embedded engine, `transformers serve`, plain `generate`; a swap; the way to Discord.
 
-    python -m tests.bench.serving                                    # everything; an hour on two cores
+    python -m tests.bench.serving                                    # everything; long on two cores
     python -m tests.bench.serving --parts servers --ways parley --repeats 1 --at_once 1 4 --histories 250 1000
     python -m tests.bench.serving --parts swap discord --out out/serving
     python -m tests.bench.serving --serve_python .venv-serve/bin/python      # where transformers[serving] is
@@ -23,6 +23,7 @@ import asyncio
 import json
 import os
 import shlex
+import signal
 import statistics
 import sys
 import time
@@ -203,7 +204,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--repeats", type=positive, default=3, help="of each way (default: %(default)s)")
     parser.add_argument("--at_once", nargs="+", type=positive, default=[1, 4, 16], help="conversations")
-    parser.add_argument("--in_turn", nargs="*", type=positive, default=[4, 8], help="conversations of 500 tokens")
+    parser.add_argument("--in_turn", nargs="*", type=positive, default=[3, 8], help="conversations of 500 tokens")
     parser.add_argument("--turns", type=positive, default=3, help="of each conversation (default: %(default)s)")
     parser.add_argument("--max_tokens", type=positive, default=48, help="of an answer (default: %(default)s)")
     parser.add_argument("--histories", nargs="*", type=positive, default=[250, 500, 1000, 2000, 3000], help="tokens")
@@ -226,6 +227,7 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     """Read the command line and measure."""
     options = parsed()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server outlives us
     for name in ("PARLEY_ENGINE_URL", "PARLEY_BASE"):  # ours is measured, on the bundled base
         os.environ.pop(name, None)
     if options.out:
