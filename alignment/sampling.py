@@ -45,7 +45,10 @@ class PlainCopy:
     def sample(
         self, prompts: Sequence[Sequence[int]], config: Any, pad: int, stops: Sequence[int]
     ) -> list[list[int]]:
-        """An answer's token ids to each prompt, up to and with its first stop token, or the longest allowed."""
+        """An answer's token ids to each prompt, up to and with its first stop token, or the longest allowed.
+
+        A prompt that stands there several times is read once.
+        """
         longest = max(map(len, prompts))
         ids = torch.full((len(prompts), longest), pad, dtype=torch.long)
         mask = torch.zeros_like(ids)
@@ -53,14 +56,37 @@ class PlainCopy:
             ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
             mask[row, longest - len(prompt) :] = 1
         try:
-            # The Trainer has switched the cache off in the configuration that the copy has from the policy's base.
-            found = self.model.generate(input_ids=ids, attention_mask=mask, generation_config=config, use_cache=True)
+            found = self.model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=config,
+                # The Trainer has switched the cache off in the configuration that the copy has from the base.
+                use_cache=True,
+                past_key_values=self._read(prompts, ids, mask),
+            )
         except RuntimeError as error:
             if "probability tensor" not in str(error):
                 raise
             raise Diverged("The policy's probabilities are no numbers any more: " + DIVERGED) from None
-        answers = []
+        answers: list[list[int]] = []
         for tokens in found[:, longest:].tolist():
             end = next((at + 1 for at, token in enumerate(tokens) if token in stops), len(tokens))
             answers.append(tokens[:end])
         return answers
+
+    def _read(self, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor) -> Any:
+        """The cache of all but each prompt's last token, every different prompt read once; None where all differ."""
+        first = {tuple(prompt): row for row, prompt in reversed([*enumerate(prompts)])}
+        if len(first) == len(prompts) or ids.shape[1] < 2:
+            return None
+        rows = sorted(first.values())
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        cache = self.model(
+            input_ids=ids[rows, :-1],
+            attention_mask=mask[rows, :-1],
+            position_ids=positions[rows, :-1],
+            use_cache=True,
+            logits_to_keep=1,
+        ).past_key_values
+        cache.batch_select_indices(torch.tensor([rows.index(first[tuple(prompt)]) for prompt in prompts]))
+        return cache

@@ -322,6 +322,23 @@ def test_the_copy_samples_with_a_cache_though_the_trainer_switched_it_off(bases,
     assert widths == [3, 1, 1, 1]
 
 
+@pytest.mark.parametrize("family", ["qwen", "gpt2"])
+def test_a_prompt_that_stands_there_several_times_is_read_once(family, bases, monkeypatch):
+    config = LoraConfig(target_modules="all-linear", r=4, fan_in_fan_out=family == "gpt2", task_type="CAUSAL_LM")
+    copy = PlainCopy(get_peft_model(AutoModelForCausalLM.from_pretrained(bases[family]), config), torch.float32)
+    prompts = [[5, 9, 13, 17], [5, 9, 13, 17], [60, 61], [5, 9, 13, 17], [60, 61], [70]]
+    wanted = GenerationConfig(max_new_tokens=6, do_sample=True, pad_token_id=0, eos_token_id=1)
+    read = []
+    embed = copy.model.get_input_embeddings()
+    embed.register_forward_hook(lambda _, inputs, __: read.append(tuple(inputs[0].shape)))
+    torch.manual_seed(0)
+    found = copy.sample(prompts, wanted, 0, [1])
+    assert read[:2] == [(3, 3), (6, 1)]
+    monkeypatch.setattr(copy, "_read", lambda *_: None)
+    torch.manual_seed(0)
+    assert copy.sample(prompts, wanted, 0, [1]) == found
+
+
 def test_layers_that_only_the_critic_adapts_are_the_bases_to_the_policy(bases):
     model = AutoModelForCausalLM.from_pretrained(bases["qwen"])
     config = LoraConfig(target_modules=["q_proj"], init_lora_weights=False, r=4, task_type="CAUSAL_LM")
