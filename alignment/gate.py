@@ -61,7 +61,8 @@ class Verdict:
     """What the gate decided, and the sentences that say why.
 
     `interval` is the win rate's at `level`, None without evidence; `suites` the change on each suite that could be
-    compared; `people` says that nothing measured could decide, so that people must.
+    compared; `people` says that nothing measured could decide, so that people must; `undecided` that nothing speaks
+    against the candidate but that too little speaks for it, so that more comparisons may.
     """
 
     promote: bool
@@ -70,6 +71,7 @@ class Verdict:
     level: float = LEVEL
     suites: tuple[SuiteChange, ...] = ()
     people: bool = False
+    undecided: bool = False
 
 
 def bootstrap(
@@ -163,10 +165,13 @@ def decide(
                 f"{figures}: the lower end is not above one half, so the candidate may be no better. More held-out "
                 "prompts would narrow the interval."
             )
-    refusals += problems
-    refusals += [_fall(change) for change in changes if change.worse]
+    against = problems + [_fall(change) for change in changes if change.worse]
+    refusals += against
     if refusals:
-        return Verdict(False, interval, tuple(refusals), level, tuple(changes), people=win is None)
+        maybe = win is None or (all(map(math.isfinite, (win.mean, win.low, win.high))) and win.high > 0.5)
+        undecided = maybe and not against
+        told = tuple(refusals)
+        return Verdict(False, interval, told, level, tuple(changes), people=win is None, undecided=undecided)
     held = f"On none of {len(changes)} suites did it fall beyond the margin." if changes else "No suite was run."
     return Verdict(True, interval, (good, held), level, tuple(changes))
 

@@ -37,12 +37,13 @@ class Plan:
     eval_prompts: int = 120
     questions: int = 0
     keep_rows: bool = False
+    trial: bool = True
     canaries: int = COUNT
 
     def facts(self) -> dict[str, Any]:
         """What decides the outcome, for the manifest and for telling two plans apart."""
         found = asdict(self)
-        for free in ("questions", "keep_rows"):
+        for free in ("questions", "keep_rows", "trial"):
             del found[free]
         found["recipes"] = {name: file_sha256(path) for name, path in self.recipes.items() if path.is_file()}
         return found
@@ -94,6 +95,11 @@ def parser() -> argparse.ArgumentParser:
         "no such suite)",
     )
     add("--keep_rows", action="store_true", help="keep the rows beside the manifest after the round")
+    add(
+        "--no_trial",
+        action="store_true",
+        help="do not put a candidate that might be better on trial, where people compare both releases' answers",
+    )
     return made
 
 
@@ -130,5 +136,6 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
         eval_prompts=options.eval_prompts,
         questions=options.questions,
         keep_rows=options.keep_rows,
+        trial=not options.no_trial,
         canaries=options.canaries,
     )

@@ -1,4 +1,7 @@
-"""`python -m alignment.promote N`: make a release the champion by hand. Running bots take it over by themselves."""
+"""`python -m alignment.promote N`: make a release the champion by hand, or with `--trial` let people try it first.
+
+Running bots take both over by themselves.
+"""
 
 import argparse
 import asyncio
@@ -15,8 +18,22 @@ def main() -> int:
         description="Make a release the champion. The gate is not asked; running bots take it over by themselves.",
     )
     parser.add_argument("release", type=int, metavar="N", help="the release's number; 0 is the base model")
-    number: int = parser.parse_args().release
+    parser.add_argument(
+        "--trial",
+        action="store_true",
+        help="only put it on trial: the champion serves, and people compare the answers of both",
+    )
+    options = parser.parse_args()
+    number: int = options.release
     releases = Releases(home())
+    if options.trial:
+        releases.put_on_trial(number)
+        print(
+            f"Release {number} is on trial, and release {releases.champion()} goes on serving. When people have "
+            "compared answers of the two, ask the gate:"
+        )
+        print(f"  python -m alignment.evaluate --candidate {number} --limit 0")
+        return 0
     before = releases.champion()
     releases.promote(number)
     if number != BASE_RELEASE:

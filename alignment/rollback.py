@@ -1,4 +1,4 @@
-"""`python -m alignment.rollback`: go back to the champion before this one."""
+"""`python -m alignment.rollback`: go back to the champion before this one, or only end a trial."""
 
 import argparse
 
@@ -9,11 +9,16 @@ from data.releases import Releases
 
 def main() -> int:
     """Move the pointer back by one promotion."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m alignment.rollback",
         description="Go back to the champion before this one. Running bots take it over by themselves.",
-    ).parse_args()
+    )
+    parser.add_argument("--trial", action="store_true", help="only end the trial of a candidate; the champion stays")
     releases = Releases(home())
+    if parser.parse_args().trial:
+        ended = releases.end_trial()
+        print("No release was on trial." if ended is None else f"Release {ended} is not on trial any more.")
+        return 0 if ended is not None else 1
     before = releases.champion()
     number = releases.rollback()
     print(f"The champion is release {number} again; release {before} stays on disk.")

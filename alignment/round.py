@@ -100,6 +100,7 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
             "champion": number,
             "promote": verdict["promote"],
             "people": verdict["people"],
+            "trial": verdict.get("undecided", False) and plan.trial,
             "reasons": list(verdict["reasons"]),
         }
     )
@@ -239,9 +240,14 @@ def conclude(console: Any, plan: Plan, ledger: "Ledger", releases: Releases) -> 
         # From here on it may be rolled back, and a round that was killed does not promote it again.
         ledger.note(promoted=made)
     record(made, str(ledger.entries["base"]), promoted=promote)
+    # Not where the champion is another by now, or where an interrupted round comes back to a trial that was ended.
+    trial = bool(decision.get("trial")) and not promote and now == int(decision["champion"])
+    if trial and "trial" not in ledger.entries:
+        releases.put_on_trial(made)
+        ledger.note(trial=made)
     status = "promoted" if promote else "refused"
     report = write_report(ledger.path, {**ledger.entries, "status": status, "reasons": reasons})
-    _say_outcome(console, made, promote, people=bool(decision["people"]), now=_called(now))
+    _say_outcome(console, made, promote, trial=trial, now=_called(now))
     console.print(f"The report, for a browser: {report}", markup=False, highlight=False, soft_wrap=True)
     if not plan.keep_rows:
         ledger.remove_rows()
@@ -253,15 +259,18 @@ def _called(release: int) -> str:
     return f"release {release}" if release != BASE_RELEASE else "the base model"
 
 
-def _say_outcome(console: Any, made: int, promote: bool, *, people: bool, now: str) -> None:
+def _say_outcome(console: Any, made: int, promote: bool, *, trial: bool, now: str) -> None:
     if promote:
         console.print(f"[bold green]Release {made} is the champion now.[/] Running bots take it over by themselves.")
         return
-    if people:
+    if trial:
         console.print(
-            f"Release {made} is written and stays a candidate; {now} goes on serving. People decide. To let them try "
-            "it, promote it; `python -m alignment.rollback` takes it back:"
+            f"Release {made} is written and on trial: {now} goes on serving, and the bot lets people compare answers "
+            "of the two. When some have, ask the gate again:"
         )
+        console.print(f"  python -m alignment.evaluate --candidate {made} --limit 0")
+        console.print("To end the trial, or to overrule the gate:")
+        console.print("  python -m alignment.rollback --trial")
     else:
         console.print(f"Release {made} is written, and {now} goes on serving. To overrule the gate:")
     console.print(f"  python -m alignment.promote {made}")

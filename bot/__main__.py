@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from data.errors import BadInput, run
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from bot.conversation import Chat
     from bot.engine.client import Engine
     from bot.settings import Settings
+    from bot.trial import Trial
     from data.store import Store
 
 TOKENLESS = (
@@ -66,10 +68,10 @@ async def _terminal(settings: Settings) -> None:
     if interactive:
         screen.line(words.starting, "dim")
 
-    async def talk(store: Store, engine: Engine) -> None:
+    async def talk(store: Store, engine: Engine, trial: Trial) -> None:
         chat = _chat(settings, store, engine)
         try:
-            await Terminal(store, chat, settings, words, Lines(interactive), screen).run()
+            await Terminal(store, chat, settings, words, Lines(interactive), screen, trial).run()
         finally:
             await chat.close()
 
@@ -79,13 +81,13 @@ async def _terminal(settings: Settings) -> None:
 async def _discord(settings: Settings) -> None:
     from bot.discord.client import talk_on_discord
 
-    async def talk(store: Store, engine: Engine) -> None:
-        await talk_on_discord(settings, store, _chat(settings, store, engine))
+    async def talk(store: Store, engine: Engine, trial: Trial) -> None:
+        await talk_on_discord(settings, store, _chat(settings, store, engine), trial)
 
     await _with_store_and_engine(settings, talk)
 
 
-async def _with_store_and_engine(settings: Settings, talk: Callable[[Store, Engine], Awaitable[None]]) -> None:
+async def _with_store_and_engine(settings: Settings, talk: Callable[[Store, Engine, Trial], Awaitable[None]]) -> None:
     """Open what both platforms need, erase what is due, talk, and close everything whatever happens."""
     import asyncio
     from contextlib import AsyncExitStack
@@ -105,12 +107,26 @@ async def _with_store_and_engine(settings: Settings, talk: Callable[[Store, Engi
             base=settings.base,
         )
         stack.push_async_callback(engine.close)
+        trial = _trial(settings)
+        stack.push_async_callback(trial.close)
         purging = asyncio.create_task(purge_daily(store, settings.retention_days))
         try:
-            await talk(store, engine)
+            await talk(store, engine, trial)
         finally:
             purging.cancel()
             await asyncio.gather(purging, return_exceptions=True)
+
+
+def _trial(settings: Settings) -> Trial:
+    from bot.engine.client import open_engine
+    from bot.trial import Trial
+
+    async def start(release: int) -> Engine:
+        return await open_engine(settings.home, release=release, base=settings.base)
+
+    # A server that somebody else runs serves what it serves.
+    own = settings.engine_url is None and not os.environ.get("PARLEY_ENGINE_URL")
+    return Trial(settings.home, start if own else None, share=settings.trial_share, usual=settings.compare_share)
 
 
 def _chat(settings: Settings, store: Store, engine: Engine) -> Chat:

@@ -68,15 +68,15 @@ class Chat:
         self._tickets = itertools.count()
         self._running: set[Answer] = set()
 
-    def answer(self, ask: Ask) -> Answer:
-        """Begin to answer, or to wait for one's turn."""
+    def answer(self, ask: Ask, *, engine: Engine | None = None) -> Answer:
+        """Begin to answer, or to wait for one's turn; by another engine than the usual one where that is given."""
         answer = Answer()
         self._running.add(answer)
-        answer.task = asyncio.create_task(self._run(ask, answer))
+        answer.task = asyncio.create_task(self._run(ask, answer, engine or self.engine))
         answer.task.add_done_callback(lambda _: self._running.discard(answer))
         return answer
 
-    def again(self, ask: Ask, generation: StoredGeneration) -> Answer:
+    def again(self, ask: Ask, generation: StoredGeneration, *, engine: Engine | None = None) -> Answer:
         """Answer the question of an earlier answer once more: the same context, a new seed, a sibling of it."""
 
         async def question() -> StoredMessage:
@@ -85,7 +85,7 @@ class Chat:
                 raise Unanswerable(ask.texts.question_gone)
             return path[-1]
 
-        return self.answer(replace(ask, question=question))
+        return self.answer(replace(ask, question=question), engine=engine)
 
     async def close(self) -> None:
         """Stop every answer and wait until what was said is recorded."""
@@ -95,11 +95,11 @@ class Chat:
         for answer in running:
             await answer.wait()
 
-    async def _run(self, ask: Ask, answer: Answer) -> None:
+    async def _run(self, ask: Ask, answer: Answer, engine: Engine) -> None:
         ticket = next(self._tickets)
         end: Event = Failed(ask.texts.internal_error)
         try:
-            end = await self._in_turn(ask, answer, ticket)
+            end = await self._in_turn(ask, answer, ticket, engine)
         except (EngineError, Unanswerable) as error:
             end = Failed(str(error))
         except Exception:
@@ -110,7 +110,7 @@ class Chat:
             self._turns.pop(ticket, None)
             answer.tell(end)
 
-    async def _in_turn(self, ask: Ask, answer: Answer, ticket: int) -> Event:
+    async def _in_turn(self, ask: Ask, answer: Answer, ticket: int, engine: Engine) -> Event:
         place = self._lanes.enter(ticket, Lane(ask.person, ask.channel))
         if place is Full.PERSON:
             return Failed(ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_lane))
@@ -124,13 +124,13 @@ class Chat:
         if answer.stopped.is_set():
             return Failed(ask.texts.stopped_early)
         answer.tell(Started())
-        return await self._generate(ask, answer, await ask.question())
+        return await self._generate(ask, answer, await ask.question(), engine)
 
-    async def _generate(self, ask: Ask, answer: Answer, question: StoredMessage) -> Event:
+    async def _generate(self, ask: Ask, answer: Answer, question: StoredMessage, engine: Engine) -> Event:
         turns = history.shown(await self.store.path(question.message))
         if not turns or turns[-1].message != question.message:
             raise Unanswerable(ask.texts.question_gone)
-        async with self.engine.session() as session:
+        async with engine.session() as session:
             prompt, room = await self._fit(ask, session, turns)
             sampling = replace(self.sampling, seed=self._seed(), max_tokens=room)
             said = await self._stream(answer, session, prompt, sampling)

@@ -125,6 +125,17 @@ def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:
     return first.rendered_sha256 == second.rendered_sha256
 
 
+def which_was_which(texts: Texts, first: StoredGeneration | None, second: StoredGeneration | None) -> str:
+    """Whose two compared answers were, told to who has said which is better."""
+    one, other = (
+        texts.of_release.format(release=answer.release) if answer and answer.release else texts.the_base
+        for answer in (first, second)
+    )
+    if one == other:
+        return texts.of_one_release.format(first=one)
+    return texts.which_was_which.format(first=one, second=other)
+
+
 def sentence(texts: Texts, outcome: Outcome, kind: str, value: str | None = None) -> str:
     """What to tell the person about what became of their rating; `kind` and `value` as the store calls them."""
     if outcome is Outcome.STORED:

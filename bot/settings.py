@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     operators: Annotated[tuple[int, ...], NoDecode] = ()
     retention_days: int = Field(default=30, ge=1, le=3650)
 
+    # Of the turns on Discord, so many show two answers to compare: while a candidate is on trial, and while none is.
+    trial_share: float = Field(default=0.25, ge=0, le=1)
+    compare_share: float = Field(default=0, ge=0, le=1)
+
     persona: str = "assistant"
     language: str = "en"
 

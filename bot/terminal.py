@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued
 from bot.conversation import Chat
-from bot.ratings import Outcome, Ratings, comparable, sentence
+from bot.ratings import Outcome, Ratings, comparable, sentence, which_was_which
+from bot.trial import Trial
 from data.consent import CONSENT_VERSION
 from data.errors import BadInput
 from data.personas import PERSONAS, Persona, persona
@@ -65,12 +66,20 @@ class Terminal:
     """One chat of one person at one terminal."""
 
     def __init__(
-        self, store: Store, chat: Chat, settings: Settings, texts: Texts, lines: Lines, screen: Screen
+        self,
+        store: Store,
+        chat: Chat,
+        settings: Settings,
+        texts: Texts,
+        lines: Lines,
+        screen: Screen,
+        trial: Trial | None = None,
     ) -> None:
         self.store = store
         self.chat = chat
         self.ratings = Ratings(store)
         self.settings = settings
+        self.trial = trial or Trial(settings.home, None)
         self.texts = texts
         self.lines = lines
         self.screen = screen
@@ -88,6 +97,7 @@ class Terminal:
     async def run(self) -> None:
         """Chat until /quit or the end of the input. Every answer that was begun is finished and recorded."""
         self.lines.start()
+        self.trial.look()  # so that a candidate is ready when it is asked for
         self.person = await self.store.person(PLATFORM, _user())
         async with self.chat.engine.session() as session:
             self._serving(session.release)
@@ -153,7 +163,9 @@ class Terminal:
         async def asked_before() -> StoredMessage:
             raise AssertionError("again() asks the same question")
 
-        second = await self._show(self.chat.again(self._ask(asked_before), first))
+        async with self.trial.engine(first.release) as candidate:  # while one is on trial, the other answer is its
+            # Whose it is would speak for it or against it, so that is told afterwards.
+            second = await self._show(self.chat.again(self._ask(asked_before), first, engine=candidate), blind=True)
         if second is None:
             return
         self.parent, self.last = second.message, second
@@ -178,6 +190,8 @@ class Terminal:
                 self.person, first.generation, second.generation, verdict, platform=PLATFORM, source_id=source
             ),
         )
+        if first.release != second.release:
+            self._say(which_was_which(self.texts, first, second))
 
     def _ask(self, question: Callable[[], Awaitable[StoredMessage]]) -> Ask:
         return Ask(
@@ -189,7 +203,7 @@ class Terminal:
             texts=self.texts,
         )
 
-    async def _show(self, answer: Answer) -> StoredGeneration | None:
+    async def _show(self, answer: Answer, *, blind: bool = False) -> StoredGeneration | None:
         """Write an answer as it comes, stop it when asked to, and return it as it was recorded."""
         stopper = asyncio.create_task(self._stop_when_asked(answer))
         try:
@@ -203,7 +217,8 @@ class Terminal:
                         self.screen.end()
                         if note:
                             self._say(note)
-                        self._serving(generation.release)
+                        if not blind:
+                            self._serving(generation.release)
                         return generation
                     case Failed(why):
                         self._say(why, "red")

@@ -78,6 +78,15 @@ class Texts:
 
     # discord
     mention_only: str
+    two_answers: str
+    two_coming: str
+    no_two_answers: str
+    tie: str
+    both_bad: str
+    which_was_which: str
+    of_one_release: str
+    the_base: str
+    of_release: str
 
 
 EN = Texts(
@@ -171,6 +180,15 @@ EN = Texts(
     ask_consent="Agree? [y/N] ",
     goodbye="Goodbye.",
     mention_only="Hello! Write your question in the same message, and I will answer it.",
+    two_answers="Two answers this time. Which one is better? Anyone may say.",
+    two_coming="Two answers are on their way, for you to compare …",
+    no_two_answers="There was no other whole answer to compare this one with.",
+    tie="Equally good",
+    both_bad="Both bad",
+    which_was_which="A was {first}, B {second}.",
+    of_one_release="Both were of {first}.",
+    the_base="the base model",
+    of_release="release {release}",
 )
 
 ZH = Texts(
@@ -253,6 +271,15 @@ ZH = Texts(
     ask_consent="同意吗？[y/N] ",
     goodbye="再见。",
     mention_only="你好！请把问题写在同一条消息里，我就会回答。",
+    two_answers="这次有两个回答。哪一个更好？谁都可以说。",
+    two_coming="两个回答马上就来，请你比较……",
+    no_two_answers="没有另一个完整的回答可以和它比较。",
+    tie="一样好",
+    both_bad="都不好",
+    which_was_which="A 来自{first}，B 来自{second}。",
+    of_one_release="两个都来自{first}。",
+    the_base="基础模型",
+    of_release="第 {release} 号版本",
 )
 
 

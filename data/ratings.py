@@ -65,3 +65,25 @@ async def vote_now(session: AsyncSession, generation: int, rater: int) -> str | 
     )
     newest = (await session.execute(query)).first()
     return newest.value if newest is not None and newest.kind == "vote" else None
+
+
+async def preferred_message(session: AsyncSession, message: int, rater: int) -> int | None:
+    """Of two answers that a rater compared, one of them this message: the message of the better; None without one."""
+    table, answer = schema.Rating, schema.Generation
+    mine = select(answer.id).where(answer.message_id == message).scalar_subquery()
+    query = (
+        select(table)
+        .where(
+            table.rater_id == rater,
+            table.kind == "comparison",
+            (table.generation_id == mine) | (table.other_id == mine),
+        )
+        .order_by(table.id.desc())
+        .limit(1)
+    )
+    said = await session.scalar(query)
+    if said is None or said.value not in ("a", "b"):
+        return None
+    better = said.generation_id if said.value == "a" else said.other_id
+    found: int | None = await session.scalar(select(answer.message_id).where(answer.id == better))
+    return found

@@ -1,4 +1,4 @@
-"""The numbered releases, and the pointer to the one that serves."""
+"""The numbered releases, and the pointers to the one that serves and to the one on trial."""
 
 import json
 import os
@@ -48,6 +48,7 @@ class Releases:
     def __init__(self, home: Path) -> None:
         self.folder = home / "releases"
         self.champion_path = self.folder / "champion"
+        self.candidate_path = self.folder / "candidate"
 
     def all(self) -> list[Release]:
         """Every complete release, oldest first."""
@@ -76,6 +77,34 @@ class Releases:
                 "else. Write it anew, or remove the file to serve the base model."
             )
         return int(raw)
+
+    def candidate(self) -> int | None:
+        """The number of the release on trial, whose answers people compare with the champion's; None without one."""
+        try:
+            raw = self.candidate_path.read_bytes().strip()
+        except FileNotFoundError:
+            return None
+        if not raw.isdigit():
+            raise BadInput(
+                f"{self.candidate_path} should hold the number of the release on trial, alone, and holds something "
+                "else. Write it anew, or remove the file to end the trial."
+            )
+        return int(raw) if int(raw) != self.champion() else None
+
+    def put_on_trial(self, number: int) -> None:
+        """Let people compare a release's answers with the champion's, until another serves or the trial is ended."""
+        if number == self.champion():
+            raise BadInput(f"Release {number} serves already, so there is nothing to compare it with.")
+        if number != BASE_RELEASE:
+            self.get(number)
+        with FileLock(private_dir(self.folder) / ".lock"):
+            write_atomic(self.candidate_path, f"{number}\n")
+
+    def end_trial(self) -> int | None:
+        """End the trial; returns the number of the release that was on trial, None without one."""
+        number = self.candidate()
+        self.candidate_path.unlink(missing_ok=True)
+        return number
 
     def create(self, build: Callable[[Path], dict[str, Any]]) -> Release:
         """Build a release in a temporary folder and rename it into place under the next number.
@@ -137,6 +166,8 @@ class Releases:
     def _point(self, number: int, history: list[int]) -> None:
         write_atomic(self.folder / "history", "".join(f"{entry}\n" for entry in history))
         write_atomic(self.champion_path, f"{number}\n")
+        # What was on trial was compared with the champion before this one.
+        self.candidate_path.unlink(missing_ok=True)
 
     def _read(self, number: int) -> Release:
         path = self.folder / f"{number:04d}"

@@ -13,9 +13,9 @@ from data.database import NAME, Database
 from data.errors import BadInput
 from data.generations import add_generation, find_generation
 from data.home import installation_key, keyed_hash
-from data.messages import add_message, message_at, messages_down_to, place_message
+from data.messages import add_message, message_at, messages_down_to, newest_versions, place_message
 from data.migrations import remove_backups
-from data.ratings import add_rating, check_rating, vote_now
+from data.ratings import add_rating, check_rating, preferred_message, vote_now
 from data.stored import RATING_VALUES, NewGeneration, NewRating, StoredGeneration, StoredMessage
 
 __all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "Store", "StoredGeneration", "StoredMessage"]
@@ -186,6 +186,13 @@ class Store:
         """What this rater's vote on an answer is now: up, down, or None when there is none or it was taken back."""
         async with self.database.read() as session:
             return await vote_now(session, generation, rater)
+
+    async def preferred(self, message: int, rater: int) -> StoredMessage | None:
+        """The answer that this rater preferred when they compared this one with another; None when they did not."""
+        async with self.database.read() as session:
+            better = await preferred_message(session, message, rater)
+            found = await newest_versions(session, [better]) if better is not None else []
+            return found[0] if found else None
 
     # -- forgetting -----------------------------------------------------------------------------------------------
 

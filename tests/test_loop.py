@@ -108,6 +108,7 @@ def test_the_loop_closes_after_a_kill(house: Path, tmp_path: Path) -> None:
     assert [suite["name"] for suite in manifest["evaluation"]["suites"]] == ["forgetting"]
     assert (house / "rounds" / "0001" / "report.html").is_file()
     assert Releases(house).champion() == 0
+    assert Releases(house).candidate() == 1
     assert [path for path in (house / "rounds").rglob("*.jsonl") if path.name != "metrics.jsonl"] == []
 
     (release,) = Releases(house).all()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 
 from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued, Started
 from bot.conversation import Chat
+from bot.discord.compare import Both, show_two
 from bot.discord.draft import NOBODY, Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
 from bot.discord.render import LIMIT, Part, parts, readable
@@ -19,6 +20,7 @@ from data.personas import persona
 
 if TYPE_CHECKING:
     from bot.settings import Settings
+    from bot.trial import Trial
     from data.store import Store, StoredGeneration, StoredMessage
 
 log = logging.getLogger(__name__)
@@ -30,17 +32,20 @@ DIRECT_HISTORY = 20
 class Talk:
     """Everything that is said between people and the bot on Discord."""
 
-    def __init__(self, client: discord.Client, settings: Settings, store: Store, chat: Chat, pace: Pace) -> None:
+    def __init__(
+        self, client: discord.Client, settings: Settings, store: Store, chat: Chat, pace: Pace, trial: Trial
+    ) -> None:
         self.client = client
         self.settings = settings
         self.store = store
         self.chat = chat
         self.pace = pace
+        self.trial = trial
         self.ratings = Ratings(store)
         self.may_train = bool(settings.discord_training_permission)
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
-        self._running: dict[str, Answer] = {}
-        self._growing: dict[int, Answer] = {}  # by the bot's messages that show them
+        self.running: dict[str, Answer | Both] = {}
+        self.growing: dict[int, Answer | Both] = {}  # by the bot's messages that show them
 
     @property
     def me(self) -> int:
@@ -74,7 +79,8 @@ class Talk:
             question=lambda: self._question(message),
             texts=words,
         )
-        failed = await self.show(
+        show = self.show_two if self.trial.due() else self.show
+        failed = await show(
             ask,
             key=str(message.id),
             asker=message.author.id,
@@ -111,7 +117,7 @@ class Talk:
         """What a message follows: the message it replies to, or in a direct conversation the bot's last answer."""
         reference = message.reference
         if reference is not None and reference.message_id is not None:
-            if growing := self._growing.get(reference.message_id):
+            if growing := self.growing.get(reference.message_id):
                 await growing.wait()
             found = await self.store.message(PLATFORM, str(reference.message_id))
             if found is not None:
@@ -123,7 +129,9 @@ class Talk:
             if earlier.author.id == self.me:
                 found = await self.store.message(PLATFORM, str(earlier.id))
                 if found is not None:
-                    return found
+                    # Where two answers were compared, it goes on from the one that the person preferred.
+                    rater = await self.store.person(PLATFORM, str(message.author.id))
+                    return await self.store.preferred(found.message, rater) or found
         return None
 
     # -- answers
@@ -146,7 +154,7 @@ class Talk:
         stored: StoredGeneration | None = None
         ask = replace(ask, shown=lambda: [str(message) for message in sent])
         answer = self.chat.again(ask, again) if again else self.chat.answer(ask)
-        self._running[key] = answer
+        self.running[key] = answer
 
         def buttons(name: str) -> discord.ui.View | None:
             if name == "stop":
@@ -155,7 +163,7 @@ class Talk:
 
         async def on_sent(message: int) -> None:
             sent.append(message)
-            self._growing[message] = answer
+            self.growing[message] = answer
             if stored:
                 await self.store.set_platform_id(stored.message, str(message))
 
@@ -182,14 +190,18 @@ class Talk:
                             return sentence
                         await draft.finish([Part(sentence)])
         finally:
-            self._running.pop(key, None)
+            self.running.pop(key, None)
             for message in sent:
-                self._growing.pop(message, None)
+                self.growing.pop(message, None)
         return None
+
+    async def show_two(self, ask: Ask, **more: Any) -> str | None:
+        """Two answers to one question, to be compared; see `bot.discord.compare.show_two`."""
+        return await show_two(self, ask, **more)
 
     def stop(self, key: str) -> bool:
         """Stop a running answer; False when none runs under this key."""
-        answer = self._running.get(key)
+        answer = self.running.get(key)
         if answer is not None:
             answer.stop()
         return answer is not None
@@ -214,7 +226,7 @@ class Talk:
 
     async def deleted(self, message: int) -> None:
         """Forget the text of a message that was deleted; an answer to it that still runs is stopped first."""
-        answer = self._running.get(str(message))
+        answer = self.running.get(str(message))
         if answer is not None:
             answer.stop()
             await answer.wait()

@@ -19,6 +19,7 @@ from bot.discord.chat import Talk
 from bot.discord.commands import add_commands
 from bot.discord.draft import NOBODY, SECONDS_PER_EDIT, Pace
 from bot.discord.feedback import Press
+from bot.trial import Trial
 from data.errors import BadInput
 
 if TYPE_CHECKING:
@@ -42,7 +43,13 @@ class Bot(discord.Client):
     """Parley on Discord."""
 
     def __init__(
-        self, settings: Settings, store: Store, chat: Chat, *, seconds_per_edit: float = SECONDS_PER_EDIT
+        self,
+        settings: Settings,
+        store: Store,
+        chat: Chat,
+        trial: Trial | None = None,
+        *,
+        seconds_per_edit: float = SECONDS_PER_EDIT,
     ) -> None:
         super().__init__(
             intents=intents(),
@@ -50,7 +57,8 @@ class Bot(discord.Client):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
-        self.talk = Talk(self, settings, store, chat, Pace(seconds_per_edit))
+        trial = trial or Trial(settings.home, None, usual=settings.compare_share)
+        self.talk = Talk(self, settings, store, chat, Pace(seconds_per_edit), trial)
         self.tree: app_commands.CommandTree[Bot] = app_commands.CommandTree(self)
         add_commands(self, self.tree)
         self._answering: set[asyncio.Task[None]] = set()
@@ -100,14 +108,14 @@ class Bot(discord.Client):
         await super().close()
 
 
-async def talk_on_discord(settings: Settings, store: Store, chat: Chat) -> None:
+async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: Trial | None = None) -> None:
     """Log in and talk until the process is told to end. Raises BadInput when Discord lets nobody in."""
     assert settings.discord_token is not None
     if settings.discord_api:
         Route.BASE = settings.discord_api
     if settings.discord_gateway:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway)
-    bot = Bot(settings, store, chat)
+    bot = Bot(settings, store, chat, trial)
     ending: set[asyncio.Task[None]] = set()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

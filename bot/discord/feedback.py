@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import discord
 
 from bot.answers import Ask
-from bot.ratings import Outcome, sentence
+from bot.ratings import Outcome, sentence, which_was_which
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
 from data.personas import persona
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 
 PLATFORM = "discord"
 # Characters as labels, not as Discord's emoji: they need nothing to be there.
-_LABELS = {"up": "👍", "down": "👎", "again": "↻", "stop": "⏹"}
+_LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "stop": "⏹"}
+_VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
 
 
 class Press(
@@ -77,7 +79,13 @@ def view(*items: Press) -> discord.ui.View:
 
 def rate_buttons(generation: int) -> discord.ui.View:
     """What stands below a finished answer."""
-    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "again")))
+    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "again", "two")))
+
+
+def verdict_buttons(first: int, second: int, words: Texts) -> discord.ui.View:
+    """What stands below two answers that are to be compared, the one shown first named first."""
+    names = {"a": "A", "b": "B", "tie": words.tie, "bad": words.both_bad}
+    return view(*(Press(deed, f"{first}:{second}", name) for deed, name in names.items()))
 
 
 def stop_button(key: str, asker: int) -> discord.ui.View:
@@ -95,6 +103,9 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
         case ("yes", [generation, value, source]):
             await _consent(talk, interaction, True, words)
             await _vote(talk, interaction, int(generation), value, source, words)
+        case ("yes", [first, second, value, source]):
+            await _consent(talk, interaction, True, words)
+            await _compare(talk, interaction, (int(first), int(second)), value, source, words)
         case ("no", _):
             await _consent(talk, interaction, False, words)
         case ("back", [generation]):
@@ -103,8 +114,10 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
                 rater, int(generation), platform=PLATFORM, source_id=f"{PLATFORM}:{interaction.id}"
             )
             await interaction.edit_original_response(content=sentence(words, outcome, "retraction"), view=None)
-        case ("again", [generation]):
-            await _again(talk, interaction, int(generation), words)
+        case ("again" | "two", [generation]):
+            await _again(talk, interaction, int(generation), words, two=deed == "two")
+        case ("a" | "b" | "tie" | "bad", [first, second]):
+            await _compare(talk, interaction, (int(first), int(second)), deed, str(interaction.id), words)
         case ("stop", [key, asker]):
             if str(interaction.user.id) != asker:
                 await _tell(interaction, words.not_yours)
@@ -119,13 +132,36 @@ async def _vote(
     rater = await talk.store.person(PLATFORM, str(interaction.user.id))
     outcome = await talk.ratings.vote(rater, generation, value, platform=PLATFORM, source_id=f"{PLATFORM}:{source}")
     if outcome is Outcome.CONSENT_MISSING:
-        question = words.consent_question if talk.may_train else words.consent_question_held
-        buttons = view(Press("yes", f"{generation}:{value}:{source}", words.yes), Press("no", "", words.no))
-        await _tell(interaction, question.format(days=talk.settings.retention_days), buttons)
+        await _ask_consent(talk, interaction, f"{generation}:{value}:{source}", words)
         return
     buttons = view(Press("back", str(generation), words.take_back))
     told = sentence(words, outcome, "vote", value)
     await _tell(interaction, told, buttons if outcome is Outcome.STORED else None)
+
+
+async def _compare(
+    talk: Talk, interaction: discord.Interaction, pair: tuple[int, int], deed: str, source: str, words: Texts
+) -> None:
+    """Store which of two answers is better, or ask for consent first; then tell which release was which."""
+    rater = await talk.store.person(PLATFORM, str(interaction.user.id))
+    outcome = await talk.ratings.compare(
+        rater, *pair, _VERDICTS[deed], platform=PLATFORM, source_id=f"{PLATFORM}:{source}"
+    )
+    if outcome is Outcome.CONSENT_MISSING:
+        await _ask_consent(talk, interaction, f"{pair[0]}:{pair[1]}:{deed}:{source}", words)
+        return
+    told = sentence(words, outcome, "comparison")
+    if outcome in (Outcome.STORED, Outcome.ALREADY):
+        answers = [await talk.store.generation(number) for number in pair]
+        told = f"{told} {which_was_which(words, *answers)}"
+    await _tell(interaction, told)
+
+
+async def _ask_consent(talk: Talk, interaction: discord.Interaction, rest: str, words: Texts) -> None:
+    """Ask before the first rating is kept; the button remembers what was pressed."""
+    question = words.consent_question if talk.may_train else words.consent_question_held
+    buttons = view(Press("yes", rest, words.yes), Press("no", "", words.no))
+    await _tell(interaction, question.format(days=talk.settings.retention_days), buttons)
 
 
 async def _consent(talk: Talk, interaction: discord.Interaction, granted: bool, words: Texts) -> None:
@@ -142,8 +178,8 @@ def consent_words(talk: Talk, granted: bool, words: Texts) -> str:
     return given if granted else words.consent_refused
 
 
-async def _again(talk: Talk, interaction: discord.Interaction, number: int, words: Texts) -> None:
-    """Another answer to the same question, as a message of its own with its own buttons."""
+async def _again(talk: Talk, interaction: discord.Interaction, number: int, words: Texts, *, two: bool) -> None:
+    """Another answer to the same question: as a message of its own with its own buttons, or beside the first."""
     generation = await talk.store.generation(number)
     channel, message = interaction.channel, interaction.message
     if generation is None or channel is None or message is None:
@@ -161,9 +197,8 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
         question=asked_before,
         texts=words,
     )
-    failed = await talk.show(
-        ask,
-        again=generation,
+    show = partial(talk.show_two, ask, first=generation) if two else partial(talk.show, ask, again=generation)
+    failed = await show(
         key=str(interaction.id),
         asker=interaction.user.id,
         channel=cast("discord.abc.MessageableChannel", channel),

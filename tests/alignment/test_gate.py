@@ -136,3 +136,15 @@ def test_an_equal_model_is_seldom_promoted_and_a_better_one_mostly() -> None:
     assert better > 0.7
     assert sum(suite_refusals(30, draw)) <= 4
     assert sum(suite_refusals(8, draw, fall="forgetting", margins=4)) == 8
+
+
+def test_only_what_nothing_speaks_against_is_undecided():
+    maybe, worse = Interval(0.55, 0.45, 0.65), Interval(0.4, 0.3, 0.49)
+    assert decide(maybe, "people", [], prompts=120).undecided
+    assert decide(None, "nobody", []).undecided
+    assert decide(Interval(0.9, 0.8, 1.0), "people", [], prompts=3).undecided
+    assert not decide(BETTER, "people", []).undecided  # it is promoted
+    assert not decide(worse, "people", [], prompts=120).undecided
+    assert not decide(maybe, "people", [suite([-0.3] * 20)], prompts=120).undecided
+    assert not decide(Interval(math.nan, 0.9, 1.0), "people", []).undecided
+    assert not decide(None, "nobody", [suite([math.nan])]).undecided

@@ -165,14 +165,28 @@ def test_what_is_no_better_or_fell_stays_a_release_and_the_champion_serves_on(
     played.measured = evaluation(wins=58, losses=2, fall=0.2)
     assert played.round() == 1
     assert "On the suite Refusal" in played.manifest(2)["reason"]
+    assert Releases(played.home).candidate() == 1  # what fell is not tried on people
+
+
+def test_what_might_be_better_goes_on_trial_unless_nobody_wants_that(played: Played) -> None:
+    played.measured = evaluation(wins=31, losses=29)
+    assert played.round("--no_trial") == 1
+    assert Releases(played.home).candidate() is None
+    played.found = collected({"demonstration": 7})
+    assert played.round() == 1
+    assert Releases(played.home).candidate() == 2
+    played.found = collected({"demonstration": 8})
+    played.measured = evaluation(wins=2, losses=58)  # worse: people are spared that
+    assert played.round() == 1
+    assert Releases(played.home).candidate() == 2
 
 
 def test_without_evidence_people_decide_and_are_told_how(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
     played.measured = evaluation(counts=False)
     assert played.round() == 1
     said = " ".join(capsys.readouterr().out.split())
-    assert "stays a candidate" in said
-    assert "python -m alignment.rollback" in said
+    assert "on trial" in said
+    assert "python -m alignment.rollback --trial" in said
     assert "python -m alignment.promote 1" in said
     assert played.manifest()["decision"]["people"] is True
     assert "By pairs the candidate wins some" in played.manifest()["reason"]

@@ -1,121 +1,19 @@
 """The bot on Discord as its people use it, played by simcord, with a real store and a fake engine."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import discord
 import pytest
 import simcord
-from simcord.builders import ChannelHandle
-from simcord.env import Env
-from sqlalchemy import select
 
-from bot.conversation import Chat, Limits
-from bot.discord.client import Bot, intents, talk_on_discord
-from bot.engine.client import Engine, open_engine
+from bot.conversation import Chat
+from bot.discord.client import intents, talk_on_discord
 from bot.settings import Settings
 from bot.texts import EN, ZH
 from data import schema
 from data.errors import BadInput
-from data.store import Store
+from tests.bot.discord_world import World, eventually, labels
 from tests.data.talk import shown_as
-from tests.fakes.engine import FakeEngine
-
-
-class World:
-    """A server with a channel, people, and the bot in it."""
-
-    env: Env
-    channel: ChannelHandle
-
-    def __init__(self, store: Store, fake: FakeEngine, engine: Engine) -> None:
-        self.store = store
-        self.fake = fake
-        self.engine = engine
-
-    def bot(self, *, limits: Limits | None = None, seconds_per_edit: float = 0, **settings: Any) -> Bot:
-        chosen = Settings(_env_file=None, **settings)
-        chat = Chat(self.store, self.engine, limits=limits)
-        return Bot(chosen, self.store, chat, seconds_per_edit=seconds_per_edit)
-
-    async def begin(self, env: Env) -> None:
-        self.env = env
-        guild = env.create_guild()
-        self.channel = guild.create_text_channel("general")
-        self.ada = guild.add_member(env.create_user("ada"))
-        self.bea = guild.add_member(env.create_user("bea"))
-
-    @property
-    def me(self) -> str:
-        assert self.env.bot.user is not None
-        return self.env.bot.user.mention
-
-    async def ask(self, text: str, **more: Any) -> discord.Message:
-        await self.ada.send(self.channel, f"{self.me} {text}", **more)
-        return self.last()
-
-    def last(self, channel: ChannelHandle | None = None) -> discord.Message:
-        message = (channel or self.channel).last_message
-        assert message is not None
-        return message
-
-    async def rows(self, table: type[schema.Base]) -> list[Any]:
-        async with self.store.database.read() as session:
-            return list((await session.scalars(select(table).order_by(table.id))).all())  # type: ignore[attr-defined]
-
-    async def agree(self, user_id: int) -> None:
-        await self.store.set_consent(await self.store.person("discord", str(user_id)), True, "v")
-
-    def say_without_waiting(self, text: str) -> None:
-        """A question of Ada's whose answer still runs when this returns; simcord's people wait for the bot."""
-        self.env.backend.create_message(self.channel.id, self.ada.id, f"{self.me} {text}")
-
-    def contents(self) -> list[str]:
-        return [message.content for message in self.channel.history()]
-
-    def sent(self, number: int = -1) -> list[str]:
-        return [m["content"] for m in self.fake.requests[number]["messages"][1:]]
-
-
-@pytest.fixture
-async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.delenv("DISCORD_TOKEN", raising=False)
-    store = await Store.open(tmp_path)
-    async with FakeEngine() as fake:
-        engine = await open_engine(tmp_path, url=fake.url)
-        yield World(store, fake, engine)
-        await engine.close()
-    await store.close()
-
-
-@pytest.fixture
-async def env(world: World) -> AsyncIterator[Env]:
-    """Discord, with a bot in it that has no permission to train."""
-    # Not simcord.run: it wants to be left in the context in which it was entered, and a fixture has two.
-    env = Env(world.bot(), approved_intents=discord.Intents.default(), settle_timeout=3.0)
-    await env.start()
-    yield env
-    await env.shutdown()
-    env.raise_errors()
-
-
-@pytest.fixture
-async def talk(world: World, env: Env) -> World:
-    """The world with people in it."""
-    await world.begin(env)
-    return world
-
-
-def labels(message: discord.Message) -> list[str | None]:
-    return [child.label for row in message.components for child in row.children]
-
-
-async def eventually(condition: Any) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 def test_no_privileged_intent_is_asked_for():
@@ -131,7 +29,7 @@ async def test_a_mention_is_answered_with_a_streamed_reply(talk: World):
     answer = await talk.ask("What is the capital of France?")
     assert answer.content == "The capital is Paris."
     assert answer.reference is not None
-    assert labels(answer) == ["👍", "👎", "↻"]
+    assert labels(answer) == ["👍", "👎", "↻", "⚖️"]
     assert talk.sent() == ["What is the capital of France?"]
     assert len(talk.channel.history()) == 2
     edits = [r for r in talk.env.http_requests if r.method == "PATCH"]
@@ -202,7 +100,7 @@ async def test_edits_keep_their_pace_and_the_last_text_always_arrives(world: Wor
         await world.begin(env)
         answer = await world.ask("count")
         assert answer.content == "".join(pieces).strip()
-        assert labels(answer) == ["👍", "👎", "↻"]
+        assert labels(answer) == ["👍", "👎", "↻", "⚖️"]
         edits = [
             str(r.json["content"]) for r in env.http_requests if r.method == "PATCH" and isinstance(r.json, dict)
         ]
@@ -261,7 +159,7 @@ async def test_a_failing_edit_is_made_good_at_the_end(talk: World):
     talk.fake.answer("one ", "two ", "three", delay=0.05)
     answer = await talk.ask("count")
     assert answer.content == "one two three"
-    assert labels(answer) == ["👍", "👎", "↻"]
+    assert labels(answer) == ["👍", "👎", "↻", "⚖️"]
 
 
 async def test_a_second_question_waits_and_says_so(talk: World):
@@ -367,7 +265,7 @@ async def test_another_answer_is_a_sibling_with_buttons_of_its_own(talk: World):
     await talk.ada.click(first, label="↻")
     second = talk.last()
     assert second.content == "another one"
-    assert labels(second) == ["👍", "👎", "↻"]
+    assert labels(second) == ["👍", "👎", "↻", "⚖️"]
     generations = [await shown_as(talk.store, "discord", str(message.id)) for message in (first, second)]
     assert generations[0] is not None
     assert generations[1] is not None
@@ -401,7 +299,7 @@ async def test_only_the_asker_stops_an_answer_and_what_was_said_stays(talk: Worl
     await talk.ada.click(message, label="⏹")
     final = talk.last()
     assert final.content == f"half\n-# {EN.stopped}"
-    assert labels(final) == ["👍", "👎", "↻"]
+    assert labels(final) == ["👍", "👎", "↻", "⚖️"]
     (generation,) = await talk.rows(schema.Generation)
     assert generation.finish_reason == "stopped"
 

@@ -208,3 +208,27 @@ for turn in range(60):
     assert len(seen) > 1
     assert seen <= {0, 1, 2, 3}
     assert sorted(path.name for path in releases.folder.glob(".*")) == [".lock"]
+
+
+def test_a_trial_lasts_until_another_release_serves_or_it_is_ended(releases: Releases) -> None:
+    releases.create(build)
+    releases.create(build)
+    assert releases.candidate() is None
+    releases.put_on_trial(2)
+    assert releases.candidate() == 2
+    with pytest.raises(BadInput, match="There is no release 7"):
+        releases.put_on_trial(7)
+    with pytest.raises(BadInput, match="serves already"):
+        releases.put_on_trial(0)
+    assert releases.candidate() == 2
+    releases.promote(1)  # it was compared with another champion
+    assert releases.candidate() is None
+    releases.put_on_trial(2)
+    assert releases.end_trial() == 2
+    assert releases.end_trial() is None
+    releases.put_on_trial(2)
+    releases.rollback()
+    assert releases.candidate() is None
+    releases.candidate_path.write_text("two")
+    with pytest.raises(BadInput, match="release on trial"):
+        releases.candidate()

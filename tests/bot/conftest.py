@@ -1,0 +1,49 @@
+"""Discord as `tests.bot.discord_world` plays it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import discord
+import pytest
+from simcord.env import Env
+
+from bot.engine.client import open_engine
+from data.store import Store
+from tests.bot.discord_world import World
+from tests.bot.tried import Tried
+from tests.fakes.engine import FakeEngine
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.delenv("DISCORD_TOKEN", raising=False)
+    store = await Store.open(tmp_path)
+    async with FakeEngine() as fake:
+        engine = await open_engine(tmp_path, url=fake.url)
+        yield World(store, fake, engine)
+        await engine.close()
+    await store.close()
+
+
+@pytest.fixture
+async def env(world: World) -> AsyncIterator[Env]:
+    """Discord, with a bot in it that has no permission to train."""
+    # Not simcord.run: it wants to be left in the context in which it was entered, and a fixture has two.
+    env = Env(world.bot(), approved_intents=discord.Intents.default(), settle_timeout=3.0)
+    await env.start()
+    yield env
+    await env.shutdown()
+    env.raise_errors()
+
+
+@pytest.fixture
+async def talk(world: World, env: Env) -> World:
+    """The world with people in it."""
+    await world.begin(env)
+    return world
+
+
+@pytest.fixture
+async def tried(tmp_path: Path) -> AsyncIterator[Tried]:
+    async with FakeEngine() as fake:
+        yield Tried(tmp_path, fake)

@@ -1,0 +1,76 @@
+"""The candidate on trial beside the champion: opened, held, closed, and compared in the terminal."""
+
+from typing import Any
+
+from bot.conversation import Chat
+from bot.engine.client import Engine, open_engine
+from bot.settings import Settings
+from bot.terminal import Terminal
+from bot.texts import EN
+from bot.trial import Trial
+from data import schema
+from tests.bot.discord_world import World, eventually
+from tests.bot.test_terminal import Paper, Typed
+from tests.bot.tried import Tried
+
+
+async def test_a_trial_is_opened_once_and_closed_when_it_ends(tried: Tried):
+    trial = tried.trial(usual=0.0)
+    assert not trial.due()  # it is being opened
+    await eventually(trial.look)
+    assert trial.due()
+    async with trial.engine() as engine:
+        assert engine is not None
+        tried.releases.end_trial()
+        assert not trial.look()
+        assert tried.closed == 0  # an answer still runs on it
+    assert tried.closed == 1
+    assert tried.opened == [2]
+    tried.releases.put_on_trial(1)
+    async with trial.engine() as engine:  # who asks for it waits until it serves
+        assert engine is not None
+    assert tried.opened == [2, 1]
+    await trial.close()
+    assert tried.closed == 2
+
+
+async def test_a_candidate_that_cannot_serve_or_a_broken_file_harm_nobody(tried: Tried, caplog: Any):
+    async def start(release: int) -> Engine:
+        return await open_engine(tried.home, url="http://127.0.0.1:1")
+
+    trial = Trial(tried.home, start, share=1.0)
+    trial.look()
+    await eventually(lambda: "cannot serve" in caplog.text)
+    assert not trial.due()
+    async with trial.engine() as engine:
+        assert engine is None
+    tried.releases.candidate_path.write_text("two")
+    assert not trial.due()
+    assert "ends here" in caplog.text
+    await trial.close()
+
+
+def test_without_a_way_to_serve_two_nothing_is_tried(tried: Tried):
+    assert not Trial(tried.home, None, share=1.0).due()
+    assert Trial(tried.home, None, usual=1.0).due()
+
+
+async def test_in_the_terminal_again_is_the_candidates_and_whose_it_was_is_told_afterwards(
+    world: World, tried: Tried
+):
+    trial, paper = tried.trial(), Paper()
+    typed = Typed(("/consent yes", "hello", "/again", "b", "/again", "tie"))
+    world.fake.answer("one")
+    world.fake.answer("three")
+    tried.fake.answer("two")
+    settings = Settings(_env_file=None)
+    await Terminal(world.store, Chat(world.store, world.engine), settings, EN, typed, paper, trial).run()  # type: ignore[arg-type]
+    await trial.close()
+    named = {"first": EN.the_base, "second": EN.of_release.format(release=2)}
+    told = EN.which_was_which.format(**named)
+    assert paper.text.index("two") < paper.text.index(EN.stored_comparison) < paper.text.index(told)
+    assert EN.serving.format(release=2) not in paper.text
+    # Beside the candidate's own answer, which was preferred, stands the champion's.
+    generations = await world.rows(schema.Generation)
+    assert [row.release for row in generations] == [0, 2, 0]
+    assert [(row.generation_id, row.other_id) for row in await world.rows(schema.Rating)] == [(1, 2), (2, 3)]
