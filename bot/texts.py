@@ -81,6 +81,17 @@ class Texts:
     two_answers: str
     two_coming: str
     no_two_answers: str
+    fix_title: str
+    fix_label: str
+    fix_file: str
+    fix_empty: str
+    fix_unreadable: str
+    why_title: str
+    why_reasons: str
+    why_comment: str
+    reasons: tuple[str, ...]
+    rate_this: str
+    no_answer_here: str
     tie: str
     both_bad: str
     which_was_which: str
@@ -183,6 +194,23 @@ EN = Texts(
     two_answers="Two answers this time. Which one is better? Anyone may say.",
     two_coming="Two answers are on their way, for you to compare …",
     no_two_answers="There was no other whole answer to compare this one with.",
+    fix_title="Correct this answer",
+    fix_label="What should the answer have been?",
+    fix_file="The answer is too long for this window: upload the better one as a text file.",
+    fix_empty="Nothing was written, so nothing was corrected.",
+    fix_unreadable="That is no UTF-8 text file of at most {kib} KiB, so nothing was corrected.",
+    why_title="👎 noted. What was wrong?",
+    why_reasons="Choose what fits, or nothing",
+    why_comment="In your own words, if you like",
+    reasons=(
+        "Not true",
+        "Not what was asked",
+        "Tone or length",
+        "Harmful or not allowed",
+        "Wrong language",
+    ),
+    rate_this="How good is this answer?",
+    no_answer_here="This is no answer of mine that I still have.",
     tie="Equally good",
     both_bad="Both bad",
     which_was_which="A was {first}, B {second}.",
@@ -274,6 +302,17 @@ ZH = Texts(
     two_answers="这次有两个回答。哪一个更好？谁都可以说。",
     two_coming="两个回答马上就来，请你比较……",
     no_two_answers="没有另一个完整的回答可以和它比较。",
+    fix_title="改正这个回答",
+    fix_label="应该怎么回答？",
+    fix_file="这个回答太长，窗口里放不下：请把更好的回答作为文本文件上传。",
+    fix_empty="什么都没写，所以没有改正。",
+    fix_unreadable="这不是不超过 {kib} KiB 的 UTF-8 文本文件，所以没有改正。",
+    why_title="👎 已记下。哪里不好？",
+    why_reasons="选合适的，也可以不选",
+    why_comment="也可以用自己的话说",
+    reasons=("不真实", "答非所问", "语气或长短", "有害或不允许", "语言不对"),
+    rate_this="这个回答怎么样？",
+    no_answer_here="这不是我还保存着的回答。",
     tie="一样好",
     both_bad="都不好",
     which_was_which="A 来自{first}，B 来自{second}。",

@@ -66,6 +66,12 @@ async def find_generation(session: AsyncSession, generation: int) -> StoredGener
     return None if found is None else _stored(found[0], found[1] or "", found[2])
 
 
+async def generation_of(session: AsyncSession, message: int) -> StoredGeneration | None:
+    """The answer that is this message; None for a person's."""
+    number = await session.scalar(select(schema.Generation.id).where(schema.Generation.message_id == message))
+    return await find_generation(session, number) if number is not None else None
+
+
 def _stored(row: schema.Generation, text: str, parent: int | None) -> StoredGeneration:
     return StoredGeneration(
         generation=row.id,

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from data import consent, schema
 from data.database import NAME, Database
 from data.errors import BadInput
-from data.generations import add_generation, find_generation
+from data.generations import add_generation, find_generation, generation_of
 from data.home import installation_key, keyed_hash
 from data.messages import add_message, message_at, messages_down_to, newest_versions, place_message
 from data.migrations import remove_backups
@@ -175,6 +175,12 @@ class Store:
         """An answer by its number."""
         async with self.database.read() as session:
             return await find_generation(session, generation)
+
+    async def shown(self, platform: str, platform_id: str) -> StoredGeneration | None:
+        """The answer that a platform shows in this message; None when it is none, or not known."""
+        async with self.database.read() as session:
+            message = await message_at(session, platform, platform_id)
+            return await generation_of(session, message.message) if message else None
 
     async def rate(self, new: NewRating) -> bool:
         """Record an event of feedback. False when its source id is there already: a repeated click is one event."""

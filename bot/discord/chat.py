@@ -13,9 +13,10 @@ from bot.conversation import Chat
 from bot.discord.compare import Both, show_two
 from bot.discord.draft import NOBODY, Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
+from bot.discord.modals import open_fix, why_window
 from bot.discord.render import LIMIT, Part, parts, readable
 from bot.ratings import Ratings
-from bot.texts import texts
+from bot.texts import Texts, texts
 from data.personas import persona
 
 if TYPE_CHECKING:
@@ -198,6 +199,14 @@ class Talk:
     async def show_two(self, ask: Ask, **more: Any) -> str | None:
         """Two answers to one question, to be compared; see `bot.discord.compare.show_two`."""
         return await show_two(self, ask, **more)
+
+    async def open_fix(self, interaction: discord.Interaction, generation: int, words: Texts) -> None:
+        """Open the window in which an answer is corrected."""
+        await open_fix(self, interaction, generation, words)
+
+    async def open_why(self, interaction: discord.Interaction, generation: int, words: Texts) -> None:
+        """Open the window that asks what was wrong with an answer."""
+        await interaction.response.send_modal(why_window(generation, words))
 
     def stop(self, key: str) -> bool:
         """Stop a running answer; False when none runs under this key."""

@@ -19,6 +19,7 @@ from bot.discord.chat import Talk
 from bot.discord.commands import add_commands
 from bot.discord.draft import NOBODY, SECONDS_PER_EDIT, Pace
 from bot.discord.feedback import Press
+from bot.discord.modals import submitted
 from bot.trial import Trial
 from data.errors import BadInput
 
@@ -84,6 +85,11 @@ class Bot(discord.Client):
             await self.talk.heard(message)
         finally:
             self._answering.discard(task)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        """Somebody sent what they wrote in a window."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            await submitted(self.talk, interaction)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """A message was deleted, by its author or by a moderator."""

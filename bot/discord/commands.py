@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import discord
 from discord import app_commands
 
-from bot.discord.feedback import PLATFORM, consent_words
+from bot.discord.feedback import PLATFORM, consent_words, tell, vote_buttons
 from bot.texts import texts
 from data.consent import CONSENT_VERSION
 
@@ -27,6 +27,25 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         training = words.training if bot.talk.may_train else words.training_held
         text = words.privacy.format(training=training, days=bot.talk.settings.retention_days, consent=said)
         await interaction.followup.send(text, ephemeral=True)
+
+    @tree.context_menu(name="Correct this answer")
+    async def correct(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
+        words = texts(str(interaction.locale))
+        answer = await bot.talk.store.shown(PLATFORM, str(message.id))
+        if answer is None:
+            await tell(interaction, words.no_answer_here)
+        else:
+            await bot.talk.open_fix(interaction, answer.generation, words)
+
+    @tree.context_menu(name="Rate this answer")
+    async def rate(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
+        await interaction.response.defer(ephemeral=True)
+        words = texts(str(interaction.locale))
+        answer = await bot.talk.store.shown(PLATFORM, str(message.id))
+        if answer is None:
+            await tell(interaction, words.no_answer_here)
+        else:
+            await tell(interaction, words.rate_this, vote_buttons(answer.generation))
 
     @tree.command(name="consent", description="Whether Parley may learn from your ratings and words.")
     @app_commands.choices(

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 PLATFORM = "discord"
 # Characters as labels, not as Discord's emoji: they need nothing to be there.
-_LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "stop": "⏹"}
+_LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "fix": "✏️", "stop": "⏹"}
 _VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
 
 
@@ -66,7 +66,7 @@ class Press(
             await pressed(bot.talk, interaction, self.deed, self.rest.split(":"), words)
         except Exception:
             log.exception("the button %s failed", self.deed)
-            await _tell(interaction, words.internal_error)
+            await tell(interaction, words.internal_error)
 
 
 def view(*items: Press) -> discord.ui.View:
@@ -79,7 +79,12 @@ def view(*items: Press) -> discord.ui.View:
 
 def rate_buttons(generation: int) -> discord.ui.View:
     """What stands below a finished answer."""
-    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "again", "two")))
+    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "fix", "two", "again")))
+
+
+def vote_buttons(generation: int) -> discord.ui.View:
+    """What is shown to somebody who wants to rate an older answer."""
+    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "fix")))
 
 
 def verdict_buttons(first: int, second: int, words: Texts) -> discord.ui.View:
@@ -95,10 +100,18 @@ def stop_button(key: str, asker: int) -> discord.ui.View:
 
 async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest: list[str], words: Texts) -> None:
     """What a press of a button does."""
+    match deed, rest:
+        # A window must be the first thing that Discord hears.
+        case ("fix", [generation]):
+            await talk.open_fix(interaction, int(generation), words)
+            return
+        case ("down", [generation]):
+            await _vote(talk, interaction, int(generation), "down", str(interaction.id), words)
+            return
     # Acknowledged first: Discord waits three seconds, and a busy disk may take longer.
     await interaction.response.defer()
     match deed, rest:
-        case ("up" | "down", [generation]):
+        case ("up", [generation]):
             await _vote(talk, interaction, int(generation), deed, str(interaction.id), words)
         case ("yes", [generation, value, source]):
             await _consent(talk, interaction, True, words)
@@ -106,6 +119,8 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
         case ("yes", [first, second, value, source]):
             await _consent(talk, interaction, True, words)
             await _compare(talk, interaction, (int(first), int(second)), value, source, words)
+        case ("yes", [""]):
+            await _consent(talk, interaction, True, words)
         case ("no", _):
             await _consent(talk, interaction, False, words)
         case ("back", [generation]):
@@ -120,9 +135,9 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
             await _compare(talk, interaction, (int(first), int(second)), deed, str(interaction.id), words)
         case ("stop", [key, asker]):
             if str(interaction.user.id) != asker:
-                await _tell(interaction, words.not_yours)
+                await tell(interaction, words.not_yours)
             elif not talk.stop(key):
-                await _tell(interaction, words.nothing_runs)
+                await tell(interaction, words.nothing_runs)
 
 
 async def _vote(
@@ -132,11 +147,20 @@ async def _vote(
     rater = await talk.store.person(PLATFORM, str(interaction.user.id))
     outcome = await talk.ratings.vote(rater, generation, value, platform=PLATFORM, source_id=f"{PLATFORM}:{source}")
     if outcome is Outcome.CONSENT_MISSING:
-        await _ask_consent(talk, interaction, f"{generation}:{value}:{source}", words)
-        return
-    buttons = view(Press("back", str(generation), words.take_back))
-    told = sentence(words, outcome, "vote", value)
-    await _tell(interaction, told, buttons if outcome is Outcome.STORED else None)
+        await ask_consent(talk, interaction, f"{generation}:{value}:{source}", words)
+    elif outcome is Outcome.STORED and value == "down" and not interaction.response.is_done():
+        await talk.open_why(interaction, generation, words)  # the vote counts, whatever becomes of the window
+    else:
+        await told_of_vote(interaction, generation, value, outcome, words)
+
+
+async def told_of_vote(
+    interaction: discord.Interaction, generation: int, value: str, outcome: Outcome, words: Texts
+) -> None:
+    """Say what became of a vote, with a button to take it back where it counts."""
+    counts = outcome in (Outcome.STORED, Outcome.ALREADY)
+    buttons = view(Press("back", str(generation), words.take_back)) if counts else None
+    await tell(interaction, sentence(words, outcome, "vote", value), buttons)
 
 
 async def _compare(
@@ -148,20 +172,20 @@ async def _compare(
         rater, *pair, _VERDICTS[deed], platform=PLATFORM, source_id=f"{PLATFORM}:{source}"
     )
     if outcome is Outcome.CONSENT_MISSING:
-        await _ask_consent(talk, interaction, f"{pair[0]}:{pair[1]}:{deed}:{source}", words)
+        await ask_consent(talk, interaction, f"{pair[0]}:{pair[1]}:{deed}:{source}", words)
         return
     told = sentence(words, outcome, "comparison")
     if outcome in (Outcome.STORED, Outcome.ALREADY):
         answers = [await talk.store.generation(number) for number in pair]
         told = f"{told} {which_was_which(words, *answers)}"
-    await _tell(interaction, told)
+    await tell(interaction, told)
 
 
-async def _ask_consent(talk: Talk, interaction: discord.Interaction, rest: str, words: Texts) -> None:
+async def ask_consent(talk: Talk, interaction: discord.Interaction, rest: str, words: Texts) -> None:
     """Ask before the first rating is kept; the button remembers what was pressed."""
     question = words.consent_question if talk.may_train else words.consent_question_held
     buttons = view(Press("yes", rest, words.yes), Press("no", "", words.no))
-    await _tell(interaction, question.format(days=talk.settings.retention_days), buttons)
+    await tell(interaction, question.format(days=talk.settings.retention_days), buttons)
 
 
 async def _consent(talk: Talk, interaction: discord.Interaction, granted: bool, words: Texts) -> None:
@@ -183,7 +207,7 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
     generation = await talk.store.generation(number)
     channel, message = interaction.channel, interaction.message
     if generation is None or channel is None or message is None:
-        await _tell(interaction, words.question_gone)
+        await tell(interaction, words.question_gone)
         return
 
     async def asked_before() -> StoredMessage:
@@ -205,10 +229,10 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
         reference=message.to_reference(fail_if_not_exists=False),
     )
     if failed:
-        await _tell(interaction, failed)
+        await tell(interaction, failed)
 
 
-async def _tell(interaction: discord.Interaction, text: str, buttons: discord.ui.View | None = None) -> None:
+async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.View | None = None) -> None:
     """Say something that only the person who pressed can see."""
     if not interaction.response.is_done():
         await interaction.response.defer(ephemeral=True)

@@ -17,6 +17,8 @@ from data import schema
 from data.store import Store
 from tests.fakes.engine import FakeEngine
 
+RATE = ["👍", "👎", "✏️", "⚖️", "↻"]  # what stands below an answer
+
 
 class World:
     """A server with a channel, people, and the bot in it."""

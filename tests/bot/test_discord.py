@@ -12,8 +12,7 @@ from bot.settings import Settings
 from bot.texts import EN, ZH
 from data import schema
 from data.errors import BadInput
-from tests.bot.discord_world import World, eventually, labels
-from tests.data.talk import shown_as
+from tests.bot.discord_world import RATE, World, eventually, labels
 
 
 def test_no_privileged_intent_is_asked_for():
@@ -29,7 +28,7 @@ async def test_a_mention_is_answered_with_a_streamed_reply(talk: World):
     answer = await talk.ask("What is the capital of France?")
     assert answer.content == "The capital is Paris."
     assert answer.reference is not None
-    assert labels(answer) == ["👍", "👎", "↻", "⚖️"]
+    assert labels(answer) == RATE
     assert talk.sent() == ["What is the capital of France?"]
     assert len(talk.channel.history()) == 2
     edits = [r for r in talk.env.http_requests if r.method == "PATCH"]
@@ -40,7 +39,7 @@ async def test_the_records_are_those_of_the_terminal(talk: World):
     answer = await talk.ask("hello")
     (generation,) = await talk.rows(schema.Generation)
     assert (generation.platform, generation.finish_reason, generation.release) == ("discord", "stop", 0)
-    stored = await shown_as(talk.store, "discord", str(answer.id))
+    stored = await talk.store.shown("discord", str(answer.id))
     assert stored is not None
     assert stored.text == answer.content
     assert [turn.text for turn in await talk.store.path(stored.message)] == ["hello", "a fake answer"]
@@ -100,7 +99,7 @@ async def test_edits_keep_their_pace_and_the_last_text_always_arrives(world: Wor
         await world.begin(env)
         answer = await world.ask("count")
         assert answer.content == "".join(pieces).strip()
-        assert labels(answer) == ["👍", "👎", "↻", "⚖️"]
+        assert labels(answer) == RATE
         edits = [
             str(r.json["content"]) for r in env.http_requests if r.method == "PATCH" and isinstance(r.json, dict)
         ]
@@ -132,7 +131,7 @@ async def test_a_long_answer_becomes_several_messages_with_the_buttons_on_the_la
     assert [bool(labels(message)) for message in said] == [False] * (len(said) - 1) + [True]
     (generation,) = await talk.rows(schema.Generation)
     for message in said:  # a reply to any part continues from the whole answer
-        stored = await shown_as(talk.store, "discord", str(message.id))
+        stored = await talk.store.shown("discord", str(message.id))
         assert stored is not None
         assert stored.generation == generation.id
 
@@ -159,7 +158,7 @@ async def test_a_failing_edit_is_made_good_at_the_end(talk: World):
     talk.fake.answer("one ", "two ", "three", delay=0.05)
     answer = await talk.ask("count")
     assert answer.content == "one two three"
-    assert labels(answer) == ["👍", "👎", "↻", "⚖️"]
+    assert labels(answer) == RATE
 
 
 async def test_a_second_question_waits_and_says_so(talk: World):
@@ -234,10 +233,12 @@ async def test_two_clicks_are_one_event_and_a_change_of_mind_is_another(talk: Wo
     assert (await talk.ada.click(answer, label="👍")).followups[0].content == EN.stored_up
     assert (await talk.ada.click(answer, label="👍")).followups[0].content == EN.already
     assert len(await talk.rows(schema.Rating)) == 1
-    changed = await talk.ada.click(answer, label="👎")
+    await talk.ada.click(answer, label="👎")
     assert [rating.value for rating in await talk.rows(schema.Rating)] == ["up", "down"]
-    await talk.ada.click(changed.followups[0], label=EN.take_back)
-    stored = await shown_as(talk.store, "discord", str(answer.id))
+    again = await talk.ada.click(answer, label="👎")
+    assert again.followups[0].content == EN.already
+    await talk.ada.click(again.followups[0], label=EN.take_back)
+    stored = await talk.store.shown("discord", str(answer.id))
     assert stored is not None
     assert await talk.store.vote(stored.generation, await talk.store.person("discord", str(talk.ada.id))) is None
 
@@ -246,8 +247,8 @@ async def test_buttons_of_an_earlier_process_still_work(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.bea.id)
     await talk.env.restart_bot(talk.bot())
-    assert (await talk.bea.click(answer, label="👎")).followups[0].content == EN.stored_down
-    assert [rating.value for rating in await talk.rows(schema.Rating)] == ["down"]
+    assert (await talk.bea.click(answer, label="👍")).followups[0].content == EN.stored_up
+    assert [rating.value for rating in await talk.rows(schema.Rating)] == ["up"]
 
 
 async def test_consent_given_after_a_restart_stores_the_vote_once(talk: World):
@@ -265,8 +266,8 @@ async def test_another_answer_is_a_sibling_with_buttons_of_its_own(talk: World):
     await talk.ada.click(first, label="↻")
     second = talk.last()
     assert second.content == "another one"
-    assert labels(second) == ["👍", "👎", "↻", "⚖️"]
-    generations = [await shown_as(talk.store, "discord", str(message.id)) for message in (first, second)]
+    assert labels(second) == RATE
+    generations = [await talk.store.shown("discord", str(message.id)) for message in (first, second)]
     assert generations[0] is not None
     assert generations[1] is not None
     assert generations[0].parent == generations[1].parent
@@ -299,7 +300,7 @@ async def test_only_the_asker_stops_an_answer_and_what_was_said_stays(talk: Worl
     await talk.ada.click(message, label="⏹")
     final = talk.last()
     assert final.content == f"half\n-# {EN.stopped}"
-    assert labels(final) == ["👍", "👎", "↻", "⚖️"]
+    assert labels(final) == RATE
     (generation,) = await talk.rows(schema.Generation)
     assert generation.finish_reason == "stopped"
 

@@ -12,9 +12,8 @@ from simcord.env import Env
 from bot.discord import compare
 from bot.texts import EN
 from data import schema
-from tests.bot.discord_world import World, eventually, labels
+from tests.bot.discord_world import RATE, World, eventually, labels
 from tests.bot.tried import Tried
-from tests.data.talk import shown_as
 
 VERDICTS = ["A", "B", EN.tie, EN.both_bad]
 
@@ -49,7 +48,7 @@ async def test_champion_and_candidate_answer_side_by_side(tested: World, tried: 
     assert bottom.content == "**B**\nother"
     assert (labels(top), labels(bottom)) == ([], VERDICTS)
     assert top.reference is not None
-    shown = [await shown_as(tested.store, "discord", str(message.id)) for message in (top, bottom)]
+    shown = [await tested.store.shown("discord", str(message.id)) for message in (top, bottom)]
     assert [answer.release for answer in shown if answer] == [0, 2]
     assert shown[0] and shown[1] and shown[0].rendered_sha256 == shown[1].rendered_sha256  # noqa: PT018
     # Both were asked the very same.
@@ -124,11 +123,11 @@ async def test_answers_that_are_alike_or_broken_are_shown_as_one(tested: World, 
     tested.fake.answer("same")
     tried.fake.answer("same")
     answer = await tested.ask("hello")
-    assert (answer.content, labels(answer)) == ("same", ["👍", "👎", "↻", "⚖️"])
+    assert (answer.content, labels(answer)) == ("same", RATE)
     tested.fake.answer("whole")
     tried.fake.drop("half", " of it", after=1)
     answer = await tested.ask("and now?")
-    assert (answer.content, labels(answer)) == ("whole", ["👍", "👎", "↻", "⚖️"])
+    assert (answer.content, labels(answer)) == ("whole", RATE)
     await tested.agree(tested.ada.id)
     await tested.ada.click(answer, label="👍")  # its buttons are its own
     (rating,) = await tested.rows(schema.Rating)
@@ -189,6 +188,6 @@ async def test_long_answers_keep_their_messages_apart(tested: World, tried: Trie
     messages = tested.channel.history()[1:]
     assert len(messages) > 3
     assert [labels(message) for message in messages] == [[]] * (len(messages) - 1) + [VERDICTS]
-    shown = [await shown_as(tested.store, "discord", str(message.id)) for message in messages]
+    shown = [await tested.store.shown("discord", str(message.id)) for message in messages]
     assert [answer.release for answer in shown if answer] == sorted(answer.release for answer in shown if answer)
     assert {answer.release for answer in shown if answer} == {0, 2}

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from data import schema
 from data.store import Store
+from tests.bot.discord_world import RATE
 from tests.fakes.discord_server import DiscordServer
 from tests.fakes.engine import FakeEngine
 
@@ -43,7 +44,7 @@ async def test_the_token_alone_starts_discord_and_a_signal_ends_it_with_everythi
         async with asyncio.timeout(60):
             _, logged = await process.communicate()
         assert process.returncode == 0
-        assert len(answer["components"][0]["components"]) == 3
+        assert [button["label"] for button in answer["components"][0]["components"]] == RATE
         assert [m["content"] for m in fake.requests[1]["messages"][1:]] == ["hello there", "good evening", "and now?"]
         await server.said("half\n-# (stopped)")
     for secret in (b"a-token", b"hello there", b"good evening", b"half"):

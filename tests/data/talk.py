@@ -7,10 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from data.chat import Message, rendered_hash
-from data.schema import Generation
 from data.store import NewGeneration, NewRating, Store, StoredGeneration, StoredMessage
 
 ROOT = Path(__file__).parents[2]
@@ -108,17 +105,6 @@ def again(talk: Talk, answer: StoredGeneration, text: str) -> NewGeneration:
         first_token_seconds=None,
         platform=talk.platform,
     )
-
-
-async def shown_as(store: Store, platform: str, platform_id: str) -> StoredGeneration | None:
-    """The answer that a platform shows under this message id."""
-    message = await store.message(platform, platform_id)
-    if message is None:
-        return None
-    async with store.database.read() as session:
-        query = select(Generation.id).where(Generation.message_id == message.message)
-        number = await session.scalar(query)
-    return None if number is None else await store.generation(number)
 
 
 def script(house: Path, *command: str, **environment: str) -> "subprocess.Popen[str]":

@@ -11,7 +11,7 @@ from data import schema
 from data.database import NAME
 from data.errors import BadInput
 from data.store import Store
-from tests.data.talk import Talk, shown_as
+from tests.data.talk import Talk
 
 
 def mode(path: Path) -> int:
@@ -123,7 +123,7 @@ async def test_what_a_platform_does_not_know(store: Store) -> None:
     assert await store.message("discord", "1") is None
     assert await store.edit_message("discord", "1", "x") is None
     assert await store.erase_message("discord", "1") is False
-    assert await shown_as(store, "discord", "1") is None
+    assert await store.shown("discord", "1") is None
     assert await store.generation(1) is None
 
 
@@ -134,8 +134,8 @@ async def test_a_generation_keeps_what_made_it(talk: Talk) -> None:
     assert found == made
     for platform_id in ("part-1", "part-2"):  # a long answer, split over two messages
         await store.set_platform_id(made.message, platform_id)
-        assert await shown_as(store, "terminal", platform_id) == made
-    assert await shown_as(store, "discord", "part-1") is None
+        assert await store.shown("terminal", platform_id) == made
+    assert await store.shown("discord", "part-1") is None
     async with store.database.read() as session:
         row = await session.get_one(schema.Generation, made.generation)
         context = await session.scalars(select(schema.GenerationContext.version_id))
