@@ -12,10 +12,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from data.releases import MINIMUM_PROMPTS as MINIMUM_PROMPTS
+
 LEVEL = 0.95
 RESAMPLES = 10_000
-# Fewer prompts than this decide nothing: the interval would be wider than any difference that is worth having.
-MINIMUM_PROMPTS = 20
 _FEW_VALUES = 16  # so many different values or fewer (wins, ties, losses) are drawn by their counts
 _CELLS = 2_000_000  # of one block of draws: 8 MB, however long the sample
 

@@ -91,6 +91,18 @@ class Texts:
     why_comment: str
     reasons: tuple[str, ...]
     rate_this: str
+    kept: str
+    forget_question: str
+    forget_yes: str
+    forgotten: str
+    teach: str
+    teach_trains: str
+    teach_held: str
+    stats_here: str
+    stats_everywhere: str
+    stats_serving: str
+    stats_trial: str
+    stats_no_trial: str
     no_answer_here: str
     tie: str
     both_bad: str
@@ -210,6 +222,39 @@ EN = Texts(
         "Wrong language",
     ),
     rate_this="How good is this answer?",
+    kept="Everything that I keep of you is in this file.",
+    forget_question=(
+        "Erase everything of yours: all that you said to me, my answers to it, your ratings and corrections? This "
+        "cannot be undone. Releases that were trained before keep what they learnt; the next one is trained without "
+        "it. What you wrote stays on Discord until you delete it there."
+    ),
+    forget_yes="Yes, erase it all",
+    forgotten="Done: {texts} texts are erased, and your ratings with them.",
+    teach=(
+        "**How to teach this bot**\n"
+        "👍 👎 say whether an answer is good; 👎 asks what was wrong.\n"
+        "✏️ lets you write what the answer should have been. That teaches most.\n"
+        "⚖️ sets a second answer beside the first, and you say which is better.\n"
+        "Old answers: right-click, Apps, “Rate this answer” or “Correct this answer”.\n"
+        "**What becomes of it**\n{becomes}\n"
+        "Nobody else sees how you rated. /privacy says what is kept, /forget erases it, /consent changes your mind."
+    ),
+    teach_trains=(
+        "Now and then the operator trains a new release on the ratings of those who agreed, and it serves only if it "
+        "is better than the one before. While a new one is on trial, your comparisons decide whether it may serve."
+    ),
+    teach_held=(
+        "Comparisons choose between releases: while a new one is on trial, they decide whether it may serve. Beyond "
+        "that nothing from Discord trains a model here, because this bot does not have Discord's permission for that."
+    ),
+    stats_here="Taught on this server so far: {counts}, by {people} people.",
+    stats_everywhere="Taught so far: {counts}, by {people} people.",
+    stats_serving="{release} answers, of {releases} trained so far.",
+    stats_trial=(
+        "{release} is on trial: people compared answers to {prompts} questions and preferred its own in {share:.0%}. "
+        "It takes {needed} questions to decide."
+    ),
+    stats_no_trial="No release is on trial.",
     no_answer_here="This is no answer of mine that I still have.",
     tie="Equally good",
     both_bad="Both bad",
@@ -312,6 +357,37 @@ ZH = Texts(
     why_comment="也可以用自己的话说",
     reasons=("不真实", "答非所问", "语气或长短", "有害或不允许", "语言不对"),
     rate_this="这个回答怎么样？",
+    kept="我保存的关于你的一切都在这个文件里。",
+    forget_question=(
+        "要清除你的一切吗：你对我说过的话、我的回答、你的打分和改正？清除后无法恢复。以前训练的版本会保留它们学到的东西；"
+        "下一个版本训练时不再使用这些内容。你在 Discord 上写的消息要由你自己删除。"
+    ),
+    forget_yes="是的，全部清除",
+    forgotten="好了：清除了 {texts} 段文字，以及你的打分。",
+    teach=(
+        "**怎样教这个机器人**\n"
+        "👍 👎 表示回答好不好；👎 会问哪里不好。\n"
+        "✏️ 可以写下应该怎么回答，这样教得最多。\n"
+        "⚖️ 会并排给出第二个回答，由你说哪个更好。\n"
+        "旧的回答：右键，“应用”，“Rate this answer” 或 “Correct this answer”。\n"
+        "**之后会怎样**\n{becomes}\n"
+        "别人看不到你怎么打分。/privacy 说明保存了什么，/forget 清除，/consent 改变主意。"
+    ),
+    teach_trains=(
+        "运营者会不时用同意者的反馈训练新版本，只有比之前的好才会服务。新版本试用期间，由大家的比较决定它能不能服务。"
+    ),
+    teach_held=(
+        "比较用来在版本之间选择：新版本试用期间，由它们决定它能不能服务。除此之外，来自 Discord 的内容"
+        "不会训练任何模型，因为这个机器人没有 Discord 的许可。"
+    ),
+    stats_here="这个服务器到目前为止教了：{counts}，来自 {people} 个人。",
+    stats_everywhere="到目前为止教了：{counts}，来自 {people} 个人。",
+    stats_serving="现在由{release}回答；到目前为止训练过 {releases} 个版本。",
+    stats_trial=(
+        "{release}正在试用：大家比较了 {prompts} 个问题的回答，其中 {share:.0%} 更喜欢它的。"
+        "要有 {needed} 个问题才能决定。"
+    ),
+    stats_no_trial="没有版本在试用。",
     no_answer_here="这不是我还保存着的回答。",
     tie="一样好",
     both_bad="都不好",

@@ -104,6 +104,7 @@ async def _export(arguments: argparse.Namespace) -> int:
 
 
 async def _forget(rater: str) -> int:
+    from data.leftovers import remove_leftovers
     from data.store import Store
 
     store = await Store.open(home())
@@ -113,11 +114,7 @@ async def _forget(rater: str) -> int:
             print("Another process reads the database; its log loses the words when that ends.")
     finally:
         await store.close()
-    # What an interrupted round left: it makes its copy and its rows anew, without this person's.
-    patterns = ("*.jsonl", "trained_tokens.txt", "*snapshot.db*")
-    for path in (path for pattern in patterns for path in home().glob(f"rounds/**/{pattern}")):
-        if path.name != "metrics.jsonl":
-            path.unlink(missing_ok=True)
+    remove_leftovers(home())
     print(f"Forgot {rater}: {erased} texts erased, with their ratings.")
     print("Releases trained before keep what they learnt; the next round trains without these rows.")
     return 0

@@ -15,6 +15,9 @@ from filelock import FileLock
 from data.errors import BadInput
 from data.home import private_dir, sync_dir, write_atomic
 
+# Fewer compared prompts decide nothing between two releases: the interval would be wider than any difference that is
+# worth having.
+MINIMUM_PROMPTS = 20
 BASE_RELEASE = 0  # what serves before the first promotion: the base model itself
 
 

@@ -4,11 +4,13 @@ import asyncio
 import secrets
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from data import consent, schema
+from data.access import kept_of
 from data.database import NAME, Database
 from data.errors import BadInput
 from data.generations import add_generation, find_generation, generation_of
@@ -229,6 +231,11 @@ class Store:
         await asyncio.to_thread(remove_backups, self.database.path, schema.now())
         await self._fold_log()
         return erased
+
+    async def kept_of(self, person: int) -> dict[str, Any]:
+        """Everything that is kept of a person, for them to read."""
+        async with self.database.read() as session:
+            return await kept_of(session, person)
 
     async def _fold_log(self) -> None:
         self.words_in_log = not await self.database.truncate_log()

@@ -1,13 +1,16 @@
-"""The slash commands: what is kept and for how long, and the consent to it, which can be changed at any time."""
+"""The commands: what is kept and the right to it, consent, what was taught; and the menus of old answers."""
 
 from __future__ import annotations
 
+import io
+import json
 from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
 
-from bot.discord.feedback import PLATFORM, consent_words, tell, vote_buttons
+from bot.discord.feedback import PLATFORM, Press, consent_words, tell, view, vote_buttons
+from bot.discord.taught import taught
 from bot.texts import texts
 from data.consent import CONSENT_VERSION
 
@@ -46,6 +49,33 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
             await tell(interaction, words.no_answer_here)
         else:
             await tell(interaction, words.rate_this, vote_buttons(answer.generation))
+
+    @tree.command(name="teach", description="How to teach Parley, and what becomes of it.")
+    async def teach(interaction: discord.Interaction[Bot]) -> None:
+        words = texts(str(interaction.locale))
+        becomes = words.teach_trains if bot.talk.may_train else words.teach_held
+        await interaction.response.send_message(words.teach.format(becomes=becomes), ephemeral=True)
+
+    @tree.command(name="stats", description="What people taught Parley so far.")
+    async def stats(interaction: discord.Interaction[Bot]) -> None:
+        await interaction.response.defer(ephemeral=True)
+        guild = interaction.guild_id
+        told = await taught(bot.talk, str(guild) if guild else None, texts(str(interaction.locale)))
+        await interaction.followup.send(told, ephemeral=True)
+
+    @tree.command(name="export", description="Everything that Parley keeps of you, as a file for you alone.")
+    async def export(interaction: discord.Interaction[Bot]) -> None:
+        await interaction.response.defer(ephemeral=True)
+        words = texts(str(interaction.locale))
+        kept = await bot.talk.store.kept_of(await bot.talk.store.person(PLATFORM, str(interaction.user.id)))
+        file = io.BytesIO(json.dumps(kept, ensure_ascii=False, indent=2).encode())
+        await interaction.followup.send(words.kept, file=discord.File(file, "parley.json"), ephemeral=True)
+
+    @tree.command(name="forget", description="Erase everything that Parley keeps of you.")
+    async def forget(interaction: discord.Interaction[Bot]) -> None:
+        await interaction.response.defer(ephemeral=True)
+        words = texts(str(interaction.locale))
+        await tell(interaction, words.forget_question, view(Press("forget", "", words.forget_yes)))
 
     @tree.command(name="consent", description="Whether Parley may learn from your ratings and words.")
     @app_commands.choices(

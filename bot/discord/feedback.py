@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -12,6 +13,7 @@ from bot.answers import Ask
 from bot.ratings import Outcome, sentence, which_was_which
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
+from data.leftovers import remove_leftovers
 from data.personas import persona
 
 if TYPE_CHECKING:
@@ -133,6 +135,11 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
             await _again(talk, interaction, int(generation), words, two=deed == "two")
         case ("a" | "b" | "tie" | "bad", [first, second]):
             await _compare(talk, interaction, (int(first), int(second)), deed, str(interaction.id), words)
+        case ("forget", _):
+            person = await talk.store.person(PLATFORM, str(interaction.user.id))
+            erased = await talk.store.forget(person)
+            await asyncio.to_thread(remove_leftovers, talk.settings.home)
+            await interaction.edit_original_response(content=words.forgotten.format(texts=erased), view=None)
         case ("stop", [key, asker]):
             if str(interaction.user.id) != asker:
                 await tell(interaction, words.not_yours)

@@ -1,6 +1,8 @@
 """The bot on Discord as its people use it, played by simcord, with a real store and a fake engine."""
 
 import asyncio
+import json
+from typing import Any
 
 import discord
 import pytest
@@ -13,6 +15,7 @@ from bot.texts import EN, ZH
 from data import schema
 from data.errors import BadInput
 from tests.bot.discord_world import RATE, World, eventually, labels
+from tests.bot.tried import Tried
 
 
 def test_no_privileged_intent_is_asked_for():
@@ -376,3 +379,70 @@ async def test_a_discord_that_cannot_be_reached_is_a_sentence(world: World, monk
     settings = Settings(_env_file=None, discord_token="x", discord_api="http://127.0.0.1:9/api/v10")
     with pytest.raises(BadInput, match=r"http://127\.0\.0\.1:9/api/v10"):
         await talk_on_discord(settings, world.store, Chat(world.store, world.engine))
+
+
+# -- rights, and what was taught
+
+
+def said(result: Any) -> Any:
+    return result.followups[0] if result.followups else result.response
+
+
+async def test_export_gives_a_person_what_is_kept_of_them_and_nothing_of_others(talk: World):
+    answer = await talk.ask("my secret question")
+    await talk.bea.send(talk.channel, f"{talk.me} what bea asked")
+    await talk.agree(talk.ada.id)
+    opened = await talk.ada.click(answer, label="✏️")
+    await talk.ada.submit_modal(opened, {"text": "what it should have been"})
+    given = said(await talk.ada.slash(talk.channel, "export"))
+    assert given.content == EN.kept
+    (file,) = given.attachments
+    kept = json.loads(await file.read())
+    assert [message["text"] for message in kept["messages"]] == ["my secret question"]
+    assert [(rating["kind"], rating["text"]) for rating in kept["ratings"]] == [
+        ("correction", "what it should have been")
+    ]
+    assert [consent["training"] for consent in kept["consents"]] == [True]
+    assert "bea" not in json.dumps(kept)
+
+
+async def test_forget_asks_once_more_and_then_erases_everything(talk: World):
+    answer = await talk.ask("my secret question")
+    await talk.agree(talk.ada.id)
+    await talk.ada.click(answer, label="👍")
+    left = talk.env.bot.talk.settings.home / "rounds" / "0001" / "rows.jsonl"  # type: ignore[attr-defined]
+    left.parent.mkdir(parents=True)
+    left.write_text("words")
+    asked = await talk.ada.slash(talk.channel, "forget")
+    assert said(asked).content == EN.forget_question
+    assert asked.ephemeral
+    assert len(await talk.rows(schema.Rating)) == 1
+    await talk.ada.click(said(asked), label=EN.forget_yes)
+    assert await talk.rows(schema.Rating) == []
+    assert not [row.text for row in await talk.rows(schema.MessageVersion) if row.text]
+    assert not left.exists()
+    kept = json.loads(await said(await talk.ada.slash(talk.channel, "export")).attachments[0].read())
+    assert (kept["messages"], kept["ratings"], kept["consents"]) == ([], [], [])
+
+
+async def test_teach_says_what_becomes_of_ratings_here(talk: World, world: World):
+    told = said(await talk.ada.slash(talk.channel, "teach")).content
+    assert EN.teach_held in told
+    await talk.env.restart_bot(world.bot(discord_training_permission="ticket 1"))
+    assert EN.teach_trains in said(await talk.ada.slash(talk.channel, "teach")).content
+    assert all(len(words.teach.format(becomes=words.teach_held)) < 2000 for words in (EN, ZH))
+
+
+async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
+    answer = await talk.ask("hello")
+    for member in (talk.ada, talk.bea):
+        await talk.agree(member.id)
+        await member.click(answer, label="👍")
+    await talk.ada.user.send_dm("elsewhere")
+    await talk.ada.user.click(talk.last(talk.ada.user.dm_channel), label="👎")
+    lines = said(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
+    assert lines[0] == EN.stats_here.format(counts="👍 2, 👎 0, ✏️ 0, ⚖️ 0", people=2)
+    assert lines[1] == "The base model answers, of 2 trained so far."
+    assert lines[2].startswith("Release 2 is on trial: people compared answers to 0 questions")
+    tried.releases.end_trial()
+    assert EN.stats_no_trial in said(await talk.ada.slash(talk.channel, "stats")).content

@@ -1,0 +1,62 @@
+"""What is kept of one person, for that person to read: the right of access, in a form that a program reads too."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from data import schema
+
+
+async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
+    """Everything that is kept of a person: who they are here, consents, what they wrote, what they rated.
+
+    Texts that were erased are not there any more, and only counted.
+    """
+    row = await session.get_one(schema.Person, person)
+    consents = await session.scalars(
+        select(schema.Consent).where(schema.Consent.person_id == person).order_by(schema.Consent.id)
+    )
+    version, message = schema.MessageVersion, schema.MessageRow
+    written = await session.execute(
+        select(version, schema.Conversation.platform, message.role)
+        .join(message, message.id == version.message_id, isouter=True)
+        .join(schema.Conversation, schema.Conversation.id == message.conversation_id, isouter=True)
+        .where(version.author_id == person)
+        .order_by(version.id)
+    )
+    texts: dict[int, str | None] = {}
+    messages = []
+    for one, platform, role in written:
+        texts[one.id] = one.text
+        if role == "user" and one.text is not None:
+            messages.append({"at": one.created_at.isoformat(), "platform": platform, "text": one.text})
+    ratings = await session.scalars(
+        select(schema.Rating).where(schema.Rating.rater_id == person).order_by(schema.Rating.id)
+    )
+    return {
+        "person": {"pseudonym": row.pseudonym, "platform": row.platform, "since": row.created_at.isoformat()},
+        "consents": [
+            {
+                "at": one.at.isoformat(),
+                "training": one.granted,
+                "outside_judge": bool(one.outside_judge),
+                "text": one.text_version,
+            }
+            for one in consents
+        ],
+        "messages": messages,
+        "erased_texts": sum(text is None for text in texts.values()),
+        "ratings": [
+            {
+                "at": one.created_at.isoformat(),
+                "platform": one.platform,
+                "kind": one.kind,
+                "value": one.value,
+                "answer": one.generation_id,
+                "other_answer": one.other_id,
+                "text": texts.get(one.text_version_id) if one.text_version_id else None,
+            }
+            for one in ratings
+        ],
+    }
