@@ -91,6 +91,10 @@ class Texts:
     why_comment: str
     reasons: tuple[str, ...]
     rate_this: str
+    teaching_off: str
+    teaching_now_on: str
+    teaching_now_off: str
+    managers_only: str
     kept: str
     forget_question: str
     forget_yes: str
@@ -98,6 +102,7 @@ class Texts:
     teach: str
     teach_trains: str
     teach_held: str
+    teach_off: str
     stats_here: str
     stats_everywhere: str
     stats_serving: str
@@ -222,6 +227,13 @@ EN = Texts(
         "Wrong language",
     ),
     rate_this="How good is this answer?",
+    teaching_off=(
+        "On this server members cannot teach me yet, so nothing was kept. Somebody who manages the server can allow "
+        "it: /teaching on."
+    ),
+    teaching_now_on="Members of this server may rate, compare and correct from now on, each with their own consent.",
+    teaching_now_off="Nobody can teach me on this server any more, and nothing from here trains anything.",
+    managers_only="Only who may manage this server can decide that.",
     kept="Everything that I keep of you is in this file.",
     forget_question=(
         "Erase everything of yours: all that you said to me, my answers to it, your ratings and corrections? This "
@@ -247,6 +259,7 @@ EN = Texts(
         "Comparisons choose between releases: while a new one is on trial, they decide whether it may serve. Beyond "
         "that nothing from Discord trains a model here, because this bot does not have Discord's permission for that."
     ),
+    teach_off="On this server members cannot teach yet. Somebody who manages it can allow that: /teaching on.",
     stats_here="Taught on this server so far: {counts}, by {people} people.",
     stats_everywhere="Taught so far: {counts}, by {people} people.",
     stats_serving="{release} answers, of {releases} trained so far.",
@@ -357,6 +370,10 @@ ZH = Texts(
     why_comment="也可以用自己的话说",
     reasons=("不真实", "答非所问", "语气或长短", "有害或不允许", "语言不对"),
     rate_this="这个回答怎么样？",
+    teaching_off="这个服务器的成员还不能教我，所以什么都没有保存。管理服务器的人可以用 /teaching on 允许。",
+    teaching_now_on="从现在起，这个服务器的成员可以打分、比较和改正，每个人都要先自己同意。",
+    teaching_now_off="这个服务器上不能再教我了，这里的内容也不会训练任何东西。",
+    managers_only="只有能管理这个服务器的人才能决定。",
     kept="我保存的关于你的一切都在这个文件里。",
     forget_question=(
         "要清除你的一切吗：你对我说过的话、我的回答、你的打分和改正？清除后无法恢复。以前训练的版本会保留它们学到的东西；"
@@ -380,6 +397,7 @@ ZH = Texts(
         "比较用来在版本之间选择：新版本试用期间，由它们决定它能不能服务。除此之外，来自 Discord 的内容"
         "不会训练任何模型，因为这个机器人没有 Discord 的许可。"
     ),
+    teach_off="这个服务器的成员还不能教。管理服务器的人可以用 /teaching on 允许。",
     stats_here="这个服务器到目前为止教了：{counts}，来自 {people} 个人。",
     stats_everywhere="到目前为止教了：{counts}，来自 {people} 个人。",
     stats_serving="现在由{release}回答；到目前为止训练过 {releases} 个版本。",

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
-from data.candidates import ERASED, NO_CONSENT, UNFINISHED
+from data.candidates import ERASED, NO_CONSENT, NOT_HERE, UNFINISHED
 from data.chat import Message, numbered_speakers
 from data.consent import covered
 
@@ -24,13 +24,14 @@ class Text:
 
 @dataclass(slots=True)
 class Answer:
-    """A generation with all that its rows need."""
+    """A generation with all that its rows need. `teaches`: whether its server's manager lets members teach."""
 
     generation: schema.Generation
     system_prompt: str
     conversation: schema.Conversation
     context: list[tuple[str, Text]] = field(default_factory=list)
     answer: Text | None = None
+    teaches: bool = True
 
     def prompt(self) -> list[Message]:
         """What the model was given. Several people in it become Person 1, Person 2, in the order of speaking."""
@@ -54,6 +55,8 @@ class Answer:
         """Why nothing may be made of this answer; `finished` demands that it ended by itself."""
         if any(text.text is None for _, text in self.context) or self.text is None:
             return ERASED
+        if not self.teaches:
+            return NOT_HERE
         if not self.covered(since):
             return NO_CONSENT
         if finished and (self.generation.finish_reason != "stop" or not self.text.strip()):
@@ -77,14 +80,16 @@ async def load_answers(session: AsyncSession) -> dict[int, Answer]:
         roles[version.id] = role or "user"
     answers: dict[int, Answer] = {}
     generations = (
-        select(schema.Generation, schema.SystemPrompt.text, schema.Conversation)
+        select(schema.Generation, schema.SystemPrompt.text, schema.Conversation, schema.Server.may_teach)
         .join(schema.SystemPrompt, schema.SystemPrompt.id == schema.Generation.system_prompt_id)
         .join(schema.Conversation, schema.Conversation.id == schema.Generation.conversation_id)
+        .outerjoin(schema.Server, schema.Server.id == schema.Conversation.server_id)
         .order_by(schema.Generation.id)
     )
-    for generation, system_prompt, conversation in await session.execute(generations):
+    for generation, system_prompt, conversation, may_teach in await session.execute(generations):
         answers[generation.id] = Answer(generation, system_prompt, conversation)
         answers[generation.id].answer = versions[generation.version_id]
+        answers[generation.id].teaches = may_teach is not False  # who talks to it alone asks no manager
     context = select(schema.GenerationContext).order_by(
         schema.GenerationContext.generation_id, schema.GenerationContext.position
     )

@@ -10,6 +10,7 @@ from data.folds import Anchor
 ERASED = "a text in it was erased"
 NO_CONSENT = "somebody in it did not consent, or not yet"
 NO_PERMISSION = "came through Discord without Discord's permission to train"
+NOT_HERE = "its server's manager has not let members teach"
 UNFINISHED = "the answer did not end by itself"
 SAME_TEXT = "chosen and rejected are the same text"
 DUPLICATE = "the same row is there already"

@@ -57,7 +57,7 @@ async def live(session: AsyncSession, champion: int, candidate: int) -> list[Liv
         old, new = by_release[champion], by_release[candidate]
         if old.generation.rendered_sha256 != new.generation.rendered_sha256 or old.text is None or new.text is None:
             continue
-        if any(answer.generation.finish_reason not in _WHOLE for answer in (old, new)):
+        if any(answer.generation.finish_reason not in _WHOLE or not answer.teaches for answer in (old, new)):
             continue
         prompt = names[old.generation.rendered_sha256]
         value = _OUTCOMES.get(event.rating.value or "", float(event.preferred == new.generation.id))

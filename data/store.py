@@ -99,6 +99,19 @@ class Store:
             await session.execute(insert(table).values(new).on_conflict_do_nothing())
             return (await session.scalars(query)).one()
 
+    async def may_teach(self, platform: str, platform_id: str) -> bool:
+        """Whether a server's manager lets its members teach; not until they say so."""
+        table = schema.Server
+        query = select(table.may_teach).where(table.platform == platform, table.platform_id == platform_id)
+        async with self.database.read() as session:
+            return bool(await session.scalar(query))
+
+    async def set_may_teach(self, platform: str, platform_id: str, may: bool) -> None:
+        """Say whether a server's members may teach."""
+        server = await self.server(platform, platform_id)
+        async with self.database.write() as session:
+            (await session.get_one(schema.Server, server)).may_teach = may
+
     async def conversation(
         self, platform: str, key: str, *, persona: str, language: str = "en", server: int | None = None
     ) -> int:

@@ -54,6 +54,10 @@ class Talk:
         assert self.client.user is not None
         return self.client.user.id
 
+    async def teaching(self, guild: int | None) -> bool:
+        """Whether people may teach here: in direct conversations, and where a server's manager allows it."""
+        return guild is None or await self.store.may_teach(PLATFORM, str(guild))
+
     # -- questions
 
     async def heard(self, message: discord.Message) -> None:
@@ -80,7 +84,8 @@ class Talk:
             question=lambda: self._question(message),
             texts=words,
         )
-        show = self.show_two if self.trial.due() else self.show
+        here = message.guild.id if message.guild else None
+        show = self.show_two if self.trial.due() and await self.teaching(here) else self.show
         failed = await show(
             ask,
             key=str(message.id),
@@ -153,6 +158,8 @@ class Talk:
         """
         sent: list[int] = []
         stored: StoredGeneration | None = None
+        guild = getattr(channel, "guild", None)
+        teach = await self.teaching(guild.id if guild else None)
         ask = replace(ask, shown=lambda: [str(message) for message in sent])
         answer = self.chat.again(ask, again) if again else self.chat.answer(ask)
         self.running[key] = answer
@@ -160,7 +167,7 @@ class Talk:
         def buttons(name: str) -> discord.ui.View | None:
             if name == "stop":
                 return stop_button(key, asker)
-            return rate_buttons(stored.generation) if name == "rate" and stored else None
+            return rate_buttons(stored.generation, teach=teach) if name == "rate" and stored else None
 
         async def on_sent(message: int) -> None:
             sent.append(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from typing import TYPE_CHECKING
 
 import discord
@@ -16,6 +17,8 @@ from data.consent import CONSENT_VERSION
 
 if TYPE_CHECKING:
     from bot.discord.client import Bot
+
+log = logging.getLogger(__name__)
 
 
 def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
@@ -50,10 +53,30 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         else:
             await tell(interaction, words.rate_this, vote_buttons(answer.generation))
 
+    @tree.command(name="teaching", description="For managers: whether this server's members may teach Parley.")
+    @app_commands.guild_only()
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.choices(
+        allowed=[app_commands.Choice(name="on", value="on"), app_commands.Choice(name="off", value="off")]
+    )
+    async def teaching(interaction: discord.Interaction[Bot], allowed: app_commands.Choice[str]) -> None:
+        await interaction.response.defer(ephemeral=True)
+        words = texts(str(interaction.locale))
+        # Whom Discord shows a command to, a server can change; whom we obey, it cannot.
+        if interaction.guild_id is None or not interaction.permissions.manage_guild:
+            await tell(interaction, words.managers_only)
+            return
+        on = allowed.value == "on"
+        await bot.talk.store.set_may_teach(PLATFORM, str(interaction.guild_id), on)
+        log.info("teaching was turned %s on a server", allowed.value)
+        await tell(interaction, words.teaching_now_on if on else words.teaching_now_off)
+
     @tree.command(name="teach", description="How to teach Parley, and what becomes of it.")
     async def teach(interaction: discord.Interaction[Bot]) -> None:
         words = texts(str(interaction.locale))
         becomes = words.teach_trains if bot.talk.may_train else words.teach_held
+        if not await bot.talk.teaching(interaction.guild_id):
+            becomes = words.teach_off
         await interaction.response.send_message(words.teach.format(becomes=becomes), ephemeral=True)
 
     @tree.command(name="stats", description="What people taught Parley so far.")

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 PLATFORM = "discord"
 # Characters as labels, not as Discord's emoji: they need nothing to be there.
 _LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "fix": "✏️", "stop": "⏹"}
+_TEACHING = ("up", "down", "fix", "two", "a", "b", "tie", "bad")
 _VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
 
 
@@ -79,9 +80,10 @@ def view(*items: Press) -> discord.ui.View:
     return made
 
 
-def rate_buttons(generation: int) -> discord.ui.View:
-    """What stands below a finished answer."""
-    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "fix", "two", "again")))
+def rate_buttons(generation: int, *, teach: bool) -> discord.ui.View:
+    """What stands below a finished answer; where people may not teach, only how to get another one."""
+    deeds = ("up", "down", "fix", "two", "again") if teach else ("again",)
+    return view(*(Press(deed, str(generation)) for deed in deeds))
 
 
 def vote_buttons(generation: int) -> discord.ui.View:
@@ -102,6 +104,9 @@ def stop_button(key: str, asker: int) -> discord.ui.View:
 
 async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest: list[str], words: Texts) -> None:
     """What a press of a button does."""
+    if deed in _TEACHING and not await talk.teaching(interaction.guild_id):
+        await tell(interaction, words.teaching_off)
+        return
     match deed, rest:
         # A window must be the first thing that Discord hears.
         case ("fix", [generation]):

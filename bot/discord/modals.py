@@ -55,7 +55,9 @@ def why_window(generation: int, words: Texts) -> discord.ui.Modal:
 async def open_fix(talk: Talk, interaction: discord.Interaction, generation: int, words: Texts) -> None:
     """Show the window for a correction, to somebody who agreed to teach; others are asked first."""
     answer = await talk.store.generation(generation)
-    if answer is None or not answer.text:
+    if not await talk.teaching(interaction.guild_id):
+        await tell(interaction, words.teaching_off)
+    elif answer is None or not answer.text:
         await tell(interaction, words.answer_gone)
     elif not await talk.store.consent(await talk.store.person(PLATFORM, str(interaction.user.id))):
         await ask_consent(talk, interaction, "", words)

@@ -46,9 +46,13 @@ class World:
     async def begin(self, env: Env) -> None:
         self.env = env
         guild = env.create_guild()
+        self.guild = guild
+        await self.store.set_may_teach("discord", str(guild.id), True)
         self.channel = guild.create_text_channel("general")
         self.ada = guild.add_member(env.create_user("ada"))
         self.bea = guild.add_member(env.create_user("bea"))
+        managers = guild.create_role("managers", permissions=discord.Permissions(manage_guild=True))
+        self.max = guild.add_member(env.create_user("max"), roles=[managers])
 
     @property
     def me(self) -> str:

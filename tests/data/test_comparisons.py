@@ -113,3 +113,13 @@ async def test_a_script_decides_nothing(talk: Talk) -> None:
 async def test_a_release_is_not_compared_with_itself(store: Store) -> None:
     with pytest.raises(BadInput, match="Release 2 cannot be compared with itself"):
         await live(store, 2, 2)
+
+
+async def test_a_server_whose_manager_lets_nobody_teach_has_no_say(store: Store) -> None:
+    talk = await Talk.begin(store, "discord", server=await store.server("discord", "1"))
+    ada = await talk.person()
+    old, new = await pair(talk, ada)
+    await talk.rate(ada, "comparison", old, other=new, value="b")
+    assert await live(store) == []
+    await store.set_may_teach("discord", "1", True)
+    assert [one.value for one in await live(store)] == [1.0]

@@ -557,3 +557,17 @@ async def test_rows_carry_fold_raters_and_provenance(talk: Talk, house: Any) -> 
     assert found.of("labelled", found.rows[0].fold) == found.of("labelled")
     assert found.of("labelled", "no such fold") == []
     assert len(installation_key(house)) == 32
+
+
+async def test_nothing_of_a_server_leaves_while_its_manager_lets_nobody_teach(store: Store) -> None:
+    await store.set_may_teach("discord", "1", True)
+    talk = await Talk.begin(store, "discord", server=await store.server("discord", "1"))
+    ada = await talk.person()
+    (answer,) = await talk.ask(ada, "q", "bad")
+    await talk.rate(ada, "correction", answer, text="good")
+    assert len((await rows(store, "permission-1")).rows) == 3
+    await store.set_may_teach("discord", "1", False)
+    found = await rows(store, "permission-1")
+    assert found.rows == []
+    kinds = {"demonstration": 1, "preference": 1, "prompt": 1}
+    assert dropped(found) == {kind: {datasets.NOT_HERE: count} for kind, count in kinds.items()}
