@@ -35,11 +35,16 @@ def main() -> int:
         print(f"  python -m alignment.evaluate --candidate {number} --limit 0")
         return 0
     before = releases.champion()
-    releases.promote(number)
-    if number != BASE_RELEASE:
-        asyncio.run(_record(number))
+    promote(number)
     print(f"The champion is release {number} now; before it was release {before}.")
     return 0
+
+
+def promote(number: int) -> None:
+    """Make a release the champion, and write down when."""
+    Releases(home()).promote(number)
+    if number != BASE_RELEASE:
+        asyncio.run(_record(number))
 
 
 async def _record(number: int) -> None:

@@ -49,6 +49,7 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
 
     from alignment.candidate import export, release
     from alignment.ledger import decided, tried
+    from alignment.pending import decide_trial
     from alignment.quiet import quiet
     from alignment.subjects import Subject
     from alignment.trial import trial
@@ -59,6 +60,8 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
     if ledger.decision is not None:
         console.rule(f"[bold]Round {ledger.number} was decided when it was interrupted")
         return conclude(console, plan, ledger, releases)
+    if "learns" not in ledger.entries:  # one that was interrupted goes on against the champion that it began with
+        decide_trial(console, plan.suites)
     champion = _champion(releases, plan.base)
     number = releases.champion()
     secrets = _canaries(plan)
@@ -266,7 +269,7 @@ def _say_outcome(console: Any, made: int, promote: bool, *, trial: bool, now: st
     if trial:
         console.print(
             f"Release {made} is written and on trial: {now} goes on serving, and the bot lets people compare answers "
-            "of the two. When some have, ask the gate again:"
+            "of the two. The next round asks the gate again when enough have; to ask it now:"
         )
         console.print(f"  python -m alignment.evaluate --candidate {made} --limit 0")
         console.print("To end the trial, or to overrule the gate:")

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 import alignment.candidate
 import alignment.chain
 import alignment.ledger
+import alignment.pending
 import alignment.report
 import alignment.round
 import alignment.snapshot
@@ -512,3 +513,14 @@ def test_a_stage_that_fails_stops_the_round_and_the_next_call_goes_on(
             played.round()
     assert played.manifest()["status"] == "stopped"
     assert played.round() == 0
+
+
+def test_a_round_begins_with_the_trial_and_one_that_goes_on_does_not(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(alignment.pending, "decide_trial", lambda _, suites: begun.append(suites))
+    kill_at_the_second_stage(played, monkeypatch)
+    assert begun == ["none"]
+    assert played.round() == 0
+    assert begun == ["none"]
