@@ -78,6 +78,7 @@ class Texts:
 
     # discord
     mention_only: str
+    cannot_read: str
     two_answers: str
     two_coming: str
     no_two_answers: str
@@ -91,6 +92,7 @@ class Texts:
     why_comment: str
     reasons: tuple[str, ...]
     rate_this: str
+    nothing_to_answer: str
     teaching_off: str
     teaching_now_on: str
     teaching_now_off: str
@@ -208,6 +210,7 @@ EN = Texts(
     ask_consent="Agree? [y/N] ",
     goodbye="Goodbye.",
     mention_only="Hello! Write your question in the same message, and I will answer it.",
+    cannot_read="Discord does not show me what this says. Mention me in it, and I will answer.",
     two_answers="Two answers this time. Which one is better? Anyone may say.",
     two_coming="Two answers are on their way, for you to compare …",
     no_two_answers="There was no other whole answer to compare this one with.",
@@ -234,6 +237,7 @@ EN = Texts(
     teaching_now_on="Members of this server may rate, compare and correct from now on, each with their own consent.",
     teaching_now_off="Nobody can teach me on this server any more, and nothing from here trains anything.",
     managers_only="Only who may manage this server can decide that.",
+    nothing_to_answer="There is nothing to answer in that message: it is a bot's, or has no text.",
     kept="Everything that I keep of you is in this file.",
     forget_question=(
         "Erase everything of yours: all that you said to me, my answers to it, your ratings and corrections? This "
@@ -357,6 +361,7 @@ ZH = Texts(
     ask_consent="同意吗？[y/N] ",
     goodbye="再见。",
     mention_only="你好！请把问题写在同一条消息里，我就会回答。",
+    cannot_read="Discord 不让我看到这条消息的内容。请在消息里提及我，我就会回答。",
     two_answers="这次有两个回答。哪一个更好？谁都可以说。",
     two_coming="两个回答马上就来，请你比较……",
     no_two_answers="没有另一个完整的回答可以和它比较。",
@@ -374,6 +379,7 @@ ZH = Texts(
     teaching_now_on="从现在起，这个服务器的成员可以打分、比较和改正，每个人都要先自己同意。",
     teaching_now_off="这个服务器上不能再教我了，这里的内容也不会训练任何东西。",
     managers_only="只有能管理这个服务器的人才能决定。",
+    nothing_to_answer="这条消息里没有可以回答的内容：它来自机器人，或者没有文字。",
     kept="我保存的关于你的一切都在这个文件里。",
     forget_question=(
         "要清除你的一切吗：你对我说过的话、我的回答、你的打分和改正？清除后无法恢复。以前训练的版本会保留它们学到的东西；"

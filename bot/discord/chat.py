@@ -11,9 +11,10 @@ import discord
 from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued, Started
 from bot.conversation import Chat
 from bot.discord.compare import Both, show_two
-from bot.discord.draft import NOBODY, Draft, Pace
+from bot.discord.draft import Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
 from bot.discord.modals import open_fix, why_window
+from bot.discord.place import NOBODY, InChannel, Place
 from bot.discord.render import LIMIT, Part, parts, readable
 from bot.ratings import Ratings
 from bot.texts import Texts, texts
@@ -73,7 +74,9 @@ class Talk:
     async def _heard(self, message: discord.Message) -> None:
         words = texts(self.settings.language)
         if not text_of(message, self.me):
-            if message.guild is None or any(user.id == self.me for user in message.mentions):
+            if message.guild is not None and not message.content and message.reference is not None:
+                await self._say(message, words.cannot_read)
+            elif message.guild is None or any(user.id == self.me for user in message.mentions):
                 await self._say(message, words.mention_only)
             return
         ask = Ask(
@@ -90,8 +93,7 @@ class Talk:
             ask,
             key=str(message.id),
             asker=message.author.id,
-            channel=message.channel,
-            reference=message.to_reference(fail_if_not_exists=False),
+            place=InChannel(message.channel, message.to_reference(fail_if_not_exists=False)),
         )
         if failed:
             await self._say(message, failed)
@@ -149,17 +151,15 @@ class Talk:
         again: StoredGeneration | None = None,
         key: str,
         asker: int,
-        channel: discord.abc.MessageableChannel,
-        reference: discord.MessageReference | None,
+        place: Place,
     ) -> str | None:
-        """Answer a question, or answer it `again`, streaming into a channel; `key` and `asker` are who may stop it.
+        """Answer a question, or answer it `again`, streaming into a place; `key` and `asker` are who may stop it.
 
         Returns a sentence when there is no answer and nothing was shown.
         """
         sent: list[int] = []
         stored: StoredGeneration | None = None
-        guild = getattr(channel, "guild", None)
-        teach = await self.teaching(guild.id if guild else None)
+        teach = await self.teaching(place.guild)
         ask = replace(ask, shown=lambda: [str(message) for message in sent])
         answer = self.chat.again(ask, again) if again else self.chat.answer(ask)
         self.running[key] = answer
@@ -175,7 +175,7 @@ class Talk:
             if stored:
                 await self.store.set_platform_id(stored.message, str(message))
 
-        draft = Draft(channel, reference, self.pace, buttons, on_sent, answer.stop)
+        draft = Draft(place, self.pace, buttons, on_sent, answer.stop)
         text = ""
         try:
             async for event in answer:
@@ -183,7 +183,7 @@ class Talk:
                     case Queued(ahead):
                         draft.show([Part("⏳ " + ask.texts.waiting.format(ahead=ahead), "stop")])
                     case Started():
-                        await self._typing(channel)
+                        await place.typing()
                     case Piece(piece):
                         text += piece
                         if shown := parts(text, "stop"):
@@ -221,12 +221,6 @@ class Talk:
         if answer is not None:
             answer.stop()
         return answer is not None
-
-    async def _typing(self, channel: discord.abc.MessageableChannel) -> None:
-        try:
-            await channel.typing()
-        except discord.HTTPException as error:
-            log.info("Discord refused to show typing: %s (code %s)", error.status, error.code)
 
     async def _say(self, message: discord.Message, text: str) -> None:
         await self.pace.turn(message.channel.id)

@@ -15,11 +15,13 @@ from discord import app_commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.discord.asking import add_asking
 from bot.discord.chat import Talk
 from bot.discord.commands import add_commands
-from bot.discord.draft import NOBODY, SECONDS_PER_EDIT, Pace
+from bot.discord.draft import SECONDS_PER_EDIT, Pace
 from bot.discord.feedback import Press
 from bot.discord.modals import submitted
+from bot.discord.place import NOBODY
 from bot.trial import Trial
 from data.errors import BadInput
 
@@ -62,6 +64,7 @@ class Bot(discord.Client):
         self.talk = Talk(self, settings, store, chat, Pace(seconds_per_edit), trial)
         self.tree: app_commands.CommandTree[Bot] = app_commands.CommandTree(self)
         add_commands(self, self.tree)
+        add_asking(self, self.tree)
         self._answering: set[asyncio.Task[None]] = set()
 
     async def setup_hook(self) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bot.answers import Answer, Ask
     from bot.discord.chat import Talk
+    from bot.discord.place import Place
     from data.store import StoredGeneration
 
 _WHOLE = ("stop", "length")
@@ -63,8 +64,7 @@ async def show_two(
     first: StoredGeneration | None = None,
     key: str,
     asker: int,
-    channel: discord.abc.MessageableChannel,
-    reference: discord.MessageReference | None,
+    place: Place,
 ) -> str | None:
     """Answer a question twice, or set another answer beside the `first` one, for people to compare.
 
@@ -87,7 +87,7 @@ async def show_two(
     async def on_bottom(message: int) -> None:
         await talk.store.set_platform_id(order[1].message, str(message))
 
-    top = Draft(channel, reference, talk.pace, buttons, on_top, both.stop)
+    top = Draft(place, talk.pace, buttons, on_top, both.stop)
     talk.running[key] = both
     try:
         async with talk.trial.engine(first.release if first else None) as candidate:
@@ -115,7 +115,7 @@ async def show_two(
         order += random.sample([usual, other.generation], 2)
         await sent.place(order[0])
         await top.finish(parts(f"-# {ask.texts.two_answers}\n**A**\n{order[0].text}"))
-        bottom = Draft(channel, None, talk.pace, buttons, on_bottom, both.stop)
+        bottom = Draft(place, talk.pace, buttons, on_bottom, both.stop)
         await bottom.finish(parts(f"**B**\n{order[1].text}", "compare"))
     finally:
         talk.running.pop(key, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 import discord
@@ -14,10 +14,11 @@ from bot.discord.render import Part, next_change
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from bot.discord.place import Place
+
 log = logging.getLogger(__name__)
 
 SECONDS_PER_EDIT = 1.2
-NOBODY = discord.AllowedMentions.none()
 
 
 class Pace:
@@ -47,22 +48,20 @@ class Draft:
 
     def __init__(
         self,
-        channel: discord.abc.MessageableChannel,
-        reference: discord.MessageReference | None,
+        place: Place,
         pace: Pace,
         view: Callable[[str], discord.ui.View | None],
         on_sent: Callable[[int], Awaitable[None]],
         on_gone: Callable[[], None],
     ) -> None:
-        self._channel = channel
-        self._reference = reference
+        self._place = place
         self._pace = pace
         self._view = view
         self._on_sent = on_sent
         self._on_gone = on_gone
         self._wanted: list[Part] = []
         self._shown: list[Part] = []
-        self._messages: list[discord.PartialMessage] = []
+        self._messages: list[int] = []
         self._work: asyncio.Task[None] | None = None
         self._gone = False
 
@@ -89,7 +88,7 @@ class Draft:
 
     async def _paint(self) -> None:
         while not self._gone and next_change(self._shown, self._wanted) is not None:
-            await self._pace.turn(self._channel.id)
+            await self._pace.turn(self._place.channel)
             index = next_change(self._shown, self._wanted)  # of the newest text, after the wait
             if index is None:
                 return
@@ -111,12 +110,8 @@ class Draft:
     async def _put(self, index: int, part: Part) -> None:
         view = self._view(part.buttons)
         if index < len(self._messages):
-            # Not Message.edit, which sends flags and so un-hides link previews.
-            await self._messages[index].edit(content=part.content, view=view, allowed_mentions=NOBODY)
+            await self._place.edit(self._messages[index], part.content, view)
             return
-        extra: dict[str, Any] = {"view": view} if view else {}
-        if index == 0 and self._reference is not None:
-            extra["reference"] = self._reference
-        sent = await self._channel.send(part.content, allowed_mentions=NOBODY, mention_author=False, **extra)
-        self._messages.append(discord.PartialMessage(channel=sent.channel, id=sent.id))
-        await self._on_sent(sent.id)
+        sent = await self._place.send(part.content, view)
+        self._messages.append(sent)
+        await self._on_sent(sent)

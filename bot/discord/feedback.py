@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import discord
 
 from bot.answers import Ask
+from bot.discord.place import Behind, InChannel, Place
 from bot.ratings import Outcome, sentence, which_was_which
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
@@ -237,11 +238,17 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
     failed = await show(
         key=str(interaction.id),
         asker=interaction.user.id,
-        channel=cast("discord.abc.MessageableChannel", channel),
-        reference=message.to_reference(fail_if_not_exists=False),
+        place=_below(interaction, channel, message),
     )
     if failed:
         await tell(interaction, failed)
+
+
+def _below(interaction: discord.Interaction, channel: Any, message: discord.Message) -> Place:
+    """Below the message whose button was pressed; where the bot is no member, only the interaction gets there."""
+    if interaction.guild_id is not None and interaction.guild is None:
+        return Behind(interaction, command=False)
+    return InChannel(channel, message.to_reference(fail_if_not_exists=False))
 
 
 async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.View | None = None) -> None:

@@ -1,0 +1,93 @@
+"""Where the messages of an answer go: into a channel, or behind a command, which works where the bot is no member."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Protocol
+
+import discord
+
+if TYPE_CHECKING:
+    import discord.abc
+
+log = logging.getLogger(__name__)
+
+NOBODY = discord.AllowedMentions.none()
+
+
+class Place(Protocol):
+    """What an answer needs of the place that it is shown in. `channel` is its id, `guild` its server's."""
+
+    channel: int
+    guild: int | None
+
+    async def send(self, content: str, view: discord.ui.View | None) -> int:
+        """Send a message; returns its id."""
+
+    async def edit(self, message: int, content: str, view: discord.ui.View | None) -> None:
+        """Put something else in the place of a message that was sent here."""
+
+    async def typing(self) -> None:
+        """Show that an answer is on its way."""
+
+
+class InChannel:
+    """A channel that the bot may write in; the first message replies to `reference`."""
+
+    def __init__(
+        self, channel: discord.abc.MessageableChannel, reference: discord.MessageReference | None = None
+    ) -> None:
+        guild = getattr(channel, "guild", None)
+        self.channel, self.guild = channel.id, guild.id if guild else None
+        self._channel = channel
+        self._reference = reference
+        self._sent: dict[int, discord.PartialMessage] = {}
+
+    async def send(self, content: str, view: discord.ui.View | None) -> int:
+        """See `Place.send`."""
+        extra: dict[str, Any] = {"view": view} if view else {}
+        if not self._sent and self._reference is not None:
+            extra["reference"] = self._reference
+        sent = await self._channel.send(content, allowed_mentions=NOBODY, mention_author=False, **extra)
+        self._sent[sent.id] = discord.PartialMessage(channel=sent.channel, id=sent.id)
+        return sent.id
+
+    async def edit(self, message: int, content: str, view: discord.ui.View | None) -> None:
+        """See `Place.edit`."""
+        # Not Message.edit, which sends flags and so un-hides link previews.
+        await self._sent[message].edit(content=content, view=view, allowed_mentions=NOBODY)
+
+    async def typing(self) -> None:
+        """See `Place.typing`."""
+        try:
+            await self._channel.typing()
+        except discord.HTTPException as error:
+            log.info("Discord refused to show typing: %s (code %s)", error.status, error.code)
+
+
+class Behind:
+    """Behind a command that was deferred, or a button: through the interaction, which lives 15 minutes."""
+
+    def __init__(self, interaction: discord.Interaction, *, command: bool) -> None:
+        self.channel, self.guild = interaction.channel_id or 0, interaction.guild_id
+        self._interaction = interaction
+        self._first = command  # its own response is the first message; a button's is the message that it stands below
+
+    async def send(self, content: str, view: discord.ui.View | None) -> int:
+        """See `Place.send`."""
+        if self._first:
+            self._first = False
+            answered = await self._interaction.edit_original_response(
+                content=content, view=view, allowed_mentions=NOBODY
+            )
+            return answered.id
+        extra: dict[str, Any] = {"view": view} if view else {}
+        sent = await self._interaction.followup.send(content, wait=True, allowed_mentions=NOBODY, **extra)
+        return sent.id
+
+    async def edit(self, message: int, content: str, view: discord.ui.View | None) -> None:
+        """See `Place.edit`."""
+        await self._interaction.followup.edit_message(message, content=content, view=view, allowed_mentions=NOBODY)
+
+    async def typing(self) -> None:
+        """Discord shows by itself that a command is being answered."""
