@@ -93,6 +93,9 @@ class Texts:
     reasons: tuple[str, ...]
     rate_this: str
     nothing_to_answer: str
+    deleted: str
+    not_yours_to_delete: str
+    not_deleted: str
     teaching_off: str
     teaching_now_on: str
     teaching_now_off: str
@@ -237,6 +240,9 @@ EN = Texts(
     teaching_now_on="Members of this server may rate, compare and correct from now on, each with their own consent.",
     teaching_now_off="Nobody can teach me on this server any more, and nothing from here trains anything.",
     managers_only="Only who may manage this server can decide that.",
+    deleted="The answer is deleted, here and from what I keep.",
+    not_yours_to_delete="Only the person who asked and those who may manage messages can delete this answer.",
+    not_deleted="What I keep of it is erased. The message itself I may not delete here; a moderator can.",
     nothing_to_answer="There is nothing to answer in that message: it is a bot's, or has no text.",
     kept="Everything that I keep of you is in this file.",
     forget_question=(
@@ -379,6 +385,9 @@ ZH = Texts(
     teaching_now_on="从现在起，这个服务器的成员可以打分、比较和改正，每个人都要先自己同意。",
     teaching_now_off="这个服务器上不能再教我了，这里的内容也不会训练任何东西。",
     managers_only="只有能管理这个服务器的人才能决定。",
+    deleted="这个回答已经删除，我保存的内容也清除了。",
+    not_yours_to_delete="只有提问的人和能管理消息的人才能删除这个回答。",
+    not_deleted="我保存的内容已经清除。这里我不能删除消息本身，请能管理消息的人来删除。",
     nothing_to_answer="这条消息里没有可以回答的内容：它来自机器人，或者没有文字。",
     kept="我保存的关于你的一切都在这个文件里。",
     forget_question=(

@@ -48,6 +48,13 @@ async def message_at(session: AsyncSession, platform: str, platform_id: str) -> 
     return found[0] if found else None
 
 
+async def places_of(session: AsyncSession, message: int) -> list[str]:
+    """The platform's ids of the messages that show this one, the oldest first."""
+    place = schema.PlatformMessage
+    found = await session.scalars(select(place.platform_id).where(place.message_id == message))
+    return sorted(found, key=lambda name: (len(name), name))
+
+
 async def messages_down_to(session: AsyncSession, message: int) -> list[StoredMessage]:
     """The messages from a conversation's beginning down to this one, newest versions, erased ones left out."""
     row = schema.MessageRow

@@ -15,7 +15,7 @@ from data.database import NAME, Database
 from data.errors import BadInput
 from data.generations import add_generation, find_generation, generation_of
 from data.home import installation_key, keyed_hash
-from data.messages import add_message, message_at, messages_down_to, newest_versions, place_message
+from data.messages import add_message, message_at, messages_down_to, newest_versions, place_message, places_of
 from data.migrations import remove_backups
 from data.ratings import add_rating, check_rating, preferred_message, vote_now
 from data.stored import RATING_VALUES, NewGeneration, NewRating, StoredGeneration, StoredMessage
@@ -173,6 +173,11 @@ class Store:
         """Say by which platform message a message is seen; several calls for an answer split over several."""
         async with self.database.write() as session:
             await place_message(session, message, platform_id)
+
+    async def places(self, message: int) -> list[str]:
+        """By which platform messages a message is seen, the oldest first."""
+        async with self.database.read() as session:
+            return await places_of(session, message)
 
     async def path(self, message: int) -> list[StoredMessage]:
         """The messages from a conversation's beginning down to this one, newest versions, erased ones left out."""

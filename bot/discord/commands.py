@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import discord
 from discord import app_commands
 
 from bot.discord.feedback import PLATFORM, Press, consent_words, tell, view, vote_buttons
 from bot.discord.taught import taught
-from bot.texts import texts
+from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
 
 if TYPE_CHECKING:
+    from bot.discord.chat import Talk
     from bot.discord.client import Bot
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,12 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
             await tell(interaction, words.no_answer_here)
         else:
             await bot.talk.open_fix(interaction, answer.generation, words)
+
+    @tree.context_menu(name="Delete this answer")
+    async def delete(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
+        await interaction.response.defer(ephemeral=True)
+        words = texts(str(interaction.locale))
+        await tell(interaction, await deleted(bot.talk, interaction, message, words))
 
     @tree.context_menu(name="Rate this answer")
     async def rate(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
@@ -111,3 +118,26 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         granted = answer.value == "yes"
         await bot.talk.store.set_consent(person, granted, CONSENT_VERSION)
         await interaction.followup.send(consent_words(bot.talk, granted, words), ephemeral=True)
+
+
+async def deleted(talk: Talk, interaction: discord.Interaction[Bot], message: discord.Message, words: Texts) -> str:
+    """Delete an answer with all its messages, for who asked and for moderators; returns what became of it."""
+    answer = await talk.store.shown(PLATFORM, str(message.id))
+    if answer is None:
+        return words.no_answer_here
+    path = await talk.store.path(answer.message)
+    asked = next((said.author for said in reversed(path) if said.role == "user"), None)
+    person = await talk.store.person(PLATFORM, str(interaction.user.id))
+    moderates = interaction.guild_id is not None and interaction.permissions.manage_messages
+    if person != asked and not moderates:
+        return words.not_yours_to_delete
+    places = await talk.store.places(answer.message)
+    for place in places:
+        await talk.store.erase_message(PLATFORM, place)
+    try:
+        for place in places:
+            await discord.PartialMessage(channel=cast(Any, message.channel), id=int(place)).delete()
+    except discord.HTTPException as error:
+        log.info("an answer's message could not be deleted: %s (code %s)", error.status, error.code)
+        return words.not_deleted
+    return words.deleted

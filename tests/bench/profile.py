@@ -3,10 +3,11 @@
     python -m tests.bench.profile                          # a DPO step on multi-turn rows
     python -m tests.bench.profile --stage sft --rows short --share_prefixes false
 
-Runs the stage's command on two batches of the rows of `tests.bench.training`, and takes the second step apart with
-torch's profiler: the base's layers with their adapters, attention, the head, and everything else. The peak is that of
-a product of bf16 matrices of the size of the base's, measured in the same run on as many threads. The profiler itself
-slows small operations down; the seconds of a step without it stand below the table.
+Runs the stage's command on rows of `tests.bench.training`, and takes the second of what it computes at once (rows
+of a step; see `SHAPES` there) apart with torch's profiler: the base's layers with their adapters, attention, the head,
+and everything else. The peak is that of a product of bf16 matrices of the size of the base's, measured in the same
+run on as many threads. The profiler itself slows small operations down; the seconds of the next ones without it stand
+below the table.
 """
 
 import argparse
@@ -75,7 +76,7 @@ def peak(seconds: float = 0.5) -> float:
 
 
 def profiled(stage: str, kind: str, base: str, flags: list[str]) -> tuple[Any, list[float]]:
-    """The events of a stage's second step, and the seconds of the third and fourth without the profiler."""
+    """The events of the second of what a stage computes at once, and the seconds of those after it."""
     from torch.profiler import ProfilerActivity, profile
     from transformers import Trainer
 
@@ -101,7 +102,7 @@ def profiled(stage: str, kind: str, base: str, flags: list[str]) -> tuple[Any, l
     finally:
         Trainer.training_step = usual
     if not kept:
-        raise BadInput("There was only one step; take rows of another kind, or a smaller batch.")
+        raise BadInput("There was only one; take rows of another kind.")
     return kept[0].events(), seconds[2:]
 
 
@@ -125,7 +126,7 @@ def main() -> int:
         spent[group(event)] += event.self_cpu_time_total / 1e6
         done[group(event)] += multiplications(event)
     total, flops = sum(spent.values()), sum(done.values())
-    table = Table(title=f"{options.stage} on {options.rows} rows: the second step, {torch.get_num_threads()} threads")
+    table = Table(title=f"{options.stage} on {options.rows} rows: the second computation, {torch.get_num_threads()} threads")
     for column in ("piece", "seconds", "share", "GFLOP", "of the peak"):
         table.add_column(column)
     for name, time_ in sorted(spent.items(), key=lambda item: -item[1]):
@@ -135,7 +136,7 @@ def main() -> int:
     console.print(table)
     console.print(f"Peak: {most / 1e9:.0f} GFLOP/s; at the peak the products alone would take {flops / most:.2f} s.")
     if plain:
-        console.print("Such a step without the profiler: " + ", ".join(f"{one:.2f}" for one in plain) + " s.")
+        console.print("The next ones, without the profiler: " + ", ".join(f"{one:.2f}" for one in plain) + " s.")
     return 0
 
 

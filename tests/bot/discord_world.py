@@ -51,7 +51,9 @@ class World:
         self.channel = guild.create_text_channel("general")
         self.ada = guild.add_member(env.create_user("ada"))
         self.bea = guild.add_member(env.create_user("bea"))
-        managers = guild.create_role("managers", permissions=discord.Permissions(manage_guild=True))
+        managers = guild.create_role(
+            "managers", permissions=discord.Permissions(manage_guild=True, manage_messages=True)
+        )
         self.max = guild.add_member(env.create_user("max"), roles=[managers])
 
     @property

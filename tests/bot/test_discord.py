@@ -446,3 +446,21 @@ async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
     assert lines[2].startswith("Release 2 is on trial: people compared answers to 0 questions")
     tried.releases.end_trial()
     assert EN.stats_no_trial in said(await talk.ada.slash(talk.channel, "stats")).content
+
+
+async def test_an_answer_is_deleted_by_who_asked_or_a_moderator_and_by_nobody_else(talk: World):
+    talk.fake.answer("long. " * 700)
+    first = await talk.ask("hello")
+    assert said(await talk.bea.context_menu(talk.channel, "Delete this answer", first)).content == (
+        EN.not_yours_to_delete
+    )
+    assert len(talk.channel.history()) > 2
+    assert said(await talk.ada.context_menu(talk.channel, "Delete this answer", first)).content == EN.deleted
+    assert talk.contents() == [f"{talk.me} hello"]
+    assert [row.text for row in await talk.rows(schema.MessageVersion)] == ["hello", None]
+    again = await talk.ask("and now?")
+    assert said(await talk.max.context_menu(talk.channel, "Delete this answer", again)).content == EN.deleted
+    question = talk.channel.history()[0]
+    assert said(await talk.ada.context_menu(talk.channel, "Delete this answer", question)).content == (
+        EN.no_answer_here
+    )
