@@ -3,9 +3,9 @@
     python -m tests.bench.profile                          # a DPO step on multi-turn rows
     python -m tests.bench.profile --stage sft --rows short --share_prefixes false
 
-Runs the stage's command on rows of `tests.bench.training`, and takes the second of what it computes at once (rows
-of a step; see `SHAPES` there) apart with torch's profiler: the base's layers with their adapters, attention, the head,
-and everything else. The peak is that of a product of bf16 matrices of the size of the base's, measured in the same
+Runs the stage's command on rows of `tests.bench.training`, and takes the second of what it computes at once (rows of
+a step; see `SHAPES` there) apart with torch's profiler: the layers with their adapters, attention, the head, and
+everything else. The peak is that of a product of bf16 matrices of the size of the base's, measured in the same
 run on as many threads. The profiler itself slows small operations down; the seconds of the next ones without it stand
 below the table.
 """
@@ -126,7 +126,8 @@ def main() -> int:
         spent[group(event)] += event.self_cpu_time_total / 1e6
         done[group(event)] += multiplications(event)
     total, flops = sum(spent.values()), sum(done.values())
-    table = Table(title=f"{options.stage} on {options.rows} rows: the second computation, {torch.get_num_threads()} threads")
+    title = f"{options.stage} on {options.rows} rows: the second computation, {torch.get_num_threads()} threads"
+    table = Table(title=title)
     for column in ("piece", "seconds", "share", "GFLOP", "of the peak"):
         table.add_column(column)
     for name, time_ in sorted(spent.items(), key=lambda item: -item[1]):
