@@ -12,7 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.chat import without_speaker
 from data.home import keyed_hash
-from data.schema import Consent, Generation, GenerationContext, ImportedText, MessageVersion, Rating, Tombstone, now
+from data.schema import (
+    Consent,
+    Conversation,
+    Generation,
+    GenerationContext,
+    ImportedText,
+    MessageRow,
+    MessageVersion,
+    Rating,
+    Server,
+    Tombstone,
+    now,
+)
 
 CONSENT_VERSION = "2026-11"
 _TELLING = 20  # characters
@@ -80,12 +92,23 @@ def _since(events: Mapping[int, Iterable[Event]]) -> dict[int, datetime]:
 
 
 async def expired_versions(session: AsyncSession, older_than: datetime) -> list[int]:
-    """The texts that nobody's consent covers and whose time is over: people's, and answers that may repeat them."""
+    """The texts whose time is over: people's that nobody's consent covers, and all of servers that left us by then.
+
+    Answers that may repeat them go with them.
+    """
     since = await consents_since(session)
+    left = (
+        select(MessageVersion.id)
+        .join(MessageRow, MessageRow.id == MessageVersion.message_id)
+        .join(Conversation, Conversation.id == MessageRow.conversation_id)
+        .join(Server, Server.id == Conversation.server_id)
+        .where(MessageVersion.text.is_not(None), Server.left_at < older_than)
+    )
     query = select(MessageVersion.id, MessageVersion.author_id, MessageVersion.created_at).where(
         MessageVersion.text.is_not(None), MessageVersion.created_at < older_than, ~_is_answer(), ~_is_imported()
     )
-    return [i for i, author, at in await session.execute(query) if not covered(author, at, since)]
+    gone = set((await session.scalars(left)).all())
+    return [*gone, *(i for i, by, at in await session.execute(query) if i not in gone and not covered(by, at, since))]
 
 
 def _is_answer() -> ColumnElement[bool]:

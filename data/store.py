@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,16 @@ class Store:
         server = await self.server(platform, platform_id)
         async with self.database.write() as session:
             (await session.get_one(schema.Server, server)).may_teach = may
+
+    async def servers_now(self, platform: str, platform_ids: Collection[str]) -> None:
+        """Say in which servers the bot is; from those that it is in no longer it is gone since now."""
+        table = schema.Server
+        async with self.database.write() as session:
+            for server in await session.scalars(select(table).where(table.platform == platform)):
+                if server.platform_id in platform_ids:
+                    server.left_at = None
+                elif server.left_at is None:
+                    server.left_at = schema.now()
 
     async def conversation(
         self, platform: str, key: str, *, persona: str, language: str = "en", server: int | None = None

@@ -19,7 +19,7 @@ from bot.discord.asking import add_asking
 from bot.discord.chat import Talk
 from bot.discord.commands import add_commands
 from bot.discord.draft import SECONDS_PER_EDIT, Pace
-from bot.discord.feedback import Press
+from bot.discord.feedback import PLATFORM, Press
 from bot.discord.modals import submitted
 from bot.discord.place import NOBODY
 from bot.trial import Trial
@@ -78,6 +78,18 @@ class Bot(discord.Client):
     async def on_ready(self) -> None:
         """Say that it works."""
         log.info("on Discord as %s, in %d servers", self.user, len(self.guilds))
+        await self._remember_servers()
+
+    async def on_guild_join(self, _: discord.Guild) -> None:
+        """A server added the bot, for the first time or again."""
+        await self._remember_servers()
+
+    async def on_guild_remove(self, _: discord.Guild) -> None:
+        """A server removed the bot: what was said there is erased when the time for texts is over."""
+        await self._remember_servers()
+
+    async def _remember_servers(self) -> None:
+        await self.talk.store.servers_now(PLATFORM, {str(guild.id) for guild in self.guilds})
 
     async def on_message(self, message: discord.Message) -> None:
         """Somebody wrote."""

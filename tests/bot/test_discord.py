@@ -464,3 +464,19 @@ async def test_an_answer_is_deleted_by_who_asked_or_a_moderator_and_by_nobody_el
     assert said(await talk.ada.context_menu(talk.channel, "Delete this answer", question)).content == (
         EN.no_answer_here
     )
+
+
+async def test_the_bot_knows_which_servers_it_is_in(talk: World):
+    await talk.ask("hello")
+    (server,) = await talk.rows(schema.Server)
+    assert server.left_at is None
+    await talk.store.servers_now("discord", set())
+    await talk.env.restart_bot(talk.bot())  # it was removed and added again while it was away
+    (server,) = await talk.rows(schema.Server)
+    assert server.left_at is None
+    bot: Any = talk.env.bot
+    (guild,) = bot.guilds
+    bot._connection._guilds.clear()  # simcord's servers cannot remove it
+    await bot.on_guild_remove(guild)
+    (server,) = await talk.rows(schema.Server)
+    assert server.left_at is not None

@@ -276,3 +276,21 @@ async def test_a_reader_keeps_the_log_from_being_folded(house: Path, store: Stor
         assert await other.database.truncate_log() is False
     assert await other.database.truncate_log() is True
     await other.close()
+
+
+async def test_what_was_said_on_a_server_that_removed_the_bot_goes_with_consent_too(store: Store) -> None:
+    for server in ("1", "2"):
+        talk = await Talk.begin(store, "discord", key=server, server=await store.server("discord", server))
+        await talk.ask(await talk.person(), f"said on {server}", "an answer")
+    await store.servers_now("discord", {"1", "2"})
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert await store.purge(later) == 0  # everybody agreed
+    await store.servers_now("discord", {"2"})
+    assert await store.purge(datetime.now(UTC) - timedelta(days=1)) == 0  # not at once
+    await store.servers_now("discord", {"1", "2"})  # it was added again
+    assert await store.purge(later) == 0
+    await store.servers_now("discord", {"2"})
+    assert await store.purge(later) == 2
+    left = await texts(store)
+    assert "said on 2" in left
+    assert "said on 1" not in left
