@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from data.home import installation_key, keyed_hash
 from data.messages import add_message, message_at, messages_down_to, newest_versions, place_message, places_of
 from data.migrations import remove_backups
 from data.ratings import add_rating, check_rating, preferred_message, vote_now
+from data.scopes import Scope, resolve
 from data.stored import RATING_VALUES, NewGeneration, NewRating, StoredGeneration, StoredMessage
 
 __all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "Store", "StoredGeneration", "StoredMessage"]
@@ -112,6 +113,23 @@ class Store:
         server = await self.server(platform, platform_id)
         async with self.database.write() as session:
             (await session.get_one(schema.Server, server)).may_teach = may
+
+    async def setting(self, key: str, chain: Sequence[Scope], default: Any = None) -> Any:
+        """What a setting is in a place, given the chain of places that it lies in, from narrow to wide."""
+        table = schema.Setting
+        query = select(table).where(table.key == key, table.scope_id.in_([place for _, place in chain]))
+        async with self.database.read() as session:
+            said = {(row.scope, row.scope_id): row.value["is"] for row in await session.scalars(query)}
+        return resolve(said, chain, default)
+
+    async def set_setting(self, key: str, scope: Scope, value: Any) -> None:
+        """Say what a setting is in a place; None leaves it to the wider places again."""
+        kind, place = scope
+        table = schema.Setting
+        async with self.database.write() as session:
+            await session.execute(delete(table).where(table.key == key, table.scope == kind, table.scope_id == place))
+            if value is not None:
+                session.add(schema.Setting(scope=kind, scope_id=place, key=key, value={"is": value}))
 
     async def servers_now(self, platform: str, platform_ids: Collection[str]) -> None:
         """Say in which servers the bot is; from those that it is in no longer it is gone since now."""

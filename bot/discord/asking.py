@@ -17,7 +17,6 @@ from bot.discord.feedback import PLATFORM, tell
 from bot.discord.place import Behind
 from bot.discord.render import readable
 from bot.texts import Texts, texts
-from data.personas import persona
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -70,11 +69,12 @@ async def asked(
 ) -> StoredMessage:
     """Store a question, at the beginning of a conversation of its own. Who wrote it is its author, whoever asks."""
     guild = interaction.guild_id
+    who = await talk.persona(interaction.channel, guild)
     conversation = await talk.store.conversation(
         PLATFORM,
         f"{interaction.channel_id}:{interaction.id}",
-        persona=talk.settings.persona,
-        language=talk.settings.language,
+        persona=who.name,
+        language=who.language,
         server=await talk.store.server(PLATFORM, str(guild)) if guild else None,
     )
     person = await talk.store.person(PLATFORM, str(author))
@@ -89,7 +89,7 @@ async def _answer(
         person=await talk.store.person(PLATFORM, str(interaction.user.id)),
         channel=str(interaction.channel_id),
         platform=PLATFORM,
-        persona=persona(talk.settings.persona, talk.settings.language),
+        persona=await talk.persona(interaction.channel, interaction.guild_id),
         question=question,
         texts=words,
     )

@@ -14,11 +14,11 @@ from bot.discord.compare import Both, show_two
 from bot.discord.draft import Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
 from bot.discord.modals import open_fix, why_window
-from bot.discord.place import NOBODY, InChannel, Place
+from bot.discord.place import NOBODY, InChannel, Place, scopes
 from bot.discord.render import LIMIT, Part, parts, readable
 from bot.ratings import Ratings
 from bot.texts import Texts, texts
-from data.personas import persona
+from data.personas import PERSONAS, Persona, persona
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -59,6 +59,11 @@ class Talk:
         """Whether people may teach here: in direct conversations, and where a server's manager allows it."""
         return guild is None or await self.store.may_teach(PLATFORM, str(guild))
 
+    async def persona(self, channel: Any, guild: int | None) -> Persona:
+        """Whom people talk to in a channel."""
+        name = await self.store.setting("persona", scopes(channel, guild), self.settings.persona)
+        return persona(name if name in PERSONAS else self.settings.persona, self.settings.language)
+
     # -- questions
 
     async def heard(self, message: discord.Message) -> None:
@@ -79,15 +84,16 @@ class Talk:
             elif message.guild is None or any(user.id == self.me for user in message.mentions):
                 await self._say(message, words.mention_only)
             return
+        here = message.guild.id if message.guild else None
+        who = await self.persona(message.channel, here)
         ask = Ask(
             person=await self.store.person(PLATFORM, str(message.author.id)),
             channel=str(message.channel.id),
             platform=PLATFORM,
-            persona=persona(self.settings.persona, self.settings.language),
-            question=lambda: self._question(message),
+            persona=who,
+            question=lambda: self._question(message, who),
             texts=words,
         )
-        here = message.guild.id if message.guild else None
         show = self.show_two if self.trial.due() and await self.teaching(here) else self.show
         failed = await show(
             ask,
@@ -98,7 +104,7 @@ class Talk:
         if failed:
             await self._say(message, failed)
 
-    async def _question(self, message: discord.Message) -> StoredMessage:
+    async def _question(self, message: discord.Message, who: Persona) -> StoredMessage:
         """Store a question when its turn has come, below what it follows."""
         parent = await self._parent(message)
         if parent is not None:
@@ -108,8 +114,8 @@ class Talk:
             conversation = await self.store.conversation(
                 PLATFORM,
                 f"{message.channel.id}:{message.id}",
-                persona=self.settings.persona,
-                language=self.settings.language,
+                persona=who.name,
+                language=who.language,
                 server=await self.store.server(PLATFORM, str(guild.id)) if guild else None,
             )
         return await self.store.add_message(

@@ -15,7 +15,6 @@ from bot.ratings import Outcome, sentence, which_was_which
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
 from data.leftovers import remove_leftovers
-from data.personas import persona
 
 if TYPE_CHECKING:
     import re
@@ -230,7 +229,7 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
         person=await talk.store.person(PLATFORM, str(interaction.user.id)),
         channel=str(channel.id),
         platform=PLATFORM,
-        persona=persona(talk.settings.persona, talk.settings.language),
+        persona=await talk.persona(channel, interaction.guild_id),
         question=asked_before,
         texts=words,
     )

@@ -10,9 +10,19 @@ import discord
 if TYPE_CHECKING:
     import discord.abc
 
+    from data.scopes import Scope
+
 log = logging.getLogger(__name__)
 
 NOBODY = discord.AllowedMentions.none()
+
+
+def scopes(channel: Any, guild: int | None) -> list[Scope]:
+    """The places that a channel lies in, from narrow to wide: itself, a thread's channel, category, server."""
+    found = [getattr(channel, name, None) for name in ("id", "parent_id")]
+    parent = getattr(channel, "parent", None) or channel
+    found.append(None if isinstance(parent, discord.PartialMessageable) else getattr(parent, "category_id", None))
+    return [*(("channel", str(place)) for place in found if place), *([("server", str(guild))] if guild else [])]
 
 
 class Place(Protocol):

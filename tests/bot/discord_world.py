@@ -52,7 +52,7 @@ class World:
         self.ada = guild.add_member(env.create_user("ada"))
         self.bea = guild.add_member(env.create_user("bea"))
         managers = guild.create_role(
-            "managers", permissions=discord.Permissions(manage_guild=True, manage_messages=True)
+            "managers", permissions=discord.Permissions(manage_guild=True, manage_messages=True, manage_channels=True)
         )
         self.max = guild.add_member(env.create_user("max"), roles=[managers])
 
