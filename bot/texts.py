@@ -93,6 +93,11 @@ class Texts:
     reasons: tuple[str, ...]
     rate_this: str
     nothing_to_answer: str
+    reported: str
+    reported_there: str
+    reports_go: str
+    reports_off: str
+    reports_missing: str
     deleted: str
     not_yours_to_delete: str
     not_deleted: str
@@ -243,6 +248,11 @@ EN = Texts(
     deleted="The answer is deleted, here and from what I keep.",
     not_yours_to_delete="Only the person who asked and those who may manage messages can delete this answer.",
     not_deleted="What I keep of it is erased. The message itself I may not delete here; a moderator can.",
+    reported="Thank you. The moderators of this server see it now; who reported it they don't.",
+    reported_there="⚠️ An answer of mine was reported: {link}",
+    reports_go="Reported answers are shown in {channel} from now on.",
+    reports_off="Reported answers are shown nowhere now.",
+    reports_missing="This server has no channel for reports that I can write in. Please tell its moderators.",
     nothing_to_answer="There is nothing to answer in that message: it is a bot's, or has no text.",
     kept="Everything that I keep of you is in this file.",
     forget_question=(
@@ -388,6 +398,11 @@ ZH = Texts(
     deleted="这个回答已经删除，我保存的内容也清除了。",
     not_yours_to_delete="只有提问的人和能管理消息的人才能删除这个回答。",
     not_deleted="我保存的内容已经清除。这里我不能删除消息本身，请能管理消息的人来删除。",
+    reported="谢谢。这个服务器的管理员现在看得到它，但看不到是谁举报的。",
+    reported_there="⚠️ 我的一个回答被举报了：{link}",
+    reports_go="从现在起，被举报的回答会出现在 {channel}。",
+    reports_off="现在被举报的回答不会出现在任何频道。",
+    reports_missing="这个服务器没有我能写的举报频道，请直接告诉管理员。",
     nothing_to_answer="这条消息里没有可以回答的内容：它来自机器人，或者没有文字。",
     kept="我保存的关于你的一切都在这个文件里。",
     forget_question=(

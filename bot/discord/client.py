@@ -22,6 +22,7 @@ from bot.discord.draft import SECONDS_PER_EDIT, Pace
 from bot.discord.feedback import PLATFORM, Press
 from bot.discord.modals import submitted
 from bot.discord.place import NOBODY
+from bot.discord.reports import add_reports
 from bot.trial import Trial
 from data.errors import BadInput
 
@@ -65,6 +66,7 @@ class Bot(discord.Client):
         self.tree: app_commands.CommandTree[Bot] = app_commands.CommandTree(self)
         add_commands(self, self.tree)
         add_asking(self, self.tree)
+        add_reports(self, self.tree)
         self._answering: set[asyncio.Task[None]] = set()
 
     async def setup_hook(self) -> None:
