@@ -69,7 +69,15 @@ class Failed:
     sentence: str
 
 
-Event = Queued | Started | Piece | Answered | Failed
+@dataclass(frozen=True)
+class Paired:
+    """The end of two answers to one question: the usual one, and the other; a `Failed` where there is no other."""
+
+    usual: Answered
+    other: Answered | Failed
+
+
+Event = Queued | Started | Piece | Answered | Paired | Failed
 
 
 class Unanswerable(Exception):
@@ -88,6 +96,11 @@ class Answer:
         """End the answer here. What was said so far is kept and recorded as stopped."""
         self.stopped.set()
 
+    @property
+    def made(self) -> bool:
+        """Whether it has ended, and is recorded."""
+        return self.task is not None and self.task.done()
+
     async def wait(self) -> None:
         """Wait until the answer is recorded, whoever reads it."""
         if self.task:
@@ -101,5 +114,5 @@ class Answer:
         while True:
             event = await self._events.get()
             yield event
-            if isinstance(event, Answered | Failed):
+            if isinstance(event, Answered | Paired | Failed):
                 return

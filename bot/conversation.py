@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from bot import history
-from bot.answers import Answer, Answered, Ask, Event, Failed, Piece, Queued, Started, Unanswerable
+from bot.answers import Answer, Answered, Ask, Event, Failed, Paired, Piece, Queued, Started, Unanswerable
 from bot.engine.client import EngineError, Finished, Sampling
 from bot.lanes import Full, Lane, Lanes
 from data.chat import rendered_hash
@@ -67,39 +67,83 @@ class Chat:
         self._turns: dict[int, asyncio.Event] = {}
         self._tickets = itertools.count()
         self._running: set[Answer] = set()
+        self._closing = False
 
-    def answer(self, ask: Ask, *, engine: Engine | None = None) -> Answer:
-        """Begin to answer, or to wait for one's turn; by another engine than the usual one where that is given."""
-        answer = Answer()
-        self._running.add(answer)
-        answer.task = asyncio.create_task(self._run(ask, answer, engine or self.engine))
-        answer.task.add_done_callback(lambda _: self._running.discard(answer))
-        return answer
+    def answer(self, ask: Ask) -> Answer:
+        """Begin to answer, or to wait for one's turn."""
+
+        async def work(answer: Answer) -> Event:
+            return await self._generate(ask, answer, await ask.question(), self.engine)
+
+        return self._begin(ask, work)
 
     def again(self, ask: Ask, generation: StoredGeneration, *, engine: Engine | None = None) -> Answer:
-        """Answer the question of an earlier answer once more: the same context, a new seed, a sibling of it."""
+        """Answer the question of an earlier answer once more: the same context, a new seed, a sibling of it.
 
-        async def question() -> StoredMessage:
-            path = await self.store.path(generation.parent) if generation.parent is not None else []
-            if not path or path[-1].message != generation.parent:
-                raise Unanswerable(ask.texts.question_gone)
-            return path[-1]
+        `engine` is another one than the usual: the candidate's, say.
+        """
 
-        return self.answer(replace(ask, question=question), engine=engine)
+        async def work(answer: Answer) -> Event:
+            return await self._generate(ask, answer, await self._asked(ask, generation), engine or self.engine)
+
+        return self._begin(ask, work)
+
+    def pair(self, ask: Ask, first: StoredGeneration | None = None, *, engine: Engine | None = None) -> Answer:
+        """Answer a question twice in one turn, the second time by `engine`; or once, beside a `first` answer.
+
+        Nobody's turn comes between the two. Ends with `Paired`, or `Failed` where there is not even one answer.
+        """
+
+        async def work(answer: Answer) -> Event:
+            if first is None:
+                question = await ask.question()
+                usual = await self._generate(ask, answer, question, self.engine)
+            else:
+                question = await self._asked(ask, first)
+                usual = Answered(first, "stop")
+            if not isinstance(usual, Answered) or usual.finish_reason not in _REASONS or answer.stopped.is_set():
+                return Paired(usual, Failed(ask.texts.stopped_early)) if isinstance(usual, Answered) else usual
+            try:
+                other = await self._generate(ask, answer, question, engine or self.engine)
+            except (EngineError, Unanswerable) as error:
+                other = Failed(str(error))
+            except Exception:  # the usual answer is there, and is shown whatever becomes of the other
+                log.exception("a second answer on %s failed", ask.platform)
+                other = Failed(ask.texts.internal_error)
+            return Paired(usual, other)
+
+        return self._begin(ask, work)
+
+    def _begin(self, ask: Ask, work: Callable[[Answer], Awaitable[Event]]) -> Answer:
+        answer = Answer()
+        self._running.add(answer)
+        answer.task = asyncio.create_task(self._run(ask, answer, work))
+        answer.task.add_done_callback(lambda _: self._running.discard(answer))
+        if self._closing:
+            answer.stop()
+        return answer
+
+    async def _asked(self, ask: Ask, generation: StoredGeneration) -> StoredMessage:
+        """The question that an earlier answer was given to."""
+        path = await self.store.path(generation.parent) if generation.parent is not None else []
+        if not path or path[-1].message != generation.parent:
+            raise Unanswerable(ask.texts.question_gone)
+        return path[-1]
 
     async def close(self) -> None:
-        """Stop every answer and wait until what was said is recorded."""
+        """Stop every answer, those that begin from now on too, and wait until what was said is recorded."""
+        self._closing = True
         running = list(self._running)
         for answer in running:
             answer.stop()
         for answer in running:
             await answer.wait()
 
-    async def _run(self, ask: Ask, answer: Answer, engine: Engine) -> None:
+    async def _run(self, ask: Ask, answer: Answer, work: Callable[[Answer], Awaitable[Event]]) -> None:
         ticket = next(self._tickets)
         end: Event = Failed(ask.texts.internal_error)
         try:
-            end = await self._in_turn(ask, answer, ticket, engine)
+            end = await self._in_turn(ask, answer, ticket, work)
         except (EngineError, Unanswerable) as error:
             end = Failed(str(error))
         except Exception:
@@ -110,7 +154,9 @@ class Chat:
             self._turns.pop(ticket, None)
             answer.tell(end)
 
-    async def _in_turn(self, ask: Ask, answer: Answer, ticket: int, engine: Engine) -> Event:
+    async def _in_turn(
+        self, ask: Ask, answer: Answer, ticket: int, work: Callable[[Answer], Awaitable[Event]]
+    ) -> Event:
         place = self._lanes.enter(ticket, Lane(ask.person, ask.channel))
         if place is Full.PERSON:
             return Failed(ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_lane))
@@ -124,9 +170,9 @@ class Chat:
         if answer.stopped.is_set():
             return Failed(ask.texts.stopped_early)
         answer.tell(Started())
-        return await self._generate(ask, answer, await ask.question(), engine)
+        return await work(answer)
 
-    async def _generate(self, ask: Ask, answer: Answer, question: StoredMessage, engine: Engine) -> Event:
+    async def _generate(self, ask: Ask, answer: Answer, question: StoredMessage, engine: Engine) -> Answered | Failed:
         turns = history.shown(await self.store.path(question.message))
         if not turns or turns[-1].message != question.message:
             raise Unanswerable(ask.texts.question_gone)

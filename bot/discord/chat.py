@@ -138,15 +138,26 @@ class Talk:
                 return found
         if message.guild is not None:
             return None
-        # Asked from Discord each time, so that it is right after a restart and after deletions, too.
-        async for earlier in message.channel.history(limit=DIRECT_HISTORY, before=message):
-            if earlier.author.id == self.me:
-                found = await self.store.message(PLATFORM, str(earlier.id))
-                if found is not None:
-                    # Where two answers were compared, it goes on from the one that the person preferred.
-                    rater = await self.store.person(PLATFORM, str(message.author.id))
-                    return await self.store.preferred(found.message, rater) or found
-        return None
+        # Asked from Discord each time, so that it is right after a restart and after deletions, too. Up to now, not
+        # to the message: what the person sent before it is answered by now, perhaps below it.
+        newest: StoredMessage | None = None
+        async for earlier in message.channel.history(limit=DIRECT_HISTORY):
+            if earlier.author.id != self.me:
+                continue
+            growing = self.growing.get(earlier.id)
+            if growing is not None:
+                if not growing.made:  # this very answer's, or one whose turn comes later
+                    continue
+                await growing.wait()
+            found = await self.store.message(PLATFORM, str(earlier.id))
+            # Parts of several answers may stand among each other.
+            if found is not None and (newest is None or found.message > newest.message):
+                newest = found
+        if newest is None:
+            return None
+        # Where two answers were compared, it goes on from the one that the person preferred.
+        rater = await self.store.person(PLATFORM, str(message.author.id))
+        return await self.store.preferred(newest.message, rater) or newest
 
     # -- answers
 

@@ -6,10 +6,11 @@ both are the champion's. Both are shown when both are finished, so that no one j
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import TYPE_CHECKING
 
-from bot.answers import Answered, Failed, Queued
+from bot.answers import Answered, Failed, Paired, Queued
 from bot.discord.draft import Draft
 from bot.discord.feedback import rate_buttons, stop_button, verdict_buttons
 from bot.discord.render import Part, parts
@@ -27,52 +28,47 @@ _WHOLE = ("stop", "length")
 
 
 class Both:
-    """Two answers that come one after the other; stopped or waited for as one."""
+    """Two answers that are still being made or shown; stopped, or waited for, as one."""
 
     def __init__(self) -> None:
-        self.stopped = False
-        self._running: list[Answer] = []
+        self.answer: Answer | None = None
+        self.shown = asyncio.Event()
+        self._stopped = False
+
+    def begin(self, answer: Answer) -> Answer:
+        """The answers have begun; perhaps they are to stop already."""
+        self.answer = answer
+        if self._stopped:
+            answer.stop()
+        return answer
 
     def stop(self) -> None:
         """End here; what was said so far is kept."""
-        self.stopped = True
-        for answer in self._running:
-            answer.stop()
+        self._stopped = True
+        if self.answer is not None:
+            self.answer.stop()
+
+    @property
+    def made(self) -> bool:
+        """Whether both are recorded."""
+        return self.answer is not None and self.answer.made
 
     async def wait(self) -> None:
-        """Wait until what runs is recorded."""
-        for answer in self._running:
-            await answer.wait()
-
-    async def end(self, answer: Answer, draft: Draft, ask: Ask) -> Answered | Failed:
-        """How an answer ends; meanwhile the draft says where it stands."""
-        self._running.append(answer)
-        async for event in answer:
-            if isinstance(event, Queued):
-                draft.show([Part("⏳ " + ask.texts.waiting.format(ahead=event.ahead), "stop")])
-            elif isinstance(event, Answered | Failed):
-                return event
-            else:
-                draft.show([Part("⏳ " + ask.texts.two_coming, "stop")])
-        raise AssertionError("an answer has an end")
+        """Wait until it is known which message shows which answer."""
+        await self.shown.wait()
 
 
 async def show_two(
-    talk: Talk,
-    ask: Ask,
-    *,
-    first: StoredGeneration | None = None,
-    key: str,
-    asker: int,
-    place: Place,
+    talk: Talk, ask: Ask, *, first: StoredGeneration | None = None, key: str, asker: int, place: Place
 ) -> str | None:
     """Answer a question twice, or set another answer beside the `first` one, for people to compare.
 
     Where there are no two whole, different answers to the same prompt, the one that there is is shown as usual.
     Returns a sentence when there is no answer and nothing was shown.
     """
-    both, sent = Both(), _Sent(talk)
+    both = Both()
     order: list[StoredGeneration] = []
+    tops: list[int] = []
 
     def buttons(name: str) -> discord.ui.View | None:
         if name == "stop":
@@ -82,7 +78,10 @@ async def show_two(
         return rate_buttons(order[0].generation, teach=True) if name == "rate" else None
 
     async def on_top(message: int) -> None:
-        await sent.on_top(message, both, order)
+        tops.append(message)
+        talk.growing[message] = both
+        if order:
+            await talk.store.set_platform_id(order[0].message, str(message))
 
     async def on_bottom(message: int) -> None:
         await talk.store.set_platform_id(order[1].message, str(message))
@@ -91,62 +90,60 @@ async def show_two(
     talk.running[key] = both
     try:
         async with talk.trial.engine(first.release if first else None) as candidate:
-            if first is None:
-                one = await both.end(talk.chat.answer(ask), top, ask)
-                if isinstance(one, Failed):
-                    if not top.started:
-                        return one.sentence
-                    await top.finish([Part(one.sentence)])
-                    return None
-                usual, note, whole = one.generation, one.note, one.finish_reason in _WHOLE
-            else:
-                usual, note, whole = first, None, True
-            other = None
-            if whole and not both.stopped:
-                other = await both.end(talk.chat.again(ask, usual, engine=candidate), top, ask)
+            end = await _end(both.begin(talk.chat.pair(ask, first, engine=candidate)), top, ask)
+        if isinstance(end, Failed):
+            if not top.started:
+                return end.sentence
+            await top.finish([Part(end.sentence)])
+            return None
+        usual, other = end.usual, end.other
         if not isinstance(other, Answered) or not _worth_comparing(usual, other):
             if first is not None:  # it stands there already
-                await top.finish([Part(other.sentence if isinstance(other, Failed) else ask.texts.no_two_answers)])
+                told = other.sentence if isinstance(other, Failed) else ask.texts.no_two_answers
+                await top.finish([Part(told)])
                 return None
-            order.append(usual)
-            await sent.place(usual)
-            await top.finish(parts(usual.text, "rate", note))
+            order.append(usual.generation)
+            await _place(talk, order[0], tops, both)
+            await top.finish(parts(usual.generation.text, "rate", usual.note))
             return None
-        order += random.sample([usual, other.generation], 2)
-        await sent.place(order[0])
-        await top.finish(parts(f"-# {ask.texts.two_answers}\n**A**\n{order[0].text}"))
-        bottom = Draft(place, talk.pace, buttons, on_bottom, both.stop)
+        order += random.sample([usual.generation, other.generation], 2)
+        await _place(talk, order[0], tops, both)
+        upper = parts(f"-# {ask.texts.two_answers}\n**A**\n{order[0].text}")
+        if not await top.finish(upper):  # nobody may judge what is not all there
+            return None
+        # Others may have been answered here meanwhile: it says which answer it belongs to.
+        bottom = Draft(place.below(tops[-1]), talk.pace, buttons, on_bottom, both.stop)
         await bottom.finish(parts(f"**B**\n{order[1].text}", "compare"))
     finally:
+        both.shown.set()
         talk.running.pop(key, None)
-        sent.over()
+        for message in tops:
+            talk.growing.pop(message, None)
     return None
 
 
-def _worth_comparing(usual: StoredGeneration, other: Answered) -> bool:
-    if other.finish_reason not in _WHOLE or not comparable(usual, other.generation):
+async def _end(answer: Answer, draft: Draft, ask: Ask) -> Paired | Failed:
+    """How two answers end; meanwhile the draft says where they stand."""
+    async for event in answer:
+        match event:
+            case Queued(ahead):
+                draft.show([Part("⏳ " + ask.texts.waiting.format(ahead=ahead), "stop")])
+            case Paired() | Failed():
+                return event
+            case _:
+                draft.show([Part("⏳ " + ask.texts.two_coming, "stop")])
+    raise AssertionError("an answer has an end")
+
+
+async def _place(talk: Talk, generation: StoredGeneration, messages: list[int], both: Both) -> None:
+    """Say that the messages that are there already show this answer; replies to them need not wait any longer."""
+    for message in messages:
+        await talk.store.set_platform_id(generation.message, str(message))
+    both.shown.set()
+
+
+def _worth_comparing(usual: Answered, other: Answered) -> bool:
+    if other.finish_reason not in _WHOLE or not comparable(usual.generation, other.generation):
         return False
-    texts = {usual.text.strip(), other.generation.text.strip()}
+    texts = {usual.generation.text.strip(), other.generation.text.strip()}
     return len(texts) == 2 and "" not in texts
-
-
-class _Sent:
-    """The messages of the upper answer, some of which are there before it is known which one that is."""
-
-    def __init__(self, talk: Talk) -> None:
-        self._talk = talk
-        self._messages: list[int] = []
-
-    async def on_top(self, message: int, both: Both, order: list[StoredGeneration]) -> None:
-        self._messages.append(message)
-        self._talk.growing[message] = both
-        if order:
-            await self._talk.store.set_platform_id(order[0].message, str(message))
-
-    async def place(self, generation: StoredGeneration) -> None:
-        for message in self._messages:
-            await self._talk.store.set_platform_id(generation.message, str(message))
-
-    def over(self) -> None:
-        for message in self._messages:
-            self._talk.growing.pop(message, None)

@@ -76,15 +76,17 @@ class Draft:
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._paint())
 
-    async def finish(self, wanted: list[Part]) -> None:
-        """Show this, and return when it is shown. A failure is tried once more, then logged."""
+    async def finish(self, wanted: list[Part]) -> bool:
+        """Show this; returns whether all of it is shown. A failure is tried once more, then logged."""
         self._wanted = wanted
         if self._work is not None:
             await self._work
         for _ in range(2):
             await self._paint()
-        if not self._gone and next_change(self._shown, self._wanted) is not None:
+        whole = next_change(self._shown, self._wanted) is None
+        if not self._gone and not whole:
             log.warning("an answer could not be shown in full")
+        return whole and not self._gone
 
     async def _paint(self) -> None:
         while not self._gone and next_change(self._shown, self._wanted) is not None:

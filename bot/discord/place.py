@@ -40,6 +40,9 @@ class Place(Protocol):
     async def typing(self) -> None:
         """Show that an answer is on its way."""
 
+    def below(self, message: int) -> Place:
+        """The same place for what belongs to a message that was sent here."""
+
 
 class InChannel:
     """A channel that the bot may write in; the first message replies to `reference`."""
@@ -48,7 +51,8 @@ class InChannel:
         self, channel: discord.abc.MessageableChannel, reference: discord.MessageReference | None = None
     ) -> None:
         guild = getattr(channel, "guild", None)
-        self.channel, self.guild = channel.id, guild.id if guild else None
+        self.channel: int = channel.id
+        self.guild: int | None = guild.id if guild else None
         self._channel = channel
         self._reference = reference
         self._sent: dict[int, discord.PartialMessage] = {}
@@ -73,6 +77,13 @@ class InChannel:
             await self._channel.typing()
         except discord.HTTPException as error:
             log.info("Discord refused to show typing: %s (code %s)", error.status, error.code)
+
+    def below(self, message: int) -> InChannel:
+        """See `Place.below`."""
+        reference = discord.MessageReference(
+            message_id=message, channel_id=self.channel, guild_id=self.guild, fail_if_not_exists=False
+        )
+        return InChannel(self._channel, reference)
 
 
 class Behind:
@@ -101,3 +112,7 @@ class Behind:
 
     async def typing(self) -> None:
         """Discord shows by itself that a command is being answered."""
+
+    def below(self, message: int) -> Behind:  # noqa: ARG002
+        """What follows a command stands below it anyway."""
+        return self

@@ -191,3 +191,56 @@ async def test_long_answers_keep_their_messages_apart(tested: World, tried: Trie
     shown = [await tested.store.shown("discord", str(message.id)) for message in messages]
     assert [answer.release for answer in shown if answer] == sorted(answer.release for answer in shown if answer)
     assert {answer.release for answer in shown if answer} == {0, 2}
+
+
+async def test_a_reply_while_two_answers_grow_waits_for_them_and_blocks_nobody(tested: World, tried: Tried):
+    hold = asyncio.Event()
+    tested.fake.answer("one", hold=hold)
+    tried.fake.answer("other")
+    tested.say_without_waiting("hello")
+    await eventually(lambda: tested.contents()[-1].startswith("⏳"))
+    growing = tested.last()
+    tested.fake.answer("three")
+    tried.fake.answer("three")
+    backend = tested.env.backend
+    reference = {"channel_id": str(tested.channel.id), "message_id": str(growing.id)}
+    reference = backend.normalize_message_reference(tested.channel.id, reference)
+    backend.create_message(tested.channel.id, tested.ada.id, "and then?", reference=reference)
+    await asyncio.sleep(0.05)
+    hold.set()
+    await eventually(lambda: "three" in tested.contents())
+    assert tested.sent() == ["hello", "one", "and then?"]
+
+
+async def test_direct_questions_in_a_row_follow_one_another(tested: World, tried: Tried):
+    user = tested.ada.user
+    for number, question in enumerate(("first", "second", "third")):
+        tested.fake.answer(f"answer {number}")
+        tried.fake.answer(f"other {number}")
+        tested.env.backend.create_message(user.dm_channel.id, user.id, question)
+    await eventually(lambda: len(tested.fake.requests) == 3 and len(tried.fake.requests) == 3)
+    await eventually(lambda: tested.last(user.dm_channel).content == "**B**\nother 2")
+    assert [text for text in tested.sent() if not text.startswith(("answer", "other"))] == [
+        "first",
+        "second",
+        "third",
+    ]
+
+
+async def test_nobody_judges_a_pair_of_which_one_is_gone(tested: World, tried: Tried):
+    hold = asyncio.Event()
+    tested.fake.answer("one")
+    tried.fake.answer("other", hold=hold)
+    tested.say_without_waiting("hello")
+    await eventually(lambda: tried.fake.running)
+    await eventually(lambda: tested.contents()[-1].startswith("⏳"))
+    tested.env.backend.delete_message(tested.channel.id, tested.last().id)
+    hold.set()
+    await asyncio.sleep(0.3)
+    assert all("**B**" not in content for content in tested.contents())
+
+
+async def test_each_second_answer_replies_to_its_first(tested: World, tried: Tried):
+    top, bottom = await two(tested, tried)
+    assert bottom.reference is not None
+    assert bottom.reference.message_id == top.id
