@@ -187,14 +187,15 @@ def _tried(champion: Subject, candidate: Subject) -> int:
     against, number = _number(champion), _number(candidate)
     if against is None:
         return 0
-    own = Releases(home()).get(number).manifest.get("round") if number else None
-    return tried(decided(home() / "rounds", besides=own), against)
+    releases = Releases(home())
+    own = releases.get(number).manifest.get("round") if number else None
+    looks = len(releases.looks()) if number == releases.candidate() else 0
+    return tried(decided(home() / "rounds", besides=own), against) + looks
 
 
 async def _stored(champion: int | None, candidate: int | None) -> "EvaluationRows":
     from alignment.evaluation import EvaluationRows
-    from alignment.winrate import Outcome
-    from data.comparisons import live
+    from alignment.pending import live
     from data.home import discord_permission, home
     from data.imports import collect_rows
     from data.store import Store
@@ -203,17 +204,16 @@ async def _stored(champion: int | None, candidate: int | None) -> "EvaluationRow
     store = await Store.open(home())
     try:
         collected = await collect_rows(store, discord_permission=discord_permission())
-        if champion is not None and candidate is not None and champion != candidate:
-            async with store.database.read() as session:
-                found = await live(session, champion, candidate)
     finally:
         await store.close()
+    if champion is not None and candidate is not None and champion != candidate:
+        found = await live(champion, candidate)
     return EvaluationRows(
         prompts=[row for kind in ("prompt", "preference", "demonstration") for row in collected.of(kind, "gate")],
         preferences=collected.of("preference", "gate"),
         demonstrations=collected.of("demonstration", "gate"),
         judge_pairs=collected.of("preference", "judge"),
-        live=[Outcome(c.prompt, c.value, c.candidate_chars, c.champion_chars, c.rater) for c in found],
+        live=found,
     )
 
 

@@ -61,7 +61,7 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
         console.rule(f"[bold]Round {ledger.number} was decided when it was interrupted")
         return conclude(console, plan, ledger, releases)
     if "learns" not in ledger.entries:  # one that was interrupted goes on against the champion that it began with
-        decide_trial(console, plan.suites)
+        decide_trial(console, plan.base, plan.suites)
     champion = _champion(releases, plan.base)
     number = releases.champion()
     secrets = _canaries(plan)
@@ -216,6 +216,7 @@ def _train(console: Any, plan: Plan, ledger: "Ledger", steps: list[Step], start:
 def conclude(console: Any, plan: Plan, ledger: "Ledger", releases: Releases) -> int:
     """Do what was decided; doing it twice changes nothing."""
     from alignment.candidate import record
+    from alignment.pending import live
     from alignment.report import write_report
 
     decision = ledger.decision
@@ -245,9 +246,14 @@ def conclude(console: Any, plan: Plan, ledger: "Ledger", releases: Releases) -> 
     record(made, str(ledger.entries["base"]), promoted=promote)
     # Not where the champion is another by now, or where an interrupted round comes back to a trial that was ended.
     trial = bool(decision.get("trial")) and not promote and now == int(decision["champion"])
+    running = releases.candidate()
+    if trial and running not in (None, made) and asyncio.run(live(now, int(running or 0))):
+        # What people already said of the one on trial would be lost.
+        trial = False
+        console.print(f"Release {running} stays on trial; release {made} can follow it.")
     if trial and "trial" not in ledger.entries:
-        releases.put_on_trial(made)
         ledger.note(trial=made)
+        releases.put_on_trial(made)
     status = "promoted" if promote else "refused"
     report = write_report(ledger.path, {**ledger.entries, "status": status, "reasons": reasons})
     _say_outcome(console, made, promote, trial=trial, now=_called(now))

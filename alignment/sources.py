@@ -7,11 +7,11 @@ from alignment.gate import MINIMUM_PROMPTS
 from alignment.judges import Judge, Qualification, prompt_id
 from alignment.winrate import Outcome, WinRate, win_rate
 from data.errors import ParleyError
+from data.releases import MINIMUM_PEOPLE as MINIMUM_LIVE_RATERS
 from data.rows import Row
 
 # So much evidence a source needs beside the gate's minimum of prompts: people's live comparisons, and people.
 MINIMUM_LIVE = 20
-MINIMUM_LIVE_RATERS = 3
 
 # A gain below this, in nats a token, is rounding.
 ROUNDING = 1e-6

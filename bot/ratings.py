@@ -91,10 +91,21 @@ class Ratings:
     async def compare(
         self, rater: int, first: int, second: int, value: str, *, platform: str, source_id: str
     ) -> Outcome:
-        """Say which of two answers to the same prompt is better: "a" (shown first), "b", "tie" or "both_bad"."""
+        """Say which of two answers to the same prompt is better: "a" (shown first), "b", "tie" or "both_bad".
+
+        The first word counts: afterwards the person is told whose answer was whose.
+        """
+        async with self._alone(rater, min(first, second)):
+            return await self._compare(rater, first, second, value, platform=platform, source_id=source_id)
+
+    async def _compare(
+        self, rater: int, first: int, second: int, value: str, *, platform: str, source_id: str
+    ) -> Outcome:
         for generation in (first, second):
             if (hindrance := await self._hindrance(rater, generation)) is not None:
                 return hindrance
+        if await self.store.compared(first, second, rater):
+            return Outcome.ALREADY
         return await self._store(
             NewRating(
                 source_id=source_id,

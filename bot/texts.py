@@ -158,7 +158,8 @@ EN = Texts(
     consent_question_held=(
         "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
         "may be used to train it. At present nothing from Discord trains a model here: Discord allows that only "
-        "with its permission, which this bot does not have, so your ratings are kept and used for nothing yet. "
+        "with its permission, which this bot does not have. Your comparisons of answers help choose which release "
+        "serves; beyond that your ratings are kept and used for nothing yet. "
         "If you don't agree, you can go on talking to it, nothing of yours is used, and your messages are erased "
         "after {days} days. You can change your mind at any time."
     ),
@@ -167,7 +168,10 @@ EN = Texts(
         "Thank you. Your ratings and what you say from now on may train the bot. What was said before this is not "
         "covered, so ratings count in conversations that begin after your yes."
     ),
-    consent_given_held="Thank you. Your ratings are kept from now on; nothing from Discord trains a model yet.",
+    consent_given_held=(
+        "Thank you. Your ratings are kept from now on, and your comparisons help choose which release serves; "
+        "nothing from Discord trains a model yet."
+    ),
     consent_refused="Understood: nothing of yours is used, earlier ratings included, and no new rating is kept.",
     consent_unanswered="not answered yet",
     yes="Yes, I agree",
@@ -254,11 +258,11 @@ EN = Texts(
     reports_off="Reported answers are shown nowhere now.",
     reports_missing="This server has no channel for reports that I can write in. Please tell its moderators.",
     nothing_to_answer="There is nothing to answer in that message: it is a bot's, or has no text.",
-    kept="Everything that I keep of you is in this file.",
+    kept="What you said to me, your ratings and your answers about consent, as I keep them, are in this file.",
     forget_question=(
         "Erase everything of yours: all that you said to me, my answers to it, your ratings and corrections? This "
-        "cannot be undone. Releases that were trained before keep what they learnt; the next one is trained without "
-        "it. What you wrote stays on Discord until you delete it there."
+        "cannot be undone. Releases that were trained before, or are being trained, keep what they learnt; later "
+        "ones are trained without it. What you wrote stays on Discord until you delete it there."
     ),
     forget_yes="Yes, erase it all",
     forgotten="Done: {texts} texts are erased, and your ratings with them.",
@@ -285,7 +289,7 @@ EN = Texts(
     stats_serving="{release} answers, of {releases} trained so far.",
     stats_trial=(
         "{release} is on trial: people compared answers to {prompts} questions and preferred its own in {share:.0%}. "
-        "It takes {needed} questions to decide."
+        "It takes {needed} questions, and {people} people, to decide."
     ),
     stats_no_trial="No release is on trial.",
     no_answer_here="This is no answer of mine that I still have.",
@@ -326,13 +330,16 @@ ZH = Texts(
     ),
     consent_question_held=(
         "Parley 可以向你学习吗？如果同意，你的评价以及从现在起你对机器人说的话会被保留，并可能用来训练它。目前来自 "
-        "Discord 的内容不会训练任何模型：没有 Discord 的许可就不允许，而这个机器人没有该许可，所以评价只是保存着，"
+        "Discord 的内容不会训练任何模型：没有 Discord 的许可就不允许，而这个机器人没有该许可。你对两个回答的比较会"
+        "帮助决定由哪个版本服务，此外评价只是保存着，"
         "暂时没有用处。如果不同意，你可以照常聊天，你的任何内容都不会被使用，消息会在 {days} 天后删除。"
         "你随时可以改变主意。"
     ),
     consent_first="只有得到你的同意才会保留评价：先看 /privacy，再输入 /consent yes。这一条没有保留。",
     consent_given="谢谢。从现在起，你的评价和你说的话可以用来训练机器人。之前说的话不算，所以只有从现在起新开始的对话，评价才用得上。",
-    consent_given_held="谢谢。从现在起你的评价会被保留；目前 Discord 上说的话不会训练任何模型。",
+    consent_given_held=(
+        "谢谢。从现在起你的评价会被保留，你的比较会帮助决定由哪个版本服务；目前 Discord 上的内容不会训练任何模型。"
+    ),
     consent_refused="明白了：不会使用你的任何内容，包括以前的评价，也不再保留新的评价。",
     consent_unanswered="尚未回答",
     yes="是，我同意",
@@ -404,10 +411,10 @@ ZH = Texts(
     reports_off="现在被举报的回答不会出现在任何频道。",
     reports_missing="这个服务器没有我能写的举报频道，请直接告诉管理员。",
     nothing_to_answer="这条消息里没有可以回答的内容：它来自机器人，或者没有文字。",
-    kept="我保存的关于你的一切都在这个文件里。",
+    kept="你对我说过的话、你的打分和你关于同意的回答，我保存的都在这个文件里。",
     forget_question=(
-        "要清除你的一切吗：你对我说过的话、我的回答、你的打分和改正？清除后无法恢复。以前训练的版本会保留它们学到的东西；"
-        "下一个版本训练时不再使用这些内容。你在 Discord 上写的消息要由你自己删除。"
+        "要清除你的一切吗：你对我说过的话、我的回答、你的打分和改正？清除后无法恢复。已经训练或正在训练的版本"
+        "会保留它们学到的东西；之后的版本不再使用这些内容。你在 Discord 上写的消息要由你自己删除。"
     ),
     forget_yes="是的，全部清除",
     forgotten="好了：清除了 {texts} 段文字，以及你的打分。",
@@ -433,7 +440,7 @@ ZH = Texts(
     stats_serving="现在由{release}回答；到目前为止训练过 {releases} 个版本。",
     stats_trial=(
         "{release}正在试用：大家比较了 {prompts} 个问题的回答，其中 {share:.0%} 更喜欢它的。"
-        "要有 {needed} 个问题才能决定。"
+        "要有 {needed} 个问题、{people} 个人才能决定。"
     ),
     stats_no_trial="没有版本在试用。",
     no_answer_here="这不是我还保存着的回答。",

@@ -48,6 +48,7 @@ class Trial:
         self._opening: asyncio.Task[Engine | None] | None = None
         self._users = 0
         self._spent: list[asyncio.Task[Engine | None]] = []
+        self._clearing: set[asyncio.Task[None]] = set()
 
     def due(self) -> bool:
         """Whether this turn is to have two answers."""
@@ -59,6 +60,7 @@ class Trial:
         if number != self._number:
             if self._opening is not None:
                 self._spent.append(self._opening)
+                self._clear()
             self._number = number
             self._opening = asyncio.create_task(self._open(number)) if number is not None else None
         ready = self._opening
@@ -77,7 +79,7 @@ class Trial:
             yield await asyncio.shield(opening) if opening else None
         finally:
             self._users -= 1
-            await self._let_go()
+            self._clear()
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -86,6 +88,14 @@ class Trial:
             self._spent.append(self._opening)
             self._opening = None
         await self._let_go()
+        await asyncio.gather(*self._clearing)
+
+    def _clear(self) -> None:
+        """Let go of what is over in the background: nobody waits for a process to end."""
+        if self._spent and not self._users:
+            task = asyncio.create_task(self._let_go())
+            self._clearing.add(task)
+            task.add_done_callback(self._clearing.discard)
 
     async def _let_go(self) -> None:
         if self._users:
@@ -96,7 +106,10 @@ class Trial:
                 task.cancel()
             (engine,) = await asyncio.gather(task, return_exceptions=True)
             if engine is not None and not isinstance(engine, BaseException):
-                await engine.close()
+                try:
+                    await engine.close()
+                except Exception:
+                    log.exception("an engine of a release that was on trial was not closed")
 
     def _candidate(self) -> int | None:
         try:
@@ -110,8 +123,11 @@ class Trial:
         assert self._start is not None
         try:
             engine = await self._start(number)
-        except (ParleyError, OSError) as error:
+        except ParleyError as error:
             log.error("Release %d is on trial and cannot serve, so nobody compares it: %s", number, error)
+            return None
+        except Exception:  # whatever it is, everybody else goes on talking to the champion
+            log.exception("Release %d is on trial and cannot serve, so nobody compares it", number)
             return None
         log.info("Release %d is on trial: people compare its answers with the champion's.", number)
         return engine

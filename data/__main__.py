@@ -114,7 +114,8 @@ async def _forget(rater: str) -> int:
             print("Another process reads the database; its log loses the words when that ends.")
     finally:
         await store.close()
-    remove_leftovers(home())
+    if not remove_leftovers(home()):
+        print("A round is running: it removes its own copy of the rows when it ends.")
     print(f"Forgot {rater}: {erased} texts erased, with their ratings.")
     print("Releases trained before keep what they learnt; the next round trains without these rows.")
     return 0

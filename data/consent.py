@@ -26,7 +26,7 @@ from data.schema import (
     now,
 )
 
-CONSENT_VERSION = "2026-11"
+CONSENT_VERSION = "2026-11-2"
 _TELLING = 20  # characters
 
 

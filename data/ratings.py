@@ -67,6 +67,15 @@ async def vote_now(session: AsyncSession, generation: int, rater: int) -> str | 
     return newest.value if newest is not None and newest.kind == "vote" else None
 
 
+async def has_compared(session: AsyncSession, one: int, other: int, rater: int) -> bool:
+    """Whether a rater has said which of two answers is better, in whichever order they were shown."""
+    table = schema.Rating
+    pair = (table.generation_id == one) & (table.other_id == other)
+    turned = (table.generation_id == other) & (table.other_id == one)
+    query = select(table.id).where(table.rater_id == rater, table.kind == "comparison", pair | turned).limit(1)
+    return await session.scalar(query) is not None
+
+
 async def preferred_message(session: AsyncSession, message: int, rater: int) -> int | None:
     """Of two answers that a rater compared, one of them this message: the message of the better; None without one."""
     table, answer = schema.Rating, schema.Generation

@@ -18,6 +18,7 @@ from data.home import private_dir, sync_dir, write_atomic
 # Fewer compared prompts decide nothing between two releases: the interval would be wider than any difference that is
 # worth having.
 MINIMUM_PROMPTS = 20
+MINIMUM_PEOPLE = 3  # who compared answers of two releases live
 BASE_RELEASE = 0  # what serves before the first promotion: the base model itself
 
 
@@ -94,6 +95,21 @@ class Releases:
             )
         return int(raw) if int(raw) != self.champion() else None
 
+    def looks(self) -> list[int]:
+        """At how many compared questions the gate was asked about the release on trial, so far."""
+        try:
+            return [int(line) for line in self._looks_path.read_bytes().split() if line.isdigit()]
+        except FileNotFoundError:
+            return []
+
+    def looked(self, prompts: int) -> None:
+        """Write down that the gate was asked about the release on trial, at so many compared questions."""
+        write_atomic(self._looks_path, "".join(f"{look}\n" for look in [*self.looks(), prompts]))
+
+    @property
+    def _looks_path(self) -> Path:
+        return self.folder / "candidate.looks"
+
     def put_on_trial(self, number: int) -> None:
         """Let people compare a release's answers with the champion's, until another serves or the trial is ended."""
         if number == self.champion():
@@ -101,6 +117,7 @@ class Releases:
         if number != BASE_RELEASE:
             self.get(number)
         with FileLock(private_dir(self.folder) / ".lock"):
+            self._looks_path.unlink(missing_ok=True)
             write_atomic(self.candidate_path, f"{number}\n")
 
     def end_trial(self) -> int | None:

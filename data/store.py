@@ -18,7 +18,7 @@ from data.generations import add_generation, find_generation, generation_of
 from data.home import installation_key, keyed_hash
 from data.messages import add_message, message_at, messages_down_to, newest_versions, place_message, places_of
 from data.migrations import remove_backups
-from data.ratings import add_rating, check_rating, preferred_message, vote_now
+from data.ratings import add_rating, check_rating, has_compared, preferred_message, vote_now
 from data.scopes import Scope, resolve
 from data.stored import RATING_VALUES, NewGeneration, NewRating, StoredGeneration, StoredMessage
 
@@ -242,6 +242,11 @@ class Store:
         async with self.database.read() as session:
             return await vote_now(session, generation, rater)
 
+    async def compared(self, one: int, other: int, rater: int) -> bool:
+        """Whether this rater has said which of two answers is better."""
+        async with self.database.read() as session:
+            return await has_compared(session, one, other, rater)
+
     async def preferred(self, message: int, rater: int) -> StoredMessage | None:
         """The answer that this rater preferred when they compared this one with another; None when they did not."""
         async with self.database.read() as session:
@@ -271,6 +276,9 @@ class Store:
             query = select(schema.MessageVersion.id).where(schema.MessageVersion.author_id == person)
             erased = await consent.erase(session, (await session.scalars(query)).all(), self._key)
             await session.execute(delete(schema.Rating).where(schema.Rating.rater_id == person))
+            # A platform's message leads back to who wrote it.
+            mine = select(schema.MessageRow.id).where(schema.MessageRow.author_id == person)
+            await session.execute(delete(schema.PlatformMessage).where(schema.PlatformMessage.message_id.in_(mine)))
             session.add(schema.Tombstone(kind="person", ref_hash=row.id_hash, reason="forgotten"))
             session.add(schema.Consent(person_id=person, granted=False, text_version=consent.CONSENT_VERSION))
             # Who comes back is a new person to us, who was never asked anything.

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
@@ -12,28 +12,33 @@ from data.comparisons import live
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Events of feedback by kind (votes by up and down), and how many people they are of."""
+    """The ratings that hold now, by kind (votes by up and down), and how many people they are of."""
 
     ratings: Counter[str]
     raters: int
 
 
 async def tally(session: AsyncSession, server: int | None) -> Tally:
-    """Count what was rated on one server, or everywhere when it is None."""
+    """Count what was rated on one server, or everywhere when it is None: each person's newest word on an answer."""
     table = schema.Rating
-    query = select(table.kind, table.value, func.count())
-    people = select(func.count(table.rater_id.distinct()))
+    query = select(table.rater_id, table.kind, table.value, table.generation_id, table.other_id).order_by(table.id)
     if server is not None:
         here = (
             select(schema.Generation.id)
             .join(schema.Conversation, schema.Conversation.id == schema.Generation.conversation_id)
             .where(schema.Conversation.server_id == server)
         )
-        query, people = query.where(table.generation_id.in_(here)), people.where(table.generation_id.in_(here))
-    found: Counter[str] = Counter()
-    for kind, value, count in await session.execute(query.group_by(table.kind, table.value)):
-        found[str(value) if kind == "vote" else kind] += count
-    return Tally(found, await session.scalar(people) or 0)
+        query = query.where(table.generation_id.in_(here))
+    holds: dict[tuple[int, str, frozenset[int | None]], str] = {}
+    for rater, kind, value, generation, other in await session.execute(query):
+        if kind == "void":  # by a moderator, for everybody
+            holds = {key: name for key, name in holds.items() if generation not in key[2]}
+        elif kind == "retraction":
+            holds.pop((rater, "vote", frozenset((generation,))), None)
+        else:
+            answers = frozenset((generation,) if other is None else (generation, other))
+            holds[rater, kind, answers] = str(value) if kind == "vote" else kind
+    return Tally(Counter(holds.values()), len({rater for rater, _, _ in holds}))
 
 
 async def trial_so_far(session: AsyncSession, champion: int, candidate: int) -> tuple[int, float]:

@@ -13,7 +13,7 @@ from bot.conversation import Chat
 from bot.discord.compare import Both, show_two
 from bot.discord.draft import Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
-from bot.discord.modals import open_fix, why_window
+from bot.discord.modals import open_fix, send_window, why_window
 from bot.discord.place import NOBODY, InChannel, Place, scopes
 from bot.discord.render import LIMIT, Part, parts, readable
 from bot.ratings import Ratings
@@ -230,7 +230,7 @@ class Talk:
 
     async def open_why(self, interaction: discord.Interaction, generation: int, words: Texts) -> None:
         """Open the window that asks what was wrong with an answer."""
-        await interaction.response.send_modal(why_window(generation, words))
+        await send_window(interaction, why_window(generation, words))
 
     def stop(self, key: str) -> bool:
         """Stop a running answer; False when none runs under this key."""

@@ -19,10 +19,11 @@ from bot.discord.asking import add_asking
 from bot.discord.chat import Talk
 from bot.discord.commands import add_commands
 from bot.discord.draft import SECONDS_PER_EDIT, Pace
-from bot.discord.feedback import PLATFORM, Press
+from bot.discord.feedback import PLATFORM, Press, tell
 from bot.discord.modals import submitted
 from bot.discord.place import NOBODY
 from bot.discord.reports import add_reports
+from bot.texts import texts
 from bot.trial import Trial
 from data.errors import BadInput
 
@@ -64,6 +65,7 @@ class Bot(discord.Client):
         trial = trial or Trial(settings.home, None, usual=settings.compare_share)
         self.talk = Talk(self, settings, store, chat, Pace(seconds_per_edit), trial)
         self.tree: app_commands.CommandTree[Bot] = app_commands.CommandTree(self)
+        self.tree.error(_say_that_it_failed)
         add_commands(self, self.tree)
         add_asking(self, self.tree)
         add_reports(self, self.tree)
@@ -129,6 +131,12 @@ class Bot(discord.Client):
             if answering := self._answering - {asyncio.current_task()}:
                 await asyncio.wait(answering, timeout=10)
         await super().close()
+
+
+async def _say_that_it_failed(interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
+    log.error("a command failed", exc_info=error)
+    with suppress(discord.HTTPException):
+        await tell(interaction, texts(str(interaction.locale)).internal_error)
 
 
 async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: Trial | None = None) -> None:

@@ -12,7 +12,7 @@ from discord import app_commands
 
 from bot.discord.feedback import PLATFORM, Press, consent_words, tell, view, vote_buttons
 from bot.discord.place import scopes
-from bot.discord.taught import taught
+from bot.discord.taught import Taught
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
 from data.personas import PERSONAS
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the bot's commands to its tree."""
+    taught = Taught(bot.talk)
 
     @tree.command(name="privacy", description="What Parley keeps, for how long, and what you agreed to.")
     async def privacy(interaction: discord.Interaction[Bot]) -> None:
@@ -106,7 +107,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     async def stats(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         guild = interaction.guild_id
-        told = await taught(bot.talk, str(guild) if guild else None, texts(str(interaction.locale)))
+        told = await taught.lines(str(guild) if guild else None, texts(str(interaction.locale)))
         await interaction.followup.send(told, ephemeral=True)
 
     @tree.command(name="export", description="Everything that Parley keeps of you, as a file for you alone.")

@@ -156,6 +156,9 @@ async def _vote(
     talk: Talk, interaction: discord.Interaction, generation: int, value: str, source: str, words: Texts
 ) -> None:
     """Store a vote, or ask for consent first; `source` is the id of the click that meant the vote."""
+    if not await talk.teaching(interaction.guild_id):  # turned off since the question for consent
+        await tell(interaction, words.teaching_off)
+        return
     rater = await talk.store.person(PLATFORM, str(interaction.user.id))
     outcome = await talk.ratings.vote(rater, generation, value, platform=PLATFORM, source_id=f"{PLATFORM}:{source}")
     if outcome is Outcome.CONSENT_MISSING:
@@ -179,6 +182,9 @@ async def _compare(
     talk: Talk, interaction: discord.Interaction, pair: tuple[int, int], deed: str, source: str, words: Texts
 ) -> None:
     """Store which of two answers is better, or ask for consent first; then tell which release was which."""
+    if not await talk.teaching(interaction.guild_id):
+        await tell(interaction, words.teaching_off)
+        return
     rater = await talk.store.person(PLATFORM, str(interaction.user.id))
     outcome = await talk.ratings.compare(
         rater, *pair, _VERDICTS[deed], platform=PLATFORM, source_id=f"{PLATFORM}:{source}"

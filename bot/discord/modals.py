@@ -7,6 +7,7 @@ it, therefore what is sent is read here, from the interaction itself.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -62,7 +63,13 @@ async def open_fix(talk: Talk, interaction: discord.Interaction, generation: int
     elif not await talk.store.consent(await talk.store.person(PLATFORM, str(interaction.user.id))):
         await ask_consent(talk, interaction, "", words)
     else:
-        await interaction.response.send_modal(fix_window(generation, answer.text, words))
+        await send_window(interaction, fix_window(generation, answer.text, words))
+
+
+async def send_window(interaction: discord.Interaction, window: discord.ui.Modal) -> None:
+    """Show a window. discord.py would keep it, and the answer in it, until it is sent, which may be never."""
+    window.stop()
+    await interaction.response.send_modal(window)
 
 
 async def submitted(talk: Talk, interaction: discord.Interaction) -> None:
@@ -72,8 +79,12 @@ async def submitted(talk: Talk, interaction: discord.Interaction) -> None:
     if kind not in ("fix", "why") or not number.isdecimal():
         return
     words = texts(str(interaction.locale))
-    await interaction.response.defer(ephemeral=True)
+    with suppress(discord.HTTPException):  # what was written is kept, whether or not Discord hears that it was
+        await interaction.response.defer(ephemeral=True)
     try:
+        if not await talk.teaching(interaction.guild_id):
+            await tell(interaction, words.teaching_off)
+            return
         fields = {field["custom_id"]: field for field in _fields(data.get("components", []))}
         if kind == "why":
             await _why(talk, interaction, int(number), fields, words)

@@ -24,6 +24,7 @@ from alignment.overoptimised import MINIMUM_PAIRS
 from alignment.plan import read_plan
 from alignment.snapshot import Snapshot
 from alignment.subjects import planted_canaries, subject
+from alignment.winrate import Outcome
 from data.errors import BadInput, NothingToDo
 from data.home import installation_key
 from data.imports import import_rows
@@ -169,13 +170,23 @@ def test_what_is_no_better_or_fell_stays_a_release_and_the_champion_serves_on(
     assert Releases(played.home).candidate() == 1  # what fell is not tried on people
 
 
-def test_what_might_be_better_goes_on_trial_unless_nobody_wants_that(played: Played) -> None:
+async def said_something(*_: int) -> list[Outcome]:
+    return [Outcome("a prompt", 1.0, 10, 10, "ada")]
+
+
+def test_what_might_be_better_goes_on_trial_unless_nobody_wants_that(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
     played.measured = evaluation(wins=31, losses=29)
     assert played.round("--no_trial") == 1
     assert Releases(played.home).candidate() is None
     played.found = collected({"demonstration": 7})
     assert played.round() == 1
     assert Releases(played.home).candidate() == 2
+    monkeypatch.setattr(alignment.pending, "live", said_something)
+    played.found = collected({"demonstration": 9})
+    assert played.round() == 1
+    assert Releases(played.home).candidate() == 2  # what people said of it is not lost
     played.found = collected({"demonstration": 8})
     played.measured = evaluation(wins=2, losses=58)  # worse: people are spared that
     assert played.round() == 1
@@ -519,7 +530,7 @@ def test_a_round_begins_with_the_trial_and_one_that_goes_on_does_not(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
-    monkeypatch.setattr(alignment.pending, "decide_trial", lambda _, suites: begun.append(suites))
+    monkeypatch.setattr(alignment.pending, "decide_trial", lambda *told: begun.append(told[-1]))
     kill_at_the_second_stage(played, monkeypatch)
     assert begun == ["none"]
     assert played.round() == 0

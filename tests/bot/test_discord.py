@@ -441,7 +441,11 @@ async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
     await talk.ada.user.send_dm("elsewhere")
     await talk.ada.user.click(talk.last(talk.ada.user.dm_channel), label="👎")
     lines = said(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
-    assert lines[0] == EN.stats_here.format(counts="👍 2, 👎 0, ✏️ 0, ⚖️ 0", people=2)
+    assert lines[0] == EN.stats_here.format(counts="2", people=2)  # of two people the counts would name them
+    await talk.agree(talk.max.id)
+    await talk.max.submit_modal(await talk.max.click(answer, label="👎"), {"text": "too short"})
+    lines = said(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
+    assert lines[0] == EN.stats_here.format(counts="👍 2, 👎 1, ✏️ 0, ⚖️ 0", people=3)
     assert lines[1] == "The base model answers, of 2 trained so far."
     assert lines[2].startswith("Release 2 is on trial: people compared answers to 0 questions")
     tried.releases.end_trial()

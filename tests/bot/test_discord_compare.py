@@ -65,8 +65,9 @@ async def test_a_verdict_is_kept_and_then_it_is_told_whose_answer_was_whose(test
     assert told.content == f"{EN.stored_comparison} {EN.which_was_which.format(first=base, second=second)}"
     (rating,) = await tested.rows(schema.Rating)
     assert (rating.kind, rating.value, rating.platform) == ("comparison", "b", "discord")
-    await tested.bea.click(bottom, label=EN.both_bad)  # a change of mind is another event
-    assert [rating.value for rating in await tested.rows(schema.Rating)] == ["b", "both_bad"]
+    again = await tested.bea.click(bottom, label=EN.both_bad)  # whoever knows whose it was judges no more
+    assert again.followups[0].content.startswith(EN.already)
+    assert [rating.value for rating in await tested.rows(schema.Rating)] == ["b"]
 
 
 async def test_a_verdict_asks_for_consent_first_and_remembers_what_was_pressed(tested: World, tried: Tried):

@@ -53,3 +53,22 @@ async def test_alone_with_the_bot_everybody_may_teach(talk: World):
     await talk.agree(talk.ada.id)
     await user.click(talk.last(user.dm_channel), label="👍")
     assert len(await talk.rows(schema.Rating)) == 1
+
+
+async def test_what_was_begun_before_teaching_was_turned_off_is_not_kept(talk: World):
+    answer = await talk.ask("hello")
+    (question,) = (await talk.ada.click(answer, label="👍")).followups
+    await talk.agree(talk.bea.id)
+    opened = await talk.bea.click(answer, label="✏️")
+    await talk.store.set_may_teach("discord", str(talk.guild.id), False)
+    await talk.ada.click(question, label=EN.yes)
+    sent = await talk.bea.submit_modal(opened, {"text": "better"})
+    assert sent.followups[0].content == EN.teaching_off
+    assert await talk.rows(schema.Rating) == []
+
+
+async def test_a_command_that_fails_says_so(talk: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(talk.store, "kept_of", lambda _: 1 / 0)
+    result = await talk.ada.slash(talk.channel, "export")
+    assert said(result) == EN.internal_error
+    talk.env._errors.clear()

@@ -24,7 +24,7 @@ async def test_a_trial_is_opened_once_and_closed_when_it_ends(tried: Tried):
         tried.releases.end_trial()
         assert not trial.look()
         assert tried.closed == 0  # an answer still runs on it
-    assert tried.closed == 1
+    await eventually(lambda: tried.closed == 1)
     assert tried.opened == [2]
     tried.releases.put_on_trial(1)
     async with trial.engine() as engine:  # who asks for it waits until it serves
@@ -74,3 +74,26 @@ async def test_in_the_terminal_again_is_the_candidates_and_whose_it_was_is_told_
     generations = await world.rows(schema.Generation)
     assert [row.release for row in generations] == [0, 2, 0]
     assert [(row.generation_id, row.other_id) for row in await world.rows(schema.Rating)] == [(1, 2), (2, 3)]
+
+
+async def test_a_trial_that_ends_while_nobody_asks_lets_its_engine_go(tried: Tried):
+    trial = tried.trial(usual=0.0)
+    trial.look()
+    await eventually(trial.look)
+    tried.releases.promote(2)
+    assert not trial.due()
+    await eventually(lambda: tried.closed == 1)
+    await trial.close()
+    assert tried.closed == 1
+
+
+async def test_a_candidate_that_fails_in_an_unexpected_way_harms_nobody(tried: Tried):
+    async def start(release: int) -> Engine:
+        raise KeyError("base")
+
+    trial = Trial(tried.home, start, share=1.0)
+    trial.look()
+    async with trial.engine() as engine:
+        assert engine is None
+    assert not trial.due()
+    await trial.close()
