@@ -18,6 +18,7 @@ from alignment.rounding import Rounded
 
 # What layers got last: those of one block get the same.
 _input = Rounded()
+_FULL = (torch.float32, torch.float64)
 
 
 def fuse(model: Any) -> int:
@@ -43,10 +44,14 @@ def fuse(model: Any) -> int:
 def _forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Any:
     base = self.get_base_layer()
     found = _adapter(self, base)
-    if found is None or args or kwargs:
-        return self._plain_forward(x, *args, **kwargs)
     rounded = torch.is_autocast_enabled(x.device.type)
     dtype = torch.get_autocast_dtype(x.device.type) if rounded else x.dtype
+    # Where the adapter's numbers are finer than the input's, PEFT keeps them so.
+    finer = found is not None and found[0] is not None and not rounded and found[0].dtype != x.dtype
+    if found is None or finer or args or kwargs:
+        if not rounded and not base.weight.requires_grad and base.weight.dtype != x.dtype and x.dtype in _FULL:
+            base.weight.data = base.weight.data.to(x.dtype)  # what was held in bf16 comes back to the last bit
+        return self._plain_forward(x, *args, **kwargs)
     if rounded:
         _hold(base, dtype)
     weight = base.weight if type(base) is nn.Linear else base.weight.t()
@@ -91,7 +96,9 @@ class FusedLora(torch.autograd.Function):
             y.addmm_(inner, b.to(low.dtype).t(), alpha=scale)
         ctx.save_for_backward(low, weight, a, b, inner)
         ctx.scale, ctx.dtype = scale, x.dtype
-        return y.view(*x.shape[:-1], -1)
+        # Not a view, which nobody could change in place behind this.
+        out: Tensor = torch.ops.aten._unsafe_view(y, [*x.shape[:-1], y.shape[-1]])
+        return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

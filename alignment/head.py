@@ -28,13 +28,16 @@ class LogProbs(torch.autograd.Function):
     """What TRL's function of the same place in `trl.trainer.utils` does, for a frozen head on a CPU.
 
     Gets hidden states (tokens, hidden), weight (vocabulary, hidden), bias (vocabulary) or None, targets (tokens).
+    `on` switches it: off, TRL's own computes.
     """
+
+    on = True
 
     @classmethod
     def apply(cls, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, *more: Any) -> Any:
         """TRL's arguments and results: log-probabilities, and of the others what is asked for."""
         frozen = not weight.requires_grad and (bias is None or not bias.requires_grad)
-        if hidden.device.type != "cpu" or not frozen or not len(hidden):
+        if not cls.on or hidden.device.type != "cpu" or not frozen or not len(hidden):
             return ChunkedLogProbFunction.apply(hidden, weight, bias, targets, *more)
         temperature, _, softcap, scale, outputs = more
         if softcap is not None:

@@ -10,16 +10,22 @@ class Rounded:
     """Rounds a tensor, and gives the same result again as long as it is the same tensor that is asked for."""
 
     def __init__(self) -> None:
-        self.known: tuple[weakref.ref[Tensor], int, Tensor] | None = None
+        self.known: tuple[weakref.ref[Tensor], tuple[int, int], Tensor] | None = None
 
     def __call__(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """x in `dtype`, outside of autograd; x itself where it is in it already."""
+        """x in `dtype`, outside of autograd; x itself where it is in it already.
+
+        Changes in place and exchanges of its memory are seen; what is written into `x.data` in place is not.
+        """
         if x.dtype == dtype:
             return x.detach()
+        if x.is_inference():  # counts no changes
+            return x.to(dtype)
+        state = x._version, x.data_ptr()
         if self.known is not None:
-            seen, version, low = self.known
-            if seen() is x and version == x._version and low.dtype == dtype:
+            seen, before, low = self.known
+            if seen() is x and before == state and low.dtype == dtype:
                 return low
         low = x.detach().to(dtype)
-        self.known = weakref.ref(x), x._version, low
+        self.known = weakref.ref(x), state, low
         return low

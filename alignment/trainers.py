@@ -44,8 +44,9 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
         self._compute_once()
 
     def _compute_once(self) -> None:
-        """What rows share, and a layer with its adapter; unless that is switched off."""
-        if not getattr(self.args, "share_prefixes", True):
+        """What rows share, a layer with its adapter, a frozen head; unless that is switched off."""
+        head.LogProbs.on = bool(getattr(self.args, "share_prefixes", True))
+        if not head.LogProbs.on:
             return
         for model in (self.model, getattr(self, "ref_model", None)):
             # NEFTune's noise depends on how long a sequence is.

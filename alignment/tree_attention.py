@@ -148,6 +148,7 @@ def _product(one: Tensor, other: Tensor) -> Tensor:
     if one.dtype != torch.bfloat16 or other.dtype != torch.bfloat16:
         dtype = _wide(one.dtype)
         return one.to(dtype) @ other.to(dtype).transpose(1, 2)
+    # (A setting of the process: nobody else multiplies in float32 meanwhile.)
     # What float32 holds of bf16 may be multiplied as bf16 and summed up in float32: the same numbers, twice as fast.
     settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = settings.fp32_precision

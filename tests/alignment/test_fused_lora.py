@@ -148,6 +148,28 @@ def test_what_is_not_plain_is_left_to_peft(make, calls):
     assert not calls
 
 
+def test_what_was_held_in_bf16_still_serves_pefts_own_way():
+    model = adapted(lora_dropout=0.5).eval()
+    fuse(model)
+    x = torch.randn(3, 12)
+    wanted = computed(adapted(lora_dropout=0.5).eval(), x)
+    computed(model, x, rounded=True)
+    assert model.base_model.model.one.base_layer.weight.dtype == torch.bfloat16
+    model.train()
+    model(x)  # with dropout, PEFT computes
+    assert model.base_model.model.one.base_layer.weight.dtype == torch.float32
+    assert apart(computed(model.eval(), x), wanted) < 1e-6
+    with torch.inference_mode():
+        assert torch.isfinite(model(x)).all()
+
+
+def test_what_comes_out_may_be_changed_in_place():
+    model = adapted()
+    fuse(model)
+    y = model.base_model.model.one(torch.randn(3, 12, requires_grad=True))
+    y.mul_(2).sum().backward()
+
+
 def test_two_adapters_at_once_and_merged_ones_are_left_to_peft(calls):
     model = adapted()
     model.add_adapter("more", LoraConfig(r=2, target_modules=["one", "two", "out"]))

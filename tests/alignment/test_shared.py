@@ -8,6 +8,7 @@ from trl import DPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 import alignment.trainers  # noqa: F401  # scores the labelled positions only
+from alignment.head import LogProbs
 from alignment.prefixes import pack
 from alignment.shared import _Shared, share_prefixes, visible
 from alignment.tree_attention import TreeAttention, looks
@@ -290,6 +291,7 @@ def test_a_run_that_shares_is_the_same_run(stage, bases, tmp_path, monkeypatch):
     monkeypatch.setattr(Qwen2DecoderLayer, "forward", counting)
     for now in tokens:
         train(stage, bases["qwen"], path, tmp_path / now, share_prefixes=now, num_train_epochs=1)
+        assert LogProbs.on == (now == "true")  # one flag for all that is computed once
     assert tokens["true"] < 0.95 * tokens["false"]
     assert losses(tmp_path / "true") == pytest.approx(losses(tmp_path / "false"), rel=1e-4)
     folder = "reward" if stage == "reward" else "adapter"
