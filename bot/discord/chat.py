@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ class Talk:
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
         self.running: dict[str, Answer | Both] = {}
         self.growing: dict[int, Answer | Both] = {}  # by the bot's messages that show them
+        # What is looked up before a question gets its place in the queue may not let a later one pass it.
+        self._arrivals = asyncio.Lock()
 
     @property
     def me(self) -> int:
@@ -85,16 +88,17 @@ class Talk:
                 await self._say(message, words.mention_only)
             return
         here = message.guild.id if message.guild else None
-        who = await self.persona(message.channel, here)
-        ask = Ask(
-            person=await self.store.person(PLATFORM, str(message.author.id)),
-            channel=str(message.channel.id),
-            platform=PLATFORM,
-            persona=who,
-            question=lambda: self._question(message, who),
-            texts=words,
-        )
-        show = self.show_two if self.trial.due() and await self.teaching(here) else self.show
+        async with self._arrivals:
+            who = await self.persona(message.channel, here)
+            ask = Ask(
+                person=await self.store.person(PLATFORM, str(message.author.id)),
+                channel=str(message.channel.id),
+                platform=PLATFORM,
+                persona=who,
+                question=lambda: self._question(message, who),
+                texts=words,
+            )
+            show = self.show_two if self.trial.due() and await self.teaching(here) else self.show
         failed = await show(
             ask,
             key=str(message.id),
@@ -176,10 +180,10 @@ class Talk:
         """
         sent: list[int] = []
         stored: StoredGeneration | None = None
-        teach = await self.teaching(place.guild)
         ask = replace(ask, shown=lambda: [str(message) for message in sent])
         answer = self.chat.again(ask, again) if again else self.chat.answer(ask)
         self.running[key] = answer
+        teach = await self.teaching(place.guild)
 
         def buttons(name: str) -> discord.ui.View | None:
             if name == "stop":
