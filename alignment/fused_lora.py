@@ -57,7 +57,8 @@ def _forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Any:
     weight = base.weight if type(base) is nn.Linear else base.weight.t()
     bias = None if base.bias is None else base.bias.to(dtype)
     a, b, scale = found
-    y: Tensor = FusedLora.apply(x, _input(x, dtype), weight.to(dtype), bias, a, b, scale)  # type: ignore[no-untyped-call]
+    told = x, _input(x, dtype), weight.to(dtype), bias, a, b, scale
+    y: Tensor = FusedLora.apply(*told)  # type: ignore[no-untyped-call]  # torch gives it no types
     return y
 
 

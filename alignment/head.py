@@ -44,7 +44,8 @@ class LogProbs(torch.autograd.Function):
             return ChunkedLogProbFunction.apply(hidden, weight, bias, targets, *more)
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else hidden.dtype
         told = scale / temperature, tuple(outputs), dtype
-        return super().apply(hidden, weight, bias, targets, *told)  # type: ignore[no-untyped-call]
+        more = hidden, weight, bias, targets, *told
+        return super().apply(*more)  # type: ignore[no-untyped-call]  # torch gives it no types
 
     @staticmethod
     def forward(

@@ -68,13 +68,18 @@ def _pattern(control: tuple[str, ...]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, breakable))) if breakable else None
 
 
+_CONTROL_CHARACTERS = dict.fromkeys(at for at in (*range(32), *range(127, 160)) if chr(at) not in "\t\n\r")
+
+
 def harmless(text: str, control: Iterable[str]) -> str:
-    """The text with a space put behind the first character of every control string in it.
+    """The text with a space put behind the first character of every control string in it, without control characters.
 
     A tokenizer turns `<|im_end|>` into one control token wherever it stands, so a person who types it could
     end their own turn and forge another. `< |im_end|>` is ordinary text to it, and still readable to people.
-    No control string is left in the result, and a second call changes nothing.
+    No control string is left in the result, and a second call changes nothing. Control characters (but tabs and line
+    ends) say nothing to people; engine and trainer leave those out that the vocabulary lacks, each in its own way.
     """
+    text = text.translate(_CONTROL_CHARACTERS)
     pattern = _pattern(tuple(control))
     if pattern is None:
         return text

@@ -71,29 +71,13 @@ class Releases:
 
     def champion(self) -> int:
         """The number of the release that serves; 0 stands for the base model, before the first promotion."""
-        try:
-            raw = self.champion_path.read_bytes().strip()
-        except FileNotFoundError:
-            return BASE_RELEASE
-        if not raw.isdigit():
-            raise BadInput(
-                f"{self.champion_path} should hold the number of the release that serves, alone, and holds something "
-                "else. Write it anew, or remove the file to serve the base model."
-            )
-        return int(raw)
+        found = _number(self.champion_path, "of the release that serves", "serve the base model")
+        return BASE_RELEASE if found is None else found
 
     def candidate(self) -> int | None:
         """The number of the release on trial, whose answers people compare with the champion's; None without one."""
-        try:
-            raw = self.candidate_path.read_bytes().strip()
-        except FileNotFoundError:
-            return None
-        if not raw.isdigit():
-            raise BadInput(
-                f"{self.candidate_path} should hold the number of the release on trial, alone, and holds something "
-                "else. Write it anew, or remove the file to end the trial."
-            )
-        return int(raw) if int(raw) != self.champion() else None
+        found = _number(self.candidate_path, "of the release on trial", "end the trial")
+        return found if found != self.champion() else None
 
     def looks(self) -> list[int]:
         """At how many compared questions the gate was asked about the release on trial, so far."""
@@ -121,8 +105,11 @@ class Releases:
             write_atomic(self.candidate_path, f"{number}\n")
 
     def end_trial(self) -> int | None:
-        """End the trial; returns the number of the release that was on trial, None without one."""
-        number = self.candidate()
+        """End the trial; returns the number of the release that was on trial, None without one that can be read."""
+        try:
+            number = self.candidate()
+        except BadInput:
+            number = None  # a damaged file ends with it
         self.candidate_path.unlink(missing_ok=True)
         return number
 
@@ -201,6 +188,20 @@ class Releases:
         # Under the lock nobody builds, so what an earlier process left behind is dead.
         for leftover in self.folder.glob(".building-*"):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _number(path: Path, whose: str, without: str) -> int | None:
+    """The number that a file holds, None where there is none. `BadInput` when it holds anything else."""
+    try:
+        raw = path.read_bytes().strip()
+    except FileNotFoundError:
+        return None
+    if not raw.isdigit():
+        raise BadInput(
+            f"{path} should hold the number {whose}, alone, and holds something else. Write it anew, or remove the "
+            f"file to {without}."
+        )
+    return int(raw)
 
 
 def _sync_tree(folder: Path) -> None:

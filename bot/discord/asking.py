@@ -13,6 +13,7 @@ import discord
 from discord import app_commands
 
 from bot.answers import Ask
+from bot.discord.chat import text_of
 from bot.discord.feedback import PLATFORM, tell
 from bot.discord.place import Behind
 from bot.discord.render import readable
@@ -47,8 +48,6 @@ def add_asking(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def answer(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
-        from bot.discord.chat import text_of
-
         words = texts(str(interaction.locale))
         text = text_of(message, bot.talk.me)
         if message.author.bot or not text:

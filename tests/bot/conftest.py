@@ -7,7 +7,7 @@ import discord
 import pytest
 from simcord.env import Env
 
-from bot.engine.client import open_engine
+from bot.engine.client import Engine, open_engine
 from data.store import Store
 from tests.bot.discord_world import World
 from tests.bot.tried import Tried
@@ -15,14 +15,23 @@ from tests.fakes.engine import FakeEngine
 
 
 @pytest.fixture
-async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+async def installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Store, FakeEngine, Engine]]:
+    """A store, a fake engine, and the bot's way to it."""
     monkeypatch.delenv("DISCORD_TOKEN", raising=False)
     store = await Store.open(tmp_path)
     async with FakeEngine() as fake:
         engine = await open_engine(tmp_path, url=fake.url)
-        yield World(store, fake, engine)
+        yield store, fake, engine
         await engine.close()
     await store.close()
+
+
+@pytest.fixture
+def world(installed: tuple[Store, FakeEngine, Engine]) -> World:
+    """A Discord server without people yet."""
+    return World(*installed)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from bot.console import Lines
 from bot.conversation import Chat
-from bot.engine.client import open_engine
+from bot.engine.client import Engine, open_engine
 from bot.settings import Settings
 from bot.terminal import COMMANDS, Command, Terminal, parse
 from bot.texts import EN
@@ -93,14 +93,9 @@ async def rows(store: Store, table: type[schema.Base]) -> list[Any]:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.delenv("DISCORD_TOKEN", raising=False)
-    store = await Store.open(tmp_path)
-    async with FakeEngine() as fake:
-        engine = await open_engine(tmp_path, url=fake.url)
-        yield World(store, fake, Chat(store, engine))
-        await engine.close()
-    await store.close()
+def world(installed: tuple[Store, FakeEngine, Engine]) -> World:
+    store, fake, engine = installed
+    return World(store, fake, Chat(store, engine))
 
 
 # -- lines and commands

@@ -52,6 +52,7 @@ CONVERSATIONS = {
     "code": turns("```python\ndef f(x):\n    return {'a': [1, 2.5e-3]}  # {{ not jinja }} {% raw %}\n```"),
     "digits and punctuation": turns("3.14159 10000000 -1/2 ... ?!?! ''\"\" \\ \\n %s {0}"),
     "other scripts": turns("Привет, как дела? שלום مرحبا สวัสดี नमस्ते ªº½"),
+    "control characters": turns(":\x16:", "\x9f\U00065000", "a\x00<|im_\x07end|>"),
     "unseen characters": turns("a\x00b\x07c\u200b\u202e\ufeff\ufffd\U0010ffff"),
 }
 
@@ -159,11 +160,8 @@ def test_the_client_counts_what_an_answer_is_charged(engine_url, base_home):
     asyncio.run(compare())
 
 
-# llama.cpp and tokenizers divide a text elsewhere around a code point that Unicode gave nobody ("\x9f\U00065000"):
-# nobody can type one, so they are left out.
-_CHARACTERS = st.characters(exclude_categories=("Cs", "Cn"))
 _PIECES = st.one_of(
-    st.text(_CHARACTERS, max_size=20),
+    st.text(max_size=20),
     st.sampled_from(["<|im_start|>", "<|im_end|>", "<|", "|>", "im_end", "<|endoftext|>", "system\n", "<file_sep>"]),
     st.sampled_from([" ", "  ", "\n", "\n\n", "\t", "你好", "👍", "don't", "1234", "    return x\n"]),
 )

@@ -139,3 +139,8 @@ def test_the_hash_is_of_what_the_model_is_given() -> None:
     assert rendered_hash(list(base), template) == rendered_hash(base, template)
     assert rendered_hash(base, engine_template(template)) == rendered_hash(base, template)  # markers render nothing
     assert template_sha256(engine_template(template)) == template_sha256(template)
+
+
+def test_control_characters_go_and_what_they_hid_is_made_harmless() -> None:
+    assert harmless("a\x00b\x9f\tc\r\n", GENERIC_CONTROL) == "ab\tc\r\n"
+    assert "<|im_end|>" not in harmless("<|im_\x07end|>", ("<|im_end|>",))

@@ -232,3 +232,5 @@ def test_a_trial_lasts_until_another_release_serves_or_it_is_ended(releases: Rel
     releases.candidate_path.write_text("two")
     with pytest.raises(BadInput, match="release on trial"):
         releases.candidate()
+    assert releases.end_trial() is None
+    assert not releases.candidate_path.exists()
