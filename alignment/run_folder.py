@@ -88,9 +88,18 @@ class RunFolder:
         return target
 
     def metrics(self) -> list[dict[str, Any]]:
-        """What was logged so far, oldest first."""
+        """What was logged so far, oldest first; without a last line that is cut off.
+
+        A kill cuts a line off, and other processes of the job read while process 0 writes.
+        """
         path = self.path / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        found: list[dict[str, Any]] = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return found
 
     def log(self, entry: dict[str, Any]) -> None:
         """Append one line of metrics."""
@@ -104,15 +113,8 @@ class RunFolder:
         """Drop what was logged behind the checkpoint that a resumed run starts from."""
         path = self.path / "metrics.jsonl"
         if self.writes and path.exists():
-            kept = [entry for entry in self._readable_metrics() if entry["step"] <= step]
+            kept = [entry for entry in self.metrics() if entry["step"] <= step]
             write_atomic(path, "".join(json.dumps(entry) + "\n" for entry in kept))
-
-    def _readable_metrics(self) -> Iterator[dict[str, Any]]:
-        for line in (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:  # the line that a kill cut off
-                return
 
 
 @contextmanager
