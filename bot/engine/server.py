@@ -99,6 +99,13 @@ def parameters(artefact: Artefact, wish: Wish, nonce: str) -> Any:
     params.n_ctx = wish.parallel * artefact.context(wish.context)
     # Each streaming answer occupies one of these threads; /health and /tokenize must get through beside them.
     params.n_threads_http = wish.parallel + 32
+    # A token of one answer is bound by memory: half of the cores make it as fast as all of them, and threads that wait
+    # for each other thousands of times a second starve beside anything else, a second engine above all. On 2 cores
+    # with an adapter, one run each: one thread made 109 tokens/s alone and two engines 206 together, two threads made
+    # 110 and 8; beside a busy process 87 and 5. Prompts and several answers at once are work for all cores.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    params.cpuparams.n_threads = max(1, cores // 2)
+    params.cpuparams_batch.n_threads = cores
     params.fit_params = False  # our context is what we say, not what is left of the memory
     # A conversation takes the slot that begins most like it, and with the persona's prompt at the head of all of them
     # that is another's, even while a slot is free. What loses its slot is kept here and comes back without being
@@ -126,10 +133,8 @@ def parameters(artefact: Artefact, wish: Wish, nonce: str) -> Any:
 
 
 def _start(artefact: Artefact, wish: Wish, nonce: str) -> Any:
-    # Read when llama.cpp's OpenMP is loaded. Its threads wait for each other thousands of times a second. By default
-    # they spin meanwhile, which starves them beside a training on the same cores; without spinning they sleep too
-    # often when the machine is idle. Tokens a second with an adapter on 2 cores, idle and beside a busy process,
-    # one run each: always spinning 62 and 12, never spinning 12 and 27, spinning this long 50 and 16.
+    # Read when llama.cpp's OpenMP is loaded: how long a thread spins while it waits for others. Always spinning starves
+    # them beside a training on the same cores; without it they sleep too often when the machine is idle.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     import xllamacpp
 
