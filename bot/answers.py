@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bot.texts import EN, Texts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from data.personas import Persona
     from data.store import StoredGeneration, StoredMessage
@@ -22,7 +22,8 @@ class Ask:
     `question` stores the question and gives it back. It is called when its turn has come, not before: only then is
     it known what a running conversation's last answer was, and a question that is turned away is never kept.
     `shown` names the platform's messages that show the answer so far. They are recorded with it, so that whoever
-    replies to an answer the moment it is there is understood.
+    replies to an answer the moment it is there is understood. `names` are what people are called, as far as known;
+    the model reads them, and nothing keeps them.
     """
 
     person: int
@@ -31,6 +32,7 @@ class Ask:
     persona: Persona
     question: Callable[[], Awaitable[StoredMessage]]
     shown: Callable[[], Sequence[str]] = tuple
+    names: Callable[[Iterable[int | None]], Mapping[int | None, str]] = lambda _: {}
     texts: Texts = EN
 
 

@@ -190,7 +190,7 @@ class Chat:
                     parent=question.message,
                     context=prompt.versions,
                     system_prompt=prompt.system_prompt,
-                    rendered_sha256=rendered_hash(prompt.messages, session.template),
+                    rendered_sha256=rendered_hash(prompt.recorded, session.template),
                     text=said.text,
                     release=session.release,
                     sampling=sampling.as_dict(),
@@ -215,7 +215,7 @@ class Chat:
         counted = 0
 
         def prompt(start: int) -> history.Prompt:
-            return history.prompt(ask.persona.system_prompt, turns[start:], session.control)
+            return history.prompt(ask.persona.system_prompt, turns[start:], session.control, ask.names)
 
         async def fits(start: int) -> bool:
             nonlocal counted

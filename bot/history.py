@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.chat import Message, harmless, numbered_speakers
+from data.chat import Message, harmless, harmless_messages, speakers, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from data.store import StoredMessage
 
@@ -18,11 +18,15 @@ TURNS = 400
 
 @dataclass(frozen=True)
 class Prompt:
-    """What one answer is asked with: the messages in order, and the ids of the stored versions behind them."""
+    """What one answer is asked with, and the ids of the stored versions behind it.
+
+    `messages` call people by their names as far as those are known; `recorded` are the same with numbers for names.
+    """
 
     system_prompt: str
     versions: tuple[int, ...]
     messages: tuple[Message, ...]
+    recorded: tuple[Message, ...]
 
 
 def shown(path: Sequence[StoredMessage]) -> list[StoredMessage]:
@@ -63,17 +67,25 @@ async def first_fitting(starts: Sequence[int], fits: Callable[[int], Awaitable[b
     return starts[high]
 
 
-def prompt(system_prompt: str, turns: Sequence[StoredMessage], control: Sequence[str]) -> Prompt:
+def prompt(
+    system_prompt: str,
+    path: Sequence[StoredMessage],
+    control: Sequence[str],
+    names: Callable[[Iterable[int | None]], Mapping[int | None, str]] = lambda _: {},
+) -> Prompt:
     """The messages as the engine gets them, every content made harmless, the system prompt in front.
 
-    Where several people speak, each of their messages says which of them it is from: a number, not a name.
+    Where several people speak, each of their messages says which of them it is from: by `names`, else by number.
     """
     system = harmless(system_prompt, control)
-    head = [Message(role="system", content=system)] if system.strip() else []
-    names = iter(numbered_speakers([turn.author for turn in turns if turn.role == "user"]))
-    texts = [(next(names) if turn.role == "user" else "") + turn.text for turn in turns]
-    rest = [Message(role=t.role, content=harmless(text, control)) for t, text in zip(turns, texts, strict=True)]
-    return Prompt(system, tuple(turn.version for turn in turns), (*head, *rest))
+    head = (Message(role="system", content=system),) if system.strip() else ()
+    turns = [(turn.role, turn.author, turn.text) for turn in path]
+    numbers = speakers(turns)
+
+    def given(called: Mapping[int | None, str]) -> tuple[Message, ...]:
+        return (*head, *harmless_messages(spoken(turns, called), control))
+
+    return Prompt(system, tuple(turn.version for turn in path), given({**numbers, **names(numbers)}), given(numbers))
 
 
 def answer_room(max_tokens: int, context_length: int) -> int:

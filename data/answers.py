@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.candidates import ERASED, NO_CONSENT, NOT_HERE, UNFINISHED
-from data.chat import Message, numbered_speakers
+from data.chat import Message, speakers, spoken
 from data.consent import covered
 
 
@@ -35,12 +35,9 @@ class Answer:
 
     def prompt(self) -> list[Message]:
         """What the model was given. Several people in it become Person 1, Person 2, in the order of speaking."""
-        names = iter(numbered_speakers([text.author for role, text in self.context if role == "user"]))
-        messages = [Message(role="system", content=self.system_prompt)] if self.system_prompt else []
-        for role, text in self.context:
-            name = next(names) if role == "user" else ""
-            messages.append(Message(role=role, content=name + (text.text or "")))
-        return messages
+        turns = [(role, text.author, text.text or "") for role, text in self.context]
+        head = [Message(role="system", content=self.system_prompt)] if self.system_prompt else []
+        return [*head, *spoken(turns, speakers(turns))]
 
     def completion(self) -> list[Message]:
         """The answer as one assistant message."""

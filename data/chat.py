@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -50,6 +50,11 @@ GENERIC_CONTROL: tuple[str, ...] = (
     "<<SYS>>",
     "<</SYS>>",
 )
+
+# Role, author and text of a message.
+Turn = tuple[str, int | None, str]
+# A text of more lines than this is taken for one message: its runs of lines are too many to look at.
+_JOINED_LINES = 60
 
 _GENERATION_MARKER = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 
@@ -100,19 +105,33 @@ def harmless_messages(messages: Sequence[Message], control: Iterable[str]) -> li
     return [Message(role=m["role"], content=harmless(m["content"], strings)) for m in messages]
 
 
-def numbered_speakers(authors: Sequence[int | None]) -> list[str]:
-    """What to put before each human message of a conversation: `Person 2: ` when several people speak, else nothing.
+def speakers(turns: Iterable[Turn]) -> dict[int | None, str]:
+    """What each human author of a conversation is called where several speak, `Person 2` say; empty for one alone."""
+    people = list(dict.fromkeys(author for role, author, _ in turns if role == "user"))
+    return {author: f"Person {number}" for number, author in enumerate(people, 1)} if len(people) > 1 else {}
 
-    `authors` are the authors of the human messages, in their order, which also numbers them. The bot and the rows
-    that are made of its answers both use this, so a model is trained on what it was given, and on nobody's name.
+
+def spoken(turns: Iterable[Turn], called: Mapping[int | None, str]) -> list[Message]:
+    """A conversation as a model gets it: each human message says who speaks, if they are `called` something.
+
+    Human messages that follow each other become one: many templates take turns in alternation only. The bot and the
+    rows that are made of its answers both use this, so a model is trained on what it was given.
     """
-    people = list(dict.fromkeys(authors))
-    return [f"Person {people.index(author) + 1}: " if len(people) > 1 else "" for author in authors]
+    messages: list[Message] = []
+    for role, author, text in turns:
+        said = f"{called[author]}: {text}" if role == "user" and author in called else text
+        if role == "user" and messages and messages[-1]["role"] == "user":
+            said = f"{messages.pop()['content']}\n{said}"
+        messages.append(Message(role=role, content=said))
+    return messages
 
 
-def without_speaker(text: str) -> str:
-    """A message without what `numbered_speakers` put before it."""
-    return re.sub(r"^Person \d+: ", "", text)
+def sayings(text: str) -> set[str]:
+    """The messages that `spoken` may have made a text of, without their speakers: each run of its lines, and all."""
+    lines = text.split("\n")
+    ends = range(1, len(lines) + 1) if len(lines) <= _JOINED_LINES else ()
+    runs = {"\n".join(lines[start:end]) for end in ends for start in range(end)} | {text}
+    return {re.sub(r"^Person \d+: ", "", run) for run in runs}
 
 
 def load_template(name: str = "chatml") -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.chat import without_speaker
+from data.chat import sayings
 from data.home import keyed_hash
 from data.schema import (
     Consent,
@@ -121,12 +121,14 @@ def _is_imported() -> ColumnElement[bool]:
 
 
 def text_tombstone(key: bytes, text: str) -> str | None:
-    """The keyed hash by which an erased text is known again; None for one so short that many people say it.
-
-    A row says who of several people speaks, their messages do not: both are known.
-    """
-    plain = " ".join(without_speaker(text).split())
+    """The keyed hash by which an erased text is known again; None for one so short that many people say it."""
+    plain = " ".join(text.split())
     return keyed_hash(key, "erased", plain) if len(plain) >= _TELLING else None
+
+
+def said_again(key: bytes, text: str) -> set[str]:
+    """The hashes of everything that a row's text may repeat: rows join messages and say who speaks."""
+    return {ref for saying in sayings(text) if (ref := text_tombstone(key, saying)) is not None}
 
 
 async def erase(session: AsyncSession, versions: Collection[int], key: bytes) -> int:
@@ -181,7 +183,7 @@ async def _imported_copies(session: AsyncSession, versions: Collection[int], key
         .join(ImportedText, ImportedText.version_id == MessageVersion.id)
         .where(MessageVersion.text.is_not(None))
     )
-    return {version for version, text in await session.execute(query) if text_tombstone(key, text or "") in hashes}
+    return {version for version, text in await session.execute(query) if said_again(key, text or "") & hashes}
 
 
 def _chunks(items: list[int], size: int = 500) -> Iterable[list[int]]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from data import schema
 from data.candidates import IMPORT
-from data.consent import text_tombstone
+from data.consent import said_again
 from data.datasets import Collected, collect
 from data.errors import BadInput
 from data.home import installation_key
@@ -49,7 +49,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
     async with store.database.write() as session:
         known = set((await session.scalars(select(schema.ImportedRow.source_id))).all())
         erased = select(schema.Tombstone.ref_hash).where(schema.Tombstone.kind == "text")
-        tombstones: set[str | None] = set((await session.scalars(erased)).all())
+        tombstones: set[str] = set((await session.scalars(erased)).all())
         for row in rows:
             source_id = imported_id(row.kind, row.id)
             if source_id in known:
@@ -57,7 +57,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 continue
             known.add(source_id)
             texts = [(part, i, m) for part in PARTS[row.kind] for i, m in enumerate(row.data[part])]
-            if not tombstones.isdisjoint(text_tombstone(key, m["content"]) for _, _, m in texts):
+            if any(said_again(key, m["content"]) & tombstones for _, _, m in texts):
                 result.erased += 1
                 continue
             platform = (row.extra.get("platform") or IMPORT).strip().lower()  # "Discord" is Discord, by any spelling

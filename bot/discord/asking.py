@@ -13,10 +13,10 @@ import discord
 from discord import app_commands
 
 from bot.answers import Ask
-from bot.discord.chat import text_of
 from bot.discord.feedback import PLATFORM, tell
 from bot.discord.place import Behind
 from bot.discord.render import readable
+from bot.discord.written import text_of
 from bot.texts import Texts, texts
 
 if TYPE_CHECKING:
@@ -84,12 +84,15 @@ async def _answer(
     talk: Talk, interaction: discord.Interaction, words: Texts, question: Callable[[], Awaitable[StoredMessage]]
 ) -> None:
     """Answer below the command; whatever goes wrong, the person gets a sentence."""
+    person = await talk.store.person(PLATFORM, str(interaction.user.id))
+    talk.names.saw(person, interaction.user.display_name)
     ask = Ask(
-        person=await talk.store.person(PLATFORM, str(interaction.user.id)),
+        person=person,
         channel=str(interaction.channel_id),
         platform=PLATFORM,
         persona=await talk.persona(interaction.channel, interaction.guild_id),
         question=question,
+        names=talk.names,
         texts=words,
     )
     try:

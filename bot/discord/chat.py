@@ -1,8 +1,7 @@
-"""Questions on Discord: which messages are for the bot, what they follow, and the answers streamed below them."""
+"""What is said on Discord: the answers streamed below questions, and what becomes of it when messages change."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,22 +13,22 @@ from bot.conversation import Chat
 from bot.discord.compare import Both, show_two
 from bot.discord.draft import Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
+from bot.discord.hearing import Hearing
 from bot.discord.modals import open_fix, send_window, why_window
-from bot.discord.place import NOBODY, InChannel, Place, scopes
-from bot.discord.render import LIMIT, Part, parts, readable
+from bot.discord.place import NOBODY, Place, scopes
+from bot.discord.render import LIMIT, Part, parts
+from bot.discord.written import Unreadable, text_of, written
+from bot.names import Names
 from bot.ratings import Ratings
-from bot.texts import Texts, texts
+from bot.texts import Texts
 from data.personas import PERSONAS, Persona, persona
 
 if TYPE_CHECKING:
     from bot.settings import Settings
     from bot.trial import Trial
-    from data.store import Store, StoredGeneration, StoredMessage
+    from data.store import Store, StoredGeneration
 
 log = logging.getLogger(__name__)
-
-# How far back a direct conversation is searched for the bot's last answer.
-DIRECT_HISTORY = 20
 
 
 class Talk:
@@ -49,8 +48,8 @@ class Talk:
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
         self.running: dict[str, Answer | Both] = {}
         self.growing: dict[int, Answer | Both] = {}  # by the bot's messages that show them
-        # What is looked up before a question gets its place in the queue may not let a later one pass it.
-        self._arrivals = asyncio.Lock()
+        self.names = Names()
+        self.hearing = Hearing(self)
 
     @property
     def me(self) -> int:
@@ -66,102 +65,6 @@ class Talk:
         """Whom people talk to in a channel."""
         name = await self.store.setting("persona", scopes(channel, guild), self.settings.persona)
         return persona(name if name in PERSONAS else self.settings.persona, self.settings.language)
-
-    # -- questions
-
-    async def heard(self, message: discord.Message) -> None:
-        """Answer a message if it is for the bot; whatever goes wrong, the person gets a sentence."""
-        if not addressed(message, self.me):
-            return
-        try:
-            await self._heard(message)
-        except Exception:
-            log.exception("a question could not be answered")
-            await self._say(message, texts(self.settings.language).internal_error)
-
-    async def _heard(self, message: discord.Message) -> None:
-        words = texts(self.settings.language)
-        if not text_of(message, self.me):
-            if message.guild is not None and not message.content and message.reference is not None:
-                await self._say(message, words.cannot_read)
-            elif message.guild is None or any(user.id == self.me for user in message.mentions):
-                await self._say(message, words.mention_only)
-            return
-        here = message.guild.id if message.guild else None
-        async with self._arrivals:
-            who = await self.persona(message.channel, here)
-            ask = Ask(
-                person=await self.store.person(PLATFORM, str(message.author.id)),
-                channel=str(message.channel.id),
-                platform=PLATFORM,
-                persona=who,
-                question=lambda: self._question(message, who),
-                texts=words,
-            )
-            show = self.show_two if self.trial.due() and await self.teaching(here) else self.show
-        failed = await show(
-            ask,
-            key=str(message.id),
-            asker=message.author.id,
-            place=InChannel(message.channel, message.to_reference(fail_if_not_exists=False)),
-        )
-        if failed:
-            await self._say(message, failed)
-
-    async def _question(self, message: discord.Message, who: Persona) -> StoredMessage:
-        """Store a question when its turn has come, below what it follows."""
-        parent = await self._parent(message)
-        if parent is not None:
-            conversation = parent.conversation
-        else:
-            guild = message.guild
-            conversation = await self.store.conversation(
-                PLATFORM,
-                f"{message.channel.id}:{message.id}",
-                persona=who.name,
-                language=who.language,
-                server=await self.store.server(PLATFORM, str(guild.id)) if guild else None,
-            )
-        return await self.store.add_message(
-            conversation,
-            "user",
-            text_of(message, self.me),
-            author=await self.store.person(PLATFORM, str(message.author.id)),
-            parent=parent.message if parent else None,
-            platform_id=str(message.id),
-        )
-
-    async def _parent(self, message: discord.Message) -> StoredMessage | None:
-        """What a message follows: the message it replies to, or in a direct conversation the bot's last answer."""
-        reference = message.reference
-        if reference is not None and reference.message_id is not None:
-            if growing := self.growing.get(reference.message_id):
-                await growing.wait()
-            found = await self.store.message(PLATFORM, str(reference.message_id))
-            if found is not None:
-                return found
-        if message.guild is not None:
-            return None
-        # Asked from Discord each time, so that it is right after a restart and after deletions, too. Up to now, not
-        # to the message: what the person sent before it is answered by now, perhaps below it.
-        newest: StoredMessage | None = None
-        async for earlier in message.channel.history(limit=DIRECT_HISTORY):
-            if earlier.author.id != self.me:
-                continue
-            growing = self.growing.get(earlier.id)
-            if growing is not None:
-                if not growing.made:  # this very answer's, or one whose turn comes later
-                    continue
-                await growing.wait()
-            found = await self.store.message(PLATFORM, str(earlier.id))
-            # Parts of several answers may stand among each other.
-            if found is not None and (newest is None or found.message > newest.message):
-                newest = found
-        if newest is None:
-            return None
-        # Where two answers were compared, it goes on from the one that the person preferred.
-        rater = await self.store.person(PLATFORM, str(message.author.id))
-        return await self.store.preferred(newest.message, rater) or newest
 
     # -- answers
 
@@ -180,6 +83,7 @@ class Talk:
         """
         sent: list[int] = []
         stored: StoredGeneration | None = None
+        more: Texts | None = None
         ask = replace(ask, shown=lambda: [str(message) for message in sent])
         answer = self.chat.again(ask, again) if again else self.chat.answer(ask)
         self.running[key] = answer
@@ -188,7 +92,7 @@ class Talk:
         def buttons(name: str) -> discord.ui.View | None:
             if name == "stop":
                 return stop_button(key, asker)
-            return rate_buttons(stored.generation, teach=teach) if name == "rate" and stored else None
+            return rate_buttons(stored.generation, teach=teach, more=more) if name == "rate" and stored else None
 
         async def on_sent(message: int) -> None:
             sent.append(message)
@@ -209,8 +113,9 @@ class Talk:
                         text += piece
                         if shown := parts(text, "stop"):
                             draft.show(shown)
-                    case Answered(generation, _, note):
+                    case Answered(generation, reason, note):
                         stored = generation
+                        more = ask.texts if reason == "length" else None
                         for message in sent:  # those sent while it was being recorded
                             await self.store.set_platform_id(generation.message, str(message))
                         await draft.finish(parts(generation.text, "rate", note))
@@ -243,7 +148,8 @@ class Talk:
             answer.stop()
         return answer is not None
 
-    async def _say(self, message: discord.Message, text: str) -> None:
+    async def say(self, message: discord.Message, text: str) -> None:
+        """Say something in the open below a message."""
         await self.pace.turn(message.channel.id)
         try:
             reference = message.to_reference(fail_if_not_exists=False)
@@ -257,6 +163,8 @@ class Talk:
 
     async def deleted(self, message: int) -> None:
         """Forget the text of a message that was deleted; an answer to it that still runs is stopped first."""
+        if self.hearing.withdraw(message):
+            return
         answer = self.running.get(str(message))
         if answer is not None:
             answer.stop()
@@ -271,32 +179,12 @@ class Talk:
         stored = await self.store.message(PLATFORM, str(message.id))
         if stored is None or stored.role != "user":
             return
-        text = text_of(message, self.me)
+        try:
+            text = await written(message, self.me)
+        except Unreadable:  # the file is gone, and with it what was said
+            text = text_of(message, self.me)
         if not text:
             await self.store.erase_message(PLATFORM, str(message.id))
             return
         if text != stored.text:
             await self.store.edit_message(PLATFORM, str(message.id), text)
-
-
-def addressed(message: discord.Message, me: int) -> bool:
-    """Whether a message is for the bot: from a person, and direct, mentioning it, or replying to it."""
-    if message.author.bot or message.webhook_id is not None:
-        return False
-    if message.type not in (discord.MessageType.default, discord.MessageType.reply):
-        return False
-    if message.guild is None or any(user.id == me for user in message.mentions):
-        return True
-    replied = message.reference.resolved if message.reference else None
-    return isinstance(replied, discord.Message) and replied.author.id == me
-
-
-def text_of(message: discord.Message, me: int) -> str:
-    """What a person wrote, as the model is to read it."""
-    return readable(
-        message.content,
-        me,
-        users={user.id: user.display_name for user in message.mentions},
-        roles={role.id: role.name for role in message.role_mentions},
-        channels={channel.id: getattr(channel, "name", "channel") for channel in message.channel_mentions},
-    )

@@ -23,6 +23,7 @@ from bot.discord.feedback import PLATFORM, Press, tell
 from bot.discord.modals import submitted
 from bot.discord.place import NOBODY
 from bot.discord.reports import add_reports
+from bot.discord.threads import add_threads
 from bot.texts import texts
 from bot.trial import Trial
 from data.errors import BadInput
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def intents() -> discord.Intents:
+def intents(settings: Settings) -> discord.Intents:
     """What the bot listens to. Without Message Content it reads what mentions it, replies to it, or is sent to it."""
     wanted = discord.Intents.none()
     wanted.guilds = True
     wanted.guild_messages = True
     wanted.dm_messages = True
+    wanted.message_content = settings.discord_message_content
     return wanted
 
 
@@ -57,7 +59,7 @@ class Bot(discord.Client):
         seconds_per_edit: float = SECONDS_PER_EDIT,
     ) -> None:
         super().__init__(
-            intents=intents(),
+            intents=intents(settings),
             allowed_mentions=NOBODY,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -69,6 +71,7 @@ class Bot(discord.Client):
         add_commands(self, self.tree)
         add_asking(self, self.tree)
         add_reports(self, self.tree)
+        add_threads(self, self.tree)
         self._answering: set[asyncio.Task[None]] = set()
 
     async def setup_hook(self) -> None:
@@ -101,7 +104,7 @@ class Bot(discord.Client):
         assert task is not None
         self._answering.add(task)
         try:
-            await self.talk.heard(message)
+            await self.talk.hearing.heard(message)
         finally:
             self._answering.discard(task)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bot.answers import Answer, Ask
     from bot.discord.chat import Talk
     from bot.discord.place import Place
+    from bot.texts import Texts
     from data.store import StoredGeneration
 
 _WHOLE = ("stop", "length")
@@ -69,13 +70,14 @@ async def show_two(
     both = Both()
     order: list[StoredGeneration] = []
     tops: list[int] = []
+    more: Texts | None = None
 
     def buttons(name: str) -> discord.ui.View | None:
         if name == "stop":
             return stop_button(key, asker)
         if name == "compare":
             return verdict_buttons(order[0].generation, order[1].generation, ask.texts)
-        return rate_buttons(order[0].generation, teach=True) if name == "rate" else None
+        return rate_buttons(order[0].generation, teach=True, more=more) if name == "rate" else None
 
     async def on_top(message: int) -> None:
         tops.append(message)
@@ -103,6 +105,7 @@ async def show_two(
                 await top.finish([Part(told)])
                 return None
             order.append(usual.generation)
+            more = ask.texts if usual.finish_reason == "length" else None
             await _place(talk, order[0], tops, both)
             await top.finish(parts(usual.generation.text, "rate", usual.note))
             return None

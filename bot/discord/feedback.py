@@ -80,10 +80,14 @@ def view(*items: Press) -> discord.ui.View:
     return made
 
 
-def rate_buttons(generation: int, *, teach: bool) -> discord.ui.View:
-    """What stands below a finished answer; where people may not teach, only how to get another one."""
+def rate_buttons(generation: int, *, teach: bool, more: Texts | None = None) -> discord.ui.View:
+    """What stands below a finished answer; where people may not teach, only how to get another one.
+
+    `more` are the words of one that ends where it was cut off, and can be continued.
+    """
     deeds = ("up", "down", "fix", "two", "again") if teach else ("again",)
-    return view(*(Press(deed, str(generation)) for deed in deeds))
+    buttons = [Press(deed, str(generation)) for deed in deeds]
+    return view(*buttons, *([Press("more", str(generation), more.go_on)] if more else []))
 
 
 def vote_buttons(generation: int) -> discord.ui.View:
@@ -136,13 +140,14 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
                 rater, int(generation), platform=PLATFORM, source_id=f"{PLATFORM}:{interaction.id}"
             )
             await interaction.edit_original_response(content=sentence(words, outcome, "retraction"), view=None)
-        case ("again" | "two", [generation]):
-            await _again(talk, interaction, int(generation), words, two=deed == "two")
+        case ("again" | "two" | "more", [generation]):
+            await _again(talk, interaction, int(generation), words, deed)
         case ("a" | "b" | "tie" | "bad", [first, second]):
             await _compare(talk, interaction, (int(first), int(second)), deed, str(interaction.id), words)
         case ("forget", _):
             person = await talk.store.person(PLATFORM, str(interaction.user.id))
             erased = await talk.store.forget(person)
+            talk.names.forget(person)
             await asyncio.to_thread(remove_leftovers, talk.settings.home)
             await interaction.edit_original_response(content=words.forgotten.format(texts=erased), view=None)
         case ("stop", [key, asker]):
@@ -220,26 +225,38 @@ def consent_words(talk: Talk, granted: bool, words: Texts) -> str:
     return given if granted else words.consent_refused
 
 
-async def _again(talk: Talk, interaction: discord.Interaction, number: int, words: Texts, *, two: bool) -> None:
-    """Another answer to the same question: as a message of its own with its own buttons, or beside the first."""
+async def _again(talk: Talk, interaction: discord.Interaction, number: int, words: Texts, deed: str) -> None:
+    """Another answer: to the same question, alone or beside the first; or what comes after one that was cut off."""
     generation = await talk.store.generation(number)
     channel, message = interaction.channel, interaction.message
     if generation is None or channel is None or message is None:
         await tell(interaction, words.question_gone)
         return
 
-    async def asked_before() -> StoredMessage:
-        raise AssertionError("again() asks the same question")
+    person = await talk.store.person(PLATFORM, str(interaction.user.id))
+    talk.names.saw(person, interaction.user.display_name)
+
+    async def go_on() -> StoredMessage:
+        """Asked for by a message of the person who pressed; the others ask the same question again."""
+        below = generation.message
+        return await talk.store.add_message(
+            generation.conversation, "user", words.go_on_please, author=person, parent=below
+        )
 
     ask = Ask(
-        person=await talk.store.person(PLATFORM, str(interaction.user.id)),
+        person=person,
         channel=str(channel.id),
         platform=PLATFORM,
         persona=await talk.persona(channel, interaction.guild_id),
-        question=asked_before,
+        question=go_on,
+        names=talk.names,
         texts=words,
     )
-    show = partial(talk.show_two, ask, first=generation) if two else partial(talk.show, ask, again=generation)
+    show = {
+        "two": partial(talk.show_two, ask, first=generation),
+        "again": partial(talk.show, ask, again=generation),
+        "more": partial(talk.show, ask),
+    }[deed]
     failed = await show(
         key=str(interaction.id),
         asker=interaction.user.id,

@@ -99,10 +99,10 @@ def parameters(artefact: Artefact, wish: Wish, nonce: str) -> Any:
     params.n_ctx = wish.parallel * artefact.context(wish.context)
     # Each streaming answer occupies one of these threads; /health and /tokenize must get through beside them.
     params.n_threads_http = wish.parallel + 32
-    # A token of one answer is bound by memory: half of the cores make it as fast as all of them, and threads that wait
-    # for each other thousands of times a second starve beside anything else, a second engine above all. On 2 cores
-    # with an adapter, one run each: one thread made 109 tokens/s alone and two engines 206 together, two threads made
-    # 110 and 8; beside a busy process 87 and 5. Prompts and several answers at once are work for all cores.
+    # A token of one answer is bound by memory: half of the cores make it as fast as all of them, and threads that
+    # wait for each other thousands of times a second starve beside anything else, a second engine above all. On 2
+    # cores with an adapter, one run each: one thread made 109 tokens/s alone and two engines 206 together, two
+    # threads made 110 and 8; beside a busy process 87 and 5. Prompts and several answers are work for all cores.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     params.cpuparams.n_threads = max(1, cores // 2)
     params.cpuparams_batch.n_threads = cores
@@ -133,8 +133,8 @@ def parameters(artefact: Artefact, wish: Wish, nonce: str) -> Any:
 
 
 def _start(artefact: Artefact, wish: Wish, nonce: str) -> Any:
-    # Read when llama.cpp's OpenMP is loaded: how long a thread spins while it waits for others. Always spinning starves
-    # them beside a training on the same cores; without it they sleep too often when the machine is idle.
+    # Read when llama.cpp's OpenMP is loaded: how long a thread spins while it waits for others. Always spinning
+    # starves them beside a training on the same cores; without it they sleep too often when the machine is idle.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     import xllamacpp
 

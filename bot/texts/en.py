@@ -98,6 +98,21 @@ EN = Texts(
     goodbye="Goodbye.",
     mention_only="Hello! Write your question in the same message, and I will answer it.",
     cannot_read="Discord does not show me what this says. Mention me in it, and I will answer.",
+    cannot_read_thread=(
+        "Discord shows me only messages that mention me or reply to me with a ping. Please do one of them in this "
+        "thread, too."
+    ),
+    files_left="I read text files only, up to {kib} KiB in one message. Not read: {names}.",
+    file_unreadable="The file {name} is gone or no UTF-8 text, so I cannot answer. Send it again as plain text.",
+    go_on="Continue",
+    go_on_please="Please go on exactly where you stopped.",
+    chat_opened="Your thread is open: {thread}.",
+    chat_not_here="I can open a thread only in a text channel. Where you are, simply mention me.",
+    chat_refused="I may not open a thread in this channel. Somebody who manages it can allow me to do it.",
+    chat_write="Write here as you like, nobody needs to mention me.",
+    chat_mention="Mention me, or reply to me with a ping: other messages Discord does not show me.",
+    threads_on="A first mention in this channel is answered in a thread from now on.",
+    threads_off="Mentions are answered right in this channel.",
     two_answers="Two answers this time. Which one is better? Anyone may say.",
     two_coming="Two answers are on their way, for you to compare …",
     no_two_answers="There was no other whole answer to compare this one with.",

@@ -73,6 +73,18 @@ class Texts:
     # discord
     mention_only: str
     cannot_read: str
+    cannot_read_thread: str
+    files_left: str
+    file_unreadable: str
+    go_on: str
+    go_on_please: str
+    chat_opened: str
+    chat_not_here: str
+    chat_refused: str
+    chat_write: str
+    chat_mention: str
+    threads_on: str
+    threads_off: str
     two_answers: str
     two_coming: str
     no_two_answers: str

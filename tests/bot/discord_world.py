@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import discord
+import simcord
 from simcord.builders import ChannelHandle
 from simcord.env import Env
 from sqlalchemy import select
@@ -86,6 +87,13 @@ class World:
 
     def sent(self, number: int = -1) -> list[str]:
         return [m["content"] for m in self.fake.requests[number]["messages"][1:]]
+
+
+def said(result: simcord.InteractionResult) -> str:
+    """What somebody was told by a command or a button."""
+    shown = result.followups[0] if result.followups else result.response
+    assert shown is not None
+    return shown.content
 
 
 def labels(message: discord.Message) -> list[str | None]:

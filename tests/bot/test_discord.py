@@ -13,14 +13,19 @@ from bot.discord.client import intents, talk_on_discord
 from bot.settings import Settings
 from bot.texts import EN, ZH
 from data import schema
+from data.answers import load_answers
+from data.chat import rendered_hash
 from data.errors import BadInput
 from tests.bot.discord_world import RATE, World, eventually, labels
 from tests.bot.tried import Tried
 
 
-def test_no_privileged_intent_is_asked_for():
-    asked = intents()
+def test_no_privileged_intent_is_asked_for_but_message_content_if_set():
+    asked = intents(Settings(_env_file=None))
     assert not any((asked.message_content, asked.members, asked.presences))
+    asked = intents(Settings(_env_file=None, discord_message_content=True))
+    assert asked.message_content
+    assert not any((asked.members, asked.presences))
 
 
 # -- questions and answers
@@ -56,10 +61,16 @@ async def test_a_reply_continues_with_the_history(talk: World):
     assert talk.sent() == ["three"]
 
 
-async def test_several_people_in_a_conversation_are_told_apart_by_number(talk: World):
+async def test_several_people_in_a_conversation_are_told_apart_by_name_and_in_rows_by_number(talk: World):
     answer = await talk.ask("one")
     await talk.bea.send(talk.channel, "and two?", reply_to=answer)
-    assert talk.sent() == ["Person 1: one", "a fake answer", "Person 2: and two?"]
+    assert talk.sent() == ["ada: one", "a fake answer", "bea: and two?"]
+    async with talk.store.database.read() as database:
+        answers = await load_answers(database)
+    assert [m["content"] for m in answers[2].prompt()[1:]] == ["Person 1: one", "a fake answer", "Person 2: and two?"]
+    (_, generation) = await talk.rows(schema.Generation)
+    async with talk.engine.session() as session:
+        assert generation.rendered_sha256 == rendered_hash(answers[2].prompt(), session.template)
 
 
 async def test_a_direct_conversation_runs_on_without_mentions_and_after_a_restart(talk: World):
@@ -189,7 +200,7 @@ async def test_a_reply_to_an_answer_that_still_grows_follows_the_whole_answer(ta
     backend.create_message(talk.channel.id, talk.bea.id, "go on", reference=reference)
     hold.set()
     await talk.env.settle()
-    assert talk.sent() == ["Person 1: one", "half and whole", "Person 2: go on"]
+    assert talk.sent() == ["ada: one", "half and whole", "bea: go on"]
 
 
 # -- ratings

@@ -1,18 +1,11 @@
 """Whom people talk to, by channel and server."""
 
 import discord
-import simcord
 
 from bot.discord.place import scopes
 from bot.texts import EN
 from data.personas import persona
-from tests.bot.discord_world import World
-
-
-def said(result: simcord.InteractionResult) -> str:
-    shown = result.followups[0] if result.followups else result.response
-    assert shown is not None
-    return shown.content
+from tests.bot.discord_world import World, said
 
 
 def prompted(talk: World) -> str:

@@ -1,16 +1,8 @@
 """An answer that somebody reports reaches the server's moderators, and nobody learns who it was."""
 
-import simcord
-
 from bot.texts import EN
 from data import schema
-from tests.bot.discord_world import World
-
-
-def said(result: simcord.InteractionResult) -> str:
-    shown = result.followups[0] if result.followups else result.response
-    assert shown is not None
-    return shown.content
+from tests.bot.discord_world import World, said
 
 
 async def test_a_report_is_shown_in_the_moderators_channel(talk: World):

@@ -2,17 +2,10 @@
 
 import discord
 import pytest
-import simcord
 
 from bot.texts import EN
 from data import schema
-from tests.bot.discord_world import RATE, World, labels
-
-
-def said(result: simcord.InteractionResult) -> str:
-    shown = result.followups[0] if result.followups else result.response
-    assert shown is not None
-    return shown.content
+from tests.bot.discord_world import RATE, World, labels, said
 
 
 async def test_until_a_manager_allows_it_nobody_teaches_on_a_server(talk: World):

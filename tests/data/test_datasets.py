@@ -383,7 +383,7 @@ async def test_an_export_that_comes_back_is_not_trained_on_after_the_people_in_i
 
 
 async def test_a_row_that_says_no_is_shown_to_no_outside_judge(store: Store) -> None:
-    told = [{"prompt": [user(f"{n} " * 9)], **({} if n % 2 else {"outside_judge": False})} for n in range(60)]
+    told = [{"prompt": [user(f"{n} " * 9)], **({} if n % 2 else {"outside_judge": False})} for n in range(200)]
     await import_rows(store, [parse_row(row) for row in told])
     found = (await rows(store)).of("prompt", "gate")
     assert {row.extra.get("outside_judge") for row in found} == {True, None}
@@ -526,8 +526,7 @@ async def test_several_speakers_become_persons_in_the_order_of_speaking(talk: Ta
         SYSTEM,
         "Person 1: I am first",
         "hello",
-        "Person 2: I am second",
-        "Person 1: me again",
+        "Person 2: I am second\nPerson 1: me again",
     ]
 
 

@@ -1,0 +1,69 @@
+"""What a person wrote in a message, as the model is to read it: the text, and the text files that came with it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.discord.render import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LARGEST = 64 * 1024  # bytes of all the files of a message
+_TYPES = ("application/json", "application/xml", "application/x-yaml", "application/toml", "application/x-sh")
+# What Discord does not always call text, and is.
+_NAMES = re.compile(
+    r"\.(c|cfg|conf|cpp|cs|css|csv|diff|go|h|hpp|html|ini|java|js|json|jsonl|kt|log|lua|md|patch|php|py|rb|rs|rst|sh|sql"
+    r"|srt|swift|tex|toml|ts|tsv|txt|xml|ya?ml)$",
+    re.IGNORECASE,
+)
+
+
+class Unreadable(Exception):
+    """A file with a message is gone, or is no text; `str` is its name."""
+
+
+def is_text(name: str, content_type: str | None) -> bool:
+    """Whether a file is read, by what it is said to be."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind.startswith("text/") or kind in _TYPES or _NAMES.search(name) is not None
+
+
+def sorted_out(files: Sequence[discord.Attachment]) -> tuple[list[discord.Attachment], list[str]]:
+    """The files that are read, and the names of those that are not: no text, or too much of it."""
+    read: list[discord.Attachment] = []
+    left: list[str] = []
+    room = LARGEST
+    for file in files:
+        if is_text(file.filename, file.content_type) and file.size <= room:
+            room -= file.size
+            read.append(file)
+        else:
+            left.append(file.filename)
+    return read, left
+
+
+async def written(message: discord.Message, me: int) -> str:
+    """Everything that a person wrote. Raises `Unreadable` for a file that cannot be read after all."""
+    texts = [text_of(message, me)]
+    for file in sorted_out(message.attachments)[0]:
+        try:
+            content = (await file.read()).decode("utf-8-sig")
+        except (discord.HTTPException, UnicodeDecodeError):
+            raise Unreadable(file.filename) from None
+        texts.append(f"[{file.filename}]\n{content}")
+    return "\n\n".join(text for text in map(str.strip, texts) if text)
+
+
+def text_of(message: discord.Message, me: int) -> str:
+    """What a person typed, with names for ids."""
+    return readable(
+        message.content,
+        me,
+        users={user.id: user.display_name for user in message.mentions},
+        roles={role.id: role.name for role in message.role_mentions},
+        channels={channel.id: getattr(channel, "name", "channel") for channel in message.channel_mentions},
+    )
