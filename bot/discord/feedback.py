@@ -11,7 +11,7 @@ import discord
 
 from bot.answers import Ask
 from bot.discord.place import Behind, InChannel, Place
-from bot.ratings import Outcome, sentence, which_was_which
+from bot.ratings import Outcome, sentence, vote_is, which_was_which
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
 from data.leftovers import remove_leftovers
@@ -86,9 +86,10 @@ def rate_buttons(generation: int, *, teach: bool) -> discord.ui.View:
     return view(*(Press(deed, str(generation)) for deed in deeds))
 
 
-def vote_buttons(generation: int) -> discord.ui.View:
-    """What is shown to somebody who wants to rate an older answer."""
-    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "fix")))
+def vote_buttons(generation: int, vote: str | None, words: Texts) -> discord.ui.View:
+    """What is shown to somebody who wants to rate an older answer; their vote on it, if there is one, to take back."""
+    back = [] if vote is None else [Press("back", str(generation), words.take_back)]
+    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "fix")), *back)
 
 
 def verdict_buttons(first: int, second: int, words: Texts) -> discord.ui.View:
@@ -166,16 +167,21 @@ async def _vote(
     elif outcome is Outcome.STORED and value == "down" and not interaction.response.is_done():
         await talk.open_why(interaction, generation, words)  # the vote counts, whatever becomes of the window
     else:
-        await told_of_vote(interaction, generation, value, outcome, words)
+        await told_of_vote(talk, interaction, generation, value, outcome, words)
 
 
 async def told_of_vote(
-    interaction: discord.Interaction, generation: int, value: str, outcome: Outcome, words: Texts
+    talk: Talk, interaction: discord.Interaction, generation: int, value: str, outcome: Outcome, words: Texts
 ) -> None:
-    """Say what became of a vote, with a button to take it back where it counts."""
-    counts = outcome in (Outcome.STORED, Outcome.ALREADY)
-    buttons = view(Press("back", str(generation), words.take_back)) if counts else None
-    await tell(interaction, sentence(words, outcome, "vote", value), buttons)
+    """Say what became of a vote and what the person's vote is now, with a button to take it back if there is one."""
+    told = sentence(words, outcome, "vote", value)
+    if outcome not in (Outcome.STORED, Outcome.ALREADY):
+        await tell(interaction, told)
+        return
+    vote = await talk.store.vote(generation, await talk.store.person(PLATFORM, str(interaction.user.id)))
+    if outcome is Outcome.ALREADY or vote != value:  # a click that came twice, and another vote since
+        told = f"{words.already} {vote_is(words, vote)}"
+    await tell(interaction, told, view(Press("back", str(generation), words.take_back)) if vote else None)
 
 
 async def _compare(
@@ -203,13 +209,17 @@ async def ask_consent(talk: Talk, interaction: discord.Interaction, rest: str, w
     """Ask before the first rating is kept; the button remembers what was pressed."""
     question = words.consent_question if talk.may_train else words.consent_question_held
     buttons = view(Press("yes", rest, words.yes), Press("no", "", words.no))
-    await tell(interaction, question.format(days=talk.settings.retention_days), buttons)
+    told = question.format(days=talk.settings.retention_days)
+    if await talk.store.consent(await talk.store.person(PLATFORM, str(interaction.user.id))):
+        told = f"{words.consent_changed}\n{told}"  # they agreed to what an older text said
+    await tell(interaction, told, buttons)
 
 
 async def _consent(talk: Talk, interaction: discord.Interaction, granted: bool, words: Texts) -> None:
     """Record the answer to the consent question and put what it means in the question's place."""
     person = await talk.store.person(PLATFORM, str(interaction.user.id))
-    if await talk.store.consent(person) is not granted:  # a double click is one answer
+    same = await talk.store.agrees(person) if granted else await talk.store.consent(person) is False
+    if not same:  # a double click is one answer
         await talk.store.set_consent(person, granted, CONSENT_VERSION)
     await interaction.edit_original_response(content=consent_words(talk, granted, words), view=None)
 

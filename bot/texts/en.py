@@ -15,11 +15,11 @@ EN = Texts(
     internal_error="Something went wrong on my side, and the operator's log says what. Please try again.",
     question_gone="The question is no longer there, so there is nothing to answer again.",
     answer_gone="I no longer have this answer, so it cannot be rated.",
-    stored_up="👍 noted, thank you.",
-    stored_down="👎 noted, thank you.",
+    stored_up="Your vote on this answer is 👍 now, thank you.",
+    stored_down="Your vote on this answer is 👎 now, thank you.",
     stored_correction="Your correction is noted, thank you.",
     stored_comparison="Your verdict is noted, thank you.",
-    stored_retraction="Your rating is taken back.",
+    stored_retraction="Your vote is taken back: you have none on this answer now.",
     already="That is already noted.",
     nothing_to_retract="There is no rating of yours to take back.",
     nothing_to_rate="There is no answer to rate yet.",
@@ -174,4 +174,12 @@ EN = Texts(
     of_one_release="Both were of {first}.",
     the_base="the base model",
     of_release="release {release}",
+    # operators, and what people see of learning
+    vote_up="Your vote on this answer is 👍.",
+    vote_down="Your vote on this answer is 👎.",
+    vote_none="You have no vote on this answer.",
+    consent_changed=(
+        "You agreed before, to an older text, and that still holds for what you said under it. What is done has "
+        "changed since, so before a new rating of yours is kept, please answer once more:"
+    ),
 )

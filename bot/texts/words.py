@@ -119,3 +119,9 @@ class Texts:
     of_one_release: str
     the_base: str
     of_release: str
+
+    # operators, and what people see of learning
+    vote_up: str
+    vote_down: str
+    vote_none: str
+    consent_changed: str

@@ -15,11 +15,11 @@ ZH = Texts(
     internal_error="我这边出了点问题，运维日志里有原因。请再试一次。",
     question_gone="原来的问题已经不在了，没有可以重新回答的内容。",
     answer_gone="这个回答已经不在我这里了，无法评价。",
-    stored_up="👍 已记录，谢谢。",
-    stored_down="👎 已记录，谢谢。",
+    stored_up="你对这个回答的评价现在是 👍，谢谢。",
+    stored_down="你对这个回答的评价现在是 👎，谢谢。",
     stored_correction="已记录你的修改，谢谢。",
     stored_comparison="已记录你的判断，谢谢。",
-    stored_retraction="你的评价已撤回。",
+    stored_retraction="已撤回：你现在对这个回答没有评价。",
     already="之前已经记录过了。",
     nothing_to_retract="没有你的评价可以撤回。",
     nothing_to_rate="还没有可以评价的回答。",
@@ -151,4 +151,11 @@ ZH = Texts(
     of_one_release="两个都来自{first}。",
     the_base="基础模型",
     of_release="第 {release} 号版本",
+    # 运营者，以及大家能看到的学习情况
+    vote_up="你对这个回答的评价是 👍。",
+    vote_down="你对这个回答的评价是 👎。",
+    vote_none="你还没有评价这个回答。",
+    consent_changed=(
+        "你以前同意过旧的说明，对当时说的话仍然有效。现在的做法有了变化，所以在保留你的新评价之前，请再回答一次："
+    ),
 )
