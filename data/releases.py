@@ -26,6 +26,10 @@ class Superseded(BadInput):
     """Another release became the champion since it was decided to replace the one before."""
 
 
+class NoEarlier(BadInput):
+    """There was no champion before the one that serves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """One release on disk: an adapter or a whole model, with the manifest that pins what it belongs to."""
@@ -161,7 +165,7 @@ class Releases:
         with FileLock(private_dir(self.folder) / ".lock"):
             history = self._history()
             if len(history) < 2:
-                raise BadInput("There is no earlier champion to go back to.")
+                raise NoEarlier("There is no earlier champion to go back to.")
             self._point(history[-2], history[:-1])
             return history[-2]
 

@@ -328,3 +328,9 @@ class Store:
         table = schema.ReleaseRow
         async with self.database.write() as session:
             await session.execute(update(table).where(table.number == number).values(promoted_at=schema.now()))
+
+    async def champions(self) -> set[int]:
+        """The releases that became the champion at some time."""
+        table = schema.ReleaseRow
+        async with self.database.read() as session:
+            return set(await session.scalars(select(table.number).where(table.promoted_at.is_not(None))))

@@ -110,9 +110,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     @tree.command(name="stats", description="What people taught Parley so far.")
     async def stats(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
-        guild = interaction.guild_id
-        told = await taught.lines(str(guild) if guild else None, texts(str(interaction.locale)))
-        await interaction.followup.send(told, ephemeral=True)
+        await taught.tell(interaction, texts(str(interaction.locale)))
 
     @tree.command(name="export", description="Everything that Parley keeps of you, as a file for you alone.")
     async def export(interaction: discord.Interaction[Bot]) -> None:

@@ -87,7 +87,7 @@ def rate_buttons(generation: int, *, teach: bool) -> discord.ui.View:
 
 
 def vote_buttons(generation: int, vote: str | None, words: Texts) -> discord.ui.View:
-    """What is shown to somebody who wants to rate an older answer; their vote on it, if there is one, to take back."""
+    """What is shown to somebody who wants to rate an older answer; a vote of theirs can be taken back."""
     back = [] if vote is None else [Press("back", str(generation), words.take_back)]
     return view(*(Press(deed, str(generation)) for deed in ("up", "down", "fix")), *back)
 
@@ -146,6 +146,8 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
             erased = await talk.store.forget(person)
             await asyncio.to_thread(remove_leftovers, talk.settings.home)
             await interaction.edit_original_response(content=words.forgotten.format(texts=erased), view=None)
+        case ("promote", [number, champion]):
+            await talk.promote(interaction, int(number), int(champion), words)
         case ("stop", [key, asker]):
             if str(interaction.user.id) != asker:
                 await tell(interaction, words.not_yours)
@@ -174,6 +176,7 @@ async def told_of_vote(
     talk: Talk, interaction: discord.Interaction, generation: int, value: str, outcome: Outcome, words: Texts
 ) -> None:
     """Say what became of a vote and what the person's vote is now, with a button to take it back if there is one."""
+    await acknowledge(interaction)
     told = sentence(words, outcome, "vote", value)
     if outcome not in (Outcome.STORED, Outcome.ALREADY):
         await tell(interaction, told)
@@ -207,6 +210,7 @@ async def _compare(
 
 async def ask_consent(talk: Talk, interaction: discord.Interaction, rest: str, words: Texts) -> None:
     """Ask before the first rating is kept; the button remembers what was pressed."""
+    await acknowledge(interaction)
     question = words.consent_question if talk.may_train else words.consent_question_held
     buttons = view(Press("yes", rest, words.yes), Press("no", "", words.no))
     told = question.format(days=talk.settings.retention_days)
@@ -266,10 +270,15 @@ def _below(interaction: discord.Interaction, channel: Any, message: discord.Mess
     return InChannel(channel, message.to_reference(fail_if_not_exists=False))
 
 
-async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.View | None = None) -> None:
-    """Say something that only the person who pressed can see."""
+async def acknowledge(interaction: discord.Interaction) -> None:
+    """Let Discord know that an answer for the person alone is on its way, unless it knows already."""
     if not interaction.response.is_done():
         await interaction.response.defer(ephemeral=True)
+
+
+async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.View | None = None) -> None:
+    """Say something that only the person who pressed can see."""
+    await acknowledge(interaction)
     if buttons is None:
         await interaction.followup.send(text, ephemeral=True)
     else:

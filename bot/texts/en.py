@@ -182,4 +182,43 @@ EN = Texts(
         "You agreed before, to an older text, and that still holds for what you said under it. What is done has "
         "changed since, so before a new rating of yours is kept, please answer once more:"
     ),
+    operators_only=(
+        "Only who runs this bot can do that: the owner of its application, its team, and those whom PARLEY_OPERATORS "
+        "names."
+    ),
+    audit_managers_only="Only who may manage this server can see that.",
+    audit_newest="What managers and operators did, the newest first:",
+    audit_empty="Nothing was done yet that is written down here.",
+    audit_you="you",
+    stats_rounds="Rounds so far: {rounds}. Releases of theirs that the gate let serve: {promoted}.",
+    stats_learnt=(
+        "How often each release won against the champion of its time, with the interval that the gate looked at. The "
+        "dotted line is one half; ● became the champion, ○ did not."
+    ),
+    stats_picture="Win rate of each release, with its interval. {figures}.",
+    gate_yes="gate: yes",
+    gate_no="gate: no",
+    gate_silent="not judged",
+    rounds_paused_since="Rounds are paused since {when}; /release resume lets them begin again.",
+    engine_well="The engine answers.",
+    engine_away="The engine does not answer. Its log says why.",
+    status_load="Servers: {servers}. Answers running: {running}, waiting: {waiting}. Up for {uptime}.",
+    duration="{days} d {hours} h {minutes} min",
+    serves_already="That is the champion already: {release}.",
+    no_such_release="There is no release {number}. There are: {numbers}.",
+    promote_anyway="To let it serve all the same, set the option `anyway` to True.",
+    promote_question="Let {release} serve instead of {champion}? It takes over everywhere, at once.",
+    promote_yes="Yes, let it serve",
+    gate_never_asked="The gate was never asked about this release.",
+    gate_said_yes="The gate said yes. {reasons}",
+    gate_said_no="The gate said no. {reasons}",
+    gate_compared_with="That was against {release}, which does not serve now.",
+    superseded="Another release became the champion meanwhile, so nothing was changed. See /release status.",
+    promoted="Done: {release} serves now, and {before} before it. /release rollback goes back.",
+    no_earlier_champion="There is no earlier champion to go back to.",
+    rolled_back="Done: {release} serves again. {before} stays, and can be promoted again.",
+    rounds_paused_now="Rounds are paused: none begins until /release resume. One that runs now goes on.",
+    rounds_paused_already="Rounds were paused before.",
+    rounds_resumed_now="Rounds may begin again.",
+    rounds_not_paused="Rounds were not paused.",
 )
