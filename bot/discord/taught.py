@@ -15,7 +15,7 @@ from bot.discord.place import NOBODY
 from bot.learning import chart, in_words, learnt, picture
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
 from data.rounds import decided
-from data.tally import Tally, tally, trial_so_far
+from data.tally import Tally, TrialSoFar, tally, trial_so_far
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ class Taught:
 
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
-        self._trial: tuple[tuple[int, int], float, tuple[int, float]] | None = None
+        self._trial: tuple[tuple[int, int], float, TrialSoFar] | None = None
         self._drawing = asyncio.Lock()
         self._drawn: tuple[Sequence[Learnt], bytes | None] = ((), None)
 
@@ -93,19 +93,20 @@ class Taught:
         if now.candidate is None:
             told.append(words.stats_no_trial)
         else:
-            prompts, share = await self._so_far(now.champion, now.candidate)
+            found = await self._so_far(now.champion, now.candidate)
+            line = words.stats_trial if found.people >= HIDES else words.stats_trial_few
             told.append(
-                words.stats_trial.format(
+                line.format(
                     release=release_name(now.candidate, words),
-                    prompts=prompts,
-                    share=share,
+                    prompts=found.prompts,
+                    share=found.share,
                     needed=MINIMUM_PROMPTS,
                     people=MINIMUM_PEOPLE,
                 )
             )
         return [line[:1].upper() + line[1:] for line in told]
 
-    async def _so_far(self, champion: int, candidate: int) -> tuple[int, float]:
+    async def _so_far(self, champion: int, candidate: int) -> TrialSoFar:
         now, pair = time.monotonic(), (champion, candidate)
         if self._trial is None or self._trial[0] != pair or now > self._trial[1] + FRESH:
             async with self.talk.store.database.read() as session:

@@ -195,6 +195,10 @@ EN = Texts(
         "How often each release won against the champion of its time, with the interval that the gate looked at. The "
         "dotted line is one half; ● became the champion, ○ did not."
     ),
+    stats_trial_few=(
+        "{release} is on trial: people compared answers to {prompts} questions. It takes {needed} questions, and "
+        "{people} people, to decide; of fewer people it is not shown what they preferred."
+    ),
     stats_picture="Win rate of each release, with its interval. {figures}.",
     gate_yes="gate: yes",
     gate_no="gate: no",

@@ -132,6 +132,7 @@ class Texts:
     audit_you: str
     stats_rounds: str
     stats_learnt: str
+    stats_trial_few: str
     stats_picture: str
     gate_yes: str
     gate_no: str

@@ -165,6 +165,10 @@ ZH = Texts(
     audit_you="你",
     stats_rounds="到目前为止训练了 {rounds} 轮，其中 {promoted} 个版本被关卡放行。",
     stats_learnt=("每个版本对当时的冠军版本的胜率，以及关卡所看的区间。虚线是一半；● 当过冠军，○ 没有。"),
+    stats_trial_few=(
+        "{release}正在试用：大家比较了 {prompts} 个问题的回答。要有 {needed} 个问题、{people} 个人才能决定；"
+        "人数更少时，不显示他们更喜欢哪个。"
+    ),
     stats_picture="每个版本的胜率和区间。{figures}。",
     gate_yes="关卡：放行",
     gate_no="关卡：拒绝",

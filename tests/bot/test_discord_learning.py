@@ -11,6 +11,8 @@ from bot.learning import in_words, learnt
 from bot.texts import EN, ZH
 from tests.bot.discord_world import World
 from tests.bot.judged import release
+from tests.bot.tried import Tried
+from tests.data.talk import Talk
 
 
 def home(talk: World) -> Path:
@@ -78,3 +80,17 @@ async def test_two_people_are_not_told_how_each_of_them_voted_beside_the_picture
 async def test_the_words_fit_beside_as_many_releases_as_there_are(tmp_path: Path):
     made = [release(tmp_path, promote=False, win=(0.45, 0.3, 0.6)) for _ in range(30)]
     assert all(len(in_words(learnt(made, set()), words)) <= 1024 for words in (EN, ZH))
+
+
+async def test_what_fewer_than_three_people_preferred_of_a_trial_is_not_shown(talk: World, tried: Tried):
+    people = [await talk.store.person("discord", name) for name in ("1", "2", "3")]
+    spoken = await Talk.begin(talk.store, "discord")
+    for number, person in enumerate(people, 1):
+        await talk.store.set_consent(person, True)
+        said_ = await spoken.say(person, f"question {number}")
+        old, new = await spoken.answer(said_, "old"), await spoken.answer(said_, "new", release=2)
+        await spoken.rate(person, "comparison", old, other=new, value="b")
+        await talk.env.restart_bot(talk.bot())  # the figures of a trial are kept for minutes
+        line = said(await talk.ada.slash(talk.channel, "stats")).content.splitlines()[2]
+        assert line.startswith(f"Release 2 is on trial: people compared answers to {number} questions")
+        assert ("100%" in line) is (number == 3)
