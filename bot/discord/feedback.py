@@ -13,7 +13,7 @@ from bot.answers import Ask
 from bot.discord.place import Behind, InChannel, Place
 from bot.ratings import Outcome, sentence, vote_is, which_was_which
 from bot.texts import Texts, texts
-from data.consent import CONSENT_VERSION
+from data.consent import CONSENT_VERSION, still_says
 from data.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Press(
     def __init__(self, deed: str, rest: str, label: str | None = None) -> None:
         button: discord.ui.Button[discord.ui.View] = discord.ui.Button(
             label=label or _LABELS.get(deed, deed),
-            style=discord.ButtonStyle.success if deed == "yes" else discord.ButtonStyle.secondary,
+            style=discord.ButtonStyle.success if deed == "agree" else discord.ButtonStyle.secondary,
             custom_id=f"parley:{deed}:{rest}",
         )
         super().__init__(button)
@@ -121,16 +121,12 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
     match deed, rest:
         case ("up", [generation]):
             await _vote(talk, interaction, int(generation), deed, str(interaction.id), words)
-        case ("yes", [generation, value, source]):
-            await _consent(talk, interaction, True, words)
-            await _vote(talk, interaction, int(generation), value, source, words)
-        case ("yes", [first, second, value, source]):
-            await _consent(talk, interaction, True, words)
-            await _compare(talk, interaction, (int(first), int(second)), value, source, words)
-        case ("yes", [""]):
-            await _consent(talk, interaction, True, words)
+        case ("agree", [version, *meant]):
+            await _agree(talk, interaction, version, meant, words)
+        case ("yes", _):  # below a question that did not say yet which text it was
+            await ask_consent(talk, interaction, "", words)
         case ("no", _):
-            await _consent(talk, interaction, False, words)
+            await _consent(talk, interaction, False, CONSENT_VERSION, words)
         case ("back", [generation]):
             rater = await talk.store.person(PLATFORM, str(interaction.user.id))
             outcome = await talk.ratings.retract(
@@ -209,22 +205,35 @@ async def _compare(
 
 
 async def ask_consent(talk: Talk, interaction: discord.Interaction, rest: str, words: Texts) -> None:
-    """Ask before the first rating is kept; the button remembers what was pressed."""
+    """Ask before the first rating is kept; the button remembers what was pressed, and which text was agreed to."""
     await acknowledge(interaction)
     question = words.consent_question if talk.may_train else words.consent_question_held
-    buttons = view(Press("yes", rest, words.yes), Press("no", "", words.no))
+    buttons = view(Press("agree", f"{CONSENT_VERSION}:{rest}", words.yes), Press("no", "", words.no))
     told = question.format(days=talk.settings.retention_days)
     if await talk.store.consent(await talk.store.person(PLATFORM, str(interaction.user.id))):
         told = f"{words.consent_changed}\n{told}"  # they agreed to what an older text said
     await tell(interaction, told, buttons)
 
 
-async def _consent(talk: Talk, interaction: discord.Interaction, granted: bool, words: Texts) -> None:
+async def _agree(talk: Talk, interaction: discord.Interaction, version: str, meant: list[str], words: Texts) -> None:
+    """Record a yes, and the rating that it was asked for; what the question did not say yet is asked anew."""
+    if not still_says(version):
+        await ask_consent(talk, interaction, ":".join(meant), words)
+        return
+    await _consent(talk, interaction, True, version, words)
+    match meant:
+        case [generation, value, source]:
+            await _vote(talk, interaction, int(generation), value, source, words)
+        case [first, second, value, source]:
+            await _compare(talk, interaction, (int(first), int(second)), value, source, words)
+
+
+async def _consent(talk: Talk, interaction: discord.Interaction, granted: bool, version: str, words: Texts) -> None:
     """Record the answer to the consent question and put what it means in the question's place."""
     person = await talk.store.person(PLATFORM, str(interaction.user.id))
     same = await talk.store.agrees(person) if granted else await talk.store.consent(person) is False
     if not same:  # a double click is one answer
-        await talk.store.set_consent(person, granted, CONSENT_VERSION)
+        await talk.store.set_consent(person, granted, version)
     await interaction.edit_original_response(content=consent_words(talk, granted, words), view=None)
 
 

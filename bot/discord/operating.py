@@ -173,7 +173,7 @@ async def ask_to_promote(
     if number == now.champion:
         await tell(interaction, words.serves_already.format(release=release_name(number, words)))
     elif number != BASE_RELEASE and number not in there:
-        numbers = ", ".join(map(str, [BASE_RELEASE, *there]))
+        numbers = ", ".join(map(str, [BASE_RELEASE, *there][-SHOWN:]))
         await tell(interaction, words.no_such_release.format(number=number, numbers=numbers))
     elif number in there and there[number].promote is False and not anyway:
         refused = said_of(there[number], now.champion, words)

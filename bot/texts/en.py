@@ -133,11 +133,15 @@ EN = Texts(
     reports_off="Reported answers are shown nowhere now.",
     reports_missing="This server has no channel for reports that I can write in. Please tell its moderators.",
     nothing_to_answer="There is nothing to answer in that message: it is a bot's, or has no text.",
-    kept="What you said to me, your ratings and your answers about consent, as I keep them, are in this file.",
+    kept=(
+        "What you said to me, your ratings, your answers about consent, and what you did as a manager or operator, as "
+        "I keep them, are in this file."
+    ),
     forget_question=(
         "Erase everything of yours: all that you said to me, my answers to it, your ratings and corrections? This "
         "cannot be undone. Releases that were trained before, or are being trained, keep what they learnt; later "
-        "ones are trained without it. What you wrote stays on Discord until you delete it there."
+        "ones are trained without it. What you wrote stays on Discord until you delete it there. What you did as a "
+        "manager or operator stays written down, under a name that leads to nobody any more."
     ),
     forget_yes="Yes, erase it all",
     forgotten="Done: {texts} texts are erased, and your ratings with them.",
@@ -209,9 +213,9 @@ EN = Texts(
     status_load="Servers: {servers}. Answers running: {running}, waiting: {waiting}. Up for {uptime}.",
     duration="{days} d {hours} h {minutes} min",
     serves_already="That is the champion already: {release}.",
-    no_such_release="There is no release {number}. There are: {numbers}.",
+    no_such_release="There is no release {number}. The newest are {numbers}; 0 is the base model.",
     promote_anyway="To let it serve all the same, set the option `anyway` to True.",
-    promote_question="Let {release} serve instead of {champion}? It takes over everywhere, at once.",
+    promote_question="Let {release} serve instead of {champion}? Running bots take it over by themselves.",
     promote_yes="Yes, let it serve",
     gate_never_asked="The gate was never asked about this release.",
     gate_said_yes="The gate said yes. {reasons}",
@@ -220,7 +224,7 @@ EN = Texts(
     superseded="Another release became the champion meanwhile, so nothing was changed. See /release status.",
     promoted="Done: {release} serves now, and {before} before it. /release rollback goes back.",
     no_earlier_champion="There is no earlier champion to go back to.",
-    rolled_back="Done: {release} serves again. {before} stays, and can be promoted again.",
+    rolled_back="Done: {release} serves again; {before} stays, and can be promoted again.",
     rounds_paused_now="Rounds are paused: none begins until /release resume. One that runs now goes on.",
     rounds_paused_already="Rounds were paused before.",
     rounds_resumed_now="Rounds may begin again.",

@@ -112,10 +112,11 @@ ZH = Texts(
     reports_off="现在被举报的回答不会出现在任何频道。",
     reports_missing="这个服务器没有我能写的举报频道，请直接告诉管理员。",
     nothing_to_answer="这条消息里没有可以回答的内容：它来自机器人，或者没有文字。",
-    kept="你对我说过的话、你的打分和你关于同意的回答，我保存的都在这个文件里。",
+    kept="你对我说过的话、你的打分、你关于同意的回答，以及你作为管理员或运营者做过的事，我保存的都在这个文件里。",
     forget_question=(
         "要清除你的一切吗：你对我说过的话、我的回答、你的打分和改正？清除后无法恢复。已经训练或正在训练的版本"
         "会保留它们学到的东西；之后的版本不再使用这些内容。你在 Discord 上写的消息要由你自己删除。"
+        "你作为管理员或运营者做过的事仍会记着，但那个化名不再指向任何人。"
     ),
     forget_yes="是的，全部清除",
     forgotten="好了：清除了 {texts} 段文字，以及你的打分。",
@@ -179,9 +180,9 @@ ZH = Texts(
     status_load="服务器：{servers} 个。正在回答：{running}，排队：{waiting}。已运行 {uptime}。",
     duration="{days} 天 {hours} 小时 {minutes} 分钟",
     serves_already="现在的冠军已经是它了：{release}。",
-    no_such_release="没有第 {number} 号版本。现有：{numbers}。",
+    no_such_release="没有第 {number} 号版本。最新的有：{numbers}；0 是基础模型。",
     promote_anyway="仍然要让它服务的话，请把选项 `anyway` 设为 True。",
-    promote_question="让{release}代替{champion}来服务吗？它会立刻在所有地方接手。",
+    promote_question="让{release}代替{champion}来服务吗？正在运行的机器人会自己换上它。",
     promote_yes="是的，让它服务",
     gate_never_asked="关卡没有评判过这个版本。",
     gate_said_yes="关卡放行了它。{reasons}",
@@ -190,7 +191,7 @@ ZH = Texts(
     superseded="这期间有别的版本成了冠军，所以什么都没有改变。请先看 /release status。",
     promoted="好了：现在由{release}服务，之前是{before}。/release rollback 可以退回。",
     no_earlier_champion="没有更早的冠军可以退回。",
-    rolled_back="好了：{release}重新服务。{before}还保留着，可以再次放行。",
+    rolled_back="好了：{release}重新服务；{before}还保留着，可以再次放行。",
     rounds_paused_now="训练已暂停：在 /release resume 之前不会开始新的一轮。正在进行的会继续。",
     rounds_paused_already="训练之前就暂停了。",
     rounds_resumed_now="可以重新开始训练了。",

@@ -1,8 +1,10 @@
 """Who agreed to an older text is asked again before anything new of theirs is kept, and then not any more."""
 
+import pytest
 import simcord
 
 from bot.conversation import Chat
+from bot.discord import feedback
 from bot.engine.client import Engine
 from bot.terminal import _user
 from bot.texts import EN
@@ -79,3 +81,36 @@ async def test_the_terminal_asks_again_too(installed: tuple[Store, FakeEngine, E
     assert written.count(EN.stored_up) == 2
     assert len(await terminal.rows(schema.Rating)) == 2
     assert len(await terminal.rows(schema.Conversation)) == 1  # it was covered all along
+
+
+async def test_a_yes_below_an_older_text_asks_about_the_new_one_and_keeps_what_was_meant(
+    talk: World, monkeypatch: pytest.MonkeyPatch
+):
+    answer = await talk.ask("hello")
+    with monkeypatch.context() as before:  # the question was shown before an update, and is answered after it
+        before.setattr(feedback, "CONSENT_VERSION", "2026-11")
+        (old,) = (await talk.ada.click(answer, label="👍")).followups
+    (new,) = (await talk.ada.click(old, label=EN.yes)).followups
+    assert new.content == EN.consent_question_held.format(days=30)
+    assert await talk.rows(schema.Consent) == []
+    assert await talk.rows(schema.Rating) == []
+    await talk.ada.click(new, label=EN.yes)
+    assert [row.text_version for row in await talk.rows(schema.Consent)] == [CONSENT_VERSION]
+    assert [rating.value for rating in await talk.rows(schema.Rating)] == ["up"]
+
+
+async def test_a_yes_from_before_buttons_named_the_text_asks_anew(talk: World, monkeypatch: pytest.MonkeyPatch):
+    answer = await talk.ask("hello")
+    with monkeypatch.context() as before:
+        usual = feedback.Press.__init__
+        before.setattr(
+            feedback.Press,
+            "__init__",
+            lambda self, deed, rest, label=None: usual(
+                self, *(("yes", rest.partition(":")[2]) if deed == "agree" else (deed, rest)), label
+            ),
+        )
+        (old,) = (await talk.ada.click(answer, label="👍")).followups
+    (new,) = (await talk.ada.click(old, label=EN.yes)).followups
+    assert new.content == EN.consent_question_held.format(days=30)
+    assert await talk.rows(schema.Consent) == []

@@ -96,7 +96,7 @@ async def test_the_newest_twenty_are_shown(acted: World):
     assert "number=0`" in told[-1]
 
 
-async def test_what_a_manager_did_is_written_down_for_their_server(talk: World, monkeypatch: pytest.MonkeyPatch):
+async def test_what_a_manager_did_is_written_down_for_their_server(talk: World):
     bot: Any = talk.env.bot
     interaction: Any = type("Interaction", (), {"user": talk.max, "guild_id": talk.guild.id})()
     await bot.talk.audit(interaction, "teaching", allowed="on")
