@@ -134,8 +134,8 @@ EN = Texts(
     reports_missing="This server has no channel for reports that I can write in. Please tell its moderators.",
     nothing_to_answer="There is nothing to answer in that message: it is a bot's, or has no text.",
     kept=(
-        "What you said to me, your ratings, your answers about consent, and what you did as a manager or operator, as "
-        "I keep them, are in this file."
+        "What you said to me, your ratings, your answers about consent, and what you did as a manager or operator, "
+        "as I keep them, are in this file."
     ),
     forget_question=(
         "Erase everything of yours: all that you said to me, my answers to it, your ratings and corrections? This "
