@@ -180,9 +180,10 @@ def _number(found: Subject) -> int | None:
 
 def _tried(champion: Subject, candidate: Subject) -> int:
     """How many other candidates the rounds here have refused against this champion, as a round counts them."""
-    from alignment.ledger import decided, tried
+    from alignment.ledger import tried
     from data.home import home
     from data.releases import Releases
+    from data.rounds import decided
 
     against, number = _number(champion), _number(candidate)
     if against is None:

@@ -12,22 +12,6 @@ from filelock import FileLock, Timeout
 from data.errors import BadInput, ParleyError
 from data.home import private_dir, write_atomic
 
-DECIDED = ("promoted", "refused")
-
-
-def decided(folder: Path, *, besides: int | None = None) -> list[dict[str, Any]]:
-    """The manifests of the decided rounds in a folder but one, newest first. Damaged ones are left out."""
-    found = []
-    paths = [path for path in folder.glob("*") if path.name.isdecimal() and int(path.name) != besides]
-    for path in sorted(paths, key=lambda path: -int(path.name)):
-        try:
-            entries = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if entries.get("status") in DECIDED:
-            found.append(entries)
-    return found
-
 
 def tried(rounds: Sequence[dict[str, Any]], champion: int) -> int:
     """How many candidates were refused by their figures since this champion was promoted, or came back.

@@ -39,11 +39,12 @@ class Plan:
     keep_rows: bool = False
     trial: bool = True
     canaries: int = COUNT
+    even_if_paused: bool = False
 
     def facts(self) -> dict[str, Any]:
         """What decides the outcome, for the manifest and for telling two plans apart."""
         found = asdict(self)
-        for free in ("questions", "keep_rows", "trial"):
+        for free in ("questions", "keep_rows", "trial", "even_if_paused"):
             del found[free]
         found["recipes"] = {name: file_sha256(path) for name, path in self.recipes.items() if path.is_file()}
         return found
@@ -100,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="do not put a candidate that might be better on trial, where people compare both releases' answers",
     )
+    add("--even_if_paused", action="store_true", help="run although an operator has paused rounds")
     return made
 
 
@@ -138,4 +140,5 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
         keep_rows=options.keep_rows,
         trial=not options.no_trial,
         canaries=options.canaries,
+        even_if_paused=options.even_if_paused,
     )

@@ -8,7 +8,7 @@ import asyncio
 
 from data.errors import run
 from data.home import home
-from data.releases import BASE_RELEASE, Releases
+from data.releases import Releases
 
 
 def main() -> int:
@@ -42,17 +42,16 @@ def main() -> int:
 
 def promote(number: int) -> None:
     """Make a release the champion, and write down when."""
-    Releases(home()).promote(number)
-    if number != BASE_RELEASE:
-        asyncio.run(_record(number))
+    asyncio.run(_promote(number))
 
 
-async def _record(number: int) -> None:
+async def _promote(number: int) -> None:
+    from data import promotion
     from data.store import Store
 
     store = await Store.open(home())
     try:
-        await store.promoted(number)
+        await promotion.promote(store, Releases(home()), number)
     finally:
         await store.close()
 

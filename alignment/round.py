@@ -15,7 +15,9 @@ from alignment.plan import Plan, read_plan
 from alignment.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows
 from data.errors import BadInput, NothingToDo, ParleyError, run
 from data.home import home, installation_key
+from data.pausing import pause_path, paused_since
 from data.releases import BASE_RELEASE, Releases
+from data.rounds import decided
 
 if TYPE_CHECKING:
     from alignment.canaries import Canary
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and run the round; 0 when the candidate became the champion, 1 when it did not."""
     plan = read_plan(argv)
+    _respect_pause(even_if_paused=plan.even_if_paused)
     from alignment.ledger import Ledger
     from alignment.llm_judge import judge_settings
     from alignment.served import sampling
@@ -43,12 +46,26 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
 
 
+def _respect_pause(*, even_if_paused: bool) -> None:
+    """Raise `NothingToDo` while an operator has paused rounds; a round that is told to run all the same says so."""
+    since = paused_since(home())
+    if since is None:
+        return
+    paused = f"An operator paused rounds on {since:%Y-%m-%d at %H:%M} UTC"
+    if not even_if_paused:
+        raise NothingToDo(
+            f"{paused}, so nothing was done. An operator lets them run again with /release resume on Discord, or by "
+            f"removing {pause_path(home())}; add --even_if_paused to run this one round all the same."
+        )
+    print(f"{paused}; this one runs all the same, because of --even_if_paused.")
+
+
 def run_round(plan: Plan, ledger: "Ledger") -> int:
     """Run (or go on with) one round. Each step leaves in the ledger what a killed round needs to go on."""
     from rich.console import Console
 
     from alignment.candidate import export, release
-    from alignment.ledger import decided, tried
+    from alignment.ledger import tried
     from alignment.pending import decide_trial
     from alignment.quiet import quiet
     from alignment.subjects import Subject
@@ -171,8 +188,6 @@ def _snapshot(console: Any, plan: Plan, ledger: "Ledger", secrets: "list[Canary]
 
 
 def _refuse_again(ledger: "Ledger", learns: dict[str, Any]) -> None:
-    from alignment.ledger import decided
-
     last = next(iter(decided(ledger.path.parent, besides=ledger.number)), None)
     if last is None or last.get("learns") != learns:
         return

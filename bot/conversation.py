@@ -69,6 +69,11 @@ class Chat:
         self._running: set[Answer] = set()
         self._closing = False
 
+    @property
+    def load(self) -> tuple[int, int]:
+        """How many answers run, and how many wait for their turn."""
+        return self._lanes.load
+
     def answer(self, ask: Ask) -> Answer:
         """Begin to answer, or to wait for one's turn."""
 

@@ -125,7 +125,7 @@ class Ratings:
         answer = await self.store.generation(generation)
         if answer is None or not answer.text:
             return Outcome.GONE
-        return None if await self.store.consent(rater) else Outcome.CONSENT_MISSING
+        return None if await self.store.agrees(rater) else Outcome.CONSENT_MISSING
 
     async def _store(self, rating: NewRating) -> Outcome:
         return Outcome.STORED if await self.store.rate(rating) else Outcome.ALREADY
@@ -145,6 +145,11 @@ def which_was_which(texts: Texts, first: StoredGeneration | None, second: Stored
     if one == other:
         return texts.of_one_release.format(first=one)
     return texts.which_was_which.format(first=one, second=other)
+
+
+def vote_is(texts: Texts, vote: str | None) -> str:
+    """What somebody's vote on an answer is now, as the store calls it; told to nobody but them."""
+    return {"up": texts.vote_up, "down": texts.vote_down, None: texts.vote_none}[vote]
 
 
 def sentence(texts: Texts, outcome: Outcome, kind: str, value: str | None = None) -> str:

@@ -275,12 +275,15 @@ class Terminal:
         """Rate, ask for consent if it was never asked for, and say what became of it."""
         outcome = await rate()
         if outcome is Outcome.CONSENT_MISSING and self.lines.interactive:
-            if await self.store.consent(self.person) is None and not await self._ask_consent():
+            # Who has said no is not asked again; who agreed to an older text is.
+            if await self.store.consent(self.person) is not False and not await self._ask_consent():
                 return
             outcome = await rate()
         self._say(sentence(self.texts, outcome, kind, value))
 
     async def _ask_consent(self) -> bool:
+        if await self.store.consent(self.person):
+            self._say(self.texts.consent_changed)
         self._say(self.texts.consent_question.format(days=self.settings.retention_days))
         answer = await self.lines.read(self.texts.ask_consent)
         agreed = (answer or "").strip().lower() in ("y", "yes", "是", "好", "同意")

@@ -9,7 +9,8 @@ from data import schema
 
 
 async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
-    """Everything that is kept of a person: who they are here, consents, what they wrote, what they rated.
+    """Everything that is kept of a person: who they are here, consents, what they wrote, what they rated,
+    what they did as managers or operators.
 
     Texts that were erased are not there any more, and only counted.
     """
@@ -34,6 +35,8 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
     ratings = await session.scalars(
         select(schema.Rating).where(schema.Rating.rater_id == person).order_by(schema.Rating.id)
     )
+    table = schema.DeedRow
+    deeds = await session.scalars(select(table).where(table.person_id == person).order_by(table.id))
     return {
         "person": {"pseudonym": row.pseudonym, "platform": row.platform, "since": row.created_at.isoformat()},
         "consents": [
@@ -59,4 +62,5 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
             }
             for one in ratings
         ],
+        "deeds": [{"at": one.at.isoformat(), "deed": one.deed, "what": one.what} for one in deeds],
     }

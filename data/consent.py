@@ -27,6 +27,9 @@ from data.schema import (
 )
 
 CONSENT_VERSION = "2026-11-2"
+# Older versions of the text that allow all that the current one does: only its wording changed since. Who agreed to
+# any other is asked again before a new rating is kept. "2026-11" said nothing of comparisons choosing releases.
+SAME_IN_SUBSTANCE: frozenset[str] = frozenset()
 _TELLING = 20  # characters
 
 
@@ -55,6 +58,21 @@ def consent_since(events: Iterable[Event]) -> datetime | None:
 def covered(author: int | None, said_at: datetime, since: Mapping[int, datetime]) -> bool:
     """Whether a text may be kept for training. An unknown author counts as refusing."""
     return author is not None and author in since and said_at >= since[author]
+
+
+def still_says(version: str) -> bool:
+    """Whether a version of the text, the current one or one before, says all that is done with people's words now."""
+    return version == CONSENT_VERSION or version in SAME_IN_SUBSTANCE
+
+
+async def agrees(session: AsyncSession, person: int) -> bool:
+    """Whether a person's last answer is a yes to what is done now, so that a new rating of theirs may be kept.
+
+    What they said under an older text stays covered by their yes to that; see `covered`.
+    """
+    query = select(Consent.granted, Consent.text_version).where(Consent.person_id == person)
+    last = (await session.execute(query.order_by(Consent.id.desc()).limit(1))).first()
+    return last is not None and last.granted and still_says(last.text_version)
 
 
 async def consents_since(session: AsyncSession) -> dict[int, datetime]:

@@ -22,6 +22,14 @@ MINIMUM_PEOPLE = 3  # who compared answers of two releases live
 BASE_RELEASE = 0  # what serves before the first promotion: the base model itself
 
 
+class Superseded(BadInput):
+    """Another release became the champion since it was decided to replace the one before."""
+
+
+class NoEarlier(BadInput):
+    """There was no champion before the one that serves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """One release on disk: an adapter or a whole model, with the manifest that pins what it belongs to."""
@@ -138,12 +146,17 @@ class Releases:
                 raise
         return self.get(number)
 
-    def promote(self, number: int) -> None:
-        """Make a release the champion; 0 goes back to the base model. Readers see the old or the new one."""
+    def promote(self, number: int, *, instead_of: int | None = None) -> None:
+        """Make a release the champion; 0 goes back to the base model. Readers see the old or the new one.
+
+        `instead_of` is the champion that it is to replace; `Superseded` when another one serves by now.
+        """
         if number != BASE_RELEASE:
             self.get(number)
         with FileLock(private_dir(self.folder) / ".lock"):
             history = self._history()
+            if instead_of is not None and history[-1] != instead_of:
+                raise Superseded(f"Release {history[-1]} serves meanwhile, so nothing was changed.")
             if history[-1] != number:
                 self._point(number, [*history, number])
 
@@ -152,7 +165,7 @@ class Releases:
         with FileLock(private_dir(self.folder) / ".lock"):
             history = self._history()
             if len(history) < 2:
-                raise BadInput("There is no earlier champion to go back to.")
+                raise NoEarlier("There is no earlier champion to go back to.")
             self._point(history[-2], history[:-1])
             return history[-2]
 

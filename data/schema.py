@@ -277,3 +277,19 @@ class Tombstone(Base):
     ref_hash: Mapped[str] = mapped_column(String(64), index=True)
     reason: Mapped[str] = mapped_column(String(20))
     at: Mapped[datetime] = mapped_column(default=now)
+
+
+class DeedRow(Base):
+    """Something that a manager or an operator did: on a server, or to the whole installation. Append-only.
+
+    `what` holds names, numbers and ids of places, never what somebody wrote.
+    """
+
+    __tablename__ = "deeds"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    server_id: Mapped[int | None] = mapped_column(ForeignKey("servers.id"), index=True)
+    deed: Mapped[str] = mapped_column(String(40))
+    what: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(default=now)

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 from data import consent, schema
 from data.access import kept_of
 from data.database import NAME, Database
+from data.deeds import Deed, newest_deeds
 from data.errors import BadInput
 from data.generations import add_generation, find_generation, generation_of
 from data.home import installation_key, keyed_hash
@@ -81,6 +82,11 @@ class Store:
         query = select(schema.Consent.granted).where(schema.Consent.person_id == person)
         async with self.database.read() as session:
             return await session.scalar(query.order_by(schema.Consent.id.desc()).limit(1))
+
+    async def agrees(self, person: int) -> bool:
+        """Whether the person's last answer is a yes, to a text that still says all that is done with their words."""
+        async with self.database.read() as session:
+            return await consent.agrees(session, person)
 
     async def person_of_pseudonym(self, pseudonym: str) -> int:
         """The person behind a pseudonym as exports and listings show it; `BadInput` when there is none."""
@@ -292,6 +298,20 @@ class Store:
         async with self.database.read() as session:
             return await kept_of(session, person)
 
+    # -- the audit log --------------------------------------------------------------------------------------------
+
+    async def record_deed(
+        self, person: int, deed: str, *, server: int | None = None, **what: str | int | None
+    ) -> None:
+        """Record what a manager or an operator did. `what` is for names and numbers, never for what people wrote."""
+        async with self.database.write() as session:
+            session.add(schema.DeedRow(person_id=person, server_id=server, deed=deed, what=what))
+
+    async def deeds(self, server: int | None, limit: int) -> list[Deed]:
+        """The newest deeds on one server, or everywhere when it is None, the newest first."""
+        async with self.database.read() as session:
+            return await newest_deeds(session, server, limit)
+
     async def _fold_log(self) -> None:
         self.words_in_log = not await self.database.truncate_log()
 
@@ -308,3 +328,9 @@ class Store:
         table = schema.ReleaseRow
         async with self.database.write() as session:
             await session.execute(update(table).where(table.number == number).values(promoted_at=schema.now()))
+
+    async def champions(self) -> set[int]:
+        """The releases that became the champion at some time."""
+        table = schema.ReleaseRow
+        async with self.database.read() as session:
+            return set(await session.scalars(select(table.number).where(table.promoted_at.is_not(None))))

@@ -41,10 +41,21 @@ async def tally(session: AsyncSession, server: int | None) -> Tally:
     return Tally(Counter(holds.values()), len({rater for rater, _, _ in holds}))
 
 
-async def trial_so_far(session: AsyncSession, champion: int, candidate: int) -> tuple[int, float]:
-    """How many questions people compared answers of the two to, and in what share the candidate's was preferred."""
+@dataclass(frozen=True, slots=True)
+class TrialSoFar:
+    """To how many questions how many people compared answers, and in what share the candidate's was preferred."""
+
+    prompts: int
+    people: int
+    share: float
+
+
+async def trial_so_far(session: AsyncSession, champion: int, candidate: int) -> TrialSoFar:
+    """How people's comparisons of two releases came out until now."""
     by_prompt: dict[str, list[float]] = {}
+    people = set()
     for comparison in await live(session, champion, candidate):
+        people.add(comparison.rater)
         by_prompt.setdefault(comparison.prompt, []).append(comparison.value)
     means = [sum(values) / len(values) for values in by_prompt.values()]
-    return len(means), sum(means) / len(means) if means else 0.5
+    return TrialSoFar(len(means), len(people), sum(means) / len(means) if means else 0.5)

@@ -10,11 +10,14 @@ import discord
 
 from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued, Started
 from bot.conversation import Chat
+from bot.discord.audit import record
 from bot.discord.compare import Both, show_two
 from bot.discord.draft import Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
 from bot.discord.hearing import Hearing
 from bot.discord.modals import open_fix, send_window, why_window
+from bot.discord.operating import promoted
+from bot.discord.operators import Operators
 from bot.discord.place import NOBODY, Place, scopes
 from bot.discord.render import LIMIT, Part, parts
 from bot.discord.written import Unreadable, text_of, written
@@ -44,6 +47,7 @@ class Talk:
         self.pace = pace
         self.trial = trial
         self.ratings = Ratings(store)
+        self.operators = Operators(client, settings.operators)
         self.may_train = bool(settings.discord_training_permission)
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
         self.running: dict[str, Answer | Both] = {}
@@ -140,6 +144,14 @@ class Talk:
     async def open_why(self, interaction: discord.Interaction, generation: int, words: Texts) -> None:
         """Open the window that asks what was wrong with an answer."""
         await send_window(interaction, why_window(generation, words))
+
+    async def audit(self, interaction: discord.Interaction, deed: str, **what: str | int | None) -> None:
+        """Write down what a manager did on their server; `what` is never what somebody wrote."""
+        await record(self, interaction, deed, **what)
+
+    async def promote(self, interaction: discord.Interaction, number: int, champion: int, words: Texts) -> None:
+        """Make a release the champion instead of another one, after an operator confirmed it."""
+        await promoted(self, interaction, number, champion, words)
 
     def stop(self, key: str) -> bool:
         """Stop a running answer; False when none runs under this key."""

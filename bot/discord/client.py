@@ -16,11 +16,13 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.discord.asking import add_asking
+from bot.discord.audit import add_audit
 from bot.discord.chat import Talk
 from bot.discord.commands import add_commands
 from bot.discord.draft import SECONDS_PER_EDIT, Pace
 from bot.discord.feedback import PLATFORM, Press, tell
 from bot.discord.modals import submitted
+from bot.discord.operating import add_operating
 from bot.discord.place import NOBODY
 from bot.discord.reports import add_reports
 from bot.discord.threads import add_threads
@@ -72,6 +74,8 @@ class Bot(discord.Client):
         add_asking(self, self.tree)
         add_reports(self, self.tree)
         add_threads(self, self.tree)
+        add_audit(self, self.tree)
+        add_operating(self, self.tree)
         self._answering: set[asyncio.Task[None]] = set()
 
     async def setup_hook(self) -> None:
@@ -86,6 +90,7 @@ class Bot(discord.Client):
         """Say that it works."""
         log.info("on Discord as %s, in %d servers", self.user, len(self.guilds))
         await self._remember_servers()
+        await self.talk.operators.look()
 
     async def on_guild_join(self, _: discord.Guild) -> None:
         """A server added the bot, for the first time or again."""

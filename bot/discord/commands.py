@@ -13,6 +13,7 @@ from discord import app_commands
 from bot.discord.feedback import PLATFORM, Press, consent_words, tell, view, vote_buttons
 from bot.discord.place import scopes
 from bot.discord.taught import Taught
+from bot.ratings import vote_is
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
 from data.personas import PERSONAS
@@ -61,7 +62,10 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         if answer is None:
             await tell(interaction, words.no_answer_here)
         else:
-            await tell(interaction, words.rate_this, vote_buttons(answer.generation))
+            rater = await bot.talk.store.person(PLATFORM, str(interaction.user.id))
+            vote = await bot.talk.store.vote(answer.generation, rater)
+            told = f"{words.rate_this} {vote_is(words, vote)}"
+            await tell(interaction, told, vote_buttons(answer.generation, vote, words))
 
     @tree.command(name="teaching", description="For managers: whether this server's members may teach Parley.")
     @app_commands.guild_only()
@@ -106,9 +110,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     @tree.command(name="stats", description="What people taught Parley so far.")
     async def stats(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
-        guild = interaction.guild_id
-        told = await taught.lines(str(guild) if guild else None, texts(str(interaction.locale)))
-        await interaction.followup.send(told, ephemeral=True)
+        await taught.tell(interaction, texts(str(interaction.locale)))
 
     @tree.command(name="export", description="Everything that Parley keeps of you, as a file for you alone.")
     async def export(interaction: discord.Interaction[Bot]) -> None:

@@ -11,9 +11,9 @@ import discord
 
 from bot.answers import Ask
 from bot.discord.place import Behind, InChannel, Place
-from bot.ratings import Outcome, sentence, which_was_which
+from bot.ratings import Outcome, sentence, vote_is, which_was_which
 from bot.texts import Texts, texts
-from data.consent import CONSENT_VERSION
+from data.consent import CONSENT_VERSION, still_says
 from data.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Press(
     def __init__(self, deed: str, rest: str, label: str | None = None) -> None:
         button: discord.ui.Button[discord.ui.View] = discord.ui.Button(
             label=label or _LABELS.get(deed, deed),
-            style=discord.ButtonStyle.success if deed == "yes" else discord.ButtonStyle.secondary,
+            style=discord.ButtonStyle.success if deed == "agree" else discord.ButtonStyle.secondary,
             custom_id=f"parley:{deed}:{rest}",
         )
         super().__init__(button)
@@ -90,9 +90,10 @@ def rate_buttons(generation: int, *, teach: bool, more: Texts | None = None) -> 
     return view(*buttons, *([Press("more", str(generation), more.go_on)] if more else []))
 
 
-def vote_buttons(generation: int) -> discord.ui.View:
-    """What is shown to somebody who wants to rate an older answer."""
-    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "fix")))
+def vote_buttons(generation: int, vote: str | None, words: Texts) -> discord.ui.View:
+    """What is shown to somebody who wants to rate an older answer; a vote of theirs can be taken back."""
+    back = [] if vote is None else [Press("back", str(generation), words.take_back)]
+    return view(*(Press(deed, str(generation)) for deed in ("up", "down", "fix")), *back)
 
 
 def verdict_buttons(first: int, second: int, words: Texts) -> discord.ui.View:
@@ -124,16 +125,12 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
     match deed, rest:
         case ("up", [generation]):
             await _vote(talk, interaction, int(generation), deed, str(interaction.id), words)
-        case ("yes", [generation, value, source]):
-            await _consent(talk, interaction, True, words)
-            await _vote(talk, interaction, int(generation), value, source, words)
-        case ("yes", [first, second, value, source]):
-            await _consent(talk, interaction, True, words)
-            await _compare(talk, interaction, (int(first), int(second)), value, source, words)
-        case ("yes", [""]):
-            await _consent(talk, interaction, True, words)
+        case ("agree", [version, *meant]):
+            await _agree(talk, interaction, version, meant, words)
+        case ("yes", _):  # below a question that did not say yet which text it was
+            await ask_consent(talk, interaction, "", words)
         case ("no", _):
-            await _consent(talk, interaction, False, words)
+            await _consent(talk, interaction, False, CONSENT_VERSION, words)
         case ("back", [generation]):
             rater = await talk.store.person(PLATFORM, str(interaction.user.id))
             outcome = await talk.ratings.retract(
@@ -150,6 +147,8 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
             talk.names.forget(person)
             await asyncio.to_thread(remove_leftovers, talk.settings.home)
             await interaction.edit_original_response(content=words.forgotten.format(texts=erased), view=None)
+        case ("promote", [number, champion]):
+            await talk.promote(interaction, int(number), int(champion), words)
         case ("stop", [key, asker]):
             if str(interaction.user.id) != asker:
                 await tell(interaction, words.not_yours)
@@ -171,16 +170,22 @@ async def _vote(
     elif outcome is Outcome.STORED and value == "down" and not interaction.response.is_done():
         await talk.open_why(interaction, generation, words)  # the vote counts, whatever becomes of the window
     else:
-        await told_of_vote(interaction, generation, value, outcome, words)
+        await told_of_vote(talk, interaction, generation, value, outcome, words)
 
 
 async def told_of_vote(
-    interaction: discord.Interaction, generation: int, value: str, outcome: Outcome, words: Texts
+    talk: Talk, interaction: discord.Interaction, generation: int, value: str, outcome: Outcome, words: Texts
 ) -> None:
-    """Say what became of a vote, with a button to take it back where it counts."""
-    counts = outcome in (Outcome.STORED, Outcome.ALREADY)
-    buttons = view(Press("back", str(generation), words.take_back)) if counts else None
-    await tell(interaction, sentence(words, outcome, "vote", value), buttons)
+    """Say what became of a vote and what the person's vote is now, with a button to take it back if there is one."""
+    await acknowledge(interaction)
+    told = sentence(words, outcome, "vote", value)
+    if outcome not in (Outcome.STORED, Outcome.ALREADY):
+        await tell(interaction, told)
+        return
+    vote = await talk.store.vote(generation, await talk.store.person(PLATFORM, str(interaction.user.id)))
+    if outcome is Outcome.ALREADY or vote != value:  # a click that came twice, and another vote since
+        told = f"{words.already} {vote_is(words, vote)}"
+    await tell(interaction, told, view(Press("back", str(generation), words.take_back)) if vote else None)
 
 
 async def _compare(
@@ -205,17 +210,35 @@ async def _compare(
 
 
 async def ask_consent(talk: Talk, interaction: discord.Interaction, rest: str, words: Texts) -> None:
-    """Ask before the first rating is kept; the button remembers what was pressed."""
+    """Ask before the first rating is kept; the button remembers what was pressed, and which text was agreed to."""
+    await acknowledge(interaction)
     question = words.consent_question if talk.may_train else words.consent_question_held
-    buttons = view(Press("yes", rest, words.yes), Press("no", "", words.no))
-    await tell(interaction, question.format(days=talk.settings.retention_days), buttons)
+    buttons = view(Press("agree", f"{CONSENT_VERSION}:{rest}", words.yes), Press("no", "", words.no))
+    told = question.format(days=talk.settings.retention_days)
+    if await talk.store.consent(await talk.store.person(PLATFORM, str(interaction.user.id))):
+        told = f"{words.consent_changed}\n{told}"  # they agreed to what an older text said
+    await tell(interaction, told, buttons)
 
 
-async def _consent(talk: Talk, interaction: discord.Interaction, granted: bool, words: Texts) -> None:
+async def _agree(talk: Talk, interaction: discord.Interaction, version: str, meant: list[str], words: Texts) -> None:
+    """Record a yes, and the rating that it was asked for; what the question did not say yet is asked anew."""
+    if not still_says(version):
+        await ask_consent(talk, interaction, ":".join(meant), words)
+        return
+    await _consent(talk, interaction, True, version, words)
+    match meant:
+        case [generation, value, source]:
+            await _vote(talk, interaction, int(generation), value, source, words)
+        case [first, second, value, source]:
+            await _compare(talk, interaction, (int(first), int(second)), value, source, words)
+
+
+async def _consent(talk: Talk, interaction: discord.Interaction, granted: bool, version: str, words: Texts) -> None:
     """Record the answer to the consent question and put what it means in the question's place."""
     person = await talk.store.person(PLATFORM, str(interaction.user.id))
-    if await talk.store.consent(person) is not granted:  # a double click is one answer
-        await talk.store.set_consent(person, granted, CONSENT_VERSION)
+    same = await talk.store.agrees(person) if granted else await talk.store.consent(person) is False
+    if not same:  # a double click is one answer
+        await talk.store.set_consent(person, granted, version)
     await interaction.edit_original_response(content=consent_words(talk, granted, words), view=None)
 
 
@@ -273,10 +296,15 @@ def _below(interaction: discord.Interaction, channel: Any, message: discord.Mess
     return InChannel(channel, message.to_reference(fail_if_not_exists=False))
 
 
-async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.View | None = None) -> None:
-    """Say something that only the person who pressed can see."""
+async def acknowledge(interaction: discord.Interaction) -> None:
+    """Let Discord know that an answer for the person alone is on its way, unless it knows already."""
     if not interaction.response.is_done():
         await interaction.response.defer(ephemeral=True)
+
+
+async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.View | None = None) -> None:
+    """Say something that only the person who pressed can see."""
+    await acknowledge(interaction)
     if buttons is None:
         await interaction.followup.send(text, ephemeral=True)
     else:

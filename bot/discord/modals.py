@@ -60,7 +60,7 @@ async def open_fix(talk: Talk, interaction: discord.Interaction, generation: int
         await tell(interaction, words.teaching_off)
     elif answer is None or not answer.text:
         await tell(interaction, words.answer_gone)
-    elif not await talk.store.consent(await talk.store.person(PLATFORM, str(interaction.user.id))):
+    elif not await talk.store.agrees(await talk.store.person(PLATFORM, str(interaction.user.id))):
         await ask_consent(talk, interaction, "", words)
     else:
         await send_window(interaction, fix_window(generation, answer.text, words))
@@ -107,7 +107,7 @@ async def _why(
         outcome = await talk.ratings.vote(
             rater, generation, "down", platform=PLATFORM, source_id=f"{PLATFORM}:{interaction.id}", why=why
         )
-    await told_of_vote(interaction, generation, "down", outcome, words)
+    await told_of_vote(talk, interaction, generation, "down", outcome, words)
 
 
 async def _fix(talk: Talk, interaction: discord.Interaction, generation: int, text: str | None, words: Texts) -> None:

@@ -61,7 +61,7 @@ async def reported(talk: Talk, interaction: discord.Interaction[Bot], message: d
         log.warning("a report did not reach its channel: %s (code %s)", error.status, error.code)
         return words.reports_missing
     rater = await talk.store.person(PLATFORM, str(interaction.user.id))
-    if await talk.store.consent(rater):  # the moderators see it without; only what is kept needs consent
+    if await talk.store.agrees(rater):  # the moderators see it without; only what is kept needs consent
         await talk.store.rate(
             NewRating(
                 source_id=f"{PLATFORM}:{interaction.id}",

@@ -15,11 +15,11 @@ EN = Texts(
     internal_error="Something went wrong on my side, and the operator's log says what. Please try again.",
     question_gone="The question is no longer there, so there is nothing to answer again.",
     answer_gone="I no longer have this answer, so it cannot be rated.",
-    stored_up="👍 noted, thank you.",
-    stored_down="👎 noted, thank you.",
+    stored_up="Your vote on this answer is 👍 now, thank you.",
+    stored_down="Your vote on this answer is 👎 now, thank you.",
     stored_correction="Your correction is noted, thank you.",
     stored_comparison="Your verdict is noted, thank you.",
-    stored_retraction="Your rating is taken back.",
+    stored_retraction="Your vote is taken back: you have none on this answer now.",
     already="That is already noted.",
     nothing_to_retract="There is no rating of yours to take back.",
     nothing_to_rate="There is no answer to rate yet.",
@@ -148,11 +148,15 @@ EN = Texts(
     reports_off="Reported answers are shown nowhere now.",
     reports_missing="This server has no channel for reports that I can write in. Please tell its moderators.",
     nothing_to_answer="There is nothing to answer in that message: it is a bot's, or has no text.",
-    kept="What you said to me, your ratings and your answers about consent, as I keep them, are in this file.",
+    kept=(
+        "What you said to me, your ratings, your answers about consent, and what you did as a manager or operator, "
+        "as I keep them, are in this file."
+    ),
     forget_question=(
         "Erase everything of yours: all that you said to me, my answers to it, your ratings and corrections? This "
         "cannot be undone. Releases that were trained before, or are being trained, keep what they learnt; later "
-        "ones are trained without it. What you wrote stays on Discord until you delete it there."
+        "ones are trained without it. What you wrote stays on Discord until you delete it there. What you did as a "
+        "manager or operator stays written down, under a name that leads to nobody any more."
     ),
     forget_yes="Yes, erase it all",
     forgotten="Done: {texts} texts are erased, and your ratings with them.",
@@ -189,4 +193,55 @@ EN = Texts(
     of_one_release="Both were of {first}.",
     the_base="the base model",
     of_release="release {release}",
+    # operators, and what people see of learning
+    vote_up="Your vote on this answer is 👍.",
+    vote_down="Your vote on this answer is 👎.",
+    vote_none="You have no vote on this answer.",
+    consent_changed=(
+        "You agreed before, to an older text, and that still holds for what you said under it. What is done has "
+        "changed since, so before a new rating of yours is kept, please answer once more:"
+    ),
+    operators_only=(
+        "Only who runs this bot can do that: the owner of its application, its team, and those whom PARLEY_OPERATORS "
+        "names."
+    ),
+    audit_managers_only="Only who may manage this server can see that.",
+    audit_newest="What managers and operators did, the newest first:",
+    audit_empty="Nothing was done yet that is written down here.",
+    audit_you="you",
+    stats_rounds="Rounds so far: {rounds}. Releases of theirs that the gate let serve: {promoted}.",
+    stats_learnt=(
+        "How often each release won against the champion of its time, with the interval that the gate looked at. The "
+        "dotted line is one half; ● became the champion, ○ did not."
+    ),
+    stats_trial_few=(
+        "{release} is on trial: people compared answers to {prompts} questions. It takes {needed} questions, and "
+        "{people} people, to decide; of fewer people it is not shown what they preferred."
+    ),
+    stats_picture="Win rate of each release, with its interval. {figures}.",
+    gate_yes="gate: yes",
+    gate_no="gate: no",
+    gate_silent="not judged",
+    rounds_paused_since="Rounds are paused since {when}; /release resume lets them begin again.",
+    engine_well="The engine answers.",
+    engine_away="The engine does not answer. Its log says why.",
+    status_load="Servers: {servers}. Answers running: {running}, waiting: {waiting}. Up for {uptime}.",
+    duration="{days} d {hours} h {minutes} min",
+    serves_already="That is the champion already: {release}.",
+    no_such_release="There is no release {number}. The newest are {numbers}; 0 is the base model.",
+    promote_anyway="To let it serve all the same, set the option `anyway` to True.",
+    promote_question="Let {release} serve instead of {champion}? Running bots take it over by themselves.",
+    promote_yes="Yes, let it serve",
+    gate_never_asked="The gate was never asked about this release.",
+    gate_said_yes="The gate said yes. {reasons}",
+    gate_said_no="The gate said no. {reasons}",
+    gate_compared_with="That was against {release}, which does not serve now.",
+    superseded="Another release became the champion meanwhile, so nothing was changed. See /release status.",
+    promoted="Done: {release} serves now, and {before} before it. /release rollback goes back.",
+    no_earlier_champion="There is no earlier champion to go back to.",
+    rolled_back="Done: {release} serves again; {before} stays, and can be promoted again.",
+    rounds_paused_now="Rounds are paused: none begins until /release resume. One that runs now goes on.",
+    rounds_paused_already="Rounds were paused before.",
+    rounds_resumed_now="Rounds may begin again.",
+    rounds_not_paused="Rounds were not paused.",
 )

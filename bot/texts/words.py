@@ -131,3 +131,43 @@ class Texts:
     of_one_release: str
     the_base: str
     of_release: str
+
+    # operators, and what people see of learning
+    vote_up: str
+    vote_down: str
+    vote_none: str
+    consent_changed: str
+    operators_only: str
+    audit_managers_only: str
+    audit_newest: str
+    audit_empty: str
+    audit_you: str
+    stats_rounds: str
+    stats_learnt: str
+    stats_trial_few: str
+    stats_picture: str
+    gate_yes: str
+    gate_no: str
+    gate_silent: str
+    rounds_paused_since: str
+    engine_well: str
+    engine_away: str
+    status_load: str
+    duration: str
+    serves_already: str
+    no_such_release: str
+    promote_anyway: str
+    promote_question: str
+    promote_yes: str
+    gate_never_asked: str
+    gate_said_yes: str
+    gate_said_no: str
+    gate_compared_with: str
+    superseded: str
+    promoted: str
+    no_earlier_champion: str
+    rolled_back: str
+    rounds_paused_now: str
+    rounds_paused_already: str
+    rounds_resumed_now: str
+    rounds_not_paused: str

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from alignment.ledger import Ledger, decided
+from alignment.ledger import Ledger
 from data.errors import BadInput, ParleyError
+from data.rounds import decided
 
 INPUTS = {"rows": "a", "recipe": "b", "start": "base"}
 

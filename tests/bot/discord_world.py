@@ -76,7 +76,7 @@ class World:
             return list((await session.scalars(select(table).order_by(table.id))).all())  # type: ignore[attr-defined]
 
     async def agree(self, user_id: int) -> None:
-        await self.store.set_consent(await self.store.person("discord", str(user_id)), True, "v")
+        await self.store.set_consent(await self.store.person("discord", str(user_id)), True)
 
     def say_without_waiting(self, text: str) -> None:
         """A question of Ada's whose answer still runs when this returns; simcord's people wait for the bot."""

@@ -455,21 +455,21 @@ async def test_no_rating_is_kept_before_its_person_agreed(world: World):
     said = await world.say("hello")
     vote = {"platform": "terminal", "source_id": "s1"}
     assert await world.ratings.vote(world.ada, said.generation, "up", **vote) is Outcome.CONSENT_MISSING
-    await world.store.set_consent(world.ada, False, "v")
+    await world.store.set_consent(world.ada, False)
     assert await world.ratings.vote(world.ada, said.generation, "up", **vote) is Outcome.CONSENT_MISSING
     assert await world.ratings.correct(world.ada, said.generation, "x", **vote) is Outcome.CONSENT_MISSING
     assert await world.ratings.compare(world.ada, said.generation, said.generation, "a", **vote) is (
         Outcome.CONSENT_MISSING
     )
     assert await world.count(schema.Rating) == 0
-    await world.store.set_consent(world.ada, True, "v")
+    await world.store.set_consent(world.ada, True)
     assert await world.ratings.vote(world.ada, said.generation, "up", **vote) is Outcome.STORED
     assert await world.count(schema.Rating) == 1
 
 
 async def test_a_vote_counts_once_can_change_and_be_taken_back(world: World):
     said = await world.say("hello")
-    await world.store.set_consent(world.ada, True, "v")
+    await world.store.set_consent(world.ada, True)
 
     async def vote(value: str, source: str, why: str | None = None) -> Outcome:
         return await world.ratings.vote(
@@ -493,7 +493,7 @@ async def test_a_vote_counts_once_can_change_and_be_taken_back(world: World):
 
 async def test_corrections_and_comparisons_are_kept(world: World):
     first = await world.say("hello")
-    await world.store.set_consent(world.ada, True, "v")
+    await world.store.set_consent(world.ada, True)
     how = {"platform": "terminal"}
     assert await world.ratings.correct(world.ada, first.generation, " ", source_id="c0", **how) is Outcome.EMPTY
     assert await world.ratings.correct(world.ada, first.generation, first.text, source_id="c1", **how) is Outcome.SAME
@@ -515,7 +515,7 @@ async def test_corrections_and_comparisons_are_kept(world: World):
 
 async def test_an_erased_answer_cannot_be_rated(world: World):
     said = await world.say("hello", platform_id="m1")
-    await world.store.set_consent(world.ada, True, "v")
+    await world.store.set_consent(world.ada, True)
     await world.store.erase_message("terminal", "m1")
     outcome = await world.ratings.vote(world.ada, said.generation, "up", platform="terminal", source_id="s")
     assert outcome is Outcome.GONE

@@ -245,12 +245,12 @@ async def test_two_clicks_are_one_event_and_a_change_of_mind_is_another(talk: Wo
     answer = await talk.ask("hello")
     await talk.agree(talk.ada.id)
     assert (await talk.ada.click(answer, label="👍")).followups[0].content == EN.stored_up
-    assert (await talk.ada.click(answer, label="👍")).followups[0].content == EN.already
+    assert (await talk.ada.click(answer, label="👍")).followups[0].content == f"{EN.already} {EN.vote_up}"
     assert len(await talk.rows(schema.Rating)) == 1
     await talk.ada.click(answer, label="👎")
     assert [rating.value for rating in await talk.rows(schema.Rating)] == ["up", "down"]
     again = await talk.ada.click(answer, label="👎")
-    assert again.followups[0].content == EN.already
+    assert again.followups[0].content == f"{EN.already} {EN.vote_down}"
     await talk.ada.click(again.followups[0], label=EN.take_back)
     stored = await talk.store.shown("discord", str(answer.id))
     assert stored is not None

@@ -170,7 +170,7 @@ async def test_a_persona_begins_a_new_conversation_with_its_prompt(world: World)
 async def test_again_asks_which_is_better_and_goes_on_from_it(world: World):
     world.fake.answer("answer a")
     world.fake.answer("answer b")
-    await world.store.set_consent(await world.store.person("terminal", _me()), True, "v")
+    await world.store.set_consent(await world.store.person("terminal", _me()), True)
     await world.enter("hello", "/again", "a", "go on")
     (rating,) = await world.rows(schema.Rating)
     assert (rating.kind, rating.value, rating.generation_id, rating.other_id) == ("comparison", "a", 1, 2)
