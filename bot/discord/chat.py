@@ -44,7 +44,7 @@ class Talk:
         self.chat = chat
         self.pace = pace
         self.trial = trial
-        self.ratings = Ratings(store)
+        self.ratings = Ratings(store, chat.moderation)
         self.may_train = bool(settings.discord_training_permission)
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
         self.running: dict[str, Answer | Both] = {}
@@ -110,6 +110,7 @@ class Talk:
 
     async def _question(self, message: discord.Message, who: Persona) -> StoredMessage:
         """Store a question when its turn has come, below what it follows."""
+        await self.chat.moderation.admit(text_of(message, self.me), texts(self.settings.language))
         parent = await self._parent(message)
         if parent is not None:
             conversation = parent.conversation
@@ -188,7 +189,9 @@ class Talk:
         def buttons(name: str) -> discord.ui.View | None:
             if name == "stop":
                 return stop_button(key, asker)
-            return rate_buttons(stored.generation, teach=teach) if name == "rate" and stored else None
+            if name == "rate" and stored:  # an answer of which nothing is left can only be asked for again
+                return rate_buttons(stored.generation, teach=teach and bool(stored.text))
+            return None
 
         async def on_sent(message: int) -> None:
             sent.append(message)
@@ -272,7 +275,7 @@ class Talk:
         if stored is None or stored.role != "user":
             return
         text = text_of(message, self.me)
-        if not text:
+        if not text or (text != stored.text and await self.chat.moderation.incoming(text)):
             await self.store.erase_message(PLATFORM, str(message.id))
             return
         if text != stored.text:

@@ -75,7 +75,7 @@ async def show_two(
             return stop_button(key, asker)
         if name == "compare":
             return verdict_buttons(order[0].generation, order[1].generation, ask.texts)
-        return rate_buttons(order[0].generation, teach=True) if name == "rate" else None
+        return rate_buttons(order[0].generation, teach=bool(order[0].text)) if name == "rate" else None
 
     async def on_top(message: int) -> None:
         tops.append(message)

@@ -119,3 +119,11 @@ class Texts:
     of_one_release: str
     the_base: str
     of_release: str
+
+    # moderation
+    moderated_question: str
+    moderated_self_harm: str
+    moderated_answer: str
+    moderated_rating: str
+    moderation_away: str
+    moderation_away_answer: str

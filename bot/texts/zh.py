@@ -151,4 +151,14 @@ ZH = Texts(
     of_one_release="两个都来自{first}。",
     the_base="基础模型",
     of_release="第 {release} 号版本",
+    # moderation
+    moderated_question="这个问题我不回答：里面有这里不允许的内容。你写的没有保存。",
+    moderated_self_harm=(
+        "听起来你现在很难受，而我只是一个程序。请马上找人谈谈：你信任的人、医生，或者当地的心理援助热线和急救服务。"
+        "他们就是为此而在的，任何时候都可以。你写的没有保存。"
+    ),
+    moderated_answer="（这个回答我收回了：里面有这里不允许的内容。可以再问一次。）",
+    moderated_rating="里面有这里不允许的内容，所以没有保存。请换个说法。",
+    moderation_away="这里写的内容要先检查，而检查暂时不可用。什么都没有保存，请稍后再试。",
+    moderation_away_answer="（这个回答无法检查，所以不显示。请稍后再问。）",
 )
