@@ -118,6 +118,13 @@ class Settings(BaseSettings):
             raise ValueError("use an address such as ws://127.0.0.1:8001")
         return value
 
+    @field_validator("moderation_words")
+    @classmethod
+    def _there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError("there is no such file; write one with a word or phrase a line")
+        return path
+
     @field_validator("moderation_url")
     @classmethod
     def _near(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -132,6 +139,12 @@ class Settings(BaseSettings):
                 "PARLEY_MODERATION_OUTSIDE=1 to allow that, or use an endpoint on this machine"
             )
         return value
+
+    @property
+    def checked_outside(self) -> bool:
+        """Whether what people write is checked by somebody else's service, which they must be told."""
+        away = self.moderation_url is not None and not _own(urlsplit(self.moderation_url).hostname or "")
+        return away and self.moderation == "on"
 
     def share(self) -> None:
         """Puts where the state lives into the environment, for `data` and for the engine's process.

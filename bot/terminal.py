@@ -307,11 +307,12 @@ class Terminal:
         return self.texts.consent_unanswered if given is None else self.texts.yes if given else self.texts.no
 
     async def _privacy(self) -> str:
-        return self.texts.privacy.format(
+        told = self.texts.privacy.format(
             training=self.texts.training,
             days=self.settings.retention_days,
             consent=await self._consent_in_words(),
         )
+        return f"{told} {self.texts.privacy_checked_outside}" if self.settings.checked_outside else told
 
     def _say(self, text: str, style: str = "dim") -> None:
         self.screen.line(text, style)

@@ -185,4 +185,8 @@ EN = Texts(
     moderated_rating="This says something that is not allowed here, so it was not kept. Please put it differently.",
     moderation_away="What is written here is checked first, and that fails just now. Nothing was kept; try again.",
     moderation_away_answer="(This answer could not be checked, so it is not shown. Please ask again later.)",
+    privacy_checked_outside=(
+        "Before it is answered, what you write goes to a service outside this installation that looks for what is "
+        "not allowed; so do the answers."
+    ),
 )

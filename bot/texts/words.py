@@ -127,3 +127,4 @@ class Texts:
     moderated_rating: str
     moderation_away: str
     moderation_away_answer: str
+    privacy_checked_outside: str

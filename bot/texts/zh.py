@@ -161,4 +161,5 @@ ZH = Texts(
     moderated_rating="里面有这里不允许的内容，所以没有保存。请换个说法。",
     moderation_away="这里写的内容要先检查，而检查暂时不可用。什么都没有保存，请稍后再试。",
     moderation_away_answer="（这个回答无法检查，所以不显示。请稍后再问。）",
+    privacy_checked_outside="在回答之前，你写的内容和机器人的回答会发给外部的服务，检查有没有不允许的内容。",
 )

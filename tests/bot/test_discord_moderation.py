@@ -54,6 +54,12 @@ async def test_commands_and_menus_are_no_way_around_it(moderated: World):
     assert await moderated.rows(schema.MessageVersion) == []
 
 
+async def test_privacy_names_a_service_outside(moderated: World, monkeypatch: pytest.MonkeyPatch):
+    assert EN.privacy_checked_outside not in said(await moderated.ada.slash(moderated.channel, "privacy"))
+    monkeypatch.setattr(moderated.env.bot.talk.settings, "moderation_url", "https://api.example.com/v1")  # type: ignore[attr-defined]
+    assert EN.privacy_checked_outside in said(await moderated.ada.slash(moderated.channel, "privacy"))
+
+
 async def test_a_question_that_is_edited_into_one_is_forgotten(moderated: World):
     await moderated.ask("hello")
     question = moderated.channel.history()[0]

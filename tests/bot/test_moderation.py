@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.__main__ import _chat
-from bot.answers import Answered, Failed, Paired, Piece
+from bot.answers import Answered, Ask, Failed, Paired, Piece
 from bot.conversation import Chat
 from bot.engine.client import open_engine
 from bot.moderation.endpoint import Endpoint, EndpointFailed
@@ -63,7 +64,7 @@ async def test_a_flagged_question_is_neither_answered_nor_kept(world: World, tex
     assert await world.count(schema.MessageVersion) == 0
 
 
-def asked(world: World, text: str, **more: Any) -> Any:
+def asked(world: World, text: str, **more: Any) -> Ask:
     """A question as the platforms ask it: admitted, then stored."""
     ask = world.ask(text, **more)
     stored = ask.question
@@ -72,8 +73,7 @@ def asked(world: World, text: str, **more: Any) -> Any:
         await world.chat.moderation.admit(text, EN)
         return await stored()
 
-    object.__setattr__(ask, "question", question)
-    return ask
+    return replace(ask, question=question)
 
 
 # -- answers
@@ -301,6 +301,7 @@ def test_an_outside_endpoint_must_be_asked_for(clean: pytest.MonkeyPatch, url: s
     [
         ("PARLEY_MODERATION", "perhaps", "'perhaps' cannot be used: input should be 'on' or 'off'"),
         ("PARLEY_MODERATION_FAIL", "ajar", "'ajar' cannot be used: input should be 'open' or 'closed'"),
+        ("PARLEY_MODERATION_WORDS", "none.txt", "there is no such file"),
         ("PARLEY_MODERATION_URL", "api.example.com", "use an address such as http://"),
         ("PARLEY_MODERATION_URL", "http://u:secret@127.0.0.1/v1", "PARLEY_MODERATION_API_KEY"),
         ("PARLEY_MODERATION_URL", "http://127.0.0.1/v1?key=secret", "PARLEY_MODERATION_API_KEY"),
@@ -340,6 +341,21 @@ async def test_the_settings_reach_the_step(tmp_path: Path, remote: FakeModeratio
 async def test_the_program_gives_its_chat_the_step(world: World, clean: pytest.MonkeyPatch):
     chat = _chat(load(None), world.store, world.chat.engine)
     assert await chat.moderation.incoming(SLUR) is Kind.SLUR
+
+
+@pytest.mark.parametrize(
+    ("url", "moderation", "outside"),
+    [
+        (None, "on", False),
+        ("http://127.0.0.1:1/v1", "on", False),
+        ("https://api.example.com/v1", "on", True),
+        ("https://api.example.com/v1", "off", False),
+    ],
+)
+async def test_people_are_told_of_a_service_outside(world: World, url: str | None, moderation: Any, outside: bool):
+    terminal = AtTerminal(world.store, world.fake, world.chat)
+    chosen = {"moderation_url": url, "moderation": moderation, "moderation_outside": True}
+    assert (EN.privacy_checked_outside in await terminal.enter("/privacy", **chosen)) is outside
 
 
 # -- the terminal
