@@ -191,7 +191,7 @@ def _own(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost"
-    mapped = getattr(address, "ipv4_mapped", None)
+    mapped = getattr(address, "ipv4_mapped", None)  # older Pythons call every such address private
     return (mapped or address).is_private
 
 
