@@ -132,6 +132,7 @@ def _trial(settings: Settings) -> Trial:
 def _chat(settings: Settings, store: Store, engine: Engine) -> Chat:
     from bot.conversation import Chat, Limits
     from bot.engine.client import Sampling
+    from bot.moderation.step import open_moderation
 
     return Chat(
         store,
@@ -143,6 +144,7 @@ def _chat(settings: Settings, store: Store, engine: Engine) -> Chat:
             max_tokens=settings.max_tokens,
         ),
         limits=Limits(settings.slots, settings.queue, settings.queue_per_person, settings.history_tokens),
+        moderation=open_moderation(settings),
     )
 
 

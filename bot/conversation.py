@@ -19,6 +19,7 @@ from bot import history
 from bot.answers import Answer, Answered, Ask, Event, Failed, Paired, Piece, Queued, Started, Unanswerable
 from bot.engine.client import EngineError, Finished, Sampling
 from bot.lanes import Full, Lane, Lanes
+from bot.moderation.step import Moderation, withdrawal
 from data.chat import rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bot.engine.client import Engine, Session
+    from bot.moderation.words import Kind
     from bot.texts import Texts
 
 T = TypeVar("T")
@@ -56,12 +58,14 @@ class Chat:
         *,
         sampling: Sampling | None = None,
         limits: Limits | None = None,
+        moderation: Moderation | None = None,
         seed: Callable[[], int] = lambda: secrets.randbelow(2**31),
     ) -> None:
         self.store = store
         self.engine = engine
         self.sampling = sampling or Sampling()
         self.limits = limits or Limits()
+        self.moderation = moderation or Moderation()
         self._seed = seed
         self._lanes = Lanes(self.limits.slots, self.limits.waiting, self.limits.waiting_per_lane)
         self._turns: dict[int, asyncio.Event] = {}
@@ -143,6 +147,7 @@ class Chat:
             answer.stop()
         for answer in running:
             await answer.wait()
+        await self.moderation.close()
 
     async def _run(self, ask: Ask, answer: Answer, work: Callable[[Answer], Awaitable[Event]]) -> None:
         ticket = next(self._tickets)
@@ -233,7 +238,7 @@ class Chat:
         return prompt(start), room
 
     async def _stream(self, answer: Answer, session: Session, prompt: history.Prompt, sampling: Sampling) -> _Said:
-        said = _Said()
+        said, growing = _Said(), self.moderation.growing()
         began = time.monotonic()
 
         async def read() -> bool:
@@ -245,7 +250,10 @@ class Chat:
                     if said.first_token_seconds is None:
                         said.first_token_seconds = time.monotonic() - began
                     said.text += event.text
-                    answer.tell(Piece(event.text))
+                    if shown := growing.add(event.text):
+                        answer.tell(Piece(shown))
+                    if growing.found:
+                        break
             return True
 
         try:
@@ -253,6 +261,10 @@ class Chat:
                 said.finish_reason = "stopped"
         except EngineError as error:
             said.error = error
+        if rest := growing.end():
+            answer.tell(Piece(rest))
+        if flagged := await self.moderation.outgoing(said.text, growing.found):
+            said.withdraw(flagged)
         return said
 
 
@@ -266,6 +278,11 @@ class _Said:
     completion_tokens: int | None = None
     first_token_seconds: float | None = None
     error: EngineError | None = None
+    flagged: Kind | None = None
+
+    def withdraw(self, flagged: Kind) -> None:
+        """Keep nothing of the text; that there was an answer is kept, so that it can be asked for again."""
+        self.flagged, self.text, self.error, self.finish_reason = flagged, "", None, "moderated"
 
     def finish(self, event: Finished) -> None:
         self.finish_reason = event.finish_reason if event.finish_reason in _REASONS else "error"
@@ -276,6 +293,8 @@ class _Said:
 
 
 def _note(texts: Texts, said: _Said, room: int) -> str | None:
+    if said.flagged:
+        return withdrawal(texts, said.flagged)
     if said.error:
         return texts.broke_off.format(reason=said.error)
     if said.finish_reason == "stopped":

@@ -11,6 +11,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from bot.moderation.step import Moderation
+from bot.moderation.words import Kind
 from data.store import NewRating, Store, StoredGeneration
 
 if TYPE_CHECKING:
@@ -27,13 +29,16 @@ class Outcome(Enum):
     NOTHING = "there is no rating to take back"
     SAME = "the correction is the answer itself"
     EMPTY = "the correction is empty"
+    FLAGGED = "the text is not allowed"
+    UNCHECKED = "the text could not be checked"
 
 
 class Ratings:
     """The ratings of all platforms."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, moderation: Moderation | None = None) -> None:
         self.store = store
+        self.moderation = moderation or Moderation()
         self._locks: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
 
     async def vote(
@@ -128,6 +133,8 @@ class Ratings:
         return None if await self.store.agrees(rater) else Outcome.CONSENT_MISSING
 
     async def _store(self, rating: NewRating) -> Outcome:
+        if rating.text and (kind := await self.moderation.incoming(rating.text)):
+            return Outcome.UNCHECKED if kind is Kind.UNCHECKED else Outcome.FLAGGED
         return Outcome.STORED if await self.store.rate(rating) else Outcome.ALREADY
 
 
@@ -168,4 +175,6 @@ def sentence(texts: Texts, outcome: Outcome, kind: str, value: str | None = None
         Outcome.NOTHING: texts.nothing_to_retract,
         Outcome.SAME: texts.correction_same,
         Outcome.EMPTY: texts.correction_empty,
+        Outcome.FLAGGED: texts.moderated_rating,
+        Outcome.UNCHECKED: texts.moderation_away,
     }[outcome]

@@ -7,13 +7,15 @@ error whose sentence names the variable. Secrets are `SecretStr`, so that no log
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 PREFIX = "PARLEY_"
 ENV_FILE = Path(".env")
-_SECRETS = ("DISCORD_TOKEN", "discord_token", "engine_api_key")
+_SECRETS = ("DISCORD_TOKEN", "discord_token", "engine_api_key", "moderation_api_key", "moderation_url")
 TOKEN = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 
@@ -67,7 +69,15 @@ class Settings(BaseSettings):
     queue: int = Field(default=64, ge=0, le=4096)  # questions that wait
     queue_per_person: int = Field(default=3, ge=0, le=64)
 
-    @field_validator("home", "bases")
+    moderation: Literal["on", "off"] = "on"
+    moderation_words: Path | None = None  # a file with words of the operator's own
+    moderation_outside: bool = False  # whether the endpoint may be on another machine; before its address
+    moderation_url: str | None = None
+    moderation_model: str | None = None
+    moderation_api_key: SecretStr | None = None
+    moderation_fail: Literal["open", "closed"] = "open"  # what passes while the endpoint fails
+
+    @field_validator("home", "bases", "moderation_words")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else path
@@ -96,7 +106,7 @@ class Settings(BaseSettings):
             raise ValueError(f"use {' or '.join(LANGUAGES)}")
         return value
 
-    @field_validator("engine_url", "discord_api")
+    @field_validator("engine_url", "discord_api", "moderation_url")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
         if value is not None and not re.match(r"https?://[^/\s]+", value):
@@ -109,6 +119,34 @@ class Settings(BaseSettings):
         if value is not None and not re.match(r"wss?://[^/\s]+", value):
             raise ValueError("use an address such as ws://127.0.0.1:8001")
         return value
+
+    @field_validator("moderation_words")
+    @classmethod
+    def _there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError("there is no such file; write one with a word or phrase a line")
+        return path
+
+    @field_validator("moderation_url")
+    @classmethod
+    def _near(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("use a plain address; a key belongs in PARLEY_MODERATION_API_KEY")
+        if not _own(parts.hostname or "") and not info.data.get("moderation_outside"):
+            raise ValueError(
+                "it names a machine outside your network, and what people write would go there. Set "
+                "PARLEY_MODERATION_OUTSIDE=1 to allow that, or use an endpoint on this machine"
+            )
+        return value
+
+    @property
+    def checked_outside(self) -> bool:
+        """Whether what people write is checked by somebody else's service, which they must be told."""
+        away = self.moderation_url is not None and not _own(urlsplit(self.moderation_url).hostname or "")
+        return away and self.moderation == "on"
 
     def share(self) -> None:
         """Puts where the state lives into the environment, for `data` and for the engine's process.
@@ -147,6 +185,16 @@ def suspicious(names: Iterable[str]) -> list[str]:
         and name not in known
         and (near := difflib.get_close_matches(name, known, n=1, cutoff=0.85))
     ]
+
+
+def _own(host: str) -> bool:
+    """Whether an address is this machine's or a private network's, as far as it tells."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)  # older Pythons call every such address private
+    return (mapped or address).is_private
 
 
 def _variable(field: str) -> str:

@@ -77,7 +77,7 @@ class Terminal:
     ) -> None:
         self.store = store
         self.chat = chat
-        self.ratings = Ratings(store)
+        self.ratings = Ratings(store, chat.moderation)
         self.settings = settings
         self.trial = trial or Trial(settings.home, None)
         self.texts = texts
@@ -145,6 +145,7 @@ class Terminal:
 
     async def _talk(self, text: str) -> None:
         async def question() -> StoredMessage:
+            await self.chat.moderation.admit(text, self.texts)
             conversation = await self.store.conversation(
                 PLATFORM, self.key, persona=self.persona.name, language=self.persona.language
             )
@@ -166,7 +167,7 @@ class Terminal:
         async with self.trial.engine(first.release) as candidate:  # while one is on trial, the other answer is its
             # Whose it is would speak for it or against it, so that is told afterwards.
             second = await self._show(self.chat.again(self._ask(asked_before), first, engine=candidate), blind=True)
-        if second is None:
+        if second is None or not second.text:
             return
         self.parent, self.last = second.message, second
         if not comparable(first, second):
@@ -309,11 +310,12 @@ class Terminal:
         return self.texts.consent_unanswered if given is None else self.texts.yes if given else self.texts.no
 
     async def _privacy(self) -> str:
-        return self.texts.privacy.format(
+        told = self.texts.privacy.format(
             training=self.texts.training,
             days=self.settings.retention_days,
             consent=await self._consent_in_words(),
         )
+        return f"{told} {self.texts.privacy_checked_outside}" if self.settings.checked_outside else told
 
     def _say(self, text: str, style: str = "dim") -> None:
         self.screen.line(text, style)

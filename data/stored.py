@@ -47,7 +47,8 @@ class NewGeneration:
     """An answer to record, with everything that made it.
 
     `parent` is the message that was answered; `context` the message versions in the order in which they were sent,
-    without the system prompt; `finish_reason` one of stop, length, stopped (by a person), error.
+    without the system prompt; `finish_reason` one of stop, length, stopped (by a person), moderated (its text
+    is not kept), error.
     """
 
     conversation: int

@@ -67,6 +67,7 @@ async def asked(
     talk: Talk, interaction: discord.Interaction, text: str, author: int, message: str | None = None
 ) -> StoredMessage:
     """Store a question, at the beginning of a conversation of its own. Who wrote it is its author, whoever asks."""
+    await talk.chat.moderation.admit(text, texts(str(interaction.locale)))
     guild = interaction.guild_id
     who = await talk.persona(interaction.channel, guild)
     conversation = await talk.store.conversation(

@@ -46,7 +46,7 @@ class Talk:
         self.chat = chat
         self.pace = pace
         self.trial = trial
-        self.ratings = Ratings(store)
+        self.ratings = Ratings(store, chat.moderation)
         self.operators = Operators(client, settings.operators)
         self.may_train = bool(settings.discord_training_permission)
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
@@ -96,7 +96,9 @@ class Talk:
         def buttons(name: str) -> discord.ui.View | None:
             if name == "stop":
                 return stop_button(key, asker)
-            return rate_buttons(stored.generation, teach=teach, more=more) if name == "rate" and stored else None
+            if name == "rate" and stored:  # an answer of which nothing is left can only be asked for again
+                return rate_buttons(stored.generation, teach=teach and bool(stored.text), more=more)
+            return None
 
         async def on_sent(message: int) -> None:
             sent.append(message)
@@ -195,7 +197,7 @@ class Talk:
             text = await written(message, self.me)
         except Unreadable:  # the file is gone, and with it what was said
             text = text_of(message, self.me)
-        if not text:
+        if not text or (text != stored.text and await self.chat.moderation.incoming(text)):
             await self.store.erase_message(PLATFORM, str(message.id))
             return
         if text != stored.text:

@@ -37,6 +37,8 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         said = words.consent_unanswered if given is None else words.yes if given else words.no
         training = words.training if bot.talk.may_train else words.training_held
         text = words.privacy.format(training=training, days=bot.talk.settings.retention_days, consent=said)
+        if bot.talk.settings.checked_outside:
+            text += f" {words.privacy_checked_outside}"
         await interaction.followup.send(text, ephemeral=True)
 
     @tree.context_menu(name="Correct this answer")

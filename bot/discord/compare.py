@@ -77,7 +77,9 @@ async def show_two(
             return stop_button(key, asker)
         if name == "compare":
             return verdict_buttons(order[0].generation, order[1].generation, ask.texts)
-        return rate_buttons(order[0].generation, teach=True, more=more) if name == "rate" else None
+        if name != "rate":
+            return None
+        return rate_buttons(order[0].generation, teach=bool(order[0].text), more=more)
 
     async def on_top(message: int) -> None:
         tops.append(message)

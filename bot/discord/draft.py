@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECONDS_PER_EDIT = 1.2
+EMPTY = "⋯"  # a message of an answer that turned out shorter
 
 
 class Pace:
@@ -77,10 +78,12 @@ class Draft:
             self._work = asyncio.create_task(self._paint())
 
     async def finish(self, wanted: list[Part]) -> bool:
-        """Show this; returns whether all of it is shown. A failure is tried once more, then logged."""
+        """Show this and nothing else; returns whether it is. A failure is tried once more, then logged."""
         self._wanted = wanted
         if self._work is not None:
             await self._work
+        # What is wanted no more may not stay: an answer that was withdrawn can be shorter than what was shown of it.
+        self._wanted = [*wanted, *[Part(EMPTY)] * (len(self._messages) - len(wanted))]
         for _ in range(2):
             await self._paint()
         whole = next_change(self._shown, self._wanted) is None

@@ -163,6 +163,7 @@ class Hearing:
             said = [await written(message, self.talk.me) for message in question.messages]
         except Unreadable as error:
             raise Unanswerable(words.file_unreadable.format(name=error)) from None
+        await self.talk.chat.moderation.admit("\n".join(said), words)
         stored = await self._parent(first, who)
         conversation = stored.conversation if stored else await self._conversation(first, who)
         author = await store.person(PLATFORM, str(first.author.id))
@@ -206,6 +207,7 @@ class Hearing:
             return None
         if not (text := text_of(quoted, self.talk.me)):
             return None
+        await self.talk.chat.moderation.admit(text, texts(self.talk.settings.language))
         author = await self.talk.store.person(PLATFORM, str(quoted.author.id))
         self.talk.names.saw(author, quoted.author.display_name)
         conversation = await self._conversation(message, who)

@@ -244,4 +244,19 @@ EN = Texts(
     rounds_paused_already="Rounds were paused before.",
     rounds_resumed_now="Rounds may begin again.",
     rounds_not_paused="Rounds were not paused.",
+    # moderation
+    moderated_question="I do not answer this: it says something that is not allowed here. Nothing of it was kept.",
+    moderated_self_harm=(
+        "This sounds hard, and I am only a program. Please talk to a person now: somebody you trust, a doctor, or "
+        "the crisis line or emergency service where you live. They are there for exactly this, at any hour. What "
+        "you wrote was not kept."
+    ),
+    moderated_answer="(I took this answer back: it said something that is not allowed here. You can ask again.)",
+    moderated_rating="This says something that is not allowed here, so it was not kept. Please put it differently.",
+    moderation_away="What is written here is checked first, and that fails just now. Nothing was kept; try again.",
+    moderation_away_answer="(This answer could not be checked, so it is not shown. Please ask again later.)",
+    privacy_checked_outside=(
+        "Before it is answered, what you write goes to a service outside this installation that looks for what is "
+        "not allowed; so do the answers."
+    ),
 )

@@ -171,3 +171,11 @@ class Texts:
     rounds_paused_already: str
     rounds_resumed_now: str
     rounds_not_paused: str
+    # moderation
+    moderated_question: str
+    moderated_self_harm: str
+    moderated_answer: str
+    moderated_rating: str
+    moderation_away: str
+    moderation_away_answer: str
+    privacy_checked_outside: str

@@ -208,4 +208,15 @@ ZH = Texts(
     rounds_paused_already="训练之前就暂停了。",
     rounds_resumed_now="可以重新开始训练了。",
     rounds_not_paused="训练没有暂停。",
+    # moderation
+    moderated_question="这个问题我不回答：里面有这里不允许的内容。你写的没有保存。",
+    moderated_self_harm=(
+        "听起来你现在很难受，而我只是一个程序。请马上找人谈谈：你信任的人、医生，或者当地的心理援助热线和急救服务。"
+        "他们就是为此而在的，任何时候都可以。你写的没有保存。"
+    ),
+    moderated_answer="（这个回答我收回了：里面有这里不允许的内容。可以再问一次。）",
+    moderated_rating="里面有这里不允许的内容，所以没有保存。请换个说法。",
+    moderation_away="这里写的内容要先检查，而检查暂时不可用。什么都没有保存，请稍后再试。",
+    moderation_away_answer="（这个回答无法检查，所以不显示。请稍后再问。）",
+    privacy_checked_outside="在回答之前，你写的内容和机器人的回答会发给外部的服务，检查有没有不允许的内容。",
 )

@@ -1,0 +1,1 @@
+"""What may be asked and what may be answered: word lists, and any OpenAI-compatible moderation endpoint."""
