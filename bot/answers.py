@@ -11,6 +11,7 @@ from bot.texts import EN, Texts
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from bot.hourly import Cap
     from data.personas import Persona
     from data.store import StoredGeneration, StoredMessage
 
@@ -22,7 +23,7 @@ class Ask:
     `question` stores the question and gives it back. It is called when its turn has come, not before: only then is
     it known what a running conversation's last answer was, and a question that is turned away is never kept.
     `shown` names the platform's messages that show the answer so far. They are recorded with it, so that whoever
-    replies to an answer the moment it is there is understood.
+    replies to an answer the moment it is there is understood. `caps` are the limits that the answer counts for.
     """
 
     person: int
@@ -32,6 +33,7 @@ class Ask:
     question: Callable[[], Awaitable[StoredMessage]]
     shown: Callable[[], Sequence[str]] = tuple
     texts: Texts = EN
+    caps: Sequence[Cap] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Answer:
 
     def __init__(self) -> None:
         self.stopped = asyncio.Event()
+        self.counts = False  # whether the engine gave what it was asked for
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self.task: asyncio.Task[None] | None = None  # set by who runs it
 
