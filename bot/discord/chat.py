@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
+from bot.access import Access
 from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued, Started
 from bot.conversation import Chat
 from bot.discord.compare import Both, show_two
 from bot.discord.draft import Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
+from bot.discord.gate import Gate
 from bot.discord.modals import open_fix, send_window, why_window
-from bot.discord.place import NOBODY, InChannel, Place, scopes
+from bot.discord.place import NOBODY, InChannel, Place
 from bot.discord.render import LIMIT, Part, parts, readable
+from bot.discord.rules import Rules
 from bot.ratings import Ratings
 from bot.texts import Texts, texts
-from data.personas import PERSONAS, Persona, persona
+from data.personas import PERSONAS
 
 if TYPE_CHECKING:
     from bot.settings import Settings
     from bot.trial import Trial
+    from data.personas import Persona
     from data.store import Store, StoredGeneration, StoredMessage
 
 log = logging.getLogger(__name__)
@@ -45,6 +49,8 @@ class Talk:
         self.pace = pace
         self.trial = trial
         self.ratings = Ratings(store)
+        self.rules = Rules(settings, store)
+        self.gate = Gate(self.rules)
         self.may_train = bool(settings.discord_training_permission)
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
         self.running: dict[str, Answer | Both] = {}
@@ -62,10 +68,20 @@ class Talk:
         """Whether people may teach here: in direct conversations, and where a server's manager allows it."""
         return guild is None or await self.store.may_teach(PLATFORM, str(guild))
 
-    async def persona(self, channel: Any, guild: int | None) -> Persona:
-        """Whom people talk to in a channel."""
-        name = await self.store.setting("persona", scopes(channel, guild), self.settings.persona)
-        return persona(name if name in PERSONAS else self.settings.persona, self.settings.language)
+    async def persona(self, channel: Any, guild: int | None, conversation: int | None = None) -> Persona:
+        """Whom people talk to in a channel, and in a conversation there."""
+        return await self.rules.persona(channel, guild, conversation)
+
+    async def refused(self, interaction: discord.Interaction, words: Texts, *, shown: bool = False) -> bool:
+        """Whether somebody is neither answered here nor may rate; they are told why, alone. See `Gate.refused`."""
+        return await self.gate.refused(interaction, words, shown=shown)
+
+    async def audit(self, interaction: discord.Interaction, deed: str, **what: str | int | None) -> None:
+        """Record what a manager or an operator did."""
+        guild = interaction.guild_id
+        server = await self.store.server(PLATFORM, str(guild)) if guild else None
+        person = await self.store.person(PLATFORM, str(interaction.user.id))
+        await self.store.record_deed(person, deed, server=server, **what)
 
     # -- questions
 
@@ -74,29 +90,37 @@ class Talk:
         if not addressed(message, self.me):
             return
         try:
-            await self._heard(message)
+            async with self._arrivals:
+                access = await self.gate.heard(message)
+            if access is Access.GIVEN:
+                await self._heard(message)
+            elif told := self.gate.aloud(access, message, texts(self.settings.language)):
+                await self._say(message, told)
         except Exception:
             log.exception("a question could not be answered")
             await self._say(message, texts(self.settings.language).internal_error)
 
     async def _heard(self, message: discord.Message) -> None:
         words = texts(self.settings.language)
+        here = message.guild.id if message.guild else None
         if not text_of(message, self.me):
             if message.guild is not None and not message.content and message.reference is not None:
                 await self._say(message, words.cannot_read)
             elif message.guild is None or any(user.id == self.me for user in message.mentions):
-                await self._say(message, words.mention_only)
+                who = await self.persona(message.channel, here)
+                await self._say(message, words.mention_only if who.name in PERSONAS else who.greeting)
             return
-        here = message.guild.id if message.guild else None
         async with self._arrivals:
-            who = await self.persona(message.channel, here)
+            who = await self.persona(message.channel, here, await self._conversation(message))
+            person = await self.store.person(PLATFORM, str(message.author.id))
             ask = Ask(
-                person=await self.store.person(PLATFORM, str(message.author.id)),
+                person=person,
                 channel=str(message.channel.id),
                 platform=PLATFORM,
                 persona=who,
                 question=lambda: self._question(message, who),
                 texts=words,
+                caps=await self.rules.caps(person, message.channel, here),
             )
             show = self.show_two if self.trial.due() and await self.teaching(here) else self.show
         failed = await show(
@@ -130,6 +154,14 @@ class Talk:
             parent=parent.message if parent else None,
             platform_id=str(message.id),
         )
+
+    async def _conversation(self, message: discord.Message) -> int | None:
+        """The conversation that a reply goes on with, None for other messages and where it is not known yet."""
+        reference = message.reference
+        if reference is None or reference.message_id is None:
+            return None
+        found = await self.store.message(PLATFORM, str(reference.message_id))
+        return found.conversation if found else None
 
     async def _parent(self, message: discord.Message) -> StoredMessage | None:
         """What a message follows: the message it replies to, or in a direct conversation the bot's last answer."""
