@@ -108,7 +108,8 @@ class Talk:
                 await self._say(message, words.cannot_read)
             elif message.guild is None or any(user.id == self.me for user in message.mentions):
                 who = await self.persona(message.channel, here)
-                await self._say(message, words.mention_only if who.name in PERSONAS else who.greeting)
+                greeting = "" if who.name in PERSONAS else who.greeting
+                await self._say(message, greeting or words.mention_only)
             return
         async with self._arrivals:
             who = await self.persona(message.channel, here, await self._conversation(message))
