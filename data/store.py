@@ -21,7 +21,7 @@ from data.messages import add_message, message_at, messages_down_to, newest_vers
 from data.migrations import remove_backups
 from data.ratings import add_rating, check_rating, has_compared, preferred_message, vote_now
 from data.scopes import Scope, resolve
-from data.settings import forget_left, said_by, say
+from data.settings import forget_left, said_anywhere, said_by, say
 from data.stored import RATING_VALUES, NewGeneration, NewRating, StoredGeneration, StoredMessage
 
 log = logging.getLogger(__name__)
@@ -131,6 +131,11 @@ class Store:
         """Say what a setting is in a place; None leaves it to the wider places again."""
         async with self.database.write() as session:
             await say(session, key, scope, value)
+
+    async def said_anywhere(self, key: str) -> dict[Scope, Any]:
+        """What all places say about a setting."""
+        async with self.database.read() as session:
+            return await said_anywhere(session, key)
 
     async def change_setting(self, key: str, scope: Scope, change: Callable[[Any], Any]) -> Any:
         """Make a setting of a place another one from what it is (None where nothing was said); returns the new one.
@@ -270,7 +275,8 @@ class Store:
     async def purge(self, older_than: datetime) -> int:
         """Erase the texts without consent that are older than this time; returns how many texts went.
 
-        What servers that left us by then had set goes too: their lists of people, the personas that they wrote.
+        What servers that left us by then had set goes too: their lists of people, the personas that they wrote, and
+        these as they were sent to the model.
         """
         async with self.database.write() as session:
             expired = await consent.expired_versions(session, older_than)

@@ -104,6 +104,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
         kept = await bot.talk.store.kept_of(await bot.talk.store.person(PLATFORM, str(interaction.user.id)))
+        kept["server_lists"] = await bot.talk.rules.lists(interaction.user.id)
         file = io.BytesIO(json.dumps(kept, ensure_ascii=False, indent=2).encode())
         await interaction.followup.send(words.kept, file=discord.File(file, "parley.json"), ephemeral=True)
 

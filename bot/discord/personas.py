@@ -132,7 +132,8 @@ async def chosen(talk: Talk, interaction: discord.Interaction[Bot], name: str | 
         if name != DEFAULT and await there(talk, interaction, name) is None:
             return await no_such_persona(talk, interaction, name, words)
         await talk.store.set_setting(PERSONA, places[-1] if wide else places[0], None if name == DEFAULT else name)
-        await talk.audit(interaction, "persona", name=name, where="server" if wide else "here")
+        if _manages(interaction, wide=wide):  # what people choose for themselves is nobody else's business
+            await talk.audit(interaction, "persona", name=name, where="server" if wide else "here")
         log.info("the persona of a %s was set", "server" if wide else "channel")
     now = await talk.persona(interaction.channel, interaction.guild_id)
     names = (*PERSONAS, *await talk.rules.personas(interaction.guild_id))
@@ -141,11 +142,14 @@ async def chosen(talk: Talk, interaction: discord.Interaction[Bot], name: str | 
 
 def _may_choose(interaction: discord.Interaction, *, wide: bool) -> bool:
     """Managers choose; and who opened a thread chooses in it, as everybody does alone with the bot."""
-    if interaction.guild_id is None:
-        return True
-    may, channel = interaction.permissions, interaction.channel
+    channel = interaction.channel
     own = isinstance(channel, discord.Thread) and channel.owner_id == interaction.user.id
-    return may.manage_guild if wide else may.manage_channels or own
+    return interaction.guild_id is None or _manages(interaction, wide=wide) or (own and not wide)
+
+
+def _manages(interaction: discord.Interaction, *, wide: bool) -> bool:
+    may = interaction.permissions
+    return interaction.guild_id is not None and (may.manage_guild if wide else may.manage_channels)
 
 
 def window(name: str, now: Persona | None, words: Texts) -> discord.ui.Modal:

@@ -40,6 +40,12 @@ class Rules:
         who = Who(str(user.id), [str(role.id) for role in getattr(user, "roles", ())], manager)
         return access.access(said, who, scopes(channel, guild))
 
+    async def lists(self, user: int) -> dict[str, str]:
+        """On which servers' lists somebody stands, and what is said of them there, by the servers' ids."""
+        found = await self.store.said_anywhere(ACCESS)
+        entries = {server: access.read(said).get(("user", str(user))) for (_, server), said in found.items()}
+        return {server: verdict for server, verdict in entries.items() if verdict}
+
     async def personas(self, guild: int | None) -> dict[str, Persona]:
         """The personas that a server's managers wrote, by name."""
         own = await self.store.setting(PERSONAS_HERE, [_server(guild)]) if guild else None

@@ -1,5 +1,6 @@
 """Whom the bot answers on a server, and where, as its managers say."""
 
+import json
 from typing import Any
 
 import discord
@@ -75,6 +76,13 @@ async def test_a_blocked_person_keeps_their_rights_and_takes_ratings_back(talk: 
     assert [row.kind for row in await talk.rows(schema.Rating)] == ["vote", "retraction"]
     await talk.ada.click(said(await talk.ada.slash(talk.channel, "forget")), label=EN.forget_yes)
     assert await talk.rows(schema.Rating) == []
+
+
+async def test_who_is_on_a_list_finds_it_among_what_is_kept_of_them(talk: World):
+    await talk.max.slash(talk.channel, "access block", who=talk.ada)
+    for member, lists in ((talk.ada, {str(talk.guild.id): "block"}), (talk.bea, {})):
+        (file,) = said(await member.slash(talk.channel, "export")).attachments
+        assert json.loads(await file.read())["server_lists"] == lists
 
 
 async def test_a_role_is_blocked_with_all_who_have_it(talk: World):
@@ -167,6 +175,7 @@ async def test_what_managers_did_before_is_recorded_too(talk: World, monkeypatch
     await talk.max.slash(talk.channel, "reports")
     await talk.max.slash(talk.channel, "persona", name="tutor", where="server")
     await talk.max.slash(talk.channel, "persona")  # only asks
+    await talk.ada.user.slash("persona", name="tutor")  # only for herself
     assert found == [
         ("teaching", {"allowed": "off"}),
         ("reports", {"channel": talk.channel.id}),

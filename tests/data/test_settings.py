@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
-from data.schema import now
+from data.schema import SystemPrompt, now
 from data.scopes import chain, resolve, sayer
-from data.store import Store
+from data.store import NewGeneration, Store
 
 KINDS = ("conversation", "thread", "channel", "category", "server")
 places = st.dictionaries(st.sampled_from(KINDS), st.integers(1, 9))
@@ -57,3 +58,44 @@ async def test_what_a_server_had_set_is_forgotten_with_it(store: Store) -> None:
     await store.purge(now() + timedelta(seconds=1))
     assert await store.setting("access", [("server", "1")]) is None
     assert await store.setting("access", [("server", "2")])
+
+
+async def test_what_the_model_was_told_on_a_server_is_forgotten_with_it_unless_others_were_told_so_too(
+    store: Store,
+) -> None:
+    async def told(server: str, prompt: str) -> None:
+        row = await store.server("discord", server)
+        conversation = await store.conversation("discord", f"{server}{prompt}", persona="pirate", server=row)
+        question = await store.add_message(conversation, "user", "hello")
+        await store.add_generation(
+            NewGeneration(
+                conversation=conversation,
+                parent=question.message,
+                context=(question.version,),
+                system_prompt=prompt,
+                rendered_sha256="0" * 64,
+                text="hi",
+                release=0,
+                sampling={},
+                seed=0,
+                finish_reason="stop",
+                prompt_tokens=None,
+                completion_tokens=None,
+                first_token_seconds=None,
+                platform="discord",
+            )
+        )
+
+    async def prompts() -> list[str]:
+        async with store.database.read() as session:
+            return sorted((await session.scalars(select(SystemPrompt.text))).all())
+
+    for server, prompt in (("1", "a pirate"), ("1", "an assistant"), ("2", "an assistant")):
+        await told(server, prompt)
+    await store.servers_now("discord", {"2"})
+    await store.purge(now() - timedelta(days=1))
+    assert await prompts() == ["a pirate", "an assistant"]
+    await store.purge(now() + timedelta(seconds=1))
+    assert await prompts() == ["", "an assistant"]
+    await told("2", "a pirate")
+    assert await prompts() == ["", "a pirate", "an assistant"]
