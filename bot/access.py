@@ -46,7 +46,7 @@ class Who:
         yield from (("role", role) for role in self.roles)
 
 
-def access(said: Mapping[Scope, str], who: Who, places: Sequence[Scope]) -> Access:
+def decide(said: Mapping[Scope, str], who: Who, places: Sequence[Scope]) -> Access:
     """Whether somebody is answered in a place, given the chain of places that it lies in, from narrow to wide.
 
     Who manages the server always is: nobody can lock themselves out. Of people and roles a block counts before all

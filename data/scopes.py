@@ -10,11 +10,11 @@ Scope = tuple[str, str]
 
 def chain(
     *,
-    conversation: object = None,
-    thread: object = None,
-    channel: object = None,
-    category: object = None,
-    server: object = None,
+    conversation: int | str | None = None,
+    thread: int | str | None = None,
+    channel: int | str | None = None,
+    category: int | str | None = None,
+    server: int | str | None = None,
 ) -> list[Scope]:
     """The places that something is said in, by their ids, from narrow to wide. Those that there are not are left out.
 

@@ -38,7 +38,7 @@ def add_asking(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     @tree.command(name="ask", description="Ask Parley something, here or anywhere.")
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-    @app_commands.autocomplete(persona=offered)
+    @app_commands.autocomplete(persona=offered(bot.talk))
     async def ask(
         interaction: discord.Interaction[Bot],
         question: app_commands.Range[str, 1, 2000],

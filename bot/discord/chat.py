@@ -13,9 +13,9 @@ from bot.access import Access
 from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued, Started
 from bot.conversation import Chat
 from bot.discord.compare import Both, show_two
+from bot.discord.door import Door
 from bot.discord.draft import Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
-from bot.discord.gate import Gate
 from bot.discord.modals import open_fix, send_window, why_window
 from bot.discord.place import NOBODY, InChannel, Place
 from bot.discord.render import LIMIT, Part, parts, readable
@@ -50,7 +50,7 @@ class Talk:
         self.trial = trial
         self.ratings = Ratings(store)
         self.rules = Rules(settings, store)
-        self.gate = Gate(self.rules)
+        self.door = Door(self.rules)
         self.may_train = bool(settings.discord_training_permission)
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
         self.running: dict[str, Answer | Both] = {}
@@ -73,8 +73,8 @@ class Talk:
         return await self.rules.persona(channel, guild, conversation)
 
     async def refused(self, interaction: discord.Interaction, words: Texts, *, shown: bool = False) -> bool:
-        """Whether somebody is neither answered here nor may rate; they are told why, alone. See `Gate.refused`."""
-        return await self.gate.refused(interaction, words, shown=shown)
+        """Whether somebody is neither answered here nor may rate; they are told why, alone. See `Door.refused`."""
+        return await self.door.refused(interaction, words, shown=shown)
 
     async def audit(self, interaction: discord.Interaction, deed: str, **what: str | int | None) -> None:
         """Record what a manager or an operator did."""
@@ -91,10 +91,10 @@ class Talk:
             return
         try:
             async with self._arrivals:
-                access = await self.gate.heard(message)
+                access = await self.door.heard(message)
             if access is Access.GIVEN:
                 await self._heard(message)
-            elif told := self.gate.aloud(access, message, texts(self.settings.language)):
+            elif told := self.door.aloud(access, message, texts(self.settings.language)):
                 await self._say(message, told)
         except Exception:
             log.exception("a question could not be answered")

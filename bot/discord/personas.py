@@ -22,8 +22,12 @@ from data.errors import nearest
 from data.personas import PERSONAS, Persona, persona
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
     from bot.discord.chat import Talk
     from bot.discord.client import Bot
+
+    Offer = Callable[[discord.Interaction[Any], str], Coroutine[Any, Any, list[app_commands.Choice[str]]]]
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +40,7 @@ def add_personas(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the commands to the bot's tree."""
 
     @tree.command(name="persona", description="Whom you talk to here; managers choose for channels and servers.")
-    @app_commands.autocomplete(name=offered)
+    @app_commands.autocomplete(name=offered(bot.talk, more=(DEFAULT,)))
     @app_commands.choices(
         where=[app_commands.Choice(name="here", value="here"), app_commands.Choice(name="server", value="server")],
     )
@@ -70,7 +74,7 @@ def add_personas(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     @tree.command(name="persona_delete", description="For managers: delete a persona of this server's own.")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.autocomplete(name=offered_own)
+    @app_commands.autocomplete(name=offered(bot.talk, shipped=()))
     async def delete(interaction: discord.Interaction[Bot], name: Name) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
@@ -90,21 +94,15 @@ def add_personas(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         await tell(interaction, words.persona_deleted.format(name=name))
 
 
-async def offered(interaction: discord.Interaction[Bot], typed: str) -> list[app_commands.Choice[str]]:
-    """The personas that there are here, to choose from while somebody types."""
-    own = await interaction.client.talk.rules.personas(interaction.guild_id)
-    extra = (DEFAULT,) if interaction.command is not None and interaction.command.name == "persona" else ()
-    return _choices((*PERSONAS, *own, *extra), typed)
+def offered(talk: Talk, *, shipped: Sequence[str] = PERSONAS, more: Sequence[str] = ()) -> Offer:
+    """The names of personas that there are here, the server's own among them, to choose from while somebody types."""
 
+    async def offer(interaction: discord.Interaction[Bot], typed: str) -> list[app_commands.Choice[str]]:
+        names = (*shipped, *await talk.rules.personas(interaction.guild_id), *more)
+        fitting = [name for name in names if tidy(typed) in name]
+        return [app_commands.Choice(name=name, value=name) for name in fitting[:25]]  # Discord shows no more
 
-async def offered_own(interaction: discord.Interaction[Bot], typed: str) -> list[app_commands.Choice[str]]:
-    """The server's own personas, to choose from while somebody types."""
-    return _choices(await interaction.client.talk.rules.personas(interaction.guild_id), typed)
-
-
-def _choices(names: Any, typed: str) -> list[app_commands.Choice[str]]:
-    fitting = (name for name in names if tidy(typed) in name)
-    return [app_commands.Choice(name=name, value=name) for name in fitting][:25]  # more Discord does not show
+    return offer
 
 
 async def there(talk: Talk, interaction: discord.Interaction, name: str) -> Persona | None:

@@ -38,7 +38,7 @@ class Rules:
             return Access.GIVEN
         said = access.read(await self.store.setting(ACCESS, [_server(guild)]))
         who = Who(str(user.id), [str(role.id) for role in getattr(user, "roles", ())], manager)
-        return access.access(said, who, scopes(channel, guild))
+        return access.decide(said, who, scopes(channel, guild))
 
     async def lists(self, user: int) -> dict[str, str]:
         """On which servers' lists somebody stands, and what is said of them there, by the servers' ids."""

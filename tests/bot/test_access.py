@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.access import ALLOW, BLOCK, MOST, Access, TooMany, Who, access, read, sentence, stored, with_entry
+from bot.access import ALLOW, BLOCK, MOST, Access, TooMany, Who, decide, read, sentence, stored, with_entry
 from bot.texts import EN, ZH
 
 PLACES = [("channel", "4"), ("channel", "3"), ("channel", "2"), ("server", "1")]  # thread, channel, category, server
@@ -26,12 +26,12 @@ def test_blocks_of_people_count_first_then_the_narrowest_place_then_the_list_of_
         wanted = Access.UNLISTED
     else:
         wanted = Access.GIVEN
-    assert access(said, ADA, PLACES) is wanted
+    assert decide(said, ADA, PLACES) is wanted
 
 
 @given(lists)
 def test_managers_are_never_locked_out(said):
-    assert access(said, Who("7", ["8", "9"], manager=True), PLACES) is Access.GIVEN
+    assert decide(said, Who("7", ["8", "9"], manager=True), PLACES) is Access.GIVEN
 
 
 @given(lists)

@@ -7,6 +7,7 @@ import discord
 import pytest
 import simcord
 
+from bot.access import MOST
 from bot.discord.modals import REASONS
 from bot.texts import EN
 from data import schema
@@ -166,6 +167,17 @@ async def test_what_is_missing_is_a_sentence_and_deeds_are_recorded(talk: World,
         ("access", {"verdict": "block", "kind": "channel", "whom": str(talk.channel.id)}),
         ("access", {"verdict": "clear", "kind": "user", "whom": whom}),
     ]
+
+
+async def test_a_long_list_is_shown_whole_and_a_full_one_is_a_sentence(talk: World):
+    full = {f"user:{10**18 + number}": "block" for number in range(MOST)}
+    await talk.store.set_setting("access", ("server", str(talk.guild.id)), full)
+    shown = await talk.max.slash(talk.channel, "access list")
+    pages = [message.content for message in (shown.response, *shown.followups) if message]
+    assert len(pages) > 2
+    assert "".join(pages).count("<@1") == MOST
+    told = said(await talk.max.slash(talk.channel, "access block", who=talk.ada)).content
+    assert told == EN.access_full.format(most=MOST)
 
 
 async def test_what_managers_did_before_is_recorded_too(talk: World, monkeypatch: pytest.MonkeyPatch):

@@ -10,8 +10,10 @@ from simcord.env import Env
 
 from bot.discord.limits import hindrance, with_limits
 from bot.hourly import HOUR, Hourly
+from bot.settings import load
 from bot.texts import EN, ZH
 from data import schema
+from data.errors import BadInput
 from tests.bot.discord_world import World
 
 
@@ -148,6 +150,13 @@ async def test_only_managers_set_limits_and_it_is_recorded(talk: World, monkeypa
     monkeypatch.setattr(discord.Interaction, "permissions", discord.Permissions.none())
     assert said(await talk.max.slash(talk.channel, "limits", person=0)) == EN.managers_only
     assert found == [("limits", {"where": "server", "per_person": 5, "per_server": 50})]
+
+
+@pytest.mark.parametrize("value", ["-1", "many", "1000000"])
+def test_an_operators_bad_limit_is_a_sentence(monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("PARLEY_HOURLY_PER_CHANNEL", value)
+    with pytest.raises(BadInput, match=f"PARLEY_HOURLY_PER_CHANNEL: '{value}' cannot be used"):
+        load(None)
 
 
 def test_what_may_be_set():

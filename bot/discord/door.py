@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import discord
 
 from bot.access import Access, sentence
 from bot.discord.feedback import tell, tell_alone
 from bot.hourly import Cap, Hourly, Taken
 
 if TYPE_CHECKING:
-    import discord
-
     from bot.discord.rules import Rules
     from bot.texts import Texts
 
 
-class Gate:
+class Door:
     """Asks the rules, for whatever somebody wants of the bot: an answer, another one, to rate one."""
 
     def __init__(self, rules: Rules) -> None:
@@ -35,9 +35,9 @@ class Gate:
 
     async def heard(self, message: discord.Message) -> Access:
         """Whether a message is answered."""
-        author: Any = message.author
+        author = message.author
         guild = message.guild.id if message.guild else None
-        manager = guild is not None and author.guild_permissions.manage_guild
+        manager = isinstance(author, discord.Member) and author.guild_permissions.manage_guild
         return await self.rules.access(author, message.channel, guild, manager=manager)
 
     def aloud(self, why: Access, message: discord.Message, words: Texts) -> str | None:
