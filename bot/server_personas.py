@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
-from data.errors import nearest
 from data.personas import PERSONAS, Persona
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from bot.texts import Texts
 
@@ -57,8 +57,14 @@ def without_persona(own: Mapping[str, Any] | None, name: str, texts: Texts) -> d
     own = own or {}
     if name not in own:
         shipped = texts.persona_ships if name in PERSONAS else ""
-        raise Unusable(texts.persona_unknown.format(name=name[:32], nearest=nearest(name, own)) + shipped)
+        raise Unusable(texts.persona_unknown.format(name=name[:32], nearest=nearest(name, own, texts)) + shipped)
     return {other: text for other, text in own.items() if other != name} or None
+
+
+def nearest(name: str, known: Iterable[str], texts: Texts) -> str:
+    """A hint at the name that was meant, or nothing when none is near."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return texts.did_you_mean.format(name=found[0]) if found else ""
 
 
 def read(own: Mapping[str, Any] | None, language: str) -> dict[str, Persona]:

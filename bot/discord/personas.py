@@ -15,10 +15,9 @@ from bot.discord.modals import fields_of, send_window
 from bot.discord.place import scopes
 from bot.discord.rules import PERSONA, PERSONAS_HERE
 from bot.engine.client import EngineError
-from bot.server_personas import DEFAULT, LONGEST, LONGEST_GREETING, Unusable, tidy
+from bot.server_personas import DEFAULT, LONGEST, LONGEST_GREETING, Unusable, nearest, tidy
 from bot.texts import Texts, texts
 from data.chat import Message, harmless
-from data.errors import nearest
 from data.personas import PERSONAS, Persona, persona
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ async def there(talk: Talk, interaction: discord.Interaction, name: str) -> Pers
 async def no_such_persona(talk: Talk, interaction: discord.Interaction, name: str, words: Texts) -> str:
     """What to say about a name that no persona here has."""
     names = (*PERSONAS, *await talk.rules.personas(interaction.guild_id))
-    return words.persona_missing.format(names=", ".join(names), nearest=nearest(tidy(name), names))
+    return words.persona_missing.format(names=", ".join(names), nearest=nearest(tidy(name), names, words))
 
 
 async def chosen(talk: Talk, interaction: discord.Interaction[Bot], name: str | None, *, wide: bool) -> str:
@@ -223,7 +222,7 @@ async def _must_fit(talk: Talk, prompt: str, words: Texts) -> None:
             system = Message(role="system", content=harmless(prompt, session.control))
             tokens, most = await session.count_tokens([system]), session.context_length // 4
     except EngineError as error:
-        log.info("a persona's length is not known: %s", error)
+        log.info("how long a persona's text is for the model is not known: %s", type(error).__name__)
         return
     if tokens > most:
         raise Unusable(words.persona_no_room.format(tokens=tokens, most=most))

@@ -160,6 +160,6 @@ async def test_a_conversation_that_began_with_a_persona_goes_on_with_it(talk: Wo
     assert prompted(talk) == persona("writer").system_prompt
     unknown = await talk.bea.slash(talk.channel, "ask", question="hello", persona="pirat")
     assert said(unknown) == EN.persona_missing.format(
-        names=", ".join([*PERSONAS, "pirate"]), nearest=" Did you mean 'pirate'?"
+        names=", ".join([*PERSONAS, "pirate"]), nearest=" Did you mean pirate?"
     )
     assert await offered(talk, "ask", "persona", "p") == ["support", "pirate"]

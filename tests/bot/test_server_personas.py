@@ -67,8 +67,10 @@ def test_a_text_that_cannot_be_kept_is_a_sentence(prompt, greeting):
 def test_only_a_servers_own_are_deleted():
     own = with_persona(None, "pirate", "text", "", EN)
     assert without_persona(own, "pirate", EN) is None
-    with pytest.raises(Unusable, match="Did you mean 'pirate'"):
+    with pytest.raises(Unusable, match="Did you mean pirate"):
         without_persona(own, "pirat", EN)
+    with pytest.raises(Unusable, match="是不是 pirate"):
+        without_persona(own, "pirat", ZH)
     with pytest.raises(Unusable, match="comes with the bot"):
         without_persona(own, "tutor", EN)
 
