@@ -11,6 +11,7 @@ from bot.texts import EN, Texts
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
+    from bot.hourly import Cap
     from data.personas import Persona
     from data.store import StoredGeneration, StoredMessage
 
@@ -23,7 +24,7 @@ class Ask:
     it known what a running conversation's last answer was, and a question that is turned away is never kept.
     `shown` names the platform's messages that show the answer so far. They are recorded with it, so that whoever
     replies to an answer the moment it is there is understood. `names` are what people are called, as far as known;
-    the model reads them, and nothing keeps them.
+    the model reads them, and nothing keeps them. `caps` are the limits that the answer counts for.
     """
 
     person: int
@@ -34,6 +35,7 @@ class Ask:
     shown: Callable[[], Sequence[str]] = tuple
     names: Callable[[Iterable[int | None]], Mapping[int | None, str]] = lambda _: {}
     texts: Texts = EN
+    caps: Sequence[Cap] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Answer:
 
     def __init__(self) -> None:
         self.stopped = asyncio.Event()
+        self.counts = False  # whether the engine gave what it was asked for
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self.task: asyncio.Task[None] | None = None  # set by who runs it
 

@@ -15,9 +15,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from bot import history
+from bot import history, hourly
 from bot.answers import Answer, Answered, Ask, Event, Failed, Paired, Piece, Queued, Started, Unanswerable
 from bot.engine.client import EngineError, Finished, Sampling
+from bot.hourly import Hourly, Spent
 from bot.lanes import Full, Lane, Lanes
 from bot.moderation.step import Moderation, withdrawal
 from data.chat import rendered_hash
@@ -72,6 +73,7 @@ class Chat:
         self._tickets = itertools.count()
         self._running: set[Answer] = set()
         self._closing = False
+        self.hourly = Hourly()
 
     @property
     def load(self) -> tuple[int, int]:
@@ -152,8 +154,12 @@ class Chat:
     async def _run(self, ask: Ask, answer: Answer, work: Callable[[Answer], Awaitable[Event]]) -> None:
         ticket = next(self._tickets)
         end: Event = Failed(ask.texts.internal_error)
+        taken = self.hourly.take(ask.caps)
         try:
-            end = await self._in_turn(ask, answer, ticket, work)
+            if isinstance(taken, Spent):
+                end = Failed(hourly.sentence(ask.texts, taken))
+            else:
+                end = await self._in_turn(ask, answer, ticket, work)
         except (EngineError, Unanswerable) as error:
             end = Failed(str(error))
         except Exception:
@@ -162,6 +168,8 @@ class Chat:
             for started in self._lanes.leave(ticket):
                 self._turns[started].set()
             self._turns.pop(ticket, None)
+            if not isinstance(taken, Spent) and not answer.counts:
+                self.hourly.give_back(taken)
             answer.tell(end)
 
     async def _in_turn(
@@ -212,6 +220,7 @@ class Chat:
                     platform=ask.platform,
                 )
             )
+            answer.counts |= said.finish_reason != "error"
             for platform_id in ask.shown():
                 await self.store.set_platform_id(generation.message, platform_id)
         return Answered(generation, said.finish_reason, _note(ask.texts, said, room))

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     operators: Annotated[tuple[int, ...], NoDecode] = ()
     retention_days: int = Field(default=30, ge=1, le=3650)
 
+    # Answers an hour on Discord, to each person and in each channel and server; 0 is no limit.
+    hourly_per_person: int = Field(default=0, ge=0, le=100_000)
+    hourly_per_channel: int = Field(default=0, ge=0, le=100_000)
+    hourly_per_server: int = Field(default=0, ge=0, le=100_000)
+
     # Of the turns on Discord, so many show two answers to compare: while a candidate is on trial, and while none is.
     trial_share: float = Field(default=0.25, ge=0, le=1)
     compare_share: float = Field(default=0, ge=0, le=1)

@@ -1,8 +1,9 @@
 """The one way to read and write what people said and how they rated it."""
 
 import asyncio
+import logging
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from data.messages import add_message, message_at, messages_down_to, newest_vers
 from data.migrations import remove_backups
 from data.ratings import add_rating, check_rating, has_compared, preferred_message, vote_now
 from data.scopes import Scope, resolve
+from data.settings import forget_left, said_anywhere, said_by, say
 from data.stored import RATING_VALUES, NewGeneration, NewRating, StoredGeneration, StoredMessage
+
+log = logging.getLogger(__name__)
 
 __all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "Store", "StoredGeneration", "StoredMessage"]
 
@@ -120,22 +124,34 @@ class Store:
         async with self.database.write() as session:
             (await session.get_one(schema.Server, server)).may_teach = may
 
+    async def said(self, key: str, chain: Sequence[Scope]) -> dict[Scope, Any]:
+        """What each of these places says about a setting, where it says anything."""
+        async with self.database.read() as session:
+            return await said_by(session, key, chain)
+
     async def setting(self, key: str, chain: Sequence[Scope], default: Any = None) -> Any:
         """What a setting is in a place, given the chain of places that it lies in, from narrow to wide."""
-        table = schema.Setting
-        query = select(table).where(table.key == key, table.scope_id.in_([place for _, place in chain]))
-        async with self.database.read() as session:
-            said = {(row.scope, row.scope_id): row.value["is"] for row in await session.scalars(query)}
-        return resolve(said, chain, default)
+        return resolve(await self.said(key, chain), chain, default)
 
     async def set_setting(self, key: str, scope: Scope, value: Any) -> None:
         """Say what a setting is in a place; None leaves it to the wider places again."""
-        kind, place = scope
-        table = schema.Setting
         async with self.database.write() as session:
-            await session.execute(delete(table).where(table.key == key, table.scope == kind, table.scope_id == place))
-            if value is not None:
-                session.add(schema.Setting(scope=kind, scope_id=place, key=key, value={"is": value}))
+            await say(session, key, scope, value)
+
+    async def said_anywhere(self, key: str) -> dict[Scope, Any]:
+        """What all places say about a setting."""
+        async with self.database.read() as session:
+            return await said_anywhere(session, key)
+
+    async def change_setting(self, key: str, scope: Scope, change: Callable[[Any], Any]) -> Any:
+        """Make a setting of a place another one from what it is (None where nothing was said); returns the new one.
+
+        What `change` raises leaves it as it was. Two changes at once are made one after the other.
+        """
+        async with self.database.write() as session:
+            value = change((await said_by(session, key, [scope])).get(scope))
+            await say(session, key, scope, value)
+        return value
 
     async def servers_now(self, platform: str, platform_ids: Collection[str]) -> None:
         """Say in which servers the bot is; from those that it is in no longer it is gone since now."""
@@ -263,12 +279,17 @@ class Store:
     # -- forgetting -----------------------------------------------------------------------------------------------
 
     async def purge(self, older_than: datetime) -> int:
-        """Erase the texts without consent that are older than this time; returns how many texts went."""
+        """Erase the texts without consent that are older than this time; returns how many texts went.
+
+        What servers that left us by then had set goes too: their lists of people, the personas that they wrote, and
+        these as they were sent to the model.
+        """
         async with self.database.write() as session:
             expired = await consent.expired_versions(session, older_than)
             erased = await consent.erase(session, expired, self._key)
+            left = await forget_left(session, older_than)
         await asyncio.to_thread(remove_backups, self.database.path, older_than)
-        if erased or self.words_in_log:
+        if erased or left or self.words_in_log:
             await self._fold_log()
         return erased
 

@@ -13,9 +13,11 @@ import discord
 from discord import app_commands
 
 from bot.answers import Ask
-from bot.discord.feedback import PLATFORM, tell
+from bot.discord.feedback import PLATFORM, tell, tell_alone
+from bot.discord.personas import no_such_persona, offered, there
 from bot.discord.place import Behind
 from bot.discord.render import readable
+from bot.discord.rules import PERSONA
 from bot.discord.written import text_of
 from bot.texts import Texts, texts
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from bot.discord.chat import Talk
     from bot.discord.client import Bot
+    from data.personas import Persona
     from data.store import StoredMessage
 
 log = logging.getLogger(__name__)
@@ -35,14 +38,28 @@ def add_asking(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     @tree.command(name="ask", description="Ask Parley something, here or anywhere.")
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-    async def ask(interaction: discord.Interaction[Bot], question: app_commands.Range[str, 1, 2000]) -> None:
+    @app_commands.autocomplete(persona=offered(bot.talk))
+    async def ask(
+        interaction: discord.Interaction[Bot],
+        question: app_commands.Range[str, 1, 2000],
+        persona: app_commands.Range[str, 1, 40] | None = None,
+    ) -> None:
         await interaction.response.defer()
         words = texts(str(interaction.locale))
         text = readable(question, bot.talk.me, {}, {}, {})
+        who = await there(bot.talk, interaction, persona) if persona else None
         if not text:
-            await tell(interaction, words.mention_only)
-            return
-        await _answer(bot.talk, interaction, words, lambda: asked(bot.talk, interaction, text, interaction.user.id))
+            await tell_alone(interaction, words.mention_only)
+        elif persona and who is None:
+            await tell_alone(interaction, await no_such_persona(bot.talk, interaction, persona, words))
+        else:
+            await _answer(
+                bot.talk,
+                interaction,
+                words,
+                lambda: asked(bot.talk, interaction, text, interaction.user.id, chosen=who),
+                who or await bot.talk.persona(interaction.channel, interaction.guild_id),
+            )
 
     @tree.context_menu(name="Answer this")
     @app_commands.allowed_installs(guilds=True, users=True)
@@ -55,21 +72,33 @@ def add_asking(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
             await tell(interaction, words.nothing_to_answer)
             return
         await interaction.response.defer()
+        known = await bot.talk.store.message(PLATFORM, str(message.id))
+        conversation = known.conversation if known else None
 
         async def question() -> StoredMessage:
             known = await bot.talk.store.message(PLATFORM, str(message.id))
             return known or await asked(bot.talk, interaction, text, message.author.id, str(message.id))
 
-        await _answer(bot.talk, interaction, words, question)
+        who = await bot.talk.persona(interaction.channel, interaction.guild_id, conversation)
+        await _answer(bot.talk, interaction, words, question, who)
 
 
 async def asked(
-    talk: Talk, interaction: discord.Interaction, text: str, author: int, message: str | None = None
+    talk: Talk,
+    interaction: discord.Interaction,
+    text: str,
+    author: int,
+    message: str | None = None,
+    *,
+    chosen: Persona | None = None,
 ) -> StoredMessage:
-    """Store a question, at the beginning of a conversation of its own. Who wrote it is its author, whoever asks."""
+    """Store a question, at the beginning of a conversation of its own. Who wrote it is its author, whoever asks.
+
+    A persona that was `chosen` for the conversation stays with it, whatever the places around it say.
+    """
     await talk.chat.moderation.admit(text, texts(str(interaction.locale)))
     guild = interaction.guild_id
-    who = await talk.persona(interaction.channel, guild)
+    who = chosen or await talk.persona(interaction.channel, guild)
     conversation = await talk.store.conversation(
         PLATFORM,
         f"{interaction.channel_id}:{interaction.id}",
@@ -77,24 +106,33 @@ async def asked(
         language=who.language,
         server=await talk.store.server(PLATFORM, str(guild)) if guild else None,
     )
+    if chosen is not None:
+        await talk.store.set_setting(PERSONA, ("conversation", str(conversation)), chosen.name)
     person = await talk.store.person(PLATFORM, str(author))
     return await talk.store.add_message(conversation, "user", text, author=person, platform_id=message)
 
 
 async def _answer(
-    talk: Talk, interaction: discord.Interaction, words: Texts, question: Callable[[], Awaitable[StoredMessage]]
+    talk: Talk,
+    interaction: discord.Interaction,
+    words: Texts,
+    question: Callable[[], Awaitable[StoredMessage]],
+    who: Persona,
 ) -> None:
     """Answer below the command; whatever goes wrong, the person gets a sentence."""
+    if await talk.refused(interaction, words, shown=True):
+        return
     person = await talk.store.person(PLATFORM, str(interaction.user.id))
     talk.names.saw(person, interaction.user.display_name)
     ask = Ask(
         person=person,
         channel=str(interaction.channel_id),
         platform=PLATFORM,
-        persona=await talk.persona(interaction.channel, interaction.guild_id),
+        persona=who,
         question=question,
         names=talk.names,
         texts=words,
+        caps=await talk.rules.caps(person, interaction.channel, interaction.guild_id),
     )
     try:
         failed = await talk.show(
@@ -104,4 +142,4 @@ async def _answer(
         log.exception("a command could not be answered")
         failed = words.internal_error
     if failed:
-        await tell(interaction, failed)
+        await tell_alone(interaction, failed)

@@ -12,23 +12,25 @@ from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued, Started
 from bot.conversation import Chat
 from bot.discord.audit import record
 from bot.discord.compare import Both, show_two
+from bot.discord.door import Door
 from bot.discord.draft import Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
 from bot.discord.hearing import Hearing
 from bot.discord.modals import open_fix, send_window, why_window
 from bot.discord.operating import promoted
 from bot.discord.operators import Operators
-from bot.discord.place import NOBODY, Place, scopes
+from bot.discord.place import NOBODY, Place
 from bot.discord.render import LIMIT, Part, parts
+from bot.discord.rules import Rules
 from bot.discord.written import Unreadable, text_of, written
 from bot.names import Names
 from bot.ratings import Ratings
 from bot.texts import Texts
-from data.personas import PERSONAS, Persona, persona
 
 if TYPE_CHECKING:
     from bot.settings import Settings
     from bot.trial import Trial
+    from data.personas import Persona
     from data.store import Store, StoredGeneration
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,8 @@ class Talk:
         self.trial = trial
         self.ratings = Ratings(store, chat.moderation)
         self.operators = Operators(client, settings.operators)
+        self.rules = Rules(settings, store)
+        self.door = Door(self.rules)
         self.may_train = bool(settings.discord_training_permission)
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
         self.running: dict[str, Answer | Both] = {}
@@ -65,10 +69,13 @@ class Talk:
         """Whether people may teach here: in direct conversations, and where a server's manager allows it."""
         return guild is None or await self.store.may_teach(PLATFORM, str(guild))
 
-    async def persona(self, channel: Any, guild: int | None) -> Persona:
-        """Whom people talk to in a channel."""
-        name = await self.store.setting("persona", scopes(channel, guild), self.settings.persona)
-        return persona(name if name in PERSONAS else self.settings.persona, self.settings.language)
+    async def persona(self, channel: Any, guild: int | None, conversation: int | None = None) -> Persona:
+        """Whom people talk to in a channel, and in a conversation there."""
+        return await self.rules.persona(channel, guild, conversation)
+
+    async def refused(self, interaction: discord.Interaction, words: Texts, *, shown: bool = False) -> bool:
+        """Whether somebody is neither answered here nor may rate; they are told why, alone. See `Door.refused`."""
+        return await self.door.refused(interaction, words, shown=shown)
 
     # -- answers
 

@@ -15,14 +15,17 @@ from discord import app_commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.discord.access import add_access
 from bot.discord.asking import add_asking
 from bot.discord.audit import add_audit
 from bot.discord.chat import Talk
 from bot.discord.commands import add_commands
 from bot.discord.draft import SECONDS_PER_EDIT, Pace
 from bot.discord.feedback import PLATFORM, Press, tell
+from bot.discord.limits import add_limits
 from bot.discord.modals import submitted
 from bot.discord.operating import add_operating
+from bot.discord.personas import add_personas, written
 from bot.discord.place import NOBODY
 from bot.discord.reports import add_reports
 from bot.discord.threads import add_threads
@@ -76,6 +79,9 @@ class Bot(discord.Client):
         add_threads(self, self.tree)
         add_audit(self, self.tree)
         add_operating(self, self.tree)
+        add_access(self, self.tree)
+        add_limits(self, self.tree)
+        add_personas(self, self.tree)
         self._answering: set[asyncio.Task[None]] = set()
 
     async def setup_hook(self) -> None:
@@ -117,6 +123,7 @@ class Bot(discord.Client):
         """Somebody sent what they wrote in a window."""
         if interaction.type is discord.InteractionType.modal_submit:
             await submitted(self.talk, interaction)
+            await written(self.talk, interaction)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """A message was deleted, by its author or by a moderator."""

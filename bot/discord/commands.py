@@ -11,12 +11,10 @@ import discord
 from discord import app_commands
 
 from bot.discord.feedback import PLATFORM, Press, consent_words, tell, view, vote_buttons
-from bot.discord.place import scopes
 from bot.discord.taught import Taught
 from bot.ratings import vote_is
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
-from data.personas import PERSONAS
 
 if TYPE_CHECKING:
     from bot.discord.chat import Talk
@@ -44,6 +42,8 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     @tree.context_menu(name="Correct this answer")
     async def correct(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
         words = texts(str(interaction.locale))
+        if await bot.talk.refused(interaction, words):
+            return
         answer = await bot.talk.store.shown(PLATFORM, str(message.id))
         if answer is None:
             await tell(interaction, words.no_answer_here)
@@ -60,6 +60,8 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     async def rate(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
+        if await bot.talk.refused(interaction, words):
+            return
         answer = await bot.talk.store.shown(PLATFORM, str(message.id))
         if answer is None:
             await tell(interaction, words.no_answer_here)
@@ -84,22 +86,9 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
             return
         on = allowed.value == "on"
         await bot.talk.store.set_may_teach(PLATFORM, str(interaction.guild_id), on)
+        await bot.talk.audit(interaction, "teaching", allowed=allowed.value)
         log.info("teaching was turned %s on a server", allowed.value)
         await tell(interaction, words.teaching_now_on if on else words.teaching_now_off)
-
-    @tree.command(name="persona", description="Whom you talk to here; managers choose for channels and servers.")
-    @app_commands.choices(
-        name=[app_commands.Choice(name=name, value=name) for name in (*PERSONAS, "default")],
-        where=[app_commands.Choice(name="here", value="here"), app_commands.Choice(name="server", value="server")],
-    )
-    async def choose(
-        interaction: discord.Interaction[Bot],
-        name: app_commands.Choice[str] | None = None,
-        where: app_commands.Choice[str] | None = None,
-    ) -> None:
-        await interaction.response.defer(ephemeral=True)
-        wide = where is not None and where.value == "server"
-        await tell(interaction, await chosen(bot.talk, interaction, name.value if name else None, wide=wide))
 
     @tree.command(name="teach", description="How to teach Parley, and what becomes of it.")
     async def teach(interaction: discord.Interaction[Bot]) -> None:
@@ -119,6 +108,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
         kept = await bot.talk.store.kept_of(await bot.talk.store.person(PLATFORM, str(interaction.user.id)))
+        kept["server_lists"] = await bot.talk.rules.lists(interaction.user.id)
         file = io.BytesIO(json.dumps(kept, ensure_ascii=False, indent=2).encode())
         await interaction.followup.send(words.kept, file=discord.File(file, "parley.json"), ephemeral=True)
 
@@ -162,18 +152,3 @@ async def deleted(talk: Talk, interaction: discord.Interaction[Bot], message: di
         log.info("an answer's message could not be deleted: %s (code %s)", error.status, error.code)
         return words.not_deleted
     return words.deleted
-
-
-async def chosen(talk: Talk, interaction: discord.Interaction[Bot], name: str | None, *, wide: bool) -> str:
-    """Let another persona answer in this channel or on the whole server; returns who answers here now."""
-    words = texts(str(interaction.locale))
-    places = scopes(interaction.channel, interaction.guild_id)
-    if name is not None and places:
-        may = interaction.permissions
-        if interaction.guild_id is not None and not (may.manage_guild if wide else may.manage_channels):
-            return words.managers_only
-        value = None if name == "default" else name
-        await talk.store.set_setting("persona", places[-1] if wide else places[0], value)
-        log.info("the persona of a %s was set", "server" if wide else "channel")
-    now = await talk.persona(interaction.channel, interaction.guild_id)
-    return words.persona_list.format(names=", ".join(PERSONAS), name=now.name)

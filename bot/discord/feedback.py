@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import discord
 
 from bot.answers import Ask
-from bot.discord.place import Behind, InChannel, Place
+from bot.discord.place import NOBODY, Behind, InChannel, Place
 from bot.ratings import Outcome, sentence, vote_is, which_was_which
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION, still_says
@@ -29,6 +30,8 @@ PLATFORM = "discord"
 # Characters as labels, not as Discord's emoji: they need nothing to be there.
 _LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "fix": "✏️", "stop": "⏹"}
 _TEACHING = ("up", "down", "fix", "two", "a", "b", "tie", "bad")
+_GOVERNED = (*_TEACHING, "again", "yes")  # not what takes something back, and not one's rights
+_WINDOWS = ("fix", "down")  # a window must be the first thing that Discord hears
 _VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
 
 
@@ -109,21 +112,18 @@ def stop_button(key: str, asker: int) -> discord.ui.View:
 
 async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest: list[str], words: Texts) -> None:
     """What a press of a button does."""
+    if deed not in _WINDOWS:
+        # Acknowledged first: Discord waits three seconds, and a busy disk may take longer.
+        await interaction.response.defer()
+    if deed in _GOVERNED and await talk.refused(interaction, words):
+        return
     if deed in _TEACHING and not await talk.teaching(interaction.guild_id):
         await tell(interaction, words.teaching_off)
         return
     match deed, rest:
-        # A window must be the first thing that Discord hears.
         case ("fix", [generation]):
             await talk.open_fix(interaction, int(generation), words)
-            return
-        case ("down", [generation]):
-            await _vote(talk, interaction, int(generation), "down", str(interaction.id), words)
-            return
-    # Acknowledged first: Discord waits three seconds, and a busy disk may take longer.
-    await interaction.response.defer()
-    match deed, rest:
-        case ("up", [generation]):
+        case ("up" | "down", [generation]):
             await _vote(talk, interaction, int(generation), deed, str(interaction.id), words)
         case ("agree", [version, *meant]):
             await _agree(talk, interaction, version, meant, words)
@@ -270,10 +270,11 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
         person=person,
         channel=str(channel.id),
         platform=PLATFORM,
-        persona=await talk.persona(channel, interaction.guild_id),
+        persona=await talk.persona(channel, interaction.guild_id, generation.conversation),
         question=go_on,
         names=talk.names,
         texts=words,
+        caps=await talk.rules.caps(person, channel, interaction.guild_id),
     )
     show = {
         "two": partial(talk.show_two, ask, first=generation),
@@ -309,3 +310,13 @@ async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.
         await interaction.followup.send(text, ephemeral=True)
     else:
         await interaction.followup.send(text, ephemeral=True, view=buttons)
+
+
+async def tell_alone(interaction: discord.Interaction, text: str) -> None:
+    """Say to one person alone why the answer that all were shown to be on its way does not come."""
+    with suppress(discord.HTTPException):
+        # Whatever follows a deferred response takes its place, as public as it is, until something stands in it.
+        await interaction.edit_original_response(content="…", allowed_mentions=NOBODY)
+    await tell(interaction, text)
+    with suppress(discord.HTTPException):
+        await interaction.delete_original_response()

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.access import Access
 from bot.answers import Ask, Unanswerable
 from bot.discord.feedback import PLATFORM
 from bot.discord.place import InChannel
 from bot.discord.threads import own_thread, thread_for
 from bot.discord.written import LARGEST, Unreadable, sorted_out, text_of, written
 from bot.texts import Texts, texts
+from data.personas import PERSONAS
 
 if TYPE_CHECKING:
     from bot.discord.chat import Talk
@@ -51,7 +53,12 @@ class Hearing:
         if not await self._for_us(message, words):
             return
         try:
-            await self._heard(message, words)
+            async with self._arrivals:
+                access = await self.talk.door.heard(message)
+            if access is Access.GIVEN:
+                await self._heard(message, words)
+            elif told := self.talk.door.aloud(access, message, words):
+                await self.talk.say(message, told)
         except Exception:
             log.exception("a question could not be answered")
             await self.talk.say(message, words.internal_error)
@@ -73,7 +80,8 @@ class Hearing:
             return False
         if talk.settings.discord_message_content:
             return not to_somebody_else(message, talk.me)
-        if not message.content and not message.attachments:
+        unreadable = not message.content and not message.attachments
+        if unreadable and await talk.door.heard(message) is Access.GIVEN:
             await self._tell_once(message, words.cannot_read_thread)
         return False
 
@@ -101,7 +109,7 @@ class Hearing:
             if self._joined(message):
                 return
             thread = await thread_for(talk, message)
-            who = await talk.persona(message.channel, here)
+            who = await talk.persona(message.channel, here, await self._goes_on_with(message))
             person = await talk.store.person(PLATFORM, str(message.author.id))
             talk.names.saw(person, message.author.display_name)
             question = Question([message], str(message.id))
@@ -113,6 +121,7 @@ class Hearing:
                 question=lambda: self._asked(question, who, words),
                 names=talk.names,
                 texts=words,
+                caps=await talk.rules.caps(person, message.channel, here),
             )
             show = talk.show_two if talk.trial.due() and await talk.teaching(here) else talk.show
             if linear(message) and message.reference is None:
@@ -151,7 +160,10 @@ class Hearing:
         if message.guild is not None and not message.content and message.reference is not None:
             await self._tell_once(message, words.cannot_read)
         elif message.guild is None or mentioned:
-            await self.talk.say(message, words.mention_only)
+            guild = message.guild.id if message.guild else None
+            who = await self.talk.persona(message.channel, guild)
+            greeting = "" if who.name in PERSONAS else who.greeting
+            await self.talk.say(message, greeting or words.mention_only)
 
     # -- as its turn comes
 
@@ -178,6 +190,14 @@ class Hearing:
             )
         assert stored is not None
         return stored
+
+    async def _goes_on_with(self, message: discord.Message) -> int | None:
+        """The conversation that a reply goes on with, None for other messages and where it is not known yet."""
+        reference = message.reference
+        if reference is None or reference.message_id is None:
+            return None
+        found = await self.talk.store.message(PLATFORM, str(reference.message_id))
+        return found.conversation if found else None
 
     async def _conversation(self, message: discord.Message, who: Persona) -> int:
         guild = message.guild

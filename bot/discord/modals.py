@@ -82,10 +82,12 @@ async def submitted(talk: Talk, interaction: discord.Interaction) -> None:
     with suppress(discord.HTTPException):  # what was written is kept, whether or not Discord hears that it was
         await interaction.response.defer(ephemeral=True)
     try:
+        if await talk.refused(interaction, words):
+            return
         if not await talk.teaching(interaction.guild_id):
             await tell(interaction, words.teaching_off)
             return
-        fields = {field["custom_id"]: field for field in _fields(data.get("components", []))}
+        fields = {field["custom_id"]: field for field in fields_of(data.get("components", []))}
         if kind == "why":
             await _why(talk, interaction, int(number), fields, words)
         else:
@@ -138,10 +140,10 @@ async def _text(interaction: discord.Interaction, data: dict[str, Any], fields: 
     return ""
 
 
-def _fields(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def fields_of(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The fields of a window, out of the rows and labels that they stand in."""
     found = []
     for component in components:
         inner = [*component.get("components", []), *([component["component"]] if "component" in component else [])]
-        found += _fields(inner) if inner else [component] if "custom_id" in component else []
+        found += fields_of(inner) if inner else [component] if "custom_id" in component else []
     return found

@@ -7,22 +7,29 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import discord
 
+from data.scopes import Scope, chain
+
 if TYPE_CHECKING:
     import discord.abc
-
-    from data.scopes import Scope
 
 log = logging.getLogger(__name__)
 
 NOBODY = discord.AllowedMentions.none()
 
 
-def scopes(channel: Any, guild: int | None) -> list[Scope]:
-    """The places that a channel lies in, from narrow to wide: itself, a thread's channel, category, server."""
-    found = [getattr(channel, name, None) for name in ("id", "parent_id")]
+def scopes(channel: Any, guild: int | None, conversation: int | None = None) -> list[Scope]:
+    """The places that something is said in, from narrow to wide: conversation, thread, channel, category, server."""
+    above = getattr(channel, "parent_id", None)  # only a thread has one
     parent = getattr(channel, "parent", None) or channel
-    found.append(None if isinstance(parent, discord.PartialMessageable) else getattr(parent, "category_id", None))
-    return [*(("channel", str(place)) for place in found if place), *([("server", str(guild))] if guild else [])]
+    category = None if isinstance(parent, discord.PartialMessageable) else getattr(parent, "category_id", None)
+    here = getattr(channel, "id", None)
+    thread, main = (here, above) if above else (None, here)
+    return chain(conversation=conversation, thread=thread, channel=main, category=category, server=guild)
+
+
+def main_channel(channel: Any) -> str:
+    """The channel itself, or the one that a thread is in, by its id."""
+    return str(getattr(channel, "parent_id", None) or getattr(channel, "id", 0))
 
 
 class Place(Protocol):

@@ -29,7 +29,9 @@ def add_reports(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     @app_commands.guild_only()
     async def report(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
         await interaction.response.defer(ephemeral=True)
-        await tell(interaction, await reported(bot.talk, interaction, message, texts(str(interaction.locale))))
+        words = texts(str(interaction.locale))
+        if not await bot.talk.refused(interaction, words):
+            await tell(interaction, await reported(bot.talk, interaction, message, words))
 
     @tree.command(name="reports", description="For managers: the channel that reported answers are shown in.")
     @app_commands.guild_only()
@@ -42,6 +44,7 @@ def add_reports(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
             return
         server = ("server", str(interaction.guild_id))
         await bot.talk.store.set_setting(CHANNEL, server, channel.id if channel else None)
+        await bot.talk.audit(interaction, "reports", channel=channel.id if channel else None)
         told = words.reports_go.format(channel=channel.mention) if channel else words.reports_off
         await tell(interaction, told)
 

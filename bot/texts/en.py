@@ -259,4 +259,67 @@ EN = Texts(
         "Before it is answered, what you write goes to a service outside this installation that looks for what is "
         "not allowed; so do the answers."
     ),
+    # rules: who is answered, how often, by which persona
+    comma=", ",
+    access_person="The managers of this server do not let me answer you here, or take ratings of yours.",
+    access_place="I do not answer here: the managers of this server turned me off in this place.",
+    access_unlisted="On this server I answer only people and roles that its managers allowed. Please ask them.",
+    access_choose="Nothing was changed. Choose a person or role (`who`), a place (`where`), or `everywhere`.",
+    access_full="Nothing was changed: this list holds {most} entries. Clear some, or choose a role for many people.",
+    access_people_allowed="I answer only: {names}",
+    access_people_blocked="I never answer: {names}",
+    access_places_allowed="I answer in: {names}",
+    access_places_blocked="I do not answer in: {names}",
+    access_whole_server="the whole server",
+    access_nothing="Nothing is allowed or blocked: I answer everybody, everywhere on this server.",
+    access_managers=(
+        "-# Of places, the narrowest counts: thread, channel, category, server. Who manages the server is always "
+        "answered."
+    ),
+    hourly_person=(
+        "You had {limit} answers within an hour, as many as one person may have here. "
+        "There is room again in {minutes} min."
+    ),
+    hourly_channel=(
+        "This channel had {limit} answers within an hour, as many as it may have. "
+        "There is room again in {minutes} min."
+    ),
+    hourly_server=(
+        "This server had {limit} answers within an hour, as many as it may have. "
+        "There is room again in {minutes} min."
+    ),
+    limits_here="Answers an hour here: {limits}",
+    limits_on_server="On this server: {limits}",
+    limits_installation="Of the whole installation: {limits}",
+    limit_person="{limit} a person",
+    limit_channel="{limit} a channel",
+    limit_server="{limit} a server",
+    no_limit="no limit set",
+    limits_server_wide="Nothing was changed. A limit for the whole server needs `where: server`.",
+    limits_too_wide="Nothing was changed: the operator of this bot allows no more than {limits}.",
+    persona_missing="There is no such persona here. There are {names}.{nearest}",
+    persona_unknown="This server wrote no persona named {name}.{nearest}",
+    persona_ships=" The one of that name comes with the bot and stays.",
+    persona_taken="The name {name} is taken: it comes with the bot. Choose another one.",
+    persona_name="A persona's name has 1 to 32 letters, digits, hyphens or underscores, and no spaces.",
+    persona_most="This server has {most} personas, and there may be no more. Delete one first: /persona_delete.",
+    persona_empty="Nothing was kept: a persona needs a text that says who it is.",
+    persona_long=(
+        "Nothing was kept: the text may have {longest} characters and the greeting {greeting}. Please shorten them."
+    ),
+    persona_no_room=(
+        "Nothing was kept: this text takes {tokens} tokens of the model's memory, and {most} are the most that leave "
+        "room to talk. Please shorten it."
+    ),
+    persona_written="The persona {name} is kept. `/persona name:{name}` lets it answer, here or on the whole server.",
+    persona_deleted="The persona {name} is deleted. Where it answered, the persona of the wider place does now.",
+    persona_title="Persona: {name}",
+    persona_becomes=(
+        "The model reads this text before every question. Where members agreed and training is allowed, it is part "
+        "of the rows that a model is trained on. It belongs to the server: write nothing private."
+    ),
+    persona_prompt="Who is it, and how does it talk?",
+    persona_prompt_help="For example: You are a patient librarian. You answer briefly and name your sources.",
+    persona_greeting="Its greeting, if you like",
+    persona_greeting_help="What it says to somebody who mentions it without a question.",
 )

@@ -179,3 +179,46 @@ class Texts:
     moderation_away: str
     moderation_away_answer: str
     privacy_checked_outside: str
+    # rules: who is answered, how often, by which persona
+    comma: str
+    access_person: str
+    access_place: str
+    access_unlisted: str
+    access_choose: str
+    access_full: str
+    access_people_allowed: str
+    access_people_blocked: str
+    access_places_allowed: str
+    access_places_blocked: str
+    access_whole_server: str
+    access_nothing: str
+    access_managers: str
+    hourly_person: str
+    hourly_channel: str
+    hourly_server: str
+    limits_here: str
+    limits_on_server: str
+    limits_installation: str
+    limit_person: str
+    limit_channel: str
+    limit_server: str
+    no_limit: str
+    limits_server_wide: str
+    limits_too_wide: str
+    persona_missing: str
+    persona_unknown: str
+    persona_ships: str
+    persona_taken: str
+    persona_name: str
+    persona_most: str
+    persona_empty: str
+    persona_long: str
+    persona_no_room: str
+    persona_written: str
+    persona_deleted: str
+    persona_title: str
+    persona_becomes: str
+    persona_prompt: str
+    persona_prompt_help: str
+    persona_greeting: str
+    persona_greeting_help: str

@@ -1,0 +1,74 @@
+"""The personas that a server's managers write: which can be kept, and how they stand in the server's setting."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any
+
+from data.personas import PERSONAS, Persona
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bot.texts import Texts
+
+MOST = 20
+LONGEST = 4000  # characters of a system prompt
+LONGEST_GREETING = 1000
+DEFAULT = "default"  # as a choice: what the wider places say
+_NAME = re.compile(r"[\w-]{1,32}")
+
+
+class Unusable(Exception):
+    """A persona cannot be kept; `str` is the sentence for who wrote it."""
+
+
+def tidy(name: str) -> str:
+    """A persona's name as it is kept: whoever types it, capitals and spaces around it make no difference."""
+    return name.strip().lower()
+
+
+def check_name(name: str, own: Mapping[str, Any], texts: Texts) -> None:
+    """Raise `Unusable` when a server that has its `own` personas cannot write one of this name."""
+    if name in PERSONAS or name == DEFAULT:
+        raise Unusable(texts.persona_taken.format(name=name))
+    if not _NAME.fullmatch(name):
+        raise Unusable(texts.persona_name)
+    if name not in own and len(own) >= MOST:
+        raise Unusable(texts.persona_most.format(most=MOST))
+
+
+def with_persona(
+    own: Mapping[str, Any] | None, name: str, system_prompt: str, greeting: str, texts: Texts
+) -> dict[str, Any]:
+    """A server's personas with this one, new or written anew. Raises `Unusable`."""
+    own = own or {}
+    check_name(name, own, texts)
+    if not system_prompt.strip():
+        raise Unusable(texts.persona_empty)
+    if len(system_prompt) > LONGEST or len(greeting) > LONGEST_GREETING:
+        raise Unusable(texts.persona_long.format(longest=LONGEST, greeting=LONGEST_GREETING))
+    return {**own, name: {"system_prompt": system_prompt.strip(), "greeting": greeting.strip()}}
+
+
+def without_persona(own: Mapping[str, Any] | None, name: str, texts: Texts) -> dict[str, Any] | None:
+    """A server's personas without this one. Raises `Unusable` when it is none of theirs."""
+    own = own or {}
+    if name not in own:
+        shipped = texts.persona_ships if name in PERSONAS else ""
+        raise Unusable(texts.persona_unknown.format(name=name[:32], nearest=nearest(name, own, texts)) + shipped)
+    return {other: text for other, text in own.items() if other != name} or None
+
+
+def nearest(name: str, known: Iterable[str], texts: Texts) -> str:
+    """A hint at the name that was meant, or nothing when none is near."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return texts.did_you_mean.format(name=found[0]) if found else ""
+
+
+def read(own: Mapping[str, Any] | None, language: str) -> dict[str, Persona]:
+    """A server's personas out of its setting; they speak the language that they are written in, whatever it is."""
+    return {
+        name: Persona(name, language, text["system_prompt"], text["greeting"]) for name, text in (own or {}).items()
+    }
