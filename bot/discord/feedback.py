@@ -30,7 +30,7 @@ PLATFORM = "discord"
 # Characters as labels, not as Discord's emoji: they need nothing to be there.
 _LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "fix": "✏️", "stop": "⏹"}
 _TEACHING = ("up", "down", "fix", "two", "a", "b", "tie", "bad")
-_GOVERNED = (*_TEACHING, "again", "yes")  # not what takes something back, and not one's rights
+_GOVERNED = (*_TEACHING, "again", "more", "agree")  # not what takes something back, and not one's rights
 _WINDOWS = ("fix", "down")  # a window must be the first thing that Discord hears
 _VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
 
