@@ -17,6 +17,7 @@ from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
 from bot.discord.modals import open_fix, send_window, why_window
 from bot.discord.place import NOBODY, InChannel, Place, scopes
 from bot.discord.render import LIMIT, Part, parts, readable
+from bot.discord.seen import Seen
 from bot.ratings import Ratings
 from bot.texts import Texts, texts
 from data.personas import PERSONAS, Persona, persona
@@ -49,6 +50,7 @@ class Talk:
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
         self.running: dict[str, Answer | Both] = {}
         self.growing: dict[int, Answer | Both] = {}  # by the bot's messages that show them
+        self.seen = Seen()
         # What is looked up before a question gets its place in the queue may not let a later one pass it.
         self._arrivals = asyncio.Lock()
 
@@ -71,7 +73,8 @@ class Talk:
 
     async def heard(self, message: discord.Message) -> None:
         """Answer a message if it is for the bot; whatever goes wrong, the person gets a sentence."""
-        if not addressed(message, self.me):
+        # After a lost connection Discord sends again what it is not sure has arrived.
+        if not addressed(message, self.me) or not self.seen.first(message.id):
             return
         try:
             await self._heard(message)
@@ -89,6 +92,8 @@ class Talk:
             return
         here = message.guild.id if message.guild else None
         async with self._arrivals:
+            if await self.store.answered(PLATFORM, str(message.id)):  # by an earlier process
+                return
             who = await self.persona(message.channel, here)
             ask = Ask(
                 person=await self.store.person(PLATFORM, str(message.author.id)),
@@ -110,6 +115,8 @@ class Talk:
 
     async def _question(self, message: discord.Message, who: Persona) -> StoredMessage:
         """Store a question when its turn has come, below what it follows."""
+        if known := await self.store.message(PLATFORM, str(message.id)):
+            return known
         parent = await self._parent(message)
         if parent is not None:
             conversation = parent.conversation
