@@ -45,6 +45,8 @@ class Settings(BaseSettings):
 
     discord_api: str | None = None
     discord_gateway: str | None = None
+    discord_message_content: bool = False  # asks for the privileged intent, to read messages that are not for the bot
+    shards: int | None = Field(default=None, ge=1, le=10000)  # unset: as many as Discord recommends
     discord_training_permission: str | None = None
     operators: Annotated[tuple[int, ...], NoDecode] = ()
     retention_days: int = Field(default=30, ge=1, le=3650)

@@ -11,7 +11,7 @@ import discord
 from discord import app_commands
 
 from bot.discord.feedback import PLATFORM, Press, consent_words, tell, view, vote_buttons
-from bot.discord.place import scopes
+from bot.discord.place import NOBODY, scopes
 from bot.discord.taught import Taught
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
@@ -19,16 +19,16 @@ from data.personas import PERSONAS
 
 if TYPE_CHECKING:
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
+    from bot.discord.client import Bot, Parley
 
 log = logging.getLogger(__name__)
 
 
-def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+def add_commands(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the bot's commands to its tree."""
     taught = Taught(bot.talk)
 
-    @tree.command(name="privacy", description="What Parley keeps, for how long, and what you agreed to.")
+    @tree.command(name="privacy")
     async def privacy(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
@@ -36,7 +36,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         said = words.consent_unanswered if given is None else words.yes if given else words.no
         training = words.training if bot.talk.may_train else words.training_held
         text = words.privacy.format(training=training, days=bot.talk.settings.retention_days, consent=said)
-        await interaction.followup.send(text, ephemeral=True)
+        await tell(interaction, text)
 
     @tree.context_menu(name="Correct this answer")
     async def correct(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
@@ -63,7 +63,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         else:
             await tell(interaction, words.rate_this, vote_buttons(answer.generation))
 
-    @tree.command(name="teaching", description="For managers: whether this server's members may teach Parley.")
+    @tree.command(name="teaching")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.choices(
@@ -81,7 +81,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         log.info("teaching was turned %s on a server", allowed.value)
         await tell(interaction, words.teaching_now_on if on else words.teaching_now_off)
 
-    @tree.command(name="persona", description="Whom you talk to here; managers choose for channels and servers.")
+    @tree.command(name="persona")
     @app_commands.choices(
         name=[app_commands.Choice(name=name, value=name) for name in (*PERSONAS, "default")],
         where=[app_commands.Choice(name="here", value="here"), app_commands.Choice(name="server", value="server")],
@@ -95,36 +95,39 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         wide = where is not None and where.value == "server"
         await tell(interaction, await chosen(bot.talk, interaction, name.value if name else None, wide=wide))
 
-    @tree.command(name="teach", description="How to teach Parley, and what becomes of it.")
+    @tree.command(name="teach")
     async def teach(interaction: discord.Interaction[Bot]) -> None:
+        await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
         becomes = words.teach_trains if bot.talk.may_train else words.teach_held
         if not await bot.talk.teaching(interaction.guild_id):
             becomes = words.teach_off
-        await interaction.response.send_message(words.teach.format(becomes=becomes), ephemeral=True)
+        await tell(interaction, words.teach.format(becomes=becomes))
 
-    @tree.command(name="stats", description="What people taught Parley so far.")
+    @tree.command(name="stats")
     async def stats(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         guild = interaction.guild_id
         told = await taught.lines(str(guild) if guild else None, texts(str(interaction.locale)))
-        await interaction.followup.send(told, ephemeral=True)
+        await tell(interaction, told)
 
-    @tree.command(name="export", description="Everything that Parley keeps of you, as a file for you alone.")
+    @tree.command(name="export")
     async def export(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
         kept = await bot.talk.store.kept_of(await bot.talk.store.person(PLATFORM, str(interaction.user.id)))
         file = io.BytesIO(json.dumps(kept, ensure_ascii=False, indent=2).encode())
-        await interaction.followup.send(words.kept, file=discord.File(file, "parley.json"), ephemeral=True)
+        await interaction.followup.send(
+            words.kept, file=discord.File(file, "parley.json"), ephemeral=True, allowed_mentions=NOBODY
+        )
 
-    @tree.command(name="forget", description="Erase everything that Parley keeps of you.")
+    @tree.command(name="forget")
     async def forget(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
         await tell(interaction, words.forget_question, view(Press("forget", "", words.forget_yes)))
 
-    @tree.command(name="consent", description="Whether Parley may learn from your ratings and words.")
+    @tree.command(name="consent")
     @app_commands.choices(
         answer=[app_commands.Choice(name="yes", value="yes"), app_commands.Choice(name="no", value="no")]
     )
@@ -134,7 +137,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         person = await bot.talk.store.person(PLATFORM, str(interaction.user.id))
         granted = answer.value == "yes"
         await bot.talk.store.set_consent(person, granted, CONSENT_VERSION)
-        await interaction.followup.send(consent_words(bot.talk, granted, words), ephemeral=True)
+        await tell(interaction, consent_words(bot.talk, granted, words))
 
 
 async def deleted(talk: Talk, interaction: discord.Interaction[Bot], message: discord.Message, words: Texts) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import discord
 
 from bot.answers import Ask
-from bot.discord.place import Behind, InChannel, Place
+from bot.discord.place import NOBODY, Behind, InChannel, Place
 from bot.ratings import Outcome, sentence, which_was_which
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import re
 
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
     from data.store import StoredMessage
 
 log = logging.getLogger(__name__)
@@ -64,9 +63,9 @@ class Press(
     async def callback(self, interaction: discord.Interaction) -> None:
         """Do the deed. discord.py only logs what is raised here, so the person is told."""
         words = texts(str(interaction.locale))
-        bot = cast("Bot", interaction.client)
+        talk = cast(Any, interaction.client).parley.talk  # the client may be somebody else's
         try:
-            await pressed(bot.talk, interaction, self.deed, self.rest.split(":"), words)
+            await pressed(talk, interaction, self.deed, self.rest.split(":"), words)
         except Exception:
             log.exception("the button %s failed", self.deed)
             await tell(interaction, words.internal_error)
@@ -135,7 +134,9 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
             outcome = await talk.ratings.retract(
                 rater, int(generation), platform=PLATFORM, source_id=f"{PLATFORM}:{interaction.id}"
             )
-            await interaction.edit_original_response(content=sentence(words, outcome, "retraction"), view=None)
+            await interaction.edit_original_response(
+                content=sentence(words, outcome, "retraction"), view=None, allowed_mentions=NOBODY
+            )
         case ("again" | "two", [generation]):
             await _again(talk, interaction, int(generation), words, two=deed == "two")
         case ("a" | "b" | "tie" | "bad", [first, second]):
@@ -144,7 +145,9 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
             person = await talk.store.person(PLATFORM, str(interaction.user.id))
             erased = await talk.store.forget(person)
             await asyncio.to_thread(remove_leftovers, talk.settings.home)
-            await interaction.edit_original_response(content=words.forgotten.format(texts=erased), view=None)
+            await interaction.edit_original_response(
+                content=words.forgotten.format(texts=erased), view=None, allowed_mentions=NOBODY
+            )
         case ("stop", [key, asker]):
             if str(interaction.user.id) != asker:
                 await tell(interaction, words.not_yours)
@@ -211,7 +214,9 @@ async def _consent(talk: Talk, interaction: discord.Interaction, granted: bool, 
     person = await talk.store.person(PLATFORM, str(interaction.user.id))
     if await talk.store.consent(person) is not granted:  # a double click is one answer
         await talk.store.set_consent(person, granted, CONSENT_VERSION)
-    await interaction.edit_original_response(content=consent_words(talk, granted, words), view=None)
+    await interaction.edit_original_response(
+        content=consent_words(talk, granted, words), view=None, allowed_mentions=NOBODY
+    )
 
 
 def consent_words(talk: Talk, granted: bool, words: Texts) -> str:
@@ -260,7 +265,5 @@ async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.
     """Say something that only the person who pressed can see."""
     if not interaction.response.is_done():
         await interaction.response.defer(ephemeral=True)
-    if buttons is None:
-        await interaction.followup.send(text, ephemeral=True)
-    else:
-        await interaction.followup.send(text, ephemeral=True, view=buttons)
+    more: dict[str, Any] = {} if buttons is None else {"view": buttons}
+    await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY, **more)
