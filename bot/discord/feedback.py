@@ -256,7 +256,9 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
 
 def _below(interaction: discord.Interaction, channel: Any, message: discord.Message) -> Place:
     """Below the message whose button was pressed; where the bot is no member, only the interaction gets there."""
-    if interaction.guild_id is not None and interaction.guild is None:
+    guild = interaction.guild_id
+    # Not interaction.guild, which is made up where the bot is no member.
+    if interaction.client.get_guild(guild) is None if guild else interaction.context.private_channel:
         return Behind(interaction, command=False)
     return InChannel(channel, message.to_reference(fail_if_not_exists=False))
 
