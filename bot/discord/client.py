@@ -251,8 +251,8 @@ async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: T
             raise BadInput(INTENT_REFUSED) from None
         except discord.ConnectionClosed as error:
             raise BadInput(
-                f"Discord closed the connection for good (code {error.code}). "
-                + ("It wants another number of shards: unset PARLEY_SHARDS." if error.code in (4010, 4011) else "")
+                f"Discord closed the connection for good (code {error.code})."
+                + (" It wants another number of shards: unset PARLEY_SHARDS." if error.code in (4010, 4011) else "")
             ) from None
         except discord.GatewayNotFound:
             raise BadInput("Discord does not say where its gateway is. Try again later.") from None

@@ -17,6 +17,9 @@ _open: dict[Host, AsyncExitStack] = {}
 
 async def load(host: Host) -> None:
     """Open the store and the engine of the settings, and add Parley. Raises ParleyError; then nothing is left."""
+    if host in _open:  # no error: discord.py would take away what is there
+        log.warning("Parley is part of this bot already, and stays so.")
+        return
     settings = configuration.load()
     settings.share()
     async with AsyncExitStack() as stack:

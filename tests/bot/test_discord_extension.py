@@ -222,6 +222,18 @@ async def test_a_host_with_a_command_of_that_name_is_told(world: World):
     assert host.tree.get_command("parley").description == "The host's own."  # type: ignore[union-attr]
 
 
+async def test_it_goes_by_two_names_and_is_loaded_once():
+    host: Any = Host()
+    await host.load_extension("parley")
+    talk = host.parley.talk
+    await host.load_extension(EXTENSION)
+    assert host.parley.talk is talk
+    assert len(listeners(host)) == len({listener.__name__ for listener in listeners(host)})
+    await host.unload_extension("parley")
+    assert [command.name for command in host.tree.get_commands(type=None)] == ["privacy"]
+    assert listeners(host) == []
+
+
 async def test_a_bad_setting_is_a_sentence_for_the_host(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PARLEY_RETENTION_DAYS", "soon")
     assert "PARLEY_RETENTION_DAYS" in await refused(Host())
@@ -237,13 +249,13 @@ async def test_an_intent_that_the_host_does_not_ask_for_is_named(caplog: pytest.
 
 
 PROGRAM = """
-import asyncio, discord
+import asyncio, discord, sys
 from discord.ext import commands
 
 async def main():
     host = commands.Bot(command_prefix="!", intents=discord.Intents.none())
     try:
-        await host.load_extension("bot.discord")
+        await host.load_extension(sys.argv[1])
     except commands.ExtensionFailed as error:
         print("failed:", error)
 
@@ -251,21 +263,30 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("shadow", ["data.py", "data/__init__.py"])
-def test_a_package_in_the_way_is_named(tmp_path: Path, shadow: str):
+@pytest.mark.parametrize(
+    ("extension", "shadow"),
+    [
+        ("parley", "bot.py"),  # as many people call their program
+        ("parley", "bot/__init__.py"),
+        ("parley", "data.py"),
+        ("bot.discord", "data/__init__.py"),
+    ],
+)
+def test_a_package_in_the_way_is_named(tmp_path: Path, extension: str, shadow: str):
     (tmp_path / shadow).parent.mkdir(exist_ok=True)
     (tmp_path / shadow).write_text("raise SystemExit('the host was run')")
     (tmp_path / "program.py").write_text(PROGRAM)
     done = subprocess.run(
-        [sys.executable, "program.py"],
+        [sys.executable, "program.py", extension],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.startswith("failed: Extension 'bot.discord' raised an error: ImportError: Parley needs"), done
-    assert f"`data` is {tmp_path / shadow}. Rename that file or folder" in done.stdout
+    assert done.stdout.startswith(f"failed: Extension {extension!r} raised an error: ImportError: Parley needs"), done
+    name = shadow.split("/")[0].removesuffix(".py")
+    assert f"`{name}` is {tmp_path / shadow}. Rename that file or folder" in done.stdout
 
 
 def test_every_sentence_is_sent_without_pinging_anybody():

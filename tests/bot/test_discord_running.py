@@ -1,7 +1,9 @@
 """How the bot stands on Discord: its shards and intents, the link that invites it, and a message that comes twice."""
 
 import logging
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import discord
 import pytest
@@ -13,7 +15,7 @@ from bot.conversation import Chat
 from bot.discord.client import intents, talk_on_discord
 from bot.discord.invite import PERMISSIONS, invite_link
 from bot.discord.seen import Seen
-from bot.settings import Settings
+from bot.settings import Settings, load
 from data import schema
 from data.errors import BadInput
 from tests.bot.discord_world import World
@@ -26,6 +28,13 @@ def test_message_content_is_asked_for_only_by_its_setting():
     assert not intents(Settings(_env_file=None)).message_content
 
 
+@pytest.mark.parametrize("shards", ["0", "many", "1.5"])
+def test_shards_are_a_number(monkeypatch: pytest.MonkeyPatch, shards: str):
+    monkeypatch.setenv("PARLEY_SHARDS", shards)
+    with pytest.raises(BadInput, match="PARLEY_SHARDS"):
+        load(None)
+
+
 @pytest.mark.parametrize(
     ("refusal", "told"),
     [
@@ -34,6 +43,8 @@ def test_message_content_is_asked_for_only_by_its_setting():
             r"PARLEY_DISCORD_MESSAGE_CONTENT.*https://discord\.com/developers/applications.*Message Content Intent",
         ),
         (discord.GatewayNotFound(), "gateway"),
+        (discord.ConnectionClosed(Mock(), shard_id=0, code=4011), "unset PARLEY_SHARDS"),
+        (discord.ConnectionClosed(Mock(), shard_id=0, code=4004), r"code 4004\)\.$"),
     ],
 )
 async def test_a_refused_connection_says_what_to_do(
@@ -79,6 +90,12 @@ def test_the_link_asks_for_what_is_used_and_for_nothing_else():
     assert link.startswith("https://discord.com/oauth2/authorize?client_id=123&")
     assert "scope=bot+applications.commands" in link
     assert f"permissions={PERMISSIONS.value}" in link
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_readme_shows_the_link(readme: str):
+    link = invite_link(123).replace("123", "YOUR_APPLICATION_ID", 1)
+    assert f"`{link}`" in (Path(__file__).parents[2] / readme).read_text(encoding="utf-8")
 
 
 async def test_the_link_is_logged_when_the_bot_is_ready(world: World, caplog: pytest.LogCaptureFixture):
