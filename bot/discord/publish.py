@@ -72,12 +72,13 @@ def dress(command: Made, above: str = "") -> None:
         for below in command.commands:
             dress(below, path)
         return
-    options = {option.name: f"{path} {option.name}" for option in command.parameters}
-    app_commands.describe(**{name: _description(at) for name, at in options.items() if at in CALLED})(command)
-    app_commands.rename(**{name: _name(name, at) for name, at in options.items()})(command)
-    for option in command.parameters:
+    options = [(option, f"{path} {option.display_name}") for option in command.parameters]
+    told = {option.name: _description(at) if at in CALLED else option.description for option, at in options}
+    app_commands.describe(**told)(command)
+    app_commands.rename(**{option.name: _name(option.display_name, at) for option, at in options})(command)
+    for option, at in options:
         choices = [
-            app_commands.Choice(name=_name(choice.name, f"{options[option.name]} {choice.name}"), value=choice.value)
+            app_commands.Choice(name=_name(choice.name, f"{at} {choice.name}"), value=choice.value)
             for choice in option.choices
         ]
         if choices:
@@ -98,12 +99,11 @@ def put_in_group(made: Sequence[Made], tree: app_commands.CommandTree[Any]) -> l
     Menus that find no room, or whose name the host has given away, are left out, and the log says which.
     Raises BadInput when the group itself finds no room.
     """
-    group = app_commands.Group(name=GROUP, description=GROUP)
+    group = app_commands.Group(name=_name(GROUP, GROUP), description=_description(GROUP))
     menus = [command for command in made if isinstance(command, app_commands.ContextMenu)]
     for command in made:
         if not isinstance(command, app_commands.ContextMenu):
             group.add_command(command)
-    group.description, group._locale_description = CALLED[GROUP].for_en, _description(GROUP)
     group.error(say_that_it_failed)
     try:
         tree.add_command(group)

@@ -143,8 +143,7 @@ async def test_what_is_said_while_the_gateway_is_away_is_answered_when_it_is_bac
 async def test_a_session_that_ended_while_the_gateway_was_away_is_begun_anew(world: World):
     async with DiscordServer(TOKEN) as server, talking(world, server):
         await server.go_away()
-        server._sessions.clear()
-        server.ready.clear()
+        server.forget_sessions()
         server.come_back()
         async with asyncio.timeout(30):
             await server.ready.wait()

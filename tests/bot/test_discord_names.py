@@ -75,6 +75,19 @@ async def test_commands_are_used_by_whatever_name_they_are_shown(talk: World):
     assert talk.sent() == ["hello"]
 
 
+def test_what_is_not_in_the_table_keeps_its_own_words():
+    @app_commands.command(name="unheard-of", description="Something.")
+    @app_commands.describe(thing="A thing.")
+    @app_commands.rename(thing="renamed")
+    async def unheard_of(interaction: Any, thing: str) -> None:
+        """Something."""
+
+    publish.dress(unheard_of)
+    (option,) = unheard_of.parameters
+    assert (unheard_of.description, str(option.description)) == ("Something.", "A thing.")
+    assert option.display_name == "renamed"
+
+
 def test_a_group_within_a_command_is_dressed_too():
     group = app_commands.Group(name="persona", description="x")
 

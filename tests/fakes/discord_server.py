@@ -35,12 +35,13 @@ class Session:
     """What happened in a session of the gateway, for who resumes it."""
 
     name: str
-    events: list[tuple[int, str, Any]] = field(default_factory=list)
+    socket: web.WebSocketResponse
+    events: list[tuple[str, Any]] = field(default_factory=list)
 
-    def add(self, event: str, data: Any) -> tuple[int, str, Any]:
-        """Keep an event with its number."""
-        self.events.append((len(self.events) + 1, event, data))
-        return self.events[-1]
+    def add(self, event: str, data: Any) -> tuple[str, int]:
+        """Keep an event; returns its name and number."""
+        self.events.append((event, data))
+        return event, len(self.events)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,6 @@ class DiscordServer:
         self._current: Session | None = None
         self._away = False
         self._nonces: dict[str, dict[str, Any]] = {}
-        self._socket: web.WebSocketResponse | None = None
         self._runner: web.AppRunner | None = None
         self.api = self.gateway = ""
 
@@ -125,8 +125,8 @@ class DiscordServer:
 
     async def drop(self) -> None:
         """The connection breaks."""
-        assert self._socket is not None
-        await self._socket.close(code=1001)
+        assert self._current is not None
+        await self._current.socket.close(code=1001)
 
     async def go_away(self) -> None:
         """The gateway is gone until `come_back`; what happens meanwhile is kept for who resumes."""
@@ -139,9 +139,14 @@ class DiscordServer:
 
     async def invalidate(self) -> None:
         """The session ends, and what happened in it cannot be had again."""
+        assert self._current is not None
+        self.forget_sessions()
+        await _send(self._current.socket, 9, False)
+
+    def forget_sessions(self) -> None:
+        """No session can be resumed any more."""
         self._sessions.clear()
         self.ready.clear()
-        await self._send(9, False)
 
     # -- the gateway
 
@@ -150,18 +155,17 @@ class DiscordServer:
             return web.Response(status=503)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        self._socket = socket
-        await self._send(10, {"heartbeat_interval": 40000})
+        await _send(socket, 10, {"heartbeat_interval": 40000})
         async for frame in socket:
             if frame.type is not WSMsgType.TEXT:
                 continue
             payload = json.loads(frame.data)
             if payload["op"] == 1:
-                await self._send(11, None)
+                await _send(socket, 11, None)
             elif payload["op"] == 2:
                 await self._identify(socket, payload["d"])
             elif payload["op"] == 6:
-                await self._resume(payload["d"])
+                await self._resume(socket, payload["d"])
         return socket
 
     async def _identify(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> None:
@@ -170,7 +174,7 @@ class DiscordServer:
             await socket.close(code=INTENTS_REFUSED, message=b"Disallowed intent(s).")
             return
         shard = data.get("shard", [0, 1])
-        session = self._sessions[f"s{len(self.identified)}"] = Session(f"s{len(self.identified)}")
+        session = self._sessions[f"s{len(self.identified)}"] = Session(f"s{len(self.identified)}", socket)
         if shard[0] == 0:  # direct messages come on the first shard
             self._current = session
         ready = {
@@ -183,31 +187,28 @@ class DiscordServer:
             "private_channels": [],
             "shard": shard,
         }
-        await self._send(0, ready, *reversed(session.add("READY", ready)[:2]))
+        await _send(socket, 0, ready, *session.add("READY", ready))
         if shard[0] == shard[1] - 1:
             self.ready.set()
 
-    async def _resume(self, data: dict[str, Any]) -> None:
+    async def _resume(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> None:
         session = self._sessions.get(data["session_id"])
         if session is None:
-            await self._send(9, False)
+            await _send(socket, 9, False)
             return
-        self._current = session
+        session.socket = socket
         self.resumed.append(data["seq"])
         # The last one again, too: Discord cannot know whether it has arrived.
-        for number, event, missed in session.events[max(1, data["seq"] - 1) :]:
-            await self._send(0, missed, event, number)
-        await self._send(0, {}, *reversed(session.add("RESUMED", {})[:2]))
+        first = max(1, data["seq"] - 1)
+        for number, (event, missed) in enumerate(session.events[first:], first + 1):
+            await _send(socket, 0, missed, event, number)
+        await _send(socket, 0, {}, *session.add("RESUMED", {}))
 
     async def _happens(self, event: str, data: Any) -> None:
         assert self._current is not None
-        number, *_ = self._current.add(event, data)
-        if self._socket is not None and not self._socket.closed:
-            await self._send(0, data, event, number)
-
-    async def _send(self, op: int, data: Any, event: str | None = None, number: int | None = None) -> None:
-        assert self._socket is not None
-        await self._socket.send_str(json.dumps({"op": op, "d": data, "s": number, "t": event}))
+        named = self._current.add(event, data)
+        if not self._current.socket.closed:
+            await _send(self._current.socket, 0, data, *named)
 
     # -- the REST end
 
@@ -323,6 +324,12 @@ class DiscordServer:
         self.messages[number] = message
         self._changed.set()
         return message
+
+
+async def _send(
+    socket: web.WebSocketResponse, op: int, data: Any, event: str | None = None, number: int | None = None
+) -> None:
+    await socket.send_str(json.dumps({"op": op, "d": data, "s": number, "t": event}))
 
 
 def _refused(status: int) -> web.Response:
