@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 GROUP = "parley"
 # Discord allows five menus of messages: where a host has some, the first of these find room.
-_ADDERS: tuple[Callable[[Any, Any], None], ...] = (add_asking, add_commands, add_reports)
+_ADDERS: tuple[Callable[[Any, Any], None], ...] = (add_reports, add_commands, add_asking)
 
 
 class Chinese(app_commands.Translator):

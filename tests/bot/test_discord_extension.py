@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import discord
 import pytest
@@ -16,6 +16,7 @@ from discord import app_commands
 from discord.ext import commands
 from simcord.env import Env
 
+from bot.discord.modals import submitted
 from bot.texts import EN
 from data import schema
 from tests.bot.discord_world import RATE, World, labels
@@ -187,14 +188,20 @@ async def test_unloading_takes_everything_away_and_it_can_come_again(hosted: Wor
     assert host.parley.talk.store is not store
 
 
+async def test_a_window_of_the_hosts_is_left_to_it():
+    interaction = Mock(data={"custom_id": "fix:1"})
+    await submitted(Mock(), interaction)
+    interaction.response.defer.assert_not_called()
+
+
 async def test_menus_that_find_no_room_are_named_and_the_rest_works(world: World, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING, "bot"):
         host = Host(menus=3)
         await host.load_extension(EXTENSION)
     menus = [menu.name for menu in host.tree.get_commands(type=discord.AppCommandType.message)]
-    assert menus == ["Menu 0", "Menu 1", "Menu 2", "Answer this", "Correct this answer"]
+    assert menus == ["Menu 0", "Menu 1", "Menu 2", "Report this answer", "Correct this answer"]
     (told,) = [record.getMessage() for record in caplog.records if "menus" in record.getMessage()]
-    assert "no room for Delete this answer, Rate this answer, Report this answer." in told
+    assert "no room for Delete this answer, Rate this answer, Answer this." in told
     await host.unload_extension(EXTENSION)
     assert len(host.tree.get_commands(type=None)) == 4
 
