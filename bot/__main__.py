@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from data.errors import BadInput, run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from bot.conversation import Chat
     from bot.engine.client import Engine
@@ -68,27 +69,24 @@ async def _terminal(settings: Settings) -> None:
     if interactive:
         screen.line(words.starting, "dim")
 
-    async def talk(store: Store, engine: Engine, trial: Trial) -> None:
-        chat = _chat(settings, store, engine)
+    async with opened(settings) as (store, engine, trial):
+        chat = chat_of(settings, store, engine)
         try:
             await Terminal(store, chat, settings, words, Lines(interactive), screen, trial).run()
         finally:
             await chat.close()
 
-    await _with_store_and_engine(settings, talk)
-
 
 async def _discord(settings: Settings) -> None:
     from bot.discord.client import talk_on_discord
 
-    async def talk(store: Store, engine: Engine, trial: Trial) -> None:
-        await talk_on_discord(settings, store, _chat(settings, store, engine), trial)
-
-    await _with_store_and_engine(settings, talk)
+    async with opened(settings) as (store, engine, trial):
+        await talk_on_discord(settings, store, chat_of(settings, store, engine), trial)
 
 
-async def _with_store_and_engine(settings: Settings, talk: Callable[[Store, Engine, Trial], Awaitable[None]]) -> None:
-    """Open what both platforms need, erase what is due, talk, and close everything whatever happens."""
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial]]:
+    """Open what every platform needs, erase what is due meanwhile, and close everything whatever happens."""
     import asyncio
     from contextlib import AsyncExitStack
 
@@ -111,7 +109,7 @@ async def _with_store_and_engine(settings: Settings, talk: Callable[[Store, Engi
         stack.push_async_callback(trial.close)
         purging = asyncio.create_task(purge_daily(store, settings.retention_days))
         try:
-            await talk(store, engine, trial)
+            yield store, engine, trial
         finally:
             purging.cancel()
             await asyncio.gather(purging, return_exceptions=True)
@@ -129,7 +127,8 @@ def _trial(settings: Settings) -> Trial:
     return Trial(settings.home, start if own else None, share=settings.trial_share, usual=settings.compare_share)
 
 
-def _chat(settings: Settings, store: Store, engine: Engine) -> Chat:
+def chat_of(settings: Settings, store: Store, engine: Engine) -> Chat:
+    """What answers, within the limits of the settings."""
     from bot.conversation import Chat, Limits
     from bot.engine.client import Sampling
     from bot.moderation.step import open_moderation

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     discord_gateway: str | None = None
     discord_message_content: bool = False  # ask Discord for the texts of messages that do not name the bot
     discord_threads: bool = False  # answer a first mention in a thread, where managers say nothing else
+    shards: int | None = Field(default=None, ge=1, le=10000)  # unset: as many as Discord recommends
     discord_training_permission: str | None = None
     operators: Annotated[tuple[int, ...], NoDecode] = ()
     retention_days: int = Field(default=30, ge=1, le=3650)

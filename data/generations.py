@@ -72,6 +72,17 @@ async def generation_of(session: AsyncSession, message: int) -> StoredGeneration
     return await find_generation(session, number) if number is not None else None
 
 
+async def has_answer(session: AsyncSession, platform: str, platform_id: str) -> bool:
+    """Whether the message that a platform knows by this id was answered, whatever became of the answer."""
+    query = (
+        select(schema.Generation.id)
+        .join(schema.MessageRow, schema.MessageRow.id == schema.Generation.message_id)
+        .join(schema.PlatformMessage, schema.PlatformMessage.message_id == schema.MessageRow.parent_id)
+        .where(schema.PlatformMessage.platform == platform, schema.PlatformMessage.platform_id == platform_id)
+    )
+    return await session.scalar(query.limit(1)) is not None
+
+
 def _stored(row: schema.Generation, text: str, parent: int | None) -> StoredGeneration:
     return StoredGeneration(
         generation=row.id,

@@ -16,7 +16,7 @@ from data.access import kept_of
 from data.database import NAME, Database
 from data.deeds import Deed, newest_deeds
 from data.errors import BadInput
-from data.generations import add_generation, find_generation, generation_of
+from data.generations import add_generation, find_generation, generation_of, has_answer
 from data.home import installation_key, keyed_hash
 from data.messages import add_message, message_at, messages_down_to, newest_versions, place_message, places_of
 from data.migrations import remove_backups
@@ -252,6 +252,11 @@ class Store:
         async with self.database.read() as session:
             message = await message_at(session, platform, platform_id)
             return await generation_of(session, message.message) if message else None
+
+    async def answered(self, platform: str, platform_id: str) -> bool:
+        """Whether the question that a platform knows by this id has an answer."""
+        async with self.database.read() as session:
+            return await has_answer(session, platform, platform_id)
 
     async def rate(self, new: NewRating) -> bool:
         """Record an event of feedback. False when its source id is there already: a repeated click is one event."""

@@ -13,28 +13,29 @@ from bot.discord.feedback import PLATFORM, tell
 from bot.discord.render import parts
 from bot.discord.rules import ACCESS
 from bot.texts import Texts, texts
+from bot.texts.commands import CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
+    from bot.discord.client import Bot, Parley
     from data.scopes import Scope
 
 Whom = discord.Member | discord.User | discord.Role
 Where = app_commands.AppCommandChannel | app_commands.AppCommandThread
 
 
-def add_access(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+def add_access(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the commands to the bot's tree."""
     group = app_commands.Group(
         name="access",
-        description="For managers: whom the bot answers on this server, and where.",
+        description=CALLED["access"].for_en,
         guild_only=True,
         default_permissions=discord.Permissions(manage_guild=True),
     )
 
-    @group.command(name="allow", description="Answer only these people and roles; or answer in this place.")
+    @group.command(name="allow")
     async def allow(
         interaction: discord.Interaction[Bot],
         who: Whom | None = None,
@@ -43,7 +44,7 @@ def add_access(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     ) -> None:
         await _said(bot.talk, interaction, ALLOW, entries(interaction, who, where, everywhere=everywhere))
 
-    @group.command(name="block", description="Never answer this person or role; or not in this place.")
+    @group.command(name="block")
     async def block(
         interaction: discord.Interaction[Bot],
         who: Whom | None = None,
@@ -52,7 +53,7 @@ def add_access(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     ) -> None:
         await _said(bot.talk, interaction, BLOCK, entries(interaction, who, where, everywhere=everywhere))
 
-    @group.command(name="clear", description="Say nothing about this person, role or place any more.")
+    @group.command(name="clear")
     async def clear(
         interaction: discord.Interaction[Bot],
         who: Whom | None = None,
@@ -61,7 +62,7 @@ def add_access(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
     ) -> None:
         await _said(bot.talk, interaction, None, entries(interaction, who, where, everywhere=everywhere))
 
-    @group.command(name="list", description="Who and what is allowed and blocked on this server.")
+    @group.command(name="list")
     async def show(interaction: discord.Interaction[Bot]) -> None:
         words = texts(str(interaction.locale))
         if await _manages(interaction, words):

@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
+    from bot.discord.client import Bot, Parley
     from data.personas import Persona
     from data.store import StoredMessage
 
 log = logging.getLogger(__name__)
 
 
-def add_asking(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+def add_asking(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the commands to the bot's tree."""
 
-    @tree.command(name="ask", description="Ask Parley something, here or anywhere.")
+    @tree.command(name="ask")
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     @app_commands.autocomplete(persona=offered(bot.talk))

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from discord import app_commands
 
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
+    from bot.discord.client import Bot, Parley
     from data.deeds import Deed
 
 NEWEST = 20
 LONGEST = 90  # characters of a line, so that all of them fit into one message
 
 
-def add_audit(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+def add_audit(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the command to the bot's tree."""
 
-    @tree.command(name="audit", description="For managers and operators: what managers and operators did.")
+    @tree.command(name="audit")
     async def audit(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         told = await shown(bot.talk, interaction, texts(str(interaction.locale)))

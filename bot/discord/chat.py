@@ -22,6 +22,7 @@ from bot.discord.operators import Operators
 from bot.discord.place import NOBODY, Place
 from bot.discord.render import LIMIT, Part, parts
 from bot.discord.rules import Rules
+from bot.discord.seen import Seen
 from bot.discord.written import Unreadable, text_of, written
 from bot.names import Names
 from bot.ratings import Ratings
@@ -58,6 +59,7 @@ class Talk:
         self.growing: dict[int, Answer | Both] = {}  # by the bot's messages that show them
         self.names = Names()
         self.hearing = Hearing(self)
+        self.seen = Seen()
 
     @property
     def me(self) -> int:

@@ -1,4 +1,4 @@
-"""The Discord client: which events there are, and what they are handed to. No privileged intent is asked for."""
+"""The Discord client: which events there are, and what they are handed to."""
 
 from __future__ import annotations
 
@@ -6,39 +6,44 @@ import asyncio
 import logging
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import discord
 import yarl
-from discord import app_commands
+from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.discord.access import add_access
-from bot.discord.asking import add_asking
-from bot.discord.audit import add_audit
+from bot.discord import publish
 from bot.discord.chat import Talk
-from bot.discord.commands import add_commands
 from bot.discord.draft import SECONDS_PER_EDIT, Pace
-from bot.discord.feedback import PLATFORM, Press, tell
-from bot.discord.limits import add_limits
+from bot.discord.feedback import PLATFORM, Press
+from bot.discord.invite import invite_link
 from bot.discord.modals import submitted
-from bot.discord.operating import add_operating
-from bot.discord.personas import add_personas, written
+from bot.discord.personas import written
 from bot.discord.place import NOBODY
-from bot.discord.reports import add_reports
-from bot.discord.threads import add_threads
-from bot.texts import texts
+from bot.discord.publish import Chinese, say_that_it_failed
+from bot.discord.shards import keep_session
 from bot.trial import Trial
 from data.errors import BadInput
 
 if TYPE_CHECKING:
+    from discord import app_commands
+
     from bot.conversation import Chat
+    from bot.discord.publish import Made
     from bot.settings import Settings
     from data.store import Store
 
 log = logging.getLogger(__name__)
+
+INTENT_REFUSED = (
+    "Discord refused the login, because PARLEY_DISCORD_MESSAGE_CONTENT asks for the Message Content Intent and it is "
+    "off for this application. Switch it on at https://discord.com/developers/applications (your application, Bot, "
+    "Privileged Gateway Intents, Message Content Intent), or unset PARLEY_DISCORD_MESSAGE_CONTENT."
+)
+Host = commands.Bot | commands.AutoShardedBot
 
 
 def intents(settings: Settings) -> discord.Intents:
@@ -51,51 +56,70 @@ def intents(settings: Settings) -> discord.Intents:
     return wanted
 
 
-class Bot(discord.Client):
-    """Parley on Discord."""
+class Parley:
+    """Parley on a bot of discord.py's, our own or somebody else's: what it listens to, its commands, its buttons.
+
+    `guest`: on somebody else's, the slash commands stand below one `/parley`, and what is a command of the host's is
+    left to it.
+    """
 
     def __init__(
         self,
+        client: Host,
         settings: Settings,
         store: Store,
         chat: Chat,
         trial: Trial | None = None,
         *,
         seconds_per_edit: float = SECONDS_PER_EDIT,
+        guest: bool = False,
     ) -> None:
-        super().__init__(
-            intents=intents(settings),
-            allowed_mentions=NOBODY,
-            chunk_guilds_at_startup=False,
-            member_cache_flags=discord.MemberCacheFlags.none(),
-        )
+        self.client = client
+        self.guest = guest
         trial = trial or Trial(settings.home, None, usual=settings.compare_share)
-        self.talk = Talk(self, settings, store, chat, Pace(seconds_per_edit), trial)
-        self.tree: app_commands.CommandTree[Bot] = app_commands.CommandTree(self)
-        self.tree.error(_say_that_it_failed)
-        add_commands(self, self.tree)
-        add_asking(self, self.tree)
-        add_reports(self, self.tree)
-        add_threads(self, self.tree)
-        add_audit(self, self.tree)
-        add_operating(self, self.tree)
-        add_access(self, self.tree)
-        add_limits(self, self.tree)
-        add_personas(self, self.tree)
+        self.talk = Talk(client, settings, store, chat, Pace(seconds_per_edit), trial)
         self._answering: set[asyncio.Task[None]] = set()
+        self._published: list[Made] = []
 
-    async def setup_hook(self) -> None:
-        """Listen to the buttons of every earlier process, and publish the commands."""
-        self.add_dynamic_items(Press)
-        try:
-            await self.tree.sync()
-        except discord.HTTPException as error:
-            log.warning("the slash commands were not published: %s (code %s)", error.status, error.code)
+    def attach(self) -> None:
+        """Add everything to the bot. Raises BadInput when the commands find no room."""
+        made = publish.commands(self)
+        if self.guest:
+            self._published = publish.put_in_group(made, self.client.tree)
+        else:
+            for command in made:
+                self.client.tree.add_command(command)
+        for listener in self._listeners():
+            self.client.add_listener(listener)
+        self.client.add_dynamic_items(Press)
+        cast(Any, self.client).parley = self  # a button knows the bot only, not who made it
+
+    async def detach(self) -> None:
+        """Take everything away again, and finish what runs."""
+        for listener in self._listeners():
+            self.client.remove_listener(listener)
+        tree: app_commands.CommandTree[Any] = self.client.tree
+        for command in self._published:
+            kind = getattr(command, "type", discord.AppCommandType.chat_input)
+            if tree.get_command(command.name, type=kind) is command:
+                tree.remove_command(command.name, type=kind)
+        await self.finish()
+        self.client.remove_dynamic_items(Press)  # not before: every message with buttons adds them
+        del cast(Any, self.client).parley
+
+    async def finish(self) -> None:
+        """Stop and record what runs, and show it for as long as that takes."""
+        await self.talk.chat.close()
+        if answering := self._answering - {asyncio.current_task()}:
+            await asyncio.wait(answering, timeout=10)
+
+    def _listeners(self) -> list[Any]:
+        return [getattr(self, name) for name in dir(self) if name.startswith("on_")]
 
     async def on_ready(self) -> None:
-        """Say that it works."""
-        log.info("on Discord as %s, in %d servers", self.user, len(self.guilds))
+        """All servers that the bot is in are known."""
         await self._remember_servers()
+        await self.talk.operators.look()
         await self.talk.operators.look()
 
     async def on_guild_join(self, _: discord.Guild) -> None:
@@ -107,10 +131,12 @@ class Bot(discord.Client):
         await self._remember_servers()
 
     async def _remember_servers(self) -> None:
-        await self.talk.store.servers_now(PLATFORM, {str(guild.id) for guild in self.guilds})
+        await self.talk.store.servers_now(PLATFORM, {str(guild.id) for guild in self.client.guilds})
 
     async def on_message(self, message: discord.Message) -> None:
         """Somebody wrote."""
+        if self.guest and (await self.client.get_context(message)).valid:
+            return
         task = asyncio.current_task()
         assert task is not None
         self._answering.add(task)
@@ -139,19 +165,69 @@ class Bot(discord.Client):
         if "content" in payload.data:
             await self.talk.edited(payload.message)
 
+
+class Bot(commands.AutoShardedBot):
+    """Parley's own client on Discord.
+
+    A bot of discord.py's command framework though it has no commands of that kind: only such a one takes listeners,
+    so Parley is added to it just as to somebody else's.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        chat: Chat,
+        trial: Trial | None = None,
+        *,
+        seconds_per_edit: float = SECONDS_PER_EDIT,
+    ) -> None:
+        super().__init__(
+            command_prefix=(),
+            help_command=None,
+            intents=intents(settings),
+            allowed_mentions=NOBODY,
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            shard_count=settings.shards,
+        )
+        self._gateway = yarl.URL(settings.discord_gateway) if settings.discord_gateway else None
+        self.tree.error(say_that_it_failed)
+        self.parley = Parley(self, settings, store, chat, trial, seconds_per_edit=seconds_per_edit)
+        self.parley.attach()
+
+    @property
+    def talk(self) -> Talk:
+        """Everything that is said."""
+        return self.parley.talk
+
+    async def setup_hook(self) -> None:
+        """Publish the commands."""
+        await self.tree.set_translator(Chinese())
+        try:
+            await self.tree.sync()
+        except discord.HTTPException as error:
+            log.warning("the slash commands were not published: %s (code %s)", error.status, error.code)
+
+    async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
+        """Connect a shard, to the gateway of the settings whatever Discord recommends."""
+        await super().launch_shard(self._gateway or gateway, shard_id, initial=initial)
+        keep_session(self, shard_id)
+
+    async def on_ready(self) -> None:
+        """Say that it works."""
+        log.info("on Discord as %s, in %d servers, %d shards", self.user, len(self.guilds), len(self.shards))
+        if self.application_id is not None:
+            log.info("whoever manages a server adds the bot at %s", invite_link(self.application_id))
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """There are no commands in messages to look for."""
+
     async def close(self) -> None:
-        """Stop and record what runs, show it for as long as that takes, then leave."""
+        """Finish what runs, then leave."""
         if not self.is_closed():
-            await self.talk.chat.close()
-            if answering := self._answering - {asyncio.current_task()}:
-                await asyncio.wait(answering, timeout=10)
+            await self.parley.finish()
         await super().close()
-
-
-async def _say_that_it_failed(interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
-    log.error("a command failed", exc_info=error)
-    with suppress(discord.HTTPException):
-        await tell(interaction, texts(str(interaction.locale)).internal_error)
 
 
 async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: Trial | None = None) -> None:
@@ -175,6 +251,15 @@ async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: T
                 "Discord does not accept the token in DISCORD_TOKEN. Copy it again from the bot's page in Discord's "
                 "developer portal, or reset it there."
             ) from None
+        except discord.PrivilegedIntentsRequired:
+            raise BadInput(INTENT_REFUSED) from None
+        except discord.ConnectionClosed as error:
+            raise BadInput(
+                f"Discord closed the connection for good (code {error.code})."
+                + (" It wants another number of shards: unset PARLEY_SHARDS." if error.code in (4010, 4011) else "")
+            ) from None
+        except discord.GatewayNotFound:
+            raise BadInput("Discord does not say where its gateway is. Try again later.") from None
         except discord.HTTPException as error:
             raise BadInput(
                 f"Discord refused the login (HTTP {error.status}, code {error.code}). Try again later."

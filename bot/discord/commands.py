@@ -11,6 +11,7 @@ import discord
 from discord import app_commands
 
 from bot.discord.feedback import PLATFORM, Press, consent_words, tell, view, vote_buttons
+from bot.discord.place import NOBODY
 from bot.discord.taught import Taught
 from bot.ratings import vote_is
 from bot.texts import Texts, texts
@@ -18,16 +19,16 @@ from data.consent import CONSENT_VERSION
 
 if TYPE_CHECKING:
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
+    from bot.discord.client import Bot, Parley
 
 log = logging.getLogger(__name__)
 
 
-def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+def add_commands(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the bot's commands to its tree."""
     taught = Taught(bot.talk)
 
-    @tree.command(name="privacy", description="What Parley keeps, for how long, and what you agreed to.")
+    @tree.command(name="privacy")
     async def privacy(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
@@ -37,7 +38,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         text = words.privacy.format(training=training, days=bot.talk.settings.retention_days, consent=said)
         if bot.talk.settings.checked_outside:
             text += f" {words.privacy_checked_outside}"
-        await interaction.followup.send(text, ephemeral=True)
+        await tell(interaction, text)
 
     @tree.context_menu(name="Correct this answer")
     async def correct(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
@@ -71,7 +72,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
             told = f"{words.rate_this} {vote_is(words, vote)}"
             await tell(interaction, told, vote_buttons(answer.generation, vote, words))
 
-    @tree.command(name="teaching", description="For managers: whether this server's members may teach Parley.")
+    @tree.command(name="teaching")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.choices(
@@ -90,35 +91,38 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         log.info("teaching was turned %s on a server", allowed.value)
         await tell(interaction, words.teaching_now_on if on else words.teaching_now_off)
 
-    @tree.command(name="teach", description="How to teach Parley, and what becomes of it.")
+    @tree.command(name="teach")
     async def teach(interaction: discord.Interaction[Bot]) -> None:
+        await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
         becomes = words.teach_trains if bot.talk.may_train else words.teach_held
         if not await bot.talk.teaching(interaction.guild_id):
             becomes = words.teach_off
-        await interaction.response.send_message(words.teach.format(becomes=becomes), ephemeral=True)
+        await tell(interaction, words.teach.format(becomes=becomes))
 
-    @tree.command(name="stats", description="What people taught Parley so far.")
+    @tree.command(name="stats")
     async def stats(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         await taught.tell(interaction, texts(str(interaction.locale)))
 
-    @tree.command(name="export", description="Everything that Parley keeps of you, as a file for you alone.")
+    @tree.command(name="export")
     async def export(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
         kept = await bot.talk.store.kept_of(await bot.talk.store.person(PLATFORM, str(interaction.user.id)))
         kept["server_lists"] = await bot.talk.rules.lists(interaction.user.id)
         file = io.BytesIO(json.dumps(kept, ensure_ascii=False, indent=2).encode())
-        await interaction.followup.send(words.kept, file=discord.File(file, "parley.json"), ephemeral=True)
+        await interaction.followup.send(
+            words.kept, file=discord.File(file, "parley.json"), ephemeral=True, allowed_mentions=NOBODY
+        )
 
-    @tree.command(name="forget", description="Erase everything that Parley keeps of you.")
+    @tree.command(name="forget")
     async def forget(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
         await tell(interaction, words.forget_question, view(Press("forget", "", words.forget_yes)))
 
-    @tree.command(name="consent", description="Whether Parley may learn from your ratings and words.")
+    @tree.command(name="consent")
     @app_commands.choices(
         answer=[app_commands.Choice(name="yes", value="yes"), app_commands.Choice(name="no", value="no")]
     )
@@ -128,7 +132,7 @@ def add_commands(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         person = await bot.talk.store.person(PLATFORM, str(interaction.user.id))
         granted = answer.value == "yes"
         await bot.talk.store.set_consent(person, granted, CONSENT_VERSION)
-        await interaction.followup.send(consent_words(bot.talk, granted, words), ephemeral=True)
+        await tell(interaction, consent_words(bot.talk, granted, words))
 
 
 async def deleted(talk: Talk, interaction: discord.Interaction[Bot], message: discord.Message, words: Texts) -> str:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import re
 
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
     from data.store import StoredMessage
 
 log = logging.getLogger(__name__)
@@ -67,9 +66,9 @@ class Press(
     async def callback(self, interaction: discord.Interaction) -> None:
         """Do the deed. discord.py only logs what is raised here, so the person is told."""
         words = texts(str(interaction.locale))
-        bot = cast("Bot", interaction.client)
+        talk = cast(Any, interaction.client).parley.talk  # the client may be somebody else's
         try:
-            await pressed(bot.talk, interaction, self.deed, self.rest.split(":"), words)
+            await pressed(talk, interaction, self.deed, self.rest.split(":"), words)
         except Exception:
             log.exception("the button %s failed", self.deed)
             await tell(interaction, words.internal_error)
@@ -136,7 +135,9 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
             outcome = await talk.ratings.retract(
                 rater, int(generation), platform=PLATFORM, source_id=f"{PLATFORM}:{interaction.id}"
             )
-            await interaction.edit_original_response(content=sentence(words, outcome, "retraction"), view=None)
+            await interaction.edit_original_response(
+                content=sentence(words, outcome, "retraction"), view=None, allowed_mentions=NOBODY
+            )
         case ("again" | "two" | "more", [generation]):
             await _again(talk, interaction, int(generation), words, deed)
         case ("a" | "b" | "tie" | "bad", [first, second]):
@@ -146,7 +147,9 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
             erased = await talk.store.forget(person)
             talk.names.forget(person)
             await asyncio.to_thread(remove_leftovers, talk.settings.home)
-            await interaction.edit_original_response(content=words.forgotten.format(texts=erased), view=None)
+            await interaction.edit_original_response(
+                content=words.forgotten.format(texts=erased), view=None, allowed_mentions=NOBODY
+            )
         case ("promote", [number, champion]):
             await talk.promote(interaction, int(number), int(champion), words)
         case ("stop", [key, asker]):
@@ -239,7 +242,9 @@ async def _consent(talk: Talk, interaction: discord.Interaction, granted: bool, 
     same = await talk.store.agrees(person) if granted else await talk.store.consent(person) is False
     if not same:  # a double click is one answer
         await talk.store.set_consent(person, granted, version)
-    await interaction.edit_original_response(content=consent_words(talk, granted, words), view=None)
+    await interaction.edit_original_response(
+        content=consent_words(talk, granted, words), view=None, allowed_mentions=NOBODY
+    )
 
 
 def consent_words(talk: Talk, granted: bool, words: Texts) -> str:
@@ -292,7 +297,9 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
 
 def _below(interaction: discord.Interaction, channel: Any, message: discord.Message) -> Place:
     """Below the message whose button was pressed; where the bot is no member, only the interaction gets there."""
-    if interaction.guild_id is not None and interaction.guild is None:
+    guild = interaction.guild_id
+    # Not interaction.guild, which is made up where the bot is no member.
+    if interaction.client.get_guild(guild) is None if guild else interaction.context.private_channel:
         return Behind(interaction, command=False)
     return InChannel(channel, message.to_reference(fail_if_not_exists=False))
 
@@ -306,10 +313,8 @@ async def acknowledge(interaction: discord.Interaction) -> None:
 async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.View | None = None) -> None:
     """Say something that only the person who pressed can see."""
     await acknowledge(interaction)
-    if buttons is None:
-        await interaction.followup.send(text, ephemeral=True)
-    else:
-        await interaction.followup.send(text, ephemeral=True, view=buttons)
+    more: dict[str, Any] = {} if buttons is None else {"view": buttons}
+    await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY, **more)
 
 
 async def tell_alone(interaction: discord.Interaction, text: str) -> None:

@@ -50,7 +50,8 @@ class Hearing:
     async def heard(self, message: discord.Message) -> None:
         """Answer a message if it is for the bot; whatever goes wrong, the person gets a sentence."""
         words = texts(self.talk.settings.language)
-        if not await self._for_us(message, words):
+        # After a lost connection Discord sends again what it is not sure has arrived.
+        if not await self._for_us(message, words) or not self.talk.seen.first(message.id):
             return
         try:
             async with self._arrivals:
@@ -106,8 +107,8 @@ class Hearing:
         talk = self.talk
         here = message.guild.id if message.guild else None
         async with self._arrivals:
-            if self._joined(message):
-                return
+            if await talk.store.answered(PLATFORM, str(message.id)) or self._joined(message):
+                return  # by an earlier process, or with the question that waits
             thread = await thread_for(talk, message)
             who = await talk.persona(message.channel, here, await self._goes_on_with(message))
             person = await talk.store.person(PLATFORM, str(message.author.id))
@@ -180,7 +181,8 @@ class Hearing:
         conversation = stored.conversation if stored else await self._conversation(first, who)
         author = await store.person(PLATFORM, str(first.author.id))
         for message, text in zip(question.messages, said, strict=True):
-            stored = await store.add_message(
+            known = await store.message(PLATFORM, str(message.id))  # by a process that died before it answered
+            stored = known or await store.add_message(
                 conversation,
                 "user",
                 text,

@@ -16,17 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
+    from bot.discord.client import Bot, Parley
 
 Limit = app_commands.Range[int, 0, 100_000]
 
 
-def add_limits(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+def add_limits(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the command to the bot's tree."""
 
-    @tree.command(
-        name="limits", description="For managers: how many answers an hour there are here. 0 sets no limit."
-    )
+    @tree.command(name="limits")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.choices(

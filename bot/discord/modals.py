@@ -75,8 +75,8 @@ async def send_window(interaction: discord.Interaction, window: discord.ui.Modal
 async def submitted(talk: Talk, interaction: discord.Interaction) -> None:
     """A window was sent; whatever goes wrong, the person is told."""
     data: dict[str, Any] = dict(interaction.data or {})
-    kind, _, number = str(data.get("custom_id", "")).removeprefix("parley:").partition(":")
-    if kind not in ("fix", "why") or not number.isdecimal():
+    ours, kind, number, *_ = [*str(data.get("custom_id", "")).split(":", 2), "", ""]
+    if ours != "parley" or kind not in ("fix", "why") or not number.isdecimal():
         return
     words = texts(str(interaction.locale))
     with suppress(discord.HTTPException):  # what was written is kept, whether or not Discord hears that it was

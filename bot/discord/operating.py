@@ -21,6 +21,7 @@ from bot.discord.taught import Taught, release_name, standing
 from bot.engine.client import EngineError, Sampling
 from bot.learning import SHOWN, figures
 from bot.texts import Texts, texts
+from bot.texts.commands import CALLED
 from data.chat import Message
 from data.errors import BadInput, ParleyError
 from data.judgement import Judgement, judgement
@@ -31,7 +32,7 @@ from data.releases import BASE_RELEASE, NoEarlier, Release, Releases, Superseded
 if TYPE_CHECKING:
     from bot.conversation import Chat
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
+    from bot.discord.client import Bot, Parley
 
 log = logging.getLogger(__name__)
 
@@ -39,26 +40,25 @@ PATIENCE = 10.0  # seconds in which an engine that is well says a word
 _REASONS = 1200  # characters of the gate's reasons that are shown
 
 
-def add_operating(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+def add_operating(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the commands to the bot's tree."""
     taught, began = Taught(bot.talk), monotonic()
     group = app_commands.Group(
         name="release",
-        description="For operators: what serves, and who decides that.",
+        description=CALLED["release"].for_en,
         default_permissions=discord.Permissions(manage_guild=True),
     )
 
     async def told(interaction: discord.Interaction[Bot], text: str) -> None:
         await interaction.followup.send(text[:LIMIT], ephemeral=True, allowed_mentions=NOBODY)
 
-    @group.command(name="status", description="What serves, what is on trial, and how the bot is.")
+    @group.command(name="status")
     async def status(interaction: discord.Interaction[Bot]) -> None:
         words = texts(str(interaction.locale))
         if await allowed(bot.talk, interaction, words):
             await told(interaction, await how_it_stands(bot.talk, taught, monotonic() - began, words))
 
-    @group.command(name="promote", description="Make a release the champion; 0 is the base model.")
-    @app_commands.describe(number="the release's number", anyway="although the gate refused it")
+    @group.command(name="promote")
     async def choose(
         interaction: discord.Interaction[Bot], number: app_commands.Range[int, 0], anyway: bool = False
     ) -> None:
@@ -66,13 +66,13 @@ def add_operating(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         if await allowed(bot.talk, interaction, words):
             await ask_to_promote(bot.talk, interaction, number, words, anyway=anyway)
 
-    @group.command(name="rollback", description="Go back to the champion before this one.")
+    @group.command(name="rollback")
     async def rollback(interaction: discord.Interaction[Bot]) -> None:
         words = texts(str(interaction.locale))
         if await allowed(bot.talk, interaction, words):
             await told(interaction, await rolled_back(bot.talk, interaction, words))
 
-    @group.command(name="pause", description="Let no round begin until rounds are resumed.")
+    @group.command(name="pause")
     async def stop_rounds(interaction: discord.Interaction[Bot]) -> None:
         words = texts(str(interaction.locale))
         if await allowed(bot.talk, interaction, words):
@@ -81,7 +81,7 @@ def add_operating(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
                 await _write_down(bot.talk, interaction, "pause")
             await told(interaction, words.rounds_paused_now if new else words.rounds_paused_already)
 
-    @group.command(name="resume", description="Let rounds begin again.")
+    @group.command(name="resume")
     async def let_rounds_run(interaction: discord.Interaction[Bot]) -> None:
         words = texts(str(interaction.locale))
         if await allowed(bot.talk, interaction, words):

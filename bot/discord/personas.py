@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
+    from bot.discord.client import Bot, Parley
 
     Offer = Callable[[discord.Interaction[Any], str], Coroutine[Any, Any, list[app_commands.Choice[str]]]]
 
@@ -35,10 +35,10 @@ _PROMPT, _GREETING = "prompt", "greeting"
 Name = app_commands.Range[str, 1, 40]
 
 
-def add_personas(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+def add_personas(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the commands to the bot's tree."""
 
-    @tree.command(name="persona", description="Whom you talk to here; managers choose for channels and servers.")
+    @tree.command(name="persona")
     @app_commands.autocomplete(name=offered(bot.talk, more=(DEFAULT,)))
     @app_commands.choices(
         where=[app_commands.Choice(name="here", value="here"), app_commands.Choice(name="server", value="server")],
@@ -52,7 +52,7 @@ def add_personas(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         wide = where is not None and where.value == "server"
         await tell(interaction, await chosen(bot.talk, interaction, name, wide=wide))
 
-    @tree.command(name="persona_write", description="For managers: write a persona of this server's own.")
+    @tree.command(name="persona_write")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     async def write(interaction: discord.Interaction[Bot], name: Name) -> None:
@@ -70,7 +70,7 @@ def add_personas(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
             # It must be the first thing that Discord hears.
             await send_window(interaction, window(name, own.get(name), words))
 
-    @tree.command(name="persona_delete", description="For managers: delete a persona of this server's own.")
+    @tree.command(name="persona_delete")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.autocomplete(name=offered(bot.talk, shipped=()))

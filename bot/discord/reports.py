@@ -15,14 +15,14 @@ from data.store import NewRating
 
 if TYPE_CHECKING:
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
+    from bot.discord.client import Bot, Parley
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "reports"  # the setting: the channel's id
 
 
-def add_reports(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+def add_reports(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the commands to the bot's tree."""
 
     @tree.context_menu(name="Report this answer")
@@ -33,7 +33,7 @@ def add_reports(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
         if not await bot.talk.refused(interaction, words):
             await tell(interaction, await reported(bot.talk, interaction, message, words))
 
-    @tree.command(name="reports", description="For managers: the channel that reported answers are shown in.")
+    @tree.command(name="reports")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     async def reports(interaction: discord.Interaction[Bot], channel: discord.TextChannel | None = None) -> None:

@@ -14,7 +14,7 @@ from bot.texts import Texts, texts
 
 if TYPE_CHECKING:
     from bot.discord.chat import Talk
-    from bot.discord.client import Bot
+    from bot.discord.client import Bot, Parley
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +50,16 @@ async def thread_for(talk: Talk, message: discord.Message) -> discord.Thread | N
         return None
 
 
-def add_threads(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
+def add_threads(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the commands to the bot's tree."""
 
-    @tree.command(name="chat", description="Open a thread to talk with Parley.")
+    @tree.command(name="chat")
     @app_commands.guild_only()
     async def chat(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         await tell(interaction, await opened(bot.talk, interaction, texts(str(interaction.locale))))
 
-    @tree.command(name="threads", description="For managers: whether a mention here is answered in a thread.")
+    @tree.command(name="threads")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_channels=True)
     @app_commands.choices(

@@ -162,7 +162,8 @@ async def on_discord(messages: int, max_tokens: int) -> dict[str, dict[str, floa
         store = await Store.open(Path(folder))
         engine = await open_engine(Path(folder))
         chat = Chat(store, engine, sampling=Sampling(max_tokens=max_tokens), seed=lambda: 0)
-        env = Env(Bot(Settings(), store, chat), approved_intents=intents(), settle_timeout=600)
+        settings = Settings(shards=1)
+        env = Env(Bot(settings, store, chat), approved_intents=intents(settings), settle_timeout=600)
         await env.start()
         try:
             await _ask_in_turn(env, env.create_guild(), store, messages, found)

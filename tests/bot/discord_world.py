@@ -40,7 +40,7 @@ class World:
         trial: Trial | None = None,
         **settings: Any,
     ) -> Bot:
-        chosen = Settings(_env_file=None, **{"home": self.store.database.path.parent, **settings})
+        chosen = Settings(_env_file=None, **{"home": self.store.database.path.parent, "shards": 1, **settings})
         chat = Chat(self.store, self.engine, limits=limits)
         return Bot(chosen, self.store, chat, trial, seconds_per_edit=seconds_per_edit)
 

@@ -492,6 +492,6 @@ async def test_the_bot_knows_which_servers_it_is_in(talk: World):
     bot: Any = talk.env.bot
     (guild,) = bot.guilds
     bot._connection._guilds.clear()  # simcord's servers cannot remove it
-    await bot.on_guild_remove(guild)
+    await bot.parley.on_guild_remove(guild)
     (server,) = await talk.rows(schema.Server)
     assert server.left_at is not None

@@ -6,7 +6,8 @@
         await server.direct_message("hello")
         await server.said("an answer")
 
-simcord plays Discord inside the bot's process and has no sockets; this is for tests of the whole process.
+simcord plays Discord inside the bot's process and has no sockets; this is for tests of the whole process, and for
+what only sockets can do: connections that drop, sessions that are resumed or no longer valid, refused requests.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
-ME, ADA, CHANNEL = 100, 200, 300
+ME, ADA, CHANNEL, ELSEWHERE = 100, 200, 300, 400
+MESSAGE_CONTENT = 1 << 15
+INTENTS_REFUSED = 4014
 
 
 def user(number: int, name: str, *, bot: bool = False) -> dict[str, Any]:
@@ -26,17 +30,48 @@ def user(number: int, name: str, *, bot: bool = False) -> dict[str, Any]:
     return {"id": str(number), "username": name, "discriminator": "0", "avatar": None, "bot": bot}
 
 
-class DiscordServer:
-    """The REST and gateway ends of one direct conversation between Ada and the bot."""
+@dataclass
+class Session:
+    """What happened in a session of the gateway, for who resumes it."""
 
-    def __init__(self, token: str) -> None:
+    name: str
+    socket: web.WebSocketResponse
+    events: list[tuple[str, Any]] = field(default_factory=list)
+
+    def add(self, event: str, data: Any) -> tuple[str, int]:
+        """Keep an event; returns its name and number."""
+        self.events.append((event, data))
+        return event, len(self.events)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """How a message is refused. `kept`: Discord has it all the same, it only failed to say so."""
+
+    status: int
+    kept: bool = False
+
+
+class DiscordServer:
+    """The REST and gateway ends of one direct conversation between Ada and the bot, on one shard or several."""
+
+    def __init__(self, token: str, *, shards: int = 1, privileged: bool = True) -> None:
         self.token = token
+        self.shards = shards
+        self.privileged = privileged  # whether Message Content is switched on for the application
         self.ready = asyncio.Event()
         self.messages: dict[int, dict[str, Any]] = {}
+        self.identified: list[dict[str, Any]] = []
+        self.resumed: list[int] = []  # from which event on
+        self.refusals: list[Refusal] = []  # of the messages that the bot sends next
+        self.tried = 0  # messages that the bot sent or tried to send
+        self.interactions: list[tuple[str, str, dict[str, Any]]] = []  # what came by way of interactions
         self._changed = asyncio.Event()
         self._ids = itertools.count(1000)
-        self._sequence = itertools.count(1)
-        self._socket: web.WebSocketResponse | None = None
+        self._sessions: dict[str, Session] = {}
+        self._current: Session | None = None
+        self._away = False
+        self._nonces: dict[str, dict[str, Any]] = {}
         self._runner: web.AppRunner | None = None
         self.api = self.gateway = ""
 
@@ -56,10 +91,25 @@ class DiscordServer:
         assert self._runner is not None
         await self._runner.cleanup()
 
-    async def direct_message(self, text: str) -> None:
-        """Ada writes to the bot."""
+    # -- what happens on Discord
+
+    async def direct_message(self, text: str) -> dict[str, Any]:
+        """Ada writes to the bot, whether or not it is connected."""
         message = self._message(ADA, text, {})
-        await self._send(0, message, "MESSAGE_CREATE")
+        await self._happens("MESSAGE_CREATE", message)
+        return message
+
+    async def command(self, name: str, options: dict[str, str], *, guild: int | None) -> str:
+        """Ada uses a command that she installed for herself, on a server that the bot is not on or in her own chats.
+
+        Returns the interaction's token.
+        """
+        chosen = [{"name": option, "type": 3, "value": value} for option, value in options.items()]
+        return await self._interaction(2, {"id": "1", "type": 1, "name": name, "options": chosen}, guild)
+
+    async def press(self, message: dict[str, Any], custom_id: str, *, guild: int | None) -> str:
+        """Ada presses a button below a message. Returns the interaction's token."""
+        return await self._interaction(3, {"custom_id": custom_id, "component_type": 2}, guild, message=message)
 
     async def said(self, text: str) -> dict[str, Any]:
         """The bot's message with this text, once it is there."""
@@ -71,43 +121,110 @@ class DiscordServer:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def _gateway(self, request: web.Request) -> web.WebSocketResponse:
-        self._socket = socket = web.WebSocketResponse()
+    # -- what goes wrong
+
+    async def drop(self) -> None:
+        """The connection breaks."""
+        assert self._current is not None
+        await self._current.socket.close(code=1001)
+
+    async def go_away(self) -> None:
+        """The gateway is gone until `come_back`; what happens meanwhile is kept for who resumes."""
+        self._away = True
+        await self.drop()
+
+    def come_back(self) -> None:
+        """The gateway answers again."""
+        self._away = False
+
+    async def invalidate(self) -> None:
+        """The session ends, and what happened in it cannot be had again."""
+        assert self._current is not None
+        self.forget_sessions()
+        await _send(self._current.socket, 9, False)
+
+    def forget_sessions(self) -> None:
+        """No session can be resumed any more."""
+        self._sessions.clear()
+        self.ready.clear()
+
+    # -- the gateway
+
+    async def _gateway(self, request: web.Request) -> web.StreamResponse:
+        if self._away:
+            return web.Response(status=503)
+        socket = web.WebSocketResponse()
         await socket.prepare(request)
-        await self._send(10, {"heartbeat_interval": 40000})
+        await _send(socket, 10, {"heartbeat_interval": 40000})
         async for frame in socket:
             if frame.type is not WSMsgType.TEXT:
                 continue
             payload = json.loads(frame.data)
             if payload["op"] == 1:
-                await self._send(11, None)
+                await _send(socket, 11, None)
             elif payload["op"] == 2:
-                ready = {
-                    "v": 10,
-                    "user": user(ME, "parley", bot=True),
-                    "guilds": [],
-                    "session_id": "s",
-                    "resume_gateway_url": self.gateway,
-                    "application": {"id": str(ME), "flags": 0},
-                    "private_channels": [],
-                }
-                await self._send(0, ready, "READY")
-                self.ready.set()
+                await self._identify(socket, payload["d"])
+            elif payload["op"] == 6:
+                await self._resume(socket, payload["d"])
         return socket
 
-    async def _send(self, op: int, data: Any, event: str | None = None) -> None:
-        assert self._socket is not None
-        number = next(self._sequence) if event else None
-        await self._socket.send_str(json.dumps({"op": op, "d": data, "s": number, "t": event}))
+    async def _identify(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> None:
+        self.identified.append(data)
+        if data["intents"] & MESSAGE_CONTENT and not self.privileged:
+            await socket.close(code=INTENTS_REFUSED, message=b"Disallowed intent(s).")
+            return
+        shard = data.get("shard", [0, 1])
+        session = self._sessions[f"s{len(self.identified)}"] = Session(f"s{len(self.identified)}", socket)
+        if shard[0] == 0:  # direct messages come on the first shard
+            self._current = session
+        ready = {
+            "v": 10,
+            "user": user(ME, "parley", bot=True),
+            "guilds": [],
+            "session_id": session.name,
+            "resume_gateway_url": self.gateway,
+            "application": {"id": str(ME), "flags": 0},
+            "private_channels": [],
+            "shard": shard,
+        }
+        await _send(socket, 0, ready, *session.add("READY", ready))
+        if shard[0] == shard[1] - 1:
+            self.ready.set()
+
+    async def _resume(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> None:
+        session = self._sessions.get(data["session_id"])
+        if session is None:
+            await _send(socket, 9, False)
+            return
+        session.socket = socket
+        self.resumed.append(data["seq"])
+        # The last one again, too: Discord cannot know whether it has arrived.
+        first = max(1, data["seq"] - 1)
+        for number, (event, missed) in enumerate(session.events[first:], first + 1):
+            await _send(socket, 0, missed, event, number)
+        await _send(socket, 0, {}, *session.add("RESUMED", {}))
+
+    async def _happens(self, event: str, data: Any) -> None:
+        assert self._current is not None
+        named = self._current.add(event, data)
+        if not self._current.socket.closed:
+            await _send(self._current.socket, 0, data, *named)
+
+    # -- the REST end
 
     async def _rest(self, request: web.Request) -> web.Response:
-        if request.headers.get("Authorization") != f"Bot {self.token}":
-            return _json({"message": "401: Unauthorized", "code": 0}, status=401)
         path = request.match_info["path"]
         body = await request.json() if request.can_read_body else {}
+        if path.startswith(("interactions/", "webhooks/")):  # their tokens stand in their paths
+            return self._by_interaction(request.method, path, body)
+        if request.headers.get("Authorization") != f"Bot {self.token}":
+            return _json({"message": "401: Unauthorized", "code": 0}, status=401)
         messages = f"channels/{CHANNEL}/messages"
         if path == "users/@me":
             return _json(user(ME, "parley", bot=True))
+        if path == "gateway/bot":
+            limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
+            return _json({"url": "wss://gateway.invalid", "shards": self.shards, "session_start_limit": limit})
         if path == "oauth2/applications/@me":
             owner = user(1, "owner")
             return _json(
@@ -121,13 +238,67 @@ class DiscordServer:
         if path == messages and request.method == "GET":
             return _json(sorted(self.messages.values(), key=lambda m: -int(m["id"]))[1:])
         if path == messages:
-            return _json(self._message(ME, body["content"], body))
+            return self._sent(body)
         if path.startswith(f"{messages}/"):
-            message = self.messages[int(path.rsplit("/", 1)[1])]
-            message.update({key: value for key, value in body.items() if key in ("content", "components")})
-            self._changed.set()
-            return _json(message)
+            return _json(self._edited(self.messages[int(path.rsplit("/", 1)[1])], body))
         return _json({"message": "404: Not Found", "code": 0}, status=404)
+
+    def _sent(self, body: dict[str, Any]) -> web.Response:
+        self.tried += 1
+        refusal = self.refusals.pop(0) if self.refusals else None
+        if refusal is not None and not refusal.kept:
+            return _refused(refusal.status)
+        nonce = str(body.get("nonce"))
+        if not (body.get("enforce_nonce") and nonce in self._nonces):
+            self._nonces[nonce] = self._message(ME, body["content"], body)
+        return _refused(refusal.status) if refusal else _json(self._nonces[nonce])
+
+    def _edited(self, message: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        message.update({key: value for key, value in body.items() if key in ("content", "components")})
+        self._changed.set()
+        return message
+
+    # -- interactions
+
+    async def _interaction(self, kind: int, data: Any, guild: int | None, **more: Any) -> str:
+        number = next(self._ids)
+        who: dict[str, Any] = {"user": user(ADA, "ada")}
+        channel: dict[str, Any] = {"id": str(CHANNEL), "type": 1, "recipients": [user(ADA, "ada")]}
+        if guild is not None:
+            member = {"user": user(ADA, "ada"), "roles": [], "joined_at": None, "deaf": False, "mute": False}
+            who = {"member": {**member, "flags": 0, "permissions": "0"}, "guild_id": str(guild)}
+            who["guild"] = {"id": str(guild), "locale": "en-US", "features": []}
+            channel = {"id": str(ELSEWHERE), "type": 0, "name": "elsewhere", "position": 0}
+        token = f"token-{number}"
+        interaction = {
+            "id": str(number),
+            "application_id": str(ME),
+            "type": kind,
+            "data": data,
+            "channel": channel,
+            "channel_id": channel["id"],
+            "token": token,
+            "version": 1,
+            "locale": "en-US",
+            "app_permissions": "0",
+            "entitlements": [],
+            "authorizing_integration_owners": {"1": str(ADA)},
+            "context": 2 if guild is None else 0,
+            "attachment_size_limit": 1000,
+        }
+        await self._happens("INTERACTION_CREATE", interaction | who | more)
+        return token
+
+    def _by_interaction(self, method: str, path: str, body: dict[str, Any]) -> web.Response:
+        self.interactions.append((method, path, body))
+        parts = path.split("/")
+        if parts[0] == "interactions":
+            return _json({"interaction": {"id": parts[1], "type": 2, "response_message_loading": True}})
+        if method == "POST" or parts[-1] == "@original":
+            message = self._message(ME, body.get("content", ""), body)
+            message["channel_id"] = str(ELSEWHERE)
+            return _json(message)
+        return _json(self._edited(self.messages[int(parts[-1])], body))
 
     def _message(self, author: int, text: str, body: dict[str, Any]) -> dict[str, Any]:
         number = next(self._ids)
@@ -155,6 +326,21 @@ class DiscordServer:
         return message
 
 
-def _json(body: Any, status: int = 200) -> web.Response:
+async def _send(
+    socket: web.WebSocketResponse, op: int, data: Any, event: str | None = None, number: int | None = None
+) -> None:
+    await socket.send_str(json.dumps({"op": op, "d": data, "s": number, "t": event}))
+
+
+def _refused(status: int) -> web.Response:
+    if status != 429:
+        return _json({"message": "it broke", "code": 0}, status=status)
+    # Without Via and a JSON body discord.py takes it for a ban of the address.
+    body = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
+    return _json(body, status=429, headers={"Via": "1.1 loopback", "Retry-After": "0.05"})
+
+
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     # discord.py parses a reply only if its content type is exactly this, without a character set.
-    return web.Response(body=json.dumps(body).encode(), content_type="application/json", status=status)
+    raw = json.dumps(body).encode()
+    return web.Response(body=raw, content_type="application/json", status=status, headers=headers)

@@ -1,0 +1,46 @@
+"""Parley in somebody else's bot: opened with its own store and engine when it is loaded, closed when unloaded."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack
+
+from bot import settings as configuration
+from bot.__main__ import chat_of, opened
+from bot.discord.client import Host, Parley
+
+log = logging.getLogger(__name__)
+
+_NEEDED = ("guilds", "guild_messages", "dm_messages")
+_open: dict[Host, AsyncExitStack] = {}
+
+
+async def load(host: Host) -> None:
+    """Open the store and the engine of the settings, and add Parley. Raises ParleyError; then nothing is left."""
+    if host in _open:  # no error: discord.py would take away what is there
+        log.warning("Parley is part of this bot already, and stays so.")
+        return
+    settings = configuration.load()
+    settings.share()
+    async with AsyncExitStack() as stack:
+        store, engine, trial = await stack.enter_async_context(opened(settings))
+        parley = Parley(host, settings, store, chat_of(settings, store, engine), trial, guest=True)
+        parley.attach()
+        stack.push_async_callback(parley.detach)
+        if host.is_ready():
+            await parley.on_ready()
+        _open[host] = stack.pop_all()
+    if missing := [name for name in _NEEDED if not getattr(host.intents, name)]:
+        log.warning("Parley hears less than it needs: this bot does not ask for the intents %s.", ", ".join(missing))
+    log.info("Parley is added. Its commands appear when this bot synchronises its command tree.")
+
+
+async def unload(host: Host) -> None:
+    """Take Parley away, and close what was opened for it. What goes wrong is logged: discord.py would drop it."""
+    stack = _open.pop(host, None)
+    if stack is None:
+        return
+    try:
+        await stack.aclose()
+    except Exception:
+        log.exception("Parley did not end as it should")

@@ -1,0 +1,22 @@
+"""Which ids have come before: a lost connection makes Discord send again what it is not sure has arrived."""
+
+from __future__ import annotations
+
+LAST = 4096
+
+
+class Seen:
+    """The last ids that came."""
+
+    def __init__(self, last: int = LAST) -> None:
+        self._last = last
+        self._ids: dict[int, None] = {}
+
+    def first(self, number: int) -> bool:
+        """Whether this id comes for the first time, as far back as is remembered; it is remembered from now on."""
+        if number in self._ids:
+            return False
+        self._ids[number] = None
+        if len(self._ids) > self._last:
+            del self._ids[next(iter(self._ids))]
+        return True
