@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from data import consent, schema
@@ -214,6 +214,29 @@ class Store:
         await asyncio.to_thread(remove_backups, self.database.path, schema.now())
         await self._fold_log()
         return True
+
+    async def erase_channel(self, platform: str, channel: str) -> int:
+        """Erase all that was said in a channel that was deleted, in its threads too; returns how many texts went.
+
+        A conversation's key begins with its channel, and before that with the channel that a thread hangs on:
+        `channel:...` or `channel/thread:...`.
+        """
+        begins = schema.Conversation.key
+        here = or_(
+            begins.startswith(f"{channel}:"), begins.startswith(f"{channel}/"), begins.contains(f"/{channel}:")
+        )
+        query = (
+            select(schema.MessageVersion.id)
+            .join(schema.MessageRow, schema.MessageRow.id == schema.MessageVersion.message_id)
+            .join(schema.Conversation, schema.Conversation.id == schema.MessageRow.conversation_id)
+            .where(schema.Conversation.platform == platform, here, schema.MessageVersion.text.is_not(None))
+        )
+        async with self.database.write() as session:
+            erased = await consent.erase(session, (await session.scalars(query)).all(), self._key)
+        if erased:
+            await asyncio.to_thread(remove_backups, self.database.path, schema.now())
+            await self._fold_log()
+        return erased
 
     async def message(self, platform: str, platform_id: str) -> StoredMessage | None:
         """The message that a platform knows by this id; None when it is not known or was erased."""

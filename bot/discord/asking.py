@@ -15,7 +15,7 @@ from discord import app_commands
 from bot.answers import Ask
 from bot.discord.feedback import PLATFORM, tell, tell_alone
 from bot.discord.personas import no_such_persona, offered, there
-from bot.discord.place import Behind
+from bot.discord.place import Behind, key
 from bot.discord.render import readable
 from bot.discord.rules import PERSONA
 from bot.discord.written import text_of
@@ -101,7 +101,7 @@ async def asked(
     who = chosen or await talk.persona(interaction.channel, guild)
     conversation = await talk.store.conversation(
         PLATFORM,
-        f"{interaction.channel_id}:{interaction.id}",
+        key(interaction.channel, interaction.channel_id or 0, interaction.id),
         persona=who.name,
         language=who.language,
         server=await talk.store.server(PLATFORM, str(guild)) if guild else None,

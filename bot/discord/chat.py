@@ -195,6 +195,11 @@ class Talk:
         if await self.store.erase_message(PLATFORM, str(message)):
             log.info("erased the text of a deleted message")
 
+    async def channel_deleted(self, channel: int) -> None:
+        """Forget what was said in a channel or thread that was deleted."""
+        if erased := await self.store.erase_channel(PLATFORM, str(channel)):
+            log.info("erased %d texts of a deleted channel", erased)
+
     async def edited(self, message: discord.Message) -> None:
         """Take over the new text of a person's message. Without the bot's mention Discord doesn't show it to us."""
         if message.author.bot:

@@ -160,6 +160,14 @@ class Parley:
         for message in payload.message_ids:
             await self.talk.deleted(message)
 
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """A channel was deleted, and with it its threads."""
+        await self.talk.channel_deleted(channel.id)
+
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        """A thread was deleted, or a post of a forum."""
+        await self.talk.channel_deleted(payload.thread_id)
+
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A message was edited, or a link in it got its preview."""
         if "content" in payload.data:

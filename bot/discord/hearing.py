@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 
 from bot.access import Access
 from bot.answers import Ask, Unanswerable
 from bot.discord.feedback import PLATFORM
-from bot.discord.place import InChannel
+from bot.discord.place import InChannel, key
 from bot.discord.threads import own_thread, thread_for
 from bot.discord.written import LARGEST, Unreadable, sorted_out, text_of, written
 from bot.texts import Texts, texts
@@ -36,6 +36,7 @@ class Question:
 
     messages: list[discord.Message]
     key: str  # under which its answer runs
+    channel: Any  # where it is answered
 
 
 class Hearing:
@@ -113,10 +114,10 @@ class Hearing:
             who = await talk.persona(message.channel, here, await self._goes_on_with(message))
             person = await talk.store.person(PLATFORM, str(message.author.id))
             talk.names.saw(person, message.author.display_name)
-            question = Question([message], str(message.id))
+            question = Question([message], str(message.id), thread or message.channel)
             ask = Ask(
                 person=person,
-                channel=str((thread or message.channel).id),
+                channel=str(question.channel.id),
                 platform=PLATFORM,
                 persona=who,
                 question=lambda: self._asked(question, who, words),
@@ -177,8 +178,8 @@ class Hearing:
         except Unreadable as error:
             raise Unanswerable(words.file_unreadable.format(name=error)) from None
         await self.talk.chat.moderation.admit("\n".join(said), words)
-        stored = await self._parent(first, who)
-        conversation = stored.conversation if stored else await self._conversation(first, who)
+        stored = await self._parent(question, who)
+        conversation = stored.conversation if stored else await self._conversation(question, who)
         author = await store.person(PLATFORM, str(first.author.id))
         for message, text in zip(question.messages, said, strict=True):
             known = await store.message(PLATFORM, str(message.id))  # by a process that died before it answered
@@ -201,29 +202,30 @@ class Hearing:
         found = await self.talk.store.message(PLATFORM, str(reference.message_id))
         return found.conversation if found else None
 
-    async def _conversation(self, message: discord.Message, who: Persona) -> int:
-        guild = message.guild
+    async def _conversation(self, question: Question, who: Persona) -> int:
+        guild, channel = question.messages[0].guild, question.channel
         return await self.talk.store.conversation(
             PLATFORM,
-            f"{message.channel.id}:{message.id}",
+            key(channel, channel.id, question.messages[0].id),
             persona=who.name,
             language=who.language,
             server=await self.talk.store.server(PLATFORM, str(guild.id)) if guild else None,
         )
 
-    async def _parent(self, message: discord.Message, who: Persona) -> StoredMessage | None:
-        """What a message follows: the one it replies to; in a thread or alone with the bot, the bot's last answer."""
+    async def _parent(self, question: Question, who: Persona) -> StoredMessage | None:
+        """What a question follows: what it replies to; in a thread or alone with the bot, the bot's last answer."""
+        message = question.messages[0]
         reference = message.reference
         if reference is not None and reference.message_id is not None:
             if growing := self.talk.growing.get(reference.message_id):
                 await growing.wait()
             found = await self.talk.store.message(PLATFORM, str(reference.message_id))
-            found = found or await self._quoted(reference.resolved, message, who)
+            found = found or await self._quoted(reference.resolved, question, who)
             if found is not None:
                 return found
         return await self._last_answer(message) if linear(message) else None
 
-    async def _quoted(self, quoted: object, message: discord.Message, who: Persona) -> StoredMessage | None:
+    async def _quoted(self, quoted: object, question: Question, who: Persona) -> StoredMessage | None:
         """Another person's message that a question is about: it begins the conversation, under its author's name."""
         if not isinstance(quoted, discord.Message) or not from_a_person(quoted):
             return None
@@ -232,7 +234,7 @@ class Hearing:
         await self.talk.chat.moderation.admit(text, texts(self.talk.settings.language))
         author = await self.talk.store.person(PLATFORM, str(quoted.author.id))
         self.talk.names.saw(author, quoted.author.display_name)
-        conversation = await self._conversation(message, who)
+        conversation = await self._conversation(question, who)
         return await self.talk.store.add_message(
             conversation, "user", text, author=author, platform_id=str(quoted.id)
         )

@@ -32,6 +32,12 @@ def main_channel(channel: Any) -> str:
     return str(getattr(channel, "parent_id", None) or getattr(channel, "id", 0))
 
 
+def key(channel: Any, number: int, message: int) -> str:
+    """A conversation's key: its channel, by `number`, behind the one that a thread hangs on; and what began it."""
+    parent = getattr(channel, "parent_id", None)
+    return f"{parent}/{number}:{message}" if parent else f"{number}:{message}"
+
+
 class Place(Protocol):
     """What an answer needs of the place that it is shown in. `channel` is its id, `guild` its server's."""
 

@@ -235,3 +235,31 @@ async def test_an_answer_that_was_cut_off_can_be_continued(talk: World):
     assert talk.sent() == ["ada: tell me everything", "To begin with", f"bea: {EN.go_on_please}"]
     asked = [row for row in await talk.rows(schema.MessageRow) if row.role == "user"]
     assert asked[-1].author_id == await talk.store.person("discord", str(talk.bea.id))
+
+
+# -- the end
+
+
+async def test_what_was_said_in_a_deleted_channel_or_thread_is_erased(talk: World):
+    thread = await opened(talk)
+    other = talk.guild.create_text_channel("other")
+    for channel in (thread, talk.channel, other):
+        await talk.ada.send(channel, f"{talk.me} in {channel.name}")
+    await talk.max.slash(talk.channel, "ask", question="by command")
+
+    async def left() -> set[str]:
+        return {row.text for row in await talk.rows(schema.MessageVersion) if row.text and row.text != ANSWER}
+
+    assert await left() == {"in ada", "in general", "in other", "by command"}
+    talk.env.backend.delete_channel(thread.id)
+    await talk.env.settle()
+    assert await left() == {"in general", "in other", "by command"}
+    talk.env.backend.delete_channel(talk.channel.id)
+    await talk.env.settle()
+    assert await left() == {"in other"}
+
+
+async def test_a_channel_takes_its_archived_threads_along(talk: World):
+    thread = await opened(talk)
+    await talk.ada.send(thread, f"{talk.me} in the thread")
+    assert await talk.store.erase_channel("discord", str(talk.channel.id)) == 2
