@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.__main__ import _chat
+from bot.__main__ import chat_of
 from bot.answers import Answered, Ask, Failed, Paired, Piece
 from bot.conversation import Chat
 from bot.engine.client import open_engine
@@ -339,7 +339,7 @@ async def test_the_settings_reach_the_step(tmp_path: Path, remote: FakeModeratio
 
 
 async def test_the_program_gives_its_chat_the_step(world: World, clean: pytest.MonkeyPatch):
-    chat = _chat(load(None), world.store, world.chat.engine)
+    chat = chat_of(load(None), world.store, world.chat.engine)
     assert await chat.moderation.incoming(SLUR) is Kind.SLUR
 
 
