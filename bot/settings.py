@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     # Of the turns on Discord, so many show two answers to compare: while a candidate is on trial, and while none is.
     trial_share: float = Field(default=0.25, ge=0, le=1)
     compare_share: float = Field(default=0, ge=0, le=1)
+
+    log: Literal["text", "json"] = "text"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)  # unset: off; 0: a free one
+    metrics_host: str = "127.0.0.1"
 
     persona: str = "assistant"
     language: str = "en"
