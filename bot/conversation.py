@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bot import history
 from bot.answers import Answer, Answered, Ask, Event, Failed, Paired, Piece, Queued, Started, Unanswerable
-from bot.engine.client import EngineError, Finished, Sampling
+from bot.engine.client import ContextTooLong, EngineAway, EngineBusy, EngineError, Finished, Sampling
 from bot.lanes import Full, Lane, Lanes
+from bot.metrics import Metrics
 from data.chat import rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
 
@@ -34,6 +35,14 @@ log = logging.getLogger(__name__)
 
 # What the store calls the end of a generation; whatever else a server says is not an answer to learn from.
 _REASONS = ("stop", "length")
+
+# By which words failures are counted.
+_KINDS: dict[type[Exception], str] = {
+    EngineAway: "engine_away",
+    EngineBusy: "engine_busy",
+    ContextTooLong: "too_long",
+    Unanswerable: "unanswerable",
+}
 
 
 @dataclass(frozen=True)
@@ -57,11 +66,13 @@ class Chat:
         sampling: Sampling | None = None,
         limits: Limits | None = None,
         seed: Callable[[], int] = lambda: secrets.randbelow(2**31),
+        metrics: Metrics | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
         self.sampling = sampling or Sampling()
         self.limits = limits or Limits()
+        self.metrics = metrics or Metrics()
         self._seed = seed
         self._lanes = Lanes(self.limits.slots, self.limits.waiting, self.limits.waiting_per_lane)
         self._turns: dict[int, asyncio.Event] = {}
@@ -102,11 +113,15 @@ class Chat:
                 question = await self._asked(ask, first)
                 usual = Answered(first, "stop")
             if not isinstance(usual, Answered) or usual.finish_reason not in _REASONS or answer.stopped.is_set():
-                return Paired(usual, Failed(ask.texts.stopped_early)) if isinstance(usual, Answered) else usual
+                return (
+                    Paired(usual, Failed(ask.texts.stopped_early, "stopped"))
+                    if isinstance(usual, Answered)
+                    else usual
+                )
             try:
                 other = await self._generate(ask, answer, question, engine or self.engine)
             except (EngineError, Unanswerable) as error:
-                other = Failed(str(error))
+                other = _failed(error)
             except Exception:  # the usual answer is there, and is shown whatever becomes of the other
                 log.exception("a second answer on %s failed", ask.platform)
                 other = Failed(ask.texts.internal_error)
@@ -116,6 +131,7 @@ class Chat:
 
     def _begin(self, ask: Ask, work: Callable[[Answer], Awaitable[Event]]) -> Answer:
         answer = Answer()
+        self.metrics.questions.add(ask.platform)
         self._running.add(answer)
         answer.task = asyncio.create_task(self._run(ask, answer, work))
         answer.task.add_done_callback(lambda _: self._running.discard(answer))
@@ -129,6 +145,10 @@ class Chat:
         if not path or path[-1].message != generation.parent:
             raise Unanswerable(ask.texts.question_gone)
         return path[-1]
+
+    def load(self) -> tuple[int, int]:
+        """How many answers run, and how many questions wait."""
+        return self._lanes.count()
 
     async def close(self) -> None:
         """Stop every answer, those that begin from now on too, and wait until what was said is recorded."""
@@ -145,13 +165,14 @@ class Chat:
         try:
             end = await self._in_turn(ask, answer, ticket, work)
         except (EngineError, Unanswerable) as error:
-            end = Failed(str(error))
+            end = _failed(error)
         except Exception:
             log.exception("an answer on %s failed", ask.platform)
         finally:
             for started in self._lanes.leave(ticket):
                 self._turns[started].set()
             self._turns.pop(ticket, None)
+            self.metrics.ended(end)
             answer.tell(end)
 
     async def _in_turn(
@@ -159,16 +180,17 @@ class Chat:
     ) -> Event:
         place = self._lanes.enter(ticket, Lane(ask.person, ask.channel))
         if place is Full.PERSON:
-            return Failed(ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_lane))
+            sentence = ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_lane)
+            return Failed(sentence, "queue_full_person")
         if place is Full.EVERYONE:
-            return Failed(ask.texts.queue_full)
+            return Failed(ask.texts.queue_full, "queue_full")
         if place:
             turn = self._turns[ticket] = asyncio.Event()
             answer.tell(Queued(int(place)))
             if not await _unless(answer.stopped, turn.wait()):
-                return Failed(ask.texts.stopped_early)
+                return Failed(ask.texts.stopped_early, "stopped")
         if answer.stopped.is_set():
-            return Failed(ask.texts.stopped_early)
+            return Failed(ask.texts.stopped_early, "stopped")
         answer.tell(Started())
         return await work(answer)
 
@@ -177,11 +199,13 @@ class Chat:
         if not turns or turns[-1].message != question.message:
             raise Unanswerable(ask.texts.question_gone)
         async with engine.session() as session:
+            if engine is self.engine:
+                self.metrics.serves(session.release)
             prompt, room = await self._fit(ask, session, turns)
             sampling = replace(self.sampling, seed=self._seed(), max_tokens=room)
             said = await self._stream(answer, session, prompt, sampling)
             if said.finish_reason == "stopped" and not said.text:
-                return Failed(ask.texts.stopped_early)
+                return Failed(ask.texts.stopped_early, "stopped")
             if said.error and not said.text:
                 raise said.error
             generation = await self.store.add_generation(
@@ -201,6 +225,9 @@ class Chat:
                     first_token_seconds=said.first_token_seconds,
                     platform=ask.platform,
                 )
+            )
+            self.metrics.generated(
+                said.finish_reason, said.first_token_seconds, said.prompt_tokens, said.completion_tokens
             )
             for platform_id in ask.shown():
                 await self.store.set_platform_id(generation.message, platform_id)
@@ -268,6 +295,10 @@ class _Said:
         self.completion_tokens = event.completion_tokens
         if event.first_token_seconds is not None:
             self.first_token_seconds = event.first_token_seconds
+
+
+def _failed(error: EngineError | Unanswerable) -> Failed:
+    return Failed(str(error), _KINDS.get(type(error), "engine_error"))
 
 
 def _note(texts: Texts, said: _Said, room: int) -> str | None:

@@ -37,6 +37,10 @@ class Lanes:
     _running: dict[int, Lane] = field(default_factory=dict)
     _line: dict[int, Lane] = field(default_factory=dict)  # in order of arrival
 
+    def count(self) -> tuple[int, int]:
+        """How many run, and how many wait."""
+        return len(self._running), len(self._line)
+
     def enter(self, ticket: int, lane: Lane) -> int | Full:
         """Take a place: 0 runs at once, n is the n-th in the line, `Full` is neither and leaves no trace."""
         if self._free(lane):

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from bot.metrics import Metrics
 from data.store import NewRating, Store, StoredGeneration
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ class Outcome(Enum):
 class Ratings:
     """The ratings of all platforms."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, metrics: Metrics | None = None) -> None:
         self.store = store
+        self.metrics = metrics or Metrics()
         self._locks: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
 
     async def vote(
@@ -128,7 +130,10 @@ class Ratings:
         return None if await self.store.consent(rater) else Outcome.CONSENT_MISSING
 
     async def _store(self, rating: NewRating) -> Outcome:
-        return Outcome.STORED if await self.store.rate(rating) else Outcome.ALREADY
+        if not await self.store.rate(rating):
+            return Outcome.ALREADY
+        self.metrics.ratings.add(rating.kind)
+        return Outcome.STORED
 
 
 def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:
