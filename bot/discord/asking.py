@@ -60,13 +60,16 @@ def add_asking(bot: Bot, tree: app_commands.CommandTree[Bot]) -> None:
             known = await bot.talk.store.message(PLATFORM, str(message.id))
             return known or await asked(bot.talk, interaction, text, message.author.id, str(message.id))
 
-        await _answer(bot.talk, interaction, words, question)
+        await _answer(bot.talk, interaction, words, question, str(message.id))
 
 
 async def asked(
     talk: Talk, interaction: discord.Interaction, text: str, author: int, message: str | None = None
 ) -> StoredMessage:
-    """Store a question, at the beginning of a conversation of its own. Who wrote it is its author, whoever asks."""
+    """Store a question, at the beginning of a conversation of its own. Who wrote it is its author, whoever asks.
+
+    It is known by its `message`, or by the command where it stands in none.
+    """
     guild = interaction.guild_id
     who = await talk.persona(interaction.channel, guild)
     conversation = await talk.store.conversation(
@@ -77,13 +80,18 @@ async def asked(
         server=await talk.store.server(PLATFORM, str(guild)) if guild else None,
     )
     person = await talk.store.person(PLATFORM, str(author))
-    return await talk.store.add_message(conversation, "user", text, author=person, platform_id=message)
+    place = message or str(interaction.id)
+    return await talk.store.add_message(conversation, "user", text, author=person, platform_id=place)
 
 
 async def _answer(
-    talk: Talk, interaction: discord.Interaction, words: Texts, question: Callable[[], Awaitable[StoredMessage]]
+    talk: Talk,
+    interaction: discord.Interaction,
+    words: Texts,
+    question: Callable[[], Awaitable[StoredMessage]],
+    message: str | None = None,
 ) -> None:
-    """Answer below the command; whatever goes wrong, the person gets a sentence."""
+    """Answer below the command; whatever goes wrong, the person gets a sentence. `message` holds the question."""
     ask = Ask(
         person=await talk.store.person(PLATFORM, str(interaction.user.id)),
         channel=str(interaction.channel_id),
@@ -94,7 +102,11 @@ async def _answer(
     )
     try:
         failed = await talk.show(
-            ask, key=str(interaction.id), asker=interaction.user.id, place=Behind(interaction, command=True)
+            ask,
+            key=str(interaction.id),
+            question=message,
+            asker=interaction.user.id,
+            place=Behind(interaction, command=True),
         )
     except Exception:
         log.exception("a command could not be answered")

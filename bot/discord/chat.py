@@ -14,6 +14,7 @@ from bot.conversation import Chat
 from bot.discord.compare import Both, show_two
 from bot.discord.draft import Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
+from bot.discord.interrupted import Open
 from bot.discord.modals import open_fix, send_window, why_window
 from bot.discord.place import NOBODY, InChannel, Place, scopes
 from bot.discord.render import LIMIT, Part, parts, readable
@@ -44,11 +45,12 @@ class Talk:
         self.chat = chat
         self.pace = pace
         self.trial = trial
-        self.ratings = Ratings(store)
+        self.ratings = Ratings(store, chat.metrics)
         self.may_train = bool(settings.discord_training_permission)
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
         self.running: dict[str, Answer | Both] = {}
         self.growing: dict[int, Answer | Both] = {}  # by the bot's messages that show them
+        self.showing: set[asyncio.Task[Any]] = set()  # what is to be shown to its end before the bot leaves
         # What is looked up before a question gets its place in the queue may not let a later one pass it.
         self._arrivals = asyncio.Lock()
 
@@ -171,18 +173,21 @@ class Talk:
         *,
         again: StoredGeneration | None = None,
         key: str,
+        question: str | None = None,
         asker: int,
         place: Place,
     ) -> str | None:
         """Answer a question, or answer it `again`, streaming into a place; `key` and `asker` are who may stop it.
 
-        Returns a sentence when there is no answer and nothing was shown.
+        `question` is the platform's id of the question where that is not the key. Returns a sentence when there is no
+        answer and nothing was shown.
         """
         sent: list[int] = []
         stored: StoredGeneration | None = None
         ask = replace(ask, shown=lambda: [str(message) for message in sent])
         answer = self.chat.again(ask, again) if again else self.chat.answer(ask)
         self.running[key] = answer
+        self.shows()
         teach = await self.teaching(place.guild)
 
         def buttons(name: str) -> discord.ui.View | None:
@@ -195,7 +200,9 @@ class Talk:
             self.growing[message] = answer
             if stored:
                 await self.store.set_platform_id(stored.message, str(message))
+            await opened.shown(message)
 
+        place = opened = Open(place, self.store, key, key if question is None else question)
         draft = Draft(place, self.pace, buttons, on_sent, answer.stop)
         text = ""
         try:
@@ -213,16 +220,25 @@ class Talk:
                         stored = generation
                         for message in sent:  # those sent while it was being recorded
                             await self.store.set_platform_id(generation.message, str(message))
-                        await draft.finish(parts(generation.text, "rate", note))
+                        if await draft.finish(parts(generation.text, "rate", note)):
+                            await opened.whole()
                     case Failed(sentence):
                         if not draft.started:
                             return sentence
-                        await draft.finish([Part(sentence)])
+                        if await draft.finish([Part(sentence)]):
+                            await opened.whole()
         finally:
             self.running.pop(key, None)
             for message in sent:
                 self.growing.pop(message, None)
         return None
+
+    def shows(self) -> None:
+        """The current task shows an answer, from here to its end."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.showing.add(task)
+        task.add_done_callback(self.showing.discard)
 
     async def show_two(self, ask: Ask, **more: Any) -> str | None:
         """Two answers to one question, to be compared; see `bot.discord.compare.show_two`."""

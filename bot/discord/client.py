@@ -20,9 +20,11 @@ from bot.discord.chat import Talk
 from bot.discord.commands import add_commands
 from bot.discord.draft import SECONDS_PER_EDIT, Pace
 from bot.discord.feedback import PLATFORM, Press, tell
+from bot.discord.interrupted import close_interrupted
 from bot.discord.modals import submitted
 from bot.discord.place import NOBODY
 from bot.discord.reports import add_reports
+from bot.discord.watch import counted_requests, watched
 from bot.texts import texts
 from bot.trial import Trial
 from data.errors import BadInput
@@ -61,6 +63,7 @@ class Bot(discord.Client):
             allowed_mentions=NOBODY,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
+            http_trace=counted_requests(chat.metrics),
         )
         trial = trial or Trial(settings.home, None, usual=settings.compare_share)
         self.talk = Talk(self, settings, store, chat, Pace(seconds_per_edit), trial)
@@ -74,6 +77,11 @@ class Bot(discord.Client):
     async def setup_hook(self) -> None:
         """Listen to the buttons of every earlier process, and publish the commands."""
         self.add_dynamic_items(Press)
+        # Looked up before anything is heard, so that none of this process is among them.
+        left = await self.talk.store.open_answers(PLATFORM)
+        closing = asyncio.create_task(close_interrupted(self.talk, left))
+        self._answering.add(closing)
+        closing.add_done_callback(self._answering.discard)
         try:
             await self.tree.sync()
         except discord.HTTPException as error:
@@ -128,7 +136,7 @@ class Bot(discord.Client):
         """Stop and record what runs, show it for as long as that takes, then leave."""
         if not self.is_closed():
             await self.talk.chat.close()
-            if answering := self._answering - {asyncio.current_task()}:
+            if answering := (self._answering | self.talk.showing) - {asyncio.current_task()}:
                 await asyncio.wait(answering, timeout=10)
         await super().close()
 
@@ -152,7 +160,7 @@ async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: T
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows
             loop.add_signal_handler(number, lambda: ending.add(loop.create_task(bot.close())))
-    async with bot:
+    async with bot, watched(bot.talk):
         try:
             await bot.start(settings.discord_token.get_secret_value())
         except discord.LoginFailure:

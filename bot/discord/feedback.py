@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 PLATFORM = "discord"
 # Characters as labels, not as Discord's emoji: they need nothing to be there.
-_LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "fix": "✏️", "stop": "⏹"}
+_LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "fix": "✏️", "stop": "⏹", "retry": "↻"}
 _TEACHING = ("up", "down", "fix", "two", "a", "b", "tie", "bad")
 _VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
 
@@ -138,6 +138,10 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
             await interaction.edit_original_response(content=sentence(words, outcome, "retraction"), view=None)
         case ("again" | "two", [generation]):
             await _again(talk, interaction, int(generation), words, two=deed == "two")
+        case ("retry", [question]):
+            from bot.discord.interrupted import retried  # not before: it is made of the buttons here
+
+            await retried(talk, interaction, question, words)
         case ("a" | "b" | "tie" | "bad", [first, second]):
             await _compare(talk, interaction, (int(first), int(second)), deed, str(interaction.id), words)
         case ("forget", _):
@@ -239,17 +243,19 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
         question=asked_before,
         texts=words,
     )
+    asked = await talk.store.places(generation.parent) if generation.parent is not None else []
     show = partial(talk.show_two, ask, first=generation) if two else partial(talk.show, ask, again=generation)
     failed = await show(
         key=str(interaction.id),
+        question=asked[0] if asked else "",
         asker=interaction.user.id,
-        place=_below(interaction, channel, message),
+        place=below(interaction, channel, message),
     )
     if failed:
         await tell(interaction, failed)
 
 
-def _below(interaction: discord.Interaction, channel: Any, message: discord.Message) -> Place:
+def below(interaction: discord.Interaction, channel: Any, message: discord.Message) -> Place:
     """Below the message whose button was pressed; where the bot is no member, only the interaction gets there."""
     if interaction.guild_id is not None and interaction.guild is None:
         return Behind(interaction, command=False)

@@ -62,7 +62,7 @@ async def reported(talk: Talk, interaction: discord.Interaction[Bot], message: d
         return words.reports_missing
     rater = await talk.store.person(PLATFORM, str(interaction.user.id))
     if await talk.store.consent(rater):  # the moderators see it without; only what is kept needs consent
-        await talk.store.rate(
+        stored = await talk.store.rate(
             NewRating(
                 source_id=f"{PLATFORM}:{interaction.id}",
                 rater=rater,
@@ -71,4 +71,6 @@ async def reported(talk: Talk, interaction: discord.Interaction[Bot], message: d
                 platform=PLATFORM,
             )
         )
+        if stored:
+            talk.chat.metrics.ratings.add("report")
     return words.reported

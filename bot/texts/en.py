@@ -174,4 +174,6 @@ EN = Texts(
     of_one_release="Both were of {first}.",
     the_base="the base model",
     of_release="release {release}",
+    # running
+    interrupted="(interrupted: I was restarted in the middle of this. ↻ asks the question again.)",
 )

@@ -119,3 +119,6 @@ class Texts:
     of_one_release: str
     the_base: str
     of_release: str
+
+    # running
+    interrupted: str

@@ -151,4 +151,6 @@ ZH = Texts(
     of_one_release="两个都来自{first}。",
     the_base="基础模型",
     of_release="第 {release} 号版本",
+    # running
+    interrupted="（回答中断：我中途重启了。点 ↻ 重新回答这个问题。）",
 )

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -56,9 +57,9 @@ class DiscordServer:
         assert self._runner is not None
         await self._runner.cleanup()
 
-    async def direct_message(self, text: str) -> None:
-        """Ada writes to the bot."""
-        message = self._message(ADA, text, {})
+    async def direct_message(self, text: str, channel: int = CHANNEL) -> None:
+        """Ada writes to the bot, in this direct conversation of hers."""
+        message = self._message(ADA, text, {}, channel)
         await self._send(0, message, "MESSAGE_CREATE")
 
     async def said(self, text: str) -> dict[str, Any]:
@@ -105,7 +106,8 @@ class DiscordServer:
             return _json({"message": "401: Unauthorized", "code": 0}, status=401)
         path = request.match_info["path"]
         body = await request.json() if request.can_read_body else {}
-        messages = f"channels/{CHANNEL}/messages"
+        place = re.match(r"channels/(\d+)/messages", path)
+        messages, channel = (place[0], int(place[1])) if place else ("", CHANNEL)
         if path == "users/@me":
             return _json(user(ME, "parley", bot=True))
         if path == "oauth2/applications/@me":
@@ -119,21 +121,23 @@ class DiscordServer:
         if path.endswith("/typing"):
             return web.Response(status=204)
         if path == messages and request.method == "GET":
-            return _json(sorted(self.messages.values(), key=lambda m: -int(m["id"]))[1:])
+            after = int(request.query.get("after", 0))
+            here = [m for m in self.messages.values() if m["channel_id"] == str(channel) and int(m["id"]) > after]
+            return _json(sorted(here, key=lambda m: -int(m["id"])))
         if path == messages:
-            return _json(self._message(ME, body["content"], body))
-        if path.startswith(f"{messages}/"):
+            return _json(self._message(ME, body["content"], body, channel))
+        if messages and path.startswith(f"{messages}/"):
             message = self.messages[int(path.rsplit("/", 1)[1])]
             message.update({key: value for key, value in body.items() if key in ("content", "components")})
             self._changed.set()
             return _json(message)
         return _json({"message": "404: Not Found", "code": 0}, status=404)
 
-    def _message(self, author: int, text: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _message(self, author: int, text: str, body: dict[str, Any], channel: int) -> dict[str, Any]:
         number = next(self._ids)
         message = {
             "id": str(number),
-            "channel_id": str(CHANNEL),
+            "channel_id": str(channel),
             "channel_type": 1,
             "author": user(author, "ada" if author == ADA else "parley", bot=author == ME),
             "content": text,
