@@ -43,12 +43,12 @@ def main() -> int:
     logs.begin(settings.log, verbose=platform == "discord")
     for sentence in configuration.suspicious(configuration.names()):
         logging.getLogger("bot").warning(sentence)
-    if platform == "discord" and settings.discord_token is None:
-        raise BadInput(TOKENLESS)
 
     import asyncio
 
     try:
+        if platform == "discord" and settings.discord_token is None:
+            raise BadInput(TOKENLESS)
         if platform == "discord":
             asyncio.run(_discord(settings))
         else:

@@ -112,12 +112,10 @@ class Chat:
             else:
                 question = await self._asked(ask, first)
                 usual = Answered(first, "stop")
-            if not isinstance(usual, Answered) or usual.finish_reason not in _REASONS or answer.stopped.is_set():
-                return (
-                    Paired(usual, Failed(ask.texts.stopped_early, "stopped"))
-                    if isinstance(usual, Answered)
-                    else usual
-                )
+            if not isinstance(usual, Answered):
+                return usual
+            if usual.finish_reason not in _REASONS or answer.stopped.is_set():
+                return Paired(usual, Failed(ask.texts.stopped_early, "stopped"))
             try:
                 other = await self._generate(ask, answer, question, engine or self.engine)
             except (EngineError, Unanswerable) as error:

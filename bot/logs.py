@@ -83,7 +83,7 @@ def _unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 def _crashed(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    if issubclass(kind, KeyboardInterrupt):
+    if issubclass(kind, KeyboardInterrupt | SystemExit):
         return
     log.critical("an error that nobody caught", exc_info=(kind, error or kind(), trace))
 

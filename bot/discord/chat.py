@@ -71,15 +71,16 @@ class Talk:
 
     # -- questions
 
-    async def heard(self, message: discord.Message) -> None:
-        """Answer a message if it is for the bot; whatever goes wrong, the person gets a sentence."""
+    async def heard(self, message: discord.Message) -> bool:
+        """Answer a message if it is for the bot, and say whether; whatever goes wrong, the person gets a sentence."""
         if not addressed(message, self.me):
-            return
+            return False
         try:
             await self._heard(message)
         except Exception:
             log.exception("a question could not be answered")
             await self._say(message, texts(self.settings.language).internal_error)
+        return True
 
     async def _heard(self, message: discord.Message) -> None:
         words = texts(self.settings.language)

@@ -191,7 +191,4 @@ async def _heard_again(talk: Talk, interaction: discord.Interaction, channel: An
     except discord.HTTPException as error:
         log.info("a question is out of reach: %s (code %s)", error.status, error.code)
         return False
-    if message.author.id != interaction.user.id:
-        return False
-    await talk.heard(message)
-    return True
+    return message.author.id == interaction.user.id and await talk.heard(message)

@@ -8,7 +8,6 @@ import math
 import os
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     import discord
 
     from bot.discord.chat import Talk
+    from bot.engine.client import Engine
     from bot.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -56,23 +56,57 @@ async def watched(talk: Talk) -> AsyncIterator[None]:
     if port is None:
         yield
         return
+    watch = Watch(talk)
     app = web.Application()
-    app.router.add_get("/health", partial(_health, talk))
-    app.router.add_get("/metrics", partial(_metrics, talk))
-    runner = web.AppRunner(app, access_log=None)
+    app.router.add_get("/health", watch.health_page)
+    app.router.add_get("/metrics", watch.metrics_page)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
             raise BadInput(
-                f"PARLEY_METRICS_PORT: nothing can listen at {host}, port {port} ({os.strerror(error.errno or 0)}). "
-                "Choose another one, or 0 for any that is free."
+                f"PARLEY_METRICS_PORT: nothing can listen at {host}, port {port} ({why}). Choose another port, 0 for "
+                "any that is free, or another PARLEY_METRICS_HOST."
             ) from None
         log.info("health and metrics are at http://%s:%d", *runner.addresses[0][:2])
         yield
     finally:
         await runner.cleanup()
+
+
+class Watch:
+    """Looks at a bot, as often as it is asked."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.talk = talk
+        self._reaching: asyncio.Task[bool] | None = None
+
+    async def health(self) -> Health:
+        """Look at everything that an answer needs."""
+        writable = self.talk.store.database.writable(LOCKED)
+        engine, store = await asyncio.gather(self._engine_answers(), writable)
+        return Health(engine, connected(self.talk.client), store, _champion(self.talk))
+
+    async def health_page(self, _: web.Request) -> web.Response:
+        """The health as JSON: 200 when people are answered, else 503."""
+        found = await self.health()
+        body = {"status": "ok" if found.ok else "failing", **asdict(found)}
+        return web.json_response(body, status=200 if found.ok else 503)
+
+    async def metrics_page(self, _: web.Request) -> web.Response:
+        """The figures as Prometheus reads them."""
+        text = self.talk.chat.metrics.text(*gauges(self.talk))
+        return web.Response(body=text.encode(), headers={"Content-Type": f"{CONTENT_TYPE}; charset=utf-8"})
+
+    async def _engine_answers(self) -> bool:
+        # To reach a dead engine is to start it again, which must not be cut off: the next look waits for the same.
+        if self._reaching is None or self._reaching.done():
+            self._reaching = asyncio.create_task(_reached(self.talk.chat.engine))
+        done, _ = await asyncio.wait({self._reaching}, timeout=PATIENCE)
+        return bool(done) and self._reaching.result()
 
 
 def counted_requests(metrics: Metrics) -> aiohttp.TraceConfig:
@@ -88,12 +122,6 @@ def counted_requests(metrics: Metrics) -> aiohttp.TraceConfig:
     trace.on_request_end.append(ended)
     trace.on_request_exception.append(failed)
     return trace
-
-
-async def health(talk: Talk) -> Health:
-    """Look at everything that an answer needs."""
-    engine, store = await asyncio.gather(_engine_answers(talk), talk.store.database.writable(LOCKED))
-    return Health(engine, connected(talk.client), store, _champion(talk))
 
 
 def connected(client: discord.Client) -> bool:
@@ -136,22 +164,11 @@ def resident_bytes() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-async def _health(talk: Talk, _: web.Request) -> web.Response:
-    found = await health(talk)
-    body = {"status": "ok" if found.ok else "failing", **asdict(found)}
-    return web.json_response(body, status=200 if found.ok else 503)
-
-
-async def _metrics(talk: Talk, _: web.Request) -> web.Response:
-    text = talk.chat.metrics.text(*gauges(talk))
-    return web.Response(body=text.encode(), headers={"Content-Type": f"{CONTENT_TYPE}; charset=utf-8"})
-
-
-async def _engine_answers(talk: Talk) -> bool:
+async def _reached(engine: Engine) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE), talk.chat.engine.session() as session:
+        async with engine.session() as session:
             await session.reach()
-    except (TimeoutError, ParleyError):
+    except ParleyError:
         return False
     return True
 

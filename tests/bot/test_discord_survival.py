@@ -76,6 +76,16 @@ async def test_a_signal_to_end_keeps_every_answer_that_runs(tmp_path: Path):
     await store.close()
 
 
+async def test_the_end_of_the_bot_waits_for_what_was_asked_by_command(talk: World):
+    talk.fake.answer("half ", "never", hold=asyncio.Event())
+    asking = asyncio.create_task(talk.ada.slash(talk.channel, "ask", question="one"))
+    await eventually(lambda: talk.channel.history() and talk.contents()[-1] == "half")
+    await talk.env.bot.close()
+    assert talk.contents()[-1] == f"half\n-# {EN.stopped}"
+    await asyncio.gather(asking, return_exceptions=True)
+    assert await talk.store.open_answers("discord") == []
+
+
 async def test_a_locked_database_loses_no_answer_and_no_rating(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.bea.id)

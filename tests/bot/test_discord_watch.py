@@ -123,6 +123,13 @@ async def test_reports_are_counted(talk: World):
     assert figures(metrics.text())['parley_ratings_total{kind="report"}'] == 1
 
 
+async def test_a_host_that_is_none_is_a_sentence(talk: World):
+    bot = talk.bot(metrics_port=0, metrics_host="192.0.2.1")
+    with pytest.raises(BadInput, match=r"nothing can listen at 192\.0\.2\.1, port 0 \(.+\)"):
+        async with watched(bot.talk):
+            pass
+
+
 async def test_without_a_port_nothing_listens(talk: World, caplog: pytest.LogCaptureFixture):
     caplog.set_level("INFO", logger="bot")
     async with watched(talk.bot().talk):
