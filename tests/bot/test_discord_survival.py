@@ -118,10 +118,12 @@ async def test_a_locked_database_loses_no_answer_and_no_rating(talk: World):
 
 
 class Echoing(DiscordServer):
-    """Refuses to show what was said before, and repeats it in the refusal, as Discord repeats what was wrong."""
+    """Refuses at first to show what was said, and repeats it in the refusal, as Discord repeats what was wrong."""
+
+    refusing = True
 
     async def _rest(self, request: web.Request) -> web.Response:
-        if request.method == "GET" and request.match_info["path"].endswith("/messages"):
+        if self.refusing and request.method == "GET" and request.match_info["path"].endswith("/messages"):
             words = " ".join(message["content"] for message in self.messages.values())
             body = json.dumps({"code": 50035, "message": words})
             return web.Response(status=400, body=body.encode(), content_type="application/json")
@@ -134,6 +136,13 @@ async def test_the_log_of_a_whole_process_is_json_without_a_word_of_anybody(tmp_
         await ready(server)
         await server.direct_message("my secret question")  # its history cannot be read
         await server.said(EN.internal_error)
+        server.refusing = False
+        fake.answer("a secret ", "answer")
+        fake.fail(400, message="my secret question")
+        await server.direct_message("my secret question")
+        await server.said("a secret answer")
+        await server.direct_message("another secret question")
+        await server.said(f"The engine at {fake.url} refused the request (HTTP 400, None).")
         assert process.stderr is not None
         lines = []
         while not lines or "health and metrics" not in lines[-1]:
@@ -146,6 +155,9 @@ async def test_the_log_of_a_whole_process_is_json_without_a_word_of_anybody(tmp_
             async with session.get(f"{url}/metrics") as response:
                 found = figures(await response.text())
         assert found['parley_discord_requests_total{method="GET",status="400"}'] == 1
+        assert found['parley_failures_total{kind="internal"}'] == 1
+        assert found['parley_failures_total{kind="engine_error"}'] == 1
+        assert found['parley_answers_total{finish_reason="stop"}'] == 1
         process.send_signal(signal.SIGTERM)
         lines += (await ended(process)).splitlines()
     entries = [json.loads(line) for line in lines]
