@@ -8,7 +8,7 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from data.errors import BadInput, run
+from data.errors import BadInput, ParleyError, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,26 +35,33 @@ def main() -> int:
     parser.add_argument("--platform", choices=("discord", "terminal"), help="where to talk, whatever is set")
     arguments = parser.parse_args()
 
-    from bot import settings as configuration  # not before: --help answers at once
+    from bot import logs  # not before: --help answers at once
+    from bot import settings as configuration
 
     settings = configuration.load()
     settings.share()
     platform = arguments.platform or ("discord" if settings.discord_token else "terminal")
-    _log(verbose=platform == "discord")
+    logs.begin(settings.log, verbose=platform == "discord")
     for sentence in configuration.suspicious(configuration.names()):
         logging.getLogger("bot").warning(sentence)
-    if platform == "discord" and settings.discord_token is None:
-        raise BadInput(TOKENLESS)
 
     import asyncio
 
-    if platform == "discord":
-        asyncio.run(_discord(settings))
-    else:
-        from bot.console import KeepTerminal
+    try:
+        if platform == "discord" and settings.discord_token is None:
+            raise BadInput(TOKENLESS)
+        if platform == "discord":
+            asyncio.run(_discord(settings))
+        else:
+            from bot.console import KeepTerminal
 
-        with KeepTerminal():
-            asyncio.run(_terminal(settings))
+            with KeepTerminal():
+                asyncio.run(_terminal(settings))
+    except ParleyError as error:
+        if settings.log != "json":
+            raise
+        logging.getLogger("bot").critical("%s", error)  # who reads the log as JSON reads no line beside it
+        return error.exit_code
     return 0
 
 
@@ -90,10 +97,12 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
     import asyncio
     from contextlib import AsyncExitStack
 
+    from bot import logs
     from bot.engine.client import open_engine
     from bot.retention import purge_daily
     from data.store import Store
 
+    logs.watch_loop()
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.home)
         stack.push_async_callback(store.close)
@@ -145,15 +154,6 @@ def chat_of(settings: Settings, store: Store, engine: Engine) -> Chat:
         limits=Limits(settings.slots, settings.queue, settings.queue_per_person, settings.history_tokens),
         moderation=open_moderation(settings),
     )
-
-
-def _log(*, verbose: bool) -> None:
-    """Log to standard error. Of libraries only warnings: what they write below that can hold texts and requests."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if verbose:
-        for name in ("bot", "data", "discord"):  # discord.py writes whole messages at DEBUG only
-            logging.getLogger(name).setLevel(logging.INFO)
-        logging.getLogger("discord.client").addFilter(lambda record: "voice will NOT" not in record.getMessage())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bot.texts import EN, Texts
@@ -68,9 +68,10 @@ class Answered:
 
 @dataclass(frozen=True)
 class Failed:
-    """The end: there is no answer and nothing was recorded. `sentence` says why."""
+    """The end: there is no answer and nothing was recorded. `sentence` says why, `kind` in a word to count it by."""
 
     sentence: str
+    kind: str = field(default="internal", compare=False)
 
 
 @dataclass(frozen=True)

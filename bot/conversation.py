@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bot import history, hourly
 from bot.answers import Answer, Answered, Ask, Event, Failed, Paired, Piece, Queued, Started, Unanswerable
-from bot.engine.client import EngineError, Finished, Sampling
+from bot.engine.client import ContextTooLong, EngineAway, EngineBusy, EngineError, Finished, Sampling
 from bot.hourly import Hourly, Spent
 from bot.lanes import Full, Lane, Lanes
+from bot.metrics import Metrics
 from bot.moderation.step import Moderation, withdrawal
 from data.chat import rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
@@ -37,6 +38,14 @@ log = logging.getLogger(__name__)
 
 # What the store calls the end of a generation; whatever else a server says is not an answer to learn from.
 _REASONS = ("stop", "length")
+
+# By which words failures are counted.
+_KINDS: dict[type[Exception], str] = {
+    EngineAway: "engine_away",
+    EngineBusy: "engine_busy",
+    ContextTooLong: "too_long",
+    Unanswerable: "unanswerable",
+}
 
 
 @dataclass(frozen=True)
@@ -61,12 +70,14 @@ class Chat:
         limits: Limits | None = None,
         moderation: Moderation | None = None,
         seed: Callable[[], int] = lambda: secrets.randbelow(2**31),
+        metrics: Metrics | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
         self.sampling = sampling or Sampling()
         self.limits = limits or Limits()
         self.moderation = moderation or Moderation()
+        self.metrics = metrics or Metrics()
         self._seed = seed
         self._lanes = Lanes(self.limits.slots, self.limits.waiting, self.limits.waiting_per_lane)
         self._turns: dict[int, asyncio.Event] = {}
@@ -112,12 +123,14 @@ class Chat:
             else:
                 question = await self._asked(ask, first)
                 usual = Answered(first, "stop")
-            if not isinstance(usual, Answered) or usual.finish_reason not in _REASONS or answer.stopped.is_set():
-                return Paired(usual, Failed(ask.texts.stopped_early)) if isinstance(usual, Answered) else usual
+            if not isinstance(usual, Answered):
+                return usual
+            if usual.finish_reason not in _REASONS or answer.stopped.is_set():
+                return Paired(usual, Failed(ask.texts.stopped_early, "stopped"))
             try:
                 other = await self._generate(ask, answer, question, engine or self.engine)
             except (EngineError, Unanswerable) as error:
-                other = Failed(str(error))
+                other = _failed(error)
             except Exception:  # the usual answer is there, and is shown whatever becomes of the other
                 log.exception("a second answer on %s failed", ask.platform)
                 other = Failed(ask.texts.internal_error)
@@ -127,6 +140,7 @@ class Chat:
 
     def _begin(self, ask: Ask, work: Callable[[Answer], Awaitable[Event]]) -> Answer:
         answer = Answer()
+        self.metrics.questions.add(ask.platform)
         self._running.add(answer)
         answer.task = asyncio.create_task(self._run(ask, answer, work))
         answer.task.add_done_callback(lambda _: self._running.discard(answer))
@@ -161,7 +175,7 @@ class Chat:
             else:
                 end = await self._in_turn(ask, answer, ticket, work)
         except (EngineError, Unanswerable) as error:
-            end = Failed(str(error))
+            end = _failed(error)
         except Exception:
             log.exception("an answer on %s failed", ask.platform)
         finally:
@@ -170,6 +184,7 @@ class Chat:
             self._turns.pop(ticket, None)
             if not isinstance(taken, Spent) and not answer.counts:
                 self.hourly.give_back(taken)
+            self.metrics.ended(end)
             answer.tell(end)
 
     async def _in_turn(
@@ -177,16 +192,17 @@ class Chat:
     ) -> Event:
         place = self._lanes.enter(ticket, Lane(ask.person, ask.channel))
         if place is Full.PERSON:
-            return Failed(ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_lane))
+            sentence = ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_lane)
+            return Failed(sentence, "queue_full_person")
         if place is Full.EVERYONE:
-            return Failed(ask.texts.queue_full)
+            return Failed(ask.texts.queue_full, "queue_full")
         if place:
             turn = self._turns[ticket] = asyncio.Event()
             answer.tell(Queued(int(place)))
             if not await _unless(answer.stopped, turn.wait()):
-                return Failed(ask.texts.stopped_early)
+                return Failed(ask.texts.stopped_early, "stopped")
         if answer.stopped.is_set():
-            return Failed(ask.texts.stopped_early)
+            return Failed(ask.texts.stopped_early, "stopped")
         answer.tell(Started())
         return await work(answer)
 
@@ -195,11 +211,13 @@ class Chat:
         if not turns or turns[-1].message != question.message:
             raise Unanswerable(ask.texts.question_gone)
         async with engine.session() as session:
+            if engine is self.engine:
+                self.metrics.serves(session.release)
             prompt, room = await self._fit(ask, session, turns)
             sampling = replace(self.sampling, seed=self._seed(), max_tokens=room)
             said = await self._stream(answer, session, prompt, sampling)
             if said.finish_reason == "stopped" and not said.text:
-                return Failed(ask.texts.stopped_early)
+                return Failed(ask.texts.stopped_early, "stopped")
             if said.error and not said.text:
                 raise said.error
             generation = await self.store.add_generation(
@@ -221,6 +239,9 @@ class Chat:
                 )
             )
             answer.counts |= said.finish_reason != "error"
+            self.metrics.generated(
+                said.finish_reason, said.first_token_seconds, said.prompt_tokens, said.completion_tokens
+            )
             for platform_id in ask.shown():
                 await self.store.set_platform_id(generation.message, platform_id)
         return Answered(generation, said.finish_reason, _note(ask.texts, said, room))
@@ -299,6 +320,10 @@ class _Said:
         self.completion_tokens = event.completion_tokens
         if event.first_token_seconds is not None:
             self.first_token_seconds = event.first_token_seconds
+
+
+def _failed(error: EngineError | Unanswerable) -> Failed:
+    return Failed(str(error), _KINDS.get(type(error), "engine_error"))
 
 
 def _note(texts: Texts, said: _Said, room: int) -> str | None:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from bot.metrics import Metrics
 from bot.moderation.step import Moderation
 from bot.moderation.words import Kind
 from data.store import NewRating, Store, StoredGeneration
@@ -36,9 +37,10 @@ class Outcome(Enum):
 class Ratings:
     """The ratings of all platforms."""
 
-    def __init__(self, store: Store, moderation: Moderation | None = None) -> None:
+    def __init__(self, store: Store, moderation: Moderation | None = None, metrics: Metrics | None = None) -> None:
         self.store = store
         self.moderation = moderation or Moderation()
+        self.metrics = metrics or Metrics()
         self._locks: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
 
     async def vote(
@@ -135,7 +137,10 @@ class Ratings:
     async def _store(self, rating: NewRating) -> Outcome:
         if rating.text and (kind := await self.moderation.incoming(rating.text)):
             return Outcome.UNCHECKED if kind is Kind.UNCHECKED else Outcome.FLAGGED
-        return Outcome.STORED if await self.store.rate(rating) else Outcome.ALREADY
+        if not await self.store.rate(rating):
+            return Outcome.ALREADY
+        self.metrics.ratings.add(rating.kind)
+        return Outcome.STORED
 
 
 def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     trial_share: float = Field(default=0.25, ge=0, le=1)
     compare_share: float = Field(default=0, ge=0, le=1)
 
+    log: Literal["text", "json"] = "text"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)  # unset: off; 0: a free one
+    metrics_host: str = "127.0.0.1"
+
     persona: str = "assistant"
     language: str = "en"
 

@@ -6,6 +6,8 @@ snapshot. Commits are synced to disk, so an acknowledged write survives a kill a
 """
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -70,6 +72,10 @@ class Database:
             await cursor.close()  # an open statement would make the pooled connection's next commit fail
         return not busy
 
+    async def writable(self, patience: float) -> bool:
+        """Whether a write could begin within so many seconds. On a connection of its own: no write waits for it."""
+        return await asyncio.to_thread(_could_write, self.path, patience)
+
     async def copy(self, target: Path) -> None:
         """Copy the database as it stands at one moment to a file private to its owner."""
         await asyncio.to_thread(backup, self.path, target)
@@ -83,6 +89,19 @@ def _prepare(path: Path) -> None:
     private_dir(path.parent)
     path.touch(mode=0o600)
     migrate(path)
+
+
+def _could_write(path: Path, patience: float) -> bool:
+    try:
+        # `rw`: a database that is gone must not be made anew.
+        with contextlib.closing(
+            sqlite3.connect(f"{path.as_uri()}?mode=rw", timeout=patience, uri=True)
+        ) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -129,6 +129,23 @@ class PlatformMessage(Base):
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
 
 
+class OpenAnswer(Base):
+    """An answer that is being shown, from before its first message until it is whole; no word of it.
+
+    `key` is what it runs under on its platform, `question_id` the platform's id of its question, `message_id` that of
+    its newest message, the one with the stop button; null until Discord has said what it is.
+    """
+
+    __tablename__ = "open_answers"
+
+    platform: Mapped[str] = mapped_column(String(20), primary_key=True)
+    key: Mapped[str] = mapped_column(String(40), primary_key=True)
+    channel_id: Mapped[str] = mapped_column(String(40))
+    question_id: Mapped[str] = mapped_column(String(40))
+    message_id: Mapped[str | None] = mapped_column(String(40))
+    opened_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class MessageVersion(Base):
     """A text, stored once, with its author. `text` is null after erasure; the row stays, so references hold."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from data import consent, schema
+from data import consent, open_answers, schema
 from data.access import kept_of
 from data.database import NAME, Database
 from data.deeds import Deed, newest_deeds
@@ -23,11 +23,11 @@ from data.migrations import remove_backups
 from data.ratings import add_rating, check_rating, has_compared, preferred_message, vote_now
 from data.scopes import Scope, resolve
 from data.settings import forget_left, said_anywhere, said_by, say
-from data.stored import RATING_VALUES, NewGeneration, NewRating, StoredGeneration, StoredMessage
+from data.stored import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 
 log = logging.getLogger(__name__)
 
-__all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "Store", "StoredGeneration", "StoredMessage"]
+__all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "OpenAnswer", "Store", "StoredGeneration", "StoredMessage"]
 
 
 class Store:
@@ -204,6 +204,7 @@ class Store:
     async def erase_message(self, platform: str, platform_id: str) -> bool:
         """Erase every version of a message that was deleted on its platform, and what was generated from it."""
         async with self.database.write() as session:
+            await open_answers.forget_questions(session, platform, [platform_id])
             place = await session.get(schema.PlatformMessage, (platform, platform_id))
             if place is None:
                 return False
@@ -281,6 +282,21 @@ class Store:
         async with self.database.read() as session:
             return await has_answer(session, platform, platform_id)
 
+    async def keep_open(self, answer: OpenAnswer) -> None:
+        """Record that an answer is being shown, or where it is shown now; to be closed should this process die."""
+        async with self.database.write() as session:
+            await open_answers.keep_open(session, answer)
+
+    async def close_answer(self, platform: str, key: str) -> None:
+        """Record that an answer is shown whole, or was closed."""
+        async with self.database.write() as session:
+            await open_answers.close(session, platform, key)
+
+    async def open_answers(self, platform: str) -> list[OpenAnswer]:
+        """The answers of a platform that were begun and never closed, the oldest first."""
+        async with self.database.read() as session:
+            return await open_answers.still_open(session, platform)
+
     async def rate(self, new: NewRating) -> bool:
         """Record an event of feedback. False when its source id is there already: a repeated click is one event."""
         check_rating(new)
@@ -316,6 +332,7 @@ class Store:
             expired = await consent.expired_versions(session, older_than)
             erased = await consent.erase(session, expired, self._key)
             left = await forget_left(session, older_than)
+            await open_answers.forget_older(session, older_than)
         await asyncio.to_thread(remove_backups, self.database.path, older_than)
         if erased or left or self.words_in_log:
             await self._fold_log()
@@ -333,6 +350,8 @@ class Store:
             await session.execute(delete(schema.Rating).where(schema.Rating.rater_id == person))
             # A platform's message leads back to who wrote it.
             mine = select(schema.MessageRow.id).where(schema.MessageRow.author_id == person)
+            said = select(schema.PlatformMessage.platform_id).where(schema.PlatformMessage.message_id.in_(mine))
+            await open_answers.forget_questions(session, row.platform, said)
             await session.execute(delete(schema.PlatformMessage).where(schema.PlatformMessage.message_id.in_(mine)))
             session.add(schema.Tombstone(kind="person", ref_hash=row.id_hash, reason="forgotten"))
             session.add(schema.Consent(person_id=person, granted=False, text_version=consent.CONSENT_VERSION))

@@ -42,6 +42,17 @@ class StoredGeneration:
     rendered_sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class OpenAnswer:
+    """An answer that is being shown, by the platform's ids: see `data.schema.OpenAnswer`."""
+
+    platform: str
+    key: str
+    channel: str
+    question: str
+    message: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewGeneration:
     """An answer to record, with everything that made it.

@@ -80,7 +80,7 @@ def add_asking(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
             return known or await asked(bot.talk, interaction, text, message.author.id, str(message.id))
 
         who = await bot.talk.persona(interaction.channel, interaction.guild_id, conversation)
-        await _answer(bot.talk, interaction, words, question, who)
+        await _answer(bot.talk, interaction, words, question, who, str(message.id))
 
 
 async def asked(
@@ -95,6 +95,7 @@ async def asked(
     """Store a question, at the beginning of a conversation of its own. Who wrote it is its author, whoever asks.
 
     A persona that was `chosen` for the conversation stays with it, whatever the places around it say.
+    It is known by its `message`, or by the command where it stands in none.
     """
     await talk.chat.moderation.admit(text, texts(str(interaction.locale)))
     guild = interaction.guild_id
@@ -109,7 +110,8 @@ async def asked(
     if chosen is not None:
         await talk.store.set_setting(PERSONA, ("conversation", str(conversation)), chosen.name)
     person = await talk.store.person(PLATFORM, str(author))
-    return await talk.store.add_message(conversation, "user", text, author=person, platform_id=message)
+    place = message or str(interaction.id)
+    return await talk.store.add_message(conversation, "user", text, author=person, platform_id=place)
 
 
 async def _answer(
@@ -118,8 +120,9 @@ async def _answer(
     words: Texts,
     question: Callable[[], Awaitable[StoredMessage]],
     who: Persona,
+    message: str | None = None,
 ) -> None:
-    """Answer below the command; whatever goes wrong, the person gets a sentence."""
+    """Answer below the command; whatever goes wrong, the person gets a sentence. `message` holds the question."""
     if await talk.refused(interaction, words, shown=True):
         return
     person = await talk.store.person(PLATFORM, str(interaction.user.id))
@@ -136,7 +139,11 @@ async def _answer(
     )
     try:
         failed = await talk.show(
-            ask, key=str(interaction.id), asker=interaction.user.id, place=Behind(interaction, command=True)
+            ask,
+            key=str(interaction.id),
+            question=message,
+            asker=interaction.user.id,
+            place=Behind(interaction, command=True),
         )
     except Exception:
         log.exception("a command could not be answered")

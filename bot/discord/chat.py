@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from bot.discord.door import Door
 from bot.discord.draft import Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
 from bot.discord.hearing import Hearing
+from bot.discord.interrupted import Open
 from bot.discord.modals import open_fix, send_window, why_window
 from bot.discord.operating import promoted
 from bot.discord.operators import Operators
@@ -49,7 +51,7 @@ class Talk:
         self.chat = chat
         self.pace = pace
         self.trial = trial
-        self.ratings = Ratings(store, chat.moderation)
+        self.ratings = Ratings(store, chat.moderation, chat.metrics)
         self.operators = Operators(client, settings.operators)
         self.rules = Rules(settings, store)
         self.door = Door(self.rules)
@@ -60,6 +62,7 @@ class Talk:
         self.names = Names()
         self.hearing = Hearing(self)
         self.seen = Seen()
+        self.showing: set[asyncio.Task[Any]] = set()  # what is to be shown to its end before the bot leaves
 
     @property
     def me(self) -> int:
@@ -87,12 +90,14 @@ class Talk:
         *,
         again: StoredGeneration | None = None,
         key: str,
+        question: str | None = None,
         asker: int,
         place: Place,
     ) -> str | None:
         """Answer a question, or answer it `again`, streaming into a place; `key` and `asker` are who may stop it.
 
-        Returns a sentence when there is no answer and nothing was shown.
+        `question` is the platform's id of the question where that is not the key. Returns a sentence when there is no
+        answer and nothing was shown.
         """
         sent: list[int] = []
         stored: StoredGeneration | None = None
@@ -100,6 +105,7 @@ class Talk:
         ask = replace(ask, shown=lambda: [str(message) for message in sent])
         answer = self.chat.again(ask, again) if again else self.chat.answer(ask)
         self.running[key] = answer
+        self.shows()
         teach = await self.teaching(place.guild)
 
         def buttons(name: str) -> discord.ui.View | None:
@@ -114,7 +120,9 @@ class Talk:
             self.growing[message] = answer
             if stored:
                 await self.store.set_platform_id(stored.message, str(message))
+            await opened.shown(message)
 
+        place = opened = Open(place, self.store, key, key if question is None else question)
         draft = Draft(place, self.pace, buttons, on_sent, answer.stop)
         text = ""
         try:
@@ -133,16 +141,25 @@ class Talk:
                         more = ask.texts if reason == "length" else None
                         for message in sent:  # those sent while it was being recorded
                             await self.store.set_platform_id(generation.message, str(message))
-                        await draft.finish(parts(generation.text, "rate", note))
+                        if await draft.finish(parts(generation.text, "rate", note)):
+                            await opened.whole()
                     case Failed(sentence):
                         if not draft.started:
                             return sentence
-                        await draft.finish([Part(sentence)])
+                        if await draft.finish([Part(sentence)]):
+                            await opened.whole()
         finally:
             self.running.pop(key, None)
             for message in sent:
                 self.growing.pop(message, None)
         return None
+
+    def shows(self) -> None:
+        """The current task shows an answer, from here to its end."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.showing.add(task)
+        task.add_done_callback(self.showing.discard)
 
     async def show_two(self, ask: Ask, **more: Any) -> str | None:
         """Two answers to one question, to be compared; see `bot.discord.compare.show_two`."""

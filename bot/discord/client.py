@@ -19,12 +19,14 @@ from bot.discord import publish
 from bot.discord.chat import Talk
 from bot.discord.draft import SECONDS_PER_EDIT, Pace
 from bot.discord.feedback import PLATFORM, Press
+from bot.discord.interrupted import close_interrupted
 from bot.discord.invite import invite_link
 from bot.discord.modals import submitted
 from bot.discord.personas import written
 from bot.discord.place import NOBODY
 from bot.discord.publish import Chinese, say_that_it_failed
 from bot.discord.shards import keep_session
+from bot.discord.watch import counted_requests, watched
 from bot.trial import Trial
 from data.errors import BadInput
 
@@ -94,6 +96,20 @@ class Parley:
         self.client.add_dynamic_items(Press)
         cast(Any, self.client).parley = self  # a button knows the bot only, not who made it
 
+    async def begin(self) -> None:
+        """Close, in the background, the answers that an earlier process left open."""
+        # Looked up before anything is heard, so that none of this process is among them.
+        left = await self.talk.store.open_answers(PLATFORM)
+
+        async def close() -> None:
+            if self.guest:  # its host may not be logged in yet
+                await self.client.wait_until_ready()
+            await close_interrupted(self.talk, left)
+
+        closing = asyncio.create_task(close())
+        self._answering.add(closing)
+        closing.add_done_callback(self._answering.discard)
+
     async def detach(self) -> None:
         """Take everything away again, and finish what runs."""
         for listener in self._listeners():
@@ -110,7 +126,7 @@ class Parley:
     async def finish(self) -> None:
         """Stop and record what runs, and show it for as long as that takes."""
         await self.talk.chat.close()
-        if answering := self._answering - {asyncio.current_task()}:
+        if answering := (self._answering | self.talk.showing) - {asyncio.current_task()}:
             await asyncio.wait(answering, timeout=10)
 
     def _listeners(self) -> list[Any]:
@@ -198,6 +214,7 @@ class Bot(commands.AutoShardedBot):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             shard_count=settings.shards,
+            http_trace=counted_requests(chat.metrics),
         )
         self._gateway = yarl.URL(settings.discord_gateway) if settings.discord_gateway else None
         self.tree.error(say_that_it_failed)
@@ -210,7 +227,8 @@ class Bot(commands.AutoShardedBot):
         return self.parley.talk
 
     async def setup_hook(self) -> None:
-        """Publish the commands."""
+        """Close what an earlier process left open, and publish the commands."""
+        await self.parley.begin()
         await self.tree.set_translator(Chinese())
         try:
             await self.tree.sync()
@@ -251,7 +269,7 @@ async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: T
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows
             loop.add_signal_handler(number, lambda: ending.add(loop.create_task(bot.close())))
-    async with bot:
+    async with bot, watched(bot.talk):
         try:
             await bot.start(settings.discord_token.get_secret_value())
         except discord.LoginFailure:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bot.answers import Answered, Failed, Paired, Queued
 from bot.discord.draft import Draft
 from bot.discord.feedback import rate_buttons, stop_button, verdict_buttons
+from bot.discord.interrupted import Open
 from bot.discord.render import Part, parts
 from bot.ratings import comparable
 
@@ -60,7 +61,14 @@ class Both:
 
 
 async def show_two(
-    talk: Talk, ask: Ask, *, first: StoredGeneration | None = None, key: str, asker: int, place: Place
+    talk: Talk,
+    ask: Ask,
+    *,
+    first: StoredGeneration | None = None,
+    key: str,
+    question: str | None = None,
+    asker: int,
+    place: Place,
 ) -> str | None:
     """Answer a question twice, or set another answer beside the `first` one, for people to compare.
 
@@ -86,30 +94,37 @@ async def show_two(
         talk.growing[message] = both
         if order:
             await talk.store.set_platform_id(order[0].message, str(message))
+        await opened.shown(message)
 
     async def on_bottom(message: int) -> None:
         await talk.store.set_platform_id(order[1].message, str(message))
 
+    async def last(draft: Draft, wanted: list[Part]) -> None:
+        if await draft.finish(wanted):
+            await opened.whole()
+
+    place = opened = Open(place, talk.store, key, key if question is None else question)
     top = Draft(place, talk.pace, buttons, on_top, both.stop)
     talk.running[key] = both
+    talk.shows()
     try:
         async with talk.trial.engine(first.release if first else None) as candidate:
             end = await _end(both.begin(talk.chat.pair(ask, first, engine=candidate)), top, ask)
         if isinstance(end, Failed):
             if not top.started:
                 return end.sentence
-            await top.finish([Part(end.sentence)])
+            await last(top, [Part(end.sentence)])
             return None
         usual, other = end.usual, end.other
         if not isinstance(other, Answered) or not _worth_comparing(usual, other):
             if first is not None:  # it stands there already
                 told = other.sentence if isinstance(other, Failed) else ask.texts.no_two_answers
-                await top.finish([Part(told)])
+                await last(top, [Part(told)])
                 return None
             order.append(usual.generation)
             more = ask.texts if usual.finish_reason == "length" else None
             await _place(talk, order[0], tops, both)
-            await top.finish(parts(usual.generation.text, "rate", usual.note))
+            await last(top, parts(usual.generation.text, "rate", usual.note))
             return None
         order += random.sample([usual.generation, other.generation], 2)
         await _place(talk, order[0], tops, both)
@@ -118,7 +133,7 @@ async def show_two(
             return None
         # Others may have been answered here meanwhile: it says which answer it belongs to.
         bottom = Draft(place.below(tops[-1]), talk.pace, buttons, on_bottom, both.stop)
-        await bottom.finish(parts(f"**B**\n{order[1].text}", "compare"))
+        await last(bottom, parts(f"**B**\n{order[1].text}", "compare"))
     finally:
         both.shown.set()
         talk.running.pop(key, None)

@@ -26,6 +26,7 @@ async def load(host: Host) -> None:
         store, engine, trial = await stack.enter_async_context(opened(settings))
         parley = Parley(host, settings, store, chat_of(settings, store, engine), trial, guest=True)
         parley.attach()
+        await parley.begin()
         stack.push_async_callback(parley.detach)
         if host.is_ready():
             await parley.on_ready()

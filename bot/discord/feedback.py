@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 PLATFORM = "discord"
 # Characters as labels, not as Discord's emoji: they need nothing to be there.
-_LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "fix": "✏️", "stop": "⏹"}
+_LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "fix": "✏️", "stop": "⏹", "retry": "↻"}
 _TEACHING = ("up", "down", "fix", "two", "a", "b", "tie", "bad")
-_GOVERNED = (*_TEACHING, "again", "more", "agree")  # not what takes something back, and not one's rights
+_GOVERNED = (*_TEACHING, "again", "more", "retry", "agree")  # not what takes something back, and not one's rights
 _WINDOWS = ("fix", "down")  # a window must be the first thing that Discord hears
 _VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
 
@@ -140,6 +140,10 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
             )
         case ("again" | "two" | "more", [generation]):
             await _again(talk, interaction, int(generation), words, deed)
+        case ("retry", [question]):
+            from bot.discord.interrupted import retried  # not before: it is made of the buttons here
+
+            await retried(talk, interaction, question, words)
         case ("a" | "b" | "tie" | "bad", [first, second]):
             await _compare(talk, interaction, (int(first), int(second)), deed, str(interaction.id), words)
         case ("forget", _):
@@ -281,6 +285,7 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
         texts=words,
         caps=await talk.rules.caps(person, channel, interaction.guild_id),
     )
+    asked = await talk.store.places(generation.parent) if generation.parent is not None else []
     show = {
         "two": partial(talk.show_two, ask, first=generation),
         "again": partial(talk.show, ask, again=generation),
@@ -288,14 +293,15 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
     }[deed]
     failed = await show(
         key=str(interaction.id),
+        question=asked[0] if asked else "",
         asker=interaction.user.id,
-        place=_below(interaction, channel, message),
+        place=below(interaction, channel, message),
     )
     if failed:
         await tell(interaction, failed)
 
 
-def _below(interaction: discord.Interaction, channel: Any, message: discord.Message) -> Place:
+def below(interaction: discord.Interaction, channel: Any, message: discord.Message) -> Place:
     """Below the message whose button was pressed; where the bot is no member, only the interaction gets there."""
     guild = interaction.guild_id
     # Not interaction.guild, which is made up where the bot is no member.

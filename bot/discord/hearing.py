@@ -48,12 +48,15 @@ class Hearing:
         # What is looked up before a question gets its place in the queue may not let a later one pass it.
         self._arrivals = asyncio.Lock()
 
-    async def heard(self, message: discord.Message) -> None:
-        """Answer a message if it is for the bot; whatever goes wrong, the person gets a sentence."""
+    async def heard(self, message: discord.Message, *, again: bool = False) -> bool:
+        """Answer a message if it is for the bot, and say whether; whatever goes wrong, the person gets a sentence.
+
+        `again` answers one that was heard before.
+        """
         words = texts(self.talk.settings.language)
         # After a lost connection Discord sends again what it is not sure has arrived.
-        if not await self._for_us(message, words) or not self.talk.seen.first(message.id):
-            return
+        if not await self._for_us(message, words) or not (self.talk.seen.first(message.id) or again):
+            return False
         try:
             async with self._arrivals:
                 access = await self.talk.door.heard(message)
@@ -64,6 +67,7 @@ class Hearing:
         except Exception:
             log.exception("a question could not be answered")
             await self.talk.say(message, words.internal_error)
+        return True
 
     def withdraw(self, message: int) -> bool:
         """A message was deleted: it is taken out of a question that waits and goes on without it."""

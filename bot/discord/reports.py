@@ -65,7 +65,7 @@ async def reported(talk: Talk, interaction: discord.Interaction[Bot], message: d
         return words.reports_missing
     rater = await talk.store.person(PLATFORM, str(interaction.user.id))
     if await talk.store.agrees(rater):  # the moderators see it without; only what is kept needs consent
-        await talk.store.rate(
+        stored = await talk.store.rate(
             NewRating(
                 source_id=f"{PLATFORM}:{interaction.id}",
                 rater=rater,
@@ -74,4 +74,6 @@ async def reported(talk: Talk, interaction: discord.Interaction[Bot], message: d
                 platform=PLATFORM,
             )
         )
+        if stored:
+            talk.chat.metrics.ratings.add("report")
     return words.reported

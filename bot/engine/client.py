@@ -125,6 +125,9 @@ class Session(Protocol):
     def template_sha256(self) -> str:
         """The hex SHA-256 of `template`."""
 
+    async def reach(self) -> None:
+        """Asks the server for a sign of life, in the way in which an answer would reach it. Raises EngineError."""
+
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """The length of the rendered prompt in tokens, template and the start of the answer included.
 

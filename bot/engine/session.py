@@ -45,6 +45,10 @@ class HttpSession:
         self.template = source.template
         self.template_sha256 = template_sha256(source.template)
 
+    async def reach(self) -> None:
+        """See `Session.reach`."""
+        await self._twice(lambda wire: wire.models())
+
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """See `Session.count_tokens`."""
         clean = self._clean(messages)

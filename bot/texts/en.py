@@ -322,4 +322,6 @@ EN = Texts(
     persona_prompt_help="For example: You are a patient librarian. You answer briefly and name your sources.",
     persona_greeting="Its greeting, if you like",
     persona_greeting_help="What it says to somebody who mentions it without a question.",
+    # running
+    interrupted="(interrupted: I was restarted in the middle of this. ↻ asks the question again.)",
 )

@@ -222,3 +222,5 @@ class Texts:
     persona_prompt_help: str
     persona_greeting: str
     persona_greeting_help: str
+    # running
+    interrupted: str

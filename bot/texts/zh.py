@@ -265,4 +265,6 @@ ZH = Texts(
     persona_prompt_help="例如：你是一位耐心的图书管理员，回答简短，并说明出处。",
     persona_greeting="它的问候语（可以不写）",
     persona_greeting_help="有人只提及它而没有提问时，它说的话。",
+    # running
+    interrupted="（回答中断：我中途重启了。点 ↻ 重新回答这个问题。）",
 )

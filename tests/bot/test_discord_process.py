@@ -15,7 +15,9 @@ from tests.fakes.discord_server import DiscordServer
 from tests.fakes.engine import FakeEngine
 
 
-async def begin(home: Path, engine: str, server: DiscordServer, token: str) -> asyncio.subprocess.Process:
+async def begin(
+    home: Path, engine: str, server: DiscordServer, token: str, **more: str
+) -> asyncio.subprocess.Process:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "DISCORD_"))}
     settings = {
         "PARLEY_HOME": str(home),
@@ -25,7 +27,7 @@ async def begin(home: Path, engine: str, server: DiscordServer, token: str) -> a
         "DISCORD_TOKEN": token,
     }
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", stderr=asyncio.subprocess.PIPE, env={**env, **settings}
+        sys.executable, "-m", "bot", stderr=asyncio.subprocess.PIPE, env={**env, **settings, **more}
     )
 
 

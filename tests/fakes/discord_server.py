@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,9 +94,9 @@ class DiscordServer:
 
     # -- what happens on Discord
 
-    async def direct_message(self, text: str) -> dict[str, Any]:
-        """Ada writes to the bot, whether or not it is connected."""
-        message = self._message(ADA, text, {})
+    async def direct_message(self, text: str, channel: int = CHANNEL) -> dict[str, Any]:
+        """Ada writes to the bot in this direct conversation of hers, whether or not the bot is connected."""
+        message = self._message(ADA, text, {}, channel)
         await self._happens("MESSAGE_CREATE", message)
         return message
 
@@ -219,7 +220,8 @@ class DiscordServer:
             return self._by_interaction(request.method, path, body)
         if request.headers.get("Authorization") != f"Bot {self.token}":
             return _json({"message": "401: Unauthorized", "code": 0}, status=401)
-        messages = f"channels/{CHANNEL}/messages"
+        place = re.match(r"channels/(\d+)/messages", path)
+        messages, channel = (place[0], int(place[1])) if place else ("", CHANNEL)
         if path == "users/@me":
             return _json(user(ME, "parley", bot=True))
         if path == "gateway/bot":
@@ -236,21 +238,23 @@ class DiscordServer:
         if path.endswith("/typing"):
             return web.Response(status=204)
         if path == messages and request.method == "GET":
-            return _json(sorted(self.messages.values(), key=lambda m: -int(m["id"]))[1:])
+            after = int(request.query.get("after", 0))
+            here = [m for m in self.messages.values() if m["channel_id"] == str(channel) and int(m["id"]) > after]
+            return _json(sorted(here, key=lambda m: -int(m["id"])))
         if path == messages:
-            return self._sent(body)
-        if path.startswith(f"{messages}/"):
+            return self._sent(body, channel)
+        if messages and path.startswith(f"{messages}/"):
             return _json(self._edited(self.messages[int(path.rsplit("/", 1)[1])], body))
         return _json({"message": "404: Not Found", "code": 0}, status=404)
 
-    def _sent(self, body: dict[str, Any]) -> web.Response:
+    def _sent(self, body: dict[str, Any], channel: int) -> web.Response:
         self.tried += 1
         refusal = self.refusals.pop(0) if self.refusals else None
         if refusal is not None and not refusal.kept:
             return _refused(refusal.status)
         nonce = str(body.get("nonce"))
         if not (body.get("enforce_nonce") and nonce in self._nonces):
-            self._nonces[nonce] = self._message(ME, body["content"], body)
+            self._nonces[nonce] = self._message(ME, body["content"], body, channel)
         return _refused(refusal.status) if refusal else _json(self._nonces[nonce])
 
     def _edited(self, message: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
@@ -300,11 +304,11 @@ class DiscordServer:
             return _json(message)
         return _json(self._edited(self.messages[int(parts[-1])], body))
 
-    def _message(self, author: int, text: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _message(self, author: int, text: str, body: dict[str, Any], channel: int = CHANNEL) -> dict[str, Any]:
         number = next(self._ids)
         message = {
             "id": str(number),
-            "channel_id": str(CHANNEL),
+            "channel_id": str(channel),
             "channel_type": 1,
             "author": user(author, "ada" if author == ADA else "parley", bot=author == ME),
             "content": text,

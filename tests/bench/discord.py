@@ -1,0 +1,345 @@
+"""What the bot costs beside its model: memory for buttons, time to the first words, a burst of questions.
+
+    python -m tests.bench.discord                                # all three parts; some minutes
+    python -m tests.bench.discord --parts burst --people 50 --channels 5 --questions 200
+
+`buttons`: discord.py's own way of sending and editing messages with buttons, with Discord's replies made up: as many
+answers as it takes for so many buttons, each sent with ⏹ and edited to what stands below a finished one. Beside it
+the same with ordinary buttons, which discord.py keeps. Each way runs in a process of its own.
+
+`first`: the bot on a simulated Discord, and an engine that takes `--delay` seconds before each piece of its answers:
+from a message to the reply's first text and to its first edit, and how much of it the engine did not take. The edit
+waits for its turn by the bot's own pace, which is shown.
+
+`burst`: all questions at once, from people in turn, with the bot's usual limits and pace. Each question must be
+answered, or its author told that too many wait. The event loop is the bot's, the simulated Discord's and the fake
+engine's together, so its longest pause is an upper bound of the bot's.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from data.errors import run
+
+PARTS = ("buttons", "first", "burst")
+ON_AN_ANSWER = 6  # ⏹, and the five that take its place
+PIECES = ("The ", "answer ", "is ", "here.")
+TICK = 0.002  # seconds between two looks at the clock of the event loop
+MIB = 2**20
+Figures = dict[str, float]
+
+
+def memory(*, clean: bool = True) -> int:
+    """The bytes that this process holds, as a rule after what can be freed is freed."""
+    from bot.discord.watch import resident_bytes
+
+    if clean:
+        gc.collect()
+    return resident_bytes() or 0
+
+
+# -- buttons
+
+
+async def send_buttons(count: int, *, ordinary: bool) -> Figures:
+    """Send and edit as many answers as it takes for so many buttons; the memory before and behind it."""
+    import discord
+
+    from bot.discord.client import intents
+    from bot.discord.feedback import Press, rate_buttons, stop_button
+    from bot.discord.place import InChannel
+
+    client = discord.Client(intents=intents())
+    client.add_dynamic_items(Press)
+    numbers = iter(range(1, 2**62))
+
+    def message(number: int) -> dict[str, Any]:
+        author = {"id": "1", "username": "parley", "discriminator": "0", "avatar": None, "bot": True}
+        lists = ("attachments", "embeds", "mentions", "mention_roles", "components")
+        told: dict[str, Any] = {name: [] for name in lists}
+        told |= {"id": str(number), "channel_id": "2", "author": author, "content": "text", "type": 0, "flags": 0}
+        told |= {"timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": None, "tts": False}
+        return told | {"mention_everyone": False, "pinned": False}
+
+    async def sent(*_: Any, **__: Any) -> dict[str, Any]:
+        return message(next(numbers))
+
+    async def edited(_: int, number: int, **__: Any) -> dict[str, Any]:
+        return message(number)
+
+    client.http.send_message = sent  # type: ignore[assignment]
+    client.http.edit_message = edited  # type: ignore[assignment]
+
+    def plain(view: discord.ui.View) -> discord.ui.View:
+        made = discord.ui.View(timeout=None)
+        for child in view.children:
+            button = child.item if isinstance(child, discord.ui.DynamicItem) else child
+            made.add_item(discord.ui.Button(label=button.label, custom_id=button.custom_id))
+        return made
+
+    async def answer(number: int) -> None:
+        place = InChannel(client.get_partial_messageable(2))
+        stop, rate = stop_button(str(number), 3), rate_buttons(number, teach=True)
+        shown = await place.send("text", plain(stop) if ordinary else stop)
+        await place.edit(shown, "all of the text", plain(rate) if ordinary else rate)
+
+    for number in range(500):  # what is loaded and cached once is no cost of a button
+        await answer(number)
+    kept, before, began = tracked(client), memory(), time.perf_counter()
+    answers = count // ON_AN_ANSWER
+    for number in range(answers):
+        await answer(number)
+    seconds = time.perf_counter() - began
+    return {
+        "buttons": answers * ON_AN_ANSWER,
+        "before": before / MIB,
+        "after": memory() / MIB,
+        "kept": tracked(client) - kept,
+        "seconds": seconds,
+    }
+
+
+def tracked(client: Any) -> int:
+    """How many messages with buttons discord.py keeps."""
+    return len(client._connection._view_store._synced_message_views)
+
+
+def buttons_in_processes(count: int) -> dict[str, Figures]:
+    """Both ways, each in a process of its own."""
+    found = {}
+    for way in ("Parley's", "ordinary"):
+        program = [sys.executable, "-m", "tests.bench.discord", "--one_way", way, "--buttons", str(count)]
+        found[way] = json.loads(subprocess.run(program, capture_output=True, text=True, check=True).stdout)
+    return found
+
+
+# -- a bot to talk to
+
+
+class Clock:
+    """The longest that the event loop did not come round."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(TICK)
+            now = time.perf_counter()
+            self.longest = max(self.longest, now - last - TICK)
+            last = now
+
+
+@asynccontextmanager
+async def simulated(delay: float, answers: int):
+    """A simulated Discord with the bot in it; its engine takes so long before each piece of so many answers."""
+    from simcord.env import Env
+
+    from bot.conversation import Chat
+    from bot.discord.client import Bot, intents
+    from bot.engine.client import open_engine
+    from bot.settings import Settings
+    from data.store import Store
+    from tests.fakes.engine import FakeEngine
+
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        async with FakeEngine() as fake:
+            for _ in range(answers):
+                fake.answer(*PIECES, delay=delay)
+            store = await Store.open(home)
+            engine = await open_engine(home, url=fake.url)
+            settings = Settings(_env_file=None, home=home)  # type: ignore[call-arg]
+            env = Env(Bot(settings, store, Chat(store, engine)), approved_intents=intents(), settle_timeout=600)
+            await env.start()
+            try:
+                yield env, store
+            finally:
+                await env.shutdown()
+                await engine.close()
+                await store.close()
+            env.raise_errors()
+
+
+async def first_words(questions: int, delay: float) -> Figures:
+    """Questions in turn: from the message to the first text and to the first edit, beyond the engine's time."""
+    from sqlalchemy import select
+
+    from bot.discord.draft import SECONDS_PER_EDIT
+    from data.schema import Generation
+
+    sent: list[tuple[str, float]] = []
+    beyond, edits = [], []
+    async with simulated(delay, questions + 5) as (env, store):
+        request = env.bot.http.request
+
+        def timed(route: Any, **more: Any) -> Any:
+            if "/messages" in route.path and route.method in ("POST", "PATCH"):
+                sent.append((route.method, time.perf_counter()))
+            return request(route, **more)
+
+        env.bot.http.request = timed
+        guild = env.create_guild()
+        ada = guild.add_member(env.create_user("ada"))
+        for number in range(questions + 5):
+            channel = guild.create_text_channel(f"c{number}")  # one of its own: the pace of another one is its own
+            sent.clear()
+            began = time.perf_counter()
+            await ada.send(channel, f"{env.bot.user.mention} question {number}")
+            if number < 5:  # the first ones only warm up
+                continue
+            async with store.database.read() as session:
+                newest = (await session.scalars(select(Generation).order_by(Generation.id.desc()).limit(1))).one()
+            replied = next(at for method, at in sent if method == "POST")
+            beyond.append(replied - began - newest.first_token_seconds)
+            edits += [next(at for method, at in sent if method == "PATCH") - replied]
+    return {
+        "questions": questions,
+        "engine": delay,
+        "beyond, median": statistics.median(beyond),
+        "beyond, 95 %": statistics.quantiles(beyond, n=20)[-1],
+        "edit, median": statistics.median(edits),
+        "edit, 95 %": statistics.quantiles(edits, n=20)[-1],
+        "pace": SECONDS_PER_EDIT,
+    }
+
+
+async def burst(questions: int, people: int, channels: int, delay: float) -> Figures:
+    """All at once; how each question ended, how long it took, how long the event loop stood still, what it held."""
+    from bot.texts import EN
+
+    async with simulated(delay, questions) as (env, _):
+        guild = env.create_guild()
+        members = [guild.add_member(env.create_user(f"person{number}")) for number in range(people)]
+        places = [guild.create_text_channel(f"c{number}") for number in range(channels)]
+        await env.settle()
+        talk, clock, before = env.bot.talk, Clock(), memory()
+        watching = asyncio.create_task(clock.run())
+        began = time.perf_counter()
+        asked = []
+        for number in range(questions):
+            place, member = places[number % channels], members[number % people]
+            told = env.backend.create_message(place.id, member.id, f"{env.bot.user.mention} question {number}")
+            asked.append(told.id)
+            await asyncio.sleep(0)
+        arrived, peak, waiting = time.perf_counter() - began, before, 0
+        while env.bot._answering or talk.running:
+            await asyncio.sleep(0.05)
+            peak, waiting = max(peak, memory(clean=False)), max(waiting, sum(talk.chat.load))
+        seconds = time.perf_counter() - began
+        watching.cancel()
+        replies: dict[int | None, str] = {}
+        for place in places:
+            for message in place.history():
+                if message.author.bot and message.reference is not None:
+                    replies[message.reference.message_id] = message.content
+        refused = {EN.queue_full, EN.queue_full_person.format(waiting=talk.chat.limits.waiting_per_lane)}
+        ends = [replies.get(question) for question in asked]
+        return {
+            "questions": questions,
+            "answered": ends.count("".join(PIECES)),
+            "told that too many wait": sum(end in refused for end in ends),
+            "neither": sum(end not in refused and end != "".join(PIECES) for end in ends),
+            "arrived within": arrived,
+            "over after": seconds,
+            "most at once": waiting,
+            "longest pause": clock.longest,
+            "before": before / MIB,
+            "peak": peak / MIB,
+        }
+
+
+# -- tables
+
+
+def show(console: Console, part: str, found: Any) -> None:
+    """What a part found, as a table."""
+    if part == "buttons":
+        table = Table("", *found, title="memory for buttons")
+        rows = {"buttons": "{:,.0f}", "before": "{:.1f} MiB", "after": "{:.1f} MiB", "kept": "{:,.0f}"}
+        names = {"kept": "messages that discord.py keeps", "buttons": "buttons that were sent"}
+        for name, unit in (rows | {"seconds": "{:.1f} s"}).items():
+            table.add_row(names.get(name, name), *(unit.format(figures[name]) for figures in found.values()))
+        console.print(table)
+        return
+    titles = {"first": "from a message to the first words", "burst": "a burst"}
+    table = Table("", "", title=titles[part])
+    seconds = ("engine", "beyond", "edit", "pace", "arrived", "over", "longest")
+    for name, figure in found.items():
+        unit = "{:.3f} s" if name.startswith(seconds) else "{:.1f} MiB" if name in ("before", "peak") else "{:,.0f}"
+        table.add_row(NAMES.get(name, name), unit.format(figure))
+    console.print(table)
+
+
+NAMES = {
+    "engine": "the engine's time before each piece",
+    "beyond, median": "the first text, beyond the engine's time, median",
+    "beyond, 95 %": "the first text, beyond the engine's time, 95 %",
+    "edit, median": "from it to the first edit, median",
+    "edit, 95 %": "from it to the first edit, 95 %",
+    "pace": "of that the pace of edits at most",
+    "most at once": "running and waiting, most at once",
+    "longest pause": "longest pause of the event loop",
+    "before": "memory before",
+    "peak": "memory, most",
+}
+
+
+def main() -> int:
+    """Measure the parts that are asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.discord",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--buttons", type=int, default=100_000, help="how many buttons are sent")
+    parser.add_argument("--messages", type=int, default=200, help="how many questions in turn")
+    parser.add_argument("--questions", type=int, default=1000, help="how many questions in the burst")
+    parser.add_argument("--people", type=int, default=200)
+    parser.add_argument("--channels", type=int, default=20)
+    parser.add_argument("--delay", type=float, default=0.05, help="seconds of the engine before each piece")
+    parser.add_argument("--out", type=Path, help="a folder for discord.json")
+    parser.add_argument("--one_way", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one_way:
+        print(json.dumps(asyncio.run(send_buttons(options.buttons, ordinary=options.one_way == "ordinary"))))
+        return 0
+    for name in [name for name in os.environ if name.startswith(("PARLEY_", "DISCORD_"))]:
+        del os.environ[name]  # the usual settings are measured
+    console, found = Console(), {}
+    for part in options.parts:
+        if part == "buttons":
+            found[part] = buttons_in_processes(options.buttons)
+        elif part == "first":
+            found[part] = asyncio.run(first_words(options.messages, options.delay))
+        else:
+            found[part] = asyncio.run(burst(options.questions, options.people, options.channels, options.delay))
+        show(console, part, found[part])
+    command = shlex.join(["python", "-m", "tests.bench.discord", *sys.argv[1:]])
+    console.print(f"Repeat it with: {command}", soft_wrap=True)
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / "discord.json").write_text(json.dumps({"command": command, **found}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
