@@ -6,8 +6,8 @@ import logging
 from contextlib import AsyncExitStack
 
 from bot import settings as configuration
-from bot.__main__ import chat_of, opened
 from bot.discord.client import Host, Parley
+from bot.opening import chat_of, opened
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import os
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import aiohttp
 from aiohttp import web
@@ -88,7 +88,7 @@ class Watch:
         """Look at everything that an answer needs."""
         writable = self.talk.store.database.writable(LOCKED)
         engine, store = await asyncio.gather(self._engine_answers(), writable)
-        return Health(engine, connected(self.talk.client), store, _champion(self.talk))
+        return Health(engine, connected(_client(self.talk)), store, _champion(self.talk))
 
     async def health_page(self, _: web.Request) -> web.Response:
         """The health as JSON: 200 when people are answered, else 503."""
@@ -124,24 +124,25 @@ def counted_requests(metrics: Metrics) -> aiohttp.TraceConfig:
     return trace
 
 
-def connected(client: discord.Client) -> bool:
+def connected(client: discord.AutoShardedClient) -> bool:
     """Whether every shard has its connection to Discord."""
     if client.is_closed() or not client.is_ready():
         return False
-    shards = getattr(client, "shards", None)
-    if shards is not None:
-        return not any(shard.is_closed() for shard in shards.values())
-    return bool(client.ws and client.ws.open)
+    return not any(shard.is_closed() for shard in client.shards.values())
+
+
+def _client(talk: Talk) -> discord.AutoShardedClient:
+    return cast("discord.AutoShardedClient", talk.client)  # our own is; in a host's bot nobody watches
 
 
 def gauges(talk: Talk) -> list[Gauge]:
     """What is true at this moment."""
     running, waiting = talk.chat.load
-    delays = getattr(talk.client, "latencies", [(0, talk.client.latency)])
+    delays = _client(talk).latencies
     found = [
         Gauge("parley_answers_running", "Answers that are being made.", running),
         Gauge("parley_questions_waiting", "Questions that wait for their turn.", waiting),
-        Gauge("parley_discord_connected", "Whether every shard is connected.", connected(talk.client)),
+        Gauge("parley_discord_connected", "Whether every shard is connected.", connected(_client(talk))),
         Gauge("parley_discord_servers", "Servers that the bot is in.", len(talk.client.guilds)),
         Gauge(
             "parley_discord_latency_seconds",

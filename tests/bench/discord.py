@@ -240,7 +240,7 @@ async def burst(questions: int, people: int, channels: int, delay: float) -> Fig
             asked.append(told.id)
             await asyncio.sleep(0)
         arrived, peak, waiting = time.perf_counter() - began, before, 0
-        while env.bot._answering or talk.running:
+        while env.bot.parley._answering or talk.running:
             await asyncio.sleep(0.05)
             peak, waiting = max(peak, memory(clean=False)), max(waiting, sum(talk.chat.load))
         seconds = time.perf_counter() - began

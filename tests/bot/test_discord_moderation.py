@@ -92,7 +92,7 @@ async def test_nothing_stays_of_an_answer_that_was_several_messages(moderated: W
     # A reply to any of them goes on from the question; what was withdrawn is not shown to the model.
     moderated.fake.answer("Gladly.")
     await moderated.ada.send(moderated.channel, "then tell me another", reply_to=moderated.last())
-    assert moderated.sent() == ["hello", "then tell me another"]
+    assert moderated.sent() == ["hello\nthen tell me another"]
 
 
 async def test_a_flagged_answer_is_not_compared(moderated: World):

@@ -121,7 +121,7 @@ async def heard_again(talk: World, number: int) -> None:
     """Discord sends the message that is the channel's n-th once more."""
     bot: Any = talk.env.bot
     channel = bot.get_channel(talk.channel.id)
-    await bot.talk.heard(await channel.fetch_message(talk.channel.history()[number].id))
+    await bot.talk.hearing.heard(await channel.fetch_message(talk.channel.history()[number].id))
 
 
 async def test_a_message_that_comes_twice_is_answered_once(talk: World):

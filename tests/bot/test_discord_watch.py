@@ -78,7 +78,6 @@ async def unhealthy(url: str) -> set[str]:
 
 
 async def test_each_thing_that_is_amiss_is_named(talk: World, watched_bot: str, monkeypatch: pytest.MonkeyPatch):
-    bot = talk.env.bot
     monkeypatch.setattr("bot.discord.watch.LOCKED", 0.05)
     home = talk.store.database.path.parent
     with closing(sqlite3.connect(home / NAME, isolation_level=None)) as other:
@@ -88,7 +87,7 @@ async def test_each_thing_that_is_amiss_is_named(talk: World, watched_bot: str, 
     (home / "releases" / "champion").write_text("no number")
     assert await unhealthy(watched_bot) == {"champion"}
     (home / "releases" / "champion").unlink()
-    monkeypatch.setattr(bot.ws, "open", False)  # type: ignore[attr-defined]
+    monkeypatch.setattr(discord.ShardInfo, "is_closed", lambda _: True)
     assert await unhealthy(watched_bot) == {"discord"}
     monkeypatch.undo()
     monkeypatch.setattr("bot.engine.external._PAUSE", 0)

@@ -123,7 +123,7 @@ async def test_a_conversation_is_counted(installed: tuple[Store, FakeEngine, Eng
     assert read["parley_release"] == 0
     assert chat.load == (0, 0)
     await store.set_consent(ada, True)
-    ratings = Ratings(store, chat.metrics)
+    ratings = Ratings(store, metrics=chat.metrics)
     for click in ("1", "1", "2"):  # a repeated click is one event
         await ratings.vote(ada, 1, "up" if click == "1" else "down", platform="terminal", source_id=click)
     assert figures(chat.metrics.text())['parley_ratings_total{kind="vote"}'] == 2

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.__main__ import chat_of
 from bot.answers import Answered, Ask, Failed, Paired, Piece
 from bot.conversation import Chat
 from bot.engine.client import open_engine
 from bot.moderation.endpoint import Endpoint, EndpointFailed
 from bot.moderation.step import Moderation, open_moderation, our_words
 from bot.moderation.words import Kind
+from bot.opening import chat_of
 from bot.ratings import Outcome, Ratings, sentence
 from bot.settings import Settings, load
 from bot.texts import EN

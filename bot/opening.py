@@ -1,0 +1,70 @@
+"""What every platform needs, opened with the settings and closed whatever happens: store, engine, trial, chat."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from bot.conversation import Chat, Limits
+from bot.engine.client import Sampling, open_engine
+from bot.moderation.step import open_moderation
+from bot.retention import purge_daily
+from bot.trial import Trial
+from data.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from bot.engine.client import Engine
+    from bot.settings import Settings
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial]]:
+    """Open what every platform needs, erase what is due meanwhile, and close everything whatever happens."""
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.home)
+        stack.push_async_callback(store.close)
+        engine = await open_engine(
+            settings.home,
+            url=settings.engine_url,
+            model=settings.engine_model,
+            api_key=settings.engine_api_key.get_secret_value() if settings.engine_api_key else None,
+            base=settings.base,
+        )
+        stack.push_async_callback(engine.close)
+        trial = _trial(settings)
+        stack.push_async_callback(trial.close)
+        purging = asyncio.create_task(purge_daily(store, settings.retention_days))
+        try:
+            yield store, engine, trial
+        finally:
+            purging.cancel()
+            await asyncio.gather(purging, return_exceptions=True)
+
+
+def _trial(settings: Settings) -> Trial:
+    async def start(release: int) -> Engine:
+        return await open_engine(settings.home, release=release, base=settings.base)
+
+    # A server that somebody else runs serves what it serves.
+    own = settings.engine_url is None and not os.environ.get("PARLEY_ENGINE_URL")
+    return Trial(settings.home, start if own else None, share=settings.trial_share, usual=settings.compare_share)
+
+
+def chat_of(settings: Settings, store: Store, engine: Engine) -> Chat:
+    """What answers, within the limits of the settings."""
+    return Chat(
+        store,
+        engine,
+        sampling=Sampling(
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            frequency_penalty=settings.frequency_penalty,
+            max_tokens=settings.max_tokens,
+        ),
+        limits=Limits(settings.slots, settings.queue, settings.queue_per_person, settings.history_tokens),
+        moderation=open_moderation(settings),
+    )
