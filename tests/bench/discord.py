@@ -12,8 +12,9 @@ from a message to the reply's first text and to its first edit, and how much of 
 waits for its turn by the bot's own pace, which is shown.
 
 `burst`: all questions at once, from people in turn, with the bot's usual limits and pace. Each question must be
-answered, or its author told that too many wait. The event loop is the bot's, the simulated Discord's and the fake
-engine's together, so its longest pause is an upper bound of the bot's.
+answered, or its author told that too many wait. discord.py parses them as they come from Discord's gateway; what it
+sends is answered without a network. The event loop is the bot's and the fake engine's together, so its longest pause
+is an upper bound of the bot's.
 """
 
 import argparse
@@ -63,24 +64,17 @@ async def send_buttons(count: int, *, ordinary: bool) -> Figures:
     from bot.discord.client import intents
     from bot.discord.feedback import Press, rate_buttons, stop_button
     from bot.discord.place import InChannel
+    from bot.settings import Settings
 
-    client = discord.Client(intents=intents())
+    client = discord.Client(intents=intents(Settings(_env_file=None)))
     client.add_dynamic_items(Press)
     numbers = iter(range(1, 2**62))
 
-    def message(number: int) -> dict[str, Any]:
-        author = {"id": "1", "username": "parley", "discriminator": "0", "avatar": None, "bot": True}
-        lists = ("attachments", "embeds", "mentions", "mention_roles", "components")
-        told: dict[str, Any] = {name: [] for name in lists}
-        told |= {"id": str(number), "channel_id": "2", "author": author, "content": "text", "type": 0, "flags": 0}
-        told |= {"timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": None, "tts": False}
-        return told | {"mention_everyone": False, "pinned": False}
-
     async def sent(*_: Any, **__: Any) -> dict[str, Any]:
-        return message(next(numbers))
+        return message(next(numbers), 2, "text", 1)
 
     async def edited(_: int, number: int, **__: Any) -> dict[str, Any]:
-        return message(number)
+        return message(number, 2, "text", 1)
 
     client.http.send_message = sent  # type: ignore[assignment]
     client.http.edit_message = edited  # type: ignore[assignment]
@@ -166,8 +160,10 @@ async def simulated(delay: float, answers: int):
                 fake.answer(*PIECES, delay=delay)
             store = await Store.open(home)
             engine = await open_engine(home, url=fake.url)
-            settings = Settings(_env_file=None, home=home)  # type: ignore[call-arg]
-            env = Env(Bot(settings, store, Chat(store, engine)), approved_intents=intents(), settle_timeout=600)
+            settings = Settings(_env_file=None, home=home, shards=1)  # type: ignore[call-arg]
+            env = Env(
+                Bot(settings, store, Chat(store, engine)), approved_intents=intents(settings), settle_timeout=600
+            )
             await env.start()
             try:
                 yield env, store
@@ -221,23 +217,61 @@ async def first_words(questions: int, delay: float) -> Figures:
     }
 
 
+class Answers:
+    """Discord's end, without a network: it takes what the bot sends, and knows what stands below each question."""
+
+    def __init__(self) -> None:
+        self.replies: dict[int, str] = {}
+        self._below: dict[int, int] = {}
+        self._ids = iter(range(2**40, 2**62))
+
+    async def request(self, route: Any, **more: Any) -> Any:
+        """What discord.py sends, and what Discord replies."""
+        told = more.get("json") or {}
+        if not route.path.startswith("/channels/{channel_id}/messages"):
+            return None  # that the bot types
+        if route.method == "POST":
+            number = next(self._ids)
+            self._below[number] = int(told["message_reference"]["message_id"])
+        else:
+            number = int(route.url.rpartition("/")[2])
+        self.replies[self._below[number]] = told["content"]
+        return message(number, route.channel_id, told["content"], 1)
+
+
+def message(number: int, channel: int, content: str, author: int, **more: Any) -> dict[str, Any]:
+    """A message as Discord describes it."""
+    who = {"id": str(author), "username": f"u{author}", "discriminator": "0", "avatar": None, "bot": author == 1}
+    told: dict[str, Any] = {name: [] for name in ("attachments", "embeds", "mentions", "mention_roles", "components")}
+    told |= {"id": str(number), "channel_id": str(channel), "author": who, "content": content, "type": 0, "flags": 0}
+    told |= {"timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": None, "tts": False}
+    return told | {"mention_everyone": False, "pinned": False} | more
+
+
+def question(number: int, channel: int, guild: int, author: int, me: int) -> dict[str, Any]:
+    """A question that mentions the bot, on a server."""
+    member = {"roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False, "flags": 0}
+    bot = {"id": str(me), "username": "parley", "discriminator": "0", "avatar": None, "bot": True, "member": member}
+    text = f"<@{me}> question {number}"
+    return message(number, channel, text, author, guild_id=str(guild), member=member, mentions=[bot])
+
+
 async def burst(questions: int, people: int, channels: int, delay: float) -> Figures:
     """All at once; how each question ended, how long it took, how long the event loop stood still, what it held."""
     from bot.texts import EN
 
     async with simulated(delay, questions) as (env, _):
         guild = env.create_guild()
-        members = [guild.add_member(env.create_user(f"person{number}")) for number in range(people)]
-        places = [guild.create_text_channel(f"c{number}") for number in range(channels)]
+        places = [guild.create_text_channel(f"c{number}").id for number in range(channels)]
         await env.settle()
         talk, clock, before = env.bot.talk, Clock(), memory()
+        discord_said = Answers()
+        env.bot.http.request = discord_said.request
+        hears = env.bot._connection.parsers["MESSAGE_CREATE"]
         watching = asyncio.create_task(clock.run())
-        began = time.perf_counter()
-        asked = []
-        for number in range(questions):
-            place, member = places[number % channels], members[number % people]
-            told = env.backend.create_message(place.id, member.id, f"{env.bot.user.mention} question {number}")
-            asked.append(told.id)
+        began, spent = time.perf_counter(), time.process_time()
+        for number in range(1, questions + 1):
+            hears(question(number, places[number % channels], guild.id, 1000 + number % people, env.bot.user.id))
             await asyncio.sleep(0)
         arrived, peak, waiting = time.perf_counter() - began, before, 0
         while env.bot.parley._answering or talk.running:
@@ -245,13 +279,9 @@ async def burst(questions: int, people: int, channels: int, delay: float) -> Fig
             peak, waiting = max(peak, memory(clean=False)), max(waiting, sum(talk.chat.load))
         seconds = time.perf_counter() - began
         watching.cancel()
-        replies: dict[int | None, str] = {}
-        for place in places:
-            for message in place.history():
-                if message.author.bot and message.reference is not None:
-                    replies[message.reference.message_id] = message.content
+        spent = time.process_time() - spent
         refused = {EN.queue_full, EN.queue_full_person.format(waiting=talk.chat.limits.waiting_per_lane)}
-        ends = [replies.get(question) for question in asked]
+        ends = [discord_said.replies.get(number) for number in range(1, questions + 1)]
         return {
             "questions": questions,
             "answered": ends.count("".join(PIECES)),
@@ -259,6 +289,7 @@ async def burst(questions: int, people: int, channels: int, delay: float) -> Fig
             "neither": sum(end not in refused and end != "".join(PIECES) for end in ends),
             "arrived within": arrived,
             "over after": seconds,
+            "of the processor": spent,
             "most at once": waiting,
             "longest pause": clock.longest,
             "before": before / MIB,
@@ -281,7 +312,7 @@ def show(console: Console, part: str, found: Any) -> None:
         return
     titles = {"first": "from a message to the first words", "burst": "a burst"}
     table = Table("", "", title=titles[part])
-    seconds = ("engine", "beyond", "edit", "pace", "arrived", "over", "longest")
+    seconds = ("engine", "beyond", "edit", "pace", "arrived", "over", "of the", "longest")
     for name, figure in found.items():
         unit = "{:.3f} s" if name.startswith(seconds) else "{:.1f} MiB" if name in ("before", "peak") else "{:,.0f}"
         table.add_row(NAMES.get(name, name), unit.format(figure))
@@ -295,6 +326,7 @@ NAMES = {
     "edit, median": "from it to the first edit, median",
     "edit, 95 %": "from it to the first edit, 95 %",
     "pace": "of that the pace of edits at most",
+    "of the processor": "of it on the processor",
     "most at once": "running and waiting, most at once",
     "longest pause": "longest pause of the event loop",
     "before": "memory before",
