@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from data import schema
 from data.candidates import IMPORT
-from data.consent import said_again
 from data.datasets import Collected, collect
+from data.erasure import said_again
 from data.errors import BadInput
 from data.home import installation_key
 from data.imported import imported_id

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from data import consent, open_answers, schema
+from data import consent, erasure, open_answers, schema
 from data.access import kept_of
 from data.database import NAME, Database
 from data.deeds import Deed, newest_deeds
@@ -204,36 +204,16 @@ class Store:
     async def erase_message(self, platform: str, platform_id: str) -> bool:
         """Erase every version of a message that was deleted on its platform, and what was generated from it."""
         async with self.database.write() as session:
-            await open_answers.forget_questions(session, platform, [platform_id])
-            place = await session.get(schema.PlatformMessage, (platform, platform_id))
-            if place is None:
+            if not await erasure.erase_message(session, platform, platform_id, self._key):
                 return False
-            query = select(schema.MessageVersion.id).where(schema.MessageVersion.message_id == place.message_id)
-            await consent.erase(session, (await session.scalars(query)).all(), self._key)
-            ref = keyed_hash(self._key, "message", platform, platform_id)
-            session.add(schema.Tombstone(kind="message", ref_hash=ref, reason="deleted"))
         await asyncio.to_thread(remove_backups, self.database.path, schema.now())
         await self._fold_log()
         return True
 
     async def erase_channel(self, platform: str, channel: str) -> int:
-        """Erase all that was said in a channel that was deleted, in its threads too; returns how many texts went.
-
-        A conversation's key begins with its channel, and before that with the channel that a thread hangs on:
-        `channel:...` or `channel/thread:...`.
-        """
-        begins = schema.Conversation.key
-        here = or_(
-            begins.startswith(f"{channel}:"), begins.startswith(f"{channel}/"), begins.contains(f"/{channel}:")
-        )
-        query = (
-            select(schema.MessageVersion.id)
-            .join(schema.MessageRow, schema.MessageRow.id == schema.MessageVersion.message_id)
-            .join(schema.Conversation, schema.Conversation.id == schema.MessageRow.conversation_id)
-            .where(schema.Conversation.platform == platform, here, schema.MessageVersion.text.is_not(None))
-        )
+        """Erase all that was said in a channel that was deleted, in its threads too; returns how many texts went."""
         async with self.database.write() as session:
-            erased = await consent.erase(session, (await session.scalars(query)).all(), self._key)
+            erased = await erasure.erase_channel(session, platform, channel, self._key)
         if erased:
             await asyncio.to_thread(remove_backups, self.database.path, schema.now())
             await self._fold_log()
@@ -329,8 +309,8 @@ class Store:
         these as they were sent to the model.
         """
         async with self.database.write() as session:
-            expired = await consent.expired_versions(session, older_than)
-            erased = await consent.erase(session, expired, self._key)
+            expired = await erasure.expired_versions(session, older_than)
+            erased = await erasure.erase(session, expired, self._key)
             left = await forget_left(session, older_than)
             await open_answers.forget_older(session, older_than)
         await asyncio.to_thread(remove_backups, self.database.path, older_than)
@@ -344,19 +324,7 @@ class Store:
         Answers that were generated from their words go too, since they may repeat them.
         """
         async with self.database.write() as session:
-            row = await session.get_one(schema.Person, person)
-            query = select(schema.MessageVersion.id).where(schema.MessageVersion.author_id == person)
-            erased = await consent.erase(session, (await session.scalars(query)).all(), self._key)
-            await session.execute(delete(schema.Rating).where(schema.Rating.rater_id == person))
-            # A platform's message leads back to who wrote it.
-            mine = select(schema.MessageRow.id).where(schema.MessageRow.author_id == person)
-            said = select(schema.PlatformMessage.platform_id).where(schema.PlatformMessage.message_id.in_(mine))
-            await open_answers.forget_questions(session, row.platform, said)
-            await session.execute(delete(schema.PlatformMessage).where(schema.PlatformMessage.message_id.in_(mine)))
-            session.add(schema.Tombstone(kind="person", ref_hash=row.id_hash, reason="forgotten"))
-            session.add(schema.Consent(person_id=person, granted=False, text_version=consent.CONSENT_VERSION))
-            # Who comes back is a new person to us, who was never asked anything.
-            row.id_hash = secrets.token_hex(32)
+            erased = await erasure.forget(session, person, self._key)
         await asyncio.to_thread(remove_backups, self.database.path, schema.now())
         await self._fold_log()
         return erased

@@ -1,0 +1,177 @@
+"""What is removed for good: texts, all that may repeat them, and what leads back to who wrote them."""
+
+import secrets
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from data import open_answers, schema
+from data.chat import sayings
+from data.consent import CONSENT_VERSION, consents_since, covered
+from data.home import keyed_hash
+from data.schema import (
+    Consent,
+    Conversation,
+    Generation,
+    GenerationContext,
+    ImportedText,
+    MessageRow,
+    MessageVersion,
+    PlatformMessage,
+    Rating,
+    Server,
+    Tombstone,
+    now,
+)
+
+_TELLING = 20  # characters
+
+
+async def erase_message(session: AsyncSession, platform: str, platform_id: str, key: bytes) -> bool:
+    """Erase every version of a platform's message, and what was generated from it; False for an unknown one."""
+    await open_answers.forget_questions(session, platform, [platform_id])
+    place = await session.get(PlatformMessage, (platform, platform_id))
+    if place is None:
+        return False
+    query = select(MessageVersion.id).where(MessageVersion.message_id == place.message_id)
+    await erase(session, (await session.scalars(query)).all(), key)
+    ref = keyed_hash(key, "message", platform, platform_id)
+    session.add(Tombstone(kind="message", ref_hash=ref, reason="deleted"))
+    return True
+
+
+async def erase_channel(session: AsyncSession, platform: str, channel: str, key: bytes) -> int:
+    """Erase all that was said in a channel and in its threads; returns how many texts went.
+
+    A conversation's key begins with its channel, and before that with the channel that a thread hangs on:
+    `channel:...` or `channel/thread:...`.
+    """
+    begins = Conversation.key
+    here = or_(begins.startswith(f"{channel}:"), begins.startswith(f"{channel}/"), begins.contains(f"/{channel}:"))
+    query = (
+        select(MessageVersion.id)
+        .join(MessageRow, MessageRow.id == MessageVersion.message_id)
+        .join(Conversation, Conversation.id == MessageRow.conversation_id)
+        .where(Conversation.platform == platform, here, MessageVersion.text.is_not(None))
+    )
+    return await erase(session, (await session.scalars(query)).all(), key)
+
+
+async def forget(session: AsyncSession, person: int, key: bytes) -> int:
+    """Erase all that a person said, their ratings, and the link to their platform id; returns how many texts went."""
+    row = await session.get_one(schema.Person, person)
+    query = select(MessageVersion.id).where(MessageVersion.author_id == person)
+    erased = await erase(session, (await session.scalars(query)).all(), key)
+    await session.execute(delete(Rating).where(Rating.rater_id == person))
+    # A platform's message leads back to who wrote it.
+    mine = select(MessageRow.id).where(MessageRow.author_id == person)
+    said = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(mine))
+    await open_answers.forget_questions(session, row.platform, said)
+    await session.execute(delete(PlatformMessage).where(PlatformMessage.message_id.in_(mine)))
+    session.add(Tombstone(kind="person", ref_hash=row.id_hash, reason="forgotten"))
+    session.add(Consent(person_id=person, granted=False, text_version=CONSENT_VERSION))
+    # Who comes back is a new person to us, who was never asked anything.
+    row.id_hash = secrets.token_hex(32)
+    return erased
+
+
+async def expired_versions(session: AsyncSession, older_than: datetime) -> list[int]:
+    """The texts whose time is over: people's that nobody's consent covers, and all of servers that left us by then.
+
+    Answers that may repeat them go with them.
+    """
+    since = await consents_since(session)
+    left = (
+        select(MessageVersion.id)
+        .join(MessageRow, MessageRow.id == MessageVersion.message_id)
+        .join(Conversation, Conversation.id == MessageRow.conversation_id)
+        .join(Server, Server.id == Conversation.server_id)
+        .where(MessageVersion.text.is_not(None), Server.left_at < older_than)
+    )
+    query = select(MessageVersion.id, MessageVersion.author_id, MessageVersion.created_at).where(
+        MessageVersion.text.is_not(None), MessageVersion.created_at < older_than, ~_is_answer(), ~_is_imported()
+    )
+    gone = set((await session.scalars(left)).all())
+    return [*gone, *(i for i, by, at in await session.execute(query) if i not in gone and not covered(by, at, since))]
+
+
+def _is_answer() -> ColumnElement[bool]:
+    return exists().where(Generation.version_id == MessageVersion.id)
+
+
+def _is_imported() -> ColumnElement[bool]:
+    # The operator who imported a row answers for the consent to it; it does not expire by itself.
+    return exists().where(ImportedText.version_id == MessageVersion.id)
+
+
+def text_tombstone(key: bytes, text: str) -> str | None:
+    """The keyed hash by which an erased text is known again; None for one so short that many people say it."""
+    plain = " ".join(text.split())
+    return keyed_hash(key, "erased", plain) if len(plain) >= _TELLING else None
+
+
+def said_again(key: bytes, text: str) -> set[str]:
+    """The hashes of everything that a row's text may repeat: rows join messages and say who speaks."""
+    return {ref for saying in sayings(text) if (ref := text_tombstone(key, saying)) is not None}
+
+
+async def erase(session: AsyncSession, versions: Collection[int], key: bytes) -> int:
+    """Remove texts for good, and with them every answer that was generated from them, since it may repeat them.
+
+    Returns how many texts were removed. The rows stay, so that what refers to them still holds, without words;
+    tombstones keep an import from bringing the words back.
+    """
+    wanted = set(versions)
+    frontier = wanted
+    while frontier:  # an answer is context of later answers, which may repeat it in turn
+        answers: set[int] = set()
+        for chunk in _chunks(sorted(frontier)):
+            query = (
+                select(Generation.version_id)
+                .join(GenerationContext, GenerationContext.generation_id == Generation.id)
+                .where(GenerationContext.version_id.in_(chunk))
+            )
+            answers.update((await session.scalars(query)).all())
+            # A correction of such an answer is another person's rewriting of it.
+            correction = (
+                select(Rating.text_version_id)
+                .join(Generation, Generation.id == Rating.generation_id)
+                .where(Generation.version_id.in_(chunk), Rating.text_version_id.is_not(None))
+            )
+            answers.update(version for version in (await session.scalars(correction)).all() if version is not None)
+        frontier = answers - wanted
+        wanted |= frontier
+    erased = 0
+    wanted |= await _imported_copies(session, wanted, key)
+    for chunk in _chunks(sorted(wanted)):
+        there = MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None)
+        texts = (await session.scalars(select(MessageVersion.text).where(*there))).all()
+        await session.execute(update(MessageVersion).where(*there).values(text=None, erased_at=now()))
+        hashes = {text_tombstone(key, text or "") for text in texts} - {None}
+        session.add_all(Tombstone(kind="text", ref_hash=ref, reason="erased") for ref in sorted(map(str, hashes)))
+        erased += len(texts)
+    return erased
+
+
+async def _imported_copies(session: AsyncSession, versions: Collection[int], key: bytes) -> set[int]:
+    """Imported texts that say the same as texts about to be erased: an export of them that was imported again."""
+    hashes: set[str | None] = set()
+    for chunk in _chunks(sorted(versions)):
+        texts = await session.scalars(select(MessageVersion.text).where(MessageVersion.id.in_(chunk)))
+        hashes |= {text_tombstone(key, text) for text in texts if text is not None}
+    hashes.discard(None)
+    if not hashes:
+        return set()
+    query = (
+        select(MessageVersion.id, MessageVersion.text)
+        .join(ImportedText, ImportedText.version_id == MessageVersion.id)
+        .where(MessageVersion.text.is_not(None))
+    )
+    return {version for version, text in await session.execute(query) if said_again(key, text or "") & hashes}
+
+
+def _chunks(items: list[int], size: int = 500) -> Iterable[list[int]]:
+    # SQLite limits the number of variables in a statement.
+    return (items[start : start + size] for start in range(0, len(items), size))
