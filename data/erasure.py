@@ -63,6 +63,7 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     """Erase all that a person said, their ratings, and the link to their platform id; returns how many texts went."""
     row = await session.get_one(schema.Person, person)
     query = select(MessageVersion.id).where(MessageVersion.author_id == person)
+    spoke = select(MessageRow.conversation_id).where(MessageRow.author_id == person).distinct()
     erased = await erase(session, (await session.scalars(query)).all(), key)
     await session.execute(delete(Rating).where(Rating.rater_id == person))
     # A platform's message leads back to who wrote it.
@@ -70,11 +71,31 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     said = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(mine))
     await open_answers.forget_questions(session, row.platform, said)
     await session.execute(delete(PlatformMessage).where(PlatformMessage.message_id.in_(mine)))
+    await _unlink(session, (await session.scalars(spoke)).all())
     session.add(Tombstone(kind="person", ref_hash=row.id_hash, reason="forgotten"))
     session.add(Consent(person_id=person, granted=False, text_version=CONSENT_VERSION))
     # Who comes back is a new person to us, who was never asked anything.
     row.id_hash = secrets.token_hex(32)
     return erased
+
+
+async def _unlink(session: AsyncSession, conversations: Collection[int]) -> None:
+    """Cut what leads from conversations of somebody who is forgotten back to them, by a platform's ids.
+
+    A conversation's key names its first message; alone with the bot its channel is theirs, and its settings go, too.
+    Where nobody's words are left, the places of the answers go with them.
+    """
+    for conversation in (await session.scalars(select(Conversation).where(Conversation.id.in_(conversations)))).all():
+        rows = select(MessageRow.id).where(MessageRow.conversation_id == conversation.id)
+        left = select(MessageVersion.id).where(MessageVersion.message_id.in_(rows), MessageVersion.text.is_not(None))
+        channel = conversation.key.rpartition(":")[0]
+        if conversation.server_id is None and channel:
+            setting = schema.Setting
+            await session.execute(delete(setting).where(setting.scope == "channel", setting.scope_id == channel))
+        if await session.scalar(left.limit(1)) is None:
+            await session.execute(delete(PlatformMessage).where(PlatformMessage.message_id.in_(rows)))
+            channel = ""
+        conversation.key = f"{channel}:{secrets.token_hex(16)}"
 
 
 async def expired_versions(session: AsyncSession, older_than: datetime) -> list[int]:

@@ -38,7 +38,9 @@ async def place_message(session: AsyncSession, message: int, platform_id: str) -
     row = await session.get_one(schema.MessageRow, message)
     platform = (await session.get_one(schema.Conversation, row.conversation_id)).platform
     new = {"platform": platform, "platform_id": platform_id, "message_id": message}
-    await session.execute(insert(schema.PlatformMessage).values(new).on_conflict_do_nothing())
+    # What it showed before was erased, and its text came in once more: only now is that found by it.
+    known = insert(schema.PlatformMessage).values(new)
+    await session.execute(known.on_conflict_do_update(set_={"message_id": known.excluded.message_id}))
 
 
 async def message_at(session: AsyncSession, platform: str, platform_id: str) -> StoredMessage | None:
@@ -53,6 +55,21 @@ async def places_of(session: AsyncSession, message: int) -> list[str]:
     place = schema.PlatformMessage
     found = await session.scalars(select(place.platform_id).where(place.message_id == message))
     return sorted(found, key=lambda name: (len(name), name))
+
+
+async def goes_on(session: AsyncSession, message: int) -> int:
+    """The last of the messages that one person sent one below the other, before anything was answered."""
+    row = await session.get_one(schema.MessageRow, message)
+    while True:
+        below = select(schema.MessageRow).where(
+            schema.MessageRow.parent_id == row.id,
+            schema.MessageRow.role == "user",
+            schema.MessageRow.author_id == row.author_id,
+        )
+        found = (await session.scalars(below.order_by(schema.MessageRow.id).limit(1))).first()
+        if found is None:
+            return row.id
+        row = found
 
 
 async def messages_down_to(session: AsyncSession, message: int) -> list[StoredMessage]:

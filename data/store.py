@@ -18,7 +18,15 @@ from data.deeds import Deed, newest_deeds
 from data.errors import BadInput
 from data.generations import add_generation, find_generation, generation_of, has_answer
 from data.home import installation_key, keyed_hash
-from data.messages import add_message, message_at, messages_down_to, newest_versions, place_message, places_of
+from data.messages import (
+    add_message,
+    goes_on,
+    message_at,
+    messages_down_to,
+    newest_versions,
+    place_message,
+    places_of,
+)
 from data.migrations import remove_backups
 from data.ratings import add_rating, check_rating, has_compared, preferred_message, vote_now
 from data.scopes import Scope, resolve
@@ -223,6 +231,13 @@ class Store:
         """The message that a platform knows by this id; None when it is not known or was erased."""
         async with self.database.read() as session:
             return await message_at(session, platform, platform_id)
+
+    async def whole_question(self, platform: str, platform_id: str) -> StoredMessage | None:
+        """The last of the messages that were one question, of which a platform knows the first by this id."""
+        async with self.database.read() as session:
+            first = await message_at(session, platform, platform_id)
+            found = await newest_versions(session, [await goes_on(session, first.message)]) if first else []
+            return found[0] if found else first
 
     async def set_platform_id(self, message: int, platform_id: str) -> None:
         """Say by which platform message a message is seen; several calls for an answer split over several."""

@@ -13,9 +13,10 @@ import discord
 from discord import app_commands
 
 from bot.answers import Ask
+from bot.discord.changes import Said
 from bot.discord.feedback import PLATFORM, tell, tell_alone
 from bot.discord.personas import no_such_persona, offered, there
-from bot.discord.place import Behind, key
+from bot.discord.place import Behind, around, key
 from bot.discord.render import readable
 from bot.discord.rules import PERSONA
 from bot.discord.written import text_of
@@ -77,10 +78,12 @@ def add_asking(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
 
         async def question() -> StoredMessage:
             known = await bot.talk.store.message(PLATFORM, str(message.id))
-            return known or await asked(bot.talk, interaction, text, message.author.id, str(message.id))
+            return known or await asked(bot.talk, interaction, text, message.author.id, message.id)
 
         who = await bot.talk.persona(interaction.channel, interaction.guild_id, conversation)
-        await _answer(bot.talk, interaction, words, question, who, str(message.id))
+        bot.talk.changes.saw(message)
+        with bot.talk.changes.awaiting(message.id):
+            await _answer(bot.talk, interaction, words, question, who, str(message.id))
 
 
 async def asked(
@@ -88,7 +91,7 @@ async def asked(
     interaction: discord.Interaction,
     text: str,
     author: int,
-    message: str | None = None,
+    message: int | None = None,
     *,
     chosen: Persona | None = None,
 ) -> StoredMessage:
@@ -97,7 +100,8 @@ async def asked(
     A persona that was `chosen` for the conversation stays with it, whatever the places around it say.
     It is known by its `message`, or by the command where it stands in none.
     """
-    await talk.chat.moderation.admit(text, texts(str(interaction.locale)))
+    words = texts(str(interaction.locale))
+    await talk.chat.moderation.admit(text, words)
     guild = interaction.guild_id
     who = chosen or await talk.persona(interaction.channel, guild)
     conversation = await talk.store.conversation(
@@ -109,9 +113,9 @@ async def asked(
     )
     if chosen is not None:
         await talk.store.set_setting(PERSONA, ("conversation", str(conversation)), chosen.name)
-    person = await talk.store.person(PLATFORM, str(author))
-    place = message or str(interaction.id)
-    return await talk.store.add_message(conversation, "user", text, author=person, platform_id=place)
+    where = around(interaction.channel, interaction.channel_id or 0)
+    said = Said(message or interaction.id, where, author, text)
+    return await talk.changes.keep(said, conversation, None, words)
 
 
 async def _answer(

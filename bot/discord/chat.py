@@ -1,4 +1,4 @@
-"""What is said on Discord: the answers streamed below questions, and what becomes of it when messages change."""
+"""What is said on Discord: the answers streamed below questions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import discord
 from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued, Started
 from bot.conversation import Chat
 from bot.discord.audit import record
+from bot.discord.changes import Changes
 from bot.discord.compare import Both, show_two
 from bot.discord.door import Door
 from bot.discord.draft import Draft, Pace
@@ -25,7 +26,6 @@ from bot.discord.place import NOBODY, Place
 from bot.discord.render import LIMIT, Part, parts
 from bot.discord.rules import Rules
 from bot.discord.seen import Seen
-from bot.discord.written import Unreadable, text_of, written
 from bot.names import Names
 from bot.ratings import Ratings
 from bot.texts import Texts
@@ -61,6 +61,7 @@ class Talk:
         self.growing: dict[int, Answer | Both] = {}  # by the bot's messages that show them
         self.names = Names()
         self.hearing = Hearing(self)
+        self.changes = Changes(self)
         self.seen = Seen()
         self.showing: set[asyncio.Task[Any]] = set()  # what is to be shown to its end before the bot leaves
 
@@ -105,6 +106,7 @@ class Talk:
         ask = replace(ask, shown=lambda: [str(message) for message in sent])
         answer = self.chat.again(ask, again) if again else self.chat.answer(ask)
         self.running[key] = answer
+        self.changes.begin(key, ask.person, place)
         self.shows()
         teach = await self.teaching(place.guild)
 
@@ -150,6 +152,7 @@ class Talk:
                             await opened.whole()
         finally:
             self.running.pop(key, None)
+            self.changes.end(key)
             for message in sent:
                 self.growing.pop(message, None)
         return None
@@ -198,38 +201,3 @@ class Talk:
             )
         except discord.HTTPException as error:
             log.warning("a sentence did not reach Discord: %s (code %s)", error.status, error.code)
-
-    # -- changes
-
-    async def deleted(self, message: int) -> None:
-        """Forget the text of a message that was deleted; an answer to it that still runs is stopped first."""
-        if self.hearing.withdraw(message):
-            return
-        answer = self.running.get(str(message))
-        if answer is not None:
-            answer.stop()
-            await answer.wait()
-        if await self.store.erase_message(PLATFORM, str(message)):
-            log.info("erased the text of a deleted message")
-
-    async def channel_deleted(self, channel: int) -> None:
-        """Forget what was said in a channel or thread that was deleted."""
-        if erased := await self.store.erase_channel(PLATFORM, str(channel)):
-            log.info("erased %d texts of a deleted channel", erased)
-
-    async def edited(self, message: discord.Message) -> None:
-        """Take over the new text of a person's message. Without the bot's mention Discord doesn't show it to us."""
-        if message.author.bot:
-            return
-        stored = await self.store.message(PLATFORM, str(message.id))
-        if stored is None or stored.role != "user":
-            return
-        try:
-            text = await written(message, self.me)
-        except Unreadable:  # the file is gone, and with it what was said
-            text = text_of(message, self.me)
-        if not text or (text != stored.text and await self.chat.moderation.incoming(text)):
-            await self.store.erase_message(PLATFORM, str(message.id))
-            return
-        if text != stored.text:
-            await self.store.edit_message(PLATFORM, str(message.id), text)

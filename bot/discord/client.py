@@ -169,25 +169,25 @@ class Parley:
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """A message was deleted, by its author or by a moderator."""
-        await self.talk.deleted(payload.message_id)
+        await self.talk.changes.deleted(payload.message_id)
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         """Many messages were deleted at once."""
         for message in payload.message_ids:
-            await self.talk.deleted(message)
+            await self.talk.changes.deleted(message)
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """A channel was deleted, and with it its threads."""
-        await self.talk.channel_deleted(channel.id)
+        await self.talk.changes.channel_deleted(channel.id)
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         """A thread was deleted, or a post of a forum."""
-        await self.talk.channel_deleted(payload.thread_id)
+        await self.talk.changes.channel_deleted(payload.thread_id)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A message was edited, or a link in it got its preview."""
         if "content" in payload.data:
-            await self.talk.edited(payload.message)
+            await self.talk.changes.edited(payload.message)
 
 
 class Bot(commands.AutoShardedBot):

@@ -106,6 +106,7 @@ async def show_two(
     place = opened = Open(place, talk.store, key, key if question is None else question)
     top = Draft(place, talk.pace, buttons, on_top, both.stop)
     talk.running[key] = both
+    talk.changes.begin(key, ask.person, place)
     talk.shows()
     try:
         async with talk.trial.engine(first.release if first else None) as candidate:
@@ -137,6 +138,7 @@ async def show_two(
     finally:
         both.shown.set()
         talk.running.pop(key, None)
+        talk.changes.end(key)
         for message in tops:
             talk.growing.pop(message, None)
     return None

@@ -147,9 +147,7 @@ async def pressed(talk: Talk, interaction: discord.Interaction, deed: str, rest:
         case ("a" | "b" | "tie" | "bad", [first, second]):
             await _compare(talk, interaction, (int(first), int(second)), deed, str(interaction.id), words)
         case ("forget", _):
-            person = await talk.store.person(PLATFORM, str(interaction.user.id))
-            erased = await talk.store.forget(person)
-            talk.names.forget(person)
+            erased = await talk.changes.forget(interaction.user.id, interaction.id)
             await asyncio.to_thread(remove_leftovers, talk.settings.home)
             await interaction.edit_original_response(
                 content=words.forgotten.format(texts=erased), view=None, allowed_mentions=NOBODY

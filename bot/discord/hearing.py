@@ -6,13 +6,15 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import discord
 
 from bot.access import Access
 from bot.answers import Ask, Unanswerable
+from bot.discord.changes import Said
 from bot.discord.feedback import PLATFORM
-from bot.discord.place import InChannel, key
+from bot.discord.place import InChannel, around, key
 from bot.discord.threads import own_thread, thread_for
 from bot.discord.written import LARGEST, Unreadable, sorted_out, text_of, written
 from bot.texts import Texts, texts
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 # How far back a conversation is searched for the bot's last answer, where one follows the other without replies.
 HISTORY = 20
+JOINED = 10  # messages at most that get one answer
 _TOLD = "told_unreadable"  # the setting of a channel in which somebody was told
 
 
@@ -45,8 +48,7 @@ class Hearing:
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
         self._waiting: dict[int, Question] = {}  # by channel: the last question there, while its turn has not come
-        # What is looked up before a question gets its place in the queue may not let a later one pass it.
-        self._arrivals = asyncio.Lock()
+        self._arrivals: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # by channel
 
     async def heard(self, message: discord.Message, *, again: bool = False) -> bool:
         """Answer a message if it is for the bot, and say whether; whatever goes wrong, the person gets a sentence.
@@ -58,10 +60,13 @@ class Hearing:
         if not await self._for_us(message, words) or not (self.talk.seen.first(message.id) or again):
             return False
         try:
-            async with self._arrivals:
+            async with self._arrival(message):
                 access = await self.talk.door.heard(message)
             if access is Access.GIVEN:
-                await self._heard(message, words)
+                self.talk.changes.saw(message)
+                about = message.reference.message_id if message.reference else None
+                with self.talk.changes.awaiting(message.id, about):
+                    await self._heard(message, words)
             elif told := self.talk.door.aloud(access, message, words):
                 await self.talk.say(message, told)
         except Exception:
@@ -77,6 +82,10 @@ class Hearing:
                 question.messages = left
                 return True
         return False
+
+    def _arrival(self, message: discord.Message) -> asyncio.Lock:
+        """What is looked up before a question gets its place lets no later one of its channel pass it."""
+        return self._arrivals.setdefault(message.channel.id, asyncio.Lock())
 
     async def _for_us(self, message: discord.Message, words: Texts) -> bool:
         talk = self.talk
@@ -94,7 +103,7 @@ class Hearing:
     async def _tell_once(self, message: discord.Message, sentence: str) -> None:
         """Say in a channel, once for good, that a message there cannot be read."""
         channel = ("channel", str(message.channel.id))
-        async with self._arrivals:
+        async with self._arrival(message):
             if await self.talk.store.setting(_TOLD, [channel]):
                 return
             await self.talk.store.set_setting(_TOLD, channel, True)
@@ -111,7 +120,7 @@ class Hearing:
             return
         talk = self.talk
         here = message.guild.id if message.guild else None
-        async with self._arrivals:
+        async with self._arrival(message):
             if await talk.store.answered(PLATFORM, str(message.id)) or self._joined(message):
                 return  # by an earlier process, or with the question that waits
             thread = await thread_for(talk, message)
@@ -149,7 +158,10 @@ class Hearing:
         answer = self.talk.running.get(question.key) if question else None
         if question is None or answer is None or message.reference is not None:
             return False
-        if question.messages[0].author.id != message.author.id:
+        if question.messages[0].author.id != message.author.id or len(question.messages) >= JOINED:
+            return False
+        files = [file for one in (*question.messages, message) for file in sorted_out(one.attachments)[0]]
+        if sum(file.size for file in files) > LARGEST:
             return False
         question.messages.append(message)
         self.talk.running[str(message.id)] = answer
@@ -176,25 +188,15 @@ class Hearing:
     async def _asked(self, question: Question, who: Persona, words: Texts) -> StoredMessage:
         """Store a question when its turn has come, below what it follows."""
         self._no_longer_waits(question)
-        store, first = self.talk.store, question.messages[0]
         try:
             said = [await written(message, self.talk.me) for message in question.messages]
         except Unreadable as error:
             raise Unanswerable(words.file_unreadable.format(name=error)) from None
         await self.talk.chat.moderation.admit("\n".join(said), words)
-        stored = await self._parent(question, who)
+        stored = await self._parent(question, who, words)
         conversation = stored.conversation if stored else await self._conversation(question, who)
-        author = await store.person(PLATFORM, str(first.author.id))
         for message, text in zip(question.messages, said, strict=True):
-            known = await store.message(PLATFORM, str(message.id))  # by a process that died before it answered
-            stored = known or await store.add_message(
-                conversation,
-                "user",
-                text,
-                author=author,
-                parent=stored.message if stored else None,
-                platform_id=str(message.id),
-            )
+            stored = await self.talk.changes.keep(_said(message, text), conversation, stored, words)
         assert stored is not None
         return stored
 
@@ -216,7 +218,7 @@ class Hearing:
             server=await self.talk.store.server(PLATFORM, str(guild.id)) if guild else None,
         )
 
-    async def _parent(self, question: Question, who: Persona) -> StoredMessage | None:
+    async def _parent(self, question: Question, who: Persona, words: Texts) -> StoredMessage | None:
         """What a question follows: what it replies to; in a thread or alone with the bot, the bot's last answer."""
         message = question.messages[0]
         reference = message.reference
@@ -224,24 +226,21 @@ class Hearing:
             if growing := self.talk.growing.get(reference.message_id):
                 await growing.wait()
             found = await self.talk.store.message(PLATFORM, str(reference.message_id))
-            found = found or await self._quoted(reference.resolved, question, who)
+            found = found or await self._quoted(reference.resolved, question, who, words)
             if found is not None:
                 return found
         return await self._last_answer(message) if linear(message) else None
 
-    async def _quoted(self, quoted: object, question: Question, who: Persona) -> StoredMessage | None:
+    async def _quoted(self, quoted: object, question: Question, who: Persona, words: Texts) -> StoredMessage | None:
         """Another person's message that a question is about: it begins the conversation, under its author's name."""
         if not isinstance(quoted, discord.Message) or not from_a_person(quoted):
             return None
         if not (text := text_of(quoted, self.talk.me)):
             return None
-        await self.talk.chat.moderation.admit(text, texts(self.talk.settings.language))
-        author = await self.talk.store.person(PLATFORM, str(quoted.author.id))
-        self.talk.names.saw(author, quoted.author.display_name)
+        await self.talk.chat.moderation.admit(text, words)
+        self.talk.names.saw(await self.talk.store.person(PLATFORM, str(quoted.author.id)), quoted.author.display_name)
         conversation = await self._conversation(question, who)
-        return await self.talk.store.add_message(
-            conversation, "user", text, author=author, platform_id=str(quoted.id)
-        )
+        return await self.talk.changes.keep(_said(quoted, text), conversation, None, words)
 
     async def _last_answer(self, message: discord.Message) -> StoredMessage | None:
         # Asked from Discord each time, so that it is right after a restart and after deletions, too. Up to now, not
@@ -267,6 +266,10 @@ class Hearing:
         # Where two answers were compared, it goes on from the one that the person preferred.
         rater = await talk.store.person(PLATFORM, str(message.author.id))
         return await talk.store.preferred(newest.message, rater) or newest
+
+
+def _said(message: discord.Message, text: str) -> Said:
+    return Said(message.id, around(message.channel, message.channel.id), message.author.id, text)
 
 
 def from_a_person(message: discord.Message) -> bool:

@@ -36,7 +36,7 @@ class Open:
     """A place for one answer, which is on record as open from before its first message until it is `whole`."""
 
     def __init__(self, place: Place, store: Store, key: str, question: str) -> None:
-        self.channel, self.guild = place.channel, place.guild
+        self.channel, self.guild, self.channels = place.channel, place.guild, place.channels
         self._place = place
         self._store = store
         self._answer = OpenAnswer(PLATFORM, key, str(place.channel), question)
@@ -162,7 +162,7 @@ async def retried(talk: Talk, interaction: discord.Interaction, question: str, w
         return
 
     async def asked() -> StoredMessage:
-        found = await talk.store.message(PLATFORM, question)
+        found = await talk.store.whole_question(PLATFORM, question)
         if found is None:
             raise Unanswerable(words.question_gone)
         return found

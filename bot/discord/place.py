@@ -38,11 +38,20 @@ def key(channel: Any, number: int, message: int) -> str:
     return f"{parent}/{number}:{message}" if parent else f"{number}:{message}"
 
 
+def around(channel: Any, number: int) -> frozenset[int]:
+    """The ids of a channel, by its `number`, and of the one that a thread hangs on."""
+    return frozenset(found for found in (number, getattr(channel, "parent_id", None)) if found)
+
+
 class Place(Protocol):
-    """What an answer needs of the place that it is shown in. `channel` is its id, `guild` its server's."""
+    """What an answer needs of the place that it is shown in.
+
+    `channel` is its id, `guild` its server's, `channels` its own and that of the channel that a thread hangs on.
+    """
 
     channel: int
     guild: int | None
+    channels: frozenset[int]
 
     async def send(self, content: str, view: discord.ui.View | None) -> int:
         """Send a message; returns its id."""
@@ -65,6 +74,7 @@ class InChannel:
     ) -> None:
         guild = getattr(channel, "guild", None)
         self.channel: int = channel.id
+        self.channels = around(channel, channel.id)
         self.guild: int | None = guild.id if guild else None
         self._channel = channel
         self._reference = reference
@@ -104,6 +114,7 @@ class Behind:
 
     def __init__(self, interaction: discord.Interaction, *, command: bool) -> None:
         self.channel, self.guild = interaction.channel_id or 0, interaction.guild_id
+        self.channels = around(interaction.channel, self.channel)
         self._interaction = interaction
         self._first = command  # its own response is the first message; a button's is the message that it stands below
 

@@ -59,11 +59,12 @@ async def written(message: discord.Message, me: int) -> str:
 
 
 def text_of(message: discord.Message, me: int) -> str:
-    """What a person typed, with names for ids."""
+    """What a person typed. Whom they mention did not say anything, so neither an id nor a name of theirs is kept."""
+    others = dict.fromkeys(user.id for user in message.mentions if user.id != me)
     return readable(
         message.content,
         me,
-        users={user.id: user.display_name for user in message.mentions},
+        users={user: "someone" + (f" {number}" if number > 1 else "") for number, user in enumerate(others, 1)},
         roles={role.id: role.name for role in message.role_mentions},
         channels={channel.id: getattr(channel, "name", "channel") for channel in message.channel_mentions},
     )

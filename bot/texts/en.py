@@ -156,7 +156,8 @@ EN = Texts(
         "Erase everything of yours: all that you said to me, my answers to it, your ratings and corrections? This "
         "cannot be undone. Releases that were trained before, or are being trained, keep what they learnt; later "
         "ones are trained without it. What you wrote stays on Discord until you delete it there. What you did as a "
-        "manager or operator stays written down, under a name that leads to nobody any more."
+        "manager or operator stays written down, under a name that leads to nobody any more, and on the lists of a "
+        "server's managers you stay until they clear them."
     ),
     forget_yes="Yes, erase it all",
     forgotten="Done: {texts} texts are erased, and your ratings with them.",

@@ -53,6 +53,21 @@ async def talk(world: World, env: Env) -> World:
 
 
 @pytest.fixture
+async def reading(world: World) -> AsyncIterator[World]:
+    """The world in which the bot may read everything."""
+    env = Env(
+        world.bot(discord_message_content=True),
+        approved_intents=discord.Intents.default() | discord.Intents(message_content=True),
+        settle_timeout=3.0,
+    )
+    await env.start()
+    await world.begin(env)
+    yield world
+    await env.shutdown()
+    env.raise_errors()
+
+
+@pytest.fixture
 async def tried(tmp_path: Path) -> AsyncIterator[Tried]:
     async with FakeEngine() as fake:
         yield Tried(tmp_path, fake)

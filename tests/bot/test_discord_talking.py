@@ -1,13 +1,11 @@
 """Threads, forum posts, joined messages, files, quotes and answers that go on, with and without Message Content."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import discord
 import pytest
 import simcord
 from simcord.builders import ChannelHandle
-from simcord.env import Env
 
 from bot.discord.written import LARGEST, is_text
 from bot.texts import EN
@@ -16,21 +14,6 @@ from data.personas import persona
 from tests.bot.discord_world import World, eventually, labels, said
 
 QUESTION, ANSWER = "one", "a fake answer"
-
-
-@pytest.fixture
-async def reading(world: World) -> AsyncIterator[World]:
-    """The world in which the bot may read everything."""
-    env = Env(
-        world.bot(discord_message_content=True),
-        approved_intents=discord.Intents.default() | discord.Intents(message_content=True),
-        settle_timeout=3.0,
-    )
-    await env.start()
-    await world.begin(env)
-    yield world
-    await env.shutdown()
-    env.raise_errors()
 
 
 async def opened(talk: World) -> ChannelHandle:
