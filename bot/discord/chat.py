@@ -166,7 +166,7 @@ class Talk:
                         if await draft.finish([Part(sentence)]):
                             await opened.whole()
                         elif not sent:
-                            return sentence
+                            return ask.texts.not_shown
         finally:
             self.running.pop(key, None)
             for message in sent:

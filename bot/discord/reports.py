@@ -69,13 +69,17 @@ async def reported(
     source = f"{PLATFORM}:report:{answer.generation}:{rater}"
     if not lately.first(source) or await talk.store.rated(source):
         return words.reported
+    shown = False
     try:
         place = talk.client.get_partial_messageable(int(channel))
         await place.send(words.reported_there.format(link=message.jump_url), allowed_mentions=NOBODY)
+        shown = True
     except discord.HTTPException as error:
         log.warning("a report did not reach its channel: %s (code %s)", error.status, error.code)
-        lately.forget(source)
         return words.reports_missing
+    finally:
+        if not shown:
+            lately.forget(source)
     if await talk.store.agrees(rater):  # the moderators see it without; only what is kept needs consent
         stored = await talk.store.rate(
             NewRating(

@@ -116,6 +116,7 @@ async def opened(talk: Talk, interaction: discord.Interaction[Bot], lately: Hour
         return words.chat_enough.format(limit=AN_HOUR, minutes=math.ceil(room.seconds / 60))
     who = await talk.persona(channel, interaction.guild_id)
     name = thread_name(interaction.user.display_name, who.name)
+    thread: discord.Thread | None = None
     try:
         thread = await channel.create_thread(name=name, type=discord.ChannelType.public_thread)
         await _opened_for(talk, thread, interaction.user)
@@ -124,6 +125,7 @@ async def opened(talk: Talk, interaction: discord.Interaction[Bot], lately: Hour
         await thread.add_user(interaction.user)
     except discord.HTTPException as error:
         log.info("a thread could not be opened: %s (code %s)", error.status, error.code)
-        lately.give_back(room)
+        if thread is None:
+            lately.give_back(room)
         return words.chat_refused
     return words.chat_opened.format(thread=thread.mention)

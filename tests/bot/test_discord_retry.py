@@ -118,6 +118,28 @@ async def test_an_answer_that_finds_no_room_is_told_to_who_pressed(talk: World, 
     assert talk.contents() == before
 
 
+@pytest.mark.parametrize("label", ["↻", "⚖️"])
+async def test_so_is_one_that_would_have_waited(talk: World, label: str):
+    answer = await talk.ask("hello")
+    go = asyncio.Event()
+    talk.fake.answer("half ", "done", hold=go)
+    talk.say_without_waiting("one")
+    await eventually(lambda: talk.contents()[-1] == "half")
+
+    def posts() -> int:
+        sent = [one for one in talk.env.http_requests if one.method == "POST"]
+        return sum(one.path.endswith("/messages") for one in sent)
+
+    before = posts()
+    talk.env.inject_error("POST", "/channels/*/messages", status=403)
+    clicking = asyncio.create_task(talk.ada.click(answer, label=label))
+    await eventually(lambda: posts() > before)
+    go.set()
+    told = (await clicking).followups
+    assert [(one.content, one.ephemeral) for one in told] == [(EN.not_shown, True)]
+    assert len(talk.channel.history()) == 4
+
+
 async def test_so_is_one_that_was_interrupted(talk: World):
     await busy(talk)
     await restart_dead(talk)

@@ -43,6 +43,13 @@ async def test_nobody_floods_a_server_with_threads(talk: World):
     assert said(await talk.bea.slash(talk.channel, "chat")).startswith("Your thread is open")
 
 
+async def test_a_thread_that_could_not_be_greeted_takes_room_too(talk: World):
+    for _ in range(AN_HOUR):
+        talk.env.inject_error("POST", "/channels/*/messages", status=403)
+        assert said(await talk.ada.slash(talk.channel, "chat")) == EN.chat_refused
+    assert said(await talk.ada.slash(talk.channel, "chat")) == EN.chat_enough.format(limit=AN_HOUR, minutes=60)
+
+
 async def test_what_managers_say_about_threads_is_written_down(talk: World):
     await talk.max.slash(talk.channel, "threads", answer="on")
     assert [(deed.deed, deed.what) for deed in await talk.store.deeds(None, 9)] == [("threads", {"answer": "on"})]
