@@ -282,10 +282,13 @@ class Terminal:
             outcome = await rate()
         self._say(sentence(self.texts, outcome, kind, value))
 
-    async def _ask_consent(self) -> bool:
+    async def _show_question(self) -> None:
         if await self.store.consent(self.person):
             self._say(self.texts.consent_changed)
         self._say(self.texts.consent_question.format(days=self.settings.retention_days))
+
+    async def _ask_consent(self) -> bool:
+        await self._show_question()
         answer = await self.lines.read(self.texts.ask_consent)
         agreed = (answer or "").strip().lower() in ("y", "yes", "是", "好", "同意")
         await self._set_consent(agreed)
@@ -295,7 +298,15 @@ class Terminal:
         if argument not in ("yes", "no"):
             self._say(self.texts.consent_usage.format(consent=await self._consent_in_words()))
             return
-        await self._set_consent(argument == "yes")
+        if argument == "no":
+            await self._set_consent(False)
+        elif await self.store.agrees(self.person):
+            self._say(self.texts.consent_given)
+        elif self.lines.interactive:
+            await self._ask_consent()
+        else:  # nobody is there to be asked, but what was agreed to stands in what the script wrote
+            await self._show_question()
+            await self._set_consent(True)
 
     async def _set_consent(self, granted: bool) -> None:
         had = await self.store.consent(self.person)

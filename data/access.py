@@ -6,11 +6,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
+from data.settings import opened_for
 
 
 async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
     """Everything that is kept of a person: who they are here, consents, what they wrote, what they rated,
-    what they did as managers or operators.
+    what they did as managers or operators, which threads were opened for them (by the platform's ids).
 
     Texts that were erased are not there any more, and only counted.
     """
@@ -62,5 +63,6 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
             }
             for one in ratings
         ],
+        "threads": [row.scope_id for row in await opened_for(session, person)],
         "deeds": [{"at": one.at.isoformat(), "deed": one.deed, "what": one.what} for one in deeds],
     }

@@ -76,6 +76,11 @@ async def has_compared(session: AsyncSession, one: int, other: int, rater: int) 
     return await session.scalar(query) is not None
 
 
+async def has_event(session: AsyncSession, source_id: str) -> bool:
+    """Whether an event of feedback is recorded."""
+    return await session.scalar(select(schema.Rating.id).where(schema.Rating.source_id == source_id)) is not None
+
+
 async def preferred_message(session: AsyncSession, message: int, rater: int) -> int | None:
     """Of two answers that a rater compared, one of them this message: the message of the better; None without one."""
     table, answer = schema.Rating, schema.Generation

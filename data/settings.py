@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data.schema import Conversation, Generation, Server, Setting, SystemPrompt
 from data.scopes import Scope
 
+OPENED_FOR = "opened_for"  # of a thread that the bot opened: the person whom it was opened for
+
 
 async def said_by(session: AsyncSession, key: str, places: Sequence[Scope]) -> dict[Scope, Any]:
     """What each of these places says about a setting, where it says anything."""
@@ -31,6 +33,18 @@ async def said_anywhere(session: AsyncSession, key: str) -> dict[Scope, Any]:
     """What all places say about a setting."""
     query = select(Setting).where(Setting.key == key)
     return {(row.scope, row.scope_id): row.value["is"] for row in await session.scalars(query)}
+
+
+async def opened_for(session: AsyncSession, person: int) -> list[Setting]:
+    """The threads that were opened for a person, as settings of theirs."""
+    found = await session.scalars(select(Setting).where(Setting.key == OPENED_FOR).order_by(Setting.id))
+    return [row for row in found if row.value["is"] == person]
+
+
+async def forget_opened_for(session: AsyncSession, person: int) -> None:
+    """Forget which threads were opened for a person."""
+    for row in await opened_for(session, person):
+        await session.delete(row)
 
 
 async def forget_left(session: AsyncSession, older_than: datetime) -> bool:

@@ -28,9 +28,9 @@ from data.messages import (
     places_of,
 )
 from data.migrations import remove_backups
-from data.ratings import add_rating, check_rating, has_compared, preferred_message, vote_now
+from data.ratings import add_rating, check_rating, has_compared, has_event, preferred_message, vote_now
 from data.scopes import Scope, resolve
-from data.settings import forget_left, said_anywhere, said_by, say
+from data.settings import OPENED_FOR, forget_left, forget_opened_for, said_anywhere, said_by, say
 from data.stored import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 
 log = logging.getLogger(__name__)
@@ -150,6 +150,15 @@ class Store:
         """What all places say about a setting."""
         async with self.database.read() as session:
             return await said_anywhere(session, key)
+
+    async def set_opened_for(self, thread: str, person: int) -> None:
+        """Say for whom the bot opened a thread, by its platform's id."""
+        await self.set_setting(OPENED_FOR, ("channel", thread), person)
+
+    async def opened_for(self, thread: str) -> int | None:
+        """The person whom the bot opened a thread for; None for other channels, and once that is forgotten."""
+        found: int | None = await self.setting(OPENED_FOR, [("channel", thread)])
+        return found
 
     async def change_setting(self, key: str, scope: Scope, change: Callable[[Any], Any]) -> Any:
         """Make a setting of a place another one from what it is (None where nothing was said); returns the new one.
@@ -298,6 +307,11 @@ class Store:
         async with self.database.write() as session:
             return await add_rating(session, new)
 
+    async def rated(self, source_id: str) -> bool:
+        """Whether the event of feedback with this source id is recorded."""
+        async with self.database.read() as session:
+            return await has_event(session, source_id)
+
     async def vote(self, generation: int, rater: int) -> str | None:
         """What this rater's vote on an answer is now: up, down, or None when there is none or it was taken back."""
         async with self.database.read() as session:
@@ -340,6 +354,7 @@ class Store:
         """
         async with self.database.write() as session:
             erased = await erasure.forget(session, person, self._key)
+            await forget_opened_for(session, person)
         await asyncio.to_thread(remove_backups, self.database.path, schema.now())
         await self._fold_log()
         return erased

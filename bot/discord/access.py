@@ -10,6 +10,7 @@ from discord import app_commands
 from bot import access
 from bot.access import ALLOW, BLOCK, TooMany
 from bot.discord.feedback import PLATFORM, tell
+from bot.discord.managers import for_managers
 from bot.discord.render import parts
 from bot.discord.rules import ACCESS
 from bot.texts import Texts, texts
@@ -89,11 +90,7 @@ def entries(
 async def _manages(interaction: discord.Interaction, words: Texts) -> bool:
     """Acknowledge a command; whether a manager gave it."""
     await interaction.response.defer(ephemeral=True)
-    # Whom Discord shows a command to, a server can change; whom we obey, it cannot.
-    if interaction.guild_id is None or not interaction.permissions.manage_guild:
-        await tell(interaction, words.managers_only)
-        return False
-    return True
+    return await for_managers(interaction, words)
 
 
 async def _said(talk: Talk, interaction: discord.Interaction, verdict: str | None, chosen: list[Scope]) -> None:

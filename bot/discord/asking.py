@@ -118,6 +118,28 @@ async def asked(
     return await talk.changes.keep(said, conversation, None, words)
 
 
+async def ask_of(
+    talk: Talk,
+    interaction: discord.Interaction,
+    who: Persona,
+    question: Callable[[], Awaitable[StoredMessage]],
+    words: Texts,
+) -> Ask:
+    """What somebody asks by a command or a button, where they did."""
+    person = await talk.store.person(PLATFORM, str(interaction.user.id))
+    talk.names.saw(person, interaction.user.display_name)
+    return Ask(
+        person=person,
+        channel=str(interaction.channel_id),
+        platform=PLATFORM,
+        persona=who,
+        question=question,
+        names=talk.names,
+        texts=words,
+        caps=await talk.rules.caps(person, interaction.channel, interaction.guild_id),
+    )
+
+
 async def _answer(
     talk: Talk,
     interaction: discord.Interaction,
@@ -129,21 +151,9 @@ async def _answer(
     """Answer below the command; whatever goes wrong, the person gets a sentence. `message` holds the question."""
     if await talk.refused(interaction, words, shown=True):
         return
-    person = await talk.store.person(PLATFORM, str(interaction.user.id))
-    talk.names.saw(person, interaction.user.display_name)
-    ask = Ask(
-        person=person,
-        channel=str(interaction.channel_id),
-        platform=PLATFORM,
-        persona=who,
-        question=question,
-        names=talk.names,
-        texts=words,
-        caps=await talk.rules.caps(person, interaction.channel, interaction.guild_id),
-    )
     try:
         failed = await talk.show(
-            ask,
+            await talk.ask_of(interaction, who, question, words),
             key=str(interaction.id),
             question=message,
             asker=interaction.user.id,

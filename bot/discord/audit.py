@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.discord.feedback import PLATFORM
+from bot.discord.managers import manages
 from bot.discord.place import NOBODY
 from bot.texts import Texts, texts
 
@@ -44,8 +45,7 @@ async def record(talk: Talk, interaction: discord.Interaction, deed: str, **what
 async def shown(talk: Talk, interaction: discord.Interaction, words: Texts) -> str:
     """The newest deeds: on a server those there, for who may manage it; else all of them, for operators."""
     guild = interaction.guild_id
-    manages = guild is not None and interaction.permissions.manage_guild
-    if not manages and not await talk.operators.include(interaction.user.id):
+    if not manages(interaction) and not await talk.operators.include(interaction.user.id):
         return words.operators_only if guild is None else words.audit_managers_only
     server = await talk.store.server(PLATFORM, str(guild)) if guild else None
     found = await talk.store.deeds(server, NEWEST)

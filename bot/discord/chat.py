@@ -11,6 +11,7 @@ import discord
 
 from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued, Started
 from bot.conversation import Chat
+from bot.discord.asking import ask_of
 from bot.discord.audit import record
 from bot.discord.changes import Changes
 from bot.discord.compare import Both, show_two
@@ -26,15 +27,18 @@ from bot.discord.place import NOBODY, Place
 from bot.discord.render import LIMIT, Part, parts
 from bot.discord.rules import Rules
 from bot.discord.seen import Seen
+from bot.discord.taught import Taught
 from bot.names import Names
 from bot.ratings import Ratings
 from bot.texts import Texts
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bot.settings import Settings
     from bot.trial import Trial
     from data.personas import Persona
-    from data.store import Store, StoredGeneration
+    from data.store import Store, StoredGeneration, StoredMessage
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +59,7 @@ class Talk:
         self.operators = Operators(client, settings.operators)
         self.rules = Rules(settings, store)
         self.door = Door(self.rules)
+        self.taught = Taught(self)
         self.may_train = bool(settings.discord_training_permission)
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
         self.running: dict[str, Answer | Both] = {}
@@ -82,6 +87,16 @@ class Talk:
     async def refused(self, interaction: discord.Interaction, words: Texts, *, shown: bool = False) -> bool:
         """Whether somebody is neither answered here nor may rate; they are told why, alone. See `Door.refused`."""
         return await self.door.refused(interaction, words, shown=shown)
+
+    async def ask_of(
+        self,
+        interaction: discord.Interaction,
+        who: Persona,
+        question: Callable[[], Awaitable[StoredMessage]],
+        words: Texts,
+    ) -> Ask:
+        """What somebody asks by a command or a button."""
+        return await ask_of(self, interaction, who, question, words)
 
     # -- answers
 
@@ -145,11 +160,15 @@ class Talk:
                             await self.store.set_platform_id(generation.message, str(message))
                         if await draft.finish(parts(generation.text, "rate", note)):
                             await opened.whole()
+                        elif not sent:
+                            return ask.texts.not_shown
                     case Failed(sentence):
                         if not draft.started:
                             return sentence
                         if await draft.finish([Part(sentence)]):
                             await opened.whole()
+                        elif not sent:
+                            return ask.texts.not_shown
         finally:
             self.running.pop(key, None)
             self.changes.end(key)

@@ -81,6 +81,7 @@ class Parley:
         trial = trial or Trial(settings.home, None, usual=settings.compare_share)
         self.talk = Talk(client, settings, store, chat, Pace(seconds_per_edit), trial)
         self._answering: set[asyncio.Task[None]] = set()
+        self._closing: asyncio.Task[None] | None = None
         self._published: list[Made] = []
 
     def attach(self) -> None:
@@ -106,12 +107,14 @@ class Parley:
                 await self.client.wait_until_ready()
             await close_interrupted(self.talk, left)
 
-        closing = asyncio.create_task(close())
+        self._closing = closing = asyncio.create_task(close())
         self._answering.add(closing)
         closing.add_done_callback(self._answering.discard)
 
     async def detach(self) -> None:
-        """Take everything away again, and finish what runs."""
+        """Take everything away again, as far as it is there, and finish what runs."""
+        if self._closing is not None:  # the next start closes what is left; a host that never logs in would hold it
+            self._closing.cancel()
         for listener in self._listeners():
             self.client.remove_listener(listener)
         tree: app_commands.CommandTree[Any] = self.client.tree
@@ -121,7 +124,8 @@ class Parley:
                 tree.remove_command(command.name, type=kind)
         await self.finish()
         self.client.remove_dynamic_items(Press)  # not before: every message with buttons adds them
-        del cast(Any, self.client).parley
+        with suppress(AttributeError):
+            del cast(Any, self.client).parley
 
     async def finish(self) -> None:
         """Stop and record what runs, and show it for as long as that takes."""
@@ -135,7 +139,6 @@ class Parley:
     async def on_ready(self) -> None:
         """All servers that the bot is in are known."""
         await self._remember_servers()
-        await self.talk.operators.look()
         await self.talk.operators.look()
 
     async def on_guild_join(self, _: discord.Guild) -> None:

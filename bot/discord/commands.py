@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import discord
 from discord import app_commands
 
-from bot.discord.feedback import PLATFORM, Press, consent_words, tell, view, vote_buttons
+from bot.discord.feedback import PLATFORM, Press, ask_consent, consent_words, tell, view, vote_buttons
+from bot.discord.managers import for_managers, manages
 from bot.discord.place import NOBODY
-from bot.discord.taught import Taught
 from bot.ratings import vote_is
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 def add_commands(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the bot's commands to its tree."""
-    taught = Taught(bot.talk)
 
     @tree.command(name="privacy")
     async def privacy(interaction: discord.Interaction[Bot]) -> None:
@@ -81,9 +80,7 @@ def add_commands(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     async def teaching(interaction: discord.Interaction[Bot], allowed: app_commands.Choice[str]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
-        # Whom Discord shows a command to, a server can change; whom we obey, it cannot.
-        if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            await tell(interaction, words.managers_only)
+        if not await for_managers(interaction, words):
             return
         on = allowed.value == "on"
         await bot.talk.store.set_may_teach(PLATFORM, str(interaction.guild_id), on)
@@ -103,7 +100,7 @@ def add_commands(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     @tree.command(name="stats")
     async def stats(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
-        await taught.tell(interaction, texts(str(interaction.locale)))
+        await bot.talk.taught.tell(interaction, texts(str(interaction.locale)))
 
     @tree.command(name="export")
     async def export(interaction: discord.Interaction[Bot]) -> None:
@@ -129,23 +126,32 @@ def add_commands(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     async def consent(interaction: discord.Interaction[Bot], answer: app_commands.Choice[str]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
+        if answer.value == "yes":  # to what, they are to read first
+            await ask_consent(bot.talk, interaction, "", words)
+            return
         person = await bot.talk.store.person(PLATFORM, str(interaction.user.id))
-        granted = answer.value == "yes"
-        await bot.talk.store.set_consent(person, granted, CONSENT_VERSION)
-        await tell(interaction, consent_words(bot.talk, granted, words))
+        await bot.talk.store.set_consent(person, False, CONSENT_VERSION)
+        await tell(interaction, consent_words(bot.talk, False, words))
 
 
 async def deleted(talk: Talk, interaction: discord.Interaction[Bot], message: discord.Message, words: Texts) -> str:
-    """Delete an answer with all its messages, for who asked and for moderators; returns what became of it."""
+    """Delete an answer with all its messages, for who asked and for moderators; returns what became of it.
+
+    Of an answer to somebody else's words both asked: whose words they are, and who wanted them answered.
+    """
     answer = await talk.store.shown(PLATFORM, str(message.id))
     if answer is None:
         return words.no_answer_here
     path = await talk.store.path(answer.message)
     asked = next((said.author for said in reversed(path) if said.role == "user"), None)
     person = await talk.store.person(PLATFORM, str(interaction.user.id))
-    moderates = interaction.guild_id is not None and interaction.permissions.manage_messages
-    if person != asked and not moderates:
+    # Discord itself says whose command or menu a message answers: nothing about it needs to be kept.
+    by = message.interaction_metadata
+    theirs = person == asked or (by is not None and by.user.id == interaction.user.id)
+    if not theirs and not manages(interaction, "manage_messages"):
         return words.not_yours_to_delete
+    if not theirs:
+        await talk.audit(interaction, "delete_answer", channel=interaction.channel_id)
     places = await talk.store.places(answer.message)
     for place in places:
         await talk.store.erase_message(PLATFORM, place)

@@ -99,9 +99,10 @@ async def show_two(
     async def on_bottom(message: int) -> None:
         await talk.store.set_platform_id(order[1].message, str(message))
 
-    async def last(draft: Draft, wanted: list[Part]) -> None:
+    async def last(draft: Draft, wanted: list[Part]) -> str | None:
         if await draft.finish(wanted):
             await opened.whole()
+        return None if tops else ask.texts.not_shown
 
     place = opened = Open(place, talk.store, key, key if question is None else question)
     top = Draft(place, talk.pace, buttons, on_top, both.stop)
@@ -114,34 +115,30 @@ async def show_two(
         if isinstance(end, Failed):
             if not top.started:
                 return end.sentence
-            await last(top, [Part(end.sentence)])
-            return None
+            return await last(top, [Part(end.sentence)])
         usual, other = end.usual, end.other
         if not isinstance(other, Answered) or not _worth_comparing(usual, other):
             if first is not None:  # it stands there already
                 told = other.sentence if isinstance(other, Failed) else ask.texts.no_two_answers
-                await last(top, [Part(told)])
-                return None
+                return await last(top, [Part(told)])
             order.append(usual.generation)
             more = ask.texts if usual.finish_reason == "length" else None
             await _place(talk, order[0], tops, both)
-            await last(top, parts(usual.generation.text, "rate", usual.note))
-            return None
+            return await last(top, parts(usual.generation.text, "rate", usual.note))
         order += random.sample([usual.generation, other.generation], 2)
         await _place(talk, order[0], tops, both)
         upper = parts(f"-# {ask.texts.two_answers}\n**A**\n{order[0].text}")
         if not await top.finish(upper):  # nobody may judge what is not all there
-            return None
+            return None if tops else ask.texts.not_shown
         # Others may have been answered here meanwhile: it says which answer it belongs to.
         bottom = Draft(place.below(tops[-1]), talk.pace, buttons, on_bottom, both.stop)
-        await last(bottom, parts(f"**B**\n{order[1].text}", "compare"))
+        return await last(bottom, parts(f"**B**\n{order[1].text}", "compare"))
     finally:
         both.shown.set()
         talk.running.pop(key, None)
         talk.changes.end(key)
         for message in tops:
             talk.growing.pop(message, None)
-    return None
 
 
 async def _end(answer: Answer, draft: Draft, ask: Ask) -> Paired | Failed:

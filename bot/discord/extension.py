@@ -25,9 +25,9 @@ async def load(host: Host) -> None:
     async with AsyncExitStack() as stack:
         store, engine, trial = await stack.enter_async_context(opened(settings))
         parley = Parley(host, settings, store, chat_of(settings, store, engine), trial, guest=True)
+        stack.push_async_callback(parley.detach)
         parley.attach()
         await parley.begin()
-        stack.push_async_callback(parley.detach)
         if host.is_ready():
             await parley.on_ready()
         _open[host] = stack.pop_all()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import discord
 
-from bot.answers import Ask
+from bot.answers import Unanswerable
 from bot.discord.place import NOBODY, Behind, InChannel, Place
 from bot.ratings import Outcome, sentence, vote_is, which_was_which
 from bot.texts import Texts, texts
@@ -220,7 +220,8 @@ async def ask_consent(talk: Talk, interaction: discord.Interaction, rest: str, w
     question = words.consent_question if talk.may_train else words.consent_question_held
     buttons = view(Press("agree", f"{CONSENT_VERSION}:{rest}", words.yes), Press("no", "", words.no))
     told = question.format(days=talk.settings.retention_days)
-    if await talk.store.consent(await talk.store.person(PLATFORM, str(interaction.user.id))):
+    person = await talk.store.person(PLATFORM, str(interaction.user.id))
+    if await talk.store.consent(person) and not await talk.store.agrees(person):
         told = f"{words.consent_changed}\n{told}"  # they agreed to what an older text said
     await tell(interaction, told, buttons)
 
@@ -263,26 +264,17 @@ async def _again(talk: Talk, interaction: discord.Interaction, number: int, word
         await tell(interaction, words.question_gone)
         return
 
-    person = await talk.store.person(PLATFORM, str(interaction.user.id))
-    talk.names.saw(person, interaction.user.display_name)
-
     async def go_on() -> StoredMessage:
         """Asked for by a message of the person who pressed; the others ask the same question again."""
-        below = generation.message
+        now = await talk.store.generation(number)
+        if now is None or not now.text:  # erased, perhaps while this waited for its turn
+            raise Unanswerable(words.question_gone)
         return await talk.store.add_message(
-            generation.conversation, "user", words.go_on_please, author=person, parent=below
+            now.conversation, "user", words.go_on_please, author=ask.person, parent=now.message
         )
 
-    ask = Ask(
-        person=person,
-        channel=str(channel.id),
-        platform=PLATFORM,
-        persona=await talk.persona(channel, interaction.guild_id, generation.conversation),
-        question=go_on,
-        names=talk.names,
-        texts=words,
-        caps=await talk.rules.caps(person, channel, interaction.guild_id),
-    )
+    who = await talk.persona(channel, interaction.guild_id, generation.conversation)
+    ask = await talk.ask_of(interaction, who, go_on, words)
     asked = await talk.store.places(generation.parent) if generation.parent is not None else []
     show = {
         "two": partial(talk.show_two, ask, first=generation),

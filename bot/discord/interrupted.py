@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import discord
+import discord.abc
 
-from bot.answers import Ask, Unanswerable
+from bot.answers import Unanswerable
 from bot.discord.feedback import PLATFORM, Press, below, tell, view
 from bot.discord.place import NOBODY
 from bot.discord.render import LIMIT
@@ -157,8 +158,8 @@ async def retried(talk: Talk, interaction: discord.Interaction, question: str, w
         return
     known = await talk.store.message(PLATFORM, question)
     if known is None:
-        if not await _heard_again(talk, interaction, channel, question):
-            await tell(interaction, words.question_gone)
+        if (told := await _heard_again(talk, interaction, channel, question, words)) is not None:
+            await tell(interaction, told)
         return
 
     async def asked() -> StoredMessage:
@@ -167,20 +168,9 @@ async def retried(talk: Talk, interaction: discord.Interaction, question: str, w
             raise Unanswerable(words.question_gone)
         return found
 
-    person = await talk.store.person(PLATFORM, str(interaction.user.id))
-    talk.names.saw(person, interaction.user.display_name)
-    ask = Ask(
-        person=person,
-        channel=str(channel.id),
-        platform=PLATFORM,
-        persona=await talk.persona(channel, interaction.guild_id, known.conversation),
-        question=asked,
-        names=talk.names,
-        texts=words,
-        caps=await talk.rules.caps(person, channel, interaction.guild_id),
-    )
+    who = await talk.persona(channel, interaction.guild_id, known.conversation)
     failed = await talk.show(
-        ask,
+        await talk.ask_of(interaction, who, asked, words),
         key=str(interaction.id),
         question=question,
         asker=interaction.user.id,
@@ -190,10 +180,26 @@ async def retried(talk: Talk, interaction: discord.Interaction, question: str, w
         await tell(interaction, failed)
 
 
-async def _heard_again(talk: Talk, interaction: discord.Interaction, channel: Any, question: str) -> bool:
-    try:
-        message = await channel.fetch_message(int(question))
-    except discord.HTTPException as error:
-        log.info("a question is out of reach: %s (code %s)", error.status, error.code)
-        return False
-    return message.author.id == interaction.user.id and await talk.hearing.heard(message, again=True)
+async def _heard_again(
+    talk: Talk, interaction: discord.Interaction, channel: Any, question: str, words: Texts
+) -> str | None:
+    """Answer what was never stored, from Discord; returns a sentence where that cannot be."""
+    message = await _fetched(channel, int(question))
+    if message is None:
+        return words.question_gone
+    if message.author.id != interaction.user.id:
+        return words.only_asker_retries
+    # A message that is fetched says nothing of its author's roles. Who pressed is the same person, with theirs.
+    message.author = interaction.user
+    return None if await talk.hearing.heard(message, again=True) else words.question_gone
+
+
+async def _fetched(channel: Any, question: int) -> discord.Message | None:
+    """A question from where it was answered, or from the channel in which a thread was opened for its answer."""
+    for place in (channel, getattr(channel, "parent", None)):
+        if isinstance(place, discord.abc.Messageable):
+            try:
+                return await place.fetch_message(question)
+            except discord.HTTPException as error:
+                log.info("a question is out of reach: %s (code %s)", error.status, error.code)
+    return None

@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 
 from bot.discord.feedback import tell
+from bot.discord.managers import for_managers
 from bot.discord.place import scopes
 from bot.discord.rules import HOURLY
 from bot.texts import Texts, texts
@@ -39,8 +40,7 @@ def add_limits(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     ) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
-        if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            await tell(interaction, words.managers_only)
+        if not await for_managers(interaction, words):
             return
         given = {"person": person, "channel": channel, "server": server}
         asked = {kind: limit for kind, limit in given.items() if limit is not None}

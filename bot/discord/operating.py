@@ -17,7 +17,7 @@ from discord import app_commands
 from bot.discord.feedback import PLATFORM, Press, acknowledge, tell, view
 from bot.discord.place import NOBODY
 from bot.discord.render import LIMIT
-from bot.discord.taught import Taught, release_name, standing
+from bot.discord.taught import release_name, standing
 from bot.engine.client import EngineError, Sampling
 from bot.learning import SHOWN, figures
 from bot.texts import Texts, texts
@@ -42,7 +42,7 @@ _REASONS = 1200  # characters of the gate's reasons that are shown
 
 def add_operating(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the commands to the bot's tree."""
-    taught, began = Taught(bot.talk), monotonic()
+    began = monotonic()
     group = app_commands.Group(
         name="release",
         description=CALLED["release"].for_en,
@@ -56,7 +56,7 @@ def add_operating(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     async def status(interaction: discord.Interaction[Bot]) -> None:
         words = texts(str(interaction.locale))
         if await allowed(bot.talk, interaction, words):
-            await told(interaction, await how_it_stands(bot.talk, taught, monotonic() - began, words))
+            await told(interaction, await how_it_stands(bot.talk, monotonic() - began, words))
 
     @group.command(name="promote")
     async def choose(
@@ -102,12 +102,12 @@ async def allowed(talk: Talk, interaction: discord.Interaction, words: Texts) ->
     return False
 
 
-async def how_it_stands(talk: Talk, taught: Taught, seconds: float, words: Texts) -> str:
+async def how_it_stands(talk: Talk, seconds: float, words: Texts) -> str:
     """Releases, rounds, the engine, and what runs; `seconds` is for how long the bot has."""
     home = talk.settings.home
     try:
         now = await asyncio.to_thread(standing, home)
-        told = await taught.serving(now, words)
+        told = await talk.taught.serving(now, words)
     except ParleyError as error:  # a file is damaged: the sentence says which, and whoever runs this can mend it
         told = [str(error)]
     else:

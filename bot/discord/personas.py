@@ -11,9 +11,11 @@ from discord import app_commands
 
 from bot import server_personas
 from bot.discord.feedback import tell
+from bot.discord.managers import for_managers, manages
 from bot.discord.modals import fields_of, send_window
 from bot.discord.place import scopes
 from bot.discord.rules import PERSONA, PERSONAS_HERE
+from bot.discord.threads import opened_thread
 from bot.engine.client import EngineError
 from bot.server_personas import DEFAULT, LONGEST, LONGEST_GREETING, Unusable, nearest, tidy
 from bot.texts import Texts, texts
@@ -57,8 +59,7 @@ def add_personas(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     @app_commands.default_permissions(manage_guild=True)
     async def write(interaction: discord.Interaction[Bot], name: Name) -> None:
         words = texts(str(interaction.locale))
-        if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            await tell(interaction, words.managers_only)
+        if not await for_managers(interaction, words):
             return
         name = tidy(name)
         own = await bot.talk.rules.personas(interaction.guild_id)
@@ -77,8 +78,7 @@ def add_personas(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     async def delete(interaction: discord.Interaction[Bot], name: Name) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
-        if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            await tell(interaction, words.managers_only)
+        if not await for_managers(interaction, words):
             return
         name = tidy(name)
         place = ("server", str(interaction.guild_id))
@@ -123,7 +123,7 @@ async def chosen(talk: Talk, interaction: discord.Interaction[Bot], name: str | 
     words = texts(str(interaction.locale))
     places = scopes(interaction.channel, interaction.guild_id)
     if name is not None and places:
-        if not _may_choose(interaction, wide=wide):
+        if not await _may_choose(talk, interaction, wide=wide):
             return words.managers_only
         name = tidy(name)
         if name != DEFAULT and await there(talk, interaction, name) is None:
@@ -137,16 +137,15 @@ async def chosen(talk: Talk, interaction: discord.Interaction[Bot], name: str | 
     return words.persona_list.format(names=", ".join(names), name=now.name)
 
 
-def _may_choose(interaction: discord.Interaction, *, wide: bool) -> bool:
+async def _may_choose(talk: Talk, interaction: discord.Interaction, *, wide: bool) -> bool:
     """Managers choose; and who opened a thread chooses in it, as everybody does alone with the bot."""
-    channel = interaction.channel
-    own = isinstance(channel, discord.Thread) and channel.owner_id == interaction.user.id
-    return interaction.guild_id is None or _manages(interaction, wide=wide) or (own and not wide)
+    if interaction.guild_id is None or _manages(interaction, wide=wide):
+        return True
+    return not wide and await opened_thread(talk, interaction.channel, interaction.user)
 
 
 def _manages(interaction: discord.Interaction, *, wide: bool) -> bool:
-    may = interaction.permissions
-    return interaction.guild_id is not None and (may.manage_guild if wide else may.manage_channels)
+    return manages(interaction, "manage_guild" if wide else "manage_channels")
 
 
 def window(name: str, now: Persona | None, words: Texts) -> discord.ui.Modal:
@@ -185,8 +184,7 @@ async def written(talk: Talk, interaction: discord.Interaction) -> None:
         await interaction.response.defer(ephemeral=True)
     try:
         # Who was a manager when the window opened need not be one any more.
-        if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            await tell(interaction, words.managers_only)
+        if not await for_managers(interaction, words):
             return
         fields = {field["custom_id"]: field for field in fields_of(data.get("components", []))}
         prompt, greeting = (str(fields.get(name, {}).get("value") or "") for name in (_PROMPT, _GREETING))

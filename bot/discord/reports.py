@@ -9,7 +9,9 @@ import discord
 from discord import app_commands
 
 from bot.discord.feedback import PLATFORM, tell
+from bot.discord.managers import for_managers
 from bot.discord.place import NOBODY
+from bot.discord.seen import Seen
 from bot.texts import Texts, texts
 from data.store import NewRating
 
@@ -24,6 +26,7 @@ CHANNEL = "reports"  # the setting: the channel's id
 
 def add_reports(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the commands to the bot's tree."""
+    lately = Seen()
 
     @tree.context_menu(name="Report this answer")
     @app_commands.guild_only()
@@ -31,7 +34,7 @@ def add_reports(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
         if not await bot.talk.refused(interaction, words):
-            await tell(interaction, await reported(bot.talk, interaction, message, words))
+            await tell(interaction, await reported(bot.talk, interaction, message, lately, words))
 
     @tree.command(name="reports")
     @app_commands.guild_only()
@@ -39,8 +42,7 @@ def add_reports(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     async def reports(interaction: discord.Interaction[Bot], channel: discord.TextChannel | None = None) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
-        if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            await tell(interaction, words.managers_only)
+        if not await for_managers(interaction, words):
             return
         server = ("server", str(interaction.guild_id))
         await bot.talk.store.set_setting(CHANNEL, server, channel.id if channel else None)
@@ -49,25 +51,39 @@ def add_reports(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
         await tell(interaction, told)
 
 
-async def reported(talk: Talk, interaction: discord.Interaction[Bot], message: discord.Message, words: Texts) -> str:
-    """Show an answer to the moderators, without saying who reported it; returns what became of that."""
+async def reported(
+    talk: Talk, interaction: discord.Interaction[Bot], message: discord.Message, lately: Seen, words: Texts
+) -> str:
+    """Show an answer to the moderators, without saying who reported it; returns what became of that.
+
+    Who reports an answer again is thanked again, and nobody else hears of it: for good where they agreed that their
+    ratings are kept; of others nothing is on disk, so for as long as this process remembers.
+    """
     answer = await talk.store.shown(PLATFORM, str(message.id))
     if answer is None:
         return words.no_answer_here
     channel = await talk.store.setting(CHANNEL, [("server", str(interaction.guild_id))])
     if channel is None:
         return words.reports_missing
+    rater = await talk.store.person(PLATFORM, str(interaction.user.id))
+    source = f"{PLATFORM}:report:{answer.generation}:{rater}"
+    if not lately.first(source) or await talk.store.rated(source):
+        return words.reported
+    shown = False
     try:
         place = talk.client.get_partial_messageable(int(channel))
         await place.send(words.reported_there.format(link=message.jump_url), allowed_mentions=NOBODY)
+        shown = True
     except discord.HTTPException as error:
         log.warning("a report did not reach its channel: %s (code %s)", error.status, error.code)
         return words.reports_missing
-    rater = await talk.store.person(PLATFORM, str(interaction.user.id))
+    finally:
+        if not shown:
+            lately.forget(source)
     if await talk.store.agrees(rater):  # the moderators see it without; only what is kept needs consent
         stored = await talk.store.rate(
             NewRating(
-                source_id=f"{PLATFORM}:{interaction.id}",
+                source_id=source,
                 rater=rater,
                 kind="report",
                 generation=answer.generation,

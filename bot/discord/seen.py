@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
 LAST = 4096
 
 
@@ -10,9 +15,9 @@ class Seen:
 
     def __init__(self, last: int = LAST) -> None:
         self._last = last
-        self._ids: dict[int, None] = {}
+        self._ids: dict[Hashable, None] = {}
 
-    def first(self, number: int) -> bool:
+    def first(self, number: Hashable) -> bool:
         """Whether this id comes for the first time, as far back as is remembered; it is remembered from now on."""
         if number in self._ids:
             return False
@@ -20,3 +25,7 @@ class Seen:
         if len(self._ids) > self._last:
             del self._ids[next(iter(self._ids))]
         return True
+
+    def forget(self, number: Hashable) -> None:
+        """It was nothing: next time it comes for the first time again."""
+        self._ids.pop(number, None)

@@ -149,8 +149,8 @@ EN = Texts(
     reports_missing="This server has no channel for reports that I can write in. Please tell its moderators.",
     nothing_to_answer="There is nothing to answer in that message: it is a bot's, or has no text.",
     kept=(
-        "What you said to me, your ratings, your answers about consent, and what you did as a manager or operator, "
-        "as I keep them, are in this file."
+        "What you said to me, your ratings, your answers about consent, what you did as a manager or operator, and "
+        "which threads I opened for you, as I keep them, are in this file."
     ),
     forget_question=(
         "Erase everything of yours: all that you said to me, my answers to it, your ratings and corrections? This "
@@ -325,4 +325,14 @@ EN = Texts(
     persona_greeting_help="What it says to somebody who mentions it without a question.",
     # running
     interrupted="(interrupted: I was restarted in the middle of this. ↻ asks the question again.)",
+    # who may open a thread and ask again, and answers that found no room
+    chat_not_allowed="You may not open threads in this channel, so I open none for you. Its managers can allow it.",
+    chat_enough=(
+        "You opened {limit} threads within an hour, as many as one person may. There is room again in {minutes} min."
+    ),
+    only_asker_retries="Only who asked this can ask it again: I have not kept it.",
+    not_shown=(
+        "I could not show the answer: Discord did not let me write here. Somebody who manages this channel can allow "
+        "me to."
+    ),
 )

@@ -224,3 +224,8 @@ class Texts:
     persona_greeting_help: str
     # running
     interrupted: str
+    # who may open a thread and ask again, and answers that found no room
+    chat_not_allowed: str
+    chat_enough: str
+    only_asker_retries: str
+    not_shown: str

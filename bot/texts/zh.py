@@ -124,7 +124,7 @@ ZH = Texts(
     reports_off="现在被举报的回答不会出现在任何频道。",
     reports_missing="这个服务器没有我能写的举报频道，请直接告诉管理员。",
     nothing_to_answer="这条消息里没有可以回答的内容：它来自机器人，或者没有文字。",
-    kept="你对我说过的话、你的打分、你关于同意的回答，以及你作为管理员或运营者做过的事，我保存的都在这个文件里。",
+    kept="你对我说过的话、你的打分、你关于同意的回答、你作为管理员或运营者做过的事，以及我替你打开的子区，我保存的都在这个文件里。",
     forget_question=(
         "要清除你的一切吗：你对我说过的话、我的回答、你的打分和改正？清除后无法恢复。已经训练或正在训练的版本"
         "会保留它们学到的东西；之后的版本不再使用这些内容。你在 Discord 上写的消息要由你自己删除。"
@@ -267,4 +267,9 @@ ZH = Texts(
     persona_greeting_help="有人只提及它而没有提问时，它说的话。",
     # running
     interrupted="（回答中断：我中途重启了。点 ↻ 重新回答这个问题。）",
+    # who may open a thread and ask again, and answers that found no room
+    chat_not_allowed="你不能在这个频道里打开子区，所以我也不替你打开。管理这个频道的人可以允许。",
+    chat_enough="你在一小时内已打开 {limit} 个子区，这是每个人的上限。{minutes} 分钟后可以再打开。",
+    only_asker_retries="只有提问的人才能让它重新回答：我没有保存这个问题。",
+    not_shown="回答无法显示：Discord 不让我在这里写。管理这个频道的人可以允许我。",
 )

@@ -359,7 +359,8 @@ async def test_privacy_and_consent_commands(talk: World):
     text = told.followups[0].content if told.followups else told.response.content  # type: ignore[union-attr]
     assert EN.training_held in text
     assert EN.consent_unanswered in text
-    await talk.ada.slash(talk.channel, "consent", answer="yes")
+    asked = await talk.ada.slash(talk.channel, "consent", answer="yes")
+    await talk.ada.click(asked.followups[0] if asked.followups else asked.response, label=EN.yes)
     person = await talk.store.person("discord", str(talk.ada.id))
     assert await talk.store.consent(person) is True
     await talk.ada.slash(talk.channel, "consent", answer="no")

@@ -368,7 +368,7 @@ async def test_the_terminal_has_the_step_too(tmp_path: Path):
         terminal = AtTerminal(store, fake, Chat(store, engine, moderation=Moderation(our_words())))
         fake.answer("no, kill your", "self!")
         written = await terminal.enter(
-            "/consent yes", SLUR, "hello", "/up", "/again", "/correct fine", "and?", "/quit"
+            "/consent yes", "y", SLUR, "hello", "/up", "/again", "/correct fine", "and?", "/quit"
         )
         assert EN.moderated_question in written
         assert EN.moderated_answer in written

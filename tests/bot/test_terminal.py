@@ -196,7 +196,7 @@ async def test_a_new_champion_is_announced_when_it_answers(world: World):
 
 async def test_a_withdrawal_and_a_retraction(world: World):
     written = await world.enter(
-        "/consent yes", "hello", "/up", "/retract", "/retract", "/consent no", "/consent maybe"
+        "/consent yes", "y", "hello", "/up", "/retract", "/retract", "/consent no", "/consent maybe"
     )
     assert EN.stored_retraction in written
     assert EN.nothing_to_retract in written
@@ -205,7 +205,7 @@ async def test_a_withdrawal_and_a_retraction(world: World):
 
 
 async def test_a_fresh_yes_begins_a_conversation_that_the_consent_covers_whole(world: World):
-    await world.enter("before", "/consent yes", "after", "/correct better", "/consent yes", "and more", "/up")
+    await world.enter("before", "/consent yes", "y", "after", "/correct better", "/consent yes", "and more", "/up")
     rows_of = [conversation.id for conversation in await world.rows(schema.Conversation)]
     assert len(rows_of) == 2  # a second yes changes nothing
     collected = await collect_rows(world.store, discord_permission=None)

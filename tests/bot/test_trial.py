@@ -59,7 +59,7 @@ async def test_in_the_terminal_again_is_the_candidates_and_whose_it_was_is_told_
     world: World, tried: Tried
 ):
     trial, paper = tried.trial(), Paper()
-    typed = Typed(("/consent yes", "hello", "/again", "b", "/again", "tie"))
+    typed = Typed(("/consent yes", "y", "hello", "/again", "b", "/again", "tie"))
     world.fake.answer("one")
     world.fake.answer("three")
     tried.fake.answer("two")
