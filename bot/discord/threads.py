@@ -73,7 +73,7 @@ def add_threads(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
             await tell(interaction, words.managers_only)
             return
         on = answer.value == "on"
-        await bot.talk.store.set_setting(SETTING, places[0], on)
+        await bot.talk.store.set_setting(SETTING, places[0], on, server=interaction.guild_id)
         await tell(interaction, words.threads_on if on else words.threads_off)
 
 
