@@ -298,7 +298,7 @@ class Terminal:
         await self._set_consent(argument == "yes")
 
     async def _set_consent(self, granted: bool) -> None:
-        had = await self.store.consent(self.person)
+        had = await self.store.agrees(self.person)
         await self.store.set_consent(self.person, granted, CONSENT_VERSION)
         self._say(self.texts.consent_given if granted else self.texts.consent_refused)
         if granted and not had:
