@@ -171,7 +171,10 @@ class Store:
         Who adds it again says again whether members may teach.
         """
         table = schema.Server
+        new = [{"platform": platform, "platform_id": each} for each in platform_ids]
         async with self.database.write() as session:
+            if new:  # one where nobody talked may have set something all the same
+                await session.execute(insert(table).on_conflict_do_nothing(), new)
             for server in await session.scalars(select(table).where(table.platform == platform)):
                 if server.platform_id in platform_ids:
                     server.left_at = None

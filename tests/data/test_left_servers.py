@@ -58,6 +58,14 @@ async def test_what_holds_in_its_channels_and_conversations_goes_with_a_server(s
     assert await store.setting("persona", [("channel", "13")])
 
 
+async def test_what_a_server_set_where_nobody_talked_goes_too(store: Store) -> None:
+    await store.servers_now("discord", {"1"})
+    await store.set_setting("threads", ("channel", "11"), True, server="1")
+    await store.servers_now("discord", set())
+    await store.purge(now() + timedelta(seconds=1))
+    assert await store.setting("threads", [("channel", "11")]) is None
+
+
 async def test_what_its_managers_did_goes_with_a_server(store: Store) -> None:
     talk = await Talk.begin(store, "discord")
     max_ = await talk.person("max")
