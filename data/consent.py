@@ -21,10 +21,11 @@ SAME_IN_SUBSTANCE: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One recorded answer of a person to the question of consent."""
+    """One recorded answer of a person to the question of consent; `current`: to a text that says what is done now."""
 
     at: datetime
     granted: bool
+    current: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,13 @@ def cover(events: Iterable[Event], changes: Iterable[datetime] = ()) -> Cover:
     changes = sorted(changes)
     spans: list[Span] = []
     for event in events:
+        until = next((change for change in changes if change > event.at), None)
         if not event.granted:
             spans = []
+        elif until is None and not event.current:
+            continue  # to the older text of a process that was started before the last change
         elif not spans or (spans[-1].until is not None and spans[-1].until <= event.at):
-            spans.append(Span(event.at, next((change for change in changes if change > event.at), None)))
+            spans.append(Span(event.at, until))
     return tuple(spans)
 
 
@@ -86,9 +90,9 @@ async def text_holds(session: AsyncSession) -> bool:
 async def consents_since(session: AsyncSession) -> dict[int, Cover]:
     """For every person who consents: since when, and until when where the text changed and they were not asked."""
     events: dict[int, list[Event]] = {}
-    query = select(Consent.person_id, Consent.at, Consent.granted).order_by(Consent.id)
-    for person, at, granted in await session.execute(query):
-        events.setdefault(person, []).append(Event(at, granted))
+    query = select(Consent.person_id, Consent.at, Consent.granted, Consent.text_version).order_by(Consent.id)
+    for person, at, granted, version in await session.execute(query):
+        events.setdefault(person, []).append(Event(at, granted, still_says(version)))
     return await _covers(session, events)
 
 
@@ -99,9 +103,10 @@ async def outside_judge_since(session: AsyncSession) -> dict[int, Cover]:
     yet, so nobody's feedback is covered, and no row made of feedback is ever shown to an outside judge.
     """
     events: dict[int, list[Event]] = {}
-    query = select(Consent.person_id, Consent.at, Consent.granted, Consent.outside_judge).order_by(Consent.id)
-    for person, at, granted, outside in await session.execute(query):
-        events.setdefault(person, []).append(Event(at, granted and bool(outside)))
+    said = (Consent.granted, Consent.outside_judge, Consent.text_version)
+    query = select(Consent.person_id, Consent.at, *said).order_by(Consent.id)
+    for person, at, granted, outside, version in await session.execute(query):
+        events.setdefault(person, []).append(Event(at, granted and bool(outside), still_says(version)))
     return await _covers(session, events)
 
 

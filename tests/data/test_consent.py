@@ -64,6 +64,8 @@ def test_examples() -> None:
     assert cover([yes, no, Event(START + timedelta(3), True)]) == (Span(START + timedelta(3)),)
     noon = START + timedelta(hours=12)
     assert cover([yes], [noon]) == (Span(START, noon),)
+    assert cover([Event(START, True, current=False)], [noon]) == (Span(START, noon),)
+    assert cover([Event(noon, True, current=False)], [noon]) == ()
     assert cover([yes, again], [noon]) == (Span(START, noon), Span(again.at))
     assert covered(1, START, {1: (Span(START),)})
     assert not covered(1, START - timedelta(microseconds=1), {1: (Span(START),)})

@@ -32,14 +32,35 @@ async def test_only_the_last_answer_counts_and_only_to_a_text_that_says_what_is_
         assert await store.agrees(ada) is agrees
 
 
-async def test_an_older_yes_still_covers_and_a_yes_to_the_new_text_does_not_move_its_beginning(store: Store) -> None:
-    ada = await store.person("discord", "ada")
-    await store.set_consent(ada, True, "2026-11")
-    (span,) = (await since(store))[ada]
-    assert span.since <= datetime.now(UTC)
+async def test_an_older_yes_still_covers_and_a_yes_to_the_new_text_does_not_move_its_beginning(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(consent, "CONSENT_VERSION", "2026-11")
+        store = await Store.open(house)
+        ada = await store.person("discord", "ada")
+        await store.set_consent(ada, True, "2026-11")
+        ((began,),) = (await since(store)).values()
+        assert began.since <= datetime.now(UTC)
+        assert began.until is None
+        await store.close()
+    store = await Store.open(house)
+    (under_it,) = (await since(store))[ada]
+    assert under_it.since == began.since
+    assert under_it.until is not None
     await store.set_consent(ada, True, CONSENT_VERSION)
-    assert await since(store) == {ada: (span,)}
+    first, second = (await since(store))[ada]
+    assert first == under_it
+    assert second.since >= under_it.until
+    assert second.until is None
     await store.set_consent(ada, False, CONSENT_VERSION)
+    assert await since(store) == {}
+    await store.close()
+
+
+async def test_a_yes_to_an_older_text_that_comes_late_covers_nothing(store: Store) -> None:
+    ada = await store.person("discord", "ada")
+    await store.set_consent(ada, True, "2026-11")  # by a bot that was started before an update and runs on
     assert await since(store) == {}
 
 
