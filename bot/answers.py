@@ -58,6 +58,11 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Held:
+    """There is text, and it is shown when it was looked at as a whole."""
+
+
+@dataclass(frozen=True)
 class Answered:
     """The end: the answer as it was recorded. `note` is a sentence to show below it, if there is one to say."""
 
@@ -82,7 +87,7 @@ class Paired:
     other: Answered | Failed
 
 
-Event = Queued | Started | Piece | Answered | Paired | Failed
+Event = Queued | Started | Piece | Held | Answered | Paired | Failed
 
 
 class Unanswerable(Exception):

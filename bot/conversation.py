@@ -10,18 +10,17 @@ import asyncio
 import itertools
 import logging
 import secrets
-import time
-from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from bot import history, hourly
-from bot.answers import Answer, Answered, Ask, Event, Failed, Paired, Piece, Queued, Started, Unanswerable
-from bot.engine.client import ContextTooLong, EngineAway, EngineBusy, EngineError, Finished, Sampling
+from bot.answers import Answer, Answered, Ask, Event, Failed, Paired, Queued, Started, Unanswerable
+from bot.engine.client import ContextTooLong, EngineAway, EngineBusy, EngineError, Sampling
 from bot.hourly import Hourly, Spent
 from bot.lanes import Full, Lane, Lanes
 from bot.metrics import Metrics
-from bot.moderation.step import Moderation, withdrawal
+from bot.moderation.step import Moderation
+from bot.streaming import WHOLE, note, streamed, unless
 from data.chat import rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
 
@@ -29,15 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bot.engine.client import Engine, Session
-    from bot.moderation.words import Kind
-    from bot.texts import Texts
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-# What the store calls the end of a generation; whatever else a server says is not an answer to learn from.
-_REASONS = ("stop", "length")
 
 # By which words failures are counted.
 _KINDS: dict[type[Exception], str] = {
@@ -125,7 +117,7 @@ class Chat:
                 usual = Answered(first, "stop")
             if not isinstance(usual, Answered):
                 return usual
-            if usual.finish_reason not in _REASONS or answer.stopped.is_set():
+            if usual.finish_reason not in WHOLE or answer.stopped.is_set():
                 return Paired(usual, Failed(ask.texts.stopped_early, "stopped"))
             try:
                 other = await self._generate(ask, answer, question, engine or self.engine)
@@ -199,7 +191,7 @@ class Chat:
         if place:
             turn = self._turns[ticket] = asyncio.Event()
             answer.tell(Queued(int(place)))
-            if not await _unless(answer.stopped, turn.wait()):
+            if not await unless(answer.stopped, turn.wait()):
                 return Failed(ask.texts.stopped_early, "stopped")
         if answer.stopped.is_set():
             return Failed(ask.texts.stopped_early, "stopped")
@@ -215,7 +207,7 @@ class Chat:
                 self.metrics.serves(session.release)
             prompt, room = await self._fit(ask, session, turns)
             sampling = replace(self.sampling, seed=self._seed(), max_tokens=room)
-            said = await self._stream(answer, session, prompt, sampling)
+            said = await streamed(answer, session, prompt.messages, sampling, self.moderation)
             if said.finish_reason == "stopped" and not said.text:
                 return Failed(ask.texts.stopped_early, "stopped")
             if said.error and not said.text:
@@ -244,7 +236,7 @@ class Chat:
             )
             for platform_id in ask.shown():
                 await self.store.set_platform_id(generation.message, platform_id)
-        return Answered(generation, said.finish_reason, _note(ask.texts, said, room))
+        return Answered(generation, said.finish_reason, note(ask.texts, said, room))
 
     async def _fit(self, ask: Ask, session: Session, turns: list[StoredMessage]) -> tuple[history.Prompt, int]:
         """The longest end of the conversation that leaves room for the answer, and that room in tokens."""
@@ -267,88 +259,6 @@ class Chat:
             raise Unanswerable(ask.texts.message_too_long.format(tokens=counted, budget=budget))
         return prompt(start), room
 
-    async def _stream(self, answer: Answer, session: Session, prompt: history.Prompt, sampling: Sampling) -> _Said:
-        said, growing = _Said(), self.moderation.growing()
-        began = time.monotonic()
-
-        async def read() -> bool:
-            async with aclosing(session.stream(prompt.messages, sampling)) as stream:
-                async for event in stream:
-                    if isinstance(event, Finished):
-                        said.finish(event)
-                        continue
-                    if said.first_token_seconds is None:
-                        said.first_token_seconds = time.monotonic() - began
-                    said.text += event.text
-                    if shown := growing.add(event.text):
-                        answer.tell(Piece(shown))
-                    if growing.found:
-                        break
-            return True
-
-        try:
-            if not await _unless(answer.stopped, read()):
-                said.finish_reason = "stopped"
-        except EngineError as error:
-            said.error = error
-        if rest := growing.end():
-            answer.tell(Piece(rest))
-        if flagged := await self.moderation.outgoing(said.text, growing.found):
-            said.withdraw(flagged)
-        return said
-
-
-@dataclass
-class _Said:
-    """What came out of a stream, until now."""
-
-    text: str = ""
-    finish_reason: str = "error"
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    first_token_seconds: float | None = None
-    error: EngineError | None = None
-    flagged: Kind | None = None
-
-    def withdraw(self, flagged: Kind) -> None:
-        """Keep nothing of the text; that there was an answer is kept, so that it can be asked for again."""
-        self.flagged, self.text, self.error, self.finish_reason = flagged, "", None, "moderated"
-
-    def finish(self, event: Finished) -> None:
-        self.finish_reason = event.finish_reason if event.finish_reason in _REASONS else "error"
-        self.prompt_tokens = event.prompt_tokens
-        self.completion_tokens = event.completion_tokens
-        if event.first_token_seconds is not None:
-            self.first_token_seconds = event.first_token_seconds
-
 
 def _failed(error: EngineError | Unanswerable) -> Failed:
     return Failed(str(error), _KINDS.get(type(error), "engine_error"))
-
-
-def _note(texts: Texts, said: _Said, room: int) -> str | None:
-    if said.flagged:
-        return withdrawal(texts, said.flagged)
-    if said.error:
-        return texts.broke_off.format(reason=said.error)
-    if said.finish_reason == "stopped":
-        return texts.stopped
-    if said.finish_reason == "length":
-        return texts.cut_off.format(tokens=room)
-    return None if said.text.strip() else texts.empty_answer
-
-
-async def _unless(stopped: asyncio.Event, awaitable: Awaitable[T]) -> T | None:
-    """The result of `awaitable`, or None once `stopped` is set first; the awaitable is then cancelled."""
-    work = asyncio.ensure_future(awaitable)
-    stop = asyncio.ensure_future(stopped.wait())
-    try:
-        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            return work.result()
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-        return None
-    finally:
-        stop.cancel()
-        work.cancel()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import getpass
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -14,6 +12,7 @@ from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued
 from bot.conversation import Chat
 from bot.ratings import Outcome, Ratings, comparable, sentence, which_was_which
 from bot.trial import Trial
+from bot.typed import Command, nearest, parse
 from data.consent import CONSENT_VERSION
 from data.errors import BadInput
 from data.personas import PERSONAS, Persona, persona
@@ -27,39 +26,7 @@ if TYPE_CHECKING:
     from data.store import Store, StoredGeneration, StoredMessage
 
 PLATFORM = "terminal"
-COMMANDS = (
-    "/up",
-    "/down",
-    "/correct",
-    "/again",
-    "/retract",
-    "/stop",
-    "/persona",
-    "/consent",
-    "/privacy",
-    "/help",
-    "/quit",
-)
 VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
-
-
-@dataclass(frozen=True)
-class Command:
-    """A line that begins with a slash; `name` may be unknown."""
-
-    name: str
-    argument: str
-
-
-def parse(line: str) -> Command | str | None:
-    """A command, the text that is said, or None for an empty line. Two slashes say a text that begins with one."""
-    line = line.strip()
-    if line.startswith(("//", "／／")):
-        return line[1:]
-    if line.startswith(("/", "／")):
-        name, _, argument = line[1:].partition(" ")
-        return Command(f"/{name.lower()}", argument.strip())
-    return line or None
 
 
 class Terminal:
@@ -137,8 +104,8 @@ class Terminal:
             case "/help":
                 self._say(self.texts.help)
             case unknown:
-                near = difflib.get_close_matches(unknown, COMMANDS, n=1, cutoff=0.5)
-                hint = self.texts.did_you_mean.format(name=near[0]) if near else " " + self.texts.for_help
+                near = nearest(unknown)
+                hint = self.texts.did_you_mean.format(name=near) if near else " " + self.texts.for_help
                 self._say(self.texts.unknown_command.format(name=unknown) + hint)
 
     # -- talking
@@ -309,7 +276,7 @@ class Terminal:
             await self._set_consent(True)
 
     async def _set_consent(self, granted: bool) -> None:
-        had = await self.store.consent(self.person)
+        had = await self.store.agrees(self.person)
         await self.store.set_consent(self.person, granted, CONSENT_VERSION)
         self._say(self.texts.consent_given if granted else self.texts.consent_refused)
         if granted and not had:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data import schema
 from data.candidates import ERASED, NO_CONSENT, NOT_HERE, UNFINISHED
 from data.chat import Message, speakers, spoken
-from data.consent import covered
+from data.consent import Cover, covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Answer:
         """What was answered; None when it was erased."""
         return self.answer.text if self.answer else None
 
-    def problem(self, since: Mapping[int, datetime], *, finished: bool) -> str | None:
+    def problem(self, since: Mapping[int, Cover], *, finished: bool) -> str | None:
         """Why nothing may be made of this answer; `finished` demands that it ended by itself."""
         if any(text.text is None for _, text in self.context) or self.text is None:
             return ERASED
@@ -60,8 +60,8 @@ class Answer:
             return UNFINISHED
         return None
 
-    def covered(self, since: Mapping[int, datetime]) -> bool:
-        """Whether everybody who wrote a part of the prompt agreed, by a table of since when each person does."""
+    def covered(self, since: Mapping[int, Cover]) -> bool:
+        """Whether everybody who wrote a part of the prompt agreed, by a table of when each person does."""
         return all(covered(text.author, text.at, since) for role, text in self.context if role == "user")
 
 

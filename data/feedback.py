@@ -6,14 +6,13 @@ label where people who agree with each other outweigh it.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.answers import Answer
 from data.candidates import NO_CONSENT, OTHER_PROMPT, SAME_TEXT, Candidate, anchor
 from data.chat import Message
-from data.consent import outside_judge_since
+from data.consent import Cover, outside_judge_since
 from data.opinions import Opinions, load_opinions
 from data.raters import Panel
 from data.standing import Rated
@@ -28,9 +27,9 @@ async def rated(session: AsyncSession) -> tuple[list[Candidate], Panel]:
 
 
 class _World:
-    """What was said and rated, and `outside`: since when each person lets an outside judge read their words."""
+    """What was said and rated, and `outside`: when each person lets an outside judge read their words."""
 
-    def __init__(self, opinions: Opinions, outside: Mapping[int, datetime]) -> None:
+    def __init__(self, opinions: Opinions, outside: Mapping[int, Cover]) -> None:
         self.answers, self.events = opinions.answers, opinions.events
         self.since, self.outside = opinions.since, outside
         self.panel, self.problem = opinions.panel, opinions.problem

@@ -4,13 +4,12 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.answers import Answer, load_answers
 from data.candidates import SELF_VOTE
-from data.consent import consents_since
+from data.consent import Cover, consents_since
 from data.raters import Event, Panel, weigh
 from data.standing import Rated, load_ratings, standing
 
@@ -21,7 +20,7 @@ class Opinions:
 
     answers: Mapping[int, Answer]  # by the generation's number
     events: Sequence[Rated]
-    since: Mapping[int, datetime]  # person -> since when they let their words train
+    since: Mapping[int, Cover]  # person -> when they let their words train
     own_words: frozenset[int]  # the ratings by which people vote for their own words
     panel: Panel
 

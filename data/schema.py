@@ -63,6 +63,15 @@ class Consent(Base):
     outside_judge: Mapped[bool | None]  # whether an outside judge may read it too; nothing means no
 
 
+class ConsentText(Base):
+    """Since when a text of the question of consent holds in this installation. Only texts that say something new."""
+
+    __tablename__ = "consent_texts"
+
+    version: Mapped[str] = mapped_column(String(40), primary_key=True)
+    since: Mapped[datetime] = mapped_column(default=now)
+
+
 class Server(Base):
     """A Discord server. Whether its members may teach is its manager's choice, and off at first."""
 
@@ -89,6 +98,7 @@ class Setting(Base):
     key: Mapped[str] = mapped_column(String(60))
     value: Mapped[dict[str, Any]]
     at: Mapped[datetime] = mapped_column(default=now)
+    server: Mapped[str | None] = mapped_column(String(40))  # the platform's id of the one that a channel is on
 
 
 class Conversation(Base):

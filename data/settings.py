@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import String, and_, cast, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.schema import Conversation, Generation, Server, Setting, SystemPrompt
+from data.schema import Conversation, DeedRow, Generation, Server, Setting, SystemPrompt
 from data.scopes import Scope
 
 OPENED_FOR = "opened_for"  # of a thread that the bot opened: the person whom it was opened for
@@ -21,12 +21,13 @@ async def said_by(session: AsyncSession, key: str, places: Sequence[Scope]) -> d
     return {place: found[place] for place in places if place in found}
 
 
-async def say(session: AsyncSession, key: str, scope: Scope, value: Any) -> None:
-    """Say what a setting is in a place; None takes it back."""
+async def say(session: AsyncSession, key: str, scope: Scope, value: Any, server: int | str | None = None) -> None:
+    """Say what a setting is in a place; None takes it back. A channel's goes with the `server` that it is on."""
     kind, place = scope
     await session.execute(delete(Setting).where(Setting.key == key, Setting.scope == kind, Setting.scope_id == place))
     if value is not None:
-        session.add(Setting(scope=kind, scope_id=place, key=key, value={"is": value}))
+        where = None if server is None else str(server)
+        session.add(Setting(scope=kind, scope_id=place, key=key, value={"is": value}, server=where))
 
 
 async def said_anywhere(session: AsyncSession, key: str) -> dict[Scope, Any]:
@@ -48,18 +49,22 @@ async def forget_opened_for(session: AsyncSession, person: int) -> None:
 
 
 async def forget_left(session: AsyncSession, older_than: datetime) -> bool:
-    """Remove what servers had set that left us by then, and the system prompts that were theirs alone.
+    """Remove what servers had set that left us by then, the system prompts that were theirs alone, and what their
+    managers did.
 
     Returns whether there was anything.
     """
-    theirs = select(Setting).where(
-        Setting.scope == "server",
-        Setting.scope_id.in_(select(Server.platform_id).where(Server.left_at < older_than)),
-    )
-    settings = (await session.scalars(theirs)).all()
-    for setting in settings:
-        await session.delete(setting)
     left = select(Server.id).where(Server.left_at < older_than)
+    gone = select(Server.platform_id).where(Server.left_at < older_than)
+    talks = select(cast(Conversation.id, String)).where(Conversation.server_id.in_(left))
+    theirs = or_(
+        and_(Setting.scope == "server", Setting.scope_id.in_(gone)),
+        and_(Setting.scope == "conversation", Setting.scope_id.in_(talks)),
+        Setting.server.in_(gone),
+    )
+    settings = await session.scalars(delete(Setting).where(theirs).returning(Setting.id))
+    deeds = await session.scalars(delete(DeedRow).where(DeedRow.server_id.in_(left)).returning(DeedRow.id))
+    removed = [*settings, *deeds]
     told = select(Generation.system_prompt_id).join(Conversation, Conversation.id == Generation.conversation_id)
     elsewhere = told.where(Conversation.server_id.is_(None) | Conversation.server_id.not_in(left))
     prompts = await session.scalars(
@@ -73,4 +78,4 @@ async def forget_left(session: AsyncSession, older_than: datetime) -> bool:
     for prompt in found:
         # Whoever says the same again later gets a row of their own.
         prompt.text, prompt.sha256 = "", secrets.token_hex(32)
-    return bool(settings or found)
+    return bool(removed or found)

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data import schema
 from data.answers import Text
 from data.candidates import ERASED, NO_CONSENT
-from data.consent import covered
+from data.consent import Cover, covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Rated:
             return None
         return {"a": self.rating.generation_id, "b": self.rating.other_id}.get(self.rating.value or "")
 
-    def problem(self, since: Mapping[int, datetime]) -> str | None:
+    def problem(self, since: Mapping[int, Cover]) -> str | None:
         """Why nothing may be made of it: its rater did not agree, or the words in it were erased."""
         if not covered(self.rating.rater_id, self.rating.created_at, since):
             return NO_CONSENT

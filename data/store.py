@@ -49,7 +49,14 @@ class Store:
     @classmethod
     async def open(cls, home: Path) -> "Store":
         """Open the memory of an installation, made or migrated as needed."""
-        return cls(await Database.open(home / NAME), installation_key(home))
+        store = cls(await Database.open(home / NAME), installation_key(home))
+        async with store.database.read() as session:
+            known = await consent.text_holds(session)
+        if not known:
+            async with store.database.write() as session:
+                new = {"version": consent.CONSENT_VERSION}
+                await session.execute(insert(schema.ConsentText).values(new).on_conflict_do_nothing())
+        return store
 
     async def close(self) -> None:
         """Close the database."""
@@ -141,44 +148,55 @@ class Store:
         """What a setting is in a place, given the chain of places that it lies in, from narrow to wide."""
         return resolve(await self.said(key, chain), chain, default)
 
-    async def set_setting(self, key: str, scope: Scope, value: Any) -> None:
-        """Say what a setting is in a place; None leaves it to the wider places again."""
+    async def set_setting(self, key: str, scope: Scope, value: Any, *, server: int | str | None = None) -> None:
+        """Say what a setting is in a place; None leaves it to the wider places again.
+
+        A channel's is forgotten with the `server` that it is on, by its id on the platform.
+        """
         async with self.database.write() as session:
-            await say(session, key, scope, value)
+            await say(session, key, scope, value, server)
 
     async def said_anywhere(self, key: str) -> dict[Scope, Any]:
         """What all places say about a setting."""
         async with self.database.read() as session:
             return await said_anywhere(session, key)
 
-    async def set_opened_for(self, thread: str, person: int) -> None:
+    async def set_opened_for(self, thread: str, person: int, server: int | str | None) -> None:
         """Say for whom the bot opened a thread, by its platform's id."""
-        await self.set_setting(OPENED_FOR, ("channel", thread), person)
+        await self.set_setting(OPENED_FOR, ("channel", thread), person, server=server)
 
     async def opened_for(self, thread: str) -> int | None:
         """The person whom the bot opened a thread for; None for other channels, and once that is forgotten."""
         found: int | None = await self.setting(OPENED_FOR, [("channel", thread)])
         return found
 
-    async def change_setting(self, key: str, scope: Scope, change: Callable[[Any], Any]) -> Any:
+    async def change_setting(
+        self, key: str, scope: Scope, change: Callable[[Any], Any], *, server: int | str | None = None
+    ) -> Any:
         """Make a setting of a place another one from what it is (None where nothing was said); returns the new one.
 
-        What `change` raises leaves it as it was. Two changes at once are made one after the other.
+        What `change` raises leaves it as it was. Two changes at once are made one after the other. See `set_setting`.
         """
         async with self.database.write() as session:
             value = change((await said_by(session, key, [scope])).get(scope))
-            await say(session, key, scope, value)
+            await say(session, key, scope, value, server)
         return value
 
     async def servers_now(self, platform: str, platform_ids: Collection[str]) -> None:
-        """Say in which servers the bot is; from those that it is in no longer it is gone since now."""
+        """Say in which servers the bot is; from those that it is in no longer it is gone since now.
+
+        Who adds it again says again whether members may teach.
+        """
         table = schema.Server
+        new = [{"platform": platform, "platform_id": each} for each in platform_ids]
         async with self.database.write() as session:
+            if new:  # one where nobody talked may have set something all the same
+                await session.execute(insert(table).on_conflict_do_nothing(), new)
             for server in await session.scalars(select(table).where(table.platform == platform)):
                 if server.platform_id in platform_ids:
                     server.left_at = None
                 elif server.left_at is None:
-                    server.left_at = schema.now()
+                    server.left_at, server.may_teach = schema.now(), False
 
     async def conversation(
         self, platform: str, key: str, *, persona: str, language: str = "en", server: int | None = None
@@ -334,8 +352,8 @@ class Store:
     async def purge(self, older_than: datetime) -> int:
         """Erase the texts without consent that are older than this time; returns how many texts went.
 
-        What servers that left us by then had set goes too: their lists of people, the personas that they wrote, and
-        these as they were sent to the model.
+        What servers that left us by then had set goes too: their lists of people, what holds in their channels, the
+        personas that they wrote, and these as they were sent to the model; and what their managers did.
         """
         async with self.database.write() as session:
             expired = await erasure.expired_versions(session, older_than)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued, Started
+from bot.answers import Answer, Answered, Ask, Failed, Held, Piece, Queued, Started
 from bot.conversation import Chat
 from bot.discord.asking import ask_of
 from bot.discord.audit import record
 from bot.discord.changes import Changes
 from bot.discord.compare import Both, show_two
 from bot.discord.door import Door
-from bot.discord.draft import Draft, Pace
+from bot.discord.draft import EMPTY, Draft, Pace
 from bot.discord.feedback import PLATFORM, rate_buttons, stop_button
 from bot.discord.hearing import Hearing
 from bot.discord.interrupted import Open
@@ -149,6 +149,8 @@ class Talk:
                         draft.show([Part("⏳ " + ask.texts.waiting.format(ahead=ahead), "stop")])
                     case Started():
                         await place.typing()
+                    case Held():
+                        draft.show([Part(EMPTY, "stop")])
                     case Piece(piece):
                         text += piece
                         if shown := parts(text, "stop"):

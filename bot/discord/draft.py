@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECONDS_PER_EDIT = 1.2
-EMPTY = "⋯"  # a message of an answer that turned out shorter
+EMPTY = "⋯"  # a message of an answer that is held back, or that turned out shorter
 
 
 class Pace:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from bot import settings as configuration
 from bot.discord.client import Host, Parley
 from bot.opening import chat_of, opened
+from bot.texts import GUEST, OWN, call_commands
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ async def load(host: Host) -> None:
         parley = Parley(host, settings, store, chat_of(settings, store, engine), trial, guest=True)
         stack.push_async_callback(parley.detach)
         parley.attach()
+        call_commands(GUEST)
+        stack.callback(lambda: call_commands(GUEST if _open else OWN))
         await parley.begin()
         if host.is_ready():
             await parley.on_ready()

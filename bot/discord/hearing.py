@@ -106,7 +106,7 @@ class Hearing:
         async with self._arrival(message):
             if await self.talk.store.setting(_TOLD, [channel]):
                 return
-            await self.talk.store.set_setting(_TOLD, channel, True)
+            await self.talk.store.set_setting(_TOLD, channel, True, server=getattr(message.guild, "id", None))
         await self.talk.say(message, sentence)
 
     async def _heard(self, message: discord.Message, words: Texts) -> None:

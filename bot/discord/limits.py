@@ -49,7 +49,10 @@ def add_limits(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
         if asked and hindered is None:
             places = scopes(interaction.channel, interaction.guild_id)
             await bot.talk.store.change_setting(
-                HOURLY, places[-1] if wide else places[0], lambda now: with_limits(now, asked)
+                HOURLY,
+                places[-1] if wide else places[0],
+                lambda now: with_limits(now, asked),
+                server=interaction.guild_id,
             )
             await bot.talk.audit(interaction, "limits", where="server" if wide else "here", **numbers(asked))
         await tell(interaction, hindered or await shown(bot.talk, interaction, words))

@@ -128,7 +128,8 @@ async def chosen(talk: Talk, interaction: discord.Interaction[Bot], name: str | 
         name = tidy(name)
         if name != DEFAULT and await there(talk, interaction, name) is None:
             return await no_such_persona(talk, interaction, name, words)
-        await talk.store.set_setting(PERSONA, places[-1] if wide else places[0], None if name == DEFAULT else name)
+        place, server = places[-1] if wide else places[0], interaction.guild_id
+        await talk.store.set_setting(PERSONA, place, None if name == DEFAULT else name, server=server)
         if _manages(interaction, wide=wide):  # what people choose for themselves is nobody else's business
             await talk.audit(interaction, "persona", name=name, where="server" if wide else "here")
         log.info("the persona of a %s was set", "server" if wide else "channel")

@@ -20,7 +20,8 @@ NOBODY = discord.AllowedMentions.none()
 def scopes(channel: Any, guild: int | None, conversation: int | None = None) -> list[Scope]:
     """The places that something is said in, from narrow to wide: conversation, thread, channel, category, server."""
     above = getattr(channel, "parent_id", None)  # only a thread has one
-    parent = getattr(channel, "parent", None) or channel
+    # A thread whose channel is not known here, on a foreign server say, raises when it is asked for its category.
+    parent = getattr(channel, "parent", None) if above else channel
     category = None if isinstance(parent, discord.PartialMessageable) else getattr(parent, "category_id", None)
     here = getattr(channel, "id", None)
     thread, main = (here, above) if above else (None, here)

@@ -61,7 +61,7 @@ async def thread_for(talk: Talk, message: discord.Message) -> discord.Thread | N
 
 async def _opened_for(talk: Talk, thread: discord.Thread, user: discord.abc.User) -> None:
     """Remember whose a thread is: for Discord it is the bot's, whoever it was opened for."""
-    await talk.store.set_opened_for(str(thread.id), await talk.store.person(PLATFORM, str(user.id)))
+    await talk.store.set_opened_for(str(thread.id), await talk.store.person(PLATFORM, str(user.id)), thread.guild.id)
 
 
 async def opened_thread(talk: Talk, channel: Any, user: discord.abc.User) -> bool:
@@ -98,7 +98,7 @@ def add_threads(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
             return
         places = scopes(interaction.channel, interaction.guild_id)
         on = answer.value == "on"
-        await bot.talk.store.set_setting(SETTING, places[0], on)
+        await bot.talk.store.set_setting(SETTING, places[0], on, server=interaction.guild_id)
         await bot.talk.audit(interaction, "threads", answer=answer.value)
         await tell(interaction, words.threads_on if on else words.threads_off)
 

@@ -33,7 +33,7 @@ MINUTE = 60.0
 class Moderation:
     """Says what is wrong with a text. Without words and without an endpoint nothing ever is.
 
-    When the endpoint fails, the words still hold; `closed` says that nothing passes then that it has not seen.
+    When the endpoint fails, the words still hold; `closed` says that nothing passes that it has not seen.
     `counts` says how often what was found, by "incoming" or "outgoing" and the kind.
     """
 
@@ -60,6 +60,11 @@ class Moderation:
         """To be awaited before a question is stored. Raises `Unanswerable` for one that may not be answered."""
         if kind := await self.incoming(text):
             raise Unanswerable(refusal(texts, kind))
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing of an answer may be shown before all of it was looked at."""
+        return self._closed and self._endpoint is not None
 
     def growing(self) -> Growing:
         """An answer that begins to grow."""

@@ -38,7 +38,9 @@ EN = Texts(
         "If you don't agree, you can go on talking to it, nothing of yours is used, and your messages are erased "
         "after {days} days. You can change your mind at any time."
     ),
-    consent_first="Ratings are kept only with your consent: see /privacy, then /consent yes. This one was not kept.",
+    consent_first=(
+        "Ratings are kept only with your consent: see {slash}privacy, then {slash}consent yes. This one was not kept."
+    ),
     consent_given=(
         "Thank you. Your ratings and what you say from now on may train the bot. What was said before this is not "
         "covered, so ratings count in conversations that begin after your yes."
@@ -134,7 +136,7 @@ EN = Texts(
     rate_this="How good is this answer?",
     teaching_off=(
         "On this server members cannot teach me yet, so nothing was kept. Somebody who manages the server can allow "
-        "it: /teaching on."
+        "it: {slash}teaching on."
     ),
     teaching_now_on="Members of this server may rate, compare and correct from now on, each with their own consent.",
     teaching_now_off="Nobody can teach me on this server any more, and nothing from here trains anything.",
@@ -168,7 +170,8 @@ EN = Texts(
         "⚖️ sets a second answer beside the first, and you say which is better.\n"
         "Old answers: right-click, Apps, “Rate this answer” or “Correct this answer”.\n"
         "**What becomes of it**\n{becomes}\n"
-        "Nobody else sees how you rated. /privacy says what is kept, /forget erases it, /consent changes your mind."
+        "Nobody else sees how you rated. {slash}privacy says what is kept, {slash}forget erases it, {slash}consent "
+        "changes your mind."
     ),
     teach_trains=(
         "Now and then the operator trains a new release on the ratings of those who agreed, and it serves only if it "
@@ -178,7 +181,7 @@ EN = Texts(
         "Comparisons choose between releases: while a new one is on trial, they decide whether it may serve. Beyond "
         "that nothing from Discord trains a model here, because this bot does not have Discord's permission for that."
     ),
-    teach_off="On this server members cannot teach yet. Somebody who manages it can allow that: /teaching on.",
+    teach_off="On this server members cannot teach yet. Somebody who manages it can allow that: {slash}teaching on.",
     stats_here="Taught on this server so far: {counts}, by {people} people.",
     stats_everywhere="Taught so far: {counts}, by {people} people.",
     stats_serving="{release} answers, of {releases} trained so far.",
@@ -223,7 +226,7 @@ EN = Texts(
     gate_yes="gate: yes",
     gate_no="gate: no",
     gate_silent="not judged",
-    rounds_paused_since="Rounds are paused since {when}; /release resume lets them begin again.",
+    rounds_paused_since="Rounds are paused since {when}; {slash}release resume lets them begin again.",
     engine_well="The engine answers.",
     engine_away="The engine does not answer. Its log says why.",
     status_load="Servers: {servers}. Answers running: {running}, waiting: {waiting}. Up for {uptime}.",
@@ -237,11 +240,11 @@ EN = Texts(
     gate_said_yes="The gate said yes. {reasons}",
     gate_said_no="The gate said no. {reasons}",
     gate_compared_with="That was against {release}, which does not serve now.",
-    superseded="Another release became the champion meanwhile, so nothing was changed. See /release status.",
-    promoted="Done: {release} serves now, and {before} before it. /release rollback goes back.",
+    superseded="Another release became the champion meanwhile, so nothing was changed. See {slash}release status.",
+    promoted="Done: {release} serves now, and {before} before it. {slash}release rollback goes back.",
     no_earlier_champion="There is no earlier champion to go back to.",
     rolled_back="Done: {release} serves again; {before} stays, and can be promoted again.",
-    rounds_paused_now="Rounds are paused: none begins until /release resume. One that runs now goes on.",
+    rounds_paused_now="Rounds are paused: none begins until {slash}release resume. One that runs now goes on.",
     rounds_paused_already="Rounds were paused before.",
     rounds_resumed_now="Rounds may begin again.",
     rounds_not_paused="Rounds were not paused.",
@@ -303,7 +306,9 @@ EN = Texts(
     persona_ships=" The one of that name comes with the bot and stays.",
     persona_taken="The name {name} is taken: it comes with the bot. Choose another one.",
     persona_name="A persona's name has 1 to 32 letters, digits, hyphens or underscores, and no spaces.",
-    persona_most="This server has {most} personas, and there may be no more. Delete one first: /persona_delete.",
+    persona_most=(
+        "This server has {most} personas, and there may be no more. Delete one first: {slash}persona_delete."
+    ),
     persona_empty="Nothing was kept: a persona needs a text that says who it is.",
     persona_long=(
         "Nothing was kept: the text may have {longest} characters and the greeting {greeting}. Please shorten them."
@@ -312,7 +317,9 @@ EN = Texts(
         "Nothing was kept: this text takes {tokens} tokens of the model's memory, and {most} are the most that leave "
         "room to talk. Please shorten it."
     ),
-    persona_written="The persona {name} is kept. `/persona name:{name}` lets it answer, here or on the whole server.",
+    persona_written=(
+        "The persona {name} is kept. `{slash}persona name:{name}` lets it answer, here or on the whole server."
+    ),
     persona_deleted="The persona {name} is deleted. Where it answered, the persona of the wider place does now.",
     persona_title="Persona: {name}",
     persona_becomes=(

@@ -36,7 +36,7 @@ ZH = Texts(
         "暂时没有用处。如果不同意，你可以照常聊天，你的任何内容都不会被使用，消息会在 {days} 天后删除。"
         "你随时可以改变主意。"
     ),
-    consent_first="只有得到你的同意才会保留评价：先看 /privacy，再输入 /consent yes。这一条没有保留。",
+    consent_first="只有得到你的同意才会保留评价：先看 {slash}privacy，再输入 {slash}consent yes。这一条没有保留。",
     consent_given="谢谢。从现在起，你的评价和你说的话可以用来训练机器人。之前说的话不算，所以只有从现在起新开始的对话，评价才用得上。",
     consent_given_held=(
         "谢谢。从现在起你的评价会被保留，你的比较会帮助决定由哪个版本服务；目前 Discord 上的内容不会训练任何模型。"
@@ -111,7 +111,7 @@ ZH = Texts(
     why_comment="也可以用自己的话说",
     reasons=("不真实", "答非所问", "语气或长短", "有害或不允许", "语言不对"),
     rate_this="这个回答怎么样？",
-    teaching_off="这个服务器的成员还不能教我，所以什么都没有保存。管理服务器的人可以用 /teaching on 允许。",
+    teaching_off="这个服务器的成员还不能教我，所以什么都没有保存。管理服务器的人可以用 {slash}teaching on 允许。",
     teaching_now_on="从现在起，这个服务器的成员可以打分、比较和改正，每个人都要先自己同意。",
     teaching_now_off="这个服务器上不能再教我了，这里的内容也不会训练任何东西。",
     managers_only="只有能管理这个服务器的人才能决定。",
@@ -139,7 +139,7 @@ ZH = Texts(
         "⚖️ 会并排给出第二个回答，由你说哪个更好。\n"
         "旧的回答：右键，“应用”，“给这个回答打分”或“改正这个回答”。\n"
         "**之后会怎样**\n{becomes}\n"
-        "别人看不到你怎么打分。/privacy 说明保存了什么，/forget 清除，/consent 改变主意。"
+        "别人看不到你怎么打分。{slash}privacy 说明保存了什么，{slash}forget 清除，{slash}consent 改变主意。"
     ),
     teach_trains=(
         "运营者会不时用同意者的反馈训练新版本，只有比之前的好才会服务。新版本试用期间，由大家的比较决定它能不能服务。"
@@ -148,7 +148,7 @@ ZH = Texts(
         "比较用来在版本之间选择：新版本试用期间，由它们决定它能不能服务。除此之外，来自 Discord 的内容"
         "不会训练任何模型，因为这个机器人没有 Discord 的许可。"
     ),
-    teach_off="这个服务器的成员还不能教。管理服务器的人可以用 /teaching on 允许。",
+    teach_off="这个服务器的成员还不能教。管理服务器的人可以用 {slash}teaching on 允许。",
     stats_here="这个服务器到目前为止教了：{counts}，来自 {people} 个人。",
     stats_everywhere="到目前为止教了：{counts}，来自 {people} 个人。",
     stats_serving="现在由{release}回答；到目前为止训练过 {releases} 个版本。",
@@ -186,7 +186,7 @@ ZH = Texts(
     gate_yes="关卡：放行",
     gate_no="关卡：拒绝",
     gate_silent="没有评判过",
-    rounds_paused_since="从 {when} 起暂停训练；/release resume 可以恢复。",
+    rounds_paused_since="从 {when} 起暂停训练；{slash}release resume 可以恢复。",
     engine_well="引擎能回答。",
     engine_away="引擎没有回答，原因在它的日志里。",
     status_load="服务器：{servers} 个。正在回答：{running}，排队：{waiting}。已运行 {uptime}。",
@@ -200,11 +200,11 @@ ZH = Texts(
     gate_said_yes="关卡放行了它。{reasons}",
     gate_said_no="关卡拒绝了它。{reasons}",
     gate_compared_with="当时是和{release}比较的，它现在不在服务。",
-    superseded="这期间有别的版本成了冠军，所以什么都没有改变。请先看 /release status。",
-    promoted="好了：现在由{release}服务，之前是{before}。/release rollback 可以退回。",
+    superseded="这期间有别的版本成了冠军，所以什么都没有改变。请先看 {slash}release status。",
+    promoted="好了：现在由{release}服务，之前是{before}。{slash}release rollback 可以退回。",
     no_earlier_champion="没有更早的冠军可以退回。",
     rolled_back="好了：{release}重新服务；{before}还保留着，可以再次放行。",
-    rounds_paused_now="训练已暂停：在 /release resume 之前不会开始新的一轮。正在进行的会继续。",
+    rounds_paused_now="训练已暂停：在 {slash}release resume 之前不会开始新的一轮。正在进行的会继续。",
     rounds_paused_already="训练之前就暂停了。",
     rounds_resumed_now="可以重新开始训练了。",
     rounds_not_paused="训练没有暂停。",
@@ -250,11 +250,13 @@ ZH = Texts(
     persona_ships="这个名字的角色是机器人自带的，不能删除。",
     persona_taken="{name} 这个名字已被机器人自带的角色使用，请换一个。",
     persona_name="角色的名字由 1 到 32 个文字、数字、连字符或下划线组成，不能有空格。",
-    persona_most="这个服务器已有 {most} 个角色，不能再多了。请先用 /persona_delete 删除一个。",
+    persona_most="这个服务器已有 {most} 个角色，不能再多了。请先用 {slash}persona_delete 删除一个。",
     persona_empty="没有保存：角色需要一段说明它是谁的文字。",
     persona_long="没有保存：文字最多 {longest} 个字符，问候语最多 {greeting} 个。请缩短。",
     persona_no_room="没有保存：这段文字要占模型 {tokens} 个词元，最多 {most} 个才能留出对话的空间。请缩短。",
-    persona_written="角色 {name} 已保存。用 `/persona name:{name}` 让它来回答，可以只在这里，也可以在整个服务器。",
+    persona_written=(
+        "角色 {name} 已保存。用 `{slash}persona name:{name}` 让它来回答，可以只在这里，也可以在整个服务器。"
+    ),
     persona_deleted="角色 {name} 已删除。原来由它回答的地方，现在由更大范围里设定的角色回答。",
     persona_title="角色：{name}",
     persona_becomes=(

@@ -17,7 +17,7 @@ from discord.ext import commands
 from simcord.env import Env
 
 from bot.discord.modals import submitted
-from bot.texts import EN
+from bot.texts import EN, texts
 from data import schema
 from tests.bot.discord_world import RATE, World, labels
 
@@ -132,6 +132,18 @@ async def test_a_host_talks_and_is_taught_and_nobody_is_pinged(hosted: World):
     assert hosted.env.bot.allowed_mentions is None
     assert len(bodies(hosted)) > 6
     assert [body for body in bodies(hosted) if body.get("allowed_mentions", {}).get("parse") != []] == []
+
+
+async def test_a_host_is_told_commands_as_they_are_called_there(hosted: World):
+    taught = said(await hosted.ada.slash(hosted.channel, "parley teach"))
+    assert "/parley privacy says what is kept, /parley forget erases it" in taught
+    answer = await hosted.ask("hello")
+    await hosted.max.slash(hosted.channel, "parley teaching", allowed="off")
+    refused = said(await hosted.ada.context_menu(hosted.channel, "Correct this answer", answer))
+    assert refused.endswith("/parley teaching on.")
+    assert "/parley privacy" not in EN.teach
+    await hosted.env.bot.unload_extension(EXTENSION)  # type: ignore[attr-defined]
+    assert texts("en") is EN
 
 
 async def test_what_is_the_hosts_stays_the_hosts(hosted: World):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.answers import Answered, Ask, Failed, Paired, Piece
+from bot.answers import Answered, Ask, Event, Failed, Held, Paired, Piece, Started
 from bot.conversation import Chat
 from bot.engine.client import open_engine
 from bot.moderation.endpoint import Endpoint, EndpointFailed
@@ -207,6 +208,50 @@ async def test_when_the_endpoint_fails_the_lists_hold_and_the_setting_decides(
         assert isinstance(last, Answered)
         expected = (EN.moderation_away_answer, "") if closed else (None, "fine")
         assert (last.note, last.generation.text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "closed", "shown"),
+    [
+        ("all well", True, [Held(), Piece("all well")]),
+        ("a banana", True, [Held()]),
+        ("a banana", False, [Piece("a "), Piece("banana")]),  # and taken back then
+        (SLUR, True, [Held()]),
+    ],
+)
+async def test_closed_shows_nothing_of_an_answer_before_the_endpoint_has_seen_it(
+    tmp_path: Path, remote: FakeModeration, text: str, closed: bool, shown: list[Event]
+):
+    async with opened(tmp_path, moderation=Moderation(our_words(), at(remote), closed=closed)) as world:
+        world.fake.answer(*re.split(r"(?<= )", text))
+        found = await events(world.chat.answer(asked(world, "hello")))
+        assert found[:-1] == [Started(), *shown]
+        assert isinstance(found[-1], Answered)
+        assert found[-1].generation.text == (text if text == "all well" else "")
+
+
+async def test_without_an_endpoint_closed_holds_nothing(tmp_path: Path):
+    async with opened(tmp_path, moderation=Moderation(our_words(), closed=True)) as world:
+        world.fake.answer("all ", "well")
+        assert (await events(world.chat.answer(asked(world, "hello"))))[:-1] == [
+            Started(),
+            Piece("all "),
+            Piece("well"),
+        ]
+
+
+async def test_what_is_held_of_a_stopped_answer_is_shown_once_it_was_seen(tmp_path: Path, remote: FakeModeration):
+    async with opened(tmp_path, moderation=Moderation(our_words(), at(remote), closed=True)) as world:
+        world.fake.answer("half ", "never", hold=asyncio.Event())
+        answer = world.chat.answer(asked(world, "hello"))
+        found = []
+        async for event in answer:
+            found.append(event)
+            if event == Held():
+                answer.stop()
+        assert found[:-1] == [Started(), Held(), Piece("half ")]
+        assert found[-1].note == EN.stopped
+        assert remote.seen == ["hello", "half "]
 
 
 async def test_a_failure_is_logged_once_a_minute_without_what_was_asked(

@@ -15,8 +15,9 @@ from bot.console import Lines
 from bot.conversation import Chat
 from bot.engine.client import Engine, open_engine
 from bot.settings import Settings
-from bot.terminal import COMMANDS, Command, Terminal, parse
+from bot.terminal import Terminal
 from bot.texts import EN
+from bot.typed import COMMANDS, Command, parse
 from data import schema
 from data.imports import collect_rows
 from data.personas import persona

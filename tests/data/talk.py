@@ -31,7 +31,7 @@ class Talk:
         """Somebody on this platform, asked for consent unless `agrees` is None."""
         person = await self.store.person(self.platform, name)
         if agrees is not None:
-            await self.store.set_consent(person, agrees, "test")
+            await self.store.set_consent(person, agrees)
         return person
 
     async def say(

@@ -274,9 +274,9 @@ async def test_withdrawal_covers_everything_and_a_new_yes_only_what_comes(store:
     talk = await scene(store)
     ada = await store.person("terminal", "ada")
     assert (await rows(store)).rows
-    await store.set_consent(ada, False, "test")
+    await store.set_consent(ada, False)
     assert (await rows(store)).rows == []
-    await store.set_consent(ada, True, "test")
+    await store.set_consent(ada, True)
     assert (await rows(store)).rows == []
     (answer,) = await talk.ask(ada, "new", "fine")
     await talk.rate(ada, "vote", answer, value="up")
@@ -285,7 +285,7 @@ async def test_withdrawal_covers_everything_and_a_new_yes_only_what_comes(store:
 
 async def test_consent_given_after_the_rating_does_not_reach_back(store: Store) -> None:
     await scene(store, rates=None)
-    await store.set_consent(await store.person("terminal", "bob"), True, "test")
+    await store.set_consent(await store.person("terminal", "bob"), True)
     assert dropped(await rows(store)) == every(datasets.NO_CONSENT, RATED)
 
 

@@ -135,7 +135,7 @@ async def test_purging_takes_what_no_consent_covers(talk: Talk, house: Path) -> 
     )
     await store.set_consent(never, False, "withdrawn")
     await talk.say(yes, "before-consent")
-    await store.set_consent(yes, True, "test")
+    await store.set_consent(yes, True)
     kept = await talk.say(yes, "after-consent")
     await talk.answer(kept, "to-consent")
     (echo,) = await talk.ask(no, "from-no", "to-no")
@@ -156,9 +156,9 @@ async def test_withdrawal_covers_what_was_said_before_it(talk: Talk) -> None:
     ada = await talk.person()
     await talk.ask(ada, "hello", "hi")
     assert await talk.store.purge(now()) == 0
-    await talk.store.set_consent(ada, False, "test")
+    await talk.store.set_consent(ada, False)
     assert await talk.store.purge(now()) == 2
-    await talk.store.set_consent(ada, True, "test")
+    await talk.store.set_consent(ada, True)
     assert await texts(talk.store) == set()
 
 

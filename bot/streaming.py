@@ -1,0 +1,127 @@
+"""The text of an answer as it comes out of an engine: looked at, passed on to who reads, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from bot.answers import Held, Piece
+from bot.engine.client import EngineError, Finished
+from bot.moderation.step import withdrawal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from bot.answers import Answer
+    from bot.engine.client import Sampling, Session
+    from bot.moderation.step import Moderation
+    from bot.moderation.words import Kind
+    from bot.texts import Texts
+    from data.chat import Message
+
+T = TypeVar("T")
+
+# What the store calls the end of a generation; whatever else a server says is not an answer to learn from.
+WHOLE = ("stop", "length")
+
+
+@dataclass
+class Said:
+    """What came out of a stream, until now."""
+
+    text: str = ""
+    finish_reason: str = "error"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    first_token_seconds: float | None = None
+    error: EngineError | None = None
+    flagged: Kind | None = None
+
+    def withdraw(self, flagged: Kind) -> None:
+        """Keep nothing of the text; that there was an answer is kept, so that it can be asked for again."""
+        self.flagged, self.text, self.error, self.finish_reason = flagged, "", None, "moderated"
+
+    def finish(self, event: Finished) -> None:
+        """Take over how the stream ended."""
+        self.finish_reason = event.finish_reason if event.finish_reason in WHOLE else "error"
+        self.prompt_tokens = event.prompt_tokens
+        self.completion_tokens = event.completion_tokens
+        if event.first_token_seconds is not None:
+            self.first_token_seconds = event.first_token_seconds
+
+
+async def streamed(
+    answer: Answer, session: Session, messages: Sequence[Message], sampling: Sampling, moderation: Moderation
+) -> Said:
+    """Stream an answer, piece by piece as far as moderation lets it, until it ends or is stopped."""
+    said, growing = Said(), moderation.growing()
+    held: list[str] = []
+    began = time.monotonic()
+
+    def show(text: str) -> None:
+        if not text:
+            return
+        if not moderation.holds:
+            answer.tell(Piece(text))
+            return
+        if not held:
+            answer.tell(Held())
+        held.append(text)
+
+    async def read() -> bool:
+        async with aclosing(session.stream(messages, sampling)) as stream:
+            async for event in stream:
+                if isinstance(event, Finished):
+                    said.finish(event)
+                    continue
+                if said.first_token_seconds is None:
+                    said.first_token_seconds = time.monotonic() - began
+                said.text += event.text
+                show(growing.add(event.text))
+                if growing.found:
+                    break
+        return True
+
+    try:
+        if not await unless(answer.stopped, read()):
+            said.finish_reason = "stopped"
+    except EngineError as error:
+        said.error = error
+    show(growing.end())
+    if flagged := await moderation.outgoing(said.text, growing.found):
+        said.withdraw(flagged)
+    elif held:
+        answer.tell(Piece("".join(held)))
+    return said
+
+
+def note(texts: Texts, said: Said, room: int) -> str | None:
+    """The sentence below an answer that did not simply end; `room` is how many tokens it had."""
+    if said.flagged:
+        return withdrawal(texts, said.flagged)
+    if said.error:
+        return texts.broke_off.format(reason=said.error)
+    if said.finish_reason == "stopped":
+        return texts.stopped
+    if said.finish_reason == "length":
+        return texts.cut_off.format(tokens=room)
+    return None if said.text.strip() else texts.empty_answer
+
+
+async def unless(stopped: asyncio.Event, awaitable: Awaitable[T]) -> T | None:
+    """The result of `awaitable`, or None once `stopped` is set first; the awaitable is then cancelled."""
+    work = asyncio.ensure_future(awaitable)
+    stop = asyncio.ensure_future(stopped.wait())
+    try:
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        return None
+    finally:
+        stop.cancel()
+        work.cancel()
