@@ -143,6 +143,16 @@ class Ratings:
         return Outcome.STORED
 
 
+async def consent_in_words(store: Store, person: int, texts: Texts) -> str:
+    """What a person answered last to the question of consent."""
+    given = await store.consent(person)
+    if given is None:
+        return texts.consent_unanswered
+    if not given:
+        return texts.no
+    return texts.yes if await store.agrees(person) else texts.consent_older
+
+
 def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:
     """Whether two answers were given to exactly the same prompt, so that comparing them says something."""
     return first.rendered_sha256 == second.rendered_sha256

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued
 from bot.conversation import Chat
-from bot.ratings import Outcome, Ratings, comparable, sentence, which_was_which
+from bot.ratings import Outcome, Ratings, comparable, consent_in_words, sentence, which_was_which
 from bot.trial import Trial
 from bot.typed import Command, nearest, parse
 from data.consent import CONSENT_VERSION
@@ -263,7 +263,9 @@ class Terminal:
 
     async def _consent(self, argument: str) -> None:
         if argument not in ("yes", "no"):
-            self._say(self.texts.consent_usage.format(consent=await self._consent_in_words()))
+            self._say(
+                self.texts.consent_usage.format(consent=await consent_in_words(self.store, self.person, self.texts))
+            )
             return
         if argument == "no":
             await self._set_consent(False)
@@ -283,15 +285,11 @@ class Terminal:
             # What was said before the yes is not covered and would spoil every row of this conversation.
             self.key, self.parent = uuid4().hex, None
 
-    async def _consent_in_words(self) -> str:
-        given = await self.store.consent(self.person)
-        return self.texts.consent_unanswered if given is None else self.texts.yes if given else self.texts.no
-
     async def _privacy(self) -> str:
         told = self.texts.privacy.format(
             training=self.texts.training,
             days=self.settings.retention_days,
-            consent=await self._consent_in_words(),
+            consent=await consent_in_words(self.store, self.person, self.texts),
         )
         return f"{told} {self.texts.privacy_checked_outside}" if self.settings.checked_outside else told
 

@@ -56,6 +56,8 @@ async def erase_channel(session: AsyncSession, platform: str, channel: str, key:
         .join(Conversation, Conversation.id == MessageRow.conversation_id)
         .where(Conversation.platform == platform, here, MessageVersion.text.is_not(None))
     )
+    setting = schema.Setting
+    await session.execute(delete(setting).where(setting.scope == "channel", setting.scope_id == channel))
     return await erase(session, (await session.scalars(query)).all(), key)
 
 

@@ -150,6 +150,8 @@ class Parley:
         await self._remember_servers()
 
     async def _remember_servers(self) -> None:
+        if not self.client.intents.guilds:  # a host that does not ask for them: then nobody knows
+            return
         await self.talk.store.servers_now(PLATFORM, {str(guild.id) for guild in self.client.guilds})
 
     async def on_message(self, message: discord.Message) -> None:

@@ -13,7 +13,7 @@ from discord import app_commands
 from bot.discord.feedback import PLATFORM, Press, ask_consent, consent_words, tell, view, vote_buttons
 from bot.discord.managers import for_managers, manages
 from bot.discord.place import NOBODY
-from bot.ratings import vote_is
+from bot.ratings import consent_in_words, vote_is
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION
 
@@ -31,8 +31,8 @@ def add_commands(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     async def privacy(interaction: discord.Interaction[Bot]) -> None:
         await interaction.response.defer(ephemeral=True)
         words = texts(str(interaction.locale))
-        given = await bot.talk.store.consent(await bot.talk.store.person(PLATFORM, str(interaction.user.id)))
-        said = words.consent_unanswered if given is None else words.yes if given else words.no
+        person = await bot.talk.store.person(PLATFORM, str(interaction.user.id))
+        said = await consent_in_words(bot.talk.store, person, words)
         training = words.training if bot.talk.may_train else words.training_held
         text = words.privacy.format(training=training, days=bot.talk.settings.retention_days, consent=said)
         if bot.talk.settings.checked_outside:

@@ -51,6 +51,7 @@ EN = Texts(
     ),
     consent_refused="Understood: nothing of yours is used, earlier ratings included, and no new rating is kept.",
     consent_unanswered="not answered yet",
+    consent_older="yes, to an older text, which covers what you said before it changed",
     yes="Yes, I agree",
     no="No",
     take_back="Take back",

@@ -41,6 +41,7 @@ class Texts:
     consent_given_held: str
     consent_refused: str
     consent_unanswered: str
+    consent_older: str
     yes: str
     no: str
     take_back: str

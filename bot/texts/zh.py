@@ -43,6 +43,7 @@ ZH = Texts(
     ),
     consent_refused="明白了：不会使用你的任何内容，包括以前的评价，也不再保留新的评价。",
     consent_unanswered="尚未回答",
+    consent_older="同意的是旧的说明，只涵盖说明改变之前说的话",
     yes="是，我同意",
     no="不同意",
     take_back="撤回",

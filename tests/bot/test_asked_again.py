@@ -1,7 +1,6 @@
 """Who agreed to an older text is asked again before anything new of theirs is kept, and then not any more."""
 
 import pytest
-import simcord
 
 from bot.conversation import Chat
 from bot.discord import feedback
@@ -11,17 +10,11 @@ from bot.texts import EN
 from data import schema
 from data.consent import CONSENT_VERSION
 from data.store import Store
-from tests.bot.discord_world import World
+from tests.bot.discord_world import World, said
 from tests.bot.test_terminal import World as Terminal
 from tests.fakes.engine import FakeEngine
 
 AGAIN = f"{EN.consent_changed}\n{EN.consent_question_held.format(days=30)}"
-
-
-def said(result: simcord.InteractionResult) -> str:
-    shown = result.followups[0] if result.followups else result.response
-    assert shown is not None
-    return shown.content
 
 
 async def agreed_before(talk: World) -> int:
@@ -59,6 +52,13 @@ async def test_nothing_new_is_kept_without_an_answer_to_the_new_text(talk: World
     assert said(await talk.ada.context_menu(talk.channel, "Report this answer", answer)) == EN.reported
     assert await talk.rows(schema.Rating) == []
     assert await talk.store.consent(person) is True  # to what the older text said
+
+
+async def test_privacy_says_to_which_text_the_yes_was(talk: World):
+    await agreed_before(talk)
+    assert EN.consent_older in said(await talk.ada.slash(talk.channel, "privacy"))
+    await talk.store.set_consent(await talk.store.person("discord", str(talk.ada.id)), True)
+    assert EN.consent_older not in said(await talk.ada.slash(talk.channel, "privacy"))
 
 
 async def test_a_no_to_the_new_text_is_a_no(talk: World):
