@@ -19,7 +19,7 @@ from simcord.env import Env
 from bot.discord.modals import submitted
 from bot.texts import EN, texts
 from data import schema
-from tests.bot.discord_world import RATE, World, labels
+from tests.bot.discord_world import RATE, World, labels, said
 
 ROOT = Path(__file__).parents[2]
 EXTENSION = "bot.discord"
@@ -90,11 +90,6 @@ async def hosted(world: World) -> AsyncIterator[World]:
     await env.bot.close()
     await env.shutdown()
     assert [error for error in env.errors if not isinstance(error, app_commands.CommandInvokeError)] == []
-
-
-def said(result: Any) -> str:
-    shown = result.followups[0] if result.followups else result.response
-    return str(shown.content)
 
 
 def listeners(host: Any) -> list[Any]:

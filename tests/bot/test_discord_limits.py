@@ -14,7 +14,7 @@ from bot.settings import load
 from bot.texts import EN, ZH
 from data import schema
 from data.errors import BadInput
-from tests.bot.discord_world import World
+from tests.bot.discord_world import World, said
 
 
 class Clock:
@@ -23,12 +23,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def said(result: simcord.InteractionResult) -> str:
-    shown = result.followups[0] if result.followups else result.response
-    assert shown is not None
-    return shown.content
 
 
 def clock_of(talk: World) -> Clock:

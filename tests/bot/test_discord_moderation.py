@@ -5,21 +5,14 @@ from collections.abc import AsyncIterator
 
 import discord
 import pytest
-import simcord
 from simcord.env import Env
 
 from bot.moderation.step import Moderation, our_words
 from bot.texts import EN
 from data import schema
-from tests.bot.discord_world import RATE, World, eventually, labels
+from tests.bot.discord_world import RATE, World, eventually, labels, said
 
 SLUR, THREAT, GRIEF = "you faggot", "now kill yourself", "I want to kill myself"
-
-
-def said(result: simcord.InteractionResult) -> str:
-    shown = result.followups[0] if result.followups else result.response
-    assert shown is not None
-    return shown.content
 
 
 @pytest.fixture

@@ -4,21 +4,14 @@ from typing import Any
 
 import discord
 import pytest
-import simcord
 
 from bot.server_personas import LONGEST, MOST
 from bot.texts import EN
 from data import schema
 from data.personas import PERSONAS, persona
-from tests.bot.discord_world import World
+from tests.bot.discord_world import World, said
 
 PIRATE = "Speak like a pirate."
-
-
-def said(result: simcord.InteractionResult) -> str:
-    shown = result.followups[0] if result.followups else result.response
-    assert shown is not None
-    return shown.content
 
 
 def prompted(talk: World) -> str:
