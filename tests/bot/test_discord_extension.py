@@ -26,7 +26,7 @@ EXTENSION = "bot.discord"
 
 
 # What is called like a send and is none: `bot.discord.place` sends for the first.
-NO_MESSAGES = ("self._place", "self.store", "talk.store")
+NO_MESSAGES = ("self._place", "self.store", "talk.store", "self.talk.store", "store")
 
 
 class Host(commands.Bot):

@@ -29,7 +29,7 @@ async def test_what_was_set_in_channels_threads_and_conversations_goes_with_the_
     assert talk.last(thread).content == EN.cannot_read_thread  # that it was said is kept, too
     set_there = await talk.rows(schema.Setting)
     kinds = sorted(row.scope for row in set_there)
-    assert kinds == ["channel"] * 4 + ["conversation", "server"]
+    assert kinds == ["channel"] * 5 + ["conversation", "server"]
     assert {row.server for row in set_there if row.scope == "channel"} == {str(talk.guild.id)}
     assert len(await talk.rows(schema.DeedRow)) >= 3
     await removed(talk)
