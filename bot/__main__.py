@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from data.errors import BadInput, ParleyError, run
@@ -30,7 +31,14 @@ def main() -> int:
     from bot import logs  # not before: --help answers at once
     from bot import settings as configuration
 
-    settings = configuration.load()
+    try:
+        settings = configuration.load()
+    except BadInput as error:
+        if os.environ.get("PARLEY_LOG") != "json":
+            raise
+        logs.begin("json", verbose=False)
+        logging.getLogger("bot").critical("%s", error)
+        return error.exit_code
     settings.share()
     platform = arguments.platform or ("discord" if settings.discord_token else "terminal")
     logs.begin(settings.log, verbose=platform == "discord")

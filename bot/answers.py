@@ -94,6 +94,10 @@ class Unanswerable(Exception):
     """The question cannot be answered as it is; `str` is the sentence for the person."""
 
 
+class Flagged(Unanswerable):
+    """Moderation found something wrong with the question."""
+
+
 class Answer:
     """A running answer: iterate over its events (once), or stop it."""
 

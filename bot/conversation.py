@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot import history, hourly
-from bot.answers import Answer, Answered, Ask, Event, Failed, Paired, Queued, Started, Unanswerable
+from bot.answers import Answer, Answered, Ask, Event, Failed, Flagged, Paired, Queued, Started, Unanswerable
 from bot.engine.client import ContextTooLong, EngineAway, EngineBusy, EngineError, Sampling
 from bot.hourly import Hourly, Spent
 from bot.lanes import Full, Lane, Lanes
@@ -37,6 +37,7 @@ _KINDS: dict[type[Exception], str] = {
     EngineBusy: "engine_busy",
     ContextTooLong: "too_long",
     Unanswerable: "unanswerable",
+    Flagged: "moderated",
 }
 
 
@@ -236,7 +237,7 @@ class Chat:
             )
             for platform_id in ask.shown():
                 await self.store.set_platform_id(generation.message, platform_id)
-        return Answered(generation, said.finish_reason, note(ask.texts, said, room))
+        return Answered(generation, said.finish_reason, note(ask.texts, said, room, closing=self._closing))
 
     async def _fit(self, ask: Ask, session: Session, turns: list[StoredMessage]) -> tuple[history.Prompt, int]:
         """The longest end of the conversation that leaves room for the answer, and that room in tokens."""

@@ -65,6 +65,8 @@ def begin(style: str, *, verbose: bool) -> None:
         for name in ("bot", "data", "discord"):  # discord.py writes whole messages at DEBUG only
             logging.getLogger(name).setLevel(logging.INFO)
         logging.getLogger("discord.client").addFilter(lambda record: "voice will NOT" not in record.getMessage())
+        # bot.discord.shards says it in one line.
+        logging.getLogger("discord.shard").addFilter(lambda record: "Failed to connect" not in record.getMessage())
     sys.excepthook = _crashed
     threading.excepthook = lambda caught: _crashed(caught.exc_type, caught.exc_value, caught.exc_traceback)
     sys.unraisablehook = lambda caught: _crashed(caught.exc_type, caught.exc_value, caught.exc_traceback)

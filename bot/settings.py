@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 PREFIX = "PARLEY_"
 ENV_FILE = Path(".env")
 _SECRETS = ("DISCORD_TOKEN", "discord_token", "engine_api_key", "moderation_api_key", "moderation_url")
+_OTHERS = ("PARLEY_JUDGE_", "PARLEY_ENGINE_GRACE", "PARLEY_BENCH_")  # read elsewhere
+# What a value should have been, by pydantic's name for what is wrong with it.
+_WANTED = {"bool_parsing": "use 1 or 0", "int_parsing": "use a whole number", "float_parsing": "use a number"}
 TOKEN = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 
@@ -134,7 +137,18 @@ class Settings(BaseSettings):
     @classmethod
     def _there(cls, path: Path | None) -> Path | None:
         if path is not None and not path.is_file():
-            raise ValueError("there is no such file; write one with a word or phrase a line")
+            found = "it is a folder" if path.is_dir() else "there is no such file"
+            raise ValueError(f"{found}; name a file with a word or phrase a line")
+        return path
+
+    @field_validator("home")
+    @classmethod
+    def _usable(cls, path: Path) -> Path:
+        there = next((place for place in (path, *path.parents) if place.exists()), path)
+        if not there.is_dir():
+            raise ValueError(f"{there} is a file; name a folder, or one that can be made")
+        if not os.access(there, os.W_OK):
+            raise ValueError(f"nothing can be written in {there}; name a folder that is yours")
         return path
 
     @field_validator("moderation_url")
@@ -175,7 +189,7 @@ def load(env_file: Path | None = ENV_FILE) -> Settings:
     try:
         return Settings(_env_file=env_file)  # type: ignore[call-arg]
     except ValidationError as error:
-        raise BadInput(" ".join(_sentence(detail) for detail in error.errors())) from None
+        raise BadInput("\n".join(_sentence(detail) for detail in error.errors())) from None
     except UnicodeDecodeError:
         raise BadInput(f"{env_file} is not a UTF-8 text file.") from None
 
@@ -186,15 +200,18 @@ def names(env_file: Path = ENV_FILE) -> list[str]:
 
 
 def suspicious(names: Iterable[str]) -> list[str]:
-    """A sentence for each variable that looks like a misspelt setting (`PARLEY_RETENTON_DAYS`)."""
+    """A sentence for each variable that looks like a setting and is none (`PARLEY_RETENTON_DAYS`)."""
     known = [_variable(field) for field in Settings.model_fields]
-    return [
-        f"{name} is not a setting. Did you mean {near[0]}?"
-        for name in sorted(set(names))
-        if name.startswith(PREFIX)
-        and name not in known
-        and (near := difflib.get_close_matches(name, known, n=1, cutoff=0.85))
-    ]
+    said = []
+    for name in sorted(set(names)):
+        if name in known or not name.startswith((PREFIX, "DISCORD_")) or name.startswith(_OTHERS):
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        if near:
+            said.append(f"{name} is not a setting. Did you mean {near[0]}?")
+        elif name.startswith(PREFIX):
+            said.append(f"{name} is not a setting of the bot, and does nothing.")
+    return said
 
 
 def _own(host: str) -> bool:
@@ -215,6 +232,6 @@ def _sentence(detail: Any) -> str:
     """One bad value in words. Pydantic's own message is short enough to be read, without its prefix."""
     place = str(detail["loc"][0])
     variable = place if place == TOKEN else _variable(place)
-    said = str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
+    said = _WANTED.get(detail["type"]) or str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
     shown = "" if place in _SECRETS else f" {str(detail['input'])[:80]!r} cannot be used:"
     return f"{variable}:{shown} {said[:1].lower()}{said[1:]}{'' if said.endswith('?') else '.'}"

@@ -98,14 +98,17 @@ async def streamed(
     return said
 
 
-def note(texts: Texts, said: Said, room: int) -> str | None:
-    """The sentence below an answer that did not simply end; `room` is how many tokens it had."""
+def note(texts: Texts, said: Said, room: int, *, closing: bool) -> str | None:
+    """The sentence below an answer that did not simply end; `room` is how many tokens it had.
+
+    `closing`: the whole bot ends.
+    """
     if said.flagged:
         return withdrawal(texts, said.flagged)
     if said.error:
         return texts.broke_off.format(reason=said.error)
     if said.finish_reason == "stopped":
-        return texts.stopped
+        return texts.ended if closing else texts.stopped
     if said.finish_reason == "length":
         return texts.cut_off.format(tokens=room)
     return None if said.text.strip() else texts.empty_answer

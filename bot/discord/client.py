@@ -25,7 +25,7 @@ from bot.discord.modals import submitted
 from bot.discord.personas import written
 from bot.discord.place import NOBODY
 from bot.discord.publish import Chinese, say_that_it_failed
-from bot.discord.shards import keep_session
+from bot.discord.shards import Launching, keep_session
 from bot.discord.watch import counted_requests, watched
 from bot.trial import Trial
 from data.errors import BadInput
@@ -222,6 +222,7 @@ class Bot(commands.AutoShardedBot):
             http_trace=counted_requests(chat.metrics),
         )
         self._gateway = yarl.URL(settings.discord_gateway) if settings.discord_gateway else None
+        self._launching = Launching(self)
         self.tree.error(say_that_it_failed)
         self.parley = Parley(self, settings, store, chat, trial, seconds_per_edit=seconds_per_edit)
         self.parley.attach()
@@ -242,12 +243,13 @@ class Bot(commands.AutoShardedBot):
 
     async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
         """Connect a shard, to the gateway of the settings whatever Discord recommends."""
-        await super().launch_shard(self._gateway or gateway, shard_id, initial=initial)
+        connect = super().launch_shard
+        await self._launching.launch(shard_id, lambda: connect(self._gateway or gateway, shard_id, initial=initial))
         keep_session(self, shard_id)
 
     async def on_ready(self) -> None:
         """Say that it works."""
-        log.info("on Discord as %s, in %d servers, %d shards", self.user, len(self.guilds), len(self.shards))
+        log.info("on Discord as %s; servers: %d, shards: %d", self.user, len(self.guilds), len(self.shards))
         if self.application_id is not None:
             log.info("whoever manages a server adds the bot at %s", invite_link(self.application_id))
 

@@ -66,7 +66,9 @@ class Chinese(app_commands.Translator):
 
 def commands(parley: Parley) -> Sequence[Made]:
     """All commands and menus, with their descriptions and what they are called in Chinese."""
-    tree: app_commands.CommandTree[Any] = app_commands.CommandTree(discord.Client(intents=discord.Intents.none()))
+    tree: app_commands.CommandTree[Any] = app_commands.CommandTree(
+        discord.Client(intents=discord.Intents(guilds=True))  # without them discord.py warns of what is not so
+    )
     for add in _ADDERS:
         add(parley, tree)
     made = tree.get_commands(type=None)

@@ -2,8 +2,48 @@
 
 from __future__ import annotations
 
+import logging
+from typing import TYPE_CHECKING
+
 import discord
 from discord.gateway import ReconnectWebSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
+
+
+class Again(Exception):
+    """discord.py tries to connect a shard once more, from within the failure of the last time."""
+
+
+class Launching:
+    """Connects shards, for as long as it takes and as the bot is not closed.
+
+    discord.py tries again within the handling of each failure, for ever: it deafens itself to being closed, and logs
+    every failure with all before it. Its own call is turned away here, and the next try begins from the start.
+    """
+
+    def __init__(self, client: discord.AutoShardedClient) -> None:
+        self._client = client
+        self._shards: set[int] = set()
+
+    async def launch(self, number: int, once: Callable[[], Awaitable[None]]) -> None:
+        """Connect a shard by `once`, which calls this again when it fails and has waited."""
+        if number in self._shards:
+            raise Again
+        self._shards.add(number)
+        try:
+            while not self._client.is_closed():
+                try:
+                    await once()
+                except Again as again:
+                    log.warning("the gateway cannot be reached (%s); trying again", type(again.__context__).__name__)
+                else:
+                    return
+        finally:
+            self._shards.discard(number)
 
 
 def keep_session(client: discord.AutoShardedClient, number: int) -> None:

@@ -151,6 +151,9 @@ def gauges(talk: Talk) -> list[Gauge]:
             "shard",
         ),
     ]
+    held = {f"{way} {kind}": count for (way, kind), count in talk.chat.moderation.counts.items()}
+    if held:
+        found.append(Gauge("parley_moderated", "What moderation held back since the start.", held, "what"))
     if (memory := resident_bytes()) is not None:
         found.append(Gauge("process_resident_memory_bytes", "Memory of the bot's process.", memory))
     return found

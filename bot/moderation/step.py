@@ -11,7 +11,7 @@ from collections import Counter
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from bot.answers import Unanswerable
+from bot.answers import Flagged
 from bot.moderation.endpoint import Endpoint, EndpointFailed
 from bot.moderation.words import Growing, Kind, Words, phrases
 from data.errors import BadInput
@@ -57,9 +57,9 @@ class Moderation:
         return self._count("incoming", self._words.find(text) or await self._asked(text))
 
     async def admit(self, text: str, texts: Texts) -> None:
-        """To be awaited before a question is stored. Raises `Unanswerable` for one that may not be answered."""
+        """To be awaited before a question is stored. Raises `Flagged` for one that may not be answered."""
         if kind := await self.incoming(text):
-            raise Unanswerable(refusal(texts, kind))
+            raise Flagged(refusal(texts, kind))
 
     @property
     def holds(self) -> bool:

@@ -14,6 +14,7 @@ class Texts:
     message_too_long: str
     empty_answer: str
     stopped: str
+    ended: str
     stopped_early: str
     cut_off: str
     broke_off: str

@@ -65,7 +65,7 @@ async def test_a_signal_to_end_keeps_every_answer_that_runs(tmp_path: Path):
         await ended(process)
         assert process.returncode == 0
         for number in range(3):
-            await server.said(f"half{number}\n-# {EN.stopped}")
+            await server.said(f"half{number}\n-# {EN.ended}")
     store = await Store.open(tmp_path)
     async with store.database.read() as session:
         found = await session.execute(
@@ -81,7 +81,7 @@ async def test_the_end_of_the_bot_waits_for_what_was_asked_by_command(talk: Worl
     asking = asyncio.create_task(talk.ada.slash(talk.channel, "ask", question="one"))
     await eventually(lambda: talk.channel.history() and talk.contents()[-1] == "half")
     await talk.env.bot.close()
-    assert talk.contents()[-1] == f"half\n-# {EN.stopped}"
+    assert talk.contents()[-1] == f"half\n-# {EN.ended}"
     await asyncio.gather(asking, return_exceptions=True)
     assert await talk.store.open_answers("discord") == []
 

@@ -95,8 +95,37 @@ def test_home_of_the_env_file_is_shared_with_data_and_engine(tmp_path: Path):
 
 
 def test_a_misspelt_variable_is_noticed_and_others_are_left_alone():
-    found = suspicious(["PARLEY_RETENTON_DAYS", "PARLEY_BENCH_PAIRS", "PARLEY_HOME", "PATH"])
-    assert found == ["PARLEY_RETENTON_DAYS is not a setting. Did you mean PARLEY_RETENTION_DAYS?"]
+    found = suspicious(
+        ["PARLEY_RETENTON_DAYS", "PARLEY_BENCH_PAIRS", "PARLEY_JUDGE_URL", "PARLEY_HOME", "PATH", "DISCORD_TOKN"]
+    )
+    assert found == [
+        "DISCORD_TOKN is not a setting. Did you mean DISCORD_TOKEN?",
+        "PARLEY_RETENTON_DAYS is not a setting. Did you mean PARLEY_RETENTION_DAYS?",
+    ]
+    assert suspicious(["PARLEY_WORDS"]) == ["PARLEY_WORDS is not a setting of the bot, and does nothing."]
+
+
+def test_a_home_that_cannot_be_one_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "file" / "below"))
+    with pytest.raises(BadInput, match=f"PARLEY_HOME: .*{tmp_path / 'file'} is a file; name a folder"):
+        load(None)
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "new" / "home"))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(BadInput, match=r"PARLEY_HOME: .*nothing can be written in"):
+        load(None)
+
+
+def test_what_a_value_should_be_is_said_plainly_one_sentence_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("PARLEY_DISCORD_THREADS", "ja")
+    monkeypatch.setenv("PARLEY_QUEUE", "many")
+    monkeypatch.setenv("PARLEY_MODERATION_WORDS", str(tmp_path))
+    with pytest.raises(BadInput) as caught:
+        load(None)
+    said = str(caught.value).splitlines()
+    assert "PARLEY_DISCORD_THREADS: 'ja' cannot be used: use 1 or 0." in said
+    assert "PARLEY_QUEUE: 'many' cannot be used: use a whole number." in said
+    assert any(line.startswith("PARLEY_MODERATION_WORDS:") and "it is a folder" in line for line in said)
 
 
 def test_names_are_those_of_environment_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,7 +6,14 @@ from tests.screens.draw import BLURPLE, DEEP, EDGE, FAINT, GREEN, GREY, WIDTH, S
 from tests.screens.text import SMALL, width
 
 SCOPES = ("bot", "applications.commands")
-PERMISSIONS = ("View Channels", "Send Messages", "Send Messages in Threads", "Read Message History")
+PERMISSIONS = (
+    "View Channels",
+    "Send Messages",
+    "Send Messages in Threads",
+    "Create Public Threads",
+    "Read Message History",
+    "Attach Files",
+)
 
 NOTES = {
     "en": {

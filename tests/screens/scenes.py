@@ -178,7 +178,7 @@ async def report(stage: Stage) -> list[Item]:
     last = world.last(moderators)
     return [
         *stage.question_and_answer()[-1:],
-        stage.told(told, ("bea", "“Report this answer”")),
+        stage.told(told, ("bea", "“举报这个回答”" if stage.language == "zh" else "“Report this answer”")),
         Caption(stage.line("there")),
         stage.message(last),
     ]
