@@ -177,7 +177,7 @@ async def test_unloading_takes_everything_away_and_it_can_come_again(hosted: Wor
     monkeypatch.setattr(store.database, "close", closed)
     tasks = asyncio.all_tasks()
     await host.unload_extension(EXTENSION)
-    assert hosted.contents()[-1] == f"half\n-# {EN.stopped}"  # what ran was finished and is kept
+    assert hosted.contents()[-1] == f"half\n-# {EN.ended}"  # what ran was finished and is kept
     assert [row.finish_reason for row in await hosted.rows(schema.Generation)] == ["stopped"]
     assert [command.name for command in host.tree.get_commands(type=None)] == ["privacy"]
     assert listeners(host) == []

@@ -23,6 +23,16 @@ TOKEN = "a-token"
 
 
 @pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discord wants five seconds between two logins of a bot; this one does not."""
+
+    async def at_once(*_: object, **__: object) -> None:
+        pass
+
+    monkeypatch.setattr(Bot, "before_identify_hook", at_once)
+
+
+@pytest.fixture(autouse=True)
 def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts discord.py's own addresses back, which the settings change for the whole process."""
     monkeypatch.setattr(discord.http.Route, "BASE", discord.http.Route.BASE)
