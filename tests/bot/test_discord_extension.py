@@ -77,7 +77,8 @@ def modules() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def settings(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PARLEY_HOME", str(tmp_path))
+    for name in ("PARLEY_HOME", "PARLEY_BASES"):  # as absolute paths the settings write them back, for this test only
+        monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("PARLEY_ENGINE_URL", world.fake.url)
 
 
