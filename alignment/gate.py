@@ -12,21 +12,13 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from data.judgement import Interval as Interval
 from data.releases import MINIMUM_PROMPTS as MINIMUM_PROMPTS
 
 LEVEL = 0.95
 RESAMPLES = 10_000
 _FEW_VALUES = 16  # so many different values or fewer (wins, ties, losses) are drawn by their counts
 _CELLS = 2_000_000  # of one block of draws: 8 MB, however long the sample
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean and its bootstrap interval, in the unit of the values."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.judgement import WinRate, judgement
+from data.judgement import Interval, judgement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,7 +23,7 @@ class Learnt:
     """A release that was compared with the champion of its time, how often it won, and whether it ever served."""
 
     release: int
-    win: WinRate
+    win: Interval
     served: bool
 
 
@@ -33,7 +33,7 @@ def learnt(releases: Sequence[Release], served: Collection[int]) -> list[Learnt]
     return [Learnt(number, win, number in served) for number, win in wins if win][-SHOWN:]
 
 
-def figures(win: WinRate | None) -> str:
+def figures(win: Interval | None) -> str:
     """A win rate and its interval, the same in every language."""
     return f"{win.mean:.0%} ({win.low:.0%}–{win.high:.0%})" if win else "–"
 

@@ -9,8 +9,8 @@ from data.releases import Release
 
 
 @dataclass(frozen=True, slots=True)
-class WinRate:
-    """In what share of comparisons a release won, and the ends of the interval that the gate looked at."""
+class Interval:
+    """A mean and its bootstrap interval, in the unit of the values; of a win rate, the share of comparisons won."""
 
     mean: float
     low: float
@@ -25,7 +25,7 @@ class Judgement:
     """
 
     promote: bool | None = None
-    win: WinRate | None = None
+    win: Interval | None = None
     reasons: tuple[str, ...] = ()
     champion: int | None = None
 
@@ -48,10 +48,10 @@ def _part(entries: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _win(interval: Mapping[str, Any]) -> WinRate | None:
+def _win(interval: Mapping[str, Any]) -> Interval | None:
     shares = [interval.get(name) for name in ("low", "mean", "high")]
     if any(isinstance(share, bool) or not isinstance(share, int | float) for share in shares):
         return None
     low, mean, high = (float(share) for share in shares if share is not None)
     ordered = all(map(math.isfinite, (low, mean, high))) and 0 <= low <= mean <= high <= 1
-    return WinRate(mean, low, high) if ordered else None
+    return Interval(mean, low, high) if ordered else None

@@ -1,7 +1,8 @@
 """What becomes of messages: deleted, edited, gone with their channel or with who wrote them.
 
 A text may change or go while its question waits, before anything of it is kept. So what happened lately is remembered
-here, by ids and in memory only, and `keep` looks at it before a text is stored and once more behind that.
+here, in memory only, by ids, and what a text was edited to for as long as it is awaited; `keep` looks at it before a
+text is stored and once more behind that.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from bot.discord.written import Unreadable, text_of, written
 from bot.moderation.words import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bot.discord.chat import Talk
     from bot.discord.place import Place
@@ -54,8 +55,8 @@ class Changes:
         self.talk = talk
         self._running: dict[str, tuple[int, frozenset[int]]] = {}  # who asked, and where, of each answer
         self._awaited: Counter[int] = Counter()  # messages whose texts may be kept soon
+        self._edited: dict[int, str] = {}  # what those say now
         self._deleted: OrderedDict[int, bool] = OrderedDict()  # messages and channels
-        self._edited: OrderedDict[int, str] = OrderedDict()
         self._edits: OrderedDict[int, datetime] = OrderedDict()  # when messages were edited last, as far as known
         self._forgotten: OrderedDict[int, int] = OrderedDict()  # people, and the id of what said that they want it
         self._keeping: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -84,15 +85,28 @@ class Changes:
 
     # -- keeping
 
+    def await_text(self, message: int) -> None:
+        """The text of a message may be kept soon, until `settled`: its edits are remembered."""
+        self._awaited[message] += 1
+
+    def settled(self, messages: Iterable[int]) -> None:
+        """The texts of these messages are kept, or will not be."""
+        for message in messages:
+            self._awaited[message] -= 1
+            if self._awaited[message] <= 0:
+                del self._awaited[message]
+                self._edited.pop(message, None)
+
     @contextmanager
     def awaiting(self, *messages: int | None) -> Iterator[None]:
-        """The texts of these messages may be kept in here: their edits are remembered."""
-        self._awaited.update(message for message in messages if message is not None)
+        """The texts of these messages may be kept in here."""
+        awaited = [message for message in messages if message is not None]
+        for message in awaited:
+            self.await_text(message)
         try:
             yield
         finally:
-            self._awaited.subtract(message for message in messages if message is not None)
-            self._awaited += Counter()  # without those at zero
+            self.settled(awaited)
 
     async def keep(self, said: Said, conversation: int, parent: StoredMessage | None, words: Texts) -> StoredMessage:
         """Store a text as it is now, or give back what is stored of its message already.
@@ -171,7 +185,7 @@ class Changes:
         if message.author.bot or message.edited_at in (None, self._edits.get(message.id)):
             return  # it got a link's preview, or was pinned
         stored = await self.talk.store.message(PLATFORM, str(message.id))
-        if stored is None and message.id not in self._awaited and str(message.id) not in self.talk.running:
+        if stored is None and message.id not in self._awaited:
             return  # nothing to do with us
         if stored is not None and stored.role != "user":
             return
@@ -186,7 +200,8 @@ class Changes:
         if not text or found not in (None, Kind.UNCHECKED):
             await self.deleted(message.id)
             return
-        _remember(self._edited, message.id, text)
+        if message.id in self._awaited:
+            self._edited[message.id] = text
         if stored is not None and new:
             await self.talk.store.edit_message(PLATFORM, str(message.id), text)
 

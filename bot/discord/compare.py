@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bot.answers import Answered, Failed, Paired, Queued
 from bot.discord.draft import Draft
-from bot.discord.feedback import rate_buttons, stop_button, verdict_buttons
+from bot.discord.feedback import more_button, rate_buttons, stop_button, verdict_buttons
 from bot.discord.interrupted import Open
 from bot.discord.render import Part, parts
 from bot.ratings import comparable
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from bot.answers import Answer, Ask
     from bot.discord.chat import Talk
     from bot.discord.place import Place
-    from bot.texts import Texts
     from data.store import StoredGeneration
 
 _WHOLE = ("stop", "length")
@@ -78,16 +77,22 @@ async def show_two(
     both = Both()
     order: list[StoredGeneration] = []
     tops: list[int] = []
-    more: Texts | None = None
+    cut_off: set[int] = set()
 
     def buttons(name: str) -> discord.ui.View | None:
         if name == "stop":
             return stop_button(key, asker)
         if name == "compare":
-            return verdict_buttons(order[0].generation, order[1].generation, ask.texts)
+            return verdict_buttons(order[0].generation, order[1].generation, ask.texts, cut(1))
+        if name == "more":
+            return more_button(order[0].generation, ask.texts)
         if name != "rate":
             return None
-        return rate_buttons(order[0].generation, teach=bool(order[0].text), more=more)
+        return rate_buttons(order[0].generation, teach=bool(order[0].text), more=ask.texts if cut(0) else None)
+
+    def cut(place: int) -> bool:
+        """Whether the answer that is shown first (0) or second (1) reached the limit and can be continued."""
+        return order[place].generation in cut_off
 
     async def on_top(message: int) -> None:
         tops.append(message)
@@ -117,22 +122,25 @@ async def show_two(
                 return end.sentence
             return await last(top, [Part(end.sentence)])
         usual, other = end.usual, end.other
+        answers = [end for end in (usual, other) if isinstance(end, Answered)]
+        cut_off.update(end.generation.generation for end in answers if end.finish_reason == "length")
+        notes = {end.generation.generation: end.note for end in answers}
         if not isinstance(other, Answered) or not _worth_comparing(usual, other):
             if first is not None:  # it stands there already
                 told = other.sentence if isinstance(other, Failed) else ask.texts.no_two_answers
                 return await last(top, [Part(told)])
             order.append(usual.generation)
-            more = ask.texts if usual.finish_reason == "length" else None
             await _place(talk, order[0], tops, both)
             return await last(top, parts(usual.generation.text, "rate", usual.note))
         order += random.sample([usual.generation, other.generation], 2)
         await _place(talk, order[0], tops, both)
-        upper = parts(f"-# {ask.texts.two_answers}\n**A**\n{order[0].text}")
+        below = "more" if cut(0) else ""
+        upper = parts(f"-# {ask.texts.two_answers}\n**A**\n{order[0].text}", below, notes[order[0].generation])
         if not await top.finish(upper):  # nobody may judge what is not all there
             return None if tops else ask.texts.not_shown
         # Others may have been answered here meanwhile: it says which answer it belongs to.
         bottom = Draft(place.below(tops[-1]), talk.pace, buttons, on_bottom, both.stop)
-        return await last(bottom, parts(f"**B**\n{order[1].text}", "compare"))
+        return await last(bottom, parts(f"**B**\n{order[1].text}", "compare", notes[order[1].generation]))
     finally:
         both.shown.set()
         talk.running.pop(key, None)

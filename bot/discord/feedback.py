@@ -89,7 +89,16 @@ def rate_buttons(generation: int, *, teach: bool, more: Texts | None = None) -> 
     """
     deeds = ("up", "down", "fix", "two", "again") if teach else ("again",)
     buttons = [Press(deed, str(generation)) for deed in deeds]
-    return view(*buttons, *([Press("more", str(generation), more.go_on)] if more else []))
+    return view(*buttons, *([_more(generation, more)] if more else []))
+
+
+def more_button(generation: int, words: Texts) -> discord.ui.View:
+    """What stands below an answer of two that can be continued, and is not the last."""
+    return view(_more(generation, words))
+
+
+def _more(generation: int, words: Texts) -> Press:
+    return Press("more", str(generation), words.go_on)
 
 
 def vote_buttons(generation: int, vote: str | None, words: Texts) -> discord.ui.View:
@@ -98,10 +107,14 @@ def vote_buttons(generation: int, vote: str | None, words: Texts) -> discord.ui.
     return view(*(Press(deed, str(generation)) for deed in ("up", "down", "fix")), *back)
 
 
-def verdict_buttons(first: int, second: int, words: Texts) -> discord.ui.View:
-    """What stands below two answers that are to be compared, the one shown first named first."""
+def verdict_buttons(first: int, second: int, words: Texts, more: bool) -> discord.ui.View:
+    """What stands below two answers that are to be compared, the one shown first named first.
+
+    `more`: the second can be continued.
+    """
     names = {"a": "A", "b": "B", "tie": words.tie, "bad": words.both_bad}
-    return view(*(Press(deed, f"{first}:{second}", name) for deed, name in names.items()))
+    verdicts = [Press(deed, f"{first}:{second}", name) for deed, name in names.items()]
+    return view(*verdicts, *([_more(second, words)] if more else []))
 
 
 def stop_button(key: str, asker: int) -> discord.ui.View:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -40,6 +40,7 @@ class Question:
     messages: list[discord.Message]
     key: str  # under which its answer runs
     channel: Any  # where it is answered
+    joined: list[int] = field(default_factory=list)  # the ids of all that came after the first
 
 
 class Hearing:
@@ -147,8 +148,9 @@ class Hearing:
             failed = await show(ask, key=question.key, asker=message.author.id, place=place)
         finally:
             self._no_longer_waits(question)
-            for one in question.messages:
-                talk.running.pop(str(one.id), None)
+            for one in question.joined:
+                talk.running.pop(str(one), None)
+            talk.changes.settled(question.joined)
         if failed:
             await talk.say(message, failed)
 
@@ -164,6 +166,8 @@ class Hearing:
         if sum(file.size for file in files) > LARGEST:
             return False
         question.messages.append(message)
+        question.joined.append(message.id)
+        self.talk.changes.await_text(message.id)
         self.talk.running[str(message.id)] = answer
         return True
 

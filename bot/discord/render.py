@@ -13,8 +13,11 @@ LIMIT = 2000
 _FENCE = "```"
 _CLOSE = f"\n{_FENCE}"
 _OPENING = re.compile(r"```([\w+#.-]{0,20})\n")
-# Where a text may be divided, best first: paragraphs, lines, sentences, words.
-_BREAKS = tuple(map(re.compile, (r"\n\s*\n", r"\n", r"(?<=[.!?…])\s|(?<=[。！？；])", r"\s")))
+# Where a text may be divided, best first: paragraphs, items of a list (not those within an item: Discord drops the
+# spaces that a message begins with), lines, sentences, words.
+_BREAKS = tuple(
+    map(re.compile, (r"\n\s*\n(?! )", r"\n(?=(?:[-*+]|\d+[.)]) )", r"\n", r"(?<=[.!?…])\s|(?<=[。！？；])", r"\s"))
+)
 
 
 @dataclass(frozen=True)

@@ -101,8 +101,8 @@ def parameters(artefact: Artefact, wish: Wish, nonce: str) -> Any:
     params.n_threads_http = wish.parallel + 32
     # A token of one answer is bound by memory: half of the cores make it as fast as all of them, and threads that
     # wait for each other thousands of times a second starve beside anything else, a second engine above all. On 2
-    # cores with an adapter, one run each: one thread made 109 tokens/s alone and two engines 206 together, two
-    # threads made 110 and 8; beside a busy process 87 and 5. Prompts and several answers are work for all cores.
+    # cores (`tests.bench.costs --curves adapters`, one run each) one thread made 109 tokens/s alone and two engines
+    # 206 together, two threads made 110 and 8. Prompts and several answers are work for all cores.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     params.cpuparams.n_threads = max(1, cores // 2)
     params.cpuparams_batch.n_threads = cores

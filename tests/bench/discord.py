@@ -180,18 +180,11 @@ async def first_words(questions: int, delay: float) -> Figures:
 
     from bot.discord.draft import SECONDS_PER_EDIT
     from data.schema import Generation
+    from tests.bench.live import sent_messages
 
-    sent: list[tuple[str, float]] = []
     beyond, edits = [], []
     async with simulated(delay, questions + 5) as (env, store):
-        request = env.bot.http.request
-
-        def timed(route: Any, **more: Any) -> Any:
-            if "/messages" in route.path and route.method in ("POST", "PATCH"):
-                sent.append((route.method, time.perf_counter()))
-            return request(route, **more)
-
-        env.bot.http.request = timed
+        sent = sent_messages(env.bot)
         guild = env.create_guild()
         ada = guild.add_member(env.create_user("ada"))
         for number in range(questions + 5):

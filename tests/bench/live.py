@@ -180,6 +180,20 @@ async def on_discord(messages: int, max_tokens: int) -> dict[str, dict[str, floa
     }
 
 
+def sent_messages(bot: Any) -> list[tuple[str, float]]:
+    """When the bot sends messages (POST) and edits them (PATCH) from now on; grows as it does."""
+    sent: list[tuple[str, float]] = []
+    request = bot.http.request
+
+    def timed(route: Any, **more: Any) -> Any:
+        if "/messages" in route.path and route.method in ("POST", "PATCH"):
+            sent.append((route.method, time.perf_counter()))
+        return request(route, **more)
+
+    bot.http.request = timed
+    return sent
+
+
 async def _ask_in_turn(
     env: Any, guild: Any, store: Any, messages: int, found: dict[str, list[dict[str, float]]]
 ) -> None:
@@ -187,15 +201,7 @@ async def _ask_in_turn(
 
     from data.schema import Generation
 
-    sent: list[tuple[str, float]] = []
-    request = env.bot.http.request
-
-    def timed(route: Any, **more: Any) -> Any:
-        if "/messages" in route.path and route.method in ("POST", "PATCH"):
-            sent.append((route.method, time.perf_counter()))
-        return request(route, **more)
-
-    env.bot.http.request = timed
+    sent = sent_messages(env.bot)
     ada = guild.add_member(env.create_user("ada"))
     channels = {kind: guild.create_text_channel(kind.replace(" ", "-")) for kind in found}
     every = exchanges()

@@ -72,6 +72,25 @@ async def test_a_message_that_is_edited_while_answer_this_waits_is_kept_as_it_is
     assert "my number is 12345" not in await texts_left(talk)
 
 
+async def test_an_edit_that_nobody_waits_for_any_more_is_not_kept_in_memory(reading: World):
+    talk = reading
+    said = await talk.bea.send(talk.channel, "my number is 12345")
+    hold = await busy(talk)
+    menu = pressing(talk, "Answer this", said)
+    await eventually(lambda: any("⏳" in content for content in talk.contents()))
+    talk.env.backend.edit_message(talk.channel.id, said.id, {"content": "my number is 678"})
+    await asyncio.sleep(0.05)
+    (key,) = [name for name in talk.env.bot.talk.running if name.isdecimal()][1:]  # type: ignore[attr-defined]
+    talk.env.bot.talk.stop(key)  # type: ignore[attr-defined]
+    hold.set()
+    await menu
+    await talk.env.advance_time(1)
+    await talk.bea.edit(said, "what is the time?")
+    await talk.ada.context_menu(talk.channel, "Answer this", said)
+    assert talk.sent() == ["what is the time?"]
+    assert not any("my number" in text for text in await texts_left(talk))
+
+
 async def test_what_waits_in_a_channel_that_is_deleted_is_never_kept(talk: World):
     other = talk.guild.create_text_channel("other")
     hold = asyncio.Event()

@@ -247,3 +247,18 @@ async def test_each_second_answer_replies_to_its_first(tested: World, tried: Tri
     top, bottom = await two(tested, tried)
     assert bottom.reference is not None
     assert bottom.reference.message_id == top.id
+
+
+async def test_two_answers_that_were_cut_off_say_so_and_go_on(tested: World, tried: Tried):
+    tested.fake.answer("one", finish_reason="length")
+    tried.fake.answer("other", finish_reason="length")
+    await tested.ask("hello")
+    upper, lower = (message for message in tested.channel.history() if message.content.startswith(("-#", "**B**")))
+    note = EN.cut_off.split("{")[0]
+    assert all(note in message.content for message in (upper, lower))
+    assert labels(upper) == [EN.go_on]
+    assert labels(lower) == ["A", "B", EN.tie, EN.both_bad, EN.go_on]
+    tested.fake.answer("and so on.")
+    await tested.ada.click(upper, label=EN.go_on)
+    assert tested.last().content == "and so on."
+    assert tested.sent()[1] == ("one" if "one" in upper.content else "other")

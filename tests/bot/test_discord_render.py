@@ -114,3 +114,12 @@ def test_ids_become_names_and_the_bots_own_mention_goes():
 @given(st.integers(1, 10**19))
 def test_no_id_survives(number: int):
     assert str(number) not in readable(f"<@{number}> <@&{number}> <#{number}>", 0, {}, {}, {})
+
+
+def test_a_list_is_divided_between_its_items_and_not_within_one():
+    items = [f"{number}. {'word ' * 6}\n   - inner {'word ' * 6}" for number in range(1, 60)]
+    found = split("\n".join(items))
+    assert len(found) > 1
+    for number, part in enumerate(found):
+        assert re.match(r"\d+\. ", part), (number, part[:40])
+        assert part.splitlines()[-1].startswith("   - inner")

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from bot.learning import SHOWN, Learnt, chart, figures, in_words, learnt, picture
 from bot.texts import EN, ZH
-from data.judgement import WinRate
+from data.judgement import Interval
 from tests.bot.judged import release
 
 SHARES = st.lists(st.floats(0, 1), min_size=3, max_size=3).map(sorted)
 LEARNT = st.builds(
-    lambda number, shares, served: Learnt(number, WinRate(shares[1], shares[0], shares[2]), served),
+    lambda number, shares, served: Learnt(number, Interval(shares[1], shares[0], shares[2]), served),
     st.integers(1, 9999),
     SHARES,
     st.booleans(),
@@ -23,7 +23,7 @@ LEARNT = st.builds(
 
 
 def test_a_chart_shows_where_the_win_rates_lie() -> None:
-    found = [Learnt(1, WinRate(0.62, 0.52, 0.7), True), Learnt(12, WinRate(0.25, 0, 0.45), False)]
+    found = [Learnt(1, Interval(0.62, 0.52, 0.7), True), Learnt(12, Interval(0.25, 0, 0.45), False)]
     assert chart(found).splitlines() == [
         "   1           ━━●━━       62% (52%–70%)",
         "  12 ━━━━━○━━━━┊           25% (0%–45%)",
@@ -57,7 +57,7 @@ def test_only_releases_that_were_compared_are_shown_and_the_newest_of_them(tmp_p
 
 
 def test_a_picture_is_drawn_where_matplotlib_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [Learnt(1, WinRate(0.62, 0.52, 0.7), True), Learnt(2, WinRate(0.5, 0.5, 0.5), False)]
+    found = [Learnt(1, Interval(0.62, 0.52, 0.7), True), Learnt(2, Interval(0.5, 0.5, 0.5), False)]
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # it keeps every figure, and is not for threads
     drawn = picture(found)
     assert drawn is not None

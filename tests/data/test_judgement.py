@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.judgement import Judgement, WinRate, judgement
+from data.judgement import Interval, Judgement, judgement
 from data.releases import Release
 
 JSON = st.recursive(
@@ -32,7 +32,7 @@ def of(**manifest: Any) -> Judgement:
 def test_what_a_round_wrote_is_read() -> None:
     verdict = {"promote": True, "interval": {"mean": 0.62, "low": 0.51, "high": 0.72}, "reasons": ["Better."]}
     found = of(figures={"verdict": verdict}, parents={"champion": 3})
-    assert found == Judgement(True, WinRate(0.62, 0.51, 0.72), ("Better.",), 3)
+    assert found == Judgement(True, Interval(0.62, 0.51, 0.72), ("Better.",), 3)
     assert of(figures={"verdict": {**verdict, "interval": None}}).win is None
     assert of(base="smollm2-135m") == Judgement()
 
