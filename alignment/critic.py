@@ -55,14 +55,15 @@ class _ActorCritic:
         critic's value of that text. Needs `input_ids`, `attention_mask` and `labels` (-100: not scored).
         """
         if not with_values:
-            return super().forward(*args, **inputs)  # type: ignore[misc]
+            return super().forward(*args, **inputs)  # type: ignore[misc]  # of what it is mixed into
+        # Mypy does not know what this is mixed into: a PEFT model.
         found = super().forward(*args, fused_lm_head=True, use_cache=False, **inputs)  # type: ignore[misc]
-        backbone = self.get_base_model().base_model  # type: ignore[attr-defined]
+        backbone = self.get_base_model().base_model  # type: ignore[attr-defined]  # a PEFT model has it
         with adapter(self, CRITIC):
             hidden = backbone(
                 input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
             ).last_hidden_state
-        values = self.value_head(hidden[:, :-1])  # type: ignore[attr-defined]
+        values = self.value_head(hidden[:, :-1])  # type: ignore[attr-defined]  # a PEFT model has it
         return {"log_probs": found.log_probs, "entropy": found.entropy, "values": values}
 
 

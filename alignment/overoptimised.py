@@ -107,6 +107,7 @@ class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers h
         self.readings: list[Reading] = []
         self.start: tuple[float, ...] | None = None  # before the first step, until its reward is known
 
+    # What is not read is the callback's.
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Take up what an interrupted run measured, or the first reading."""
         kept = self.run.manifest["figures"]
@@ -120,6 +121,7 @@ class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers h
         self.start = tuple(kept.get("watch_start") or self.margins())
         self.run.note_figures(watch_start=self.start)
 
+    # What is not read is the callback's.
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Measure where it is due."""
         rollout, within = divmod(int(state.global_step), self.steps_per_rollout)

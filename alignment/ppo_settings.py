@@ -68,7 +68,7 @@ class PpoSettings(OnlyPpo, Sampled, GRPOConfig):  # type: ignore[misc]  # TRL ha
 
 
 @dataclass
-class GrpoSettings(OnlyPpo, Sampled, GRPOConfig):  # type: ignore[misc]
+class GrpoSettings(OnlyPpo, Sampled, GRPOConfig):  # type: ignore[misc]  # TRL has no types
     """GRPO's: TRL's own. What only PPO takes is left alone."""
 
     num_generations: int | None = field(default=4, metadata={"help": "Answers to each prompt."})
@@ -82,7 +82,7 @@ class GrpoSettings(OnlyPpo, Sampled, GRPOConfig):  # type: ignore[misc]
 
 
 @dataclass
-class RlooSettings(OnlyPpo, Sampled, RLOOConfig):  # type: ignore[misc]
+class RlooSettings(OnlyPpo, Sampled, RLOOConfig):  # type: ignore[misc]  # TRL has no types
     """RLOO's: TRL's own. What only PPO takes is left alone."""
 
     num_generations: int | None = field(default=4, metadata={"help": "Answers to each prompt."})

@@ -53,7 +53,7 @@ class Rollout:
     returns: Tensor
 
 
-class Grpo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
+class Grpo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no types
     """TRL's GRPO with repeatable rollouts; the loss is TRL's."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,7 +61,7 @@ class Grpo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
         self.begin_rollouts()
 
 
-class Rloo(Rollouts, Careful, RLOOTrainer):  # type: ignore[misc]
+class Rloo(Rollouts, Careful, RLOOTrainer):  # type: ignore[misc]  # TRL has no types
     """TRL's RLOO with repeatable rollouts; the loss is TRL's."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -72,7 +72,7 @@ class Rloo(Rollouts, Careful, RLOOTrainer):  # type: ignore[misc]
         return completions
 
 
-class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]
+class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no types
     """PPO. The model is an actor and critic (`alignment.critic.actor_critic`), the arguments `PpoSettings`.
 
     `scale`: mean and deviation of the reward, before clipping. `tell` is called with a sentence when the KL limit
@@ -401,7 +401,7 @@ class StopAtLimit(TrainerCallback):  # type: ignore[misc]  # transformers has no
     def __init__(self, trainer: Ppo) -> None:
         self.trainer = trainer
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - the callback's
         """Stop."""
         if self.trainer.stopped:
             control.should_training_stop, control.should_save = True, False

@@ -53,7 +53,7 @@ class Pairs:
         return {"input_ids": ids, "attention_mask": mask, "margin": margins}
 
 
-class Reward(Careful, RewardTrainer):  # type: ignore[misc]
+class Reward(Careful, RewardTrainer):  # type: ignore[misc]  # TRL has no types
     """A reward model on rows with `prompt_ids`, `chosen_ids`, `rejected_ids` and `margin`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

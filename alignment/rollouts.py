@@ -73,7 +73,7 @@ class AtRolloutEnds(TrainerCallback):  # type: ignore[misc]  # transformers has 
         self.steps = steps
         self.due = False
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - the callback's
         """Put off, or save now what was put off."""
         due = self.due or control.should_save
         boundary = state.global_step % self.steps == 0
@@ -136,7 +136,7 @@ class Rollouts:
         """TRL's evaluation, with the same sampling each time."""
         self._evaluating = 1
         try:
-            return super().evaluate(*args, **kwargs)  # type: ignore[misc]
+            return super().evaluate(*args, **kwargs)  # type: ignore[misc]  # of what it is mixed into
         finally:
             self._evaluating = 0
 
@@ -146,7 +146,7 @@ class Rollouts:
 
     def _generate(self: Any, prompts: Any) -> Any:
         self._asked = prompts
-        return super()._generate(prompts)  # type: ignore[misc]
+        return super()._generate(prompts)  # type: ignore[misc]  # of what it is mixed into
 
     def _generate_single_turn(self: Any, ids: Any, *args: Any, **kwargs: Any) -> Any:
         number = self.rollout
@@ -159,6 +159,7 @@ class Rollouts:
         if self.accelerator.device.type == "cpu" and hasattr(self.model, "peft_config") and not self.use_vllm:
             return self._as_generated(self._sample_on_cpu(ids, seed))
         with seeded(seed), self.accelerator.autocast(), self._policy_alone():
+            # Of what it is mixed into, which mypy does not know.
             return super()._generate_single_turn(ids, *args, **kwargs)  # type: ignore[misc]
 
     def _sample_on_cpu(self: Any, ids: list[list[int]], seed: int) -> list[list[int]]:

@@ -54,11 +54,13 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
         self.trial, self.goal, self.run = trial, goal, run
         self.seen: list[tuple[int, float]] = []  # step, value
 
+    # What is not read is the callback's.
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Take up what was logged before an interruption."""
         if not self.goal.held_out and self.run is not None:
             self.seen = logged(self.run.metrics(), self.goal.metric)
 
+    # What is not read is the callback's.
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """An evaluation on held-out rows is over."""
         if not self.goal.held_out:
@@ -69,7 +71,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
         self.seen.append((state.global_step, float(value)))
         self._compare(float(value), state)
 
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 - the callback's
         """A training step's figures were logged."""
         logs = kwargs.get("logs") or {}
         if self.goal.held_out or "loss" not in logs:

@@ -37,7 +37,7 @@ class SftSettings(Sharing, SFTConfig):  # type: ignore[misc]  # TRL has no types
 
 
 @dataclass
-class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]
+class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]  # TRL has no types
     """DPO's settings."""
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]
 
 
 @dataclass
-class KtoSettings(Sharing, KTOConfig):  # type: ignore[misc]
+class KtoSettings(Sharing, KTOConfig):  # type: ignore[misc]  # TRL has no types
     """KTO's settings, and one of TRL's that its KTO lacks."""
 
     padding_free: bool = field(default=False, metadata={"help": "Leave the padding out of the forward passes."})

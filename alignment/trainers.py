@@ -128,7 +128,7 @@ class Tokenwise(Careful):
         return dataset  # TRL's own preparation knows no encoded rows
 
 
-class Sft(Tokenwise, SFTTrainer):  # type: ignore[misc]
+class Sft(Tokenwise, SFTTrainer):  # type: ignore[misc]  # TRL has no types
     """Supervised fine-tuning on rows with `input_ids` and `labels`."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -144,7 +144,7 @@ class Sft(Tokenwise, SFTTrainer):  # type: ignore[misc]
         return Packs(lengths, self.args.max_length, self.args.seed, self.row_weights)
 
 
-class Kto(Tokenwise, KTOTrainer):  # type: ignore[misc]
+class Kto(Tokenwise, KTOTrainer):  # type: ignore[misc]  # TRL has no types
     """Kahneman-Tversky optimization on rows with `prompt_ids`, `completion_ids` and `label`."""
 
     def __init__(self, *, args: Any, processing_class: Any, **kwargs: Any) -> None:
@@ -154,7 +154,7 @@ class Kto(Tokenwise, KTOTrainer):  # type: ignore[misc]
         super().__init__(args=args, processing_class=processing_class, data_collator=collator, **kwargs)
 
 
-class Dpo(Tokenwise, DPOTrainer):  # type: ignore[misc]
+class Dpo(Tokenwise, DPOTrainer):  # type: ignore[misc]  # TRL has no types
     """Direct preference optimization on rows with `prompt_ids`, `chosen_ids` and `rejected_ids`."""
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:

@@ -150,7 +150,7 @@ def _product(one: Tensor, other: Tensor) -> Tensor:
         return one.to(dtype) @ other.to(dtype).transpose(1, 2)
     # (A setting of the process: nobody else multiplies in float32 meanwhile.)
     # What float32 holds of bf16 may be multiplied as bf16 and summed up in float32: the same numbers, twice as fast.
-    settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # torch does not declare it
     before = settings.fp32_precision
     settings.fp32_precision = "bf16"
     try:
@@ -174,7 +174,7 @@ def _add(look: Look, target: Tensor, part: Tensor) -> None:
 def carrier(work: list[Look]) -> Tensor:
     """What goes for a mask through a model's layers and brings the looks to each of them."""
     found = torch.zeros(1, 1, 1, 1, dtype=torch.bool)
-    found.looks = work  # type: ignore[attr-defined]
+    found.looks = work  # type: ignore[attr-defined]  # a mark on a function
     return found
 
 
@@ -206,8 +206,9 @@ def take_over() -> None:
         if torch.is_autocast_enabled(query.device.type):  # as autocast would for torch's attention
             dtype = torch.get_autocast_dtype(query.device.type)
             query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
+        # torch gives it no types.
         found: Tensor = TreeAttention.apply(query, key, value, scale, work)  # type: ignore[no-untyped-call]
         return found.transpose(1, 2), None
 
-    attend.packed = True  # type: ignore[attr-defined]
+    attend.packed = True  # type: ignore[attr-defined]  # a mark on a function
     ALL_ATTENTION_FUNCTIONS[NAME] = attend

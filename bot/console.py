@@ -183,4 +183,5 @@ class KeepTerminal:
         if self._modes is not None:
             import termios
 
+            # The modes are those that tcgetattr gave.
             termios.tcsetattr(0, termios.TCSADRAIN, self._modes)  # type: ignore[arg-type]

@@ -187,7 +187,7 @@ class Settings(BaseSettings):
 def load(env_file: Path | None = ENV_FILE) -> Settings:
     """The settings of this process. Raises BadInput that names every variable with a bad value."""
     try:
-        return Settings(_env_file=env_file)  # type: ignore[call-arg]
+        return Settings(_env_file=env_file)  # type: ignore[call-arg]  # pydantic-settings has it
     except ValidationError as error:
         raise BadInput("\n".join(_sentence(detail) for detail in error.errors())) from None
     except UnicodeDecodeError:

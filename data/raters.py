@@ -162,7 +162,7 @@ def _modelled(labels: Labels) -> tuple[dict[str, float], str]:
 
 def _dawid_skene(labels: Labels) -> dict[str, float]:
     """How probable it is, by the model, that each item is good."""
-    import pandas  # type: ignore[import-untyped]
+    import pandas  # type: ignore[import-untyped]  # it has no types
     from crowdkit.aggregation.classification.dawid_skene import DawidSkene
 
     rows = [(item, rater, int(value)) for item, said in labels.items() for rater, value in said.items()]

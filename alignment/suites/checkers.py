@@ -136,12 +136,12 @@ def is_json(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001 - all ch
     return True
 
 
-def title(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001
+def title(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001 - as all checkers'
     """There is a title in double angular brackets, `<<title>>`."""
     return bool(re.search(r"<<[^\n<>]*[^\s<>][^\n<>]*>>", answer))
 
 
-def two_responses(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001
+def two_responses(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001 - as all checkers'
     """Exactly two different answers, divided by six asterisks."""
     parts = [part.strip() for part in answer.split("******")]
     return len(parts) == 2 and all(parts) and parts[0] != parts[1]
@@ -158,18 +158,18 @@ def ends_with(answer: str, arguments: Arguments) -> bool:
     return answer.strip().strip('"“”').rstrip().casefold().endswith(ending)
 
 
-def quotation(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001
+def quotation(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001 - as all checkers'
     """The whole answer stands in double quotation marks, straight, curly or Chinese."""
     said = answer.strip()
     return len(said) > 2 and (said[0], said[-1]) in {('"', '"'), ("“", "”"), ("「", "」")}
 
 
-def upper_case(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001
+def upper_case(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001 - as all checkers'
     """English, and all letters are capitals."""
     return answer.isupper() and _latin(answer)
 
 
-def lower_case(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001
+def lower_case(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001 - as all checkers'
     """English, and no letter is a capital."""
     return answer.islower() and _latin(answer)
 
@@ -180,7 +180,7 @@ def capital_words(answer: str, arguments: Arguments) -> bool:
     return relation(count, arguments.get("capital_relation"), arguments["capital_frequency"])
 
 
-def no_comma(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001
+def no_comma(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001 - as all checkers'
     """No comma, English or Chinese."""
     return not set(answer) & {",", "，"}
 

@@ -138,6 +138,6 @@ class Behind:
     async def typing(self) -> None:
         """Discord shows by itself that a command is being answered."""
 
-    def below(self, message: int) -> Behind:  # noqa: ARG002
+    def below(self, message: int) -> Behind:  # noqa: ARG002 - the protocol's
         """What follows a command stands below it anyway."""
         return self

@@ -57,7 +57,7 @@ class Chinese(app_commands.Translator):
         self,
         string: app_commands.locale_str,
         locale: discord.Locale,
-        context: app_commands.TranslationContextTypes,  # noqa: ARG002
+        context: app_commands.TranslationContextTypes,  # noqa: ARG002 - the protocol's
     ) -> str | None:
         """The Chinese for a Chinese locale, where there is any; None leaves it in English."""
         found: str | None = string.extras.get("zh")

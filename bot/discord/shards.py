@@ -64,4 +64,4 @@ def keep_session(client: discord.AutoShardedClient, number: int) -> None:
         else:
             await shard.reidentify(ReconnectWebSocket(number, resume=True))
 
-    shard.reconnect = reconnect  # type: ignore[method-assign]
+    shard.reconnect = reconnect  # type: ignore[method-assign]  # the place where discord.py looks
