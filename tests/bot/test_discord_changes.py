@@ -8,6 +8,7 @@ import discord
 from sqlalchemy import select
 
 from bot.discord.hearing import JOINED
+from bot.discord.written import LARGEST
 from bot.moderation.endpoint import EndpointFailed
 from bot.moderation.step import Moderation, our_words
 from data import schema
@@ -56,6 +57,7 @@ async def test_a_message_that_is_deleted_while_answer_this_waits_is_never_kept(t
     await menu
     assert "my number is 12345" not in await texts_left(talk)
     assert len(talk.fake.requests) == 1
+    assert len(await talk.rows(schema.MessageRow)) == 2  # it was not even written and erased
 
 
 async def test_a_message_that_is_edited_while_answer_this_waits_is_kept_as_it_is_then(reading: World):
@@ -101,7 +103,7 @@ async def test_what_waits_in_a_channel_that_is_deleted_is_never_kept(talk: World
     backend.create_message(other.id, talk.ada.id, f"{talk.me} waiting")
     await eventually(lambda: other.history()[-1].content.startswith("⏳"))
     backend.delete_channel(other.id)
-    await asyncio.sleep(0.05)
+    await eventually(lambda: talk.env.bot.talk.running == {})  # type: ignore[attr-defined]
     await over(talk, hold)
     assert await texts_left(talk) == set()
 
@@ -110,10 +112,9 @@ async def test_what_waits_of_somebody_who_wants_to_be_forgotten_is_never_kept(ta
     hold = await busy(talk)
     talk.say_without_waiting("two")
     await eventually(lambda: talk.contents()[-1].startswith("⏳"))
-    forgetting = asyncio.create_task(forget(talk))
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        await forget(talk)  # what runs is stopped for it
     await over(talk, hold)
-    await forgetting
     assert await texts_left(talk) == set()
     await talk.ask("three")  # who comes back is answered again
     assert "three" in await texts_left(talk)
@@ -132,6 +133,22 @@ async def test_only_so_many_messages_become_one_question(talk: World):
     assert len(talk.fake.requests) == 3
     assert talk.sent(1)[-1] == "\n".join(map(str, range(JOINED)))
     assert talk.sent(2)[-1] == f"{JOINED}\n{JOINED + 1}"
+
+
+async def test_files_that_are_too_large_together_do_not_become_one_question(talk: World):
+    user, backend = talk.ada.user, talk.env.backend
+    hold = asyncio.Event()
+    talk.fake.answer("half ", "and whole", hold=hold)
+    backend.create_message(user.dm_channel.id, user.id, "zero")
+    await eventually(lambda: talk.fake.requests)
+    for name in ("a.txt", "b.txt"):
+        files = backend.store_attachments(user.dm_channel.id, [(name, b"word " * (LARGEST // 8))])
+        backend.create_message(user.dm_channel.id, user.id, name, attachments=files)
+        await asyncio.sleep(0.05)
+    await over(talk, hold)
+    asked = await talk.rows(schema.Generation)
+    answered = user.dm_channel.history()
+    assert len(asked) + sum("too long" in message.content for message in answered) == 3
 
 
 async def test_the_whole_of_a_joined_question_is_asked_again_after_an_interruption(talk: World):
