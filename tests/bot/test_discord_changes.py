@@ -114,6 +114,7 @@ async def test_what_waits_of_somebody_who_wants_to_be_forgotten_is_never_kept(ta
     await eventually(lambda: talk.contents()[-1].startswith("⏳"))
     async with asyncio.timeout(5):
         await forget(talk)  # what runs is stopped for it
+    await eventually(lambda: talk.env.bot.talk.running == {})  # type: ignore[attr-defined]
     await over(talk, hold)
     assert await texts_left(talk) == set()
     await talk.ask("three")  # who comes back is answered again
