@@ -137,7 +137,12 @@ def our_words(more: Path | None = None) -> Words:
         raise BadInput(f"PARLEY_MODERATION_WORDS: {more} is not a UTF-8 text file.") from None
     except OSError as error:
         raise BadInput(f"PARLEY_MODERATION_WORDS: {more} cannot be read ({error.strerror}).") from None
-    return Words({**lists, Kind.OWN: phrases(text, str(more))})
+    own = phrases(text, str(more))
+    if own:
+        log.info("words and phrases of your own that are looked for: %d", len(own))
+    else:
+        log.warning("PARLEY_MODERATION_WORDS: %s holds no words. Write one word or phrase a line.", more)
+    return Words({**lists, Kind.OWN: own})
 
 
 def refusal(texts: Texts, kind: Kind) -> str:

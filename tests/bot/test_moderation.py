@@ -423,3 +423,10 @@ async def test_the_terminal_has_the_step_too(tmp_path: Path):
         assert SLUR not in str(fake.requests)
         await engine.close()
     await store.close()
+
+
+def test_a_list_of_ones_own_without_words_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    words = tmp_path / "words.txt"
+    words.write_text("# none yet\n")
+    our_words(words)
+    assert f"PARLEY_MODERATION_WORDS: {words} holds no words." in caplog.text
