@@ -2,8 +2,9 @@
 
 TRL's function goes over the vocabulary in tiles, computes each tile again in the backward pass, makes of it what the
 gradient is in some fifteen passes, and multiplies it in float32. Where the head is frozen, as under an adapter, no
-more is needed than the softmax: here a tile is kept (it is small where only answers are scored), read twice, and one
-product over the whole vocabulary, which sums up in float32, gives the gradient of the hidden states.
+more is needed than the softmax. So the probabilities take the place of the logits and are kept (they are few where
+only answers are scored), and the gradient of the hidden states is one product with them, without a further pass over
+the vocabulary. What is made of logits in float32 is made of a few tokens at a time, in memory that is used again.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from trl.kernels import ChunkedLogProbFunction
 
 from alignment.rounding import Rounded
 
-TILE = 4096  # columns at a time: what is made of them stays in a processor's cache
-ROWS = 512  # tokens at a time
-KEPT = 2**28  # bytes of logits that are kept for the backward pass; of more they are computed again
+ROWS = 512  # tokens at a time that are multiplied
+STRIPE = 2**20  # logits at a time that are held in float32: few enough for a processor's cache
+KEPT = 2**28  # bytes of probabilities that are kept for the backward pass; of more they are computed again
 _weight = Rounded()
 
 
@@ -63,109 +64,98 @@ class LogProbs(torch.autograd.Function):
         low = _weight(weight, dtype)
         keep = ctx.needs_input_grad[0] and len(hidden) * len(weight) * dtype.itemsize <= KEPT
         kept: list[Tensor] = []
-        parts: list[list[Tensor | None]] = []
+        parts = []
         for start in range(0, len(hidden), ROWS):
-            rows, wanted = hidden[start : start + ROWS].to(dtype), targets[start : start + ROWS]
-            tiles = []
-            for first, tile in _tiles(rows, low, bias):
-                tiles.append(_fold(tile, wanted - first, scale, outputs))
-                if keep:
-                    kept.append(tile)
-            parts.append(_joined(tiles, len(weight), outputs))
-        found = [None if part[0] is None else torch.cat(part) for part in zip(*parts, strict=True)]
-        log_z, logprobs, entropy, *others = found
-        ctx.save_for_backward(hidden, low, bias, targets, log_z, entropy, *kept)
+            logits = _logits(hidden[start : start + ROWS], low, bias)
+            parts.append(_fold(logits, targets[start : start + ROWS], scale, outputs, probabilities=keep))
+            if keep:
+                kept.append(logits)
+        found = {name: torch.cat([part[name] for part in parts]) for name in ("log_probs", *outputs)}
+        ctx.save_for_backward(hidden, low, bias, targets, found.get("entropy"), *kept)
         ctx.scale = scale
+        others = [found.get(name) for name in ("log_sum_sq_probs", "mean_logits", "is_top1")]
         ctx.mark_non_differentiable(*(each for each in others if each is not None))
-        return logprobs, entropy, *others
+        return found["log_probs"], found.get("entropy"), *others
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """The gradient of the hidden states."""
-        hidden, low, bias, targets, log_z, entropy, *kept = ctx.saved_tensors
+        hidden, low, bias, targets, entropy, *kept = ctx.saved_tensors
         by_logprobs, by_entropy = gradients[:2]
-        found = torch.zeros(hidden.shape, dtype=log_z.dtype)
-        at = 0
-        for start in range(0, len(hidden), ROWS):
+        found = torch.zeros(hidden.shape, dtype=_wide(low.dtype))
+        for number, start in enumerate(range(0, len(hidden), ROWS)):
             part = slice(start, start + ROWS)
-            rows = hidden[part].to(low.dtype)
-            whole = torch.empty(len(rows), len(low), dtype=low.dtype)
-            for first, tile in _tiles(rows, low, bias, kept[at:] if kept else None):
-                at += 1
-                log_p = _logits(tile, ctx.scale).sub_(log_z[part, None])
-                p = log_p.exp()
-                # d log p(target) / d logit = [it is the target] - p; d entropy / d logit = -p (log p + entropy)
-                factor = torch.zeros_like(log_z[part]) if by_logprobs is None else -by_logprobs[part].to(log_z.dtype)
-                if by_entropy is None:
-                    p.mul_(factor[:, None])
-                else:
-                    slope = by_entropy[part, None].to(log_z.dtype)
-                    p.mul_(factor[:, None] - slope * (log_p + entropy[part, None]))
-                whole[:, first : first + tile.shape[1]] = p
-            found[part] = whole @ low
+            if kept:
+                p = kept[number]
+            else:
+                p = _logits(hidden[part], low, bias)
+                _fold(p, targets[part], ctx.scale, (), probabilities=True)
             if by_logprobs is not None:
-                found[part] += low[targets[part]].to(found.dtype) * by_logprobs[part, None].to(found.dtype)
+                # d log p(target) / d logit = [it is the target] - p
+                slope = by_logprobs[part, None].to(found.dtype)
+                found[part] += (low[targets[part]].to(found.dtype) - p @ low) * slope
+            if by_entropy is not None:
+                found[part] -= _spread(p, entropy[part]) @ low * by_entropy[part, None].to(found.dtype)
         return found.mul_(ctx.scale).to(hidden.dtype), None, None, None, None, None, None
 
 
-def _tiles(rows: Tensor, weight: Tensor, bias: Tensor | None, kept: Any = None) -> Iterator[tuple[int, Tensor]]:
-    """The logits tile by tile, each with its first column; those that were kept, or computed anew."""
-    for number, first in enumerate(range(0, len(weight), TILE)):
-        if kept is not None:
-            yield first, kept[number]
-            continue
-        tile = rows @ weight[first : first + TILE].t()
-        if bias is not None:
-            tile += bias[first : first + TILE].to(tile.dtype)
-        yield first, tile
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def _logits(tile: Tensor, scale: float) -> Tensor:
-    """A tile of products as logits, in float32 at least; a copy."""
-    wide = torch.float64 if tile.dtype == torch.float64 else torch.float32
-    found = tile.to(wide, copy=True)
-    return found if scale == 1 else found.mul_(scale)
+def _logits(rows: Tensor, low: Tensor, bias: Tensor | None) -> Tensor:
+    """Products of hidden states with the head, (tokens, vocabulary), in the dtype that they are multiplied in."""
+    found = rows.to(low.dtype) @ low.t()
+    return found if bias is None else found.add_(bias.to(found.dtype))
 
 
-def _fold(tile: Tensor, local: Tensor, scale: float, outputs: Sequence[str]) -> dict[str, Tensor]:
-    """What is to be known of one tile, each of the shape (tokens)."""
-    z = _logits(tile, scale)
-    most = z.amax(dim=1)
-    here = (local >= 0) & (local < z.shape[1])
-    found = {"most": most, "target": z.gather(1, local.clamp(0, z.shape[1] - 1)[:, None])[:, 0].where(here, 0.0)}
-    if "is_top1" in outputs:
-        found["first"] = z.argmax(dim=1) - local  # 0: the target is the tile's first maximum
-    if "mean_logits" in outputs:
-        found["sum"] = z.sum(dim=1)
-    e = (z - most[:, None]).exp_()
-    found["exp"] = e.sum(dim=1)
-    if "entropy" in outputs:
-        found["weighted"] = torch.linalg.vecdot(e, z)
-    if "log_sum_sq_probs" in outputs:
-        found["squares"] = torch.linalg.vecdot(e, e)
+def _stripes(whole: Tensor) -> Iterator[slice]:
+    """The tokens of a (tokens, vocabulary) that are gone over at a time."""
+    rows = max(1, STRIPE // whole.shape[1])
+    for first in range(0, len(whole), rows):
+        yield slice(first, first + rows)
+
+
+def _fold(
+    logits: Tensor, targets: Tensor, scale: float, outputs: Sequence[str], *, probabilities: bool
+) -> dict[str, Tensor]:
+    """The results of some tokens, each of the shape (tokens); `probabilities` take the place of the logits."""
+    found: dict[str, list[Tensor]] = {name: [] for name in ("log_probs", *outputs)}
+    wide = _wide(logits.dtype)
+    buffers = [torch.empty(0, dtype=wide)] * 2
+    for stripe in _stripes(logits):
+        part, wanted = logits[stripe], targets[stripe, None]
+        if buffers[0].shape != part.shape:
+            buffers = [torch.empty(part.shape, dtype=wide) for _ in range(2)]
+        z, e = buffers
+        z.copy_(part)
+        if scale != 1:
+            z.mul_(scale)
+        most = z.amax(dim=1, keepdim=True)
+        if "is_top1" in outputs:  # of equal ones the first counts
+            found["is_top1"].append(z.argmax(dim=1) == wanted[:, 0])
+        z.sub_(most)
+        if "mean_logits" in outputs:
+            found["mean_logits"].append(z.mean(dim=1) + most[:, 0])
+        total = torch.exp(z, out=e).sum(dim=1)
+        log_total = total.log()
+        found["log_probs"].append(z.gather(1, wanted)[:, 0] - log_total)
+        if probabilities:
+            torch.mul(e, total.reciprocal()[:, None], out=part)
+        if "entropy" in outputs:
+            found["entropy"].append(log_total - z.mul_(e).sum(dim=1) / total)
+        if "log_sum_sq_probs" in outputs:
+            found["log_sum_sq_probs"].append(e.square_().sum(dim=1).log() - 2 * log_total)
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def _spread(p: Tensor, entropy: Tensor) -> Tensor:
+    """p (log p + entropy), minus which is the entropy's gradient by the logits."""
+    found = torch.empty_like(p)
+    for stripe in _stripes(p):
+        wide = p[stripe].to(entropy.dtype)
+        found[stripe] = torch.xlogy(wide, wide).add_(wide.mul_(entropy[stripe, None]))
     return found
-
-
-def _joined(tiles: Sequence[dict[str, Tensor]], vocabulary: int, outputs: Sequence[str]) -> list[Tensor | None]:
-    """Log of the sum of exponentials, then TRL's five results, of all tiles together."""
-    each = {name: torch.stack([tile[name] for tile in tiles]) for name in tiles[0]}
-    most = each["most"].amax(dim=0)
-    share = (each["most"] - most).exp_()
-    total = (each["exp"] * share).sum(dim=0)
-    log_z = most + total.log()
-    target = each["target"].sum(dim=0)
-    entropy = squares = mean = top = None
-    if "entropy" in outputs:
-        entropy = log_z - (each["weighted"] * share).sum(dim=0) / total
-    if "log_sum_sq_probs" in outputs:
-        squares = (each["squares"] * share * share).sum(dim=0).log() - 2 * total.log()
-    if "mean_logits" in outputs:
-        mean = each["sum"].sum(dim=0) / vocabulary
-    if "is_top1" in outputs:
-        # Of the tiles that hold the maximum the first decides, as an argmax over all would.
-        tile = (each["most"] == most).int().argmax(dim=0)
-        top = each["first"].gather(0, tile[None])[0] == 0
-    return [log_z, target - log_z, entropy, squares, mean, top]
 
 
 def take_over() -> None:

@@ -36,7 +36,7 @@ def computed(function, tokens, *, vocabulary=50, bias=False, temperature=0.7, sc
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(head, "TILE", 16)
+    monkeypatch.setattr(head, "STRIPE", 100)
     monkeypatch.setattr(head, "ROWS", 5)
 
 
