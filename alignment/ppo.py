@@ -32,12 +32,15 @@ class ModelReward:
 
     __name__ = "reward_model"
 
-    def __init__(self, model: RewardModel) -> None:
-        self.model = model
+    def __init__(self, model: RewardModel, *, bf16: bool = False) -> None:
+        self.model, self.bf16 = model, bf16
+        if bf16:
+            model.hold_in_bf16()
 
     def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **_: Any) -> list[float]:
         """The score of each completion, in the reward model's own unit."""
-        return self.model.score(prompts, [completion[0]["content"] for completion in completions])
+        texts = [completion[0]["content"] for completion in completions]
+        return self.model.score(prompts, texts, bf16=self.bf16)
 
 
 def main(
@@ -105,7 +108,7 @@ def _reward(stage: Stage, given: Reward | None) -> tuple[Reward, tuple[float, fl
     same = facts.get("base_sha256") == base_sha256(stage.source.base)
     if not same and stage.recipe.training.algorithm == "ppo":
         stage.console.print(f"The reward model is on another base ({model.base}), so the critic starts anew.")
-    return ModelReward(model), scale, Path(name) if same else None
+    return ModelReward(model, bf16=stage.recipe.training.bf16), scale, Path(name) if same else None
 
 
 def _same_as_before(stage: Stage, name: str, sha256: str, what: str) -> None:

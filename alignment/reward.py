@@ -9,6 +9,7 @@ one folder, `reward/`: an adapter with a score head, and `reward.json` with how 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import sys
@@ -119,8 +120,9 @@ def _finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[
         nonlocal found
         model.save_pretrained(folder, selected_adapters=["default"], save_embedding_layers=False, state_dict=weights)
         (folder / "README.md").unlink(missing_ok=True)
-        probe = None if weights is not None else _probe(stage, model)
-        loaded = _reloaded(stage, model, folder, probe)
+        loaded = _reloaded(stage, model, folder)
+        if weights is None and not getattr(model, "is_quantized", False):
+            _compare(model, loaded, _probe_ids(stage))
         scores = _scores(loaded, stage.rows.held_out)
         found = _measured(stage, loaded, scores, ties)
         _write_facts(folder, loaded, stage, found)
@@ -141,44 +143,41 @@ def _finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[
     return result
 
 
-def _probe(stage: Stage, model: Any) -> list[float] | None:
-    """What the model in memory says of a few rows, if its base is held as it will be loaded."""
-    import torch
-
-    from alignment.reward_model import RewardModel
-
-    quantised = getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False)
-    if quantised or any(p.dtype != torch.float32 for p in model.parameters() if p.is_floating_point()):
-        return None
-    here = RewardModel(stage.source.base.name, model, stage.tokenizer, {})
-    return here.score_ids(_probe_ids(stage))
-
-
 def _probe_ids(stage: Stage) -> list[list[int]]:
     examples = (stage.rows.held_out.examples or stage.rows.train.examples)[:4]
     return [[*example.columns["prompt_ids"], *example.columns["chosen_ids"]] for example in examples]
 
 
-def _reloaded(stage: Stage, model: Any, folder: Path, probe: list[float] | None) -> RewardModel:
-    """The reward model as anybody will load it. Raises `ParleyError` when it scores other than the trained one."""
+def _reloaded(stage: Stage, model: Any, folder: Path) -> RewardModel:
+    """The reward model as anybody will load it."""
     from alignment.reward_model import RewardModel, attach, load_scorer
 
     if next(model.parameters()).is_cuda and not getattr(model, "is_quantized", False):
         model.to("cpu")  # both would not fit where one just does
-    loaded = RewardModel(
-        stage.source.base.name, attach(load_scorer(stage.source.base, seed=1), folder), stage.tokenizer, {}
-    )
-    if probe is not None:
-        again = loaded.score_ids(_probe_ids(stage))
-        if not all(map(math.isfinite, [*probe, *again])):
-            raise Diverged(f"The scores are no numbers any more: {DIVERGED}")
-        apart = max(abs(one - other) for one, other in zip(probe, again, strict=True))
-        if not apart <= RELOADED * max(1.0, *map(abs, probe)):
-            raise ParleyError(
-                f"The saved reward model scores otherwise than the trained one (by {apart:.2g}); it was not kept. "
-                "This is an error of Parley or of the installed PEFT: report it with the manifest."
-            )
-    return loaded
+    scorer = attach(load_scorer(stage.source.base, seed=1), folder)
+    return RewardModel(stage.source.base.name, scorer, stage.tokenizer, {})
+
+
+def _compare(model: Any, loaded: RewardModel, probes: list[list[int]]) -> None:
+    """Raise `ParleyError` when what was saved scores otherwise than what was trained, on the same base.
+
+    (While training, its frozen weights may have been held in bf16.)
+    """
+    whole = dict(loaded.model.named_parameters())
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            parameter.data = whole[name].data
+    model.to(loaded.model.device)
+    again = loaded.score_ids(probes)
+    trained = dataclasses.replace(loaded, model=model).score_ids(probes)
+    if not all(map(math.isfinite, [*trained, *again])):
+        raise Diverged(f"The scores are no numbers any more: {DIVERGED}")
+    apart = max(abs(one - other) for one, other in zip(trained, again, strict=True))
+    if not apart <= RELOADED * max(1.0, *map(abs, trained)):
+        raise ParleyError(
+            f"The saved reward model scores otherwise than the trained one (by {apart:.2g}); it was not kept. "
+            "This is an error of Parley or of the installed PEFT: report it with the manifest."
+        )
 
 
 def _scores(loaded: RewardModel, examples: Examples) -> tuple[list[float], list[float]]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from alignment import models
 from alignment.batching import batches, padded
 from alignment.models import Base
+from alignment.rounding import hold
 from alignment.tokens import control_strings, encode_answer
 from data.chat import template_sha256
 from data.errors import BadInput
@@ -68,6 +69,20 @@ class RewardModel:
             coded = encode_answer(self.tokenizer, prompt, completion, control)
             sequences.append([*coded.prompt, *coded.answer])
         return self.score_ids(sequences, batch_tokens=batch_tokens, bf16=bf16)
+
+    def hold_in_bf16(self) -> None:
+        """Hold the weights of layers as `bf16` multiplies them: half the memory, and nothing to round in each pass.
+
+        From then on it can only score so. The score head stays float32.
+        """
+        import torch
+
+        layers = {
+            id(module.weight)
+            for name, module in self.model.named_modules()
+            if isinstance(module, torch.nn.Linear) and "score" not in name.split(".")
+        }
+        hold(self.model, layers, torch.bfloat16)
 
     def score_ids(
         self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 2048, bf16: bool = False

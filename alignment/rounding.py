@@ -1,6 +1,8 @@
 """Tensors in the dtype that they are multiplied in, rounded once where several products take the same one."""
 
 import weakref
+from collections.abc import Container
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,3 +31,14 @@ class Rounded:
         low = x.detach().to(dtype)
         self.known = weakref.ref(x), state, low
         return low
+
+
+def hold(model: Any, rounded: Container[int], dtype: torch.dtype) -> None:
+    """Hold those frozen parameters whose `id` is in `rounded` in a dtype, and let none of the others lie in a file.
+
+    A file of weights is mapped into memory as long as one tensor lies in it.
+    """
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
+            data = parameter.data
+            parameter.data = data.to(dtype) if id(parameter) in rounded else data.clone()

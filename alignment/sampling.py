@@ -13,14 +13,19 @@ from typing import Any
 import torch
 
 from alignment.errors import DIVERGED, Diverged
+from alignment.tree_attention import take_over
 
 
 class PlainCopy:
     """A copy of a PEFT model's base, for sampling. Held in `dtype`; takes as much memory as the base does."""
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
+        from transformers.initialization import no_init_weights
+
+        take_over()
         base = model.get_base_model()
-        self.model = type(base)._from_config(base.config, dtype=dtype).eval()
+        with no_init_weights():  # all of them are copied
+            self.model = type(base)._from_config(base.config, dtype=dtype).eval()
         self.model.requires_grad_(False)
         own = {
             name.replace(".base_layer.", "."): tensor

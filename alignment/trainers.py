@@ -11,9 +11,9 @@ from transformers import Trainer
 from transformers.trainer import rotate_checkpoints
 from trl import DPOTrainer, KTOTrainer, SFTTrainer
 
-from alignment import head, ranks
+from alignment import head, memory, ranks
 from alignment.collating import Mismatched, PackedRows
-from alignment.fused_lora import fuse
+from alignment.fused_lora import fuse, round_frozen
 from alignment.packed import leave_out_padding
 from alignment.prepare import longest_sequence
 from alignment.sampler import LengthGrouped, Packs
@@ -52,8 +52,19 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
             # NEFTune's noise depends on how long a sequence is.
             if model is not None and not self.args.neftune_noise_alpha:
                 share_prefixes(_inner(self.accelerator.unwrap_model(model)), self._tell)
-        if not (self.is_fsdp_enabled or self.is_deepspeed_enabled):
-            fuse(self.accelerator.unwrap_model(self.model))
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            return
+        model, on_cpu = self.accelerator.unwrap_model(self.model), self.accelerator.device.type == "cpu"
+        if fuse(model) and on_cpu and self.args.bf16:
+            round_frozen(model, torch.bfloat16)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """The Trainer's, which keeps freed memory for the next step."""
+        memory.keep_freed()
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            memory.give_back()
 
     def _tell(self, sentence: str) -> None:
         self.tell(sentence)

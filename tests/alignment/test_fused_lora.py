@@ -8,7 +8,7 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from alignment.fused_lora import FusedLora, fuse
+from alignment.fused_lora import FusedGate, FusedLora, fuse, round_frozen
 
 
 class Block(nn.Module):
@@ -90,18 +90,106 @@ def test_in_bf16_it_is_as_exact_as_peft(calls):
     assert calls == [True] * 3
 
 
-def test_frozen_weights_are_held_in_bf16_only_where_nothing_is_lost():
+def test_frozen_weights_are_held_as_they_are_multiplied():
     model = adapted()
-    with torch.no_grad():
-        model.base_model.model.out.base_layer.weight.add_(1e-5)
+    with torch.no_grad():  # bf16 holds these not to the last bit
+        model.base_model.model.out.base_layer.weight.mul_(1.001)
+    untouched = copy.deepcopy(model)
     x = torch.randn(2, 5, 12)
+    fuse(model)
+    fuse(untouched)
+    round_frozen(model, torch.bfloat16)
+    layers = [getattr(model.base_model.model, name) for name in ("one", "two", "out")]
+    assert [layer.base_layer.weight.dtype for layer in layers] == [torch.bfloat16] * 3
+    assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
+    # Autocast rounds them in each pass, so nothing is another number for it.
+    for one, other in zip(computed(model, x, rounded=True), computed(untouched, x, rounded=True), strict=True):
+        assert torch.equal(one, other)
+    # Without it the rounded base computes in float32.
+    with torch.no_grad():
+        for layer in layers:
+            layer.base_layer.weight.data = layer.base_layer.weight.float()
+    wanted = computed(model, x)
+    round_frozen(model, torch.bfloat16)
+    assert apart(computed(model, x), wanted) < 1e-6
+
+
+class Gated(nn.Module):
+    """A block as transformers' Llama, Qwen, Mistral and Gemma have it."""
+
+    def __init__(self, act):
+        super().__init__()
+        self.gate_proj, self.up_proj = nn.Linear(12, 20), nn.Linear(12, 20)
+        self.down_proj, self.act_fn = nn.Linear(20, 12), act
+
+    def forward(self, x):
+        return self.down_proj(self.act_fn(self.gate_proj(x)) * self.up_proj(x))
+
+
+def gated(act=None, targets=("gate_proj", "up_proj", "down_proj")):
+    torch.manual_seed(0)
+    block = nn.Sequential(Gated(act or nn.SiLU()), nn.Tanh(), Gated(act or nn.SiLU()))
+    model = get_peft_model(block, LoraConfig(r=4, lora_alpha=6, target_modules=list(targets)))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.copy_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.fixture
+def gates(monkeypatch):
+    found = []
+    usual = FusedGate.apply
+    monkeypatch.setattr(FusedGate, "apply", lambda *args: found.append(args[2]) or usual(*args))
+    return found
+
+
+@pytest.mark.parametrize("act", [nn.SiLU(), nn.GELU(approximate="tanh"), nn.Identity()])
+def test_a_gated_block_is_pefts_in_numbers_and_gradients(act, gates):
+    model = gated(act).double()
+    x = torch.randn(2, 5, 12, dtype=torch.float64)
     wanted = computed(model, x)
     fuse(model)
-    computed(model, x, rounded=True)
-    layers = [getattr(model.base_model.model, name).base_layer.weight.dtype for name in ("one", "two", "out")]
-    assert layers == [torch.bfloat16, torch.bfloat16, torch.float32]
-    # What is held in bf16 still computes in float32 to the last digits where nobody rounds.
+    assert apart(computed(model, x), wanted) < 1e-12
+    assert len(gates) == 2
+
+
+def test_a_gated_block_in_bf16_is_as_exact_as_peft(gates):
+    model = gated()
+    x = torch.randn(200, 12)
+    exact = computed(copy.deepcopy(model).double(), x.double())
+    usual = each_apart(computed(model, x, rounded=True), exact)
+    fuse(model)
+    fused = each_apart(computed(model, x, rounded=True), exact)
+    assert sum(fused) < 1.2 * sum(usual) < 0.5
+    assert len(gates) == 2
+
+
+def test_a_gated_block_keeps_no_product():
+    """What goes into the third layer, (tokens, 20), is made again: kept are the input and both halves of it."""
+
+    def kept(model):
+        sizes = {}
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t: sizes.setdefault(t.untyped_storage().data_ptr(), t), lambda t: t
+        ):
+            model(torch.randn(30, 12).requires_grad_())
+        return sum(t.shape == (30, 20) for t in sizes.values())
+
+    model = gated()
+    before = kept(model)
+    fuse(model)
+    assert (before, kept(model)) == (8, 4)
+
+
+def test_a_block_with_a_layer_that_has_no_adapter_is_left_to_its_layers(gates):
+    model = gated(targets=("gate_proj", "down_proj"))
+    x = torch.randn(4, 12)
+    wanted = computed(model, x)
+    fuse(model)
     assert apart(computed(model, x), wanted) < 1e-5
+    assert not gates
 
 
 def test_without_an_adapter_it_is_the_base(calls):

@@ -12,9 +12,10 @@ import torch
 import alignment.reward
 from alignment import models, reward_model
 from alignment.batching import batches
+from alignment.ppo import ModelReward
 from alignment.reward_model import HEAD, critic_parts, load_reward_model, load_scorer
 from alignment.tokens import control_strings, encode_answer
-from data.errors import BadInput
+from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.running import command, losses, manifest, weights
 
@@ -104,6 +105,32 @@ def test_a_fresh_load_scores_as_the_saved_tensors_say(family, trained, bases):
     assert loaded.score([PROMPT], [ANSWERS[0]]) == pytest.approx(scores[:1], abs=1e-5)
     assert loaded.score([PROMPT], [ANSWERS[0]], bf16=True) == pytest.approx(scores[:1], abs=0.1)
     assert len({round(score, 3) for score in scores}) == len(scores)
+
+
+def test_held_in_bf16_it_scores_as_bf16_does(trained):
+    wanted = load_reward_model(trained["llama"] / "reward").score([PROMPT] * len(ANSWERS), ANSWERS, bf16=True)
+    loaded = load_reward_model(trained["llama"] / "reward")
+    reward = ModelReward(loaded, bf16=True)
+    found = reward([PROMPT] * len(ANSWERS), [[{"role": "assistant", "content": answer}] for answer in ANSWERS])
+    assert found == wanted
+    dtypes = {name.split(".")[-2]: p.dtype for name, p in loaded.model.named_parameters()}
+    assert dtypes["base_layer"] == torch.bfloat16
+    assert {p.dtype for name, p in loaded.model.named_parameters() if "score" in name} == {torch.float32}
+
+
+def test_a_model_that_was_saved_otherwise_than_it_was_trained_is_not_kept(bases, rows, tmp_path, monkeypatch):
+    usual = reward_model.attach
+
+    def spoiled(*args, **kwargs):
+        model = usual(*args, **kwargs)
+        with torch.no_grad():
+            next(p for name, p in model.named_parameters() if "lora_B" in name).add_(1.0)
+        return model
+
+    monkeypatch.setattr(reward_model, "attach", spoiled)
+    with pytest.raises(ParleyError, match="scores otherwise than the trained one"):
+        train(bases["llama"], rows, tmp_path / "out")
+    assert not (tmp_path / "out" / "reward").exists()
 
 
 def by_hand(base, folder):

@@ -50,9 +50,9 @@ SHAPES = {
     "dpo": _CUT,
     "kto": {"per_device_train_batch_size": BATCH, "gradient_accumulation_steps": 1},
     "ppo": {
-        "per_device_train_batch_size": 4,
-        "gradient_accumulation_steps": BATCH // 4,
-        "steps_per_generation": 2 * BATCH // 4,
+        "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": BATCH // 2,
+        "steps_per_generation": BATCH,  # a rollout is 16 answers
         "num_iterations": 1,
         "max_completion_length": ANSWER,
     },
@@ -160,7 +160,8 @@ def _reward(base: str) -> Any:
     from alignment.reward_model import RewardModel, load_scorer
 
     where = models.locate(base)
-    return ModelReward(RewardModel(base, load_scorer(where).eval(), models.load_tokenizer(where), {}))
+    scorer = load_scorer(where).requires_grad_(False).eval()
+    return ModelReward(RewardModel(base, scorer, models.load_tokenizer(where), {}), bf16=True)
 
 
 def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int | None, _flags: list[str]) -> None:
