@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 _EPSILON = 1e-8
@@ -158,6 +160,21 @@ def rollout_seed(seed: int, rollout: int, rank: int) -> int:
     """The seed of one process's sampling in one rollout: so a resumed run samples what the first would have."""
     digest = hashlib.sha256(f"{seed}:{rollout}:{rank}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def steps(lengths: Sequence[int], size: int, group: int, seed: int) -> list[list[int]]:
+    """The rows of each optimizer step of `size` answers, given all answers' lengths: the longest come first.
+
+    Answers to one prompt, `group` of them beside one another, stay together where steps are whole groups, so that
+    their prompt is computed once.
+    """
+    group = group if size % group == 0 == len(lengths) % group else 1
+    longest = [max(lengths[at : at + group]) for at in range(0, len(lengths), group)]
+    found = []
+    for groups in minibatches(len(longest), size // group, seed):
+        ordered = sorted(groups, key=lambda number: (-longest[number], number))
+        found.append([number * group + at for number in ordered for at in range(group)])
+    return found
 
 
 def minibatches(count: int, size: int, seed: int) -> list[list[int]]:

@@ -167,10 +167,9 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         size = args.per_device_train_batch_size * self.accelerator.num_processes * args.gradient_accumulation_steps
         found = []
         for epoch in range(args.num_iterations):
-            found += formulas.minibatches(
-                len(lengths), size, formulas.rollout_seed(args.seed, self.rollout, -1 - epoch)
-            )
-        return [sorted(rows, key=lambda row: (-lengths[row], row)) for rows in found]
+            seed = formulas.rollout_seed(args.seed, self.rollout, -1 - epoch)
+            found += formulas.steps(lengths, size, self.num_generations, seed)
+        return found
 
     def _mine(self, rows: Sequence[int], micro: int) -> list[int]:
         """This process's rows of one micro-batch."""

@@ -143,6 +143,26 @@ def test_seeds_differ_by_run_rollout_and_process():
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=12), st.integers(1, 4), st.integers(1, 3), st.integers(0, 99)
+)
+def test_steps_hold_each_answer_once_and_siblings_together(prompts, group, whole, seed):
+    lengths = [length + at for length in prompts for at in range(group)]
+    found = formulas.steps(lengths, whole * group, group, seed)
+    assert sorted(row for step in found for row in step) == list(range(len(lengths)))
+    for step in found:
+        groups = [row // group for row in step]
+        assert groups == [number for number in groups[::group] for _ in range(group)]
+        longest = [max(lengths[number * group : (number + 1) * group]) for number in groups[::group]]
+        assert longest == sorted(longest, reverse=True)
+
+
+@given(st.lists(st.integers(1, 50), min_size=4, max_size=12), st.integers(0, 99))
+def test_steps_that_cannot_hold_whole_groups_hold_single_answers(lengths, seed):
+    found = formulas.steps(lengths, 3, 2, seed)
+    assert [sorted(step) for step in found] == [sorted(step) for step in formulas.minibatches(len(lengths), 3, seed)]
+
+
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 5))
 def test_minibatches_hold_each_row_once(count, size, seed):
     found = formulas.minibatches(count, size, seed)

@@ -7,8 +7,8 @@
 Three ways: `trl`, TRL's trainer with its defaults; `best`, TRL with what should make it fastest (no activation
 checkpointing, the base held in bf16, the reference computed once, rows of like length in a batch where it can); and
 `parley`, the stage's command. A PPO step (sampling, rewards, training on each answer once) is compared with TRL's
-RLOO, which has no critic to train: as many answers, of at most 64 tokens, to prompts of the same lengths, and the
-same reward model. The runs are interleaved, each in a process of its own; the table holds medians, and the ratio is
+RLOO, which has no critic to train: two answers of at most 64 tokens to each of the same prompts, and the same reward
+model. The runs are interleaved, each in a process of its own; the table holds medians, and the ratio is
 TRL's to Parley's. Seconds are those of `train()` and of the reference pass, where that comes before it: loading the
 model and reading the rows count for none of them.
 
@@ -54,6 +54,7 @@ SHAPES = {
         "gradient_accumulation_steps": BATCH // 2,
         "steps_per_generation": BATCH,  # a rollout is 16 answers
         "num_iterations": 1,
+        "num_generations": 2,  # as RLOO, which has no choice
         "max_completion_length": ANSWER,
     },
 }
@@ -93,8 +94,8 @@ def rows_for(stage: str, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for pair in pairs
             for label, side in sides
         ]
-    if stage == "ppo":
-        return [{"prompt": pair["prompt"]} for pair in pairs]
+    if stage == "ppo":  # two answers to each of half the prompts
+        return [{"prompt": pair["prompt"]} for pair in pairs[: len(pairs) // 2]]
     return pairs
 
 
@@ -178,9 +179,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
     tokenizer = models.load_tokenizer(where)
     rows = rows_for(stage, preferences(kind, tokenizer, limit))
     names = {"sft": "SFT", "reward": "Reward", "dpo": "DPO", "kto": "KTO", "ppo": "RLOO"}[stage]
-    more = {}
-    if stage == "ppo":  # two answers to each of half the prompts
-        rows, more = rows[: len(rows) // 2], {"reward_funcs": [_reward(base)]}
+    more = {"reward_funcs": [_reward(base)]} if stage == "ppo" else {}
     settings: dict[str, Any] = {
         "output_dir": str(folder),
         "report_to": "none",
