@@ -53,11 +53,26 @@ def fuse(model: Any) -> int:
     for layer in layers:
         _replace(layer, _forward)
     for block in model.modules():
-        if {name for name, _ in block.named_children()} == _GATED and all(
-            hasattr(getattr(block, name), "_plain_forward") for name in _GATED - {"act_fn"}
-        ):
+        if not hasattr(block, "_plain_forward") and _is_gated(block):
             _replace(block, _gated_forward)
     return len(layers)
+
+
+@torch.no_grad()
+def _is_gated(block: Any) -> bool:
+    """Whether a block is made of three fused layers and an activation, and computes what `FusedGate` does."""
+    if {name for name, _ in block.named_children()} != _GATED:
+        return False
+    gate, up, down = block.gate_proj, block.up_proj, block.down_proj
+    if not all(hasattr(layer, "_plain_forward") for layer in (gate, up, down)):
+        return False
+    weight, training = gate.get_base_layer().weight, block.training
+    x = torch.linspace(-2, 2, 2 * gate.in_features, device=weight.device, dtype=weight.dtype).view(2, -1)
+    block.eval()  # no dropout
+    try:
+        return torch.equal(block(x), down(block.act_fn(gate(x)) * up(x)))
+    finally:
+        block.train(training)
 
 
 def _replace(module: Any, forward: Any) -> None:

@@ -183,6 +183,24 @@ def test_a_gated_block_keeps_no_product():
     assert (before, kept(model)) == (8, 4)
 
 
+class Sparse(Gated):
+    """A block of the same parts that computes something else, as Gemma 3n's do."""
+
+    def forward(self, x):
+        return self.down_proj(self.act_fn(torch.relu(self.gate_proj(x) - 0.1)) * self.up_proj(x))
+
+
+def test_a_block_that_computes_something_else_is_left_to_its_layers(gates):
+    torch.manual_seed(0)
+    targets = ["gate_proj", "up_proj", "down_proj"]
+    model = get_peft_model(nn.Sequential(Sparse(nn.SiLU())), LoraConfig(r=4, target_modules=targets))
+    x = torch.randn(4, 12)
+    wanted = computed(model, x)
+    fuse(model)
+    assert apart(computed(model, x), wanted) < 1e-5
+    assert not gates
+
+
 def test_a_block_with_a_layer_that_has_no_adapter_is_left_to_its_layers(gates):
     model = gated(targets=("gate_proj", "down_proj"))
     x = torch.randn(4, 12)
