@@ -174,7 +174,7 @@ def _add(look: Look, target: Tensor, part: Tensor) -> None:
 def carrier(work: list[Look]) -> Tensor:
     """What goes for a mask through a model's layers and brings the looks to each of them."""
     found = torch.zeros(1, 1, 1, 1, dtype=torch.bool)
-    found.looks = work  # type: ignore[attr-defined]  # a mark on a function
+    found.looks = work  # type: ignore[attr-defined]  # a mark on a tensor
     return found
 
 

@@ -79,17 +79,6 @@ def test_numbers_and_gradients_are_pefts(kind, calls):
     assert apart(found, wanted) < 1e-12
 
 
-def test_in_bf16_it_is_as_exact_as_peft(calls):
-    model = adapted()
-    x = torch.randn(200, 12)
-    exact = computed(copy.deepcopy(model).double(), x.double())
-    usual = each_apart(computed(model, x, rounded=True), exact)
-    fuse(model)
-    fused = each_apart(computed(model, x, rounded=True), exact)
-    assert sum(fused) < 1.2 * sum(usual) < 0.2
-    assert calls == [True] * 3
-
-
 def test_frozen_weights_are_held_as_they_are_multiplied():
     model = adapted()
     with torch.no_grad():  # bf16 holds these not to the last bit
@@ -126,10 +115,10 @@ class Gated(nn.Module):
         return self.down_proj(self.act_fn(self.gate_proj(x)) * self.up_proj(x))
 
 
-def gated(act=None, targets=("gate_proj", "up_proj", "down_proj")):
+def gated(act=None, targets=("gate_proj", "up_proj", "down_proj"), **more):
     torch.manual_seed(0)
     block = nn.Sequential(Gated(act or nn.SiLU()), nn.Tanh(), Gated(act or nn.SiLU()))
-    model = get_peft_model(block, LoraConfig(r=4, lora_alpha=6, target_modules=list(targets)))
+    model = get_peft_model(block, LoraConfig(r=4, lora_alpha=6, target_modules=list(targets), **more))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_" in name:
@@ -155,15 +144,17 @@ def test_a_gated_block_is_pefts_in_numbers_and_gradients(act, gates):
     assert len(gates) == 2
 
 
-def test_a_gated_block_in_bf16_is_as_exact_as_peft(gates):
-    model = gated()
+@pytest.mark.parametrize("make", [adapted, gated])
+def test_in_bf16_it_is_as_exact_as_peft(make, calls, gates):
+    model = make()
     x = torch.randn(200, 12)
     exact = computed(copy.deepcopy(model).double(), x.double())
     usual = each_apart(computed(model, x, rounded=True), exact)
     fuse(model)
+    calls.clear()  # what the blocks were looked at with
     fused = each_apart(computed(model, x, rounded=True), exact)
     assert sum(fused) < 1.2 * sum(usual) < 0.5
-    assert len(gates) == 2
+    assert (len(calls), len(gates)) == ((3, 0) if make is adapted else (0, 2))
 
 
 def test_a_gated_block_keeps_no_product():
@@ -199,6 +190,30 @@ def test_a_block_that_computes_something_else_is_left_to_its_layers(gates):
     fuse(model)
     assert apart(computed(model, x), wanted) < 1e-5
     assert not gates
+
+
+@pytest.mark.parametrize("part", ["gate_proj", "up_proj", "down_proj"])
+def test_a_block_with_a_layer_that_is_not_plain_any_more_is_left_to_its_layers(part, gates):
+    model = gated()
+    x = torch.randn(4, 12)
+    fuse(model)
+    with torch.no_grad():
+        wanted = model(x)
+        gates.clear()
+        getattr(model.base_model.model[0], part).merge()
+        assert torch.allclose(model(x), wanted, atol=1e-4)
+    assert len(gates) == 1  # the other one
+
+
+def test_a_block_is_recognised_whether_or_not_there_is_dropout(gates):
+    model = gated(lora_dropout=0.5).train()
+    fuse(model)
+    assert all(module.training for module in model.modules())
+    with torch.no_grad():
+        model(torch.randn(4, 12))
+        assert not gates  # dropout is PEFT's
+        model.eval()(torch.randn(4, 12))
+    assert len(gates) == 2
 
 
 def test_a_block_with_a_layer_that_has_no_adapter_is_left_to_its_layers(gates):

@@ -244,6 +244,20 @@ def test_how_a_step_is_cut_into_batches_does_not_matter(bases, prompts, tmp_path
             torch.testing.assert_close(four[name], tensor, atol=2e-4, rtol=1e-3)
 
 
+def test_answers_to_one_prompt_are_trained_together(bases, prompts, tmp_path, monkeypatch):
+    """So that what they begin with is computed once."""
+    made = []
+    usual = Ppo._roll_out
+    monkeypatch.setattr(Ppo, "_roll_out", lambda self, asked: made.append(usual(self, asked)) or made[-1])
+    run(bases["qwen"], prompts, tmp_path / "out", num_generations=2, num_iterations=2, max_steps=8)
+    assert len(made) == 2
+    for rollout in made:
+        assert len(rollout.steps) == 4
+        for rows in rollout.steps:
+            asked = [rollout.prompts[row] for row in rows]
+            assert asked[::2] == asked[1::2]
+
+
 @pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
 def test_the_other_algorithms_by_the_same_command(algorithm, bases, prompts, tmp_path):
     told = run(bases["qwen"], prompts, tmp_path / "out", algorithm=algorithm, max_steps=2, eval_fraction=0.2)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import alignment.ppo
 import alignment.reward
 from alignment import models, reward_model
 from alignment.batching import batches
@@ -107,15 +109,43 @@ def test_a_fresh_load_scores_as_the_saved_tensors_say(family, trained, bases):
     assert len({round(score, 3) for score in scores}) == len(scores)
 
 
-def test_held_in_bf16_it_scores_as_bf16_does(trained):
-    wanted = load_reward_model(trained["llama"] / "reward").score([PROMPT] * len(ANSWERS), ANSWERS, bf16=True)
-    loaded = load_reward_model(trained["llama"] / "reward")
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_held_in_bf16_it_scores_as_bf16_does(family, trained):
+    wanted = load_reward_model(trained[family] / "reward").score([PROMPT] * len(ANSWERS), ANSWERS, bf16=True)
+    loaded = load_reward_model(trained[family] / "reward")
     reward = ModelReward(loaded, bf16=True)
     found = reward([PROMPT] * len(ANSWERS), [[{"role": "assistant", "content": answer}] for answer in ANSWERS])
     assert found == wanted
-    dtypes = {name.split(".")[-2]: p.dtype for name, p in loaded.model.named_parameters()}
-    assert dtypes["base_layer"] == torch.bfloat16
+    layers = {p.dtype for name, p in loaded.model.named_parameters() if "base_layer.weight" in name}
+    assert layers == {torch.bfloat16 if family == "llama" else torch.float32}  # GPT-2's are no nn.Linear
     assert {p.dtype for name, p in loaded.model.named_parameters() if "score" in name} == {torch.float32}
+
+
+@pytest.mark.parametrize("bf16", ["true", "false"])
+def test_ppo_scores_in_bf16_where_it_trains_so(bf16, bases, trained, tmp_path, monkeypatch):
+    asked = []
+    usual = reward_model.RewardModel.score
+    monkeypatch.setattr(
+        reward_model.RewardModel, "score", lambda *args, **more: asked.append(more["bf16"]) or usual(*args, **more)
+    )
+    prompts = tiny.write(tmp_path / "prompts.jsonl", [{"prompt": row["prompt"]} for row in pairs(4)])
+    flags = {"reward_model": trained["llama"] / "reward", "bf16": bf16, "eval_fraction": 0, "max_steps": 1}
+    told = command("ppo", bases["llama"], prompts, tmp_path / "out", max_completion_length=4, **flags)
+    assert alignment.ppo.main(told) == 0
+    assert set(asked) == {bf16 == "true"}
+
+
+def test_trained_in_bf16_it_is_compared_on_the_whole_base(bases, rows, tmp_path):
+    """The frozen weights that it was trained on were rounded; what was saved applies to the base as it is."""
+    model = models.load_base(str(bases["llama"]))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("proj.weight"):
+                weight.mul_(8)  # so that rounding shows in the score
+    shutil.copytree(bases["llama"], tmp_path / "base")
+    model.save_pretrained(tmp_path / "base")
+    train(tmp_path / "base", rows, tmp_path / "out", bf16="true", num_train_epochs=1)
+    assert (tmp_path / "out" / "reward" / "reward.json").exists()
 
 
 def test_a_model_that_was_saved_otherwise_than_it_was_trained_is_not_kept(bases, rows, tmp_path, monkeypatch):

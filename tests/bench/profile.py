@@ -27,6 +27,8 @@ from tests.bench import training
 GROUPS = {
     "FusedLora": "layers with adapters",
     "FusedLoraBackward": "layers with adapters",
+    "FusedGate": "layers with adapters",
+    "FusedGateBackward": "layers with adapters",
     "TreeAttention": "attention",
     "TreeAttentionBackward": "attention",
     "LogProbs": "head",

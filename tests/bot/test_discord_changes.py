@@ -43,14 +43,20 @@ def pressing(talk: World, name: str, message: discord.Message) -> asyncio.Task[A
     return asyncio.create_task(talk.ada.context_menu(talk.channel, name, message))
 
 
-# -- while it waits
-
-
-async def test_a_message_that_is_deleted_while_answer_this_waits_is_never_kept(talk: World):
+async def waiting(talk: World) -> tuple[discord.Message, asyncio.Event, asyncio.Task[Any]]:
+    """What Bea said, with "Answer this" pressed on it; it waits behind what Ada asked."""
     said = await talk.bea.send(talk.channel, "my number is 12345")
     hold = await busy(talk)
     menu = pressing(talk, "Answer this", said)
     await eventually(lambda: any("⏳" in content for content in talk.contents()))
+    return said, hold, menu
+
+
+# -- while it waits
+
+
+async def test_a_message_that_is_deleted_while_answer_this_waits_is_never_kept(talk: World):
+    said, hold, menu = await waiting(talk)
     talk.env.backend.delete_message(talk.channel.id, said.id)
     await asyncio.sleep(0.05)
     hold.set()
@@ -62,10 +68,7 @@ async def test_a_message_that_is_deleted_while_answer_this_waits_is_never_kept(t
 
 async def test_a_message_that_is_edited_while_answer_this_waits_is_kept_as_it_is_then(reading: World):
     talk = reading
-    said = await talk.bea.send(talk.channel, "my number is 12345")
-    hold = await busy(talk)
-    menu = pressing(talk, "Answer this", said)
-    await eventually(lambda: any("⏳" in content for content in talk.contents()))
+    said, hold, menu = await waiting(talk)
     talk.env.backend.edit_message(talk.channel.id, said.id, {"content": "what is the time?"})
     await asyncio.sleep(0.05)
     hold.set()
@@ -76,10 +79,7 @@ async def test_a_message_that_is_edited_while_answer_this_waits_is_kept_as_it_is
 
 async def test_an_edit_that_nobody_waits_for_any_more_is_not_kept_in_memory(reading: World):
     talk = reading
-    said = await talk.bea.send(talk.channel, "my number is 12345")
-    hold = await busy(talk)
-    menu = pressing(talk, "Answer this", said)
-    await eventually(lambda: any("⏳" in content for content in talk.contents()))
+    said, hold, menu = await waiting(talk)
     talk.env.backend.edit_message(talk.channel.id, said.id, {"content": "my number is 678"})
     await asyncio.sleep(0.05)
     (key,) = [name for name in talk.env.bot.talk.running if name.isdecimal()][1:]  # type: ignore[attr-defined]
