@@ -18,7 +18,6 @@ The settings of a curve are run in turn, `--repeats` times; tables and pictures 
 import argparse
 import json
 import os
-import platform
 import re
 import shlex
 import statistics
@@ -38,6 +37,7 @@ from rich.console import Console
 
 from data.errors import BadInput, run
 from tests.bench import costs_report, training
+from tests.bench.ran_on import ran_on
 
 CURVES = ("rows", "history", "adapters")
 PROMPT = 200  # tokens of history before the question in the curve `rows`, as in training's `multi`
@@ -178,23 +178,10 @@ def _memory(process: int) -> int:
     return int(re.search(r"^Pss:\s+(\d+) kB", lines, re.MULTILINE)[1]) * 1024  # type: ignore[index]  # Linux has it
 
 
-def machine() -> str:
-    """What this runs on, for tables and pictures."""
-    import torch
-
-    from alignment.machine import this_machine
-
-    if torch.cuda.is_available():
-        return str(torch.cuda.get_device_name())
-    told = Path("/proc/cpuinfo")
-    names = re.findall(r"^model name\s*: (.+)$", told.read_text(), re.MULTILINE) if told.is_file() else []
-    return f"{this_machine().cores} cores of {(names or [platform.machine()])[0].strip()}"
-
-
 def measure(curve: str, options: argparse.Namespace, flags: list[str], console: Console) -> Iterator[dict[str, Any]]:
     """Every point of a curve, `--repeats` times, in turn; gives all that is known after each time."""
     command = shlex.join(["python", "-m", "tests.bench.costs", *sys.argv[1:]])
-    found: dict[str, Any] = {"command": command, "machine": machine(), "base": options.base, "runs": []}
+    found: dict[str, Any] = {"command": command, "machine": ran_on(), "base": options.base, "runs": []}
     for repeat in range(options.repeats):
         for point in settings(curve, options, flags):
             began = time.monotonic()

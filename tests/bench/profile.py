@@ -5,9 +5,9 @@
 
 Runs the stage's command on rows of `tests.bench.training`, and takes the second of what it computes at once (rows of
 a step; see `SHAPES` there) apart with torch's profiler: the layers with their adapters, attention, the head, and
-everything else. The peak is that of a product of bf16 matrices of the size of the base's, measured in the same
-run on as many threads. The profiler itself slows small operations down; the seconds of the next ones without it stand
-below the table.
+everything else. The peak is that of a product of matrices of the size of the base's, in bf16 where the machine
+multiplies it, else in float32, measured in the same run on as many threads. The profiler itself slows small
+operations down; the seconds of the next ones without it stand below the table.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from rich.table import Table
 
 from data.errors import BadInput, run
 from tests.bench import training
+from tests.bench.ran_on import dtype
 
 # What an operation belongs to, by the step of autograd that it is a part of.
 GROUPS = {
@@ -65,10 +66,11 @@ def multiplications(event: Any) -> float:
 
 
 def peak(seconds: float = 0.5) -> float:
-    """Operations a second of a large product of bf16 matrices; the best of many."""
+    """Operations a second of a large product of matrices in what this machine multiplies; the best of many."""
     import torch
 
-    one, other = torch.randn(2048, 576).bfloat16(), torch.randn(576, 1536).bfloat16()
+    kind = getattr(torch, dtype())
+    one, other = torch.randn(2048, 576, dtype=kind), torch.randn(576, 1536, dtype=kind)
     best, began = float("inf"), time.monotonic()
     while time.monotonic() < began + seconds:
         at = time.perf_counter()

@@ -35,6 +35,7 @@ from rich.table import Table
 
 from data.chat import Message
 from data.errors import BadInput, run
+from tests.bench.ran_on import dtype
 from tests.bench.servers import SYSTEM, Generate, HttpServer, exchanges, lacking, model_folder, start
 
 PARTS = ("servers", "swap", "discord")
@@ -209,7 +210,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--max_tokens", type=positive, default=48, help="of an answer (default: %(default)s)")
     parser.add_argument("--histories", nargs="*", type=positive, default=[250, 500, 1000, 2000, 3000], help="tokens")
     parser.add_argument("--parallel", type=positive, default=4, help="the engine's answers at once (default: 4)")
-    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of transformers")
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default=dtype(), help="of transformers' weights")
     parser.add_argument("--serve_python", default=sys.executable, help="the Python that runs `transformers serve`")
     parser.add_argument("--swaps", type=positive, default=4, help="champions promoted (default: %(default)s)")
     parser.add_argument("--people", type=positive, default=4, help="who ask during a swap (default: %(default)s)")

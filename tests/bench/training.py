@@ -6,11 +6,13 @@
 
 Three ways: `trl`, TRL's trainer with its defaults; `best`, TRL with what should make it fastest (no activation
 checkpointing, the base held in bf16, the reference computed once, rows of like length in a batch where it can); and
-`parley`, the stage's command. A PPO step (sampling, rewards, training on each answer once) is compared with TRL's
-RLOO, which has no critic to train: two answers of at most 64 tokens to each of the same prompts, and the same reward
-model. The runs are interleaved, each in a process of its own; the table holds medians, and the ratio is
-TRL's to Parley's. Seconds are those of `train()` and of the reference pass, where that comes before it: loading the
-model and reading the rows count for none of them.
+`parley`, the stage's command. All of them in bf16 where the machine multiplies it, else in float32. A PPO step
+(sampling, rewards, training on each answer once) is compared with TRL's RLOO, which has no critic to train: two
+answers of at most 64 tokens to each of the same prompts, and the same reward model. The runs are interleaved, each in
+a process of its own; the table holds medians, and the ratio is TRL's to Parley's. Seconds are those of `train()` and
+of the reference pass, where that comes before it: loading the model and reading the rows count for none of them.
+Tokens are the positions that went into a model in that time, padding and repeated prompts included: of the policy,
+the reference, the reward model and of sampling.
 
 Kinds of rows, made of the seed rows: `multi` (several turns, the prompt about four times as long as the answers),
 `short` (one question) and `long` (histories of about 2,000 tokens).
@@ -31,6 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data.errors import run
+from tests.bench.ran_on import ran_on
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("sft", "reward", "dpo", "kto", "ppo")
@@ -38,6 +41,7 @@ WAYS = ("trl", "best", "parley")
 # Tokens of the prompt, and how many rows, of each kind.
 KINDS = {"multi": (200, 24), "short": (0, 48), "long": (2000, 8)}
 BATCH = 8  # rows a step, or answers
+WORDS = 10_000  # An embedding of so many is a vocabulary's, not one of positions.
 ANSWER = 64  # tokens that an answer of a PPO step may have
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 RATE = 1e-4
@@ -100,31 +104,35 @@ def rows_for(stage: str, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def measure(stage: str, way: str, kind: str, base: str, limit: int | None, flags: list[str]) -> dict[str, Any]:
-    """Train in this process; returns seconds, peak memory and the last loss."""
+    """Train in this process; returns seconds, tokens, peak memory and the last loss."""
+    import torch
     from transformers import Trainer
     from trl import DPOTrainer
 
     spent: list[float] = []
-    trained, referred = Trainer.train, DPOTrainer._precompute_ref_logps
+    tokens: list[int] = []
     trainers: list[Any] = []
+    looked_up = torch.nn.Embedding.forward
 
-    def timed(self: Any, *args: Any, **kwargs: Any) -> Any:
-        trainers.append(self)
-        began = time.monotonic()
-        try:
-            return trained(self, *args, **kwargs)
-        finally:
-            spent.append(time.monotonic() - began)
+    def counted(self: Any, ids: Any) -> Any:
+        tokens.append(ids.numel() if self.num_embeddings >= WORDS else 0)
+        return looked_up(self, ids)
 
-    def reference(self: Any, *args: Any, **kwargs: Any) -> Any:  # made with the trainer, before `train()`
-        began = time.monotonic()
-        try:
-            return referred(self, *args, **kwargs)
-        finally:
-            spent.append(time.monotonic() - began)
+    def watched(usual: Any) -> Any:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            trainers.append(self)
+            torch.nn.Embedding.forward = counted  # type: ignore[method-assign]
+            began = time.monotonic()
+            try:
+                return usual(self, *args, **kwargs)
+            finally:
+                spent.append(time.monotonic() - began)
+                torch.nn.Embedding.forward = looked_up  # type: ignore[method-assign]
 
-    Trainer.train = timed
-    DPOTrainer._precompute_ref_logps = reference
+        return call
+
+    Trainer.train = watched(Trainer.train)
+    DPOTrainer._precompute_ref_logps = watched(DPOTrainer._precompute_ref_logps)  # with the trainer, before `train()`
     with tempfile.TemporaryDirectory() as folder:
         (_by_parley if way == "parley" else _by_trl)(stage, kind, base, Path(folder), way, limit, flags)
     losses = [entry["loss"] for entry in trainers[0].state.log_history if "loss" in entry]
@@ -132,6 +140,7 @@ def measure(stage: str, way: str, kind: str, base: str, limit: int | None, flags
         "seconds": sum(spent),
         "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "loss": losses[-1] if losses else None,
+        "tokens": sum(tokens),
     }
 
 
@@ -157,12 +166,13 @@ def _by_parley(
 def _reward(base: str) -> Any:
     """An untrained reward model on the base: what it says is chance, what it costs is not."""
     from alignment import models
+    from alignment.machine import this_machine
     from alignment.ppo import ModelReward
     from alignment.reward_model import RewardModel, load_scorer
 
     where = models.locate(base)
     scorer = load_scorer(where).requires_grad_(False).eval()
-    return ModelReward(RewardModel(base, scorer, models.load_tokenizer(where), {}), bf16=True)
+    return ModelReward(RewardModel(base, scorer, models.load_tokenizer(where), {}), bf16=this_machine().bf16)
 
 
 def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int | None, _flags: list[str]) -> None:
@@ -173,8 +183,9 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     from alignment import models
+    from alignment.machine import this_machine
 
-    best = way == "best"
+    best, bf16 = way == "best", this_machine().bf16
     where = models.locate(base)
     tokenizer = models.load_tokenizer(where)
     rows = rows_for(stage, preferences(kind, tokenizer, limit))
@@ -190,7 +201,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
         "num_train_epochs": 1,
         "learning_rate": RATE,
         "use_cpu": not torch.cuda.is_available(),
-        "bf16": True,
+        "bf16": bf16,
     }
     if stage == "sft":  # as Parley: what the assistant said, and nothing else
         settings["assistant_only_loss"] = True
@@ -207,7 +218,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
         settings.pop("max_length")
     kind_of = AutoModelForSequenceClassification if stage == "reward" else AutoModelForCausalLM
     labels = {"num_labels": 1} if stage == "reward" else {}
-    model = kind_of.from_pretrained(where.path, dtype=torch.bfloat16 if best else torch.float32, **labels)
+    model = kind_of.from_pretrained(where.path, dtype=torch.bfloat16 if best and bf16 else torch.float32, **labels)
     task = {"task_type": "SEQ_CLS", "modules_to_save": ["score"]} if stage == "reward" else {"task_type": "CAUSAL_LM"}
     trainer = getattr(trl, f"{names}Trainer")(
         model=model,
@@ -238,18 +249,20 @@ def compare(
                 )
             found[way].append(json.loads(done.stdout.splitlines()[-1]))
     return {
-        way: {name: statistics.median(one[name] for one in runs) for name in ("seconds", "memory", "loss")}
-        for way, runs in found.items()
+        way: {name: statistics.median(one[name] for one in runs) for name in runs[0]} for way, runs in found.items()
     }
 
 
 def show(console: Console, lines: list[tuple[str, str, dict[str, Any]]], ways: list[str]) -> None:
     """The medians as a table, and how many times faster Parley is."""
-    table = Table(title="one epoch: seconds, peak memory, last loss")
+    table = Table(title=f"One epoch: seconds, tokens, peak memory, last loss. On {ran_on()}.")
     for column in ("stage", "rows", *ways, *(f"{way} / parley" for way in ways if way != "parley")):
         table.add_column(column)
     for stage, kind, medians in lines:
-        cells = [f"{m['seconds']:.1f} s  {m['memory'] / 2**30:.1f} GiB  {m['loss']:.4f}" for m in medians.values()]
+        cells = [
+            f"{m['seconds']:.1f} s  {m['tokens']:,.0f}  {m['memory'] / 2**30:.1f} GiB  {m['loss']:.4f}"
+            for m in medians.values()
+        ]
         ratios = [
             f"{medians[way]['seconds'] / medians['parley']['seconds']:.2f}x"
             for way in ways
@@ -288,7 +301,9 @@ def main() -> int:
             show(console, lines, options.ways)
             if options.out:
                 options.out.mkdir(parents=True, exist_ok=True)
-                (options.out / "training.json").write_text(json.dumps(lines, indent=2), encoding="utf-8")
+                (options.out / "training.json").write_text(
+                    json.dumps({"machine": ran_on(), "lines": lines}, indent=2), "utf-8"
+                )
     return 0
 
 
