@@ -35,8 +35,9 @@ demo: setup ## show the whole loop: import, train, evaluate, release, compare (D
 run: setup ## start the bot: on Discord with DISCORD_TOKEN set, else as a chat in this terminal
 	@$(BIN)/python -m bot
 
+# A file's tests run in one process: they share what it built. At most so many, since each holds torch.
 test: setup ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## check style and formatting
 	@$(BIN)/ruff check .

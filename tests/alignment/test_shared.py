@@ -104,7 +104,7 @@ def hidden(model, batch, side, **more):
 def test_in_float64_the_trunk_is_the_same_to_the_last_digits(kind, family, bases, monkeypatch):
     # Eager attention has its weights made in float32, whatever it is given: rows of other lengths round otherwise.
     usual = torch.nn.functional.softmax
-    monkeypatch.setattr(torch.nn.functional, "softmax", lambda x, dim, dtype=None: usual(x, dim))
+    monkeypatch.setattr(torch.nn.functional, "softmax", lambda x, dim, **_: usual(x, dim))
     model = kind.from_pretrained(bases[family]).double().eval()
     for name, batch in BATCHES.items():
         for side in ("right", "left") if family != "gemma" else ("right",):
