@@ -5,14 +5,14 @@
     python -m tests.bench.training --stages sft reward --rows short long --repeats 3 --out out/training
 
 Three ways: `trl`, TRL's trainer with its defaults; `best`, TRL with what should make it fastest (no activation
-checkpointing, the base held in bf16, the reference computed once, rows of like length in a batch where it can); and
-`parley`, the stage's command. All of them in bf16 where the machine multiplies it, else in float32. A PPO step
-(sampling, rewards, training on each answer once) is compared with TRL's RLOO, which has no critic to train: two
-answers of at most 64 tokens to each of the same prompts, and the same reward model. The runs are interleaved, each in
-a process of its own; the table holds medians, and the ratio is TRL's to Parley's. Seconds are those of `train()` and
-of the reference pass, where that comes before it: loading the model and reading the rows count for none of them.
-Tokens are the positions that went into a model in that time, padding and repeated prompts included: of the policy,
-the reference, the reward model and of sampling.
+checkpointing, the base held in bf16, the reference computed once, rows of like length in a batch where it can, long
+ones by themselves); and `parley`, the stage's command. All in bf16 where the machine multiplies it, else in
+float32. A PPO step (sampling, rewards, training on each answer once) is compared with TRL's RLOO, which has no
+critic to train: two answers of at most 64 tokens to each of the same prompts, and the same reward model. The runs
+are interleaved, each in a process of its own; the table holds medians, and the ratio is TRL's to Parley's. Seconds
+are those of `train()` and of the reference pass, where that comes before it: loading the model and reading the rows
+count for none of them. Tokens are the positions that went into a model in that time, padding and repeated prompts
+included: of the policy, the reference, the reward model and of sampling.
 
 Kinds of rows, made of the seed rows: `multi` (several turns, the prompt about four times as long as the answers),
 `short` (one question) and `long` (histories of about 2,000 tokens).
@@ -21,6 +21,7 @@ Kinds of rows, made of the seed rows: `multi` (several turns, the prompt about f
 import argparse
 import json
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -207,12 +208,16 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
         settings["assistant_only_loss"] = True
     if best:
         settings["activation_checkpointing"] = False
+        at_once = BATCH
+        if kind == "long":  # what is kept of eight such rows for the backward pass does not fit into 24 GiB
+            at_once = 2 if stage == "kto" else 1  # (KTO compares rows with each other)
+            settings |= {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": BATCH // at_once}
         if stage == "sft":  # the others' rows have no single length that it knows
             settings["train_sampling_strategy"] = "group_by_length"
         if stage == "dpo":
             settings["precompute_ref_log_probs"] = True
         if stage == "ppo":
-            settings["steps_per_generation"] = 2
+            settings["steps_per_generation"] = 2 * BATCH // at_once
     if stage == "ppo":
         settings["max_completion_length"] = ANSWER
         settings.pop("max_length")
@@ -234,7 +239,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
 def compare(
     stage: str, kind: str, ways: list[str], repeats: int, base: str, limit: int | None, flags: list[str]
 ) -> dict[str, Any]:
-    """Each way `repeats` times, in turn, each in a process of its own; returns the medians."""
+    """Each way `repeats` times, in turn, each in a process of its own; the medians, none of what was killed."""
     found: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
     for _ in range(repeats):
         for way in ways:
@@ -243,6 +248,9 @@ def compare(
             done = subprocess.run(
                 [*told, *(flags if way == "parley" else [])], cwd=ROOT, capture_output=True, text=True, check=False
             )
+            if done.returncode == -signal.SIGKILL:  # by the system, when memory is short
+                found[way].append({})
+                continue
             if done.returncode:
                 raise SystemExit(
                     f"{stage} by {way} on {kind} rows stopped:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
@@ -261,15 +269,18 @@ def show(console: Console, lines: list[tuple[str, str, dict[str, Any]]], ways: l
     for stage, kind, medians in lines:
         cells = [
             f"{m['seconds']:.1f} s  {m['tokens']:,.0f}  {m['memory'] / 2**30:.1f} GiB  {m['loss']:.4f}"
+            if m
+            else "killed: too little memory"
             for m in medians.values()
         ]
-        ratios = [
-            f"{medians[way]['seconds'] / medians['parley']['seconds']:.2f}x"
-            for way in ways
-            if way != "parley" and "parley" in ways
-        ]
+        ratios = [_ratio(medians, way) for way in ways if way != "parley"]
         table.add_row(stage, kind, *cells, *ratios)
     console.print(table)
+
+
+def _ratio(medians: dict[str, Any], way: str) -> str:
+    one, parley = medians[way], medians.get("parley")
+    return f"{one['seconds'] / parley['seconds']:.2f}x" if one and parley else ""
 
 
 def main() -> int:
