@@ -239,7 +239,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
 def compare(
     stage: str, kind: str, ways: list[str], repeats: int, base: str, limit: int | None, flags: list[str]
 ) -> dict[str, Any]:
-    """Each way `repeats` times, in turn, each in a process of its own; the medians, none of what was killed."""
+    """Each way `repeats` times, in turn, each in a process of its own; its medians, none if one was killed."""
     found: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
     for _ in range(repeats):
         for way in ways:
@@ -257,7 +257,8 @@ def compare(
                 )
             found[way].append(json.loads(done.stdout.splitlines()[-1]))
     return {
-        way: {name: statistics.median(one[name] for one in runs) for name in runs[0]} for way, runs in found.items()
+        way: {name: statistics.median(one[name] for one in runs) for name in runs[0]} if all(runs) else {}
+        for way, runs in found.items()
     }
 
 
