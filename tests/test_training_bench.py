@@ -38,3 +38,8 @@ def test_what_stopped_for_another_reason_ends_the_comparison_and_is_shown(monkey
     monkeypatch.setattr(subprocess, "run", lambda told, **_: subprocess.CompletedProcess(told, 1, "", "no such base"))
     with pytest.raises(SystemExit, match="no such base"):
         training.compare("dpo", "multi", ["trl"], 1, "base", None, [])
+
+
+def test_a_rollout_has_whole_steps_and_no_more_than_there_are_prompts_for():
+    found = [training.answers([{}] * prompts) for prompts in (2, 4, 7, 8, 24)]
+    assert found == [8, 8, 8, 16, 16]

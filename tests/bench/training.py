@@ -57,7 +57,6 @@ SHAPES = {
     "ppo": {
         "per_device_train_batch_size": 2,
         "gradient_accumulation_steps": BATCH // 2,
-        "steps_per_generation": BATCH,  # a rollout is 16 answers
         "num_iterations": 1,
         "num_generations": 2,  # as RLOO, which has no choice
         "max_completion_length": ANSWER,
@@ -102,6 +101,11 @@ def rows_for(stage: str, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if stage == "ppo":  # two answers to each of half the prompts
         return [{"prompt": pair["prompt"]} for pair in pairs[: len(pairs) // 2]]
     return pairs
+
+
+def answers(prompts: list[dict[str, Any]]) -> int:
+    """How many answers a rollout of a PPO step has: two steps' where there are prompts for so many, else one's."""
+    return max(BATCH, min(2 * BATCH, 2 * len(prompts) // BATCH * BATCH))
 
 
 def measure(stage: str, way: str, kind: str, base: str, limit: int | None, flags: list[str]) -> dict[str, Any]:
@@ -160,6 +164,8 @@ def _by_parley(
     told += ["--eval_fraction", "0", "--max_length", "4096", "--num_train_epochs", "1", "--learning_rate", str(RATE)]
     told += ["--save_strategy", "no"]
     told += [word for name, value in SHAPES[stage].items() for word in (f"--{name}", str(value))]
+    if stage == "ppo":
+        told += ["--steps_per_generation", str(answers(rows) // SHAPES["ppo"]["per_device_train_batch_size"])]
     more = {"reward": _reward(base)} if stage == "ppo" else {}
     importlib.import_module(f"alignment.{stage}").main([*told, *flags], **more)
 
@@ -217,7 +223,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
         if stage == "dpo":
             settings["precompute_ref_log_probs"] = True
         if stage == "ppo":
-            settings["steps_per_generation"] = 2 * BATCH // at_once
+            settings["steps_per_generation"] = answers(rows) // at_once
     if stage == "ppo":
         settings["max_completion_length"] = ANSWER
         settings.pop("max_length")
