@@ -12,7 +12,8 @@ critic to train: two answers of at most 64 tokens to each of the same prompts, a
 are interleaved, each in a process of its own; the table holds medians, and the ratio is TRL's to Parley's. Seconds
 are those of `train()` and of the reference pass, where that comes before it: loading the model and reading the rows
 count for none of them. Tokens are the positions that went into a model in that time, padding and repeated prompts
-included: of the policy, the reference, the reward model and of sampling.
+included: of the policy, the reference, the reward model and of sampling. The last loss is that of the rows which
+came last, and each way has an order of its own.
 
 Kinds of rows, made of the seed rows: `multi` (several turns, the prompt about four times as long as the answers),
 `short` (one question) and `long` (histories of about 2,000 tokens).
@@ -162,23 +163,26 @@ def _by_parley(
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     told = ["--model_name_or_path", base, "--dataset_name", str(path), "--output_dir", str(folder / "out")]
     told += ["--eval_fraction", "0", "--max_length", "4096", "--num_train_epochs", "1", "--learning_rate", str(RATE)]
-    told += ["--save_strategy", "no"]
+    told += ["--save_strategy", "no", "--lr_scheduler_type", "linear", "--warmup_steps", "0"]  # as TRL's defaults
     told += [word for name, value in SHAPES[stage].items() for word in (f"--{name}", str(value))]
     if stage == "ppo":
         told += ["--steps_per_generation", str(answers(rows) // SHAPES["ppo"]["per_device_train_batch_size"])]
-    more = {"reward": _reward(base)} if stage == "ppo" else {}
+    more = {"reward": _reward(base, shared=True)} if stage == "ppo" else {}
     importlib.import_module(f"alignment.{stage}").main([*told, *flags], **more)
 
 
-def _reward(base: str) -> Any:
+def _reward(base: str, *, shared: bool) -> Any:
     """An untrained reward model on the base: what it says is chance, what it costs is not."""
     from alignment import models
     from alignment.machine import this_machine
     from alignment.ppo import ModelReward
     from alignment.reward_model import RewardModel, load_scorer
+    from alignment.shared import share_prefixes
 
     where = models.locate(base)
     scorer = load_scorer(where).requires_grad_(False).eval()
+    if shared:  # as Parley's stage has it loaded
+        share_prefixes(scorer)
     return ModelReward(RewardModel(base, scorer, models.load_tokenizer(where), {}), bf16=this_machine().bf16)
 
 
@@ -197,7 +201,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
     tokenizer = models.load_tokenizer(where)
     rows = rows_for(stage, preferences(kind, tokenizer, limit))
     names = {"sft": "SFT", "reward": "Reward", "dpo": "DPO", "kto": "KTO", "ppo": "RLOO"}[stage]
-    more = {"reward_funcs": [_reward(base)]} if stage == "ppo" else {}
+    more = {"reward_funcs": [_reward(base, shared=False)]} if stage == "ppo" else {}
     settings: dict[str, Any] = {
         "output_dir": str(folder),
         "report_to": "none",
