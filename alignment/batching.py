@@ -1,4 +1,4 @@
-"""Sequences of token ids as batches: like lengths together, padded on the right."""
+"""Sequences of token ids as batches: like lengths or like beginnings together, padded on the right."""
 
 from __future__ import annotations
 
@@ -21,6 +21,34 @@ def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
         else:
             found.append([index])
     return found
+
+
+def related(sequences: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
+    """Indices in batches of at most `budget` tokens, or one alone, where what several begin with is counted once.
+
+    Those that begin alike come together.
+    """
+    order = sorted(range(len(sequences)), key=lambda index: list(sequences[index]))
+    found: list[list[int]] = []
+    size = 0
+    for index in order:
+        sequence = sequences[index]
+        if found:
+            size += len(sequence) - common(sequences[found[-1][-1]], sequence)
+        if found and size <= budget:
+            found[-1].append(index)
+        else:
+            found.append([index])
+            size = len(sequence)
+    return found
+
+
+def common(one: Sequence[int], other: Sequence[int], start: int = 0) -> int:
+    """How far two sequences are equal, if they are up to `start`."""
+    end = min(len(one), len(other))
+    while start < end and one[start] == other[start]:
+        start += 1
+    return start
 
 
 def padded(sequences: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:

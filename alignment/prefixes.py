@@ -15,6 +15,8 @@ from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from alignment.batching import common
+
 Tokens = Sequence[int]
 
 
@@ -71,6 +73,11 @@ def tree(rows: Sequence[Tokens]) -> list[Stretch]:
     return _split(rows, order, 0)
 
 
+def size_of(rows: Sequence[Tokens]) -> int:
+    """How many tokens rows have if what they share counts once."""
+    return sum(root.size for root in tree(rows))
+
+
 def pack(rows: Sequence[Tokens], cost: Cost | None, pad: int) -> Packed:
     """Lay rows out so that what they share is computed once, where that is cheaper; without a cost, in one go."""
     if cost is None:
@@ -103,20 +110,12 @@ def _split(rows: Sequence[Tokens], order: Sequence[int], start: int) -> list[Str
         while last < len(order) and rows[order[last]][start] == token:
             last += 1
         group = order[first:last]
-        end = _common(rows[group[0]], rows[group[-1]], start)
+        end = common(rows[group[0]], rows[group[-1]], start)  # in sorted order, that is what all of them share
         ends = [number for number in group if len(rows[number]) == end]
         longer = [number for number in group if len(rows[number]) > end]
         found.append(Stretch(rows[group[0]][start:end], start, ends, _split(rows, longer, end)))
         first = last
     return found
-
-
-def _common(one: Tokens, other: Tokens, start: int) -> int:
-    """How far two rows are equal. (In sorted order, what the first and the last share is what all share.)"""
-    end = min(len(one), len(other))
-    while start < end and one[start] == other[start]:
-        start += 1
-    return start
 
 
 def _pieces(root: Stretch, cost: Cost) -> list[Stretch]:

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment import models
-from alignment.batching import batches, padded
+from alignment.batching import batches, padded, related
 from alignment.models import Base
 from alignment.rounding import hold
+from alignment.shared import share_prefixes, shares
 from alignment.tokens import control_strings, encode_answer
 from data.chat import template_sha256
 from data.errors import BadInput
@@ -57,7 +58,8 @@ class RewardModel:
         """The score of each completion as the answer to its prompt, in the reward model's own unit.
 
         Only differences between answers to one prompt mean something: the log-odds that people prefer one. A batch
-        holds at most `batch_tokens` tokens, padding included, but always one answer. `bf16` is up to three times
+        holds at most `batch_tokens` tokens, but always one answer; padding counts, or what is shared counts once, as
+        the model computes it. `bf16` is up to three times
         as fast where bfloat16 is multiplied in hardware, and off by about 0.01 instead of 0.0001. Raises `BadInput`
         for lists of different lengths and for a conversation that the base cannot take in whole.
         """
@@ -97,12 +99,15 @@ class RewardModel:
         if not all(sequences):
             raise BadInput("An empty conversation cannot be scored.")
         device = next(self.model.parameters()).device
+        inner = self.model.get_base_model() if hasattr(self.model, "peft_config") else self.model
         was_training = self.model.training
         self.model.eval()
         scores = [0.0] * len(sequences)
         try:
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                for batch in batches([len(ids) for ids in sequences], batch_tokens):
+                lengths = [len(ids) for ids in sequences]
+                together = related(sequences, batch_tokens) if shares(inner) else batches(lengths, batch_tokens)
+                for batch in together:
                     ids, mask = padded([sequences[index] for index in batch], self.tokenizer.pad_token_id)
                     found = self.model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
                     for index, value in zip(batch, found[:, 0].float().tolist(), strict=True):
@@ -175,7 +180,10 @@ def load_reward_model(
                 f"The reward model in {folder} was trained with another {name} than {found.name} has here, so it "
                 "would score other tokens. Train it again."
             )
-    model = attach(load_scorer(found, dtype=dtype), folder, trainable=trainable)
+    scorer = load_scorer(found, dtype=dtype)
+    if not trainable:
+        share_prefixes(scorer)
+    model = attach(scorer, folder, trainable=trainable)
     return RewardModel(found.name, model, tokenizer, facts)
 
 

@@ -5,7 +5,7 @@ whatever its loss.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import torch
 
@@ -65,11 +65,19 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
     transformers' own grouping draws from the global random state, which a resumed run does not have at the start of
     its epoch. Here the order is a function of seed and epoch. `batch` is the number of rows of one optimizer step,
     over all devices and accumulation steps: how it is cut into smaller batches does not change who is in it.
-    `weights` are those of `Draws`.
+    `weights` are those of `Draws`. Where `prompts` gives each row's prompt, equal ones come to the same step, to be
+    computed once; but no more rows than a quarter of a step, or two, so that none turns on a single question.
     """
 
-    def __init__(self, lengths: Sequence[int], batch: int, seed: int, weights: Sequence[float] | None = None) -> None:
-        self.lengths, self.batch, self.epoch = list(lengths), batch, 0
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        batch: int,
+        seed: int,
+        weights: Sequence[float] | None = None,
+        prompts: Sequence[Hashable] | None = None,
+    ) -> None:
+        self.lengths, self.batch, self.epoch, self.prompts = list(lengths), batch, 0, prompts
         self.draws = Draws(len(self.lengths), seed, weights)
 
     def set_epoch(self, epoch: int) -> None:
@@ -81,11 +89,13 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = self.draws.generator(self.epoch)
-        order = self.draws.draw(generator)
+        units = self._units(self.draws.draw(generator))
+        # Each row behind where its unit belongs by length; a unit stays together.
+        order = [(-max(self.lengths[row] for row in unit), min(unit), row) for unit in units for row in unit]
         pool = self.batch * _POOL
         batches: list[list[int]] = []
         for start in range(0, len(order), pool):
-            drawn = sorted(order[start : start + pool], key=lambda index: (-self.lengths[index], index))
+            drawn = [row for *_, row in sorted(order[start : start + pool])]
             batches += [drawn[at : at + self.batch] for at in range(0, len(drawn), self.batch)]
         # Only the last batch may be short, or later ones would be cut across the groups.
         full = [batch for batch in batches if len(batch) == self.batch]
@@ -94,6 +104,21 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
             yield from full[at]
         for batch in short:
             yield from batch
+
+    def _units(self, order: Sequence[int]) -> list[list[int]]:
+        """The drawn rows, those of one prompt moved up to the first of them. (A row drawn twice is in two units.)"""
+        if self.prompts is None:
+            return [[row] for row in order]
+        most = max(2, self.batch // 4)
+        units: list[list[int]] = []
+        begun: dict[Hashable, list[int]] = {}
+        for row in order:
+            unit = begun.get(self.prompts[row])
+            if unit is None or len(unit) == most or row in unit:
+                unit = begun[self.prompts[row]] = []
+                units.append(unit)
+            unit.append(row)
+        return units
 
 
 class Packs(torch.utils.data.Sampler[list[int]]):

@@ -10,8 +10,9 @@ SFT; generation, which wants a cache, is left alone.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 
 from alignment.batching import padded
 from alignment.models import first_line
-from alignment.prefixes import Cost, Packed, pack
+from alignment.prefixes import Cost, Packed, pack, size_of
 from alignment.tree_attention import NAME, carrier, looks, take_over
 
 # How dear attention is beside the products with the weights, a pair of tokens and unit of width, where all pairs of a
@@ -60,6 +61,14 @@ def share_prefixes(model: Any, tell: Callable[[str], None] = lambda _: None) -> 
     trunk.forward = MethodType(forward, trunk)
 
 
+def shares(model: Any) -> bool:
+    """Whether a model computes once what rows share, tried on made-up rows if nothing was computed yet."""
+    shared = getattr(model.base_model, "_shared", None)
+    if shared is not None and not shared.checked:
+        shared.check()
+    return shared is not None and shared.works
+
+
 _REFUSED = "What rows share is computed for each of them: {problem}."
 
 
@@ -79,25 +88,75 @@ def _unfit(model: Any, trunk: Any) -> str | None:
     return None
 
 
+@dataclass
+class _Next:
+    """The rows of a trunk's next call, (rows, width) each; their hidden states, once they are computed."""
+
+    ids: torch.Tensor
+    kept: torch.Tensor
+    grad: bool
+    outputs: Any = None
+
+
 class _Shared:
     """The forward of a trunk that shares prefixes."""
 
     def __init__(self, trunk: Any, cost: Cost, tell: Callable[[str], None]) -> None:
         self.trunk, self.plain, self.cost, self.tell = trunk, trunk.forward, cost, tell
         self.checked, self.works = False, True
+        self.next: _Next | None = None
 
     def __call__(self, *args: Any, **inputs: Any) -> Any:
         if not self.checked:  # at the first call of any kind, so that all processes come here together
             self.check()
+        following, self.next = self.next, None
+        if following is not None and following.outputs is not None and _asked(following, inputs):
+            return following.outputs
         if args or not self.works or not _servable(self.trunk, inputs):
             return self.plain(*args, **inputs)
         ids, kept = inputs["input_ids"], inputs["attention_mask"].bool()
-        packed = self.pack([row[seen].tolist() for row, seen in zip(ids.cpu(), kept.cpu(), strict=True)], ids.device)
-        if not _by_trees(self.trunk, ids.device) and packed.length * len(packed.ids) > (1 - WORTH) * ids.numel():
+        rows, size = _rows(ids, kept), ids.numel()
+        if following is not None and following.outputs is None and self._worth_joining(rows, following):
+            rows, size = [*rows, *_rows(following.ids, following.kept)], size + following.ids.numel()
+            self.next = following
+        packed = self.pack(rows, ids.device)
+        if not _by_trees(self.trunk, ids.device) and packed.length * len(packed.ids) > (1 - WORTH) * size:
+            self.next = None
             return self.plain(**inputs)
-        outputs = self.packed(packed, inputs)
-        outputs.last_hidden_state = outputs.last_hidden_state.flatten(0, 1)[places(packed, kept)]
+        with torch.set_grad_enabled(self.next.grad) if self.next else nullcontext():
+            outputs = self.packed(packed, inputs)
+            hidden = outputs.last_hidden_state.flatten(0, 1)
+            if self.next:
+                behind = places(packed, self.next.kept, len(ids))
+                self.next.outputs = type(outputs)(last_hidden_state=hidden[behind])
+                hidden = hidden.detach()
+            outputs.last_hidden_state = hidden[places(packed, kept)]
         return outputs
+
+    @contextmanager
+    def before(self, ids: torch.Tensor, mask: torch.Tensor) -> Iterator[None]:
+        """In the block other rows are computed, without gradients; these come next and may be computed with those.
+
+        These have gradients where they are switched on outside of the block.
+        """
+        self.next = _Next(ids, mask.bool(), torch.is_grad_enabled())
+        try:
+            yield
+        finally:
+            if self.next is not None and self.next.outputs is None:  # they were not computed
+                self.next = None
+
+    def _worth_joining(self, rows: list[list[int]], following: _Next) -> bool:
+        """Whether these rows cost less with the next than alone.
+
+        With gradients they then take a backward pass that nobody needs, about as dear as one forward pass or two.
+        """
+        if not _within_windows(self.trunk, following.kept):
+            return False
+        if not following.grad:
+            return True
+        others = _rows(following.ids, following.kept)
+        return 3 * (size_of([*rows, *others]) - size_of(others)) < size_of(rows)
 
     def pack(self, rows: Sequence[Sequence[int]], device: Any) -> Packed:
         """The rows as they are computed on a device."""
@@ -221,10 +280,31 @@ def _block_mask(packed: Packed, device: Any) -> Any:
     return create_block_mask(sees, len(packed.ids), None, packed.length, packed.length, device=str(device))
 
 
-def places(packed: Packed, kept: torch.Tensor) -> torch.Tensor:
-    """For each place of the padded rows, shape (rows, width): which of all packed tokens is there; 0 for padding."""
+def _rows(ids: torch.Tensor, kept: torch.Tensor) -> list[list[int]]:
+    """The token ids of padded rows."""
+    return [row[seen].tolist() for row, seen in zip(ids.cpu(), kept.cpu(), strict=True)]
+
+
+def _asked(following: _Next, inputs: dict[str, Any]) -> bool:
+    """Whether a call is the one whose rows were computed ahead of it."""
+    ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
+    return (
+        isinstance(ids, torch.Tensor)
+        and isinstance(mask, torch.Tensor)
+        and torch.equal(ids, following.ids)
+        and torch.equal(mask.bool(), following.kept)
+        and torch.is_grad_enabled() == following.grad
+    )
+
+
+def places(packed: Packed, kept: torch.Tensor, first: int = 0) -> torch.Tensor:
+    """For each place of padded rows, shape (rows, width): which of all packed tokens is there; 0 for padding.
+
+    `first`: the number that the first of them has among the packed rows.
+    """
     found = torch.zeros(kept.shape, dtype=torch.long)
-    flat = [sequence * packed.length + place for row in packed.where for sequence, place in row]
+    where = packed.where[first : first + len(kept)]
+    flat = [sequence * packed.length + place for row in where for sequence, place in row]
     found[kept.cpu()] = torch.tensor(flat)
     return found.to(kept.device)
 
@@ -243,5 +323,11 @@ def _servable(trunk: Any, inputs: dict[str, Any]) -> bool:
     for name in ("output_router_logits", "output_hidden_states", "output_attentions"):
         if inputs.get(name) or getattr(config, name, False):
             return False
+    return _within_windows(trunk, mask)
+
+
+def _within_windows(trunk: Any, mask: torch.Tensor) -> bool:
+    """Whether all rows are so short that every layer sees the whole of them."""
+    config = trunk.config.get_text_config()
     windows = [window for name in _WINDOWS if (window := getattr(config, name, None))]
     return not windows or int(mask.sum(dim=1).max()) <= min(windows)

@@ -104,7 +104,12 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[Any]:
         rows = train_dataset if train_dataset is not None else self.train_dataset
         step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return LengthGrouped([longest_sequence(row) for row in rows], step, self.args.seed, self.row_weights)
+        lengths = [longest_sequence(row) for row in rows]
+        return LengthGrouped(lengths, step, self.args.seed, self.row_weights, self._prompts(rows))
+
+    def _prompts(self, _rows: Any) -> list[Any] | None:
+        """What is equal for rows that should come to the same step, if any should."""
+        return None
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """No card in a run folder: the manifest says what ran."""
@@ -163,6 +168,17 @@ class Kto(Tokenwise, KTOTrainer):  # type: ignore[misc]  # TRL has no types
         # itself, since batches are shuffled.
         collator = Mismatched(processing_class.pad_token_id, args.max_length)
         super().__init__(args=args, processing_class=processing_class, data_collator=collator, **kwargs)
+
+    def _prompts(self, rows: Any) -> list[Any]:
+        return [tuple(prompt) for prompt in rows["prompt_ids"]]
+
+    def _compute_kl_logps(self, model: Any, batch: dict[str, Any]) -> Any:
+        """TRL's, to whom the rows themselves come next: they have the same prompts, and are computed with these."""
+        shared = getattr(_inner(self.accelerator.unwrap_model(model)).base_model, "_shared", None)
+        if shared is None or self.is_fsdp_enabled or self.is_deepspeed_enabled:  # these must see each call
+            return super()._compute_kl_logps(model, batch)
+        with shared.before(batch["input_ids"], batch["attention_mask"]):
+            return super()._compute_kl_logps(model, batch)
 
 
 class Dpo(Tokenwise, DPOTrainer):  # type: ignore[misc]  # TRL has no types

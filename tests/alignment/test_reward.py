@@ -1,5 +1,6 @@
 """The reward stage on tiny bases: trained, saved, loaded again, the same everywhere."""
 
+import itertools
 import json
 import math
 import shutil
@@ -9,12 +10,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import alignment.ppo
 import alignment.reward
 from alignment import models, reward_model
-from alignment.batching import batches
+from alignment.batching import batches, related
 from alignment.ppo import ModelReward
+from alignment.prefixes import size_of
 from alignment.reward_model import HEAD, critic_parts, load_reward_model, load_scorer
 from alignment.tokens import control_strings, encode_answer
 from data.errors import BadInput, ParleyError
@@ -384,3 +388,32 @@ def test_batches_hold_like_lengths_within_their_budget():
     for batch in found[1:]:
         assert max(lengths[index] for index in batch) * len(batch) <= 40
     assert batches([], 40) == []
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), max_size=20), st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_related_batches_hold_what_begins_alike_within_their_budget(sequences, budget):
+    found = related(sequences, budget)
+    assert sorted(index for batch in found for index in batch) == list(range(len(sequences)))
+    for batch in found:
+        assert len(batch) == 1 or size_of([sequences[index] for index in batch]) <= budget
+    # The next would not have fitted.
+    for batch, following in itertools.pairwise(found):
+        assert size_of([sequences[index] for index in [*batch, following[0]]]) > budget
+
+
+def test_answers_to_one_prompt_read_it_once(trained):
+    loaded = load_reward_model(trained["llama"] / "reward")
+    other = [{"role": "user", "content": "What is the capital of France, and of Italy, and of all the others?"}]
+    prompts, answers = [PROMPT, other] * len(ANSWERS), [answer for answer in ANSWERS for _ in range(2)]
+    trunk = loaded.model.get_base_model().base_model
+    sizes = []
+    usual = trunk._shared.packed
+    trunk._shared.packed = lambda packed, inputs: sizes.append(packed.length) or usual(packed, inputs)
+    found = loaded.score(prompts, answers)
+    trunk.forward = trunk._shared.plain
+    assert found == pytest.approx(loaded.score(prompts, answers), abs=1e-5)
+    control = control_strings(loaded.tokenizer)
+    rows = [encode_answer(loaded.tokenizer, *pair, control) for pair in zip(prompts, answers, strict=True)]
+    assert sizes[1:] == [size_of([[*row.prompt, *row.answer] for row in rows])]  # behind the first look at the model
+    assert sizes[1] < 0.6 * sum(len(row.prompt) + len(row.answer) for row in rows)

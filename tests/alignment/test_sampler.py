@@ -62,6 +62,32 @@ def test_equal_weights_are_no_weights():
 PINNED = [4, 2, 5, 7, 0, 6, 1, 3]
 
 
+@given(pairs=st.integers(1, 40), batch=st.sampled_from([2, 4, 8]), epoch=st.integers(0, 5))
+@settings(max_examples=40, deadline=None)
+def test_rows_of_one_prompt_come_to_one_step(pairs, batch, epoch):
+    lengths = [10 + (row * 37) % 101 for row in range(2 * pairs)]
+    prompts = [row % pairs for row in range(2 * pairs)]
+    sampler = LengthGrouped(lengths, batch, 0, prompts=prompts)
+    sampler.set_epoch(epoch)
+    order = list(sampler)
+    assert sorted(order) == list(range(2 * pairs))
+    for start in range(0, len(order), batch):
+        assert set(Counter(prompts[row] for row in order[start : start + batch]).values()) == {2}
+
+
+def test_one_question_fills_no_step():
+    prompts = [0] * 40 + list(range(1, 81))
+    sampler = LengthGrouped([5] * 120, 16, 0, prompts=prompts)
+    units = sampler._units(range(120))
+    assert max(map(len, units)) == 4
+    assert sorted(row for unit in units for row in unit) == list(range(120))
+
+
+def test_a_row_drawn_twice_is_not_its_own_neighbour_for_having_its_prompt():
+    sampler = LengthGrouped([5] * 3, 16, 0, [2.0, 1.0, 1.0], prompts=["a", "a", "b"])
+    assert sampler._units([0, 2, 0, 1]) == [[0], [2], [0, 1]]
+
+
 def test_draws_depend_on_seed_and_epoch_alone():
     weights = [0.5 + row % 4 for row in range(40)]
     first, second = (LengthGrouped(range(40), 4, 1, weights) for _ in range(2))
