@@ -52,7 +52,7 @@ class RewardModel:
         prompts: Sequence[Sequence[Message]],
         completions: Sequence[str],
         *,
-        batch_tokens: int = 2048,
+        batch_tokens: int = 4096,
         bf16: bool = False,
     ) -> list[float]:
         """The score of each completion as the answer to its prompt, in the reward model's own unit.
@@ -87,7 +87,7 @@ class RewardModel:
         hold(self.model, layers, torch.bfloat16)
 
     def score_ids(
-        self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 2048, bf16: bool = False
+        self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 4096, bf16: bool = False
     ) -> list[float]:
         """The scores of conversations given as token ids of the reward model's tokenizer, ends of turn included."""
         import torch

@@ -61,6 +61,7 @@ def ran(tmp_path_factory):
     rows["reward"] = rows["dpo"]
     asked = [{"prompt": row["prompt"]} for row in tiny.preferences(12)]
     rows["ppo"] = tiny.write(folder / "prompts.jsonl", asked)
+    rows["kto"] = tiny.write(folder / "votes.jsonl", tiny.votes(tiny.preferences(12), repeat=20))
 
     def argv(stage, out, size, **flags):
         settings = {**SETTINGS, **(PPO if stage == "ppo" else {}), **flags}
@@ -82,6 +83,11 @@ def ran(tmp_path_factory):
             "other_argv": [*argv("sft", folder / "missing", 1), "--dataset_name", str(folder / "nothing.jsonl")],
         },
         {"stage": "sft", "argv": argv("sft", folder / "locked", 1)},
+        # KTO estimates its KL term from the rows of one process: two do not learn what one does.
+        *(
+            {"stage": "kto", "argv": argv("kto", folder / "kto" / shared, 4, share_prefixes=shared, max_length=2048)}
+            for shared in ("true", "false")
+        ),
         {"stage": "sft", "argv": argv("sft", folder / "crashed", 1), "crash": 1},
     ]
     (folder / "locked").mkdir()
@@ -116,6 +122,16 @@ def test_two_processes_learn_what_one_learns(stage, ran):
     assert manifest(folder / "two" / stage)["status"] == "done"
 
 
+def test_in_two_processes_kto_learns_the_same_with_and_without_sharing(ran):
+    folder, ended, done = ran
+    assert [codes[len(STAGES) + 4 : len(STAGES) + 6] for codes in ended] == [[0, 0]] * 2, done.stderr[-4000:]
+    one, two = (metrics(folder / "kto" / shared) for shared in ("true", "false"))
+    for name in ("loss", "grad_norm", "kl"):
+        found = [[entry[name] for entry in run if name in entry] for run in (one, two)]
+        assert len(found[0]) == 6
+        assert found[1] == pytest.approx(found[0], rel=1e-3, abs=1e-5), name
+
+
 def test_two_processes_resume_from_their_checkpoint(ran):
     folder, ended, _ = ran
     for codes in ended:
@@ -145,16 +161,16 @@ def test_a_process_that_dies_while_training_ends_the_other(ran):
     folder, ended, done = ran
     assert done.returncode != 0
     assert "interrupted at step 1" in done.stderr
-    assert len(ended[1]) == len(STAGES) + 4
+    assert len(ended[1]) == len(STAGES) + 6
     # The launcher ends process 0, if it has not noticed by itself that the other is gone.
-    assert all(str(code).startswith(("RuntimeError", "DistBackendError")) for code in ended[0][len(STAGES) + 4 :])
+    assert all(str(code).startswith(("RuntimeError", "DistBackendError")) for code in ended[0][len(STAGES) + 6 :])
     assert manifest(folder / "crashed")["status"] == "running"
 
 
 def test_only_the_first_process_speaks(ran):
     _, _, done = ran
     assert done.stdout.count("sft: step 6/6") == 2  # once for each of the two runs that reached it
-    assert done.stdout.count("the result is in") == len(STAGES) + 1
+    assert done.stdout.count("the result is in") == len(STAGES) + 3
 
 
 def test_policy_and_critic_are_saved_whole_from_pieces_and_loaded_into_them(tmp_path):

@@ -39,14 +39,7 @@ def rows(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rows")
     return {
         "demonstration": tiny.write(folder / "d.jsonl", [*tiny.demonstrations(4), *tiny.chinese_demonstrations(4)]),
-        "labelled": tiny.write(
-            folder / "l.jsonl",
-            [
-                {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
-                for row in [*tiny.preferences(2), *tiny.chinese_preferences(2)]
-                for side in ("chosen", "rejected")
-            ],
-        ),
+        "labelled": tiny.write(folder / "l.jsonl", tiny.votes([*tiny.preferences(2), *tiny.chinese_preferences(2)])),
         "prompt": tiny.write(
             folder / "q.jsonl",
             [{"prompt": row["prompt"]} for row in [*tiny.preferences(4), *tiny.chinese_preferences(4)]],

@@ -277,13 +277,7 @@ def test_generation_and_cached_calls_are_left_alone(bases):
 @pytest.mark.parametrize("stage", ["sft", "dpo", "reward", "kto"])
 def test_a_run_that_shares_is_the_same_run(stage, bases, tmp_path, monkeypatch):
     rows = tiny.demonstrations(12) if stage == "sft" else tiny.preferences(12)
-    if stage == "kto":
-        rows = [
-            {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
-            for row in rows
-            for side in ("chosen", "rejected")
-        ]
-    path = tiny.write(tmp_path / "rows.jsonl", rows)
+    path = tiny.write(tmp_path / "rows.jsonl", tiny.votes(rows) if stage == "kto" else rows)
     tokens = {"false": 0, "true": 0}
     usual = Qwen2DecoderLayer.forward
 

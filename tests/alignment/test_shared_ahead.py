@@ -124,15 +124,7 @@ def test_kto_computes_its_rows_with_the_mismatched_ones(tmp_path, monkeypatch):
         return found
 
     monkeypatch.setattr(KTOTrainer, "_compute_loss", step)
-    pairs = tiny.preferences(8)
-    for pair in pairs:
-        pair["prompt"][-1]["content"] *= 20
-    votes = [
-        {"prompt": pair["prompt"], "completion": pair[side], "label": side == "chosen"}
-        for pair in pairs
-        for side in ("chosen", "rejected")
-    ]
-    data = tiny.write(tmp_path / "rows.jsonl", votes)
+    data = tiny.write(tmp_path / "rows.jsonl", tiny.votes(tiny.preferences(8), repeat=20))
     flags = {"num_train_epochs": 1, "per_device_train_batch_size": 4, "eval_fraction": 0, "max_length": 2048}
     train("kto", tiny.build("llama", tmp_path / "base"), data, tmp_path / "out", **flags)
     assert steps[-4:] == [(2, [8, 8])] * 4

@@ -146,6 +146,19 @@ def preferences(count: int) -> list[dict]:
     ]
 
 
+def votes(pairs: list[dict], repeat: int = 1) -> list[dict]:
+    """Labelled completions, the two answers of each preference; each prompt says its words so many times."""
+    return [
+        {
+            "prompt": [{**message, "content": message["content"] * repeat} for message in pair["prompt"]],
+            "completion": pair[side],
+            "label": side == "chosen",
+        }
+        for pair in pairs
+        for side in ("chosen", "rejected")
+    ]
+
+
 def chinese_demonstrations(count: int) -> list[dict]:
     """Distinct demonstrations in Chinese, with full-width punctuation, an emoji and control words in them."""
     return [
