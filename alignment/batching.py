@@ -26,20 +26,21 @@ def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
 def related(sequences: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
     """Indices in batches of at most `budget` tokens, or one alone, where what several begin with is counted once.
 
-    Those that begin alike come together.
+    Those that begin alike come together. Padded, a batch has at most four times as many.
     """
     order = sorted(range(len(sequences)), key=lambda index: list(sequences[index]))
     found: list[list[int]] = []
-    size = 0
+    size = longest = 0
     for index in order:
         sequence = sequences[index]
         if found:
             size += len(sequence) - common(sequences[found[-1][-1]], sequence)
-        if found and size <= budget:
+            longest = max(longest, len(sequence))
+        if found and size <= budget and longest * (len(found[-1]) + 1) <= 4 * budget:
             found[-1].append(index)
         else:
             found.append([index])
-            size = len(sequence)
+            size = longest = len(sequence)
     return found
 
 

@@ -100,7 +100,8 @@ def _reward(stage: Stage, given: Reward | None) -> tuple[Reward, tuple[float, fl
         return given, (0.0, 1.0), None
     if name is None:
         raise BadInput("Name a reward model: --reward_model out/reward (`python -m alignment.reward` makes one).")
-    model = load_reward_model(Path(name))
+    shared = stage.recipe.training.share_prefixes
+    model = load_reward_model(Path(name), share=stage.console.print if shared else None)
     facts, sha256 = model.facts, adapter_sha256(Path(name))
     _same_as_before(stage, "reward_sha256", sha256, f"{name} is not the reward model")
     spread = float(facts.get("std") or 1.0)

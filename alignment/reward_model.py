@@ -26,7 +26,7 @@ from data.chat import template_sha256
 from data.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -155,10 +155,17 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def load_reward_model(
-    folder: Path, *, trainable: bool = False, base: str | None = None, dtype: Any = "float32"
+    folder: Path,
+    *,
+    trainable: bool = False,
+    base: str | None = None,
+    dtype: Any = "float32",
+    share: Callable[[str], None] | None = lambda _: None,
 ) -> RewardModel:
     """Load a reward model, on a GPU where there is one.
 
+    What conversations have in common is computed once (not with `share=None`); where that cannot be, `share` gets the
+    sentence that says so.
     `base` says where its base is when that moved; it must be the same one to the last bit. Raises `BadInput` when
     the folder is not a reward model, or when base, tokenizer or template are not those that it was trained with.
     """
@@ -181,8 +188,8 @@ def load_reward_model(
                 "would score other tokens. Train it again."
             )
     scorer = load_scorer(found, dtype=dtype)
-    if not trainable:
-        share_prefixes(scorer)
+    if share is not None:
+        share_prefixes(scorer, share)
     model = attach(scorer, folder, trainable=trainable)
     return RewardModel(found.name, model, tokenizer, facts)
 

@@ -5,6 +5,7 @@ whatever its loss.
 """
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 
 import torch
@@ -65,8 +66,9 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
     transformers' own grouping draws from the global random state, which a resumed run does not have at the start of
     its epoch. Here the order is a function of seed and epoch. `batch` is the number of rows of one optimizer step,
     over all devices and accumulation steps: how it is cut into smaller batches does not change who is in it.
-    `weights` are those of `Draws`. Where `prompts` gives each row's prompt, equal ones come to the same step, to be
-    computed once; but no more rows than a quarter of a step, or two, so that none turns on a single question.
+    `weights` are those of `Draws`. Where `prompts` gives each row's prompt, rows with equal ones stand side by side,
+    to be computed once: up to a quarter of the `at_once` rows that one device computes at a time, or two of four, so
+    that these are hardly ever all of one prompt.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
         seed: int,
         weights: Sequence[float] | None = None,
         prompts: Sequence[Hashable] | None = None,
+        at_once: int = 1,
     ) -> None:
         self.lengths, self.batch, self.epoch, self.prompts = list(lengths), batch, 0, prompts
+        self.most = max(at_once // 4, min(2, at_once // 2), 1)
         self.draws = Draws(len(self.lengths), seed, weights)
 
     def set_epoch(self, epoch: int) -> None:
@@ -89,13 +93,11 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = self.draws.generator(self.epoch)
-        units = self._units(self.draws.draw(generator))
-        # Each row behind where its unit belongs by length; a unit stays together.
-        order = [(-max(self.lengths[row] for row in unit), min(unit), row) for unit in units for row in unit]
+        order = [row for unit in self._units(self.draws.draw(generator)) for row in unit]
         pool = self.batch * _POOL
         batches: list[list[int]] = []
         for start in range(0, len(order), pool):
-            drawn = [row for *_, row in sorted(order[start : start + pool])]
+            drawn = self._by_length(order[start : start + pool])
             batches += [drawn[at : at + self.batch] for at in range(0, len(drawn), self.batch)]
         # Only the last batch may be short, or later ones would be cut across the groups.
         full = [batch for batch in batches if len(batch) == self.batch]
@@ -105,16 +107,27 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
         for batch in short:
             yield from batch
 
+    def _by_length(self, drawn: Sequence[int]) -> list[int]:
+        """Rows with those of like length; of each prompt's units one in each turn, so that they are no neighbours."""
+        turns: Counter[Hashable] = Counter()
+        found = []
+        for unit in self._units(drawn):
+            turn = 0
+            if self.prompts is not None:
+                turn = turns[self.prompts[unit[0]]]
+                turns[self.prompts[unit[0]]] += 1
+            found += [(turn, -max(self.lengths[each] for each in unit), min(unit), row) for row in unit]
+        return [row for *_, row in sorted(found)]
+
     def _units(self, order: Sequence[int]) -> list[list[int]]:
         """The drawn rows, those of one prompt moved up to the first of them. (A row drawn twice is in two units.)"""
         if self.prompts is None:
             return [[row] for row in order]
-        most = max(2, self.batch // 4)
         units: list[list[int]] = []
         begun: dict[Hashable, list[int]] = {}
         for row in order:
             unit = begun.get(self.prompts[row])
-            if unit is None or len(unit) == most or row in unit:
+            if unit is None or len(unit) == self.most or row in unit:
                 unit = begun[self.prompts[row]] = []
                 units.append(unit)
             unit.append(row)

@@ -110,27 +110,37 @@ class _Shared:
         if not self.checked:  # at the first call of any kind, so that all processes come here together
             self.check()
         following, self.next = self.next, None
-        if following is not None and following.outputs is not None and _asked(following, inputs):
-            return following.outputs
         if args or not self.works or not _servable(self.trunk, inputs):
             return self.plain(*args, **inputs)
+        if following is not None and following.outputs is not None:
+            if _asked(following, inputs):
+                return following.outputs
+            following = None
         ids, kept = inputs["input_ids"], inputs["attention_mask"].bool()
-        rows, size = _rows(ids, kept), ids.numel()
-        if following is not None and following.outputs is None and self._worth_joining(rows, following):
-            rows, size = [*rows, *_rows(following.ids, following.kept)], size + following.ids.numel()
-            self.next = following
+        rows = _rows(ids, kept)
+        if following is not None and self._worth_joining(rows, following):
+            packed = self.pack([*rows, *_rows(following.ids, following.kept)], ids.device)
+            if self._saves(packed, ids.numel() + following.ids.numel(), ids.device):
+                return self._with_next(packed, kept, following, inputs)
         packed = self.pack(rows, ids.device)
-        if not _by_trees(self.trunk, ids.device) and packed.length * len(packed.ids) > (1 - WORTH) * size:
-            self.next = None
+        if not self._saves(packed, ids.numel(), ids.device):
             return self.plain(**inputs)
-        with torch.set_grad_enabled(self.next.grad) if self.next else nullcontext():
+        outputs = self.packed(packed, inputs)
+        outputs.last_hidden_state = outputs.last_hidden_state.flatten(0, 1)[places(packed, kept)]
+        return outputs
+
+    def _saves(self, packed: Packed, size: int, device: Any) -> bool:
+        """Whether a packed batch is computed faster than the padded one, which has so many tokens."""
+        return _by_trees(self.trunk, device) or packed.length * len(packed.ids) <= (1 - WORTH) * size
+
+    def _with_next(self, packed: Packed, kept: torch.Tensor, following: _Next, inputs: dict[str, Any]) -> Any:
+        """The outputs for these rows, which have no gradients; those for the next are put by."""
+        with torch.set_grad_enabled(following.grad):
             outputs = self.packed(packed, inputs)
             hidden = outputs.last_hidden_state.flatten(0, 1)
-            if self.next:
-                behind = places(packed, self.next.kept, len(ids))
-                self.next.outputs = type(outputs)(last_hidden_state=hidden[behind])
-                hidden = hidden.detach()
-            outputs.last_hidden_state = hidden[places(packed, kept)]
+            following.outputs = type(outputs)(last_hidden_state=hidden[places(packed, following.kept, len(kept))])
+        self.next = following
+        outputs.last_hidden_state = hidden.detach()[places(packed, kept)]
         return outputs
 
     @contextmanager

@@ -105,10 +105,11 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
         rows = train_dataset if train_dataset is not None else self.train_dataset
         step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         lengths = [longest_sequence(row) for row in rows]
-        return LengthGrouped(lengths, step, self.args.seed, self.row_weights, self._prompts(rows))
+        at_once = self.args.per_device_train_batch_size
+        return LengthGrouped(lengths, step, self.args.seed, self.row_weights, self._prompts(rows), at_once)
 
     def _prompts(self, _rows: Any) -> list[Any] | None:
-        """What is equal for rows that should come to the same step, if any should."""
+        """What is equal for rows that should be computed together, if any should."""
         return None
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:

@@ -395,11 +395,13 @@ def test_batches_hold_like_lengths_within_their_budget():
 def test_related_batches_hold_what_begins_alike_within_their_budget(sequences, budget):
     found = related(sequences, budget)
     assert sorted(index for batch in found for index in batch) == list(range(len(sequences)))
-    for batch in found:
-        assert len(batch) == 1 or size_of([sequences[index] for index in batch]) <= budget
-    # The next would not have fitted.
-    for batch, following in itertools.pairwise(found):
-        assert size_of([sequences[index] for index in [*batch, following[0]]]) > budget
+
+    def fits(batch):
+        held = [sequences[index] for index in batch]
+        return size_of(held) <= budget and len(held) * max(map(len, held)) <= 4 * budget
+
+    assert all(len(batch) == 1 or fits(batch) for batch in found)
+    assert not any(fits([*batch, following[0]]) for batch, following in itertools.pairwise(found))
 
 
 def test_answers_to_one_prompt_read_it_once(trained):
@@ -417,3 +419,19 @@ def test_answers_to_one_prompt_read_it_once(trained):
     rows = [encode_answer(loaded.tokenizer, *pair, control) for pair in zip(prompts, answers, strict=True)]
     assert sizes[1:] == [size_of([[*row.prompt, *row.answer] for row in rows])]  # behind the first look at the model
     assert sizes[1] < 0.6 * sum(len(row.prompt) + len(row.answer) for row in rows)
+
+
+@pytest.mark.parametrize("shared", ["true", "false"])
+def test_the_flag_that_switches_sharing_off_reaches_ppos_reward_model(shared, trained, bases, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(reward_model, "share_prefixes", lambda *_: asked.append(1))
+    prompts = tiny.write(tmp_path / "prompts.jsonl", [{"prompt": row["prompt"]} for row in tiny.preferences(4)])
+    flags = {
+        "reward_model": trained["llama"] / "reward",
+        "share_prefixes": shared,
+        "eval_fraction": 0,
+        "max_steps": 1,
+    }
+    told = command("ppo", bases["llama"], prompts, tmp_path / "out", max_completion_length=8, **flags)
+    assert alignment.ppo.main(told) == 0
+    assert len(asked) == (shared == "true")

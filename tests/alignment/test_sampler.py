@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alignment.collating import Mismatched
 from alignment.sampler import Draws, LengthGrouped, Packs
 
 WEIGHTS = st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 8)), min_size=1, max_size=30).filter(any)
@@ -62,29 +63,37 @@ def test_equal_weights_are_no_weights():
 PINNED = [4, 2, 5, 7, 0, 6, 1, 3]
 
 
-@given(pairs=st.integers(1, 40), batch=st.sampled_from([2, 4, 8]), epoch=st.integers(0, 5))
-@settings(max_examples=40, deadline=None)
-def test_rows_of_one_prompt_come_to_one_step(pairs, batch, epoch):
-    lengths = [10 + (row * 37) % 101 for row in range(2 * pairs)]
-    prompts = [row % pairs for row in range(2 * pairs)]
-    sampler = LengthGrouped(lengths, batch, 0, prompts=prompts)
-    sampler.set_epoch(epoch)
-    order = list(sampler)
-    assert sorted(order) == list(range(2 * pairs))
-    for start in range(0, len(order), batch):
-        assert set(Counter(prompts[row] for row in order[start : start + batch]).values()) == {2}
+def mixed(prompts, votes):
+    """A sampler's arguments: rows of as many prompts, so many votes on each, the prompts of clearly other lengths."""
+    rows = [(prompt, vote) for vote in range(votes) for prompt in range(prompts)]
+    return [30 + 40 * prompt + vote % 3 for prompt, vote in rows], [prompt for prompt, _ in rows]
 
 
-def test_one_question_fills_no_step():
-    prompts = [0] * 40 + list(range(1, 81))
-    sampler = LengthGrouped([5] * 120, 16, 0, prompts=prompts)
-    units = sampler._units(range(120))
-    assert max(map(len, units)) == 4
-    assert sorted(row for unit in units for row in unit) == list(range(120))
+@pytest.mark.parametrize(("at_once", "together"), [(2, 1), (3, 1), (4, 2), (8, 2), (16, 4)])
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("votes", [2, 4, 8])
+def test_what_is_computed_at_once_holds_some_rows_of_one_prompt_and_others(at_once, together, steps, votes):
+    """And so, with accumulation and several devices too, rows get mismatched answers for KTO's KL term."""
+    chunks = []
+    for seed in range(3):
+        lengths, prompts = mixed(32, votes)
+        order = list(LengthGrouped(lengths, at_once * steps, seed, prompts=prompts, at_once=at_once))
+        assert sorted(order) == list(range(32 * votes))
+        chunks += [[prompts[row] for row in order[at : at + at_once]] for at in range(0, len(order), at_once)]
+    chunks = [chunk for chunk in chunks if len(chunk) == at_once]
+    # Where one turn through the prompts ends and the next begins, a prompt can meet itself.
+    assert sum(max(Counter(chunk).values()) > together for chunk in chunks) < 0.1 * len(chunks)
+    if at_once >= 4:
+        assert sum(len(set(chunk)) for chunk in chunks) < 0.7 * at_once * len(chunks)
+    empty = 0
+    for chunk in chunks:
+        rows = [{"prompt_ids": [1, prompt], "completion_ids": [5, 6], "label": True} for prompt in chunk]
+        empty += int((Mismatched(0)(rows)["KL_completion_mask"].sum(dim=1) == 0).sum())
+    assert empty < 0.03 * at_once * len(chunks)
 
 
 def test_a_row_drawn_twice_is_not_its_own_neighbour_for_having_its_prompt():
-    sampler = LengthGrouped([5] * 3, 16, 0, [2.0, 1.0, 1.0], prompts=["a", "a", "b"])
+    sampler = LengthGrouped([5] * 3, 16, 0, [2.0, 1.0, 1.0], prompts=["a", "a", "b"], at_once=16)
     assert sampler._units([0, 2, 0, 1]) == [[0], [2], [0, 1]]
 
 

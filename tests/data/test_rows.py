@@ -38,7 +38,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "missing in a preference row.* Did you mean 'rejectd'",
     ),
     "completion missing": ({"prompt": [USER], "label": True}, "completion", "missing in a labelled row"),
-    "label missing": (without(LABELLED, "label"), "label", "expected true or false, found null"),
+    "label missing": (without(LABELLED, "label"), "label", "missing; true is a thumb up"),
     "label a number": ({**LABELLED, "label": 1}, "label", "expected true or false, found 1"),
     "label a text": ({**LABELLED, "label": "true"}, "label", "expected true or false, found 'true'"),
     "messages a text": ({"messages": "hi"}, "messages", "expected a list of messages, found 'hi'"),
