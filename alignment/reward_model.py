@@ -59,9 +59,9 @@ class RewardModel:
 
         Only differences between answers to one prompt mean something: the log-odds that people prefer one. A batch
         holds at most `batch_tokens` tokens, but always one answer; padding counts, or what is shared counts once, as
-        the model computes it. `bf16` is up to three times
-        as fast where bfloat16 is multiplied in hardware, and off by about 0.01 instead of 0.0001. Raises `BadInput`
-        for lists of different lengths and for a conversation that the base cannot take in whole.
+        the model computes it. `bf16` is up to three times as fast where bfloat16 is multiplied in hardware, and off
+        by about 0.01 instead of 0.0001. Raises `BadInput` for lists of different lengths and for a conversation that
+        the base cannot take in whole.
         """
         if len(prompts) != len(completions):
             raise BadInput(f"There are {len(prompts)} prompts and {len(completions)} completions to score.")
@@ -165,9 +165,9 @@ def load_reward_model(
     """Load a reward model, on a GPU where there is one.
 
     What conversations have in common is computed once (not with `share=None`); where that cannot be, `share` gets the
-    sentence that says so.
-    `base` says where its base is when that moved; it must be the same one to the last bit. Raises `BadInput` when
-    the folder is not a reward model, or when base, tokenizer or template are not those that it was trained with.
+    sentence that says so. `base` says where its base is when that moved; it must be the same one to the last bit.
+    Raises `BadInput` when the folder is not a reward model, or when base, tokenizer or template are not those that it
+    was trained with.
     """
     folder = Path(folder)
     facts = read_facts(folder)

@@ -65,10 +65,10 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
 
     transformers' own grouping draws from the global random state, which a resumed run does not have at the start of
     its epoch. Here the order is a function of seed and epoch. `batch` is the number of rows of one optimizer step,
-    over all devices and accumulation steps: how it is cut into smaller batches does not change who is in it.
-    `weights` are those of `Draws`. Where `prompts` gives each row's prompt, rows with equal ones stand side by side,
-    to be computed once: up to a quarter of the `at_once` rows that one device computes at a time, or two of four, so
-    that these are hardly ever all of one prompt.
+    over all devices and accumulation steps: how it is cut into smaller batches does not change who is in it, unless
+    there are `prompts`. `weights` are those of `Draws`. Where `prompts` gives each row's prompt, rows with equal ones
+    stand side by side, to be computed once: up to a quarter of the `at_once` rows that one device computes at a time,
+    or two of four, so that these are hardly ever all of one prompt.
     """
 
     def __init__(

@@ -103,9 +103,9 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[Any]:
         rows = train_dataset if train_dataset is not None else self.train_dataset
-        step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        at_once = self.args.train_batch_size
+        step = at_once * self.args.gradient_accumulation_steps * self.args.world_size
         lengths = [longest_sequence(row) for row in rows]
-        at_once = self.args.per_device_train_batch_size
         return LengthGrouped(lengths, step, self.args.seed, self.row_weights, self._prompts(rows), at_once)
 
     def _prompts(self, _rows: Any) -> list[Any] | None:

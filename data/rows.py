@@ -186,10 +186,11 @@ def _check_turns(kind: str, entry: dict[str, Any]) -> None:
             raise BadInput(f", field {part!r}: expected exactly one assistant message.")
     if kind == "preference" and entry["chosen"][0]["content"] == entry["rejected"][0]["content"]:
         raise BadInput(", field 'rejected': the same text as 'chosen'; a preference needs two answers.")
-    if kind == "labelled" and "label" not in entry:
-        raise BadInput(f", field 'label': missing; true is a thumb up, false one down.{nearest('label', entry)}")
-    if kind == "labelled" and not isinstance(entry.get("label"), bool):
-        raise BadInput(f", field 'label': expected true or false, found {_shown(entry.get('label'))}.")
+    if kind == "labelled":
+        if "label" not in entry:
+            raise BadInput(f", field 'label': missing; true is a thumb up, false one down.{nearest('label', entry)}")
+        if not isinstance(entry["label"], bool):
+            raise BadInput(f", field 'label': expected true or false, found {_shown(entry['label'])}.")
 
 
 def _check_extra(entry: dict[str, Any]) -> None:
