@@ -10,7 +10,7 @@ not drift from its reference: the adapter that is continued as it was (a frozen 
 import sys
 from collections.abc import Sequence
 
-from alignment.recipe import help_text, wants_help, wants_search
+from alignment.training.recipe import help_text, wants_help, wants_search
 from data.errors import run
 
 
@@ -21,14 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(help_text("dpo"))
         return 0
     if wants_search(arguments):
-        from alignment.search import search
+        from alignment.search.trials import search
 
         return search("dpo", main, arguments)
 
-    from alignment.preflight import check_reference, show_trained
-    from alignment.settings import DpoSettings
-    from alignment.stage import begin, finish, load_policy, load_reference, train, training_arguments
-    from alignment.trainers import Dpo
+    from alignment.training.preflight import check_reference, show_trained
+    from alignment.training.settings import DpoSettings
+    from alignment.training.stage import begin, finish, load_policy, load_reference, train, training_arguments
+    from alignment.training.trainers import Dpo
 
     with begin("dpo", "preference", arguments, DpoSettings) as stage:
         if stage.run.done:

@@ -1,7 +1,7 @@
 """`python -m alignment.evaluate`: compare two models on rows that neither was trained on.
 
 Both answer held-out prompts as the bot would serve them; judges that people bear out, or people themselves, say whose
-answers are better; suites say what got worse; and the gate decides. `alignment.evaluation` puts it together.
+answers are better; suites say what got worse; and the gate decides. `alignment.evaluation.compare` puts it together.
 """
 
 import argparse
@@ -11,17 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignment.canaries import Canary
-from alignment.sources import Sample
-from alignment.subjects import Subject, planted_canaries, subject
-from alignment.tables import best_table, sample_table, source_table, suite_table, table
+from alignment.evaluation.evidence import Sample
+from alignment.evaluation.subjects import Subject, planted_canaries, subject
+from alignment.evaluation.suites.canaries import Canary
+from alignment.evaluation.tables import best_table, sample_table, source_table, suite_table, table
 from data.errors import BadInput, run
 from data.home import check_folder_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from alignment.evaluation import EvaluationRows
+    from alignment.evaluation.compare import EvaluationRows
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check(options)
     from rich.console import Console
 
-    from alignment.evaluation import CACHE, Options, evaluate
-    from alignment.gate import decide
-    from alignment.llm_judge import judge_settings
+    from alignment.evaluation.compare import CACHE, Options, evaluate
+    from alignment.evaluation.gate import decide
+    from alignment.evaluation.llm_judge import judge_settings
     from alignment.quiet import quiet
     from data.home import home, write_atomic
     from data.releases import Releases
@@ -135,8 +135,8 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _suites(names: str, given: Sequence[str], canaries: Sequence[Canary]) -> list[Any]:
-    from alignment.suites import load_suites
-    from alignment.suites.__main__ import paths_of
+    from alignment.evaluation.suites import load_suites
+    from alignment.suites import paths_of
 
     paths = paths_of(given, "--suite_path")
     if names == "none":
@@ -150,7 +150,7 @@ def _suites(names: str, given: Sequence[str], canaries: Sequence[Canary]) -> lis
 def _rows(options: argparse.Namespace, champion: Subject, candidate: Subject) -> "EvaluationRows":
     from dataclasses import replace
 
-    from alignment.evaluation import EvaluationRows
+    from alignment.evaluation.compare import EvaluationRows
     from data.prompts import prompts_of
     from data.rows import content_id, read_rows
 
@@ -180,7 +180,7 @@ def _number(found: Subject) -> int | None:
 
 def _tried(champion: Subject, candidate: Subject) -> int:
     """How many other candidates the rounds here have refused against this champion, as a round counts them."""
-    from alignment.ledger import tried
+    from alignment.rounds.manifest import tried
     from data.home import home
     from data.releases import Releases
     from data.rounds import decided
@@ -195,8 +195,8 @@ def _tried(champion: Subject, candidate: Subject) -> int:
 
 
 async def _stored(champion: int | None, candidate: int | None) -> "EvaluationRows":
-    from alignment.evaluation import EvaluationRows
-    from alignment.pending import live
+    from alignment.evaluation.compare import EvaluationRows
+    from alignment.rounds.on_trial import live
     from data.home import discord_permission, home
     from data.imports import collect_rows
     from data.store import Store
@@ -231,8 +231,8 @@ def _look(console: "Console", shown: Sequence[Sample], names: tuple[str, str]) -
 
 
 def _best_of(console: "Console", options: argparse.Namespace, candidate: Subject, rows: "EvaluationRows") -> None:
-    from alignment.best_of import best_of
-    from alignment.judged_model import open_model
+    from alignment.evaluation.best_of import best_of
+    from alignment.evaluation.judged_model import open_model
 
     prompts = [row.messages for row in rows.prompts]
     with open_model(candidate, lambda: None) as model:

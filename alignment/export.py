@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignment.agreement import Agreement, NotServable, check_served
-from alignment.gguf_lora import read_adapter, write_gguf
+from alignment.serving.agreement import Agreement, NotServable, check_served
+from alignment.serving.gguf_lora import read_adapter, write_gguf
 from data.errors import BadInput, NothingToDo, run
 from data.home import home, sync_dir
 from data.releases import Releases
@@ -74,8 +74,8 @@ def check_merged(adapter: Path, base: str, merged: Path) -> float:
     import numpy as np
     import torch
 
-    from alignment.agreement import TOKENS, log_probs, real_passages
     from alignment.models import load_model, load_tokenizer
+    from alignment.serving.agreement import TOKENS, log_probs, real_passages
 
     passages = real_passages(load_tokenizer(base))
     if [p.ids for p in real_passages(load_tokenizer(str(merged)))] != [p.ids for p in passages]:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from alignment.recipe import help_text, wants_help, wants_search
+from alignment.training.recipe import help_text, wants_help, wants_search
 from data.errors import run
 
 # Equation 8 of the paper: what the ups weigh together may be 1 to 4/3 of what the downs weigh together.
@@ -40,14 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(help_text("kto"))
         return 0
     if wants_search(arguments):
-        from alignment.search import search
+        from alignment.search.trials import search
 
         return search("kto", main, arguments)
 
-    from alignment.preflight import check_reference, show_trained
-    from alignment.settings import KtoSettings
-    from alignment.stage import begin, finish, load_policy, load_reference, train, training_arguments
-    from alignment.trainers import Kto
+    from alignment.training.preflight import check_reference, show_trained
+    from alignment.training.settings import KtoSettings
+    from alignment.training.stage import begin, finish, load_policy, load_reference, train, training_arguments
+    from alignment.training.trainers import Kto
 
     with begin("kto", "labelled", arguments, KtoSettings) as stage:
         if stage.run.done:

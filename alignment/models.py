@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alignment.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids, render
+from alignment.rows.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids, render
 from data import bases
 from data.chat import Message, load_template
 from data.errors import BadInput, nearest, run

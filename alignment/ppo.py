@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignment.recipe import help_text, wants_help, wants_search
+from alignment.training.recipe import help_text, wants_help, wants_search
 from data.errors import BadInput, run
 
 if TYPE_CHECKING:
-    from alignment.reward_model import RewardModel
-    from alignment.stage import Stage
+    from alignment.rewards.model import RewardModel
+    from alignment.training.stage import Stage
     from data.rows import Row
 
 # A reward: called with `prompts`, `completions` (one assistant message each) and more by name; a number for each.
@@ -48,19 +48,19 @@ def main(
 ) -> int:
     """Run the stage; the result is `adapter/` in the run folder, the policy alone, and PPO's critic in `critic/`.
 
-    In code, `reward` may stand for a reward model, and `replay` (`alignment.rollouts.Replay`) for sampling.
+    In code, `reward` may stand for a reward model, and `replay` (`alignment.rl.rollouts.Replay`) for sampling.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if wants_help(arguments):
         print(help_text("ppo"))
         return 0
     if wants_search(arguments):
-        from alignment.search import search
+        from alignment.search.trials import search
 
         return search("ppo", lambda told: main(told, reward=reward, replay=replay), arguments)
 
-    from alignment.ppo_settings import settings_class
-    from alignment.stage import begin, finish, refuse_zero3, train
+    from alignment.rl.settings import settings_class
+    from alignment.training.stage import begin, finish, refuse_zero3, train
 
     with begin("ppo", "prompt", arguments, settings_class(arguments), encoder=prompt_columns) as stage:
         if stage.run.done:
@@ -84,7 +84,7 @@ def main(
 
 def prompt_columns(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any]:
     """The columns of a prompt: the messages, for the reward, and their token ids."""
-    from alignment.tokens import prompt_ids
+    from alignment.rows.tokens import prompt_ids
 
     messages = [{"role": message["role"], "content": message["content"]} for message in row.data["prompt"]]
     return {"prompt": messages, "prompt_ids": prompt_ids(tokenizer, row.data["prompt"], control)}
@@ -93,7 +93,7 @@ def prompt_columns(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str
 def _reward(stage: Stage, given: Reward | None) -> tuple[Reward, tuple[float, float], Path | None]:
     """The reward function, the mean and deviation of its scores, and where a critic can start from."""
     from alignment.models import adapter_sha256, base_sha256
-    from alignment.reward_model import load_reward_model
+    from alignment.rewards.model import load_reward_model
 
     name = stage.recipe.training.reward_model
     if given is not None:
@@ -121,9 +121,9 @@ def _same_as_before(stage: Stage, name: str, sha256: str, what: str) -> None:
 
 def _watched(stage: Stage) -> list[Row] | None:
     """The held-out preferences to watch by, if there are any."""
-    from alignment.overoptimised import load_pairs
-    from alignment.prepare import longest_sequence, preference
-    from alignment.tokens import control_strings
+    from alignment.rl.overoptimised import load_pairs
+    from alignment.rows.prepare import longest_sequence, preference
+    from alignment.rows.tokens import control_strings
     from data.home import file_sha256
 
     name = stage.recipe.training.watch_name
@@ -153,11 +153,11 @@ def _ppo(stage: Stage, reward: Reward, scale: tuple[float, float], source: Path 
     from peft import get_peft_model
     from transformers import set_seed
 
-    from alignment.critic import actor_critic
-    from alignment.overoptimised import OverOptimisation
-    from alignment.ppo_trainer import Ppo
-    from alignment.samples import forget_samples_after
-    from alignment.stage import load_policy, name_base, training_arguments
+    from alignment.rl.critic import actor_critic
+    from alignment.rl.overoptimised import OverOptimisation
+    from alignment.rl.samples import forget_samples_after
+    from alignment.rl.trainer import Ppo
+    from alignment.training.stage import load_policy, name_base, training_arguments
 
     if not stage.peft:
         raise BadInput("use_peft: policy and critic are adapters that share the frozen base. Leave it on.")
@@ -200,8 +200,8 @@ def _ppo(stage: Stage, reward: Reward, scale: tuple[float, float], source: Path 
 
 
 def _others(stage: Stage, reward: Reward) -> Any:
-    from alignment.ppo_trainer import Grpo, Rloo
-    from alignment.stage import load_policy, training_arguments
+    from alignment.rl.trainer import Grpo, Rloo
+    from alignment.training.stage import load_policy, training_arguments
 
     policy, lora = load_policy(stage)
     # Where all weights are trained, TRL loads the reference once more from the place that this names.
@@ -222,7 +222,7 @@ def _others(stage: Stage, reward: Reward) -> Any:
 
 def _stopping(stage: Stage, args: Any) -> Any:
     """With vLLM the end of turn has to be among its own settings before the trainer starts it."""
-    from alignment.rollouts import end_of_turn
+    from alignment.rl.rollouts import end_of_turn
 
     if args.use_vllm:
         args.generation_kwargs = {"stop_token_ids": [end_of_turn(stage.tokenizer)], **(args.generation_kwargs or {})}
@@ -252,8 +252,8 @@ def _say_when_saved(stage: Stage, trainer: Any) -> None:
 
 def _after_ppo(stage: Stage, trainer: Any) -> dict[str, Any]:
     """Save the critic and the learning curve beside the policy; more figures for the manifest."""
-    from alignment.critic import critic_state, save_critic
-    from alignment.ppo_report import plot_curve
+    from alignment.rl.critic import critic_state, save_critic
+    from alignment.training.ppo_report import plot_curve
     from data.home import private_dir
 
     metrics = stage.run.metrics()

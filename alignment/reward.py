@@ -16,17 +16,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignment.errors import DIVERGED, Diverged
-from alignment.recipe import help_text, wants_help, wants_search
+from alignment.training.errors import DIVERGED, Diverged
+from alignment.training.recipe import help_text, wants_help, wants_search
 from data.errors import BadInput, ParleyError, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alignment.prepare import Examples
-    from alignment.reward_model import RewardModel
-    from alignment.reward_report import Figures
-    from alignment.stage import Stage
+    from alignment.rewards.model import RewardModel
+    from alignment.rewards.report import Figures
+    from alignment.rows.prepare import Examples
+    from alignment.training.stage import Stage
     from data.rows import Row
 
 MINIMUM_PAIRS = 4
@@ -44,12 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(help_text("reward"))
         return 0
     if wants_search(arguments):
-        from alignment.search import search
+        from alignment.search.trials import search
 
         return search("reward", main, arguments)
 
-    from alignment.reward_trainer import Reward, RewardSettings, graded_preference, load_start
-    from alignment.stage import begin, refuse_zero3, train, training_arguments
+    from alignment.rewards.trainer import Reward, RewardSettings, graded_preference, load_start
+    from alignment.training.stage import begin, refuse_zero3, train, training_arguments
 
     with begin("reward", "preference", arguments, RewardSettings, encoder=graded_preference) as stage:
         if stage.run.done:
@@ -87,9 +87,9 @@ def _check_enough(stage: Stage) -> None:
 
 def _read_ties(stage: Stage) -> list[Row]:
     """The rows of `--ties_name` that are short enough to score."""
-    from alignment.prepare import encode_rows
-    from alignment.reward_trainer import graded_preference
-    from alignment.tokens import control_strings
+    from alignment.rewards.trainer import graded_preference
+    from alignment.rows.prepare import encode_rows
+    from alignment.rows.tokens import control_strings
     from data.rows import read_rows
 
     settings = stage.recipe.training
@@ -106,9 +106,9 @@ def _read_ties(stage: Stage) -> list[Row]:
 
 def _finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[Row]) -> Path:
     """Save the model, load it again from what was saved, and measure that."""
-    from alignment import plots
-    from alignment.reward_report import plot_rewards, table
-    from alignment.stage import gathered_weights
+    from alignment.rewards.report import plot_rewards, table
+    from alignment.training import loss_plot
+    from alignment.training.stage import gathered_weights
 
     run_folder, title = stage.run, f"reward on {stage.source.base.name}"
     weights = gathered_weights(trainer)
@@ -129,7 +129,7 @@ def _finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[
         if found:
             plot_rewards(*scores, found, run_folder.path / "rewards.png", title)
             run_folder.note_figures(held_out=found.facts())
-        plots.plot_loss(run_folder.metrics(), run_folder.path / "loss.png", title)
+        loss_plot.plot_loss(run_folder.metrics(), run_folder.path / "loss.png", title)
 
     result = run_folder.finish("reward", save, **figures)
     if found:
@@ -150,7 +150,7 @@ def _probe_ids(stage: Stage) -> list[list[int]]:
 
 def _reloaded(stage: Stage, model: Any, folder: Path) -> RewardModel:
     """The reward model as anybody will load it."""
-    from alignment.reward_model import RewardModel, attach, load_scorer
+    from alignment.rewards.model import RewardModel, attach, load_scorer
 
     if next(model.parameters()).is_cuda and not getattr(model, "is_quantized", False):
         model.to("cpu")  # both would not fit where one just does
@@ -190,7 +190,7 @@ def _scores(loaded: RewardModel, examples: Examples) -> tuple[list[float], list[
 def _measured(
     stage: Stage, loaded: RewardModel, scores: tuple[list[float], list[float]], ties: Sequence[Row]
 ) -> Figures | None:
-    from alignment.reward_report import length_rule, measure
+    from alignment.rewards.report import length_rule, measure
     from data.rows import content_id
 
     if not scores[0]:
@@ -222,8 +222,8 @@ def _write_facts(folder: Path, loaded: RewardModel, stage: Stage, found: Figures
     import numpy as np
 
     from alignment.models import adapter_sha256
-    from alignment.prepare import Examples
-    from alignment.reward_model import FACTS
+    from alignment.rewards.model import FACTS
+    from alignment.rows.prepare import Examples
     from data.home import write_atomic
 
     examples = stage.rows.train.examples

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignment.chain import REWARDED, Step, choose, judge_step, plants, run_step
-from alignment.plan import Plan, read_plan
-from alignment.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows
+from alignment.rounds.plan import Plan, read_plan
+from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows
+from alignment.rounds.steps import REWARDED, Step, choose, judge_step, plants, run_step
 from data.errors import BadInput, NothingToDo, ParleyError, run
 from data.home import home, installation_key
 from data.pausing import pause_path, paused_since
@@ -20,19 +20,19 @@ from data.releases import BASE_RELEASE, Releases
 from data.rounds import decided
 
 if TYPE_CHECKING:
-    from alignment.canaries import Canary
-    from alignment.ledger import Ledger
-    from alignment.subjects import Subject
+    from alignment.evaluation.subjects import Subject
+    from alignment.evaluation.suites.canaries import Canary
+    from alignment.rounds.manifest import Ledger
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and run the round; 0 when the candidate became the champion, 1 when it did not."""
     plan = read_plan(argv)
     _respect_pause(even_if_paused=plan.even_if_paused)
-    from alignment.ledger import Ledger
-    from alignment.llm_judge import judge_settings
-    from alignment.served import sampling
-    from alignment.trial import check_suites
+    from alignment.evaluation.llm_judge import judge_settings
+    from alignment.rounds.evaluation import check_suites
+    from alignment.rounds.manifest import Ledger
+    from alignment.serving.engine import sampling
 
     # What is misspelt is told now and not after hours.
     check_suites(plan.suites)
@@ -64,12 +64,12 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
     """Run (or go on with) one round. Each step leaves in the ledger what a killed round needs to go on."""
     from rich.console import Console
 
-    from alignment.candidate import export, release
-    from alignment.ledger import tried
-    from alignment.pending import decide_trial
+    from alignment.evaluation.subjects import Subject
     from alignment.quiet import quiet
-    from alignment.subjects import Subject
-    from alignment.trial import trial
+    from alignment.rounds.candidate import export, release
+    from alignment.rounds.evaluation import trial
+    from alignment.rounds.manifest import tried
+    from alignment.rounds.on_trial import decide_trial
 
     quiet()
     console = Console()
@@ -128,7 +128,7 @@ def run_round(plan: Plan, ledger: "Ledger") -> int:
 
 
 def _champion(releases: Releases, base: str) -> "Subject":
-    from alignment.subjects import subject
+    from alignment.evaluation.subjects import subject
 
     found = subject(str(releases.champion()), base, home())
     if found.base != base:
@@ -141,8 +141,8 @@ def _champion(releases: Releases, base: str) -> "Subject":
 
 def _canaries(plan: Plan) -> "list[Canary]":
     """The secrets to plant, the same ones in every round of an installation; none where nothing asks for them."""
-    from alignment.canaries import canaries
-    from alignment.trial import check_suites
+    from alignment.evaluation.suites.canaries import canaries
+    from alignment.rounds.evaluation import check_suites
 
     wanted = plan.canaries and any(suite.name == "leakage" for suite in check_suites(plan.suites))
     return canaries(installation_key(home()), plan.canaries) if wanted else []
@@ -200,7 +200,7 @@ def _refuse_again(ledger: "Ledger", learns: dict[str, Any]) -> None:
 
 
 def _note_start(plan: Plan, ledger: "Ledger", champion: "Subject", number: int, snapshot: Snapshot) -> None:
-    from alignment.lineage import ancestors, commit, versions
+    from alignment.rounds.lineage import ancestors, commit, versions
 
     releases = Releases(home())
     continued = number if plan.start == "champion" else BASE_RELEASE
@@ -230,9 +230,9 @@ def _train(console: Any, plan: Plan, ledger: "Ledger", steps: list[Step], start:
 
 def conclude(console: Any, plan: Plan, ledger: "Ledger", releases: Releases) -> int:
     """Do what was decided; doing it twice changes nothing."""
-    from alignment.candidate import record
-    from alignment.pending import live
-    from alignment.report import write_report
+    from alignment.rounds.candidate import record
+    from alignment.rounds.on_trial import live
+    from alignment.rounds.report import write_report
 
     decision = ledger.decision
     assert decision is not None

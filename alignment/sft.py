@@ -6,7 +6,7 @@ python -m alignment.sft --config alignment/recipes/sft.yaml --dataset_name rows.
 import sys
 from collections.abc import Sequence
 
-from alignment.recipe import help_text, wants_help, wants_search
+from alignment.training.recipe import help_text, wants_help, wants_search
 from data.errors import run
 
 
@@ -17,14 +17,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(help_text("sft"))
         return 0
     if wants_search(arguments):
-        from alignment.search import search
+        from alignment.search.trials import search
 
         return search("sft", main, arguments)
 
-    from alignment.preflight import show_trained
-    from alignment.settings import SftSettings
-    from alignment.stage import begin, finish, load_policy, train, training_arguments
-    from alignment.trainers import Sft
+    from alignment.training.preflight import show_trained
+    from alignment.training.settings import SftSettings
+    from alignment.training.stage import begin, finish, load_policy, train, training_arguments
+    from alignment.training.trainers import Sft
 
     with begin("sft", "demonstration", arguments, SftSettings) as stage:
         if stage.run.done:

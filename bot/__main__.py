@@ -53,7 +53,7 @@ def main() -> int:
         if platform == "discord":
             asyncio.run(_discord(settings))
         else:
-            from bot.console import KeepTerminal
+            from bot.terminal.console import KeepTerminal
 
             with KeepTerminal():
                 asyncio.run(_terminal(settings))
@@ -67,9 +67,9 @@ def main() -> int:
 
 async def _terminal(settings: Settings) -> None:
     from bot import logs
-    from bot.console import Lines, Screen, at_keyboard
     from bot.opening import chat_of, opened
-    from bot.terminal import Terminal
+    from bot.terminal.chat import Terminal
+    from bot.terminal.console import Lines, Screen, at_keyboard
     from bot.texts import texts
 
     words = texts(settings.language)

@@ -11,7 +11,7 @@ from bot.texts import EN, Texts
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from bot.hourly import Cap
+    from bot.rate_limit import Cap
     from data.personas import Persona
     from data.store import StoredGeneration, StoredMessage
 

@@ -13,13 +13,13 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bot import history, hourly
+from bot import history, rate_limit
 from bot.answers import Answer, Answered, Ask, Event, Failed, Flagged, Paired, Queued, Started, Unanswerable
-from bot.engine.client import ContextTooLong, EngineAway, EngineBusy, EngineError, Sampling
-from bot.hourly import Hourly, Spent
-from bot.lanes import Full, Lane, Lanes
+from bot.engine.api import ContextTooLong, EngineAway, EngineBusy, EngineError, Sampling
 from bot.metrics import Metrics
 from bot.moderation.step import Moderation
+from bot.queue import Full, Lane, Lanes
+from bot.rate_limit import Hourly, Spent
 from bot.streaming import WHOLE, note, streamed, unless
 from data.chat import rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
@@ -27,7 +27,7 @@ from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bot.engine.client import Engine, Session
+    from bot.engine.api import Engine, Session
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class Chat:
         taken = self.hourly.take(ask.caps)
         try:
             if isinstance(taken, Spent):
-                end = Failed(hourly.sentence(ask.texts, taken))
+                end = Failed(rate_limit.sentence(ask.texts, taken))
             else:
                 end = await self._in_turn(ask, answer, ticket, work)
         except (EngineError, Unanswerable) as error:

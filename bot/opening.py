@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.conversation import Chat, Limits
-from bot.engine.client import Sampling, open_engine
+from bot.engine.api import Sampling, open_engine
 from bot.moderation.step import open_moderation
 from bot.retention import purge_daily
 from bot.trial import Trial
@@ -17,7 +17,7 @@ from data.store import Store
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from bot.engine.client import Engine
+    from bot.engine.api import Engine
     from bot.settings import Settings
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.answers import Held, Piece
-from bot.engine.client import EngineError, Finished
+from bot.engine.api import EngineError, Finished
 from bot.moderation.step import withdrawal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from bot.answers import Answer
-    from bot.engine.client import Sampling, Session
+    from bot.engine.api import Sampling, Session
     from bot.moderation.step import Moderation
     from bot.moderation.words import Kind
     from bot.texts import Texts

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from bot.engine.client import Engine
+    from bot.engine.api import Engine
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.consent import withdrawn
 from data.errors import BadInput
-from data.opinions import load_opinions
+from data.weighed_ratings import load_opinions
 
 _OUTCOMES = {"tie": 0.5, "both_bad": 0.5}
 _WHOLE = ("stop", "length")  # an answer that a person stopped, or an error, says nothing about its release

@@ -13,9 +13,9 @@ from data.answers import Answer
 from data.candidates import NO_CONSENT, OTHER_PROMPT, SAME_TEXT, Candidate, anchor
 from data.chat import Message
 from data.consent import Cover, outside_judge_since
-from data.opinions import Opinions, load_opinions
+from data.current_ratings import Rated
 from data.raters import Panel
-from data.standing import Rated
+from data.weighed_ratings import Opinions, load_opinions
 from data.weights import Support, both, support
 
 

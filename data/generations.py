@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.messages import add_message
-from data.stored import NewGeneration, StoredGeneration
+from data.records import NewGeneration, StoredGeneration
 
 
 async def add_generation(session: AsyncSession, new: NewGeneration) -> StoredGeneration:

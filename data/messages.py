@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from data import schema
-from data.stored import StoredMessage
+from data.records import StoredMessage
 
 
 async def add_message(

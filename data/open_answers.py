@@ -8,7 +8,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
-from data.stored import OpenAnswer
+from data.records import OpenAnswer
 
 _TABLE = schema.OpenAnswer
 

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.errors import BadInput
-from data.stored import RATING_VALUES, NewRating
+from data.records import RATING_VALUES, NewRating
 
 
 def check_rating(new: NewRating) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from data import consent, erasure, open_answers, schema
 from data.access import kept_of
+from data.audit_log import Deed, newest_deeds
 from data.database import NAME, Database
-from data.deeds import Deed, newest_deeds
 from data.errors import BadInput
 from data.generations import add_generation, find_generation, generation_of, has_answer
 from data.home import installation_key, keyed_hash
@@ -29,9 +29,9 @@ from data.messages import (
 )
 from data.migrations import remove_backups
 from data.ratings import add_rating, check_rating, has_compared, has_event, preferred_message, vote_now
+from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 from data.scopes import Scope, resolve
 from data.settings import OPENED_FOR, forget_left, forget_opened_for, said_anywhere, said_by, say
-from data.stored import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 
 log = logging.getLogger(__name__)
 

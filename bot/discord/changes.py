@@ -19,14 +19,14 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot.answers import Unanswerable
-from bot.discord.feedback import PLATFORM
-from bot.discord.written import Unreadable, text_of, written
+from bot.discord.presses import PLATFORM
+from bot.discord.reading import Unreadable, text_of, written
 from bot.moderation.words import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bot.discord.chat import Talk
+    from bot.discord.app import Talk
     from bot.discord.place import Place
     from bot.texts import Texts
     from data.store import StoredMessage

@@ -15,18 +15,18 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.discord import publish
-from bot.discord.chat import Talk
+from bot.discord.app import Talk
+from bot.discord.commands import publish
+from bot.discord.commands.personas import written
+from bot.discord.commands.publish import Chinese, say_that_it_failed
 from bot.discord.draft import SECONDS_PER_EDIT, Pace
-from bot.discord.feedback import PLATFORM, Press
+from bot.discord.health import counted_requests, watched
 from bot.discord.interrupted import close_interrupted
 from bot.discord.invite import invite_link
-from bot.discord.modals import submitted
-from bot.discord.personas import written
 from bot.discord.place import NOBODY
-from bot.discord.publish import Chinese, say_that_it_failed
+from bot.discord.presses import PLATFORM, Press
 from bot.discord.shards import Launching, keep_session
-from bot.discord.watch import counted_requests, watched
+from bot.discord.windows import submitted
 from bot.trial import Trial
 from data.errors import BadInput
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from discord import app_commands
 
     from bot.conversation import Chat
-    from bot.discord.publish import Made
+    from bot.discord.commands.publish import Made
     from bot.settings import Settings
     from data.store import Store
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from bot.answers import Answered, Failed, Paired, Queued
 from bot.discord.draft import Draft
-from bot.discord.feedback import more_button, rate_buttons, stop_button, verdict_buttons
 from bot.discord.interrupted import Open
+from bot.discord.presses import more_button, rate_buttons, stop_button, verdict_buttons
 from bot.discord.render import Part, parts
 from bot.ratings import comparable
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import discord
 
     from bot.answers import Answer, Ask
-    from bot.discord.chat import Talk
+    from bot.discord.app import Talk
     from bot.discord.place import Place
     from data.store import StoredGeneration
 

@@ -13,15 +13,15 @@ import discord
 from bot.access import Access
 from bot.answers import Ask, Unanswerable
 from bot.discord.changes import Said
-from bot.discord.feedback import PLATFORM
+from bot.discord.commands.threads import own_thread, thread_for
 from bot.discord.place import InChannel, around, key
-from bot.discord.threads import own_thread, thread_for
-from bot.discord.written import LARGEST, Unreadable, sorted_out, text_of, written
+from bot.discord.presses import PLATFORM
+from bot.discord.reading import LARGEST, Unreadable, sorted_out, text_of, written
 from bot.texts import Texts, texts
 from data.personas import PERSONAS
 
 if TYPE_CHECKING:
-    from bot.discord.chat import Talk
+    from bot.discord.app import Talk
     from data.personas import Persona
     from data.store import StoredMessage
 

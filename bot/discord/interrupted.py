@@ -15,8 +15,8 @@ import discord
 import discord.abc
 
 from bot.answers import Unanswerable
-from bot.discord.feedback import PLATFORM, Press, below, tell, view
 from bot.discord.place import NOBODY
+from bot.discord.presses import PLATFORM, Press, below, tell, view
 from bot.discord.render import LIMIT
 from bot.texts import Texts, texts
 from data.store import OpenAnswer
@@ -24,7 +24,7 @@ from data.store import OpenAnswer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bot.discord.chat import Talk
+    from bot.discord.app import Talk
     from bot.discord.place import Place
     from data.store import Store, StoredMessage
 

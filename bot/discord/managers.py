@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from bot.discord.feedback import tell
+from bot.discord.presses import tell
 
 if TYPE_CHECKING:
     import discord

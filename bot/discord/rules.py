@@ -1,14 +1,14 @@
 """What holds in a place on Discord: who is answered, by which persona, and how often.
 
 What conversations, threads, channels, categories and servers say stands in the store; the installation's own word is
-in its settings. Here the two meet; what they decide is decided in `data.scopes`, `bot.access` and `bot.hourly`.
+in its settings. Here the two meet; what they decide is decided in `data.scopes`, `bot.access` and `bot.rate_limit`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bot import access, hourly, server_personas
+from bot import access, rate_limit, server_personas
 from bot.access import Access, Who
 from bot.discord.place import main_channel, scopes
 from data.personas import PERSONAS, Persona, persona
@@ -17,7 +17,7 @@ from data.scopes import Scope, resolve
 if TYPE_CHECKING:
     import discord
 
-    from bot.hourly import Cap
+    from bot.rate_limit import Cap
     from bot.settings import Settings
     from data.store import Store
 
@@ -62,15 +62,15 @@ class Rules:
 
     async def caps(self, person: int, channel: Any, guild: int | None) -> tuple[Cap, ...]:
         """The limits that an answer to somebody in a channel counts for."""
-        asker = hourly.Asker(person, main_channel(channel), str(guild) if guild else None, scopes(channel, guild))
-        return hourly.caps(asker, self.installation, await self.store.said(HOURLY, asker.places))
+        asker = rate_limit.Asker(person, main_channel(channel), str(guild) if guild else None, scopes(channel, guild))
+        return rate_limit.caps(asker, self.installation, await self.store.said(HOURLY, asker.places))
 
     @property
     def installation(self) -> dict[str, int]:
         """The installation's limits by kind."""
         settings = self.settings
         limits = (settings.hourly_per_person, settings.hourly_per_channel, settings.hourly_per_server)
-        return dict(zip(hourly.KINDS, limits, strict=True))
+        return dict(zip(rate_limit.KINDS, limits, strict=True))
 
 
 def _server(guild: int | None) -> Scope:

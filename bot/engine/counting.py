@@ -6,7 +6,7 @@ import enum
 import logging
 from typing import TYPE_CHECKING, Any
 
-from bot.engine.client import EngineAway, EngineError
+from bot.engine.api import EngineAway, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from bot.engine.api import EngineAway
 from bot.engine.artefact import find
-from bot.engine.client import EngineAway
 from bot.engine.counting import Counting
 from bot.engine.hold import Hold
 from bot.engine.session import HttpSession
@@ -79,7 +79,7 @@ class Served:
 
 
 class EmbeddedEngine:
-    """Implements `bot.engine.client.Engine` on the shared processes of one PARLEY_HOME. Make one with `open`."""
+    """Implements `bot.engine.api.Engine` on the shared processes of one PARLEY_HOME. Make one with `open`."""
 
     def __init__(self, home: Path, base: str | None, context: int | None, current: Served) -> None:
         self._home = home

@@ -7,7 +7,7 @@ import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from bot.engine.client import EngineError
+from bot.engine.api import EngineError
 from bot.engine.counting import Counting, probe
 from bot.engine.session import HttpSession
 from bot.engine.wire import Wire
@@ -23,7 +23,7 @@ _PAUSE = 0.5  # seconds before the one retry
 
 
 class ExternalEngine:
-    """Implements `bot.engine.client.Engine` on a server at a fixed address. Make one with `open`."""
+    """Implements `bot.engine.api.Engine` on a server at a fixed address. Make one with `open`."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire

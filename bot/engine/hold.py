@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.engine.client import EngineAway, EngineError
+from bot.engine.api import EngineAway, EngineError
 from bot.engine.sharing import Board, Entry, FileLock
 from bot.engine.wire import Wire
 from data.home import bases_dir, private_dir

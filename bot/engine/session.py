@@ -6,7 +6,7 @@ import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from bot.engine.client import EngineAway, Event, Sampling
+from bot.engine.api import EngineAway, Event, Sampling
 from bot.engine.counting import count
 from data.chat import Message, harmless_messages, template_sha256
 
@@ -35,7 +35,7 @@ class Source(Protocol):
 
 
 class HttpSession:
-    """Implements `bot.engine.client.Session` on a source."""
+    """Implements `bot.engine.api.Session` on a source."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

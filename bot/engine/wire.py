@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import openai
 
-from bot.engine.client import (
+from bot.engine.api import (
     ContextTooLong,
     Delta,
     EngineAway,

@@ -14,6 +14,6 @@ def _one_thread():
 @pytest.fixture(autouse=True)
 def _head_computed_our_way(monkeypatch):
     """Each trainer switches it, for the process: a stage is one."""
-    from alignment.head import LogProbs
+    from alignment.fast.head import LogProbs
 
     monkeypatch.setattr(LogProbs, "on", True)

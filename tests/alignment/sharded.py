@@ -15,8 +15,8 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from transformers import AutoModelForCausalLM
 
-from alignment import critic
-from alignment.critic import CRITIC, POLICY
+from alignment.rl import critic
+from alignment.rl.critic import CRITIC, POLICY
 
 
 def model_of(base: str) -> torch.nn.Module:

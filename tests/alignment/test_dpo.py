@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from alignment import models
+from alignment.evaluation.likelihood import completion_logprobs
 from alignment.models import load_model
-from alignment.preflight import DPO_LOSSES, check_reference, zero_ratio_loss
-from alignment.scoring import completion_logprobs
+from alignment.training.preflight import DPO_LOSSES, check_reference, zero_ratio_loss
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.running import losses, metrics, train, weights
@@ -91,7 +91,7 @@ def test_a_continued_adapter_has_itself_as_reference_and_applies_to_the_base(
 
 
 def _margin(base, start, end, path, told, *, beta):
-    from alignment.prepare import split
+    from alignment.rows.prepare import split
     from data.rows import read_rows
 
     _, held_out = split(read_rows(path), 0.25)
@@ -208,7 +208,7 @@ def test_how_a_batch_is_cut_changes_nothing(bases, rows, tmp_path):
 
 
 def test_an_interrupted_run_keeps_its_reference(bases, tuned, rows, tmp_path, monkeypatch):
-    from alignment.trainers import Dpo
+    from alignment.training.trainers import Dpo
 
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     train("dpo", tuned, rows, whole, num_train_epochs=3)
@@ -232,9 +232,9 @@ def test_an_interrupted_run_keeps_its_reference(bases, tuned, rows, tmp_path, mo
 
 def trainer_of(bases, rows, tmp_path, adapter=None):
     """A DPO trainer just before it trains."""
-    from alignment.settings import DpoSettings
-    from alignment.stage import begin, load_policy, training_arguments
-    from alignment.trainers import Dpo
+    from alignment.training.settings import DpoSettings
+    from alignment.training.stage import begin, load_policy, training_arguments
+    from alignment.training.trainers import Dpo
     from tests.alignment.running import command
 
     words = command("dpo", adapter or bases["llama"], rows, tmp_path / "out", precompute_ref_log_probs="false")

@@ -17,11 +17,11 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from alignment import gguf_lora
-from alignment.agreement import Agreement, Gap, NotServable, compare, difference, expected, measure
 from alignment.export import main, merge, staged, to_gguf
-from alignment.gguf_rows import file_difference
 from alignment.models import locate
+from alignment.serving import gguf_lora
+from alignment.serving.agreement import Agreement, Gap, NotServable, compare, difference, expected, measure
+from alignment.serving.gguf_check import file_difference
 from data.bases import DEFAULT_BASE
 from data.errors import BadInput, NothingToDo, run
 from data.releases import Releases

@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
-from alignment.collating import Mismatched
 from alignment.kto import balanced
-from alignment.preflight import check_reference
+from alignment.rows.collating import Mismatched
+from alignment.training.preflight import check_reference
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.running import command, losses, manifest, metrics, train, weights
@@ -79,7 +79,7 @@ def test_a_continued_adapter_has_itself_as_reference(bases, rows, tmp_path):
 
 
 def test_an_interrupted_run_resumes_to_the_same_end(bases, rows, tmp_path, monkeypatch):
-    from alignment.trainers import Kto
+    from alignment.training.trainers import Kto
 
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     train("kto", bases["llama"], rows, whole)
@@ -175,9 +175,9 @@ def test_a_row_that_is_drawn_twice_is_not_its_own_mismatch():
 
 
 def trainer_of(base, rows, tmp_path, **flags):
-    from alignment.settings import KtoSettings
-    from alignment.stage import begin, load_policy, training_arguments
-    from alignment.trainers import Kto
+    from alignment.training.settings import KtoSettings
+    from alignment.training.stage import begin, load_policy, training_arguments
+    from alignment.training.trainers import Kto
 
     words = command("kto", base, rows, tmp_path / "out", eval_fraction=0, **flags)
     with begin("kto", "labelled", words, KtoSettings) as stage:

@@ -7,8 +7,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from alignment import models
-from alignment.scoring import completion_logprobs
-from alignment.tokens import control_strings, encode, encode_answer, prompt_ids, render
+from alignment.evaluation.likelihood import completion_logprobs
+from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids, render
 from data.chat import engine_template, harmless_messages, load_template
 from data.errors import BadInput
 from tests.alignment import tiny

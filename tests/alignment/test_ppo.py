@@ -11,15 +11,16 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from alignment import critic, models
+from alignment import models
 from alignment.ppo import main
-from alignment.ppo_settings import settings_class
-from alignment.ppo_trainer import Ppo, refuse_recomputation
-from alignment.recipe import read
-from alignment.reward_model import load_scorer
-from alignment.rollouts import AtRolloutEnds, Prompts, Rollouts, end_of_turn
-from alignment.samples import forget_samples_after
-from alignment.sampling import PlainCopy
+from alignment.rewards.model import load_scorer
+from alignment.rl import critic
+from alignment.rl.rollouts import AtRolloutEnds, Prompts, Rollouts, end_of_turn
+from alignment.rl.samples import forget_samples_after
+from alignment.rl.sampling import PlainCopy
+from alignment.rl.settings import settings_class
+from alignment.rl.trainer import Ppo, refuse_recomputation
+from alignment.training.recipe import read
 from data.errors import BadInput
 from tests.alignment import tiny
 from tests.alignment.running import command, losses, manifest, metrics, weights

@@ -12,11 +12,12 @@ import torch
 
 import alignment.ppo
 import alignment.reward
-from alignment import models, reward_model
+from alignment import models
+from alignment.fast.prefixes import size_of
 from alignment.ppo import ModelReward
-from alignment.prefixes import size_of
-from alignment.reward_model import HEAD, critic_parts, load_reward_model, load_scorer
-from alignment.tokens import control_strings, encode_answer
+from alignment.rewards import model as reward_model
+from alignment.rewards.model import HEAD, critic_parts, load_reward_model, load_scorer
+from alignment.rows.tokens import control_strings, encode_answer
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.running import command, losses, manifest, weights
@@ -186,7 +187,7 @@ def by_hand(base, folder):
 def test_another_process_scores_the_same(trained):
     folder = trained["llama"] / "reward"
     script = (
-        "import json, sys\nfrom pathlib import Path\nfrom alignment.reward_model import load_reward_model\n"
+        "import json, sys\nfrom pathlib import Path\nfrom alignment.rewards.model import load_reward_model\n"
         "prompt, answers = json.loads(sys.argv[2])\n"
         "print(json.dumps(load_reward_model(Path(sys.argv[1])).score([prompt] * len(answers), answers)))"
     )
@@ -242,7 +243,7 @@ def test_the_first_loss_is_log_two_while_all_scores_are_equal(bases, rows, tmp_p
         torch.nn.init.zeros_(scorer.score.weight)
         return scorer
 
-    monkeypatch.setattr("alignment.reward_trainer.load_scorer", zero)
+    monkeypatch.setattr("alignment.rewards.trainer.load_scorer", zero)
     plain = tiny.write(tmp_path / "plain.jsonl", tiny.preferences(8))
     train(bases["gpt2"], plain, tmp_path / "out", max_steps=1)
     assert losses(tmp_path / "out")[0] == pytest.approx(math.log(2), abs=1e-6)
@@ -272,7 +273,7 @@ def test_how_a_step_is_cut_into_batches_does_not_matter(bases, rows, tmp_path):
 
 
 def test_a_killed_run_ends_as_if_nothing_had_happened(trained, bases, rows, ties, tmp_path, monkeypatch):
-    from alignment.reward_trainer import Reward
+    from alignment.rewards.trainer import Reward
 
     class Killed(BaseException):
         pass

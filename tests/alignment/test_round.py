@@ -10,32 +10,32 @@ from typing import Any
 import pytest
 from filelock import FileLock, Timeout
 
-import alignment.candidate
-import alignment.chain
-import alignment.ledger
-import alignment.pending
-import alignment.report
 import alignment.round
-import alignment.snapshot
-import alignment.trial
-from alignment.canaries import COUNT, canaries
-from alignment.chain import JUDGE_PAIRS, MINIMUM_THUMBS, choose, judge_step
-from alignment.overoptimised import MINIMUM_PAIRS
-from alignment.plan import read_plan
-from alignment.snapshot import Snapshot
-from alignment.subjects import planted_canaries, subject
-from alignment.winrate import Outcome
+import alignment.rounds.candidate
+import alignment.rounds.evaluation
+import alignment.rounds.manifest
+import alignment.rounds.on_trial
+import alignment.rounds.report
+import alignment.rounds.snapshot
+import alignment.rounds.steps
+from alignment.evaluation.subjects import planted_canaries, subject
+from alignment.evaluation.suites.canaries import COUNT, canaries
+from alignment.evaluation.winrate import Outcome
+from alignment.rl.overoptimised import MINIMUM_PAIRS
+from alignment.rounds.plan import read_plan
+from alignment.rounds.snapshot import Snapshot
+from alignment.rounds.steps import JUDGE_PAIRS, MINIMUM_THUMBS, choose, judge_step
 from data.errors import BadInput, NothingToDo
 from data.home import installation_key
 from data.imports import import_rows
 from data.releases import Releases
 from data.store import Store
-from tests.alignment.rounds import Played, collected, evaluation, play, row, rows
+from tests.alignment.played import Played, collected, evaluation, play, row, rows
 
 
 @pytest.fixture
 def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Played:
-    monkeypatch.setattr(alignment.report, "page", lambda *_: "<p>a page</p>")
+    monkeypatch.setattr(alignment.rounds.report, "page", lambda *_: "<p>a page</p>")
     return play(tmp_path / "home", monkeypatch)
 
 
@@ -183,7 +183,7 @@ def test_what_might_be_better_goes_on_trial_unless_nobody_wants_that(
     played.found = collected({"demonstration": 7})
     assert played.round() == 1
     assert Releases(played.home).candidate() == 2
-    monkeypatch.setattr(alignment.pending, "live", said_something)
+    monkeypatch.setattr(alignment.rounds.on_trial, "live", said_something)
     played.found = collected({"demonstration": 9})
     assert played.round() == 1
     assert Releases(played.home).candidate() == 2  # what people said of it is not lost
@@ -234,8 +234,8 @@ async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
         await import_rows(store, [row(kind, f"{n}{n}{n} {kind} {n}" * 5) for kind in kinds for n in range(40)])
     finally:
         await store.close()
-    found = Snapshot(await alignment.snapshot.collect_snapshot(tmp_path))
-    gate = {each.id for kind in alignment.snapshot.KINDS for each in found.collected.of(kind, "gate")}
+    found = Snapshot(await alignment.rounds.snapshot.collect_snapshot(tmp_path))
+    gate = {each.id for kind in alignment.rounds.snapshot.KINDS for each in found.collected.of(kind, "gate")}
     gate |= {each.id for each in found.gate("prompt")}
     assert gate
     steps = [*choose("auto", found)[0], *choose("ppo", found)[0], judge_step(found)[0]]
@@ -354,20 +354,20 @@ def after(function: Callable[..., Any], calls: int = 1) -> Callable[..., Any]:
 # name: where, whether before or after that call, which call, and how often a stage and the evaluation may run in all.
 POINTS: dict[str, tuple[Any, str, Callable[..., Any], int, int, int]] = {
     "before the snapshot": (alignment.round, "collect_snapshot", before, 1, 2, 1),
-    "before the first stage": (alignment.chain, "launch", before, 1, 2, 1),
-    "between two stages": (alignment.chain, "launch", before, 2, 2, 1),
-    "as the last stage ends": (alignment.chain, "launch", after, 2, 3, 1),
-    "before the export": (alignment.candidate, "export", before, 1, 2, 1),
-    "after the export": (alignment.candidate, "export", after, 1, 2, 1),
-    "during the evaluation": (alignment.trial, "measure", before, 1, 2, 1),
-    "after the evaluation": (alignment.trial, "trial", after, 1, 2, 1),
-    "before the release": (alignment.candidate, "release", before, 1, 2, 1),
-    "after the release": (alignment.candidate, "release", after, 1, 2, 1),
+    "before the first stage": (alignment.rounds.steps, "launch", before, 1, 2, 1),
+    "between two stages": (alignment.rounds.steps, "launch", before, 2, 2, 1),
+    "as the last stage ends": (alignment.rounds.steps, "launch", after, 2, 3, 1),
+    "before the export": (alignment.rounds.candidate, "export", before, 1, 2, 1),
+    "after the export": (alignment.rounds.candidate, "export", after, 1, 2, 1),
+    "during the evaluation": (alignment.rounds.evaluation, "measure", before, 1, 2, 1),
+    "after the evaluation": (alignment.rounds.evaluation, "trial", after, 1, 2, 1),
+    "before the release": (alignment.rounds.candidate, "release", before, 1, 2, 1),
+    "after the release": (alignment.rounds.candidate, "release", after, 1, 2, 1),
     "between decision and promotion": (Releases, "promote", before, 1, 2, 1),
     "after the promotion": (Releases, "promote", after, 1, 2, 1),
-    "before the report": (alignment.report, "write_report", before, 1, 2, 1),
-    "after the report": (alignment.report, "write_report", after, 1, 2, 1),
-    "before the end": (alignment.ledger.Ledger, "end", before, 1, 2, 1),
+    "before the report": (alignment.rounds.report, "write_report", before, 1, 2, 1),
+    "after the report": (alignment.rounds.report, "write_report", after, 1, 2, 1),
+    "before the end": (alignment.rounds.manifest.Ledger, "end", before, 1, 2, 1),
 }
 
 
@@ -392,7 +392,7 @@ def test_a_round_killed_anywhere_goes_on_and_ends_as_if_it_had_not_been(
 
 def kill_at_the_second_stage(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(alignment.chain, "launch", before(alignment.chain.launch, 2))
+        patch.setattr(alignment.rounds.steps, "launch", before(alignment.rounds.steps.launch, 2))
         with pytest.raises(Killed):
             played.round()
 
@@ -431,7 +431,7 @@ def test_another_plan_after_a_kill_begins_with_all_rows(played: Played, monkeypa
 
 def test_stages_of_another_plan_are_no_part_of_the_release(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(alignment.candidate, "export", before(alignment.candidate.export))
+        patch.setattr(alignment.rounds.candidate, "export", before(alignment.rounds.candidate.export))
         with pytest.raises(Killed):
             played.round()
     assert played.round("--skip_sft") == 0
@@ -458,7 +458,7 @@ def test_what_was_rolled_back_before_the_report_is_not_promoted_again(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(alignment.report, "write_report", before(alignment.report.write_report))
+        patch.setattr(alignment.rounds.report, "write_report", before(alignment.rounds.report.write_report))
         with pytest.raises(Killed):
             played.round()
     assert Releases(played.home).champion() == 1
@@ -484,10 +484,10 @@ def test_a_stage_ends_with_its_round(tmp_path: Path) -> None:
     """After a kill -9 of the round, a stage that went on alone would hold the folder that the next one wants."""
     module, lock = tmp_path / "stage.py", tmp_path / ".lock"
     module.write_text(
-        "import time, filelock\nfrom alignment.parent import end_with_parent\nend_with_parent()\n"
+        "import time, filelock\nfrom alignment.training.parent import end_with_parent\nend_with_parent()\n"
         f"with filelock.FileLock({str(lock)!r}):\n    open({str(tmp_path / 'began')!r}, 'w')\n    time.sleep(60)\n"
     )
-    code = "import os, sys, subprocess\nfrom alignment.parent import PARENT\n" + (
+    code = "import os, sys, subprocess\nfrom alignment.training.parent import PARENT\n" + (
         f"subprocess.run([sys.executable, {str(module)!r}], env={{**os.environ, PARENT: str(os.getpid())}})"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
@@ -519,7 +519,7 @@ def test_a_stage_that_fails_stops_the_round_and_the_next_call_goes_on(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(alignment.chain, "launch", lambda *_: 2)
+        patch.setattr(alignment.rounds.steps, "launch", lambda *_: 2)
         with pytest.raises(Exception, match="The stage sft of round 1 stopped"):
             played.round()
     assert played.manifest()["status"] == "stopped"
@@ -530,7 +530,7 @@ def test_a_round_begins_with_the_trial_and_one_that_goes_on_does_not(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
-    monkeypatch.setattr(alignment.pending, "decide_trial", lambda *told: begun.append(told[-1]))
+    monkeypatch.setattr(alignment.rounds.on_trial, "decide_trial", lambda *told: begun.append(told[-1]))
     kill_at_the_second_stage(played, monkeypatch)
     assert begun == ["none"]
     assert played.round() == 0

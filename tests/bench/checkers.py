@@ -21,8 +21,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from alignment.suites.checkers import followed, known, plain
-from alignment.suites.instructions import load
+from alignment.evaluation.suites.checkers import followed, known, plain
+from alignment.evaluation.suites.instructions import load
 from data.errors import BadInput, run
 from tests.bench.real_data import real_rows
 

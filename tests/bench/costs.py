@@ -100,7 +100,7 @@ def in_a_process(way: str, tokens: int, rows: int, base: str, flags: list[str]) 
 
 def serve(adapters: int, base: str) -> Run:
     """So many releases served at once, as the bot does it: a process each."""
-    from alignment.served import Served
+    from alignment.serving.engine import Served
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         releases = make_releases(Path(folder), adapters, base) or [0]

@@ -47,7 +47,7 @@ Figures = dict[str, float]
 
 def memory(*, clean: bool = True) -> int:
     """The bytes that this process holds, as a rule after what can be freed is freed."""
-    from bot.discord.watch import resident_bytes
+    from bot.discord.health import resident_bytes
 
     if clean:
         gc.collect()
@@ -62,8 +62,8 @@ async def send_buttons(count: int, *, ordinary: bool) -> Figures:
     import discord
 
     from bot.discord.client import intents
-    from bot.discord.feedback import Press, rate_buttons, stop_button
     from bot.discord.place import InChannel
+    from bot.discord.presses import Press, rate_buttons, stop_button
     from bot.settings import Settings
 
     client = discord.Client(intents=intents(Settings(_env_file=None)))
@@ -148,7 +148,7 @@ async def simulated(delay: float, answers: int):
 
     from bot.conversation import Chat
     from bot.discord.client import Bot, intents
-    from bot.engine.client import open_engine
+    from bot.engine.api import open_engine
     from bot.settings import Settings
     from data.store import Store
     from tests.fakes.engine import FakeEngine

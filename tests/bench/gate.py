@@ -4,7 +4,7 @@
     python -m tests.bench.gate --plot out/gate.png        # and a picture of them
 
 A candidate with a true win rate p against the champion (ties half) is compared on n prompts by a judge that names the
-better answer with the accuracy q; `alignment.gate.decide` decides. The nine suites have the item counts and margins
+better answer with the accuracy q; `gate.decide` decides. The nine suites have the item counts and margins
 of the product's own prompts and the noise named in `SUITES`. An equal model has p = 0.5 and changes no suite.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from alignment.gate import Interval, SuitePair, bootstrap, decide
+from alignment.evaluation.gate import Interval, SuitePair, bootstrap, decide
 
 PROMPTS = (30, 60, 120, 250, 500)
 ACCURACIES = (0.6, 0.7, 0.8, 1.0)

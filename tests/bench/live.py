@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bot.engine.client import Engine, EngineError, Sampling, open_engine
+from bot.engine.api import Engine, EngineError, Sampling, open_engine
 from bot.engine.sharing import Board
 from data.errors import ParleyError
 from data.releases import Releases

@@ -47,7 +47,7 @@ def _characters(row: Row) -> int:
 
 def train(stage: str, base: str, rows: list[Row], out: Path, flags: list[str]) -> tuple[dict[str, Any], list[Row]]:
     """Train on the rows but the held-out ones; returns the run's manifest and those."""
-    from alignment.prepare import split
+    from alignment.rows.prepare import split
 
     private_dir(out.parent)
     kept, held_out = split(rows, HELD_OUT)
@@ -72,9 +72,9 @@ def by_reward(run_: dict[str, Any]) -> dict[str, Any]:
 
 def by_policy(base: str, out: Path, run_: dict[str, Any], held_out: list[Row]) -> dict[str, Any]:
     """The same figures of the reward that a DPO run's policy implies."""
-    from alignment.reward_report import length_rule, measure
-    from alignment.scoring import score
-    from alignment.subjects import Subject
+    from alignment.evaluation.likelihood import score
+    from alignment.evaluation.subjects import Subject
+    from alignment.rewards.report import length_rule, measure
 
     before = score(Subject("base model", base), held_out, [])
     after = score(Subject("policy", base, out / run_["result"]), held_out, [])

@@ -10,7 +10,7 @@ def ran_on() -> str:
     """The processor or GPU, what it multiplies, and the versions of what is compared."""
     import torch
 
-    from alignment.machine import this_machine
+    from alignment.training.machine import this_machine
 
     here = this_machine()
     if here.device == "cuda":
@@ -25,6 +25,6 @@ def ran_on() -> str:
 
 def dtype() -> str:
     """The name of the dtype that this machine multiplies fastest."""
-    from alignment.machine import this_machine
+    from alignment.training.machine import this_machine
 
     return "bfloat16" if this_machine().bf16 else "float32"

@@ -72,7 +72,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 def answers(adapter_gguf: Path | None, asked: list[str], seed: int) -> list[float]:
     """How much the taste likes what a model answers, served and sampled as the bot does."""
-    from alignment.served import serve
+    from alignment.serving.engine import serve
     from data.chat import Message
     from data.personas import persona
 
@@ -90,7 +90,7 @@ def answers(adapter_gguf: Path | None, asked: list[str], seed: int) -> list[floa
 
 def share(candidate: list[float], base: list[float]) -> Any:
     """How often the taste prefers the candidate's answer, ties half, with its 95 % interval."""
-    from alignment.gate import bootstrap
+    from alignment.evaluation.gate import bootstrap
 
     return bootstrap([0.5 + 0.5 * ((c > b) - (c < b)) for c, b in zip(candidate, base, strict=True)])
 

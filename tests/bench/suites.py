@@ -13,10 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from alignment.evaluation.suites.__main__ import table
 from rich.console import Console
 
-from alignment.suites import Answer, limited, load_suites, run_suite
-from alignment.suites.__main__ import table
+from alignment.evaluation.suites import Answer, limited, load_suites, run_suite
 
 FOLDERS = {
     "instructions": "m-ifeval",
@@ -72,9 +72,9 @@ def main() -> int:
                 console.print(f"{suite.name}, always {text!r}: {value:.0%}", highlight=False)
     few = [limited(suite, options.limit if suite.name in ANSWERED else options.limit_likelihoods) for suite in suites]
 
+    from alignment.evaluation.model import loaded
+    from alignment.evaluation.subjects import subject
     from alignment.quiet import quiet
-    from alignment.subjects import subject
-    from alignment.suites.model import loaded
     from data.home import home
 
     quiet()

@@ -174,10 +174,10 @@ def _by_parley(
 def _reward(base: str, *, shared: bool) -> Any:
     """An untrained reward model on the base: what it says is chance, what it costs is not."""
     from alignment import models
-    from alignment.machine import this_machine
+    from alignment.fast.trunk import share_prefixes
     from alignment.ppo import ModelReward
-    from alignment.reward_model import RewardModel, load_scorer
-    from alignment.shared import share_prefixes
+    from alignment.rewards.model import RewardModel, load_scorer
+    from alignment.training.machine import this_machine
 
     where = models.locate(base)
     scorer = load_scorer(where).requires_grad_(False).eval()
@@ -194,7 +194,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     from alignment import models
-    from alignment.machine import this_machine
+    from alignment.training.machine import this_machine
 
     best, bf16 = way == "best", this_machine().bf16
     where = models.locate(base)

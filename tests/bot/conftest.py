@@ -1,4 +1,4 @@
-"""Discord as `tests.bot.discord_world` plays it."""
+"""Discord as `tests.bot.discord.world` plays it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,9 +7,9 @@ import discord
 import pytest
 from simcord.env import Env
 
-from bot.engine.client import Engine, open_engine
+from bot.engine.api import Engine, open_engine
 from data.store import Store
-from tests.bot.discord_world import World
+from tests.bot.discord.world import World
 from tests.bot.tried import Tried
 from tests.fakes.engine import FakeEngine
 

@@ -3,15 +3,15 @@
 import pytest
 
 from bot.conversation import Chat
-from bot.discord import feedback
-from bot.engine.client import Engine
-from bot.terminal import _user
+from bot.discord import presses
+from bot.engine.api import Engine
+from bot.terminal.chat import _user
 from bot.texts import EN
 from data import schema
 from data.consent import CONSENT_VERSION
 from data.store import Store
-from tests.bot.discord_world import World, said
-from tests.bot.test_terminal import World as Terminal
+from tests.bot.discord.world import World, said
+from tests.bot.terminal.test_chat import World as Terminal
 from tests.fakes.engine import FakeEngine
 
 AGAIN = f"{EN.consent_changed}\n{EN.consent_question_held.format(days=30)}"
@@ -88,7 +88,7 @@ async def test_a_yes_below_an_older_text_asks_about_the_new_one_and_keeps_what_w
 ):
     answer = await talk.ask("hello")
     with monkeypatch.context() as before:  # the question was shown before an update, and is answered after it
-        before.setattr(feedback, "CONSENT_VERSION", "2026-11")
+        before.setattr(presses, "CONSENT_VERSION", "2026-11")
         (old,) = (await talk.ada.click(answer, label="👍")).followups
     (new,) = (await talk.ada.click(old, label=EN.yes)).followups
     assert new.content == EN.consent_question_held.format(days=30)
@@ -102,9 +102,9 @@ async def test_a_yes_below_an_older_text_asks_about_the_new_one_and_keeps_what_w
 async def test_a_yes_from_before_buttons_named_the_text_asks_anew(talk: World, monkeypatch: pytest.MonkeyPatch):
     answer = await talk.ask("hello")
     with monkeypatch.context() as before:
-        usual = feedback.Press.__init__
+        usual = presses.Press.__init__
         before.setattr(
-            feedback.Press,
+            presses.Press,
             "__init__",
             lambda self, deed, rest, label=None: usual(
                 self, *(("yes", rest.partition(":")[2]) if deed == "agree" else (deed, rest)), label

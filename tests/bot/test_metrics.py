@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.answers import Answered, Ask, Failed, Paired
 from bot.conversation import Chat, Limits
-from bot.engine.client import Engine
+from bot.engine.api import Engine
 from bot.metrics import Counter, Gauge, Histogram, Metrics, render
 from bot.ratings import Ratings
 from data.personas import persona

@@ -9,7 +9,7 @@ import pytest
 from discord import app_commands
 
 from bot.texts import EN, GUEST, OWN, ZH, Texts, call_commands, texts
-from tests.bot.discord_world import World
+from tests.bot.discord.world import World
 
 # The terminal has commands of its own, and is nobody's guest.
 AT_THE_TERMINAL = {"help", "for_help", "consent_usage", "correction_empty"}

@@ -3,14 +3,14 @@
 from typing import Any
 
 from bot.conversation import Chat
-from bot.engine.client import Engine, open_engine
+from bot.engine.api import Engine, open_engine
 from bot.settings import Settings
-from bot.terminal import Terminal
+from bot.terminal.chat import Terminal
 from bot.texts import EN
 from bot.trial import Trial
 from data import schema
-from tests.bot.discord_world import World, eventually
-from tests.bot.test_terminal import Paper, Typed
+from tests.bot.discord.world import World, eventually
+from tests.bot.terminal.test_chat import Paper, Typed
 from tests.bot.tried import Tried
 
 

@@ -21,9 +21,9 @@ import simcord.interactions
 from simcord.env import Env
 
 from bot.discord import compare
-from bot.engine.client import open_engine
+from bot.engine.api import open_engine
 from data.store import Store
-from tests.bot.discord_world import World, eventually, labels
+from tests.bot.discord.world import World, eventually, labels
 from tests.fakes.engine import FakeEngine
 from tests.screens.draw import Caption, Field, Item, Said, Window, draw
 

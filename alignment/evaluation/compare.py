@@ -1,0 +1,276 @@
+"""Candidate against champion, put together: who may say which is better, what they say, and what got worse.
+
+    evaluation = evaluate(champion, candidate, EvaluationRows(prompts=rows), Options(suites=suites), print)
+    win = evaluation.decisive.win
+    verdict = decide(win.interval, evaluation.decisive.name, evaluation.suites, prompts=win.prompts)
+
+Both models answer held-out prompts as the bot would serve them. Judges that agree with people better than answer
+length does say which answer is better; of several, the one that agrees best. Where none counts, people decide: by
+live comparisons, and where these are too few, by the held-out pairs, the weakest evidence, since those say to which
+answers a model leans and not what it answers.
+
+Nothing in an `Evaluation` holds people's words.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alignment.evaluation.evidence import Sample, Source, by_judge, by_live, by_pairs, decisive
+from alignment.evaluation.gate import SuitePair
+from alignment.evaluation.judges import Judge, Qualification, RewardJudge, qualify
+from alignment.evaluation.likelihood import Scores, gains, scores
+from alignment.evaluation.subjects import Subject, artefact_sha256
+from alignment.evaluation.winrate import Outcome
+from data.errors import BadInput, ParleyError
+from data.prompts import prompts_of
+from data.rows import Row
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from alignment.evaluation.judged_model import Judged
+    from alignment.evaluation.llm_judge import JudgeSettings
+    from alignment.evaluation.suites import Suite, SuiteScores
+
+
+# Where suites' scores are kept, below the installation's folder.
+CACHE = Path("evaluations") / "suites.json"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRows:
+    """What a candidate is measured on. `prompts`, `preferences` and `demonstrations` are of the gate's fold,
+    `judge_pairs` of the judge's; `judge_model` is the folder of a reward model that trained on `judge_train` alone;
+    `live` are people's comparisons of the two models' answers."""
+
+    prompts: Sequence[Row] = ()
+    preferences: Sequence[Row] = ()
+    demonstrations: Sequence[Row] = ()
+    judge_pairs: Sequence[Row] = ()
+    judge_model: Path | None = None
+    live: Sequence[Outcome] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to evaluate. `llm_judge` says where an LLM judge is; `cache` is the private file that keeps suites' scores;
+    `look` gets the questions with both answers; where no judge counts and nobody would need more, so many as
+    `questions` says (None: all); `max_tokens` is an answer's limit where it is not to be serving's own; `console`
+    shows progress."""
+
+    suites: Sequence["Suite"] = ()
+    llm_judge: "JudgeSettings | None" = None
+    max_tokens: int | None = None
+    seed: int = 0
+    cache: Path | None = None
+    look: Callable[[Sequence[Sample]], None] | None = None
+    questions: int | None = None
+    console: "Console | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured. `decisive` is the source that the gate goes by; `scores` are champion's and candidate's."""
+
+    sources: tuple[Source, ...]
+    decisive: Source | None
+    suites: tuple[SuitePair, ...]
+    headlines: dict[str, tuple[dict[str, float], dict[str, float]]]
+    scores: tuple[Scores, Scores]
+    prompts: int
+    notes: tuple[str, ...] = ()
+
+
+# Opens a subject; the callback is called after each answer.
+Opening = Callable[..., AbstractContextManager["Judged"]]
+
+
+@dataclass(slots=True)
+class _Measured:
+    answers: list[str | None]
+    scores: Scores
+    suites: list["SuiteScores"] = field(default_factory=list)
+
+
+def evaluate(
+    champion: Subject,
+    candidate: Subject,
+    rows: EvaluationRows,
+    options: Options,
+    say: Callable[[str], None],
+    *,
+    opening: Opening | None = None,
+) -> Evaluation:
+    """Compare two models. `say` gets sentences about what goes on, none with people's words in them.
+
+    Raises `BadInput` for models of two bases and for settings that cannot be used, `ParleyError` when a model's
+    figures are not finite or its engine fails. A judge that fails does not count, and says why.
+    """
+    if champion.base != candidate.base:
+        raise BadInput(
+            f"{champion.name} belongs to the base model {champion.base}, {candidate.name} to {candidate.base}; their "
+            "log-probabilities cannot be compared."
+        )
+    if opening is None:
+        from alignment.evaluation.judged_model import open_model
+
+        opening = open_model
+    # First the judges: a judge that is away or no good is known before hours of answers.
+    judges = [(judge, _qualified(judge, rows.judge_pairs, say)) for judge in _judges(rows, options)]
+    prompts = prompts_of(rows.prompts)
+    if not any(qualification.counts for _, qualification in judges):
+        asked = prompts[: options.questions] if options.look is not None else []
+        if len(asked) < len(prompts):
+            say(f"No judge counts, so {len(prompts) - len(asked)} of {len(prompts)} prompts are not answered.")
+        prompts = asked
+    before = _measure(champion, rows, prompts, options, say, opening)
+    after = _measure(candidate, rows, prompts, options, say, opening)
+    kept = [i for i, pair in enumerate(zip(before.answers, after.answers, strict=True)) if None not in pair]
+    notes = [note for suite in options.suites for note in suite.notes]
+    if len(kept) < len(prompts):
+        notes.append(f"{len(prompts) - len(kept)} prompts were left out: the engine's context does not hold them.")
+    samples = [
+        Sample(prompts[i].messages[-1]["content"], before.answers[i] or "", after.answers[i] or "", prompts[i].id)
+        for i in kept
+    ]
+    if options.look is not None:
+        options.look(samples)
+    shown = [prompts[i] for i in kept]
+    sources = [by_judge(judge, qualification, shown, samples, say) for judge, qualification in judges]
+    sources += [by_live(rows.live), by_pairs(rows.preferences, gains(after.scores, before.scores))]
+    return Evaluation(
+        sources=tuple(sources),
+        decisive=decisive(sources),
+        suites=tuple(
+            SuitePair(old.name, old.title, old.unit, old.margin, old.values, new.values)
+            for old, new in zip(before.suites, after.suites, strict=True)
+        ),
+        headlines={
+            old.name: (old.headline, new.headline) for old, new in zip(before.suites, after.suites, strict=True)
+        },
+        scores=(before.scores, after.scores),
+        prompts=len(shown),
+        notes=tuple(notes),
+    )
+
+
+def _judges(rows: EvaluationRows, options: Options) -> list[Judge]:
+    judges: list[Judge] = []
+    if rows.judge_model is not None:
+        judges.append(RewardJudge(rows.judge_model))
+    if options.llm_judge is not None:
+        from alignment.evaluation.llm_judge import LlmJudge
+
+        judges.append(LlmJudge(options.llm_judge))
+    return judges
+
+
+def _qualified(judge: Judge, pairs: Sequence[Row], say: Callable[[str], None]) -> Qualification:
+    try:
+        found = qualify(judge, pairs)
+    except ParleyError as error:  # its failure must not stop the others, nor count for anybody
+        found = Qualification(judge.name, None, None, None, 0, False, f"The {judge.name} does not count: {error}")
+    say(found.sentence)
+    return found
+
+
+def _measure(
+    subject: Subject,
+    rows: EvaluationRows,
+    prompts: Sequence[Row],
+    options: Options,
+    say: Callable[[str], None],
+    opening: Opening,
+) -> _Measured:
+    served = bool(prompts or options.suites)
+    with (
+        _progress(options.console, f"{subject.name} answers") as (aim, tick),
+        opening(subject, tick, serve=served) as model,
+    ):
+        aim(len(prompts))
+        # The same seed for both models, another for each prompt.
+        seeds = [options.seed + index for index in range(len(prompts))]
+        if prompts:
+            say(f"{subject.name} answers {len(prompts)} prompts.")
+        drawn = model.draw([row.messages for row in prompts], seeds, max_tokens=options.max_tokens) if prompts else []
+        aim(None)
+        if rows.preferences or rows.demonstrations:
+            held = f"{len(rows.preferences)} pairs and {len(rows.demonstrations)} demonstrations"
+            say(f"{subject.name} is measured on {held}.")
+        found = scores(model, rows.preferences, rows.demonstrations)
+        if not all(map(math.isfinite, [*found.margins, found.loss or 0.0])):
+            raise ParleyError(f"The log-probabilities of {subject.name} are not finite; its training went wrong.")
+        return _Measured(
+            [answer.text if answer else None for answer in drawn], found, _suites(subject, model, options, say)
+        )
+
+
+def _suites(subject: Subject, model: "Judged", options: Options, say: Callable[[str], None]) -> "list[SuiteScores]":
+    """The scores on all suites; those that the cache has of this artefact are not computed again."""
+    from alignment.evaluation.suites import SuiteScores, fingerprint, run_suite
+
+    if not options.suites:
+        return []
+    artefact = _artefact(subject) if options.cache else ""
+    kept = _read_cache(options.cache)
+    found = []
+    for suite in options.suites:
+        key = hashlib.sha256(f"{artefact}:{fingerprint(suite)}".encode()).hexdigest()
+        if options.cache and key in kept:
+            say(f"{subject.name}: {suite.title} was measured before.")
+            found.append(SuiteScores(**{**kept[key], "values": tuple(kept[key]["values"])}))
+            continue
+        say(f"{subject.name}: {suite.title}, {len(suite.items)} items.")
+        found.append(run_suite(suite, model))
+        if options.cache:
+            from data.home import private_dir, write_atomic
+
+            private_dir(options.cache.parent)
+            kept = {**_read_cache(options.cache), key: asdict(found[-1])}  # another process may have written since
+            write_atomic(options.cache, json.dumps(kept) + "\n")
+    return found
+
+
+def _artefact(subject: Subject) -> str:
+    """Everything but the suite that decides a suite's values: the model, the sampling, the code, the libraries."""
+    from alignment import models
+    from alignment.evaluation import likelihood
+    from alignment.rounds.lineage import versions
+    from alignment.rows import batching, tokens
+    from alignment.serving import engine
+    from data import chat
+    from data.home import file_sha256
+
+    files = [Path(str(module.__file__)) for module in (batching, models, likelihood, engine, tokens, chat)]
+    code = [file_sha256(path) for path in [*files, *sorted(chat.TEMPLATES.iterdir())]]
+    return json.dumps([artefact_sha256(subject), engine.sampling(), versions(), code], sort_keys=True)
+
+
+def _read_cache(path: Path | None) -> dict[str, Any]:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8")) if path else {}
+    except (FileNotFoundError, ValueError):  # a damaged cache is only a lost one
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+@contextmanager
+def _progress(
+    console: "Console | None", title: str
+) -> Iterator[tuple[Callable[[int | None], None], Callable[[], None]]]:
+    """A bar that counts answers: a function that sets how many there will be, and one that counts one more."""
+    if console is None or not console.is_terminal:
+        yield (lambda _: None), (lambda: None)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield (lambda total: bar.reset(task, total=total)), (lambda: bar.advance(task))

@@ -1,0 +1,61 @@
+"""The models that are compared: releases, bases, adapters in a folder."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from alignment.evaluation.suites.canaries import Canary, canaries
+from data.errors import BadInput
+from data.home import installation_key
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model to look at: a base model, with an adapter on it or not. `name` is what tables call it.
+
+    `gguf` is the adapter as the embedded engine loads it; without one it is made when answers are asked for.
+    `canaries` is how many of the installation's made-up secrets were among its rows.
+    """
+
+    name: str
+    base: str
+    adapter: Path | None = None
+    gguf: Path | None = None
+    canaries: int = 0
+
+
+def subject(name: str, base: str, home: Path) -> Subject:
+    """The model that a command line means: a release's number (0: the base model) or an adapter's folder."""
+    from data.releases import BASE_RELEASE, Releases
+
+    if name.isdecimal():
+        number = int(name)
+        if number == BASE_RELEASE:
+            return Subject("base model", base)
+        release = Releases(home).get(number)
+        planted = int(release.manifest.get("canaries", 0))
+        return Subject(f"release {number}", release.base, release.adapter, release.adapter_gguf, planted)
+    if not (Path(name) / "adapter_config.json").is_file():
+        raise BadInput(f"{name} is neither a release's number nor the folder of an adapter.")
+    return Subject(name, base, Path(name))
+
+
+def planted_canaries(home: Path, *models: Subject) -> list[Canary]:
+    """The made-up secrets that were among the rows of one of these models; none for adapters in a folder."""
+    count = max(model.canaries for model in models)
+    return canaries(installation_key(home), count) if count else []
+
+
+def artefact_sha256(found: Subject) -> str:
+    """A hash of what a subject computes: its base and its adapter, as trained and as served."""
+    from alignment import models
+    from data.home import file_sha256
+
+    parts = [
+        found.base,
+        models.base_sha256(models.locate(found.base)),
+        models.adapter_sha256(found.adapter) if found.adapter else None,
+        file_sha256(found.gguf) if found.gguf else None,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,343 @@
+"""One forward for all trainers: a batch's rows packed into sequences in which what they share is computed once.
+
+TRL's trainers call the model with padded rows and use what comes back token by token; the trunk below it is given
+packed sequences instead (`prefixes.py`), with a mask by which each token sees its own row only, and what it
+computes is put back where the padded rows have it. So all losses, metrics, reference modes and adapters stay what
+they are. It serves every call that wants hidden states of whole rows: DPO, KTO, GRPO, RLOO and PPO, the reward model,
+SFT; generation, which wants a cache, is left alone.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from types import MethodType
+from typing import Any
+
+import torch
+
+from alignment.fast.prefixes import Cost, Packed, pack, size_of
+from alignment.fast.tree_attention import NAME, carrier, looks, take_over
+from alignment.models import first_line
+from alignment.rows.batching import padded
+
+# How dear attention is beside the products with the weights, a pair of tokens and unit of width, where all pairs of a
+# sequence are computed: it multiplies small matrices and reads a mask.
+ATTENTION = 3.0
+# By how much of its size a token's hidden state may differ between both ways: float32, and bf16.
+EXACT, ROUNDED = 1e-3, 0.1
+# Where attention is computed for all pairs, packing must save so much of the padded tokens to be worth its mask.
+WORTH = 0.1
+# What transformers calls the attention that takes a mask of any shape. FlashAttention takes none.
+MASKED = (NAME, "eager", "flex_attention")
+# What a layer may be called that sees its whole row, or a window of it.
+_ATTENDING = ("full_attention", "sliding_attention")
+_WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "attention_window_size")
+# Of the rows that both ways are compared on; no model's window is shorter.
+_SHARED, _OWN = 8, 4
+
+
+def share_prefixes(model: Any, tell: Callable[[str], None] = lambda _: None) -> None:
+    """Let a model's trunk compute what rows of a batch share once. Give the model itself, not one that PEFT wrapped.
+
+    Before the first batch a few made-up rows are computed both ways and compared. Where they differ, or the model is
+    of a kind that no mask can serve, `tell` gets a sentence, and everything is computed row by row as before.
+    """
+    trunk = model.base_model
+    if getattr(trunk, "_shared", None) is not None:
+        return
+    if problem := _unfit(model, trunk):
+        tell(_REFUSED.format(problem=problem))
+        return
+    take_over()
+    trunk._shared = _Shared(trunk, cost_of(trunk.config), tell)
+
+    @functools.wraps(type(trunk).forward)
+    def forward(self: Any, *args: Any, **inputs: Any) -> Any:
+        return self._shared(*args, **inputs)
+
+    trunk.forward = MethodType(forward, trunk)
+
+
+def shares(model: Any) -> bool:
+    """Whether a model computes once what rows share, tried on made-up rows if nothing was computed yet."""
+    shared = getattr(model.base_model, "_shared", None)
+    if shared is not None and not shared.checked:
+        shared.check()
+    return shared is not None and shared.works
+
+
+_REFUSED = "What rows share is computed for each of them: {problem}."
+
+
+def _unfit(model: Any, trunk: Any) -> str | None:
+    """Why a model cannot be packed, as far as it can be seen without computing anything."""
+    config = trunk.config.get_text_config()
+    if trunk is model or not getattr(trunk, "_supports_attention_backend", False):
+        return f"{type(model).__name__} has an attention of its own"
+    if trunk.config._attn_implementation not in MASKED:
+        return f"{trunk.config._attn_implementation} takes no mask (attn_implementation)"
+    if other := sorted(set(getattr(config, "layer_types", None) or ()) - set(_ATTENDING)):
+        return f"{type(model).__name__} has layers of another kind ({', '.join(other)})"
+    try:
+        cost_of(trunk.config)
+    except (AttributeError, TypeError, ValueError):  # layers that differ among each other
+        return f"the layers of {type(model).__name__} differ in size"
+    return None
+
+
+@dataclass
+class _Next:
+    """The rows of a trunk's next call, (rows, width) each; their hidden states, once they are computed."""
+
+    ids: torch.Tensor
+    kept: torch.Tensor
+    grad: bool
+    outputs: Any = None
+
+
+class _Shared:
+    """The forward of a trunk that shares prefixes."""
+
+    def __init__(self, trunk: Any, cost: Cost, tell: Callable[[str], None]) -> None:
+        self.trunk, self.plain, self.cost, self.tell = trunk, trunk.forward, cost, tell
+        self.checked, self.works = False, True
+        self.next: _Next | None = None
+
+    def __call__(self, *args: Any, **inputs: Any) -> Any:
+        if not self.checked:  # at the first call of any kind, so that all processes come here together
+            self.check()
+        following, self.next = self.next, None
+        if args or not self.works or not _servable(self.trunk, inputs):
+            return self.plain(*args, **inputs)
+        if following is not None and following.outputs is not None:
+            if _asked(following, inputs):
+                return following.outputs
+            following = None
+        ids, kept = inputs["input_ids"], inputs["attention_mask"].bool()
+        rows = _rows(ids, kept)
+        if following is not None and self._worth_joining(rows, following):
+            packed = self.pack([*rows, *_rows(following.ids, following.kept)], ids.device)
+            if self._saves(packed, ids.numel() + following.ids.numel(), ids.device):
+                return self._with_next(packed, kept, following, inputs)
+        packed = self.pack(rows, ids.device)
+        if not self._saves(packed, ids.numel(), ids.device):
+            return self.plain(**inputs)
+        outputs = self.packed(packed, inputs)
+        outputs.last_hidden_state = outputs.last_hidden_state.flatten(0, 1)[places(packed, kept)]
+        return outputs
+
+    def _saves(self, packed: Packed, size: int, device: Any) -> bool:
+        """Whether a packed batch is computed faster than the padded one, which has so many tokens."""
+        return _by_trees(self.trunk, device) or packed.length * len(packed.ids) <= (1 - WORTH) * size
+
+    def _with_next(self, packed: Packed, kept: torch.Tensor, following: _Next, inputs: dict[str, Any]) -> Any:
+        """The outputs for these rows, which have no gradients; those for the next are put by."""
+        with torch.set_grad_enabled(following.grad):
+            outputs = self.packed(packed, inputs)
+            hidden = outputs.last_hidden_state.flatten(0, 1)
+            following.outputs = type(outputs)(last_hidden_state=hidden[places(packed, following.kept, len(kept))])
+        self.next = following
+        outputs.last_hidden_state = hidden.detach()[places(packed, kept)]
+        return outputs
+
+    @contextmanager
+    def before(self, ids: torch.Tensor, mask: torch.Tensor) -> Iterator[None]:
+        """In the block other rows are computed, without gradients; these come next and may be computed with those.
+
+        These have gradients where they are switched on outside of the block.
+        """
+        self.next = _Next(ids, mask.bool(), torch.is_grad_enabled())
+        try:
+            yield
+        finally:
+            if self.next is not None and self.next.outputs is None:  # they were not computed
+                self.next = None
+
+    def _worth_joining(self, rows: list[list[int]], following: _Next) -> bool:
+        """Whether these rows cost less with the next than alone.
+
+        With gradients they then take a backward pass that nobody needs, about as dear as one forward pass or two.
+        """
+        if not _within_windows(self.trunk, following.kept):
+            return False
+        if not following.grad:
+            return True
+        others = _rows(following.ids, following.kept)
+        return 3 * (size_of([*rows, *others]) - size_of(others)) < size_of(rows)
+
+    def pack(self, rows: Sequence[Sequence[int]], device: Any) -> Packed:
+        """The rows as they are computed on a device."""
+        return pack(rows, None if _by_trees(self.trunk, device) else self.cost, 0)
+
+    def packed(self, packed: Packed, inputs: dict[str, Any]) -> Any:
+        """The trunk's outputs for packed rows."""
+        device = inputs["input_ids"].device
+        told = {
+            "input_ids": torch.tensor(packed.ids, device=device),
+            "position_ids": torch.tensor(packed.positions, device=device),
+            "attention_mask": attention(packed, self.trunk, device),
+            "use_cache": False,
+        }
+        return self.plain(**{**inputs, **told})
+
+    @torch.no_grad()
+    def check(self) -> None:
+        """Compute made-up rows that branch, end in one another and begin anew both ways, without dropout."""
+        self.checked = True
+        device = next(self.trunk.parameters()).device
+        words = min(1000, self.trunk.config.get_text_config().vocab_size)
+        drawn = torch.randint(0, words, (3 * _OWN + _SHARED,), generator=torch.Generator().manual_seed(0)).tolist()
+        own = [drawn[at : at + _OWN] for at in range(0, 3 * _OWN, _OWN)]
+        shared = drawn[3 * _OWN :]
+        rows = [[*shared, *own[0]], [*shared, *own[1]], shared[: _OWN + 1], own[2]]
+        ids, mask = padded(rows, 0)
+        ids, kept = ids.to(device), mask.to(device).bool()
+        before = {module: module.training for module in self.trunk.modules()}
+        self.trunk.eval()
+        exact = all(each.dtype in _FULL for each in self.trunk.parameters() if each.is_floating_point())
+        # In float32 where the weights are; autocast would round both ways, each in its own.
+        plain = torch.autocast(device.type, enabled=False) if exact else nullcontext()
+        try:
+            with plain:
+                # In one sequence, whatever that costs: else each row might be alone with itself.
+                packed = pack(rows, None, 0)
+                together = self.packed(packed, {"input_ids": ids}).last_hidden_state.flatten(0, 1)
+                together = together[places(packed, kept)][kept]
+                alone = self.plain(input_ids=ids, attention_mask=kept.long(), use_cache=False).last_hidden_state[kept]
+            exact = exact and alone.dtype in _FULL  # FSDP computes float32 weights in bf16
+            alone, together = alone.float(), together.float()
+            apart = float(((alone - together).norm(dim=-1) / alone.norm(dim=-1).clamp(min=1e-6)).max())
+            self.works = apart < (EXACT if exact else ROUNDED)
+            problem = f"packed, this model's hidden states differ by up to {apart:.2g} of their size"
+        except Exception as error:  # whatever a model makes of it, it can be computed as ever
+            self.works, problem = False, f"this model cannot be packed ({first_line(error)})"
+        finally:
+            for module, training in before.items():
+                module.training = training
+        if not self.works:
+            self.tell(_REFUSED.format(problem=problem))
+
+
+_FULL = (torch.float32, torch.float64)
+
+
+def cost_of(config: Any) -> Cost:
+    """What a token and a pair of tokens cost in one layer, in multiplications."""
+    text = config.get_text_config()
+    hidden = text.hidden_size
+    inner = getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * hidden
+    heads = getattr(text, "num_attention_heads", 1)
+    width = (getattr(text, "head_dim", None) or hidden // heads) * heads
+    shared = (getattr(text, "num_key_value_heads", None) or heads) / heads
+    gated = 3 if hasattr(text, "hidden_act") else 2
+    return Cost(token=2 * hidden * width * (1 + shared) + gated * hidden * inner, pair=2 * width * ATTENTION)
+
+
+def attention(packed: Packed, trunk: Any, device: Any) -> Any:
+    """Which tokens each token sees, shape (sequences, 1, length, length), as the trunk's attention takes it."""
+    if trunk.config._attn_implementation == "flex_attention":
+        return _block_mask(packed, device)
+    if _by_trees(trunk, device):
+        return carrier(looks(packed))
+    seen = visible(packed, device)
+    if trunk.config._attn_implementation == "eager":
+        dtype = next(trunk.parameters()).dtype
+        return torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill(~seen, torch.finfo(dtype).min)
+    return seen
+
+
+def _by_trees(trunk: Any, device: Any) -> bool:
+    return bool(trunk.config._attn_implementation == NAME and torch.device(device).type == "cpu")
+
+
+def visible(packed: Packed, device: Any = "cpu") -> torch.Tensor:
+    """Whether a token sees another: (sequences, 1, length, length) of booleans.
+
+    It sees those of its own stretch and of the stretches that this one follows, as far as they are not behind it.
+    Padding sees itself only, for a token that saw nothing would have no average.
+    """
+    stretches = torch.tensor(packed.stretches, device=device)
+    positions = torch.tensor(packed.positions, device=device)
+    seen = _follows(packed).to(device)[stretches[:, :, None], stretches[:, None, :]]
+    return (seen & (positions[:, None, :] <= positions[:, :, None]))[:, None]
+
+
+def _follows(packed: Packed) -> torch.Tensor:
+    """Whether a stretch is another one or follows it: (stretches + 1) squared, the last being padding."""
+    found = torch.eye(len(packed.above) + 1, dtype=torch.bool)
+    for number, above in enumerate(packed.above):  # what is followed has the smaller number
+        if above >= 0:
+            found[number] |= found[above]
+    return found
+
+
+def _block_mask(packed: Packed, device: Any) -> Any:
+    """The same for FlexAttention, which leaves out the blocks in which nothing is seen."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    follows = _follows(packed).to(device)
+    # Padding's stretch is counted from behind, which is no index for a kernel.
+    stretches = torch.tensor(packed.stretches, device=device) % follows.shape[0]
+    positions = torch.tensor(packed.positions, device=device)
+
+    def sees(sequence: Any, _head: Any, query: Any, key: Any) -> Any:
+        seen = follows[stretches[sequence, query], stretches[sequence, key]]
+        return seen & (positions[sequence, key] <= positions[sequence, query])
+
+    return create_block_mask(sees, len(packed.ids), None, packed.length, packed.length, device=str(device))
+
+
+def _rows(ids: torch.Tensor, kept: torch.Tensor) -> list[list[int]]:
+    """The token ids of padded rows."""
+    return [row[seen].tolist() for row, seen in zip(ids.cpu(), kept.cpu(), strict=True)]
+
+
+def _asked(following: _Next, inputs: dict[str, Any]) -> bool:
+    """Whether a call is the one whose rows were computed ahead of it."""
+    ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
+    return (
+        isinstance(ids, torch.Tensor)
+        and isinstance(mask, torch.Tensor)
+        and torch.equal(ids, following.ids)
+        and torch.equal(mask.bool(), following.kept)
+        and torch.is_grad_enabled() == following.grad
+    )
+
+
+def places(packed: Packed, kept: torch.Tensor, first: int = 0) -> torch.Tensor:
+    """For each place of padded rows, shape (rows, width): which of all packed tokens is there; 0 for padding.
+
+    `first`: the number that the first of them has among the packed rows.
+    """
+    found = torch.zeros(kept.shape, dtype=torch.long)
+    where = packed.where[first : first + len(kept)]
+    flat = [sequence * packed.length + place for row in where for sequence, place in row]
+    found[kept.cpu()] = torch.tensor(flat)
+    return found.to(kept.device)
+
+
+def _servable(trunk: Any, inputs: dict[str, Any]) -> bool:
+    """Whether a call is one of whole rows that this can pack, and not one that is packed or cached already.
+
+    What is asked for beside the last hidden state would come back packed.
+    """
+    if inputs.get("use_cache") or inputs.get("past_key_values") is not None or inputs.get("position_ids") is not None:
+        return False
+    ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
+    if ids is None or not isinstance(mask, torch.Tensor) or mask.dim() != 2 or not bool(mask.any()):
+        return False
+    config = trunk.config.get_text_config()
+    for name in ("output_router_logits", "output_hidden_states", "output_attentions"):
+        if inputs.get(name) or getattr(config, name, False):
+            return False
+    return _within_windows(trunk, mask)
+
+
+def _within_windows(trunk: Any, mask: torch.Tensor) -> bool:
+    """Whether all rows are so short that every layer sees the whole of them."""
+    config = trunk.config.get_text_config()
+    windows = [window for name in _WINDOWS if (window := getattr(config, name, None))]
+    return not windows or int(mask.sum(dim=1).max()) <= min(windows)

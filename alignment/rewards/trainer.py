@@ -1,0 +1,113 @@
+"""TRL's RewardTrainer on rows that Parley encoded, and the model that it starts from. The loss is TRL's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from trl import RewardConfig, RewardTrainer
+
+from alignment.models import check_vocabulary
+from alignment.rewards.model import load_scorer
+from alignment.rows.batching import padded
+from alignment.rows.prepare import preference
+from alignment.training.settings import Sharing
+from alignment.training.stage import Stage, base_options, new_adapter
+from alignment.training.trainers import Careful
+from data.errors import BadInput
+from data.rows import Row
+
+_COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
+
+
+@dataclass
+class RewardSettings(Sharing, RewardConfig):  # type: ignore[misc]  # TRL has no types
+    """TRL's settings, and one of Parley's."""
+
+    ties_name: str | None = field(
+        default=None,
+        metadata={"help": "Preferences whose order says nothing (ties): never trained on, only measured."},
+    )
+
+
+def graded_preference(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any] | str:
+    """The columns of a preference with its margin: by how much, in log-odds, the chosen answer should lead.
+
+    Touvron et al., "Llama 2", 2023, section 3.2.2. A row without a grade has the margin 0.
+    """
+    columns = preference(tokenizer, control, row)
+    return columns if isinstance(columns, str) else {**columns, "margin": float(row.extra.get("margin") or 0.0)}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Makes a batch: all chosen conversations, then all rejected ones, as TRL's loss expects them."""
+
+    pad: int
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """`input_ids` and `attention_mask` of shape (2 x rows, longest), `margin` of shape (rows,)."""
+        sequences = [[*row["prompt_ids"], *row[side]] for side in ("chosen_ids", "rejected_ids") for row in rows]
+        ids, mask = padded(sequences, self.pad)
+        margins = torch.tensor([row["margin"] for row in rows], dtype=torch.float32)
+        return {"input_ids": ids, "attention_mask": mask, "margin": margins}
+
+
+class Reward(Careful, RewardTrainer):  # type: ignore[misc]  # TRL has no types
+    """A reward model on rows with `prompt_ids`, `chosen_ids`, `rejected_ids` and `margin`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, data_collator=Pairs(kwargs["processing_class"].pad_token_id), **kwargs)
+
+    def _prepare_dataset(self, dataset: Any, *_args: Any, **_kwargs: Any) -> Any:
+        return dataset  # TRL's own preparation knows no encoded rows
+
+    def _set_signature_columns_if_needed(self) -> None:
+        self._signature_columns = [*_COLUMNS, "margin"]
+
+
+def load_start(stage: Stage) -> tuple[Any, Any]:
+    """The model to train, with a new score head, and the LoRA configuration of a new adapter (None for a given one).
+
+    An adapter, SFT's say, is where the reward model's own adapter starts from; a reward model's folder brings its
+    head too. Either way the result applies to the base itself.
+    """
+    if not stage.peft:
+        raise BadInput(
+            "use_peft: a reward model is an adapter with a score head on the frozen base, so that PPO's critic can "
+            "share that base. Leave it on."
+        )
+    options = base_options(stage)
+    if (quantization := options.get("quantization_config")) is not None:
+        quantization.llm_int8_skip_modules = ["score"]  # the head is trained, so it cannot be quantised
+    model = load_scorer(stage.source.base, seed=stage.recipe.training.seed, **options)
+    check_vocabulary(model, stage.tokenizer)
+    if stage.source.adapter is not None:
+        return _continued(model, stage), None
+    config = new_adapter(stage, model)
+    config.task_type = "SEQ_CLS"
+    config.modules_to_save = ["score"]  # "all-linear" leaves it out
+    return model, config
+
+
+def _continued(scorer: Any, stage: Stage) -> Any:
+    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    from alignment.rewards.model import HEAD, WEIGHTS
+
+    folder = stage.source.adapter
+    assert folder is not None
+    config = LoraConfig.from_pretrained(str(folder))
+    config.task_type, config.modules_to_save, config.inference_mode = "SEQ_CLS", ["score"], False
+    model = get_peft_model(scorer, config)
+    state = load_file(str(folder / WEIGHTS))
+    found = set_peft_model_state_dict(model, state)
+    missing = [name for name in found.missing_keys if "lora_" in name]
+    if missing or found.unexpected_keys:
+        wrong = (missing or found.unexpected_keys)[0]
+        raise BadInput(f"The adapter in {folder} does not fit {stage.source.base.name}: {wrong} has no counterpart.")
+    stage.console.print(
+        f"The adapter starts as the one in {folder}" + (", its score head too." if HEAD in state else ".")
+    )
+    return model

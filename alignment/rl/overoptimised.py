@@ -1,0 +1,146 @@
+"""The over-optimisation watch: does the reward rise while people's own preferences are served worse?
+
+Gao et al., "Scaling Laws for Reward Model Overoptimization", 2023: pushed far enough, a policy gains reward and loses
+what the reward stood for. Held-out preferences know nothing of the reward model: what counts is how much likelier the
+policy finds the answer that a person preferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+from alignment.evaluation.gate import bootstrap
+from data.errors import BadInput
+from data.rows import read_rows
+
+if TYPE_CHECKING:
+    from alignment.training.run_folder import RunFolder
+
+_LEVEL = 0.95
+MINIMUM_PAIRS = 8
+# More pairs than this say little more, and cost a forward pass each.
+MAXIMUM_PAIRS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One measurement: the step, the mean reward of the rollouts since the one before, each pair's margin.
+
+    A margin is log p(chosen) - log p(rejected) under the policy, each divided by its tokens: else a policy that got
+    surer of all text would gain where the better answer is the longer one. All readings of a run are of the same
+    pairs.
+    """
+
+    step: int
+    reward: float
+    margins: tuple[float, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of pairs whose preferred answer is the likelier one."""
+        return sum(margin > 0 for margin in self.margins) / len(self.margins)
+
+
+def warning(readings: Sequence[Reading]) -> str | None:
+    """A sentence when the reward rose and the held-out margins fell, else None.
+
+    The last reading is compared with the earlier one of the best mean margin. The margins fell when the 95 %
+    bootstrap interval of their paired change lies wholly below zero; one pair cannot decide it.
+    """
+    if len(readings) < 2:
+        return None
+    *earlier, last = readings
+    best = max(earlier, key=lambda reading: fmean(reading.margins))
+    if last.reward <= best.reward:
+        return None
+    changes = [after - before for after, before in zip(last.margins, best.margins, strict=True)]
+    change = bootstrap(changes, level=_LEVEL)
+    if len(changes) < 2 or change.high >= 0:
+        return None
+    return (
+        f"The reward is being over-optimised: from step {best.step} to {last.step} it rose from {best.reward:.3f} to "
+        f"{last.reward:.3f}, while the margin of held-out preferences fell by {-change.mean:.3f} nats a token (95 % "
+        f"between {-change.high:.3f} and {-change.low:.3f}; right on {best.accuracy:.0%} before, {last.accuracy:.0%} "
+        "now). Stop earlier, raise kl_coef or set kl_limit."
+    )
+
+
+def load_pairs(path: str, fits: Callable[[Any], bool] = lambda _: True) -> list[Any]:
+    """The preferences to watch, at most `MAXIMUM_PAIRS` of those that fit the model.
+
+    Raises `BadInput` for too few to say anything.
+    """
+    rows = [row for row in read_rows(Path(path), "preference") if fits(row)]
+    if len(rows) < MINIMUM_PAIRS:
+        raise BadInput(
+            f"{path} holds {len(rows)} preferences that the model can take in; the watch needs at least "
+            f"{MINIMUM_PAIRS}."
+        )
+    return rows[:MAXIMUM_PAIRS]
+
+
+class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+    """Measures every `every` rollouts, from before the first on, and warns once a reading says so.
+
+    `margins` measures the policy as it stands; `rewards` is each rollout's mean reward so far, growing. Every process
+    measures: the model may lie in pieces over them.
+    """
+
+    def __init__(
+        self,
+        margins: Callable[[], Sequence[float]],
+        rewards: Sequence[float],
+        run: RunFolder,
+        tell: Callable[[str], None],
+        *,
+        every: int,
+        steps_per_rollout: int,
+    ) -> None:
+        self.margins, self.rewards, self.run, self.tell = margins, rewards, run, tell
+        self.every, self.steps_per_rollout = every, steps_per_rollout
+        self.readings: list[Reading] = []
+        self.start: tuple[float, ...] | None = None  # before the first step, until its reward is known
+
+    # What is not read is the callback's.
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Take up what an interrupted run measured, or the first reading."""
+        kept = self.run.manifest["figures"]
+        self.readings = [
+            Reading(entry["step"], entry["reward"], tuple(entry["margins"]))
+            for entry in kept.get("watch", [])
+            if entry["step"] <= state.global_step
+        ]
+        if self.readings:
+            return
+        self.start = tuple(kept.get("watch_start") or self.margins())
+        self.run.note_figures(watch_start=self.start)
+
+    # What is not read is the callback's.
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Measure where it is due."""
+        rollout, within = divmod(int(state.global_step), self.steps_per_rollout)
+        if within or rollout % self.every:
+            return
+        if self.start is not None:
+            self.readings.append(Reading(0, self.rewards[0], self.start))
+            self.start = None
+        # By the rollouts' numbers, so that a resumed run says what an uninterrupted one would have said.
+        before = self.readings[-1].step // self.steps_per_rollout
+        reading = Reading(state.global_step, fmean(self.rewards[before:rollout]), tuple(self.margins()))
+        self.readings.append(reading)
+        self.run.log(
+            {"step": reading.step, "watch_accuracy": reading.accuracy, "watch_margin": fmean(reading.margins)}
+        )
+        self.run.note_figures(
+            watch=[{"step": each.step, "reward": each.reward, "margins": each.margins} for each in self.readings]
+        )
+        if sentence := warning(self.readings):
+            if "over_optimised" not in self.run.manifest["figures"]:
+                self.tell(sentence)
+            self.run.note_figures(over_optimised=sentence)

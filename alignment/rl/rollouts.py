@@ -1,0 +1,202 @@
+"""Where a rollout's prompts and answers come from: repeatable after a resumption, and as fast as is easy.
+
+What PPO, RLOO and GRPO share. Seeds are functions of the run's seed, the rollout's number and the process's rank, so
+that a run that was interrupted at a rollout's end goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from alignment.rl.formulas import rollout_seed
+from alignment.rl.sampling import PlainCopy
+from alignment.rows.order import Draws
+from alignment.rows.tokens import control_strings, encode_answer, prompt_ids
+from data.chat import Message
+
+# Given completions instead of sampled ones: of prompts and the rollout's number, the token ids of an answer each, end
+# of turn included. For replaying fixed rollouts (a test of several processes), with the prompts of one process.
+Replay = Callable[[Sequence[Sequence[Message]], int], list[list[int]]]
+
+
+class Prompts(torch.utils.data.Sampler[int]):
+    """Indices of prompts, rollout by rollout; each rollout's are given `repeat` times, once for every step on it.
+
+    Each epoch draws its rows by `weights` (see `sampler.Draws`), in an order of its own. It is a whole number of
+    rollouts: the last one is filled up from the epoch's beginning. Each prompt stands `generations` times in a row.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        prompts: int,
+        generations: int,
+        repeat: int,
+        seed: int,
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        self.prompts, self.generations, self.repeat = prompts, generations, repeat
+        self.draws = Draws(rows, seed, weights)
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """The trainer says which epoch is next."""
+        self.epoch = epoch
+
+    @property
+    def rollouts(self) -> int:
+        """Rollouts of one epoch."""
+        return math.ceil(self.draws.count / self.prompts)
+
+    def __len__(self) -> int:
+        return self.rollouts * self.prompts * self.generations * self.repeat
+
+    def __iter__(self) -> Iterator[int]:
+        order = self.draws.draw(self.draws.generator(self.epoch))
+        for rollout in range(self.rollouts):
+            chunk = [order[(rollout * self.prompts + at) % len(order)] for at in range(self.prompts)]
+            for _ in range(self.repeat):
+                for index in chunk:
+                    yield from [index] * self.generations
+
+
+class AtRolloutEnds(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+    """Puts a checkpoint that is due within a rollout off to the rollout's end: what is in between is not saved."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.due = False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - the callback's
+        """Put off, or save now what was put off."""
+        due = self.due or control.should_save
+        boundary = state.global_step % self.steps == 0
+        control.should_save, self.due = due and boundary, due and not boundary
+        return control
+
+
+def end_of_turn(tokenizer: Any) -> int:
+    """The token that ends an assistant's turn in the tokenizer's template, by position: where an answer stops."""
+    asked = [Message(role="user", content="a")]
+    return encode_answer(tokenizer, asked, "a", control_strings(tokenizer)).answer[-1]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside the block all sampling follows from `seed`; behind it the random state is as before."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
+
+
+class Rollouts:
+    """Mixed in before TRL's trainers that sample their own data. Checkpoints belong at rollout ends only."""
+
+    # Given completions instead of sampled ones, for tests of several processes.
+    replay: Replay | None = None
+    _plain: PlainCopy | None = None
+    _evaluating = 0  # the number of the next batch of an evaluation, from 1; 0 while training
+
+    def begin_rollouts(self: Any) -> None:
+        """After TRL's own set-up: stop at the template's end of turn, put off checkpoints to rollout ends."""
+        self.stop = end_of_turn(self._tokenizer)
+        self.eos_token_ids = [self.stop, *(token for token in self.eos_token_ids if token != self.stop)]
+        if not self.use_vllm:
+            self.generation_config.eos_token_id = self.eos_token_ids
+            self.generation_kwargs["eos_token_id"] = self.eos_token_ids
+        self.words = control_strings(self._tokenizer)
+        self.add_callback(AtRolloutEnds(self.steps_per_rollout))
+
+    @property
+    def steps_per_rollout(self: Any) -> int:
+        """Optimizer steps on one rollout's answers: epochs times minibatches."""
+        args = self.args
+        return max(1, int(args.num_iterations * args.steps_per_generation // args.gradient_accumulation_steps))
+
+    @property
+    def rollout(self: Any) -> int:
+        """The number of the rollout at work, from 0."""
+        return int(self.state.global_step) // int(self.steps_per_rollout)
+
+    def _get_train_sampler(self: Any, dataset: Any = None) -> Prompts:
+        rows = dataset if dataset is not None else self.train_dataset
+        args = self.args
+        prompts = args.generation_batch_size // self.num_generations
+        repeat = args.num_iterations * args.steps_per_generation
+        return Prompts(len(rows), prompts, self.num_generations, repeat, args.seed, self.row_weights)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """TRL's evaluation, with the same sampling each time."""
+        self._evaluating = 1
+        try:
+            return super().evaluate(*args, **kwargs)  # type: ignore[misc]  # of what it is mixed into
+        finally:
+            self._evaluating = 0
+
+    def _tokenize_prompts(self: Any, prompts: Any) -> tuple[list[list[int]], None, dict[str, Any]]:
+        # As for the engine: control strings in a prompt are text, nothing else.
+        return [prompt_ids(self._tokenizer, prompt, self.words) for prompt in prompts], None, {}
+
+    def _generate(self: Any, prompts: Any) -> Any:
+        self._asked = prompts
+        return super()._generate(prompts)  # type: ignore[misc]  # of what it is mixed into
+
+    def _generate_single_turn(self: Any, ids: Any, *args: Any, **kwargs: Any) -> Any:
+        number = self.rollout
+        if self._evaluating:
+            # Evaluations count downwards, so that they sample the same each time and nothing that training samples.
+            number, self._evaluating = -self._evaluating, self._evaluating + 1
+        elif self.replay is not None:
+            return self._as_generated(self.replay(self._asked, number))
+        seed = rollout_seed(self.args.seed, number, self.accelerator.process_index)
+        if self.accelerator.device.type == "cpu" and hasattr(self.model, "peft_config") and not self.use_vllm:
+            return self._as_generated(self._sample_on_cpu(ids, seed))
+        with seeded(seed), self.accelerator.autocast(), self._policy_alone():
+            # Of what it is mixed into, which mypy does not know.
+            return super()._generate_single_turn(ids, *args, **kwargs)  # type: ignore[misc]
+
+    def _sample_on_cpu(self: Any, ids: list[list[int]], seed: int) -> list[list[int]]:
+        model = self.accelerator.unwrap_model(self.model)
+        if self._plain is None:
+            self._plain = PlainCopy(model, torch.bfloat16 if self.args.bf16 else torch.float32)
+        self._plain.take(model)
+        with seeded(seed):
+            return list(
+                self._plain.sample(ids, self.generation_config, self._tokenizer.pad_token_id, self.eos_token_ids)
+            )
+
+    def _as_generated(self: Any, completions: list[list[int]]) -> Any:
+        """Completions as TRL's `_generate_single_turn` returns them; GRPO's gives log-probabilities too, or None."""
+        return completions, None
+
+    @contextmanager
+    def _policy_alone(self: Any) -> Iterator[None]:
+        """Around generation by vLLM, which gets the weights with the adapter merged in.
+
+        TRL merges into the very base that is trained on, and takes the adapter out again. In bf16 that rounds the
+        base each time, and after some hundred rollouts it is another one than the adapter will be served on.
+        """
+        if not self.use_vllm:
+            yield
+            return
+        layers = _adapted(self.accelerator.unwrap_model(self.model))
+        kept = [layer.get_base_layer().weight.detach().clone() for layer in layers]
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for layer, weight in zip(layers, kept, strict=True):
+                    layer.get_base_layer().weight.copy_(weight)
+
+
+def _adapted(model: Any) -> list[Any]:
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return [module for module in model.modules() if isinstance(module, BaseTunerLayer)]

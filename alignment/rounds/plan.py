@@ -1,0 +1,144 @@
+"""What a round is told: its command line, checked."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from alignment.evaluation.suites.canaries import COUNT, MOST
+from alignment.rounds.steps import ALGORITHMS
+from alignment.training.recipe import RECIPES
+from data.bases import BUNDLED, is_alias
+from data.errors import BadInput, nearest
+from data.home import file_sha256
+
+_STAGES = ("sft", "dpo", "kto", "reward", "ppo")
+_LIMITS = {
+    "demonstration": "max_demonstrations",
+    "preference": "max_preferences",
+    "labelled": "max_labelled",
+    "prompt": "max_prompts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the command line asks of a round. `start` is "base" or "champion"."""
+
+    base: str
+    recipes: dict[str, Path]
+    limits: dict[str, int | None]
+    algorithm: str = "auto"
+    skip_sft: bool = False
+    start: str = "base"
+    suites: str = "all"
+    eval_prompts: int = 120
+    questions: int = 0
+    keep_rows: bool = False
+    trial: bool = True
+    canaries: int = COUNT
+    even_if_paused: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """What decides the outcome, for the manifest and for telling two plans apart."""
+        found = asdict(self)
+        for free in ("questions", "keep_rows", "trial", "even_if_paused"):
+            del found[free]
+        found["recipes"] = {name: file_sha256(path) for name, path in self.recipes.items() if path.is_file()}
+        return found
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m alignment.round",
+        description="Train on the feedback, compare with the champion, and promote what is better. Exit code 0: the "
+        "candidate is the champion now; 1: it is not, or there is nothing to do; 2: bad input, or a stage stopped.",
+    )
+    add = made.add_argument
+    add("--base", default="smollm2-135m", help="the base model (default: %(default)s)")
+    add(
+        "--from",
+        dest="start",
+        default="base",
+        choices=("base", "champion"),
+        help="train a new adapter on all rows that may be used now, or continue the champion's (default: base)",
+    )
+    add(
+        "--algorithm",
+        default="auto",
+        choices=ALGORITHMS,
+        help="auto: SFT on demonstrations, DPO on preferences, KTO on thumbs, as far as there are any. dpo and kto "
+        "leave out the other one; ppo, rloo and grpo learn a reward model from the preferences and train against it",
+    )
+    add("--skip_sft", action="store_true", help="do not train on demonstrations")
+    for kind, name in _LIMITS.items():
+        add(f"--{name}", type=int, metavar="N", help=f"train on a fixed part of N {kind} rows")
+    for stage in _STAGES:
+        add(f"--{stage}_config", type=Path, metavar="RECIPE", help=f"of the stage {stage} (default: the shipped one)")
+    add("--suites", default="all", metavar="all|quick|none|A,B", help="what must not get worse (default: all)")
+    add(
+        "--eval_prompts",
+        type=int,
+        default=120,
+        metavar="N",
+        help="held-out prompts that both answer for a judge (default: %(default)s; fewer are faster and decide less)",
+    )
+    add("--questions", type=int, metavar="N", help="held-out questions to show on a terminal (default: 5)")
+    add(
+        "--canaries",
+        type=int,
+        default=COUNT,
+        metavar="N",
+        help="made-up secrets among the rows, for the suite leakage to ask for (default: %(default)s; 0: none, and "
+        "no such suite)",
+    )
+    add("--keep_rows", action="store_true", help="keep the rows beside the manifest after the round")
+    add(
+        "--no_trial",
+        action="store_true",
+        help="do not put a candidate that might be better on trial, where people compare both releases' answers",
+    )
+    add("--even_if_paused", action="store_true", help="run although an operator has paused rounds")
+    return made
+
+
+def read_plan(argv: Sequence[str] | None = None) -> Plan:
+    """The plan that a command line means. Raises `BadInput` for what cannot be."""
+    options = parser().parse_args(argv)
+    for name in (*_LIMITS.values(), "eval_prompts"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            raise BadInput(f"--{name} must be at least 1.")
+    if options.questions is None:
+        options.questions = 5 if sys.stdout.isatty() else 0
+    if options.questions < 0:
+        raise BadInput("--questions must be at least 0.")
+    if not 0 <= options.canaries <= MOST:
+        raise BadInput(f"--canaries must be from 0 to {MOST}.")
+    recipes = {stage: getattr(options, f"{stage}_config") or RECIPES / f"{stage}.yaml" for stage in _STAGES}
+    for stage, recipe in recipes.items():
+        if getattr(options, f"{stage}_config") and not recipe.is_file():
+            raise BadInput(f"--{stage}_config: there is no recipe {recipe}.")
+    if not is_alias(options.base):
+        raise BadInput(
+            f"--base {options.base}: a round serves what it trained with the embedded engine, which has a GGUF of "
+            f"the bundled bases only ({', '.join(BUNDLED)}). Train other bases with `python -m alignment.sft` and "
+            f"`dpo`, and serve them with vLLM or another server.{nearest(options.base, BUNDLED)}"
+        )
+    return Plan(
+        base=options.base,
+        recipes=recipes,
+        limits={kind: getattr(options, name) for kind, name in _LIMITS.items()},
+        algorithm=options.algorithm,
+        skip_sft=options.skip_sft,
+        start=options.start,
+        suites=options.suites,
+        eval_prompts=options.eval_prompts,
+        questions=options.questions,
+        keep_rows=options.keep_rows,
+        trial=not options.no_trial,
+        canaries=options.canaries,
+        even_if_paused=options.even_if_paused,
+    )

@@ -1,0 +1,195 @@
+"""The report of a round: one page of HTML with its pictures inside, for a person to look at.
+
+It is made of the manifest and of what the stages logged, so it holds figures and names of settings, and nobody's
+words. It is private to the owner like the rest of the round.
+"""
+
+import base64
+import html
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from alignment.training import report_plots as plots
+from data.home import write_atomic
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: 0.5rem 0 1rem; } th, td { padding: 0.2rem 0.8rem 0.2rem 0;
+text-align: left; border-bottom: 1px solid #ddd; vertical-align: top; } img { max-width: 100%; display: block; }
+.promoted { color: #17692a; } .refused { color: #9c2f16; } code { overflow-wrap: anywhere; }
+"""
+
+
+def write_report(folder: Path, manifest: Mapping[str, Any]) -> Path:
+    """Write `report.html` into a round's folder; returns its path."""
+    path = folder / "report.html"
+    write_atomic(path, page(folder, manifest))
+    return path
+
+
+def page(folder: Path, manifest: Mapping[str, Any]) -> str:
+    """The page of a round: its manifest with `status` and `reasons`, and the stages' folders below `folder`."""
+    number, status = manifest["number"], str(manifest["status"])
+    parts = [
+        f"<h1>Round {number}: <span class='{_text(status)}'>{_text(status)}</span></h1>",
+        *_decision(manifest),
+        *_evaluation(manifest.get("evaluation") or {}),
+        *_stages(folder, manifest),
+        *_rows(manifest),
+        *_lineage(manifest),
+    ]
+    title = f"Parley, round {number}"
+    body = "\n".join(parts)
+    return (
+        f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>{title}</title>"
+        f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    )
+
+
+def _decision(manifest: Mapping[str, Any]) -> Iterable[str]:
+    decision = manifest.get("decision") or {}
+    made, champion = decision.get("release"), manifest.get("champion")
+    yield f"<p>Release {_text(made)} was compared with the champion, {_text(champion)}.</p>"
+    yield "<ul>" + "".join(f"<li>{_text(reason)}</li>" for reason in manifest.get("reasons", [])) + "</ul>"
+
+
+def _evaluation(evaluation: Mapping[str, Any]) -> Iterable[str]:
+    if not evaluation:
+        return
+    yield "<h2>Is it better?</h2>"
+    yield _image(plots.win_rates(evaluation["sources"], evaluation["decisive"]), "win rates by source")
+    yield _table(
+        ("source", "counts", "win rate (95 %)", "at equal length", "won / tied / lost", ""),
+        [_source(source, evaluation["decisive"]) for source in evaluation["sources"]],
+    )
+    scores = evaluation["scores"]
+    names = {
+        "loss": "loss on held-out demonstrations (nats a token)",
+        "accuracy": "preferred answer more likely (share of pairs)",
+        "accuracy_per_token": "the same, a token",
+    }
+    lines = [
+        (title, *(_figure(scores[side][key]) for side in ("champion", "candidate"))) for key, title in names.items()
+    ]
+    yield _table(("held-out rows", "champion", "candidate"), lines)
+    changes = evaluation["verdict"]["suites"]
+    if changes:
+        yield "<h2>Is anything worse?</h2>"
+        yield _image(plots.suites(changes), "changes on the suites")
+        means = {suite["name"]: suite for suite in evaluation["suites"]}
+        yield _table(
+            ("suite", "items", "champion", "candidate", "change (95 %)", "margin", ""),
+            [_suite(change, means[change["name"]]) for change in changes],
+        )
+    if evaluation["notes"]:
+        yield "<ul>" + "".join(f"<li>{_text(note)}</li>" for note in evaluation["notes"]) + "</ul>"
+
+
+def _source(source: Mapping[str, Any], decisive: str | None) -> Sequence[str]:
+    win = source["win"]
+    counts = "decides" if source["name"] == decisive else "yes" if source["counts"] else "no"
+    if not win:
+        return source["name"], counts, "", "", "", source["sentence"]
+    record = f"{win['wins']} / {win['ties']} / {win['losses']}"
+    shares = (_share(win["interval"]), _share(win["length_controlled"]))
+    return source["name"], counts, *shares, record, source["sentence"]
+
+
+def _suite(change: Mapping[str, Any], means: Mapping[str, Any]) -> Sequence[str]:
+    found = change["change"]
+    return (
+        f"{change['title']} ({change['unit']})",
+        str(means["items"]),
+        _figure(means["champion"]),
+        _figure(means["candidate"]),
+        f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})",
+        f"{change['margin']:g}",
+        "fell beyond the margin" if change["worse"] else "",
+    )
+
+
+def _stages(folder: Path, manifest: Mapping[str, Any]) -> Iterable[str]:
+    yield "<h2>How it was trained</h2>"
+    for stage in manifest.get("stages", {}):
+        figures = _json(folder / stage / "manifest.json").get("figures", {})
+        metrics = _metrics(folder / stage / "metrics.jsonl")
+        yield f"<h3>{_text(stage)}</h3>"
+        told = [(name, _figure(figures[name])) for name in ("steps", "seconds", "tokens") if figures.get(name)]
+        if memory := figures.get("peak_memory_bytes"):
+            told.append(("peak memory", f"{memory / 2**30:.1f} GiB"))
+        for when in ("eval_before", "eval_after"):
+            told += [
+                (f"{when.removeprefix('eval_')}: {name}", _figure(v)) for name, v in figures.get(when, {}).items()
+            ]
+        for part, kept in (manifest.get("training", {}).get(stage, {}).get("data") or {}).items():
+            if isinstance(kept, dict) and "rows" in kept:
+                lost = "".join(f", {count} dropped: {why}" for why, count in kept.get("dropped", {}).items())
+                told.append((f"rows, {part.replace('_', ' ')}", f"{kept['rows']}{lost}"))
+        if told:
+            yield _table(("figure", ""), told)
+        yield _image(plots.losses(metrics, f"loss of {stage}"), f"loss of {stage}")
+        if stage == "ppo":
+            yield _image(plots.ppo(metrics), "what PPO logged")
+
+
+def _rows(manifest: Mapping[str, Any]) -> Iterable[str]:
+    counts, dropped = manifest.get("counts", {}), manifest.get("dropped", {})
+    yield "<h2>What it was trained on</h2>"
+    yield _image(plots.rows(counts, dropped), "rows by fold")
+    used = manifest.get("used", {})
+    yield _table(
+        ("rows", "used", "train", "judge_train", "judge", "gate"),
+        [(kind, used.get(kind, 0), *folds.values()) for kind, folds in counts.items()],
+    )
+    lost = [(kind, reason, count) for kind, reasons in dropped.items() for reason, count in reasons.items()]
+    if lost:
+        yield _table(("held back", "why", "rows"), lost)
+
+
+def _lineage(manifest: Mapping[str, Any]) -> Iterable[str]:
+    yield "<h2>Where it comes from</h2>"
+    lines: list[tuple[str, str]] = [("begun", str(manifest.get("created_at", "")))]
+    facts = ("parents", "code", "versions", "data", "plan")
+    lines += [(name, json.dumps(manifest.get(name), ensure_ascii=False)) for name in facts]
+    lines += [(f"stage {stage}", json.dumps(inputs)) for stage, inputs in manifest.get("stages", {}).items()]
+    cells = "".join(f"<tr><td>{_text(name)}</td><td><code>{_text(value)}</code></td></tr>" for name, value in lines)
+    yield f"<table>{cells}</table>"
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    top = "".join(f"<th>{_text(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in line) + "</tr>" for line in lines)
+    return f"<table><tr>{top}</tr>{body}</table>"
+
+
+def _image(png: bytes | None, what: str) -> str:
+    if png is None:
+        return ""
+    return f"<img alt='{_text(what)}' src='data:image/png;base64,{base64.b64encode(png).decode()}'>"
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
+
+
+def _share(interval: Mapping[str, float]) -> str:
+    return f"{interval['mean']:.1%} ({interval['low']:.1%} to {interval['high']:.1%})"
+
+
+def _figure(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.4g}"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
+
+
+def _metrics(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

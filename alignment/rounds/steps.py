@@ -1,0 +1,233 @@
+"""The stages of a round: which ones the feedback allows, and how each runs as a process of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alignment.evaluation.suites.canaries import Canary, planted
+from alignment.rounds.snapshot import Snapshot, plural
+from alignment.training.parent import PARENT
+from data.errors import BadInput, NothingToDo, ParleyError
+from data.home import file_sha256
+from data.rows import Row, read_rows, write_rows
+
+if TYPE_CHECKING:
+    from alignment.rounds.manifest import Ledger
+
+ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
+REWARDED = ("ppo", "rloo", "grpo")
+# The stages that learn texts, and from which rows. (PPO learns from what the model itself says.)
+_TEXTS = {"sft": "demonstration", "dpo": "preference", "kto": "labelled"}
+# Fewer thumbs of one direction than this are one person's mood.
+MINIMUM_THUMBS = 8
+# A judge learnt from fewer pairs than this agrees with people hardly better than chance.
+JUDGE_PAIRS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage to run: `name` is its folder in the round, `module` the command, `rows` what it trains on.
+
+    `policy`: whether it makes the adapter that the next step continues; else it starts from the base. `needs` names
+    the step whose reward model it uses, `pairs` are held-out preferences that show whether that is being fooled.
+    """
+
+    name: str
+    module: str
+    rows: list[Row]
+    watched: list[Row] = field(default_factory=list)
+    ties: list[Row] = field(default_factory=list)
+    pairs: list[Row] = field(default_factory=list)
+    flags: tuple[str, ...] = ()
+    policy: bool = True
+    needs: str | None = None
+
+    @property
+    def result(self) -> str:
+        """The folder of the result in the run folder."""
+        return "adapter" if self.policy else "reward"
+
+
+def choose(
+    algorithm: str, snapshot: Snapshot, *, skip_sft: bool = False, canaries: Sequence[Canary] = ()
+) -> tuple[list[Step], list[str]]:
+    """The steps that make the candidate, in order, and sentences about what was left out.
+
+    `canaries` are planted among the rows of the first step that learns texts (see `plants`).
+    Raises `NothingToDo` when there is nothing to train on, `BadInput` when the algorithm lacks its rows.
+    """
+    steps: list[Step] = []
+    notes: list[str] = []
+    demonstrations = snapshot.training("demonstration")
+    if demonstrations and skip_sft:
+        notes.append(f"{len(demonstrations)} demonstrations are not used (--skip_sft).")
+    elif demonstrations:
+        steps.append(_step("sft", "demonstration", snapshot))
+    if algorithm in REWARDED:
+        steps += _rewarded(algorithm, snapshot, notes)
+    else:
+        steps += _direct(algorithm, snapshot, notes)
+    if not steps:
+        raise NothingToDo(
+            "There is nothing to train on yet: no demonstrations, no preferences and not enough thumbs that may be "
+            f"used.{''.join(' ' + note for note in notes)} Talk to the bot and rate its answers, or import rows."
+        )
+    if (at := plants(steps)) is not None and canaries:
+        kind = _TEXTS[steps[at].module]
+        steps[at] = replace(steps[at], rows=[*steps[at].rows, *planted(kind, canaries)])
+    return steps, notes
+
+
+def plants(steps: Sequence[Step]) -> int | None:
+    """Which step takes canaries: the first that learns texts; None when none does."""
+    return next((at for at, step in enumerate(steps) if step.module in _TEXTS), None)
+
+
+def judge_step(snapshot: Snapshot) -> tuple[Step | None, str]:
+    """The judge's own reward model, on the pairs of its fold; None, with the reason, when there are too few."""
+    rows = snapshot.judge_training()
+    if len(rows) < JUDGE_PAIRS:
+        return None, (
+            f"No reward model judges: its fold holds {len(rows)} preferences, and it takes {JUDGE_PAIRS}. Collect "
+            "more comparisons."
+        )
+    step = Step(
+        "judge",
+        "reward",
+        rows,
+        watched=snapshot.watched("preference"),
+        ties=snapshot.ties("judge_train"),
+        policy=False,
+    )
+    return step, f"A reward model that judges learns from {len(rows)} preferences of its own fold."
+
+
+def _step(name: str, kind: str, snapshot: Snapshot) -> Step:
+    return Step(name, name, snapshot.training(kind), watched=snapshot.watched(kind))
+
+
+def _rewarded(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step]:
+    from alignment.rl.overoptimised import MINIMUM_PAIRS
+
+    pairs, prompts = snapshot.training("preference"), snapshot.training("prompt")
+    if not pairs or not prompts:
+        raise BadInput(
+            f"--algorithm {algorithm} learns a reward model from preferences first, and there are {len(pairs)} "
+            f"preferences and {len(prompts)} prompts to train on. Collect comparisons, or take --algorithm auto."
+        )
+    reward = Step(
+        "reward", "reward", pairs, snapshot.watched("preference"), ties=snapshot.ties("train"), policy=False
+    )
+    # Only PPO itself watches held-out pairs.
+    held_out = snapshot.watched("preference") if algorithm == "ppo" else []
+    if 0 < len(held_out) < MINIMUM_PAIRS:
+        notes.append(f"Over-optimisation is not watched: {len(held_out)} held-out pairs are too few to see it by.")
+        held_out = []
+    flags = ("--algorithm", algorithm)
+    ppo = Step("ppo", "ppo", prompts, snapshot.watched("prompt"), pairs=held_out, flags=flags, needs="reward")
+    return [reward, ppo]
+
+
+def _direct(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step]:
+    steps = []
+    if algorithm in ("auto", "dpo"):
+        if snapshot.training("preference"):
+            steps.append(_step("dpo", "preference", snapshot))
+        elif algorithm == "dpo":
+            raise BadInput("--algorithm dpo needs preferences, and there are none. Collect comparisons first.")
+    if algorithm in ("auto", "kto"):
+        problem = _thumbs_problem(snapshot.training("labelled"))
+        if problem is None:
+            steps.append(_step("kto", "labelled", snapshot))
+        elif algorithm == "kto":
+            raise BadInput(f"--algorithm kto: {problem}")
+        elif snapshot.training("labelled"):
+            notes.append(f"Thumbs are not used: {problem}")
+    return steps
+
+
+def _thumbs_problem(rows: Sequence[Row]) -> str | None:
+    up = sum(row.data["label"] is True for row in rows)
+    if min(up, len(rows) - up) >= MINIMUM_THUMBS:
+        return None
+    return (
+        f"there are {up} {plural('labelled')} that people liked and {len(rows) - up} that they did not, and KTO "
+        f"needs at least {MINIMUM_THUMBS} of each."
+    )
+
+
+def launch(module: str, arguments: Sequence[str]) -> int:
+    """Run a stage's command as a process, so that its memory is free again; returns its exit code.
+
+    It ends with this process, after a kill -9 too: one that went on alone would hold the folder that a resumed round
+    wants.
+    """
+    environment = {**os.environ, PARENT: str(os.getpid())}
+    command = [sys.executable, "-m", f"alignment.{module}", *arguments]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def run_step(step: Step, recipe: Path, start: str | Path, ledger: "Ledger") -> Path:
+    """Run one step, or take what it made before from the same rows, recipe and start; returns its result.
+
+    `start` is the base's name or the adapter to continue. Raises `ParleyError` when the stage fails.
+    """
+    from alignment.models import adapter_sha256
+
+    folder = ledger.path / step.name
+    train = _kept(ledger.path / f"{step.name}-train.jsonl", step.rows)
+    inputs = {
+        "rows": file_sha256(train),
+        "recipe": file_sha256(recipe),
+        "start": adapter_sha256(start) if isinstance(start, Path) else start,
+        "flags": " ".join(step.flags),
+    }
+    arguments = ["--config", str(recipe), "--model_name_or_path", str(start), "--dataset_name", str(train)]
+    more = {"eval_dataset_name": step.watched, "ties_name": step.ties, "watch_name": step.pairs}
+    for flag, rows in more.items():
+        if rows:
+            path = _kept(ledger.path / f"{step.name}-{flag.removesuffix('_name')}.jsonl", rows)
+            inputs[flag] = file_sha256(path)
+            arguments += [f"--{flag}", str(path)]
+    if step.needs:
+        reward = ledger.path / step.needs / "reward"
+        inputs["reward"] = adapter_sha256(reward)
+        arguments += ["--reward_model", str(reward)]
+    if ledger.stages.get(step.name) == inputs and (folder / step.result).is_dir():
+        print(f"{step.name}: done already, with the same rows and recipe.", flush=True)
+        return folder / step.result
+    if ledger.started.get(step.name) != inputs:
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier try on other rows: nothing to go on with
+    ledger.start_stage(step.name, inputs)
+    if launch(step.module, [*arguments, *step.flags, "--output_dir", str(folder)]) != 0:
+        raise ParleyError(f"The stage {step.name} of round {ledger.number} stopped; what it said stands above.")
+    _note_run(folder, step.name, ledger)
+    ledger.finish_stage(step.name, inputs)
+    return folder / step.result
+
+
+def _note_run(folder: Path, name: str, ledger: "Ledger") -> None:
+    """Copy into the round's manifest what the stage measured and how many of its rows it kept and dropped."""
+    run = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    told = {key: run[key] for key in ("figures", "data", "recipe", "precision", "machine") if key in run}
+    ledger.note(training={**ledger.entries.get("training", {}), name: told})
+
+
+def _kept(path: Path, rows: Sequence[Row]) -> Path:
+    """Write rows, unless an interrupted round left the same ones: only their weights may differ, for people go on
+    rating meanwhile, and a stage goes on with those that it began with."""
+    if path.exists():
+        try:
+            there = read_rows(path)
+        except BadInput:  # nobody's but ours, so it was damaged
+            there = []
+        if [(row.id, row.data) for row in there] == [(row.id, row.data) for row in rows]:
+            return path
+    write_rows(path, rows)
+    return path

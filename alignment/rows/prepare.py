@@ -1,0 +1,255 @@
+"""Rows to what a trainer eats: encoded by us, the unusable ones counted by reason, a part held out.
+
+Trainers cut a row that is too long (and with it the end of the answer, or all of it), and drop one that has nothing
+to train without a word. Here nothing is cut, and what is dropped is counted, shown and limited.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alignment.rows.mixing import Part, mix, weight_of
+from alignment.rows.tokens import Unrenderable, control_strings, encode, encode_answer
+from data.errors import BadInput
+from data.home import file_sha256
+from data.rows import Row, read_rows
+
+NOTHING_TO_TRAIN = "nothing in it to train on"
+SAME_ANSWERS = "chosen and rejected are the same tokens"
+# Not a fault of the row, so it does not count towards max_dropped.
+NO_WEIGHT = "its weight is 0"
+# The columns that hold answers (or, for the reward model, whole conversations with one).
+_ANSWERS = ("chosen_ids", "rejected_ids", "completion_ids")
+# Draws per row and epoch above which weights are surely meant as something else, percents say.
+_MOST_DRAWS = 100
+
+
+@dataclass(frozen=True)
+class Example:
+    """One encoded row: the trainer's columns, their length in tokens, and where the row stood."""
+
+    columns: dict[str, Any]
+    tokens: int
+    line: int
+    row: Row
+
+
+@dataclass
+class Examples:
+    """The encoded rows of one use, shortest first (less padding), and why others were dropped."""
+
+    examples: list[Example] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @property
+    def weights(self) -> list[float]:
+        """How often each row is drawn in an epoch (see `sampler.Draws`), in the order of `dataset()`."""
+        return [weight_of(example.row) for example in self.examples]
+
+    @property
+    def tokens(self) -> int:
+        """All tokens of one pass, padding aside."""
+        return sum(example.tokens for example in self.examples)
+
+    def dataset(self) -> Any:
+        """The rows as a `datasets.Dataset` in memory."""
+        from datasets import Dataset
+
+        return Dataset.from_list([example.columns for example in self.examples])
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"rows": len(self), "tokens": self.tokens, "dropped": dict(self.dropped)}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a stage trains on and what it holds out, and the files that they came from.
+
+    `hashes` has those of the training rows (of all parts together when there are several) and of the held-out file.
+    """
+
+    train: Examples
+    held_out: Examples
+    hashes: dict[str, str]
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def mixed(self) -> bool:
+        """Whether there is more to say of the files than the hash of the one."""
+        return len(self.parts) > 1 or any(part.weight != 1 for part in self.parts)
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest: never texts, only counts and hashes."""
+        found = {"train": self.train.facts(), "held_out": self.held_out.facts(), "sha256": self.hashes}
+        return {**found, "files": [part.facts() for part in self.parts]} if self.mixed else found
+
+
+def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
+    """The columns of a demonstration for TRL's `SFTTrainer` (`labels` is -100 where nothing is trained)."""
+    encoded = encode(tokenizer, row.data["messages"], control)
+    if not any(encoded.mask):
+        return NOTHING_TO_TRAIN
+    labels = [token if trained else -100 for token, trained in zip(encoded.ids, encoded.mask, strict=True)]
+    return {"input_ids": encoded.ids, "labels": labels}
+
+
+def preference(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
+    """The columns of a preference for TRL's `DPOTrainer`."""
+    chosen = encode_answer(tokenizer, row.data["prompt"], row.data["chosen"][0]["content"], control)
+    rejected = encode_answer(tokenizer, row.data["prompt"], row.data["rejected"][0]["content"], control)
+    if chosen.answer == rejected.answer:
+        return SAME_ANSWERS
+    return {"prompt_ids": chosen.prompt, "chosen_ids": chosen.answer, "rejected_ids": rejected.answer}
+
+
+def labelled(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any] | str:
+    """The columns of a labelled completion for TRL's `KTOTrainer`."""
+    encoded = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0]["content"], control)
+    return {"prompt_ids": encoded.prompt, "completion_ids": encoded.answer, "label": bool(row.data["label"])}
+
+
+# How a stage makes its trainer's columns of a row: given tokenizer, control strings and row, the columns, or why the
+# row cannot be used.
+Encoder = Callable[[Any, Sequence[str], Row], dict[str, Any] | str]
+ENCODERS: dict[str, Encoder] = {
+    "demonstration": demonstration,
+    "preference": preference,
+    "labelled": labelled,
+}
+
+
+def prepare(
+    kind: str,
+    tokenizer: Any,
+    dataset_name: str | Sequence[str],
+    eval_dataset_name: str | None = None,
+    *,
+    encoder: Encoder | None = None,
+    eval_fraction: float = 0.1,
+    max_length: int | None = None,
+    max_dropped: float = 0.1,
+) -> Prepared:
+    """Read, split and encode the rows of a stage, by `encoder` or the usual one of their kind.
+
+    `dataset_name` names one file or several, each as `PATH` or `PATH=WEIGHT`. Raises `BadInput` for a bad row, when
+    nothing is left, and when more than `max_dropped` of the rows cannot be used.
+    """
+    names = [dataset_name] if isinstance(dataset_name, str) else list(dataset_name)
+    rows, parts = mix(kind, names)
+    digests = [part.sha256 for part in parts]
+    hashes = {"train": digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()}
+    if eval_dataset_name:
+        hashes["held_out"] = file_sha256(Path(eval_dataset_name))
+        held_out_rows = read_rows(Path(eval_dataset_name), kind)
+    else:
+        rows, held_out_rows = split(rows, eval_fraction)
+    control = control_strings(tokenizer)
+    columns_of = encoder or ENCODERS[kind]
+    train, held_out = (
+        encode_rows(columns_of, tokenizer, control, part, max_length) for part in (rows, held_out_rows)
+    )
+    place = ", ".join(str(part.path) for part in parts)
+    _check_dropped(train, place, max_dropped)
+    _check_dropped(held_out, eval_dataset_name or place, max_dropped)
+    if not train.examples:
+        raise BadInput(f"{place}: no row is left to train on{_reasons(train.dropped)}.")
+    if sum(train.weights) > _MOST_DRAWS * len(train):
+        raise BadInput(
+            f"{place}: the weights come to {sum(train.weights) / len(train):.3g} draws a row and epoch. A weight "
+            "says how often a row is trained in an epoch: 1 once, 0.5 every other epoch, 2 twice. Divide them."
+        )
+    if kind == "labelled":
+        _check_labels(train, place)
+    return Prepared(train, held_out, hashes, tuple(parts))
+
+
+def encode_rows(
+    encoder: Encoder, tokenizer: Any, control: Sequence[str], rows: Sequence[Row], max_length: int | None
+) -> Examples:
+    """Encode rows; one that is too long (in tokens), weighs or trains nothing is dropped and counted."""
+    found = Examples()
+    for row in rows:
+        if weight_of(row) <= 0:
+            found.dropped[NO_WEIGHT] += 1
+            continue
+        try:
+            columns = encoder(tokenizer, control, row)
+        except Unrenderable as refusal:
+            columns = str(refusal)
+        if isinstance(columns, str):
+            found.dropped[columns] += 1
+            continue
+        longest = longest_sequence(columns)
+        if max_length is not None and longest > max_length:
+            found.dropped[f"longer than max_length ({max_length} tokens)"] += 1
+            continue
+        found.examples.append(Example(columns, _tokens(columns), row.line, row))
+    found.examples.sort(key=lambda example: longest_sequence(example.columns))
+    return found
+
+
+def longest_sequence(columns: Mapping[str, Any]) -> int:
+    """The length in tokens of the longest sequence that the trainer makes of an encoded row."""
+    if "input_ids" in columns:
+        return len(columns["input_ids"])
+    return len(columns.get("prompt_ids", ())) + max(len(columns.get(name, ())) for name in _ANSWERS)
+
+
+def split(rows: Sequence[Row], fraction: float) -> tuple[list[Row], list[Row]]:
+    """Hold out a share of the rows by a hash of how their conversation opens, so that no prompt is on both sides.
+
+    The same row is on the same side in every run. (Rounds bring their own held-out rows, from permanent folds.)
+    At least one opening is held out when there are two.
+    """
+    if fraction <= 0:
+        return list(rows), []
+    points = [_point(row) for row in rows]
+    limit = max(fraction, min(points))
+    held_out = [row for row, point in zip(rows, points, strict=True) if point <= limit]
+    kept = [row for row, point in zip(rows, points, strict=True) if point > limit]
+    return (kept, held_out) if kept else (list(rows), [])
+
+
+def _point(row: Row) -> float:
+    opening = next((message["content"] for message in row.messages if message["role"] == "user"), "")
+    digest = hashlib.sha256(json.dumps(opening.casefold().split()).encode()).hexdigest()
+    return int(digest[:13], 16) / 16**13
+
+
+def _tokens(columns: Mapping[str, Any]) -> int:
+    if "input_ids" in columns:
+        return len(columns["input_ids"])
+    answers = [len(columns[name]) for name in _ANSWERS if name in columns]
+    return max(1, len(answers)) * len(columns.get("prompt_ids", ())) + sum(answers)
+
+
+def _check_labels(train: Examples, name: str) -> None:
+    labels = {example.columns.get("label") for example in train.examples}
+    if len(labels) == 1:
+        only, other = ("up", "down") if labels.pop() else ("down", "up")
+        raise BadInput(
+            f"{name}: all {len(train)} rows left to train on are thumbs {only}, and KTO learns from the difference. "
+            f"Add thumbs {other}" + ("" if only == "down" else ", or train these as demonstrations with SFT") + "."
+        )
+
+
+def _check_dropped(found: Examples, name: str, limit: float) -> None:
+    dropped = sum(count for reason, count in found.dropped.items() if reason != NO_WEIGHT)
+    total = dropped + len(found)
+    if total and dropped / total > limit:
+        raise BadInput(
+            f"{name}: {dropped} of {total} rows cannot be used{_reasons(found.dropped)}. That is more than the share "
+            f"of {limit:g} that max_dropped allows. Raise max_length, shorten the rows, or raise max_dropped."
+        )
+
+
+def _reasons(dropped: Counter[str]) -> str:
+    return " (" + ", ".join(f"{reason}: {count}" for reason, count in dropped.items()) + ")" if dropped else ""

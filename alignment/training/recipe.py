@@ -1,0 +1,255 @@
+"""Recipes and flags: what a training command was told, checked to the last name.
+
+A recipe is a YAML file with the names of TRL's configuration (the stage's own, such as `DPOConfig`, and
+`ModelConfig`) and the few of Parley's. Flags have the same names and win. TRL's own scripts ignore a misspelt key;
+here it is an error with the nearest known name.
+"""
+
+import dataclasses
+import importlib.util
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from data.errors import BadInput, nearest
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+# Names that TRL knows and that would do nothing, or harm, here. Silence would be a lie, so they are refused.
+_ROWS = "Parley renders and masks the rows itself: only the assistant's turns and their ends are trained"
+_LINEAR = "adapters are on linear layers only, so that they apply to the base as it is and can be served"
+REFUSED: dict[str, str] = {
+    "assistant_only_loss": _ROWS,
+    "completion_only_loss": _ROWS,
+    "chat_template_path": "a base's template is part of the base; trainer and engine must use the same",
+    "dataset_text_field": _ROWS,
+    "dataset_kwargs": _ROWS,
+    "eos_token": _ROWS,
+    "gradient_checkpointing": "its name is activation_checkpointing now",
+    "group_by_length": "rows of like length always share a batch here",
+    "train_sampling_strategy": "rows of like length share a batch here, in an order that a resumed run repeats",
+    "lora_modules_to_save": _LINEAR,
+    "lora_target_parameters": _LINEAR,
+    "use_dora": "its magnitudes are more than an adapter on linear layers, so it could not be served",
+    "shuffle_dataset": "rows are always shuffled, in an order that a resumed run repeats",
+    "push_to_hub": "Parley sends nothing anywhere; `python -m alignment.export` makes files to share",
+    "resume_from_checkpoint": "the same command resumes by itself from the last complete checkpoint",
+    "trust_remote_code": "code from a model's folder is never run",
+}
+
+
+@dataclass
+class ParleyArguments:
+    """The few settings that TRL has no name for."""
+
+    dataset_name: list[str] | None = field(
+        default=None, metadata={"help": "The rows to train on: files of JSON lines, each PATH or PATH=WEIGHT."}
+    )
+    eval_dataset_name: str | None = field(
+        default=None, metadata={"help": "Held-out rows. Without them a part of dataset_name is held out."}
+    )
+    eval_fraction: float = field(default=0.1, metadata={"help": "The share of dataset_name to hold out."})
+    max_dropped: float = field(default=0.1, metadata={"help": "The share of rows that may be unusable."})
+    allow_download: bool = field(default=False, metadata={"help": "Fetch a base by its Hugging Face id."})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A stage's settings: `training` is TRL's configuration of the stage, `model` TRL's `ModelConfig`.
+
+    `given` holds what recipe and flags said, for the manifest and for telling two runs apart.
+    """
+
+    stage: str
+    parley: ParleyArguments
+    training: Any
+    model: Any
+    given: dict[str, Any]
+
+    @property
+    def output_dir(self) -> Path:
+        """The run folder."""
+        return Path(self.given["output_dir"])
+
+
+def wants_help(arguments: Iterable[str]) -> bool:
+    """Whether the arguments ask for help."""
+    return any(argument in ("-h", "--help") for argument in arguments)
+
+
+def wants_search(arguments: Iterable[str]) -> bool:
+    """Whether the arguments ask for a search over settings."""
+    return any(argument == "--search" or argument.startswith("--search=") for argument in arguments)
+
+
+def help_text(stage: str) -> str:
+    """The help of a stage's command, made of the comments of its recipe (and so never out of step with it)."""
+    path = RECIPES / f"{stage}.yaml"
+    lines = [
+        f"usage: python -m alignment.{stage} [--config RECIPE.yaml] --dataset_name ROWS.jsonl --output_dir FOLDER"
+    ]
+    lines += [
+        "       [--NAME VALUE ...]  every name below, and every other name of TRL's configuration; flags win",
+        "",
+    ]
+    comment: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        setting = re.match(r"(?:# )?(\w+):(?: (.*))?$", line)
+        if line == "search:":
+            lines += ["  --search N, --search_metric NAME (not set)", *(f"      {text}" for text in comment)]
+            comment = []
+        elif setting:
+            value = (setting[2] or "").strip()
+            lines += [f"  --{setting[1]} ({'not set, e.g. ' if line.startswith('#') else ''}{value})"]
+            lines += [f"      {text}" for text in comment]
+            comment = []
+        elif re.match(r"  \w+: ", line):
+            lines.append(f"        {line.strip()}")
+        elif line.startswith("#"):
+            comment.append(line.removeprefix("#").strip())
+        elif comment:
+            lines += [*comment, ""]
+            comment = []
+    return "\n".join(lines)
+
+
+def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaults: dict[str, Any]) -> Recipe:
+    """Read recipe and flags for a stage whose TRL configuration is `config_class`.
+
+    `machine_defaults` are what this machine suggests for names that neither says. Raises `BadInput` for unknown or
+    refused names, values of a wrong type, and what TRL itself refuses.
+    """
+    from transformers import HfArgumentParser
+    from trl import ModelConfig
+
+    class Parser(HfArgumentParser):  # type: ignore[misc]  # transformers has no types
+        def error(self, message: str) -> NoReturn:
+            raise BadInput(f"Bad setting: {message}.")
+
+    parser = Parser(
+        (ParleyArguments, config_class, ModelConfig), prog=f"alignment.{stage}", allow_abbrev=False, add_help=False
+    )
+    known = {action.dest for action in parser._actions}
+    config, flags = split(list(arguments), stage)
+    settings = load(config)
+    searched = settings.pop("search", None)  # for `--search`; what it means is checked there
+    for name in searched if isinstance(searched, dict) else ():
+        _check_name(str(name), known, f"{config}: unknown name {name!r} under search")
+    named = flag_names(flags)
+    for name in settings:
+        _check_name(name, known, f"{config}: unknown key {name!r}")
+    for name in named:
+        _check_name(name, known | {"no_" + name for name in known}, f"Unknown flag --{name}")
+    nothing = {name: None for name, value in settings.items() if value is None}
+    parser.set_defaults(**{"use_peft": True, "report_to": "none", **machine_defaults, **nothing})
+    # The recipe becomes flags in front of the user's, so that one parser checks the types of both, and the last wins.
+    told = [token for name, value in settings.items() if value is not None for token in as_flag(name, value)]
+    try:
+        *parts, rest = parser.parse_args_into_dataclasses(
+            [*told, *flags], return_remaining_strings=True, look_for_args_file=False
+        )
+    except (ValueError, NotImplementedError) as error:
+        raise BadInput(f"These settings do not go together: {error}") from error
+    if rest:
+        raise BadInput(f"Unexpected argument {rest[0]!r}; settings are given as --NAME VALUE.")
+    given = {
+        name: getattr(part, name)
+        for name in sorted({*settings, *(name.removeprefix("no_") for name in named)})
+        for part in parts
+        if any(name == known_field.name for known_field in dataclasses.fields(part))
+    }
+    parley, training, model = parts
+    recipe = Recipe(stage, parley, training, model, given)
+    _check(recipe)
+    return recipe
+
+
+def _check(recipe: Recipe) -> None:
+    for name in ("dataset_name", "output_dir"):
+        if not recipe.given.get(name):
+            raise BadInput(f"Name {'the rows to train on' if name == 'dataset_name' else 'a run folder'}: --{name}.")
+    if not recipe.model.model_name_or_path:
+        raise BadInput("Name the base model (or an adapter to continue): --model_name_or_path.")
+    for name, upper in (("eval_fraction", 0.9), ("max_dropped", 1.0)):
+        if not 0 <= getattr(recipe.parley, name) <= upper:
+            raise BadInput(f"{name} is a share between 0 and {upper:g}, not {getattr(recipe.parley, name)}.")
+    if recipe.model.use_peft and recipe.model.lora_r < 1:
+        raise BadInput(f"lora_r is a rank of 1 or more, not {recipe.model.lora_r}.")
+    _check_packages(recipe)
+    targets = recipe.model.lora_target_modules or []
+    for target in [targets] if isinstance(targets, str) else targets:
+        if re.search(r"lm_head|embed|wte|wpe", target):
+            raise BadInput(f"lora_target_modules: {target} cannot be adapted: {_LINEAR}.")
+
+
+def _check_packages(recipe: Recipe) -> None:
+    """What needs a package that Parley does not bring is refused before a model is loaded."""
+    optimizer = str(getattr(recipe.training.optim, "value", recipe.training.optim))
+    wanted = {
+        "load_in_4bit or load_in_8bit": ("bitsandbytes", recipe.model.load_in_4bit or recipe.model.load_in_8bit),
+        f"optim {optimizer}": ("bitsandbytes", any(word in optimizer for word in ("8bit", "paged", "bnb"))),
+        "use_vllm": ("vllm", getattr(recipe.training, "use_vllm", False)),
+    }
+    for setting, (package, used) in wanted.items():
+        if used and importlib.util.find_spec(package) is None:
+            raise BadInput(f"{setting} needs the package {package}, which is not installed: pip install {package}.")
+
+
+def _check_name(name: str, known: Iterable[str], complaint: str) -> None:
+    if name in REFUSED:
+        raise BadInput(f"{name} cannot be set: {REFUSED[name]}.")
+    if name not in known:
+        raise BadInput(f"{complaint}.{nearest(name, known)}")
+
+
+def flag_names(flags: Iterable[str]) -> list[str]:
+    """The names among the words of a command line."""
+    return [match[1].replace("-", "_") for flag in flags if (match := re.match(r"--([A-Za-z][\w-]*)", flag))]
+
+
+def split(arguments: list[str], stage: str) -> tuple[Path, list[str]]:
+    """The recipe that a command line names (else the stage's own), and its other words."""
+    config = RECIPES / f"{stage}.yaml"
+    flags: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--config":
+            value = next(waiting, None)
+            if value is None:
+                raise BadInput("--config needs a recipe file behind it.")
+            config = Path(value)
+        elif argument.startswith("--config="):
+            config = Path(argument.removeprefix("--config="))
+        else:
+            flags.append(argument)
+    return config, flags
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What a recipe says. Raises `BadInput` when it is none."""
+    import yaml
+
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError):
+        raise BadInput(f"There is no recipe {path}; the shipped ones are in alignment/recipes.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not a YAML file: {' '.join(str(error).split())}.") from None
+    if not isinstance(settings, dict):
+        raise BadInput(f"{path}: expected lines of `name: value`.")
+    return {str(name): value for name, value in settings.items()}
+
+
+def as_flag(name: str, value: Any) -> list[str]:
+    """A setting as the words of a command line."""
+    import json
+
+    if isinstance(value, bool):
+        return [f"--{name}", str(value).lower()]
+    if isinstance(value, dict):
+        return [f"--{name}", json.dumps(value)]
+    if isinstance(value, list):
+        return [f"--{name}", *map(str, value)]
+    return [f"--{name}={value}"]

@@ -1,0 +1,180 @@
+"""The run folder of a stage: its manifest, metrics, checkpoints and result, all private to the owner.
+
+manifest.json     what ran on what: written when the run starts ("running") and when it ends ("done")
+metrics.jsonl     one line per logging step      loss.png   the same as a picture
+trained_tokens.txt    three rows as the model sees them, what is trained marked
+checkpoints/      complete ones only             adapter/ or model/     the result
+
+Where several processes train together, process 0 alone writes here; the others hold a copy of the manifest.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from alignment.training import processes
+from data.errors import BadInput
+from data.home import private_dir, write_atomic
+
+LIBRARIES = ("accelerate", "datasets", "peft", "tokenizers", "torch", "transformers", "trl")
+
+# What may differ between a run and its resumption without changing what is learnt.
+_FREE = {"output_dir", "logging_steps", "save_steps", "save_strategy", "save_total_limit", "allow_download"}
+
+
+@dataclass
+class RunFolder:
+    """An open run. `manifest` is what `manifest.json` holds; `writes`: whether this process writes the files."""
+
+    path: Path
+    manifest: dict[str, Any]
+    writes: bool = True
+
+    @property
+    def done(self) -> bool:
+        """Whether the same run was completed here before."""
+        return bool(self.manifest["status"] == "done")
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the trainer puts its checkpoints."""
+        return self.path / "checkpoints"
+
+    def last_checkpoint(self) -> Path | None:
+        """The newest complete checkpoint; incomplete ones stand under another name."""
+        found = [folder for folder in self.checkpoints.glob("checkpoint-*") if folder.is_dir()]
+        return max(found, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to the manifest and write it."""
+        self.manifest.update(facts)
+        if self.writes:
+            self._write()
+
+    def _write(self) -> None:
+        write_atomic(self.path / "manifest.json", json.dumps(self.manifest, ensure_ascii=False, indent=2) + "\n")
+
+    def note_figures(self, **figures: Any) -> None:
+        """Add to the manifest's figures and write it."""
+        self.note(figures={**self.manifest["figures"], **figures})
+
+    def finish(self, name: str, save: Callable[[Path], None], **figures: Any) -> Path:
+        """Put the result in place under `name` in one step, mark the run as done, and drop its checkpoints.
+
+        `save` is called by the process that writes only; what needs all of them must be gathered before.
+        """
+        target, staging = self.path / name, self.path / f".{name}"
+        self.manifest["figures"].update(figures)
+        with processes.together():
+            if self.writes:
+                shutil.rmtree(staging, ignore_errors=True)
+                save(private_dir(staging))
+                shutil.rmtree(target, ignore_errors=True)
+                staging.rename(target)
+            self.note(status="done", finished_at=_now(), result=name)
+            if self.writes:
+                shutil.rmtree(self.checkpoints, ignore_errors=True)
+        return target
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """What was logged so far, oldest first; without a last line that is cut off.
+
+        A kill cuts a line off, and other processes of the job read while process 0 writes.
+        """
+        path = self.path / "metrics.jsonl"
+        found: list[dict[str, Any]] = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return found
+
+    def log(self, entry: dict[str, Any]) -> None:
+        """Append one line of metrics."""
+        if not self.writes:
+            return
+        descriptor = os.open(self.path / "metrics.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def forget_metrics_after(self, step: int) -> None:
+        """Drop what was logged behind the checkpoint that a resumed run starts from."""
+        path = self.path / "metrics.jsonl"
+        if self.writes and path.exists():
+            kept = [entry for entry in self.metrics() if entry["step"] <= step]
+            write_atomic(path, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+@contextmanager
+def open_run(path: Path, stage: str, given: dict[str, Any], facts: dict[str, Any]) -> Iterator[RunFolder]:
+    """Open a run folder: a new one, or one to resume because settings and data are the same.
+
+    `given` are the settings, `facts` what else decides the result (hashes of data and base). Raises `BadInput` when
+    the folder holds something else, and when another process is at work in it. Every process of one job opens it;
+    process 0 holds the lock for all.
+    """
+    identity = {"stage": stage, "recipe": {key: given[key] for key in sorted(given) if key not in _FREE}, **facts}
+    identity = json.loads(json.dumps(identity, default=str))
+    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    lock = FileLock(path / ".lock")
+    run: RunFolder | None = None
+    try:
+        with processes.together():
+            if processes.is_main():
+                _acquire(lock, path)
+                run = _open(path, identity, fingerprint)
+        manifest = processes.shared(run.manifest if run else None)
+        yield run or RunFolder(path, manifest, writes=False)
+    finally:
+        lock.release()
+
+
+def _acquire(lock: FileLock, path: Path) -> None:
+    private_dir(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise BadInput(f"Another process is training in {path}. Wait for it, or name another --output_dir.") from None
+
+
+def _open(path: Path, identity: dict[str, Any], fingerprint: str) -> RunFolder:
+    old = path / "manifest.json"
+    if old.exists():
+        manifest = json.loads(old.read_text(encoding="utf-8"))
+        if manifest.get("fingerprint") == fingerprint:
+            return RunFolder(path, manifest)
+        raise BadInput(
+            f"{path} holds another run ({_difference(manifest, identity)}). "
+            "Name another --output_dir, or remove that folder."
+        )
+    if any(entry.name != ".lock" for entry in path.iterdir()):
+        raise BadInput(f"{path} is not empty and holds no run of Parley. Name another --output_dir.")
+    run = RunFolder(path, {})
+    versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    run.note(**identity, status="running", fingerprint=fingerprint, started_at=_now(), versions=versions, figures={})
+    return run
+
+
+def _difference(manifest: dict[str, Any], identity: dict[str, Any]) -> str:
+    old, new = (
+        {**one.get("recipe", {}), **{k: v for k, v in one.items() if k != "recipe"}} for one in (manifest, identity)
+    )
+    names = [name for name in new if old.get(name) != new[name]]
+    names += [name for name in manifest.get("recipe", {}) if name not in new]
+    return "another " + ", ".join(names) if names else "of an older version"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

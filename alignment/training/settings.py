@@ -1,0 +1,89 @@
+"""TRL's configurations of the stages, checked for what TRL finds too late, or never.
+
+A `ValueError` raised here becomes the sentence that the user reads, before anything is loaded.
+"""
+
+from dataclasses import dataclass, field
+
+from trl import DPOConfig, KTOConfig, SFTConfig
+
+from alignment.training.preflight import DPO_LOSSES
+from data.errors import nearest
+
+
+@dataclass
+class Sharing:
+    """What every stage takes."""
+
+    share_prefixes: bool = field(
+        default=True, metadata={"help": "Compute what rows of a batch begin with once. The numbers are the same."}
+    )
+
+
+@dataclass
+class SftSettings(Sharing, SFTConfig):  # type: ignore[misc]  # TRL has no types
+    """SFT's settings."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.packing and self.packing_strategy != "bfd":
+            raise ValueError(
+                f"packing_strategy {self.packing_strategy} cuts rows or lets them see each other; leave it at bfd."
+            )
+        if self.packing and self.max_length is None:
+            raise ValueError("packing fills sequences of max_length tokens, so max_length must be set.")
+        if self.eval_packing:
+            raise ValueError("eval_packing has no effect here: held-out rows are never packed.")
+
+
+@dataclass
+class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]  # TRL has no types
+    """DPO's settings."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for loss in self.loss_type:
+            if loss not in DPO_LOSSES:
+                raise ValueError(
+                    f"{loss!r} is no DPO loss; there are {', '.join(DPO_LOSSES)}.{nearest(loss, DPO_LOSSES)}"
+                )
+        if "robust" in self.loss_type and self.label_smoothing == 0:
+            raise ValueError(
+                "loss_type robust with label_smoothing 0 is the plain sigmoid loss. Say how large a share of the "
+                "preferences is wrong: --label_smoothing 0.1."
+            )
+        if "robust" in self.loss_type and not 0 < self.label_smoothing < 0.5:
+            raise ValueError(
+                f"loss_type robust needs a label_smoothing between 0 and 0.5, not {self.label_smoothing:g}: the "
+                "share of the preferences that is wrong. At a half they say nothing."
+            )
+        if "exo_pair" in self.loss_type and not 0 < self.label_smoothing < 1:
+            raise ValueError(
+                "loss_type exo_pair takes the logarithm of label_smoothing: set it above 0, 1e-3 as in its paper."
+            )
+
+
+@dataclass
+class KtoSettings(Sharing, KTOConfig):  # type: ignore[misc]  # TRL has no types
+    """KTO's settings, and one of TRL's that its KTO lacks."""
+
+    padding_free: bool = field(default=False, metadata={"help": "Leave the padding out of the forward passes."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("desirable_weight", "undesirable_weight"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")
+        if self.loss_type != "kto":
+            return
+        for name in ("per_device_train_batch_size", "per_device_eval_batch_size"):
+            if getattr(self, name) < 2:
+                raise ValueError(
+                    f"KTO compares each row with the others of its batch, so {name} must be at least 2 (on every "
+                    f"device; gradient_accumulation_steps do not count), not {getattr(self, name)}."
+                )
+        if self.precompute_ref_log_probs:
+            raise ValueError(
+                "precompute_ref_log_probs cannot be used with KTO: its KL term needs the reference on pairs of "
+                "prompt and answer that are new in every batch. (loss_type apo_zero_unpaired has no such term.)"
+            )

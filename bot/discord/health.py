@@ -1,0 +1,184 @@
+"""For whoever runs the bot: `/health` and `/metrics` over HTTP, on a port of this machine unless told otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import aiohttp
+from aiohttp import web
+
+from bot.metrics import CONTENT_TYPE, Gauge
+from data.errors import BadInput, ParleyError
+from data.releases import Releases
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import SimpleNamespace
+
+    import discord
+
+    from bot.discord.app import Talk
+    from bot.engine.api import Engine
+    from bot.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0  # seconds in which the engine must answer
+LOCKED = 2.0  # seconds that another process may hold the database
+
+
+@dataclass(frozen=True)
+class Health:
+    """What works. `champion` is the release that is to serve, None when that cannot be read."""
+
+    engine: bool
+    discord: bool
+    store: bool
+    champion: int | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether people are answered."""
+        return self.engine and self.discord and self.store and self.champion is not None
+
+
+@asynccontextmanager
+async def watched(talk: Talk) -> AsyncIterator[None]:
+    """Serve both addresses, if a port is set. Raises BadInput when it cannot be had."""
+    host, port = talk.settings.metrics_host, talk.settings.metrics_port
+    if port is None:
+        yield
+        return
+    watch = Watch(talk)
+    app = web.Application()
+    app.router.add_get("/health", watch.health_page)
+    app.router.add_get("/metrics", watch.metrics_page)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+            raise BadInput(
+                f"PARLEY_METRICS_PORT: nothing can listen at {host}, port {port} ({why}). Choose another port, 0 for "
+                "any that is free, or another PARLEY_METRICS_HOST."
+            ) from None
+        log.info("health and metrics are at http://%s:%d", *runner.addresses[0][:2])
+        yield
+    finally:
+        await runner.cleanup()
+
+
+class Watch:
+    """Looks at a bot, as often as it is asked."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.talk = talk
+        self._reaching: asyncio.Task[bool] | None = None
+
+    async def health(self) -> Health:
+        """Look at everything that an answer needs."""
+        writable = self.talk.store.database.writable(LOCKED)
+        engine, store = await asyncio.gather(self._engine_answers(), writable)
+        return Health(engine, connected(_client(self.talk)), store, _champion(self.talk))
+
+    async def health_page(self, _: web.Request) -> web.Response:
+        """The health as JSON: 200 when people are answered, else 503."""
+        found = await self.health()
+        body = {"status": "ok" if found.ok else "failing", **asdict(found)}
+        return web.json_response(body, status=200 if found.ok else 503)
+
+    async def metrics_page(self, _: web.Request) -> web.Response:
+        """The figures as Prometheus reads them."""
+        text = self.talk.chat.metrics.text(*gauges(self.talk))
+        return web.Response(body=text.encode(), headers={"Content-Type": f"{CONTENT_TYPE}; charset=utf-8"})
+
+    async def _engine_answers(self) -> bool:
+        # To reach a dead engine is to start it again, which must not be cut off: the next look waits for the same.
+        if self._reaching is None or self._reaching.done():
+            self._reaching = asyncio.create_task(_reached(self.talk.chat.engine))
+        done, _ = await asyncio.wait({self._reaching}, timeout=PATIENCE)
+        return bool(done) and self._reaching.result()
+
+
+def counted_requests(metrics: Metrics) -> aiohttp.TraceConfig:
+    """Counts every request to Discord by its method and its end, those that discord.py repeats by itself too."""
+    trace = aiohttp.TraceConfig()
+
+    async def ended(_: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
+        metrics.requests.add(end.method, str(end.response.status))
+
+    async def failed(_: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestExceptionParams) -> None:
+        metrics.requests.add(end.method, "none")
+
+    trace.on_request_end.append(ended)
+    trace.on_request_exception.append(failed)
+    return trace
+
+
+def connected(client: discord.AutoShardedClient) -> bool:
+    """Whether every shard has its connection to Discord."""
+    if client.is_closed() or not client.is_ready():
+        return False
+    return not any(shard.is_closed() for shard in client.shards.values())
+
+
+def _client(talk: Talk) -> discord.AutoShardedClient:
+    return cast("discord.AutoShardedClient", talk.client)  # our own is; in a host's bot nobody watches
+
+
+def gauges(talk: Talk) -> list[Gauge]:
+    """What is true at this moment."""
+    running, waiting = talk.chat.load
+    delays = _client(talk).latencies
+    found = [
+        Gauge("parley_answers_running", "Answers that are being made.", running),
+        Gauge("parley_questions_waiting", "Questions that wait for their turn.", waiting),
+        Gauge("parley_discord_connected", "Whether every shard is connected.", connected(_client(talk))),
+        Gauge("parley_discord_servers", "Servers that the bot is in.", len(talk.client.guilds)),
+        Gauge(
+            "parley_discord_latency_seconds",
+            "From a heartbeat to Discord's reply, by shard.",
+            {str(shard): delay for shard, delay in delays if math.isfinite(delay)},
+            "shard",
+        ),
+    ]
+    held = {f"{way} {kind}": count for (way, kind), count in talk.chat.moderation.counts.items()}
+    if held:
+        found.append(Gauge("parley_moderated", "What moderation held back since the start.", held, "what"))
+    if (memory := resident_bytes()) is not None:
+        found.append(Gauge("process_resident_memory_bytes", "Memory of the bot's process.", memory))
+    return found
+
+
+def resident_bytes() -> int | None:
+    """The memory that this process holds; None where the system doesn't say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def _reached(engine: Engine) -> bool:
+    try:
+        async with engine.session() as session:
+            await session.reach()
+    except ParleyError:
+        return False
+    return True
+
+
+def _champion(talk: Talk) -> int | None:
+    try:
+        return Releases(talk.settings.home).champion()
+    except (ParleyError, OSError):
+        return None

@@ -1,0 +1,93 @@
+"""What was learnt so far, to look at: each release's win rate with its interval, as a picture, a chart, or words."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data.gate_verdicts import Interval, judgement
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from bot.texts import Texts
+    from data.releases import Release
+
+SHOWN = 12  # releases, the newest
+_CELLS = 21  # of a chart's line; an odd number, so that one half has a cell of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A release that was compared with the champion of its time, how often it won, and whether it ever served."""
+
+    release: int
+    win: Interval
+    served: bool
+
+
+def learnt(releases: Sequence[Release], served: Collection[int]) -> list[Learnt]:
+    """The newest releases of which it is known how often they won, oldest first; `served` were champions."""
+    wins = [(release.number, judgement(release).win) for release in releases]
+    return [Learnt(number, win, number in served) for number, win in wins if win][-SHOWN:]
+
+
+def figures(win: Interval | None) -> str:
+    """A win rate and its interval, the same in every language."""
+    return f"{win.mean:.0%} ({win.low:.0%}–{win.high:.0%})" if win else "–"
+
+
+def chart(found: Sequence[Learnt]) -> str:
+    """A line for each release, for where no picture can be drawn: to be shown in a block of code."""
+    return "\n".join(f"{each.release:>4} {_bar(each)} {figures(each.win)}" for each in found)
+
+
+def _bar(each: Learnt) -> str:
+    low, mean, high = (round(share * (_CELLS - 1)) for share in (each.win.low, each.win.mean, each.win.high))
+    cells = ["━" if low <= cell <= high else " " for cell in range(_CELLS)]
+    if cells[_CELLS // 2] == " ":
+        cells[_CELLS // 2] = "┊"
+    cells[mean] = "●" if each.served else "○"
+    return "".join(cells)
+
+
+def in_words(found: Sequence[Learnt], words: Texts) -> str:
+    """What the picture shows, for those who cannot see it."""
+    told = ", ".join(f"{words.of_release.format(release=each.release)}: {figures(each.win)}" for each in found)
+    return words.stats_picture.format(figures=told)
+
+
+def picture(found: Sequence[Learnt]) -> bytes | None:
+    """The same as a PNG; None where matplotlib is not installed. Takes a second: for a thread of its own.
+
+    There are no words in it: its font knows no Chinese.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    figure = Figure(figsize=(max(3.0, 1.2 + 0.6 * len(found)), 3.2), layout="tight")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.axhline(0.5, color="black", linestyle=":")
+    for place, each in enumerate(found):
+        win = each.win
+        axes.errorbar(
+            [place],
+            [win.mean],
+            yerr=[[win.mean - win.low], [win.high - win.mean]],
+            fmt="o",
+            markersize=8,
+            markerfacecolor="tab:green" if each.served else "white",
+            color="tab:green" if each.served else "tab:red",
+            capsize=4,
+        )
+    axes.set(xlim=(-0.5, len(found) - 0.5), ylim=(-0.02, 1.02))
+    axes.set_xticks(range(len(found)), [str(each.release) for each in found])
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+    axes.grid(axis="y", alpha=0.3)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

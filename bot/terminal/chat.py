@@ -1,0 +1,309 @@
+"""The bot without Discord: a chat in the terminal with the same records, and scriptable through a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued
+from bot.conversation import Chat
+from bot.ratings import Outcome, Ratings, comparable, consent_in_words, sentence, which_was_which
+from bot.terminal.commands import Command, nearest, parse
+from bot.trial import Trial
+from data.consent import CONSENT_VERSION
+from data.errors import BadInput
+from data.personas import PERSONAS, Persona, persona
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bot.settings import Settings
+    from bot.terminal.console import Lines, Screen
+    from bot.texts import Texts
+    from data.store import Store, StoredGeneration, StoredMessage
+
+PLATFORM = "terminal"
+VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
+
+
+class Terminal:
+    """One chat of one person at one terminal."""
+
+    def __init__(
+        self,
+        store: Store,
+        chat: Chat,
+        settings: Settings,
+        texts: Texts,
+        lines: Lines,
+        screen: Screen,
+        trial: Trial | None = None,
+    ) -> None:
+        self.store = store
+        self.chat = chat
+        self.ratings = Ratings(store, chat.moderation)
+        self.settings = settings
+        self.trial = trial or Trial(settings.home, None)
+        self.texts = texts
+        self.lines = lines
+        self.screen = screen
+        self.persona: Persona = persona(settings.persona, settings.language)
+        self.person = 0
+        self.release: int | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """A new conversation: nothing said yet, nothing to rate."""
+        self.key = uuid4().hex
+        self.parent: int | None = None  # the message that the next one follows
+        self.last: StoredGeneration | None = None  # the answer that /up, /down, /correct and /again are about
+
+    async def run(self) -> None:
+        """Chat until /quit or the end of the input. Every answer that was begun is finished and recorded."""
+        self.lines.start()
+        self.trial.look()  # so that a candidate is ready when it is asked for
+        self.person = await self.store.person(PLATFORM, _user())
+        async with self.chat.engine.session() as session:
+            self._serving(session.release)
+        if self.settings.discord_token is None:
+            self._say(self.texts.to_discord)
+        self._say(self.texts.for_help)
+        self.screen.line(self.persona.greeting)
+        while (line := await self.lines.read(self.texts.you)) is not None:
+            said = parse(line)
+            if isinstance(said, Command):
+                if said.name == "/quit":
+                    break
+                await self._command(said)
+            elif said:
+                await self._talk(said)
+        if self.lines.interactive:
+            self._say(self.texts.goodbye)
+
+    async def _command(self, command: Command) -> None:
+        match command.name:
+            case "/up" | "/down":
+                await self._vote(command.name[1:], command.argument)
+            case "/correct":
+                await self._correct(command.argument)
+            case "/again":
+                await self._again()
+            case "/retract":
+                await self._rate("retraction", self.ratings.retract)
+            case "/stop":
+                self._say(self.texts.nothing_runs)
+            case "/persona":
+                self._change_persona(command.argument)
+            case "/consent":
+                await self._consent(command.argument.lower())
+            case "/privacy":
+                self._say(await self._privacy())
+            case "/help":
+                self._say(self.texts.help)
+            case unknown:
+                near = nearest(unknown)
+                hint = self.texts.did_you_mean.format(name=near) if near else " " + self.texts.for_help
+                self._say(self.texts.unknown_command.format(name=unknown) + hint)
+
+    # -- talking
+
+    async def _talk(self, text: str) -> None:
+        async def question() -> StoredMessage:
+            await self.chat.moderation.admit(text, self.texts)
+            conversation = await self.store.conversation(
+                PLATFORM, self.key, persona=self.persona.name, language=self.persona.language
+            )
+            return await self.store.add_message(conversation, "user", text, author=self.person, parent=self.parent)
+
+        generation = await self._show(self.chat.answer(self._ask(question)))
+        if generation is not None:
+            self.parent, self.last = generation.message, generation
+
+    async def _again(self) -> None:
+        first = self.last
+        if first is None:
+            self._say(self.texts.no_question)
+            return
+
+        async def asked_before() -> StoredMessage:
+            raise AssertionError("again() asks the same question")
+
+        async with self.trial.engine(first.release) as candidate:  # while one is on trial, the other answer is its
+            # Whose it is would speak for it or against it, so that is told afterwards.
+            second = await self._show(self.chat.again(self._ask(asked_before), first, engine=candidate), blind=True)
+        if second is None or not second.text:
+            return
+        self.parent, self.last = second.message, second
+        if not comparable(first, second):
+            self._say(self.texts.not_comparable)
+            return
+        line = await self.lines.read(self.texts.which_is_better)
+        if line is None:
+            return
+        verdict = VERDICTS.get(line.strip().lower())
+        if verdict is None:
+            self._say(self.texts.not_a_verdict)
+            if line.strip():
+                self.lines.unread(line)
+            return
+        if verdict == "a":  # the conversation goes on from the better answer
+            self.parent, self.last = first.message, first
+        source = _source()
+        await self._report(
+            "comparison",
+            lambda: self.ratings.compare(
+                self.person, first.generation, second.generation, verdict, platform=PLATFORM, source_id=source
+            ),
+        )
+        if first.release != second.release:
+            self._say(which_was_which(self.texts, first, second))
+
+    def _ask(self, question: Callable[[], Awaitable[StoredMessage]]) -> Ask:
+        return Ask(
+            person=self.person,
+            channel=self.key,
+            platform=PLATFORM,
+            persona=self.persona,
+            question=question,
+            texts=self.texts,
+        )
+
+    async def _show(self, answer: Answer, *, blind: bool = False) -> StoredGeneration | None:
+        """Write an answer as it comes, stop it when asked to, and return it as it was recorded."""
+        stopper = asyncio.create_task(self._stop_when_asked(answer))
+        try:
+            async for event in answer:
+                match event:
+                    case Queued(ahead):
+                        self._say(self.texts.waiting.format(ahead=ahead))
+                    case Piece(text):
+                        self.screen.write(text, "green")
+                    case Answered(generation, _, note):
+                        self.screen.end()
+                        if note:
+                            self._say(note)
+                        if not blind:
+                            self._serving(generation.release)
+                        return generation
+                    case Failed(why):
+                        self._say(why, "red")
+        finally:
+            stopper.cancel()
+            await asyncio.gather(stopper, return_exceptions=True)
+        return None
+
+    async def _stop_when_asked(self, answer: Answer) -> None:
+        await self.lines.stop_asked()
+        answer.stop()
+
+    def _serving(self, release: int) -> None:
+        """Say which release answers, at the start and when a new champion has taken over."""
+        if release != self.release:
+            self.release = release
+            self._say(self.texts.serving.format(release=release) if release else self.texts.serving_base)
+
+    def _change_persona(self, name: str) -> None:
+        if not name:
+            self._say(self.texts.persona_list.format(names=", ".join(PERSONAS), name=self.persona.name))
+            return
+        try:
+            self.persona = persona(name.lower(), self.settings.language)
+        except BadInput as error:
+            self._say(str(error))
+            return
+        self._begin()
+        self._say(self.texts.persona_now.format(name=self.persona.name))
+        self.screen.line(self.persona.greeting)
+
+    # -- rating
+
+    async def _vote(self, value: str, why: str) -> None:
+        async def vote(rater: int, generation: int, *, platform: str, source_id: str) -> Outcome:
+            return await self.ratings.vote(rater, generation, value, platform=platform, source_id=source_id, why=why)
+
+        await self._rate("vote", vote, value)
+
+    async def _correct(self, text: str) -> None:
+        async def correct(rater: int, generation: int, *, platform: str, source_id: str) -> Outcome:
+            return await self.ratings.correct(rater, generation, text, platform=platform, source_id=source_id)
+
+        await self._rate("correction", correct)
+
+    async def _rate(self, kind: str, rate: Callable[..., Awaitable[Outcome]], value: str | None = None) -> None:
+        if self.last is None:
+            self._say(self.texts.nothing_to_rate)
+            return
+        generation, source = self.last.generation, _source()
+        await self._report(kind, lambda: rate(self.person, generation, platform=PLATFORM, source_id=source), value)
+
+    async def _report(self, kind: str, rate: Callable[[], Awaitable[Outcome]], value: str | None = None) -> None:
+        """Rate, ask for consent if it was never asked for, and say what became of it."""
+        outcome = await rate()
+        if outcome is Outcome.CONSENT_MISSING and self.lines.interactive:
+            # Who has said no is not asked again; who agreed to an older text is.
+            if await self.store.consent(self.person) is not False and not await self._ask_consent():
+                return
+            outcome = await rate()
+        self._say(sentence(self.texts, outcome, kind, value))
+
+    async def _show_question(self) -> None:
+        if await self.store.consent(self.person):
+            self._say(self.texts.consent_changed)
+        self._say(self.texts.consent_question.format(days=self.settings.retention_days))
+
+    async def _ask_consent(self) -> bool:
+        await self._show_question()
+        answer = await self.lines.read(self.texts.ask_consent)
+        agreed = (answer or "").strip().lower() in ("y", "yes", "是", "好", "同意")
+        await self._set_consent(agreed)
+        return agreed
+
+    async def _consent(self, argument: str) -> None:
+        if argument not in ("yes", "no"):
+            self._say(
+                self.texts.consent_usage.format(consent=await consent_in_words(self.store, self.person, self.texts))
+            )
+            return
+        if argument == "no":
+            await self._set_consent(False)
+        elif await self.store.agrees(self.person):
+            self._say(self.texts.consent_given)
+        elif self.lines.interactive:
+            await self._ask_consent()
+        else:  # nobody is there to be asked, but what was agreed to stands in what the script wrote
+            await self._show_question()
+            await self._set_consent(True)
+
+    async def _set_consent(self, granted: bool) -> None:
+        had = await self.store.agrees(self.person)
+        await self.store.set_consent(self.person, granted, CONSENT_VERSION)
+        self._say(self.texts.consent_given if granted else self.texts.consent_refused)
+        if granted and not had:
+            # What was said before the yes is not covered and would spoil every row of this conversation.
+            self.key, self.parent = uuid4().hex, None
+
+    async def _privacy(self) -> str:
+        told = self.texts.privacy.format(
+            training=self.texts.training,
+            days=self.settings.retention_days,
+            consent=await consent_in_words(self.store, self.person, self.texts),
+        )
+        return f"{told} {self.texts.privacy_checked_outside}" if self.settings.checked_outside else told
+
+    def _say(self, text: str, style: str = "dim") -> None:
+        self.screen.line(text, style)
+
+
+def _source() -> str:
+    return f"{PLATFORM}:{uuid4().hex}"
+
+
+def _user() -> str:
+    """Who sits at the terminal: the operating system's user, by number where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return str(os.getuid()) if hasattr(os, "getuid") else "user"

@@ -1,0 +1,140 @@
+"""A release on trial is decided at the beginning of the next round, by what people said when they compared."""
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+import alignment.evaluate
+import alignment.evaluation.compare
+from alignment.evaluation.compare import Evaluation, EvaluationRows
+from alignment.evaluation.evidence import by_live
+from alignment.evaluation.subjects import Subject
+from alignment.rounds.on_trial import decide_trial
+from data.releases import MINIMUM_PROMPTS, Releases
+from data.store import Store
+from tests.alignment.played import evaluation
+from tests.data.talk import Talk
+
+BASE = "smollm2-135m"
+
+
+@pytest.fixture
+def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Releases:
+    """Two releases, the first serving and the second on trial."""
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path))
+    releases = Releases(tmp_path)
+    for _ in range(2):
+        releases.create(lambda _: {"base": "smollm2-135m"})
+    releases.promote(1)
+    releases.put_on_trial(2)
+    return releases
+
+
+def compared(house: Path, questions: int, raters: int = 3) -> None:
+    async def talk() -> None:
+        store = await Store.open(house)
+        try:
+            spoken = await Talk.begin(store)
+            people = [await spoken.person(name) for name in ("ada", "bea", "cem")[:raters]]
+            for number in range(questions):
+                said = await spoken.say(people[0], f"question {number}")
+                old = await spoken.answer(said, "old", release=1)
+                new = await spoken.answer(said, "new", release=2)
+                await spoken.rate(people[number % raters], "comparison", old, other=new, value="b")
+        finally:
+            await store.close()
+
+    asyncio.run(talk())
+
+
+def gate(monkeypatch: pytest.MonkeyPatch, *, promote: bool, undecided: bool) -> list[list[str]]:
+    asked = []
+
+    def main(argv: list[str]) -> int:
+        asked.append(argv)
+        figures = Path(argv[argv.index("--out") + 1])
+        figures.write_text(json.dumps({"verdict": {"promote": promote, "undecided": undecided}}))
+        return 0 if promote else 1
+
+    monkeypatch.setattr(alignment.evaluate, "main", main)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("questions", "raters", "told"),
+    [(MINIMUM_PROMPTS - 1, 3, f"{MINIMUM_PROMPTS - 1} times"), (MINIMUM_PROMPTS, 2, "2 people only")],
+)
+def test_too_few_comparisons_decide_nothing(
+    questions: int, raters: int, told: str, tried: Releases, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    asked = gate(monkeypatch, promote=True, undecided=False)
+    compared(tried.folder.parent, questions, raters)
+    decide_trial(Console(), BASE, "all")
+    assert asked == []
+    assert (tried.champion(), tried.candidate()) == (1, 2)
+    assert told in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_gate_is_asked_again_only_when_twice_as_much_was_said(
+    tried: Releases, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    asked = gate(monkeypatch, promote=False, undecided=True)
+    compared(tried.folder.parent, MINIMUM_PROMPTS)
+    decide_trial(Console(), BASE, "all")
+    decide_trial(Console(), BASE, "all")
+    assert len(asked) == 1
+    assert f"asked again at {2 * MINIMUM_PROMPTS}" in " ".join(capsys.readouterr().out.split())
+    assert tried.looks() == [MINIMUM_PROMPTS]
+    tried.put_on_trial(2)  # a new trial counts anew
+    assert tried.looks() == []
+
+
+def test_what_changed_while_the_gate_was_asked_is_not_overruled(
+    tried: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate(monkeypatch, promote=True, undecided=False)
+    usual = alignment.evaluate.main
+    monkeypatch.setattr(alignment.evaluate, "main", lambda argv: (tried.end_trial(), usual(argv))[1])
+    compared(tried.folder.parent, MINIMUM_PROMPTS)
+    decide_trial(Console(), BASE, "all")
+    assert (tried.champion(), tried.candidate()) == (1, None)
+
+
+def test_a_release_that_cannot_be_compared_hinders_no_round(tried: Releases, capsys: Any) -> None:
+    compared(tried.folder.parent, MINIMUM_PROMPTS)
+    decide_trial(Console(), BASE, "none")  # for real: its folder holds no adapter
+    assert (tried.champion(), tried.candidate()) == (1, 2)
+    assert "cannot be compared" in capsys.readouterr().out
+
+
+def test_for_real_people_who_compared_decide(tried: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything but the models: what people said goes through the evaluation, the gate and its file."""
+
+    def measured(_champion: Subject, _candidate: Subject, rows: EvaluationRows, *_: Any) -> Evaluation:
+        said = by_live(rows.live)
+        return replace(evaluation(), sources=(said,), decisive=said, suites=())
+
+    monkeypatch.setattr(alignment.evaluate, "subject", lambda name, base, _: Subject(f"release {name}", base))
+    monkeypatch.setattr(alignment.evaluation.compare, "evaluate", measured)
+    compared(tried.folder.parent, MINIMUM_PROMPTS)
+    decide_trial(Console(), BASE, "none")
+    assert (tried.champion(), tried.candidate()) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("promote", "undecided", "left"), [(True, False, (2, None)), (False, True, (1, 2)), (False, False, (1, None))]
+)
+def test_the_gate_decides_once_people_compared_enough(
+    promote: bool, undecided: bool, left: tuple[int, int | None], tried: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = gate(monkeypatch, promote=promote, undecided=undecided)
+    compared(tried.folder.parent, MINIMUM_PROMPTS)
+    decide_trial(Console(), BASE, "quick")
+    assert asked[0][:6] == ["--candidate", "2", "--base", BASE, "--limit", "0"]
+    assert "quick" not in asked[0]
+    assert (tried.champion(), tried.candidate()) == left

@@ -1,0 +1,115 @@
+"""The report of a round: a page that stands alone, shows what was measured, and holds nobody's words."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from alignment.evaluation.gate import decide
+from alignment.rounds.evaluation import check_suites, summary
+from alignment.rounds.lineage import commit, versions
+from alignment.rounds.report import page, write_report
+from alignment.training import report_plots
+from data.errors import BadInput
+from tests.alignment.played import evaluation, play
+
+
+def manifest(**more: object) -> dict:
+    """What a ledger holds of a decided round."""
+    from dataclasses import asdict
+
+    found = evaluation(fall=0.2)
+    assert found.decisive is not None
+    assert found.decisive.win is not None
+    verdict = decide(found.decisive.win.interval, "people, held-out pairs", found.suites)
+    entries = {
+        "number": 3,
+        "status": "refused",
+        "champion": "release 2",
+        "decision": {"release": 4},
+        "reasons": list(verdict.reasons),
+        "evaluation": {**summary(found), "verdict": asdict(verdict)},
+        "stages": {"dpo": {"rows": "abc"}, "ppo": {"rows": "def"}},
+        "counts": {"preference": {"train": 8, "judge_train": 1, "judge": 1, "gate": 2}},
+        "used": {"preference": 2},
+        "dropped": {"preference": {"no consent of <everybody>": 5}},
+        "parents": {"champion": 2},
+        **more,
+    }
+    return json.loads(json.dumps(entries))
+
+
+def stages(folder: Path) -> Path:
+    for name in ("dpo", "ppo"):
+        (folder / name).mkdir()
+        lines = [{"step": n, "loss": 0.7 - n / 10, "reward": n / 5, "kl": 0.1, "note": "text"} for n in (1, 2, 3)]
+        (folder / name / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (folder / name / "manifest.json").write_text('{"figures": {"steps": 3, "eval_after": {"loss": 0.5}}}')
+    return folder
+
+
+def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path) -> None:
+    path = write_report(stages(tmp_path), manifest())
+    assert path.stat().st_mode & 0o077 == 0
+    text = path.read_text()
+    pictures = re.findall(r"<img alt='([^']+)' src='data:image/png;base64,([^']+)'>", text)
+    assert [name for name, _ in pictures] == [
+        "win rates by source",
+        "changes on the suites",
+        "loss of dpo",
+        "loss of ppo",
+        "what PPO logged",
+        "rows by fold",
+    ]
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for _, picture in pictures)
+    assert not re.search(r"(src|href)='?https?:", text)
+
+
+def test_the_page_says_decision_reasons_figures_and_what_was_held_back(tmp_path: Path) -> None:
+    text = page(tmp_path, manifest())
+    assert "Round 3: <span class='refused'>refused" in text
+    assert "On the suite Refusal" in text
+    assert "fell beyond the margin" in text
+    assert "75.0% (63.3% to 85.0%)" in text
+    assert "no consent of &lt;everybody&gt;" in text
+    assert "<td>preference</td><td>2</td>" in text
+
+
+def test_a_round_without_stages_or_suites_or_rows_has_a_page_too(tmp_path: Path) -> None:
+    assert "Round 3" in page(tmp_path, manifest(evaluation=None, stages={}, counts={}, used={}, dropped={}))
+
+
+def test_curves_take_the_numbers_that_are_there() -> None:
+    metrics = [{"step": 1, "kl": 0.5, "loss": "nan"}, {"step": 2, "kl": 1}, {"kl": 9.0}]
+    assert report_plots.series(metrics, "kl") == [(1, 0.5), (2, 1.0)]
+    assert report_plots.series(metrics, "loss") == []
+    assert report_plots.losses([], "nothing") is None
+    assert report_plots.ppo([{"step": 1, "other": 1.0}]) is None
+
+
+def test_a_round_leaves_a_report_without_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(tmp_path / "home", monkeypatch)
+    assert played.round() == 0
+    text = (played.home / "rounds" / "0001" / "report.html").read_text()
+    assert "Round 1" in text
+    assert "secret" not in text
+
+
+def test_suites_are_chosen_by_a_word_or_by_names() -> None:
+    assert check_suites("none") == []
+    assert {suite.name for suite in check_suites("bias_pairs, leakage")} == {"bias_pairs", "leakage"}
+    assert all(len(suite.items) <= 8 for suite in check_suites("quick"))
+    assert len(check_suites("all")) > len(check_suites("quick"))
+    with pytest.raises(BadInput, match="There is no suite 'biass'"):
+        check_suites("biass")
+    with pytest.raises(BadInput, match="--suites: expected"):
+        check_suites(",")
+
+
+def test_the_commit_of_a_checkout_is_known_and_that_of_a_mere_folder_is_not(tmp_path: Path) -> None:
+    assert commit(tmp_path) is None
+    (tmp_path / ".git").mkdir()
+    assert commit(tmp_path) is None  # no checkout that git would know
+    assert {"python", "torch", "trl"} <= set(versions())

@@ -1,0 +1,164 @@
+"""Rows to examples: splits, drops, order; the run folder; the small parts of a run."""
+
+import json
+import math
+from collections import Counter
+
+import pytest
+from filelock import FileLock
+
+from alignment import models
+from alignment.rows.order import LengthGrouped
+from alignment.rows.prepare import SAME_ANSWERS, longest_sequence, prepare, split
+from alignment.training.loss_plot import plot_loss
+from alignment.training.machine import choose_gpu
+from alignment.training.run_folder import open_run
+from data.errors import BadInput
+from data.rows import read_rows
+from tests.alignment import tiny
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return models.load_tokenizer(models.locate(str(tiny.build("qwen", tmp_path_factory.mktemp("base")))))
+
+
+def test_a_split_is_stable_and_keeps_equal_prompts_together(tmp_path):
+    twins = tiny.preferences(40) + [
+        {**row, "chosen": [{"role": "assistant", "content": "Another."}]} for row in tiny.preferences(40)
+    ]
+    rows = read_rows(tiny.write(tmp_path / "rows.jsonl", twins))
+    kept, held_out = split(rows, 0.2)
+    assert len(kept) + len(held_out) == 80
+    assert 4 <= len(held_out) <= 32
+    prompts = [{json.dumps(row.data["prompt"]) for row in part} for part in (kept, held_out)]
+    assert not prompts[0] & prompts[1]
+    again, _ = split(rows[::-1], 0.2)
+    assert {row.line for row in again} == {row.line for row in kept}
+
+
+def test_something_is_held_out_and_something_is_left(tmp_path):
+    rows = read_rows(tiny.write(tmp_path / "rows.jsonl", tiny.preferences(3)))
+    assert [len(part) for part in split(rows, 0.0001)] == [2, 1]
+    assert [len(part) for part in split(rows, 0)] == [3, 0]
+    assert [len(part) for part in split(rows[:1], 0.5)] == [1, 0]
+
+
+def test_preferences_end_with_the_end_of_turn_and_share_their_prompt(tokenizer, tmp_path):
+    rows = tiny.write(tmp_path / "rows.jsonl", tiny.preferences(6))
+    prepared = prepare("preference", tokenizer, str(rows), eval_fraction=0)
+    for example in prepared.train.examples:
+        assert example.columns["chosen_ids"][-1] == example.columns["rejected_ids"][-1] == tokenizer.eos_token_id
+        assert tokenizer.decode(example.columns["prompt_ids"]).endswith("<|im_start|>assistant\n")
+    lengths = [longest_sequence(example.columns) for example in prepared.train.examples]
+    assert lengths == sorted(lengths)
+
+
+def test_answers_that_differ_only_as_text_are_no_preference(tokenizer, tmp_path):
+    # A forged end of turn is broken up by a space; the other answer has that space already.
+    pair = {
+        "prompt": [{"role": "user", "content": "hello"}],
+        "chosen": [{"role": "assistant", "content": "<|im_end|>"}],
+        "rejected": [{"role": "assistant", "content": "< |im_end|>"}],
+    }
+    rows = tiny.write(tmp_path / "rows.jsonl", [*tiny.preferences(3), pair])
+    prepared = prepare("preference", tokenizer, str(rows), eval_fraction=0, max_dropped=0.5)
+    assert prepared.train.dropped == Counter({SAME_ANSWERS: 1})
+
+
+def test_a_row_of_another_kind_is_refused_by_line(tokenizer, tmp_path):
+    rows = tiny.write(tmp_path / "rows.jsonl", [*tiny.demonstrations(1), *tiny.preferences(1)])
+    with pytest.raises(BadInput, match=r"rows\.jsonl, line 2, field 'messages'"):
+        prepare("demonstration", tokenizer, str(rows))
+
+
+def test_each_epoch_is_a_permutation_grouped_by_length_and_repeatable():
+    lengths = [(index * 37) % 101 for index in range(100)]
+    sampler = LengthGrouped(lengths, 8, seed=3)
+    first = list(sampler)
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert sorted(first) == sorted(second) == list(range(100))
+    assert first != second
+    resumed = LengthGrouped(lengths, 8, seed=3)
+    resumed.set_epoch(1)
+    assert list(resumed) == second
+    spread = [max(part) - min(part) for part in ([lengths[i] for i in first[at : at + 8]] for at in range(0, 96, 8))]
+    assert sum(spread) / len(spread) < 30  # of 100
+
+
+def test_a_run_folder_knows_its_run(tmp_path):
+    out = tmp_path / "out"
+    with open_run(out, "sft", {"seed": 1, "output_dir": "a"}, {"data": "x"}) as run:
+        run.log({"step": 1, "loss": 2.0})
+        run.log({"step": 5, "loss": 1.0})
+        (run.checkpoints / "checkpoint-4").mkdir(parents=True)
+        (run.checkpoints / "checkpoint-12").mkdir()
+        (run.checkpoints / ".incomplete").mkdir()
+        with pytest.raises(BadInput, match="Another process"), open_run(out, "sft", {"seed": 1}, {"data": "x"}):
+            pass
+    # Where it is written and how often it is logged is free; what is learnt is not.
+    with open_run(out, "sft", {"seed": 1, "output_dir": "b", "logging_steps": 3}, {"data": "x"}) as run:
+        assert not run.done
+        assert run.last_checkpoint().name == "checkpoint-12"
+        run.forget_metrics_after(4)
+        assert run.metrics() == [{"step": 1, "loss": 2.0}]
+    for settings, facts, named in (({"seed": 2}, {"data": "x"}, "seed"), ({"seed": 1}, {"data": "y"}, "data")):
+        with pytest.raises(BadInput, match=f"another run .another {named}."), open_run(out, "sft", settings, facts):
+            pass
+
+
+def test_a_cut_line_of_metrics_is_dropped_on_resumption(tmp_path):
+    with open_run(tmp_path / "out", "sft", {}, {}) as run:
+        run.log({"step": 1, "loss": 2.0})
+        with (run.path / "metrics.jsonl").open("a") as file:
+            file.write('{"step": 2, "lo')
+        assert [entry["step"] for entry in run.metrics()] == [1]  # another process reads while one writes
+        run.forget_metrics_after(9)
+        assert run.metrics() == [{"step": 1, "loss": 2.0}]
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(BadInput, match="holds no run"), open_run(tmp_path, "sft", {}, {}):
+        pass
+
+
+def test_a_lock_left_by_a_killed_process_does_not_block(tmp_path):
+    FileLock(tmp_path / ".lock").acquire()  # released with its object, as a kill releases it
+    with open_run(tmp_path, "sft", {}, {}) as run:
+        assert not run.done
+
+
+def test_the_result_appears_whole_or_not_at_all(tmp_path):
+    with open_run(tmp_path / "out", "sft", {}, {}) as run:
+
+        def fail(folder):
+            (folder / "half").write_text("half")
+            raise OSError("the disk is full")
+
+        with pytest.raises(OSError, match="disk is full"):
+            run.finish("adapter", fail)
+        assert not (run.path / "adapter").exists()
+        assert not run.done
+        run.finish("adapter", lambda folder: (folder / "whole").write_text("whole"), loss=1.0)
+        assert [path.name for path in (run.path / "adapter").iterdir()] == ["whole"]
+        assert run.done
+
+
+def test_several_gpus_without_a_launcher_become_one():
+    environment: dict[str, str] = {}
+    sentence = choose_gpu(4, environment)
+    assert "accelerate launch" in sentence
+    assert environment == {"CUDA_VISIBLE_DEVICES": "0"}
+    chosen = {"CUDA_VISIBLE_DEVICES": "2,3"}
+    assert choose_gpu(2, chosen)
+    assert chosen == {"CUDA_VISIBLE_DEVICES": "2"}
+    assert choose_gpu(4, {"LOCAL_RANK": "1"}) is None
+    assert choose_gpu(1, {}) is None
+
+
+def test_a_plot_of_nothing_is_a_picture_too(tmp_path):
+    plot_loss([], tmp_path / "a.png", "empty")
+    plot_loss([{"step": 1, "loss": 1.0}, {"step": 1, "eval_loss": math.e}], tmp_path / "b.png", "one")
+    assert (tmp_path / "a.png").stat().st_size < (tmp_path / "b.png").stat().st_size

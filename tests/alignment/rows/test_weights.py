@@ -1,0 +1,76 @@
+"""Rows' weights are honoured by sampling, in every stage."""
+
+import pytest
+
+from tests.alignment import tiny
+from tests.alignment.running import command
+
+FAVOURED = "What is a fern?"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return tiny.build("qwen", tmp_path_factory.mktemp("base"))
+
+
+def rows(stage):
+    """Nine rows of the weight 1, one of 3 among them in the middle, one of 0."""
+    question, answer = [{"role": "user", "content": FAVOURED}], [{"role": "assistant", "content": "Green. " * 3}]
+    if stage == "sft":
+        ordinary, favoured = tiny.demonstrations(9), {"messages": question + answer}
+    else:
+        ordinary, favoured = tiny.preferences(9), {"prompt": question, "chosen": answer, "rejected": tiny_no()}
+    if stage == "kto":
+        ordinary = [
+            {"prompt": row["prompt"], "completion": row["chosen"], "label": bool(at % 2)}
+            for at, row in enumerate(ordinary)
+        ]
+        favoured = {"prompt": question, "completion": answer, "label": True}
+    return [*ordinary[:4], {**favoured, "weight": 3}, {**ordinary[4], "weight": 0}, *ordinary[5:]]
+
+
+def tiny_no():
+    return [{"role": "assistant", "content": "No."}]
+
+
+def built(stage, base, path, folder, **flags):
+    """The trainer of a stage, its tokenizer."""
+    from alignment.training import settings, trainers
+    from alignment.training.stage import begin, load_policy, training_arguments
+
+    kind = {"sft": "demonstration", "dpo": "preference", "kto": "labelled"}[stage]
+    words = command(stage, base, path, folder, eval_fraction=0, **flags)
+    with begin(stage, kind, words, getattr(settings, f"{stage.title()}Settings")) as made:
+        policy, lora = load_policy(made)
+        trainer = getattr(trainers, stage.title())(
+            model=policy,
+            args=training_arguments(made),
+            train_dataset=made.rows.train.dataset(),
+            processing_class=made.tokenizer,
+            peft_config=lora,
+        )
+        trainer.row_weights = made.rows.train.weights
+        return trainer, made.tokenizer
+
+
+@pytest.mark.parametrize(
+    ("stage", "flags"),
+    [
+        ("sft", {}),
+        ("sft", {"packing": "true"}),
+        ("dpo", {"precompute_ref_log_probs": "true"}),
+        ("dpo", {"precompute_ref_log_probs": "false"}),
+        ("kto", {}),
+    ],
+)
+def test_a_row_of_weight_three_is_seen_three_times_an_epoch(stage, flags, base, tmp_path):
+    path = tiny.write(tmp_path / "rows.jsonl", rows(stage))
+    trainer, tokenizer = built(stage, base, path, tmp_path / "out", max_dropped=0, **flags)
+    loader = trainer.get_train_dataloader()
+    for epoch in range(2):
+        loader.set_epoch(epoch)
+        text = "\n".join(line for batch in loader for line in tokenizer.batch_decode(batch["input_ids"]))
+        sides = 2 if stage == "dpo" else 1
+        assert text.count(FAVOURED) == 3 * sides
+        assert text.count("What is 8" if stage == "sft" else "water fern 8?") == sides
+        assert text.count("What is 4" if stage == "sft" else "water fern 4?") == 0

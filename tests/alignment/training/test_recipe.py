@@ -1,0 +1,108 @@
+"""Recipes, flags, help."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alignment.training.recipe import RECIPES, help_text, read
+from data.errors import BadInput
+
+TOLD = ["--dataset_name", "rows.jsonl", "--output_dir", "out"]
+MACHINE = {"use_cpu": True, "bf16": False, "activation_checkpointing": False}
+
+
+def reading(arguments, stage="sft"):
+    from alignment.training.settings import DpoSettings, KtoSettings, SftSettings
+
+    return read(stage, arguments, {"sft": SftSettings, "dpo": DpoSettings, "kto": KtoSettings}[stage], MACHINE)
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo", "kto"])
+def test_shipped_recipes_are_read(stage):
+    recipe = reading(TOLD, stage)
+    assert recipe.model.model_name_or_path == "smollm2-135m"
+    assert recipe.model.use_peft
+    assert recipe.training.report_to == []
+    assert recipe.given["dataset_name"] == ["rows.jsonl"]
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo", "kto"])
+def test_every_commented_setting_of_a_recipe_is_known(stage, tmp_path):
+    lines = (RECIPES / f"{stage}.yaml").read_text().splitlines()
+    settings = [
+        line.removeprefix("# ")
+        for line in lines
+        if ": " in line and line.removeprefix("# ").split(":")[0].isidentifier()
+    ]
+    everything = tmp_path / "all.yaml"
+    everything.write_text("\n".join(settings))
+    assert reading(["--config", str(everything)], stage).training.activation_checkpointing
+
+
+def test_flags_win_over_the_recipe(tmp_path):
+    config = tmp_path / "r.yaml"
+    config.write_text("learning_rate: 1e-3\nseed: 3\nmodel_name_or_path: m\n")
+    recipe = reading(["--config", str(config), "--learning_rate", "5e-4", *TOLD])
+    assert (recipe.training.learning_rate, recipe.training.seed) == (5e-4, 3)
+    assert recipe.given["learning_rate"] == 5e-4
+
+
+def test_lora_is_the_default_and_a_flag_away_from_full(tmp_path):
+    config = tmp_path / "r.yaml"
+    config.write_text("model_name_or_path: m\n")
+    assert reading([f"--config={config}", *TOLD]).model.use_peft is True
+    assert reading([f"--config={config}", *TOLD, "--use_peft", "false"]).model.use_peft is False
+
+
+@pytest.mark.parametrize(
+    ("recipe", "flags", "sentence"),
+    [
+        ("learning_rat: 1", [], "unknown key 'learning_rat'. Did you mean 'learning_rate'"),
+        ("seed: 0", ["--num_train_epoch", "1"], "Unknown flag --num_train_epoch. Did you mean 'num_train_epochs'"),
+        ("seed: many", [], "seed"),
+        ("seed: [1", [], "not a YAML file"),
+        ("assistant_only_loss: true", [], "assistant_only_loss cannot be set: Parley renders"),
+        ("seed: 0", ["--push_to_hub"], "push_to_hub cannot be set"),
+        ("lora_target_modules: [lm_head]", [], "lm_head cannot be adapted"),
+        ("eval_fraction: 1.5", [], "eval_fraction is a share"),
+        ("seed: 0", ["stray"], "Unexpected argument 'stray'"),
+        ("seed: 0", ["--output_dir="], "Name a run folder"),
+    ],
+)
+def test_what_is_wrong_is_said(recipe, flags, sentence, tmp_path):
+    config = tmp_path / "r.yaml"
+    config.write_text(f"model_name_or_path: m\n{recipe}\n")
+    with pytest.raises(BadInput, match=r".*") as caught:
+        reading(["--config", str(config), *TOLD, *flags])
+    assert sentence in str(caught.value)
+
+
+def test_a_recipe_that_is_no_mapping_is_said(tmp_path):
+    (tmp_path / "r.yaml").write_text("- seed\n")
+    with pytest.raises(BadInput, match="expected lines of `name: value`"):
+        reading(["--config", str(tmp_path / "r.yaml"), *TOLD])
+
+
+def test_a_missing_recipe_is_said():
+    with pytest.raises(BadInput, match=r"There is no recipe nowhere.yaml"):
+        reading(["--config", "nowhere.yaml", *TOLD])
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo", "kto"])
+def test_help_comes_without_the_training_stack(stage):
+    code = (
+        "import sys, runpy\n"
+        "sys.argv = ['x', '--help']\n"
+        "try:\n"
+        f"    runpy.run_module('alignment.{stage}', run_name='__main__')\n"
+        "except SystemExit as end:\n"
+        "    assert end.code == 0, end.code\n"
+        "heavy = {'torch', 'transformers', 'trl', 'datasets', 'peft'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path.cwd(), check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--learning_rate" in done.stdout
+    assert done.stdout == help_text(stage) + "\n"

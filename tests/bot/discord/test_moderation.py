@@ -1,0 +1,110 @@
+"""Moderation on Discord: what people see in the place of what is not allowed, and that nothing of it stays."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import discord
+import pytest
+from simcord.env import Env
+
+from bot.moderation.step import Moderation, our_words
+from bot.texts import EN
+from data import schema
+from tests.bot.discord.world import RATE, World, eventually, labels, said
+
+SLUR, THREAT, GRIEF = "you faggot", "now kill yourself", "I want to kill myself"
+
+
+@pytest.fixture
+async def moderated(world: World) -> AsyncIterator[World]:
+    """The world with people in it, and the word lists that the bot comes with."""
+    bot = world.bot()
+    bot.talk.chat.moderation = bot.talk.ratings.moderation = Moderation(our_words())
+    env = Env(bot, approved_intents=discord.Intents.default(), settle_timeout=3.0)
+    await env.start()
+    await world.begin(env)
+    yield world
+    await env.shutdown()
+    env.raise_errors()
+
+
+@pytest.mark.parametrize(("text", "said"), [(SLUR, EN.moderated_question), (GRIEF, EN.moderated_self_harm)])
+async def test_a_flagged_question_gets_a_sentence_and_is_not_kept(moderated: World, text: str, said: str):
+    answer = await moderated.ask(text)
+    assert (answer.content, labels(answer)) == (said, [])
+    assert moderated.fake.requests == []
+    assert await moderated.rows(schema.MessageVersion) == []
+
+
+async def test_commands_and_menus_are_no_way_around_it(moderated: World):
+    asked = await moderated.ada.slash(moderated.channel, "ask", question=GRIEF)
+    assert said(asked) == EN.moderated_self_harm
+    await moderated.bea.send(moderated.channel, SLUR)
+    written = moderated.last()
+    menu = await moderated.ada.context_menu(moderated.channel, "Answer this", written)
+    assert said(menu) == EN.moderated_question
+    assert moderated.fake.requests == []
+    assert await moderated.rows(schema.MessageVersion) == []
+
+
+async def test_privacy_names_a_service_outside(moderated: World, monkeypatch: pytest.MonkeyPatch):
+    assert EN.privacy_checked_outside not in said(await moderated.ada.slash(moderated.channel, "privacy"))
+    monkeypatch.setattr(moderated.env.bot.talk.settings, "moderation_url", "https://api.example.com/v1")  # type: ignore[attr-defined]
+    assert EN.privacy_checked_outside in said(await moderated.ada.slash(moderated.channel, "privacy"))
+
+
+async def test_a_question_that_is_edited_into_one_is_forgotten(moderated: World):
+    await moderated.ask("hello")
+    question = moderated.channel.history()[0]
+    await moderated.ada.edit(question, f"{moderated.me} {SLUR}")
+    assert [row.text for row in await moderated.rows(schema.MessageVersion)] == [None, None]
+
+
+async def test_a_flagged_answer_is_replaced_and_can_only_be_asked_for_again(moderated: World):
+    hold = asyncio.Event()
+    moderated.fake.answer("Well, ", "now kill ", "yourself.", hold=hold)
+    moderated.say_without_waiting("hello")
+    await eventually(lambda: moderated.contents()[-1] == "Well, now kill")
+    hold.set()
+    await eventually(lambda: moderated.contents()[-1] == f"-# {EN.moderated_answer}")
+    answer = moderated.last()
+    await eventually(lambda: labels(moderated.last()) == ["↻"])
+    moderated.fake.answer("Hello!")
+    await moderated.ada.click(answer, label="↻")
+    assert (moderated.last().content, labels(moderated.last())) == ("Hello!", RATE)
+    assert [row.finish_reason for row in await moderated.rows(schema.Generation)] == ["moderated", "stop"]
+
+
+async def test_nothing_stays_of_an_answer_that_was_several_messages(moderated: World):
+    hold = asyncio.Event()
+    moderated.fake.answer("A long story. " * 300, "And now kys.", hold=hold)
+    moderated.say_without_waiting("hello")
+    await eventually(lambda: len(moderated.contents()) == 4)
+    hold.set()
+    await eventually(lambda: moderated.contents()[1:] == [f"-# {EN.moderated_answer}", "⋯", "⋯"])
+    # A reply to any of them goes on from the question; what was withdrawn is not shown to the model.
+    moderated.fake.answer("Gladly.")
+    await moderated.ada.send(moderated.channel, "then tell me another", reply_to=moderated.last())
+    assert moderated.sent() == ["hello\nthen tell me another"]
+
+
+async def test_a_flagged_answer_is_not_compared(moderated: World):
+    moderated.fake.answer("Well.")
+    answer = await moderated.ask("hello")
+    moderated.fake.answer(THREAT)
+    await moderated.bea.click(answer, label="⚖️")
+    assert moderated.contents()[-1] == EN.no_two_answers
+    assert not any("kill" in content for content in moderated.contents())
+
+
+async def test_a_flagged_correction_and_reason_are_not_kept(moderated: World):
+    answer = await moderated.ask("hello")
+    await moderated.agree(moderated.ada.id)
+    window = await moderated.ada.click(answer, label="✏️")
+    sent = await moderated.ada.submit_modal(window, {"text": SLUR})
+    assert sent.followups[0].content == EN.moderated_rating
+    window = await moderated.ada.click(answer, label="👎")
+    sent = await moderated.ada.submit_modal(window, {"text": SLUR})
+    assert sent.followups[0].content == EN.moderated_rating
+    assert [(row.kind, row.text_version_id) for row in await moderated.rows(schema.Rating)] == [("vote", None)]
+    assert not any("faggot" in str(row.text) for row in await moderated.rows(schema.MessageVersion))

@@ -1,0 +1,106 @@
+"""A Discord server to play in: the bot in it, people who write and press buttons, a store, and a fake engine."""
+
+import asyncio
+from typing import Any
+
+import discord
+import simcord
+from simcord.builders import ChannelHandle
+from simcord.env import Env
+from sqlalchemy import select
+
+from bot.conversation import Chat, Limits
+from bot.discord.client import Bot
+from bot.engine.api import Engine
+from bot.settings import Settings
+from bot.trial import Trial
+from data import schema
+from data.store import Store
+from tests.fakes.engine import FakeEngine
+
+RATE = ["👍", "👎", "✏️", "⚖️", "↻"]  # what stands below an answer
+
+
+class World:
+    """A server with a channel, people, and the bot in it."""
+
+    env: Env
+    channel: ChannelHandle
+
+    def __init__(self, store: Store, fake: FakeEngine, engine: Engine) -> None:
+        self.store = store
+        self.fake = fake
+        self.engine = engine
+
+    def bot(
+        self,
+        *,
+        limits: Limits | None = None,
+        seconds_per_edit: float = 0,
+        trial: Trial | None = None,
+        **settings: Any,
+    ) -> Bot:
+        chosen = Settings(_env_file=None, **{"home": self.store.database.path.parent, "shards": 1, **settings})
+        chat = Chat(self.store, self.engine, limits=limits)
+        return Bot(chosen, self.store, chat, trial, seconds_per_edit=seconds_per_edit)
+
+    async def begin(self, env: Env) -> None:
+        self.env = env
+        guild = env.create_guild()
+        self.guild = guild
+        await self.store.set_may_teach("discord", str(guild.id), True)
+        self.channel = guild.create_text_channel("general")
+        self.ada = guild.add_member(env.create_user("ada"))
+        self.bea = guild.add_member(env.create_user("bea"))
+        managers = guild.create_role(
+            "managers", permissions=discord.Permissions(manage_guild=True, manage_messages=True, manage_channels=True)
+        )
+        self.max = guild.add_member(env.create_user("max"), roles=[managers])
+
+    @property
+    def me(self) -> str:
+        assert self.env.bot.user is not None
+        return self.env.bot.user.mention
+
+    async def ask(self, text: str, **more: Any) -> discord.Message:
+        await self.ada.send(self.channel, f"{self.me} {text}", **more)
+        return self.last()
+
+    def last(self, channel: ChannelHandle | None = None) -> discord.Message:
+        message = (channel or self.channel).last_message
+        assert message is not None
+        return message
+
+    async def rows(self, table: type[schema.Base]) -> list[Any]:
+        async with self.store.database.read() as session:
+            return list((await session.scalars(select(table).order_by(table.id))).all())  # type: ignore[attr-defined]
+
+    async def agree(self, user_id: int) -> None:
+        await self.store.set_consent(await self.store.person("discord", str(user_id)), True)
+
+    def say_without_waiting(self, text: str) -> None:
+        """A question of Ada's whose answer still runs when this returns; simcord's people wait for the bot."""
+        self.env.backend.create_message(self.channel.id, self.ada.id, f"{self.me} {text}")
+
+    def contents(self) -> list[str]:
+        return [message.content for message in self.channel.history()]
+
+    def sent(self, number: int = -1) -> list[str]:
+        return [m["content"] for m in self.fake.requests[number]["messages"][1:]]
+
+
+def said(result: simcord.InteractionResult) -> str:
+    """What somebody was told by a command or a button."""
+    shown = result.followups[0] if result.followups else result.response
+    assert shown is not None
+    return shown.content
+
+
+def labels(message: discord.Message) -> list[str | None]:
+    return [child.label for row in message.components for child in row.children]
+
+
+async def eventually(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)

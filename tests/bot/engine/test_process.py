@@ -1,0 +1,230 @@
+"""`python -m bot.engine` on the real base: its address, its refusals, what it loads, what its log keeps to itself."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from bot.engine.artefact import find
+from bot.engine.server import Wish, parameters
+from data.errors import BadInput
+from data.releases import Releases
+from tests.fakes.adapter import make_release, write_adapter
+
+QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
+ROOT = Path(__file__).parents[3]
+
+
+def start(*flags, home=None):
+    environment = {**os.environ, **({"PARLEY_HOME": str(home)} if home else {})}
+    command = [sys.executable, "-m", "bot.engine", *map(str, flags)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+    )
+
+
+@contextlib.contextmanager
+def running(*flags, home=None):
+    process = start(*flags, home=home)
+    try:
+        yield json.loads(process.stdout.readline()), process
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def ask(url, body):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(url, raw, {"Content-Type": "application/json"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=120) as response:
+        return json.load(response)
+
+
+def answer(url, **settings):
+    body = {"messages": QUESTION, "max_tokens": 12, "temperature": 0, **settings}
+    return ask(f"{url}/chat/completions", body)["choices"][0]["message"]["content"]
+
+
+@pytest.fixture(scope="module")
+def base_engine(base_home, tmp_path_factory):
+    with running("--parallel", 1, "--context", 256, home=tmp_path_factory.mktemp("home")) as started:
+        yield started
+
+
+def test_the_line_on_standard_output_says_where_and_what(base_engine):
+    line, process = base_engine
+    assert line["url"].startswith("http://127.0.0.1:")
+    assert line["url"].endswith("/v1")
+    assert line["pid"] == process.pid
+    assert line["release"] == 0
+    assert line["context_length"] == 256
+    assert "Paris" in answer(line["url"])
+
+
+def test_settings_that_a_request_does_not_name_are_off(base_engine):
+    line, _ = base_engine
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(line["url"].removesuffix("/v1") + "/props", timeout=30) as response:
+        params = json.load(response)["default_generation_settings"]["params"]
+    neutral = {
+        "top_k": 0,
+        "min_p": 0,
+        "typical_p": 1,
+        "repeat_penalty": 1,
+        "presence_penalty": 0,
+        "dry_multiplier": 0,
+    }
+    assert {name: params[name] for name in neutral} == neutral
+
+
+def test_a_conversation_that_lost_its_slot_to_another_is_not_computed_again(base_engine):
+    line, _ = base_engine
+
+    def known(talk):  # tokens of the prompt that were not computed
+        body = {"messages": talk, "max_tokens": 4, "temperature": 0}
+        found = ask(f"{line['url']}/chat/completions", body)
+        talk.append(found["choices"][0]["message"])
+        return found["usage"]["prompt_tokens_details"]["cached_tokens"], found["usage"]["prompt_tokens"]
+
+    one, other = ([{"role": "user", "content": f"{word} " * 60}] for word in ("sea", "hill"))
+    _, length = known(one)
+    known(other)  # the only slot is taken
+    one.append({"role": "user", "content": "And then?"})
+    assert known(one)[0] >= length
+
+
+@pytest.mark.parametrize("path", ["/slots", "/metrics"])
+def test_nothing_shows_what_others_ask(base_engine, path):
+    line, _ = base_engine
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(line["url"].removesuffix("/v1") + path)
+
+
+def test_an_adapter_changes_the_answer_and_one_of_zeros_does_not(base_engine, base_home, tmp_path):
+    line, _ = base_engine
+    plain = answer(line["url"])
+    for strength, same in ((0.0, True), (1.0, False)):
+        adapter = write_adapter(tmp_path / "adapter.gguf", strength=strength)
+        with running("--adapter", adapter, "--parallel", 1, "--context", 256, home=tmp_path) as (tuned, _):
+            assert (answer(tuned["url"]) == plain) is same
+
+
+def test_no_text_reaches_the_log(base_home, tmp_path):
+    process = start("--parallel", 1, "--context", 64, home=tmp_path)
+    url = json.loads(process.stdout.readline())["url"]
+    secret = "xylophone-4711"
+    requests = [
+        b'{"messages": [{"role": "user", "content": "' + secret.encode() + b'"} broken',
+        {"messages": [{"role": "user", "content": f"{secret} " * 99}]},
+        {"messages": [{"role": "nobody", "content": secret}], "max_tokens": 3, "stop": [secret]},
+        {"messages": [{"role": "user", "content": {secret: secret}}]},
+        {"messages": QUESTION, "max_tokens": 3, "tools": [{secret: 1}], "response_format": {"type": secret}},
+    ]
+    for body in requests:
+        with contextlib.suppress(urllib.error.HTTPError):
+            ask(f"{url}/chat/completions", body)
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert "xylophone" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--base", "gpt2"], "has no GGUF file, so the embedded engine cannot serve it. Serve it with vLLM"),
+        (["--release", "9"], "There is no release 9"),
+        (["--adapter", "nowhere.gguf"], "There is no adapter file nowhere.gguf"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_a_sentence(base_home, tmp_path, flags, sentence):
+    process = start(*flags, home=tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert out == ""
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+def test_a_damaged_adapter_is_refused_with_llama_cpps_reason(base_home, tmp_path):
+    make_release(tmp_path, damaged=True)
+    process = start("--release", 1, home=tmp_path)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "failed to load lora adapter" in err
+    assert "the lines above say why" in err
+
+
+def test_an_engine_ends_with_its_parent(base_home, tmp_path):
+    parent = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'bot.engine', '--with-parent', '--context', '64'],"
+        " stdout=subprocess.PIPE, text=True)\n"
+        "print(child.stdout.readline(), end='', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PARLEY_HOME": str(tmp_path)},
+    )
+    url = json.loads(process.stdout.readline())["url"]
+    assert "Paris" in answer(url)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    with contextlib.suppress(OSError):
+        while True:  # the test's timeout is the limit
+            answer(url, max_tokens=1)
+
+
+class TestFind:
+    def test_without_a_release_it_is_the_champion(self, base_home, tmp_path):
+        assert find(tmp_path).release == 0
+        assert find(tmp_path).adapter is None
+        release = make_release(tmp_path)
+        assert find(tmp_path).release == 0
+        Releases(tmp_path).promote(release.number)
+        found = find(tmp_path)
+        assert (found.release, found.adapter, found.key) == (1, release.adapter_gguf, "0001")
+        assert find(tmp_path, 0).key == "0000-smollm2-135m"
+
+    def test_another_base_than_the_releases_is_refused(self, base_home, tmp_path):
+        make_release(tmp_path)
+        with pytest.raises(BadInput, match="belongs to the base model smollm2-135m, not to gpt2"):
+            find(tmp_path, 1, "gpt2")
+
+    def test_a_release_of_another_template_is_refused(self, base_home, tmp_path):
+        def build(folder):
+            write_adapter(folder / "adapter.gguf")
+            return {"base": "smollm2-135m", "template_sha256": "0" * 64}
+
+        Releases(tmp_path).create(build)
+        with pytest.raises(BadInput, match="another chat template"):
+            find(tmp_path, 1)
+
+    def test_a_release_that_was_not_exported_is_refused(self, base_home, tmp_path):
+        Releases(tmp_path).create(lambda _: {"base": "smollm2-135m"})
+        with pytest.raises(BadInput, match="export it again"):
+            find(tmp_path, 1)
+
+    def test_a_whole_model_is_refused(self, base_home, tmp_path):
+        Releases(tmp_path).create(lambda _: {"base": "smollm2-135m", "kind": "model"})
+        with pytest.raises(BadInput, match="PARLEY_ENGINE_URL"):
+            find(tmp_path, 1)
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 4)])
+def test_half_of_the_cores_make_an_answer_and_all_of_them_read(base_home, tmp_path, monkeypatch, cores, threads):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    found = parameters(find(tmp_path, 0, None), Wish(), "nonce")
+    assert (found.cpuparams.n_threads, found.cpuparams_batch.n_threads) == (threads, cores)
