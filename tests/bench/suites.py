@@ -13,10 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from alignment.evaluation.suites.__main__ import table
 from rich.console import Console
 
 from alignment.evaluation.suites import Answer, limited, load_suites, run_suite
+from alignment.suites import table
 
 FOLDERS = {
     "instructions": "m-ifeval",

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from alignment.evaluation.suites.__main__ import main, paths_of
 
 from alignment.evaluation.suites import SUITES, Answer, fingerprint, limited, load_suites, run_suite
+from alignment.suites import main, paths_of
 from data.errors import BadInput, ParleyError
 
 
