@@ -1,11 +1,12 @@
-"""How often does the gate err? Its decisions on simulated evidence, thousands of times.
+"""How often is the gate wrong? Its decisions on simulated evidence, thousands of times.
 
     python -m tests.bench.gate                            # the tables, a few minutes
     python -m tests.bench.gate --plot out/gate.png        # and a picture of them
 
-A candidate with a true win rate p against the champion (ties half) is compared on n prompts by a judge that names the
-better answer with the accuracy q; `gate.decide` decides. The nine suites have the item counts and margins
-of the product's own prompts and the noise named in `SUITES`. An equal model has p = 0.5 and changes no suite.
+A candidate with a true win rate p against the champion (a tie counts half) is compared on n prompts by a judge that
+names the better answer with accuracy q; `gate.decide` decides. The nine suites have the item counts and margins of the
+product's own prompts, and the noise named in `SUITES`. An equal model has p = 0.5 and changes no suite.
+`docs/evaluation.md` shows the table and explains it.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def outcomes(rate: float, accuracy: float, prompts: int, draw: np.random.Generat
 
 
 def suites(draw: np.random.Generator, fall: str | None = None, margins: float = 2.0) -> list[SuitePair]:
-    """All suites for two equal models; on the suite `fall` the candidate is worse by so many margins."""
+    """All suites for two equal models; on the suite `fall` the candidate is worse by this many margins."""
     found = []
     for name, (items, margin, kind, noise) in SUITES.items():
         change = -margins * margin if name == fall else 0.0
@@ -72,7 +73,7 @@ def suites(draw: np.random.Generator, fall: str | None = None, margins: float = 
 def suite_refusals(
     count: int, draw: np.random.Generator, fall: str | None = None, margins: float = 2.0
 ) -> list[bool]:
-    """Whether the suites alone refuse, so many times."""
+    """Whether the suites alone refuse, `count` times."""
     certain = Interval(0.9, 0.8, 1.0)
     return [not decide(certain, "judge", suites(draw, fall, margins)).promote for _ in range(count)]
 
