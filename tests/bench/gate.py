@@ -4,8 +4,8 @@
     python -m tests.bench.gate --plot out/gate.png        # and a picture of them
 
 A candidate with a true win rate p against the champion (a tie counts half) is compared on n prompts by a judge that
-names the better answer with accuracy q; `gate.decide` decides. The nine suites have the item counts and margins of the
-product's own prompts, and the noise named in `SUITES`. An equal model has p = 0.5 and changes no suite.
+names the better answer with accuracy q; `gate.decide` decides. The nine suites have the item counts and margins of
+the product's own prompts, and the noise named in `SUITES`. An equal model has p = 0.5 and changes no suite.
 `docs/evaluation.md` shows the table and explains it.
 """
 
