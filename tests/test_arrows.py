@@ -108,7 +108,7 @@ INSIDE: dict[str, tuple[int, str]] = {
     "alignment/serving/agreement.py": (4, "not moved to the top yet"),
     "alignment/sft.py": (1, "keeps torch out of --help"),
     "alignment/suites.py": (2, "keeps torch out of --help"),
-    "data/__main__.py": (5, "keeps the database out of --help"),
+    "data/__main__.py": (1, "keeps the database out of --help"),
 }
 # ---- ... to here --------------------------------------------------------------------------------------------------
 

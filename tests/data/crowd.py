@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from data.raters import Event
+from data.raters import ItemLabel
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -57,9 +57,9 @@ def ratings(members: list[Member], seed: int, items: int = 100, each: int = 5, c
     return found
 
 
-def events(said: list[Said], seconds: float = 40) -> list[Event]:
+def events(said: list[Said], seconds: float = 40) -> list[ItemLabel]:
     """The same as events, some time apart."""
     return [
-        Event(one.member.name, str(one.item), one.value, START + timedelta(seconds=seconds * i))
+        ItemLabel(one.member.name, str(one.item), one.value, START + timedelta(seconds=seconds * i))
         for i, one in enumerate(said)
     ]

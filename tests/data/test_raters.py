@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import raters
-from data.raters import FLOOR, GENTLE, SHARE, Event, Panel, Reliability, weigh
+from data.raters import FLOOR, GENTLE, SHARE, ItemLabel, Panel, Reliability, weigh
 from data.weights import both, capped, support
 from tests.data.crowd import START, Member, crowd, events, ratings
 from tests.data.talk import ROOT
@@ -19,9 +19,10 @@ def weights(panel: Panel, kind: str) -> list[float]:
     return [found.weight for name, found in panel.raters.items() if name.startswith(kind)]
 
 
-def of(rater: str, *values: bool, seconds: float = 60, item: str = "{}") -> list[Event]:
+def of(rater: str, *values: bool, seconds: float = 60, item: str = "{}") -> list[ItemLabel]:
     return [
-        Event(rater, item.format(i), value, START + timedelta(seconds=i * seconds)) for i, value in enumerate(values)
+        ItemLabel(rater, item.format(i), value, START + timedelta(seconds=i * seconds))
+        for i, value in enumerate(values)
     ]
 
 
@@ -56,14 +57,14 @@ def test_regulars_are_not_taken_for_copies_of_each_other(honest: int, trolls: in
         regulars = [Member(f"honest-{i}", "honest") for i in range(honest)]
         passing = [Member(f"brigade-{i}", "brigade", 0.95) for i in range(trolls)]
         truths = [draw.random() < 0.5 for _ in range(100)]
-        found: list[Event] = []
+        found: list[ItemLabel] = []
         for member, items in [
             *((m, [i for i in range(100) if draw.random() < every]) for m in regulars),
             *((m, draw.sample(range(100), 8)) for m in passing),
         ]:
             for item in items:
                 at = START + timedelta(minutes=len(found))
-                found.append(Event(member.name, str(item), member.says(truths[item], draw), at))
+                found.append(ItemLabel(member.name, str(item), member.says(truths[item], draw), at))
         panel = weigh(found)
         assert mean(weights(panel, "honest")) > 0.9, seed
         assert mean(weights(panel, "brigade")) < 0.3, seed
@@ -74,12 +75,12 @@ def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
     draw = random.Random(2)
     members = [Member(f"honest-{i}", "honest", 0.85) for i in range(9)]
     puppets = [Member(f"brigade-{i}", "brigade", 0.97) for i in range(10)]
-    found: list[Event] = []
+    found: list[ItemLabel] = []
     for item in range(100):
         truth = draw.random() < 0.5
         for member in [*draw.sample(members, 5), *(puppets if item < 30 else [])]:
             at = START + timedelta(minutes=len(found))
-            found.append(Event(member.name, str(item), member.says(truth, draw), at))
+            found.append(ItemLabel(member.name, str(item), member.says(truth, draw), at))
     labels = {}
     for event in found:
         labels.setdefault(event.item, {})[event.rater] = event.value
@@ -98,7 +99,7 @@ def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
 def test_an_answer_that_a_thousand_people_rated_is_weighed() -> None:
     """No number overflows, and nobody waits: what was quadratic in the raters of one answer took minutes."""
     found = [
-        Event(f"r{i}", f"{item}", (i % 20 > 0) == (item % 2 == 0), START + timedelta(minutes=i * 30 + item))
+        ItemLabel(f"r{i}", f"{item}", (i % 20 > 0) == (item % 2 == 0), START + timedelta(minutes=i * 30 + item))
         for i in range(1000)
         for item in range(25)
     ]
@@ -115,7 +116,7 @@ def test_who_says_the_same_of_everything_is_not_taken_for_an_expert() -> None:
     for item in range(150):
         truth = item % 10 > 1
         found += [
-            Event(m.name, str(item), m.says(truth, draw), START + timedelta(minutes=len(found) + i))
+            ItemLabel(m.name, str(item), m.says(truth, draw), START + timedelta(minutes=len(found) + i))
             for i, m in enumerate(members)
         ]
     panel = weigh(found)
@@ -127,7 +128,8 @@ def test_who_says_the_same_of_everything_is_not_taken_for_an_expert() -> None:
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 8), st.booleans()), max_size=40))
 def test_with_one_to_three_people_nobody_is_silenced(said: list[tuple[int, int, bool]]) -> None:
     panel = weigh(
-        Event(f"r{who}", f"{item}", value, START + timedelta(minutes=i)) for i, (who, item, value) in enumerate(said)
+        ItemLabel(f"r{who}", f"{item}", value, START + timedelta(minutes=i))
+        for i, (who, item, value) in enumerate(said)
     )
     assert all(found.weight == 1 for found in panel.raters.values())
 
@@ -162,10 +164,10 @@ def test_without_the_package_agreement_decides_and_says_so(monkeypatch: pytest.M
 
 
 def test_the_newest_word_on_an_item_counts_once() -> None:
-    again = [Event("ada", "same", i % 2 == 0, START + timedelta(minutes=i)) for i in range(9)]
+    again = [ItemLabel("ada", "same", i % 2 == 0, START + timedelta(minutes=i)) for i in range(9)]
     assert weigh(again).raters["ada"].ratings == 1
     base = events(ratings(crowd(), 1, items=15))
-    twice = base + [Event(e.rater, e.item, e.value, e.at + timedelta(days=9)) for e in base]
+    twice = base + [ItemLabel(e.rater, e.item, e.value, e.at + timedelta(days=9)) for e in base]
     assert weigh(twice).raters == weigh(base).raters
 
 
@@ -180,7 +182,7 @@ def test_a_burst_counts_for_what_can_be_read_in_it(count: int, seconds: float, w
 
 def test_a_burst_among_calm_ratings_costs_its_share() -> None:
     calm = of("ada", *[True] * 20)
-    burst = [Event("ada", f"b{i}", True, START + timedelta(days=1)) for i in range(20)]
+    burst = [ItemLabel("ada", f"b{i}", True, START + timedelta(days=1)) for i in range(20)]
     assert weigh(calm + burst).weight("ada") == pytest.approx(0.75)
 
 

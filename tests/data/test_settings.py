@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from data.schema import SystemPrompt, now
-from data.scopes import chain, resolve, sayer
+from data.scopes import chain, deciding_place, resolve
 from data.store import NewGeneration, Store
 
 KINDS = ("conversation", "thread", "channel", "category", "server")
@@ -25,7 +25,7 @@ def test_conversation_thread_channel_category_server_installation_in_this_order(
     said = {scope[kind]: kind for kind in saying if kind in there}
     narrowest = next((kind for kind in KINDS if kind in saying and kind in there), None)
     assert resolve(said, found, "installation") == (narrowest or "installation")
-    assert sayer(said, found) == (scope[narrowest] if narrowest else None)
+    assert deciding_place(said, found) == (scope[narrowest] if narrowest else None)
 
 
 async def test_two_changes_at_once_are_both_made(store: Store) -> None:
