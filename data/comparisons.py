@@ -42,7 +42,7 @@ async def live(session: AsyncSession, champion: int, candidate: int) -> list[Liv
     ratings = await load_weighed_ratings(session)
     answers = ratings.answers
     refused = await withdrawn(session)
-    names: dict[str, str] = {}  # numbers, since a hash would tell those who know a prompt that it was asked
+    names: dict[str, str] = {}  # numbers: a hash would tell anybody who knows a prompt that it was asked here
     for number, answer in answers.items():
         names.setdefault(answer.generation.rendered_sha256, f"prompt-{number}")
     found = []

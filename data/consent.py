@@ -105,7 +105,7 @@ async def consents_since(session: AsyncSession) -> dict[int, Cover]:
 
 
 async def outside_judge_since(session: AsyncSession) -> dict[int, Cover]:
-    """When the words of each person are covered who also lets a judge outside this installation read them.
+    """When each person's words are covered for judges outside this installation.
 
     This is recorded with each answer to the consent question. The bot does not ask it yet, so nobody's feedback is
     covered, and no row made of feedback is ever shown to an outside judge.

@@ -112,7 +112,7 @@ def _comparisons(feedback: _Feedback) -> Iterable[Candidate]:
             for_it, against = by_preferred[None], max(for_it, against, key=lambda side: _weight(feedback.panel, side))
         undecided = [] if tie else by_preferred[None]
         found = support(feedback.panel, _names(for_it), _names(against), _names(undecided))
-        # The row names all who count and say the same, whoever came first; a rater who does not count is not named.
+        # The row names every rater who counts and agrees, whoever came first; raters who do not count are not named.
         yield _candidate(feedback, "preference", (better, worse), parts, problem or same, for_it, found, tie=tie)
 
 

@@ -20,7 +20,7 @@ class WeighedRatings:
 
     answers: Mapping[int, AnswerInContext]  # by the generation's number
     events: Sequence[RatingEvent]
-    since: Mapping[int, Cover]  # person -> when they let their words train
+    since: Mapping[int, Cover]  # person -> when their words are covered for training
     self_votes: frozenset[int]  # the ratings by which people vote for their own texts
     panel: Panel
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from data import raters
 from data.raters import FLOOR, GENTLE, SHARE, ItemLabel, Panel, Reliability, weigh
 from data.weights import both, capped, support
-from tests.data.crowd import START, Member, crowd, events, ratings
+from tests.data.crowd import START, Member, crowd, labels_of, ratings
 from tests.data.talk import ROOT
 
 
@@ -30,7 +30,7 @@ def of(rater: str, *values: bool, seconds: float = 60, item: str = "{}") -> list
 @pytest.mark.parametrize("concert", [True, False])
 def test_a_brigade_loses_its_weight_and_honest_raters_keep_theirs(seed: int, concert: bool) -> None:
     said = ratings(crowd(), seed, items=120, concert=concert)
-    panel = weigh(events(said))
+    panel = weigh(labels_of(said))
     assert panel.method.startswith("Dawid and Skene's model of 20 raters on ")
     assert mean(weights(panel, "honest")) > 0.9
     assert min(weights(panel, "honest")) > 0.5
@@ -38,7 +38,7 @@ def test_a_brigade_loses_its_weight_and_honest_raters_keep_theirs(seed: int, con
     assert mean(weights(panel, "up") + weights(panel, "random")) < 0.6
     reasons = {found.reason for name, found in panel.raters.items() if name.startswith("brigade")}
     assert reasons == {"votes against the others"}
-    # And what this is for: more items come out right than by counting heads.
+    # The purpose: more items are decided rightly than by counting heads.
     heads = decided = 0
     items = sorted({one.item for one in said})
     for item in items:
@@ -51,7 +51,7 @@ def test_a_brigade_loses_its_weight_and_honest_raters_keep_theirs(seed: int, con
 
 @pytest.mark.parametrize(("honest", "trolls", "every"), [(12, 3, 1.0), (20, 4, 1.0), (6, 3, 1.0), (10, 6, 0.6)])
 def test_regulars_are_not_taken_for_copies_of_each_other(honest: int, trolls: int, every: float) -> None:
-    """Who rates nearly everything shares much with other regulars; a few passing trolls must not outweigh them."""
+    """Regulars rate nearly everything, so they share many items; a few passing trolls must not outweigh them."""
     for seed in range(3):
         draw = random.Random(seed)
         regulars = [Member(f"honest-{i}", "honest") for i in range(honest)]
@@ -71,7 +71,7 @@ def test_regulars_are_not_taken_for_copies_of_each_other(honest: int, trolls: in
 
 
 def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
-    """Ten accounts of one person on the same thirty answers are more than the honest raters there, and lose."""
+    """Ten accounts of one person outnumber the honest raters on the same thirty answers, and still lose."""
     draw = random.Random(2)
     members = [Member(f"honest-{i}", "honest", 0.85) for i in range(9)]
     puppets = [Member(f"brigade-{i}", "brigade", 0.97) for i in range(10)]
@@ -97,7 +97,7 @@ def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
 
 
 def test_an_answer_that_a_thousand_people_rated_is_weighed() -> None:
-    """No number overflows, and nobody waits: what was quadratic in the raters of one answer took minutes."""
+    """No number overflows, and it is fast: an algorithm quadratic in the raters of one answer took minutes."""
     found = [
         ItemLabel(f"r{i}", f"{item}", (i % 20 > 0) == (item % 2 == 0), START + timedelta(minutes=i * 30 + item))
         for i in range(1000)
@@ -108,8 +108,8 @@ def test_an_answer_that_a_thousand_people_rated_is_weighed() -> None:
     assert panel.weight("r0") < FLOOR
 
 
-def test_who_says_the_same_of_everything_is_not_taken_for_an_expert() -> None:
-    # Where nine of ten answers are good, always up is right nine times of ten, and worth nothing.
+def test_a_rater_who_always_says_the_same_is_not_taken_for_an_expert() -> None:
+    # Where nine of ten answers are good, voting up always is right nine times of ten, and tells nothing.
     draw = random.Random(1)
     members = [Member(f"honest-{i}", "honest", 0.85) for i in range(8)] + [Member("up-8", "up")]
     found = []
@@ -156,7 +156,7 @@ def test_agreement_alone_lowers_a_weight_and_silences_nobody() -> None:
 
 def test_without_the_package_agreement_decides_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raters, "find_spec", {}.get)
-    panel = weigh(events(ratings(crowd(), 1, items=120)))
+    panel = weigh(labels_of(ratings(crowd(), 1, items=120)))
     assert "crowd-kit is not installed" in panel.method
     assert mean(weights(panel, "honest")) > 0.9
     assert max(weights(panel, "brigade")) < 0.5
@@ -166,7 +166,7 @@ def test_without_the_package_agreement_decides_and_says_so(monkeypatch: pytest.M
 def test_the_newest_word_on_an_item_counts_once() -> None:
     again = [ItemLabel("ada", "same", i % 2 == 0, START + timedelta(minutes=i)) for i in range(9)]
     assert weigh(again).raters["ada"].ratings == 1
-    base = events(ratings(crowd(), 1, items=15))
+    base = labels_of(ratings(crowd(), 1, items=15))
     twice = base + [ItemLabel(e.rater, e.item, e.value, e.at + timedelta(days=9)) for e in base]
     assert weigh(twice).raters == weigh(base).raters
 
@@ -187,7 +187,7 @@ def test_a_burst_among_calm_ratings_costs_its_share() -> None:
 
 
 def test_weights_do_not_depend_on_the_order_of_the_events() -> None:
-    found = events(ratings(crowd(), 5, items=40))
+    found = labels_of(ratings(crowd(), 5, items=40))
     shuffled = random.Random(1).sample(found, len(found))
     one, other = weigh(found), weigh(shuffled)
     assert {n: r.weight for n, r in one.raters.items()} == pytest.approx(
@@ -208,7 +208,7 @@ def panel_of(**known: float) -> Panel:
     return Panel({name: Reliability(weight, 1, 1, "") for name, weight in known.items()}, "")
 
 
-def test_who_is_not_believed_decides_nothing() -> None:
+def test_a_rater_who_is_not_believed_decides_nothing() -> None:
     panel = panel_of(a=0.9, x=0.05, y=0.05, z=0.05)
     found = support(panel, ["a"], ["x", "y", "z"])
     assert (found.weight, dict(found.backing), found.problem) == (0.9, {"a": 0.9}, None)
@@ -239,7 +239,7 @@ BACKINGS = st.lists(
 
 @settings(deadline=None)
 @given(BACKINGS)
-def test_no_rater_stands_behind_more_than_a_share(rows: list[tuple[float, dict[str, float]]]) -> None:
+def test_no_rater_backs_more_than_a_share(rows: list[tuple[float, dict[str, float]]]) -> None:
     found = capped(rows)
     everybody = {rater for _, backing in rows for rater in backing}
     if len(everybody) < 6:
