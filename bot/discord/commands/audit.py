@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bot.discord.app import Talk
     from bot.discord.client import Bot, Parley
-    from data.audit_log import Deed
+    from data.audit_log import AuditEntry
 
 NEWEST = 20
 LONGEST = 90  # characters of a line, so that all of them fit into one message
@@ -53,14 +53,14 @@ async def shown(talk: Talk, interaction: discord.Interaction, words: Texts) -> s
     return lines(found, await talk.store.person(PLATFORM, str(interaction.user.id)), names, words)
 
 
-def lines(deeds: Sequence[Deed], asker: int, servers: Mapping[str, str], words: Texts) -> str:
+def lines(deeds: Sequence[AuditEntry], asker: int, servers: Mapping[str, str], words: Texts) -> str:
     """Deeds as people read them; `servers` are the names of those to be told apart, by their ids on Discord."""
     if not deeds:
         return words.audit_empty
     return "\n".join([words.audit_newest, *(_line(deed, asker, servers, words) for deed in deeds)])
 
 
-def _line(deed: Deed, asker: int, servers: Mapping[str, str], words: Texts) -> str:
+def _line(deed: AuditEntry, asker: int, servers: Mapping[str, str], words: Texts) -> str:
     who = words.audit_you if deed.person == asker else deed.pseudonym
     told = " ".join([deed.deed, *(f"{name}={value}" for name, value in deed.what.items() if value is not None)])
     if deed.server is not None and deed.server in servers:

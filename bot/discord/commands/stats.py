@@ -13,7 +13,7 @@ import discord
 from bot.discord.place import NOBODY
 from bot.discord.presses import PLATFORM
 from bot.release_chart import chart, in_words, learnt, picture
-from data.counts import Tally, TrialSoFar, tally, trial_so_far
+from data.counts import RatingCounts, TrialSoFar, count_ratings, trial_so_far
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
 from data.rounds import decided
 
@@ -79,7 +79,7 @@ class Taught:
     async def _lines(self, guild: str | None, now: Standing, words: Texts) -> list[str]:
         server = await self.talk.store.server(PLATFORM, guild) if guild else None
         async with self.talk.store.database.read() as session:
-            found = await tally(session, server)
+            found = await count_ratings(session, server)
         first = words.stats_here if guild else words.stats_everywhere
         told = [first.format(counts=_counts(found), people=found.raters), *await self.serving(now, words)]
         if now.rounds:
@@ -125,7 +125,7 @@ def release_name(release: int, words: Texts) -> str:
     return words.of_release.format(release=release) if release else words.the_base
 
 
-def _counts(found: Tally) -> str:
+def _counts(found: RatingCounts) -> str:
     if found.raters < HIDES:
         return f"{sum(found.ratings[kind] for kind in _SIGNS)}"
     return ", ".join(f"{sign} {found.ratings[kind]}" for kind, sign in _SIGNS.items())

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from bot.discord.commands.audit import NEWEST, lines
 from bot.texts import EN, ZH
-from data.audit_log import Deed
+from data.audit_log import AuditEntry
 from tests.bot.discord.world import World
 
 TEXT = st.text(max_size=200)
 DEEDS = st.builds(
-    Deed,
+    AuditEntry,
     at=st.integers(1_700_000_000, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
     person=st.integers(1, 3),
     pseudonym=st.just("person-0123456789ab"),
@@ -31,7 +31,7 @@ def said(result: Any) -> str:
 
 
 @given(st.lists(DEEDS, max_size=NEWEST), TEXT)
-def test_whatever_names_stand_in_deeds_they_fit_and_format_nothing(deeds: list[Deed], server: str) -> None:
+def test_whatever_names_stand_in_deeds_they_fit_and_format_nothing(deeds: list[AuditEntry], server: str) -> None:
     for words in (EN, ZH):
         told = lines(deeds, 2, {"7": server}, words)
         assert len(told) <= 2000
@@ -43,8 +43,8 @@ def test_whatever_names_stand_in_deeds_they_fit_and_format_nothing(deeds: list[D
 def test_the_asker_is_you_and_others_are_their_pseudonym() -> None:
     at = datetime(2026, 11, 25, tzinfo=UTC)
     deeds = [
-        Deed(at, 1, "person-a", "7", "persona", {"name": "tutor", "channel": 5, "limit": None}),
-        Deed(at - timedelta(1), 2, "person-b", None, "promote", {"release": 3}),
+        AuditEntry(at, 1, "person-a", "7", "persona", {"name": "tutor", "channel": 5, "limit": None}),
+        AuditEntry(at - timedelta(1), 2, "person-b", None, "promote", {"release": 3}),
     ]
     assert lines(deeds, 1, {"7": "A `server`"}, EN).split("\n") == [
         EN.audit_newest,

@@ -31,9 +31,9 @@ async def test_what_was_set_in_channels_threads_and_conversations_goes_with_the_
     kinds = sorted(row.scope for row in set_there)
     assert kinds == ["channel"] * 5 + ["conversation", "server"]
     assert {row.server for row in set_there if row.scope == "channel"} == {str(talk.guild.id)}
-    assert len(await talk.rows(schema.DeedRow)) >= 3
+    assert len(await talk.rows(schema.AuditRow)) >= 3
     await removed(talk)
     assert not await talk.store.may_teach("discord", str(talk.guild.id))
     await talk.store.purge(now() + timedelta(seconds=1))
     assert await talk.rows(schema.Setting) == []
-    assert await talk.rows(schema.DeedRow) == []
+    assert await talk.rows(schema.AuditRow) == []
