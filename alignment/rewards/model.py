@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment import models
+from alignment.fast.install import share_prefixes, shares
 from alignment.fast.rounding import hold
-from alignment.fast.trunk import share_prefixes, shares
 from alignment.models import Base
 from alignment.rows.batching import batches, padded, related
 from alignment.rows.tokens import control_strings, encode_answer

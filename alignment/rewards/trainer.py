@@ -56,11 +56,12 @@ class Pairs:
 class Reward(Careful, RewardTrainer):  # type: ignore[misc]  # TRL has no types
     """A reward model on rows with `prompt_ids`, `chosen_ids`, `rejected_ids` and `margin`."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, data_collator=Pairs(kwargs["processing_class"].pad_token_id), **kwargs)
+    def __init__(self, *, processing_class: Any, **kwargs: Any) -> None:
+        pairs = Pairs(processing_class.pad_token_id)
+        super().__init__(processing_class=processing_class, data_collator=pairs, **kwargs)
 
     def _prepare_dataset(self, dataset: Any, *_args: Any, **_kwargs: Any) -> Any:
-        return dataset  # TRL's own preparation knows no encoded rows
+        return dataset  # TRL's own preparation is for rows that are still text
 
     def _set_signature_columns_if_needed(self) -> None:
         self._signature_columns = [*_COLUMNS, "margin"]

@@ -11,7 +11,6 @@ call gives log-probabilities and values.
 
 from __future__ import annotations
 
-import functools
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from alignment.fast.install import mix_in
 from alignment.rewards.model import HEAD, critic_parts
 from alignment.rewards.model import WEIGHTS as WEIGHTS
 from data.errors import BadInput, ParleyError
@@ -45,8 +45,8 @@ class ValueHead(nn.Module):
             return nn.functional.linear(hidden.float(), self.weight.float(), self.bias.float())[..., 0]
 
 
-class _ActorCritic:
-    """What a PEFT model gains: values beside log-probabilities. Mixed in by `actor_critic`."""
+class ActorCritic:
+    """What `actor_critic` adds to a PEFT model: values beside log-probabilities."""
 
     def forward(self, *args: Any, with_values: bool = False, **inputs: Any) -> Any:
         """PEFT's forward; `with_values`: a dict of `log_probs`, `entropy` and `values`, shape (batch, tokens - 1).
@@ -98,8 +98,7 @@ def actor_critic(
         with torch.no_grad():
             policy.value_head.weight.copy_(head / deviation)
             policy.value_head.bias.fill_(-mean / deviation)
-    kind: type = type(policy)
-    policy.__class__ = _class(kind)
+    mix_in(policy, ActorCritic)
     train_both(policy)
     return policy
 
@@ -225,8 +224,3 @@ def _copy(config: Any) -> Any:
     import copy
 
     return copy.deepcopy(config)
-
-
-@functools.cache
-def _class(kind: type) -> type:
-    return type("ActorCritic", (_ActorCritic, kind), {})

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from alignment.fast.tree_attention import take_over
 from alignment.training.errors import DIVERGED, Diverged
 
 
@@ -22,7 +21,6 @@ class PlainCopy:
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
         from transformers.initialization import no_init_weights
 
-        take_over()
         base = model.get_base_model()
         with no_init_weights():  # all of them are copied
             self.model = type(base)._from_config(base.config, dtype=dtype).eval()

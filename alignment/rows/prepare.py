@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.rows.mixing import Part, mix, weight_of
-from alignment.rows.tokens import Unrenderable, control_strings, encode, encode_answer
+from alignment.rows.tokens import Unrenderable, control_strings, encode, encode_answer, prompt_ids
 from data.errors import BadInput
 from data.home import file_sha256
 from data.rows import Row, read_rows
@@ -116,6 +116,12 @@ def labelled(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any]
     return {"prompt_ids": encoded.prompt, "completion_ids": encoded.answer, "label": bool(row.data["label"])}
 
 
+def prompt(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any] | str:
+    """The columns of a prompt: the messages, which the reward reads, and their token ids."""
+    messages = [{"role": message["role"], "content": message["content"]} for message in row.data["prompt"]]
+    return {"prompt": messages, "prompt_ids": prompt_ids(tokenizer, row.data["prompt"], control)}
+
+
 # How a stage makes its trainer's columns of a row: given tokenizer, control strings and row, the columns, or why the
 # row cannot be used.
 Encoder = Callable[[Any, Sequence[str], Row], dict[str, Any] | str]
@@ -123,6 +129,7 @@ ENCODERS: dict[str, Encoder] = {
     "demonstration": demonstration,
     "preference": preference,
     "labelled": labelled,
+    "prompt": prompt,
 }
 
 

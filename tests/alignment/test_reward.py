@@ -14,9 +14,9 @@ import alignment.ppo
 import alignment.reward
 from alignment import models
 from alignment.fast.prefixes import size_of
-from alignment.ppo import ModelReward
 from alignment.rewards import model as reward_model
 from alignment.rewards.model import HEAD, critic_parts, load_reward_model, load_scorer
+from alignment.rl.scoring import ModelScore
 from alignment.rows.tokens import control_strings, encode_answer
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
@@ -114,7 +114,7 @@ def test_a_fresh_load_scores_as_the_saved_tensors_say(family, trained, bases):
 def test_held_in_bf16_it_scores_as_bf16_does(family, trained):
     wanted = load_reward_model(trained[family] / "reward").score([PROMPT] * len(ANSWERS), ANSWERS, bf16=True)
     loaded = load_reward_model(trained[family] / "reward")
-    reward = ModelReward(loaded, bf16=True)
+    reward = ModelScore(loaded, bf16=True)
     found = reward([PROMPT] * len(ANSWERS), [[{"role": "assistant", "content": answer}] for answer in ANSWERS])
     assert found == wanted
     layers = {p.dtype for name, p in loaded.model.named_parameters() if "base_layer.weight" in name}
@@ -158,7 +158,7 @@ def test_a_model_that_was_saved_otherwise_than_it_was_trained_is_not_kept(bases,
             next(p for name, p in model.named_parameters() if "lora_B" in name).add_(1.0)
         return model
 
-    monkeypatch.setattr(reward_model, "attach", spoiled)
+    monkeypatch.setattr("alignment.rewards.result.attach", spoiled)
     with pytest.raises(ParleyError, match="scores otherwise than the trained one"):
         train(bases["llama"], rows, tmp_path / "out")
     assert not (tmp_path / "out" / "reward").exists()
@@ -383,10 +383,10 @@ def test_answers_to_one_prompt_read_it_once(trained):
     prompts, answers = [PROMPT, other] * len(ANSWERS), [answer for answer in ANSWERS for _ in range(2)]
     trunk = loaded.model.get_base_model().base_model
     sizes = []
-    usual = trunk._shared.packed
-    trunk._shared.packed = lambda packed, inputs: sizes.append(packed.length) or usual(packed, inputs)
+    usual = trunk._sharing.packed
+    trunk._sharing.packed = lambda packed, inputs: sizes.append(packed.length) or usual(packed, inputs)
     found = loaded.score(prompts, answers)
-    trunk.forward = trunk._shared.plain
+    trunk.forward = trunk._sharing.plain
     assert found == pytest.approx(loaded.score(prompts, answers), abs=1e-5)
     control = control_strings(loaded.tokenizer)
     rows = [encode_answer(loaded.tokenizer, *pair, control) for pair in zip(prompts, answers, strict=True)]

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from alignment.fast.padding_free import leave_out_padding
+from alignment.fast.install import fused_head, leave_out_padding
 from tests.alignment import tiny
-from tests.alignment.running import command, losses, manifest, train, weights
+from tests.alignment.running import built, losses, manifest, train, weights
 
 FIELDS = ("log_probs", "entropy", "mean_logits", "is_top1", "label_mask")
 
@@ -37,12 +37,9 @@ def pairs(tmp_path_factory):
 
 def fused(base, padding_free):
     from transformers import AutoModelForCausalLM
-    from trl.trainer.utils import add_fused_lm_head
-
-    import alignment.training.trainers  # noqa: F401  # scores the labelled positions only
 
     model = AutoModelForCausalLM.from_pretrained(base).double().eval()
-    add_fused_lm_head(model, outputs=("log_probs", "entropy", "mean_logits", "is_top1"))
+    fused_head()(model, outputs=("log_probs", "entropy", "mean_logits", "is_top1"))
     if padding_free:
         leave_out_padding(model)
     return model
@@ -101,19 +98,7 @@ def test_a_run_without_padding_is_the_same_run(stage, family, bases, demonstrati
 
 
 def packing_trainer(base, rows, folder, **flags):
-    from alignment.training.settings import SftSettings
-    from alignment.training.stage import begin, load_policy, training_arguments
-    from alignment.training.trainers import Sft
-
-    words = command("sft", base, rows, folder, eval_fraction=0, **flags)
-    with begin("sft", "demonstration", words, SftSettings) as stage:
-        policy, _ = load_policy(stage)
-        return Sft(
-            model=policy,
-            args=training_arguments(stage),
-            train_dataset=stage.rows.train.dataset(),
-            processing_class=stage.tokenizer,
-        )
+    return built("sft", base, rows, folder, eval_fraction=0, **flags)[0]
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
