@@ -11,14 +11,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-if TYPE_CHECKING:
-    from alignment.fast.prefixes import Packed
+from alignment.fast.prefixes import Packed
 
 BLOCK = 128  # queries at a time: what they make fits into a processor's cache
 NAME = "sdpa"  # the implementation of transformers that `attend` stands in for

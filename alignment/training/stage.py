@@ -25,7 +25,7 @@ from alignment.training import loss_plot, processes
 from alignment.training.errors import AlreadyDone
 from alignment.training.machine import Machine, choose_gpu, peak_memory, this_machine
 from alignment.training.parent import end_with_parent
-from alignment.training.progress import Before, Watch
+from alignment.training.progress import Before, Recorder
 from alignment.training.recipe import Recipe, read
 from alignment.training.run_folder import RunFolder, open_run
 from data.chat import template_sha256
@@ -196,7 +196,7 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
     trainer.row_weights = stage.rows.train.weights
     name_base(trainer.model, stage.source)
     trainer.remove_callback(PrinterCallback)
-    checkpoint = processes.shared(run.last_checkpoint())
+    checkpoint = processes.from_main(run.last_checkpoint())
     run.forget_metrics_after(int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
     if checkpoint:
         stage.console.print(f"Resuming from {checkpoint.name}.")
@@ -205,14 +205,14 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
         run.note_figures(eval_before={})
     trainer.args.eval_on_start = "eval_before" not in run.manifest["figures"]
     baseline = Before(lambda metrics: run.note_figures(eval_before=_held_out_figures(metrics)))
-    watch = Watch(run, stage.console, stage.recipe.stage)
-    for callback in (baseline, watch, *([stage.observer] if stage.observer else [])):
+    recorder = Recorder(run, stage.console, stage.recipe.stage)
+    for callback in (baseline, recorder, *([stage.observer] if stage.observer else [])):
         trainer.add_callback(callback)
     with freed_memory_kept():
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
-            watch.close()
+            recorder.close()
         training_seconds = time.monotonic() - baseline.over
         after = _held_out_figures(trainer.evaluate()) if held_out else {}
     losses = [entry["loss"] for entry in run.metrics() if "loss" in entry]
@@ -306,7 +306,7 @@ def _announce(stage: Stage) -> None:
         stage.console.print(
             f"  {name}: {len(part)} rows, {part.tokens} tokens" + (f" ({dropped})" if dropped else "")
         )
-    for file in rows.parts if rows.mixed else ():
+    for file in rows.files if rows.mixed else ():
         twice = f", {file.duplicates} of them in an earlier file too" if file.duplicates else ""
         stage.console.print(f"  {file.path}: {file.rows} rows, weight {file.weight:g}{twice}", soft_wrap=True)
 
