@@ -2,9 +2,12 @@
 
 import importlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from safetensors.torch import load_file
 
 from alignment.training import settings, trainers
@@ -56,6 +59,49 @@ def built(stage: str, base: Path | str, rows: Path, out: Path, **flags: object) 
         trainer = made_of(model=policy, peft_config=lora, **trainer_arguments(made))
         trainer.row_weights = made.rows.train.weights
         return trainer, made.tokenizer
+
+
+@contextmanager
+def dying(trainer: type, at: int) -> Iterator[None]:
+    """Inside the block a trainer of this class is interrupted in a step (from 1); that ends the block."""
+    step, begun = trainer.training_step, []
+
+    def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        begun.append(1)
+        if len(begun) == at:
+            raise KeyboardInterrupt
+        return step(self, *args, **kwargs)
+
+    with _patched(trainer, "training_step", interrupted), pytest.raises(KeyboardInterrupt):
+        yield
+
+
+@contextmanager
+def dying_after_saving(trainer: type) -> Iterator[None]:
+    """Inside the block a trainer of this class is interrupted after its first checkpoint; that ends the block."""
+    save = trainer._save_checkpoint
+
+    def saved(self: Any, *args: Any) -> None:
+        save(self, *args)
+        raise KeyboardInterrupt
+
+    with _patched(trainer, "_save_checkpoint", saved), pytest.raises(KeyboardInterrupt):
+        yield
+
+
+@contextmanager
+def _patched(trainer: type, name: str, method: Any) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, name, method)
+        yield
+
+
+def cut_in_two_ways(stage: str, base: Path, rows: Path, out: Path) -> tuple[Path, Path]:
+    """The folders of two runs whose steps of eight rows are computed one row at a time, and all at once."""
+    for name, size, steps in (("one", 1, 8), ("eight", 8, 1)):
+        cut = {"per_device_train_batch_size": size, "gradient_accumulation_steps": steps}
+        train(stage, base, rows, out / name, eval_fraction=0, **cut)
+    return out / "one", out / "eight"
 
 
 def manifest(out: Path) -> dict:

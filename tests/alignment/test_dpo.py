@@ -11,9 +11,10 @@ from alignment import models
 from alignment.evaluation.likelihood import completion_logprobs
 from alignment.models import load_model
 from alignment.training.preflight import DPO_LOSSES, loss_at_reference, zero_ratio_loss
+from alignment.training.trainers import Dpo
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
-from tests.alignment.running import built, losses, metrics, train, weights
+from tests.alignment.running import built, cut_in_two_ways, dying, losses, metrics, train, weights
 
 
 @pytest.fixture(scope="module")
@@ -194,36 +195,15 @@ def test_full_fine_tuning_takes_its_reference_from_disk(bases, rows, tmp_path):
 
 
 def test_how_a_batch_is_cut_changes_nothing(bases, rows, tmp_path):
-    for name, size, steps in (("one", 1, 8), ("eight", 8, 1)):
-        train(
-            "dpo",
-            bases["llama"],
-            rows,
-            tmp_path / name,
-            per_device_train_batch_size=size,
-            gradient_accumulation_steps=steps,
-            eval_fraction=0,
-        )
-    assert losses(tmp_path / "one") == pytest.approx(losses(tmp_path / "eight"), abs=1e-4)
+    one, eight = cut_in_two_ways("dpo", bases["llama"], rows, tmp_path)
+    assert losses(one) == pytest.approx(losses(eight), abs=1e-4)
 
 
-def test_an_interrupted_run_keeps_its_reference(bases, tuned, rows, tmp_path, monkeypatch):
-    from alignment.training.trainers import Dpo
-
+def test_an_interrupted_run_keeps_its_reference(bases, tuned, rows, tmp_path):
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     train("dpo", tuned, rows, whole, num_train_epochs=3)
-    step, steps = Dpo.training_step, []
-
-    def interrupted(self, *args, **kwargs):
-        steps.append(1)
-        if len(steps) == 8:
-            raise KeyboardInterrupt
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(Dpo, "training_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with dying(Dpo, at=8):
         train("dpo", tuned, rows, stopped, num_train_epochs=3)
-    monkeypatch.undo()
     assert train("dpo", tuned, rows, stopped, num_train_epochs=3)["figures"]["resumed_from_step"] == 6
     assert losses(stopped) == losses(whole)
     resumed, through = weights(stopped / "adapter"), weights(whole / "adapter")

@@ -8,9 +8,10 @@ import torch
 from alignment.rows.collating import Mismatched
 from alignment.training.balance import balanced
 from alignment.training.preflight import loss_at_reference
+from alignment.training.trainers import Kto
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
-from tests.alignment.running import built, losses, manifest, metrics, train, weights
+from tests.alignment.running import built, dying, losses, manifest, metrics, train, weights
 
 
 def thumbs(count):
@@ -78,23 +79,11 @@ def test_a_continued_adapter_has_itself_as_reference(bases, rows, tmp_path):
     assert any(not torch.equal(start[name], end[name]) for name in start)
 
 
-def test_an_interrupted_run_resumes_to_the_same_end(bases, rows, tmp_path, monkeypatch):
-    from alignment.training.trainers import Kto
-
+def test_an_interrupted_run_resumes_to_the_same_end(bases, rows, tmp_path):
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     train("kto", bases["llama"], rows, whole)
-    step, steps = Kto.training_step, []
-
-    def interrupted(self, *args, **kwargs):
-        steps.append(1)
-        if len(steps) == 6:
-            raise KeyboardInterrupt
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(Kto, "training_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with dying(Kto, at=6):
         train("kto", bases["llama"], rows, stopped)
-    monkeypatch.undo()
     assert train("kto", bases["llama"], rows, stopped)["figures"]["resumed_from_step"] == 4
     assert losses(stopped) == losses(whole)
     resumed, through = weights(stopped / "adapter"), weights(whole / "adapter")

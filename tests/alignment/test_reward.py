@@ -16,11 +16,12 @@ from alignment import models
 from alignment.fast.prefixes import size_of
 from alignment.rewards import model as reward_model
 from alignment.rewards.model import HEAD, critic_parts, load_reward_model, load_scorer
+from alignment.rewards.trainer import Reward
 from alignment.rl.scoring import ModelScore
 from alignment.rows.tokens import control_strings, encode_answer
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
-from tests.alignment.running import command, losses, manifest, weights
+from tests.alignment.running import command, dying_after_saving, losses, manifest, weights
 
 ROWS = 24
 PROMPT = [{"role": "user", "content": "How do I water fern 3?"}]
@@ -272,22 +273,9 @@ def test_how_a_step_is_cut_into_batches_does_not_matter(bases, rows, tmp_path):
         torch.testing.assert_close(tensor, runs[1][1][name], atol=1e-4, rtol=1e-3)
 
 
-def test_a_killed_run_ends_as_if_nothing_had_happened(trained, bases, rows, ties, tmp_path, monkeypatch):
-    from alignment.rewards.trainer import Reward
-
-    class Killed(BaseException):
-        pass
-
-    saved = Reward._save_checkpoint
-
-    def save_and_die(self, model, trial):
-        saved(self, model, trial)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Reward, "_save_checkpoint", save_and_die)
-        with pytest.raises(Killed):
-            train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
+def test_a_killed_run_ends_as_if_nothing_had_happened(trained, bases, rows, ties, tmp_path):
+    with dying_after_saving(Reward):
+        train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
     told = train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
     whole = trained["llama"]
     assert told["figures"]["resumed_from_step"] > 0
