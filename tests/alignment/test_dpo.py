@@ -169,7 +169,7 @@ def test_each_loss_starts_where_it_must(loss, weights_, expected, bases, rows, t
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ({"loss_type": "sigmod"}, r"'sigmod' is no DPO loss.*mean 'sigmoid'\?"),
+        ({"loss_type": "sigmod"}, r"'sigmod' is not a DPO loss.*mean 'sigmoid'\?"),
         ({"loss_type": "robust"}, "robust with label_smoothing 0 is the plain sigmoid loss"),
         ({"loss_type": "robust", "label_smoothing": 0.5}, r"between 0 and 0\.5, not 0\.5"),
         ({"loss_type": "exo_pair"}, "exo_pair takes the logarithm of label_smoothing"),

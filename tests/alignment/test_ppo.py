@@ -261,7 +261,7 @@ def test_the_other_algorithms_by_the_same_command(algorithm, bases, prompts, tmp
 
 @pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
 def test_the_other_algorithms_can_train_all_weights(algorithm, bases, prompts, tmp_path, monkeypatch):
-    """TRL loads the reference once more, by the name in the model's configuration: an alias is no place to load."""
+    """TRL loads the reference once more, by the name in the model's configuration, which an alias is not."""
     monkeypatch.setattr("alignment.models.locate", lambda *_, **__: models.Base("an-alias", str(bases["qwen"])))
     flags = {"algorithm": algorithm, "max_steps": 1, "use_peft": "false", "lora_r": None, "learning_rate": 1e-4}
     told = run("an-alias", prompts, tmp_path / "out", **flags)
