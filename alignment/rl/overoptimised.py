@@ -11,16 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import TrainerCallback
 
 from alignment.evaluation.gate import bootstrap
+from alignment.training.run_folder import RunFolder
 from data.errors import BadInput
 from data.rows import read_rows
-
-if TYPE_CHECKING:
-    from alignment.training.run_folder import RunFolder
 
 _LEVEL = 0.95
 MINIMUM_PAIRS = 8

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate.utils import gather_object
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import TrainerCallback
 from trl import GRPOTrainer, RLOOTrainer
 
+from alignment.evaluation.likelihood import completion_logprobs, scores
+from alignment.rewards.model import WEIGHTS
 from alignment.rl import critic as parts
-from alignment.rl import formulas as formulas
+from alignment.rl import formulas
 from alignment.rl.rollouts import Rollouts
 from alignment.rl.samples import Sampled, write_samples
 from alignment.rows.batching import padded
@@ -30,11 +34,6 @@ from alignment.training import processes
 from alignment.training.trainers import Careful
 from data.errors import BadInput
 from data.home import write_atomic
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
 
 STATE, POLICY, GOOD = "ppo.json", "policy.safetensors", "last_good.safetensors"
 
@@ -97,7 +96,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         self.good: dict[str, Tensor] = {}  # the policy of the last rollout within the KL limit
         self.rewards: list[float] = []  # each rollout's mean reward
         self.add_callback(StopAtLimit(self))
-        # What TRL's set-up may have turned off.
+        # TRL's set-up may have turned that off.
         parts.train_both(self.model)
 
     # Rollouts
@@ -162,7 +161,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         return Sampled(prompts, texts, ids, answers, scores, ended, mask)
 
     def _steps(self, lengths: Sequence[int]) -> list[list[int]]:
-        """The rows of each optimizer step on a rollout, shuffled anew in each epoch; a step's longest come first."""
+        """The rows of each optimizer step on a rollout, shuffled again in each epoch; a step's longest come first."""
         args = self.args
         size = args.per_device_train_batch_size * self.accelerator.num_processes * args.gradient_accumulation_steps
         found = []
@@ -213,7 +212,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
     def _forward(
         self, model: Any, prompts: list[list[int]], answers: list[list[int]], width: int, *, with_values: bool = True
     ) -> dict[str, Tensor]:
-        """`log_probs`, `entropy` and `values` of the answers' tokens, shape (rows, width), 0 behind each answer.
+        """`log_probs`, `entropy` and `values` of the answers' tokens, shape (rows, width), 0 after each answer.
 
         Padding is on the right, so that every family's positions are the ones that the engine uses.
         """
@@ -272,7 +271,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
     def evaluate(self, *_args: Any, **_kwargs: Any) -> dict[str, float]:
         """The mean reward, KL and length of one answer to each held-out prompt, sampled the same way each time."""
         held_out = [row["prompt"] for row in self.eval_dataset]
-        size, rank, world = self.args.per_device_eval_batch_size, self.accelerator.process_index, processes.count()
+        size, process, world = self.args.per_device_eval_batch_size, self.accelerator.process_index, processes.count()
         model, training = self.accelerator.unwrap_model(self.model), self.model.training
         model.eval()
         self._evaluating = 1
@@ -280,7 +279,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         try:
             for start in range(0, len(held_out), size * world):
                 chunk = held_out[start : start + size * world]
-                sampled = self._sample([chunk[(rank * size + at) % len(chunk)] for at in range(size)])
+                sampled = self._sample([chunk[(process * size + at) % len(chunk)] for at in range(size)])
                 texts, width = (sampled.ids, sampled.answers), sampled.mask.shape[1]
                 with torch.no_grad():
                     own = self._forward(model, *texts, width, with_values=False)["log_probs"]
@@ -288,7 +287,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
                         other = self._forward(model, *texts, width, with_values=False)["log_probs"]
                 lengths = sampled.mask.sum(dim=1)
                 each = torch.stack([sampled.scores, (own - other).sum(dim=1), lengths, sampled.ended.float()])
-                totals += each[:, : len(chunk)].sum(dim=1)  # behind it the chunk was only filled up
+                totals += each[:, : len(chunk)].sum(dim=1)  # the rest only filled the batch
             names = ("reward", "kl", "length", "ended")
             found = {f"eval_{name}": float(total) / len(held_out) for name, total in zip(names, totals, strict=True)}
             self._metrics["eval"].clear()
@@ -301,8 +300,6 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
 
     def margins(self, preferences: Sequence[Any]) -> tuple[float, ...]:
         """log p(chosen) - log p(rejected) of each preference in nats a token, under the policy as it stands."""
-        from alignment.evaluation.likelihood import scores
-
         model = self.accelerator.unwrap_model(self.model)
         training = model.training
         model.eval()
@@ -327,9 +324,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         policy, critic = parts.adapter_state(model, parts.POLICY), parts.critic_state(model)
         if not self.args.should_save:
             return
-        from safetensors.torch import save_file
-
-        # Whole, whatever the Trainer itself saves: in pieces it would save the active adapter only.
+        # Whole, next to what the Trainer saves: of weights in pieces it saves the active adapter only.
         save_file(policy, str(checkpoint / POLICY))
         parts.save_critic(model, checkpoint / parts.CRITIC, critic)
         if self.good:
@@ -339,18 +334,14 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         # transformers would load every adapter but the active one frozen, and no value head.
-        from safetensors.torch import load_file
-
         folder, model = Path(resume_from_checkpoint), self.accelerator.unwrap_model(model or self.model)
         parts.load_adapter_state(model, parts.POLICY, load_file(folder / POLICY), f"the checkpoint {folder}")
-        parts.load_critic_state(model, load_file(folder / parts.CRITIC / parts.WEIGHTS), f"the checkpoint {folder}")
+        parts.load_critic_state(model, load_file(folder / parts.CRITIC / WEIGHTS), f"the checkpoint {folder}")
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is None:
             return
-        from safetensors.torch import load_file
-
         state = json.loads((Path(checkpoint) / STATE).read_text(encoding="utf-8"))
         self.controller = dataclasses.replace(self.controller, coefficient=state["kl_coef"])
         self.rewards[:] = state["rewards"]
@@ -359,7 +350,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
 
     @contextmanager
     def _policy_alone(self) -> Iterator[None]:
-        """vLLM takes every parameter that is no adapter's for the base's: hide the value head while it syncs."""
+        """vLLM takes every parameter outside of an adapter for the base's: hide the value head while it syncs."""
         if not self.use_vllm:
             yield
             return
@@ -374,28 +365,28 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
 
 
 def refuse_recomputation(plugin: Any) -> None:
-    """Raise `BadInput` when FSDP's settings recompute activations: what is computed anew for the critic would be the
-    policy's, for the adapters are switched between the two."""
+    """Raise `BadInput` when FSDP's settings recompute activations.
+
+    What is recomputed for the critic would be the policy's, because the adapters are switched between the two.
+    """
     if plugin is not None and plugin.activation_checkpointing:
         raise BadInput("PPO cannot recompute activations: set fsdp_activation_checkpointing: false for accelerate.")
 
 
 @dataclass
 class _Policy:
-    """The policy as what `alignment.evaluation.likelihood` scores."""
+    """The policy in the form that `alignment.evaluation.likelihood` scores."""
 
     model: Any
     tokenizer: Any
 
     def logprobs(self, prompts: Any, completions: Any) -> list[tuple[float, int]]:
         """See `alignment.evaluation.likelihood.Scorer`."""
-        from alignment.evaluation.likelihood import completion_logprobs
-
         return completion_logprobs(self.model, self.tokenizer, prompts, completions)
 
 
 class StopAtLimit(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Ends the training when the trainer says so, without a checkpoint of what is given up."""
+    """Ends the training when the trainer says so, without a checkpoint of the weights that are given up."""
 
     def __init__(self, trainer: Ppo) -> None:
         self.trainer = trainer

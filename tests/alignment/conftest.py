@@ -1,4 +1,4 @@
-"""For every test of alignment: what one test switches in the whole process does not reach the next."""
+"""For every test of alignment."""
 
 import pytest
 
@@ -9,11 +9,3 @@ def _one_thread():
     import torch
 
     torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def _head_computed_our_way(monkeypatch):
-    """Each trainer switches it, for the process: a stage is one."""
-    from alignment.fast.head import LogProbs
-
-    monkeypatch.setattr(LogProbs, "on", True)

@@ -4,8 +4,8 @@ torchrun ... -m tests.alignment.two_processes PLAN.json
 
 The plan is a list of {"stage", "argv"} and perhaps
     "other_argv"     what process 1 is told instead
-    "interrupt"      the step behind which every process raises
-    "crash"          the step behind which process 1 alone raises, and nothing here catches it
+    "interrupt"      the step after which every process raises
+    "crash"          the step after which process 1 alone raises, and nothing here catches it
 PPO replays fixed answers instead of sampling.
 Each process writes how each task ended to PLAN.<rank>.json: the exit code, or the name and sentence of the exception.
 """
@@ -25,7 +25,7 @@ from alignment.training.stage import OBSERVER
 
 
 class Interruption(TrainerCallback):
-    """Raises behind a step."""
+    """Raises after a step."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -57,8 +57,8 @@ def fixed_rollouts(base: str) -> dict:
 def run(task: dict) -> object:
     """One stage; what it returned, or how it ended."""
     main = importlib.import_module(f"alignment.{task['stage']}").main
-    argv = task.get("other_argv", task["argv"]) if processes.rank() else task["argv"]
-    crash = task.get("crash") if processes.rank() else None
+    argv = task.get("other_argv", task["argv"]) if processes.number() else task["argv"]
+    crash = task.get("crash") if processes.number() else None
     stop = task.get("interrupt") or crash
     token = OBSERVER.set((lambda _stage: Interruption(stop)) if stop else None)
     try:
@@ -78,7 +78,7 @@ def main() -> None:
     ended = []
     for task in json.loads(plan.read_text()):
         ended.append(run(task))
-        plan.with_suffix(f".{processes.rank()}.json").write_text(json.dumps(ended))
+        plan.with_suffix(f".{processes.number()}.json").write_text(json.dumps(ended))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from alignment.fast.fused_lora import FusedGate, FusedLora, fuse, round_frozen
+from alignment.fast.fused_lora import FusedGate, FusedLora, round_frozen
+from alignment.fast.install import fuse
 
 
 class Block(nn.Module):
-    """Two layers that get the same input, and one behind them."""
+    """Two layers with the same input, and one after them."""
 
     def __init__(self, kind):
         super().__init__()
@@ -238,7 +239,7 @@ def test_without_an_adapter_it_is_the_base(calls):
     assert calls == [False] * 3
 
 
-def test_an_input_that_changes_in_place_is_rounded_anew():
+def test_an_input_that_changes_in_place_is_rounded_again():
     model = adapted()
     fuse(model)
     x = torch.randn(3, 12)
