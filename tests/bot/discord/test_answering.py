@@ -425,7 +425,7 @@ async def test_forget_asks_once_more_and_then_erases_everything(talk: World):
     answer = await talk.ask("my secret question")
     await talk.agree(talk.ada.id)
     await talk.ada.click(answer, label="👍")
-    left = talk.env.bot.talk.settings.home / "rounds" / "0001" / "rows.jsonl"  # type: ignore[attr-defined]
+    left = talk.env.bot.app.settings.home / "rounds" / "0001" / "rows.jsonl"  # type: ignore[attr-defined]
     left.parent.mkdir(parents=True)
     left.write_text("words")
     asked = await talk.ada.slash(talk.channel, "forget")

@@ -72,6 +72,6 @@ async def test_one_that_waits_for_a_login_is_taken_away_at_once(host: Any, monke
 
 async def test_whose_the_application_is_is_looked_up_once_when_it_is_ready(talk: World):
     bot = talk.bot()
-    bot.talk.operators.look = AsyncMock()  # type: ignore[method-assign]
+    bot.app.operators.look = AsyncMock()  # type: ignore[method-assign]
     await talk.env.restart_bot(bot)
-    bot.talk.operators.look.assert_awaited_once()
+    bot.app.operators.look.assert_awaited_once()

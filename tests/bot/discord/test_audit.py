@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.discord.audit_log import record
 from bot.discord.commands.audit import NEWEST, lines
 from bot.texts import EN, ZH
 from data.audit_log import Deed
@@ -99,9 +100,9 @@ async def test_the_newest_twenty_are_shown(acted: World):
 async def test_what_a_manager_did_is_written_down_for_their_server(talk: World):
     bot: Any = talk.env.bot
     interaction: Any = type("Interaction", (), {"user": talk.max, "guild_id": talk.guild.id})()
-    await bot.talk.audit(interaction, "teaching", allowed="on")
+    await record(bot.app.store, interaction, "teaching", allowed="on")
     interaction.guild_id = None
-    await bot.talk.audit(interaction, "persona", name="tutor")
+    await record(bot.app.store, interaction, "persona", name="tutor")
     found = [(deed.deed, deed.server, deed.what) for deed in await talk.store.deeds(None, 9)]
     assert found == [("persona", None, {"name": "tutor"}), ("teaching", str(talk.guild.id), {"allowed": "on"})]
     assert {deed.person for deed in await talk.store.deeds(None, 9)} == {

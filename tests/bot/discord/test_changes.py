@@ -36,7 +36,7 @@ async def over(talk: World, hold: asyncio.Event) -> None:
 
 async def forget(talk: World) -> None:
     """Ada wants to be forgotten, now."""
-    await talk.env.bot.talk.changes.forget(talk.ada.id, talk.env.backend.snowflake())  # type: ignore[attr-defined]
+    await talk.env.bot.app.changes.forget(talk.ada.id, talk.env.backend.snowflake())  # type: ignore[attr-defined]
 
 
 def pressing(talk: World, name: str, message: discord.Message) -> asyncio.Task[Any]:
@@ -82,8 +82,8 @@ async def test_an_edit_that_nobody_waits_for_any_more_is_not_kept_in_memory(read
     said, hold, menu = await waiting(talk)
     talk.env.backend.edit_message(talk.channel.id, said.id, {"content": "my number is 678"})
     await asyncio.sleep(0.05)
-    (key,) = [name for name in talk.env.bot.talk.running if name.isdecimal()][1:]  # type: ignore[attr-defined]
-    talk.env.bot.talk.stop(key)  # type: ignore[attr-defined]
+    (key,) = [name for name in talk.env.bot.app.running.keys if name.isdecimal()][1:]  # type: ignore[attr-defined]
+    talk.env.bot.app.running.stop(key)  # type: ignore[attr-defined]
     hold.set()
     await menu
     await talk.env.advance_time(1)
@@ -103,7 +103,7 @@ async def test_what_waits_in_a_channel_that_is_deleted_is_never_kept(talk: World
     backend.create_message(other.id, talk.ada.id, f"{talk.me} waiting")
     await eventually(lambda: other.history()[-1].content.startswith("⏳"))
     backend.delete_channel(other.id)
-    await eventually(lambda: talk.env.bot.talk.running == {})  # type: ignore[attr-defined]
+    await eventually(lambda: talk.env.bot.app.running.keys == [])  # type: ignore[attr-defined]
     await over(talk, hold)
     assert await texts_left(talk) == set()
 
@@ -114,7 +114,7 @@ async def test_what_waits_of_somebody_who_wants_to_be_forgotten_is_never_kept(ta
     await eventually(lambda: talk.contents()[-1].startswith("⏳"))
     async with asyncio.timeout(5):
         await forget(talk)  # what runs is stopped for it
-    await eventually(lambda: talk.env.bot.talk.running == {})  # type: ignore[attr-defined]
+    await eventually(lambda: talk.env.bot.app.running.keys == [])  # type: ignore[attr-defined]
     await over(talk, hold)
     assert await texts_left(talk) == set()
     await talk.ask("three")  # who comes back is answered again
@@ -236,7 +236,7 @@ async def test_an_edit_that_cannot_be_checked_is_taken_over(talk: World):
             pass
 
     endpoint: Any = Down()
-    talk.env.bot.talk.chat.moderation = Moderation(our_words(), endpoint, closed=True)  # type: ignore[attr-defined]
+    talk.env.bot.app.chat.moderation = Moderation(our_words(), endpoint, closed=True)  # type: ignore[attr-defined]
     await talk.ada.edit(question, f"{talk.me} hello there, everybody")
     assert "hello there, everybody" in await texts_left(talk)
 

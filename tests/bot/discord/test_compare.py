@@ -157,7 +157,7 @@ async def test_the_asker_may_stop_both(tested: World, tried: Tried):
 
 
 async def test_the_scales_set_another_answer_beside_one(tested: World, tried: Tried, monkeypatch: pytest.MonkeyPatch):
-    talk = tested.env.bot.talk  # type: ignore[attr-defined]
+    talk = tested.env.bot.app  # type: ignore[attr-defined]
     monkeypatch.setattr(talk.trial, "share", 0.0)
     tested.fake.answer("one")
     answer = await tested.ask("hello")

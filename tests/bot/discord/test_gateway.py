@@ -194,7 +194,7 @@ async def test_an_intent_that_is_off_is_a_sentence_and_not_asked_for_again(world
         )
         bot: Bot = world.bot()
         with pytest.raises(BadInput, match="Message Content Intent"):
-            await talk_on_discord(settings, world.store, bot.talk.chat)
+            await talk_on_discord(settings, world.store, bot.app.chat)
         assert len(server.identified) == 1
 
 

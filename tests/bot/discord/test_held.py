@@ -20,7 +20,7 @@ async def held(world: World) -> AsyncIterator[World]:
     async with FakeModeration({"banana": "violence"}) as fake:
         endpoint = Endpoint(fake.url, model=None, api_key=None, outside=False)
         bot = world.bot()
-        bot.talk.chat.moderation = bot.talk.ratings.moderation = Moderation(endpoint=endpoint, closed=True)
+        bot.app.chat.moderation = bot.app.ratings.moderation = Moderation(endpoint=endpoint, closed=True)
         env = Env(bot, approved_intents=discord.Intents.default(), settle_timeout=3.0)
         await env.start()
         await world.begin(env)

@@ -23,7 +23,7 @@ NOTE = f"-# {EN.interrupted}"
 async def die(talk: World) -> None:
     """What is left of a process that was killed: nothing of it goes on, and nothing of it cleans up."""
     bot: Any = talk.env.bot
-    tasks = {*bot.parley._answering, *bot.talk.showing, *(answer.task for answer in bot.talk.chat._running)}
+    tasks = {*bot.parley._tasks, *bot.app.running.tasks, *(answer.task for answer in bot.app.chat._running)}
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -28,7 +28,7 @@ class Clock:
 def clock_of(talk: World) -> Clock:
     clock = Clock()
     bot: Any = talk.env.bot
-    bot.talk.chat.hourly = Hourly(clock)
+    bot.app.chat.hourly = Hourly(clock)
     return clock
 
 

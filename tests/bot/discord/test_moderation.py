@@ -19,7 +19,7 @@ SLUR, THREAT, GRIEF = "you faggot", "now kill yourself", "I want to kill myself"
 async def moderated(world: World) -> AsyncIterator[World]:
     """The world with people in it, and the word lists that the bot comes with."""
     bot = world.bot()
-    bot.talk.chat.moderation = bot.talk.ratings.moderation = Moderation(our_words())
+    bot.app.chat.moderation = bot.app.ratings.moderation = Moderation(our_words())
     env = Env(bot, approved_intents=discord.Intents.default(), settle_timeout=3.0)
     await env.start()
     await world.begin(env)
@@ -49,7 +49,7 @@ async def test_commands_and_menus_are_no_way_around_it(moderated: World):
 
 async def test_privacy_names_a_service_outside(moderated: World, monkeypatch: pytest.MonkeyPatch):
     assert EN.privacy_checked_outside not in said(await moderated.ada.slash(moderated.channel, "privacy"))
-    monkeypatch.setattr(moderated.env.bot.talk.settings, "moderation_url", "https://api.example.com/v1")  # type: ignore[attr-defined]
+    monkeypatch.setattr(moderated.env.bot.app.settings, "moderation_url", "https://api.example.com/v1")  # type: ignore[attr-defined]
     assert EN.privacy_checked_outside in said(await moderated.ada.slash(moderated.channel, "privacy"))
 
 

@@ -78,7 +78,7 @@ async def test_the_application_is_asked_for_when_the_bot_is_ready(talk: World, m
     await talk.env.restart_bot(talk.bot(operators=(5,)))
     before = len(asked)  # discord.py asks at login, too
     bot: Any = talk.env.bot
-    assert await bot.talk.operators.include(1)
-    assert await bot.talk.operators.include(5)
-    assert not await bot.talk.operators.include(6)
+    assert await bot.app.operators.include(1)
+    assert await bot.app.operators.include(5)
+    assert not await bot.app.operators.include(6)
     assert len(asked) == before

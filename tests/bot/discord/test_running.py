@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bot.conversation import Chat
 from bot.discord.client import intents, talk_on_discord
+from bot.discord.hearing import hear
 from bot.discord.invite import PERMISSIONS, invite_link
 from bot.discord.seen import Seen
 from bot.settings import Settings, load
@@ -121,7 +122,7 @@ async def heard_again(talk: World, number: int) -> None:
     """Discord sends the message that is the channel's n-th once more."""
     bot: Any = talk.env.bot
     channel = bot.get_channel(talk.channel.id)
-    await bot.talk.hearing.heard(await channel.fetch_message(talk.channel.history()[number].id))
+    await hear(bot.app, await channel.fetch_message(talk.channel.history()[number].id))
 
 
 async def test_a_message_that_comes_twice_is_answered_once(talk: World):

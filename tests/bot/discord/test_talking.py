@@ -145,7 +145,7 @@ async def test_messages_that_wait_together_get_one_answer(talk: World):
     for message in (sent[1], sent[3]):
         assert await talk.store.message("discord", str(message.id)) is not None
     assert await talk.store.message("discord", str(sent[2].id)) is None
-    assert talk.env.bot.talk.running == {}  # type: ignore[attr-defined]
+    assert talk.env.bot.app.running.keys == []  # type: ignore[attr-defined]
 
 
 async def test_a_question_about_somebody_elses_message_shows_it(reading: World):
