@@ -7,12 +7,11 @@ from typing import Any
 import discord
 import pytest
 import simcord
-from simcord.env import Env
 
 from bot.discord import compare
 from bot.texts import EN
 from data import schema
-from tests.bot.discord.world import RATE, World, eventually, labels
+from tests.bot.discord.world import RATE, World, eventually, labels, playing
 from tests.bot.tried import Tried
 
 VERDICTS = ["A", "B", EN.tie, EN.both_bad]
@@ -26,13 +25,10 @@ async def tested(world: World, tried: Tried, monkeypatch: pytest.MonkeyPatch) ->
     trial.look()
     await eventually(lambda: tried.opened)
     await asyncio.sleep(0)
-    env = Env(world.bot(trial=trial), approved_intents=discord.Intents.default(), settle_timeout=3.0)
-    await env.start()
-    await world.begin(env)
-    yield world
-    await env.shutdown()
+    async with playing(world.bot(trial=trial)) as env:
+        await world.begin(env)
+        yield world
     await trial.close()
-    env.raise_errors()
 
 
 async def two(world: World, tried: Tried, first: str = "one", second: str = "other") -> tuple[Any, Any]:
@@ -157,8 +153,7 @@ async def test_the_asker_may_stop_both(tested: World, tried: Tried):
 
 
 async def test_the_scales_set_another_answer_beside_one(tested: World, tried: Tried, monkeypatch: pytest.MonkeyPatch):
-    talk = tested.env.bot.app  # type: ignore[attr-defined]
-    monkeypatch.setattr(talk.trial, "share", 0.0)
+    monkeypatch.setattr(tested.app.trial, "share", 0.0)
     tested.fake.answer("one")
     answer = await tested.ask("hello")
     assert answer.content == "one"

@@ -118,7 +118,7 @@ async def test_reports_are_counted(talk: World):
     await talk.agree(talk.bea.id)
     await talk.max.slash(talk.channel, "reports", channel=talk.channel)
     await talk.bea.context_menu(talk.channel, "Report this answer", answer)
-    metrics = talk.env.bot.app.chat.metrics  # type: ignore[attr-defined]
+    metrics = talk.app.chat.metrics
     assert figures(metrics.text())['parley_ratings_total{kind="report"}'] == 1
 
 

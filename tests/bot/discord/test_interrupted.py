@@ -14,8 +14,7 @@ from bot.discord.render import LIMIT
 from bot.texts import EN
 from data import schema
 from data.store import OpenAnswer
-from tests.bot.discord.test_answering import said
-from tests.bot.discord.world import RATE, World, eventually, labels
+from tests.bot.discord.world import RATE, World, eventually, labels, reply_of
 
 NOTE = f"-# {EN.interrupted}"
 
@@ -145,7 +144,7 @@ async def test_a_question_that_still_waited_is_asked_again_by_its_author_alone(t
     await restart_dead(talk)
     assert [message.content for message in talk.channel.history()][1::2] == [f"half\n{NOTE}", NOTE]
     waited = talk.last()
-    assert said(await talk.bea.click(waited, label="↻")).content == EN.only_asker_retries
+    assert reply_of(await talk.bea.click(waited, label="↻")).content == EN.only_asker_retries
     assert [row.role for row in await talk.rows(schema.MessageRow)] == ["user"]  # nothing of it was kept
     await talk.ada.click(waited, label="↻")
     assert talk.last().content == "a fake answer"
@@ -156,7 +155,7 @@ async def test_an_erased_question_is_not_asked_again(talk: World):
     message = await interrupt(talk)
     question = talk.channel.history()[0]
     await talk.store.erase_message("discord", str(question.id))
-    assert said(await talk.bea.click(message, label="↻")).content == EN.only_asker_retries
+    assert reply_of(await talk.bea.click(message, label="↻")).content == EN.only_asker_retries
     assert len(talk.fake.requests) == 1
 
 

@@ -77,8 +77,7 @@ async def test_the_application_is_asked_for_when_the_bot_is_ready(talk: World, m
     monkeypatch.setattr(discord.Client, "application_info", application_info)
     await talk.env.restart_bot(talk.bot(operators=(5,)))
     before = len(asked)  # discord.py asks at login, too
-    bot: Any = talk.env.bot
-    assert await bot.app.operators.include(1)
-    assert await bot.app.operators.include(5)
-    assert not await bot.app.operators.include(6)
+    assert await talk.app.operators.include(1)
+    assert await talk.app.operators.include(5)
+    assert not await talk.app.operators.include(6)
     assert len(asked) == before

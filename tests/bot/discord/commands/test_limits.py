@@ -1,12 +1,10 @@
 """Answers an hour on Discord: the operator's limits, and the stricter ones of a server's managers."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import discord
 import pytest
 import simcord
-from simcord.env import Env
 
 from bot.discord.commands.limits import hindrance, with_limits
 from bot.rate_limit import HOUR, Hourly
@@ -14,7 +12,7 @@ from bot.settings import load
 from bot.texts import EN, ZH
 from data import schema
 from data.errors import BadInput
-from tests.bot.discord.world import World, said
+from tests.bot.discord.world import World, playing, said
 
 
 class Clock:
@@ -27,8 +25,7 @@ class Clock:
 
 def clock_of(talk: World) -> Clock:
     clock = Clock()
-    bot: Any = talk.env.bot
-    bot.app.chat.hourly = Hourly(clock)
+    talk.app.chat.hourly = Hourly(clock)
     return clock
 
 
@@ -36,12 +33,9 @@ def clock_of(talk: World) -> Clock:
 async def limited(world: World) -> AsyncIterator[World]:
     """A bot whose operator allows each person two answers an hour and each server four."""
     bot = world.bot(hourly_per_person=2, hourly_per_server=4)
-    env = Env(bot, approved_intents=discord.Intents.default(), settle_timeout=3.0)
-    await env.start()
-    await world.begin(env)
-    yield world
-    await env.shutdown()
-    env.raise_errors()
+    async with playing(bot) as env:
+        await world.begin(env)
+        yield world
 
 
 async def test_who_had_their_answers_is_told_when_there_is_room_again_and_nothing_is_kept(limited: World):
@@ -133,17 +127,11 @@ async def test_without_limits_nobody_is_refused(talk: World):
 
 
 async def test_only_managers_set_limits_and_it_is_recorded(talk: World, monkeypatch: pytest.MonkeyPatch):
-    found: list[tuple[str, dict[str, Any]]] = []
-
-    async def record(person: int, deed: str, *, server: int | None = None, **what: Any) -> None:
-        found.append((deed, what))
-
-    monkeypatch.setattr(talk.store, "record_deed", record)
     await talk.max.slash(talk.channel, "limits")
     await talk.max.slash(talk.channel, "limits", person=5, server=50, where="server")
     monkeypatch.setattr(discord.Interaction, "permissions", discord.Permissions.none())
     assert said(await talk.max.slash(talk.channel, "limits", person=0)) == EN.managers_only
-    assert found == [("limits", {"where": "server", "per_person": 5, "per_server": 50})]
+    assert await talk.log() == [("limits", {"where": "server", "per_person": 5, "per_server": 50})]
 
 
 @pytest.mark.parametrize("value", ["-1", "many", "1000000"])

@@ -1,4 +1,4 @@
-"""What the commands, options and choices are called: valid in both languages, and what Discord is told."""
+"""What commands, options and choices are called: valid in both languages, and what Discord is told."""
 
 import re
 from collections.abc import Iterator
