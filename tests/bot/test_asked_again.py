@@ -1,4 +1,4 @@
-"""Who agreed to an older text is asked again before anything new of theirs is kept, and then not any more."""
+"""People who agreed to an older text are asked again before anything new is stored, and only once."""
 
 import pytest
 
@@ -69,7 +69,7 @@ async def test_a_no_to_the_new_text_is_a_no(talk: World):
     await talk.ada.click(question, label=EN.no)
     assert await talk.store.consent(person) is False
     (question,) = (await talk.ada.click(answer, label="👍")).followups
-    assert question.content == EN.consent_question_held.format(days=30)  # as anybody is asked who has not agreed
+    assert question.content == EN.consent_question_held.format(days=30)  # the question for people who have not agreed
 
 
 async def test_the_terminal_asks_again_too(installed: tuple[Store, FakeEngine, Engine]):
@@ -81,7 +81,7 @@ async def test_the_terminal_asks_again_too(installed: tuple[Store, FakeEngine, E
     assert written.count(EN.consent_changed) == terminal.prompts.count(EN.ask_consent) == 1
     assert written.count(EN.stored_up) == 2
     assert len(await terminal.rows(schema.Rating)) == 2
-    assert len(await terminal.rows(schema.Conversation)) == 2  # what was said before the new yes is not covered
+    assert len(await terminal.rows(schema.Conversation)) == 2  # the new yes does not cover earlier messages
 
 
 async def test_a_yes_below_an_older_text_asks_about_the_new_one_and_keeps_what_was_meant(

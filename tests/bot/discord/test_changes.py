@@ -76,7 +76,7 @@ async def texts_left(talk: World) -> set[str]:
 
 
 async def busy(talk: World) -> asyncio.Event:
-    """Ada has an answer that grows until the event is set; what she asks then has to wait."""
+    """An answer to Ada grows until the event is set; what she asks meanwhile must wait."""
     hold = asyncio.Event()
     talk.fake.answer("half ", "and whole", hold=hold)
     talk.say_without_waiting("one")
@@ -90,7 +90,7 @@ async def over(talk: World, hold: asyncio.Event) -> None:
 
 
 async def forget(talk: World) -> None:
-    """Ada wants to be forgotten, now."""
+    """Ada asks to be forgotten, now."""
     await talk.app.changes.forget(talk.ada.id, talk.env.backend.snowflake())
 
 
@@ -99,7 +99,7 @@ def pressing(talk: World, name: str, message: discord.Message) -> asyncio.Task[A
 
 
 async def waiting(talk: World) -> tuple[discord.Message, asyncio.Event, asyncio.Task[Any]]:
-    """What Bea said, with "Answer this" pressed on it; it waits behind what Ada asked."""
+    """A message of Bea's on which "Answer this" was pressed; it waits for the answer to Ada."""
     said = await talk.bea.send(talk.channel, "my number is 12345")
     hold = await busy(talk)
     menu = pressing(talk, "Answer this", said)
@@ -115,7 +115,7 @@ async def test_a_message_that_is_deleted_while_answer_this_waits_is_never_kept(t
     await menu
     assert "my number is 12345" not in await texts_left(talk)
     assert len(talk.fake.requests) == 1
-    assert len(await talk.rows(schema.MessageRow)) == 2  # it was not even written and erased
+    assert len(await talk.rows(schema.MessageRow)) == 2  # it was never stored, not even for a moment
 
 
 async def test_a_message_that_is_edited_while_answer_this_waits_is_kept_as_it_is_then(reading: World):
@@ -165,11 +165,11 @@ async def test_what_waits_of_somebody_who_wants_to_be_forgotten_is_never_kept(ta
     talk.say_without_waiting("two")
     await eventually(lambda: talk.contents()[-1].startswith("⏳"))
     async with asyncio.timeout(5):
-        await forget(talk)  # what runs is stopped for it
+        await forget(talk)  # what runs is stopped
     await eventually(lambda: talk.app.running.keys == [])
     await over(talk, hold)
     assert await texts_left(talk) == set()
-    await talk.ask("three")  # who comes back is answered again
+    await talk.ask("three")  # a person who comes back is answered again
     assert "three" in await texts_left(talk)
 
 

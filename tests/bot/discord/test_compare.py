@@ -47,7 +47,7 @@ async def test_champion_and_candidate_answer_side_by_side(tested: World, tried: 
     shown = [await tested.store.shown("discord", str(message.id)) for message in (top, bottom)]
     assert [answer.release for answer in shown if answer] == [0, 2]
     assert shown[0] and shown[1] and shown[0].rendered_sha256 == shown[1].rendered_sha256  # noqa: PT018
-    # Both were asked the very same.
+    # Both got exactly the same prompt.
     assert [m["content"] for m in tried.fake.requests[-1]["messages"][1:]] == tested.sent() == ["hello"]
 
 
@@ -61,7 +61,7 @@ async def test_a_verdict_is_kept_and_then_it_is_told_whose_answer_was_whose(test
     assert told.content == f"{EN.stored_comparison} {EN.which_was_which.format(first=base, second=second)}"
     (rating,) = await tested.rows(schema.Rating)
     assert (rating.kind, rating.value, rating.platform) == ("comparison", "b", "discord")
-    again = await tested.bea.click(bottom, label=EN.both_bad)  # whoever knows whose it was judges no more
+    again = await tested.bea.click(bottom, label=EN.both_bad)  # knowing the release, she cannot judge again
     assert again.followups[0].content.startswith(EN.already)
     assert [rating.value for rating in await tested.rows(schema.Rating)] == ["b"]
 
@@ -126,7 +126,7 @@ async def test_answers_that_are_alike_or_broken_are_shown_as_one(tested: World, 
     answer = await tested.ask("and now?")
     assert (answer.content, labels(answer)) == ("whole", RATE)
     await tested.agree(tested.ada.id)
-    await tested.ada.click(answer, label="👍")  # its buttons are its own
+    await tested.ada.click(answer, label="👍")  # each answer has its own buttons
     (rating,) = await tested.rows(schema.Rating)
     stored = await tested.store.generation(rating.generation_id)
     assert stored is not None

@@ -1,4 +1,4 @@
-"""Parley as an extension in somebody else's bot: what it adds, what it leaves alone, and that it goes again."""
+"""Parley as an extension in somebody else's bot: what it adds, what it leaves alone, and that it can be removed."""
 
 import ast
 import asyncio
@@ -66,7 +66,7 @@ class Host(commands.Bot):
 
 @pytest.fixture(autouse=True)
 def modules() -> Iterator[None]:
-    """Unloading an extension forgets its modules; other tests go on with those that they know."""
+    """Unloading an extension drops its modules; other tests need the ones that they imported."""
     before = {name: module for name, module in sys.modules.items() if name.startswith(EXTENSION)}
     yield
     for name in [name for name in sys.modules if name.startswith(EXTENSION)]:
@@ -77,7 +77,10 @@ def modules() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def settings(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("PARLEY_HOME", "PARLEY_BASES"):  # as absolute paths the settings write them back, for this test only
+    for name in (
+        "PARLEY_HOME",
+        "PARLEY_BASES",
+    ):  # the settings write absolute paths back: only for this test
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("PARLEY_ENGINE_URL", world.fake.url)
 
@@ -94,13 +97,13 @@ async def hosted(world: World) -> AsyncIterator[World]:
 
 
 def listeners(host: Any) -> list[Any]:
-    """Parley's; simcord has some of its own."""
+    """Parley's listeners, without simcord's."""
     found = [listener for listeners in host.extra_events.values() for listener in listeners]
     return [listener for listener in found if not listener.__module__.startswith("simcord")]
 
 
 def bodies(world: World) -> list[dict[str, Any]]:
-    """What was sent that has words in it, wherever it went."""
+    """Everything that was sent with a text in it, wherever it went."""
     found = []
     for request in world.env.http_requests:
         body = request.json if isinstance(request.json, dict) else {}
@@ -178,14 +181,14 @@ async def test_unloading_takes_everything_away_and_it_can_come_again(hosted: Wor
     monkeypatch.setattr(store.database, "close", closed)
     tasks = asyncio.all_tasks()
     await host.unload_extension(EXTENSION)
-    assert hosted.contents()[-1] == f"half\n-# {EN.ended}"  # what ran was finished and is kept
+    assert hosted.contents()[-1] == f"half\n-# {EN.ended}"  # the running answer was finished and stored
     assert [row.finish_reason for row in await hosted.rows(schema.Generation)] == ["stopped"]
     assert [command.name for command in host.tree.get_commands(type=None)] == ["privacy"]
     assert listeners(host) == []
     assert host._connection._view_store._dynamic_items == {}
     assert not hasattr(host, "parley")
     left = [task for task in asyncio.all_tasks() - tasks if not task.done()]
-    assert [task for task in left if "simcord" not in repr(task)] == []  # its clock's own
+    assert [task for task in left if "simcord" not in repr(task)] == []  # simcord's clock
     assert not [task for task in asyncio.all_tasks() if "purge_daily" in repr(task.get_coro())]
     closed.assert_awaited_once()
     requests = len(hosted.fake.requests)
@@ -283,7 +286,7 @@ asyncio.run(main())
 @pytest.mark.parametrize(
     "shadow",
     [
-        "bot.py",  # as many people call their program
+        "bot.py",  # many people name their program so
         "bot/__init__.py",
         "data.py",
         "data/__init__.py",
@@ -307,7 +310,7 @@ def test_a_package_in_the_way_is_named(tmp_path: Path, shadow: str):
 
 
 def test_every_sentence_is_sent_without_pinging_anybody():
-    # On somebody else's bot nothing else holds it back.
+    # On somebody else's bot nothing else prevents pings.
     sends = {"send", "send_message", "edit", "edit_message", "edit_original_response", "reply"}
     places = 0
     for path in sorted((ROOT / "bot" / "discord").rglob("*.py")):

@@ -24,7 +24,7 @@ from tests.fakes.discord_server import DiscordServer
 
 
 def address(caplog: pytest.LogCaptureFixture) -> str:
-    """Where the figures are, as the log says."""
+    """The address of the pages, from the log."""
     (told,) = [record.getMessage() for record in caplog.records if "health and metrics" in record.getMessage()]
     return told.removeprefix("health and metrics are at ")
 

@@ -24,7 +24,7 @@ async def test_a_reply_continues_with_the_history(talk: World):
     answer = await talk.ask("one")
     await talk.ada.send(talk.channel, "two", reply_to=answer)
     assert talk.sent() == ["one", "a fake answer", "two"]
-    await talk.ask("three")  # a new mention begins anew
+    await talk.ask("three")  # a new mention begins a new conversation
     assert talk.sent() == ["three"]
 
 
@@ -154,7 +154,7 @@ async def test_messages_that_wait_together_get_one_answer(talk: World):
     assert talk.sent() == ["zero", "first answer", "one\nthree"]
     assert len(talk.fake.requests) == 2
     rows = [row for row in await talk.rows(schema.MessageRow) if row.role == "user"]
-    assert len(rows) == 3  # each is kept by itself, so each can be edited and erased
+    assert len(rows) == 3  # each is stored alone, so each can be edited and erased
     kept = [await talk.store.message("discord", str(message)) is not None for message in sent]
     assert kept == [True, False, True]
     assert talk.app.running.keys == []
@@ -189,7 +189,7 @@ def test_an_id_is_new_once_within_what_is_remembered(ids: list[int], last: int):
 
 
 async def heard_again(talk: World, number: int) -> None:
-    """Discord sends the message that is the channel's n-th once more."""
+    """Discord sends the n-th message of the channel once more."""
     channel: Any = talk.env.bot.get_channel(talk.channel.id)
     await hear(talk.app, await channel.fetch_message(talk.channel.history()[number].id))
 

@@ -1,4 +1,4 @@
-"""Parley on a bot: nothing of it stays when it could not be added, and it knows its servers."""
+"""Parley on a bot: when it cannot be added nothing of it is left, and it knows its servers."""
 
 import asyncio
 from datetime import timedelta
@@ -28,7 +28,7 @@ def host(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def left(host: Any) -> list[Any]:
-    """Everything of Parley's in a bot."""
+    """Everything that Parley added to a bot."""
     listeners = [listener for found in host.extra_events.values() for listener in found]
     ours = [vars(host)["parley"]] if "parley" in vars(host) else []
     return [*listeners, *host.tree.get_commands(type=None), *host._connection._view_store._dynamic_items, *ours]
@@ -111,7 +111,7 @@ async def test_what_was_set_in_channels_threads_and_conversations_goes_with_the_
     await talk.max.slash(talk.channel, "teaching", allowed="on")
     thread = await talk.open_thread()
     await talk.ada.send(thread, "can you read this?")
-    assert talk.last(thread).content == EN.cannot_read_thread  # that it was said is kept, too
+    assert talk.last(thread).content == EN.cannot_read_thread  # that this was said is stored, too
     set_there = await talk.rows(schema.Setting)
     kinds = sorted(row.scope for row in set_there)
     assert kinds == ["channel"] * 5 + ["conversation", "server"]

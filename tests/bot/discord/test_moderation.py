@@ -1,4 +1,4 @@
-"""Moderation on Discord: what people see instead of a text that is not allowed, and that nothing of it stays."""
+"""Moderation on Discord: what people see instead of a text that is not allowed, and that nothing of it is stored."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ async def test_nothing_stays_of_an_answer_that_was_several_messages(moderated: W
     await eventually(lambda: len(moderated.contents()) == 4)
     hold.set()
     await eventually(lambda: moderated.contents()[1:] == [f"-# {EN.moderated_answer}", "⋯", "⋯"])
-    # A reply to any of them goes on from the question; what was withdrawn is not shown to the model.
+    # A reply to any of them continues from the question; the model is not shown the withdrawn text.
     moderated.fake.answer("Gladly.")
     await moderated.ada.send(moderated.channel, "then tell me another", reply_to=moderated.last())
     assert moderated.sent() == ["hello\nthen tell me another"]
@@ -109,7 +109,7 @@ async def test_a_flagged_correction_and_reason_are_not_kept(moderated: World):
 
 @pytest.fixture
 async def held(world: World) -> AsyncIterator[World]:
-    """The world with people in it, and an endpoint without which nothing passes."""
+    """The world with people in it, and an endpoint that must pass every text."""
     async with FakeModeration({"banana": "violence"}) as fake:
         endpoint = Endpoint(fake.url, model=None, api_key=None, outside=False)
         bot = world.bot()
@@ -120,7 +120,7 @@ async def held(world: World) -> AsyncIterator[World]:
 
 
 async def grows(world: World, *pieces: str) -> asyncio.Event:
-    """An answer whose first piece is there, and is not shown."""
+    """An answer whose first piece has arrived, and is not shown."""
     hold = asyncio.Event()
     world.fake.answer(*pieces, hold=hold)
     world.say_without_waiting("hello")

@@ -1,4 +1,4 @@
-"""Threads of the bot's own: what is said in them is for the bot, and a first mention may open one."""
+"""Threads of the bot's own: every message in them is for the bot, and a first mention may open one."""
 
 import discord
 import pytest

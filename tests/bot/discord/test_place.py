@@ -11,7 +11,7 @@ ABROAD, MAIN, THREAD = 99, 6, 5
 
 
 def thread_abroad(client: Any) -> discord.Thread:
-    """A thread on a server where the bot is not, as a command there brings it: nothing around it is known."""
+    """A thread on a server without the bot, as a command there brings it: nothing around it is known."""
     data: Any = {
         "id": str(THREAD),
         "parent_id": str(MAIN),

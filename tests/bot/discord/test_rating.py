@@ -112,6 +112,6 @@ async def test_what_was_wrong_with_an_answer_is_told_with_the_vote_of_now(talk: 
     await talk.agree(talk.ada.id)
     opened = await talk.ada.click(answer, label="👎")
     await talk.ada.click(answer, label="👍")
-    sent = reply_of(await talk.ada.submit_modal(opened, {}))  # nothing was filled in, so there is no new vote in it
+    sent = reply_of(await talk.ada.submit_modal(opened, {}))  # nothing was filled in, so this is not a new vote
     assert sent.content == f"{EN.already} {EN.vote_up}"
     assert buttons(sent) == [EN.take_back]

@@ -11,7 +11,7 @@ from tests.bot.discord.world import World, eventually, labels, said
 
 
 async def busy(talk: World) -> None:
-    """An answer to Ada runs, so that what is asked after it waits."""
+    """An answer to Ada runs, so that later questions wait."""
     talk.fake.answer("half ", "never", hold=asyncio.Event())
     talk.say_without_waiting("one")
     await eventually(lambda: talk.contents()[-1] == "half")
@@ -46,7 +46,7 @@ async def test_a_first_mention_that_waited_in_a_thread_is_answered_there(talk: W
     (thread,) = talk.channel.threads
     await eventually(lambda: talk.last(thread).content.startswith("⏳"))
     await restart_dead(talk)
-    await talk.max.slash(talk.channel, "threads", answer=threads)  # the thread is there, whatever is said now
+    await talk.max.slash(talk.channel, "threads", answer=threads)  # the thread exists, whatever the setting is now
     waited = talk.last(thread)
     assert waited.content == f"-# {EN.interrupted}"
     assert said(await talk.bea.click(waited, label="↻")) == EN.only_asker_retries

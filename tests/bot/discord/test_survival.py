@@ -107,7 +107,7 @@ async def test_a_locked_database_loses_no_answer_and_no_rating(talk: World):
     clicking = asyncio.create_task(talk.bea.click(answer, label="👍"))
     hold.set()
     await asyncio.sleep(1)
-    assert await talk.rows(schema.Rating) == []  # it waits, and so does the answer
+    assert await talk.rows(schema.Rating) == []  # the rating waits, and so does the answer
     assert len(await talk.rows(schema.Generation)) == 1
     await other.communicate(b"\n")
     assert (await clicking).followups[0].content == EN.stored_up
@@ -118,7 +118,7 @@ async def test_a_locked_database_loses_no_answer_and_no_rating(talk: World):
 
 
 class Echoing(DiscordServer):
-    """Refuses at first to show what was said, and repeats it in the refusal, as Discord repeats what was wrong."""
+    """Refuses an answer at first, and repeats its text in the refusal, as Discord does."""
 
     refusing = True
 

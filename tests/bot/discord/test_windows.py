@@ -20,7 +20,7 @@ async def test_a_correction_starts_from_the_answer_and_is_kept(talk: World):
     opened = await talk.bea.click(answer, label="✏️")
     assert opened.modal is not None
     assert opened.modal["title"] == EN.fix_title
-    assert "a fake answer" in str(opened.modal)  # to be corrected, not to be written anew
+    assert "a fake answer" in str(opened.modal)  # so that it is corrected, not written again
     sent = await talk.bea.submit_modal(opened, {"text": "a better answer"})
     assert [followup.content for followup in sent.followups] == [EN.stored_correction]
     assert sent.followups[0].ephemeral
@@ -85,7 +85,7 @@ async def test_a_vote_against_counts_at_the_click_and_its_reasons_afterwards(tal
     await talk.agree(talk.ada.id)
     opened = await talk.ada.click(answer, label="👎")
     assert opened.modal is not None
-    assert await texts_of(talk, "vote") == [("down", "")]  # whatever becomes of the window
+    assert await texts_of(talk, "vote") == [("down", "")]  # whatever is done with the window
     sent = await talk.ada.submit_modal(opened, {"reasons": [REASONS[0], REASONS[2]], "text": "It is Paris."})
     assert sent.followups[0].content == EN.stored_down
     assert (await texts_of(talk, "vote"))[-1] == ("down", "false, manner: It is Paris.")

@@ -20,7 +20,7 @@ from data import schema
 from data.store import Store
 from tests.fakes.engine import FakeEngine
 
-RATE = ["👍", "👎", "✏️", "⚖️", "↻"]  # what stands below an answer
+RATE = ["👍", "👎", "✏️", "⚖️", "↻"]  # the buttons below an answer
 
 
 @asynccontextmanager
@@ -108,7 +108,7 @@ class World:
         return [(entry.deed, dict(entry.what)) for entry in reversed(await self.store.deeds(None, 99))]
 
     def say_without_waiting(self, text: str) -> None:
-        """A question of Ada's whose answer still runs when this returns; simcord's people wait for the bot."""
+        """Ada asks, and the answer still runs when this returns; simcord's people wait for the bot."""
         self.env.backend.create_message(self.channel.id, self.ada.id, f"{self.me} {text}")
 
     def contents(self) -> list[str]:

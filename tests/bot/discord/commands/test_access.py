@@ -1,4 +1,4 @@
-"""`/access`: whom the bot answers on a server, and where, as its managers say."""
+"""`/access`: whom the bot answers on a server, and where, as its managers decide."""
 
 import json
 from typing import Any
@@ -35,7 +35,10 @@ async def test_a_blocked_person_gets_no_answers_and_rates_nothing_and_is_told_al
     before = talk.contents()
     assert set(await everything(talk, answer)) == {EN.access_person}
     await talk.ada.send(talk.channel, f"{talk.me} and this?")
-    assert talk.contents() == [*before, f"{talk.me} and this?"]  # nothing is left of the commands, and no noise
+    assert talk.contents() == [
+        *before,
+        f"{talk.me} and this?",
+    ]  # no command left anything, and the bot is silent
     for opened, fields in ((window, {"text": "better"}), (reasons, {"reasons": [REASONS[0]]})):
         assert (await talk.ada.submit_modal(opened, fields)).followups[0].content == EN.access_person
     assert len(await talk.rows(schema.Rating)) == rated
@@ -43,7 +46,7 @@ async def test_a_blocked_person_gets_no_answers_and_rates_nothing_and_is_told_al
     assert len([row for row in await talk.rows(schema.MessageRow) if row.role == "user"]) == 1
     await talk.bea.send(talk.channel, f"{talk.me} hello")
     assert talk.last().content == "a fake answer"
-    await talk.ada.user.send_dm("hello")  # what a server's managers say holds on their server
+    await talk.ada.user.send_dm("hello")  # a server's list holds only on that server
     assert talk.last(talk.ada.user.dm_channel).content == "a fake answer"
     await talk.max.slash(talk.channel, "access clear", who=talk.ada)
     assert (await talk.ask("again")).content == "a fake answer"
@@ -82,7 +85,7 @@ async def test_once_somebody_is_allowed_only_they_and_managers_are_answered(talk
     await talk.max.slash(talk.channel, "access allow", who=talk.bea)
     for _ in range(2):
         await talk.ada.send(talk.channel, f"{talk.me} hello")
-    # She hears why, once: she cannot know it. A second time it would be noise.
+    # She is told why once, because she cannot know it. A second time would be noise.
     assert talk.contents() == [f"{talk.me} hello", EN.access_unlisted, f"{talk.me} hello"]
     assert reply_of(await talk.ada.slash(talk.channel, "ask", question="hello")).content == EN.access_unlisted
     assert talk.fake.requests == []
@@ -141,7 +144,7 @@ async def test_what_is_missing_is_a_sentence_and_changes_are_recorded(talk: Worl
     assert await talk.log() == []
     await talk.max.slash(talk.channel, "access block", who=talk.ada, where=talk.channel)
     await talk.max.slash(talk.channel, "access clear", who=talk.ada)
-    whom = await talk.store.person("discord", str(talk.ada.id))  # not the id that Discord knows her by
+    whom = await talk.store.person("discord", str(talk.ada.id))  # not her id on Discord
     assert await talk.log() == [
         ("access", {"verdict": "block", "kind": "user", "whom": whom}),
         ("access", {"verdict": "block", "kind": "channel", "whom": str(talk.channel.id)}),
@@ -165,7 +168,7 @@ async def test_what_managers_do_is_recorded_for_them_and_their_server(talk: Worl
     await talk.max.slash(talk.channel, "reports", channel=talk.channel)
     await talk.max.slash(talk.channel, "reports")
     await talk.max.slash(talk.channel, "persona", name="tutor", where="server")
-    await talk.max.slash(talk.channel, "persona")  # only asks
+    await talk.max.slash(talk.channel, "persona")  # this only shows it
     await talk.ada.user.slash("persona", name="tutor")  # only for herself
     assert await talk.log() == [
         ("teaching", {"allowed": "off"}),

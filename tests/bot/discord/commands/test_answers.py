@@ -4,13 +4,8 @@ import pytest
 
 from bot.texts import EN
 from data import schema
+from tests.bot.discord.test_windows import texts_of
 from tests.bot.discord.world import World, reply_of, said
-
-
-async def texts_of(talk: World, kind: str) -> list[tuple[str | None, str]]:
-    versions = {row.id: row.text for row in await talk.rows(schema.MessageVersion)}
-    ratings = await talk.rows(schema.Rating)
-    return [(row.value, versions.get(row.text_version_id, "")) for row in ratings if row.kind == kind]
 
 
 async def test_context_menus_reach_old_answers(talk: World):

@@ -1,4 +1,4 @@
-"""What managers and operators did is there for them to read, and for nobody else."""
+"""`/audit`: managers and operators can read what they did, and nobody else can."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -84,7 +84,7 @@ async def test_managers_see_their_servers_deeds_and_operators_all_of_them(acted:
 async def test_others_see_nothing(acted: World):
     assert said(await acted.ada.slash(acted.channel, "audit")) == EN.audit_managers_only
     assert said(await acted.ada.user.slash("audit")) == EN.operators_only
-    assert said(await acted.max.user.slash("audit")) == EN.operators_only  # he manages a server, and runs nothing
+    assert said(await acted.max.user.slash("audit")) == EN.operators_only  # a manager, but not an operator
 
 
 async def test_the_newest_twenty_are_shown(acted: World):

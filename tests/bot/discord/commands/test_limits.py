@@ -55,7 +55,7 @@ async def test_who_had_their_answers_is_told_when_there_is_room_again_and_nothin
     assert said(asked) == refusal
     assert (asked.followups[0] if asked.followups else asked.response).ephemeral  # type: ignore[union-attr]
     assert [row.text for row in await limited.rows(schema.MessageVersion) if "a fake" not in row.text] == ["one"]
-    await limited.bea.send(limited.channel, f"{limited.me} hello")  # she has room of her own
+    await limited.bea.send(limited.channel, f"{limited.me} hello")  # she has not used hers
     assert limited.last().content == "a fake answer"
     clock.now += HOUR - 660 + 1  # the first answer's hour is over, the second's is not
     assert (await limited.ask("five")).content == "a fake answer"
@@ -142,7 +142,7 @@ def test_an_operators_bad_limit_is_a_sentence(monkeypatch: pytest.MonkeyPatch, v
 
 
 def test_what_may_be_set():
-    assert hindrance({"person": 0}, {"person": 3}, EN, wide=False) is None  # back to the wider places
+    assert hindrance({"person": 0}, {"person": 3}, EN, wide=False) is None  # wider places decide again
     assert hindrance({"person": 3, "channel": 9}, {"person": 3, "channel": 0}, EN, wide=False) is None
     assert hindrance({"person": 4}, {"person": 3}, ZH, wide=False) == ZH.limits_too_wide.format(limits="每人 3 个")
     assert with_limits({"person": 3}, {"channel": 4}) == {"person": 3, "channel": 4}

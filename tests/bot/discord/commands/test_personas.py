@@ -61,7 +61,7 @@ async def test_in_a_direct_conversation_everybody_chooses_for_themselves(talk: W
 async def test_a_manager_writes_a_persona_and_it_answers_with_its_name_kept(talk: World):
     opened = await talk.max.slash(talk.channel, "persona_write", name=" Pirate ")
     assert opened.modal is not None
-    assert EN.persona_becomes in str(opened.modal)  # what becomes of the text
+    assert EN.persona_becomes in str(opened.modal)  # what happens with the text
     sent = await talk.max.submit_modal(opened, {"prompt": PIRATE, "greeting": "Ahoy!"})
     assert sent.followups[0].ephemeral
     assert said(sent) == EN.persona_written.format(name="pirate")
@@ -99,13 +99,13 @@ async def test_it_is_written_anew_from_what_it_is_and_deleted(talk: World):
     await talk.max.submit_modal(opened, {"prompt": "Speak like an admiral.", "greeting": ""})
     await talk.ask("hello")
     assert prompted(talk) == "Speak like an admiral."
-    assert (await talk.ask("")).content == EN.mention_only  # it has no greeting any more
+    assert (await talk.ask("")).content == EN.mention_only  # it no longer has a greeting
     assert await offered(talk, "persona_delete", "name") == ["pirate"]
     assert said(await talk.max.slash(talk.channel, "persona_delete", name="pirate")) == (
         EN.persona_deleted.format(name="pirate")
     )
     await talk.ask("hello")
-    assert prompted(talk) == persona("tutor").system_prompt  # what the wider place says
+    assert prompted(talk) == persona("tutor").system_prompt  # as the wider place has it
     told = said(await talk.max.slash(talk.channel, "persona_delete", name="tutor"))
     assert told == EN.persona_unknown.format(name="tutor", nearest="") + EN.persona_ships
 
@@ -170,7 +170,7 @@ async def test_a_conversation_that_began_with_a_persona_goes_on_with_it(talk: Wo
     answer = talk.last()
     assert prompted(talk) == PIRATE
     await talk.ada.click(answer, label="↻")
-    assert prompted(talk) == PIRATE  # the same prompt, so that the two may be compared
+    assert prompted(talk) == PIRATE  # the same prompt, so that the two can be compared
     await talk.ada.send(talk.channel, f"{talk.me} go on", reply_to=answer)
     assert prompted(talk) == PIRATE
     await talk.ask("hello")

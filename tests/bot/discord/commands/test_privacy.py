@@ -30,7 +30,7 @@ async def test_a_yes_by_command_shows_what_it_is_a_yes_to(talk: World):
     await talk.ada.click(result.followups[0] if result.followups else result.response, label=EN.yes)
     assert [row.granted for row in await talk.rows(schema.Consent)] == [True]
     again = await talk.ada.slash(talk.channel, "consent", answer="yes")
-    assert said(again) == EN.consent_question_held.format(days=30)  # not that it had changed
+    assert said(again) == EN.consent_question_held.format(days=30)  # it does not say that the text changed
     assert len(await talk.rows(schema.Consent)) == 1
     assert said(await talk.ada.slash(talk.channel, "consent", answer="no")) == EN.consent_refused
     assert [row.granted for row in await talk.rows(schema.Consent)] == [True, False]

@@ -1,4 +1,4 @@
-"""`/release`: what operators see and decide on Discord; everybody else gets a sentence, at every call."""
+"""`/release`: what operators see and decide on Discord; everybody else is refused, each time."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def home(talk: World) -> Path:
 
 @pytest.fixture
 async def operated(talk: World) -> World:
-    """A world that Bea operates, with three releases: refused, let through by the gate, and never judged."""
+    """Bea is an operator, and there are three releases: refused by the gate, passed, and never judged."""
     await talk.env.restart_bot(talk.bot(operators=(talk.bea.id,)))
     release(home(talk), promote=False, win=(0.45, 0.3, 0.6), parents={"champion": 0})
     release(home(talk), promote=True, win=(0.62, 0.52, 0.7), parents={"champion": 1})
@@ -32,7 +32,7 @@ async def operated(talk: World) -> World:
 
 
 async def ask(talk: World, command: str, **options: Any) -> Any:
-    """What Bea is told, in a direct conversation."""
+    """What Bea is told, in a direct message."""
     return reply_of(await talk.bea.user.slash(f"release {command}", **options))
 
 

@@ -46,7 +46,7 @@ async def test_an_answer_is_reported_once_by_each_person(talk: World, agreed: bo
     assert [row.kind for row in await talk.rows(schema.Rating)] == ["report"] * 2 * agreed
     await talk.env.restart_bot(talk.bot())
     assert said(await talk.ada.context_menu(talk.channel, "Report this answer", answer)) == EN.reported
-    assert len(moderators.history()) == 3 if agreed else 4  # of who did not agree nothing is on disk
+    assert len(moderators.history()) == 3 if agreed else 4  # nothing is stored about a person who did not agree
 
 
 async def test_a_report_that_did_not_arrive_may_be_made_again(talk: World):

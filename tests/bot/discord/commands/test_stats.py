@@ -41,7 +41,7 @@ async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
     await talk.ada.user.send_dm("elsewhere")
     await talk.ada.user.click(talk.last(talk.ada.user.dm_channel), label="👎")
     lines = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
-    assert lines[0] == EN.stats_here.format(counts="2", people=2)  # of two people the counts would name them
+    assert lines[0] == EN.stats_here.format(counts="2", people=2)  # two people's counts would show their votes
     await talk.agree(talk.max.id)
     await talk.max.submit_modal(await talk.max.click(answer, label="👎"), {"text": "too short"})
     lines = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
@@ -104,7 +104,7 @@ async def test_what_fewer_than_three_people_preferred_of_a_trial_is_not_shown(ta
         said_ = await spoken.say(person, f"question {number}")
         old, new = await spoken.answer(said_, "old"), await spoken.answer(said_, "new", release=2)
         await spoken.rate(person, "comparison", old, other=new, value="b")
-        await talk.env.restart_bot(talk.bot())  # the figures of a trial are kept for minutes
+        await talk.env.restart_bot(talk.bot())  # the figures of a trial are reused for minutes
         line = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()[2]
         assert line.startswith(f"Release 2 is on trial: people compared answers to {number} questions")
         assert ("100%" in line) is (number == 3)

@@ -28,7 +28,7 @@ async def test_the_bot_opens_no_thread_for_who_may_not_open_one(talk: World):
 
 async def test_nobody_floods_a_server_with_threads(talk: World):
     talk.env.inject_error("POST", "/channels/*/threads", status=403)
-    assert said(await talk.ada.slash(talk.channel, "chat")) == EN.chat_refused  # which takes no room
+    assert said(await talk.ada.slash(talk.channel, "chat")) == EN.chat_refused  # this does not count
     for _ in range(AN_HOUR):
         assert said(await talk.ada.slash(talk.channel, "chat")).startswith("Your thread is open")
     assert said(await talk.ada.slash(talk.channel, "chat")) == EN.chat_enough.format(limit=AN_HOUR, minutes=60)
