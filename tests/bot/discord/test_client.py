@@ -1,38 +1,51 @@
-"""How the bot stands on Discord: its shards and intents, the link that invites it, and a message that comes twice."""
+"""Parley's own client: intents, logins that fail, shards, and the link that invites it."""
 
 import logging
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import discord
 import pytest
 import simcord
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.conversation import Chat
 from bot.discord.client import intents, talk_on_discord
 from bot.discord.invite import PERMISSIONS, invite_link
-from bot.discord.seen import Seen
 from bot.settings import Settings, load
 from data import schema
 from data.errors import BadInput
 from tests.bot.discord.world import World
 
 
-def test_message_content_is_asked_for_only_by_its_setting():
+def test_no_privileged_intent_is_asked_for_but_message_content_if_set():
+    asked = intents(Settings(_env_file=None))
+    assert not any((asked.message_content, asked.members, asked.presences))
     asked = intents(Settings(_env_file=None, discord_message_content=True))
     assert asked.message_content
     assert not any((asked.members, asked.presences))
-    assert not intents(Settings(_env_file=None)).message_content
 
 
-@pytest.mark.parametrize("shards", ["0", "many", "1.5"])
-def test_shards_are_a_number(monkeypatch: pytest.MonkeyPatch, shards: str):
-    monkeypatch.setenv("PARLEY_SHARDS", shards)
-    with pytest.raises(BadInput, match="PARLEY_SHARDS"):
-        load(None)
+async def test_a_token_that_discord_refuses_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch):
+    async def refuse(self: discord.Client, token: str) -> None:
+        raise discord.LoginFailure("Improper token has been passed.")
+
+    monkeypatch.setattr(discord.Client, "login", refuse)
+    settings = Settings(_env_file=None, discord_token="very-secret")
+    with pytest.raises(BadInput, match="DISCORD_TOKEN") as error:
+        await talk_on_discord(settings, world.store, Chat(world.store, world.engine))
+    assert "secret" not in str(error.value)
+
+
+async def test_a_discord_that_cannot_be_reached_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(discord.http.Route, "BASE", discord.http.Route.BASE)
+
+    async def unreachable(self: discord.Client, token: str) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(discord.Client, "login", unreachable)
+    settings = Settings(_env_file=None, discord_token="x", discord_api="http://127.0.0.1:9/api/v10")
+    with pytest.raises(BadInput, match=r"http://127\.0\.0\.1:9/api/v10"):
+        await talk_on_discord(settings, world.store, Chat(world.store, world.engine))
 
 
 @pytest.mark.parametrize(
@@ -59,6 +72,13 @@ async def test_a_refused_connection_says_what_to_do(
         await talk_on_discord(settings, world.store, Chat(world.store, world.engine))
 
 
+@pytest.mark.parametrize("shards", ["0", "many", "1.5"])
+def test_shards_are_a_number(monkeypatch: pytest.MonkeyPatch, shards: str):
+    monkeypatch.setenv("PARLEY_SHARDS", shards)
+    with pytest.raises(BadInput, match="PARLEY_SHARDS"):
+        load(None)
+
+
 async def test_every_shard_talks(world: World):
     async with simcord.run(world.bot(shards=3), approved_intents=discord.Intents.default()) as env:
         for shard in range(3):
@@ -72,9 +92,6 @@ async def test_every_shard_talks(world: World):
         assert len(env.bot.guilds) == 3
         servers = await world.rows(schema.Server)
         assert [server.left_at for server in servers] == [None] * 3
-
-
-# -- the invitation
 
 
 def test_the_link_asks_for_what_is_used_and_for_nothing_else():
@@ -102,52 +119,3 @@ async def test_the_link_is_logged_when_the_bot_is_ready(world: World, caplog: py
     with caplog.at_level(logging.INFO, "bot"):
         async with simcord.run(world.bot(), approved_intents=discord.Intents.default()) as env:
             assert any(invite_link(env.bot.application_id or 0) in r.getMessage() for r in caplog.records)
-
-
-# -- what comes twice
-
-
-@given(st.lists(st.integers(0, 20)), st.integers(1, 8))
-def test_an_id_is_new_once_within_what_is_remembered(ids: list[int], last: int):
-    seen, told = Seen(last), []
-    for number in ids:
-        recent = list(dict.fromkeys(reversed(told)))[:last]
-        assert seen.first(number) == (number not in recent)
-        if number not in recent:
-            told.append(number)
-
-
-async def heard_again(talk: World, number: int) -> None:
-    """Discord sends the message that is the channel's n-th once more."""
-    bot: Any = talk.env.bot
-    channel = bot.get_channel(talk.channel.id)
-    await bot.talk.hearing.heard(await channel.fetch_message(talk.channel.history()[number].id))
-
-
-async def test_a_message_that_comes_twice_is_answered_once(talk: World):
-    await talk.ask("hello")
-    await talk.ask("")
-    before = talk.contents()
-    for number in (0, 2):
-        await heard_again(talk, number)
-    assert talk.contents() == before
-    assert len(talk.fake.requests) == 1
-
-
-async def test_a_message_that_was_answered_before_a_restart_is_not_answered_again(talk: World):
-    await talk.ask("hello")
-    before = talk.contents()
-    await talk.env.restart_bot(talk.bot())
-    await heard_again(talk, 0)
-    assert talk.contents() == before
-    assert len(await talk.rows(schema.Generation)) == 1
-
-
-async def test_a_question_that_a_dead_process_left_open_is_answered_and_kept_once(talk: World):
-    talk.fake.fail(400, message="no")
-    await talk.ask("hello")
-    assert await talk.rows(schema.Generation) == []
-    await talk.env.restart_bot(talk.bot())
-    await heard_again(talk, 0)
-    assert talk.last().content == "a fake answer"
-    assert [row.role for row in await talk.rows(schema.MessageRow)] == ["user", "assistant"]

@@ -1,4 +1,4 @@
-"""What the commands, options and choices are called: valid in both languages, and what Discord is told."""
+"""What commands, options and choices are called: valid in both languages, and as Discord gets them."""
 
 import re
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ SLASH = re.compile(r"[-_\w]{1,32}")  # Discord's rule for slash commands and opt
 
 @pytest.fixture
 def told(talk: World) -> list[dict[str, Any]]:
-    """What Discord was told of the commands."""
+    """The commands as Discord got them."""
     (published,) = [r.json for r in talk.env.http_requests if r.method == "PUT" and r.path.endswith("/commands")]
     assert isinstance(published, list)
     return published
 
 
 def names(told: list[dict[str, Any]], above: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Everything that has a name: of which kind it is, where it stands, and itself."""
+    """Everything that has a name: its kind, its path, and itself."""
     for one in told:
         path = f"{above} {one['name']}".strip()
         kind = "option" if above else "menu" if one.get("type", 1) != 1 else "command"
@@ -70,7 +70,7 @@ def test_nothing_has_a_name_that_is_not_there(told: list[dict[str, Any]]):
 
 
 async def test_commands_are_used_by_whatever_name_they_are_shown(talk: World):
-    # Discord sends the English names back, so options must have kept theirs.
+    # Discord sends the English names, so options must keep theirs.
     await talk.ada.slash(talk.channel, "ask", question="hello")
     assert talk.sent() == ["hello"]
 

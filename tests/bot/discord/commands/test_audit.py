@@ -1,4 +1,4 @@
-"""What managers and operators did is there for them to read, and for nobody else."""
+"""`/audit`: managers and operators can read what they did, and nobody else can."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.discord.audit_log import record
 from bot.discord.commands.audit import NEWEST, lines
 from bot.texts import EN, ZH
 from data.audit_log import AuditEntry
-from tests.bot.discord.world import World
+from tests.bot.discord.world import World, reply_of
 
 TEXT = st.text(max_size=200)
-DEEDS = st.builds(
+
+
+ENTRIES = st.builds(
     AuditEntry,
     at=st.integers(1_700_000_000, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
     person=st.integers(1, 3),
@@ -25,28 +28,27 @@ DEEDS = st.builds(
 
 
 def said(result: Any) -> str:
-    shown = result.followups[0] if result.followups else result.response
-    assert shown.ephemeral
-    return shown.content
+    assert reply_of(result).ephemeral
+    return str(reply_of(result).content)
 
 
-@given(st.lists(DEEDS, max_size=NEWEST), TEXT)
-def test_whatever_names_stand_in_deeds_they_fit_and_format_nothing(deeds: list[AuditEntry], server: str) -> None:
+@given(st.lists(ENTRIES, max_size=NEWEST), TEXT)
+def test_whatever_names_stand_in_entries_they_fit_and_format_nothing(entries: list[AuditEntry], server: str) -> None:
     for words in (EN, ZH):
-        told = lines(deeds, 2, {"7": server}, words)
+        told = lines(entries, 2, {"7": server}, words)
         assert len(told) <= 2000
-        if deeds:
-            assert len(told.split("\n")) == len(deeds) + 1
+        if entries:
+            assert len(told.split("\n")) == len(entries) + 1
             assert all(line.count("`") == 2 for line in told.split("\n")[1:])
 
 
 def test_the_asker_is_you_and_others_are_their_pseudonym() -> None:
     at = datetime(2026, 11, 25, tzinfo=UTC)
-    deeds = [
+    entries = [
         AuditEntry(at, 1, "person-a", "7", "persona", {"name": "tutor", "channel": 5, "limit": None}),
         AuditEntry(at - timedelta(1), 2, "person-b", None, "promote", {"release": 3}),
     ]
-    assert lines(deeds, 1, {"7": "A `server`"}, EN).split("\n") == [
+    assert lines(entries, 1, {"7": "A `server`"}, EN).split("\n") == [
         EN.audit_newest,
         "<t:1795564800:f> you `persona name=tutor channel=5 @ A 'server'`",
         "<t:1795478400:f> person-b `promote release=3`",
@@ -71,7 +73,7 @@ async def test_managers_see_their_servers_deeds_and_operators_all_of_them(acted:
     told = said(await acted.max.slash(acted.channel, "audit")).split("\n")
     assert [line.partition("> ")[2] for line in told[1:]] == ["you `teaching allowed=on`"]
     told = said(await acted.bea.user.slash("audit")).split("\n")
-    (max_,) = {deed.pseudonym for deed in await acted.store.deeds(None, 9) if deed.deed == "teaching"}
+    (max_,) = {entry.pseudonym for entry in await acted.store.deeds(None, 9) if entry.deed == "teaching"}
     assert [line.partition("> ")[2] for line in told[1:]] == [
         "you `promote release=3`",
         "you `persona name=tutor`",
@@ -82,7 +84,7 @@ async def test_managers_see_their_servers_deeds_and_operators_all_of_them(acted:
 async def test_others_see_nothing(acted: World):
     assert said(await acted.ada.slash(acted.channel, "audit")) == EN.audit_managers_only
     assert said(await acted.ada.user.slash("audit")) == EN.operators_only
-    assert said(await acted.max.user.slash("audit")) == EN.operators_only  # he manages a server, and runs nothing
+    assert said(await acted.max.user.slash("audit")) == EN.operators_only  # a manager, but not an operator
 
 
 async def test_the_newest_twenty_are_shown(acted: World):
@@ -97,13 +99,12 @@ async def test_the_newest_twenty_are_shown(acted: World):
 
 
 async def test_what_a_manager_did_is_written_down_for_their_server(talk: World):
-    bot: Any = talk.env.bot
     interaction: Any = type("Interaction", (), {"user": talk.max, "guild_id": talk.guild.id})()
-    await bot.talk.audit(interaction, "teaching", allowed="on")
+    await record(talk.store, interaction, "teaching", allowed="on")
     interaction.guild_id = None
-    await bot.talk.audit(interaction, "persona", name="tutor")
-    found = [(deed.deed, deed.server, deed.what) for deed in await talk.store.deeds(None, 9)]
+    await record(talk.store, interaction, "persona", name="tutor")
+    found = [(entry.deed, entry.server, entry.what) for entry in await talk.store.deeds(None, 9)]
     assert found == [("persona", None, {"name": "tutor"}), ("teaching", str(talk.guild.id), {"allowed": "on"})]
-    assert {deed.person for deed in await talk.store.deeds(None, 9)} == {
+    assert {entry.person for entry in await talk.store.deeds(None, 9)} == {
         await talk.store.person("discord", str(talk.max.id))
     }

@@ -1,6 +1,4 @@
-"""The personas that a server's managers write, and who chooses which one answers."""
-
-from typing import Any
+"""Personas: who chooses which one answers, and the ones that a server's managers write."""
 
 import discord
 import pytest
@@ -28,10 +26,42 @@ async def offered(talk: World, command: str, option: str, typed: str = "") -> li
     return [choice["value"] for choice in await talk.max.autocomplete(talk.channel, command, option, typed)]
 
 
+async def test_managers_choose_for_a_channel_and_for_the_server(talk: World):
+    other = talk.guild.create_text_channel("other")
+    assert "tutor" in said(await talk.max.slash(talk.channel, "persona", name="tutor", where="server"))
+    await talk.ask("hello")
+    assert prompted(talk) == persona("tutor").system_prompt
+    assert said(await talk.max.slash(talk.channel, "persona", name="writer")).endswith("You are talking to writer.")
+    await talk.ask("hello")
+    assert prompted(talk) == persona("writer").system_prompt
+    await talk.ada.send(other, f"{talk.me} hello")
+    assert prompted(talk) == persona("tutor").system_prompt
+    await talk.max.slash(talk.channel, "persona", name="default")
+    await talk.ask("hello")
+    assert prompted(talk) == persona("tutor").system_prompt
+
+
+async def test_members_are_told_and_do_not_choose(talk: World):
+    assert said(await talk.ada.slash(talk.channel, "persona")).endswith("You are talking to assistant.")
+    assert said(await talk.ada.slash(talk.channel, "persona", name="tutor")) == EN.managers_only
+    assert said(await talk.ada.slash(talk.channel, "persona", name="tutor", where="server")) == EN.managers_only
+    await talk.ask("hello")
+    assert prompted(talk) == persona("assistant").system_prompt
+
+
+async def test_in_a_direct_conversation_everybody_chooses_for_themselves(talk: World):
+    user = talk.ada.user
+    await user.slash("persona", name="tutor")
+    await user.send_dm("hello")
+    assert prompted(talk) == persona("tutor").system_prompt
+    await talk.bea.user.send_dm("hello")
+    assert prompted(talk) == persona("assistant").system_prompt
+
+
 async def test_a_manager_writes_a_persona_and_it_answers_with_its_name_kept(talk: World):
     opened = await talk.max.slash(talk.channel, "persona_write", name=" Pirate ")
     assert opened.modal is not None
-    assert EN.persona_becomes in str(opened.modal)  # what becomes of the text
+    assert EN.persona_becomes in str(opened.modal)  # what happens with the text
     sent = await talk.max.submit_modal(opened, {"prompt": PIRATE, "greeting": "Ahoy!"})
     assert sent.followups[0].ephemeral
     assert said(sent) == EN.persona_written.format(name="pirate")
@@ -69,13 +99,13 @@ async def test_it_is_written_anew_from_what_it_is_and_deleted(talk: World):
     await talk.max.submit_modal(opened, {"prompt": "Speak like an admiral.", "greeting": ""})
     await talk.ask("hello")
     assert prompted(talk) == "Speak like an admiral."
-    assert (await talk.ask("")).content == EN.mention_only  # it has no greeting any more
+    assert (await talk.ask("")).content == EN.mention_only  # it no longer has a greeting
     assert await offered(talk, "persona_delete", "name") == ["pirate"]
     assert said(await talk.max.slash(talk.channel, "persona_delete", name="pirate")) == (
         EN.persona_deleted.format(name="pirate")
     )
     await talk.ask("hello")
-    assert prompted(talk) == persona("tutor").system_prompt  # what the wider place says
+    assert prompted(talk) == persona("tutor").system_prompt  # as the wider place has it
     told = said(await talk.max.slash(talk.channel, "persona_delete", name="tutor"))
     assert told == EN.persona_unknown.format(name="tutor", nearest="") + EN.persona_ships
 
@@ -113,18 +143,12 @@ async def test_what_cannot_be_kept_is_a_sentence(talk: World):
     assert len(await offered(talk, "persona", "name")) == 25
 
 
-async def test_what_managers_wrote_is_recorded_without_its_text(talk: World, monkeypatch: pytest.MonkeyPatch):
-    found: list[tuple[str, dict[str, Any]]] = []
-
-    async def record(person: int, deed: str, *, server: int | None = None, **what: Any) -> None:
-        found.append((deed, what))
-
-    monkeypatch.setattr(talk.store, "record_deed", record)
+async def test_what_managers_wrote_is_recorded_without_its_text(talk: World):
     await write(talk)
     await write(talk, prompt=" ")
     await talk.max.slash(talk.channel, "persona_delete", name="nobody")
     await talk.max.slash(talk.channel, "persona_delete", name="pirate")
-    assert found == [("persona_write", {"name": "pirate"}), ("persona_delete", {"name": "pirate"})]
+    assert await talk.log() == [("persona_write", {"name": "pirate"}), ("persona_delete", {"name": "pirate"})]
 
 
 async def test_who_opened_a_thread_chooses_in_it_and_nobody_else_does(talk: World):
@@ -146,7 +170,7 @@ async def test_a_conversation_that_began_with_a_persona_goes_on_with_it(talk: Wo
     answer = talk.last()
     assert prompted(talk) == PIRATE
     await talk.ada.click(answer, label="↻")
-    assert prompted(talk) == PIRATE  # the same prompt, so that the two may be compared
+    assert prompted(talk) == PIRATE  # the same prompt, so that the two can be compared
     await talk.ada.send(talk.channel, f"{talk.me} go on", reply_to=answer)
     assert prompted(talk) == PIRATE
     await talk.ask("hello")

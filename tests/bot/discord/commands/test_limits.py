@@ -1,12 +1,10 @@
 """Answers an hour on Discord: the operator's limits, and the stricter ones of a server's managers."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import discord
 import pytest
 import simcord
-from simcord.env import Env
 
 from bot.discord.commands.limits import hindrance, with_limits
 from bot.rate_limit import HOUR, Hourly
@@ -14,7 +12,7 @@ from bot.settings import load
 from bot.texts import EN, ZH
 from data import schema
 from data.errors import BadInput
-from tests.bot.discord.world import World, said
+from tests.bot.discord.world import World, playing, said
 
 
 class Clock:
@@ -27,8 +25,7 @@ class Clock:
 
 def clock_of(talk: World) -> Clock:
     clock = Clock()
-    bot: Any = talk.env.bot
-    bot.talk.chat.hourly = Hourly(clock)
+    talk.app.chat.hourly = Hourly(clock)
     return clock
 
 
@@ -36,12 +33,9 @@ def clock_of(talk: World) -> Clock:
 async def limited(world: World) -> AsyncIterator[World]:
     """A bot whose operator allows each person two answers an hour and each server four."""
     bot = world.bot(hourly_per_person=2, hourly_per_server=4)
-    env = Env(bot, approved_intents=discord.Intents.default(), settle_timeout=3.0)
-    await env.start()
-    await world.begin(env)
-    yield world
-    await env.shutdown()
-    env.raise_errors()
+    async with playing(bot) as env:
+        await world.begin(env)
+        yield world
 
 
 async def test_who_had_their_answers_is_told_when_there_is_room_again_and_nothing_is_kept(limited: World):
@@ -61,7 +55,7 @@ async def test_who_had_their_answers_is_told_when_there_is_room_again_and_nothin
     assert said(asked) == refusal
     assert (asked.followups[0] if asked.followups else asked.response).ephemeral  # type: ignore[union-attr]
     assert [row.text for row in await limited.rows(schema.MessageVersion) if "a fake" not in row.text] == ["one"]
-    await limited.bea.send(limited.channel, f"{limited.me} hello")  # she has room of her own
+    await limited.bea.send(limited.channel, f"{limited.me} hello")  # she has not used hers
     assert limited.last().content == "a fake answer"
     clock.now += HOUR - 660 + 1  # the first answer's hour is over, the second's is not
     assert (await limited.ask("five")).content == "a fake answer"
@@ -133,17 +127,11 @@ async def test_without_limits_nobody_is_refused(talk: World):
 
 
 async def test_only_managers_set_limits_and_it_is_recorded(talk: World, monkeypatch: pytest.MonkeyPatch):
-    found: list[tuple[str, dict[str, Any]]] = []
-
-    async def record(person: int, deed: str, *, server: int | None = None, **what: Any) -> None:
-        found.append((deed, what))
-
-    monkeypatch.setattr(talk.store, "record_deed", record)
     await talk.max.slash(talk.channel, "limits")
     await talk.max.slash(talk.channel, "limits", person=5, server=50, where="server")
     monkeypatch.setattr(discord.Interaction, "permissions", discord.Permissions.none())
     assert said(await talk.max.slash(talk.channel, "limits", person=0)) == EN.managers_only
-    assert found == [("limits", {"where": "server", "per_person": 5, "per_server": 50})]
+    assert await talk.log() == [("limits", {"where": "server", "per_person": 5, "per_server": 50})]
 
 
 @pytest.mark.parametrize("value", ["-1", "many", "1000000"])
@@ -154,7 +142,7 @@ def test_an_operators_bad_limit_is_a_sentence(monkeypatch: pytest.MonkeyPatch, v
 
 
 def test_what_may_be_set():
-    assert hindrance({"person": 0}, {"person": 3}, EN, wide=False) is None  # back to the wider places
+    assert hindrance({"person": 0}, {"person": 3}, EN, wide=False) is None  # wider places decide again
     assert hindrance({"person": 3, "channel": 9}, {"person": 3, "channel": 0}, EN, wide=False) is None
     assert hindrance({"person": 4}, {"person": 3}, ZH, wide=False) == ZH.limits_too_wide.format(limits="每人 3 个")
     assert with_limits({"person": 3}, {"channel": 4}) == {"person": 3, "channel": 4}

@@ -1,4 +1,4 @@
-"""`/release`: what operators see and decide on Discord; everybody else gets a sentence, at every call."""
+"""`/release`: what operators see and decide on Discord; everybody else is refused, each time."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from bot.texts import EN, ZH
 from data.errors import NothingToDo
 from data.pausing import paused_since
 from data.releases import Releases
-from tests.bot.discord.world import World
+from tests.bot.discord.world import World, reply_of
 from tests.bot.judged import release
 
 
@@ -19,15 +19,9 @@ def home(talk: World) -> Path:
     return talk.store.database.path.parent
 
 
-def said(result: Any) -> Any:
-    shown = result.followups[0] if result.followups else result.response
-    assert shown.flags.ephemeral
-    return shown
-
-
 @pytest.fixture
 async def operated(talk: World) -> World:
-    """A world that Bea operates, with three releases: refused, let through by the gate, and never judged."""
+    """Bea is an operator, and there are three releases: refused by the gate, passed, and never judged."""
     await talk.env.restart_bot(talk.bot(operators=(talk.bea.id,)))
     release(home(talk), promote=False, win=(0.45, 0.3, 0.6), parents={"champion": 0})
     release(home(talk), promote=True, win=(0.62, 0.52, 0.7), parents={"champion": 1})
@@ -38,12 +32,12 @@ async def operated(talk: World) -> World:
 
 
 async def ask(talk: World, command: str, **options: Any) -> Any:
-    """What Bea is told, in a direct conversation."""
-    return said(await talk.bea.user.slash(f"release {command}", **options))
+    """What Bea is told, in a direct message."""
+    return reply_of(await talk.bea.user.slash(f"release {command}", **options))
 
 
-async def deeds(talk: World) -> list[tuple[str, str | None, dict[str, Any]]]:
-    return [(deed.deed, deed.server, dict(deed.what)) for deed in await talk.store.deeds(None, 9)]
+async def recorded(talk: World) -> list[tuple[str, str | None, dict[str, Any]]]:
+    return [(entry.deed, entry.server, dict(entry.what)) for entry in await talk.store.deeds(None, 9)]
 
 
 async def test_nobody_else_is_obeyed_managers_neither(operated: World):
@@ -54,15 +48,15 @@ async def test_nobody_else_is_obeyed_managers_neither(operated: World):
         ("pause", {}),
         ("resume", {}),
     ):
-        told = said(await operated.ada.user.slash(f"release {command}", **options))
+        told = reply_of(await operated.ada.user.slash(f"release {command}", **options))
         assert told.content == EN.operators_only
         assert not told.components
-        assert said(await operated.max.slash(operated.channel, f"release {command}", **options)).content == (
+        assert reply_of(await operated.max.slash(operated.channel, f"release {command}", **options)).content == (
             EN.operators_only
         )
     assert Releases(home(operated)).champion() == 0
     assert paused_since(home(operated)) is None
-    assert await deeds(operated) == []
+    assert await recorded(operated) == []
 
 
 async def test_a_release_serves_after_a_confirmation_that_shows_what_the_gate_said(operated: World):
@@ -79,7 +73,7 @@ async def test_a_release_serves_after_a_confirmation_that_shows_what_the_gate_sa
     assert asked.content == EN.promoted.format(release="release 2", before=EN.the_base)
     assert not asked.components
     assert await operated.store.champions() == {2}
-    assert await deeds(operated) == [("promote", None, {"release": 2, "before": 0})]
+    assert await recorded(operated) == [("promote", None, {"release": 2, "before": 0})]
 
 
 async def test_what_the_gate_refused_needs_an_explicit_anyway(operated: World):
@@ -117,14 +111,14 @@ async def test_a_confirmation_counts_only_while_the_same_champion_serves(operate
     await operated.bea.user.click(soon, label=EN.promote_yes)
     await operated.bea.user.click(late, label=EN.promote_yes)
     assert Releases(home(operated)).champion() == 3
-    assert [deed for deed, _, _ in await deeds(operated)] == ["promote"]
+    assert [action for action, _, _ in await recorded(operated)] == ["promote"]
 
 
 async def test_who_is_no_operator_any_more_confirms_nothing(operated: World):
     asked = await ask(operated, "promote", number=2)
     await operated.env.restart_bot(operated.bot(operators=(operated.max.id,)))
     pressed = await operated.bea.user.click(asked, label=EN.promote_yes)
-    assert said(pressed).content == EN.operators_only
+    assert reply_of(pressed).content == EN.operators_only
     assert Releases(home(operated)).champion() == 0
 
 
@@ -135,7 +129,7 @@ async def test_a_rollback_goes_back_and_says_where(operated: World):
     told = await ask(operated, "rollback")
     assert told.content == EN.rolled_back.format(release="release 1", before="release 2")
     assert Releases(home(operated)).champion() == 1
-    assert await deeds(operated) == [("rollback", None, {"release": 1, "before": 2})]
+    assert await recorded(operated) == [("rollback", None, {"release": 1, "before": 2})]
 
 
 async def test_rounds_are_paused_and_resumed_and_a_round_respects_it(
@@ -152,14 +146,14 @@ async def test_rounds_are_paused_and_resumed_and_a_round_respects_it(
         main([])
     assert (await ask(operated, "resume")).content == EN.rounds_resumed_now
     assert paused_since(home(operated)) is None
-    assert [deed for deed, _, _ in await deeds(operated)] == ["resume", "pause"]
+    assert [action for action, _, _ in await recorded(operated)] == ["resume", "pause"]
 
 
-async def test_an_operators_deeds_are_no_servers_wherever_they_are_done(operated: World):
+async def test_what_operators_do_belongs_to_no_server_wherever_they_do_it(operated: World):
     await operated.env.restart_bot(operated.bot(operators=(operated.max.id,)))
-    told = said(await operated.max.slash(operated.channel, "release pause"))
+    told = reply_of(await operated.max.slash(operated.channel, "release pause"))
     assert told.content == EN.rounds_paused_now
-    assert await deeds(operated) == [("pause", None, {})]
+    assert await recorded(operated) == [("pause", None, {})]
 
 
 async def test_status_says_how_everything_stands(operated: World, monkeypatch: pytest.MonkeyPatch):

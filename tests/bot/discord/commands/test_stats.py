@@ -1,15 +1,14 @@
-"""`/stats` shows what was learnt: a picture where it can be drawn, else a chart of text; and rounds."""
+"""`/stats`: counts, the trial, rounds, and a picture or a chart of the releases."""
 
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bot.release_chart import in_words, learnt
 from bot.texts import EN, ZH
-from tests.bot.discord.world import World
+from tests.bot.discord.world import World, reply_of
 from tests.bot.judged import release
 from tests.bot.tried import Tried
 from tests.data.talk import Talk
@@ -17,10 +16,6 @@ from tests.data.talk import Talk
 
 def home(talk: World) -> Path:
     return talk.store.database.path.parent
-
-
-def said(result: Any) -> Any:
-    return result.followups[0] if result.followups else result.response
 
 
 @pytest.fixture
@@ -38,20 +33,39 @@ async def judged(talk: World) -> World:
     return talk
 
 
+async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
+    answer = await talk.ask("hello")
+    for member in (talk.ada, talk.bea):
+        await talk.agree(member.id)
+        await member.click(answer, label="👍")
+    await talk.ada.user.send_dm("elsewhere")
+    await talk.ada.user.click(talk.last(talk.ada.user.dm_channel), label="👎")
+    lines = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
+    assert lines[0] == EN.stats_here.format(counts="2", people=2)  # two people's counts would show their votes
+    await talk.agree(talk.max.id)
+    await talk.max.submit_modal(await talk.max.click(answer, label="👎"), {"text": "too short"})
+    lines = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
+    assert lines[0] == EN.stats_here.format(counts="👍 2, 👎 1, ✏️ 0, ⚖️ 0", people=3)
+    assert lines[1] == "The base model answers, of 2 trained so far."
+    assert lines[2].startswith("Release 2 is on trial: people compared answers to 0 questions")
+    tried.releases.end_trial()
+    assert EN.stats_no_trial in reply_of(await talk.ada.slash(talk.channel, "stats")).content
+
+
 async def test_a_picture_with_words_for_who_cannot_see_it(judged: World):
-    shown = said(await judged.ada.slash(judged.channel, "stats"))
+    shown = reply_of(await judged.ada.slash(judged.channel, "stats"))
     assert EN.stats_rounds.format(rounds=2, promoted=1) in shown.content
     assert shown.content.endswith(EN.stats_learnt)
     (file,) = shown.attachments
     assert (await file.read()).startswith(b"\x89PNG")
     assert file.description == EN.stats_picture.format(figures="release 1: 45% (30%–60%), release 2: 62% (52%–70%)")
-    again = said(await judged.bea.slash(judged.channel, "stats"))
+    again = reply_of(await judged.bea.slash(judged.channel, "stats"))
     assert await again.attachments[0].read() == await file.read()
 
 
 async def test_without_matplotlib_a_chart_of_text(judged: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    shown = said(await judged.ada.slash(judged.channel, "stats"))
+    shown = reply_of(await judged.ada.slash(judged.channel, "stats"))
     assert not shown.attachments
     _, chart, after = shown.content.split("```")
     assert after == ""
@@ -62,7 +76,7 @@ async def test_without_matplotlib_a_chart_of_text(judged: World, monkeypatch: py
 
 async def test_who_is_not_there_yet_is_not_drawn(talk: World):
     release(home(talk))
-    shown = said(await talk.ada.slash(talk.channel, "stats"))
+    shown = reply_of(await talk.ada.slash(talk.channel, "stats"))
     assert not shown.attachments
     assert EN.stats_learnt not in shown.content
     assert "Rounds so far" not in shown.content
@@ -73,7 +87,7 @@ async def test_two_people_are_not_told_how_each_of_them_voted_beside_the_picture
     for member in (judged.ada, judged.bea):
         await judged.agree(member.id)
         await member.click(answer, label="👍")
-    first = said(await judged.ada.slash(judged.channel, "stats")).content.splitlines()[0]
+    first = reply_of(await judged.ada.slash(judged.channel, "stats")).content.splitlines()[0]
     assert first == EN.stats_here.format(counts="2", people=2)
 
 
@@ -90,7 +104,7 @@ async def test_what_fewer_than_three_people_preferred_of_a_trial_is_not_shown(ta
         said_ = await spoken.say(person, f"question {number}")
         old, new = await spoken.answer(said_, "old"), await spoken.answer(said_, "new", release=2)
         await spoken.rate(person, "comparison", old, other=new, value="b")
-        await talk.env.restart_bot(talk.bot())  # the figures of a trial are kept for minutes
-        line = said(await talk.ada.slash(talk.channel, "stats")).content.splitlines()[2]
+        await talk.env.restart_bot(talk.bot())  # the figures of a trial are reused for minutes
+        line = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()[2]
         assert line.startswith(f"Release 2 is on trial: people compared answers to {number} questions")
         assert ("100%" in line) is (number == 3)

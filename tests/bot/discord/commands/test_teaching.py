@@ -1,11 +1,19 @@
-"""A server's manager decides whether its members may teach; until then nobody there can."""
+"""`/teach` and `/teaching`: until a server's manager allows it, nobody there can teach."""
 
 import discord
 import pytest
 
-from bot.texts import EN
+from bot.texts import EN, ZH
 from data import schema
-from tests.bot.discord.world import RATE, World, labels, said
+from tests.bot.discord.world import RATE, World, labels, reply_of, said
+
+
+async def test_teach_says_what_becomes_of_ratings_here(talk: World, world: World):
+    told = reply_of(await talk.ada.slash(talk.channel, "teach")).content
+    assert EN.teach_held in told
+    await talk.env.restart_bot(world.bot(discord_training_permission="ticket 1"))
+    assert EN.teach_trains in reply_of(await talk.ada.slash(talk.channel, "teach")).content
+    assert all(len(words.teach.format(becomes=words.teach_held)) < 2000 for words in (EN, ZH))
 
 
 async def test_until_a_manager_allows_it_nobody_teaches_on_a_server(talk: World):
@@ -58,10 +66,3 @@ async def test_what_was_begun_before_teaching_was_turned_off_is_not_kept(talk: W
     sent = await talk.bea.submit_modal(opened, {"text": "better"})
     assert sent.followups[0].content == EN.teaching_off
     assert await talk.rows(schema.Rating) == []
-
-
-async def test_a_command_that_fails_says_so(talk: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(talk.store, "kept_of", lambda _: 1 / 0)
-    result = await talk.ada.slash(talk.channel, "export")
-    assert said(result) == EN.internal_error
-    talk.env._errors.clear()

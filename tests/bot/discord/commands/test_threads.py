@@ -1,22 +1,15 @@
-"""Threads that the bot opens: who may have one, whose it is, and what is known of that."""
+"""`/chat` and `/threads`: who may have a thread, whose it is, and what is stored about that."""
 
 import json
-from typing import Any
 
 import discord
 import pytest
-import simcord
 
 from bot.discord.commands.threads import AN_HOUR
 from bot.texts import EN
 from data import schema
 from data.settings import OPENED_FOR
-from tests.bot.discord.world import World, said
-
-
-def shown(result: simcord.InteractionResult) -> Any:
-    """What somebody was shown by a command, to click and to read files from."""
-    return result.followups[0] if result.followups else result.response
+from tests.bot.discord.world import World, reply_of, said
 
 
 async def test_who_is_blocked_gets_no_thread(talk: World):
@@ -35,7 +28,7 @@ async def test_the_bot_opens_no_thread_for_who_may_not_open_one(talk: World):
 
 async def test_nobody_floods_a_server_with_threads(talk: World):
     talk.env.inject_error("POST", "/channels/*/threads", status=403)
-    assert said(await talk.ada.slash(talk.channel, "chat")) == EN.chat_refused  # which takes no room
+    assert said(await talk.ada.slash(talk.channel, "chat")) == EN.chat_refused  # this does not count
     for _ in range(AN_HOUR):
         assert said(await talk.ada.slash(talk.channel, "chat")).startswith("Your thread is open")
     assert said(await talk.ada.slash(talk.channel, "chat")) == EN.chat_enough.format(limit=AN_HOUR, minutes=60)
@@ -50,9 +43,9 @@ async def test_a_thread_that_could_not_be_greeted_takes_room_too(talk: World):
     assert said(await talk.ada.slash(talk.channel, "chat")) == EN.chat_enough.format(limit=AN_HOUR, minutes=60)
 
 
-async def test_what_managers_say_about_threads_is_written_down(talk: World):
+async def test_what_managers_decide_about_threads_is_recorded(talk: World):
     await talk.max.slash(talk.channel, "threads", answer="on")
-    assert [(deed.deed, deed.what) for deed in await talk.store.deeds(None, 9)] == [("threads", {"answer": "on"})]
+    assert await talk.log() == [("threads", {"answer": "on"})]
 
 
 @pytest.mark.parametrize("how", ["command", "mention"])
@@ -75,9 +68,9 @@ async def test_whose_a_thread_is_is_exported_and_forgotten(talk: World):
     await talk.bea.slash(talk.channel, "chat")
     mine, other = (str(next(t.id for t in talk.channel.threads if t.name == name)) for name in ("ada", "bea"))
     exported = await talk.ada.slash(talk.channel, "export")
-    (file,) = shown(exported).attachments
+    (file,) = reply_of(exported).attachments
     assert json.loads(await file.read())["threads"] == [mine]
-    await talk.ada.click(shown(await talk.ada.slash(talk.channel, "forget")), label=EN.forget_yes)
+    await talk.ada.click(reply_of(await talk.ada.slash(talk.channel, "forget")), label=EN.forget_yes)
     left = [row.scope_id for row in await talk.rows(schema.Setting) if row.key == OPENED_FOR]
     assert left == [other]
     thread = next(one for one in talk.channel.threads if str(one.id) == mine)

@@ -1,4 +1,4 @@
-"""Questions by command: `/ask` and "Answer this"."""
+"""Questions by a command: `/ask` and "Answer this"."""
 
 import pytest
 
