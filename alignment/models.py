@@ -5,6 +5,7 @@ vocabulary, its tokenizer and its template: nothing is resized, so that an adapt
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alignment.convert import converted
 from alignment.rows.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids, render
 from data import bases
 from data.chat import Message, load_template
@@ -73,8 +75,6 @@ def resolve(name: str, *, allow_download: bool = False) -> Source:
 def locate(name: str, *, allow_download: bool = False) -> Base:
     """Find a base model by alias, local directory or Hugging Face id; an alias is converted at first use."""
     if bases.is_alias(name):
-        from alignment.convert import converted
-
         return Base(name, str(converted(name)))
     folder = Path(name)
     if folder.is_dir():
@@ -237,14 +237,10 @@ def adapter_sha256(adapter: Path) -> str:
 
 def tokenizer_sha256(tokenizer: Any) -> str:
     """The hash of a tokenizer as it works: vocabulary, merges, added tokens, pre-tokenizer."""
-    import hashlib
-
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
 
 
 def _files_sha256(files: list[Path]) -> str:
-    import hashlib
-
     hashes = [file_sha256(file) for file in files]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 

@@ -114,7 +114,7 @@ def _reward(stage: Stage, given: Reward | None) -> tuple[Reward, tuple[float, fl
 
 def _same_as_before(stage: Stage, name: str, sha256: str, what: str) -> None:
     """Note a hash in the manifest. Raises `BadInput` where a resumed run began with another."""
-    if stage.run.manifest.get(name, sha256) != sha256:
+    if stage.run.manifest.more.get(name, sha256) != sha256:
         raise BadInput(f"{what} that this run began with. Name another --output_dir.")
     stage.run.note(**{name: sha256})
 

@@ -104,7 +104,7 @@ async def _export(arguments: argparse.Namespace) -> int:
 
 
 async def _forget(rater: str) -> int:
-    from data.leftovers import remove_leftovers
+    from data.rounds import remove_leftovers
     from data.store import Store
 
     store = await Store.open(home())

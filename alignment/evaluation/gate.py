@@ -10,15 +10,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from data.gate_verdicts import Interval as Interval
-from data.releases import MINIMUM_PROMPTS as MINIMUM_PROMPTS
-
-LEVEL = 0.95
-RESAMPLES = 10_000
-_FEW_VALUES = 16  # so many different values or fewer (wins, ties, losses) are drawn by their counts
-_CELLS = 2_000_000  # of one block of draws: 8 MB, however long the sample
+from alignment.intervals import LEVEL, bootstrap
+from data.gate_verdicts import Interval
+from data.releases import MINIMUM_PROMPTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +59,6 @@ class Verdict:
     suites: tuple[SuiteChange, ...] = ()
     people: bool = False
     undecided: bool = False
-
-
-def bootstrap(
-    values: Sequence[float], *, level: float = LEVEL, seed: int = 0, resamples: int | None = None
-) -> Interval:
-    """The percentile bootstrap interval of a mean (Efron, "Bootstrap methods", 1979), the same for the same seed.
-
-    `values` holds at least one number. The interval of one value, or of equal ones, is that value.
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    if not sample.size:
-        raise ValueError("an interval needs at least one value")
-    means = _resampled_means(sample, RESAMPLES if resamples is None else resamples, np.random.default_rng(seed))
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(sample.mean()), float(low), float(high))
-
-
-def _resampled_means(
-    sample: NDArray[np.float64], resamples: int, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    kinds, counts = np.unique(sample, return_counts=True)
-    if kinds.size <= _FEW_VALUES:
-        # How often each value is drawn is all that matters, and far less to draw.
-        drawn = generator.multinomial(sample.size, counts / sample.size, size=resamples)
-        few: NDArray[np.float64] = (drawn @ kinds) / sample.size
-        return few
-    block = max(1, _CELLS // sample.size)
-    means = [
-        sample[generator.integers(0, sample.size, size=(min(block, resamples - start), sample.size))].mean(axis=1)
-        for start in range(0, resamples, block)
-    ]
-    return np.concatenate(means)
 
 
 def level_for(tried: int) -> float:
@@ -184,7 +147,7 @@ def _compare(suites: Sequence[SuitePair]) -> tuple[list[SuiteChange], list[str]]
                 "candidate's loss curves, lower the learning rate and train again."
             )
             continue
-        change = bootstrap((candidate - champion).tolist())
+        change = bootstrap(candidate - champion)
         worse = change.high < -suite.margin
         changes.append(SuiteChange(suite.name, suite.title, suite.unit, suite.margin, change, worse))
     return changes, problems

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from alignment.rows.batching import batches, padded
 from alignment.rows.tokens import EncodedAnswer, control_strings, encode_answer
 from data.chat import Message
 from data.rows import Row
-
-if TYPE_CHECKING:
-    from alignment.evaluation.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +41,6 @@ class Scorer(Protocol):
 
     def logprobs(self, prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> list[tuple[float, int]]:
         """For each completion of its prompt: its log-probability in nats, end-of-turn included, and its tokens."""
-
-
-def score(subject: "Subject", preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Scores:
-    """Load a model and measure it on held-out rows."""
-    from alignment.evaluation.model import LoadedModel
-    from alignment.models import load_model, load_tokenizer
-
-    model = LoadedModel(load_model(subject.base, subject.adapter), load_tokenizer(subject.base))
-    return scores(model, preferences, demonstrations)
 
 
 def scores(model: Scorer, preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Scores:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from alignment.evaluation.suites.canaries import COUNT, MOST
-from alignment.rounds.steps import ALGORITHMS
 from alignment.training.recipe import RECIPES
 from data.bases import BUNDLED, is_alias
 from data.errors import BadInput, nearest
 from data.home import file_sha256
 
+ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
+# Algorithms that train against a reward model.
+REWARDED = ("ppo", "rloo", "grpo")
 _STAGES = ("sft", "dpo", "kto", "reward", "ppo")
 _LIMITS = {
     "demonstration": "max_demonstrations",

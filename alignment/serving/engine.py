@@ -55,7 +55,7 @@ class PromptRefused(ParleyError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Completion:
     """What a model said, and why it stopped: `stop` (it was done) or `length` (it was cut off)."""
 
     text: str
@@ -63,7 +63,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class RunningEngine:
     """A running engine. `url` ends in `/v1`. `answered` is called after each answer, to show progress.
 
     `sampling` is how answers are drawn, as `sampling()` gives it.
@@ -88,7 +88,7 @@ class Served:
         with _OPENER.open(address, timeout=60) as response:
             return json.load(response)
 
-    def complete(self, messages: Sequence[Message], *, seed: int, max_tokens: int | None = None) -> Answer:
+    def complete(self, messages: Sequence[Message], *, seed: int, max_tokens: int | None = None) -> Completion:
         """The model's answer to a conversation, with serving's sampling and this seed.
 
         `max_tokens` is for questions that ask for less than serving's own limit.
@@ -109,11 +109,11 @@ class Served:
             raise ParleyError(f"The engine at {self.url} broke off while it answered: {error}") from error
         if self.answered is not None:
             self.answered()
-        return Answer(str(choice["message"]["content"] or "").strip(), str(choice["finish_reason"]))
+        return Completion(str(choice["message"]["content"] or "").strip(), str(choice["finish_reason"]))
 
 
 @contextmanager
-def serve(base: str, adapter_gguf: Path | None) -> Iterator[Served]:
+def serve(base: str, adapter_gguf: Path | None) -> Iterator[RunningEngine]:
     """Start an engine of its own for a base model, with an adapter or without; it ends with the block.
 
     Raises `ParleyError` with the engine's own sentence when it does not come up.
@@ -128,7 +128,7 @@ def serve(base: str, adapter_gguf: Path | None) -> Iterator[Served]:
         if not line:
             _, problem = process.communicate()
             raise ParleyError(problem.strip().removeprefix("parley: ") or "The engine did not start, without a word.")
-        yield Served(json.loads(line)["url"], base_info(base).control, drawn)
+        yield RunningEngine(json.loads(line)["url"], base_info(base).control, drawn)
     finally:
         process.terminate()
         process.communicate()

@@ -191,7 +191,7 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
     held_out = bool(stage.rows.held_out.examples)
     if not held_out:
         run.note_figures(eval_before={})
-    trainer.args.eval_on_start = "eval_before" not in run.manifest["figures"]
+    trainer.args.eval_on_start = "eval_before" not in run.manifest.figures
     baseline = Before(lambda metrics: run.note_figures(eval_before=_held_out_figures(metrics)))
     watch = Watch(run, stage.console, stage.recipe.stage)
     for callback in (baseline, watch, *([stage.observer] if stage.observer else [])):
@@ -297,7 +297,7 @@ def _announce(stage: Stage) -> None:
 
 
 def _report(stage: Stage, result: Path) -> None:
-    figures = stage.run.manifest["figures"]
+    figures = stage.run.manifest.figures
     before, after = figures["eval_before"], figures["eval_after"]
     if after:
         table = Table("held out", "before", "after", box=None)

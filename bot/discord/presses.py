@@ -15,7 +15,7 @@ from bot.discord.place import NOBODY, Behind, InChannel, Place
 from bot.ratings import Outcome, sentence, vote_is, which_was_which
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION, still_says
-from data.leftovers import remove_leftovers
+from data.rounds import remove_leftovers
 
 if TYPE_CHECKING:
     import re

@@ -100,12 +100,12 @@ def in_a_process(way: str, tokens: int, rows: int, base: str, flags: list[str]) 
 
 def serve(adapters: int, base: str) -> Run:
     """So many releases served at once, as the bot does it: a process each."""
-    from alignment.serving.engine import Served
+    from alignment.serving.engine import RunningEngine
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         releases = make_releases(Path(folder), adapters, base) or [0]
         started = [_start(stack, Path(folder), number) for number in releases]
-        engines = [Served(line["url"], (), {}) for line in started]
+        engines = [RunningEngine(line["url"], (), {}) for line in started]
         with ThreadPoolExecutor(len(engines)) as pool:
             for _ in pool.map(_tokens, engines):  # everything is loaded now, and the prompt is in the cache
                 pass

@@ -12,7 +12,7 @@ PROMPTS = Path(__file__).with_name("prompts")
 
 
 def find(path: Path, names: Sequence[str]) -> Path:
-    """The file that `path` means: itself or, for a folder, the one below it with the first of these names."""
+    """The file that `path` means: itself or, for a folder, the file below it with the first of these names."""
     if path.is_file():
         return path
     if not path.exists():
@@ -21,6 +21,17 @@ def find(path: Path, names: Sequence[str]) -> Path:
         for found in sorted(path.rglob(name), key=lambda file: (len(file.parts), file)):
             return found
     raise BadInput(f"{path} holds no {' or '.join(names)}; name the file itself.")
+
+
+def paths_of(given: Sequence[str], flag: str) -> dict[str, Path]:
+    """What `--path SUITE=FILE` means. Raises `BadInput` for anything else."""
+    paths = {}
+    for entry in given:
+        name, equals, path = entry.partition("=")
+        if not equals or not path:
+            raise BadInput(f"{flag} {entry}: expected SUITE=FILE, for example truthfulness=TruthfulQA.csv.")
+        paths[name] = Path(path)
+    return paths
 
 
 def read_text(path: Path) -> str:

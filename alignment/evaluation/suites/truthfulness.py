@@ -17,7 +17,7 @@ MARGIN = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class AnswerPair:
     """A question with a true answer and a false one."""
 
     id: str
@@ -33,7 +33,7 @@ def load(path: Path | None = None) -> Suite:
     return Suite("truthfulness", "Truthfulness", "probability of the true answer", MARGIN, tuple(items), measure)
 
 
-def measure(items: Sequence[Item], model: Model) -> Measured:
+def measure(items: Sequence[AnswerPair], model: Model) -> Measured:
     """The value is the true answer's share of both probabilities, each of them the geometric mean over its tokens."""
     prompts = [asked(item.question) for item in items for _ in range(2)]
     scored = model.logprobs(prompts, [text for item in items for text in (item.true, item.false)])
@@ -44,16 +44,16 @@ def measure(items: Sequence[Item], model: Model) -> Measured:
     return Measured(values, by_language("true answer likelier (share)", items, right))
 
 
-def _own(path: Path) -> list[Item]:
+def _own(path: Path) -> list[AnswerPair]:
     fields = dict.fromkeys(("id", "language", "question", "true", "false"), str)
-    return [Item(**{name: entry[name] for name in fields}) for entry in read_objects(path, fields)]
+    return [AnswerPair(**{name: entry[name] for name in fields}) for entry in read_objects(path, fields)]
 
 
-def _given(path: Path) -> list[Item]:
+def _given(path: Path) -> list[AnswerPair]:
     if path.suffix != ".csv":
         return _own(path)
     rows = read_table(path, ("Question", "Best Answer", "Best Incorrect Answer"))
     return [
-        Item(f"truthfulqa-{number}", "en", row["Question"], row["Best Answer"], row["Best Incorrect Answer"])
+        AnswerPair(f"truthfulqa-{number}", "en", row["Question"], row["Best Answer"], row["Best Incorrect Answer"])
         for number, row in enumerate(rows, 1)
     ]

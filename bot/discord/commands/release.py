@@ -24,10 +24,10 @@ from bot.texts import Texts, texts
 from bot.texts.commands import CALLED
 from data.chat import Message
 from data.errors import BadInput, ParleyError
-from data.gate_verdicts import Judgement, judgement
-from data.pausing import pause, paused_since, resume
+from data.gate_verdicts import GateVerdict, gate_verdict
 from data.promotion import promote
 from data.releases import BASE_RELEASE, NoEarlier, Release, Releases, Superseded
+from data.rounds import pause, paused_since, resume
 
 if TYPE_CHECKING:
     from bot.conversation import Chat
@@ -129,9 +129,9 @@ async def how_it_stands(talk: Talk, seconds: float, words: Texts) -> str:
 
 
 def _listed(release: Release, served: set[int], words: Texts) -> str:
-    found = judgement(release)
+    found = gate_verdict(release)
     said = {True: words.gate_yes, False: words.gate_no, None: words.gate_silent}[found.promote]
-    made = str(release.manifest.get("created_at", ""))[:10]
+    made = release.manifest.created_at[:10]
     return f"{release.number:>4} {'●' if release.number in served else '○'} {made} {figures(found.win)} {said}"
 
 
@@ -169,7 +169,7 @@ async def ask_to_promote(
     except BadInput as error:
         await tell(interaction, str(error))
         return
-    there = {release.number: judgement(release) for release in now.releases}
+    there = {release.number: gate_verdict(release) for release in now.releases}
     if number == now.champion:
         await tell(interaction, words.serves_already.format(release=release_name(number, words)))
     elif number != BASE_RELEASE and number not in there:
@@ -187,7 +187,7 @@ async def ask_to_promote(
         await tell(interaction, "\n".join([*gate, asked]), buttons)
 
 
-def said_of(found: Judgement, champion: int, words: Texts) -> str:
+def said_of(found: GateVerdict, champion: int, words: Texts) -> str:
     """What the gate decided on a release and why, in one paragraph; `champion` is who serves now."""
     if found.promote is None:
         return words.gate_never_asked

@@ -45,7 +45,7 @@ class Standing:
 def standing(home: Path) -> Standing:
     """Read what there is. Reads many small files: for a thread of its own."""
     releases = Releases(home)
-    rounds = [str(manifest["status"]) for manifest in decided(home / "rounds")]
+    rounds = [each.status for each in decided(home / "rounds")]
     return Standing(releases.champion(), releases.candidate(), releases.all(), rounds)
 
 
