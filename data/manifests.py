@@ -108,9 +108,11 @@ def _object(value: Any, kind: Any, name: str) -> Any:
     given: dict[str, Any] = {}
     known = set()
     for each in dataclasses.fields(kind):
+        if each.name == "more" and issubclass(kind, Entries):
+            continue
         key = each.metadata.get("key", each.name)
         known.add(key)
-        if key in value and each.name != "more":
+        if key in value:
             # null stands for a key that is missing, where one may be missing.
             optional = each.default is not dataclasses.MISSING or each.default_factory is not dataclasses.MISSING
             if value[key] is not None or not optional:

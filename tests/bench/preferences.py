@@ -72,7 +72,7 @@ def by_reward(run_: dict[str, Any]) -> dict[str, Any]:
 
 def by_policy(base: str, out: Path, run_: dict[str, Any], held_out: list[Row]) -> dict[str, Any]:
     """The same figures of the reward that a DPO run's policy implies."""
-    from alignment.evaluation.likelihood import score
+    from alignment.evaluation.model import score
     from alignment.evaluation.subjects import Subject
     from alignment.rewards.report import length_rule, measure
 
