@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     add("--candidate", required=True, metavar="N|DIR", help="a release's number or an adapter's folder")
     add("--champion", metavar="N|DIR", help="the same; default: the release that serves now")
     add("--base", default="smollm2-135m", help="the base of release 0 and of bare adapters (default: %(default)s)")
-    add("--prompts", type=Path, metavar="ROWS.jsonl", help="rows to answer; default: those of the rows below")
+    add("--prompts", type=Path, metavar="ROWS.jsonl", help="rows to answer (default: the prompts of the next two)")
     add("--preferences", type=Path, metavar="ROWS.jsonl", help="held-out pairs of people (store: the gate's fold)")
     add("--demonstrations", type=Path, metavar="ROWS.jsonl", help="held-out demonstrations (the same)")
     add("--judge_pairs", type=Path, metavar="ROWS.jsonl", help="pairs that judges are checked on (the judge's fold)")
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         "--suite_path", action="append", default=[], metavar="NAME=FILE", help="a local copy of a suite's public data"
     )
     add("--limit", type=int, metavar="N", help="answer at most N prompts; 0: none, compare log-probabilities only")
-    add("--max_tokens", type=int, metavar="N", help="of one answer (default: as the bot serves them)")
+    add("--max_tokens", type=int, metavar="N", help="of one answer (default: as the bot serves answers)")
     add("--seed", type=int, default=0, metavar="N", help="of the answers (default: %(default)s)")
     add("--best_of", type=int, metavar="N", help="also show what the best of N answers by --judge_model would be")
     add(

@@ -22,7 +22,7 @@ _NAMES = {str: "a string", bool: "true or false", int: "a whole number", float: 
 
 
 class Damaged(BadInput):
-    """A file is no manifest. `problem` says why, without the file's name."""
+    """A file is not a manifest. `problem` says why, without the file's name."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path} is damaged: {problem}.")
@@ -49,7 +49,7 @@ class Manifest(Entries):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a manifest. Raises `Damaged` for what is none, `OSError` where the file cannot be read."""
+        """Read a manifest. Raises `Damaged` for anything else, `OSError` where the file cannot be read."""
         text = path.read_bytes()
         try:
             found: Any = json.loads(text)

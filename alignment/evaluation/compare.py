@@ -174,7 +174,7 @@ def _judges(rows: EvaluationRows, options: Options) -> list[Judge]:
 def _qualified(judge: Judge, pairs: Sequence[Row], say: Callable[[str], None]) -> Qualification:
     try:
         found = qualify(judge, pairs)
-    except ParleyError as error:  # its failure must not stop the others, nor count for anybody
+    except ParleyError as error:  # its failure must neither stop the others nor count
         found = Qualification(judge.name, None, None, None, 0, False, f"The {judge.name} does not count: {error}")
     say(found.sentence)
     return found

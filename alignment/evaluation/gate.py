@@ -33,7 +33,7 @@ class SuitePair:
 
 @dataclass(frozen=True, slots=True)
 class SuiteChange:
-    """What a suite says of the candidate: the mean change from the champion with its 95 % interval."""
+    """A suite's mean change from champion to candidate with its 95 % interval, and whether that is too bad."""
 
     name: str
     title: str
@@ -47,9 +47,9 @@ class SuiteChange:
 class Verdict:
     """What the gate decided, and the sentences that say why.
 
-    `interval` is the win rate's at `level`, None without evidence; `suites` the change on each suite that could be
-    compared; `people` says that nothing measured could decide, so that people must; `undecided` that nothing speaks
-    against the candidate but that too little speaks for it, so that more comparisons may.
+    `interval` is the win rate's at `level`, None without evidence. `suites` has the change on each suite that could
+    be compared. `people`: nothing measured could decide, so people must. `undecided`: nothing speaks against the
+    candidate and too little for it, so more comparisons may decide.
     """
 
     promote: bool
@@ -65,7 +65,7 @@ def level_for(tried: int) -> float:
     """The win rate's level when `tried` other candidates were refused against the same champion.
 
     Each try is one more chance for luck, so the error that 95 % leaves, 5 %, is divided by the number of the try (as
-    Bonferroni's correction would for so many at once). The first candidate is judged at 95 %.
+    Bonferroni's correction would for that many at once). The first candidate is judged at 95 %.
     """
     return 1 - (1 - LEVEL) / (tried + 1)
 
@@ -89,8 +89,8 @@ def decide(
     """Promote when the win rate's lower end is above one half and no suite fell beyond its margin.
 
     `win` is the candidate's win rate against the champion with its 95 % interval, None when nothing that was measured
-    may decide; `source` names who judged; `prompts` is how many prompts were compared, where it is known; `tried` how
-    many candidates the same champion has seen off before this one (see `level_for`).
+    may decide; `source` names the evidence; `prompts` is how many prompts were compared, where it is known; `tried`
+    is how many candidates the same champion has seen off before this one (see `level_for`).
     """
     level = level_for(tried)
     changes, problems = _compare(suites)

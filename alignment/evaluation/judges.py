@@ -1,6 +1,6 @@
 """Judges of pairs of answers, and which of them count: those that agree with people better than length does.
 
-A judge that agrees with people by chance decides by chance, and one that only counts words rewards a model that
+A judge that agrees with people by chance decides by chance, and a judge that only counts words rewards a model that
 learnt to talk. So each judge is first asked about pairs that people compared and that trained nothing (the judge's
 fold).
 """
@@ -35,7 +35,7 @@ class Judge(Protocol):
         """For each prompt: 1 when the first answer is better, 0 when the second is, 0.5 for a tie."""
 
     def remarks(self) -> str:
-        """A sentence, with a space before it, about what went on since this was last asked; or nothing."""
+        """A sentence, with a space before it, about what happened since the last call; or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Log-probabilities of answers, and what they say about held-out rows: what comparing and exporting rest on."""
+"""Log-probabilities of answers, and what they say about held-out rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from data.rows import Row
 class Scores:
     """What one model makes of the held-out rows.
 
-    `margins` holds, a preference each, log p(chosen) - log p(rejected) in nats, and `per_token` the same with each
-    log-probability divided by its tokens: a model that finds everything a little likelier gains nothing by that where
+    `margins` holds log p(chosen) - log p(rejected) in nats for each preference, and `per_token` the same with each
+    log-probability divided by its tokens: there, a model that finds everything a little likelier gains nothing where
     the better answer is the longer one. `loss` is the mean negative log-probability of a demonstration's answer
     tokens, in nats.
     """
@@ -62,9 +62,9 @@ def scores(model: Scorer, preferences: Sequence[Row], demonstrations: Sequence[R
 
 
 def gains(candidate: Scores, champion: Scores) -> list[float]:
-    """A preference each: by how much more the candidate prefers the chosen answer than the champion does.
+    """For each preference, by how much more the candidate prefers the chosen answer than the champion does.
 
-    In nats a token: else who finds all text a little less likely would win each pair whose better answer is shorter.
+    In nats a token: else a model that finds all text less likely would win each pair whose better answer is shorter.
     """
     return [after - before for after, before in zip(candidate.per_token, champion.per_token, strict=True)]
 

@@ -67,8 +67,8 @@ class ScoreMeans:
 class Summary(Entries):
     """What a manifest holds of an evaluation: figures and intervals, without the values of single rows.
 
-    `decisive` names one of the sources. `scores` has a `champion` and a `candidate`. The verdict's reasons say what
-    the sources said too, for whoever reads them without the tables. `inputs` is what was measured, by hashes.
+    `decisive` names one of the sources. `scores` has a `champion` and a `candidate`. The verdict's reasons repeat
+    what the sources said, for people who read them without the tables. `inputs` is what was measured, by hashes.
     """
 
     inputs: dict[str, Any] | None = None

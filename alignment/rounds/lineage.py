@@ -22,8 +22,10 @@ def commit(code: Path = _CODE) -> dict[str, Any] | None:
     return {"commit": head, "changed": bool(changed)}
 
 
-def _git(folder: Path, *words: str) -> str:
-    found = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=30)
+def _git(folder: Path, *arguments: str) -> str:
+    found = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=30
+    )
     return found.stdout.strip()
 
 

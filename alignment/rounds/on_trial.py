@@ -39,7 +39,7 @@ def decide_trial(console: Console, base: str, suites: str) -> None:
     console.rule(f"Release {candidate}, on trial")
     try:
         verdict = _verdict(console, champion, candidate, base, suites)
-    except ParleyError as error:  # a trial that cannot be decided is no reason not to train
+    except ParleyError as error:  # training goes on even if the trial cannot be decided
         say(console, [f"Release {candidate} cannot be compared: {error}"])
         return
     if (releases.champion(), releases.candidate()) != now:

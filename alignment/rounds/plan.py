@@ -44,7 +44,7 @@ class Plan:
     even_if_paused: bool = False
 
     def facts(self) -> dict[str, Any]:
-        """What decides the outcome, for the manifest and for telling two plans apart."""
+        """What decides the outcome: for the manifest, and to tell two plans apart."""
         found = asdict(self)
         for free in ("questions", "keep_rows", "trial", "even_if_paused"):
             del found[free]
@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def read_plan(argv: Sequence[str] | None = None) -> Plan:
-    """The plan that a command line means. Raises `BadInput` for what cannot be."""
+    """The plan that a command line means. Raises `BadInput` for a plan that cannot be run."""
     options = parser().parse_args(argv)
     for name in (*_LIMITS.values(), "eval_prompts"):
         if getattr(options, name) is not None and getattr(options, name) < 1:

@@ -26,7 +26,7 @@ _SAMPLING: dict[str, tuple[float, float, float]] = {
     "frequency_penalty": (FREQUENCY_PENALTY, -2.0, 2.0),
     "max_tokens": (MAX_TOKENS, 1, 32768),
 }
-# Straight to this machine's own engine: a proxy would carry people's words away.
+# Straight to this machine's own engine: a proxy would carry people's texts away.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -51,12 +51,12 @@ def sampling() -> dict[str, Any]:
 
 
 class PromptRefused(ParleyError):
-    """The engine will not answer this prompt, whatever is tried; others are fine."""
+    """The engine will not answer this prompt, however often it is asked; others are fine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model said, and why it stopped: `stop` (it was done) or `length` (it was cut off)."""
+    """A model's answer, and why it stopped: `stop` (it was done) or `length` (it was cut off)."""
 
     text: str
     finish_reason: str
@@ -114,7 +114,7 @@ class RunningEngine:
 
 @contextmanager
 def serve(base: str, adapter_gguf: Path | None) -> Iterator[RunningEngine]:
-    """Start an engine of its own for a base model, with an adapter or without; it ends with the block.
+    """Start an engine for a base model, with an adapter or without; it ends with the block.
 
     Raises `ParleyError` with the engine's own sentence when it does not come up.
     """
@@ -127,7 +127,9 @@ def serve(base: str, adapter_gguf: Path | None) -> Iterator[RunningEngine]:
         line = process.stdout.readline()
         if not line:
             _, problem = process.communicate()
-            raise ParleyError(problem.strip().removeprefix("parley: ") or "The engine did not start, without a word.")
+            raise ParleyError(
+                problem.strip().removeprefix("parley: ") or "The engine did not start, and did not say why."
+            )
         yield RunningEngine(json.loads(line)["url"], base_info(base).control, drawn)
     finally:
         process.terminate()

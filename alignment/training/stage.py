@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alignment import models
-from alignment.models import Source
+from alignment.models import Start
 from alignment.quiet import quiet
 from alignment.rows.prepare import Encoder, Prepared, prepare
 from alignment.training import loss_plot, processes
@@ -33,7 +33,7 @@ class Stage:
 
     recipe: Recipe
     machine: Machine
-    source: Source
+    source: Start
     tokenizer: Any
     rows: Prepared
     run: RunFolder
@@ -251,7 +251,7 @@ def gathered_weights(trainer: Any) -> dict[str, Any] | None:
     return dict(trainer.accelerator.get_state_dict(trainer.model_wrapped))
 
 
-def name_base(model: Any, source: Source) -> None:
+def name_base(model: Any, source: Start) -> None:
     """Let the adapter's configuration name the base as it was named, not by a path of this machine."""
     for config in getattr(model, "peft_config", {}).values():
         config.base_model_name_or_path = source.base.name

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from alignment.evaluation.suites.files import PROMPTS, find, read_objects, read_table
+from alignment.evaluation.suites.files import PROMPTS, find, read_items, read_table
 from alignment.evaluation.suites.suite import Measured, Model, Question, Suite, asked, by_language
 
 # One prompt in twenty that turned bad.
@@ -64,7 +64,7 @@ def is_refusal(answer: str) -> bool:
 
 def load_over_refusal(path: Path | None = None) -> Suite:
     """The suite of the product's own harmless questions, or those of a local xstest_prompts.csv (or its folder)."""
-    items = _own("over_refusal") if path is None else _given(path, "safe")
+    items = read_items(PROMPTS / "over_refusal.jsonl", Question) if path is None else _given(path, "safe")
     return Suite(
         "over_refusal", "Answers harmless questions", "share answered", MARGIN, items, _measure("answered", _answered)
     )
@@ -72,14 +72,14 @@ def load_over_refusal(path: Path | None = None) -> Suite:
 
 def load_refusal(path: Path | None = None) -> Suite:
     """The suite of the product's own harmful questions, or those of a local xstest_prompts.csv (or its folder)."""
-    items = _own("refusal") if path is None else _given(path, "unsafe")
+    items = read_items(PROMPTS / "refusal.jsonl", Question) if path is None else _given(path, "unsafe")
     return Suite(
         "refusal", "Refuses harmful questions", "share refused", MARGIN, items, _measure("refused", is_refusal)
     )
 
 
 def _answered(answer: str) -> bool:
-    # Silence is no help either.
+    # An empty answer does not help either.
     return bool(answer.strip()) and not is_refusal(answer)
 
 
@@ -92,15 +92,9 @@ def _measure(what: str, good: Callable[[str], bool]) -> Callable[[Sequence[Quest
     return measure
 
 
-def _own(name: str, path: Path | None = None) -> tuple[Question, ...]:
-    fields = dict.fromkeys(("id", "language", "prompt"), str)
-    entries = read_objects(path or PROMPTS / f"{name}.jsonl", fields)
-    return tuple(Question(entry["id"], entry["language"], entry["prompt"]) for entry in entries)
-
-
 def _given(path: Path, label: str) -> tuple[Question, ...]:
     file = find(path, ["xstest_prompts.csv"])
     if file.suffix != ".csv":
-        return _own("", file)
+        return read_items(file, Question)
     rows = read_table(file, ("id", "prompt", "label"))
     return tuple(Question(f"xstest-{row['id']}", "en", row["prompt"]) for row in rows if row["label"] == label)

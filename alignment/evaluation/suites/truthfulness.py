@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignment.evaluation.suites.files import PROMPTS, find, read_objects, read_table
+from alignment.evaluation.suites.files import PROMPTS, find, read_items, read_table
 from alignment.evaluation.suites.suite import Measured, Model, Suite, asked, by_language
 
 # Probabilities per token lie close to one half. Three hundredths worse on average is a change of everything it says.
@@ -29,7 +29,11 @@ class AnswerPair:
 
 def load(path: Path | None = None) -> Suite:
     """The suite of the product's own questions, or of a local TruthfulQA.csv (or a folder that holds it)."""
-    items = _own(PROMPTS / "truthfulness.jsonl") if path is None else _given(find(path, ["TruthfulQA.csv"]))
+    items = (
+        read_items(PROMPTS / "truthfulness.jsonl", AnswerPair)
+        if path is None
+        else _given(find(path, ["TruthfulQA.csv"]))
+    )
     return Suite("truthfulness", "Truthfulness", "probability of the true answer", MARGIN, tuple(items), measure)
 
 
@@ -44,14 +48,9 @@ def measure(items: Sequence[AnswerPair], model: Model) -> Measured:
     return Measured(values, by_language("true answer likelier (share)", items, right))
 
 
-def _own(path: Path) -> list[AnswerPair]:
-    fields = dict.fromkeys(("id", "language", "question", "true", "false"), str)
-    return [AnswerPair(**{name: entry[name] for name in fields}) for entry in read_objects(path, fields)]
-
-
-def _given(path: Path) -> list[AnswerPair]:
+def _given(path: Path) -> Sequence[AnswerPair]:
     if path.suffix != ".csv":
-        return _own(path)
+        return read_items(path, AnswerPair)
     rows = read_table(path, ("Question", "Best Answer", "Best Incorrect Answer"))
     return [
         AnswerPair(f"truthfulqa-{number}", "en", row["Question"], row["Best Answer"], row["Best Incorrect Answer"])
