@@ -49,7 +49,9 @@ def parser() -> argparse.ArgumentParser:
     add("--demonstrations", type=Path, metavar="ROWS.jsonl", help="held-out demonstrations (the same)")
     add("--judge_pairs", type=Path, metavar="ROWS.jsonl", help="pairs that judges are checked on (the judge's fold)")
     add("--judge_model", type=Path, metavar="DIR", help="a reward model as judge, trained on other rows than these")
-    add("--suites", default="all", metavar="A,B|all|none", help="what must not get worse (default: %(default)s)")
+    add(
+        "--suites", default="all", metavar="all|quick|none|A,B", help="what must not get worse (default: %(default)s)"
+    )
     add(
         "--suite_path", action="append", default=[], metavar="NAME=FILE", help="a local copy of a suite's public data"
     )

@@ -54,7 +54,7 @@ def collected(counts: dict[str, int] | None = None, more: Iterable[FeedbackRow] 
 
 
 def evaluation(*, wins: int = 45, losses: int = 15, counts: bool = True, fall: float = 0.0) -> Evaluation:
-    """What was measured: so many prompts won and lost, and a suite on which the candidate fell by so much."""
+    """What was measured: prompts won and lost, and a suite on which the candidate fell by `fall`."""
     compared = [Comparison(f"p{n}", float(n < wins), 100, 90) for n in range(wins + losses)]
     win = win_rate(compared)
     source = Evidence(PAIRS, counts, "By pairs the candidate wins some.", win if counts else None)

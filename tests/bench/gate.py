@@ -58,7 +58,7 @@ def outcomes(rate: float, accuracy: float, prompts: int, draw: np.random.Generat
 
 
 def suites(draw: np.random.Generator, fall: str | None = None, margins: float = 2.0) -> list[SuitePair]:
-    """All suites for two equal models; on the suite `fall` the candidate is worse by so many margins."""
+    """All suites for two equal models; on the suite `fall` the candidate is worse by this many margins."""
     found = []
     for name, (items, margin, kind, noise) in SUITES.items():
         change = -margins * margin if name == fall else 0.0
@@ -74,7 +74,7 @@ def suites(draw: np.random.Generator, fall: str | None = None, margins: float = 
 def suite_refusals(
     count: int, draw: np.random.Generator, fall: str | None = None, margins: float = 2.0
 ) -> list[bool]:
-    """Whether the suites alone refuse, so many times."""
+    """Whether the suites alone refuse, for each of `count` candidates."""
     certain = Interval(0.9, 0.8, 1.0)
     return [not decide(certain, "judge", suites(draw, fall, margins)).promote for _ in range(count)]
 

@@ -9,8 +9,8 @@ margin is by how many nats more than the base it prefers the better answer, time
 
 About six minutes a file with the real model on two idle cores. Chinese costs this tokenizer more tokens: `--longest
 500` there. `--rows` takes several files; each is trained on alone. A fifth of the prompts is held out, by a hash of
-how the conversation opens; `--limit` takes rows by a hash of their id, so that the same ones come each time. What is
-behind `--` goes to the stage's command.
+how the conversation opens; `--limit` takes rows by a hash of their id, so that the same ones come each time. Flags
+after `--` go to the stage's command.
 """
 
 import argparse

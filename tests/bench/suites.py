@@ -31,7 +31,7 @@ ANSWERED = ("instructions", "over_refusal", "refusal")
 
 
 class Stubborn:
-    """Someone with one answer to everything."""
+    """A model with one answer to everything."""
 
     def __init__(self, text: str) -> None:
         self.text = text
