@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.gate_verdicts import Interval, judgement
+from data.gate_verdicts import Interval, gate_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,7 +29,7 @@ class Learnt:
 
 def learnt(releases: Sequence[Release], served: Collection[int]) -> list[Learnt]:
     """The newest releases of which it is known how often they won, oldest first; `served` were champions."""
-    wins = [(release.number, judgement(release).win) for release in releases]
+    wins = [(release.number, gate_verdict(release).win) for release in releases]
     return [Learnt(number, win, number in served) for number, win in wins if win][-SHOWN:]
 
 

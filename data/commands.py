@@ -9,7 +9,7 @@ from data import bases
 from data.errors import BadInput, NothingToDo, nearest
 from data.home import discord_permission, home
 from data.imports import check_ties, collect_rows, import_rows
-from data.leftovers import remove_leftovers
+from data.rounds import remove_leftovers
 from data.rows import Row, read_rows, write_rows
 from data.stats import print_stats
 from data.store import Store

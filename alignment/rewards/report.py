@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rich.table import Table
 
-from alignment.evaluation.gate import Interval
+from alignment.intervals import bootstrap
+from data.gate_verdicts import Interval
 
 BINS = 5
-RESAMPLES = 10_000
 # Where a temperature is looked for. A model that is never wrong would have 0, one that knows nothing infinity.
 TEMPERATURES = (0.05, 20.0)
 
@@ -116,9 +116,9 @@ def measure(
     return Figures(
         len(margins),
         len(set(groups)),
-        grouped_bootstrap(right, groups, seed=seed),
+        bootstrap(right, groups, seed=seed),
         Lengths(rule, float(by_length.mean())),
-        grouped_bootstrap(right - by_length, groups, seed=seed),
+        bootstrap(right - by_length, groups, seed=seed),
         float(margins.mean()),
         calibrate(margins),
         found,
@@ -129,21 +129,6 @@ def length_rule(lengths: Sequence[tuple[int, int]]) -> str:
     """What a judge that knows only lengths would go by: whether longer or shorter answers won in training pairs."""
     gaps = np.asarray([chosen - rejected for chosen, rejected in lengths], dtype=np.float64)
     return "longer" if not len(gaps) or wins(gaps).mean() >= 0.5 else "shorter"
-
-
-def grouped_bootstrap(values: ArrayLike, groups: Sequence[str], *, level: float = 0.95, seed: int = 0) -> Interval:
-    """The bootstrap interval of a mean whose values come in groups: whole groups are drawn, with replacement.
-
-    Three answers to one prompt make three pairs that stand or fall together; drawn one by one they would pass for
-    three independent ones (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8).
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    _, place = np.unique(np.asarray(groups), return_inverse=True)
-    sums, counts = np.bincount(place, weights=sample), np.bincount(place)
-    draws = np.random.default_rng(seed).integers(0, len(sums), size=(RESAMPLES, len(sums)))
-    means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(sample.mean()), float(low), float(high))
 
 
 def wins(gaps: ArrayLike) -> Floats:

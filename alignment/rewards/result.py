@@ -162,14 +162,17 @@ def _lengths(examples: Examples) -> list[tuple[int, int]]:
 
 
 def _write_facts(folder: Path, loaded: RewardModel, stage: Stage, found: Figures | None) -> None:
-
     examples = stage.rows.train.examples
     every = max(1, -(-2 * len(examples) // SAMPLED))
     chosen, rejected = _scores(loaded, Examples(examples[::every]))
     manifest = stage.run.manifest
     measured = found.facts() if found else {}
     facts = {
-        **{name: manifest[name] for name in ("base", "base_sha256", "tokenizer_sha256", "template_sha256", "seed")},
+        "base": manifest.base,
+        "base_sha256": manifest.base_sha256,
+        "tokenizer_sha256": manifest.tokenizer_sha256,
+        "template_sha256": manifest.template_sha256,
+        "seed": manifest.seed,
         "adapter_sha256": adapter_sha256(folder),
         "max_length": stage.recipe.training.max_length,
         "training_pairs": len(examples),

@@ -227,7 +227,8 @@ class Search:
                 "A search compares trials by held-out rows, and there are none. Set eval_fraction above 0, or name "
                 "some with --eval_dataset_name."
             )
-        hashes = {key: stage.run.manifest.get(key) for key in ("base_sha256", "adapter_sha256", "tokenizer_sha256")}
+        made = stage.run.manifest
+        hashes = {key: getattr(made, key) for key in ("base_sha256", "adapter_sha256", "tokenizer_sha256")}
         facts = {"data": stage.rows.hashes, **hashes}
         if (before := self.study.user_attrs.get("facts", facts)) != facts:
             different = ", ".join(name for name in facts if before.get(name) != facts[name])

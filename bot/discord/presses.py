@@ -22,7 +22,7 @@ from bot.discord.rating import VERDICTS, agree, compare, correct, explain, open_
 from bot.discord.telling import replace_question, tell, texts_for
 from bot.discord.windows import sent_window
 from data.consent import CONSENT_VERSION
-from data.leftovers import remove_leftovers
+from data.rounds import remove_leftovers
 
 if TYPE_CHECKING:
     from bot.discord.app import App

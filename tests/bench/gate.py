@@ -19,7 +19,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from alignment.evaluation.gate import Interval, SuitePair, bootstrap, decide
+from alignment.evaluation.gate import SuitePair, decide
+from alignment.intervals import bootstrap
+from data.gate_verdicts import Interval
 
 PROMPTS = (30, 60, 120, 250, 500)
 ACCURACIES = (0.6, 0.7, 0.8, 1.0)

@@ -24,10 +24,10 @@ from bot.release_chart import SHOWN, figures
 from bot.texts.commands import CALLED
 from data.chat import Message
 from data.errors import BadInput, ParleyError
-from data.gate_verdicts import Judgement, judgement
-from data.pausing import pause, paused_since, resume
+from data.gate_verdicts import GateVerdict, gate_verdict
 from data.promotion import promote
 from data.releases import BASE_RELEASE, NoEarlier, Release, Releases, Superseded
+from data.rounds import pause, paused_since, resume
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,9 +135,9 @@ async def status_text(app: App, stats: Stats, seconds: float, texts: Texts) -> s
 
 
 def _listed(release: Release, served: set[int], texts: Texts) -> str:
-    found = judgement(release)
+    found = gate_verdict(release)
     verdict = {True: texts.gate_yes, False: texts.gate_no, None: texts.gate_silent}[found.promote]
-    made = str(release.manifest.get("created_at", ""))[:10]
+    made = release.manifest.created_at[:10]
     return f"{release.number:>4} {'●' if release.number in served else '○'} {made} {figures(found.win)} {verdict}"
 
 
@@ -175,7 +175,7 @@ async def ask_to_promote(
     except BadInput as error:
         await tell(interaction, str(error))
         return
-    verdicts = {release.number: judgement(release) for release in now.releases}
+    verdicts = {release.number: gate_verdict(release) for release in now.releases}
     if number == now.champion:
         await tell(interaction, texts.serves_already.format(release=release_name(number, texts)))
     elif number != BASE_RELEASE and number not in verdicts:
@@ -193,7 +193,7 @@ async def ask_to_promote(
         await tell(interaction, "\n".join([*gate, asked]), buttons)
 
 
-def verdict_text(found: Judgement, champion: int, texts: Texts) -> str:
+def verdict_text(found: GateVerdict, champion: int, texts: Texts) -> str:
     """What the gate decided about a release and why, in one paragraph; `champion` is the release that serves now."""
     if found.promote is None:
         return texts.gate_never_asked

@@ -57,7 +57,7 @@ class Overview:
 def overview(home: Path) -> Overview:
     """Read an installation's folder. It reads many small files, so call it in a thread."""
     releases = Releases(home)
-    rounds = [str(manifest["status"]) for manifest in decided(home / "rounds")]
+    rounds = [each.status for each in decided(home / "rounds")]
     return Overview(releases.champion(), releases.candidate(), releases.all(), rounds)
 
 

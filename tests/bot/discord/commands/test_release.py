@@ -9,8 +9,9 @@ import pytest
 from bot.discord.commands.release import duration
 from bot.texts import EN, ZH
 from data.errors import NothingToDo
-from data.pausing import paused_since
+from data.release_manifest import ReleaseManifest
 from data.releases import Releases
+from data.rounds import paused_since
 from tests.bot.discord.world import World, reply_of
 from tests.bot.judged import release
 
@@ -168,7 +169,7 @@ async def test_status_says_how_everything_stands(operated: World, monkeypatch: p
     told = (await ask(operated, "status")).content
     assert told.startswith("Release 2 answers, of 3 trained so far.\nRelease 3 is on trial: people compared")
     listed = told.split("```")[1].strip().split("\n")
-    made = releases.get(1).manifest["created_at"][:10]
+    made = releases.get(1).manifest.created_at[:10]
     assert [" ".join(line.split()) for line in listed] == [
         f"1 ○ {made} 45% (30%–60%) {EN.gate_no}",
         f"2 ● {made} 62% (52%–70%) {EN.gate_yes}",
@@ -207,7 +208,7 @@ async def test_as_many_releases_as_there_are_fit_into_a_message(operated: World)
 async def test_long_reasons_leave_room_for_the_question(operated: World):
     reasons = ["On the suite Refusal the candidate is worse. " * 60]
     verdict = {"promote": False, "interval": None, "reasons": reasons}
-    Releases(home(operated)).create(lambda _: {"base": "b", "figures": {"verdict": verdict}})
+    Releases(home(operated)).create(lambda _: ReleaseManifest(base="b", figures={"verdict": verdict}))
     asked = await ask(operated, "promote", number=4, anyway=True)
     assert len(asked.content) < 2000
     assert asked.content.endswith(EN.promote_question.format(release="release 4", champion=EN.the_base))
