@@ -253,7 +253,7 @@ def _say_when_saved(stage: Stage, trainer: Any) -> None:
 def _after_ppo(stage: Stage, trainer: Any) -> dict[str, Any]:
     """Save the critic and the learning curve beside the policy; more figures for the manifest."""
     from alignment.rl.critic import critic_state, save_critic
-    from alignment.training.ppo_report import plot_curve
+    from alignment.training.plots import plot_curve
     from data.home import private_dir
 
     metrics = stage.run.metrics()

@@ -107,7 +107,7 @@ def _read_ties(stage: Stage) -> list[Row]:
 def _finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[Row]) -> Path:
     """Save the model, load it again from what was saved, and measure that."""
     from alignment.rewards.report import plot_rewards, table
-    from alignment.training import loss_plot
+    from alignment.training import plots
     from alignment.training.stage import gathered_weights
 
     run_folder, title = stage.run, f"reward on {stage.source.base.name}"
@@ -129,7 +129,7 @@ def _finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[
         if found:
             plot_rewards(*scores, found, run_folder.path / "rewards.png", title)
             run_folder.note_figures(held_out=found.facts())
-        loss_plot.plot_loss(run_folder.metrics(), run_folder.path / "loss.png", title)
+        plots.plot_loss(run_folder.metrics(), run_folder.path / "loss.png", title)
 
     result = run_folder.finish("reward", save, **figures)
     if found:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alignment.training import report_plots as plots
+from alignment.training import plots
 from data.home import write_atomic
 
 _STYLE = """
