@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from rich.table import Table
 
 from alignment.intervals import bootstrap
+from data.drawing import figure, png
 from data.gate_verdicts import Interval
+from data.home import write_atomic
 
 BINS = 5
 # Where a temperature is looked for. A model that is never wrong would have 0, one that knows nothing infinity.
@@ -199,12 +201,7 @@ def plot_rewards(
     chosen: Sequence[float], rejected: Sequence[float], figures: Figures, path: Path, title: str
 ) -> None:
     """Draw how the scores of chosen and rejected answers are spread, and the reliability, into a private PNG file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4), layout="tight")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    made, (left, right) = figure(10, 4, 1, 2)
     edges = np.histogram_bin_edges([*chosen, *rejected], bins=min(30, max(5, len(chosen) // 4))).tolist()
     for scores, name, colour in ((rejected, "rejected", "tab:red"), (chosen, "chosen", "tab:green")):
         left.hist(list(scores), bins=edges, alpha=0.5, label=name, color=colour)
@@ -223,9 +220,7 @@ def plot_rewards(
         xlim=(0.48, 1.02),
         ylim=(-0.02, 1.05),
     )
-    path.touch(mode=0o600)
-    figure.savefig(path, dpi=120)
-    path.chmod(0o600)
+    write_atomic(path, png(made))
 
 
 def _sigmoid(values: Floats) -> Floats:

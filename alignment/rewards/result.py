@@ -17,7 +17,7 @@ from alignment.rewards.report import Figures, length_rule, measure, plot_rewards
 from alignment.rewards.trainer import graded_preference
 from alignment.rows.prepare import Examples, encode_rows
 from alignment.rows.tokens import control_strings
-from alignment.training import loss_plot
+from alignment.training import plots
 from alignment.training.errors import DIVERGED, Diverged
 from alignment.training.stage import Stage, gathered_weights, save_adapter, say_end
 from data.errors import BadInput, ParleyError
@@ -81,7 +81,7 @@ def finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[R
         if found:
             plot_rewards(*scores, found, run_folder.path / "rewards.png", title)
             run_folder.note_figures(held_out=found.facts())
-        loss_plot.plot_loss(run_folder.metrics(), run_folder.path / "loss.png", title)
+        plots.plot_loss(run_folder.metrics(), run_folder.path / "loss.png", title)
 
     result = run_folder.finish("reward", save, **figures)
     if found:

@@ -16,7 +16,7 @@ from alignment.rl.scoring import Scoring, note_same
 from alignment.rl.trainer import Grpo, Ppo, Rloo
 from alignment.rows.prepare import longest_sequence, preference
 from alignment.rows.tokens import control_strings
-from alignment.training.ppo_report import plot_curve
+from alignment.training.plots import plot_curve
 from alignment.training.stage import Stage, load_policy, name_base, trainer_arguments
 from data.errors import BadInput
 from data.home import file_sha256, private_dir

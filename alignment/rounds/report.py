@@ -15,7 +15,7 @@ from alignment.evaluation.evidence import Evidence
 from alignment.evaluation.gate import SuiteChange
 from alignment.evaluation.verdict import SuiteMeans, Summary
 from alignment.rounds.manifest import RoundManifest
-from alignment.training import report_plots as plots
+from alignment.training import plots
 from alignment.training.run_folder import RunManifest
 from data.gate_verdicts import Interval
 from data.home import write_atomic

@@ -21,7 +21,7 @@ from alignment.fast.install import freed_memory_kept
 from alignment.models import Start
 from alignment.quiet import quiet
 from alignment.rows.prepare import Encoder, Prepared, prepare
-from alignment.training import loss_plot, processes
+from alignment.training import plots, processes
 from alignment.training.errors import AlreadyDone
 from alignment.training.machine import Machine, choose_gpu, peak_memory, this_machine
 from alignment.training.parent import end_with_parent
@@ -235,7 +235,7 @@ def finish(stage: Stage, trainer: Any, figures: dict[str, Any]) -> Path:
     weights = gathered_weights(trainer)
 
     def save(folder: Path) -> None:
-        loss_plot.plot_loss(
+        plots.plot_loss(
             stage.run.metrics(), stage.run.path / "loss.png", f"{stage.recipe.stage} on {stage.source.base.name}"
         )
         if stage.peft:

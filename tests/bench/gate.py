@@ -21,6 +21,7 @@ from rich.table import Table
 
 from alignment.evaluation.gate import SuitePair, decide
 from alignment.intervals import bootstrap
+from data.drawing import SMALL, figure, png
 from data.gate_verdicts import Interval
 
 PROMPTS = (30, 60, 120, 250, 500)
@@ -157,23 +158,18 @@ def _fits(name: str, margins: float) -> bool:
 
 def plot(found: dict[tuple[float, float, int], float], path: Path) -> None:
     """Draw how often a candidate is promoted over the number of prompts, a panel for each judge."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 3.4), layout="tight")
-    FigureCanvasAgg(figure)
-    for axes, accuracy in zip(figure.subplots(1, len(ACCURACIES), sharey=True), ACCURACIES, strict=True):
+    made, panels = figure(12, 3.4, 1, len(ACCURACIES), sharey=True)
+    for axes, accuracy in zip(panels, ACCURACIES, strict=True):
         for rate in RATES:
             axes.plot(PROMPTS, [found[rate, accuracy, n] for n in PROMPTS], "o-", label=f"win rate {rate:g}")
         axes.axhline(0.025, color="grey", linestyle=":")
         axes.set(title=f"judge's accuracy {accuracy:g}", xlabel="prompts", xscale="log", ylim=(-0.02, 1.02))
         axes.set_xticks(PROMPTS, [str(n) for n in PROMPTS], minor=False)
         axes.minorticks_off()
-        axes.grid(alpha=0.3)
-    figure.axes[0].set_ylabel("promoted")
-    figure.axes[0].legend(fontsize=7)
+    panels[0].set_ylabel("promoted")
+    panels[0].legend(fontsize=SMALL)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    path.write_bytes(png(made))
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from alignment.evaluation.gate import decide
 from alignment.evaluation.verdict import Evaluated, summary
 from alignment.rounds.manifest import RoundManifest
 from alignment.rounds.report import page, write_report
-from alignment.training import report_plots
+from alignment.training import plots
 from data.manifests import plain, typed
 from tests.alignment.played import evaluation, play
 
@@ -89,10 +89,10 @@ def test_a_round_without_stages_or_suites_or_rows_has_a_page_too(tmp_path: Path)
 
 def test_curves_take_the_numbers_that_are_there() -> None:
     metrics = [{"step": 1, "kl": 0.5, "loss": "nan"}, {"step": 2, "kl": 1}, {"kl": 9.0}]
-    assert report_plots.series(metrics, "kl") == [(1, 0.5), (2, 1.0)]
-    assert report_plots.series(metrics, "loss") == []
-    assert report_plots.losses([], "nothing") is None
-    assert report_plots.ppo([{"step": 1, "other": 1.0}]) is None
+    assert plots.series(metrics, "kl") == [(1, 0.5), (2, 1.0)]
+    assert plots.series(metrics, "loss") == []
+    assert plots.losses([], "nothing") is None
+    assert plots.ppo([{"step": 1, "other": 1.0}]) is None
 
 
 def test_a_round_leaves_a_report_without_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

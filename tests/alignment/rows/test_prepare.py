@@ -10,8 +10,8 @@ from filelock import FileLock
 from alignment import models
 from alignment.rows.order import LengthGrouped
 from alignment.rows.prepare import SAME_ANSWERS, longest_sequence, prepare, split
-from alignment.training.loss_plot import plot_loss
 from alignment.training.machine import choose_gpu
+from alignment.training.plots import plot_loss
 from alignment.training.run_folder import open_run
 from data.errors import BadInput
 from data.rows import read_rows

@@ -1,8 +1,14 @@
-"""The pictures of a round's report, as PNG bytes. No words of people's are in them."""
+"""The pictures in a run folder and in a round's report, as PNG. None of them shows a text that a person wrote."""
 
-import io
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
+
+from data.drawing import SMALL, figure, png
+from data.home import write_atomic
+
+Metrics = Sequence[Mapping[str, Any]]  # the lines of `metrics.jsonl`
 
 # What PPO logs and a person wants to see: title and the names that it may have.
 PPO_CURVES: dict[str, tuple[str, ...]] = {
@@ -15,41 +21,63 @@ PPO_CURVES: dict[str, tuple[str, ...]] = {
     "clipped (share)": ("clip_fraction", "clip_ratio/region_mean"),
     "held-out margin (nats a token)": ("watch_margin",),
 }
+_PANELS_IN_A_ROW = 3
 
 
-def losses(metrics: Sequence[Mapping[str, Any]], title: str) -> bytes | None:
+def plot_loss(metrics: Metrics, path: Path, title: str) -> None:
+    """Write a private picture of the loss; an empty one where nothing was logged."""
+    write_atomic(path, _losses(metrics, title))
+
+
+def losses(metrics: Metrics, title: str) -> bytes | None:
     """Training and held-out loss over the steps; None when nothing was logged."""
-    curves = [("training", series(metrics, "loss"), "-"), ("held out", series(metrics, "eval_loss"), "o-")]
-    curves = [(name, points, style) for name, points, style in curves if points]
-    if not curves:
-        return None
-    figure, axes = _figure(6, 3.2)
-    for name, points, style in curves:
-        axes.plot(*zip(*points, strict=True), style, label=name, markersize=4)
+    return _losses(metrics, title) if series(metrics, "loss") or series(metrics, "eval_loss") else None
+
+
+def _losses(metrics: Metrics, title: str) -> bytes:
+    made, (axes,) = figure(7, 4)
+    if train := series(metrics, "loss"):
+        steps, values = zip(*train, strict=True)
+        axes.plot(steps, values, color="tab:blue", alpha=0.3, label="training")
+        axes.plot(steps, _running_mean(values), color="tab:blue", label="training, running mean")
+    if held_out := series(metrics, "eval_loss"):
+        axes.plot(*zip(*held_out, strict=True), "o-", color="tab:orange", markersize=4, label="held out")
     axes.set(title=title, xlabel="step", ylabel="loss")
-    axes.legend()
-    return _png(figure)
+    if train or held_out:
+        axes.legend(fontsize=SMALL)
+    return png(made)
 
 
-def ppo(metrics: Sequence[Mapping[str, Any]]) -> bytes | None:
-    """What PPO logged, a panel each; None when it logged none of it."""
-    found = []
-    for title, names in PPO_CURVES.items():
-        points = next((points for name in names if (points := series(metrics, name))), None)
-        if points:
-            found.append((title, points))
-    if not found:
-        return None
-    rows = (len(found) + 2) // 3
-    figure, panels = _figure(11, 2.4 * rows, rows, 3)
-    panels = list(panels.flat)
-    for axes, (title, points) in zip(panels, found, strict=False):
-        axes.plot(*zip(*points, strict=True), "-", color="tab:purple")
-        axes.set_title(title, fontsize=9)
-        axes.grid(alpha=0.3)
+def plot_curve(metrics: Metrics, path: Path, title: str) -> None:
+    """Write a private picture of what PPO logged; an empty one where it logged nothing."""
+    write_atomic(path, _ppo(metrics, _logged(metrics), title))
+
+
+def ppo(metrics: Metrics) -> bytes | None:
+    """What PPO logged, one panel each, dots for held-out prompts; None when it logged nothing."""
+    found = _logged(metrics)
+    return _ppo(metrics, found, "") if found else None
+
+
+def _logged(metrics: Metrics) -> list[tuple[str, str]]:
+    """Title and name of each of PPO's figures that was logged."""
+    found = ((title, next(filter(partial(series, metrics), names), "")) for title, names in PPO_CURVES.items())
+    return [(title, name) for title, name in found if name]
+
+
+def _ppo(metrics: Metrics, found: Sequence[tuple[str, str]], title: str) -> bytes:
+    rows = max(1, -(-len(found) // _PANELS_IN_A_ROW))
+    made, panels = figure(11, 2.4 * rows + 0.4, rows, _PANELS_IN_A_ROW)
+    made.suptitle(title)
+    for axes, (label, name) in zip(panels, found, strict=False):
+        axes.plot(*zip(*series(metrics, name), strict=True), "-", color="tab:purple")
+        if held_out := series(metrics, f"eval_{name}"):
+            axes.plot(*zip(*held_out, strict=True), "o", color="black", label="held out")
+            axes.legend(fontsize=SMALL)
+        axes.set_title(label, fontsize=9)
     for axes in panels[len(found) :]:
         axes.set_visible(False)
-    return _png(figure)
+    return png(made)
 
 
 def win_rates(sources: Sequence[Mapping[str, Any]], decisive: str | None) -> bytes | None:
@@ -57,15 +85,14 @@ def win_rates(sources: Sequence[Mapping[str, Any]], decisive: str | None) -> byt
     shown = [source for source in sources if source.get("win")]
     if not shown:
         return None
-    figure, axes = _figure(7, 1.2 + 0.7 * len(shown))
+    made, (axes,) = figure(7, 1.2 + 0.7 * len(shown))
     for place, source in enumerate(reversed(shown)):
         for shift, kind, colour in ((0.1, "interval", "tab:blue"), (-0.15, "length_controlled", "tab:grey")):
             found = source["win"][kind]
-            sides = [[max(0.0, found["mean"] - found["low"])], [max(0.0, found["high"] - found["mean"])]]
             axes.errorbar(
                 [found["mean"]],
                 [place + shift],
-                xerr=sides,
+                xerr=_sides(found),
                 fmt="o" if source["counts"] else "x",
                 color=colour,
                 capsize=4,
@@ -75,8 +102,8 @@ def win_rates(sources: Sequence[Mapping[str, Any]], decisive: str | None) -> byt
     axes.set_yticks(range(len(shown)), names)
     axes.axvline(0.5, color="black", linestyle=":")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(shown) - 0.4), xlabel="win rate against the champion (95 %)")
-    axes.legend(fontsize=8)
-    return _png(figure)
+    axes.legend(fontsize=SMALL)
+    return png(made)
 
 
 def suites(changes: Sequence[Mapping[str, Any]]) -> bytes | None:
@@ -84,20 +111,16 @@ def suites(changes: Sequence[Mapping[str, Any]]) -> bytes | None:
     shown = [change for change in changes if change["margin"] > 0]
     if not shown:
         return None
-    figure, axes = _figure(7, 1.2 + 0.4 * len(shown))
+    made, (axes,) = figure(7, 1.2 + 0.4 * len(shown))
     for place, change in enumerate(reversed(shown)):
         found, margin = change["change"], change["margin"]
-        sides = [
-            [max(0.0, found["mean"] - found["low"]) / margin],
-            [max(0.0, found["high"] - found["mean"]) / margin],
-        ]
         colour = "tab:red" if change["worse"] else "tab:green"
-        axes.errorbar([found["mean"] / margin], [place], xerr=sides, fmt="o", color=colour, capsize=4)
+        axes.errorbar([found["mean"] / margin], [place], xerr=_sides(found, margin), fmt="o", color=colour, capsize=4)
     axes.set_yticks(range(len(shown)), [change["title"] for change in reversed(shown)])
     axes.axvline(-1, color="tab:red", linestyle=":")
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set(xlabel="change from the champion, in margins (wholly left of the red line: refused)")
-    return _png(figure)
+    return png(made)
 
 
 def rows(counts: Mapping[str, Mapping[str, int]], dropped: Mapping[str, Mapping[str, int]]) -> bytes | None:
@@ -107,7 +130,7 @@ def rows(counts: Mapping[str, Mapping[str, int]], dropped: Mapping[str, Mapping[
     ]
     if not kinds:
         return None
-    figure, axes = _figure(7, 1.2 + 0.5 * len(kinds))
+    made, (axes,) = figure(7, 1.2 + 0.5 * len(kinds))
     folds = ("train", "judge_train", "judge", "gate")
     left = dict.fromkeys(kinds, 0)
     colours = ("tab:blue", "tab:cyan", "tab:olive", "tab:orange", "lightgrey")
@@ -120,11 +143,11 @@ def rows(counts: Mapping[str, Mapping[str, int]], dropped: Mapping[str, Mapping[
         left = {kind: left[kind] + length for kind, length in zip(kinds, lengths, strict=True)}
     axes.invert_yaxis()
     axes.set(xlabel="rows")
-    axes.legend(fontsize=8, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return _png(figure)
+    axes.legend(fontsize=SMALL, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return png(made)
 
 
-def series(metrics: Sequence[Mapping[str, Any]], name: str) -> list[tuple[int, float]]:
+def series(metrics: Metrics, name: str) -> list[tuple[int, float]]:
     """(step, value) of one figure, where it was logged as a number."""
     return [
         (int(entry["step"]), float(entry[name]))
@@ -133,19 +156,13 @@ def series(metrics: Sequence[Mapping[str, Any]], name: str) -> list[tuple[int, f
     ]
 
 
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="tight")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=rows * columns == 1)
-    if rows * columns == 1:
-        axes.grid(alpha=0.3)
-    return figure, axes
+def _sides(found: Mapping[str, float], unit: float = 1.0) -> list[list[float]]:
+    """How far an interval reaches below and above its mean, as `errorbar` takes it."""
+    return [[max(0.0, found["mean"] - found["low"]) / unit], [max(0.0, found["high"] - found["mean"]) / unit]]
 
 
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+def _running_mean(values: Sequence[float], share: float = 0.2) -> list[float]:
+    means: list[float] = []
+    for value in values:
+        means.append(value if not means else (1 - share) * means[-1] + share * value)
+    return means
