@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.screens.__main__ import FOLDER, file
-from tests.screens.draw import Said, draw
+from tests.screens.draw import Message, draw
 from tests.screens.invite import INVITE, PERMISSIONS, SCOPES
 from tests.screens.scenes import LANGUAGES, SCENES, picture
 from tests.screens.text import lines
@@ -76,5 +76,5 @@ def test_what_is_drawn_is_wrapped_and_loses_nothing() -> None:
         content.replace("-# ", "").replace("**", "").replace("<@ada>", "@ada").replace(" ", "").replace("\n", "")
     )
     assert all(sum(run.width for run in row) <= 515 for row in rows)
-    svg = draw("t", "c", [Said("ada", "<b> & 'co'", reply="a < b")], "en")
+    svg = draw("t", "c", [Message("ada", "<b> & 'co'", reply="a < b")], "en")
     assert "<b> & 'co'" in said(svg)

@@ -1,4 +1,4 @@
-"""Whom a message is for: what can be said from the message alone."""
+"""Who a message is for, judged from the message alone."""
 
 from __future__ import annotations
 

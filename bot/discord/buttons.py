@@ -90,7 +90,7 @@ def _more(generation: int, texts: Texts) -> Press:
 
 
 def vote_buttons(generation: int, vote: str | None, texts: Texts) -> discord.ui.View:
-    """The buttons for a person who rates an older answer; a vote of theirs can be taken back."""
+    """The buttons for a person who rates an older answer; they can take their vote back."""
     back = [] if vote is None else [back_button(generation, texts)]
     return view(*(Press(action, str(generation)) for action in ("up", "down", "fix")), *back)
 

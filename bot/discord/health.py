@@ -78,7 +78,7 @@ async def health_served(app: App) -> AsyncIterator[None]:
 
 
 class HealthPages:
-    """The two pages; each request looks at the bot anew."""
+    """The two pages; each request checks the bot again."""
 
     def __init__(self, app: App) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Threads of the bot's own: in which everything is said to the bot, and which somebody asked for."""
+"""The bot's own threads: every message in one is for the bot. And who asked for a thread."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ async def pressed(app: App, interaction: discord.Interaction, action: str, rest:
             await compare(app, interaction, (int(first), int(second)), action, str(interaction.id), texts)
         case ("agree", [version, *rating]):
             await agree(app, interaction, version, rating, texts)
-        case ("yes", _):  # below a question of an older version, whose buttons did not name the text
+        case ("yes", _):  # an older version's question: its buttons do not name the text
             await ask_consent(app, interaction, "", texts)
         case ("no", _):
             await record_consent(app, interaction, False, CONSENT_VERSION, texts)

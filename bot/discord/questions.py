@@ -113,7 +113,7 @@ async def _last_answer(app: App, message: discord.Message) -> StoredMessage | No
     for one in earlier:
         running = app.running.shown_by(one.id)
         if running is not None:
-            if not running.made:  # the answer to this very question, or one whose turn comes later
+            if not running.made:  # the answer to this question, or a later one
                 continue
             await running.wait()
         found = await app.store.message(PLATFORM, str(one.id))

@@ -57,11 +57,11 @@ def keep_session(client: discord.AutoShardedClient, number: int) -> None:
     if info is None:
         return
     shard = info._parent
-    anew = shard.reconnect
+    begin_new_session = shard.reconnect
 
     async def reconnect() -> None:
         if shard.ws.session_id is None:
-            await anew()
+            await begin_new_session()
         else:
             await shard.reidentify(ReconnectWebSocket(number, resume=True))
 
