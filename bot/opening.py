@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.conversation import Chat, Limits
-from bot.engine.api import Sampling, open_engine
+from bot.engine.api import Sampling
+from bot.engine.open import open_engine
 from bot.moderation.step import open_moderation
 from bot.retention import purge_daily
 from bot.trial import Trial

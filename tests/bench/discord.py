@@ -148,7 +148,7 @@ async def simulated(delay: float, answers: int):
 
     from bot.conversation import Chat
     from bot.discord.client import Bot, intents
-    from bot.engine.api import open_engine
+    from bot.engine.open import open_engine
     from bot.settings import Settings
     from data.store import Store
     from tests.fakes.engine import FakeEngine

@@ -36,7 +36,8 @@ class World:
         """People ask; the champion answers each question `siblings` times, or once and the candidate once more."""
         from bot.answers import Answered, Ask
         from bot.conversation import Chat, Limits
-        from bot.engine.api import Sampling, open_engine
+        from bot.engine.api import Sampling
+        from bot.engine.open import open_engine
         from data.personas import persona
         from data.store import Store
 

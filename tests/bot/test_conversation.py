@@ -15,7 +15,8 @@ from sqlalchemy import select
 from bot import history
 from bot.answers import Answer, Answered, Ask, Event, Failed, Piece, Queued
 from bot.conversation import Chat, Limits
-from bot.engine.api import Sampling, open_engine
+from bot.engine.api import Sampling
+from bot.engine.open import open_engine
 from bot.queue import Full, Lane, Lanes
 from bot.ratings import Outcome, Ratings, comparable
 from bot.retention import purge

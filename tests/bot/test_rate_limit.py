@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.answers import Answer, Answered, Ask, Failed
 from bot.conversation import Chat
-from bot.engine.api import open_engine
+from bot.engine.open import open_engine
 from bot.rate_limit import HOUR, KINDS, Asker, Cap, Hourly, Spent, Taken, caps, sentence
 from bot.texts import EN
 from data.personas import Persona

@@ -3,7 +3,8 @@
 from typing import Any
 
 from bot.conversation import Chat
-from bot.engine.api import Engine, open_engine
+from bot.engine.api import Engine
+from bot.engine.open import open_engine
 from bot.settings import Settings
 from bot.terminal.chat import Terminal
 from bot.texts import EN

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from bot.answers import Answered, Ask, Event, Failed, Held, Paired, Piece, Started
 from bot.conversation import Chat
-from bot.engine.api import open_engine
+from bot.engine.open import open_engine
 from bot.moderation.endpoint import Endpoint, EndpointFailed
 from bot.moderation.step import Moderation, open_moderation, our_words
 from bot.moderation.words import Kind

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from bot.conversation import Chat
-from bot.engine.api import Engine, open_engine
+from bot.engine.api import Engine
+from bot.engine.open import open_engine
 from bot.settings import Settings
 from bot.terminal.chat import Terminal
 from bot.terminal.commands import COMMANDS, Command, parse
