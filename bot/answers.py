@@ -87,7 +87,7 @@ class Paired:
     other: Answered | Failed
 
 
-Event = Queued | Started | Piece | Held | Answered | Paired | Failed
+AnswerEvent = Queued | Started | Piece | Held | Answered | Paired | Failed
 
 
 class Unanswerable(Exception):
@@ -104,7 +104,7 @@ class Answer:
     def __init__(self) -> None:
         self.stopped = asyncio.Event()
         self.counts = False  # whether the engine gave what it was asked for
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.Queue[AnswerEvent] = asyncio.Queue()
         self.task: asyncio.Task[None] | None = None  # set by who runs it
 
     def stop(self) -> None:
@@ -121,11 +121,11 @@ class Answer:
         if self.task:
             await asyncio.wait({self.task})
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: AnswerEvent) -> None:
         """Pass an event on to whoever reads."""
         self._events.put_nowait(event)
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    async def __aiter__(self) -> AsyncIterator[AnswerEvent]:
         while True:
             event = await self._events.get()
             yield event

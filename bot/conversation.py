@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot import history, rate_limit
-from bot.answers import Answer, Answered, Ask, Event, Failed, Flagged, Paired, Queued, Started, Unanswerable
+from bot.answers import Answer, Answered, AnswerEvent, Ask, Failed, Flagged, Paired, Queued, Started, Unanswerable
 from bot.engine.api import ContextTooLong, EngineAway, EngineBusy, EngineError, Sampling
 from bot.metrics import Metrics
 from bot.moderation.step import Moderation
@@ -87,7 +87,7 @@ class Chat:
     def answer(self, ask: Ask) -> Answer:
         """Begin to answer, or to wait for one's turn."""
 
-        async def work(answer: Answer) -> Event:
+        async def work(answer: Answer) -> AnswerEvent:
             return await self._generate(ask, answer, await ask.question(), self.engine)
 
         return self._begin(ask, work)
@@ -98,7 +98,7 @@ class Chat:
         `engine` is another one than the usual: the candidate's, say.
         """
 
-        async def work(answer: Answer) -> Event:
+        async def work(answer: Answer) -> AnswerEvent:
             return await self._generate(ask, answer, await self._asked(ask, generation), engine or self.engine)
 
         return self._begin(ask, work)
@@ -109,7 +109,7 @@ class Chat:
         Nobody's turn comes between the two. Ends with `Paired`, or `Failed` where there is not even one answer.
         """
 
-        async def work(answer: Answer) -> Event:
+        async def work(answer: Answer) -> AnswerEvent:
             if first is None:
                 question = await ask.question()
                 usual = await self._generate(ask, answer, question, self.engine)
@@ -131,9 +131,9 @@ class Chat:
 
         return self._begin(ask, work)
 
-    def _begin(self, ask: Ask, work: Callable[[Answer], Awaitable[Event]]) -> Answer:
+    def _begin(self, ask: Ask, work: Callable[[Answer], Awaitable[AnswerEvent]]) -> Answer:
         answer = Answer()
-        self.metrics.questions.add(ask.platform)
+        self.metrics.questions.labels(ask.platform).inc()
         self._running.add(answer)
         answer.task = asyncio.create_task(self._run(ask, answer, work))
         answer.task.add_done_callback(lambda _: self._running.discard(answer))
@@ -158,9 +158,9 @@ class Chat:
             await answer.wait()
         await self.moderation.close()
 
-    async def _run(self, ask: Ask, answer: Answer, work: Callable[[Answer], Awaitable[Event]]) -> None:
+    async def _run(self, ask: Ask, answer: Answer, work: Callable[[Answer], Awaitable[AnswerEvent]]) -> None:
         ticket = next(self._tickets)
-        end: Event = Failed(ask.texts.internal_error)
+        end: AnswerEvent = Failed(ask.texts.internal_error)
         taken = self.hourly.take(ask.caps)
         try:
             if isinstance(taken, Spent):
@@ -181,8 +181,8 @@ class Chat:
             answer.tell(end)
 
     async def _in_turn(
-        self, ask: Ask, answer: Answer, ticket: int, work: Callable[[Answer], Awaitable[Event]]
-    ) -> Event:
+        self, ask: Ask, answer: Answer, ticket: int, work: Callable[[Answer], Awaitable[AnswerEvent]]
+    ) -> AnswerEvent:
         place = self._lanes.enter(ticket, Lane(ask.person, ask.channel))
         if place is Full.PERSON:
             sentence = ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_lane)

@@ -139,7 +139,7 @@ class Ratings:
             return Outcome.UNCHECKED if kind is Kind.UNCHECKED else Outcome.FLAGGED
         if not await self.store.rate(rating):
             return Outcome.ALREADY
-        self.metrics.ratings.add(rating.kind)
+        self.metrics.ratings.labels(rating.kind).inc()
         return Outcome.STORED
 
 

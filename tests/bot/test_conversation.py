@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from bot import history
-from bot.answers import Answer, Answered, Ask, Event, Failed, Piece, Queued
+from bot.answers import Answer, Answered, AnswerEvent, Ask, Failed, Piece, Queued
 from bot.conversation import Chat, Limits
 from bot.engine.api import Sampling
 from bot.engine.open import open_engine
@@ -225,12 +225,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def events(answer: Answer) -> list[Event]:
+async def events(answer: Answer) -> list[AnswerEvent]:
     async with asyncio.timeout(20):
         return [event async for event in answer]
 
 
-async def until(answer: Answer, wanted: type[Event]) -> None:
+async def until(answer: Answer, wanted: type[AnswerEvent]) -> None:
     async with asyncio.timeout(20):
         async for event in answer:
             if isinstance(event, wanted):

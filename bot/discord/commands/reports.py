@@ -91,5 +91,5 @@ async def reported(
             )
         )
         if stored:
-            talk.chat.metrics.ratings.add("report")
+            talk.chat.metrics.ratings.labels("report").inc()
     return words.reported
