@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from data.errors import BadInput, ParleyError, run
@@ -53,10 +54,7 @@ def main() -> int:
         if platform == "discord":
             asyncio.run(_discord(settings))
         else:
-            from bot.terminal.console import KeepTerminal
-
-            with KeepTerminal():
-                asyncio.run(_terminal(settings))
+            asyncio.run(_terminal(settings))
     except ParleyError as error:
         if settings.log != "json":
             raise
@@ -74,7 +72,13 @@ async def _terminal(settings: Settings) -> None:
 
     words = texts(settings.language)
     interactive = at_keyboard()
-    screen = Screen(interactive)
+    if interactive and sys.stdout.isatty():
+        from bot.terminal.keyboard import Keyboard  # not from a pipe: prompt_toolkit takes a moment to load
+
+        lines: Lines = (keyboard := Keyboard())
+        screen: Screen = keyboard.screen
+    else:
+        lines, screen = Lines(interactive), Screen(interactive)
     if interactive:
         screen.line(words.starting, "dim")
 
@@ -82,7 +86,7 @@ async def _terminal(settings: Settings) -> None:
     async with opened(settings) as (store, engine, trial):
         chat = chat_of(settings, store, engine)
         try:
-            await Terminal(store, chat, settings, words, Lines(interactive), screen, trial).run()
+            await Terminal(store, chat, settings, words, lines, screen, trial).run()
         finally:
             await chat.close()
 

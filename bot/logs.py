@@ -55,9 +55,20 @@ class JsonLine(logging.Formatter):
         return json.dumps(entry)
 
 
+class StandardError(logging.Handler):
+    """Writes to standard error as it is at that moment: the terminal's keyboard puts its own stream there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler.emit`."""
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except Exception:
+            self.handleError(record)
+
+
 def begin(style: str, *, verbose: bool) -> None:
     """Log to standard error as "text" or "json". Of libraries only warnings: what they write below can hold texts."""
-    handler = logging.StreamHandler()
+    handler = StandardError()
     handler.setFormatter(JsonLine() if style == "json" else Line())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)

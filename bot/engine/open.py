@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
-from bot.engine.embedded import EmbeddedEngine
+from bot.engine.api import EngineError
 from bot.engine.external import ExternalEngine
+
+if sys.platform != "win32":  # it has no locks of the kind that processes share the embedded engine by
+    from bot.engine.embedded import EmbeddedEngine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +47,8 @@ async def open_engine(
             api_key=api_key or os.environ.get("PARLEY_ENGINE_API_KEY", ""),
             context_length=context_length,
         )
+    if sys.platform == "win32":
+        raise EngineError("The embedded engine does not run on Windows. Set PARLEY_ENGINE_URL to a server's address.")
     return await EmbeddedEngine.open(
         home, release=release, base=base or os.environ.get("PARLEY_BASE"), context=context_length
     )

@@ -64,6 +64,12 @@ class Terminal:
     async def run(self) -> None:
         """Chat until /quit or the end of the input. Every answer that was begun is finished and recorded."""
         self.lines.start()
+        try:
+            await self._converse()
+        finally:
+            await self.lines.close()
+
+    async def _converse(self) -> None:
         self.trial.look()  # so that a candidate is ready when it is asked for
         self.person = await self.store.person(PLATFORM, _user())
         async with self.chat.engine.session() as session:

@@ -63,6 +63,9 @@ class Typed:
     def unread(self, line: str) -> None:
         self._lines.insert(0, line)
 
+    async def close(self) -> None:
+        pass
+
     async def stop_asked(self) -> None:
         await asyncio.Event().wait()
 
@@ -112,6 +115,7 @@ def world(installed: tuple[Store, FakeEngine, Engine]) -> World:
         ("/DOWN  too long ", Command("/down", "too long")),
         ("／persona tutor", Command("/persona", "tutor")),
         ("//etc is a folder", "/etc is a folder"),
+        ("/correct\nTwo\nlines.", Command("/correct", "Two\nlines.")),
         ("/", Command("/", "")),
     ],
 )
