@@ -98,7 +98,7 @@ class Flagged(Unanswerable):
     """Moderation found something wrong with the question."""
 
 
-class Answer:
+class RunningAnswer:
     """A running answer: iterate over its events (once), or stop it."""
 
     def __init__(self) -> None:

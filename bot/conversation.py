@@ -14,12 +14,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot import history, rate_limit
-from bot.answers import Answer, Answered, AnswerEvent, Ask, Failed, Flagged, Paired, Queued, Started, Unanswerable
+from bot.answers import (
+    Answered,
+    AnswerEvent,
+    Ask,
+    Failed,
+    Flagged,
+    Paired,
+    Queued,
+    RunningAnswer,
+    Started,
+    Unanswerable,
+)
 from bot.engine.api import ContextTooLong, EngineAway, EngineBusy, EngineError, Sampling
 from bot.metrics import Metrics
 from bot.moderation.step import Moderation
-from bot.queue import Full, Lane, Lanes
-from bot.rate_limit import Hourly, Spent
+from bot.queue import AnswerQueue, ChannelMember, Full
+from bot.rate_limit import RateLimiter, Spent
 from bot.streaming import WHOLE, note, streamed, unless
 from data.chat import rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
@@ -28,6 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bot.engine.api import Engine, Session
+
+    Work = Callable[[RunningAnswer], Awaitable[AnswerEvent]]
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +60,7 @@ class Limits:
 
     slots: int = 8
     waiting: int = 64
-    waiting_per_lane: int = 3
+    waiting_per_person: int = 3
     history_tokens: int | None = None
 
 
@@ -72,44 +85,44 @@ class Chat:
         self.moderation = moderation or Moderation()
         self.metrics = metrics or Metrics()
         self._seed = seed
-        self._lanes = Lanes(self.limits.slots, self.limits.waiting, self.limits.waiting_per_lane)
+        self._queue = AnswerQueue(self.limits.slots, self.limits.waiting, self.limits.waiting_per_person)
         self._turns: dict[int, asyncio.Event] = {}
         self._tickets = itertools.count()
-        self._running: set[Answer] = set()
+        self._running: set[RunningAnswer] = set()
         self._closing = False
-        self.hourly = Hourly()
+        self.rate_limiter = RateLimiter()
 
     @property
     def load(self) -> tuple[int, int]:
         """How many answers run, and how many wait for their turn."""
-        return self._lanes.load
+        return self._queue.load
 
-    def answer(self, ask: Ask) -> Answer:
+    def answer(self, ask: Ask) -> RunningAnswer:
         """Begin to answer, or to wait for one's turn."""
 
-        async def work(answer: Answer) -> AnswerEvent:
+        async def work(answer: RunningAnswer) -> AnswerEvent:
             return await self._generate(ask, answer, await ask.question(), self.engine)
 
         return self._begin(ask, work)
 
-    def again(self, ask: Ask, generation: StoredGeneration, *, engine: Engine | None = None) -> Answer:
+    def again(self, ask: Ask, generation: StoredGeneration, *, engine: Engine | None = None) -> RunningAnswer:
         """Answer the question of an earlier answer once more: the same context, a new seed, a sibling of it.
 
         `engine` is another one than the usual: the candidate's, say.
         """
 
-        async def work(answer: Answer) -> AnswerEvent:
+        async def work(answer: RunningAnswer) -> AnswerEvent:
             return await self._generate(ask, answer, await self._asked(ask, generation), engine or self.engine)
 
         return self._begin(ask, work)
 
-    def pair(self, ask: Ask, first: StoredGeneration | None = None, *, engine: Engine | None = None) -> Answer:
+    def pair(self, ask: Ask, first: StoredGeneration | None = None, *, engine: Engine | None = None) -> RunningAnswer:
         """Answer a question twice in one turn, the second time by `engine`; or once, beside a `first` answer.
 
         Nobody's turn comes between the two. Ends with `Paired`, or `Failed` where there is not even one answer.
         """
 
-        async def work(answer: Answer) -> AnswerEvent:
+        async def work(answer: RunningAnswer) -> AnswerEvent:
             if first is None:
                 question = await ask.question()
                 usual = await self._generate(ask, answer, question, self.engine)
@@ -131,8 +144,8 @@ class Chat:
 
         return self._begin(ask, work)
 
-    def _begin(self, ask: Ask, work: Callable[[Answer], Awaitable[AnswerEvent]]) -> Answer:
-        answer = Answer()
+    def _begin(self, ask: Ask, work: Work) -> RunningAnswer:
+        answer = RunningAnswer()
         self.metrics.questions.labels(ask.platform).inc()
         self._running.add(answer)
         answer.task = asyncio.create_task(self._run(ask, answer, work))
@@ -158,10 +171,10 @@ class Chat:
             await answer.wait()
         await self.moderation.close()
 
-    async def _run(self, ask: Ask, answer: Answer, work: Callable[[Answer], Awaitable[AnswerEvent]]) -> None:
+    async def _run(self, ask: Ask, answer: RunningAnswer, work: Work) -> None:
         ticket = next(self._tickets)
         end: AnswerEvent = Failed(ask.texts.internal_error)
-        taken = self.hourly.take(ask.caps)
+        taken = self.rate_limiter.take(ask.caps)
         try:
             if isinstance(taken, Spent):
                 end = Failed(rate_limit.sentence(ask.texts, taken))
@@ -172,20 +185,18 @@ class Chat:
         except Exception:
             log.exception("an answer on %s failed", ask.platform)
         finally:
-            for started in self._lanes.leave(ticket):
+            for started in self._queue.leave(ticket):
                 self._turns[started].set()
             self._turns.pop(ticket, None)
             if not isinstance(taken, Spent) and not answer.counts:
-                self.hourly.give_back(taken)
+                self.rate_limiter.give_back(taken)
             self.metrics.ended(end)
             answer.tell(end)
 
-    async def _in_turn(
-        self, ask: Ask, answer: Answer, ticket: int, work: Callable[[Answer], Awaitable[AnswerEvent]]
-    ) -> AnswerEvent:
-        place = self._lanes.enter(ticket, Lane(ask.person, ask.channel))
+    async def _in_turn(self, ask: Ask, answer: RunningAnswer, ticket: int, work: Work) -> AnswerEvent:
+        place = self._queue.enter(ticket, ChannelMember(ask.person, ask.channel))
         if place is Full.PERSON:
-            sentence = ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_lane)
+            sentence = ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_person)
             return Failed(sentence, "queue_full_person")
         if place is Full.EVERYONE:
             return Failed(ask.texts.queue_full, "queue_full")
@@ -199,7 +210,9 @@ class Chat:
         answer.tell(Started())
         return await work(answer)
 
-    async def _generate(self, ask: Ask, answer: Answer, question: StoredMessage, engine: Engine) -> Answered | Failed:
+    async def _generate(
+        self, ask: Ask, answer: RunningAnswer, question: StoredMessage, engine: Engine
+    ) -> Answered | Failed:
         turns = history.shown(await self.store.path(question.message))
         if not turns or turns[-1].message != question.message:
             raise Unanswerable(ask.texts.question_gone)

@@ -24,7 +24,7 @@ def label(name: str) -> str | None:
     return plain
 
 
-class Names:
+class DisplayNames:
     """The names of the people who were seen last."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ class Full(Enum):
 
 
 @dataclass(frozen=True)
-class Lane:
+class ChannelMember:
     """A person in a channel."""
 
     person: int
@@ -28,30 +28,30 @@ class Lane:
 
 
 @dataclass
-class Lanes:
+class AnswerQueue:
     """The answers that run and the line of those that wait, by ticket number."""
 
     slots: int
     waiting: int
-    waiting_per_lane: int
-    _running: dict[int, Lane] = field(default_factory=dict)
-    _line: dict[int, Lane] = field(default_factory=dict)  # in order of arrival
+    waiting_per_person: int
+    _running: dict[int, ChannelMember] = field(default_factory=dict)
+    _line: dict[int, ChannelMember] = field(default_factory=dict)  # in order of arrival
 
     @property
     def load(self) -> tuple[int, int]:
         """How many answers run, and how many wait."""
         return len(self._running), len(self._line)
 
-    def enter(self, ticket: int, lane: Lane) -> int | Full:
+    def enter(self, ticket: int, member: ChannelMember) -> int | Full:
         """Take a place: 0 runs at once, n is the n-th in the line, `Full` is neither and leaves no trace."""
-        if self._free(lane):
-            self._running[ticket] = lane
+        if self._free(member):
+            self._running[ticket] = member
             return 0
-        if sum(other == lane for other in self._line.values()) >= self.waiting_per_lane:
+        if sum(other == member for other in self._line.values()) >= self.waiting_per_person:
             return Full.PERSON
         if len(self._line) >= self.waiting:
             return Full.EVERYONE
-        self._line[ticket] = lane
+        self._line[ticket] = member
         return len(self._line)
 
     def leave(self, ticket: int) -> list[int]:
@@ -64,10 +64,10 @@ class Lanes:
             started.append(chosen)
         return started
 
-    def _free(self, lane: Lane) -> bool:
-        return len(self._running) < self.slots and lane not in self._running.values()
+    def _free(self, member: ChannelMember) -> bool:
+        return len(self._running) < self.slots and member not in self._running.values()
 
     def _next(self) -> int | None:
-        load = Counter(lane.person for lane in self._running.values())
-        free = [ticket for ticket, lane in self._line.items() if self._free(lane)]
+        load = Counter(member.person for member in self._running.values())
+        free = [ticket for ticket, member in self._line.items() if self._free(member)]
         return min(free, key=lambda ticket: load[self._line[ticket].person], default=None)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0  # seconds
 KINDS = ("person", "channel", "server")
-Counter = tuple[str, ...]
+CounterKey = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Cap:
     """At most `limit` answers an hour on one counter; `kind` is whose they are: person, channel or server."""
 
     kind: str
-    counter: Counter
+    counter: CounterKey
     limit: int
 
 
@@ -38,7 +38,7 @@ class Cap:
 class Taken:
     """An answer that is counted."""
 
-    counters: tuple[Counter, ...]
+    counters: tuple[CounterKey, ...]
     at: float
 
 
@@ -65,7 +65,10 @@ def caps(asker: Asker, installation: Mapping[str, int], said: Mapping[Scope, Map
 
     What a place says about each person is counted in that place alone. A limit of 0 is none.
     """
-    everywhere: dict[str, Counter] = {"person": ("person", str(asker.person)), "channel": ("channel", asker.channel)}
+    everywhere: dict[str, CounterKey] = {
+        "person": ("person", str(asker.person)),
+        "channel": ("channel", asker.channel),
+    }
     if asker.server is not None:
         everywhere["server"] = ("server", asker.server)
     found = []
@@ -77,19 +80,19 @@ def caps(asker: Asker, installation: Mapping[str, int], said: Mapping[Scope, Map
     return tuple(cap for cap in found if cap.limit)
 
 
-def _counted(counter: Counter, place: Scope) -> Counter:
+def _counted(counter: CounterKey, place: Scope) -> CounterKey:
     """What a place's own limit counts: a person's answers there; else a channel's, or all that lies in the place."""
     if counter[0] == "person":
         return (*counter, *place)
     return counter if place[0] == "server" else place
 
 
-class Hourly:
+class RateLimiter:
     """Counts answers. `clock` gives seconds that only go up."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._answers: dict[Counter, deque[float]] = {}
+        self._answers: dict[CounterKey, deque[float]] = {}
         self._tidy_at = 1000
 
     def take(self, caps: Sequence[Cap]) -> Taken | Spent:

@@ -19,7 +19,7 @@ _CELLS = 21  # of a chart's line; an odd number, so that one half has a cell of 
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class ComparedRelease:
     """A release that was compared with the champion of its time, how often it won, and whether it ever served."""
 
     release: int
@@ -27,10 +27,10 @@ class Learnt:
     served: bool
 
 
-def learnt(releases: Sequence[Release], served: Collection[int]) -> list[Learnt]:
+def compared(releases: Sequence[Release], served: Collection[int]) -> list[ComparedRelease]:
     """The newest releases of which it is known how often they won, oldest first; `served` were champions."""
     wins = [(release.number, judgement(release).win) for release in releases]
-    return [Learnt(number, win, number in served) for number, win in wins if win][-SHOWN:]
+    return [ComparedRelease(number, win, number in served) for number, win in wins if win][-SHOWN:]
 
 
 def figures(win: Interval | None) -> str:
@@ -38,12 +38,12 @@ def figures(win: Interval | None) -> str:
     return f"{win.mean:.0%} ({win.low:.0%}–{win.high:.0%})" if win else "–"
 
 
-def chart(found: Sequence[Learnt]) -> str:
+def chart(found: Sequence[ComparedRelease]) -> str:
     """A line for each release, for where no picture can be drawn: to be shown in a block of code."""
     return "\n".join(f"{each.release:>4} {_bar(each)} {figures(each.win)}" for each in found)
 
 
-def _bar(each: Learnt) -> str:
+def _bar(each: ComparedRelease) -> str:
     low, mean, high = (round(share * (_CELLS - 1)) for share in (each.win.low, each.win.mean, each.win.high))
     cells = ["━" if low <= cell <= high else " " for cell in range(_CELLS)]
     if cells[_CELLS // 2] == " ":
@@ -52,13 +52,13 @@ def _bar(each: Learnt) -> str:
     return "".join(cells)
 
 
-def in_words(found: Sequence[Learnt], words: Texts) -> str:
+def in_words(found: Sequence[ComparedRelease], words: Texts) -> str:
     """What the picture shows, for those who cannot see it."""
     told = ", ".join(f"{words.of_release.format(release=each.release)}: {figures(each.win)}" for each in found)
     return words.stats_picture.format(figures=told)
 
 
-def picture(found: Sequence[Learnt]) -> bytes | None:
+def picture(found: Sequence[ComparedRelease]) -> bytes | None:
     """The same as a PNG; None where matplotlib is not installed. Takes a second: for a thread of its own.
 
     There are no words in it: its font knows no Chinese.

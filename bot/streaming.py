@@ -15,7 +15,7 @@ from bot.moderation.step import withdrawal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from bot.answers import Answer
+    from bot.answers import RunningAnswer
     from bot.engine.api import Sampling, Session
     from bot.moderation.step import Moderation
     from bot.moderation.words import Kind
@@ -29,7 +29,7 @@ WHOLE = ("stop", "length")
 
 
 @dataclass
-class Said:
+class StreamedAnswer:
     """What came out of a stream, until now."""
 
     text: str = ""
@@ -54,10 +54,10 @@ class Said:
 
 
 async def streamed(
-    answer: Answer, session: Session, messages: Sequence[Message], sampling: Sampling, moderation: Moderation
-) -> Said:
+    answer: RunningAnswer, session: Session, messages: Sequence[Message], sampling: Sampling, moderation: Moderation
+) -> StreamedAnswer:
     """Stream an answer, piece by piece as far as moderation lets it, until it ends or is stopped."""
-    said, growing = Said(), moderation.growing()
+    said, growing = StreamedAnswer(), moderation.growing()
     held: list[str] = []
     began = time.monotonic()
 
@@ -98,7 +98,7 @@ async def streamed(
     return said
 
 
-def note(texts: Texts, said: Said, room: int, *, closing: bool) -> str | None:
+def note(texts: Texts, said: StreamedAnswer, room: int, *, closing: bool) -> str | None:
     """The sentence below an answer that did not simply end; `room` is how many tokens it had.
 
     `closing`: the whole bot ends.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.answers import Flagged
 from bot.moderation.endpoint import Endpoint, EndpointFailed
-from bot.moderation.words import Growing, Kind, Words, phrases
+from bot.moderation.words import Growing, Kind, WordLists, phrases
 from data.errors import BadInput
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ class Moderation:
 
     def __init__(
         self,
-        words: Words | None = None,
+        words: WordLists | None = None,
         endpoint: Endpoint | None = None,
         *,
         closed: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts: Counter[tuple[str, Kind]] = Counter()
-        self._words = words or Words({})
+        self._words = words or WordLists({})
         self._endpoint = endpoint
         self._closed = closed
         self._clock = clock
@@ -118,7 +118,7 @@ def open_moderation(settings: Settings) -> Moderation:
     return Moderation(our_words(settings.moderation_words), endpoint, closed=settings.moderation_fail == "closed")
 
 
-def our_words(more: Path | None = None) -> Words:
+def our_words(more: Path | None = None) -> WordLists:
     """The lists that come with the bot, in all languages, and a file of `more` words."""
     here = files("bot.moderation") / "lists"
     lists = {
@@ -130,7 +130,7 @@ def our_words(more: Path | None = None) -> Words:
         for kind in OURS
     }
     if more is None:
-        return Words(lists)
+        return WordLists(lists)
     try:
         text = more.read_text("utf-8-sig")
     except UnicodeDecodeError:
@@ -142,7 +142,7 @@ def our_words(more: Path | None = None) -> Words:
         log.info("words and phrases of your own that are looked for: %d", len(own))
     else:
         log.warning("PARLEY_MODERATION_WORDS: %s holds no words. Write one word or phrase a line.", more)
-    return Words({**lists, Kind.OWN: own})
+    return WordLists({**lists, Kind.OWN: own})
 
 
 def refusal(texts: Texts, kind: Kind) -> str:

@@ -73,7 +73,7 @@ def phrases(text: str, name: str) -> list[str]:
     return found
 
 
-class Words:
+class WordLists:
     """Word lists, by what is wrong with a text in which one of their phrases stands."""
 
     def __init__(self, lists: Mapping[Kind, Iterable[str]]) -> None:
@@ -121,7 +121,7 @@ class Words:
 class Growing:
     """A text that grows, looked at before each piece of it is shown. `found` says what is wrong with it."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: WordLists) -> None:
         self.found: Kind | None = None
         self._words = words
         self._tail = ""  # as much of the text, as it is compared, as a phrase can reach back

@@ -8,9 +8,9 @@ import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued
+from bot.answers import Answered, Ask, Failed, Piece, Queued, RunningAnswer
 from bot.conversation import Chat
-from bot.ratings import Outcome, Ratings, comparable, consent_in_words, sentence, which_was_which
+from bot.ratings import RatingResult, Ratings, comparable, consent_in_words, sentence, which_was_which
 from bot.terminal.commands import Command, nearest, parse
 from bot.trial import Trial
 from data.consent import CONSENT_VERSION
@@ -177,7 +177,7 @@ class Terminal:
             texts=self.texts,
         )
 
-    async def _show(self, answer: Answer, *, blind: bool = False) -> StoredGeneration | None:
+    async def _show(self, answer: RunningAnswer, *, blind: bool = False) -> StoredGeneration | None:
         """Write an answer as it comes, stop it when asked to, and return it as it was recorded."""
         stopper = asyncio.create_task(self._stop_when_asked(answer))
         try:
@@ -201,7 +201,7 @@ class Terminal:
             await asyncio.gather(stopper, return_exceptions=True)
         return None
 
-    async def _stop_when_asked(self, answer: Answer) -> None:
+    async def _stop_when_asked(self, answer: RunningAnswer) -> None:
         await self.lines.stop_asked()
         answer.stop()
 
@@ -227,28 +227,28 @@ class Terminal:
     # -- rating
 
     async def _vote(self, value: str, why: str) -> None:
-        async def vote(rater: int, generation: int, *, platform: str, source_id: str) -> Outcome:
+        async def vote(rater: int, generation: int, *, platform: str, source_id: str) -> RatingResult:
             return await self.ratings.vote(rater, generation, value, platform=platform, source_id=source_id, why=why)
 
         await self._rate("vote", vote, value)
 
     async def _correct(self, text: str) -> None:
-        async def correct(rater: int, generation: int, *, platform: str, source_id: str) -> Outcome:
+        async def correct(rater: int, generation: int, *, platform: str, source_id: str) -> RatingResult:
             return await self.ratings.correct(rater, generation, text, platform=platform, source_id=source_id)
 
         await self._rate("correction", correct)
 
-    async def _rate(self, kind: str, rate: Callable[..., Awaitable[Outcome]], value: str | None = None) -> None:
+    async def _rate(self, kind: str, rate: Callable[..., Awaitable[RatingResult]], value: str | None = None) -> None:
         if self.last is None:
             self._say(self.texts.nothing_to_rate)
             return
         generation, source = self.last.generation, _source()
         await self._report(kind, lambda: rate(self.person, generation, platform=PLATFORM, source_id=source), value)
 
-    async def _report(self, kind: str, rate: Callable[[], Awaitable[Outcome]], value: str | None = None) -> None:
+    async def _report(self, kind: str, rate: Callable[[], Awaitable[RatingResult]], value: str | None = None) -> None:
         """Rate, ask for consent if it was never asked for, and say what became of it."""
         outcome = await rate()
-        if outcome is Outcome.CONSENT_MISSING and self.lines.interactive:
+        if outcome is RatingResult.CONSENT_MISSING and self.lines.interactive:
             # Who has said no is not asked again; who agreed to an older text is.
             if await self.store.consent(self.person) is not False and not await self._ask_consent():
                 return

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from bot.texts.en import EN as _EN
-from bot.texts.words import Texts as Texts
+from bot.texts.sentences import Texts as Texts
 from bot.texts.zh import ZH as _ZH
 
 

@@ -1,6 +1,6 @@
 """The bot's sentences in English."""
 
-from bot.texts.words import Texts
+from bot.texts.sentences import Texts
 
 EN = Texts(
     waiting="Answers ahead of yours: {ahead}.",

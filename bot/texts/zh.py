@@ -1,6 +1,6 @@
 """The bot's sentences in Chinese."""
 
-from bot.texts.words import Texts
+from bot.texts.sentences import Texts
 
 ZH = Texts(
     waiting="前面还有 {ahead} 个回答。",

@@ -51,7 +51,7 @@ class World:
                 store,
                 engine,
                 sampling=Sampling(**(TALK if candidate is None else {}), max_tokens=MAX_TOKENS),
-                limits=Limits(slots=8, waiting=10_000, waiting_per_lane=10_000),
+                limits=Limits(slots=8, waiting=10_000, waiting_per_person=10_000),
                 seed=lambda: draw.randrange(2**31),
             )
             for engine in engines

@@ -44,7 +44,7 @@ class Paper:
             self.text += "\n"
 
 
-class Typed:
+class ScriptedLines:
     """A keyboard whose lines are there beforehand; `prompts` are those it was asked with."""
 
     interactive = True
@@ -81,7 +81,7 @@ class World:
 
     async def enter(self, *lines: str, **settings: Any) -> str:
         """What is written when these lines are typed at a keyboard."""
-        typed, paper = Typed(lines), Paper()
+        typed, paper = ScriptedLines(lines), Paper()
         chosen = Settings(_env_file=None, **settings)
         async with asyncio.timeout(30):
             await Terminal(self.store, self.chat, chosen, EN, typed, paper).run()  # type: ignore[arg-type]
