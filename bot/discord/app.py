@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot.answers import Answer, Answered, Ask, Failed, Held, Piece, Queued, Started
+from bot.answers import Answered, Ask, Failed, Held, Piece, Queued, RunningAnswer, Started
 from bot.conversation import Chat
 from bot.discord.changes import Changes
 from bot.discord.commands.ask import ask_of
@@ -28,7 +28,7 @@ from bot.discord.render import LIMIT, Part, parts
 from bot.discord.rules import Rules
 from bot.discord.seen import Seen
 from bot.discord.windows import open_fix, send_window, why_window
-from bot.display_names import Names
+from bot.display_names import DisplayNames
 from bot.ratings import Ratings
 from bot.texts import Texts
 
@@ -62,9 +62,9 @@ class Talk:
         self.taught = Taught(self)
         self.may_train = bool(settings.discord_training_permission)
         # Only what runs at this moment; by the question's message id or the ↻ click's id.
-        self.running: dict[str, Answer | Both] = {}
-        self.growing: dict[int, Answer | Both] = {}  # by the bot's messages that show them
-        self.names = Names()
+        self.running: dict[str, RunningAnswer | Both] = {}
+        self.growing: dict[int, RunningAnswer | Both] = {}  # by the bot's messages that show them
+        self.names = DisplayNames()
         self.hearing = Hearing(self)
         self.changes = Changes(self)
         self.seen = Seen()

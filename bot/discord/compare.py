@@ -20,7 +20,7 @@ from bot.ratings import comparable
 if TYPE_CHECKING:
     import discord
 
-    from bot.answers import Answer, Ask
+    from bot.answers import Ask, RunningAnswer
     from bot.discord.app import Talk
     from bot.discord.place import Place
     from data.store import StoredGeneration
@@ -32,11 +32,11 @@ class Both:
     """Two answers that are still being made or shown; stopped, or waited for, as one."""
 
     def __init__(self) -> None:
-        self.answer: Answer | None = None
+        self.answer: RunningAnswer | None = None
         self.shown = asyncio.Event()
         self._stopped = False
 
-    def begin(self, answer: Answer) -> Answer:
+    def begin(self, answer: RunningAnswer) -> RunningAnswer:
         """The answers have begun; perhaps they are to stop already."""
         self.answer = answer
         if self._stopped:
@@ -149,7 +149,7 @@ async def show_two(
             talk.growing.pop(message, None)
 
 
-async def _end(answer: Answer, draft: Draft, ask: Ask) -> Paired | Failed:
+async def _end(answer: RunningAnswer, draft: Draft, ask: Ask) -> Paired | Failed:
     """How two answers end; meanwhile the draft says where they stand."""
     async for event in answer:
         match event:

@@ -12,7 +12,7 @@ import discord
 
 from bot.answers import Unanswerable
 from bot.discord.place import NOBODY, Behind, InChannel, Place
-from bot.ratings import Outcome, sentence, vote_is, which_was_which
+from bot.ratings import RatingResult, sentence, vote_is, which_was_which
 from bot.texts import Texts, texts
 from data.consent import CONSENT_VERSION, still_says
 from data.leftovers import remove_leftovers
@@ -183,25 +183,25 @@ async def _vote(
         return
     rater = await talk.store.person(PLATFORM, str(interaction.user.id))
     outcome = await talk.ratings.vote(rater, generation, value, platform=PLATFORM, source_id=f"{PLATFORM}:{source}")
-    if outcome is Outcome.CONSENT_MISSING:
+    if outcome is RatingResult.CONSENT_MISSING:
         await ask_consent(talk, interaction, f"{generation}:{value}:{source}", words)
-    elif outcome is Outcome.STORED and value == "down" and not interaction.response.is_done():
+    elif outcome is RatingResult.STORED and value == "down" and not interaction.response.is_done():
         await talk.open_why(interaction, generation, words)  # the vote counts, whatever becomes of the window
     else:
         await told_of_vote(talk, interaction, generation, value, outcome, words)
 
 
 async def told_of_vote(
-    talk: Talk, interaction: discord.Interaction, generation: int, value: str, outcome: Outcome, words: Texts
+    talk: Talk, interaction: discord.Interaction, generation: int, value: str, outcome: RatingResult, words: Texts
 ) -> None:
     """Say what became of a vote and what the person's vote is now, with a button to take it back if there is one."""
     await acknowledge(interaction)
     told = sentence(words, outcome, "vote", value)
-    if outcome not in (Outcome.STORED, Outcome.ALREADY):
+    if outcome not in (RatingResult.STORED, RatingResult.ALREADY):
         await tell(interaction, told)
         return
     vote = await talk.store.vote(generation, await talk.store.person(PLATFORM, str(interaction.user.id)))
-    if outcome is Outcome.ALREADY or vote != value:  # a click that came twice, and another vote since
+    if outcome is RatingResult.ALREADY or vote != value:  # a click that came twice, and another vote since
         told = f"{words.already} {vote_is(words, vote)}"
     await tell(interaction, told, view(Press("back", str(generation), words.take_back)) if vote else None)
 
@@ -217,11 +217,11 @@ async def _compare(
     outcome = await talk.ratings.compare(
         rater, *pair, _VERDICTS[deed], platform=PLATFORM, source_id=f"{PLATFORM}:{source}"
     )
-    if outcome is Outcome.CONSENT_MISSING:
+    if outcome is RatingResult.CONSENT_MISSING:
         await ask_consent(talk, interaction, f"{pair[0]}:{pair[1]}:{deed}:{source}", words)
         return
     told = sentence(words, outcome, "comparison")
-    if outcome in (Outcome.STORED, Outcome.ALREADY):
+    if outcome in (RatingResult.STORED, RatingResult.ALREADY):
         answers = [await talk.store.generation(number) for number in pair]
         told = f"{told} {which_was_which(words, *answers)}"
     await tell(interaction, told)

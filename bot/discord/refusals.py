@@ -8,7 +8,7 @@ import discord
 
 from bot.access import Access, sentence
 from bot.discord.presses import tell, tell_alone
-from bot.rate_limit import Cap, Hourly, Taken
+from bot.rate_limit import Cap, RateLimiter, Taken
 
 if TYPE_CHECKING:
     from bot.discord.rules import Rules
@@ -20,7 +20,7 @@ class Door:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self._told = Hourly()
+        self._told = RateLimiter()
 
     async def refused(self, interaction: discord.Interaction, words: Texts, *, shown: bool) -> bool:
         """Whether somebody is neither answered here nor may rate; they are told why, alone.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bot.discord.presses import PLATFORM, ask_consent, tell, told_of_vote
-from bot.ratings import Outcome, sentence
+from bot.ratings import RatingResult, sentence
 from bot.texts import Texts, texts
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ async def _why(
     comment = str(fields.get(_TEXT, {}).get("value") or "").strip()
     why = ": ".join(part for part in (chosen, comment) if part)
     rater = await talk.store.person(PLATFORM, str(interaction.user.id))
-    outcome = Outcome.STORED  # the vote itself is there since the click
+    outcome = RatingResult.STORED  # the vote itself is there since the click
     if why:
         outcome = await talk.ratings.vote(
             rater, generation, "down", platform=PLATFORM, source_id=f"{PLATFORM}:{interaction.id}", why=why
@@ -120,7 +120,7 @@ async def _fix(talk: Talk, interaction: discord.Interaction, generation: int, te
     outcome = await talk.ratings.correct(
         rater, generation, text, platform=PLATFORM, source_id=f"{PLATFORM}:{interaction.id}"
     )
-    told = words.fix_empty if outcome is Outcome.EMPTY else sentence(words, outcome, "correction")
+    told = words.fix_empty if outcome is RatingResult.EMPTY else sentence(words, outcome, "correction")
     await tell(interaction, told)
 
 

@@ -12,7 +12,7 @@ import discord
 
 from bot.discord.place import NOBODY
 from bot.discord.presses import PLATFORM
-from bot.release_chart import chart, in_words, learnt, picture
+from bot.release_chart import chart, compared, in_words, picture
 from data.counts import Tally, TrialSoFar, tally, trial_so_far
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
 from data.rounds import decided
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.discord.app import Talk
-    from bot.release_chart import Learnt
+    from bot.release_chart import ComparedRelease
     from bot.texts import Texts
     from data.releases import Release
 
@@ -56,14 +56,14 @@ class Taught:
         self.talk = talk
         self._trial: tuple[tuple[int, int], float, TrialSoFar] | None = None
         self._drawing = asyncio.Lock()
-        self._drawn: tuple[Sequence[Learnt], bytes | None] = ((), None)
+        self._drawn: tuple[Sequence[ComparedRelease], bytes | None] = ((), None)
 
     async def tell(self, interaction: discord.Interaction, words: Texts) -> None:
         """Show it to the person who asked, about their server or, elsewhere, about all."""
         guild = interaction.guild_id
         now = await asyncio.to_thread(standing, self.talk.settings.home)
         told = await self._lines(str(guild) if guild else None, now, words)
-        found = learnt(now.releases, await self.talk.store.champions())
+        found = compared(now.releases, await self.talk.store.champions())
         if not found:
             await interaction.followup.send("\n".join(told), ephemeral=True, allowed_mentions=NOBODY)
             return
@@ -113,7 +113,7 @@ class Taught:
                 self._trial = pair, now, await trial_so_far(session, champion, candidate)
         return self._trial[2]
 
-    async def _draw(self, found: Sequence[Learnt]) -> bytes | None:
+    async def _draw(self, found: Sequence[ComparedRelease]) -> bytes | None:
         async with self._drawing:  # once for everybody who asks at the same time
             if self._drawn[0] != found:
                 self._drawn = found, await asyncio.to_thread(picture, found)

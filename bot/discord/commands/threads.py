@@ -12,7 +12,7 @@ from discord import app_commands
 from bot.discord.managers import for_managers
 from bot.discord.place import NOBODY, scopes
 from bot.discord.presses import PLATFORM, tell
-from bot.rate_limit import Cap, Hourly, Spent
+from bot.rate_limit import Cap, RateLimiter, Spent
 from bot.texts import Texts, texts
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ async def opened_thread(talk: Talk, channel: Any, user: discord.abc.User) -> boo
 
 def add_threads(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
     """Add the commands to the bot's tree."""
-    lately = Hourly()
+    lately = RateLimiter()
 
     @tree.command(name="chat")
     @app_commands.guild_only()
@@ -103,7 +103,7 @@ def add_threads(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
         await tell(interaction, words.threads_on if on else words.threads_off)
 
 
-async def opened(talk: Talk, interaction: discord.Interaction[Bot], lately: Hourly, words: Texts) -> str:
+async def opened(talk: Talk, interaction: discord.Interaction[Bot], lately: RateLimiter, words: Texts) -> str:
     """Open a thread with a greeting for who asked for one; returns what to tell them."""
     channel = interaction.channel
     if not isinstance(channel, discord.TextChannel):

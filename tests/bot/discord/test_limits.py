@@ -9,7 +9,7 @@ import simcord
 from simcord.env import Env
 
 from bot.discord.commands.limits import hindrance, with_limits
-from bot.rate_limit import HOUR, Hourly
+from bot.rate_limit import HOUR, RateLimiter
 from bot.settings import load
 from bot.texts import EN, ZH
 from data import schema
@@ -28,7 +28,7 @@ class Clock:
 def clock_of(talk: World) -> Clock:
     clock = Clock()
     bot: Any = talk.env.bot
-    bot.talk.chat.hourly = Hourly(clock)
+    bot.talk.chat.rate_limiter = RateLimiter(clock)
     return clock
 
 

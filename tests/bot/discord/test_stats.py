@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.release_chart import in_words, learnt
+from bot.release_chart import compared, in_words
 from bot.texts import EN, ZH
 from tests.bot.discord.world import World
 from tests.bot.judged import release
@@ -79,7 +79,7 @@ async def test_two_people_are_not_told_how_each_of_them_voted_beside_the_picture
 
 async def test_the_words_fit_beside_as_many_releases_as_there_are(tmp_path: Path):
     made = [release(tmp_path, promote=False, win=(0.45, 0.3, 0.6)) for _ in range(30)]
-    assert all(len(in_words(learnt(made, set()), words)) <= 1024 for words in (EN, ZH))
+    assert all(len(in_words(compared(made, set()), words)) <= 1024 for words in (EN, ZH))
 
 
 async def test_what_fewer_than_three_people_preferred_of_a_trial_is_not_shown(talk: World, tried: Tried):
