@@ -1,7 +1,7 @@
 """The pure core of the bot: a question comes in, an answer streams out, and everything is recorded.
 
-No Discord type and no terminal in here. A platform makes an `Ask`, reads the events of the `Answer` it gets, and may
-stop it. The answer runs in a task of its own, so that it is finished and recorded even when its reader goes away.
+This file knows neither Discord nor the terminal. A platform makes an `Ask`, reads the events of the `RunningAnswer`
+that it gets, and may stop it. The answer runs in its own task, so it is finished and recorded without its reader too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# By which words failures are counted.
+# The words that failures are counted by.
 _KINDS: dict[type[Exception], str] = {
     EngineAway: "engine_away",
     EngineBusy: "engine_busy",
@@ -56,7 +56,7 @@ _KINDS: dict[type[Exception], str] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is answered at once and how much waits; `history_tokens` None is what the engine's context holds."""
+    """How many answers run and wait. With `history_tokens` None the engine's context is the only limit of history."""
 
     slots: int = 8
     waiting: int = 64
@@ -94,11 +94,11 @@ class Chat:
 
     @property
     def load(self) -> tuple[int, int]:
-        """How many answers run, and how many wait for their turn."""
+        """How many answers run, and how many wait."""
         return self._queue.load
 
     def answer(self, ask: Ask) -> RunningAnswer:
-        """Begin to answer, or to wait for one's turn."""
+        """Begin to answer a question, or to wait until its turn comes."""
 
         async def work(answer: RunningAnswer) -> AnswerEvent:
             return await self._generate(ask, answer, await ask.question(), self.engine)
@@ -106,9 +106,9 @@ class Chat:
         return self._begin(ask, work)
 
     def again(self, ask: Ask, generation: StoredGeneration, *, engine: Engine | None = None) -> RunningAnswer:
-        """Answer the question of an earlier answer once more: the same context, a new seed, a sibling of it.
+        """Answer the question of an earlier answer once more, in the same context and with a new seed.
 
-        `engine` is another one than the usual: the candidate's, say.
+        `engine` answers in place of the usual one; it is the candidate's during a trial.
         """
 
         async def work(answer: RunningAnswer) -> AnswerEvent:
@@ -117,9 +117,9 @@ class Chat:
         return self._begin(ask, work)
 
     def pair(self, ask: Ask, first: StoredGeneration | None = None, *, engine: Engine | None = None) -> RunningAnswer:
-        """Answer a question twice in one turn, the second time by `engine`; or once, beside a `first` answer.
+        """Answer a question twice in one turn, the second time with `engine`; or once, if there is a `first` answer.
 
-        Nobody's turn comes between the two. Ends with `Paired`, or `Failed` where there is not even one answer.
+        No other question comes between the two. Ends with `Paired`, or with `Failed` if there is not even one answer.
         """
 
         async def work(answer: RunningAnswer) -> AnswerEvent:
@@ -137,7 +137,7 @@ class Chat:
                 other = await self._generate(ask, answer, question, engine or self.engine)
             except (EngineError, Unanswerable) as error:
                 other = _failed(error)
-            except Exception:  # the usual answer is there, and is shown whatever becomes of the other
+            except Exception:  # the usual answer is there and is shown, whatever happens to the other
                 log.exception("a second answer on %s failed", ask.platform)
                 other = Failed(ask.texts.internal_error)
             return Paired(usual, other)
@@ -155,14 +155,14 @@ class Chat:
         return answer
 
     async def _asked(self, ask: Ask, generation: StoredGeneration) -> StoredMessage:
-        """The question that an earlier answer was given to."""
+        """The question of an earlier answer."""
         path = await self.store.path(generation.parent) if generation.parent is not None else []
         if not path or path[-1].message != generation.parent:
             raise Unanswerable(ask.texts.question_gone)
         return path[-1]
 
     async def close(self) -> None:
-        """Stop every answer, those that begin from now on too, and wait until what was said is recorded."""
+        """Stop every answer, also those that begin from now on, and wait until their texts are recorded."""
         self._closing = True
         running = list(self._running)
         for answer in running:
@@ -253,7 +253,7 @@ class Chat:
         return Answered(generation, said.finish_reason, note(ask.texts, said, room, closing=self._closing))
 
     async def _fit(self, ask: Ask, session: Session, turns: list[StoredMessage]) -> tuple[history.Prompt, int]:
-        """The longest end of the conversation that leaves room for the answer, and that room in tokens."""
+        """The prompt with as many of the newest turns as fit, and the room for the answer in tokens."""
         room = history.answer_room(self.sampling.max_tokens, session.context_length)
         budget = session.context_length - room
         if self.limits.history_tokens is not None:

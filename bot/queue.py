@@ -1,8 +1,8 @@
-"""Who is answered now and who waits: a pure state machine without clocks and tasks.
+"""Which questions are answered now and which wait: a pure state machine without clocks and tasks.
 
-One answer at a time per person and channel; at most `slots` in all; the others wait in a bounded line. Among those
-who could start, whoever has the fewest answers running comes first, so that one person in many channels doesn't keep
-the others waiting.
+A person gets one answer at a time in a channel, and at most `slots` answers run in all; other questions wait in a
+bounded line. Of the questions that could start, the one whose author has the fewest answers running comes first, so
+that one person in many channels does not keep the others waiting.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import Enum
 
 
 class Full(Enum):
-    """Why nobody else may wait."""
+    """Why a question may not wait."""
 
     EVERYONE = "the line is full"
     PERSON = "this person has enough questions waiting here"
@@ -29,7 +29,7 @@ class ChannelMember:
 
 @dataclass
 class AnswerQueue:
-    """The answers that run and the line of those that wait, by ticket number."""
+    """The answers that run and the line of questions that wait, by ticket number."""
 
     slots: int
     waiting: int
@@ -39,11 +39,11 @@ class AnswerQueue:
 
     @property
     def load(self) -> tuple[int, int]:
-        """How many answers run, and how many wait."""
+        """How many answers run, and how many questions wait."""
         return len(self._running), len(self._line)
 
     def enter(self, ticket: int, member: ChannelMember) -> int | Full:
-        """Take a place: 0 runs at once, n is the n-th in the line, `Full` is neither and leaves no trace."""
+        """Take a place: 0 starts at once, n is the n-th place in the line, `Full` takes no place at all."""
         if self._free(member):
             self._running[ticket] = member
             return 0
@@ -55,7 +55,7 @@ class AnswerQueue:
         return len(self._line)
 
     def leave(self, ticket: int) -> list[int]:
-        """Give the place up, running or waiting; returns the tickets that start now. Unknown tickets are no error."""
+        """Give up a place, running or waiting; returns the tickets that start now. Unknown tickets are ignored."""
         self._line.pop(ticket, None)
         self._running.pop(ticket, None)
         started = []

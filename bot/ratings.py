@@ -1,7 +1,7 @@
-"""Ratings: votes, corrections, comparisons and retractions, with one rule for all platforms.
+"""Ratings: votes, corrections, comparisons and retractions, with the same rules on all platforms.
 
-Nothing is stored of a person who has not agreed, and one deed is one event: the same `source_id` counts once, and a
-vote that says what the person's vote already is adds nothing.
+Nothing is stored from a person who has not agreed. One action is one event: the same `source_id` counts once, and a
+vote that equals the person's current vote adds nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RatingResult(Enum):
-    """What became of a rating."""
+    """What happened to a rating."""
 
     STORED = "stored"
     ALREADY = "already there"
@@ -65,7 +65,7 @@ class Ratings:
             )
 
     async def retract(self, rater: int, generation: int, *, platform: str, source_id: str) -> RatingResult:
-        """Take one's vote back. Taking back needs no consent."""
+        """Take a vote back. This needs no consent."""
         async with self._alone(rater, generation):
             if await self.store.vote(generation, rater) is None:
                 return RatingResult.NOTHING
@@ -76,7 +76,7 @@ class Ratings:
             )
 
     async def correct(self, rater: int, generation: int, text: str, *, platform: str, source_id: str) -> RatingResult:
-        """Say what the answer should have been."""
+        """Store what the answer should have been."""
         if not text.strip():
             return RatingResult.EMPTY
         if (hindrance := await self._hindrance(rater, generation)) is not None:
@@ -98,9 +98,9 @@ class Ratings:
     async def compare(
         self, rater: int, first: int, second: int, value: str, *, platform: str, source_id: str
     ) -> RatingResult:
-        """Say which of two answers to the same prompt is better: "a" (shown first), "b", "tie" or "both_bad".
+        """Store which of two answers to the same prompt is better: "a" (shown first), "b", "tie" or "both_bad".
 
-        The first word counts: afterwards the person is told whose answer was whose.
+        The first verdict counts, because after it the person is told which release gave which answer.
         """
         async with self._alone(rater, min(first, second)):
             return await self._compare(rater, first, second, value, platform=platform, source_id=source_id)
@@ -144,7 +144,7 @@ class Ratings:
 
 
 async def consent_in_words(store: Store, person: int, texts: Texts) -> str:
-    """What a person answered last to the question of consent."""
+    """The person's latest answer about consent, in words."""
     given = await store.consent(person)
     if given is None:
         return texts.consent_unanswered
@@ -154,12 +154,12 @@ async def consent_in_words(store: Store, person: int, texts: Texts) -> str:
 
 
 def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:
-    """Whether two answers were given to exactly the same prompt, so that comparing them says something."""
+    """Whether two answers were given to exactly the same prompt, so that a comparison means something."""
     return first.rendered_sha256 == second.rendered_sha256
 
 
 def which_was_which(texts: Texts, first: StoredGeneration | None, second: StoredGeneration | None) -> str:
-    """Whose two compared answers were, told to who has said which is better."""
+    """Which releases gave two compared answers; told to a person after their verdict."""
     one, other = (
         texts.of_release.format(release=answer.release) if answer and answer.release else texts.the_base
         for answer in (first, second)
@@ -170,12 +170,12 @@ def which_was_which(texts: Texts, first: StoredGeneration | None, second: Stored
 
 
 def vote_is(texts: Texts, vote: str | None) -> str:
-    """What somebody's vote on an answer is now, as the store calls it; told to nobody but them."""
+    """A person's current vote on an answer, in words. Only they are told. `vote` is the store's word for it."""
     return {"up": texts.vote_up, "down": texts.vote_down, None: texts.vote_none}[vote]
 
 
 def sentence(texts: Texts, outcome: RatingResult, kind: str, value: str | None = None) -> str:
-    """What to tell the person about what became of their rating; `kind` and `value` as the store calls them."""
+    """What to tell a person about their rating. `kind` and `value` are the store's words."""
     if outcome is RatingResult.STORED:
         return {
             "vote": texts.stored_up if value == "up" else texts.stored_down,

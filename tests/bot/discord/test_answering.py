@@ -461,7 +461,7 @@ async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
     await talk.max.submit_modal(await talk.max.click(answer, label="👎"), {"text": "too short"})
     lines = said(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
     assert lines[0] == EN.stats_here.format(counts="👍 2, 👎 1, ✏️ 0, ⚖️ 0", people=3)
-    assert lines[1] == "The base model answers, of 2 trained so far."
+    assert lines[1] == "The base model answers. Releases trained so far: 2."
     assert lines[2].startswith("Release 2 is on trial: people compared answers to 0 questions")
     tried.releases.end_trial()
     assert EN.stats_no_trial in said(await talk.ada.slash(talk.channel, "stats")).content

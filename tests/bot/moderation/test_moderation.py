@@ -273,7 +273,7 @@ async def test_a_failure_is_logged_once_a_minute_without_what_was_asked(
 async def test_an_answer_that_is_no_verdict_is_a_failure(remote: FakeModeration, answer: Any):
     remote.answer = answer
     endpoint = at(remote)
-    with pytest.raises(EndpointFailed, match="no verdict"):
+    with pytest.raises(EndpointFailed, match="not a verdict"):
         await endpoint.kind("x")
     await endpoint.close()
 
