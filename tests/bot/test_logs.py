@@ -99,7 +99,7 @@ async def test_what_nobody_waits_for_is_logged_without_its_objects(logged: io.St
     del task
     asyncio.get_running_loop().call_soon(call, SECRET)
     await asyncio.sleep(0.01)
-    assert logged.getvalue().count("something failed that nobody waited for") == 2
+    assert logged.getvalue().count("an error in a task that nobody waited for") == 2
     assert "in fail" in logged.getvalue()
     assert SECRET not in logged.getvalue()
 

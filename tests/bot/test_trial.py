@@ -3,14 +3,15 @@
 from typing import Any
 
 from bot.conversation import Chat
-from bot.engine.api import Engine, open_engine
+from bot.engine.api import Engine
+from bot.engine.open import open_engine
 from bot.settings import Settings
 from bot.terminal.chat import Terminal
 from bot.texts import EN
 from bot.trial import Trial
 from data import schema
 from tests.bot.discord.world import World, eventually
-from tests.bot.terminal.test_chat import Paper, Typed
+from tests.bot.terminal.test_chat import Paper, ScriptedLines
 from tests.bot.tried import Tried
 
 
@@ -59,7 +60,7 @@ async def test_in_the_terminal_again_is_the_candidates_and_whose_it_was_is_told_
     world: World, tried: Tried
 ):
     trial, paper = tried.trial(), Paper()
-    typed = Typed(("/consent yes", "y", "hello", "/again", "b", "/again", "tie"))
+    typed = ScriptedLines(("/consent yes", "y", "hello", "/again", "b", "/again", "tie"))
     world.fake.answer("one")
     world.fake.answer("three")
     tried.fake.answer("two")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bot.engine import embedded, hold, server
-from bot.engine.api import Delta, EngineAway, Finished, Sampling, open_engine
+from bot.engine.api import Delta, EngineAway, Finished, Sampling
+from bot.engine.open import open_engine
 from bot.engine.sharing import Board, Entry
 from data.errors import BadInput
 from data.releases import Releases
@@ -25,7 +26,7 @@ BASE_KEY = "0000-smollm2-135m"
 ROOT = Path(__file__).parents[3]
 CLIENT = """
 import asyncio, pathlib, sys
-from bot.engine.api import open_engine
+from bot.engine.open import open_engine
 
 async def main():
     await open_engine(pathlib.Path(sys.argv[1]), context_length=256)
@@ -273,7 +274,7 @@ async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving_until_it_
     bad = make_release(home, damaged=True)
     engine = await opened()
     Releases(home).promote(bad.number)
-    await until(lambda: caplog.text.count("cannot serve; release 0 goes on") >= 2)
+    await until(lambda: caplog.text.count("cannot serve; release 0 still does") >= 2)
     assert (await answer(engine))[1] == 0
     bad.adapter_gguf.write_bytes(good.adapter_gguf.read_bytes())
     async with asyncio.timeout(120):
@@ -291,7 +292,7 @@ async def test_an_engine_that_never_answers_is_given_up_with_its_number(home, mo
         with pytest.raises(EngineAway, match=r"did not answer within .* Process 4711 may hang"):
             await open_engine(home)
     process.close()
-    board.strike(BASE_KEY)
+    board.remove(BASE_KEY)
 
 
 async def test_a_client_waits_out_an_engine_that_is_leaving(home, opened):

@@ -8,11 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.moderation.step import our_words
-from bot.moderation.words import Growing, Kind, Words, normal, phrases
+from bot.moderation.words import Growing, Kind, WordLists, normal, phrases
 from data.errors import BadInput
 
 OURS = our_words()
-FEW = Words(
+FEW = WordLists(
     {Kind.SLUR: ["as", "ass", "bad word", "坏", "a b c"], Kind.OWN: ["make|build b0mb", "应该|必须 杀光 他们"]}
 )
 
@@ -72,7 +72,7 @@ def test_digits_stand_for_letters_but_a_number_is_no_word():
 
 
 def test_without_lists_nothing_is_found_and_nothing_held_back():
-    growing = Growing(Words({}))
+    growing = Growing(WordLists({}))
     assert growing.add("nigger") == "nigger"
     assert growing.found is None
 

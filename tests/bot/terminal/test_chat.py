@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from bot.conversation import Chat
-from bot.engine.api import Engine, open_engine
+from bot.engine.api import Engine
+from bot.engine.open import open_engine
 from bot.settings import Settings
 from bot.terminal.chat import Terminal
 from bot.terminal.commands import COMMANDS, Command, parse
@@ -43,7 +44,7 @@ class Paper:
             self.text += "\n"
 
 
-class Typed:
+class ScriptedLines:
     """A keyboard whose lines are there beforehand; `prompts` are those it was asked with."""
 
     interactive = True
@@ -62,6 +63,9 @@ class Typed:
     def unread(self, line: str) -> None:
         self._lines.insert(0, line)
 
+    async def close(self) -> None:
+        pass
+
     async def stop_asked(self) -> None:
         await asyncio.Event().wait()
 
@@ -77,7 +81,7 @@ class World:
 
     async def enter(self, *lines: str, **settings: Any) -> str:
         """What is written when these lines are typed at a keyboard."""
-        typed, paper = Typed(lines), Paper()
+        typed, paper = ScriptedLines(lines), Paper()
         chosen = Settings(_env_file=None, **settings)
         async with asyncio.timeout(30):
             await Terminal(self.store, self.chat, chosen, EN, typed, paper).run()  # type: ignore[arg-type]
@@ -111,6 +115,7 @@ def world(installed: tuple[Store, FakeEngine, Engine]) -> World:
         ("/DOWN  too long ", Command("/down", "too long")),
         ("／persona tutor", Command("/persona", "tutor")),
         ("//etc is a folder", "/etc is a folder"),
+        ("/correct\nTwo\nlines.", Command("/correct", "Two\nlines.")),
         ("/", Command("/", "")),
     ],
 )
