@@ -121,7 +121,7 @@ def _same_as_before(stage: Stage, name: str, sha256: str, what: str) -> None:
 
 def _watched(stage: Stage) -> list[Row] | None:
     """The held-out preferences to watch by, if there are any."""
-    from alignment.rl.overoptimised import load_pairs
+    from alignment.rl.watched_pairs import load_pairs
     from alignment.rows.prepare import longest_sequence, preference
     from alignment.rows.tokens import control_strings
     from data.home import file_sha256

@@ -18,6 +18,8 @@ from data.releases import Releases
 from data.rows import Row, read_rows, write_rows
 from data.store import Store
 
+pytestmark = pytest.mark.base
+
 ROOT = Path(__file__).parents[1]
 PATIENCE = 240  # seconds; the machine may be busy
 

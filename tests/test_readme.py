@@ -23,14 +23,14 @@ def blocks(name: str) -> list[str]:
 
 def makefile_targets() -> dict[str, str]:
     """The Makefile's documented targets with their help."""
-    lines = re.findall(r"^([a-z]+):.*?## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    lines = re.findall(r"^([a-z-]+):.*?## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     return dict(lines)
 
 
 @pytest.mark.parametrize("readme", READMES)
 def test_make_targets_exist(readme: str) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
-    named = set(re.findall(r"\bmake ([a-z]+)", "\n".join(blocks(readme)) + "".join(re.findall(r"`[^`\n]*`", text))))
+    named = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(blocks(readme)) + "".join(re.findall(r"`[^`\n]*`", text))))
     assert {"demo", "run", "test"} <= named
     assert named <= set(makefile_targets())
 

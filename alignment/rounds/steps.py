@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alignment.evaluation.suites.canaries import Canary, planted
+from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.snapshot import Snapshot, plural
 from alignment.training.parent import PARENT
 from data.errors import BadInput, NothingToDo, ParleyError
@@ -113,8 +114,6 @@ def _step(name: str, kind: str, snapshot: Snapshot) -> Step:
 
 
 def _rewarded(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step]:
-    from alignment.rl.overoptimised import MINIMUM_PAIRS
-
     pairs, prompts = snapshot.training("preference"), snapshot.training("prompt")
     if not pairs or not prompts:
         raise BadInput(

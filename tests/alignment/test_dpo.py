@@ -15,6 +15,8 @@ from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.running import losses, metrics, train, weights
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):

@@ -18,6 +18,8 @@ from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.fakes.judge import FakeJudge
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):

@@ -27,6 +27,8 @@ from data.errors import BadInput, NothingToDo, run
 from data.releases import Releases
 from tests.alignment import tiny
 
+pytestmark = pytest.mark.tiny
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -382,6 +384,7 @@ def test_help_loads_nothing_heavy() -> None:
 # The real model, served.
 
 
+@pytest.mark.base
 def test_the_check_tells_a_right_export_from_broken_ones(
     base_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

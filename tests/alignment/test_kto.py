@@ -12,6 +12,8 @@ from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.running import command, losses, manifest, metrics, train, weights
 
+pytestmark = pytest.mark.tiny
+
 
 def thumbs(count):
     """One thumb down for two up, in two languages."""

@@ -25,6 +25,8 @@ from data.errors import BadInput
 from tests.alignment import tiny
 from tests.alignment.running import command, losses, manifest, metrics, weights
 
+pytestmark = pytest.mark.tiny
+
 QUICK = {
     "max_completion_length": 6,
     "max_steps": 4,

@@ -22,6 +22,8 @@ from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.running import command, losses, manifest, weights
 
+pytestmark = pytest.mark.tiny
+
 ROWS = 24
 PROMPT = [{"role": "user", "content": "How do I water fern 3?"}]
 ANSWERS = ["Little and often.", "No.", "Never in water. I am fine.", "你好"]

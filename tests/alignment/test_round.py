@@ -21,7 +21,7 @@ import alignment.rounds.steps
 from alignment.evaluation.subjects import planted_canaries, subject
 from alignment.evaluation.suites.canaries import COUNT, canaries
 from alignment.evaluation.winrate import Outcome
-from alignment.rl.overoptimised import MINIMUM_PAIRS
+from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.plan import read_plan
 from alignment.rounds.snapshot import Snapshot
 from alignment.rounds.steps import JUDGE_PAIRS, MINIMUM_THUMBS, choose, judge_step

@@ -17,6 +17,8 @@ from data.errors import BadInput
 from tests.alignment import tiny
 from tests.alignment.running import command, losses, manifest, metrics, train, weights
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):

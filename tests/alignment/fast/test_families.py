@@ -11,6 +11,8 @@ from data.rows import read_rows
 from tests.alignment import tiny, two_processes
 from tests.alignment.running import command, losses, manifest, weights
 
+pytestmark = pytest.mark.tiny
+
 ENDS = {
     "gpt2": "<|endoftext|>",
     "llama": "</s>",

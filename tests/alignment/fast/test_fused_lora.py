@@ -10,6 +10,8 @@ from transformers.pytorch_utils import Conv1D
 
 from alignment.fast.fused_lora import FusedGate, FusedLora, fuse, round_frozen
 
+pytestmark = pytest.mark.tiny
+
 
 class Block(nn.Module):
     """Two layers that get the same input, and one behind them."""

@@ -7,6 +7,8 @@ from alignment.fast.padding_free import leave_out_padding
 from tests.alignment import tiny
 from tests.alignment.running import command, losses, manifest, train, weights
 
+pytestmark = pytest.mark.tiny
+
 FIELDS = ("log_probs", "entropy", "mean_logits", "is_top1", "label_mask")
 
 

@@ -2,9 +2,12 @@
 
 import pytest
 
-from alignment.rl.overoptimised import OverOptimisation, Reading, load_pairs, warning
+from alignment.rl.overoptimised import OverOptimisation, Reading, warning
+from alignment.rl.watched_pairs import load_pairs
 from data.errors import BadInput
 from tests.alignment import tiny
+
+pytestmark = pytest.mark.tiny
 
 PAIRS = [0.1 * number - 0.5 for number in range(20)]
 

@@ -17,6 +17,8 @@ from data.errors import BadInput
 from data.rows import read_rows
 from tests.alignment import tiny
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):

@@ -17,6 +17,8 @@ from data.errors import BadInput
 from tests.alignment import tiny
 from tests.alignment.running import command
 
+pytestmark = pytest.mark.tiny
+
 LOSS = Goal("loss", lower_is_better=True)
 RECIPE = """\
 # A recipe for tests.

@@ -18,6 +18,8 @@ from data.errors import BadInput
 from data.releases import Releases
 from tests.fakes.adapter import make_release, write_adapter
 
+pytestmark = pytest.mark.base
+
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 ROOT = Path(__file__).parents[3]
 
