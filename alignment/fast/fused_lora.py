@@ -1,17 +1,17 @@
-"""A layer with an adapter as one step of autograd: base, both factors and their sum, with only the inputs kept.
+"""A layer with its LoRA adapter in one step of autograd: base, both factors and their sum, keeping only the inputs.
 
-PEFT computes the base and each factor as layers of their own, multiplies by the scale and adds up, which reads and
-writes the layer's output four times and keeps what nobody needs. Under autocast, moreover, every pass rounds the
-frozen weights anew, and every layer its input. Here the sum is part of the product, layers that get the same input
-round it once, and frozen weights are held as they are multiplied. Hu et al., "LoRA", 2021.
+PEFT computes the base and each factor as layers of their own, multiplies by the scale and adds up. That reads and
+writes the layer's output four times and keeps tensors that nobody needs. Under autocast every pass also rounds the
+frozen weights anew, and every layer rounds its input. Here the sum is part of the product, layers with the same input
+round it once, and frozen weights are held in the dtype that they are multiplied in. Hu et al., "LoRA", 2021.
 
-A gated block of three such layers is one step too: what the third one multiplies is made again in the backward pass,
-which costs little and saves a quarter of the memory that a training step needs.
+A gated block of three such layers is one step too. The backward pass computes the input of the third layer again,
+which costs little and saves a quarter of the memory of a training step. `install.fuse` attaches all of this to a
+model.
 """
 
 from __future__ import annotations
 
-from types import MethodType
 from typing import Any, NamedTuple
 
 import torch
@@ -19,14 +19,17 @@ from torch import Tensor, nn
 
 from alignment.fast.rounding import Rounded, hold
 
-# What layers got last: those of one block get the same.
+# The last input of a layer, rounded: the layers of one block get the same input.
 _input = Rounded()
 _FULL = (torch.float32, torch.float64)
-_GATED = {"gate_proj", "up_proj", "down_proj", "act_fn"}  # as transformers names what such a block is made of
+_GATED = {"gate_proj", "up_proj", "down_proj", "act_fn"}  # transformers' names for the parts of such a block
 
 
-class Part(NamedTuple):
-    """A layer: frozen W (outputs, inputs) and bias; A (rank, inputs), B (outputs, rank) and scale, if one is on."""
+class Layer(NamedTuple):
+    """A plain layer: frozen W (outputs, inputs), its bias, and the adapter that is on, if there is one.
+
+    The adapter is A (rank, inputs), B (outputs, rank) and a scale.
+    """
 
     weight: Tensor
     bias: Tensor | None
@@ -35,36 +38,13 @@ class Part(NamedTuple):
     scale: float
 
 
-def fuse(model: Any) -> int:
-    """Let a PEFT model's plain LoRA layers be computed at once; returns how many there are.
-
-    A layer decides anew in each call. What is not plain in it (several adapters at once, dropout while training,
-    DoRA, quantised or trained weights, merged adapters) is computed by PEFT as ever. Not for weights that lie in
-    pieces over devices: they are gathered by the very modules that this goes past.
-    """
-    from peft.tuners.lora.layer import Linear
-    from transformers.pytorch_utils import Conv1D
-
-    layers = [
-        each
-        for each in model.modules()
-        if type(each) is Linear and type(each.get_base_layer()) in (nn.Linear, Conv1D)
-    ]
-    for layer in layers:
-        _replace(layer, _forward)
-    for block in model.modules():
-        if not hasattr(block, "_plain_forward") and _is_gated(block):
-            _replace(block, _gated_forward)
-    return len(layers)
-
-
 @torch.no_grad()
-def _is_gated(block: Any) -> bool:
-    """Whether a block is made of three fused layers and an activation, and computes what `FusedGate` does."""
+def is_gated(block: Any) -> bool:
+    """Whether a block consists of three fused layers and an activation, and computes what `FusedGate` does."""
     if {name for name, _ in block.named_children()} != _GATED:
         return False
     gate, up, down = block.gate_proj, block.up_proj, block.down_proj
-    if not all(hasattr(layer, "_plain_forward") for layer in (gate, up, down)):
+    if not all(is_fused(layer) for layer in (gate, up, down)):
         return False
     weight, training = gate.get_base_layer().weight, block.training
     x = torch.linspace(-2, 2, 2 * gate.in_features, device=weight.device, dtype=weight.dtype).view(2, -1)
@@ -75,51 +55,49 @@ def _is_gated(block: Any) -> bool:
         block.train(training)
 
 
-def _replace(module: Any, forward: Any) -> None:
-    if not hasattr(module, "_plain_forward"):
-        module._plain_forward = module.forward
-        module.forward = MethodType(forward, module)
-
-
 def round_frozen(model: Any, dtype: torch.dtype) -> None:
     """Hold the frozen weights of fused layers in the dtype that autocast multiplies in.
 
-    Autocast would round them in each pass, so the results are the same; what is computed without it is from then on
-    that of the rounded base.
+    Autocast would round them in each pass, so its results stay the same. Passes without autocast use the rounded
+    base from then on.
     """
-    hold(model, {id(layer.get_base_layer().weight) for layer in model.modules() if _is_fused_layer(layer)}, dtype)
+    layers = [each for each in model.modules() if is_fused(each) and hasattr(each, "get_base_layer")]
+    hold(model, {id(layer.get_base_layer().weight) for layer in layers}, dtype)
 
 
-def _is_fused_layer(module: Any) -> bool:
-    return hasattr(module, "_plain_forward") and hasattr(module, "get_base_layer")
+def is_fused(module: Any) -> bool:
+    """Whether a layer or block computes in one step (`install.fuse`); its own forward is `_plain_forward` then."""
+    return hasattr(module, "_plain_forward")
 
 
-def _forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-    part = None if args or kwargs else _part(self, x)
-    if part is None:
-        return self._plain_forward(x, *args, **kwargs)
-    told = x, _input(x, part.weight.dtype), *part
-    y: Tensor = FusedLora.apply(*told)  # type: ignore[no-untyped-call]  # torch gives it no types
+def layer_forward(module: Any, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+    """The forward of a LoRA layer, for x of shape (..., inputs): in one step if it is plain, else PEFT's."""
+    layer = None if args or kwargs else _plain(module, x)
+    if layer is None:
+        return module._plain_forward(x, *args, **kwargs)
+    inputs = x, _input(x, layer.weight.dtype), *layer
+    y: Tensor = FusedLora.apply(*inputs)  # type: ignore[no-untyped-call]  # torch gives it no types
     return y
 
 
-def _gated_forward(self: Any, x: Tensor) -> Any:
-    gate, up, down = (_part(layer, x) for layer in (self.gate_proj, self.up_proj, self.down_proj))
+def gated_forward(block: Any, x: Tensor) -> Any:
+    """The forward of a gated block, for x of shape (..., inputs): in one step if its layers are plain."""
+    gate, up, down = (_plain(module, x) for module in (block.gate_proj, block.up_proj, block.down_proj))
     if gate is None or up is None or down is None:
-        return self._plain_forward(x)
-    told = x, _input(x, gate.weight.dtype), self.act_fn, *gate, *up, *down
-    y: Tensor = FusedGate.apply(*told)  # type: ignore[no-untyped-call]  # torch gives it no types
+        return block._plain_forward(x)
+    inputs = x, _input(x, gate.weight.dtype), block.act_fn, *gate, *up, *down
+    y: Tensor = FusedGate.apply(*inputs)  # type: ignore[no-untyped-call]  # torch gives it no types
     return y
 
 
-def _part(layer: Any, x: Tensor) -> Part | None:
-    """What a layer computes at once, in the dtype of its result; None if it is not plain."""
+def _plain(layer: Any, x: Tensor) -> Layer | None:
+    """What a layer multiplies x with, in the dtype of its result; None if it is not plain."""
     base = layer.get_base_layer()
     found = _adapter(layer, base)
     rounded = torch.is_autocast_enabled(x.device.type)
     dtype = torch.get_autocast_dtype(x.device.type) if rounded else x.dtype
     weight = base.weight
-    # Where the adapter's numbers are finer than the input's, PEFT keeps them so.
+    # PEFT keeps an adapter whose dtype is finer than the input's.
     finer = found is not None and found[0] is not None and not rounded and found[0].dtype != x.dtype
     if found is None or finer:
         if not rounded and not weight.requires_grad and weight.dtype != x.dtype and x.dtype in _FULL:
@@ -131,11 +109,11 @@ def _part(layer: Any, x: Tensor) -> Part | None:
     a, b, scale = found
     if type(base) is not nn.Linear:  # GPT-2 keeps it transposed
         weight = weight.t()
-    return Part(weight.to(dtype), bias, a, b, scale)
+    return Layer(weight.to(dtype), bias, a, b, scale)
 
 
 def _adapter(layer: Any, base: Any) -> tuple[Tensor | None, Tensor | None, float] | None:
-    """The factors and the scale of the one adapter that is on, Nones where none is; None if that is not plain."""
+    """The factors and the scale of the adapter that is on (None, None, 0 if none is); None if that is not plain."""
     if layer.merged or base.weight.requires_grad or (base.bias is not None and base.bias.requires_grad):
         return None
     on = [] if layer.disable_adapters else [name for name in layer.active_adapters if name in layer.lora_A]
@@ -150,9 +128,9 @@ def _adapter(layer: Any, base: Any) -> tuple[Tensor | None, Tensor | None, float
     return a.weight, b.weight, float(layer.scaling[name])
 
 
-def _times(rows: Tensor, part: Part) -> tuple[Tensor, Tensor | None]:
+def _times(rows: Tensor, layer: Layer) -> tuple[Tensor, Tensor | None]:
     """rows W' + bias + scale (rows A') B', and rows A'."""
-    weight, bias, a, b, scale = part
+    weight, bias, a, b, scale = layer
     y = rows @ weight.t() if bias is None else torch.addmm(bias, rows, weight.t())
     if a is None or b is None:
         return y, None
@@ -161,24 +139,24 @@ def _times(rows: Tensor, part: Part) -> tuple[Tensor, Tensor | None]:
 
 
 def _by_factors(
-    rows: Tensor, gradient: Tensor, part: Part, inner: Tensor | None
+    rows: Tensor, gradient: Tensor, layer: Layer, inner: Tensor | None
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """The gradients of rows A' (times the scale), of A and of B."""
-    if part.a is None or part.b is None or inner is None:
+    if layer.a is None or layer.b is None or inner is None:
         return None, None, None
-    by_inner = (gradient @ part.b.to(rows.dtype)).mul_(part.scale)
-    by_a = (by_inner.t() @ rows).to(part.a.dtype)
-    return by_inner, by_a, (gradient.t() @ inner).to(part.b.dtype).mul_(part.scale)
+    by_inner = (gradient @ layer.b.to(rows.dtype)).mul_(layer.scale)
+    by_a = (by_inner.t() @ rows).to(layer.a.dtype)
+    return by_inner, by_a, (gradient.t() @ inner).to(layer.b.dtype).mul_(layer.scale)
 
 
-def _by_rows(gradient: Tensor, part: Part, by_inner: Tensor | None) -> Tensor:
+def _by_rows(gradient: Tensor, layer: Layer, by_inner: Tensor | None) -> Tensor:
     """The gradient of rows."""
-    found = gradient @ part.weight
-    return found if by_inner is None or part.a is None else found.addmm_(by_inner, part.a.to(found.dtype))
+    found = gradient @ layer.weight
+    return found if by_inner is None or layer.a is None else found.addmm_(by_inner, layer.a.to(found.dtype))
 
 
 def _shaped(rows: Tensor, like: Tensor) -> Tensor:
-    """Rows with the first dimensions of `like`. Not a view, which nobody could change in place behind this."""
+    """Rows with the first dimensions of `like`. Not a view: what comes next may change it in place."""
     found: Tensor = torch.ops.aten._unsafe_view(rows, [*like.shape[:-1], rows.shape[-1]])
     return found
 
@@ -186,7 +164,7 @@ def _shaped(rows: Tensor, like: Tensor) -> Tensor:
 class FusedLora(torch.autograd.Function):
     """x W' + bias + scale (x A') B' for frozen W; `low` is x as it is multiplied. Without A and B, x W' + bias.
 
-    x has the shape (..., inputs); see `Part` for the others.
+    x has the shape (..., inputs); see `Layer` for the others.
     """
 
     @staticmethod
@@ -194,7 +172,7 @@ class FusedLora(torch.autograd.Function):
         ctx: Any, x: Tensor, low: Tensor, weight: Tensor, bias: Tensor | None, a: Any, b: Any, scale: float
     ) -> Tensor:
         """See the class."""
-        y, inner = _times(low.reshape(-1, low.shape[-1]), Part(weight, bias, a, b, scale))
+        y, inner = _times(low.reshape(-1, low.shape[-1]), Layer(weight, bias, a, b, scale))
         ctx.save_for_backward(low, weight, a, b, inner)
         ctx.scale, ctx.dtype = scale, x.dtype
         return _shaped(y, x)
@@ -204,31 +182,31 @@ class FusedLora(torch.autograd.Function):
         """The gradients of x, A and B."""
         low, weight, a, b, inner = ctx.saved_tensors
         rows, gradient = low.reshape(-1, low.shape[-1]), gradients[0].reshape(-1, gradients[0].shape[-1])
-        part = Part(weight, None, a, b, ctx.scale)
-        by_inner, by_a, by_b = _by_factors(rows, gradient, part, inner)
-        by_x = _by_rows(gradient, part, by_inner).to(ctx.dtype).view_as(low) if ctx.needs_input_grad[0] else None
+        layer = Layer(weight, None, a, b, ctx.scale)
+        by_inner, by_a, by_b = _by_factors(rows, gradient, layer, inner)
+        by_x = _by_rows(gradient, layer, by_inner).to(ctx.dtype).view_as(low) if ctx.needs_input_grad[0] else None
         return by_x, None, None, None, by_a, by_b, None
 
 
 class FusedGate(torch.autograd.Function):
-    """down(act(gate(x)) * up(x)), each of the three as in `FusedLora`, whose parts follow one another."""
+    """down(act(gate(x)) * up(x)), each of the three as in `FusedLora`; `flat` holds the three `Layer`s in turn."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, low: Tensor, act: Any, *flat: Any) -> Tensor:
         """See the class."""
-        parts = [Part(*flat[at : at + 5]) for at in (0, 5, 10)]
+        layers = [Layer(*flat[at : at + 5]) for at in (0, 5, 10)]
         rows = low.reshape(-1, low.shape[-1])
-        (gate, one), (up, two) = (_times(rows, part) for part in parts[:2])
-        y, three = _times(act(gate) * up, parts[2])
-        ctx.save_for_backward(low, gate, up, one, two, three, *(each for part in parts for each in part[:4]))
-        ctx.scales, ctx.act, ctx.dtype = [part.scale for part in parts], act, x.dtype
+        (gate, one), (up, two) = (_times(rows, layer) for layer in layers[:2])
+        y, three = _times(act(gate) * up, layers[2])
+        ctx.save_for_backward(low, gate, up, one, two, three, *(each for layer in layers for each in layer[:4]))
+        ctx.scales, ctx.act, ctx.dtype = [layer.scale for layer in layers], act, x.dtype
         return _shaped(y, x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of x and of each A and B."""
         low, gate, up, one, two, three, *kept = ctx.saved_tensors
-        first, second, third = (Part._make([*kept[4 * at : 4 * at + 4], ctx.scales[at]]) for at in range(3))
+        first, second, third = (Layer._make([*kept[4 * at : 4 * at + 4], ctx.scales[at]]) for at in range(3))
         rows, gradient = low.reshape(-1, low.shape[-1]), gradients[0].reshape(-1, gradients[0].shape[-1])
         with torch.enable_grad():
             gate, up = gate.detach().requires_grad_(), up.detach().requires_grad_()

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-import trl.trainer.utils
 from torch import Tensor
 from trl.kernels import ChunkedLogProbFunction
 
@@ -29,16 +28,13 @@ class LogProbs(torch.autograd.Function):
     """What TRL's function of the same place in `trl.trainer.utils` does, for a frozen head on a CPU.
 
     Gets hidden states (tokens, hidden), weight (vocabulary, hidden), bias (vocabulary) or None, targets (tokens).
-    `on` switches it: off, TRL's own computes.
     """
-
-    on = True
 
     @classmethod
     def apply(cls, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, *more: Any) -> Any:
         """TRL's arguments and results: log-probabilities, and of the others what is asked for."""
         frozen = not weight.requires_grad and (bias is None or not bias.requires_grad)
-        if not cls.on or hidden.device.type != "cpu" or not frozen or not len(hidden):
+        if hidden.device.type != "cpu" or not frozen or not len(hidden):
             return ChunkedLogProbFunction.apply(hidden, weight, bias, targets, *more)
         temperature, _, softcap, scale, outputs = more
         if softcap is not None:
@@ -156,8 +152,3 @@ def _spread(p: Tensor, entropy: Tensor) -> Tensor:
         wide = p[stripe].to(entropy.dtype)
         found[stripe] = torch.xlogy(wide, wide).add_(wide.mul_(entropy[stripe, None]))
     return found
-
-
-def take_over() -> None:
-    """Let TRL's head compute this way where it can."""
-    trl.trainer.utils._ChunkedLogProbFunction = LogProbs

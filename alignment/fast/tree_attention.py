@@ -11,17 +11,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-if TYPE_CHECKING:
-    from alignment.fast.prefixes import Packed
+from alignment.fast.prefixes import Packed
 
 BLOCK = 128  # queries at a time: what they make fits into a processor's cache
-NAME = "sdpa"  # the implementation whose packed calls are taken over
+NAME = "sdpa"  # the implementation of transformers that `attend` stands in for
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,27 +187,31 @@ def mask(work: list[Look], length: int) -> Tensor:
     return found
 
 
-def take_over() -> None:
-    """Let transformers' attention compute packed rows this way: calls whose mask brings `looks`, and no others."""
-    usual = ALL_ATTENTION_FUNCTIONS[NAME]
-    if getattr(usual, "packed", False):
-        return
+def attend(
+    usual: Any,
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Any,
+    dropout: float = 0.0,
+    **more: Any,
+) -> Any:
+    """An attention function of transformers: by the looks that the mask carries, else what `usual` computes."""
+    work = getattr(attention_mask, "looks", None)
+    if work is not None and dropout:  # of single weights, which are never all there
+        attention_mask, work = mask(work, query.shape[2]), None
+    if work is None:
+        return usual(module, query, key, value, attention_mask, dropout=dropout, **more)
+    scale = more.get("scaling") or query.shape[-1] ** -0.5
+    if torch.is_autocast_enabled(query.device.type):  # as autocast would for torch's attention
+        dtype = torch.get_autocast_dtype(query.device.type)
+        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
+    # torch gives it no types.
+    found: Tensor = TreeAttention.apply(query, key, value, scale, work)  # type: ignore[no-untyped-call]
+    return found.transpose(1, 2), None
 
-    def attend(
-        module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, dropout: float = 0.0, **more: Any
-    ) -> Any:
-        work = getattr(attention_mask, "looks", None)
-        if work is not None and dropout:  # of single weights, which are never all there
-            attention_mask, work = mask(work, query.shape[2]), None
-        if work is None:
-            return usual(module, query, key, value, attention_mask, dropout=dropout, **more)
-        scale = more.get("scaling") or query.shape[-1] ** -0.5
-        if torch.is_autocast_enabled(query.device.type):  # as autocast would for torch's attention
-            dtype = torch.get_autocast_dtype(query.device.type)
-            query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
-        # torch gives it no types.
-        found: Tensor = TreeAttention.apply(query, key, value, scale, work)  # type: ignore[no-untyped-call]
-        return found.transpose(1, 2), None
 
-    attend.packed = True  # type: ignore[attr-defined]  # a mark on a function
-    ALL_ATTENTION_FUNCTIONS[NAME] = attend
+def installed() -> bool:
+    """Whether transformers' attention is `attend` (see `install.py`)."""
+    return getattr(ALL_ATTENTION_FUNCTIONS[NAME], "func", None) is attend

@@ -9,17 +9,15 @@ SFT; generation, which wants a cache, is left alone.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from types import MethodType
 from typing import Any
 
 import torch
 
 from alignment.fast.prefixes import Cost, Packed, pack, size_of
-from alignment.fast.tree_attention import NAME, carrier, looks, take_over
+from alignment.fast.tree_attention import NAME, carrier, installed, looks
 from alignment.models import first_line
 from alignment.rows.batching import padded
 
@@ -39,40 +37,10 @@ _WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "attention_
 _SHARED, _OWN = 8, 4
 
 
-def share_prefixes(model: Any, tell: Callable[[str], None] = lambda _: None) -> None:
-    """Let a model's trunk compute what rows of a batch share once. Give the model itself, not one that PEFT wrapped.
-
-    Before the first batch a few made-up rows are computed both ways and compared. Where they differ, or the model is
-    of a kind that no mask can serve, `tell` gets a sentence, and everything is computed row by row as before.
-    """
-    trunk = model.base_model
-    if getattr(trunk, "_shared", None) is not None:
-        return
-    if problem := _unfit(model, trunk):
-        tell(_REFUSED.format(problem=problem))
-        return
-    take_over()
-    trunk._shared = _Shared(trunk, cost_of(trunk.config), tell)
-
-    @functools.wraps(type(trunk).forward)
-    def forward(self: Any, *args: Any, **inputs: Any) -> Any:
-        return self._shared(*args, **inputs)
-
-    trunk.forward = MethodType(forward, trunk)
+REFUSED = "What rows share is computed for each of them: {problem}."
 
 
-def shares(model: Any) -> bool:
-    """Whether a model computes once what rows share, tried on made-up rows if nothing was computed yet."""
-    shared = getattr(model.base_model, "_shared", None)
-    if shared is not None and not shared.checked:
-        shared.check()
-    return shared is not None and shared.works
-
-
-_REFUSED = "What rows share is computed for each of them: {problem}."
-
-
-def _unfit(model: Any, trunk: Any) -> str | None:
+def unfit(model: Any, trunk: Any) -> str | None:
     """Why a model cannot be packed, as far as it can be seen without computing anything."""
     config = trunk.config.get_text_config()
     if trunk is model or not getattr(trunk, "_supports_attention_backend", False):
@@ -98,11 +66,11 @@ class _Next:
     outputs: Any = None
 
 
-class _Shared:
+class SharingTrunk:
     """The forward of a trunk that shares prefixes."""
 
-    def __init__(self, trunk: Any, cost: Cost, tell: Callable[[str], None]) -> None:
-        self.trunk, self.plain, self.cost, self.tell = trunk, trunk.forward, cost, tell
+    def __init__(self, trunk: Any, tell: Callable[[str], None]) -> None:
+        self.trunk, self.plain, self.cost, self.tell = trunk, trunk.forward, cost_of(trunk.config), tell
         self.checked, self.works = False, True
         self.next: _Next | None = None
 
@@ -218,7 +186,7 @@ class _Shared:
             for module, training in before.items():
                 module.training = training
         if not self.works:
-            self.tell(_REFUSED.format(problem=problem))
+            self.tell(REFUSED.format(problem=problem))
 
 
 _FULL = (torch.float32, torch.float64)
@@ -250,7 +218,7 @@ def attention(packed: Packed, trunk: Any, device: Any) -> Any:
 
 
 def _by_trees(trunk: Any, device: Any) -> bool:
-    return bool(trunk.config._attn_implementation == NAME and torch.device(device).type == "cpu")
+    return bool(trunk.config._attn_implementation == NAME and torch.device(device).type == "cpu" and installed())
 
 
 def visible(packed: Packed, device: Any = "cpu") -> torch.Tensor:

@@ -4,33 +4,36 @@
     reward.json                                       the base, the hashes of what it was trained on, its figures
 
 The score is read at the last token of an answer, its end of turn, found by its position. transformers' own
-classifiers look for the last token that is no padding, by token id, and so read a token too early wherever padding
-and end of turn are one token, as in SmolLM2.
+classifiers look for the last token that is not padding, by token id, and so read one token too early wherever padding
+and end of turn are the same token, as in SmolLM2.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoConfig
+from transformers.modeling_outputs import SequenceClassifierOutputWithPast
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 from alignment import models
+from alignment.fast.install import share_prefixes, shares
 from alignment.fast.rounding import hold
-from alignment.fast.trunk import share_prefixes, shares
 from alignment.models import Base
 from alignment.rows.batching import batches, padded, related
 from alignment.rows.tokens import control_strings, encode_answer
-from data.chat import template_sha256
+from data.chat import Message, template_sha256
 from data.errors import BadInput
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch import Tensor
-
-    from data.chat import Message
 
 FACTS = "reward.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -58,10 +61,10 @@ class RewardModel:
         """The score of each completion as the answer to its prompt, in the reward model's own unit.
 
         Only differences between answers to one prompt mean something: the log-odds that people prefer one. A batch
-        holds at most `batch_tokens` tokens, but always one answer; padding counts, or what is shared counts once, as
-        the model computes it. `bf16` is up to three times as fast where bfloat16 is multiplied in hardware, and off
-        by about 0.01 instead of 0.0001. Raises `BadInput` for lists of different lengths and for a conversation that
-        the base cannot take in whole.
+        holds at most `batch_tokens` tokens, but always one answer. Tokens are counted as the model computes them:
+        shared beginnings once, or padding too. `bf16` is up to three times as fast where the hardware multiplies
+        bfloat16, and off by about 0.01 instead of 0.0001. Raises `BadInput` for lists of different lengths and for a
+        conversation that the base cannot take in whole.
         """
         if len(prompts) != len(completions):
             raise BadInput(f"There are {len(prompts)} prompts and {len(completions)} completions to score.")
@@ -73,12 +76,10 @@ class RewardModel:
         return self.score_ids(sequences, batch_tokens=batch_tokens, bf16=bf16)
 
     def hold_in_bf16(self) -> None:
-        """Hold the weights of layers as `bf16` multiplies them: half the memory, and nothing to round in each pass.
+        """Hold the weights of layers as `bf16` multiplies them: half the memory, and no rounding in each pass.
 
-        From then on it can only score so. The score head stays float32.
+        From then on the model scores in bf16 only. The score head stays float32.
         """
-        import torch
-
         layers = {
             id(module.weight)
             for name, module in self.model.named_modules()
@@ -90,8 +91,6 @@ class RewardModel:
         self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 4096, bf16: bool = False
     ) -> list[float]:
         """The scores of conversations given as token ids of the reward model's tokenizer, ends of turn included."""
-        import torch
-
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         longest = max(map(len, sequences), default=0)
         if limit and longest > limit:
@@ -120,12 +119,9 @@ class RewardModel:
 def critic_parts(folder: Path) -> tuple[dict[str, Tensor], Any, Tensor, dict[str, Any]]:
     """What a critic on the same base starts from: the adapter, its configuration, the score head, the facts.
 
-    The adapter's tensors have the names that PEFT saves them by, without the head; the head's weight has the shape
-    (1, hidden). Nothing of the base is loaded. Raises `BadInput` for a folder that is not a reward model.
+    The adapter's tensors, without the head, have the names under which PEFT saves them; the head's weight has the
+    shape (1, hidden). Nothing of the base is loaded. Raises `BadInput` for a folder that is not a reward model.
     """
-    from peft import LoraConfig
-    from safetensors.torch import load_file
-
     facts = read_facts(folder)
     state = load_file(str(folder / WEIGHTS))
     head = state.pop(HEAD, None)
@@ -164,10 +160,10 @@ def load_reward_model(
 ) -> RewardModel:
     """Load a reward model, on a GPU where there is one.
 
-    What conversations have in common is computed once (not with `share=None`); where that cannot be, `share` gets the
-    sentence that says so. `base` says where its base is when that moved; it must be the same one to the last bit.
-    Raises `BadInput` when the folder is not a reward model, or when base, tokenizer or template are not those that it
-    was trained with.
+    Shared beginnings of conversations are computed once (not with `share=None`); where that is impossible, `share`
+    gets a sentence that says so. `base` says where the base is now, if it moved; it must be the same to the last bit.
+    Raises `BadInput` when the folder is not a reward model, or when base, tokenizer or template are not those
+    that it was trained with.
     """
     folder = Path(folder)
     facts = read_facts(folder)
@@ -196,9 +192,6 @@ def load_reward_model(
 
 def attach(scorer: Any, folder: Path, *, trainable: bool = False) -> Any:
     """Put a saved adapter with its score head on a scorer, and that on a GPU where there is one."""
-    import torch
-    from safetensors import safe_open
-
     with safe_open(str(folder / WEIGHTS), "pt") as file:
         if HEAD not in file.keys():  # noqa: SIM118 - the file is no dictionary
             raise BadInput(f"{folder / WEIGHTS} holds no score head ({HEAD}); train the reward model again.")
@@ -214,12 +207,10 @@ def attach(scorer: Any, folder: Path, *, trainable: bool = False) -> Any:
 def load_scorer(base: Base, *, dtype: Any = "float32", seed: int = 0, **options: Any) -> Any:
     """A base with a new score head, repeatable by seed: normal, with deviation 1 / sqrt(hidden + 1).
 
-    The deviation is that of Stiennon et al., "Learning to summarize from human feedback", 2020, as told in Huang et
-    al., "The N implementation details of RLHF with PPO", 2024. The head is float32 whatever the base is held in.
+    The deviation is that of Stiennon et al., "Learning to summarize from human feedback", 2020, as reported in
+    Huang et al., "The N implementation details of RLHF with PPO", 2024. The head is float32, whatever the
+    base is held in.
     """
-    import torch
-    from transformers import AutoConfig
-
     try:
         config = AutoConfig.from_pretrained(base.path)
         config.num_labels = 1
@@ -239,10 +230,6 @@ def load_scorer(base: Base, *, dtype: Any = "float32", seed: int = 0, **options:
 @functools.cache
 def _scorer_class(config_class: Any) -> Any:
     """The family's classifier, with the score read by position, and only there."""
-    import torch
-    from transformers.modeling_outputs import SequenceClassifierOutputWithPast
-    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
-
     if config_class not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         raise BadInput(
             f"transformers has no classifier for {config_class.model_type} models, so it cannot carry a score head."

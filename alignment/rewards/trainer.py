@@ -1,14 +1,16 @@
-"""TRL's RewardTrainer on rows that Parley encoded, and the model that it starts from. The loss is TRL's."""
+"""TRL's RewardTrainer on rows that Parley encoded, and the model from which it starts. The loss is TRL's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
 from trl import RewardConfig, RewardTrainer
 
 from alignment.models import check_vocabulary
-from alignment.rewards.model import load_scorer
+from alignment.rewards.model import HEAD, WEIGHTS, load_scorer
 from alignment.rows.batching import padded
 from alignment.rows.prepare import preference
 from alignment.training.settings import Sharing
@@ -56,11 +58,12 @@ class Pairs:
 class Reward(Careful, RewardTrainer):  # type: ignore[misc]  # TRL has no types
     """A reward model on rows with `prompt_ids`, `chosen_ids`, `rejected_ids` and `margin`."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, data_collator=Pairs(kwargs["processing_class"].pad_token_id), **kwargs)
+    def __init__(self, *, processing_class: Any, **kwargs: Any) -> None:
+        pairs = Pairs(processing_class.pad_token_id)
+        super().__init__(processing_class=processing_class, data_collator=pairs, **kwargs)
 
     def _prepare_dataset(self, dataset: Any, *_args: Any, **_kwargs: Any) -> Any:
-        return dataset  # TRL's own preparation knows no encoded rows
+        return dataset  # TRL's own preparation is for rows that are still text
 
     def _set_signature_columns_if_needed(self) -> None:
         self._signature_columns = [*_COLUMNS, "margin"]
@@ -69,8 +72,8 @@ class Reward(Careful, RewardTrainer):  # type: ignore[misc]  # TRL has no types
 def load_start(stage: Stage) -> tuple[Any, Any]:
     """The model to train, with a new score head, and the LoRA configuration of a new adapter (None for a given one).
 
-    An adapter, SFT's say, is where the reward model's own adapter starts from; a reward model's folder brings its
-    head too. Either way the result applies to the base itself.
+    The reward model's adapter may start from another one, SFT's for example; the folder of a reward model also brings
+    its head. Either way the result applies to the base itself.
     """
     if not stage.peft:
         raise BadInput(
@@ -91,11 +94,6 @@ def load_start(stage: Stage) -> tuple[Any, Any]:
 
 
 def _continued(scorer: Any, stage: Stage) -> Any:
-    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
-    from safetensors.torch import load_file
-
-    from alignment.rewards.model import HEAD, WEIGHTS
-
     folder = stage.source.adapter
     assert folder is not None
     config = LoraConfig.from_pretrained(str(folder))

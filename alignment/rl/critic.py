@@ -1,7 +1,7 @@
 """Policy and critic in one module: two adapters on one frozen base, and a value head.
 
-The Trainer prepares one module: what is outside it is neither synchronised between processes, nor sharded, nor saved.
-So the critic is a second adapter on the policy's own PEFT model, the value head is registered on it, and one forward
+The Trainer prepares one module: what is outside of it is not synchronised between processes, sharded or saved. So the
+critic is a second adapter on the policy's own PEFT model, the value head is registered on it, and one forward
 call gives log-probabilities and values.
 
     default     the policy's adapter, trained
@@ -11,21 +11,22 @@ call gives log-probabilities and values.
 
 from __future__ import annotations
 
-import functools
+import copy
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
+from safetensors.torch import save_file
 from torch import nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 
-from alignment.rewards.model import HEAD, critic_parts
-from alignment.rewards.model import WEIGHTS as WEIGHTS
+from alignment.fast.install import mix_in
+from alignment.rewards.model import HEAD, WEIGHTS, critic_parts
 from data.errors import BadInput, ParleyError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 POLICY, CRITIC, REFERENCE = "default", "critic", "ref"
 BIAS = HEAD.replace("weight", "bias")
@@ -45,8 +46,8 @@ class ValueHead(nn.Module):
             return nn.functional.linear(hidden.float(), self.weight.float(), self.bias.float())[..., 0]
 
 
-class _ActorCritic:
-    """What a PEFT model gains: values beside log-probabilities. Mixed in by `actor_critic`."""
+class ActorCritic:
+    """What `actor_critic` adds to a PEFT model: values beside log-probabilities."""
 
     def forward(self, *args: Any, with_values: bool = False, **inputs: Any) -> Any:
         """PEFT's forward; `with_values`: a dict of `log_probs`, `entropy` and `values`, shape (batch, tokens - 1).
@@ -98,8 +99,7 @@ def actor_critic(
         with torch.no_grad():
             policy.value_head.weight.copy_(head / deviation)
             policy.value_head.bias.fill_(-mean / deviation)
-    kind: type = type(policy)
-    policy.__class__ = _class(kind)
+    mix_in(policy, ActorCritic)
     train_both(policy)
     return policy
 
@@ -137,9 +137,9 @@ def reference(model: Any) -> Iterator[None]:
 
 
 def adapter_state(model: Any, name: str) -> dict[str, torch.Tensor]:
-    """An adapter's tensors, whole and on the CPU, under the names that PEFT saves them by.
+    """An adapter's tensors, whole and on the CPU, under the names by which PEFT saves them.
 
-    Every process must come here: where the weights lie in pieces over them (FSDP), each gets all of them.
+    Every process must come here: where weights lie in pieces over the processes (FSDP), each gets all of them.
     """
     found = {saved: _whole(parameter) for saved, parameter in _parameters(model, name).items()}
     if not found:
@@ -168,22 +168,18 @@ def critic_state(model: Any) -> dict[str, torch.Tensor]:
 
 
 def _parameters(model: Any, name: str) -> dict[str, nn.Parameter]:
-    """The parameters of an adapter by the names that PEFT saves them by, which leave out the adapter's own."""
+    """The parameters of an adapter by the names under which PEFT saves them, without the adapter's own name."""
     marked = re.compile(rf"(\.lora_[AB])\.{re.escape(name)}(?=\.)")
     return {marked.sub(r"\1", key): parameter for key, parameter in model.named_parameters() if marked.search(key)}
 
 
 def _whole(tensor: torch.Tensor) -> torch.Tensor:
-    from torch.distributed.tensor import DTensor
-
     found = tensor.detach()
     return (found.full_tensor() if isinstance(found, DTensor) else found).cpu().clone().contiguous()
 
 
 @torch.no_grad()
 def _set(parameter: torch.Tensor, value: torch.Tensor) -> None:
-    from torch.distributed.tensor import DTensor, distribute_tensor
-
     value = value.to(parameter.device, parameter.dtype)
     if isinstance(parameter, DTensor):
         value = distribute_tensor(value, parameter.device_mesh, parameter.placements)
@@ -204,8 +200,6 @@ def load_critic_state(model: Any, state: dict[str, torch.Tensor], source: str) -
 
 def save_critic(model: Any, folder: Path, state: dict[str, torch.Tensor]) -> None:
     """Write the critic's state into a folder: configuration and weights of its adapter, the value head among them."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     model.peft_config[CRITIC].save_pretrained(str(folder))
     save_file(state, str(folder / WEIGHTS), metadata={"format": "pt"})
@@ -214,19 +208,10 @@ def save_critic(model: Any, folder: Path, state: dict[str, torch.Tensor]) -> Non
 def _layers(model: Any) -> list[Any]:
     found = model.__dict__.get("_adapted_layers")
     if found is None:
-        from peft.tuners.tuners_utils import BaseTunerLayer
-
         found = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
-        model.__dict__["_adapted_layers"] = found  # behind nn.Module's back: these are no children of the model
+        model.__dict__["_adapted_layers"] = found  # past nn.Module: these are not children of the model
     return list(found)
 
 
 def _copy(config: Any) -> Any:
-    import copy
-
     return copy.deepcopy(config)
-
-
-@functools.cache
-def _class(kind: type) -> type:
-    return type("ActorCritic", (_ActorCritic, kind), {})

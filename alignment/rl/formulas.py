@@ -12,15 +12,11 @@ turn included, and 0 behind them. A token's value is what the critic says of the
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
+from torch import Tensor
 
 _EPSILON = 1e-8
 
@@ -156,9 +152,9 @@ class KlController:
         return KlController(self.coefficient * factor, self.target, self.horizon)
 
 
-def rollout_seed(seed: int, rollout: int, rank: int) -> int:
+def rollout_seed(seed: int, rollout: int, process: int) -> int:
     """The seed of one process's sampling in one rollout: so a resumed run samples what the first would have."""
-    digest = hashlib.sha256(f"{seed}:{rollout}:{rank}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}:{rollout}:{process}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

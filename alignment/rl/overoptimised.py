@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import TrainerCallback
 
 from alignment.evaluation.gate import bootstrap
-
-if TYPE_CHECKING:
-    from alignment.training.run_folder import RunFolder
+from alignment.training.run_folder import RunFolder
 
 _LEVEL = 0.95
 

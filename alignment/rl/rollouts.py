@@ -1,7 +1,7 @@
 """Where a rollout's prompts and answers come from: repeatable after a resumption, and as fast as is easy.
 
-What PPO, RLOO and GRPO share. Seeds are functions of the run's seed, the rollout's number and the process's rank, so
-that a run that was interrupted at a rollout's end goes on as if nothing had happened.
+PPO, RLOO and GRPO share this. Seeds are functions of the run's seed and of the numbers of rollout and process, so a
+run that was interrupted at a rollout's end continues as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import TrainerCallback
 
 from alignment.rl.formulas import rollout_seed
@@ -20,16 +21,16 @@ from alignment.rows.order import Draws
 from alignment.rows.tokens import control_strings, encode_answer, prompt_ids
 from data.chat import Message
 
-# Given completions instead of sampled ones: of prompts and the rollout's number, the token ids of an answer each, end
-# of turn included. For replaying fixed rollouts (a test of several processes), with the prompts of one process.
+# Given completions instead of sampled ones: called with the prompts of one process and the rollout's number, it gives
+# the token ids of an answer to each, end of turn included. For replaying fixed rollouts (in tests).
 Replay = Callable[[Sequence[Sequence[Message]], int], list[list[int]]]
 
 
 class Prompts(torch.utils.data.Sampler[int]):
-    """Indices of prompts, rollout by rollout; each rollout's are given `repeat` times, once for every step on it.
+    """Indices of prompts, rollout by rollout; those of a rollout come `repeat` times, once for every step on it.
 
-    Each epoch draws its rows by `weights` (see `sampler.Draws`), in an order of its own. It is a whole number of
-    rollouts: the last one is filled up from the epoch's beginning. Each prompt stands `generations` times in a row.
+    Each epoch draws its rows by `weights` (see `order.Draws`), in its own order. It is a whole number of rollouts:
+    the last one is filled up from the epoch's beginning. Each prompt comes `generations` times in a row.
     """
 
     def __init__(
@@ -67,14 +68,14 @@ class Prompts(torch.utils.data.Sampler[int]):
 
 
 class AtRolloutEnds(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Puts a checkpoint that is due within a rollout off to the rollout's end: what is in between is not saved."""
+    """Delays a checkpoint that is due within a rollout to the rollout's end: what lies in between is not saved."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self.due = False
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - the callback's
-        """Put off, or save now what was put off."""
+        """Delay a checkpoint, or make the delayed one now."""
         due = self.due or control.should_save
         boundary = state.global_step % self.steps == 0
         control.should_save, self.due = due and boundary, due and not boundary
@@ -89,7 +90,7 @@ def end_of_turn(tokenizer: Any) -> int:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Inside the block all sampling follows from `seed`; behind it the random state is as before."""
+    """Inside the block all sampling follows from `seed`; afterwards the random state is as before."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
@@ -97,7 +98,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 class Rollouts:
-    """Mixed in before TRL's trainers that sample their own data. Checkpoints belong at rollout ends only."""
+    """Mixed in before TRL's trainers that sample their own data. Checkpoints are made at rollout ends only."""
 
     # Given completions instead of sampled ones, for tests of several processes.
     replay: Replay | None = None
@@ -105,7 +106,7 @@ class Rollouts:
     _evaluating = 0  # the number of the next batch of an evaluation, from 1; 0 while training
 
     def begin_rollouts(self: Any) -> None:
-        """After TRL's own set-up: stop at the template's end of turn, put off checkpoints to rollout ends."""
+        """After TRL's own set-up: stop at the template's end of turn, delay checkpoints to rollout ends."""
         self.stop = end_of_turn(self._tokenizer)
         self.eos_token_ids = [self.stop, *(token for token in self.eos_token_ids if token != self.stop)]
         if not self.use_vllm:
@@ -141,7 +142,7 @@ class Rollouts:
             self._evaluating = 0
 
     def _tokenize_prompts(self: Any, prompts: Any) -> tuple[list[list[int]], None, dict[str, Any]]:
-        # As for the engine: control strings in a prompt are text, nothing else.
+        # As for the engine: control strings in a prompt are only text.
         return [prompt_ids(self._tokenizer, prompt, self.words) for prompt in prompts], None, {}
 
     def _generate(self: Any, prompts: Any) -> Any:
@@ -151,7 +152,7 @@ class Rollouts:
     def _generate_single_turn(self: Any, ids: Any, *args: Any, **kwargs: Any) -> Any:
         number = self.rollout
         if self._evaluating:
-            # Evaluations count downwards, so that they sample the same each time and nothing that training samples.
+            # Evaluations count downwards: each samples the same every time, and not what training samples.
             number, self._evaluating = -self._evaluating, self._evaluating + 1
         elif self.replay is not None:
             return self._as_generated(self.replay(self._asked, number))
@@ -181,7 +182,7 @@ class Rollouts:
         """Around generation by vLLM, which gets the weights with the adapter merged in.
 
         TRL merges into the very base that is trained on, and takes the adapter out again. In bf16 that rounds the
-        base each time, and after some hundred rollouts it is another one than the adapter will be served on.
+        base each time, and after some hundred rollouts it is no longer the one that the adapter will be served on.
         """
         if not self.use_vllm:
             yield
@@ -197,6 +198,4 @@ class Rollouts:
 
 
 def _adapted(model: Any) -> list[Any]:
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
     return [module for module in model.modules() if isinstance(module, BaseTunerLayer)]

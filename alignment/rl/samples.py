@@ -7,12 +7,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import Tensor
 
 from data.home import write_atomic
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _SHOWN = 4  # answers of each rollout that are kept
 

@@ -1,7 +1,7 @@
 """Sampling answers on a CPU: from a plain copy of the model with the policy's adapter added into its weights.
 
-An adapter costs hundreds of small products for each token, and mixed precision casts every weight anew for each. A
-copy without either samples several times faster. It differs from the policy by rounding only, and that does no harm:
+For each token an adapter costs hundreds of small products, and mixed precision casts every weight anew. A copy
+without either samples several times faster. It differs from the policy by rounding only. That does no harm, because
 the log-probabilities that PPO works with are the policy's own, taken afterwards.
 """
 
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
+from transformers.initialization import no_init_weights
 
-from alignment.fast.tree_attention import take_over
 from alignment.training.errors import DIVERGED, Diverged
 
 
@@ -20,9 +21,6 @@ class PlainCopy:
     """A copy of a PEFT model's base, for sampling. Held in `dtype`; takes as much memory as the base does."""
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
-        from transformers.initialization import no_init_weights
-
-        take_over()
         base = model.get_base_model()
         with no_init_weights():  # all of them are copied
             self.model = type(base)._from_config(base.config, dtype=dtype).eval()
@@ -38,8 +36,6 @@ class PlainCopy:
     @torch.no_grad()
     def take(self, model: Any, adapter: str = "default") -> None:
         """Take over the policy's weights as they stand."""
-        from peft.tuners.tuners_utils import BaseTunerLayer
-
         for name, layer in model.get_base_model().named_modules():
             # A layer that only the critic adapts is the base's own to the policy.
             if isinstance(layer, BaseTunerLayer) and adapter in layer.lora_A:
@@ -52,7 +48,7 @@ class PlainCopy:
     ) -> list[list[int]]:
         """An answer's token ids to each prompt, up to and with its first stop token, or the longest allowed.
 
-        A prompt that stands there several times is read once.
+        A prompt that comes several times is read once.
         """
         longest = max(map(len, prompts))
         ids = torch.full((len(prompts), longest), pad, dtype=torch.long)

@@ -17,7 +17,7 @@ ALGORITHMS = ("ppo", "rloo", "grpo")
 
 
 @dataclass
-class Sampled(Sharing):
+class Online(Sharing):
     """What all three algorithms take."""
 
     algorithm: str = field(default="ppo", metadata={"help": "ppo, rloo or grpo."})
@@ -48,7 +48,7 @@ class OnlyPpo:
 
 
 @dataclass
-class PpoSettings(OnlyPpo, Sampled, GRPOConfig):  # type: ignore[misc]  # TRL has no types
+class PpoSettings(OnlyPpo, Online, GRPOConfig):  # type: ignore[misc]  # TRL has no types
     """PPO's: one answer to a prompt, and no dropout, so that ratios start at 1."""
 
     num_generations: int | None = field(default=1, metadata={"help": "Answers to each prompt."})
@@ -68,7 +68,7 @@ class PpoSettings(OnlyPpo, Sampled, GRPOConfig):  # type: ignore[misc]  # TRL ha
 
 
 @dataclass
-class GrpoSettings(OnlyPpo, Sampled, GRPOConfig):  # type: ignore[misc]  # TRL has no types
+class GrpoSettings(OnlyPpo, Online, GRPOConfig):  # type: ignore[misc]  # TRL has no types
     """GRPO's: TRL's own. What only PPO takes is left alone."""
 
     num_generations: int | None = field(default=4, metadata={"help": "Answers to each prompt."})
@@ -82,7 +82,7 @@ class GrpoSettings(OnlyPpo, Sampled, GRPOConfig):  # type: ignore[misc]  # TRL h
 
 
 @dataclass
-class RlooSettings(OnlyPpo, Sampled, RLOOConfig):  # type: ignore[misc]  # TRL has no types
+class RlooSettings(OnlyPpo, Online, RLOOConfig):  # type: ignore[misc]  # TRL has no types
     """RLOO's: TRL's own. What only PPO takes is left alone."""
 
     num_generations: int | None = field(default=4, metadata={"help": "Answers to each prompt."})

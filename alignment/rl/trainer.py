@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate.utils import gather_object
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import TrainerCallback
 from trl import GRPOTrainer, RLOOTrainer
 
+from alignment.evaluation.likelihood import completion_logprobs, scores
+from alignment.rewards.model import WEIGHTS
 from alignment.rl import critic as parts
-from alignment.rl import formulas as formulas
+from alignment.rl import formulas
 from alignment.rl.rollouts import Rollouts
 from alignment.rl.samples import Sampled, write_samples
 from alignment.rows.batching import padded
@@ -30,11 +34,6 @@ from alignment.training import processes
 from alignment.training.trainers import Careful
 from data.errors import BadInput
 from data.home import write_atomic
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
 
 STATE, POLICY, GOOD = "ppo.json", "policy.safetensors", "last_good.safetensors"
 
@@ -272,7 +271,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
     def evaluate(self, *_args: Any, **_kwargs: Any) -> dict[str, float]:
         """The mean reward, KL and length of one answer to each held-out prompt, sampled the same way each time."""
         held_out = [row["prompt"] for row in self.eval_dataset]
-        size, rank, world = self.args.per_device_eval_batch_size, self.accelerator.process_index, processes.count()
+        size, process, world = self.args.per_device_eval_batch_size, self.accelerator.process_index, processes.count()
         model, training = self.accelerator.unwrap_model(self.model), self.model.training
         model.eval()
         self._evaluating = 1
@@ -280,7 +279,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         try:
             for start in range(0, len(held_out), size * world):
                 chunk = held_out[start : start + size * world]
-                sampled = self._sample([chunk[(rank * size + at) % len(chunk)] for at in range(size)])
+                sampled = self._sample([chunk[(process * size + at) % len(chunk)] for at in range(size)])
                 texts, width = (sampled.ids, sampled.answers), sampled.mask.shape[1]
                 with torch.no_grad():
                     own = self._forward(model, *texts, width, with_values=False)["log_probs"]
@@ -301,8 +300,6 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
 
     def margins(self, preferences: Sequence[Any]) -> tuple[float, ...]:
         """log p(chosen) - log p(rejected) of each preference in nats a token, under the policy as it stands."""
-        from alignment.evaluation.likelihood import scores
-
         model = self.accelerator.unwrap_model(self.model)
         training = model.training
         model.eval()
@@ -327,8 +324,6 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         policy, critic = parts.adapter_state(model, parts.POLICY), parts.critic_state(model)
         if not self.args.should_save:
             return
-        from safetensors.torch import save_file
-
         # Whole, whatever the Trainer itself saves: in pieces it would save the active adapter only.
         save_file(policy, str(checkpoint / POLICY))
         parts.save_critic(model, checkpoint / parts.CRITIC, critic)
@@ -339,18 +334,14 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         # transformers would load every adapter but the active one frozen, and no value head.
-        from safetensors.torch import load_file
-
         folder, model = Path(resume_from_checkpoint), self.accelerator.unwrap_model(model or self.model)
         parts.load_adapter_state(model, parts.POLICY, load_file(folder / POLICY), f"the checkpoint {folder}")
-        parts.load_critic_state(model, load_file(folder / parts.CRITIC / parts.WEIGHTS), f"the checkpoint {folder}")
+        parts.load_critic_state(model, load_file(folder / parts.CRITIC / WEIGHTS), f"the checkpoint {folder}")
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is None:
             return
-        from safetensors.torch import load_file
-
         state = json.loads((Path(checkpoint) / STATE).read_text(encoding="utf-8"))
         self.controller = dataclasses.replace(self.controller, coefficient=state["kl_coef"])
         self.rewards[:] = state["rewards"]
@@ -389,8 +380,6 @@ class _Policy:
 
     def logprobs(self, prompts: Any, completions: Any) -> list[tuple[float, int]]:
         """See `alignment.evaluation.likelihood.Scorer`."""
-        from alignment.evaluation.likelihood import completion_logprobs
-
         return completion_logprobs(self.model, self.tokenizer, prompts, completions)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
 
 def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices in batches of like length: a batch's longest times its size is at most `budget`, or it is alone."""
+    """Indices in batches of like length: a batch's longest times its size is at most `budget`, unless it is one."""
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     found: list[list[int]] = []
     for index in order:
@@ -24,9 +23,9 @@ def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def related(sequences: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
-    """Indices in batches of at most `budget` tokens, or one alone, where what several begin with is counted once.
+    """Indices in batches of at most `budget` tokens, or of one sequence; shared beginnings count once.
 
-    Those that begin alike come together. Padded, a batch has at most four times as many.
+    Sequences that begin alike come together. Padded, a batch has at most four times `budget` tokens.
     """
     order = sorted(range(len(sequences)), key=lambda index: list(sequences[index]))
     found: list[list[int]] = []
@@ -45,7 +44,7 @@ def related(sequences: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
 
 
 def common(one: Sequence[int], other: Sequence[int], start: int = 0) -> int:
-    """How far two sequences are equal, if they are up to `start`."""
+    """The length of what two sequences begin with, if they are equal up to `start`."""
     end = min(len(one), len(other))
     while start < end and one[start] == other[start]:
         start += 1
@@ -54,7 +53,7 @@ def common(one: Sequence[int], other: Sequence[int], start: int = 0) -> int:
 
 def padded(sequences: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
     """Token ids and attention mask, padded on the right: two tensors of shape (sequences, longest)."""
-    import torch
+    import torch  # here, because commands that only read this file's names answer without torch
 
     longest = max(map(len, sequences))
     ids = torch.full((len(sequences), longest), pad, dtype=torch.long)

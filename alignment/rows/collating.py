@@ -1,4 +1,4 @@
-"""How rows become batches where TRL's way does not fit ours."""
+"""How rows become batches, where TRL's way does not fit Parley's rows."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -11,10 +11,10 @@ from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 class Mismatched(DataCollatorForUnpairedPreference):  # type: ignore[misc]  # TRL has no types
     """KTO batches: beside each row its prompt with another row's answer, from which KTO estimates its KL term.
 
-    Ethayarajh et al., "KTO: Model Alignment as Prospect Theoretic Optimization", 2024, section 4.1. The answers move
-    on by as many rows as it takes for the fewest to come to an equal prompt (a weighted row can be in a batch twice,
-    and of one prompt there may be several answers). Where one still does, or a row is alone, the answer is left
-    empty: its part of the KL term is zero, not the very reward that the term is compared with.
+    Ethayarajh et al., "KTO: Model Alignment as Prospect Theoretic Optimization", 2024, section 4.1. All answers move
+    on by the same number of rows, the one by which the fewest meet an equal prompt (a weighted row can be in a batch
+    twice, and a prompt may have several answers). Where one still does, or a row is alone, the answer is left empty:
+    its part of the KL term is then zero, not the very reward that the term is compared with.
     """
 
     def torch_call(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Mismatched(DataCollatorForUnpairedPreference):  # type: ignore[misc]  # TR
 
 
 class PackedRows(torch.utils.data.Dataset[dict[str, Any]]):
-    """SFT's rows, several at a time: one is asked for by the list of its rows (see `sampler.Packs`)."""
+    """SFT's rows, several at a time: an item is found by the list of its rows (see `order.Packs`)."""
 
     def __init__(self, rows: Any) -> None:
         self.rows = rows

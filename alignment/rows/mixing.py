@@ -1,4 +1,4 @@
-"""Several row files as one: their rows in order, each file's weight on its rows."""
+"""Several files of rows as one: their rows in order, with each file's weight on its rows."""
 
 import dataclasses
 import re
@@ -13,7 +13,7 @@ from data.rows import Row, content_id, read_rows
 
 
 @dataclass(frozen=True)
-class Part:
+class RowFile:
     """One of several files that are trained together. `weight` multiplies the weights of its rows."""
 
     path: Path
@@ -27,17 +27,17 @@ class Part:
         return {name: value for name, value in dataclasses.asdict(self).items() if name != "path"}
 
 
-def mix(kind: str, names: Sequence[str]) -> tuple[list[Row], list[Part]]:
+def mix(kind: str, names: Sequence[str]) -> tuple[list[Row], list[RowFile]]:
     """Read files of rows, each named as `PATH` or `PATH=WEIGHT`.
 
     The weight of a file multiplies those of its rows. A file whose name has a `=` of its own is found as it is. Rows
     that are in an earlier file too are counted and kept.
     """
     rows: list[Row] = []
-    parts: list[Part] = []
+    files: list[RowFile] = []
     known: set[str] = set()
     for name in names:
-        path, weight = _part(name)
+        path, weight = _file(name)
         found = read_rows(path, kind)
         if weight != 1:
             weighed = ({**row.extra, "weight": weight_of(row) * weight} for row in found)
@@ -46,22 +46,22 @@ def mix(kind: str, names: Sequence[str]) -> tuple[list[Row], list[Part]]:
         duplicates = sum(content_id(row.data) in known for row in found)
         known |= contents
         rows += found
-        parts.append(Part(path, weight, len(found), duplicates, file_sha256(path)))
-    return rows, parts
+        files.append(RowFile(path, weight, len(found), duplicates, file_sha256(path)))
+    return rows, files
 
 
-def _part(name: str) -> tuple[Path, float]:
+def _file(name: str) -> tuple[Path, float]:
     path, equals, weight = name.rpartition("=")
     if not equals or Path(name).exists():
         return Path(name), 1.0
     if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", weight) or float(weight) <= 0:
         raise BadInput(
-            f"dataset_name: there is no file {name}, and {weight!r} is no weight for {path}; expected a number above "
-            f"0, as in {Path(path).name}=0.5."
+            f"dataset_name: there is no file {name}, and {weight!r} is not a weight for {path}; expected a number "
+            f"above 0, as in {Path(path).name}=0.5."
         )
     return Path(path), float(weight)
 
 
 def weight_of(row: Row) -> float:
-    """How often a row is drawn in an epoch (see `sampler.Draws`)."""
+    """How often a row is drawn in an epoch (see `order.Draws`)."""
     return float(row.extra.get("weight", 1.0))

@@ -1,7 +1,7 @@
-"""Rows to what a trainer eats: encoded by us, the unusable ones counted by reason, a part held out.
+"""From rows to what a trainer takes: encoded by us, unusable ones counted by reason, a part held out.
 
-Trainers cut a row that is too long (and with it the end of the answer, or all of it), and drop one that has nothing
-to train without a word. Here nothing is cut, and what is dropped is counted, shown and limited.
+Trainers cut a row that is too long (and so the end of the answer, or all of it), and silently drop one that has
+nothing to train. Here nothing is cut, and dropped rows are counted, shown and limited.
 """
 
 import hashlib
@@ -12,19 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alignment.rows.mixing import Part, mix, weight_of
-from alignment.rows.tokens import Unrenderable, control_strings, encode, encode_answer
+from datasets import Dataset
+
+from alignment.rows.mixing import RowFile, mix, weight_of
+from alignment.rows.tokens import Unrenderable, control_strings, encode, encode_answer, prompt_ids
 from data.errors import BadInput
 from data.home import file_sha256
 from data.rows import Row, read_rows
 
 NOTHING_TO_TRAIN = "nothing in it to train on"
 SAME_ANSWERS = "chosen and rejected are the same tokens"
-# Not a fault of the row, so it does not count towards max_dropped.
+# The row is not at fault, so it does not count towards max_dropped.
 NO_WEIGHT = "its weight is 0"
 # The columns that hold answers (or, for the reward model, whole conversations with one).
 _ANSWERS = ("chosen_ids", "rejected_ids", "completion_ids")
-# Draws per row and epoch above which weights are surely meant as something else, percents say.
+# Draws per row and epoch above which weights are surely meant as something else, such as percentages.
 _MOST_DRAWS = 100
 
 
@@ -50,7 +52,7 @@ class Examples:
 
     @property
     def weights(self) -> list[float]:
-        """How often each row is drawn in an epoch (see `sampler.Draws`), in the order of `dataset()`."""
+        """How often each row is drawn in an epoch (see `order.Draws`), in the order of `dataset()`."""
         return [weight_of(example.row) for example in self.examples]
 
     @property
@@ -60,8 +62,6 @@ class Examples:
 
     def dataset(self) -> Any:
         """The rows as a `datasets.Dataset` in memory."""
-        from datasets import Dataset
-
         return Dataset.from_list([example.columns for example in self.examples])
 
     def facts(self) -> dict[str, Any]:
@@ -79,17 +79,17 @@ class Prepared:
     train: Examples
     held_out: Examples
     hashes: dict[str, str]
-    parts: tuple[Part, ...] = ()
+    files: tuple[RowFile, ...] = ()
 
     @property
     def mixed(self) -> bool:
-        """Whether there is more to say of the files than the hash of the one."""
-        return len(self.parts) > 1 or any(part.weight != 1 for part in self.parts)
+        """Whether the files need more in the manifest than one hash."""
+        return len(self.files) > 1 or any(file.weight != 1 for file in self.files)
 
     def facts(self) -> dict[str, Any]:
         """For the manifest: never texts, only counts and hashes."""
         found = {"train": self.train.facts(), "held_out": self.held_out.facts(), "sha256": self.hashes}
-        return {**found, "files": [part.facts() for part in self.parts]} if self.mixed else found
+        return {**found, "files": [file.facts() for file in self.files]} if self.mixed else found
 
 
 def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
@@ -116,13 +116,20 @@ def labelled(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any]
     return {"prompt_ids": encoded.prompt, "completion_ids": encoded.answer, "label": bool(row.data["label"])}
 
 
-# How a stage makes its trainer's columns of a row: given tokenizer, control strings and row, the columns, or why the
-# row cannot be used.
+def prompt(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any] | str:
+    """The columns of a prompt: the messages, which the reward reads, and their token ids."""
+    messages = [{"role": message["role"], "content": message["content"]} for message in row.data["prompt"]]
+    return {"prompt": messages, "prompt_ids": prompt_ids(tokenizer, row.data["prompt"], control)}
+
+
+# How a stage turns a row into its trainer's columns: called with tokenizer, control strings and row, it returns the
+# columns, or why the row cannot be used.
 Encoder = Callable[[Any, Sequence[str], Row], dict[str, Any] | str]
 ENCODERS: dict[str, Encoder] = {
     "demonstration": demonstration,
     "preference": preference,
     "labelled": labelled,
+    "prompt": prompt,
 }
 
 
@@ -143,8 +150,8 @@ def prepare(
     nothing is left, and when more than `max_dropped` of the rows cannot be used.
     """
     names = [dataset_name] if isinstance(dataset_name, str) else list(dataset_name)
-    rows, parts = mix(kind, names)
-    digests = [part.sha256 for part in parts]
+    rows, files = mix(kind, names)
+    digests = [file.sha256 for file in files]
     hashes = {"train": digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()}
     if eval_dataset_name:
         hashes["held_out"] = file_sha256(Path(eval_dataset_name))
@@ -156,7 +163,7 @@ def prepare(
     train, held_out = (
         encode_rows(columns_of, tokenizer, control, part, max_length) for part in (rows, held_out_rows)
     )
-    place = ", ".join(str(part.path) for part in parts)
+    place = ", ".join(str(file.path) for file in files)
     _check_dropped(train, place, max_dropped)
     _check_dropped(held_out, eval_dataset_name or place, max_dropped)
     if not train.examples:
@@ -168,13 +175,13 @@ def prepare(
         )
     if kind == "labelled":
         _check_labels(train, place)
-    return Prepared(train, held_out, hashes, tuple(parts))
+    return Prepared(train, held_out, hashes, tuple(files))
 
 
 def encode_rows(
     encoder: Encoder, tokenizer: Any, control: Sequence[str], rows: Sequence[Row], max_length: int | None
 ) -> Examples:
-    """Encode rows; one that is too long (in tokens), weighs or trains nothing is dropped and counted."""
+    """Encode rows. One that is too long (in tokens), has no weight or trains nothing is dropped and counted."""
     found = Examples()
     for row in rows:
         if weight_of(row) <= 0:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import TemplateError
+
 from data.chat import GENERIC_CONTROL, Message, harmless_messages
 from data.errors import BadInput
 
@@ -17,7 +19,7 @@ _MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
 class Unrenderable(BadInput):
-    """A base's chat template refuses a conversation; the sentence goes on from "a row is dropped:"."""
+    """A base's chat template refuses a conversation; the sentence continues "a row is dropped:"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,9 @@ class EncodedAnswer:
 
 
 def control_strings(tokenizer: Any) -> tuple[str, ...]:
-    """Every string that this tokenizer, or its template, gives a meaning beyond its letters.
+    """Every string to which this tokenizer, or its template, gives a meaning beyond its letters.
 
-    Added tokens of nothing but white space (some tokenizers have them for indentation) are text.
+    Added tokens of white space alone (some tokenizers have them for indentation) are text.
     """
     added = {str(token) for token in tokenizer.get_added_vocab()} | set(tokenizer.all_special_tokens)
     template = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else ""
@@ -52,8 +54,6 @@ def render(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt
 
     Raises `Unrenderable` when the template refuses them.
     """
-    from jinja2 import TemplateError
-
     try:
         text = tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
@@ -69,9 +69,9 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message], control: Sequence[st
 
 
 def encode(tokenizer: Any, messages: Sequence[Message], control: Sequence[str]) -> Encoded:
-    """Token ids and mask of a conversation; what stands behind the last trained turn is left out.
+    """Token ids and mask of a conversation up to its last trained turn.
 
-    The last answer is tokenized apart from what precedes it, as when it is generated: no token spans the boundary.
+    The last answer is tokenized apart from the text before it, as when it is generated: no token spans the boundary.
     Without an assistant's turn to train, the mask holds no 1.
     """
     safe = harmless_messages(messages, control)
@@ -111,6 +111,7 @@ def _spans(
 
 
 def _marked_spans(tokenizer: Any, messages: Sequence[Message]) -> tuple[str, list[tuple[int, int]]]:
+    # Here, because commands that only read this file's names answer without transformers.
     from transformers.utils.chat_template_utils import render_jinja_template
 
     texts, spans = render_jinja_template(
@@ -125,7 +126,7 @@ def _marked_spans(tokenizer: Any, messages: Sequence[Message]) -> tuple[str, lis
 def _rendered_spans(
     tokenizer: Any, messages: Sequence[Message], control: Sequence[str], *, only_last: bool
 ) -> tuple[str, list[tuple[int, int]]]:
-    """For a base's own template: a turn is what appears when it is added behind the generation prompt.
+    """For a base's own template: a turn is what appears when it is added after the generation prompt.
 
     A turn that the template renders differently later (some drop earlier reasoning) is not trained: what would be
     trained is not what is served.
@@ -144,6 +145,6 @@ def _rendered_spans(
 
 
 def _end_of_turn(text: str, start: int, control: Sequence[str]) -> int:
-    """Behind the last control string of a turn; templates write separators behind it that nobody generates."""
+    """The place after the last control string of a turn; nobody generates the separators that templates add there."""
     ends = [text.rfind(string, start) + len(string) for string in control if text.rfind(string, start) >= 0]
     return max(ends, default=len(text))

@@ -1,4 +1,4 @@
-"""What can go wrong in training that its settings are to blame for."""
+"""How a training can end otherwise than with a result."""
 
 from data.errors import ParleyError
 
@@ -6,4 +6,8 @@ DIVERGED = "the training diverged. Lower learning_rate, or raise the batch, and 
 
 
 class Diverged(ParleyError):
-    """The weights or the loss are no numbers any more. A search counts such a trial as failed and goes on."""
+    """The weights or the loss are not numbers any more. A search counts such a trial as failed and goes on."""
+
+
+class AlreadyDone(Exception):
+    """The run folder holds this very run, complete."""

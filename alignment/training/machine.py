@@ -1,10 +1,12 @@
-"""What this machine can do: which device, whether bf16, how much memory a run took."""
+"""What this machine can do: its device, whether it has bf16, and how much memory a run took."""
 
 import os
 import resource
 import sys
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import torch
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,6 @@ class Machine:
 
 def this_machine() -> Machine:
     """Look at the hardware that torch sees."""
-    import torch
-
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if torch.cuda.is_available():
         return Machine("cuda", torch.cuda.device_count(), torch.cuda.is_bf16_supported(), cores)
@@ -51,8 +51,6 @@ def cpu_has_bf16() -> bool:
 
     Measured on an EPYC with AVX512-BF16: a training step under bf16 autocast takes 0.47 of its float32 time.
     """
-    import torch
-
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
@@ -72,8 +70,6 @@ def choose_gpu(visible: int, environment: dict[str, str] | os._Environ[str]) -> 
 
 def peak_memory() -> int:
     """The most memory this process has held so far, in bytes: the GPU's where there is one."""
-    import torch
-
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     unit = 1 if sys.platform == "darwin" else 1024

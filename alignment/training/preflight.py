@@ -1,20 +1,21 @@
-"""Looked at before the first step: what is trained, and that DPO and KTO start where their reference stands."""
+"""Before the first step: show which tokens are trained, and check that DPO and KTO start at their reference."""
 
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+import torch
 from rich.text import Text
+from trl.trainer.utils import use_adapter
 
 from alignment.rows.prepare import Example
+from alignment.training.stage import Stage
 from data.errors import ParleyError
 from data.home import write_atomic
 
-_SHOWN_CONTEXT = 160  # characters of an untrained stretch on the screen; the file has all of it
+_SHOWN_CONTEXT = 160  # characters of an untrained stretch that the screen shows; the file has all of it
 
 # TRL's DPO losses, and what each comes to where policy and reference agree. Three depend on beta or label_smoothing,
 # `sft` on the rows themselves.
@@ -41,12 +42,13 @@ def trained_text(tokenizer: Any, example: Example) -> list[tuple[str, bool]]:
     ]
 
 
-def show_trained(tokenizer: Any, examples: Sequence[Example], console: Console, path: Path) -> None:
+def show_trained(stage: Stage) -> None:
     """Show three rows with the untrained parts dimmed, and write them in full to a private file.
 
-    In the file, trained stretches stand between ⟦ and ⟧. Of a preference the chosen answer is shown. The rows are
-    people's words: where the output is no terminal, but a log perhaps, only the file's name is printed.
+    In the file, trained stretches stand between ⟦ and ⟧. Of a preference the chosen answer is shown. Rows are what
+    people said: where the output is not a terminal (it may be a log), only the file's name is printed.
     """
+    examples, console, path = stage.rows.train.examples, stage.console, stage.run.path / "trained_tokens.txt"
     shown = [examples[len(examples) * part // 4] for part in (1, 2, 3)] if len(examples) > 3 else examples
     written = []
     if console.is_terminal:
@@ -54,7 +56,7 @@ def show_trained(tokenizer: Any, examples: Sequence[Example], console: Console, 
     else:
         console.print(f"What is trained of three rows stands in {path}.")
     for example in shown:
-        stretches = trained_text(tokenizer, example)
+        stretches = trained_text(stage.tokenizer, example)
         line = Text(f"row {example.line}: ", style="cyan")
         for text, trained in stretches:
             short = text if trained or len(text) <= _SHOWN_CONTEXT else f"... {text[-_SHOWN_CONTEXT:]}"
@@ -80,16 +82,19 @@ def zero_ratio_loss(
     return sum(weight * starts[loss] for loss, weight in zip(losses, weights, strict=True))
 
 
-def check_reference(trainer: Any, *, tolerance: float = 1e-4) -> float:
-    """Check on two rows that DPO's or KTO's policy is its reference, and that the loss is what it must be there.
+def check_reference(stage: Stage, trainer: Any) -> None:
+    """Check that DPO's or KTO's policy is its reference before training, and say where the loss starts."""
+    loss = loss_at_reference(trainer)
+    stage.console.print(f"Policy equals reference on two rows; the loss starts at {loss:.4f}.")
+
+
+def loss_at_reference(trainer: Any, *, tolerance: float = 1e-4) -> float:
+    """The loss of DPO or KTO on two rows, where the policy must be its reference.
 
     Runs without dropout and without autocast, so in float32 unless the frozen base is stored in bf16 (on a GPU),
-    where both sides still do the very same arithmetic. Returns the loss. Raises `ParleyError` with the reason when a
+    where both sides still do the very same arithmetic. Raises `ParleyError` with the reason when a
     token's log-ratio exceeds `tolerance`, or the loss is off by more than 1e-3.
     """
-    import torch
-    from trl.trainer.utils import use_adapter
-
     model, name = trainer.model, trainer._name
     batch = {key: tensor.to(model.device) for key, tensor in trainer.data_collator(_two_rows(trainer)).items()}
     inputs = {

@@ -1,8 +1,8 @@
-"""Several processes that train one model: who writes, who waits, and how an error on one of them ends all.
+"""Several processes that train one model: which one writes, which ones wait, and how an error in one ends all.
 
 A launcher (`accelerate launch`, `torchrun`) starts the same command once for each device and numbers the processes by
-`RANK`. All read the same rows and settings; process 0 alone writes the run folder and speaks. The process group is
-started by the training arguments; before that, and without a launcher, everything here does nothing.
+`RANK`. All read the same rows and settings; process 0 alone writes the run folder and prints. The training arguments
+start the process group; before that, and without a launcher, everything here does nothing.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any
 from data.errors import ParleyError
 
 
-def rank() -> int:
+def number() -> int:
     """The number of this process among all that train together; 0 without a launcher."""
     return int(os.environ.get("RANK", "0"))
 
@@ -25,8 +25,8 @@ def count() -> int:
 
 
 def is_main() -> bool:
-    """Whether this process writes files and speaks."""
-    return rank() == 0
+    """Whether this process writes files and prints."""
+    return number() == 0
 
 
 def say(sentence: str) -> None:
@@ -35,29 +35,25 @@ def say(sentence: str) -> None:
         print(sentence)
 
 
-def _joined() -> bool:
-    """Whether there are others, and the process group that reaches them has been started."""
+def _group() -> Any:
+    """`torch.distributed`, where there are other processes and it reaches them; else None."""
     if count() == 1:
-        return False
-    import torch.distributed as group
+        return None
+    import torch.distributed as group  # here, because what only reads a run folder needs no torch
 
-    return group.is_available() and group.is_initialized()
+    return group if group.is_available() and group.is_initialized() else None
 
 
 def wait() -> None:
     """Return when every process has come here."""
-    if _joined():
-        import torch.distributed as group
-
+    if (group := _group()) is not None:
         group.barrier()
 
 
-def shared(value: Any) -> Any:
+def from_main(value: Any) -> Any:
     """Process 0's value, on every process. It must be picklable; it never leaves the job."""
-    if not _joined():
+    if (group := _group()) is None:
         return value
-    import torch.distributed as group
-
     box = [value]
     group.broadcast_object_list(box, src=0)
     return box[0]
@@ -75,17 +71,15 @@ def together() -> Iterator[None]:
         yield
     except Exception as caught:
         error = caught
-    if not _joined():
+    if (group := _group()) is None:
         if error is not None:
             raise error
         return
-    import torch.distributed as group
-
     codes: list[int | None] = [None] * count()
     code = None if error is None else error.exit_code if isinstance(error, ParleyError) else 1
     group.all_gather_object(codes, code)
-    failed = [number for number, found in enumerate(codes) if found is not None]
-    if error is not None and failed[0] == rank():
+    failed = [each for each, found in enumerate(codes) if found is not None]
+    if error is not None and failed[0] == number():
         raise error
     if failed:
         time.sleep(1)  # a launcher ends all processes as soon as one is gone: let the first one speak

@@ -1,4 +1,4 @@
-"""What is seen and kept while a stage trains: a bar with the loss on the screen, lines in `metrics.jsonl`."""
+"""What a stage shows and keeps while it trains: a bar with the loss on the screen, lines in `metrics.jsonl`."""
 
 # ruff: noqa: ARG002  # transformers calls back with more than is needed
 
@@ -12,10 +12,10 @@ from transformers import TrainerCallback
 
 from alignment.training.run_folder import RunFolder
 
-_LINES = 10  # lines of progress where the output is no terminal
+_LINES = 10  # lines of progress where the output is not a terminal
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+class Recorder(TrainerCallback):  # type: ignore[misc]  # transformers has no types
     """Shows progress and records metrics."""
 
     def __init__(self, run: RunFolder, console: Console, stage: str) -> None:
@@ -74,10 +74,10 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
 
 
 class Before(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Takes the held-out metrics of the evaluation before the first step, and the time when that was over.
+    """Takes the held-out metrics of the evaluation before the first step, and the time when it was over.
 
-    It is part of the trainer's own loop: a model evaluated before it was prepared for training counts as prepared,
-    and several processes would then each train a model of their own without a word.
+    That evaluation is part of the trainer's own loop: a model that is evaluated before it is prepared for training
+    counts as prepared, and several processes would each train a model of their own without a word.
     """
 
     def __init__(self, keep: Callable[[dict[str, Any]], None]) -> None:

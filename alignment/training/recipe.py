@@ -1,4 +1,4 @@
-"""Recipes and flags: what a training command was told, checked to the last name.
+"""Recipes and flags: the settings of a training command, checked to the last name.
 
 A recipe is a YAML file with the names of TRL's configuration (the stage's own, such as `DPOConfig`, and
 `ModelConfig`) and the few of Parley's. Flags have the same names and win. TRL's own scripts ignore a misspelt key;
@@ -7,17 +7,20 @@ here it is an error with the nearest known name.
 
 import dataclasses
 import importlib.util
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+import yaml
+
 from data.errors import BadInput, nearest
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
-# Names that TRL knows and that would do nothing, or harm, here. Silence would be a lie, so they are refused.
+# Names that TRL knows and that would do nothing, or harm, here. They are refused rather than silently ignored.
 _ROWS = "Parley renders and masks the rows itself: only the assistant's turns and their ends are trained"
 _LINEAR = "adapters are on linear layers only, so that they apply to the base as it is and can be served"
 REFUSED: dict[str, str] = {
@@ -42,7 +45,7 @@ REFUSED: dict[str, str] = {
 
 @dataclass
 class ParleyArguments:
-    """The few settings that TRL has no name for."""
+    """The few settings for which TRL has no name."""
 
     dataset_name: list[str] | None = field(
         default=None, metadata={"help": "The rows to train on: files of JSON lines, each PATH or PATH=WEIGHT."}
@@ -85,7 +88,7 @@ def wants_search(arguments: Iterable[str]) -> bool:
 
 
 def help_text(stage: str) -> str:
-    """The help of a stage's command, made of the comments of its recipe (and so never out of step with it)."""
+    """The help of a stage's command, made of the comments of its recipe, so that it always says the same."""
     path = RECIPES / f"{stage}.yaml"
     lines = [
         f"usage: python -m alignment.{stage} [--config RECIPE.yaml] --dataset_name ROWS.jsonl --output_dir FOLDER"
@@ -118,9 +121,10 @@ def help_text(stage: str) -> str:
 def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaults: dict[str, Any]) -> Recipe:
     """Read recipe and flags for a stage whose TRL configuration is `config_class`.
 
-    `machine_defaults` are what this machine suggests for names that neither says. Raises `BadInput` for unknown or
+    `machine_defaults` are this machine's values for names that neither gives. Raises `BadInput` for unknown or
     refused names, values of a wrong type, and what TRL itself refuses.
     """
+    # Here, because help and the checks of names need neither.
     from transformers import HfArgumentParser
     from trl import ModelConfig
 
@@ -144,7 +148,7 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
         _check_name(name, known | {"no_" + name for name in known}, f"Unknown flag --{name}")
     nothing = {name: None for name, value in settings.items() if value is None}
     parser.set_defaults(**{"use_peft": True, "report_to": "none", **machine_defaults, **nothing})
-    # The recipe becomes flags in front of the user's, so that one parser checks the types of both, and the last wins.
+    # The recipe becomes flags before the user's, so that one parser checks the types of both, and the last one wins.
     told = [token for name, value in settings.items() if value is not None for token in as_flag(name, value)]
     try:
         *parts, rest = parser.parse_args_into_dataclasses(
@@ -185,7 +189,7 @@ def _check(recipe: Recipe) -> None:
 
 
 def _check_packages(recipe: Recipe) -> None:
-    """What needs a package that Parley does not bring is refused before a model is loaded."""
+    """Raise `BadInput` for settings that need a package which is not installed, before a model is loaded."""
     optimizer = str(getattr(recipe.training.optim, "value", recipe.training.optim))
     wanted = {
         "load_in_4bit or load_in_8bit": ("bitsandbytes", recipe.model.load_in_4bit or recipe.model.load_in_8bit),
@@ -218,7 +222,7 @@ def split(arguments: list[str], stage: str) -> tuple[Path, list[str]]:
         if argument == "--config":
             value = next(waiting, None)
             if value is None:
-                raise BadInput("--config needs a recipe file behind it.")
+                raise BadInput("--config needs a recipe file after it.")
             config = Path(value)
         elif argument.startswith("--config="):
             config = Path(argument.removeprefix("--config="))
@@ -228,9 +232,7 @@ def split(arguments: list[str], stage: str) -> tuple[Path, list[str]]:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What a recipe says. Raises `BadInput` when it is none."""
-    import yaml
-
+    """The settings in a recipe file. Raises `BadInput` when it is not one."""
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
@@ -244,8 +246,6 @@ def load(path: Path) -> dict[str, Any]:
 
 def as_flag(name: str, value: Any) -> list[str]:
     """A setting as the words of a command line."""
-    import json
-
     if isinstance(value, bool):
         return [f"--{name}", str(value).lower()]
     if isinstance(value, dict):

@@ -135,7 +135,7 @@ def open_run(path: Path, stage: str, given: dict[str, Any], facts: dict[str, Any
             if processes.is_main():
                 _acquire(lock, path)
                 run = _open(path, identity, fingerprint)
-        manifest = processes.shared(run.manifest if run else None)
+        manifest = processes.from_main(run.manifest if run else None)
         yield run or RunFolder(path, manifest, writes=False)
     finally:
         lock.release()

@@ -1,4 +1,4 @@
-"""What every stage does the same way: start from a base or an adapter, train, evaluate, leave a run folder."""
+"""What all stages do in the same way: start from a base or an adapter, train, evaluate, leave a run folder."""
 
 import dataclasses
 import os
@@ -12,15 +12,20 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from transformers import PrinterCallback
+from transformers.integrations import is_deepspeed_zero3_enabled
+from trl import get_peft_config, get_quantization_config
 
 from alignment import models
+from alignment.fast.install import freed_memory_kept
 from alignment.models import Source
 from alignment.quiet import quiet
 from alignment.rows.prepare import Encoder, Prepared, prepare
 from alignment.training import loss_plot, processes
+from alignment.training.errors import AlreadyDone
 from alignment.training.machine import Machine, choose_gpu, peak_memory, this_machine
 from alignment.training.parent import end_with_parent
-from alignment.training.progress import Before, Watch
+from alignment.training.progress import Before, Recorder
 from alignment.training.recipe import Recipe, read
 from alignment.training.run_folder import RunFolder, open_run
 from data.chat import template_sha256
@@ -46,7 +51,7 @@ class Stage:
         return bool(self.recipe.model.use_peft or self.source.adapter)
 
 
-# Who else watches the training of this context: given the stage, a callback for its trainer. A search sets it.
+# Makes a further callback for the trainer of a stage that runs in this context. A search sets it.
 OBSERVER: ContextVar[Callable[[Stage], Any] | None] = ContextVar("OBSERVER", default=None)
 
 
@@ -54,7 +59,11 @@ OBSERVER: ContextVar[Callable[[Stage], Any] | None] = ContextVar("OBSERVER", def
 def begin(
     stage: str, kind: str, arguments: list[str], config_class: Any, *, encoder: Encoder | None = None
 ) -> Iterator[Stage]:
-    """Read settings and rows, open the run folder, say what will run. Everything that can be wrong is wrong here."""
+    """Read settings and rows, open the run folder, and say what will run.
+
+    Raises `BadInput` for whatever is wrong with them, before anything is trained, and `AlreadyDone` where the folder
+    holds this very run, complete.
+    """
     quiet()
     end_with_parent()
     console = Console(highlight=False, quiet=not processes.is_main())
@@ -91,13 +100,13 @@ def begin(
     given = {name: value for name, value in recipe.given.items() if not name.endswith("dataset_name")}
     with open_run(recipe.output_dir, stage, given, facts) as run:
         ready = Stage(recipe, machine, source, tokenizer, rows, run, console)
-        if run.done:
-            console.print(f"{run.path} holds this very run, complete: nothing to do.", soft_wrap=True)
-        else:
-            run.note(machine=machine.facts(), precision="bf16" if recipe.training.bf16 else "float32")
-            _announce(ready)
         if make := OBSERVER.get():
             ready = dataclasses.replace(ready, observer=make(ready))
+        if run.done:
+            console.print(f"{run.path} holds this very run, complete: nothing to do.", soft_wrap=True)
+            raise AlreadyDone
+        run.note(machine=machine.facts(), precision="bf16" if recipe.training.bf16 else "float32")
+        _announce(ready)
         yield ready
 
 
@@ -114,14 +123,12 @@ def load_policy(stage: Stage) -> tuple[Any, Any]:
 
 
 def load_reference(stage: Stage) -> Any:
-    """What a policy that trains all weights may not drift from: the base once more. An adapter needs none."""
+    """The reference of a policy that trains all weights: the base once more. For an adapter None."""
     return None if stage.peft else models.load_base(stage.source.base, **base_options(stage))
 
 
 def base_options(stage: Stage) -> dict[str, Any]:
-    """How the base is loaded to be trained on: its dtype, its attention, its quantisation."""
-    from trl import get_quantization_config
-
+    """How the base is loaded for training: its dtype, its attention, its quantisation."""
     settings, on_gpu = stage.recipe.model, stage.machine.device == "cuda"
     frozen = "dtype" not in stage.recipe.given and stage.peft and on_gpu and stage.recipe.training.bf16
     options = {
@@ -134,8 +141,6 @@ def base_options(stage: Stage) -> dict[str, Any]:
 
 def new_adapter(stage: Stage, model: Any) -> Any:
     """The LoRA configuration of a new adapter. Raises `BadInput` for targets that the base does not have."""
-    from trl import get_peft_config
-
     config = get_peft_config(stage.recipe.model)
     config.target_modules = config.target_modules or "all-linear"  # PEFT leaves the output head out of these
     targets = [config.target_modules] if isinstance(config.target_modules, str) else sorted(config.target_modules)
@@ -154,10 +159,10 @@ def new_adapter(stage: Stage, model: Any) -> Any:
 
 
 def refuse_zero3(stage: str) -> None:
-    """Raise `BadInput` where DeepSpeed ZeRO-3 holds the weights: a stage that loads a second model, or reads weights
-    by itself, would wait for ever or read nothing."""
-    from transformers.integrations import is_deepspeed_zero3_enabled
+    """Raise `BadInput` where DeepSpeed ZeRO-3 holds the weights.
 
+    A stage that loads a second model, or reads weights by itself, would wait for ever or read nothing.
+    """
     if is_deepspeed_zero3_enabled():
         raise BadInput(f"{stage} does not run under DeepSpeed ZeRO-3. Take deploy/accelerate/fsdp2.yaml or ddp.yaml.")
 
@@ -166,12 +171,20 @@ def _is_linear(module: Any) -> bool:
     return type(module).__name__ in ("Linear", "Conv1D", "Linear4bit", "Linear8bitLt")
 
 
-def training_arguments(stage: Stage) -> Any:
-    """TRL's configuration with what Parley decides: checkpoints in the run folder, our own screen."""
+def trainer_arguments(stage: Stage) -> dict[str, Any]:
+    """What the trainers of all stages take: TRL's configuration, the rows and the tokenizer.
+
+    In the configuration, Parley decides that checkpoints lie in the run folder, and shows progress itself.
+    """
     args = stage.recipe.training
     args.output_dir = str(stage.run.checkpoints)
     args.disable_tqdm = True
-    return args
+    return {
+        "args": args,
+        "train_dataset": stage.rows.train.dataset(),
+        "eval_dataset": stage.rows.held_out.dataset() if stage.rows.held_out.examples else None,
+        "processing_class": stage.tokenizer,
+    }
 
 
 def train(stage: Stage, trainer: Any) -> dict[str, Any]:
@@ -179,12 +192,11 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
 
     Returns what goes into the manifest's figures.
     """
-    from transformers import PrinterCallback
-
     run, started = stage.run, time.monotonic()
+    trainer.row_weights = stage.rows.train.weights
     name_base(trainer.model, stage.source)
     trainer.remove_callback(PrinterCallback)
-    checkpoint = processes.shared(run.last_checkpoint())
+    checkpoint = processes.from_main(run.last_checkpoint())
     run.forget_metrics_after(int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
     if checkpoint:
         stage.console.print(f"Resuming from {checkpoint.name}.")
@@ -193,15 +205,16 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
         run.note_figures(eval_before={})
     trainer.args.eval_on_start = "eval_before" not in run.manifest["figures"]
     baseline = Before(lambda metrics: run.note_figures(eval_before=_held_out_figures(metrics)))
-    watch = Watch(run, stage.console, stage.recipe.stage)
-    for callback in (baseline, watch, *([stage.observer] if stage.observer else [])):
+    recorder = Recorder(run, stage.console, stage.recipe.stage)
+    for callback in (baseline, recorder, *([stage.observer] if stage.observer else [])):
         trainer.add_callback(callback)
-    try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    finally:
-        watch.close()
-    training_seconds = time.monotonic() - baseline.over
-    after = _held_out_figures(trainer.evaluate()) if held_out else {}
+    with freed_memory_kept():
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            recorder.close()
+        training_seconds = time.monotonic() - baseline.over
+        after = _held_out_figures(trainer.evaluate()) if held_out else {}
     losses = [entry["loss"] for entry in run.metrics() if "loss" in entry]
     return {
         "first_loss": losses[0] if losses else None,
@@ -226,11 +239,7 @@ def finish(stage: Stage, trainer: Any, figures: dict[str, Any]) -> Path:
             stage.run.metrics(), stage.run.path / "loss.png", f"{stage.recipe.stage} on {stage.source.base.name}"
         )
         if stage.peft:
-            # Only the trained adapter: DPO's frozen copy `ref` is not part of what was learnt.
-            model.save_pretrained(
-                folder, selected_adapters=["default"], save_embedding_layers=False, state_dict=weights
-            )
-            (folder / "README.md").unlink(missing_ok=True)
+            save_adapter(model, folder, weights)
         else:
             model.save_pretrained(folder, state_dict=weights)
             stage.tokenizer.save_pretrained(folder)
@@ -238,6 +247,12 @@ def finish(stage: Stage, trainer: Any, figures: dict[str, Any]) -> Path:
     result = stage.run.finish("adapter" if stage.peft else "model", save, **figures)
     _report(stage, result)
     return result
+
+
+def save_adapter(model: Any, folder: Path, weights: dict[str, Any] | None) -> None:
+    """Save the trained adapter, and nothing else: DPO's frozen copy `ref` is not part of what was learnt."""
+    model.save_pretrained(folder, selected_adapters=["default"], save_embedding_layers=False, state_dict=weights)
+    (folder / "README.md").unlink(missing_ok=True)
 
 
 def gathered_weights(trainer: Any) -> dict[str, Any] | None:
@@ -291,7 +306,7 @@ def _announce(stage: Stage) -> None:
         stage.console.print(
             f"  {name}: {len(part)} rows, {part.tokens} tokens" + (f" ({dropped})" if dropped else "")
         )
-    for file in rows.parts if rows.mixed else ():
+    for file in rows.files if rows.mixed else ():
         twice = f", {file.duplicates} of them in an earlier file too" if file.duplicates else ""
         stage.console.print(f"  {file.path}: {file.rows} rows, weight {file.weight:g}{twice}", soft_wrap=True)
 
@@ -306,8 +321,14 @@ def _report(stage: Stage, result: Path) -> None:
             was = before if not name.startswith("rewards/") else {}
             table.add_row(name, *(f"{side[name]:.4f}" if name in side else "-" for side in (was, after)))
         stage.console.print(table)
+    say_end(stage, result)
+
+
+def say_end(stage: Stage, result: Path) -> None:
+    """Say how long a finished stage took, and where its result is."""
+    figures = stage.run.manifest["figures"]
     stage.console.print(
         f"{stage.recipe.stage}: {figures['steps']} steps in {figures['seconds']:.0f} s, "
         f"at most {figures['peak_memory_bytes'] / 2**30:.1f} GiB; the result is in {result}",
-        soft_wrap=True,  # a path that is cut by a line's end cannot be copied
+        soft_wrap=True,  # a path that is broken over two lines cannot be copied
     )

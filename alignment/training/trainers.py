@@ -1,4 +1,4 @@
-"""TRL's trainers with the few things that Parley does otherwise. All losses are TRL's."""
+"""TRL's trainers with the few things that Parley does differently. All losses are TRL's."""
 
 import shutil
 from collections.abc import Callable
@@ -6,66 +6,58 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import trl.trainer.utils
 from transformers import Trainer
 from transformers.trainer import rotate_checkpoints
 from trl import DPOTrainer, KTOTrainer, SFTTrainer
 
-from alignment.fast import head, memory
-from alignment.fast.fused_lora import fuse, round_frozen
-from alignment.fast.padding_free import leave_out_padding
-from alignment.fast.trunk import share_prefixes
+from alignment.fast import install
+from alignment.fast.fused_lora import round_frozen
 from alignment.rows.collating import Mismatched, PackedRows
 from alignment.rows.order import LengthGrouped, Packs
 from alignment.rows.prepare import longest_sequence
 from alignment.training import processes
 from data.home import private_dir
 
-# TRL's fused head scores the trained positions only on devices with Triton, and everywhere else every position, for
-# the sake of accelerators that compile for each shape. A CPU does not: with a vocabulary of 49,152 and 40 % of the
-# positions trained, a step takes 0.62 of the time this way, with the same loss to the last digit. (In TRL 1.16 this
-# name in this module decides nothing else; a test compares both ways.)
-trl.trainer.utils._use_triton = lambda _device: True
-head.take_over()
-
 
 class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
-    """Checkpoints appear complete or not at all; rows of like length share a batch in a repeatable order."""
+    """Checkpoints appear complete or not at all; rows of like length share a batch in a repeatable order.
 
-    # The weights of the training rows, in their order; None: all the same. (No column of the rows: trainers drop
-    # those that they do not know.)
+    What is faster than TRL's own way is installed for this trainer alone (`alignment.fast.install`).
+    """
+
+    # The weights of the training rows, in their order; None: all the same. (Not a column of the rows: trainers drop
+    # columns that they do not know.)
     row_weights: list[float] | None = None
     train_dataset: Any
+    tell: Callable[[str], None] = staticmethod(processes.say)  # gets the sentences for the user
     _staging: Path | None = None
-    tell: Callable[[str], None] = staticmethod(processes.say)  # where sentences for the user go
+    _installed = False
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *, args: Any, **kwargs: Any) -> None:
+        with install.heads(type(self), sharing=_shares(args)):
+            super().__init__(args=args, **kwargs)
         hold_float32(self.model)
-        self._compute_once()
+        self._install()
 
-    def _compute_once(self) -> None:
-        """What rows share, a layer with its adapter, a frozen head; unless that is switched off."""
-        head.LogProbs.on = bool(getattr(self.args, "share_prefixes", True))
-        if not head.LogProbs.on:
+    def _install(self) -> None:
+        """Compute shared prefixes once, and a layer with its adapter in one step; unless that is switched off."""
+        if self._installed or not _shares(self.args):
             return
-        for model in (self.model, getattr(self, "ref_model", None)):
+        self._installed = True
+        for model in self._models():
             # NEFTune's noise depends on how long a sequence is.
-            if model is not None and not self.args.neftune_noise_alpha:
-                share_prefixes(_inner(self.accelerator.unwrap_model(model)), self._tell)
+            if not self.args.neftune_noise_alpha:
+                install.share_prefixes(_inner(model), self._tell)
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             return
         model, on_cpu = self.accelerator.unwrap_model(self.model), self.accelerator.device.type == "cpu"
-        if fuse(model) and on_cpu and self.args.bf16:
+        if install.fuse(model) and on_cpu and self.args.bf16:
             round_frozen(model, torch.bfloat16)
 
-    def train(self, *args: Any, **kwargs: Any) -> Any:
-        """The Trainer's, which keeps freed memory for the next step."""
-        memory.keep_freed()
-        try:
-            return super().train(*args, **kwargs)
-        finally:
-            memory.give_back()
+    def _models(self) -> list[Any]:
+        """The policy, and the reference where that is a model of its own."""
+        models = (self.model, getattr(self, "ref_model", None))
+        return [self.accelerator.unwrap_model(model) for model in models if model is not None]
 
     def _tell(self, sentence: str) -> None:
         self.tell(sentence)
@@ -100,7 +92,7 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
         )
 
     def _save_more(self, checkpoint: Path) -> None:
-        """What else belongs into a checkpoint. Every process comes here; the folder is there on process 0."""
+        """Save more into a checkpoint. Every process comes here; the folder exists on process 0."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[Any]:
         rows = train_dataset if train_dataset is not None else self.train_dataset
@@ -110,7 +102,7 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
         return LengthGrouped(lengths, step, self.args.seed, self.row_weights, self._prompts(rows), at_once)
 
     def _prompts(self, _rows: Any) -> list[Any] | None:
-        """What is equal for rows that should be computed together, if any should."""
+        """For each row a value that is equal for rows that should be computed together; None if none should."""
         return None
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
@@ -118,12 +110,18 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
 
 
 def hold_float32(model: Any) -> None:
-    """Hold what is trained in float32. TRL casts it to bf16 where the base is quantised, and there most steps of a
-    small learning rate are rounded away."""
+    """Hold what is trained in float32.
+
+    TRL casts it to bf16 where the base is quantised, and bf16 rounds most steps of a small learning rate away.
+    """
     if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
+
+
+def _shares(args: Any) -> bool:
+    return bool(getattr(args, "share_prefixes", True))
 
 
 def _inner(model: Any) -> Any:
@@ -131,19 +129,18 @@ def _inner(model: Any) -> Any:
 
 
 class Tokenwise(Careful):
-    """A trainer on rows that Parley encoded, whose loss is made of single tokens' log-probabilities."""
+    """A trainer on rows that Parley encoded, with a loss over the log-probabilities of single tokens."""
 
     def __init__(self, *, args: Any, **kwargs: Any) -> None:
         # TRL's own padding_free is switched off in DPO and unknown in KTO; ours is below TRL's call of the model.
         padding_free, args.padding_free = getattr(args, "padding_free", False), False
         super().__init__(args=args, **kwargs)
         if padding_free:
-            for model in (self.model, getattr(self, "ref_model", None)):
-                if model is not None:
-                    leave_out_padding(_inner(self.accelerator.unwrap_model(model)))
+            for model in self._models():
+                install.leave_out_padding(_inner(model))
 
     def _prepare_dataset(self, dataset: Any, *_args: Any, **_kwargs: Any) -> Any:
-        return dataset  # TRL's own preparation knows no encoded rows
+        return dataset  # TRL's own preparation is for rows that are still text
 
 
 class Sft(Tokenwise, SFTTrainer):  # type: ignore[misc]  # TRL has no types
@@ -175,11 +172,11 @@ class Kto(Tokenwise, KTOTrainer):  # type: ignore[misc]  # TRL has no types
         return [tuple(prompt) for prompt in rows["prompt_ids"]]
 
     def _compute_kl_logps(self, model: Any, batch: dict[str, Any]) -> Any:
-        """TRL's, to whom the rows themselves come next: they have the same prompts, and are computed with these."""
-        shared = getattr(_inner(self.accelerator.unwrap_model(model)).base_model, "_shared", None)
-        if shared is None or self.is_fsdp_enabled or self.is_deepspeed_enabled:  # these must see each call
+        """TRL's. The batch's own rows come next and have the same prompts, so they are computed along with these."""
+        sharing = install.sharing_of(_inner(self.accelerator.unwrap_model(model)))
+        if sharing is None or self.is_fsdp_enabled or self.is_deepspeed_enabled:  # these must see each call
             return super()._compute_kl_logps(model, batch)
-        with shared.before(batch["input_ids"], batch["attention_mask"]):
+        with sharing.before(batch["input_ids"], batch["attention_mask"]):
             return super()._compute_kl_logps(model, batch)
 
 
@@ -187,20 +184,16 @@ class Dpo(Tokenwise, DPOTrainer):  # type: ignore[misc]  # TRL has no types
     """Direct preference optimization on rows with `prompt_ids`, `chosen_ids` and `rejected_ids`."""
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
-        """TRL's pass of the reference over all rows, kept in the run folder.
-
-        For rows in memory TRL's file would lie in a folder of its own for each process, where only the first writes.
-        """
-        self._compute_once()  # TRL comes here while the trainer is made
-        folder = private_dir(Path(self.args.output_dir))
-        dataset._get_cache_file_path = lambda fingerprint: str(folder / f"reference-{name}-{fingerprint}.arrow")
+        """TRL's pass of the reference over all rows, kept in the run folder."""
+        self._install()  # TRL comes here while it still makes the trainer
+        install.keep_reference_pass(dataset, private_dir(Path(self.args.output_dir)), name)
         return super()._precompute_ref_logps(dataset, name, batch_size)
 
     def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
-        """TRL's loss; while evaluating, also how often the policy finds the chosen answer likelier, per token.
+        """TRL's loss; an evaluation also measures how often the policy finds the chosen answer likelier, per token.
 
-        Unlike TRL's reward accuracy that needs no reference, so it means something before training too, when policy
-        and reference agree and every reward is zero.
+        TRL's reward accuracy needs a reference and says nothing before training, when policy and reference agree
+        and every reward is zero. This needs none.
         """
         if self.model.training:
             return super()._compute_loss(model, inputs, return_outputs)

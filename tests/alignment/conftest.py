@@ -1,4 +1,7 @@
-"""For every test of alignment that uses torch: what one test switches in the process does not reach the next."""
+"""For the tests of alignment that use torch: one thread, and no pictures but where they are looked at."""
+
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -16,10 +19,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         torch.set_num_threads(1)
 
 
-@pytest.fixture(autouse=True)
-def _head_computed_our_way(request, monkeypatch):
-    """Each trainer switches it, for the process: a stage is one."""
-    if _uses_torch(request.node):
-        from alignment.fast.head import LogProbs
+@pytest.fixture
+def pictures() -> None:
+    """For a test that looks at the pictures of a run: they are drawn."""
 
-        monkeypatch.setattr(LogProbs, "on", True)
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture takes a fifth of a tiny run's time: it is an empty file, except with the fixture `pictures`.
+
+    Runs that a file's tests share are drawn: their fixtures are made before this one.
+    """
+
+    def leave_empty(_figure: Any, target: Path | IO[bytes], **_settings: Any) -> None:
+        if isinstance(target, Path):
+            target.touch()
+
+    if _uses_torch(request.node) and "pictures" not in request.fixturenames:
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", leave_empty)

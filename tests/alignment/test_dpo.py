@@ -10,10 +10,11 @@ import torch
 from alignment import models
 from alignment.evaluation.likelihood import completion_logprobs
 from alignment.models import load_model
-from alignment.training.preflight import DPO_LOSSES, check_reference, zero_ratio_loss
+from alignment.training.preflight import DPO_LOSSES, loss_at_reference, zero_ratio_loss
+from alignment.training.trainers import Dpo
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
-from tests.alignment.running import losses, metrics, train, weights
+from tests.alignment.running import built, cut_in_two_ways, dying, losses, metrics, train, weights
 
 pytestmark = pytest.mark.tiny
 
@@ -196,36 +197,15 @@ def test_full_fine_tuning_takes_its_reference_from_disk(bases, rows, tmp_path):
 
 
 def test_how_a_batch_is_cut_changes_nothing(bases, rows, tmp_path):
-    for name, size, steps in (("one", 1, 8), ("eight", 8, 1)):
-        train(
-            "dpo",
-            bases["llama"],
-            rows,
-            tmp_path / name,
-            per_device_train_batch_size=size,
-            gradient_accumulation_steps=steps,
-            eval_fraction=0,
-        )
-    assert losses(tmp_path / "one") == pytest.approx(losses(tmp_path / "eight"), abs=1e-4)
+    one, eight = cut_in_two_ways("dpo", bases["llama"], rows, tmp_path)
+    assert losses(one) == pytest.approx(losses(eight), abs=1e-4)
 
 
-def test_an_interrupted_run_keeps_its_reference(bases, tuned, rows, tmp_path, monkeypatch):
-    from alignment.training.trainers import Dpo
-
+def test_an_interrupted_run_keeps_its_reference(bases, tuned, rows, tmp_path):
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     train("dpo", tuned, rows, whole, num_train_epochs=3)
-    step, steps = Dpo.training_step, []
-
-    def interrupted(self, *args, **kwargs):
-        steps.append(1)
-        if len(steps) == 8:
-            raise KeyboardInterrupt
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(Dpo, "training_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with dying(Dpo, at=8):
         train("dpo", tuned, rows, stopped, num_train_epochs=3)
-    monkeypatch.undo()
     assert train("dpo", tuned, rows, stopped, num_train_epochs=3)["figures"]["resumed_from_step"] == 6
     assert losses(stopped) == losses(whole)
     resumed, through = weights(stopped / "adapter"), weights(whole / "adapter")
@@ -233,27 +213,12 @@ def test_an_interrupted_run_keeps_its_reference(bases, tuned, rows, tmp_path, mo
 
 
 def trainer_of(bases, rows, tmp_path, adapter=None):
-    """A DPO trainer just before it trains."""
-    from alignment.training.settings import DpoSettings
-    from alignment.training.stage import begin, load_policy, training_arguments
-    from alignment.training.trainers import Dpo
-    from tests.alignment.running import command
-
-    words = command("dpo", adapter or bases["llama"], rows, tmp_path / "out", precompute_ref_log_probs="false")
-    with begin("dpo", "preference", words, DpoSettings) as stage:
-        policy, lora = load_policy(stage)
-        return Dpo(
-            model=policy,
-            args=training_arguments(stage),
-            train_dataset=stage.rows.train.dataset(),
-            processing_class=stage.tokenizer,
-            peft_config=lora,
-        )
+    return built("dpo", adapter or bases["llama"], rows, tmp_path / "out", precompute_ref_log_probs="false")[0]
 
 
 def test_a_wrong_reference_stops_the_stage(bases, tuned, rows, tmp_path):
     trainer = trainer_of(bases, rows, tmp_path, tuned)
-    assert check_reference(trainer) == pytest.approx(math.log(2), abs=1e-5)
+    assert loss_at_reference(trainer) == pytest.approx(math.log(2), abs=1e-5)
     frozen = [p for name, p in trainer.model.named_parameters() if ".ref." in name]
     assert frozen
     assert not any(parameter.requires_grad for parameter in frozen)
@@ -261,7 +226,7 @@ def test_a_wrong_reference_stops_the_stage(bases, tuned, rows, tmp_path):
         for parameter in frozen:
             parameter.add_(0.1)
     with pytest.raises(ParleyError, match="does not start from its reference: a token's log-probability differs"):
-        check_reference(trainer)
+        loss_at_reference(trainer)
 
 
 def test_a_wrong_loss_stops_the_stage(bases, rows, tmp_path, monkeypatch):
@@ -269,11 +234,11 @@ def test_a_wrong_loss_stops_the_stage(bases, rows, tmp_path, monkeypatch):
     honest = trainer.compute_loss
     monkeypatch.setattr(trainer, "compute_loss", lambda *args: honest(*args) + 0.35)
     with pytest.raises(ParleyError, match=r"DPO loss is 1\.04.* must be 0\.6931"):
-        check_reference(trainer)
+        loss_at_reference(trainer)
 
 
-def test_scoring_only_trained_positions_changes_no_number(bases, rows, tmp_path, monkeypatch):
-    import trl.trainer.utils
+def test_scoring_only_trained_positions_changes_no_number(bases, rows, tmp_path):
+    from trl.trainer.utils import add_fused_lm_head
 
     trainer = trainer_of(bases, rows, tmp_path)
     batch = trainer.data_collator([trainer.train_dataset[index] for index in range(3)])
@@ -284,7 +249,8 @@ def test_scoring_only_trained_positions_changes_no_number(bases, rows, tmp_path,
         "fused_lm_head": True,
     }
     ours = trainer.model(**inputs)
-    monkeypatch.setattr(trl.trainer.utils, "_use_triton", lambda _device: False)
+    fields = ("log_probs", "entropy", "mean_logits", "is_top1")
+    add_fused_lm_head(trainer.model.get_base_model(), outputs=fields)
     theirs = trainer.model(**inputs)
-    for name in ("log_probs", "entropy", "mean_logits", "is_top1"):
+    for name in fields:
         assert torch.allclose(getattr(ours, name).float(), getattr(theirs, name).float(), atol=1e-5), name

@@ -5,12 +5,13 @@ import json
 import pytest
 import torch
 
-from alignment.kto import balanced
 from alignment.rows.collating import Mismatched
-from alignment.training.preflight import check_reference
+from alignment.training.balance import balanced
+from alignment.training.preflight import loss_at_reference
+from alignment.training.trainers import Kto
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
-from tests.alignment.running import command, losses, manifest, metrics, train, weights
+from tests.alignment.running import built, dying, losses, manifest, metrics, train, weights
 
 pytestmark = pytest.mark.tiny
 
@@ -80,23 +81,11 @@ def test_a_continued_adapter_has_itself_as_reference(bases, rows, tmp_path):
     assert any(not torch.equal(start[name], end[name]) for name in start)
 
 
-def test_an_interrupted_run_resumes_to_the_same_end(bases, rows, tmp_path, monkeypatch):
-    from alignment.training.trainers import Kto
-
+def test_an_interrupted_run_resumes_to_the_same_end(bases, rows, tmp_path):
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     train("kto", bases["llama"], rows, whole)
-    step, steps = Kto.training_step, []
-
-    def interrupted(self, *args, **kwargs):
-        steps.append(1)
-        if len(steps) == 6:
-            raise KeyboardInterrupt
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(Kto, "training_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with dying(Kto, at=6):
         train("kto", bases["llama"], rows, stopped)
-    monkeypatch.undo()
     assert train("kto", bases["llama"], rows, stopped)["figures"]["resumed_from_step"] == 4
     assert losses(stopped) == losses(whole)
     resumed, through = weights(stopped / "adapter"), weights(whole / "adapter")
@@ -177,20 +166,7 @@ def test_a_row_that_is_drawn_twice_is_not_its_own_mismatch():
 
 
 def trainer_of(base, rows, tmp_path, **flags):
-    from alignment.training.settings import KtoSettings
-    from alignment.training.stage import begin, load_policy, training_arguments
-    from alignment.training.trainers import Kto
-
-    words = command("kto", base, rows, tmp_path / "out", eval_fraction=0, **flags)
-    with begin("kto", "labelled", words, KtoSettings) as stage:
-        policy, lora = load_policy(stage)
-        return Kto(
-            model=policy,
-            args=training_arguments(stage),
-            train_dataset=stage.rows.train.dataset(),
-            processing_class=stage.tokenizer,
-            peft_config=lora,
-        )
+    return built("kto", base, rows, tmp_path / "out", eval_fraction=0, **flags)[0]
 
 
 @pytest.mark.parametrize("padding_free", ["false", "true"])
@@ -230,11 +206,11 @@ def _ratios(trainer, batch, prefix):
 
 def test_a_wrong_loss_stops_the_stage(bases, rows, tmp_path, monkeypatch):
     trainer = trainer_of(bases["llama"], rows, tmp_path)
-    assert check_reference(trainer) == pytest.approx(0.5, abs=1e-5)
+    assert loss_at_reference(trainer) == pytest.approx(0.5, abs=1e-5)
     honest = trainer.compute_loss
     monkeypatch.setattr(trainer, "compute_loss", lambda *args: honest(*args) + 0.25)
     with pytest.raises(ParleyError, match=r"KTO loss is 0\.75.* kto must be 0\.5000"):
-        check_reference(trainer)
+        loss_at_reference(trainer)
 
 
 def test_the_trained_tokens_are_the_answers(bases, rows, tmp_path):

@@ -23,7 +23,7 @@ from alignment.rl.trainer import Ppo, refuse_recomputation
 from alignment.training.recipe import read
 from data.errors import BadInput
 from tests.alignment import tiny
-from tests.alignment.running import command, losses, manifest, metrics, weights
+from tests.alignment.running import command, dying_after_saving, losses, manifest, metrics, weights
 
 pytestmark = pytest.mark.tiny
 
@@ -166,24 +166,13 @@ def test_policy_and_critic_are_trained_and_the_trunk_is_not(bases, prompts, tmp_
     assert all("lora_" in name or "value_head." in name for name in changed)
 
 
-def test_an_interruption_changes_nothing(bases, prompts, tmp_path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
+def test_an_interruption_changes_nothing(bases, prompts, tmp_path):
     flags = {"max_steps": 8, "num_iterations": 2, "save_steps": 3, "kl_target": 0.5, "kl_horizon": 20, "kl_limit": 90}
     flags |= {"watch_name": tiny.write(tmp_path / "pairs.jsonl", tiny.preferences(9)), "watch_rollouts": 1}
     run(bases["qwen"], prompts, tmp_path / "whole", **flags)
-    saved = Ppo._save_checkpoint
-
-    def save_and_die(self, model, trial):
-        saved(self, model, trial)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Ppo, "_save_checkpoint", save_and_die)
-        with pytest.raises(Killed):
-            run(bases["qwen"], prompts, tmp_path / "out", **flags)
-    # Due after 3 steps, put off to the rollout's end.
+    with dying_after_saving(Ppo):
+        run(bases["qwen"], prompts, tmp_path / "out", **flags)
+    # Due after 3 steps, delayed to the rollout's end.
     checkpoint = tmp_path / "out" / "checkpoints" / "checkpoint-4"
     state = load_file(checkpoint / "critic" / "adapter_model.safetensors")
     assert {critic.HEAD, critic.BIAS} <= state.keys()

@@ -14,13 +14,14 @@ import alignment.ppo
 import alignment.reward
 from alignment import models
 from alignment.fast.prefixes import size_of
-from alignment.ppo import ModelReward
 from alignment.rewards import model as reward_model
 from alignment.rewards.model import HEAD, critic_parts, load_reward_model, load_scorer
+from alignment.rewards.trainer import Reward
+from alignment.rl.scoring import ModelScore
 from alignment.rows.tokens import control_strings, encode_answer
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
-from tests.alignment.running import command, losses, manifest, weights
+from tests.alignment.running import command, dying_after_saving, losses, manifest, weights
 
 pytestmark = pytest.mark.tiny
 
@@ -116,7 +117,7 @@ def test_a_fresh_load_scores_as_the_saved_tensors_say(family, trained, bases):
 def test_held_in_bf16_it_scores_as_bf16_does(family, trained):
     wanted = load_reward_model(trained[family] / "reward").score([PROMPT] * len(ANSWERS), ANSWERS, bf16=True)
     loaded = load_reward_model(trained[family] / "reward")
-    reward = ModelReward(loaded, bf16=True)
+    reward = ModelScore(loaded, bf16=True)
     found = reward([PROMPT] * len(ANSWERS), [[{"role": "assistant", "content": answer}] for answer in ANSWERS])
     assert found == wanted
     layers = {p.dtype for name, p in loaded.model.named_parameters() if "base_layer.weight" in name}
@@ -160,7 +161,7 @@ def test_a_model_that_was_saved_otherwise_than_it_was_trained_is_not_kept(bases,
             next(p for name, p in model.named_parameters() if "lora_B" in name).add_(1.0)
         return model
 
-    monkeypatch.setattr(reward_model, "attach", spoiled)
+    monkeypatch.setattr("alignment.rewards.result.attach", spoiled)
     with pytest.raises(ParleyError, match="scores otherwise than the trained one"):
         train(bases["llama"], rows, tmp_path / "out")
     assert not (tmp_path / "out" / "reward").exists()
@@ -274,22 +275,9 @@ def test_how_a_step_is_cut_into_batches_does_not_matter(bases, rows, tmp_path):
         torch.testing.assert_close(tensor, runs[1][1][name], atol=1e-4, rtol=1e-3)
 
 
-def test_a_killed_run_ends_as_if_nothing_had_happened(trained, bases, rows, ties, tmp_path, monkeypatch):
-    from alignment.rewards.trainer import Reward
-
-    class Killed(BaseException):
-        pass
-
-    saved = Reward._save_checkpoint
-
-    def save_and_die(self, model, trial):
-        saved(self, model, trial)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Reward, "_save_checkpoint", save_and_die)
-        with pytest.raises(Killed):
-            train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
+def test_a_killed_run_ends_as_if_nothing_had_happened(trained, bases, rows, ties, tmp_path):
+    with dying_after_saving(Reward):
+        train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
     told = train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
     whole = trained["llama"]
     assert told["figures"]["resumed_from_step"] > 0
@@ -385,10 +373,10 @@ def test_answers_to_one_prompt_read_it_once(trained):
     prompts, answers = [PROMPT, other] * len(ANSWERS), [answer for answer in ANSWERS for _ in range(2)]
     trunk = loaded.model.get_base_model().base_model
     sizes = []
-    usual = trunk._shared.packed
-    trunk._shared.packed = lambda packed, inputs: sizes.append(packed.length) or usual(packed, inputs)
+    usual = trunk._sharing.packed
+    trunk._sharing.packed = lambda packed, inputs: sizes.append(packed.length) or usual(packed, inputs)
     found = loaded.score(prompts, answers)
-    trunk.forward = trunk._shared.plain
+    trunk.forward = trunk._sharing.plain
     assert found == pytest.approx(loaded.score(prompts, answers), abs=1e-5)
     control = control_strings(loaded.tokenizer)
     rows = [encode_answer(loaded.tokenizer, *pair, control) for pair in zip(prompts, answers, strict=True)]

@@ -15,7 +15,7 @@ from alignment import models
 from alignment.models import load_model
 from data.errors import BadInput
 from tests.alignment import tiny
-from tests.alignment.running import command, losses, manifest, metrics, train, weights
+from tests.alignment.running import command, cut_in_two_ways, losses, manifest, metrics, train, weights
 
 pytestmark = pytest.mark.tiny
 
@@ -67,18 +67,9 @@ def test_the_adapter_applies_to_the_base_and_names_it(bases, rows, tmp_path):
 
 
 def test_how_a_batch_is_cut_changes_nothing(bases, rows, tmp_path):
-    for name, size, steps in (("one", 1, 8), ("eight", 8, 1)):
-        train(
-            "sft",
-            bases["llama"],
-            rows,
-            tmp_path / name,
-            per_device_train_batch_size=size,
-            gradient_accumulation_steps=steps,
-            eval_fraction=0,
-        )
-    assert losses(tmp_path / "one") == pytest.approx(losses(tmp_path / "eight"), rel=1e-4)
-    one, eight = weights(tmp_path / "one" / "adapter"), weights(tmp_path / "eight" / "adapter")
+    one, eight = cut_in_two_ways("sft", bases["llama"], rows, tmp_path)
+    assert losses(one) == pytest.approx(losses(eight), rel=1e-4)
+    one, eight = weights(one / "adapter"), weights(eight / "adapter")
     for name, tensor in one.items():
         assert torch.allclose(tensor, eight[name], atol=2e-3), name
 

@@ -57,8 +57,8 @@ def fixed_rollouts(base: str) -> dict:
 def run(task: dict) -> object:
     """One stage; what it returned, or how it ended."""
     main = importlib.import_module(f"alignment.{task['stage']}").main
-    argv = task.get("other_argv", task["argv"]) if processes.rank() else task["argv"]
-    crash = task.get("crash") if processes.rank() else None
+    argv = task.get("other_argv", task["argv"]) if processes.number() else task["argv"]
+    crash = task.get("crash") if processes.number() else None
     stop = task.get("interrupt") or crash
     token = OBSERVER.set((lambda _stage: Interruption(stop)) if stop else None)
     try:
@@ -78,7 +78,7 @@ def main() -> None:
     ended = []
     for task in json.loads(plan.read_text()):
         ended.append(run(task))
-        plan.with_suffix(f".{processes.rank()}.json").write_text(json.dumps(ended))
+        plan.with_suffix(f".{processes.number()}.json").write_text(json.dumps(ended))
 
 
 if __name__ == "__main__":

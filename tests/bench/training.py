@@ -174,16 +174,16 @@ def _by_parley(
 def _reward(base: str, *, shared: bool) -> Any:
     """An untrained reward model on the base: what it says is chance, what it costs is not."""
     from alignment import models
-    from alignment.fast.trunk import share_prefixes
-    from alignment.ppo import ModelReward
+    from alignment.fast.install import share_prefixes
     from alignment.rewards.model import RewardModel, load_scorer
+    from alignment.rl.scoring import ModelScore
     from alignment.training.machine import this_machine
 
     where = models.locate(base)
     scorer = load_scorer(where).requires_grad_(False).eval()
     if shared:  # as Parley's stage has it loaded
         share_prefixes(scorer)
-    return ModelReward(RewardModel(base, scorer, models.load_tokenizer(where), {}), bf16=this_machine().bf16)
+    return ModelScore(RewardModel(base, scorer, models.load_tokenizer(where), {}), bf16=this_machine().bf16)
 
 
 def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int | None, _flags: list[str]) -> None:

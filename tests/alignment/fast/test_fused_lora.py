@@ -8,7 +8,8 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from alignment.fast.fused_lora import FusedGate, FusedLora, fuse, round_frozen
+from alignment.fast.fused_lora import FusedGate, FusedLora, round_frozen
+from alignment.fast.install import fuse
 
 pytestmark = pytest.mark.tiny
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import trl.trainer.utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trl.kernels import ChunkedLogProbFunction
@@ -100,9 +99,3 @@ def test_in_bf16_its_gradient_is_no_further_from_exact_than_trls():
     exact = gradient(ChunkedLogProbFunction, rounded=False)
     own, theirs = (gradient(f, rounded=True) - exact for f in (LogProbs, ChunkedLogProbFunction))
     assert own.norm() < 1.2 * theirs.norm() < 0.02 * exact.norm()
-
-
-def test_the_trainers_heads_compute_this_way():
-    import alignment.training.trainers  # noqa: F401
-
-    assert trl.trainer.utils._ChunkedLogProbFunction is LogProbs

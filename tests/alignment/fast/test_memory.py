@@ -10,7 +10,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import alignment.sft
-from alignment.fast import memory
+from alignment.fast import install
 from alignment.fast.rounding import hold
 from tests.alignment import tiny
 from tests.alignment.running import command
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.tiny
 # a little more, to align it.
 _FAULTS = """
 import resource, torch
-from alignment.fast import memory
+from alignment.fast.install import freed_memory_kept
 
 def faults(mebibytes):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -30,10 +30,9 @@ def faults(mebibytes):
 
 faults(320)
 usual = faults(40)
-memory.keep_freed()
-faults(320)
-kept = faults(240)
-memory.give_back()
+with freed_memory_kept():
+    faults(320)
+    kept = faults(240)
 print(usual, kept, faults(40))
 """
 
@@ -49,16 +48,17 @@ def test_freed_memory_is_used_again_until_it_is_given_back():
 
 def test_where_the_c_library_is_another_one_nothing_happens(monkeypatch):
     asked = []
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: asked.append(name) or object())
-    memory.keep_freed()
-    memory.give_back()
+    monkeypatch.setattr(install.ctypes, "CDLL", lambda name: asked.append(name) or object())
+    with install.freed_memory_kept():
+        pass
 
     def none(_):
         raise OSError
 
-    monkeypatch.setattr(memory.ctypes, "CDLL", none)
-    memory.keep_freed()
-    assert asked == [None, None]
+    monkeypatch.setattr(install.ctypes, "CDLL", none)
+    with install.freed_memory_kept():
+        pass
+    assert asked == [None] * 3  # to keep it, to keep it no longer, to give it back
 
 
 def test_what_is_held_lies_in_no_file_any_more(tmp_path):
@@ -97,12 +97,12 @@ def test_training_keeps_freed_memory_and_holds_frozen_weights_as_it_multiplies_t
         return usual(self, model, *args, **kwargs)
 
     monkeypatch.setattr(transformers.Trainer, "training_step", step)
-    monkeypatch.setattr(memory, "keep_freed", lambda: seen.append("keep"))
-    monkeypatch.setattr(memory, "give_back", lambda: seen.append("give back"))
+    monkeypatch.setattr(install, "_c_function", lambda name: lambda *_: seen.append(name))
     rows = tiny.write(tmp_path / "rows.jsonl", tiny.demonstrations(8))
     base = tiny.build("llama", tmp_path / "base")
     flags = {"eval_fraction": 0, "num_train_epochs": 1, "bf16": "true", "share_prefixes": shared}
     assert alignment.sft.main(command("sft", base, rows, tmp_path / "out", **flags)) == 0
-    assert seen == ["keep", "step", "step", "give back"]
+    before, during, after = seen[:3], seen[3:5], seen[5:]
+    assert (set(before), during, after) == ({"mallopt"}, ["step"] * 2, ["mallopt"] * 4 + ["malloc_trim"])
     layers = torch.bfloat16 if shared == "true" else torch.float32
     assert held == {"layer": {layers}, "adapter": {torch.float32}, "other": {torch.float32}}

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from alignment.fast.padding_free import leave_out_padding
+from alignment.fast.install import fused_head, leave_out_padding
+from alignment.training.trainers import Sft
 from tests.alignment import tiny
-from tests.alignment.running import command, losses, manifest, train, weights
+from tests.alignment.running import built, dying, losses, manifest, train, weights
 
 pytestmark = pytest.mark.tiny
 
@@ -39,12 +40,9 @@ def pairs(tmp_path_factory):
 
 def fused(base, padding_free):
     from transformers import AutoModelForCausalLM
-    from trl.trainer.utils import add_fused_lm_head
-
-    import alignment.training.trainers  # noqa: F401  # scores the labelled positions only
 
     model = AutoModelForCausalLM.from_pretrained(base).double().eval()
-    add_fused_lm_head(model, outputs=("log_probs", "entropy", "mean_logits", "is_top1"))
+    fused_head()(model, outputs=("log_probs", "entropy", "mean_logits", "is_top1"))
     if padding_free:
         leave_out_padding(model)
     return model
@@ -103,19 +101,7 @@ def test_a_run_without_padding_is_the_same_run(stage, family, bases, demonstrati
 
 
 def packing_trainer(base, rows, folder, **flags):
-    from alignment.training.settings import SftSettings
-    from alignment.training.stage import begin, load_policy, training_arguments
-    from alignment.training.trainers import Sft
-
-    words = command("sft", base, rows, folder, eval_fraction=0, **flags)
-    with begin("sft", "demonstration", words, SftSettings) as stage:
-        policy, _ = load_policy(stage)
-        return Sft(
-            model=policy,
-            args=training_arguments(stage),
-            train_dataset=stage.rows.train.dataset(),
-            processing_class=stage.tokenizer,
-        )
+    return built("sft", base, rows, folder, eval_fraction=0, **flags)[0]
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
@@ -145,27 +131,15 @@ def test_packed_rows_do_not_see_each_other(family, bases, demonstrations, tmp_pa
     assert max(sizes) > packed.args.per_device_train_batch_size
 
 
-def test_a_packed_run_learns_and_resumes_to_the_same_end(bases, demonstrations, tmp_path, monkeypatch):
-    from alignment.training.trainers import Sft
-
+def test_a_packed_run_learns_and_resumes_to_the_same_end(bases, demonstrations, tmp_path):
     flags = {"packing": "true", "per_device_train_batch_size": 1, "num_train_epochs": 3}
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     told = train("sft", bases["qwen"], demonstrations, whole, **flags)
     assert told["figures"]["eval_after"]["loss"] < told["figures"]["eval_before"]["loss"]
     # Packs of 256 tokens, far fewer than rows.
     assert told["figures"]["steps"] < 2 * told["data"]["train"]["rows"]
-    step, steps = Sft.training_step, []
-
-    def interrupted(self, *args, **kwargs):
-        steps.append(1)
-        if len(steps) == 6:
-            raise KeyboardInterrupt
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(Sft, "training_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with dying(Sft, at=6):
         train("sft", bases["qwen"], demonstrations, stopped, **flags)
-    monkeypatch.undo()
     assert train("sft", bases["qwen"], demonstrations, stopped, **flags)["figures"]["resumed_from_step"] == 4
     assert losses(stopped) == losses(whole)
     resumed, through = weights(stopped / "adapter"), weights(whole / "adapter")

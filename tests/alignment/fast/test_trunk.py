@@ -5,13 +5,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, LlamaConfig, MixtralConfig
 from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 from trl import DPOTrainer
-from trl.trainer.utils import add_fused_lm_head
 
-import alignment.training.trainers  # noqa: F401  # scores the labelled positions only
-from alignment.fast.head import LogProbs
+from alignment.fast.install import fused_head, share_prefixes
 from alignment.fast.prefixes import pack
 from alignment.fast.tree_attention import TreeAttention, looks
-from alignment.fast.trunk import _Shared, share_prefixes, visible
+from alignment.fast.trunk import SharingTrunk, visible
 from tests.alignment import tiny
 from tests.alignment.running import losses, train, weights
 
@@ -53,12 +51,12 @@ def laid_out(rows, side):
 
 def results(base, batch, side, attention, dtype, *, shared):
     model = AutoModelForCausalLM.from_pretrained(base, attn_implementation=attention).to(dtype).eval()
-    add_fused_lm_head(model, outputs=FIELDS[:-1])
+    fused_head()(model, outputs=FIELDS[:-1])
     said, seen = [], []
     if shared:
         share_prefixes(model, said.append)
-        plain = model.base_model._shared.plain
-        model.base_model._shared.plain = lambda **inputs: seen.append(inputs["input_ids"].numel()) or plain(**inputs)
+        plain = model.base_model._sharing.plain
+        model.base_model._sharing.plain = lambda **inputs: seen.append(inputs["input_ids"].numel()) or plain(**inputs)
     ids, mask, positions, labels = laid_out(batch, side)
     given = {} if shared else {"position_ids": positions.clamp(min=0)}
     outputs = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True, **given)
@@ -117,8 +115,8 @@ def test_in_float64_the_trunk_is_the_same_to_the_last_digits(kind, family, bases
             share_prefixes(model, pytest.fail)
             _, together, _ = hidden(model, batch, side)
             assert torch.allclose(alone, together, rtol=1e-9, atol=1e-9)
-            model.base_model.forward = model.base_model._shared.plain
-            del model.base_model._shared
+            model.base_model.forward = model.base_model._sharing.plain
+            del model.base_model._sharing
 
 
 def test_a_cpu_computes_no_mask(bases, monkeypatch):
@@ -135,7 +133,7 @@ def test_attention_with_dropout_is_masked_and_not_left_out(bases, monkeypatch):
     model = AutoModelForCausalLM.from_pretrained(bases["llama"], attention_dropout=0.5).train()
     share_prefixes(model, pytest.fail)
     monkeypatch.setattr(TreeAttention, "apply", lambda *_: pytest.fail("dropout was left out"))
-    model.base_model._shared.checked = True
+    model.base_model._sharing.checked = True
     torch.manual_seed(0)
     _, first, _ = hidden(model, BATCHES["pairs"], "right")
     _, second, _ = hidden(model, BATCHES["pairs"], "right")
@@ -175,7 +173,7 @@ def test_an_attention_without_masks_and_layers_of_another_kind_are_refused_befor
     said = []
     share_prefixes(model, said.append)
     assert "flash_attention_2 takes no mask" in said[0]
-    assert "_shared" not in vars(model.base_model)
+    assert "_sharing" not in vars(model.base_model)
     model = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()
     model.config.layer_types = ["linear_attention", "full_attention"]
     share_prefixes(model, said.append)
@@ -189,9 +187,9 @@ def test_rows_longer_than_a_window_are_computed_one_by_one(bases):
     model.config.attention_chunk_size = 20
     share_prefixes(model, pytest.fail)
     seen = []
-    plain = model.base_model._shared.plain
-    model.base_model._shared.checked = True
-    model.base_model._shared.plain = lambda **inputs: seen.append(len(inputs["input_ids"])) or plain(**inputs)
+    plain = model.base_model._sharing.plain
+    model.base_model._sharing.checked = True
+    model.base_model._sharing.plain = lambda **inputs: seen.append(len(inputs["input_ids"])) or plain(**inputs)
     hidden(model, BATCHES["within a window"], "right")
     hidden(model, BATCHES["pairs"], "right")
     assert seen == [1, 4]
@@ -238,9 +236,9 @@ def test_a_mask_for_all_pairs_is_paid_for_only_where_it_saves_something(bases):
     model = AutoModelForCausalLM.from_pretrained(bases["llama"], attn_implementation="eager").eval()
     share_prefixes(model, pytest.fail)
     seen = []
-    plain = model.base_model._shared.plain
-    model.base_model._shared.checked = True
-    model.base_model._shared.plain = lambda **inputs: seen.append(inputs["attention_mask"].dim()) or plain(**inputs)
+    plain = model.base_model._sharing.plain
+    model.base_model._sharing.checked = True
+    model.base_model._sharing.plain = lambda **inputs: seen.append(inputs["attention_mask"].dim()) or plain(**inputs)
     hidden(model, [list(range(start, start + 30)) for start in (5, 45)], "right")
     hidden(model, [[*PROMPT, 70], [*PROMPT, 71]], "right")
     assert seen == [2, 4]
@@ -257,7 +255,7 @@ def test_looking_at_a_model_leaves_it_as_it_was(bases):
 
 def test_noise_that_depends_on_a_sequence_s_length_is_not_shared(bases, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr("alignment.training.trainers.share_prefixes", lambda *_: asked.append(1))
+    monkeypatch.setattr("alignment.fast.install.share_prefixes", lambda *_: asked.append(1))
     rows = tiny.write(tmp_path / "rows.jsonl", tiny.demonstrations(6))
     for name, flags in (("plain", {}), ("noisy", {"neftune_noise_alpha": 5})):
         train("sft", bases["llama"], rows, tmp_path / name, num_train_epochs=1, **flags)
@@ -290,7 +288,6 @@ def test_a_run_that_shares_is_the_same_run(stage, bases, tmp_path, monkeypatch):
     monkeypatch.setattr(Qwen2DecoderLayer, "forward", counting)
     for now in tokens:
         train(stage, bases["qwen"], path, tmp_path / now, share_prefixes=now, num_train_epochs=1)
-        assert LogProbs.on == (now == "true")  # one flag for all that is computed once
     assert tokens["true"] < 0.95 * tokens["false"]
     assert losses(tmp_path / "true") == pytest.approx(losses(tmp_path / "false"), rel=1e-4)
     folder = "reward" if stage == "reward" else "adapter"
@@ -301,8 +298,8 @@ def test_a_run_that_shares_is_the_same_run(stage, bases, tmp_path, monkeypatch):
 
 def test_the_reference_s_pass_shares_too(bases, tmp_path, monkeypatch):
     calls, before_training = [], []
-    packed = _Shared.packed
-    monkeypatch.setattr(_Shared, "packed", lambda *args: calls.append(1) or packed(*args))
+    packed = SharingTrunk.packed
+    monkeypatch.setattr(SharingTrunk, "packed", lambda *args: calls.append(1) or packed(*args))
     monkeypatch.setattr(DPOTrainer, "_precompute_ref_logps", counting_reference(calls, before_training))
     rows = tiny.write(tmp_path / "rows.jsonl", tiny.preferences(12))
     train("dpo", bases["qwen"], rows, tmp_path / "out", num_train_epochs=1)

@@ -5,7 +5,8 @@ import torch
 from transformers import AutoModelForCausalLM
 from trl import KTOTrainer
 
-from alignment.fast.trunk import _Shared, share_prefixes
+from alignment.fast.install import share_prefixes
+from alignment.fast.trunk import SharingTrunk
 from alignment.rows.batching import padded
 from tests.alignment import tiny
 from tests.alignment.running import train
@@ -34,16 +35,16 @@ def model(tmp_path):
 def shared(model, monkeypatch):
     """The model's trunk, shared, and the sizes of what it computes."""
     share_prefixes(model, pytest.fail)
-    model.base_model._shared.check()
+    model.base_model._sharing.check()
     sizes = []
-    usual = _Shared.packed
-    monkeypatch.setattr(_Shared, "packed", lambda self, *a: sizes.append(a[0].length) or usual(self, *a))
+    usual = SharingTrunk.packed
+    monkeypatch.setattr(SharingTrunk, "packed", lambda self, *a: sizes.append(a[0].length) or usual(self, *a))
     return model.base_model, sizes
 
 
 def both(trunk, first, second, grad):
     with torch.set_grad_enabled(grad):
-        with trunk._shared.before(*tensors(second).values()), torch.no_grad():
+        with trunk._sharing.before(*tensors(second).values()), torch.no_grad():
             one = trunk(**tensors(first)).last_hidden_state
         return one, trunk(**tensors(second)).last_hidden_state
 
@@ -53,7 +54,7 @@ def both(trunk, first, second, grad):
 def test_the_numbers_and_gradients_are_those_of_two_calls(prompt, grad, model, shared):
     first, second = rows(prompt)
     trunk, sizes = shared
-    alone = [trunk._shared.plain(**tensors(batch)).last_hidden_state for batch in (first, second)]
+    alone = [trunk._sharing.plain(**tensors(batch)).last_hidden_state for batch in (first, second)]
     answered = tensors(second)["attention_mask"].bool()
     factors = torch.randn(alone[1][answered].shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     (alone[1][answered] * factors).sum().backward()
@@ -79,13 +80,13 @@ def test_what_was_computed_ahead_is_not_given_to_another_call(shared):
     first, second = rows(LONG)
     trunk, sizes = shared
     for other, gradients in (([[*LONG, 99]], False), (second, True)):
-        with torch.no_grad(), trunk._shared.before(*tensors(second).values()):
+        with torch.no_grad(), trunk._sharing.before(*tensors(second).values()):
             trunk(**tensors(first))
         with torch.set_grad_enabled(gradients):
             found = trunk(**tensors(other)).last_hidden_state
         assert found.requires_grad == gradients
         kept = tensors(other)["attention_mask"].bool()
-        assert torch.allclose(found[kept], trunk._shared.plain(**tensors(other)).last_hidden_state[kept], atol=1e-9)
+        assert torch.allclose(found[kept], trunk._sharing.plain(**tensors(other)).last_hidden_state[kept], atol=1e-9)
         with torch.no_grad():  # nor, later, to the call that it was for
             trunk(**tensors(second))
     assert len(sizes) == 6
@@ -94,9 +95,9 @@ def test_what_was_computed_ahead_is_not_given_to_another_call(shared):
 def test_rows_that_were_announced_and_not_computed_are_forgotten(shared):
     first, second = rows(LONG)
     trunk, sizes = shared
-    with pytest.raises(KeyError), torch.no_grad(), trunk._shared.before(*tensors(second).values()):
+    with pytest.raises(KeyError), torch.no_grad(), trunk._sharing.before(*tensors(second).values()):
         raise KeyError
-    with trunk._shared.before(*tensors(second).values()):
+    with trunk._sharing.before(*tensors(second).values()):
         pass
     with torch.no_grad():
         trunk(**tensors(first))
@@ -114,8 +115,8 @@ def test_rows_beyond_a_window_are_not_joined(model, shared):
 def test_kto_computes_its_rows_with_the_mismatched_ones(tmp_path, monkeypatch):
     """Votes on one question share a step; in it policy and reference make one pass each, with the mismatched rows."""
     passes, steps = [], []
-    packed, loss = _Shared.packed, KTOTrainer._compute_loss
-    monkeypatch.setattr(_Shared, "packed", lambda self, *a: passes.append(a[0]) or packed(self, *a))
+    packed, loss = SharingTrunk.packed, KTOTrainer._compute_loss
+    monkeypatch.setattr(SharingTrunk, "packed", lambda self, *a: passes.append(a[0]) or packed(self, *a))
 
     def step(self, model, inputs, return_outputs):
         passes.clear()

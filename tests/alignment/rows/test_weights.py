@@ -3,7 +3,7 @@
 import pytest
 
 from tests.alignment import tiny
-from tests.alignment.running import command
+from tests.alignment.running import built
 
 pytestmark = pytest.mark.tiny
 
@@ -35,26 +35,6 @@ def tiny_no():
     return [{"role": "assistant", "content": "No."}]
 
 
-def built(stage, base, path, folder, **flags):
-    """The trainer of a stage, its tokenizer."""
-    from alignment.training import settings, trainers
-    from alignment.training.stage import begin, load_policy, training_arguments
-
-    kind = {"sft": "demonstration", "dpo": "preference", "kto": "labelled"}[stage]
-    words = command(stage, base, path, folder, eval_fraction=0, **flags)
-    with begin(stage, kind, words, getattr(settings, f"{stage.title()}Settings")) as made:
-        policy, lora = load_policy(made)
-        trainer = getattr(trainers, stage.title())(
-            model=policy,
-            args=training_arguments(made),
-            train_dataset=made.rows.train.dataset(),
-            processing_class=made.tokenizer,
-            peft_config=lora,
-        )
-        trainer.row_weights = made.rows.train.weights
-        return trainer, made.tokenizer
-
-
 @pytest.mark.parametrize(
     ("stage", "flags"),
     [
@@ -67,7 +47,7 @@ def built(stage, base, path, folder, **flags):
 )
 def test_a_row_of_weight_three_is_seen_three_times_an_epoch(stage, flags, base, tmp_path):
     path = tiny.write(tmp_path / "rows.jsonl", rows(stage))
-    trainer, tokenizer = built(stage, base, path, tmp_path / "out", max_dropped=0, **flags)
+    trainer, tokenizer = built(stage, base, path, tmp_path / "out", max_dropped=0, eval_fraction=0, **flags)
     loader = trainer.get_train_dataloader()
     for epoch in range(2):
         loader.set_epoch(epoch)

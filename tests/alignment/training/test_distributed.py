@@ -185,8 +185,8 @@ def test_policy_and_critic_are_saved_whole_from_pieces_and_loaded_into_them(tmp_
 def test_without_a_launcher_nothing_waits(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert (processes.rank(), processes.count(), processes.is_main()) == (0, 1, True)
-    assert processes.shared("mine") == "mine"
+    assert (processes.number(), processes.count(), processes.is_main()) == (0, 1, True)
+    assert processes.from_main("mine") == "mine"
     processes.wait()
     with pytest.raises(BadInput, match="said once"), processes.together(), processes.main_first():
         raise BadInput("said once")

@@ -1,0 +1,200 @@
+"""What the reward stage does beside training: enough rows, ties, and a result that is loaded again and measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alignment.models import adapter_sha256
+from alignment.rewards.model import FACTS, RewardModel, attach, load_scorer
+from alignment.rewards.report import Figures, length_rule, measure, plot_rewards, table
+from alignment.rewards.trainer import graded_preference
+from alignment.rows.prepare import Examples, encode_rows
+from alignment.rows.tokens import control_strings
+from alignment.training import loss_plot
+from alignment.training.errors import DIVERGED, Diverged
+from alignment.training.stage import Stage, gathered_weights, save_adapter, say_end
+from data.errors import BadInput, ParleyError
+from data.home import write_atomic
+from data.rows import Row, content_id, read_rows
+
+MINIMUM_PAIRS = 4
+# Below this many held-out pairs the interval of an accuracy is wider than 0.4: it is shown, with a warning.
+FEW_HELD_OUT = 20
+# Mean and deviation of the scores are taken from so many training answers, evenly over their lengths.
+SAMPLED = 64
+RELOADED = 1e-4  # by how much a score may differ once the model is loaded from its folder
+
+
+def check_enough(stage: Stage) -> None:
+    """Warn of few held-out pairs. Raises `BadInput` where too few are left to train on."""
+    if len(stage.rows.train) < MINIMUM_PAIRS:
+        names = ", ".join(stage.recipe.parley.dataset_name or [])
+        raise BadInput(
+            f"{names}: {len(stage.rows.train)} preferences are left to train on, and a reward model needs at least "
+            f"{MINIMUM_PAIRS} (a good one hundreds). Collect more comparisons, or lower eval_fraction."
+        )
+    held_out = len(stage.rows.held_out)
+    if held_out < FEW_HELD_OUT:
+        stage.console.print(
+            f"Only {held_out} pairs are held out; what is measured on fewer than {FEW_HELD_OUT} says little."
+        )
+
+
+def read_ties(stage: Stage) -> list[Row]:
+    """The rows of `--ties_name` that are short enough to score."""
+    settings = stage.recipe.training
+    if not settings.ties_name:
+        return []
+    rows = read_rows(Path(settings.ties_name), "preference")
+    control = control_strings(stage.tokenizer)
+    kept = encode_rows(graded_preference, stage.tokenizer, control, rows, settings.max_length)
+    if kept.dropped:
+        reasons = ", ".join(f"{count}: {reason}" for reason, count in kept.dropped.items())
+        stage.console.print(f"{settings.ties_name}: {sum(kept.dropped.values())} ties left out ({reasons}).")
+    return [example.row for example in kept.examples]
+
+
+def finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[Row]) -> Path:
+    """Save the model, load it again from what was saved, and measure that."""
+    run_folder, title = stage.run, f"reward on {stage.source.base.name}"
+    weights = gathered_weights(trainer)
+    # Without accelerate's wrapper, which computes in bf16: the figures are float32's.
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    found: Figures | None = None
+
+    def save(folder: Path) -> None:
+        nonlocal found
+        save_adapter(model, folder, weights)
+        loaded = _reloaded(stage, model, folder)
+        if weights is None and not getattr(model, "is_quantized", False):
+            _compare(model, loaded, _probe_ids(stage))
+        scores = _scores(loaded, stage.rows.held_out)
+        found = _measured(stage, loaded, scores, ties)
+        _write_facts(folder, loaded, stage, found)
+        if found:
+            plot_rewards(*scores, found, run_folder.path / "rewards.png", title)
+            run_folder.note_figures(held_out=found.facts())
+        loss_plot.plot_loss(run_folder.metrics(), run_folder.path / "loss.png", title)
+
+    result = run_folder.finish("reward", save, **figures)
+    if found:
+        stage.console.print(table(found))
+        stage.console.print(_worth(found), soft_wrap=True)
+    say_end(stage, result)
+    return result
+
+
+def _probe_ids(stage: Stage) -> list[list[int]]:
+    examples = (stage.rows.held_out.examples or stage.rows.train.examples)[:4]
+    return [[*example.columns["prompt_ids"], *example.columns["chosen_ids"]] for example in examples]
+
+
+def _reloaded(stage: Stage, model: Any, folder: Path) -> RewardModel:
+    """The reward model as others will load it."""
+    if next(model.parameters()).is_cuda and not getattr(model, "is_quantized", False):
+        model.to("cpu")  # both would not fit where one just does
+    scorer = attach(load_scorer(stage.source.base, seed=1), folder)
+    return RewardModel(stage.source.base.name, scorer, stage.tokenizer, {})
+
+
+def _compare(model: Any, loaded: RewardModel, probes: list[list[int]]) -> None:
+    """Raise `ParleyError` when the saved adapter scores differently from the trained one, on the same base.
+
+    (The training may have held the frozen weights in bf16.)
+    """
+    whole = dict(loaded.model.named_parameters())
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            parameter.data = whole[name].data
+    model.to(loaded.model.device)
+    again = loaded.score_ids(probes)
+    trained = dataclasses.replace(loaded, model=model).score_ids(probes)
+    if not all(map(math.isfinite, [*trained, *again])):
+        raise Diverged(f"The scores are no numbers any more: {DIVERGED}")
+    apart = max(abs(one - other) for one, other in zip(trained, again, strict=True))
+    if not apart <= RELOADED * max(1.0, *map(abs, trained)):
+        raise ParleyError(
+            f"The saved reward model scores otherwise than the trained one (by {apart:.2g}); it was not kept. "
+            "This is an error of Parley or of the installed PEFT: report it with the manifest."
+        )
+
+
+def _scores(loaded: RewardModel, examples: Examples) -> tuple[list[float], list[float]]:
+    columns = [example.columns for example in examples.examples]
+    both = [[*row["prompt_ids"], *row[side]] for side in ("chosen_ids", "rejected_ids") for row in columns]
+    scores = loaded.score_ids(both)
+    return scores[: len(columns)], scores[len(columns) :]
+
+
+def _measured(
+    stage: Stage, loaded: RewardModel, scores: tuple[list[float], list[float]], ties: Sequence[Row]
+) -> Figures | None:
+    if not scores[0]:
+        return None
+    margins = None
+    if ties:
+        prompts = [row.data["prompt"] for row in ties]
+        sides = [
+            loaded.score(prompts, [row.data[side][0]["content"] for row in ties]) for side in ("chosen", "rejected")
+        ]
+        margins = [one - other for one, other in zip(*sides, strict=True)]
+    return measure(
+        *scores,
+        _lengths(stage.rows.held_out),
+        rule=length_rule(_lengths(stage.rows.train)),
+        prompts=[content_id({"prompt": row["prompt"]}) for row in (e.row.data for e in stage.rows.held_out.examples)],
+        ties=margins,
+        seed=stage.recipe.training.seed,
+    )
+
+
+def _lengths(examples: Examples) -> list[tuple[int, int]]:
+    """Characters of the chosen and of the rejected answers."""
+    rows = [example.row.data for example in examples.examples]
+    return [(len(row["chosen"][0]["content"]), len(row["rejected"][0]["content"])) for row in rows]
+
+
+def _write_facts(folder: Path, loaded: RewardModel, stage: Stage, found: Figures | None) -> None:
+
+    examples = stage.rows.train.examples
+    every = max(1, -(-2 * len(examples) // SAMPLED))
+    chosen, rejected = _scores(loaded, Examples(examples[::every]))
+    manifest = stage.run.manifest
+    measured = found.facts() if found else {}
+    facts = {
+        **{name: manifest[name] for name in ("base", "base_sha256", "tokenizer_sha256", "template_sha256", "seed")},
+        "adapter_sha256": adapter_sha256(folder),
+        "max_length": stage.recipe.training.max_length,
+        "training_pairs": len(examples),
+        "mean": round(float(np.mean([*chosen, *rejected])), 6),
+        "std": round(float(np.std([*chosen, *rejected])), 6),
+        "pairs": measured.get("pairs", 0),
+        "accuracy": measured.get("accuracy"),
+        "length_accuracy": measured["lengths"]["accuracy"] if measured else None,
+        "length_rule": measured["lengths"]["rule"] if measured else None,
+        "beyond_length": measured.get("beyond_length"),
+        "calibration": measured.get("calibration"),
+        "ties": measured.get("ties"),
+    }
+    write_atomic(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
+
+
+def _worth(found: Figures) -> str:
+    if found.accuracy.low <= 0.5:
+        return (
+            f"It may know nothing: the interval of its accuracy begins at {found.accuracy.low:.3f}, not above one "
+            "half. Train on more pairs before it judges anything."
+        )
+    if found.beyond_length.low <= 0:
+        return (
+            "It may know no more than the length of the answers: the interval of what it is right beyond that begins "
+            f"at {found.beyond_length.low:+.3f}. It can't be told apart from a ruler on these pairs."
+        )
+    return "It knows more than chance and more than the length of the answers: both intervals say so."
