@@ -236,7 +236,7 @@ def _mixed(mixin: type, kind: type) -> type:
 # 7. datasets 5.2.0: `_get_cache_file_path` of one dataset.
 #
 # What: TRL's pass of the reference is kept in the run folder.
-# Why:  for rows in memory the file would lie in a folder of its own for each process, where only the first writes.
+# Why:  for rows in memory each process would look in another folder, and only the first process writes.
 # Test: test_trl_asks_a_dataset_where_to_keep_the_reference
 # ------------------------------------------------------------------------------------------------------------------
 
@@ -250,8 +250,8 @@ def keep_reference_pass(dataset: Any, folder: Path, name: str) -> None:
 # 8. glibc 2.36: malloc's settings, while a stage trains. Nothing on other C libraries.
 #
 # What: freed memory is kept for the next step: it goes back to the kernel above 2 GiB only, the largest limit, and no
-#       allocation has a mapping of its own. Afterwards all of it goes back, and the settings are where glibc's own
-#       adjusting ends after large allocations (malloc.h, and mallopt in the manual).
+#       allocation gets a separate mapping. Afterwards all of it goes back, and the settings are those at which
+#       glibc's own adjusting ends after large allocations (malloc.h, and mallopt in the manual).
 # Why:  the kernel fills each page with zeros when the next step asks for it: about a microsecond for 4 KiB, up to a
 #       tenth of a step.
 # Test: test_freed_memory_is_used_again_until_it_is_given_back, in test_memory.py

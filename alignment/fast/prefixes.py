@@ -1,12 +1,12 @@
-"""Rows with a common beginning, computed once: which tokens a batch really holds, and which of them each token sees.
+"""The layout in which rows with a common beginning are computed once: its tokens, and which of them each token sees.
 
-The rows of a batch form a tree: what several of them begin with is a stretch of its own, and each goes on from there.
-Packed into one sequence, a token sees the stretches that lead to it and nothing else, at the positions that it had in
-its row; so every number is the one that the row by itself would have got. Pure functions on token ids.
+The rows of a batch form trees: a shared beginning is one stretch of tokens, and each row continues from there. In a
+sequence of the layout a token sees the stretches that lead to it and nothing else, at the positions that it has in
+its row. So every number is the one that the row gets by itself. Pure functions on token ids.
 
-Where attention is computed over the whole packed sequence, sharing pays until that costs more than what is saved. So
-a tree is cut where that is cheaper (`Cost`), and the pieces are laid side by side into sequences of one length. Where
-attention is computed for what counts only, sharing always pays, and everything is laid into one sequence.
+Where attention is computed over a whole sequence, sharing pays until that costs more than it saves. So a tree is cut
+where that is cheaper (`Cost`), and the pieces are laid side by side into sequences of one length. Where attention is
+computed only for the pairs that count, sharing always pays, and everything is laid into one sequence.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ Tokens = Sequence[int]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a sequence costs: `token` for each of its tokens, and `pair` for each pair of them, in any one unit."""
+    """The cost of a sequence: `token` for each of its tokens, and `pair` for each pair of them, in any unit."""
 
     token: float
     pair: float
 
     def of(self, tokens: int) -> float:
-        """The cost of a sequence of so many tokens."""
+        """The cost of a sequence with this number of tokens."""
         return self.token * tokens + self.pair * tokens * tokens
 
 
 @dataclass(slots=True)
 class Stretch:
-    """Tokens that some rows share, behind what they share with others; `ends` are the rows that end with it."""
+    """Tokens that some rows share, from place `start` of these rows on; `ends` are the rows that end with it."""
 
     tokens: Tokens
     start: int
@@ -48,11 +48,11 @@ class Stretch:
 
 
 @dataclass(slots=True)
-class Packed:
+class Layout:
     """Sequences of one length. In each, a token has an id, a position and a stretch; -1 is the stretch of padding.
 
-    `above` says for each stretch which other one it follows (-1: none); numbers are the whole batch's. `where` says
-    for each row at which (sequence, place) each of its tokens lies.
+    `above` says for each stretch which other one it follows (-1: none); the whole batch numbers its stretches in one
+    series. `where` says for each row at which (sequence, place) each of its tokens lies.
     """
 
     ids: list[list[int]]
@@ -74,19 +74,19 @@ def tree(rows: Sequence[Tokens]) -> list[Stretch]:
 
 
 def size_of(rows: Sequence[Tokens]) -> int:
-    """How many tokens rows have if what they share counts once."""
+    """How many tokens rows have if shared beginnings count once."""
     return sum(root.size for root in tree(rows))
 
 
-def pack(rows: Sequence[Tokens], cost: Cost | None, pad: int) -> Packed:
-    """Lay rows out so that what they share is computed once, where that is cheaper; without a cost, in one go."""
+def lay_out(rows: Sequence[Tokens], cost: Cost | None, pad: int) -> Layout:
+    """Lay rows out so that shared beginnings are computed once where that is cheaper; without `cost`, everywhere."""
     if cost is None:
         pieces = tree(rows)
         length = sum(piece.size for piece in pieces)
     else:
         pieces = [piece for root in tree(rows) for piece in _pieces(root, cost)]
         length = max(piece.size for piece in pieces)
-    made = Packed([], [], [], [], [[] for _ in rows])
+    made = Layout([], [], [], [], [[] for _ in rows])
     for sequence, group in enumerate(_side_by_side(pieces, length)):
         made.ids.append([])
         made.positions.append([])
@@ -101,7 +101,7 @@ def pack(rows: Sequence[Tokens], cost: Cost | None, pad: int) -> Packed:
 
 
 def _split(rows: Sequence[Tokens], order: Sequence[int], start: int) -> list[Stretch]:
-    """The trees of rows, in their order, that are equal up to `start` and go on behind it."""
+    """The trees of sorted rows (`order`) that are equal up to `start` and longer than that."""
     found = []
     first = 0
     while first < len(order):
@@ -110,7 +110,7 @@ def _split(rows: Sequence[Tokens], order: Sequence[int], start: int) -> list[Str
         while last < len(order) and rows[order[last]][start] == token:
             last += 1
         group = order[first:last]
-        end = common(rows[group[0]], rows[group[-1]], start)  # in sorted order, that is what all of them share
+        end = common(rows[group[0]], rows[group[-1]], start)  # rows are sorted, so all between share it too
         ends = [number for number in group if len(rows[number]) == end]
         longer = [number for number in group if len(rows[number]) > end]
         found.append(Stretch(rows[group[0]][start:end], start, ends, _split(rows, longer, end)))
@@ -119,11 +119,11 @@ def _split(rows: Sequence[Tokens], order: Sequence[int], start: int) -> list[Str
 
 
 def _pieces(root: Stretch, cost: Cost) -> list[Stretch]:
-    """A tree, or the pieces of it that are cheaper computed apart, each with its own copy of what they share."""
+    """A tree, or the pieces into which it is cheaper to cut it, each with its own copy of what they share."""
     parts = [piece for child in root.children for piece in _pieces(child, cost)]
     if len(parts) < 2:
         return [root]
-    # Together with the next as long as that is cheaper, the small ones first; who ends here needs no part.
+    # Join small ones first, as long as joining is cheaper. Rows that end here need no part.
     shared = len(root.tokens)
     bundles: list[list[Stretch]] = []
     size = 0
@@ -142,7 +142,7 @@ def _pieces(root: Stretch, cost: Cost) -> list[Stretch]:
 
 
 def _side_by_side(pieces: Sequence[Stretch], length: int) -> list[list[Stretch]]:
-    """Pieces in as few sequences as are easily found: the longest first, each into the fullest that has room."""
+    """Pieces in few sequences: the longest first, each into the fullest sequence that has room."""
     groups: list[list[Stretch]] = []
     spaces: list[tuple[int, int]] = []
     for piece in sorted(pieces, key=lambda piece: -piece.size):
@@ -158,7 +158,7 @@ def _side_by_side(pieces: Sequence[Stretch], length: int) -> list[list[Stretch]]
     return groups
 
 
-def _lay(made: Packed, sequence: int, stretch: Stretch, above: int, path: list[tuple[int, int]]) -> None:
+def _lay(made: Layout, sequence: int, stretch: Stretch, above: int, path: list[tuple[int, int]]) -> None:
     number = len(made.above)
     made.above.append(above)
     begin = len(made.ids[sequence])

@@ -1,9 +1,9 @@
-"""Attention over packed rows on a CPU: each stretch looks at the stretches that lead to it, and at nothing else.
+"""Attention on a CPU over rows laid out as trees: each stretch looks at those that lead to it, and at nothing else.
 
-torch's attention on a CPU computes every pair of tokens of a sequence and then masks most of them, and its backward
-pass is far from what the processor multiplies. Here only the pairs that count are computed, as plain products of
-matrices, in blocks; the backward pass computes them again, as in Dao et al., "FlashAttention", 2022. Nothing of the
-size of a mask is kept.
+On a CPU, torch's attention computes every pair of tokens of a sequence and then masks most of them, and its backward
+pass is far slower than the processor multiplies. Here only the pairs that count are computed, as plain products of
+matrices, in blocks; the backward pass computes them again, as in Dao et al., "FlashAttention", 2022. Nothing as large
+as a mask is kept. `install.share_prefixes` lets transformers call it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from alignment.fast.prefixes import Packed
+from alignment.fast.prefixes import Layout
 
-BLOCK = 128  # queries at a time: what they make fits into a processor's cache
+BLOCK = 128  # queries at a time: their scores fit into a processor's cache
 NAME = "sdpa"  # the implementation of transformers that `attend` stands in for
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Queries `first` to `last` of a sequence, and all the places that one of them sees, in order.
+    """Queries `first` to `last` of a sequence, and all places that any of them sees, in order.
 
-    The last of those places are the queries' own, and of them each query sees those up to itself.
+    The last of these places are the queries' own, and each query sees those up to itself.
     """
 
     first: int
@@ -35,16 +35,16 @@ class Look:
     places: tuple[tuple[int, int], ...]
 
 
-def looks(packed: Packed) -> list[Look]:
-    """What is to be computed for rows that were packed into one sequence."""
-    (stretches,) = packed.stretches
+def looks(layout: Layout) -> list[Look]:
+    """What there is to compute for rows that were laid out in one sequence."""
+    (stretches,) = layout.stretches
     found: list[Look] = []
     where: dict[int, tuple[int, int]] = {}  # the places of each stretch
     start = 0
     for place in range(1, len(stretches) + 1):
         if place == len(stretches) or stretches[place] != stretches[start]:
             where[stretches[start]] = (start, place)
-            found += _blocks(packed.above, where, stretches[start])
+            found += _blocks(layout.above, where, stretches[start])
             start = place
     return found
 
@@ -59,7 +59,7 @@ def _blocks(above: Sequence[int], where: dict[int, tuple[int, int]], stretch: in
 
 
 def _joined(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges in order, those that touch made one."""
+    """Ranges in order; those that touch become one."""
     found: list[tuple[int, int]] = []
     for first, last in ranges:
         if found and found[-1][1] == first:
@@ -101,7 +101,7 @@ class TreeAttention(torch.autograd.Function):
             weights = _weights(queries, keys, ctx.scale, look)
             low = weights.to(values.dtype)
             _add(look, by_value, low.transpose(1, 2) @ mine)
-            # Of a softmax: each weight's gradient less the mean of them, times the weight.
+            # The softmax's gradient: each weight's gradient minus their mean, times the weight.
             mean = (_taken(look, out, key).to(weights.dtype) * mine).sum(dim=-1, keepdim=True)
             inner = _product(mine, values).sub_(mean).mul_(weights).mul_(ctx.scale)
             inner = inner.to(keys.dtype)
@@ -115,7 +115,7 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
 
 
 def _taken(look: Look, tensor: Tensor, key: Tensor) -> Tensor:
-    """The queries of a look by the key's heads: (key heads, queries x heads a key head, size)."""
+    """The queries of a look by the heads of keys: (key heads, queries x heads a key head, size)."""
     part = tensor[0, :, look.first : look.last]
     return part.reshape(key.shape[1], -1, part.shape[-1])
 
@@ -127,28 +127,28 @@ def _seen(look: Look, tensor: Tensor) -> Tensor:
 
 
 def _weights(queries: Tensor, keys: Tensor, scale: float, look: Look) -> Tensor:
-    """How much each query looks at each place: (key heads, queries, places), 0 for what it does not see."""
+    """How much each query looks at each place: (key heads, queries, places); 0 for places that it does not see."""
     scores = _product(queries, keys).mul_(scale)
     own = look.last - look.first
     tail = scores.view(len(scores), -1, own, scores.shape[-1])[..., -own:]
     tail.add_(_behind(own).to(scores.dtype))
-    # One pass over the scores; log of the sum, difference and exponential would be six.
+    # One pass over the scores; computed from the log of the sum it would be six.
     return scores.softmax(dim=-1)
 
 
 @functools.lru_cache(maxsize=BLOCK)
 def _behind(own: int) -> Tensor:
-    """Minus infinity where a query of so many does not see another of them yet, else 0."""
+    """For queries in a row, shape (own, own): minus infinity where one does not see another yet, else 0."""
     return torch.full((own, own), -torch.inf).triu_(1)
 
 
 def _product(one: Tensor, other: Tensor) -> Tensor:
-    """One times the other's transpose, in float32 at least: a score that is rounded to bf16 is off by percents."""
+    """One times the other's transpose, in float32 at least: rounded to bf16, a score is off by percents."""
     if one.dtype != torch.bfloat16 or other.dtype != torch.bfloat16:
         dtype = _wide(one.dtype)
         return one.to(dtype) @ other.to(dtype).transpose(1, 2)
-    # (A setting of the process: nobody else multiplies in float32 meanwhile.)
-    # What float32 holds of bf16 may be multiplied as bf16 and summed up in float32: the same numbers, twice as fast.
+    # Numbers from bf16 may be multiplied as bf16 and summed up in float32: the same result, twice as fast.
+    # (A documented setting of torch for the whole process; nothing else multiplies in float32 meanwhile.)
     settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # torch does not declare it
     before = settings.fp32_precision
     settings.fp32_precision = "bf16"
@@ -163,7 +163,7 @@ def _give(look: Look, target: Tensor, part: Tensor) -> None:
 
 
 def _add(look: Look, target: Tensor, part: Tensor) -> None:
-    """Add what a look says about the places that it sees."""
+    """Add a look's contribution to the places that it sees."""
     at = 0
     for first, last in look.places:
         target[0, :, first:last] += part[:, at : at + last - first]
@@ -171,7 +171,7 @@ def _add(look: Look, target: Tensor, part: Tensor) -> None:
 
 
 def carrier(work: list[Look]) -> Tensor:
-    """What goes for a mask through a model's layers and brings the looks to each of them."""
+    """A tensor that passes through a model's layers as a mask and carries the looks to each of them."""
     found = torch.zeros(1, 1, 1, 1, dtype=torch.bool)
     found.looks = work  # type: ignore[attr-defined]  # a mark on a tensor
     return found
@@ -199,7 +199,7 @@ def attend(
 ) -> Any:
     """An attention function of transformers: by the looks that the mask carries, else what `usual` computes."""
     work = getattr(attention_mask, "looks", None)
-    if work is not None and dropout:  # of single weights, which are never all there
+    if work is not None and dropout:  # dropout of single weights, which are never all there at once
         attention_mask, work = mask(work, query.shape[2]), None
     if work is None:
         return usual(module, query, key, value, attention_mask, dropout=dropout, **more)

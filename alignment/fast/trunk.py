@@ -1,10 +1,10 @@
-"""One forward for all trainers: a batch's rows packed into sequences in which what they share is computed once.
+"""One forward for all trainers: the rows of a batch are laid out so that shared beginnings are computed once.
 
-TRL's trainers call the model with padded rows and use what comes back token by token; the trunk below it is given
-packed sequences instead (`prefixes.py`), with a mask by which each token sees its own row only, and what it
-computes is put back where the padded rows have it. So all losses, metrics, reference modes and adapters stay what
-they are. It serves every call that wants hidden states of whole rows: DPO, KTO, GRPO, RLOO and PPO, the reward model,
-SFT; generation, which wants a cache, is left alone.
+TRL's trainers call the model with padded rows and use what comes back token by token. The trunk below the head gets
+other sequences instead (`prefixes.py`), with a mask by which each token sees its own row only, and its results are
+put back where the padded rows have them. So all losses, metrics, reference modes and adapters stay what they are.
+This serves every call for the hidden states of whole rows: DPO, KTO, GRPO, RLOO, PPO, the reward model and SFT.
+Generation uses a cache and is left alone. `install.share_prefixes` attaches it to a model.
 """
 
 from __future__ import annotations
@@ -16,32 +16,31 @@ from typing import Any
 
 import torch
 
-from alignment.fast.prefixes import Cost, Packed, pack, size_of
+from alignment.fast.prefixes import Cost, Layout, lay_out, size_of
 from alignment.fast.tree_attention import NAME, carrier, installed, looks
 from alignment.models import first_line
 from alignment.rows.batching import padded
 
-# How dear attention is beside the products with the weights, a pair of tokens and unit of width, where all pairs of a
-# sequence are computed: it multiplies small matrices and reads a mask.
+# The cost of attention relative to the products with the weights, for a pair of tokens and a unit of width, where all
+# pairs of a sequence are computed: it multiplies small matrices and reads a mask.
 ATTENTION = 3.0
-# By how much of its size a token's hidden state may differ between both ways: float32, and bf16.
+# By what share of its size a token's hidden state may differ between both ways: in float32, and in bf16.
 EXACT, ROUNDED = 1e-3, 0.1
-# Where attention is computed for all pairs, packing must save so much of the padded tokens to be worth its mask.
+# The share of the padded tokens that must be saved to be worth a mask, where attention is computed for all pairs.
 WORTH = 0.1
-# What transformers calls the attention that takes a mask of any shape. FlashAttention takes none.
+# transformers' names for attention that takes a mask of any shape. FlashAttention takes none.
 MASKED = (NAME, "eager", "flex_attention")
-# What a layer may be called that sees its whole row, or a window of it.
+# transformers' names for layers that see their whole row, or a window of it.
 _ATTENDING = ("full_attention", "sliding_attention")
 _WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "attention_window_size")
-# Of the rows that both ways are compared on; no model's window is shorter.
+# Tokens of the rows on which both ways are compared; no model's window is shorter.
 _SHARED, _OWN = 8, 4
-
 
 REFUSED = "What rows share is computed for each of them: {problem}."
 
 
 def unfit(model: Any, trunk: Any) -> str | None:
-    """Why a model cannot be packed, as far as it can be seen without computing anything."""
+    """Why a model cannot share prefixes, as far as that shows without computing anything."""
     config = trunk.config.get_text_config()
     if trunk is model or not getattr(trunk, "_supports_attention_backend", False):
         return f"{type(model).__name__} has an attention of its own"
@@ -51,14 +50,14 @@ def unfit(model: Any, trunk: Any) -> str | None:
         return f"{type(model).__name__} has layers of another kind ({', '.join(other)})"
     try:
         cost_of(trunk.config)
-    except (AttributeError, TypeError, ValueError):  # layers that differ among each other
+    except (AttributeError, TypeError, ValueError):  # layers of different sizes
         return f"the layers of {type(model).__name__} differ in size"
     return None
 
 
 @dataclass
 class _Next:
-    """The rows of a trunk's next call, (rows, width) each; their hidden states, once they are computed."""
+    """The rows of a trunk's next call, shape (rows, width), and their outputs once they are computed."""
 
     ids: torch.Tensor
     kept: torch.Tensor
@@ -87,35 +86,35 @@ class SharingTrunk:
         ids, kept = inputs["input_ids"], inputs["attention_mask"].bool()
         rows = _rows(ids, kept)
         if following is not None and self._worth_joining(rows, following):
-            packed = self.pack([*rows, *_rows(following.ids, following.kept)], ids.device)
-            if self._saves(packed, ids.numel() + following.ids.numel(), ids.device):
-                return self._with_next(packed, kept, following, inputs)
-        packed = self.pack(rows, ids.device)
-        if not self._saves(packed, ids.numel(), ids.device):
+            layout = self.lay_out([*rows, *_rows(following.ids, following.kept)], ids.device)
+            if self._saves(layout, ids.numel() + following.ids.numel(), ids.device):
+                return self._with_next(layout, kept, following, inputs)
+        layout = self.lay_out(rows, ids.device)
+        if not self._saves(layout, ids.numel(), ids.device):
             return self.plain(**inputs)
-        outputs = self.packed(packed, inputs)
-        outputs.last_hidden_state = outputs.last_hidden_state.flatten(0, 1)[places(packed, kept)]
+        outputs = self.together(layout, inputs)
+        outputs.last_hidden_state = outputs.last_hidden_state.flatten(0, 1)[places(layout, kept)]
         return outputs
 
-    def _saves(self, packed: Packed, size: int, device: Any) -> bool:
-        """Whether a packed batch is computed faster than the padded one, which has so many tokens."""
-        return _by_trees(self.trunk, device) or packed.length * len(packed.ids) <= (1 - WORTH) * size
+    def _saves(self, layout: Layout, size: int, device: Any) -> bool:
+        """Whether a batch is computed faster in this layout than padded, with `size` tokens."""
+        return _by_trees(self.trunk, device) or layout.length * len(layout.ids) <= (1 - WORTH) * size
 
-    def _with_next(self, packed: Packed, kept: torch.Tensor, following: _Next, inputs: dict[str, Any]) -> Any:
-        """The outputs for these rows, which have no gradients; those for the next are put by."""
+    def _with_next(self, layout: Layout, kept: torch.Tensor, following: _Next, inputs: dict[str, Any]) -> Any:
+        """The outputs for these rows, which have no gradients; those for the next call are kept for it."""
         with torch.set_grad_enabled(following.grad):
-            outputs = self.packed(packed, inputs)
+            outputs = self.together(layout, inputs)
             hidden = outputs.last_hidden_state.flatten(0, 1)
-            following.outputs = type(outputs)(last_hidden_state=hidden[places(packed, following.kept, len(kept))])
+            following.outputs = type(outputs)(last_hidden_state=hidden[places(layout, following.kept, len(kept))])
         self.next = following
-        outputs.last_hidden_state = hidden.detach()[places(packed, kept)]
+        outputs.last_hidden_state = hidden.detach()[places(layout, kept)]
         return outputs
 
     @contextmanager
     def before(self, ids: torch.Tensor, mask: torch.Tensor) -> Iterator[None]:
-        """In the block other rows are computed, without gradients; these come next and may be computed with those.
+        """Announce the rows of the call after the block; the block's own rows may be computed along with them.
 
-        These have gradients where they are switched on outside of the block.
+        The block computes without gradients. The announced rows have gradients where those are on outside of it.
         """
         self.next = _Next(ids, mask.bool(), torch.is_grad_enabled())
         try:
@@ -125,9 +124,10 @@ class SharingTrunk:
                 self.next = None
 
     def _worth_joining(self, rows: list[list[int]], following: _Next) -> bool:
-        """Whether these rows cost less with the next than alone.
+        """Whether these rows cost less together with the next ones than alone.
 
-        With gradients they then take a backward pass that nobody needs, about as dear as one forward pass or two.
+        Where the next ones have gradients, these then take a backward pass too that nobody needs. It costs about as
+        much as one or two forward passes.
         """
         if not _within_windows(self.trunk, following.kept):
             return False
@@ -136,24 +136,24 @@ class SharingTrunk:
         others = _rows(following.ids, following.kept)
         return 3 * (size_of([*rows, *others]) - size_of(others)) < size_of(rows)
 
-    def pack(self, rows: Sequence[Sequence[int]], device: Any) -> Packed:
-        """The rows as they are computed on a device."""
-        return pack(rows, None if _by_trees(self.trunk, device) else self.cost, 0)
+    def lay_out(self, rows: Sequence[Sequence[int]], device: Any) -> Layout:
+        """The layout in which rows are computed on a device."""
+        return lay_out(rows, None if _by_trees(self.trunk, device) else self.cost, 0)
 
-    def packed(self, packed: Packed, inputs: dict[str, Any]) -> Any:
-        """The trunk's outputs for packed rows."""
+    def together(self, layout: Layout, inputs: dict[str, Any]) -> Any:
+        """The trunk's outputs for rows in a layout."""
         device = inputs["input_ids"].device
         told = {
-            "input_ids": torch.tensor(packed.ids, device=device),
-            "position_ids": torch.tensor(packed.positions, device=device),
-            "attention_mask": attention(packed, self.trunk, device),
+            "input_ids": torch.tensor(layout.ids, device=device),
+            "position_ids": torch.tensor(layout.positions, device=device),
+            "attention_mask": attention(layout, self.trunk, device),
             "use_cache": False,
         }
         return self.plain(**{**inputs, **told})
 
     @torch.no_grad()
     def check(self) -> None:
-        """Compute made-up rows that branch, end in one another and begin anew both ways, without dropout."""
+        """Compute made-up rows both ways, without dropout, and compare: two branch, one ends in them, one is new."""
         self.checked = True
         device = next(self.trunk.parameters()).device
         words = min(1000, self.trunk.config.get_text_config().vocab_size)
@@ -166,22 +166,22 @@ class SharingTrunk:
         before = {module: module.training for module in self.trunk.modules()}
         self.trunk.eval()
         exact = all(each.dtype in _FULL for each in self.trunk.parameters() if each.is_floating_point())
-        # In float32 where the weights are; autocast would round both ways, each in its own.
+        # In float32 where the weights are: autocast would round differently in both ways.
         plain = torch.autocast(device.type, enabled=False) if exact else nullcontext()
         try:
             with plain:
-                # In one sequence, whatever that costs: else each row might be alone with itself.
-                packed = pack(rows, None, 0)
-                together = self.packed(packed, {"input_ids": ids}).last_hidden_state.flatten(0, 1)
-                together = together[places(packed, kept)][kept]
+                # In one sequence, at any cost: otherwise each row might be alone in its own.
+                layout = lay_out(rows, None, 0)
+                together = self.together(layout, {"input_ids": ids}).last_hidden_state.flatten(0, 1)
+                together = together[places(layout, kept)][kept]
                 alone = self.plain(input_ids=ids, attention_mask=kept.long(), use_cache=False).last_hidden_state[kept]
             exact = exact and alone.dtype in _FULL  # FSDP computes float32 weights in bf16
             alone, together = alone.float(), together.float()
             apart = float(((alone - together).norm(dim=-1) / alone.norm(dim=-1).clamp(min=1e-6)).max())
             self.works = apart < (EXACT if exact else ROUNDED)
-            problem = f"packed, this model's hidden states differ by up to {apart:.2g} of their size"
-        except Exception as error:  # whatever a model makes of it, it can be computed as ever
-            self.works, problem = False, f"this model cannot be packed ({first_line(error)})"
+            problem = f"computed together, this model's hidden states differ by up to {apart:.2g} of their size"
+        except Exception as error:  # whatever goes wrong, the model still computes row by row
+            self.works, problem = False, f"this model cannot compute rows together ({first_line(error)})"
         finally:
             for module, training in before.items():
                 module.training = training
@@ -193,7 +193,7 @@ _FULL = (torch.float32, torch.float64)
 
 
 def cost_of(config: Any) -> Cost:
-    """What a token and a pair of tokens cost in one layer, in multiplications."""
+    """The cost of a token, and of a pair of tokens, in one layer, in multiplications."""
     text = config.get_text_config()
     hidden = text.hidden_size
     inner = getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * hidden
@@ -204,13 +204,16 @@ def cost_of(config: Any) -> Cost:
     return Cost(token=2 * hidden * width * (1 + shared) + gated * hidden * inner, pair=2 * width * ATTENTION)
 
 
-def attention(packed: Packed, trunk: Any, device: Any) -> Any:
-    """Which tokens each token sees, shape (sequences, 1, length, length), as the trunk's attention takes it."""
+def attention(layout: Layout, trunk: Any, device: Any) -> Any:
+    """Which tokens each token sees, in the form that the trunk's attention takes.
+
+    The shape is (sequences, 1, length, length), but for attention by trees.
+    """
     if trunk.config._attn_implementation == "flex_attention":
-        return _block_mask(packed, device)
+        return _block_mask(layout, device)
     if _by_trees(trunk, device):
-        return carrier(looks(packed))
-    seen = visible(packed, device)
+        return carrier(looks(layout))
+    seen = visible(layout, device)
     if trunk.config._attn_implementation == "eager":
         dtype = next(trunk.parameters()).dtype
         return torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill(~seen, torch.finfo(dtype).min)
@@ -221,41 +224,42 @@ def _by_trees(trunk: Any, device: Any) -> bool:
     return bool(trunk.config._attn_implementation == NAME and torch.device(device).type == "cpu" and installed())
 
 
-def visible(packed: Packed, device: Any = "cpu") -> torch.Tensor:
+def visible(layout: Layout, device: Any = "cpu") -> torch.Tensor:
     """Whether a token sees another: (sequences, 1, length, length) of booleans.
 
-    It sees those of its own stretch and of the stretches that this one follows, as far as they are not behind it.
-    Padding sees itself only, for a token that saw nothing would have no average.
+    It sees the tokens before it and itself, in its own stretch and in the stretches that this one follows. Padding
+    sees itself only, because there is no average over nothing.
     """
-    stretches = torch.tensor(packed.stretches, device=device)
-    positions = torch.tensor(packed.positions, device=device)
-    seen = _follows(packed).to(device)[stretches[:, :, None], stretches[:, None, :]]
+    stretches = torch.tensor(layout.stretches, device=device)
+    positions = torch.tensor(layout.positions, device=device)
+    seen = _follows(layout).to(device)[stretches[:, :, None], stretches[:, None, :]]
     return (seen & (positions[:, None, :] <= positions[:, :, None]))[:, None]
 
 
-def _follows(packed: Packed) -> torch.Tensor:
-    """Whether a stretch is another one or follows it: (stretches + 1) squared, the last being padding."""
-    found = torch.eye(len(packed.above) + 1, dtype=torch.bool)
-    for number, above in enumerate(packed.above):  # what is followed has the smaller number
+def _follows(layout: Layout) -> torch.Tensor:
+    """Whether a stretch is another one or follows it, shape (stretches + 1, stretches + 1); the last is padding."""
+    found = torch.eye(len(layout.above) + 1, dtype=torch.bool)
+    for number, above in enumerate(layout.above):  # the one that is followed has the smaller number
         if above >= 0:
             found[number] |= found[above]
     return found
 
 
-def _block_mask(packed: Packed, device: Any) -> Any:
+def _block_mask(layout: Layout, device: Any) -> Any:
     """The same for FlexAttention, which leaves out the blocks in which nothing is seen."""
+    # Here, because it loads a compiler that others do not need.
     from torch.nn.attention.flex_attention import create_block_mask
 
-    follows = _follows(packed).to(device)
-    # Padding's stretch is counted from behind, which is no index for a kernel.
-    stretches = torch.tensor(packed.stretches, device=device) % follows.shape[0]
-    positions = torch.tensor(packed.positions, device=device)
+    follows = _follows(layout).to(device)
+    # Padding's stretch is -1, which a kernel does not take as an index.
+    stretches = torch.tensor(layout.stretches, device=device) % follows.shape[0]
+    positions = torch.tensor(layout.positions, device=device)
 
     def sees(sequence: Any, _head: Any, query: Any, key: Any) -> Any:
         seen = follows[stretches[sequence, query], stretches[sequence, key]]
         return seen & (positions[sequence, key] <= positions[sequence, query])
 
-    return create_block_mask(sees, len(packed.ids), None, packed.length, packed.length, device=str(device))
+    return create_block_mask(sees, len(layout.ids), None, layout.length, layout.length, device=str(device))
 
 
 def _rows(ids: torch.Tensor, kept: torch.Tensor) -> list[list[int]]:
@@ -264,7 +268,7 @@ def _rows(ids: torch.Tensor, kept: torch.Tensor) -> list[list[int]]:
 
 
 def _asked(following: _Next, inputs: dict[str, Any]) -> bool:
-    """Whether a call is the one whose rows were computed ahead of it."""
+    """Whether this is the call whose rows were computed ahead of it."""
     ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
     return (
         isinstance(ids, torch.Tensor)
@@ -275,22 +279,22 @@ def _asked(following: _Next, inputs: dict[str, Any]) -> bool:
     )
 
 
-def places(packed: Packed, kept: torch.Tensor, first: int = 0) -> torch.Tensor:
-    """For each place of padded rows, shape (rows, width): which of all packed tokens is there; 0 for padding.
+def places(layout: Layout, kept: torch.Tensor, first: int = 0) -> torch.Tensor:
+    """For each place in padded rows, shape (rows, width), which of a layout's tokens is there; 0 for padding.
 
-    `first`: the number that the first of them has among the packed rows.
+    `first` is the number of the first of these rows in the layout.
     """
     found = torch.zeros(kept.shape, dtype=torch.long)
-    where = packed.where[first : first + len(kept)]
-    flat = [sequence * packed.length + place for row in where for sequence, place in row]
+    where = layout.where[first : first + len(kept)]
+    flat = [sequence * layout.length + place for row in where for sequence, place in row]
     found[kept.cpu()] = torch.tensor(flat)
     return found.to(kept.device)
 
 
 def _servable(trunk: Any, inputs: dict[str, Any]) -> bool:
-    """Whether a call is one of whole rows that this can pack, and not one that is packed or cached already.
+    """Whether a call is for whole padded rows, without a cache, and for nothing but the last hidden state.
 
-    What is asked for beside the last hidden state would come back packed.
+    Anything else that it asked for would come back in the layout, not in its rows.
     """
     if inputs.get("use_cache") or inputs.get("past_key_values") is not None or inputs.get("position_ids") is not None:
         return False
@@ -305,7 +309,7 @@ def _servable(trunk: Any, inputs: dict[str, Any]) -> bool:
 
 
 def _within_windows(trunk: Any, mask: torch.Tensor) -> bool:
-    """Whether all rows are so short that every layer sees the whole of them."""
+    """Whether all rows are short enough for every layer to see the whole of them."""
     config = trunk.config.get_text_config()
     windows = [window for name in _WINDOWS if (window := getattr(config, name, None))]
     return not windows or int(mask.sum(dim=1).max()) <= min(windows)

@@ -193,7 +193,7 @@ def load_reward_model(
 def attach(scorer: Any, folder: Path, *, trainable: bool = False) -> Any:
     """Put a saved adapter with its score head on a scorer, and that on a GPU where there is one."""
     with safe_open(str(folder / WEIGHTS), "pt") as file:
-        if HEAD not in file.keys():  # noqa: SIM118 - the file is no dictionary
+        if HEAD not in file.keys():  # noqa: SIM118 - the file is not a dictionary
             raise BadInput(f"{folder / WEIGHTS} holds no score head ({HEAD}); train the reward model again.")
     model = models.load_adapter(scorer, folder, trainable=trainable)
     if torch.cuda.is_available():

@@ -27,7 +27,7 @@ from data.rows import Row, content_id, read_rows
 MINIMUM_PAIRS = 4
 # Below this many held-out pairs the interval of an accuracy is wider than 0.4: it is shown, with a warning.
 FEW_HELD_OUT = 20
-# Mean and deviation of the scores are taken from so many training answers, evenly over their lengths.
+# How many training answers, evenly over their lengths, give the mean and deviation of the scores.
 SAMPLED = 64
 RELOADED = 1e-4  # by how much a score may differ once the model is loaded from its folder
 
@@ -194,7 +194,7 @@ def _worth(found: Figures) -> str:
         )
     if found.beyond_length.low <= 0:
         return (
-            "It may know no more than the length of the answers: the interval of what it is right beyond that begins "
+            "It may know no more than the length of the answers: the interval of its accuracy beyond length begins "
             f"at {found.beyond_length.low:+.3f}. It can't be told apart from a ruler on these pairs."
         )
     return "It knows more than chance and more than the length of the answers: both intervals say so."

@@ -33,7 +33,7 @@ BIAS = HEAD.replace("weight", "bias")
 
 
 class ValueHead(nn.Module):
-    """From the hidden state before a token to the value there. Float32 whatever surrounds it."""
+    """From the hidden state before a token to the value there. Always in float32."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The formulas of PPO for language models, as small pure functions. Where each one is from stands with it.
+"""The formulas of PPO for language models, as small pure functions. Each says where it is from.
 
     PPO       Schulman et al., "Proximal Policy Optimization Algorithms", 2017
     GAE       Schulman et al., "High-Dimensional Continuous Control Using Generalized Advantage Estimation", 2015
@@ -6,7 +6,7 @@
     Huang     Huang et al., "The N Implementation Details of RLHF with PPO", 2024
 
 Tensors have the shape (answers, tokens) unless said otherwise; `mask` is 1 on the tokens of an answer, its end of
-turn included, and 0 behind them. A token's value is what the critic says of the text before that token.
+turn included, and 0 after them. A token's value is the critic's value of the text before that token.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def kl_per_token(logprobs: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
 def clipped_scores(scores: Tensor, mean: float, deviation: float, limit: float) -> Tensor:
     """Scores of whole answers, shape (answers,), in the unit of their usual deviation, cut at plus and minus `limit`.
 
-    Ziegler, section 2.1.2: scores have mean 0 and deviation 1 on what the reference writes. Huang cuts nothing; a
-    limit keeps a single answer that the reward model never saw the like of from deciding an update. 0 is no limit.
+    Ziegler, section 2.1.2: scores have mean 0 and deviation 1 on the reference's answers. Huang cuts nothing. A limit
+    keeps a single answer unlike any that the reward model has seen from deciding an update. 0 means no limit.
     """
     normal = (scores - mean) / max(deviation, _EPSILON)
     return normal.clamp(-limit, limit) if limit > 0 else normal
@@ -80,10 +80,10 @@ def token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, coefficient: float) 
 def generalised_advantages(
     rewards: Tensor, values: Tensor, mask: Tensor, *, discount: float, smoothing: float
 ) -> tuple[Tensor, Tensor]:
-    """Advantages and returns (advantages plus values), both 0 behind the answer.
+    """Advantages and returns (advantages plus values), both 0 after the answer.
 
     GAE, equations 11, 12 and 16: delta_t = r_t + discount V_{t+1} - V_t, and A_t = sum over l of
-    (discount smoothing)^l delta_{t+l}. An answer ends with its last token, also one that was cut off.
+    (discount smoothing)^l delta_{t+l}. An answer ends with its last token, even if it was cut off.
     """
     advantages = torch.zeros_like(rewards)
     following = torch.zeros_like(rewards[:, 0])
@@ -143,17 +143,17 @@ class KlController:
     horizon: float = 10_000.0
 
     def after(self, kl: float, answers: int) -> KlController:
-        """The controller for the next rollout, when `answers` answers had `kl` nats each on average."""
+        """The controller for the next rollout, after `answers` answers with `kl` nats each on average."""
         if self.target is None:
             return self
         error = min(0.2, max(-0.2, kl / self.target - 1))
-        # A horizon shorter than a rollout would else turn the coefficient negative.
+        # With a horizon shorter than a rollout the coefficient could otherwise become negative.
         factor = max(0.5, 1 + error * answers / self.horizon)
         return KlController(self.coefficient * factor, self.target, self.horizon)
 
 
 def rollout_seed(seed: int, rollout: int, process: int) -> int:
-    """The seed of one process's sampling in one rollout: so a resumed run samples what the first would have."""
+    """The seed of one process's sampling in one rollout, so that a resumed run samples what the first would have."""
     digest = hashlib.sha256(f"{seed}:{rollout}:{process}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -161,7 +161,7 @@ def rollout_seed(seed: int, rollout: int, process: int) -> int:
 def steps(lengths: Sequence[int], size: int, group: int, seed: int) -> list[list[int]]:
     """The rows of each optimizer step of `size` answers, given all answers' lengths: the longest come first.
 
-    Answers to one prompt, `group` of them beside one another, stay together where steps are whole groups, so that
+    The `group` answers to one prompt, which come side by side, stay together where steps are whole groups, so that
     their prompt is computed once.
     """
     group = group if size % group == 0 == len(lengths) % group else 1
@@ -174,6 +174,6 @@ def steps(lengths: Sequence[int], size: int, group: int, seed: int) -> list[list
 
 
 def minibatches(count: int, size: int, seed: int) -> list[list[int]]:
-    """Indices 0 .. count - 1 in random minibatches of `size`; Huang shuffles anew in each epoch over a rollout."""
+    """Indices 0 .. count - 1 in random minibatches of `size`; Huang shuffles again in each epoch over a rollout."""
     order: list[int] = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
     return [order[at : at + size] for at in range(0, count, size)]

@@ -1,4 +1,4 @@
-"""What a rollout sampled, and a few of its answers in a private file for whoever wants to read what is learnt."""
+"""What a rollout sampled, and a private file with a few of its answers, so that people can read what is learnt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 4  # answers of each rollout that are kept
 
 @dataclass
 class Sampled:
-    """What was sampled, of all processes: conversations, texts, token ids; scores, shape (answers,), as rewarded."""
+    """What all processes sampled: conversations, texts, token ids, and the reward's scores, shape (answers,)."""
 
     prompts: list[Any]
     texts: list[str]
@@ -32,7 +32,7 @@ class Sampled:
 def write_samples(path: Path, step: int, sampled: Sampled, kl: Sequence[float]) -> None:
     """Append a rollout's first answers to a private file.
 
-    They are people's words and the model's, so no log has them, and they are removed where rows are (`*.jsonl`).
+    They are what people and the model said, so no log has them, and they are removed where rows are (`*.jsonl`).
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8") as file:
@@ -49,11 +49,11 @@ def write_samples(path: Path, step: int, sampled: Sampled, kl: Sequence[float]) 
 
 
 def forget_samples_after(path: Path, step: int) -> None:
-    """Drop the samples behind the checkpoint that a resumed run starts from."""
+    """Drop the samples after the checkpoint from which a resumed run starts."""
     if not path.exists():
         return
     kept = []
-    # Not `splitlines`: an answer may hold what else ends a line in Unicode.
+    # Not `splitlines`: an answer may hold other characters that end a line in Unicode.
     for line in path.read_text(encoding="utf-8").split("\n"):
         try:
             if json.loads(line)["step"] < step:

@@ -57,7 +57,7 @@ def scoring(stage: Stage, given: Score | None) -> Scoring:
     note_same(stage, "reward_sha256", adapter_sha256(folder), f"{settings.reward_model} is not the reward model")
     same_base = model.facts.get("base_sha256") == base_sha256(stage.source.base)
     if not same_base and settings.algorithm == "ppo":
-        stage.console.print(f"The reward model is on another base ({model.base}), so the critic starts anew.")
+        stage.console.print(f"The reward model is on another base ({model.base}), so the critic starts from nothing.")
     return Scoring(
         ModelScore(model, bf16=settings.bf16),
         mean=float(model.facts.get("mean") or 0.0),

@@ -1,4 +1,4 @@
-"""What `python -m alignment.ppo` can be told: TRL's settings of the algorithm, and Parley's own."""
+"""The settings of `python -m alignment.ppo`: TRL's of the algorithm, and Parley's own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALGORITHMS = ("ppo", "rloo", "grpo")
 
 @dataclass
 class Online(Sharing):
-    """What all three algorithms take."""
+    """Settings that all three algorithms take."""
 
     algorithm: str = field(default="ppo", metadata={"help": "ppo, rloo or grpo."})
     reward_model: str | None = field(
@@ -29,7 +29,7 @@ class Online(Sharing):
 
 @dataclass
 class OnlyPpo:
-    """What PPO takes beyond the others."""
+    """Settings that only PPO takes."""
 
     kl_coef: float = field(default=0.05, metadata={"help": "The price of a nat of KL, in the reward's deviations."})
     kl_target: float | None = field(default=None, metadata={"help": "The KL in nats an answer to steer to."})
@@ -69,7 +69,7 @@ class PpoSettings(OnlyPpo, Online, GRPOConfig):  # type: ignore[misc]  # TRL has
 
 @dataclass
 class GrpoSettings(OnlyPpo, Online, GRPOConfig):  # type: ignore[misc]  # TRL has no types
-    """GRPO's: TRL's own. What only PPO takes is left alone."""
+    """GRPO's: TRL's own. Settings that only PPO takes have no effect."""
 
     num_generations: int | None = field(default=4, metadata={"help": "Answers to each prompt."})
     num_generations_eval: int | None = field(default=1, metadata={"help": "Answers to each held-out prompt."})
@@ -83,11 +83,11 @@ class GrpoSettings(OnlyPpo, Online, GRPOConfig):  # type: ignore[misc]  # TRL ha
 
 @dataclass
 class RlooSettings(OnlyPpo, Online, RLOOConfig):  # type: ignore[misc]  # TRL has no types
-    """RLOO's: TRL's own. What only PPO takes is left alone."""
+    """RLOO's: TRL's own. Settings that only PPO takes have no effect."""
 
     num_generations: int | None = field(default=4, metadata={"help": "Answers to each prompt."})
     num_generations_eval: int | None = field(default=1, metadata={"help": "Answers to each held-out prompt."})
-    entropy_coef: float = field(default=0.0, metadata={"help": "Not RLOO's; here so that recipes can be shared."})
+    entropy_coef: float = field(default=0.0, metadata={"help": "Not for RLOO; here so that recipes can be shared."})
 
     def __post_init__(self) -> None:
         """TRL's checks, and that checkpoints can lie at rollout ends."""
@@ -103,8 +103,8 @@ _CLASSES: dict[str, Any] = {"ppo": PpoSettings, "rloo": RlooSettings, "grpo": Gr
 def settings_class(arguments: Sequence[str]) -> Any:
     """The class of the settings that a command line asks for.
 
-    Raises `BadInput` for an unknown algorithm, and for flags that the algorithm does not heed. Recipes are shared, so
-    what only PPO heeds may stand in one.
+    Raises `BadInput` for an unknown algorithm, and for flags that the algorithm ignores. Recipes are shared, so they
+    may hold settings that only PPO uses.
     """
     config, flags = split(list(arguments), "ppo")
     algorithm = str(load(config).get("algorithm", "ppo"))
@@ -120,7 +120,7 @@ def settings_class(arguments: Sequence[str]) -> Any:
     named = set(flag_names(flags))
     ppos = {each.name for each in fields(OnlyPpo)}
     if algorithm != "ppo" and (lost := sorted(named & ppos)):
-        raise BadInput(f"--{lost[0]} is PPO's alone, and {algorithm} would not heed it. Leave it out.")
+        raise BadInput(f"--{lost[0]} is for PPO only, and {algorithm} would ignore it. Leave it out.")
     if algorithm == "ppo" and (lost := sorted(named & _NOT_PPOS.keys())):
         raise BadInput(f"--{lost[0]} would do nothing in PPO: {_NOT_PPOS[lost[0]]}.")
     return _CLASSES[algorithm]
@@ -167,7 +167,7 @@ def _check(settings: Any) -> None:
         return
     if getattr(settings, "activation_checkpointing", False) or settings.gradient_checkpointing:
         raise ValueError(
-            "activation_checkpointing does not work in PPO: what it computes anew for the critic would be the "
+            "activation_checkpointing does not work in PPO: what it computes again for the critic would be the "
             "policy's. Lower per_device_train_batch_size instead"
         )
     for name in ("kl_target", "kl_limit"):

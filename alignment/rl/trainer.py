@@ -96,7 +96,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         self.good: dict[str, Tensor] = {}  # the policy of the last rollout within the KL limit
         self.rewards: list[float] = []  # each rollout's mean reward
         self.add_callback(StopAtLimit(self))
-        # What TRL's set-up may have turned off.
+        # TRL's set-up may have turned that off.
         parts.train_both(self.model)
 
     # Rollouts
@@ -161,7 +161,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         return Sampled(prompts, texts, ids, answers, scores, ended, mask)
 
     def _steps(self, lengths: Sequence[int]) -> list[list[int]]:
-        """The rows of each optimizer step on a rollout, shuffled anew in each epoch; a step's longest come first."""
+        """The rows of each optimizer step on a rollout, shuffled again in each epoch; a step's longest come first."""
         args = self.args
         size = args.per_device_train_batch_size * self.accelerator.num_processes * args.gradient_accumulation_steps
         found = []
@@ -212,7 +212,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
     def _forward(
         self, model: Any, prompts: list[list[int]], answers: list[list[int]], width: int, *, with_values: bool = True
     ) -> dict[str, Tensor]:
-        """`log_probs`, `entropy` and `values` of the answers' tokens, shape (rows, width), 0 behind each answer.
+        """`log_probs`, `entropy` and `values` of the answers' tokens, shape (rows, width), 0 after each answer.
 
         Padding is on the right, so that every family's positions are the ones that the engine uses.
         """
@@ -287,7 +287,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
                         other = self._forward(model, *texts, width, with_values=False)["log_probs"]
                 lengths = sampled.mask.sum(dim=1)
                 each = torch.stack([sampled.scores, (own - other).sum(dim=1), lengths, sampled.ended.float()])
-                totals += each[:, : len(chunk)].sum(dim=1)  # behind it the chunk was only filled up
+                totals += each[:, : len(chunk)].sum(dim=1)  # the rest only filled the batch
             names = ("reward", "kl", "length", "ended")
             found = {f"eval_{name}": float(total) / len(held_out) for name, total in zip(names, totals, strict=True)}
             self._metrics["eval"].clear()
@@ -324,7 +324,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         policy, critic = parts.adapter_state(model, parts.POLICY), parts.critic_state(model)
         if not self.args.should_save:
             return
-        # Whole, whatever the Trainer itself saves: in pieces it would save the active adapter only.
+        # Whole, next to what the Trainer saves: of weights in pieces it saves the active adapter only.
         save_file(policy, str(checkpoint / POLICY))
         parts.save_critic(model, checkpoint / parts.CRITIC, critic)
         if self.good:
@@ -350,7 +350,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
 
     @contextmanager
     def _policy_alone(self) -> Iterator[None]:
-        """vLLM takes every parameter that is no adapter's for the base's: hide the value head while it syncs."""
+        """vLLM takes every parameter outside of an adapter for the base's: hide the value head while it syncs."""
         if not self.use_vllm:
             yield
             return
@@ -365,15 +365,17 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
 
 
 def refuse_recomputation(plugin: Any) -> None:
-    """Raise `BadInput` when FSDP's settings recompute activations: what is computed anew for the critic would be the
-    policy's, for the adapters are switched between the two."""
+    """Raise `BadInput` when FSDP's settings recompute activations.
+
+    What is recomputed for the critic would be the policy's, because the adapters are switched between the two.
+    """
     if plugin is not None and plugin.activation_checkpointing:
         raise BadInput("PPO cannot recompute activations: set fsdp_activation_checkpointing: false for accelerate.")
 
 
 @dataclass
 class _Policy:
-    """The policy as what `alignment.evaluation.likelihood` scores."""
+    """The policy in the form that `alignment.evaluation.likelihood` scores."""
 
     model: Any
     tokenizer: Any
@@ -384,7 +386,7 @@ class _Policy:
 
 
 class StopAtLimit(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Ends the training when the trainer says so, without a checkpoint of what is given up."""
+    """Ends the training when the trainer says so, without a checkpoint of the weights that are given up."""
 
     def __init__(self, trainer: Ppo) -> None:
         self.trainer = trainer

@@ -30,8 +30,8 @@ class RowFile:
 def mix(kind: str, names: Sequence[str]) -> tuple[list[Row], list[RowFile]]:
     """Read files of rows, each named as `PATH` or `PATH=WEIGHT`.
 
-    The weight of a file multiplies those of its rows. A file whose name has a `=` of its own is found as it is. Rows
-    that are in an earlier file too are counted and kept.
+    The weight of a file multiplies those of its rows. A file with a `=` in its name is found under that name. Rows
+    that are also in an earlier file are counted and kept.
     """
     rows: list[Row] = []
     files: list[RowFile] = []

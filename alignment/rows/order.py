@@ -1,6 +1,6 @@
 """The order in which rows are trained: like lengths together, shuffled, the same after a resumption.
 
-Rows' weights act here: a row is drawn as often as its weight says, so that they mean the same in every stage,
+Weights of rows act here: a row is drawn as often as its weight says, so weights mean the same in every stage,
 whatever its loss.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Hashable, Iterator, Sequence
 
 import torch
 
-# How many batches are drawn together before sorting by length: more means less padding and less chance in who
-# shares a batch.
+# How many batches are drawn together before they are sorted by length. More means less padding, and less chance in
+# which rows share a batch.
 _POOL = 8
 
 
@@ -38,7 +38,7 @@ class Draws:
             self.weights = [weight * self.count / total for weight in weights]
 
     def generator(self, epoch: int) -> torch.Generator:
-        """The epoch's source of chance. Nothing global is drawn from: a resumed run would find that elsewhere."""
+        """The epoch's source of chance; not the global one, which a resumed run would find in another state."""
         return torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
 
     def draw(self, generator: torch.Generator) -> list[int]:
@@ -46,8 +46,8 @@ class Draws:
         shuffled: list[int] = torch.randperm(self.rows, generator=generator).tolist()
         if self.weights is None:
             return shuffled
-        # Systematic sampling: the rows lie end to end, as long as their weights, and at whole steps from a random
-        # start there are marks. A row is drawn for each mark on it.
+        # Systematic sampling: the rows lie end to end, each as long as its weight, and marks lie at whole steps from
+        # a random start. A row is drawn for each mark on it.
         start = float(torch.rand(1, generator=generator, dtype=torch.float64))
         drawn: list[int] = []
         reached = 0.0
@@ -65,10 +65,10 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
 
     transformers' own grouping draws from the global random state, which a resumed run does not have at the start of
     its epoch. Here the order is a function of seed and epoch. `batch` is the number of rows of one optimizer step,
-    over all devices and accumulation steps: how it is cut into smaller batches does not change who is in it, unless
-    there are `prompts`. `weights` are those of `Draws`. Where `prompts` gives each row's prompt, rows with equal ones
-    stand side by side, to be computed once: up to a quarter of the `at_once` rows that one device computes at a time,
-    or two of four, so that these are hardly ever all of one prompt.
+    over all devices and accumulation steps: how it is cut into smaller batches does not change its rows, unless there
+    are `prompts`. `weights` are those of `Draws`. `prompts` gives each row's prompt; rows with equal prompts then
+    come side by side, so that the prompt is computed once. They are up to a quarter of the `at_once` rows that one
+    device computes at a time, or two of four, so that those are hardly ever all of one prompt.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
             yield from batch
 
     def _by_length(self, drawn: Sequence[int]) -> list[int]:
-        """Rows with those of like length; of each prompt's units one in each turn, so that they are no neighbours."""
+        """Rows by length; units of one prompt come in different turns, so that they are not neighbours."""
         turns: Counter[Hashable] = Counter()
         found = []
         for unit in self._units(drawn):
@@ -120,7 +120,7 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
         return [row for *_, row in sorted(found)]
 
     def _units(self, order: Sequence[int]) -> list[list[int]]:
-        """The drawn rows, those of one prompt moved up to the first of them. (A row drawn twice is in two units.)"""
+        """The drawn rows in units: those of one prompt move up to its first. (A row drawn twice is in two units.)"""
         if self.prompts is None:
             return [[row] for row in order]
         units: list[list[int]] = []
@@ -137,9 +137,9 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
 class Packs(torch.utils.data.Sampler[list[int]]):
     """Lists of rows for one epoch; the rows of a list are trained as one sequence of at most `room` tokens.
 
-    Each epoch draws its rows (`weights` are those of `Draws`) and packs them anew, the longest first, each into the
-    fullest pack that still has room (best fit decreasing). A trainer counts its steps once, so every epoch gets as
-    many packs as the first: where weights make the draws differ, a pack is divided or a little overfull.
+    Each epoch draws its rows (`weights` are those of `Draws`) and packs them again: the longest first, each into the
+    fullest pack that still has room (best fit decreasing). A trainer counts its steps once, so every epoch has as
+    many packs as the first. Where weights make the draws differ, a pack is divided or a little overfull.
     """
 
     def __init__(self, lengths: Sequence[int], room: int, seed: int, weights: Sequence[float] | None = None) -> None:
@@ -162,7 +162,7 @@ class Packs(torch.utils.data.Sampler[list[int]]):
 
     def _packed(self, rows: list[int], limit: int | None) -> list[list[int]]:
         packs: list[list[int]] = []
-        spaces: list[tuple[int, int]] = []  # what is left in which pack, the fullest first
+        spaces: list[tuple[int, int]] = []  # the room left in a pack, and its number; the fullest first
         for row in sorted(rows, key=lambda index: -self.lengths[index]):
             at = bisect_left(spaces, (self.lengths[row], -1))
             if at < len(spaces):

@@ -6,7 +6,7 @@ DIVERGED = "the training diverged. Lower learning_rate, or raise the batch, and 
 
 
 class Diverged(ParleyError):
-    """The weights or the loss are not numbers any more. A search counts such a trial as failed and goes on."""
+    """The weights or the loss are not numbers any more. A search counts such a trial as failed and continues."""
 
 
 class AlreadyDone(Exception):

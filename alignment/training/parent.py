@@ -9,9 +9,9 @@ _TICK = 0.5  # seconds
 
 
 def end_with_parent() -> None:
-    """If whoever started this process asked for it by `PARENT`, end at once when they are gone.
+    """If the process that started this one asks for it by `PARENT`, end as soon as it is gone.
 
-    At once, as by kill -9: stages are made to go on from that, and nothing else can be relied on in a thread.
+    It ends at once, as by kill -9: stages resume after that, and a thread has no other reliable way.
     """
     parent = int(os.environ.get(PARENT, "0"))
     if parent:

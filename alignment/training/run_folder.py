@@ -29,7 +29,7 @@ from data.home import private_dir, write_atomic
 
 LIBRARIES = ("accelerate", "datasets", "peft", "tokenizers", "torch", "transformers", "trl")
 
-# What may differ between a run and its resumption without changing what is learnt.
+# Settings that may differ between a run and its resumption without changing the result.
 _FREE = {"output_dir", "logging_steps", "save_steps", "save_strategy", "save_total_limit", "allow_download"}
 
 
@@ -52,7 +52,7 @@ class RunFolder:
         return self.path / "checkpoints"
 
     def last_checkpoint(self) -> Path | None:
-        """The newest complete checkpoint; incomplete ones stand under another name."""
+        """The newest complete checkpoint; incomplete ones have another name."""
         found = [folder for folder in self.checkpoints.glob("checkpoint-*") if folder.is_dir()]
         return max(found, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
 
@@ -72,7 +72,7 @@ class RunFolder:
     def finish(self, name: str, save: Callable[[Path], None], **figures: Any) -> Path:
         """Put the result in place under `name` in one step, mark the run as done, and drop its checkpoints.
 
-        `save` is called by the process that writes only; what needs all of them must be gathered before.
+        Only the process that writes calls `save`; whatever needs all processes must be gathered before.
         """
         target, staging = self.path / name, self.path / f".{name}"
         self.manifest["figures"].update(figures)
@@ -88,9 +88,9 @@ class RunFolder:
         return target
 
     def metrics(self) -> list[dict[str, Any]]:
-        """What was logged so far, oldest first; without a last line that is cut off.
+        """What was logged so far, oldest first, without a last line that is incomplete.
 
-        A kill cuts a line off, and other processes of the job read while process 0 writes.
+        A kill leaves such a line, and other processes of the job read while process 0 writes.
         """
         path = self.path / "metrics.jsonl"
         found: list[dict[str, Any]] = []
@@ -110,7 +110,7 @@ class RunFolder:
             file.write(json.dumps(entry) + "\n")
 
     def forget_metrics_after(self, step: int) -> None:
-        """Drop what was logged behind the checkpoint that a resumed run starts from."""
+        """Drop what was logged after the checkpoint from which a resumed run starts."""
         path = self.path / "metrics.jsonl"
         if self.writes and path.exists():
             kept = [entry for entry in self.metrics() if entry["step"] <= step]
@@ -122,7 +122,7 @@ def open_run(path: Path, stage: str, given: dict[str, Any], facts: dict[str, Any
     """Open a run folder: a new one, or one to resume because settings and data are the same.
 
     `given` are the settings, `facts` what else decides the result (hashes of data and base). Raises `BadInput` when
-    the folder holds something else, and when another process is at work in it. Every process of one job opens it;
+    the folder holds something else, and when another process uses it. Every process of one job opens it;
     process 0 holds the lock for all.
     """
     identity = {"stage": stage, "recipe": {key: given[key] for key in sorted(given) if key not in _FREE}, **facts}

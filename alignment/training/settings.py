@@ -1,4 +1,4 @@
-"""TRL's configurations of the stages, checked for what TRL finds too late, or never.
+"""TRL's configurations of the stages, checked for mistakes that TRL finds too late, or never.
 
 A `ValueError` raised here becomes the sentence that the user reads, before anything is loaded.
 """
@@ -13,10 +13,10 @@ from data.errors import nearest
 
 @dataclass
 class Sharing:
-    """What every stage takes."""
+    """The setting that every stage takes."""
 
     share_prefixes: bool = field(
-        default=True, metadata={"help": "Compute what rows of a batch begin with once. The numbers are the same."}
+        default=True, metadata={"help": "Compute shared beginnings of rows once. The numbers are the same."}
     )
 
 
@@ -45,11 +45,11 @@ class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]  # TRL has no types
         for loss in self.loss_type:
             if loss not in DPO_LOSSES:
                 raise ValueError(
-                    f"{loss!r} is no DPO loss; there are {', '.join(DPO_LOSSES)}.{nearest(loss, DPO_LOSSES)}"
+                    f"{loss!r} is not a DPO loss; there are {', '.join(DPO_LOSSES)}.{nearest(loss, DPO_LOSSES)}"
                 )
         if "robust" in self.loss_type and self.label_smoothing == 0:
             raise ValueError(
-                "loss_type robust with label_smoothing 0 is the plain sigmoid loss. Say how large a share of the "
+                "loss_type robust with label_smoothing 0 is the plain sigmoid loss. Say what share of the "
                 "preferences is wrong: --label_smoothing 0.1."
             )
         if "robust" in self.loss_type and not 0 < self.label_smoothing < 0.5:

@@ -55,7 +55,7 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
             round_frozen(model, torch.bfloat16)
 
     def _models(self) -> list[Any]:
-        """The policy, and the reference where that is a model of its own."""
+        """The policy, and the reference where that is a separate model."""
         models = (self.model, getattr(self, "ref_model", None))
         return [self.accelerator.unwrap_model(model) for model in models if model is not None]
 

@@ -33,7 +33,7 @@ def command(stage: str, base: Path | str, rows: Path | list[Path | str], out: Pa
     given = {"model_name_or_path": base, "dataset_name": rows, "output_dir": out, **QUICK, **flags}
     if stage == "dpo" and "precompute_ref_log_probs" not in flags:
         given["precompute_ref_log_probs"] = "true"
-    if stage == "ppo":  # has lengths of its own for prompt and answer
+    if stage == "ppo":  # has separate lengths for prompt and answer
         given = {name: value for name, value in given.items() if name != "max_length" or name in flags}
     words: list[str] = []
     for name, value in given.items():

@@ -263,7 +263,7 @@ def test_the_other_algorithms_by_the_same_command(algorithm, bases, prompts, tmp
 
 @pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
 def test_the_other_algorithms_can_train_all_weights(algorithm, bases, prompts, tmp_path, monkeypatch):
-    """TRL loads the reference once more, by the name in the model's configuration: an alias is no place to load."""
+    """TRL loads the reference once more, by the name in the model's configuration, which an alias is not."""
     monkeypatch.setattr("alignment.models.locate", lambda *_, **__: models.Base("an-alias", str(bases["qwen"])))
     flags = {"algorithm": algorithm, "max_steps": 1, "use_peft": "false", "lora_r": None, "learning_rate": 1e-4}
     told = run("an-alias", prompts, tmp_path / "out", **flags)
@@ -464,7 +464,7 @@ def test_an_answer_stops_at_the_templates_end_of_turn(bases):
         ({"reward": None}, "Name a reward model"),
         ({"use_peft": "false"}, "use_peft"),
         ({"algorithm": "ppp"}, "no algorithm 'ppp'.*ppo"),
-        ({"algorithm": "rloo", "kl_coef": 0.1}, "--kl_coef is PPO's alone"),
+        ({"algorithm": "rloo", "kl_coef": 0.1}, "--kl_coef is for PPO only"),
         ({"beta": 0.1}, "--beta would do nothing in PPO"),
         ({"steps_per_generation": 3, "gradient_accumulation_steps": 2}, "multiple of"),
         ({"activation_checkpointing": "true"}, "activation_checkpointing does not work"),

@@ -354,12 +354,12 @@ def test_answers_to_one_prompt_read_it_once(trained):
     prompts, answers = [PROMPT, other] * len(ANSWERS), [answer for answer in ANSWERS for _ in range(2)]
     trunk = loaded.model.get_base_model().base_model
     sizes = []
-    usual = trunk._sharing.packed
-    trunk._sharing.packed = lambda packed, inputs: sizes.append(packed.length) or usual(packed, inputs)
+    usual = trunk._sharing.together
+    trunk._sharing.together = lambda layout, inputs: sizes.append(layout.length) or usual(layout, inputs)
     found = loaded.score(prompts, answers)
     trunk.forward = trunk._sharing.plain
     assert found == pytest.approx(loaded.score(prompts, answers), abs=1e-5)
     control = control_strings(loaded.tokenizer)
     rows = [encode_answer(loaded.tokenizer, *pair, control) for pair in zip(prompts, answers, strict=True)]
-    assert sizes[1:] == [size_of([[*row.prompt, *row.answer] for row in rows])]  # behind the first look at the model
+    assert sizes[1:] == [size_of([[*row.prompt, *row.answer] for row in rows])]  # after the first look at the model
     assert sizes[1] < 0.6 * sum(len(row.prompt) + len(row.answer) for row in rows)

@@ -21,10 +21,10 @@ from transformers import (
 )
 
 FAMILIES = ("gpt2", "llama", "qwen")
-# Two more, whose templates are what real bases bring: Llama 3's headers, and Gemma's that knows no system message.
+# Two more, with the templates of real bases: Llama 3's with headers, and Gemma's, which refuses a system message.
 EVERY_FAMILY = (*FAMILIES, "llama3", "gemma")
 
-# What a Llama-2-like base brings: a template of its own, without generation markers, its control words plain text.
+# What a Llama-2-like base has: its own template, without generation markers; its control words are plain text.
 OWN_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'assistant' %}{{ ' ' + m['content'] + eos_token }}"
     "{% else %}{{ '[INST] ' + m['content'] + ' [/INST]' }}{% endif %}{% endfor %}"
@@ -147,7 +147,7 @@ def preferences(count: int) -> list[dict]:
 
 
 def votes(pairs: list[dict], repeat: int = 1) -> list[dict]:
-    """Labelled completions, the two answers of each preference; each prompt says its words so many times."""
+    """Labelled completions, the two answers of each preference; each prompt repeats its text `repeat` times."""
     return [
         {
             "prompt": [{**message, "content": message["content"] * repeat} for message in pair["prompt"]],

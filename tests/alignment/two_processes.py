@@ -4,8 +4,8 @@ torchrun ... -m tests.alignment.two_processes PLAN.json
 
 The plan is a list of {"stage", "argv"} and perhaps
     "other_argv"     what process 1 is told instead
-    "interrupt"      the step behind which every process raises
-    "crash"          the step behind which process 1 alone raises, and nothing here catches it
+    "interrupt"      the step after which every process raises
+    "crash"          the step after which process 1 alone raises, and nothing here catches it
 PPO replays fixed answers instead of sampling.
 Each process writes how each task ended to PLAN.<rank>.json: the exit code, or the name and sentence of the exception.
 """
@@ -25,7 +25,7 @@ from alignment.training.stage import OBSERVER
 
 
 class Interruption(TrainerCallback):
-    """Raises behind a step."""
+    """Raises after a step."""
 
     def __init__(self, step: int) -> None:
         self.step = step

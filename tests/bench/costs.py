@@ -6,8 +6,8 @@
 
 `rows`: one epoch of DPO by Parley's stage, the reference pass included, against the number of preferences, with a
 straight line fitted. `history`: seconds a row and peak memory against the length of the prompt, Parley beside TRL's
-defaults. Both run `tests.bench.training`'s measurement, each run in a process of its own. `adapters`: the embedded
-engine serves each release by a process of its own (a server that switched adapters would reuse the wrong release's
+defaults. Both run `tests.bench.training`'s measurement, each run in a separate process. `adapters`: the embedded
+engine serves each release by a separate process (a server that switched adapters would reuse the wrong release's
 prompt cache), so that many processes run at once: tokens a second of one release while the others wait, and of all
 while all answer, and the memory of all. 0 adapters is the base alone.
 
@@ -73,7 +73,7 @@ def settings(curve: str, options: argparse.Namespace, flags: list[str]) -> list[
 
 
 def train(way: str, tokens: int, rows: int, base: str, flags: list[str]) -> Run:
-    """One epoch of DPO in this process on so many rows behind so many tokens of history."""
+    """One epoch of DPO in this process, on a number of rows, each after a history of a number of tokens."""
     from alignment import models
     from alignment.quiet import quiet
 
@@ -87,7 +87,7 @@ def train(way: str, tokens: int, rows: int, base: str, flags: list[str]) -> Run:
 
 
 def in_a_process(way: str, tokens: int, rows: int, base: str, flags: list[str]) -> Run:
-    """`train` in a process of its own, so that its peak memory is its own."""
+    """`train` in a separate process, so that its peak memory is its own."""
     told = [sys.executable, "-m", "tests.bench.costs", "--one", way, str(tokens), str(rows), "--base", base, *flags]
     done = subprocess.run(told, cwd=training.ROOT, capture_output=True, text=True, check=False)
     if done.returncode:

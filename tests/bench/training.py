@@ -9,11 +9,11 @@ checkpointing, the base held in bf16, the reference computed once, rows of like 
 ones by themselves); and `parley`, the stage's command. All in bf16 where the machine multiplies it, else in
 float32. A PPO step (sampling, rewards, training on each answer once) is compared with TRL's RLOO, which has no
 critic to train: two answers of at most 64 tokens to each of the same prompts, and the same reward model. The runs
-are interleaved, each in a process of its own; the table holds medians, and the ratio is TRL's to Parley's. Seconds
+are interleaved, each in a separate process; the table holds medians, and the ratio is TRL's to Parley's. Seconds
 are those of `train()` and of the reference pass, where that comes before it: loading the model and reading the rows
 count for none of them. Tokens are the positions that went into a model in that time, padding and repeated prompts
 included: of the policy, the reference, the reward model and of sampling. The last loss is that of the rows which
-came last, and each way has an order of its own.
+came last, and the ways differ in their order.
 
 Kinds of rows, made of the seed rows: `multi` (several turns, the prompt about four times as long as the answers),
 `short` (one question) and `long` (histories of about 2,000 tokens).
@@ -43,7 +43,7 @@ WAYS = ("trl", "best", "parley")
 # Tokens of the prompt, and how many rows, of each kind.
 KINDS = {"multi": (200, 24), "short": (0, 48), "long": (2000, 8)}
 BATCH = 8  # rows a step, or answers
-WORDS = 10_000  # An embedding of so many is a vocabulary's, not one of positions.
+WORDS = 10_000  # An embedding of this many is a vocabulary's, not one of positions.
 ANSWER = 64  # tokens that an answer of a PPO step may have
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 RATE = 1e-4
@@ -66,7 +66,7 @@ SHAPES = {
 
 
 def preferences(kind: str, tokenizer: Any, limit: int | None = None) -> list[dict[str, Any]]:
-    """The seed pairs, each behind as many exchanges of the seed demonstrations as the kind wants tokens."""
+    """The seed pairs, each after exchanges of the seed demonstrations, as many as the kind of rows has tokens for."""
     long, wanted = KINDS[kind]
     wanted = min(wanted, limit or wanted)
     pairs = _seed("preferences")
@@ -105,7 +105,7 @@ def rows_for(stage: str, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def answers(prompts: list[dict[str, Any]]) -> int:
-    """How many answers a rollout of a PPO step has: two steps' where there are prompts for so many, else one's."""
+    """How many answers a rollout of a PPO step has: two steps' where there are prompts for them, else one's."""
     return max(BATCH, min(2 * BATCH, 2 * len(prompts) // BATCH * BATCH))
 
 
@@ -249,7 +249,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
 def compare(
     stage: str, kind: str, ways: list[str], repeats: int, base: str, limit: int | None, flags: list[str]
 ) -> dict[str, Any]:
-    """Each way `repeats` times, in turn, each in a process of its own; its medians, none if one was killed."""
+    """Each way `repeats` times, in turn, each run in a separate process; its medians, none if one was killed."""
     found: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
     for _ in range(repeats):
         for way in ways:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.tiny
 
 
 class Block(nn.Module):
-    """Two layers that get the same input, and one behind them."""
+    """Two layers with the same input, and one after them."""
 
     def __init__(self, kind):
         super().__init__()
@@ -241,7 +241,7 @@ def test_without_an_adapter_it_is_the_base(calls):
     assert calls == [False] * 3
 
 
-def test_an_input_that_changes_in_place_is_rounded_anew():
+def test_an_input_that_changes_in_place_is_rounded_again():
     model = adapted()
     fuse(model)
     x = torch.randn(3, 12)

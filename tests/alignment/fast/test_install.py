@@ -191,7 +191,7 @@ def test_trl_asks_a_dataset_where_to_keep_the_reference(tmp_path):
     usual = other._get_cache_file_path("x")
     install.keep_reference_pass(one, tmp_path, "train")
     assert one._get_cache_file_path("x") == str(tmp_path / "reference-train-x.arrow")
-    assert other._get_cache_file_path("x") != usual  # of a new folder, as ever: that is why
+    assert other._get_cache_file_path("x") != usual  # in a new folder: that is why
 
 
 # All of it together
@@ -199,9 +199,9 @@ def test_trl_asks_a_dataset_where_to_keep_the_reference(tmp_path):
 
 def test_two_trainers_one_with_sharing_and_one_without_each_compute_their_own_way(base, pairs, tmp_path, monkeypatch):
     asked = []
-    usual, together = LogProbs.apply, SharingTrunk.packed
+    usual, together = LogProbs.apply, SharingTrunk.together
     monkeypatch.setattr(LogProbs, "apply", lambda *args: asked.append("head") or usual(*args))
-    monkeypatch.setattr(SharingTrunk, "packed", lambda *args: asked.append("trunk") or together(*args))
+    monkeypatch.setattr(SharingTrunk, "together", lambda *args: asked.append("trunk") or together(*args))
     flags = {"eval_fraction": 0, "precompute_ref_log_probs": "false"}
     on, off, again = (
         built("dpo", base, pairs, tmp_path / str(number), share_prefixes=share, **flags)[0]
@@ -349,7 +349,7 @@ def test_nothing_else_in_parley_replaces_parts_of_a_library():
         for line, target in replaced(ast.parse(path.read_text(encoding="utf-8")))
     }
     assert {target: place for target, place in found.items() if target not in ALLOWED} == {}
-    assert found.keys() == ALLOWED  # and what is gone from there is no exception any more
+    assert found.keys() == ALLOWED  # an exception that is gone is not listed any more
 
 
 def test_the_page_names_tests_that_exist_and_versions_that_are_installed():

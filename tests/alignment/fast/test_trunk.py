@@ -7,7 +7,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 from trl import DPOTrainer
 
 from alignment.fast.install import fused_head, share_prefixes
-from alignment.fast.prefixes import pack
+from alignment.fast.prefixes import lay_out
 from alignment.fast.tree_attention import TreeAttention, looks
 from alignment.fast.trunk import SharingTrunk, visible
 from tests.alignment import tiny
@@ -25,7 +25,7 @@ BATCHES = {
     "one row": [[*PROMPT, 70, 71]],
     "within a window": [[5, 6, 7, 8, 9, 10, 20, 21], [5, 6, 7, 8, 9, 10, 22], [5, 6, 7, 8, 30, 31, 32], [40, 41]],
 }
-WINDOW = 16  # of tiny Gemma; longer rows are computed one by one, which is no matter of this file
+WINDOW = 16  # of tiny Gemma; longer rows are computed one by one, which this file does not test
 
 
 def fits(family, batch):
@@ -102,7 +102,7 @@ def hidden(model, batch, side, **more):
 @pytest.mark.parametrize("family", tiny.EVERY_FAMILY)
 @pytest.mark.parametrize("kind", [AutoModelForCausalLM, AutoModelForSequenceClassification])
 def test_in_float64_the_trunk_is_the_same_to_the_last_digits(kind, family, bases, monkeypatch):
-    # Eager attention has its weights made in float32, whatever it is given: rows of other lengths round otherwise.
+    # Eager attention has its weights made in float32, whatever it is given: rows of other lengths round differently.
     usual = torch.nn.functional.softmax
     monkeypatch.setattr(torch.nn.functional, "softmax", lambda x, dim, **_: usual(x, dim))
     model = kind.from_pretrained(bases[family]).double().eval()
@@ -154,7 +154,7 @@ def test_a_model_that_cannot_be_packed_says_so_and_computes_row_by_row(bases):
     model = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()
     usual = model.base_model.forward
 
-    def careless(**inputs):  # positions that it makes up itself are wrong for packed rows
+    def careless(**inputs):  # positions that it makes up itself are wrong for rows that are computed together
         inputs.pop("position_ids", None)
         return usual(**inputs)
 
@@ -216,16 +216,16 @@ def test_experts_keep_their_routers_loss():
 
 def test_in_bf16_it_is_as_exact_as_torch():
     draw = torch.Generator().manual_seed(0)
-    packed = pack([[*PROMPT, 70, 71, 72], [*PROMPT, 80]], None, 0)
-    inputs = [4 * torch.randn(1, heads, packed.length, 64, generator=draw) for heads in (6, 2, 2)]
+    layout = lay_out([[*PROMPT, 70, 71, 72], [*PROMPT, 80]], None, 0)
+    inputs = [4 * torch.randn(1, heads, layout.length, 64, generator=draw) for heads in (6, 2, 2)]
     low = [tensor.bfloat16() for tensor in inputs]
-    seen = visible(packed)
+    seen = visible(layout)
     attend = torch.nn.functional.scaled_dot_product_attention
     exact = attend(*(tensor.double() for tensor in low), attn_mask=seen, enable_gqa=True)
     errors = [
         (found.double() - exact).norm() / exact.norm()
         for found in (
-            TreeAttention.apply(*low, 64**-0.5, looks(packed)),
+            TreeAttention.apply(*low, 64**-0.5, looks(layout)),
             attend(*low, attn_mask=seen, enable_gqa=True),
         )
     ]
@@ -298,8 +298,8 @@ def test_a_run_that_shares_is_the_same_run(stage, bases, tmp_path, monkeypatch):
 
 def test_the_reference_s_pass_shares_too(bases, tmp_path, monkeypatch):
     calls, before_training = [], []
-    packed = SharingTrunk.packed
-    monkeypatch.setattr(SharingTrunk, "packed", lambda *args: calls.append(1) or packed(*args))
+    usual = SharingTrunk.together
+    monkeypatch.setattr(SharingTrunk, "together", lambda *args: calls.append(1) or usual(*args))
     monkeypatch.setattr(DPOTrainer, "_precompute_ref_logps", counting_reference(calls, before_training))
     rows = tiny.write(tmp_path / "rows.jsonl", tiny.preferences(12))
     train("dpo", bases["qwen"], rows, tmp_path / "out", num_train_epochs=1)

@@ -1,4 +1,4 @@
-"""Rows that are asked for next, computed with those before them, as KTO's are with their mismatched answers."""
+"""Rows of the next call, computed along with those before them, as KTO's rows are with its mismatched answers."""
 
 import pytest
 import torch
@@ -37,8 +37,8 @@ def shared(model, monkeypatch):
     share_prefixes(model, pytest.fail)
     model.base_model._sharing.check()
     sizes = []
-    usual = SharingTrunk.packed
-    monkeypatch.setattr(SharingTrunk, "packed", lambda self, *a: sizes.append(a[0].length) or usual(self, *a))
+    usual = SharingTrunk.together
+    monkeypatch.setattr(SharingTrunk, "together", lambda self, *a: sizes.append(a[0].length) or usual(self, *a))
     return model.base_model, sizes
 
 
@@ -115,14 +115,14 @@ def test_rows_beyond_a_window_are_not_joined(model, shared):
 def test_kto_computes_its_rows_with_the_mismatched_ones(tmp_path, monkeypatch):
     """Votes on one question share a step; in it policy and reference make one pass each, with the mismatched rows."""
     passes, steps = [], []
-    packed, loss = SharingTrunk.packed, KTOTrainer._compute_loss
-    monkeypatch.setattr(SharingTrunk, "packed", lambda self, *a: passes.append(a[0]) or packed(self, *a))
+    usual, loss = SharingTrunk.together, KTOTrainer._compute_loss
+    monkeypatch.setattr(SharingTrunk, "together", lambda self, *a: passes.append(a[0]) or usual(self, *a))
 
     def step(self, model, inputs, return_outputs):
         passes.clear()
         found = loss(self, model, inputs, return_outputs)
-        behind = inputs["attention_mask"].bool() & ~inputs["completion_mask"].bool()
-        prompts = {tuple(ids[of].tolist()) for ids, of in zip(inputs["input_ids"], behind, strict=True)}
+        prompt = inputs["attention_mask"].bool() & ~inputs["completion_mask"].bool()
+        prompts = {tuple(ids[of].tolist()) for ids, of in zip(inputs["input_ids"], prompt, strict=True)}
         steps.append((len(prompts), [len(each.where) for each in passes]))
         return found
 

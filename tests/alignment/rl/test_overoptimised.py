@@ -26,7 +26,7 @@ def reading(step, reward, shift, margins=PAIRS):
         ([reading(0, 1.0, 0.0), reading(4, 0.5, -0.2)], False),  # both worse: that is something else
         ([reading(0, 0.0, 0.0), reading(4, 1.0, 0.5), reading(8, 2.0, 0.2)], True),  # worse than it was once
         ([reading(0, 0.0, 0.0), reading(4, 1.0, -0.3), reading(8, 2.0, 0.1)], False),  # recovered
-        # A fall of the mean that single pairs decide is no fall.
+        # A fall of the mean that single pairs decide does not count.
         ([reading(0, 0.0, 0.0, [0.0, 0.0, 0.0]), reading(4, 1.0, 0.0, [0.1, 0.1, -0.9])], False),
         ([reading(0, 0.0, 0.0, [0.5]), reading(4, 1.0, 0.0, [-0.5])], False),
     ],
@@ -72,7 +72,7 @@ def test_the_callback_measures_and_warns_once():
     assert run.manifest["figures"]["over_optimised"] != told[0]  # the manifest has the newest
     assert [entry["step"] for entry in run.logged] == [6, 12]
     assert run.logged[0]["watch_accuracy"] == pytest.approx(watch.readings[1].accuracy)
-    # A resumed run knows what was measured before, and not what lies behind its checkpoint.
+    # A resumed run knows what was measured before, and not what came after its checkpoint.
     again = OverOptimisation(list, [], run, told.append, every=2, steps_per_rollout=3)
     again.on_train_begin(None, State(6), None)
     assert again.readings == watch.readings[:2]

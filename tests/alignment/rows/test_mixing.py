@@ -45,7 +45,7 @@ def test_a_files_weight_multiplies_its_rows(tokenizer, tmp_path):
     path = tiny.write(tmp_path / "a.jsonl", rows)
     prepared = prepare("demonstration", tokenizer, [f"{path}=2"], eval_fraction=0)
     assert sorted(prepared.train.weights) == [0.5] * 3 + [1.0] * 3
-    # A weight of 0 is no fault of the row: it is counted, and max_dropped does not mind.
+    # A weight of 0 is not the row's fault: it is counted, and max_dropped does not mind.
     assert prepared.train.dropped == {NO_WEIGHT: 3}
 
 
@@ -57,7 +57,7 @@ def test_a_name_with_an_equals_sign_is_found_as_it_is(tmp_path):
 
 @pytest.mark.parametrize("weight", ["half", "-1", "0", "", "nan", "1e9"])
 def test_a_weight_that_is_none_is_refused(weight, files):
-    with pytest.raises(BadInput, match=rf"there is no file .*a\.jsonl={weight}, and '{weight}' is no weight"):
+    with pytest.raises(BadInput, match=rf"there is no file .*a\.jsonl={weight}, and '{weight}' is not a weight"):
         mix("demonstration", [f"{files[0]}={weight}"])
 
 
@@ -67,7 +67,7 @@ def test_weights_meant_as_percents_are_refused(tokenizer, tmp_path):
         prepare("demonstration", tokenizer, str(tiny.write(tmp_path / "a.jsonl", rows)), eval_fraction=0)
 
 
-def test_one_file_is_described_as_ever(tokenizer, files):
+def test_one_file_is_described_as_before(tokenizer, files):
     one, listed = (prepare("demonstration", tokenizer, name).facts() for name in (str(files[0]), [str(files[0])]))
     assert one == listed
     assert one.keys() == {"train", "held_out", "sha256"}

@@ -66,7 +66,7 @@ PINNED = [4, 2, 5, 7, 0, 6, 1, 3]
 
 
 def mixed(prompts, votes):
-    """A sampler's arguments: rows of as many prompts, so many votes on each, the prompts of clearly other lengths."""
+    """The arguments of an order: rows of several prompts, some votes on each; prompts differ clearly in length."""
     rows = [(prompt, vote) for vote in range(votes) for prompt in range(prompts)]
     return [30 + 40 * prompt + vote % 3 for prompt, vote in rows], [prompt for prompt, _ in rows]
 
