@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from alignment.quiet import quiet
 from data import bases
 from data.chat import load_template
 from data.errors import BadInput
@@ -37,9 +38,8 @@ def converted(alias: str) -> Path:
             shutil.rmtree(leftover, ignore_errors=True)
         staging = Path(tempfile.mkdtemp(dir=parent, prefix=".hf-"))
         try:
-            with contextlib.redirect_stderr(
-                io.StringIO()
-            ):  # a progress bar of a few seconds that cannot be switched off
+            # It shows a progress bar for a few seconds that cannot be switched off.
+            with contextlib.redirect_stderr(io.StringIO()):
                 _convert(alias, bases.gguf_path(alias), staging)
             (staging / "parley.json").write_text(json.dumps(wanted) + "\n", encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
@@ -60,8 +60,6 @@ def _made_from(folder: Path) -> Any:
 def _convert(alias: str, gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    from alignment.quiet import quiet
 
     quiet()
     info = bases.base_info(alias)

@@ -1,10 +1,11 @@
 """Base models, their tokenizers and adapters, loaded for training and for judging.
 
-A base is named by a Hugging Face id, a local directory or a bundled alias. Whatever is trained from it keeps its
+A base is named by a Hugging Face id, a local directory or a bundled alias. What is trained from it keeps its
 vocabulary, its tokenizer and its template: nothing is resized, so that an adapter always applies to the base itself.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alignment.convert import converted
 from alignment.rows.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids, render
 from data import bases
 from data.chat import Message, load_template
@@ -23,7 +25,7 @@ __all__ = [
     "Base",
     "Encoded",
     "EncodedAnswer",
-    "Source",
+    "Start",
     "base_sha256",
     "control_strings",
     "encode",
@@ -46,17 +48,17 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Start:
     """What a stage starts from: a base model, and the adapter on it that is continued, if any."""
 
     base: Base
     adapter: Path | None = None
 
 
-def resolve(name: str, *, allow_download: bool = False) -> Source:
+def resolve(name: str, *, allow_download: bool = False) -> Start:
     """Find what `--model_name_or_path` names: a base model or a folder with an adapter.
 
-    Raises `BadInput` when there is no such thing here, with what to do.
+    Raises `BadInput` when it is neither, with what to do.
     """
     folder = Path(name)
     config = folder / "adapter_config.json"
@@ -66,15 +68,13 @@ def resolve(name: str, *, allow_download: bool = False) -> Source:
             raise BadInput(
                 f"{config} does not say which base model the adapter belongs to (base_model_name_or_path)."
             )
-        return Source(locate(base, allow_download=allow_download), folder)
-    return Source(locate(name, allow_download=allow_download))
+        return Start(locate(base, allow_download=allow_download), folder)
+    return Start(locate(name, allow_download=allow_download))
 
 
 def locate(name: str, *, allow_download: bool = False) -> Base:
     """Find a base model by alias, local directory or Hugging Face id; an alias is converted at first use."""
     if bases.is_alias(name):
-        from alignment.convert import converted
-
         return Base(name, str(converted(name)))
     folder = Path(name)
     if folder.is_dir():
@@ -159,18 +159,18 @@ def _accepts(tokenizer: Any) -> bool:
         text = render(tokenizer, messages)
     except BadInput:
         return False
-    # A template may leave earlier answers out (reasoning), but nothing that somebody said.
+    # A template may leave earlier answers out (reasoning), but nothing that a person said.
     return all(message["content"] in text for message in messages if message["role"] != "assistant")
 
 
 def _name_end_of_turn(tokenizer: Any) -> None:
     """Make the token that ends an answer in the template the tokenizer's end: Gemma's names its end-of-text there.
 
-    Whoever generates stops at it, and PPO asks for it.
+    Generation stops at it, and PPO asks for it.
     """
     answer = [Message(role="user", content="Hello"), Message(role="assistant", content="Parley")]
-    behind = render(tokenizer, answer).rpartition("Parley")[2].lstrip()
-    ends = [token for token in tokenizer.get_added_vocab() if token.strip() and behind.startswith(token)]
+    after = render(tokenizer, answer).rpartition("Parley")[2].lstrip()
+    ends = [token for token in tokenizer.get_added_vocab() if token.strip() and after.startswith(token)]
     if ends and "eos_token" not in tokenizer.chat_template:
         tokenizer.eos_token = max(ends, key=len)
 
@@ -236,21 +236,17 @@ def adapter_sha256(adapter: Path) -> str:
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:
-    """The hash of a tokenizer as it works: vocabulary, merges, added tokens, pre-tokenizer."""
-    import hashlib
-
+    """The hash of everything that a tokenizer does: vocabulary, merges, added tokens, pre-tokenizer."""
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
 
 
 def _files_sha256(files: list[Path]) -> str:
-    import hashlib
-
     hashes = [file_sha256(file) for file in files]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def first_line(error: Exception) -> str:
-    """What an error of a library says first, for a sentence of ours."""
+    """The first line of a library's error, for a sentence of ours."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__).replace(os.sep * 2, os.sep)[:400]
 

@@ -4,7 +4,6 @@ Running bots take both over by themselves.
 """
 
 import argparse
-import asyncio
 
 from data.errors import run
 from data.home import home
@@ -24,6 +23,9 @@ def main() -> int:
         help="only put it on trial: the champion serves, and people compare the answers of both",
     )
     options = parser.parse_args()
+    # It loads SQLAlchemy, which `--help` does without.
+    from data.promotion import promote_alone
+
     number: int = options.release
     releases = Releases(home())
     if options.trial:
@@ -35,25 +37,9 @@ def main() -> int:
         print(f"  python -m alignment.evaluate --candidate {number} --limit 0")
         return 0
     before = releases.champion()
-    promote(number)
+    promote_alone(home(), number)
     print(f"The champion is release {number} now; before it was release {before}.")
     return 0
-
-
-def promote(number: int) -> None:
-    """Make a release the champion, and write down when."""
-    asyncio.run(_promote(number))
-
-
-async def _promote(number: int) -> None:
-    from data import promotion
-    from data.store import Store
-
-    store = await Store.open(home())
-    try:
-        await promotion.promote(store, Releases(home()), number)
-    finally:
-        await store.close()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Keeps the stack's own chatter off a newcomer's screen; what goes wrong still shows."""
+"""Keeps the libraries' own messages off the screen; errors still show."""
 
 import logging
 import warnings
 
 
 def quiet() -> None:
-    """Silence progress bars, advice and deprecations of the libraries below us. Call before loading anything."""
+    """Silence the libraries' progress bars, advice and deprecations. Call it before anything is loaded."""
     import datasets
     import transformers
 

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.scopes import sayer
+from data.scopes import deciding_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +72,7 @@ def caps(asker: Asker, installation: Mapping[str, int], said: Mapping[Scope, Map
     for kind, counter in everywhere.items():
         found.append(Cap(kind, counter, installation.get(kind, 0)))
         limits = {place: said[place][kind] for place in said if said[place].get(kind)}
-        if (decides := sayer(limits, asker.places)) is not None:
+        if (decides := deciding_place(limits, asker.places)) is not None:
             found.append(Cap(kind, _counted(counter, decides), limits[decides]))
     return tuple(cap for cap in found if cap.limit)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.gate_verdicts import Interval, judgement
+from data.drawing import figure, png
+from data.gate_verdicts import Interval, gate_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,7 +29,7 @@ class Learnt:
 
 def learnt(releases: Sequence[Release], served: Collection[int]) -> list[Learnt]:
     """The newest releases of which it is known how often they won, oldest first; `served` were champions."""
-    wins = [(release.number, judgement(release).win) for release in releases]
+    wins = [(release.number, gate_verdict(release).win) for release in releases]
     return [Learnt(number, win, number in served) for number, win in wins if win][-SHOWN:]
 
 
@@ -59,18 +59,14 @@ def in_words(found: Sequence[Learnt], words: Texts) -> str:
 
 
 def picture(found: Sequence[Learnt]) -> bytes | None:
-    """The same as a PNG; None where matplotlib is not installed. Takes a second: for a thread of its own.
+    """The same as a PNG; None where matplotlib is not installed. It takes a second, so call it in a thread.
 
-    There are no words in it: its font knows no Chinese.
+    There are no words in it, because its font has no Chinese characters.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        made, (axes,) = figure(max(3.0, 1.2 + 0.6 * len(found)), 3.2)
     except ImportError:
         return None
-    figure = Figure(figsize=(max(3.0, 1.2 + 0.6 * len(found)), 3.2), layout="tight")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
     axes.axhline(0.5, color="black", linestyle=":")
     for place, each in enumerate(found):
         win = each.win
@@ -87,7 +83,4 @@ def picture(found: Sequence[Learnt]) -> bytes | None:
     axes.set(xlim=(-0.5, len(found) - 0.5), ylim=(-0.02, 1.02))
     axes.set_xticks(range(len(found)), [str(each.release) for each in found])
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
-    axes.grid(axis="y", alpha=0.3)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return png(made)

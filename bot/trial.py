@@ -1,6 +1,6 @@
-"""The candidate on trial: an engine for it beside the champion's, as long as there is one.
+"""The candidate on trial: while there is one, it has an engine beside the champion's.
 
-Which release is on trial stands in a file (`data.releases`), so that a round, an operator and a running bot agree
+Which release is on trial is written in a file (`data.releases`), so that a round, an operator and a running bot agree
 without talking to each other. Only the embedded engine serves two releases.
 """
 
@@ -25,10 +25,11 @@ log = logging.getLogger(__name__)
 
 
 class Trial:
-    """Serves whatever release is on trial, and says when a turn is to be answered by both.
+    """Opens an engine for the release on trial, and decides which turns get two answers.
 
-    `share` is how many of the turns are, while one is on trial; `usual` while none is. `start` opens an engine for a
-    release; it is called when a trial is first heard of, in the background, and the turns until then have one answer.
+    `share` is the share of turns with two answers while a release is on trial, `usual` the share otherwise. `start`
+    opens an engine for a release. It runs in the background when a trial is first noticed; until the engine is ready,
+    turns get one answer.
     """
 
     def __init__(
@@ -48,19 +49,19 @@ class Trial:
         self._opening: asyncio.Task[Engine | None] | None = None
         self._users = 0
         self._spent: list[asyncio.Task[Engine | None]] = []
-        self._clearing: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     def due(self) -> bool:
-        """Whether this turn is to have two answers."""
+        """Whether this turn gets two answers."""
         return self._draw() < (self.share if self.look() else self.usual)
 
     def look(self) -> bool:
-        """Whether a candidate is ready to answer; begins to open one, or to let it go, when that has changed."""
+        """Whether a candidate is ready to answer; begins to open or close engines when the candidate has changed."""
         number = self._candidate()
         if number != self._number:
             if self._opening is not None:
                 self._spent.append(self._opening)
-                self._clear()
+                self._close_spent_soon()
             self._number = number
             self._opening = asyncio.create_task(self._open(number)) if number is not None else None
         ready = self._opening
@@ -68,9 +69,10 @@ class Trial:
 
     @asynccontextmanager
     async def engine(self, beside: int | None = None) -> AsyncIterator[Engine | None]:
-        """The candidate's engine, None without one that serves; waits for one that is opening, and holds it open.
+        """The candidate's engine, held open for the block; None when no candidate can serve. Waits while it opens.
 
-        `beside` is the release of the answer that the next one is to stand beside: the candidate is none for its own.
+        `beside` is the release of an answer that is already shown. If that is the candidate, the result is None: an
+        answer is not compared with one of the same release.
         """
         self.look()
         opening = self._opening if beside is None or beside != self._number else None
@@ -79,25 +81,25 @@ class Trial:
             yield await asyncio.shield(opening) if opening else None
         finally:
             self._users -= 1
-            self._clear()
+            self._close_spent_soon()
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Close every engine."""
         self._users = 0
         if self._opening is not None:
             self._spent.append(self._opening)
             self._opening = None
-        await self._let_go()
-        await asyncio.gather(*self._clearing)
+        await self._close_spent()
+        await asyncio.gather(*self._closing)
 
-    def _clear(self) -> None:
-        """Let go of what is over in the background: nobody waits for a process to end."""
+    def _close_spent_soon(self) -> None:
+        """Close engines of earlier trials in the background: nobody should wait for a process to end."""
         if self._spent and not self._users:
-            task = asyncio.create_task(self._let_go())
-            self._clearing.add(task)
-            task.add_done_callback(self._clearing.discard)
+            task = asyncio.create_task(self._close_spent())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
-    async def _let_go(self) -> None:
+    async def _close_spent(self) -> None:
         if self._users:
             return
         spent, self._spent = self._spent, []
@@ -114,7 +116,7 @@ class Trial:
     def _candidate(self) -> int | None:
         try:
             return self._releases.candidate() if self._start is not None else None
-        except (ParleyError, OSError) as error:  # nobody's answer should fail for it
+        except (ParleyError, OSError) as error:  # no answer may fail because of it
             if self._number is not None:
                 log.error("The trial ends here: %s", error)
             return None
@@ -126,7 +128,7 @@ class Trial:
         except ParleyError as error:
             log.error("Release %d is on trial and cannot serve, so nobody compares it: %s", number, error)
             return None
-        except Exception:  # whatever it is, everybody else goes on talking to the champion
+        except Exception:  # whatever it is, people can still talk to the champion
             log.exception("Release %d is on trial and cannot serve, so nobody compares it", number)
             return None
         log.info("Release %d is on trial: people compare its answers with the champion's.", number)

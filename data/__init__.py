@@ -1,1 +1,1 @@
-"""The ground floor of Parley: what is remembered, and what may be done with it."""
+"""The ground floor of Parley: what is stored, and what may be done with it."""

@@ -1,4 +1,4 @@
-"""What is kept of one person, for that person to read: the right of access, in a form that a program reads too."""
+"""All data about one person, for that person to read (the right of access), in a form that programs can read too."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from data.settings import opened_for
 
 
 async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
-    """Everything that is kept of a person: who they are here, consents, what they wrote, what they rated,
-    what they did as managers or operators, which threads were opened for them (by the platform's ids).
+    """All that is stored about a person, as values for JSON: pseudonym, consents, messages, ratings, the ids of the
+    threads that were opened for them, and what they did as a manager or an operator.
 
-    Texts that were erased are not there any more, and only counted.
+    Erased texts are gone; they are only counted.
     """
     row = await session.get_one(schema.Person, person)
     consents = await session.scalars(
@@ -36,8 +36,8 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
     ratings = await session.scalars(
         select(schema.Rating).where(schema.Rating.rater_id == person).order_by(schema.Rating.id)
     )
-    table = schema.DeedRow
-    deeds = await session.scalars(select(table).where(table.person_id == person).order_by(table.id))
+    table = schema.AuditRow
+    actions = await session.scalars(select(table).where(table.person_id == person).order_by(table.id))
     return {
         "person": {"pseudonym": row.pseudonym, "platform": row.platform, "since": row.created_at.isoformat()},
         "consents": [
@@ -64,5 +64,5 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
             for one in ratings
         ],
         "threads": [row.scope_id for row in await opened_for(session, person)],
-        "deeds": [{"at": one.at.isoformat(), "deed": one.deed, "what": one.what} for one in deeds],
+        "deeds": [{"at": one.at.isoformat(), "deed": one.deed, "what": one.what} for one in actions],
     }

@@ -1,4 +1,4 @@
-"""The model's answers with all that rows of them need: what was asked, in whose words, and what was answered."""
+"""The model's answers with everything that rows need: the question, who wrote which part of it, and the answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ from data.consent import Cover, covered
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A stored text. `text` is None when it was erased, `author` None when nobody known wrote it."""
+class StoredText:
+    """A stored text. `text` is None when it was erased, `author` is None when the author is unknown."""
 
     text: str | None
     author: int | None
@@ -23,18 +23,18 @@ class Text:
 
 
 @dataclass(slots=True)
-class Answer:
-    """A generation with all that its rows need. `teaches`: whether its server's manager lets members teach."""
+class AnswerInContext:
+    """A generation with its context. `teaches` says whether the server's manager lets members teach."""
 
     generation: schema.Generation
     system_prompt: str
     conversation: schema.Conversation
-    context: list[tuple[str, Text]] = field(default_factory=list)
-    answer: Text | None = None
+    context: list[tuple[str, StoredText]] = field(default_factory=list)
+    answer: StoredText | None = None
     teaches: bool = True
 
     def prompt(self) -> list[Message]:
-        """What the model was given. Several people in it become Person 1, Person 2, in the order of speaking."""
+        """What the model was given. Where several people speak, they become Person 1, Person 2, in speaking order."""
         turns = [(role, text.author, text.text or "") for role, text in self.context]
         head = [Message(role="system", content=self.system_prompt)] if self.system_prompt else []
         return [*head, *spoken(turns, speakers(turns))]
@@ -45,11 +45,11 @@ class Answer:
 
     @property
     def text(self) -> str | None:
-        """What was answered; None when it was erased."""
+        """The answer's text; None when it was erased."""
         return self.answer.text if self.answer else None
 
     def problem(self, since: Mapping[int, Cover], *, finished: bool) -> str | None:
-        """Why nothing may be made of this answer; `finished` demands that it ended by itself."""
+        """Why no row may be made of this answer, or None; with `finished` it must also have ended by itself."""
         if any(text.text is None for _, text in self.context) or self.text is None:
             return ERASED
         if not self.teaches:
@@ -61,21 +61,21 @@ class Answer:
         return None
 
     def covered(self, since: Mapping[int, Cover]) -> bool:
-        """Whether everybody who wrote a part of the prompt agreed, by a table of when each person does."""
+        """Whether everybody who wrote a part of the prompt had consented when they wrote it."""
         return all(covered(text.author, text.at, since) for role, text in self.context if role == "user")
 
 
-async def load_answers(session: AsyncSession) -> dict[int, Answer]:
-    """Every answer by its generation's number, in order."""
-    versions: dict[int, Text] = {}
+async def load_answers(session: AsyncSession) -> dict[int, AnswerInContext]:
+    """Every answer by the number of its generation, in order."""
+    versions: dict[int, StoredText] = {}
     roles: dict[int, str] = {}
     query = select(schema.MessageVersion, schema.MessageRow.role).outerjoin(
         schema.MessageRow, schema.MessageRow.id == schema.MessageVersion.message_id
     )
     for version, role in await session.execute(query):
-        versions[version.id] = Text(version.text, version.author_id, version.created_at)
+        versions[version.id] = StoredText(version.text, version.author_id, version.created_at)
         roles[version.id] = role or "user"
-    answers: dict[int, Answer] = {}
+    answers: dict[int, AnswerInContext] = {}
     generations = (
         select(schema.Generation, schema.SystemPrompt.text, schema.Conversation, schema.Server.may_teach)
         .join(schema.SystemPrompt, schema.SystemPrompt.id == schema.Generation.system_prompt_id)
@@ -84,9 +84,9 @@ async def load_answers(session: AsyncSession) -> dict[int, Answer]:
         .order_by(schema.Generation.id)
     )
     for generation, system_prompt, conversation, may_teach in await session.execute(generations):
-        answers[generation.id] = Answer(generation, system_prompt, conversation)
+        answers[generation.id] = AnswerInContext(generation, system_prompt, conversation)
         answers[generation.id].answer = versions[generation.version_id]
-        answers[generation.id].teaches = may_teach is not False  # who talks to it alone asks no manager
+        answers[generation.id].teaches = may_teach is not False  # a direct conversation has no manager to ask
     context = select(schema.GenerationContext).order_by(
         schema.GenerationContext.generation_id, schema.GenerationContext.position
     )

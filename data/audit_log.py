@@ -1,4 +1,4 @@
-"""The audit log: what managers and operators did, for those who may know."""
+"""The audit log: what managers and operators did. The bot shows it to those who may see it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from data import schema
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """One deed: whose it was, on which server (by the platform's id; None for the whole installation), and what.
+class AuditEntry:
+    """One action: when, by whom, on which server (the platform's id; None for the whole installation), and what.
 
-    Who was forgotten keeps the pseudonym here, which leads to nobody any more.
+    A person who was forgotten keeps their pseudonym here; it no longer leads to anybody.
     """
 
     at: datetime
@@ -26,9 +26,9 @@ class Deed:
     what: Mapping[str, Any]
 
 
-async def newest_deeds(session: AsyncSession, server: int | None, limit: int) -> list[Deed]:
-    """The newest deeds on one server, or everywhere when it is None, the newest first."""
-    table = schema.DeedRow
+async def newest_entries(session: AsyncSession, server: int | None, limit: int) -> list[AuditEntry]:
+    """The newest entries of one server, or of all when `server` is None; the newest first."""
+    table = schema.AuditRow
     query = (
         select(table, schema.Person.pseudonym, schema.Server.platform_id)
         .join(schema.Person, schema.Person.id == table.person_id)
@@ -39,6 +39,6 @@ async def newest_deeds(session: AsyncSession, server: int | None, limit: int) ->
     if server is not None:
         query = query.where(table.server_id == server)
     return [
-        Deed(row.at, row.person_id, pseudonym, place, row.deed, row.what)
+        AuditEntry(row.at, row.person_id, pseudonym, place, row.deed, row.what)
         for row, pseudonym, place in await session.execute(query)
     ]

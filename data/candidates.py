@@ -1,4 +1,4 @@
-"""What may become a row: its texts and who stands behind it, before anybody asked whether it may be used."""
+"""What may become a row: its texts and the people who support it, before it is known whether it may be used."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from data.chat import Message
 from data.folds import Anchor
 
-# Why a row did not leave the store, in the words that people read.
+# Why a row did not leave the store, as people read it.
 ERASED = "a text in it was erased"
 NO_CONSENT = "somebody in it did not consent, or not yet"
 NO_PERMISSION = "came through Discord without Discord's permission to train"
@@ -16,17 +16,17 @@ SAME_TEXT = "chosen and rejected are the same text"
 DUPLICATE = "the same row is there already"
 CONTRADICTED = "as many people or more said the opposite"
 OTHER_PROMPT = "the two answers were given to different prompts"
-SELF_VOTE = "only who wrote these very words as a correction voted for them"
+SELF_VOTE = "only the person who wrote this text as a correction voted for it"
 UNRELIABLE = "its raters are not reliable"
 
-DIVIDED = "its conversation and its words belong to different folds"
+DIVIDED = "its conversation and its text belong to different folds"
 
 IMPORT = "import"  # the platform of rows that the operator brought as their own
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row to be. `backing` names who stands behind it and how far each counts; empty for imported rows."""
+    """A row to be. `backing` says how much each person who supports it counts; it is empty for imported rows."""
 
     kind: str
     parts: dict[str, list[Message]]
@@ -52,6 +52,6 @@ class Candidate:
 
 
 def anchor(messages: Sequence[Message], conversation: str | None) -> Anchor:
-    """What decides a row's fold: its conversation, if it has one, and the words that open it."""
+    """What decides a row's fold: its conversation, if it has one, and the text that opens it."""
     opening = next((message["content"] for message in messages if message["role"] == "user"), "")
     return Anchor(opening, conversation)

@@ -12,15 +12,14 @@ from data.errors import BadInput
 
 TEMPLATES = Path(__file__).with_name("templates")
 
-# How answers are drawn unless an operator says otherwise. Small models wander at higher temperatures, and at lower
-# ones they say the same sentence until they are cut off, unless saying it again gets dearer. Rounds judge with the
-# settings that the bot serves with.
+# The default sampling settings. Small models wander at higher temperatures; at lower ones they repeat a sentence
+# until they are cut off, unless repetition is penalised. Rounds judge with the settings that the bot serves with.
 TEMPERATURE = 0.3
 TOP_P = 0.9
 FREQUENCY_PENALTY = 0.4
 MAX_TOKENS = 512
 
-# What common chat models use as control strings; for an engine whose tokenizer cannot be read.
+# The control strings of common chat models, for an engine whose tokenizer cannot be read.
 GENERIC_CONTROL: tuple[str, ...] = (
     "<|im_start|>",
     "<|im_end|>",
@@ -53,7 +52,7 @@ GENERIC_CONTROL: tuple[str, ...] = (
 
 # Role, author and text of a message.
 Turn = tuple[str, int | None, str]
-# A text of more lines than this is taken for one message: its runs of lines are too many to look at.
+# A text with more lines than this is taken for one message: it has too many runs of lines to look at.
 _JOINED_LINES = 60
 
 _GENERATION_MARKER = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
@@ -77,45 +76,46 @@ _CONTROL_CHARACTERS = dict.fromkeys(at for at in (*range(32), *range(127, 160)) 
 
 
 def harmless(text: str, control: Iterable[str]) -> str:
-    """The text with a space put behind the first character of every control string in it, without control characters.
+    """The text without control strings and control characters: a space follows the first character of each string.
 
-    A tokenizer turns `<|im_end|>` into one control token wherever it stands, so a person who types it could
-    end their own turn and forge another. `< |im_end|>` is ordinary text to it, and still readable to people.
-    No control string is left in the result, and a second call changes nothing. Control characters (but tabs and line
-    ends) say nothing to people; engine and trainer leave those out that the vocabulary lacks, each in its own way.
+    A tokenizer turns `<|im_end|>` into one control token wherever it stands, so a person who types it could end their
+    own turn and forge another. `< |im_end|>` is ordinary text to the tokenizer, and people can still read it. The
+    result holds no control string, and a second call changes nothing. Control characters (except tabs and line ends)
+    are removed because people cannot see them, and engine and trainer treat those that the vocabulary lacks
+    differently.
     """
     text = text.translate(_CONTROL_CHARACTERS)
     pattern = _pattern(tuple(control))
     if pattern is None:
         return text
-    while pattern.search(text):  # breaking one string up can leave a shorter one that it contained
+    while pattern.search(text):  # breaking a string can leave a shorter one that it contained
         text = pattern.sub(_break, text)
     return text
 
 
 def _break(match: re.Match[str]) -> str:
-    # Behind the first character that is no space: a space more behind a space would be found again, for ever.
+    # After the first character that is not a space: a string that begins with spaces would match again for ever.
     place = len(match[0]) - len(match[0].lstrip()) + 1
     return f"{match[0][:place]} {match[0][place:]}"
 
 
 def harmless_messages(messages: Sequence[Message], control: Iterable[str]) -> list[Message]:
-    """The messages with every content made harmless; roles are ours and stay."""
+    """The messages with every content made harmless. Roles are set by us and stay."""
     strings = tuple(control)
     return [Message(role=m["role"], content=harmless(m["content"], strings)) for m in messages]
 
 
 def speakers(turns: Iterable[Turn]) -> dict[int | None, str]:
-    """What each human author of a conversation is called where several speak, `Person 2` say; empty for one alone."""
+    """The names of a conversation's human authors, such as `Person 2`; empty when there is only one."""
     people = list(dict.fromkeys(author for role, author, _ in turns if role == "user"))
     return {author: f"Person {number}" for number, author in enumerate(people, 1)} if len(people) > 1 else {}
 
 
 def spoken(turns: Iterable[Turn], called: Mapping[int | None, str]) -> list[Message]:
-    """A conversation as a model gets it: each human message says who speaks, if they are `called` something.
+    """A conversation as a model gets it: each human message begins with its speaker's name in `called`, if any.
 
-    Human messages that follow each other become one: many templates take turns in alternation only. The bot and the
-    rows that are made of its answers both use this, so a model is trained on what it was given.
+    Consecutive human messages become one, because many templates accept only alternating turns. Both the bot and the
+    rows made of its answers use this, so a model is trained on what it was given.
     """
     messages: list[Message] = []
     for role, author, text in turns:
@@ -127,7 +127,7 @@ def spoken(turns: Iterable[Turn], called: Mapping[int | None, str]) -> list[Mess
 
 
 def sayings(text: str) -> set[str]:
-    """The messages that `spoken` may have made a text of, without their speakers: each run of its lines, and all."""
+    """The messages that `spoken` may have joined into a text, without speakers: each run of its lines, and all."""
     lines = text.split("\n")
     ends = range(1, len(lines) + 1) if len(lines) <= _JOINED_LINES else ()
     runs = {"\n".join(lines[start:end]) for end in ends for start in range(end)} | {text}
@@ -135,7 +135,7 @@ def sayings(text: str) -> set[str]:
 
 
 def load_template(name: str = "chatml") -> str:
-    """The text of one of the project's template files, with `{% generation %}` markers for the trainer."""
+    """The text of one of our template files, with `{% generation %}` markers for the trainer."""
     path = TEMPLATES / f"{name}.jinja"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in TEMPLATES.glob("*.jinja")))
@@ -144,16 +144,16 @@ def load_template(name: str = "chatml") -> str:
 
 
 def engine_template(template: str) -> str:
-    """The template without generation markers, which only trainers understand; it renders the same text."""
+    """The template without generation markers, which only trainers understand. It renders the same text."""
     return _GENERATION_MARKER.sub("", template)
 
 
 def template_sha256(template: str) -> str:
-    """The hash by which a manifest pins a template: that of the text as an engine renders it."""
+    """The hash by which a manifest pins a template: the hash of the engine's version of it."""
     return hashlib.sha256(engine_template(template).encode()).hexdigest()
 
 
 def rendered_hash(messages: Sequence[Message], template: str) -> str:
-    """A hash of exactly what the model was given: the (harmless) messages and their template."""
+    """A hash of exactly what the model was given: the messages, made harmless, and the template."""
     canonical = json.dumps([[m["role"], m["content"]] for m in messages], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(f"{template_sha256(template)}\n{canonical}".encode()).hexdigest()

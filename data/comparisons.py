@@ -1,7 +1,7 @@
-"""Live tallies: how people's comparisons between the answers of two releases came out.
+"""Live comparisons: which of two releases people preferred when they compared answers of both.
 
-They choose between releases and train nothing, so they need no permission to train, on Discord neither. A rating is
-only ever stored of somebody who agreed when they rated; who has said no since is left out all the same.
+They choose between releases and train nothing, so they need no permission to train, not even on Discord. Ratings are
+only stored from people who had agreed when they rated; people who said no since then are left out here as well.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.consent import withdrawn
 from data.errors import BadInput
-from data.weighed_ratings import load_opinions
+from data.weighed_ratings import load_weighed_ratings
 
 _OUTCOMES = {"tie": 0.5, "both_bad": 0.5}
 _WHOLE = ("stop", "length")  # an answer that a person stopped, or an error, says nothing about its release
@@ -18,10 +18,10 @@ _WHOLE = ("stop", "length")  # an answer that a person stopped, or an error, say
 
 @dataclass(frozen=True, slots=True)
 class LiveComparison:
-    """One person's word on one pair of answers to the same prompt.
+    """One person's comparison of two answers to the same prompt.
 
-    `value` is 1 when the candidate's answer was preferred, 0 when the champion's was, 0.5 for a tie or both bad.
-    `prompt` names the prompt, the same for all comparisons of its answers. Lengths are in characters.
+    `value` is 1 when the candidate's answer was preferred, 0 when the champion's was, and 0.5 for a tie or both bad.
+    `prompt` is a name of the prompt, the same for all comparisons of its answers. Lengths are in characters.
     """
 
     value: float
@@ -32,24 +32,24 @@ class LiveComparison:
 
 
 async def live(session: AsyncSession, champion: int, candidate: int) -> list[LiveComparison]:
-    """What people said when they compared an answer of release `candidate` with one of release `champion`.
+    """People's comparisons of an answer of release `candidate` with one of release `champion`.
 
-    Only what holds now: each rater's newest word on a pair, nothing taken back or made void, and nothing by raters
-    who are not reliable. Raises `BadInput` when both numbers are one.
+    Only current ones: each rater's newest rating of a pair, nothing that was taken back or voided, nothing by
+    unreliable raters. Raises `BadInput` when both numbers are the same.
     """
     if champion == candidate:
         raise BadInput(f"Release {champion} cannot be compared with itself.")
-    opinions = await load_opinions(session)
-    answers = opinions.answers
+    ratings = await load_weighed_ratings(session)
+    answers = ratings.answers
     refused = await withdrawn(session)
-    names: dict[str, str] = {}  # by a number: a hash would tell who knows a prompt that it was asked here
+    names: dict[str, str] = {}  # numbers: a hash would tell anybody who knows a prompt that it was asked here
     for number, answer in answers.items():
         names.setdefault(answer.generation.rendered_sha256, f"prompt-{number}")
     found = []
-    for event in opinions.events:
+    for event in ratings.events:
         if event.rating.kind != "comparison" or event.rating.rater_id in refused:
             continue
-        if event.rating.id in opinions.own_words or not opinions.panel.weight(event.rater):
+        if event.rating.id in ratings.self_votes or not ratings.panel.weight(event.rater):
             continue
         by_release = {answers[target].generation.release: answers[target] for target in event.targets}
         if set(by_release) != {champion, candidate}:

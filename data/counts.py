@@ -1,4 +1,4 @@
-"""What people taught so far, in numbers: for those who taught it."""
+"""How many ratings there are, and how a trial stands so far: the numbers that the bot shows to its members."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from data.comparisons import live
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """The ratings that hold now, by kind (votes by up and down), and how many people they are of."""
+class RatingCounts:
+    """The current ratings by kind (votes by up and down), and the number of people who gave them."""
 
     ratings: Counter[str]
     raters: int
 
 
-async def tally(session: AsyncSession, server: int | None) -> Tally:
-    """Count what was rated on one server, or everywhere when it is None: each person's newest word on an answer."""
+async def count_ratings(session: AsyncSession, server: int | None) -> RatingCounts:
+    """Count the ratings of one server, or of all when `server` is None; each person's newest rating of an answer."""
     table = schema.Rating
     query = select(table.rater_id, table.kind, table.value, table.generation_id, table.other_id).order_by(table.id)
     if server is not None:
@@ -29,21 +29,21 @@ async def tally(session: AsyncSession, server: int | None) -> Tally:
             .where(schema.Conversation.server_id == server)
         )
         query = query.where(table.generation_id.in_(here))
-    holds: dict[tuple[int, str, frozenset[int | None]], str] = {}
+    current: dict[tuple[int, str, frozenset[int | None]], str] = {}
     for rater, kind, value, generation, other in await session.execute(query):
         if kind == "void":  # by a moderator, for everybody
-            holds = {key: name for key, name in holds.items() if generation not in key[2]}
+            current = {key: name for key, name in current.items() if generation not in key[2]}
         elif kind == "retraction":
-            holds.pop((rater, "vote", frozenset((generation,))), None)
+            current.pop((rater, "vote", frozenset((generation,))), None)
         else:
             answers = frozenset((generation,) if other is None else (generation, other))
-            holds[rater, kind, answers] = str(value) if kind == "vote" else kind
-    return Tally(Counter(holds.values()), len({rater for rater, _, _ in holds}))
+            current[rater, kind, answers] = str(value) if kind == "vote" else kind
+    return RatingCounts(Counter(current.values()), len({rater for rater, _, _ in current}))
 
 
 @dataclass(frozen=True, slots=True)
 class TrialSoFar:
-    """To how many questions how many people compared answers, and in what share the candidate's was preferred."""
+    """The number of questions with compared answers, the number of people, and the candidate's share of wins."""
 
     prompts: int
     people: int
@@ -51,7 +51,7 @@ class TrialSoFar:
 
 
 async def trial_so_far(session: AsyncSession, champion: int, candidate: int) -> TrialSoFar:
-    """How people's comparisons of two releases came out until now."""
+    """The comparisons of two releases so far; every question counts once, by the mean over its comparisons."""
     by_prompt: dict[str, list[float]] = {}
     people = set()
     for comparison in await live(session, champion, candidate):

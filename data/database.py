@@ -1,8 +1,8 @@
 """How the database is opened, read and written.
 
 Writes begin with BEGIN IMMEDIATE: a deferred transaction that turns into a writer fails at once when another process
-wrote in between, whatever the timeout. Reads begin with an explicit BEGIN, without which the driver opens no
-snapshot. Commits are synced to disk, so an acknowledged write survives a kill at any moment.
+wrote in between, whatever the timeout. Reads begin with an explicit BEGIN, because the driver opens no snapshot
+without it. Commits are synced to disk, so an acknowledged write survives a kill at any moment.
 """
 
 import asyncio
@@ -23,20 +23,20 @@ NAME = "parley.db"
 
 
 class Database:
-    """One SQLite database in WAL mode; any number of processes may have it open."""
+    """One SQLite database in WAL mode. Any number of processes may have it open."""
 
     def __init__(self, path: Path, engine: AsyncEngine) -> None:
         self.path = path
         self._engine = engine
         self._writing_engine = engine.execution_options(parley_writes=True)
-        # SQLite has one writer; waiting here is fairer than its busy handler, which polls.
+        # SQLite has one writer at a time; waiting here is fairer than its busy handler, which polls.
         self._turn = asyncio.Lock()
 
     @classmethod
     async def open(cls, path: Path) -> "Database":
         """Migrate to the current schema and open. Raises `BadInput` when a newer Parley wrote the database."""
         await asyncio.to_thread(_prepare, path)
-        # An error of the database prints its statement's parameters otherwise: people's words, into the log.
+        # Otherwise an error would print the statement's parameters, people's texts, into the log.
         engine = create_async_engine(f"sqlite+aiosqlite:///{path}", hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _configure)
         event.listen(engine.sync_engine, "begin", _begin)
@@ -61,8 +61,8 @@ class Database:
     async def truncate_log(self) -> bool:
         """Fold the write-ahead log into the database, so that erased texts are in neither file.
 
-        False when somebody was reading all the while: the words stay in the log until it is folded next, at the
-        latest when the last process closes the database.
+        Returns False when somebody was reading all the time: the texts then stay in the log until it is folded again,
+        at the latest when the last process closes the database.
         """
         async with self._turn, self._engine.connect() as connection:
             raw = await connection.get_raw_connection()
@@ -73,11 +73,11 @@ class Database:
         return not busy
 
     async def writable(self, patience: float) -> bool:
-        """Whether a write could begin within so many seconds. On a connection of its own: no write waits for it."""
+        """Whether a write could begin within `patience` seconds. It uses a separate connection: no write waits."""
         return await asyncio.to_thread(_could_write, self.path, patience)
 
     async def copy(self, target: Path) -> None:
-        """Copy the database as it stands at one moment to a file private to its owner."""
+        """Copy the database as it is at one moment to a file that only its owner can read."""
         await asyncio.to_thread(backup, self.path, target)
 
     async def close(self) -> None:
@@ -93,7 +93,7 @@ def _prepare(path: Path) -> None:
 
 def _could_write(path: Path, patience: float) -> bool:
     try:
-        # `rw`: a database that is gone must not be made anew.
+        # `rw`: a missing database must not be created.
         with contextlib.closing(
             sqlite3.connect(f"{path.as_uri()}?mode=rw", timeout=patience, uri=True)
         ) as connection:
@@ -105,7 +105,7 @@ def _could_write(path: Path, patience: float) -> bool:
 
 
 def _configure(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin where `_begin` says, nowhere else
+    connection.isolation_level = None  # only `_begin` begins transactions
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",

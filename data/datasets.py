@@ -1,4 +1,4 @@
-"""Feedback to rows: what people's ratings teach, and what of it may leave the store for training.
+"""Feedback to rows: what people's ratings teach, and which rows may leave the store for training.
 
 | what people did                                         | row                                              |
 |---------------------------------------------------------|--------------------------------------------------|
@@ -34,7 +34,7 @@ from data.candidates import (
     UNRELIABLE,
     Candidate,
 )
-from data.feedback import rated
+from data.feedback import feedback_candidates
 from data.home import keyed_hash
 from data.imported import imported, imported_id
 from data.prompts import prompts_of
@@ -67,7 +67,7 @@ _SHOWN_TO_JUDGES = ("judge", "gate")  # the folds whose rows an evaluation reads
 
 @dataclass(frozen=True, slots=True)
 class FeedbackRow:
-    """A row with what decides its use: `fold` says whether it trains or judges."""
+    """A row with its fold (which says whether it trains or judges), its platform and its raters."""
 
     row: Row
     fold: str
@@ -77,11 +77,11 @@ class FeedbackRow:
 
 @dataclass(slots=True)
 class Collected:
-    """The rows that may be used now, and why others may not: kind -> reason -> count.
+    """The rows that may be used now, and why others may not: `dropped` counts them by kind and reason.
 
-    `tied` are comparisons that ended in a tie or both bad, as rows of kind `preference` with the extra `tie: true`,
-    their answers in the order shown. They stand apart, so that nothing trains on them as preferences. `panel` says
-    how far each rater counts.
+    `tied` holds the comparisons that ended in a tie or both bad, as rows of kind `preference` with the extra
+    `tie: true`, the earlier answer first. They are kept apart, so that nothing trains on them as preferences. `panel`
+    says how much each rater counts.
     """
 
     rows: list[FeedbackRow] = field(default_factory=list)
@@ -90,12 +90,12 @@ class Collected:
     panel: Panel = field(default_factory=lambda: Panel({}, ""))
 
     def of(self, kind: str, fold: str | None = None) -> list[Row]:
-        """The rows of one kind (and fold), in an order that a content hash fixes."""
+        """The rows of one kind (and fold), ordered by a hash of their content."""
         return _ordered(f.row for f in self.rows if f.row.kind == kind and fold in (None, f.fold))
 
     @property
     def ties(self) -> list[Row]:
-        """The ties of all folds, in an order that a content hash fixes."""
+        """The ties of all folds, ordered by a hash of their content."""
         return self.ties_of()
 
     def ties_of(self, fold: str | None = None) -> list[Row]:
@@ -103,12 +103,12 @@ class Collected:
         return _ordered(f.row for f in self.tied if fold in (None, f.fold))
 
     def prompts(self, fold: str | None = None) -> list[Row]:
-        """Every prompt of a fold, once: those that were asked, and those that rows of the other kinds begin with."""
+        """Every prompt of a fold, once: the questions that were asked, and the prompts of all other rows."""
         kinds = ("prompt", *(kind for kind in KINDS if kind != "prompt"))
         return _ordered(prompts_of(row for kind in kinds for row in self.of(kind, fold)))
 
     def dropped_counts(self) -> dict[str, dict[str, int]]:
-        """The counts of what was dropped, as a manifest holds them."""
+        """The counts of dropped rows, sorted, as a manifest holds them."""
         return {kind: dict(sorted(reasons.items())) for kind, reasons in sorted(self.dropped.items())}
 
 
@@ -119,18 +119,18 @@ async def collect(
     *,
     discord_permission: str | None,
 ) -> Collected:
-    """Turn the feedback that `reading` sees into rows; folds of new ones are stored in a session of `writing`.
+    """Turn the feedback that `reading` sees into rows; the folds of new rows are stored in a session of `writing`.
 
-    The two may be of one database, or of a snapshot and the live one; it is written to for a moment only.
+    Both may belong to one database, or to a snapshot and the live one. Writing takes only a moment.
     `discord_permission` is the operator's reference of Discord's permission to train on message content; without it
-    nothing from Discord is handed out.
+    no row from Discord is returned.
     """
-    found, panel = await rated(reading)
+    found, panel = await feedback_candidates(reading)
     collected = Collected(panel=panel)
     kept: list[Candidate] = []
     seen: set[str] = set()
     lost: dict[str, str] = {}
-    # What was said here comes first: of a row that was exported and brought back, people's own word counts.
+    # Feedback comes before imports: for a row that was exported and imported again, the feedback itself counts.
     for candidate in [*found, *await imported(reading)]:
         kind = "tie" if candidate.tie else candidate.kind
         problem = candidate.problem
@@ -138,10 +138,10 @@ async def collect(
             problem = NO_PERMISSION
         content = f"{kind}:{content_id(candidate.data)}"
         if problem is None:
-            problem = DUPLICATE if content in seen else lost.get(content) if _brought(candidate) else None
+            problem = DUPLICATE if content in seen else lost.get(content) if _is_imported(candidate) else None
         if problem is not None:
             collected.dropped[kind][problem] += 1
-            if not _brought(candidate):
+            if not _is_imported(candidate):
                 lost.setdefault(content, problem)
             continue
         seen.add(content)
@@ -157,12 +157,12 @@ async def collect(
     return collected
 
 
-def _brought(candidate: Candidate) -> bool:
+def _is_imported(candidate: Candidate) -> bool:
     return candidate.id is not None
 
 
 def _capped(kept: list[Candidate]) -> list[Candidate]:
-    """The candidates with the weights that the cap on one rater's share leaves them, each kind by itself."""
+    """The candidates with their weights after the cap on one rater's share, which applies to each kind separately."""
     weights: dict[int, float] = {}
     for kind in {candidate.kind for candidate in kept}:
         mine = [i for i, c in enumerate(kept) if c.kind == kind and c.backing and not c.tie]
@@ -178,13 +178,13 @@ def _row(candidate: Candidate, key: bytes, fold: str) -> Row:
         "persona": candidate.persona,
         "language": candidate.language,
         "source": candidate.source,
-        # Nobody's opinion is known to more places, and a file shows 0.3 as 0.3.
+        # Nobody's reliability is known more precisely, and a file shows 0.3 as 0.3.
         "weight": round(candidate.weight, 4) if candidate.backing else candidate.weight,
         "margin": candidate.margin,
         "tie": candidate.tie or None,
         "platform": candidate.platform,
-        "consent": True,  # rows without it do not get here
-        # Only where an evaluation reads it: what trains is shown to nobody outside.
+        "consent": True,  # rows without consent do not get here
+        # Only in folds that an evaluation reads: training rows are never shown to anybody outside.
         "outside_judge": (candidate.outside_judge and fold in _SHOWN_TO_JUDGES) or None,
     }
     return Row(candidate.kind, data, {name: value for name, value in extra.items() if value is not None})

@@ -1,4 +1,4 @@
-"""What is removed for good: texts, all that may repeat them, and what leads back to who wrote them."""
+"""Permanent removal of texts, of everything that may repeat them, and of what leads back to their authors."""
 
 import secrets
 from collections.abc import Collection, Iterable
@@ -26,11 +26,11 @@ from data.schema import (
     now,
 )
 
-_TELLING = 20  # characters
+_TELLING = 20  # characters; many people write the same shorter texts
 
 
 async def erase_message(session: AsyncSession, platform: str, platform_id: str, key: bytes) -> bool:
-    """Erase every version of a platform's message, and what was generated from it; False for an unknown one."""
+    """Erase every version of a platform's message, and what was generated from it. False for an unknown message."""
     await open_answers.forget_questions(session, platform, [platform_id])
     place = await session.get(PlatformMessage, (platform, platform_id))
     if place is None:
@@ -43,10 +43,10 @@ async def erase_message(session: AsyncSession, platform: str, platform_id: str, 
 
 
 async def erase_channel(session: AsyncSession, platform: str, channel: str, key: bytes) -> int:
-    """Erase all that was said in a channel and in its threads; returns how many texts went.
+    """Erase all that was said in a channel and in its threads; returns the number of erased texts.
 
-    A conversation's key begins with its channel, and before that with the channel that a thread hangs on:
-    `channel:...` or `channel/thread:...`.
+    A conversation's key begins with its channel, or with its thread's channel and the thread: `channel:...` or
+    `channel/thread:...`.
     """
     begins = Conversation.key
     here = or_(begins.startswith(f"{channel}:"), begins.startswith(f"{channel}/"), begins.contains(f"/{channel}:"))
@@ -62,13 +62,13 @@ async def erase_channel(session: AsyncSession, platform: str, channel: str, key:
 
 
 async def forget(session: AsyncSession, person: int, key: bytes) -> int:
-    """Erase all that a person said, their ratings, and the link to their platform id; returns how many texts went."""
+    """Erase a person's texts and ratings, and the link to their platform id; returns the number of erased texts."""
     row = await session.get_one(schema.Person, person)
     query = select(MessageVersion.id).where(MessageVersion.author_id == person)
     spoke = select(MessageRow.conversation_id).where(MessageRow.author_id == person).distinct()
     erased = await erase(session, (await session.scalars(query)).all(), key)
     await session.execute(delete(Rating).where(Rating.rater_id == person))
-    # A platform's message leads back to who wrote it.
+    # A message on the platform leads back to its author.
     mine = select(MessageRow.id).where(MessageRow.author_id == person)
     said = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(mine))
     await open_answers.forget_questions(session, row.platform, said)
@@ -76,16 +76,16 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     await _unlink(session, (await session.scalars(spoke)).all())
     session.add(Tombstone(kind="person", ref_hash=row.id_hash, reason="forgotten"))
     session.add(Consent(person_id=person, granted=False, text_version=CONSENT_VERSION))
-    # Who comes back is a new person to us, who was never asked anything.
+    # Somebody who comes back is a new person to us, who was never asked anything.
     row.id_hash = secrets.token_hex(32)
     return erased
 
 
 async def _unlink(session: AsyncSession, conversations: Collection[int]) -> None:
-    """Cut what leads from conversations of somebody who is forgotten back to them, by a platform's ids.
+    """Remove the platform's ids that lead from a forgotten person's conversations back to them.
 
-    A conversation's key names its first message; alone with the bot its channel is theirs, and its settings go, too.
-    Where nobody's words are left, the places of the answers go with them.
+    A conversation's key names its first message. A direct channel with the bot belongs to the person, so its settings
+    go too. Where no text of anybody is left, the ids of the messages go as well.
     """
     for conversation in (await session.scalars(select(Conversation).where(Conversation.id.in_(conversations)))).all():
         rows = select(MessageRow.id).where(MessageRow.conversation_id == conversation.id)
@@ -101,9 +101,10 @@ async def _unlink(session: AsyncSession, conversations: Collection[int]) -> None
 
 
 async def expired_versions(session: AsyncSession, older_than: datetime) -> list[int]:
-    """The texts whose time is over: people's that nobody's consent covers, and all of servers that left us by then.
+    """The texts to erase: people's texts from before `older_than` without consent, and all texts of servers that
+    removed the bot before then.
 
-    Answers that may repeat them go with them.
+    Answers that may repeat them are erased with them; see `erase`.
     """
     since = await consents_since(session)
     left = (
@@ -125,30 +126,30 @@ def _is_answer() -> ColumnElement[bool]:
 
 
 def _is_imported() -> ColumnElement[bool]:
-    # The operator who imported a row answers for the consent to it; it does not expire by itself.
+    # The operator who imported a row is responsible for the consent to it; it does not expire by itself.
     return exists().where(ImportedText.version_id == MessageVersion.id)
 
 
 def text_tombstone(key: bytes, text: str) -> str | None:
-    """The keyed hash by which an erased text is known again; None for one so short that many people say it."""
+    """The keyed hash by which an erased text is recognised; None for texts so short that many people write them."""
     plain = " ".join(text.split())
     return keyed_hash(key, "erased", plain) if len(plain) >= _TELLING else None
 
 
 def said_again(key: bytes, text: str) -> set[str]:
-    """The hashes of everything that a row's text may repeat: rows join messages and say who speaks."""
+    """The hashes of every message that a row's text may repeat: rows join messages and name the speakers."""
     return {ref for saying in sayings(text) if (ref := text_tombstone(key, saying)) is not None}
 
 
 async def erase(session: AsyncSession, versions: Collection[int], key: bytes) -> int:
-    """Remove texts for good, and with them every answer that was generated from them, since it may repeat them.
+    """Remove texts permanently, with every answer that was generated from them, since it may repeat them.
 
-    Returns how many texts were removed. The rows stay, so that what refers to them still holds, without words;
-    tombstones keep an import from bringing the words back.
+    Returns the number of removed texts. The rows stay without their text, so that references to them hold;
+    tombstones keep an import from bringing the texts back.
     """
     wanted = set(versions)
     frontier = wanted
-    while frontier:  # an answer is context of later answers, which may repeat it in turn
+    while frontier:  # an answer is context of later answers, which may repeat it too
         answers: set[int] = set()
         for chunk in _chunks(sorted(frontier)):
             query = (
@@ -157,7 +158,7 @@ async def erase(session: AsyncSession, versions: Collection[int], key: bytes) ->
                 .where(GenerationContext.version_id.in_(chunk))
             )
             answers.update((await session.scalars(query)).all())
-            # A correction of such an answer is another person's rewriting of it.
+            # A correction of such an answer is another person's version of it.
             correction = (
                 select(Rating.text_version_id)
                 .join(Generation, Generation.id == Rating.generation_id)
@@ -179,7 +180,7 @@ async def erase(session: AsyncSession, versions: Collection[int], key: bytes) ->
 
 
 async def _imported_copies(session: AsyncSession, versions: Collection[int], key: bytes) -> set[int]:
-    """Imported texts that say the same as texts about to be erased: an export of them that was imported again."""
+    """Imported copies of the texts that are about to be erased: they were exported and imported again."""
     hashes: set[str | None] = set()
     for chunk in _chunks(sorted(versions)):
         texts = await session.scalars(select(MessageVersion.text).where(MessageVersion.id.in_(chunk)))

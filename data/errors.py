@@ -1,4 +1,4 @@
-"""Errors that carry the sentence a user reads, and the exit code that a command ends with."""
+"""Errors that carry the sentence shown to the user, and the exit code of the command."""
 
 import difflib
 import sys
@@ -7,32 +7,32 @@ from typing import NoReturn
 
 
 class ParleyError(Exception):
-    """Something went wrong that its user can act on; `str(error)` is the sentence to show."""
+    """An error that the user can act on; `str(error)` is the sentence to show."""
 
     exit_code = 2
 
 
 class BadInput(ParleyError):
-    """What the user gave cannot be used. The sentence says what, where and what to do."""
+    """The input cannot be used. The sentence says what is wrong, where, and what to do."""
 
 
 class NothingToDo(ParleyError):
-    """There is nothing to do, or the gate refused: no fault of the input."""
+    """There is nothing to do, or the gate refused. The input is fine."""
 
     exit_code = 1
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint such as ` Did you mean 'beta'?`, or an empty string when nothing is near."""
+    """A hint such as ` Did you mean 'beta'?`; empty when no known name is near."""
     matches = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Run a command's `main` and leave the process with its exit code.
+    """Run a command's `main` and exit with its code.
 
-    A `ParleyError` becomes its sentence on standard error, and so does a file that cannot be read or written; an
-    interrupt becomes 130.
+    A `ParleyError`, and a file that cannot be read or written, become one sentence on standard error. An interrupt
+    exits with 130.
     """
     try:
         code = main() or 0
@@ -43,7 +43,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         print("parley: interrupted.", file=sys.stderr)
         code = 130
     except BrokenPipeError:
-        # The reader of our output went away (`... | head`): nothing is wrong with the work.
+        # The reader of our output is gone (`... | head`). That is not an error.
         sys.stderr.close()
         code = 0
     except OSError as error:

@@ -1,7 +1,7 @@
-"""What people's ratings teach: the rows that may be made of corrections, comparisons, votes and questions.
+"""What people's ratings teach: the rows that corrections, comparisons, votes and questions may become.
 
-Votes and comparisons are counted by weight (see `data.raters`): a brigade that votes upside down does not decide a
-label where people who agree with each other outweigh it.
+Votes and comparisons are counted by their raters' weights (see `data.raters`): a brigade that votes upside down does
+not decide a label where people who agree with each other outweigh it.
 """
 
 from collections import defaultdict
@@ -9,203 +9,210 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.answers import Answer
+from data.answers import AnswerInContext
 from data.candidates import NO_CONSENT, OTHER_PROMPT, SAME_TEXT, Candidate, anchor
 from data.chat import Message
 from data.consent import Cover, outside_judge_since
-from data.current_ratings import Rated
+from data.current_ratings import RatingEvent
 from data.raters import Panel
-from data.weighed_ratings import Opinions, load_opinions
+from data.weighed_ratings import WeighedRatings, load_weighed_ratings
 from data.weights import Support, both, support
 
 
-async def rated(session: AsyncSession) -> tuple[list[Candidate], Panel]:
+async def feedback_candidates(session: AsyncSession) -> tuple[list[Candidate], Panel]:
     """The rows that ratings and questions may become, and the raters' weights."""
-    world = _World(await load_opinions(session), await outside_judge_since(session))
-    rows = [*_corrections(world), *_comparisons(world), *_votes(world), *_prompts(world)]
-    return rows, world.panel
+    feedback = _Feedback(await load_weighed_ratings(session), await outside_judge_since(session))
+    rows = [*_corrections(feedback), *_comparisons(feedback), *_votes(feedback), *_prompts(feedback)]
+    return rows, feedback.panel
 
 
-class _World:
-    """What was said and rated, and `outside`: when each person lets an outside judge read their words."""
+class _Feedback:
+    """All answers and current ratings; `outside` says when each person lets an outside judge read their words."""
 
-    def __init__(self, opinions: Opinions, outside: Mapping[int, Cover]) -> None:
-        self.answers, self.events = opinions.answers, opinions.events
-        self.since, self.outside = opinions.since, outside
-        self.panel, self.problem = opinions.panel, opinions.problem
+    def __init__(self, ratings: WeighedRatings, outside: Mapping[int, Cover]) -> None:
+        self.answers, self.events = ratings.answers, ratings.events
+        self.since, self.outside = ratings.since, outside
+        self.panel, self.problem = ratings.panel, ratings.problem
         self.same = self._same()
 
     def _same(self) -> dict[int, int]:
-        """For each generation the one that stands for it: of the same text answered to the same prompt the first that
-        may be used. At a low temperature ↻ often says the same again, and what people say of one holds of all."""
+        """For each generation the one that represents it: the first usable one with the same text and prompt.
+
+        At a low temperature ↻ often gives the same text again, and a rating of one copy is a rating of all.
+        """
         groups: dict[tuple[str, str], list[int]] = defaultdict(list)
         for number, answer in self.answers.items():
-            said = " ".join((answer.text or f"#{number}").split())
-            groups[answer.generation.rendered_sha256, said].append(number)
+            text = " ".join((answer.text or f"#{number}").split())
+            groups[answer.generation.rendered_sha256, text].append(number)
         found = {}
         for group in groups.values():
             usable = (n for n in group if self.answers[n].problem(self.since, finished=True) is None)
             found.update(dict.fromkeys(group, next(usable, group[0])))
         return found
 
-    def newest(self, events: Iterable[Rated]) -> list[Rated]:
-        """Each rater's newest word among these."""
+    def newest(self, events: Iterable[RatingEvent]) -> list[RatingEvent]:
+        """Each rater's newest event among these."""
         return list({event.rater: event for event in events}.values())
 
 
-def _prompts(world: _World) -> Iterable[Candidate]:
+def _prompts(feedback: _Feedback) -> Iterable[Candidate]:
     prompts: dict[str, Candidate] = {}
-    for answer in world.answers.values():
-        problem = answer.problem(world.since, finished=False)
-        candidate = _candidate(world, "prompt", (answer,), {"prompt": answer.prompt()}, problem)
+    for answer in feedback.answers.values():
+        problem = answer.problem(feedback.since, finished=False)
+        candidate = _candidate(feedback, "prompt", (answer,), {"prompt": answer.prompt()}, problem)
         known = prompts.setdefault(answer.generation.rendered_sha256, candidate)
         if known.problem is not None and candidate.problem is None:
-            prompts[answer.generation.rendered_sha256] = candidate  # somebody else who asked the same consents
+            prompts[answer.generation.rendered_sha256] = candidate  # somebody else asked the same and consents
     return prompts.values()
 
 
-def _corrections(world: _World) -> Iterable[Candidate]:
-    for event in world.events:
+def _corrections(feedback: _Feedback) -> Iterable[Candidate]:
+    for event in feedback.events:
         if event.rating.kind != "correction" or event.text is None:
             continue
-        answer = world.answers[event.rating.generation_id]
-        mine = event.problem(world.since)
-        behind = support(world.panel, [event.rater])
+        answer = feedback.answers[event.rating.generation_id]
+        mine = event.problem(feedback.since)
+        found = support(feedback.panel, [event.rater])
         corrected = [Message(role="assistant", content=event.text.text or "")]
         demonstration = {"messages": [*answer.prompt(), *corrected]}
-        problem = mine or answer.problem(world.since, finished=False)
-        yield _candidate(world, "demonstration", (answer,), demonstration, problem, [event], behind, words=event)
-        problem = mine or answer.problem(world.since, finished=True)
+        problem = mine or answer.problem(feedback.since, finished=False)
+        yield _candidate(
+            feedback, "demonstration", (answer,), demonstration, problem, [event], found, correction=event
+        )
+        problem = mine or answer.problem(feedback.since, finished=True)
         same = SAME_TEXT if corrected == answer.completion() else None
         parts = {"prompt": answer.prompt(), "chosen": corrected, "rejected": answer.completion()}
-        yield _candidate(world, "preference", (answer,), parts, problem or same, [event], behind, words=event)
+        yield _candidate(feedback, "preference", (answer,), parts, problem or same, [event], found, correction=event)
 
 
-def _comparisons(world: _World) -> Iterable[Candidate]:
-    said: dict[frozenset[int], list[Rated]] = defaultdict(list)  # pair -> what the people who may be counted said
-    for event in world.events:
-        if event.rating.kind == "comparison" and world.problem(event) is None:
-            said[_pair(world, event)].append(event)
-    for event in world.events:
+def _comparisons(feedback: _Feedback) -> Iterable[Candidate]:
+    counted: dict[frozenset[int], list[RatingEvent]] = defaultdict(list)  # pair -> the comparisons that may count
+    for event in feedback.events:
+        if event.rating.kind == "comparison" and feedback.problem(event) is None:
+            counted[_pair(feedback, event)].append(event)
+    for event in feedback.events:
         if event.rating.kind != "comparison" or event.rating.other_id is None:
             continue
-        preferred = _preferred(world, event)
-        # Of a tie, the earlier answer first: whichever way it was shown, it is one row.
-        first, second = (world.answers[target] for target in sorted(map(world.same.__getitem__, event.targets)))
+        preferred = _preferred(feedback, event)
+        # In a tie, the earlier answer comes first, so that both orders of showing make the same row.
+        first, second = (feedback.answers[target] for target in sorted(map(feedback.same.__getitem__, event.targets)))
         better, worse = (second, first) if preferred == second.generation.id else (first, second)
-        problems = (better.problem(world.since, finished=True), worse.problem(world.since, finished=True))
-        problem = world.problem(event) or next((p for p in problems if p), None)
+        problems = (better.problem(feedback.since, finished=True), worse.problem(feedback.since, finished=True))
+        problem = feedback.problem(event) or next((p for p in problems if p), None)
         if first.prompt() != second.prompt():
-            problem = problem or OTHER_PROMPT  # only answers to the very same prompt form a pair
+            problem = problem or OTHER_PROMPT  # only answers to the same prompt form a pair
         same = SAME_TEXT if better.completion() == worse.completion() else None
         parts = {"prompt": better.prompt(), "chosen": better.completion(), "rejected": worse.completion()}
-        words: dict[int | None, list[Rated]] = defaultdict(list)
-        for word in world.newest(said[_pair(world, event)]):
-            words[_preferred(world, word)].append(word)
-        for_it, against = words[better.generation.id], words[worse.generation.id]
+        by_preferred: dict[int | None, list[RatingEvent]] = defaultdict(list)
+        for other in feedback.newest(counted[_pair(feedback, event)]):
+            by_preferred[_preferred(feedback, other)].append(other)
+        for_it, against = by_preferred[better.generation.id], by_preferred[worse.generation.id]
         tie = preferred is None
         if tie:
-            for_it, against = words[None], max(for_it, against, key=lambda who: _weight(world.panel, who))
-        undecided = [] if tie else words[None]
-        behind = support(world.panel, _names(for_it), _names(against), _names(undecided))
-        # Who does not count themselves stands behind nothing; the others that say the same do, whoever came first.
-        yield _candidate(world, "preference", (better, worse), parts, problem or same, for_it, behind, tie=tie)
+            for_it, against = by_preferred[None], max(for_it, against, key=lambda side: _weight(feedback.panel, side))
+        undecided = [] if tie else by_preferred[None]
+        found = support(feedback.panel, _names(for_it), _names(against), _names(undecided))
+        # The row names every rater who counts and agrees, whoever came first; raters who do not count are not named.
+        yield _candidate(feedback, "preference", (better, worse), parts, problem or same, for_it, found, tie=tie)
 
 
-def _pair(world: _World, event: Rated) -> frozenset[int]:
-    return frozenset(world.same[target] for target in event.targets)
+def _pair(feedback: _Feedback, event: RatingEvent) -> frozenset[int]:
+    return frozenset(feedback.same[target] for target in event.targets)
 
 
-def _preferred(world: _World, event: Rated) -> int | None:
-    return None if event.preferred is None else world.same[event.preferred]
+def _preferred(feedback: _Feedback, event: RatingEvent) -> int | None:
+    return None if event.preferred is None else feedback.same[event.preferred]
 
 
-def _votes(world: _World) -> Iterable[Candidate]:
-    votes: dict[int, list[Rated]] = defaultdict(list)
-    for event in world.events:
+def _votes(feedback: _Feedback) -> Iterable[Candidate]:
+    votes: dict[int, list[RatingEvent]] = defaultdict(list)
+    for event in feedback.events:
         if event.rating.kind == "vote":
-            votes[world.same[event.rating.generation_id]].append(event)
+            votes[feedback.same[event.rating.generation_id]].append(event)
     allowed = {
-        generation: world.newest(e for e in cast if world.problem(e) is None) for generation, cast in votes.items()
+        generation: feedback.newest(e for e in cast if feedback.problem(e) is None)
+        for generation, cast in votes.items()
     }
     labels: dict[int, bool] = {}
-    behind: dict[int, Support] = {}
+    supports: dict[int, Support] = {}
     problems: dict[int, str | None] = {}
     for generation, cast in votes.items():
         up = [event for event in allowed[generation] if event.rating.value == "up"]
         down = [event for event in allowed[generation] if event.rating.value != "up"]
-        labels[generation] = _weight(world.panel, up) > _weight(world.panel, down)
+        labels[generation] = _weight(feedback.panel, up) > _weight(feedback.panel, down)
         most, least = (up, down) if labels[generation] else (down, up)
-        behind[generation] = support(world.panel, _names(most), _names(least))
-        problem = world.answers[generation].problem(world.since, finished=True)
+        supports[generation] = support(feedback.panel, _names(most), _names(least))
+        problem = feedback.answers[generation].problem(feedback.since, finished=True)
         if not allowed[generation]:
-            problem = problem or next(filter(None, map(world.problem, cast)), NO_CONSENT)
-        problems[generation] = problem or behind[generation].problem
+            problem = problem or next(filter(None, map(feedback.problem, cast)), NO_CONSENT)
+        problems[generation] = problem or supports[generation].problem
     siblings: dict[str, list[int]] = defaultdict(list)
     for generation in votes:
-        siblings[world.answers[generation].generation.rendered_sha256].append(generation)
+        siblings[feedback.answers[generation].generation.rendered_sha256].append(generation)
     for group in siblings.values():
         good = [g for g in group if problems[g] is None and labels[g]]
         bad = [g for g in group if problems[g] is None and not labels[g]]
-        # As many pairs as the longer side has answers, each answer with one of the other side: everything is used,
-        # and nobody's ten clicks make twenty-five pairs.
+        # As many pairs as the longer side has answers, each answer with one of the other side: every answer is used,
+        # and ten clicks do not make twenty-five pairs.
         pairs = max(len(good), len(bad)) if good and bad else 0
         for g, b in ((good[i % len(good)], bad[i % len(bad)]) for i in range(pairs)):
-            answers = (world.answers[g], world.answers[b])
+            answers = (feedback.answers[g], feedback.answers[b])
             better, worse = (answer.completion() for answer in answers)
             parts = {"prompt": answers[0].prompt(), "chosen": better, "rejected": worse}
             same = SAME_TEXT if better == worse else None
             cast = [*allowed[g], *allowed[b]]
-            yield _candidate(world, "preference", answers, parts, same, cast, both(behind[g], behind[b]))
+            yield _candidate(feedback, "preference", answers, parts, same, cast, both(supports[g], supports[b]))
         for g in group:
             if pairs and problems[g] is None:
-                continue  # the pairs say it already
-            answer = world.answers[g]
+                continue  # the pairs hold this vote already
+            answer = feedback.answers[g]
             parts = {"prompt": answer.prompt(), "completion": answer.completion()}
-            yield _candidate(world, "labelled", (answer,), parts, problems[g], allowed[g], behind[g], label=labels[g])
+            yield _candidate(
+                feedback, "labelled", (answer,), parts, problems[g], allowed[g], supports[g], label=labels[g]
+            )
 
 
-def _names(events: Iterable[Rated]) -> list[str]:
+def _names(events: Iterable[RatingEvent]) -> list[str]:
     return [event.rater for event in events]
 
 
-def _weight(panel: Panel, events: Iterable[Rated]) -> float:
+def _weight(panel: Panel, events: Iterable[RatingEvent]) -> float:
     return sum(map(panel.weight, _names(events)))
 
 
 def _candidate(
-    world: _World,
+    feedback: _Feedback,
     kind: str,
-    answers: Sequence[Answer],
+    answers: Sequence[AnswerInContext],
     parts: dict[str, list[Message]],
     problem: str | None,
-    events: Sequence[Rated] = (),
-    behind: Support | None = None,
+    events: Sequence[RatingEvent] = (),
+    supported: Support | None = None,
     *,
     label: bool | None = None,
-    words: Rated | None = None,
+    correction: RatingEvent | None = None,
     tie: bool = False,
 ) -> Candidate:
     answer = answers[0]
     prompt = parts.get("prompt") or parts["messages"]
-    # A row came through Discord when any text in it did: the conversation, or the rater's words about another one.
+    # A row came through Discord when any text in it did: the conversation, or a correction written there.
     platforms = {a.generation.platform for a in answers} | {a.conversation.platform for a in answers}
-    if words is not None:
-        platforms.add(words.rating.platform)
+    if correction is not None:
+        platforms.add(correction.rating.platform)
     return Candidate(
         kind=kind,
         parts=parts,
-        problem=problem or (behind.problem if behind else None),
+        problem=problem or (supported.problem if supported else None),
         anchor=anchor(prompt, str(answer.conversation.id)),
         platform="discord" if "discord" in platforms else answer.generation.platform,
         persona=answer.conversation.persona,
         language=answer.conversation.language,
         source="feedback",
         label=label,
-        weight=behind.weight if behind else 1.0,
+        weight=supported.weight if supported else 1.0,
         raters=tuple(sorted(set(_names(events)))),
-        backing=behind.backing if behind else {},
-        outside_judge=all(a.covered(world.outside) for a in answers)
-        and all(event.problem(world.outside) is None for event in events),
+        backing=supported.backing if supported else {},
+        outside_judge=all(a.covered(feedback.outside) for a in answers)
+        and all(event.problem(feedback.outside) is None for event in events),
         tie=tie,
     )

@@ -1,8 +1,8 @@
-"""Which rows may be trained on, and which judge: permanent folds of groups of near-duplicate conversations.
+"""Which rows train and which judge: permanent folds of groups of near-duplicate conversations.
 
-A row's fold is decided by a keyed hash of its group, once, and stored; so no text is trained on in one round and
-judges in the next, and nobody without the installation's key can aim a text at a fold. Near-duplicates are found by
-MinHash (Broder, "On the resemblance and containment of documents", 1997) over character shingles.
+A keyed hash of a row's group decides its fold once, and the fold is stored; so no text trains in one round and judges
+in the next, and nobody without the installation's key can aim a text at a fold. Near-duplicates are found by MinHash
+(Broder, "On the resemblance and containment of documents", 1997) over character shingles.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data.home import keyed_hash
 from data.schema import FoldGroup, FoldMember
 
-# The share of each fold. `gate` decides on promotion and trains nothing, ever; `judge_train` and `judge` are for
-# judges, that learn from people's preferences and are checked against them.
+# The share of each fold. `gate` decides on promotion and never trains anything; `judge_train` trains judges, that is,
+# models of people's preferences, and `judge` checks them.
 SHARES: dict[str, float] = {"train": 0.70, "judge_train": 0.10, "judge": 0.05, "gate": 0.15}
 _PERMUTATIONS = 64
-_SCHEME: Literal["affine32"] = "affine32"  # of datasketch; stored signatures are only comparable within one
-_SIMILAR = 0.7  # of two texts' shingles; one word of ten changed is about 0.8
-_CANDIDATE = 0.5  # an index for 0.7 alone would miss half of what is just above it, so it proposes more
+_SCHEME: Literal["affine32"] = "affine32"  # datasketch's; stored signatures are only comparable within one scheme
+_SIMILAR = 0.7  # the shared part of two texts' shingles; changing one word of ten leaves about 0.8
+_CANDIDATE = 0.5  # an index for 0.7 would miss half of the pairs just above it, so it proposes more
 _SHINGLE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """What decides a row's group: the conversation it comes from, if any, and the words that open it."""
+    """What decides a row's group: the conversation that it comes from, if any, and the text that opens it."""
 
     text: str
     conversation: str | None = None
@@ -50,7 +50,7 @@ def fold_of(key: bytes, group: str) -> str:
 
 
 def normalised(text: str) -> str:
-    """The text without what does not make it another: case, width, punctuation, spacing."""
+    """The text without differences that do not matter: case, width, punctuation and spacing."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(re.findall(r"\w+", plain)) or plain.strip()
 
@@ -63,8 +63,9 @@ async def assign(
 ) -> list[str | None]:
     """The folds of rows with these anchors, in order; new groups are stored in a session of `writing`.
 
-    None where the conversation is of one fold and the words are of another: such a row would carry what trains into
-    what judges, so it can be used for neither. The long work is done before `writing` is opened: then others wait.
+    None where the conversation belongs to one fold and the text to another: such a row would carry training text into
+    judging, so it can be used for neither. The long work is done before `writing` is opened, because other writers
+    wait from then on.
     """
     book = await _Book.read(reading, key, {})
     folds = [book.place(anchor) for anchor in anchors]
@@ -72,7 +73,7 @@ async def assign(
         return folds
     async with writing() as session:
         if await session.scalar(select(func.count()).select_from(FoldMember)) != book.stored:
-            # Somebody assigned meanwhile, or a snapshot was read and the living database knows more.
+            # Somebody else assigned folds meanwhile, or `reading` is a snapshot and the live database knows more.
             book = await _Book.read(session, key, book.signatures)
             folds = [book.place(anchor) for anchor in anchors]
         session.add_all([each for each in book.new if isinstance(each, FoldGroup)])
@@ -82,7 +83,7 @@ async def assign(
 
 
 class _Book:
-    """The groups and their members, those that are stored and those that are new."""
+    """The groups and their members: the stored ones and the new ones."""
 
     def __init__(self, key: bytes, made: Mapping[str, MinHash]) -> None:
         self.key, self.made = key, made
@@ -95,7 +96,7 @@ class _Book:
 
     @classmethod
     async def read(cls, session: AsyncSession, key: bytes, made: Mapping[str, MinHash]) -> "_Book":
-        """What a database knows. `made` are signatures that need not be computed again."""
+        """The groups and members in a database. `made` holds signatures that need not be computed again."""
         book = cls(key, made)
         book.groups = dict((await session.execute(select(FoldGroup.group_id, FoldGroup.fold))).all())
         for member in await session.scalars(select(FoldMember)):
@@ -106,27 +107,28 @@ class _Book:
         return book
 
     def place(self, anchor: Anchor) -> str | None:
-        """The fold of an anchor, whose group and members are noted when they are new; None for two folds."""
+        """The fold of an anchor; its group and members are added when they are new. None for two folds."""
         text = normalised(anchor.text)
         fingerprint = keyed_hash(self.key, "text", text)
-        talk = keyed_hash(self.key, "conversation", anchor.conversation) if anchor.conversation else None
-        by_talk, by_text, signature = self.members.get(talk or ""), self.members.get(fingerprint), None
+        conversation = keyed_hash(self.key, "conversation", anchor.conversation) if anchor.conversation else None
+        by_conversation, by_text = self.members.get(conversation or ""), self.members.get(fingerprint)
+        signature = None
         if by_text is None:
             signature = self.made.get(fingerprint) or _signature(text, self.key)
             alike = ((signature.jaccard(self.signatures[name]), name) for name in self.index.query(signature))
-            near, name = max(alike, default=(0.0, ""))  # the nearest: the same answer in every process
+            near, name = max(alike, default=(0.0, ""))  # the nearest, so that every process decides alike
             by_text = self.members[name] if near >= _SIMILAR else None
-        if by_talk and by_text and self.groups[by_talk] != self.groups[by_text]:
+        if by_conversation and by_text and self.groups[by_conversation] != self.groups[by_text]:
             return None
-        group = by_talk or by_text or fingerprint
+        group = by_conversation or by_text or fingerprint
         if group not in self.groups:
             self.groups[group] = fold_of(self.key, group)
             self.new.append(FoldGroup(group_id=group, fold=self.groups[group]))
         if signature is not None:
             self._index(fingerprint, signature)
             self._add(fingerprint, group, _to_bytes(signature))
-        if talk is not None and talk not in self.members:
-            self._add(talk, group, b"")
+        if conversation is not None and conversation not in self.members:
+            self._add(conversation, group, b"")
         return self.groups[group]
 
     def _index(self, fingerprint: str, signature: MinHash) -> None:
@@ -139,7 +141,7 @@ class _Book:
 
 
 def _keyed_shingle_hash(key: bytes) -> Callable[[bytes], int]:
-    # Keyed, so that a signature that outlives an erased text tells nothing about it.
+    # Keyed, so that a signature that outlives an erased text reveals nothing about it.
     return lambda raw: int.from_bytes(hashlib.blake2b(raw, digest_size=4, key=key).digest(), "little")
 
 

@@ -1,4 +1,4 @@
-"""What a release's manifest tells of how it was judged: by its round, against the champion of its time."""
+"""The gate's verdict on a release, read from its manifest: given in its round, against the champion of that time."""
 
 import math
 from collections.abc import Mapping
@@ -18,10 +18,11 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class GateVerdict:
     """What the gate said of a release when it was made, against which champion, and why.
 
-    `promote` is None where the gate was never asked: a release that was made by hand. `win` is None without evidence.
+    `promote` is None where the gate was never asked: for a release that was made by hand. `win` is None without
+    evidence.
     """
 
     promote: bool | None = None
@@ -30,12 +31,13 @@ class Judgement:
     champion: int | None = None
 
 
-def judgement(release: Release) -> Judgement:
-    """How a release was judged. Manifests are files that people can change: what is no figure is left out."""
-    verdict = _part(_part(release.manifest, "figures"), "verdict")
+def gate_verdict(release: Release) -> GateVerdict:
+    """What the gate said of a release. People can change a manifest: what is not a figure is left out."""
+    verdict = _part(release.manifest.figures, "verdict")
     promote, reasons = verdict.get("promote"), verdict.get("reasons")
-    champion = _part(release.manifest, "parents").get("champion")
-    return Judgement(
+    parents: Any = release.manifest.parents
+    champion = parents.get("champion") if isinstance(parents, Mapping) else None
+    return GateVerdict(
         promote if isinstance(promote, bool) else None,
         _win(_part(verdict, "interval")),
         tuple(map(str, reasons)) if isinstance(reasons, list | tuple) else (),
@@ -43,8 +45,8 @@ def judgement(release: Release) -> Judgement:
     )
 
 
-def _part(entries: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = entries.get(name)
+def _part(entries: Any, name: str) -> Mapping[str, Any]:
+    found = entries.get(name) if isinstance(entries, Mapping) else None
     return found if isinstance(found, Mapping) else {}
 
 

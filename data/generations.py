@@ -1,4 +1,4 @@
-"""How the model's answers are written and found."""
+"""Writes and finds the model's answers."""
 
 import hashlib
 
@@ -12,9 +12,9 @@ from data.records import NewGeneration, StoredGeneration
 
 
 async def add_generation(session: AsyncSession, new: NewGeneration) -> StoredGeneration:
-    """Write an answer as a message below the one that it answers, with all that made it.
+    """Write an answer as a message below the one that it answers, with everything that made it.
 
-    When a text that it was made of was erased while it was written, its own words are not kept: they may repeat it.
+    When a text in its context was erased while it was generated, its own text is not kept: it may repeat that text.
     """
     message = await add_message(
         session,
@@ -51,7 +51,7 @@ async def add_generation(session: AsyncSession, new: NewGeneration) -> StoredGen
         schema.GenerationContext(generation_id=row.id, position=position, version_id=version)
         for position, version in enumerate(new.context)
     )
-    return _stored(row, new.text, new.parent)
+    return _record(row, new.text, new.parent)
 
 
 async def find_generation(session: AsyncSession, generation: int) -> StoredGeneration | None:
@@ -63,7 +63,7 @@ async def find_generation(session: AsyncSession, generation: int) -> StoredGener
         .where(schema.Generation.id == generation)
     )
     found = (await session.execute(query)).first()
-    return None if found is None else _stored(found[0], found[1] or "", found[2])
+    return None if found is None else _record(found[0], found[1] or "", found[2])
 
 
 async def generation_of(session: AsyncSession, message: int) -> StoredGeneration | None:
@@ -73,7 +73,7 @@ async def generation_of(session: AsyncSession, message: int) -> StoredGeneration
 
 
 async def has_answer(session: AsyncSession, platform: str, platform_id: str) -> bool:
-    """Whether the message that a platform knows by this id was answered, whatever became of the answer."""
+    """Whether the message with this platform id was answered, even if the answer was erased since."""
     query = (
         select(schema.Generation.id)
         .join(schema.MessageRow, schema.MessageRow.id == schema.Generation.message_id)
@@ -83,7 +83,7 @@ async def has_answer(session: AsyncSession, platform: str, platform_id: str) -> 
     return await session.scalar(query.limit(1)) is not None
 
 
-def _stored(row: schema.Generation, text: str, parent: int | None) -> StoredGeneration:
+def _record(row: schema.Generation, text: str, parent: int | None) -> StoredGeneration:
     return StoredGeneration(
         generation=row.id,
         message=row.message_id,

@@ -1,4 +1,4 @@
-"""Where Parley's state lives, and how files are put there so that a kill leaves nothing half written."""
+"""Where Parley's state lives, and how files are written so that a kill leaves nothing half done."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ from data.errors import BadInput
 
 
 def setting(name: str) -> str | None:
-    """A setting from the environment or, when it is not there, from `.env` in the working directory."""
+    """A setting from the environment, or from `.env` in the working directory when the environment lacks it."""
     value = os.environ.get(name) or dotenv_values(".env").get(name)
     return (value or "").strip() or None
 
@@ -30,20 +30,20 @@ def bases_dir() -> Path:
 
 
 def discord_permission() -> str | None:
-    """The operator's reference of Discord's permission to train on message content; None without one."""
+    """The operator's reference to Discord's permission to train on message content; None without one."""
     return setting("PARLEY_DISCORD_TRAINING_PERMISSION")
 
 
 def private_dir(path: Path) -> Path:
     """Create a folder (and its parents) that only its owner can read; return it."""
     if not path.is_dir():
-        private_dir(path.parent)  # `mkdir(parents=True)` would make the parents as readable as the umask allows
+        private_dir(path.parent)  # `mkdir(parents=True)` would leave the parents as readable as the umask allows
         path.mkdir(exist_ok=True, mode=0o700)
     return path
 
 
 def check_folder_of(flag: str, path: Path | None) -> None:
-    """Raise `BadInput` when a file that is to be written hours later has no folder to be in."""
+    """Raise `BadInput` at once when the folder of a file that is written hours later is missing."""
     if path is not None and not path.absolute().parent.is_dir():
         raise BadInput(f"{flag} {path}: there is no folder {path.absolute().parent}.")
 
@@ -77,9 +77,9 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 def installation_key(folder: Path) -> bytes:
-    """The installation's secret of 32 bytes, made at first use and kept in `key`, private to its owner.
+    """The installation's secret of 32 bytes, made at first use and kept in the file `key`, private to its owner.
 
-    Two processes that ask at once get the same key: the file appears whole, and the first one stays.
+    Two processes that ask at the same time get the same key: the file appears whole, and the first one stays.
     """
     path = private_dir(folder) / "key"
     if not path.exists():
@@ -98,14 +98,14 @@ def installation_key(folder: Path) -> bytes:
     key = path.read_bytes()
     if not 16 <= len(key) <= 64:
         raise BadInput(
-            f"{path} holds {len(key)} bytes, and an installation's key has 32. Bring the right file back: by another "
-            "one, rows would change between training and judging, and erased words would not be known again."
+            f"{path} holds {len(key)} bytes, and an installation's key has 32. Restore the right file: with another "
+            "key, rows would move between training and judging, and erased texts would not be recognised."
         )
     return key
 
 
 def keyed_hash(key: bytes, *parts: str) -> str:
-    """A hexadecimal HMAC-SHA256 of the parts; without the key nobody can test a guess against it."""
+    """A hexadecimal HMAC-SHA256 of the parts. Without the key nobody can test a guess against it."""
     message = b"".join(len(raw).to_bytes(8, "big") + raw for raw in (part.encode() for part in parts))
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 

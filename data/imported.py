@@ -14,12 +14,12 @@ from data.rows import PARTS
 
 
 def imported_id(kind: str, row_id: str) -> str:
-    """By what a row is known again when it is imported a second time; rows of two kinds may have one id."""
+    """The id by which a second import of a row is recognised. Rows of different kinds may have the same `row_id`."""
     return f"{IMPORT}:{kind}:{row_id}"
 
 
 async def imported(session: AsyncSession) -> list[Candidate]:
-    """Every imported row, in the order in which they came."""
+    """Every imported row, in the order of import."""
     texts: dict[int, list[tuple[schema.ImportedText, str | None]]] = defaultdict(list)
     query = (
         select(schema.ImportedText, schema.MessageVersion.text)
@@ -54,7 +54,6 @@ def _candidate(row: schema.ImportedRow, texts: Sequence[tuple[schema.ImportedTex
         weight=row.weight,
         margin=row.margin,
         id=row.source_id.removeprefix(imported_id(row.kind, "")),
-        # The operator's own rows are theirs to show to whom they like, unless a row says no itself; what people said
-        # elsewhere is not.
+        # Operators may show their own rows to anybody, unless a row forbids it; never rows from other platforms.
         outside_judge=row.platform == IMPORT and row.outside_judge is not False,
     )

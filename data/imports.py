@@ -1,4 +1,4 @@
-"""Brings rows from files into the store, and hands them out again."""
+"""Imports rows into the store, and collects all rows that may be used."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from data.store import Store
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did: new rows by kind, how many were there, and how many hold an erased text."""
+    """The result of an import: new rows by kind, rows that were there already, and rows with an erased text."""
 
     new: Counter[str] = field(default_factory=Counter)
     known: int = 0
@@ -28,7 +28,7 @@ class Imported:
 
 
 def check_ties(rows: Iterable[Row], file: Path | None = None) -> None:
-    """Raise `BadInput` at a tie: stored as a preference, it would teach one that nobody has."""
+    """Raise `BadInput` at a tie: stored as a preference, it would teach something that nobody prefers."""
     for row in rows:
         if row.extra.get("tie"):
             where = f"{file}, line {row.line}" if file else f"row {row.id}"
@@ -36,11 +36,11 @@ def check_ties(rows: Iterable[Row], file: Path | None = None) -> None:
 
 
 async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
-    """Store rows, all or none. A row whose id (or, without one, content) is there already is not stored again.
+    """Store rows, all or none. A row whose id (or content, if it has no id) is stored already is skipped.
 
-    Rows say by `platform` and `consent` where they come from and whether they may be trained on; what says neither
-    counts as the importing operator's own, for which they answer. What names a platform needs a plain yes. Raises
-    `BadInput` at a tie (see `check_ties`).
+    `platform` and `consent` in a row say where it comes from and whether it may be trained on. A row with neither
+    counts as the importing operator's own, who is responsible for it. A row that names a platform needs
+    `consent: true`. Raises `BadInput` at a tie (see `check_ties`).
     """
     rows = list(rows)
     check_ties(rows)
@@ -60,8 +60,8 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
             if any(said_again(key, m["content"]) & tombstones for _, _, m in texts):
                 result.erased += 1
                 continue
-            platform = (row.extra.get("platform") or IMPORT).strip().lower()  # "Discord" is Discord, by any spelling
-            stored = schema.ImportedRow(
+            platform = (row.extra.get("platform") or IMPORT).strip().lower()  # "Discord" in any spelling
+            imported = schema.ImportedRow(
                 source_id=source_id,
                 kind=row.kind,
                 label=row.data.get("label"),
@@ -74,12 +74,12 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 platform=platform,
                 consented=row.extra.get("consent", platform == IMPORT) is True,
             )
-            session.add(stored)
+            session.add(imported)
             versions = [schema.MessageVersion(text=message["content"]) for _, _, message in texts]
             session.add_all(versions)
             await session.flush()
             session.add_all(
-                schema.ImportedText(row_id=stored.id, part=part, position=i, role=m["role"], version_id=version.id)
+                schema.ImportedText(row_id=imported.id, part=part, position=i, role=m["role"], version_id=version.id)
                 for (part, i, m), version in zip(texts, versions, strict=True)
             )
             result.new[row.kind] += 1
@@ -87,7 +87,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
 
 
 async def collect_rows(store: Store, *, discord_permission: str | None) -> Collected:
-    """The rows of an installation that may be used now; new ones get their permanent fold."""
+    """The rows of an installation that may be used now; new rows get their permanent fold."""
     key = installation_key(store.database.path.parent)
     async with store.database.read() as session:
         return await collect(session, store.database.write, key, discord_permission=discord_permission)

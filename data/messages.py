@@ -1,4 +1,4 @@
-"""How messages are written and found: their versions, their places on a platform, the path down to one."""
+"""Writes and finds messages: their versions, their ids on a platform, and the path down to one."""
 
 from collections.abc import Collection
 
@@ -21,7 +21,7 @@ async def add_message(
     parent: int | None,
     platform_id: str | None,
 ) -> StoredMessage:
-    """Write a message with its first version below another one."""
+    """Write a message and its first version below its parent."""
     row = schema.MessageRow(conversation_id=conversation, role=role, author_id=author, parent_id=parent)
     session.add(row)
     await session.flush()
@@ -33,21 +33,30 @@ async def add_message(
     return StoredMessage(row.id, version.id, conversation, role, text, author, parent, version.created_at)
 
 
+async def edit_message(session: AsyncSession, platform: str, platform_id: str, text: str) -> StoredMessage | None:
+    """Write a message's new text as a new version; None when the message is unknown or was erased."""
+    old = await message_at(session, platform, platform_id)
+    if old is None or old.text == text:
+        return old  # unchanged, such as by a link preview: the text stays as old as it is, for consent and retention
+    session.add(schema.MessageVersion(message_id=old.message, author_id=old.author, text=text))
+    await session.flush()
+    return await newest_version(session, old.message)
+
+
 async def place_message(session: AsyncSession, message: int, platform_id: str) -> None:
-    """Say by which message of its conversation's platform a message is seen."""
+    """Record the id of the platform's message that shows this message."""
     row = await session.get_one(schema.MessageRow, message)
     platform = (await session.get_one(schema.Conversation, row.conversation_id)).platform
     new = {"platform": platform, "platform_id": platform_id, "message_id": message}
-    # What it showed before was erased, and its text came in once more: only now is that found by it.
+    # The id may be known already: its message was erased, and the same text came in again as a new message.
     known = insert(schema.PlatformMessage).values(new)
     await session.execute(known.on_conflict_do_update(set_={"message_id": known.excluded.message_id}))
 
 
 async def message_at(session: AsyncSession, platform: str, platform_id: str) -> StoredMessage | None:
-    """The message that a platform knows by this id; None when it is not known or was erased."""
+    """The message with this platform id; None when it is unknown or was erased."""
     place = await session.get(schema.PlatformMessage, (platform, platform_id))
-    found = await newest_versions(session, [place.message_id]) if place else []
-    return found[0] if found else None
+    return await newest_version(session, place.message_id) if place else None
 
 
 async def places_of(session: AsyncSession, message: int) -> list[str]:
@@ -58,7 +67,7 @@ async def places_of(session: AsyncSession, message: int) -> list[str]:
 
 
 async def goes_on(session: AsyncSession, message: int) -> int:
-    """The last of the messages that one person sent one below the other, before anything was answered."""
+    """The last message of a chain that one person sent, each below the one before, with no answer between them."""
     row = await session.get_one(schema.MessageRow, message)
     while True:
         below = select(schema.MessageRow).where(
@@ -73,17 +82,22 @@ async def goes_on(session: AsyncSession, message: int) -> int:
 
 
 async def messages_down_to(session: AsyncSession, message: int) -> list[StoredMessage]:
-    """The messages from a conversation's beginning down to this one, newest versions, erased ones left out."""
+    """The messages from a conversation's beginning down to this one in their newest versions, without erased ones."""
     row = schema.MessageRow
     chain = select(row.id, row.parent_id).where(row.id == message).cte(recursive=True)
     above = aliased(row)
     chain = chain.union_all(select(above.id, above.parent_id).join(chain, above.id == chain.c.parent_id))
-    # A parent is always older than its children, so the ids give the order.
+    # A parent is always older than its children, so ids give the order.
     return await newest_versions(session, (await session.scalars(select(chain.c.id).order_by(chain.c.id))).all())
 
 
+async def newest_version(session: AsyncSession, message: int) -> StoredMessage | None:
+    """The newest version of one message; None when it was erased."""
+    return next(iter(await newest_versions(session, [message])), None)
+
+
 async def newest_versions(session: AsyncSession, messages: Collection[int]) -> list[StoredMessage]:
-    """What messages say now, by their numbers in order; those whose newest version was erased are left out."""
+    """The newest versions of messages, ordered by number; messages whose newest version was erased are left out."""
     newest: dict[int, StoredMessage] = {}
     query = (
         select(schema.MessageRow, schema.MessageVersion)

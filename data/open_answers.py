@@ -1,4 +1,4 @@
-"""Which answers are being shown at this moment, so that those of a process that died can be closed by the next."""
+"""Which answers are being shown right now, so that a new process can close those of a process that died."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ _TABLE = schema.OpenAnswer
 
 
 async def keep_open(session: AsyncSession, answer: OpenAnswer) -> None:
-    """Write an answer that is being shown; known by its key already, only where it is shown changes."""
+    """Write an answer that is being shown. If its key is known already, only the message that shows it changes."""
     new = {
         "platform": answer.platform,
         "key": answer.key,
@@ -27,21 +27,21 @@ async def keep_open(session: AsyncSession, answer: OpenAnswer) -> None:
 
 
 async def close(session: AsyncSession, platform: str, key: str) -> None:
-    """Remove an answer that is shown whole, or that was closed."""
+    """Remove an answer that is complete or was closed."""
     await session.execute(delete(_TABLE).where(_TABLE.platform == platform, _TABLE.key == key))
 
 
 async def still_open(session: AsyncSession, platform: str) -> list[OpenAnswer]:
-    """The answers of a platform that are there, the oldest first."""
+    """A platform's open answers, the oldest first."""
     found = await session.scalars(select(_TABLE).where(_TABLE.platform == platform).order_by(_TABLE.opened_at))
     return [OpenAnswer(row.platform, row.key, row.channel_id, row.question_id, row.message_id) for row in found]
 
 
 async def forget_questions(session: AsyncSession, platform: str, questions: Sequence[str] | Select[str]) -> None:
-    """Remove what is known of the answers to these of a platform's messages."""
+    """Remove the open answers to these messages of a platform."""
     await session.execute(delete(_TABLE).where(_TABLE.platform == platform, _TABLE.question_id.in_(questions)))
 
 
 async def forget_older(session: AsyncSession, older_than: datetime) -> None:
-    """Remove what was never closed, and was begun before this time."""
+    """Remove answers that were begun before this time and never closed."""
     await session.execute(delete(_TABLE).where(_TABLE.opened_at < older_than))

@@ -1,4 +1,4 @@
-"""The personas that ship with Parley: a system prompt, a greeting and seed rows each, in both languages."""
+"""The personas that ship with Parley: each has a system prompt, a greeting and seed rows, in both languages."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ LANGUAGES: tuple[str, ...] = ("en", "zh")
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """A named character of the bot in one language."""
+    """A character of the bot in one language."""
 
     name: str
     language: str
@@ -22,10 +22,7 @@ class Persona:
 
 
 def persona(name: str, language: str = "en") -> Persona:
-    """One of the shipped personas.
-
-    Raises `BadInput` with the nearest known name when there is no such persona or language.
-    """
+    """One of the shipped personas. Raises `BadInput` for an unknown name (with the nearest one) or language."""
     if name not in PERSONAS:
         raise BadInput(
             f"There is no persona named {name!r}; there are {', '.join(PERSONAS)}.{nearest(name, PERSONAS)}"

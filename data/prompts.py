@@ -1,4 +1,4 @@
-"""Prompts out of rows of every kind: what PPO answers, and what an evaluation asks."""
+"""The prompts in rows of every kind: PPO answers them, and evaluations ask them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,16 +9,16 @@ _KEPT = ("id", "persona", "language", "source", "platform", "consent", "outside_
 
 
 def prompts_of(rows: Iterable[Row]) -> list[Row]:
-    """The prompts of rows, each once, in the rows' order, with the first row's id and what else says whence it came.
+    """The prompts of rows, each once, in the rows' order, with the id and the origin of the first row that has it.
 
-    A demonstration's prompt is what stands before its last message. Rows of one fold give prompts of that fold: the
-    fold belongs to the prompt, not to the answer. What belongs to an answer (weight, margin, label) stays behind.
+    A demonstration's prompt is everything before its last message. Rows of one fold give prompts of that fold,
+    because the fold belongs to the prompt. What belongs to the answer (weight, margin, label) is left out.
     """
     found: dict[str, Row] = {}
     for row in rows:
         prompt = row.data["messages"][:-1] if row.kind == "demonstration" else row.data["prompt"]
         if not prompt or prompt[-1]["role"] != "user":
-            continue  # a demonstration may end in two messages of the assistant's: nothing asks for the last
+            continue  # a demonstration may end in two assistant messages: no question asks for the last
         data: dict[str, Any] = {"prompt": prompt}
         extra = {name: row.extra[name] for name in _KEPT if name in row.extra}
         found.setdefault(content_id(data), Row("prompt", data, {**extra, "id": row.id}, row.line))

@@ -1,15 +1,16 @@
-"""How far each rater's word counts: a weight between 0 and 1, with the reason in words. Pure functions.
+"""How much each rater counts: a weight between 0 and 1, with the reason as a sentence. Pure functions.
 
 Where enough answers have several raters in common, the model of Dawid and Skene ("Maximum Likelihood Estimation of
-Observer Error-Rates Using the EM Algorithm", 1979) as `crowd-kit` implements it says what each answer is worth and
-how often each rater is right. Below that, agreement with the others decides, and gently: fewer people may be wrong
-together, so it lowers a weight but silences nobody. Who has nothing in common with others counts in full.
+Observer Error-Rates Using the EM Algorithm", 1979), as `crowd-kit` implements it, estimates which answers are good
+and how often each rater is right. With fewer, agreement with the others decides, and gently: a few people may be
+wrong together, so agreement lowers a weight but silences nobody. A rater with nothing in common with others counts in
+full.
 
-What is measured is informedness (Youden, "Index for rating diagnostic tests", 1950): the share of good answers
-called good plus the share of bad ones called bad, less one. It is 1 for who is always right, 0 for who says the same
-whatever the answer or rolls dice, and below 0 for who votes upside down.
+The measure is informedness (Youden, "Index for rating diagnostic tests", 1950): the share of good answers called
+good, plus the share of bad answers called bad, minus one. It is 1 for raters who are always right, 0 for raters who
+always say the same or roll dice, and below 0 for raters who vote upside down.
 
-A majority of raters that conspires cannot be told from an honest one, by this or any other model.
+No model can tell a conspiring majority of raters from an honest one.
 """
 
 import math
@@ -23,32 +24,32 @@ from itertools import islice
 
 import numpy as np
 
-FLOOR = 0.1  # below it, a rater's word is not used at all
-GENTLE = 0.3  # what agreement alone leaves of a weight, at least
-SHARE, SHARERS = 1 / 3, 6  # one rater's largest share of a kind's weight, with at least so many raters
+FLOOR = 0.1  # a rater with a smaller weight is not heard at all
+GENTLE = 0.3  # the smallest weight that agreement alone gives
+SHARE, SHARERS = 1 / 3, 6  # one rater's largest share of a kind's weight, once there are SHARERS raters
 
-BURST, BURST_SECONDS = 10, 10  # so many ratings within so many seconds are not read any more
-COMMON_RATERS = 3  # of an answer, for the model
-COMMON_ANSWERS = 20  # with so many raters, for the model
-MODEL_RATERS = 6  # of those answers
-ENOUGH = 5  # shared answers of one rater, before anything is said about them
-OTHERS = 3  # different people to be compared with
+BURST, BURST_SECONDS = 10, 10  # nobody reads more than BURST answers within BURST_SECONDS
+COMMON_RATERS = 3  # the raters that an answer needs to be in the model
+COMMON_ANSWERS = 20  # the answers with COMMON_RATERS raters that the model needs
+MODEL_RATERS = 6  # the raters of those answers that the model needs
+ENOUGH = 5  # the shared answers of one rater before anything is said about that rater
+OTHERS = 3  # the different people that a rater is compared with
 
-_PRIOR = 3.0  # imagined answers of each sort, of which a rater is taken to get
-_RIGHT = 0.9  # this share right, until they show otherwise
-_UNKNOWN = 0.7  # the share right of who agreed with too few to tell, where the model starts
-_ROUNDS = 3  # of agreement
-_NARROW = 0.1  # a majority of less than this share is none
-_PAIRED = 3000  # active raters among whom it is looked who goes with whom; a crowd of more is its own protection
+_PRIOR = 3.0  # imagined answers of each kind (good, bad) that are added to a rater's own ...
+_RIGHT = 0.9  # ... and the share of them that the rater gets right
+_UNKNOWN = 0.7  # the model starts from this share right for raters about whom agreement says nothing
+_ROUNDS = 3  # how often agreement is computed, each time with the trust of the time before
+_NARROW = 0.1  # a majority smaller than this share does not count as one
+_PAIRED = 3000  # among more active raters than this, groups that go together are not looked for: the crowd protects
 _BLOCK = 2000  # items at a time
-_FULL = 0.4  # the informedness of a rater with full weight; taste differs, so nobody needs a perfect one
+_FULL = 0.4  # the informedness that gives full weight; taste differs, so nobody needs to be perfect
 
-Labels = Mapping[str, Mapping[str, bool]]  # item -> rater -> what they said of it
+Labels = Mapping[str, Mapping[str, bool]]  # item -> rater -> their label of it
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One rating: of a single answer (is it good?) or of a pair (is the first in a fixed order better?)."""
+class ItemLabel:
+    """One rating as a yes or no: of one answer (is it good?) or of a pair (is the first in a fixed order better?)."""
 
     rater: str
     item: str
@@ -58,7 +59,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How far one rater counts. `shared` is how many of the rated items other people rated as well."""
+    """How much one rater counts. `shared` is the number of their items that other people rated as well."""
 
     weight: float
     ratings: int
@@ -68,27 +69,26 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """All raters by name, and the method that weighed them as a sentence."""
+    """All raters by name, and a sentence about the method that weighed them."""
 
     raters: Mapping[str, Reliability]
     method: str
 
     def weight(self, rater: str) -> float:
-        """How far a rater counts: 1 when nothing is known about them, 0 when they are too unreliable to be heard."""
+        """A rater's weight: 1 when nothing is known about them, 0 when they are too unreliable to be heard."""
         known = self.raters.get(rater)
         if known is None:
             return 1.0
         return known.weight if known.weight >= FLOOR else 0.0
 
 
-def weigh(events: Iterable[Event]) -> Panel:
-    """Weigh the raters of these events. A rater's newest word on an item is the one that counts, once."""
-    ordered = sorted(events, key=lambda event: event.at)
+def weigh(given: Iterable[ItemLabel]) -> Panel:
+    """Weigh the raters of these labels. Only a rater's newest label of an item counts, once."""
     labels: dict[str, dict[str, bool]] = defaultdict(dict)
     times: dict[str, list[datetime]] = defaultdict(list)
-    for event in ordered:
-        labels[event.item][event.rater] = event.value
-        times[event.rater].append(event.at)
+    for label in sorted(given, key=lambda label: label.at):
+        labels[label.item][label.rater] = label.value
+        times[label.rater].append(label.at)
     model, method = _modelled(labels)
     agreed = _agreed(labels)
     raters = {}
@@ -117,7 +117,7 @@ def _by_informedness(plain: Reliability, informedness: float, *, lowest: float) 
 
 
 def _without_bursts(found: Reliability, times: Sequence[datetime]) -> Reliability:
-    """Let each window of seconds count for no more ratings than somebody can read in it."""
+    """Let the ratings within `BURST_SECONDS` count as no more than somebody can read in that time."""
     window = timedelta(seconds=BURST_SECONDS)
     crowd = [0] * len(times)
     first = 0
@@ -138,7 +138,7 @@ def _without_bursts(found: Reliability, times: Sequence[datetime]) -> Reliabilit
 
 
 def _modelled(labels: Labels) -> tuple[dict[str, float], str]:
-    """The informedness of raters with enough answers in common, by the model; and a sentence on the method."""
+    """The model's informedness of raters with enough answers in common, and a sentence about the method."""
     common = {item: said for item, said in labels.items() if len(said) >= COMMON_RATERS}
     counts: dict[str, int] = defaultdict(int)
     for said in common.values():
@@ -154,21 +154,21 @@ def _modelled(labels: Labels) -> tuple[dict[str, float], str]:
         )
     truth = _dawid_skene(common)
     skills = _skills(common, dict.fromkeys(counts, truth))
-    # A rater is judged by what the others say, not by an estimate that their own word made.
+    # A rater is judged by the others' labels, not by an estimate that includes their own.
     without = _left_out(common, skills, truth, sorted(known))
     found = {rater: tpr + tnr - 1 for rater, (tpr, tnr) in _skills(common, without).items()}
     return found, f"Dawid and Skene's model of {len(counts)} raters on {len(common)} answers that they share."
 
 
 def _dawid_skene(labels: Labels) -> dict[str, float]:
-    """How probable it is, by the model, that each item is good."""
+    """The model's probability that each item is good."""
     import pandas  # type: ignore[import-untyped]  # it has no types
     from crowdkit.aggregation.classification.dawid_skene import DawidSkene
 
     rows = [(item, rater, int(value)) for item, said in labels.items() for rater, value in said.items()]
     frame = pandas.DataFrame(rows, columns=["task", "worker", "label"])
-    # It climbs the nearest hill, so where it starts matters: a count of heads would believe a brigade that is the
-    # majority wherever it comes.
+    # The model finds the nearest optimum, so its start matters: a count of heads would believe a brigade that is the
+    # majority wherever it shows up.
     agreed = _agreed(labels)
     errors: dict[tuple[str, int], tuple[float, float]] = {}
     for rater in {rater for said in labels.values() for rater in said}:
@@ -183,8 +183,8 @@ def _dawid_skene(labels: Labels) -> dict[str, float]:
     good = dict.fromkeys(labels, 0.0)
     if 1 in probabilities:
         good.update({str(item): float(value) for item, value in probabilities[1].items()})
-    # The model explains the world as well with every label turned round, and climbs to whichever is nearer. Which of
-    # the two it is, people decide: more of them are better than chance than worse. Who go together count less.
+    # The model explains the labels equally well with all of them turned round, and finds whichever is nearer. Right
+    # is the one where more people are better than chance than worse; people who go together count less.
     other = {item: 1 - value for item, value in good.items()}
     voices = _voices(labels)
 
@@ -196,12 +196,12 @@ def _dawid_skene(labels: Labels) -> dict[str, float]:
 
 
 def _voices(labels: Labels) -> dict[str, float]:
-    """How many voices each rater is: 1 for who goes alone, 1/n for one of n who only ever rate the same items.
+    """How many voices each rater has: 1 for a rater who goes alone, 1/n for each of n who always rate the same items.
 
-    After the idea of Dong, Berti-Equille and Srivastava ("Integrating Conflicting Data: The Role of Source
-    Dependence", 2009) that who copies adds nothing. Going together counts here, not agreeing: honest raters agree.
-    And only beyond chance, by the phi coefficient of who rated what: two regulars who rate nearly everything share
-    much without following each other.
+    This follows Dong, Berti-Equille and Srivastava ("Integrating Conflicting Data: The Role of Source Dependence",
+    2009): copies add nothing. What counts is rating the same items, not agreeing, since honest raters agree; and only
+    beyond chance, by the phi coefficient of who rated what, since two regulars who rate nearly everything share many
+    items without following each other.
     """
     alone = {rater: 1.0 for said in labels.values() for rater in said}
     count = Counter(rater for said in labels.values() for rater in said)
@@ -220,15 +220,15 @@ def _voices(labels: Labels) -> dict[str, float]:
     spread = np.sqrt(mine * (len(items) - mine))
     with np.errstate(divide="ignore", invalid="ignore"):
         phi = (len(items) * both - np.outer(mine, mine)) / np.outer(spread, spread)
-    # Who rated everything follows nobody: their phi is no number.
+    # A rater of everything follows nobody; their phi is not a number.
     phi = np.clip(np.nan_to_num(phi, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
-    phi[phi < 2 / math.sqrt(len(items))] = 0  # two of its standard errors, where nobody follows anybody
+    phi[phi < 2 / math.sqrt(len(items))] = 0  # two standard errors of phi when nobody follows anybody
     np.fill_diagonal(phi, 1)
     return alone | dict(zip(active, (1 / phi.sum(axis=1)).tolist(), strict=True))
 
 
 def _skills(labels: Labels, truths: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[float, float]]:
-    """Each rater's shares of good items called good and of bad ones called bad, with the prior's imagined ones."""
+    """Each rater's shares of good items called good and of bad items called bad, with the prior's imagined items."""
     sums: dict[str, list[float]] = {rater: [0.0] * 4 for rater in truths}  # good, called good, bad, called bad
     for item, said in labels.items():
         for rater, value in said.items():
@@ -249,7 +249,7 @@ def _skills(labels: Labels, truths: Mapping[str, Mapping[str, float]]) -> dict[s
 def _left_out(
     labels: Labels, skills: Mapping[str, tuple[float, float]], truth: Mapping[str, float], raters: Iterable[str]
 ) -> dict[str, dict[str, float]]:
-    """For each rater: what the items that they rated are worth by everybody else's word."""
+    """For each rater: the probability that each of their items is good, by everybody else's labels."""
     share = min(0.99, max(0.01, sum(truth.values()) / len(truth)))
     found: dict[str, dict[str, float]] = {rater: {} for rater in raters}
     for item, said in labels.items():
@@ -259,7 +259,7 @@ def _left_out(
             evidence[rater] = math.log(tpr / (1 - tnr)) if value else math.log((1 - tpr) / tnr)
         whole = math.log(share / (1 - share)) + sum(evidence.values())
         for rater in said.keys() & found.keys():
-            # The logistic function in a form that no number of votes makes overflow.
+            # The logistic function, in a form that does not overflow for any number of votes.
             found[rater][item] = 0.5 * (1 + math.tanh((whole - evidence[rater]) / 2))
     return found
 
@@ -268,9 +268,9 @@ def _left_out(
 
 
 def _agreed(labels: Labels) -> dict[str, tuple[float, float]]:
-    """Each rater's skills by the majority of the others, for those who can be compared with enough people.
+    """Each rater's skills by the majority of the others, for raters who can be compared with enough people.
 
-    Three times over: at first everybody counts alike, then as far as they agreed with the others before.
+    It is computed three times: first everybody counts alike, then by how much they agreed with the others before.
     """
     trust = dict.fromkeys((voices := _voices(labels)), 1.0)
     found: dict[str, tuple[float, float]] = {}
@@ -283,7 +283,7 @@ def _agreed(labels: Labels) -> dict[str, tuple[float, float]]:
             for rater, vote in votes.items():
                 lead = total - vote
                 if abs(lead) < _NARROW * (size - abs(vote)) or abs(lead) < 1e-9:
-                    continue  # nobody else, or they are of two minds
+                    continue  # nobody else rated it, or the others disagree
                 truths[rater][item] = float(lead > 0)
                 if len(others[rater]) < OTHERS:
                     others[rater].update(islice((other for other in said if other != rater), OTHERS))

@@ -1,4 +1,4 @@
-"""How ratings are checked, written and asked for. What they teach is `data.feedback`'s."""
+"""Checks, writes and finds ratings. `data.feedback` turns them into rows."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,7 +9,7 @@ from data.records import RATING_VALUES, NewRating
 
 
 def check_rating(new: NewRating) -> None:
-    """Raise `BadInput` when an event of feedback contradicts itself."""
+    """Raise `BadInput` when a rating contradicts itself."""
     if new.value not in RATING_VALUES.get(new.kind, ()):
         raise BadInput(f"A rating of kind {new.kind!r} cannot have the value {new.value!r}.")
     if new.kind == "comparison" and new.other is None:
@@ -21,7 +21,7 @@ def check_rating(new: NewRating) -> None:
 
 
 async def add_rating(session: AsyncSession, new: NewRating) -> bool:
-    """Write an event of feedback. False when its source id is there already: a repeated click is one event."""
+    """Write a rating. False when its source id is known already: a repeated click is one event."""
     known = select(schema.Rating.id).where(schema.Rating.source_id == new.source_id)
     if await session.scalar(known) is not None:
         return False
@@ -51,7 +51,7 @@ async def add_rating(session: AsyncSession, new: NewRating) -> bool:
 
 
 async def vote_now(session: AsyncSession, generation: int, rater: int) -> str | None:
-    """What a rater's vote on an answer is now: up, down, or None when there is none or it was taken back."""
+    """A rater's current vote on an answer: up, down, or None when there is none or it was taken back."""
     table = schema.Rating
     query = (
         select(table.kind, table.value)
@@ -68,7 +68,7 @@ async def vote_now(session: AsyncSession, generation: int, rater: int) -> str | 
 
 
 async def has_compared(session: AsyncSession, one: int, other: int, rater: int) -> bool:
-    """Whether a rater has said which of two answers is better, in whichever order they were shown."""
+    """Whether a rater has compared two answers, in either order of showing."""
     table = schema.Rating
     pair = (table.generation_id == one) & (table.other_id == other)
     turned = (table.generation_id == other) & (table.other_id == one)
@@ -77,12 +77,14 @@ async def has_compared(session: AsyncSession, one: int, other: int, rater: int) 
 
 
 async def has_event(session: AsyncSession, source_id: str) -> bool:
-    """Whether an event of feedback is recorded."""
+    """Whether a rating with this source id is recorded."""
     return await session.scalar(select(schema.Rating.id).where(schema.Rating.source_id == source_id)) is not None
 
 
 async def preferred_message(session: AsyncSession, message: int, rater: int) -> int | None:
-    """Of two answers that a rater compared, one of them this message: the message of the better; None without one."""
+    """The message of the better answer in a rater's newest comparison that includes `message`; None for a tie, or
+    without such a comparison.
+    """
     table, answer = schema.Rating, schema.Generation
     mine = select(answer.id).where(answer.message_id == message).scalar_subquery()
     query = (
@@ -95,9 +97,9 @@ async def preferred_message(session: AsyncSession, message: int, rater: int) -> 
         .order_by(table.id.desc())
         .limit(1)
     )
-    said = await session.scalar(query)
-    if said is None or said.value not in ("a", "b"):
+    newest = await session.scalar(query)
+    if newest is None or newest.value not in ("a", "b"):
         return None
-    better = said.generation_id if said.value == "a" else said.other_id
+    better = newest.generation_id if newest.value == "a" else newest.other_id
     found: int | None = await session.scalar(select(answer.message_id).where(answer.id == better))
     return found

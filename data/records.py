@@ -1,4 +1,4 @@
-"""What the store takes and gives: messages, answers and ratings as plain values."""
+"""What the store takes and returns: messages, answers and ratings as plain values."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,7 +44,7 @@ class StoredGeneration:
 
 @dataclass(frozen=True, slots=True)
 class OpenAnswer:
-    """An answer that is being shown, by the platform's ids: see `data.schema.OpenAnswer`."""
+    """An answer that is being shown, by the platform's ids; see `data.schema.OpenAnswer`."""
 
     platform: str
     key: str
@@ -57,9 +57,9 @@ class OpenAnswer:
 class NewGeneration:
     """An answer to record, with everything that made it.
 
-    `parent` is the message that was answered; `context` the message versions in the order in which they were sent,
-    without the system prompt; `finish_reason` one of stop, length, stopped (by a person), moderated (its text
-    is not kept), error.
+    `parent` is the message that was answered. `context` holds the message versions in the order in which the model
+    got them, without the system prompt. `finish_reason` is one of stop, length, stopped (by a person), moderated (its
+    text is not kept), error.
     """
 
     conversation: int
@@ -81,7 +81,7 @@ class NewGeneration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRating:
-    """An event of feedback to record. In a comparison, `generation` was shown first (a) and `other` second (b)."""
+    """A rating to record. In a comparison, `generation` was shown first (a) and `other` second (b)."""
 
     source_id: str
     rater: int

@@ -1,29 +1,29 @@
 """The numbered releases, and the pointers to the one that serves and to the one on trial."""
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
 from data.errors import BadInput
 from data.home import private_dir, sync_dir, write_atomic
+from data.manifests import Damaged
+from data.release_manifest import ReleaseManifest
 
-# Fewer compared prompts decide nothing between two releases: the interval would be wider than any difference that is
-# worth having.
+# Fewer compared prompts decide nothing between two releases: the interval would be wider than any difference worth
+# having.
 MINIMUM_PROMPTS = 20
-MINIMUM_PEOPLE = 3  # who compared answers of two releases live
+MINIMUM_PEOPLE = 3  # people who compared answers of two releases live
 BASE_RELEASE = 0  # what serves before the first promotion: the base model itself
 
 
 class Superseded(BadInput):
-    """Another release became the champion since it was decided to replace the one before."""
+    """Another release became the champion after the decision to replace the one before."""
 
 
 class NoEarlier(BadInput):
@@ -36,7 +36,7 @@ class Release:
 
     number: int
     path: Path
-    manifest: dict[str, Any]
+    manifest: ReleaseManifest
 
     @property
     def adapter(self) -> Path:
@@ -51,7 +51,7 @@ class Release:
     @property
     def base(self) -> str:
         """The base model that the adapter belongs to: an alias, a Hugging Face id or a directory."""
-        return str(self.manifest["base"])
+        return self.manifest.base
 
 
 class Releases:
@@ -88,14 +88,14 @@ class Releases:
         return found if found != self.champion() else None
 
     def looks(self) -> list[int]:
-        """At how many compared questions the gate was asked about the release on trial, so far."""
+        """How many questions had been compared each time that the gate was asked about the release on trial."""
         try:
             return [int(line) for line in self._looks_path.read_bytes().split() if line.isdigit()]
         except FileNotFoundError:
             return []
 
     def looked(self, prompts: int) -> None:
-        """Write down that the gate was asked about the release on trial, at so many compared questions."""
+        """Write down that the gate was asked about the release on trial, after `prompts` questions were compared."""
         write_atomic(self._looks_path, "".join(f"{look}\n" for look in [*self.looks(), prompts]))
 
     @property
@@ -117,15 +117,15 @@ class Releases:
         try:
             number = self.candidate()
         except BadInput:
-            number = None  # a damaged file ends with it
+            number = None  # a damaged file goes with the trial
         self.candidate_path.unlink(missing_ok=True)
         return number
 
-    def create(self, build: Callable[[Path], dict[str, Any]]) -> Release:
+    def create(self, build: Callable[[Path], ReleaseManifest]) -> Release:
         """Build a release in a temporary folder and rename it into place under the next number.
 
-        `build` fills the folder that it is given and returns the manifest's entries; `number` and
-        `created_at` are added here. If it raises, or the process dies, no release appears.
+        `build` fills the folder that it is given and returns the manifest; `number` and `created_at` are set here. If
+        it raises, or the process dies, no release appears.
         """
         private_dir(self.folder)
         with FileLock(self.folder / ".lock"):
@@ -134,10 +134,8 @@ class Releases:
             try:
                 manifest = build(staging)
                 number = max((release.number for release in self.all()), default=BASE_RELEASE) + 1
-                ours = {"number": number, "created_at": datetime.now(UTC).isoformat()}
-                manifest = ours | manifest | ours  # ours stand first, and count
-                text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-                write_atomic(staging / "manifest.json", text)
+                manifest = replace(manifest, number=number, created_at=datetime.now(UTC).isoformat())
+                manifest.save(staging / "manifest.json")
                 _sync_tree(staging)
                 staging.rename(self.folder / f"{number:04d}")
                 sync_dir(self.folder)
@@ -149,7 +147,7 @@ class Releases:
     def promote(self, number: int, *, instead_of: int | None = None) -> None:
         """Make a release the champion; 0 goes back to the base model. Readers see the old or the new one.
 
-        `instead_of` is the champion that it is to replace; `Superseded` when another one serves by now.
+        `instead_of` is the champion to replace; raises `Superseded` when another one serves by now.
         """
         if number != BASE_RELEASE:
             self.get(number)
@@ -174,7 +172,7 @@ class Releases:
         champion = self.champion()
         path = self.folder / "history"
         lines = path.read_bytes().split() if path.exists() else []
-        # A damaged line is left out: the history only says where a rollback goes.
+        # A damaged line is left out: the history only says where a rollback leads.
         history = [int(line) for line in lines if line.isdigit()] or [BASE_RELEASE]
         # The pointer is the truth: a process that died between the two writes left an entry too many or too few.
         if champion not in history:
@@ -186,19 +184,20 @@ class Releases:
     def _point(self, number: int, history: list[int]) -> None:
         write_atomic(self.folder / "history", "".join(f"{entry}\n" for entry in history))
         write_atomic(self.champion_path, f"{number}\n")
-        # What was on trial was compared with the champion before this one.
+        # The release on trial was compared with the champion before this one.
         self.candidate_path.unlink(missing_ok=True)
 
     def _read(self, number: int) -> Release:
         path = self.folder / f"{number:04d}"
         try:
-            manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadInput(f"Release {number} in {path} has no readable manifest.json: {error}.") from error
+            manifest = ReleaseManifest.load(path / "manifest.json")
+        except (OSError, Damaged) as error:
+            problem = error.problem if isinstance(error, Damaged) else error
+            raise BadInput(f"Release {number} in {path} has no readable manifest.json: {problem}.") from error
         return Release(number, path, manifest)
 
     def _sweep(self) -> None:
-        # Under the lock nobody builds, so what an earlier process left behind is dead.
+        # Nobody else builds while the lock is held, so these folders are left from a process that died.
         for leftover in self.folder.glob(".building-*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
@@ -211,7 +210,7 @@ def _number(path: Path, whose: str, without: str) -> int | None:
         return None
     if not raw.isdigit():
         raise BadInput(
-            f"{path} should hold the number {whose}, alone, and holds something else. Write it anew, or remove the "
+            f"{path} should hold the number {whose}, alone, and holds something else. Correct it, or remove the "
             f"file to {without}."
         )
     return int(raw)

@@ -1,21 +1,122 @@
-"""The rounds of an installation as their manifests tell of them."""
+"""The rounds of an installation, as others see them: how they ended, what they left, and whether any may begin."""
 
-import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from data.errors import BadInput
+from data.home import private_dir, write_atomic
+from data.manifests import Entries, Manifest
+
 DECIDED = ("promoted", "refused")
+_TEXTS = ("*.jsonl", "trained_tokens.txt", "*snapshot.db*")
+_WHY_PAUSED = (
+    "Rounds are paused while this file is here. An operator ends that with /release resume on Discord, or by "
+    "removing the file.\n"
+)
 
 
-def decided(folder: Path, *, besides: int | None = None) -> list[dict[str, Any]]:
-    """The manifests of the decided rounds in a folder but one, newest first. Damaged ones are left out."""
+@dataclass(frozen=True, kw_only=True)
+class Decision(Entries):
+    """What the gate decided on a round's candidate, and why.
+
+    `release` is the candidate and `champion` whom it was compared with. `people` says that nothing measured could
+    decide, `trial` that people are to compare the two.
+    """
+
+    release: int
+    promote: bool = False
+    champion: int | None = None
+    people: bool = False
+    trial: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecidedRound(Manifest):
+    """What a decided round tells later rounds and people. `learns` is what its candidate was made of."""
+
+    number: int = 0
+    status: str = ""
+    learns: dict[str, Any] | None = None
+    decision: Decision | None = None
+
+
+def decided(folder: Path, *, besides: int | None = None) -> list[DecidedRound]:
+    """The decided rounds in a folder but one, newest first. Rounds with a damaged manifest are left out."""
     found = []
     paths = [path for path in folder.glob("*") if path.name.isdecimal() and int(path.name) != besides]
     for path in sorted(paths, key=lambda path: -int(path.name)):
         try:
-            entries = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            round_ = DecidedRound.load(path / "manifest.json")
+        except (OSError, BadInput):
             continue
-        if entries.get("status") in DECIDED:
-            found.append(entries)
+        if round_.status in DECIDED:
+            found.append(round_)
     return found
+
+
+def tried(rounds: Sequence[DecidedRound], champion: int) -> int:
+    """How many candidates were refused by their figures since this champion was promoted, or came back.
+
+    `rounds` are the decided ones, newest first.
+    """
+    count = 0
+    for each in rounds:
+        decision = each.decision
+        if each.status == "promoted" or decision is None or decision.champion != champion:
+            break
+        count += not decision.people
+    return count
+
+
+def remove_leftovers(home: Path) -> bool:
+    """Remove the files with people's texts that an interrupted round left; False while a round runs.
+
+    A running round removes its own when it ends. One that goes on makes its copy and its rows anew, without what was
+    forgotten meanwhile.
+    """
+    rounds = home / "rounds"
+    if not rounds.is_dir():
+        return True
+    try:
+        with FileLock(rounds / ".lock", timeout=0):
+            for path in (path for pattern in _TEXTS for path in rounds.glob(f"**/{pattern}")):
+                if path.name != "metrics.jsonl":
+                    path.unlink(missing_ok=True)
+    except Timeout:
+        return False
+    return True
+
+
+def pause_path(home: Path) -> Path:
+    """The file that pauses rounds while it is there."""
+    return home / "rounds.paused"
+
+
+def paused_since(home: Path) -> datetime | None:
+    """The time since which no round may begin; None when rounds may."""
+    try:
+        return datetime.fromtimestamp(pause_path(home).stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
+
+
+def pause(home: Path) -> bool:
+    """Let no round begin from now on; a running one goes on. False when rounds were paused already."""
+    if paused_since(home) is not None:
+        return False
+    private_dir(home)
+    write_atomic(pause_path(home), _WHY_PAUSED)
+    return True
+
+
+def resume(home: Path) -> bool:
+    """Let rounds begin again. False when they were not paused."""
+    paused = paused_since(home) is not None
+    pause_path(home).unlink(missing_ok=True)
+    return paused

@@ -1,11 +1,11 @@
-"""The rows that training takes: JSON lines in TRL's conversational formats, checked when they are read.
+"""The rows that training reads: JSON lines in TRL's conversational formats, checked when they are read.
 
     demonstration         {"messages": [{"role": ..., "content": ...}, ...]}
     preference            {"prompt": [...], "chosen": [one assistant message], "rejected": [one assistant message]}
     labelled completion   {"prompt": [...], "completion": [one assistant message], "label": true}
     prompt                {"prompt": [...]}
 
-Extra keys travel along and are ignored by the trainers.
+Extra keys are kept, and the trainers ignore them.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from data.chat import Message
 from data.errors import BadInput, nearest
 from data.home import write_atomic
 
-# The parts of a row that hold messages, by kind. The order says how a kind is recognised: the most specific first.
+# The parts of a row that hold messages, by kind. Kinds are recognised in this order: the most specific first.
 PARTS: dict[str, tuple[str, ...]] = {
     "preference": ("prompt", "chosen", "rejected"),
     "labelled": ("prompt", "completion"),
@@ -29,11 +29,12 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 KINDS: tuple[str, ...] = ("demonstration", "preference", "labelled", "prompt")
 ROLES = ("system", "user", "assistant")
+_HALF_A_PAIR = "holds half of a surrogate pair, which is not a character; repair the text."
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: `data` holds TRL's keys only, `extra` what travels along, `line` where it stood in its file."""
+    """One row: `data` holds only TRL's keys, `extra` all other keys, `line` its line in the file."""
 
     kind: str
     data: dict[str, Any]
@@ -59,9 +60,9 @@ def content_id(data: dict[str, Any]) -> str:
 
 
 def read_rows(path: Path, kind: str | None = None) -> list[Row]:
-    """Read and check a file of rows; `kind` demands that all are of one kind.
+    """Read and check a file of rows. With `kind`, all rows must be of that kind.
 
-    Raises `BadInput` naming file, line and field, and what was expected there, at the first row that is wrong.
+    Raises `BadInput` at the first wrong row; it names file, line and field, and what was expected there.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -98,7 +99,7 @@ def _row(path: Path, number: int, line: str, wanted: str | None) -> Row:
 
 
 def parse_row(entry: object, wanted: str | None = None, line: int = 0) -> Row:
-    """Check one row. The sentence of the `BadInput` that it raises continues a place: `, field 'x': ...`."""
+    """Check one row. The message of the `BadInput` that it raises continues a place: `, field 'x': ...`."""
     if not isinstance(entry, dict):
         raise BadInput(f": expected a JSON object, found {type(entry).__name__}.")
     kind = wanted or _recognised(entry)
@@ -126,7 +127,7 @@ def parse_row(entry: object, wanted: str | None = None, line: int = 0) -> Row:
 def _recognised(entry: dict[str, Any]) -> str | None:
     kind = next((name for name, parts in PARTS.items() if all(part in entry for part in parts)), None)
     if kind in (None, "prompt"):
-        # A preference or labelled completion that lacks a part must not pass for a mere prompt.
+        # A preference or labelled completion that lacks a part must not pass for a prompt.
         if "chosen" in entry or "rejected" in entry:
             return "preference"
         if "completion" in entry or "label" in entry:
@@ -135,7 +136,7 @@ def _recognised(entry: dict[str, Any]) -> str | None:
 
 
 def _clean(value: Any) -> Any:
-    # Only what the formats know reaches a trainer; a stray key in a message would change some templates' output.
+    # Only known keys reach a trainer; a stray key in a message would change the output of some templates.
     if isinstance(value, list):
         return [{"role": message["role"], "content": message["content"]} for message in value]
     return value
@@ -163,9 +164,7 @@ def _check_messages(part: str, messages: object) -> None:
         if not isinstance(message["content"], str):
             raise BadInput(f"{where}.content': expected a text, found {_shown(message['content'])}.")
         if not _storable(message["content"]):
-            raise BadInput(
-                f"{where}.content': holds half of a surrogate pair, which is no character; repair the text."
-            )
+            raise BadInput(f"{where}.content': {_HALF_A_PAIR}")
         if message["role"] == "system" and (position or part not in ("messages", "prompt")):
             raise BadInput(f"{where}.role': a system message can only be the first one.")
         if message["role"] != "system" and not message["content"].strip():
@@ -194,21 +193,18 @@ def _check_turns(kind: str, entry: dict[str, Any]) -> None:
 
 
 def _check_extra(entry: dict[str, Any]) -> None:
+    def check(key: str, fits: bool, expected: str) -> None:
+        if not fits:
+            raise BadInput(f", field {key!r}: expected {expected}, found {_shown(entry[key])}.")
+
     for key in ("persona", "language", "source", "id", "platform"):
-        if entry.get(key) is not None and not isinstance(entry[key], str):
-            raise BadInput(f", field {key!r}: expected a text, found {_shown(entry[key])}.")
+        check(key, entry.get(key) is None or isinstance(entry[key], str), "a text")
     if not _storable(json.dumps(entry, ensure_ascii=False)):
-        raise BadInput(": holds half of a surrogate pair, which is no character; repair the text.")
-    if entry.get("consent") is not None and not isinstance(entry["consent"], bool):
-        raise BadInput(f", field 'consent': expected true or false, found {_shown(entry['consent'])}.")
-    for key in ("tie", "outside_judge"):
-        if entry.get(key) is not None and not isinstance(entry[key], bool):
-            raise BadInput(f", field {key!r}: expected true or false, found {_shown(entry[key])}.")
-    if not _number(weight := entry.get("weight", 1.0)):
-        raise BadInput(f", field 'weight': expected a number of at least 0, found {_shown(weight)}.")
-    margin = entry.get("margin")
-    if margin is not None and not _number(margin):
-        raise BadInput(f", field 'margin': expected a number of at least 0, found {_shown(margin)}.")
+        raise BadInput(f": {_HALF_A_PAIR}")
+    for key in ("consent", "tie", "outside_judge"):
+        check(key, entry.get(key) is None or isinstance(entry[key], bool), "true or false")
+    check("weight", _number(entry.get("weight", 1.0)), "a number of at least 0")
+    check("margin", entry.get("margin") is None or _number(entry["margin"]), "a number of at least 0")
 
 
 def _number(value: object) -> bool:
@@ -224,7 +220,7 @@ def _storable(text: str) -> bool:
 
 
 def _shown(value: object) -> str:
-    # Rows are people's words: an error names the type of what it found and a little of short, simple values only.
+    # Rows hold people's texts: an error names the type of what it found, and quotes only short, simple values.
     if isinstance(value, bool | int | float) or value is None:
         return json.dumps(value)
     return f"{value!r}" if isinstance(value, str) and len(value) <= 20 else type(value).__name__

@@ -1,4 +1,4 @@
-"""The tables. Texts stand in one place, `message_versions`; all else refers to them, so erasure reaches all."""
+"""The tables. Texts are only in `message_versions`; everything else refers to them, so erasure reaches everything."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -8,13 +8,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time: stored as UTC without a zone (SQLite has none), always handed out with its zone."""
+    """A point in time: stored as UTC without a zone (SQLite has none), always returned with its zone."""
 
     impl = DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Refuse times without a zone: they would silently mean this machine's."""
+        """Refuse times without a zone: they would silently mean this machine's zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -22,7 +22,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
+        """Add the zone again."""
         return value.replace(tzinfo=UTC) if value else None
 
 
@@ -38,7 +38,7 @@ class Base(DeclarativeBase):
 
 
 class Person(Base):
-    """Somebody who wrote or rated: a random pseudonym, and a keyed hash by which a platform's id finds it again."""
+    """Somebody who wrote or rated: a random pseudonym, and a keyed hash by which their platform id is recognised."""
 
     __tablename__ = "people"
     __table_args__ = (UniqueConstraint("platform", "id_hash"),)
@@ -60,11 +60,11 @@ class Consent(Base):
     granted: Mapped[bool]
     text_version: Mapped[str] = mapped_column(String(40))
     at: Mapped[datetime] = mapped_column(default=now)
-    outside_judge: Mapped[bool | None]  # whether an outside judge may read it too; nothing means no
+    outside_judge: Mapped[bool | None]  # whether an outside judge may read it too; null means no
 
 
 class ConsentText(Base):
-    """Since when a text of the question of consent holds in this installation. Only texts that say something new."""
+    """When a version of the consent text came into use here. Versions that only differ in wording have no row."""
 
     __tablename__ = "consent_texts"
 
@@ -73,7 +73,7 @@ class ConsentText(Base):
 
 
 class Server(Base):
-    """A Discord server. Whether its members may teach is its manager's choice, and off at first."""
+    """A Discord server. Its manager chooses whether its members may teach; at first they may not."""
 
     __tablename__ = "servers"
     __table_args__ = (UniqueConstraint("platform", "platform_id"),)
@@ -87,7 +87,7 @@ class Server(Base):
 
 
 class Setting(Base):
-    """One setting of one scope (installation, server, channel, conversation); the narrowest scope wins."""
+    """One setting of one scope (server, channel or conversation); the most specific scope wins."""
 
     __tablename__ = "settings"
     __table_args__ = (UniqueConstraint("scope", "scope_id", "key"),)
@@ -98,7 +98,7 @@ class Setting(Base):
     key: Mapped[str] = mapped_column(String(60))
     value: Mapped[dict[str, Any]]
     at: Mapped[datetime] = mapped_column(default=now)
-    server: Mapped[str | None] = mapped_column(String(40))  # the platform's id of the one that a channel is on
+    server: Mapped[str | None] = mapped_column(String(40))  # the platform's id of the server that a channel is on
 
 
 class Conversation(Base):
@@ -117,7 +117,7 @@ class Conversation(Base):
 
 
 class MessageRow(Base):
-    """One place in a conversation's tree; what it says is in its newest version."""
+    """One node in a conversation's tree; its text is in its newest version."""
 
     __tablename__ = "messages"
 
@@ -130,7 +130,7 @@ class MessageRow(Base):
 
 
 class PlatformMessage(Base):
-    """By which of a platform's messages a message is seen; a long answer is several of them."""
+    """A message on a platform and the message of ours that it shows; a long answer is shown by several."""
 
     __tablename__ = "platform_messages"
 
@@ -140,10 +140,10 @@ class PlatformMessage(Base):
 
 
 class OpenAnswer(Base):
-    """An answer that is being shown, from before its first message until it is whole; no word of it.
+    """An answer that is being shown, from before its first message until it is complete. It holds no text.
 
-    `key` is what it runs under on its platform, `question_id` the platform's id of its question, `message_id` that of
-    its newest message, the one with the stop button; null until Discord has said what it is.
+    `key` identifies the answer on its platform. `question_id` is the platform's id of its question, `message_id` that
+    of its newest message, the one with the stop button; it is null until the platform has returned that id.
     """
 
     __tablename__ = "open_answers"
@@ -170,7 +170,7 @@ class MessageVersion(Base):
 
 
 class SystemPrompt(Base):
-    """The text of a persona's system prompt as it was sent, each once."""
+    """The text of a system prompt as it was sent to the model; each text once."""
 
     __tablename__ = "system_prompts"
 
@@ -202,7 +202,7 @@ class Generation(Base):
 
 
 class GenerationContext(Base):
-    """Which message versions a generation was given, in order, behind its system prompt."""
+    """The message versions that a generation was given after its system prompt, in order."""
 
     __tablename__ = "generation_context"
     __table_args__ = (Index("ix_generation_context_version_id", "version_id"),)
@@ -213,7 +213,7 @@ class GenerationContext(Base):
 
 
 class Rating(Base):
-    """One event of feedback. Append-only; what holds now is derived from the events in their order."""
+    """One rating. Append-only; the current ratings are derived from all of them, in order."""
 
     __tablename__ = "ratings"
 
@@ -230,7 +230,7 @@ class Rating(Base):
 
 
 class ImportedRow(Base):
-    """A row that came from a file. `source_id` makes a second import of the same row a no-op."""
+    """A row that was imported from a file. `source_id` makes a second import of the same row do nothing."""
 
     __tablename__ = "imported_rows"
 
@@ -242,7 +242,7 @@ class ImportedRow(Base):
     language: Mapped[str | None] = mapped_column(String(10))
     source: Mapped[str | None] = mapped_column(String(80))
     weight: Mapped[float]
-    margin: Mapped[float | None]  # of a graded preference: by how much the chosen answer is better
+    margin: Mapped[float | None]  # by how much the chosen answer is better, in a graded preference
     outside_judge: Mapped[bool | None]  # what the row itself says about showing it to an outside judge
     platform: Mapped[str] = mapped_column(String(20))
     consented: Mapped[bool]
@@ -250,7 +250,7 @@ class ImportedRow(Base):
 
 
 class ImportedText(Base):
-    """One message of an imported row: in which part of the row, at which place, by which text."""
+    """One message of an imported row: its part of the row, its position there, and its text."""
 
     __tablename__ = "imported_texts"
     __table_args__ = (Index("ix_imported_texts_version_id", "version_id"),)
@@ -273,7 +273,7 @@ class FoldGroup(Base):
 
 
 class FoldMember(Base):
-    """To which group a prompt belongs, by its keyed fingerprint; the signature finds near-duplicates of it."""
+    """The group that a prompt or conversation (a keyed fingerprint) belongs to; `signature` finds near-duplicates."""
 
     __tablename__ = "fold_members"
 
@@ -283,7 +283,7 @@ class FoldMember(Base):
 
 
 class ReleaseRow(Base):
-    """A release that a round wrote, so that generations and figures can be told apart by it."""
+    """A release that a round wrote, and when it became the champion."""
 
     __tablename__ = "releases"
 
@@ -295,7 +295,7 @@ class ReleaseRow(Base):
 
 
 class Tombstone(Base):
-    """That something was erased, by keyed hash only, so that it does not come back with an import or a backup."""
+    """A keyed hash of something that was erased, so that it does not come back with an import or a backup."""
 
     __tablename__ = "tombstones"
 
@@ -306,10 +306,10 @@ class Tombstone(Base):
     at: Mapped[datetime] = mapped_column(default=now)
 
 
-class DeedRow(Base):
-    """Something that a manager or an operator did: on a server, or to the whole installation. Append-only.
+class AuditRow(Base):
+    """One action of a manager or an operator, on a server or for the whole installation. Append-only.
 
-    `what` holds names, numbers and ids of places, never what somebody wrote.
+    `what` holds names, numbers and ids of places, never texts that somebody wrote.
     """
 
     __tablename__ = "deeds"

@@ -1,10 +1,10 @@
-"""Settings that hold in one place only: the narrowest place that says something wins."""
+"""Which place's setting wins: the most specific one, from the conversation up to the server."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# A kind of place ("conversation", "channel", "server") and its id: a conversation's number here, the others' on the
-# platform. A thread, its channel and the category that this stands in are all channels, each with an id of its own.
+# A kind of place ("conversation", "channel", "server") and its id: our number of a conversation, the platform's id of
+# the others. A thread, its channel and the channel's category are all of the kind "channel", each with its own id.
 Scope = tuple[str, str]
 
 
@@ -16,9 +16,9 @@ def chain(
     category: int | str | None = None,
     server: int | str | None = None,
 ) -> list[Scope]:
-    """The places that something is said in, by their ids, from narrow to wide. Those that there are not are left out.
+    """The places that a message is in, from the most specific to the widest; places without an id are left out.
 
-    Around them all is the installation. It is no place with an id: what it says is the default of `resolve`.
+    The installation surrounds them all. It has no id: its value is the default of `resolve`.
     """
     places = (
         ("conversation", conversation),
@@ -30,12 +30,12 @@ def chain(
     return [(kind, str(place)) for kind, place in places if place]
 
 
-def sayer(said: Mapping[Scope, Any], places: Sequence[Scope]) -> Scope | None:
-    """Which place decides: of those that `said` something, what stands first in a chain from narrow to wide."""
-    return next((place for place in places if place in said), None)
+def deciding_place(values: Mapping[Scope, Any], places: Sequence[Scope]) -> Scope | None:
+    """The first of `places` (from the most specific to the widest) that has a value; None when none has."""
+    return next((place for place in places if place in values), None)
 
 
-def resolve(said: Mapping[Scope, Any], places: Sequence[Scope], default: Any) -> Any:
-    """What holds in a place: what the narrowest place `said`, or where none did, the installation's `default`."""
-    decides = sayer(said, places)
-    return default if decides is None else said[decides]
+def resolve(values: Mapping[Scope, Any], places: Sequence[Scope], default: Any) -> Any:
+    """The value of the most specific place that has one, else the installation's `default`."""
+    decides = deciding_place(values, places)
+    return default if decides is None else values[decides]

@@ -1,4 +1,4 @@
-"""How the settings of places are written and read. Which place's counts is `data.scopes`'."""
+"""Writes, reads and forgets the settings of places. `data.scopes` decides which place's setting wins."""
 
 import secrets
 from collections.abc import Sequence
@@ -8,21 +8,23 @@ from typing import Any
 from sqlalchemy import String, and_, cast, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.schema import Conversation, DeedRow, Generation, Server, Setting, SystemPrompt
+from data.schema import AuditRow, Conversation, Generation, Server, Setting, SystemPrompt
 from data.scopes import Scope
 
-OPENED_FOR = "opened_for"  # of a thread that the bot opened: the person whom it was opened for
+OPENED_FOR = "opened_for"  # a setting of threads that the bot opened: the person for whom
 
 
-async def said_by(session: AsyncSession, key: str, places: Sequence[Scope]) -> dict[Scope, Any]:
-    """What each of these places says about a setting, where it says anything."""
+async def values_at(session: AsyncSession, key: str, places: Sequence[Scope]) -> dict[Scope, Any]:
+    """A setting's values in those of these places that have one."""
     query = select(Setting).where(Setting.key == key, Setting.scope_id.in_([place for _, place in places]))
     found = {(row.scope, row.scope_id): row.value["is"] for row in await session.scalars(query)}
     return {place: found[place] for place in places if place in found}
 
 
-async def say(session: AsyncSession, key: str, scope: Scope, value: Any, server: int | str | None = None) -> None:
-    """Say what a setting is in a place; None takes it back. A channel's goes with the `server` that it is on."""
+async def set_value(
+    session: AsyncSession, key: str, scope: Scope, value: Any, server: int | str | None = None
+) -> None:
+    """Set a setting in a place; None removes it. A channel's setting is forgotten with the `server` it belongs to."""
     kind, place = scope
     await session.execute(delete(Setting).where(Setting.key == key, Setting.scope == kind, Setting.scope_id == place))
     if value is not None:
@@ -30,14 +32,14 @@ async def say(session: AsyncSession, key: str, scope: Scope, value: Any, server:
         session.add(Setting(scope=kind, scope_id=place, key=key, value={"is": value}, server=where))
 
 
-async def said_anywhere(session: AsyncSession, key: str) -> dict[Scope, Any]:
-    """What all places say about a setting."""
+async def all_values(session: AsyncSession, key: str) -> dict[Scope, Any]:
+    """A setting's values in all places that have one."""
     query = select(Setting).where(Setting.key == key)
     return {(row.scope, row.scope_id): row.value["is"] for row in await session.scalars(query)}
 
 
 async def opened_for(session: AsyncSession, person: int) -> list[Setting]:
-    """The threads that were opened for a person, as settings of theirs."""
+    """The threads that were opened for a person, as settings."""
     found = await session.scalars(select(Setting).where(Setting.key == OPENED_FOR).order_by(Setting.id))
     return [row for row in found if row.value["is"] == person]
 
@@ -49,10 +51,10 @@ async def forget_opened_for(session: AsyncSession, person: int) -> None:
 
 
 async def forget_left(session: AsyncSession, older_than: datetime) -> bool:
-    """Remove what servers had set that left us by then, the system prompts that were theirs alone, and what their
-    managers did.
+    """Forget the servers that removed the bot before `older_than`: their settings, the system prompts that only they
+    used, and their managers' entries in the audit log.
 
-    Returns whether there was anything.
+    Returns whether there was anything to forget.
     """
     left = select(Server.id).where(Server.left_at < older_than)
     gone = select(Server.platform_id).where(Server.left_at < older_than)
@@ -63,19 +65,19 @@ async def forget_left(session: AsyncSession, older_than: datetime) -> bool:
         Setting.server.in_(gone),
     )
     settings = await session.scalars(delete(Setting).where(theirs).returning(Setting.id))
-    deeds = await session.scalars(delete(DeedRow).where(DeedRow.server_id.in_(left)).returning(DeedRow.id))
-    removed = [*settings, *deeds]
-    told = select(Generation.system_prompt_id).join(Conversation, Conversation.id == Generation.conversation_id)
-    elsewhere = told.where(Conversation.server_id.is_(None) | Conversation.server_id.not_in(left))
+    entries = await session.scalars(delete(AuditRow).where(AuditRow.server_id.in_(left)).returning(AuditRow.id))
+    removed = [*settings, *entries]
+    used = select(Generation.system_prompt_id).join(Conversation, Conversation.id == Generation.conversation_id)
+    elsewhere = used.where(Conversation.server_id.is_(None) | Conversation.server_id.not_in(left))
     prompts = await session.scalars(
         select(SystemPrompt).where(
-            SystemPrompt.id.in_(told.where(Conversation.server_id.in_(left))),
+            SystemPrompt.id.in_(used.where(Conversation.server_id.in_(left))),
             SystemPrompt.id.not_in(elsewhere),
             SystemPrompt.text != "",
         )
     )
     found = prompts.all()
     for prompt in found:
-        # Whoever says the same again later gets a row of their own.
+        # Whoever uses the same prompt later gets a new row.
         prompt.text, prompt.sha256 = "", secrets.token_hex(32)
     return bool(removed or found)

@@ -1,4 +1,4 @@
-"""Shows what an installation holds: rows by persona, language and fold, what is held back and why, and who rated."""
+"""Shows what an installation holds: rows by persona, language and fold, what is held back and why, and the raters."""
 
 from collections import Counter
 
@@ -46,7 +46,7 @@ def _by_persona(collected: Collected) -> Table:
 
 
 def _by_fold(collected: Collected) -> Table:
-    table = Table("fold", *KINDS, title="By fold (only `train` trains the model; `gate` trains nothing, ever)")
+    table = Table("fold", *KINDS, title="By fold (only `train` trains the model; `gate` never trains anything)")
     counts = Counter((f.fold, f.row.kind) for f in collected.rows)
     for fold in SHARES:
         table.add_row(fold, *(str(counts[fold, kind]) for kind in KINDS))
@@ -68,7 +68,7 @@ async def _raters(store: Store, panel: Panel) -> Table | None:
         .group_by(schema.Person.pseudonym, schema.Rating.platform)
         .order_by(func.count().desc())
     )
-    table = Table("rater", "platform", "ratings", "weight", "why", title="Raters, and how far each counts")
+    table = Table("rater", "platform", "ratings", "weight", "why", title="Raters, and how much each counts")
     async with store.database.read() as session:
         for pseudonym, platform, count in await session.execute(query):
             known = panel.raters.get(pseudonym)

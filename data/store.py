@@ -1,8 +1,9 @@
-"""The one way to read and write what people said and how they rated it."""
+"""The one way to read and write what people said and how they rated it: each method is one transaction.
+
+What a transaction does is in the file of its subject; the store opens the session, and cleans up after an erasure.
+"""
 
 import asyncio
-import logging
-import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,29 +12,15 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from data import consent, erasure, open_answers, schema
+from data import consent, erasure, messages, open_answers, people, ratings, schema, servers, settings
 from data.access import kept_of
-from data.audit_log import Deed, newest_deeds
+from data.audit_log import AuditEntry, newest_entries
 from data.database import NAME, Database
-from data.errors import BadInput
 from data.generations import add_generation, find_generation, generation_of, has_answer
 from data.home import installation_key, keyed_hash
-from data.messages import (
-    add_message,
-    goes_on,
-    message_at,
-    messages_down_to,
-    newest_versions,
-    place_message,
-    places_of,
-)
 from data.migrations import remove_backups
-from data.ratings import add_rating, check_rating, has_compared, has_event, preferred_message, vote_now
 from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 from data.scopes import Scope, resolve
-from data.settings import OPENED_FOR, forget_left, forget_opened_for, said_anywhere, said_by, say
-
-log = logging.getLogger(__name__)
 
 __all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "OpenAnswer", "Store", "StoredGeneration", "StoredMessage"]
 
@@ -44,18 +31,17 @@ class Store:
     def __init__(self, database: Database, key: bytes) -> None:
         self.database = database
         self._key = key
-        self.words_in_log = False  # whether erased words may still lie in the write-ahead log
+        self.words_in_log = False  # whether erased texts may still be in the write-ahead log
 
     @classmethod
     async def open(cls, home: Path) -> "Store":
-        """Open the memory of an installation, made or migrated as needed."""
+        """Open the memory of an installation; it is made or migrated as needed."""
         store = cls(await Database.open(home / NAME), installation_key(home))
         async with store.database.read() as session:
             known = await consent.text_holds(session)
         if not known:
             async with store.database.write() as session:
-                new = {"version": consent.CONSENT_VERSION}
-                await session.execute(insert(schema.ConsentText).values(new).on_conflict_do_nothing())
+                await consent.record_text(session)
         return store
 
     async def close(self) -> None:
@@ -65,16 +51,19 @@ class Store:
     # -- people ---------------------------------------------------------------------------------------------------
 
     async def person(self, platform: str, platform_id: str) -> int:
-        """The person behind a platform's id, made at first sight. Only a keyed hash of the id is stored."""
+        """The person with this id on a platform, made at first sight. Only a keyed hash of the id is stored."""
         id_hash = keyed_hash(self._key, "person", platform, platform_id)
-        query = select(schema.Person.id).where(schema.Person.platform == platform, schema.Person.id_hash == id_hash)
         async with self.database.read() as session:
-            if (found := await session.scalar(query)) is not None:
-                return found
+            found = await people.find_person(session, platform, id_hash)
+        if found is not None:
+            return found
         async with self.database.write() as session:
-            new = {"platform": platform, "id_hash": id_hash, "pseudonym": f"person-{secrets.token_hex(6)}"}
-            await session.execute(insert(schema.Person).values(new).on_conflict_do_nothing())
-            return (await session.scalars(query)).one()
+            return await people.add_person(session, platform, id_hash)
+
+    async def person_of_pseudonym(self, pseudonym: str) -> int:
+        """The person whom exports and listings show under this pseudonym; `BadInput` when there is none."""
+        async with self.database.read() as session:
+            return await people.person_of_pseudonym(session, pseudonym)
 
     async def set_consent(
         self,
@@ -86,128 +75,108 @@ class Store:
     ) -> None:
         """Record a person's answer to the question whether Parley may train on what they say from now on.
 
-        `outside_judge` is their answer to whether a judge outside this installation may read it too; None when the
-        text of that version did not ask.
+        `outside_judge` is their answer to whether a judge outside this installation may read it too; None when that
+        version of the text did not ask.
         """
+        new = {"granted": granted, "text_version": text_version, "outside_judge": outside_judge}
         async with self.database.write() as session:
-            session.add(
-                schema.Consent(
-                    person_id=person, granted=granted, text_version=text_version, outside_judge=outside_judge
-                )
-            )
+            session.add(schema.Consent(person_id=person, **new))
 
     async def consent(self, person: int) -> bool | None:
-        """What the person answered last; None when they were never asked."""
-        query = select(schema.Consent.granted).where(schema.Consent.person_id == person)
+        """The person's last answer to the consent question; None when they were never asked."""
         async with self.database.read() as session:
-            return await session.scalar(query.order_by(schema.Consent.id.desc()).limit(1))
+            last = await consent.last_answer(session, person)
+            return None if last is None else last.granted
 
     async def agrees(self, person: int) -> bool:
-        """Whether the person's last answer is a yes, to a text that still says all that is done with their words."""
+        """Whether the person's last answer is a yes, to a text that still describes all that is done."""
         async with self.database.read() as session:
             return await consent.agrees(session, person)
 
-    async def person_of_pseudonym(self, pseudonym: str) -> int:
-        """The person behind a pseudonym as exports and listings show it; `BadInput` when there is none."""
+    async def kept_of(self, person: int) -> dict[str, Any]:
+        """Everything that is stored about a person, for them to read."""
         async with self.database.read() as session:
-            found = await session.scalar(select(schema.Person.id).where(schema.Person.pseudonym == pseudonym))
-        if found is None:
-            raise BadInput(f"There is nobody with the pseudonym {pseudonym!r}. `python -m data stats` lists raters.")
-        return found
+            return await kept_of(session, person)
 
-    # -- conversations --------------------------------------------------------------------------------------------
+    # -- servers and conversations --------------------------------------------------------------------------------
 
     async def server(self, platform: str, platform_id: str) -> int:
-        """The server of a platform's id, made at first sight."""
-        table = schema.Server
-        query = select(table.id).where(table.platform == platform, table.platform_id == platform_id)
+        """The server with this id on a platform, made at first sight."""
         async with self.database.write() as session:
-            new = {"platform": platform, "platform_id": platform_id}
-            await session.execute(insert(table).values(new).on_conflict_do_nothing())
-            return (await session.scalars(query)).one()
-
-    async def may_teach(self, platform: str, platform_id: str) -> bool:
-        """Whether a server's manager lets its members teach; not until they say so."""
-        table = schema.Server
-        query = select(table.may_teach).where(table.platform == platform, table.platform_id == platform_id)
-        async with self.database.read() as session:
-            return bool(await session.scalar(query))
-
-    async def set_may_teach(self, platform: str, platform_id: str, may: bool) -> None:
-        """Say whether a server's members may teach."""
-        server = await self.server(platform, platform_id)
-        async with self.database.write() as session:
-            (await session.get_one(schema.Server, server)).may_teach = may
-
-    async def said(self, key: str, chain: Sequence[Scope]) -> dict[Scope, Any]:
-        """What each of these places says about a setting, where it says anything."""
-        async with self.database.read() as session:
-            return await said_by(session, key, chain)
-
-    async def setting(self, key: str, chain: Sequence[Scope], default: Any = None) -> Any:
-        """What a setting is in a place, given the chain of places that it lies in, from narrow to wide."""
-        return resolve(await self.said(key, chain), chain, default)
-
-    async def set_setting(self, key: str, scope: Scope, value: Any, *, server: int | str | None = None) -> None:
-        """Say what a setting is in a place; None leaves it to the wider places again.
-
-        A channel's is forgotten with the `server` that it is on, by its id on the platform.
-        """
-        async with self.database.write() as session:
-            await say(session, key, scope, value, server)
-
-    async def said_anywhere(self, key: str) -> dict[Scope, Any]:
-        """What all places say about a setting."""
-        async with self.database.read() as session:
-            return await said_anywhere(session, key)
-
-    async def set_opened_for(self, thread: str, person: int, server: int | str | None) -> None:
-        """Say for whom the bot opened a thread, by its platform's id."""
-        await self.set_setting(OPENED_FOR, ("channel", thread), person, server=server)
-
-    async def opened_for(self, thread: str) -> int | None:
-        """The person whom the bot opened a thread for; None for other channels, and once that is forgotten."""
-        found: int | None = await self.setting(OPENED_FOR, [("channel", thread)])
-        return found
-
-    async def change_setting(
-        self, key: str, scope: Scope, change: Callable[[Any], Any], *, server: int | str | None = None
-    ) -> Any:
-        """Make a setting of a place another one from what it is (None where nothing was said); returns the new one.
-
-        What `change` raises leaves it as it was. Two changes at once are made one after the other. See `set_setting`.
-        """
-        async with self.database.write() as session:
-            value = change((await said_by(session, key, [scope])).get(scope))
-            await say(session, key, scope, value, server)
-        return value
+            return (await servers.server_of(session, platform, platform_id)).id
 
     async def servers_now(self, platform: str, platform_ids: Collection[str]) -> None:
-        """Say in which servers the bot is; from those that it is in no longer it is gone since now.
+        """Record that the bot is on exactly these servers now; it has left all others.
 
-        Who adds it again says again whether members may teach.
+        When a server adds the bot again, its manager decides again whether members may teach.
         """
-        table = schema.Server
-        new = [{"platform": platform, "platform_id": each} for each in platform_ids]
         async with self.database.write() as session:
-            if new:  # one where nobody talked may have set something all the same
-                await session.execute(insert(table).on_conflict_do_nothing(), new)
-            for server in await session.scalars(select(table).where(table.platform == platform)):
-                if server.platform_id in platform_ids:
-                    server.left_at = None
-                elif server.left_at is None:
-                    server.left_at, server.may_teach = schema.now(), False
+            await servers.set_servers(session, platform, platform_ids)
+
+    async def may_teach(self, platform: str, platform_id: str) -> bool:
+        """Whether a server's manager lets its members teach; False until they allow it."""
+        async with self.database.read() as session:
+            return await servers.may_teach(session, platform, platform_id)
+
+    async def set_may_teach(self, platform: str, platform_id: str, may: bool) -> None:
+        """Set whether a server's members may teach."""
+        async with self.database.write() as session:
+            (await servers.server_of(session, platform, platform_id)).may_teach = may
 
     async def conversation(
         self, platform: str, key: str, *, persona: str, language: str = "en", server: int | None = None
     ) -> int:
-        """The conversation that a platform knows by `key`, begun with this persona when there is none yet."""
-        table = schema.Conversation
-        query = select(table.id).where(table.platform == platform, table.key == key)
+        """The conversation with this `key` on a platform, begun with this persona when it is new."""
+        more = {"persona": persona, "language": language}
         async with self.database.write() as session:
-            new = {"platform": platform, "key": key, "persona": persona, "language": language, "server_id": server}
-            await session.execute(insert(table).values(new).on_conflict_do_nothing())
-            return (await session.scalars(query)).one()
+            return await servers.conversation_of(session, platform, key, **more, server=server)
+
+    # -- settings -------------------------------------------------------------------------------------------------
+
+    async def said(self, key: str, chain: Sequence[Scope]) -> dict[Scope, Any]:
+        """A setting's values in those of these places that have one."""
+        async with self.database.read() as session:
+            return await settings.values_at(session, key, chain)
+
+    async def said_anywhere(self, key: str) -> dict[Scope, Any]:
+        """A setting's values in all places that have one."""
+        async with self.database.read() as session:
+            return await settings.all_values(session, key)
+
+    async def setting(self, key: str, chain: Sequence[Scope], default: Any = None) -> Any:
+        """A setting's value in a place; `chain` lists the places around it, from the most specific to the widest."""
+        return resolve(await self.said(key, chain), chain, default)
+
+    async def set_setting(self, key: str, scope: Scope, value: Any, *, server: int | str | None = None) -> None:
+        """Set a setting in a place; with None, the wider places decide again.
+
+        A channel's setting is forgotten together with `server`, the platform's id of the server that it is on.
+        """
+        async with self.database.write() as session:
+            await settings.set_value(session, key, scope, value, server)
+
+    async def change_setting(
+        self, key: str, scope: Scope, change: Callable[[Any], Any], *, server: int | str | None = None
+    ) -> Any:
+        """Set a setting to what `change` makes of its value (None where there is none); returns the new value.
+
+        If `change` raises, nothing changes. Concurrent changes are made one after the other. See `set_setting`.
+        """
+        async with self.database.write() as session:
+            value = change((await settings.values_at(session, key, [scope])).get(scope))
+            await settings.set_value(session, key, scope, value, server)
+        return value
+
+    async def set_opened_for(self, thread: str, person: int, server: int | str | None) -> None:
+        """Record for whom the bot opened a thread (the platform's id)."""
+        await self.set_setting(settings.OPENED_FOR, ("channel", thread), person, server=server)
+
+    async def opened_for(self, thread: str) -> int | None:
+        """The person for whom the bot opened a thread; None for other channels, and when that was forgotten."""
+        found: int | None = await self.setting(settings.OPENED_FOR, [("channel", thread)])
+        return found
+
+    # -- messages -------------------------------------------------------------------------------------------------
 
     async def add_message(
         self,
@@ -220,68 +189,44 @@ class Store:
         platform_id: str | None = None,
     ) -> StoredMessage:
         """Record what somebody said, below the message that it follows."""
+        place = {"author": author, "parent": parent}
         async with self.database.write() as session:
-            return await add_message(
-                session, conversation, role, text, author=author, parent=parent, platform_id=platform_id
-            )
+            return await messages.add_message(session, conversation, role, text, **place, platform_id=platform_id)
 
     async def edit_message(self, platform: str, platform_id: str, text: str) -> StoredMessage | None:
-        """Record a message's new text as a new version; None when the message is not known or was erased."""
+        """Record a message's new text as a new version; None when the message is unknown or was erased."""
         async with self.database.write() as session:
-            if (old := await message_at(session, platform, platform_id)) is None:
-                return None
-            if old.text == text:
-                return old  # a link preview, say: the words stay as old as they are, for consent and retention too
-            session.add(schema.MessageVersion(message_id=old.message, author_id=old.author, text=text))
-            await session.flush()
-            return await message_at(session, platform, platform_id)
-
-    async def erase_message(self, platform: str, platform_id: str) -> bool:
-        """Erase every version of a message that was deleted on its platform, and what was generated from it."""
-        async with self.database.write() as session:
-            if not await erasure.erase_message(session, platform, platform_id, self._key):
-                return False
-        await asyncio.to_thread(remove_backups, self.database.path, schema.now())
-        await self._fold_log()
-        return True
-
-    async def erase_channel(self, platform: str, channel: str) -> int:
-        """Erase all that was said in a channel that was deleted, in its threads too; returns how many texts went."""
-        async with self.database.write() as session:
-            erased = await erasure.erase_channel(session, platform, channel, self._key)
-        if erased:
-            await asyncio.to_thread(remove_backups, self.database.path, schema.now())
-            await self._fold_log()
-        return erased
+            return await messages.edit_message(session, platform, platform_id, text)
 
     async def message(self, platform: str, platform_id: str) -> StoredMessage | None:
-        """The message that a platform knows by this id; None when it is not known or was erased."""
+        """The message with this id on a platform; None when it is unknown or was erased."""
         async with self.database.read() as session:
-            return await message_at(session, platform, platform_id)
+            return await messages.message_at(session, platform, platform_id)
 
     async def whole_question(self, platform: str, platform_id: str) -> StoredMessage | None:
-        """The last of the messages that were one question, of which a platform knows the first by this id."""
+        """The last of the messages that together are one question; the platform's id is that of the first."""
         async with self.database.read() as session:
-            first = await message_at(session, platform, platform_id)
-            found = await newest_versions(session, [await goes_on(session, first.message)]) if first else []
-            return found[0] if found else first
+            first = await messages.message_at(session, platform, platform_id)
+            if first is None:
+                return None
+            return await messages.newest_version(session, await messages.goes_on(session, first.message)) or first
 
     async def set_platform_id(self, message: int, platform_id: str) -> None:
-        """Say by which platform message a message is seen; several calls for an answer split over several."""
+        """Record the platform's message that shows a message; call it once for each part of a split answer."""
         async with self.database.write() as session:
-            await place_message(session, message, platform_id)
+            await messages.place_message(session, message, platform_id)
 
     async def places(self, message: int) -> list[str]:
-        """By which platform messages a message is seen, the oldest first."""
+        """The ids of the platform's messages that show a message, the oldest first."""
         async with self.database.read() as session:
-            return await places_of(session, message)
+            return await messages.places_of(session, message)
 
     async def path(self, message: int) -> list[StoredMessage]:
-        """The messages from a conversation's beginning down to this one, newest versions, erased ones left out."""
+        """The messages from a conversation's beginning down to this one, newest versions, without erased ones."""
         async with self.database.read() as session:
-            return await messages_down_to(session, message)
+            return await messages.messages_down_to(session, message)
 
-    # -- answers and ratings --------------------------------------------------------------------------------------
+    # -- answers --------------------------------------------------------------------------------------------------
 
     async def add_generation(self, new: NewGeneration) -> StoredGeneration:
         """Record an answer of the model as a message below the one that it answers."""
@@ -294,117 +239,129 @@ class Store:
             return await find_generation(session, generation)
 
     async def shown(self, platform: str, platform_id: str) -> StoredGeneration | None:
-        """The answer that a platform shows in this message; None when it is none, or not known."""
+        """The answer that this message of a platform shows; None when the message is unknown or not an answer."""
         async with self.database.read() as session:
-            message = await message_at(session, platform, platform_id)
+            message = await messages.message_at(session, platform, platform_id)
             return await generation_of(session, message.message) if message else None
 
     async def answered(self, platform: str, platform_id: str) -> bool:
-        """Whether the question that a platform knows by this id has an answer."""
+        """Whether the question with this id on a platform has an answer."""
         async with self.database.read() as session:
             return await has_answer(session, platform, platform_id)
 
     async def keep_open(self, answer: OpenAnswer) -> None:
-        """Record that an answer is being shown, or where it is shown now; to be closed should this process die."""
+        """Record that an answer is being shown, and where, so that it can be closed if this process dies."""
         async with self.database.write() as session:
             await open_answers.keep_open(session, answer)
 
     async def close_answer(self, platform: str, key: str) -> None:
-        """Record that an answer is shown whole, or was closed."""
+        """Record that an answer is complete or was closed."""
         async with self.database.write() as session:
             await open_answers.close(session, platform, key)
 
     async def open_answers(self, platform: str) -> list[OpenAnswer]:
-        """The answers of a platform that were begun and never closed, the oldest first."""
+        """A platform's answers that were begun and never closed, the oldest first."""
         async with self.database.read() as session:
             return await open_answers.still_open(session, platform)
 
+    # -- ratings --------------------------------------------------------------------------------------------------
+
     async def rate(self, new: NewRating) -> bool:
-        """Record an event of feedback. False when its source id is there already: a repeated click is one event."""
-        check_rating(new)
+        """Record a rating. False when its source id is known already: a repeated click is one event."""
+        ratings.check_rating(new)
         async with self.database.write() as session:
-            return await add_rating(session, new)
+            return await ratings.add_rating(session, new)
 
     async def rated(self, source_id: str) -> bool:
-        """Whether the event of feedback with this source id is recorded."""
+        """Whether the rating with this source id is recorded."""
         async with self.database.read() as session:
-            return await has_event(session, source_id)
+            return await ratings.has_event(session, source_id)
 
     async def vote(self, generation: int, rater: int) -> str | None:
-        """What this rater's vote on an answer is now: up, down, or None when there is none or it was taken back."""
+        """This rater's current vote on an answer: up, down, or None when there is none or it was taken back."""
         async with self.database.read() as session:
-            return await vote_now(session, generation, rater)
+            return await ratings.vote_now(session, generation, rater)
 
     async def compared(self, one: int, other: int, rater: int) -> bool:
-        """Whether this rater has said which of two answers is better."""
+        """Whether this rater has compared two answers."""
         async with self.database.read() as session:
-            return await has_compared(session, one, other, rater)
+            return await ratings.has_compared(session, one, other, rater)
 
     async def preferred(self, message: int, rater: int) -> StoredMessage | None:
         """The answer that this rater preferred when they compared this one with another; None when they did not."""
         async with self.database.read() as session:
-            better = await preferred_message(session, message, rater)
-            found = await newest_versions(session, [better]) if better is not None else []
-            return found[0] if found else None
+            better = await ratings.preferred_message(session, message, rater)
+            return None if better is None else await messages.newest_version(session, better)
 
     # -- forgetting -----------------------------------------------------------------------------------------------
 
-    async def purge(self, older_than: datetime) -> int:
-        """Erase the texts without consent that are older than this time; returns how many texts went.
+    async def erase_message(self, platform: str, platform_id: str) -> bool:
+        """Erase every version of a message that was deleted on its platform, and what was generated from it."""
+        async with self.database.write() as session:
+            if not await erasure.erase_message(session, platform, platform_id, self._key):
+                return False
+        await self._clean_up()
+        return True
 
-        What servers that left us by then had set goes too: their lists of people, what holds in their channels, the
-        personas that they wrote, and these as they were sent to the model; and what their managers did.
+    async def erase_channel(self, platform: str, channel: str) -> int:
+        """Erase all that was said in a deleted channel and its threads; returns the number of erased texts."""
+        async with self.database.write() as session:
+            erased = await erasure.erase_channel(session, platform, channel, self._key)
+        if erased:
+            await self._clean_up()
+        return erased
+
+    async def forget(self, person: int) -> int:
+        """Erase a person's texts and ratings, and the link to their platform id; returns the number of erased texts.
+
+        Answers that were generated from their texts go too, since they may repeat them.
+        """
+        async with self.database.write() as session:
+            erased = await erasure.forget(session, person, self._key)
+            await settings.forget_opened_for(session, person)
+        await self._clean_up()
+        return erased
+
+    async def purge(self, older_than: datetime) -> int:
+        """Erase the texts without consent that are older than this time; returns the number of erased texts.
+
+        It also forgets the servers that removed the bot before then: their settings (lists of people and their own
+        personas among them), their personas as they were sent to the model, and their managers' audit log entries.
         """
         async with self.database.write() as session:
             expired = await erasure.expired_versions(session, older_than)
             erased = await erasure.erase(session, expired, self._key)
-            left = await forget_left(session, older_than)
+            left = await settings.forget_left(session, older_than)
             await open_answers.forget_older(session, older_than)
-        await asyncio.to_thread(remove_backups, self.database.path, older_than)
-        if erased or left or self.words_in_log:
-            await self._fold_log()
+        await self._clean_up(older_than, fold=bool(erased or left or self.words_in_log))
         return erased
 
-    async def forget(self, person: int) -> int:
-        """Erase all that a person said, their ratings, and the link to their platform id; returns how many texts.
-
-        Answers that were generated from their words go too, since they may repeat them.
-        """
-        async with self.database.write() as session:
-            erased = await erasure.forget(session, person, self._key)
-            await forget_opened_for(session, person)
-        await asyncio.to_thread(remove_backups, self.database.path, schema.now())
-        await self._fold_log()
-        return erased
-
-    async def kept_of(self, person: int) -> dict[str, Any]:
-        """Everything that is kept of a person, for them to read."""
-        async with self.database.read() as session:
-            return await kept_of(session, person)
+    async def _clean_up(self, older_than: datetime | None = None, *, fold: bool = True) -> None:
+        """Remove erased texts from where they still are: backups from before `older_than`, and the log."""
+        await asyncio.to_thread(remove_backups, self.database.path, older_than or schema.now())
+        if fold:
+            self.words_in_log = not await self.database.truncate_log()
 
     # -- the audit log --------------------------------------------------------------------------------------------
 
     async def record_deed(
         self, person: int, deed: str, *, server: int | None = None, **what: str | int | None
     ) -> None:
-        """Record what a manager or an operator did. `what` is for names and numbers, never for what people wrote."""
+        """Record what a manager or an operator did. `what` is for names and numbers, never for people's texts."""
         async with self.database.write() as session:
-            session.add(schema.DeedRow(person_id=person, server_id=server, deed=deed, what=what))
+            session.add(schema.AuditRow(person_id=person, server_id=server, deed=deed, what=what))
 
-    async def deeds(self, server: int | None, limit: int) -> list[Deed]:
-        """The newest deeds on one server, or everywhere when it is None, the newest first."""
+    async def deeds(self, server: int | None, limit: int) -> list[AuditEntry]:
+        """The newest entries of one server's audit log, or of all when `server` is None; the newest first."""
         async with self.database.read() as session:
-            return await newest_deeds(session, server, limit)
-
-    async def _fold_log(self) -> None:
-        self.words_in_log = not await self.database.truncate_log()
+            return await newest_entries(session, server, limit)
 
     # -- releases -------------------------------------------------------------------------------------------------
 
     async def add_release(self, number: int, base: str, manifest_sha256: str) -> None:
         """Record that a round wrote a release."""
+        new = {"number": number, "base": base, "manifest_sha256": manifest_sha256}
         async with self.database.write() as session:
-            new = {"number": number, "base": base, "manifest_sha256": manifest_sha256}
             await session.execute(insert(schema.ReleaseRow).values(new).on_conflict_do_nothing())
 
     async def promoted(self, number: int) -> None:
@@ -414,7 +371,7 @@ class Store:
             await session.execute(update(table).where(table.number == number).values(promoted_at=schema.now()))
 
     async def champions(self) -> set[int]:
-        """The releases that became the champion at some time."""
+        """The releases that have been champion at some time."""
         table = schema.ReleaseRow
         async with self.database.read() as session:
             return set(await session.scalars(select(table.number).where(table.promoted_at.is_not(None))))

@@ -1,4 +1,4 @@
-"""People's ratings as opinions on texts: what `data.raters` weighs them by."""
+"""The current ratings with their raters' weights: ratings become labels of texts, and `data.raters` weighs them."""
 
 import hashlib
 from collections import defaultdict
@@ -7,51 +7,50 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.answers import Answer, load_answers
+from data.answers import AnswerInContext, load_answers
 from data.candidates import SELF_VOTE
 from data.consent import Cover, consents_since
-from data.current_ratings import Rated, load_ratings, standing
-from data.raters import Event, Panel, weigh
+from data.current_ratings import RatingEvent, current_ratings, load_ratings
+from data.raters import ItemLabel, Panel, weigh
 
 
 @dataclass(frozen=True, slots=True)
-class Opinions:
-    """All that was answered and all that holds of its ratings, with the weights of those who rated."""
+class WeighedRatings:
+    """All answers and all current ratings of them, with the weights of the raters."""
 
-    answers: Mapping[int, Answer]  # by the generation's number
-    events: Sequence[Rated]
-    since: Mapping[int, Cover]  # person -> when they let their words train
-    own_words: frozenset[int]  # the ratings by which people vote for their own words
+    answers: Mapping[int, AnswerInContext]  # by the generation's number
+    events: Sequence[RatingEvent]
+    since: Mapping[int, Cover]  # person -> when their words are covered for training
+    self_votes: frozenset[int]  # the ratings by which people vote for their own texts
     panel: Panel
 
-    def problem(self, event: Rated) -> str | None:
-        """Why a rating is not counted: its rater did not agree, or it is for their own words."""
-        return event.problem(self.since) or (SELF_VOTE if event.rating.id in self.own_words else None)
+    def problem(self, event: RatingEvent) -> str | None:
+        """Why a rating does not count: its rater did not agree, or it is for their own text. None when it counts."""
+        return event.problem(self.since) or (SELF_VOTE if event.rating.id in self.self_votes else None)
 
 
-async def load_opinions(session: AsyncSession) -> Opinions:
-    """Read the answers and the ratings, and weigh the raters who agreed."""
+async def load_weighed_ratings(session: AsyncSession) -> WeighedRatings:
+    """Read the answers and the ratings, and weigh the raters who agreed to training."""
     answers, since = await load_answers(session), await consents_since(session)
-    events = standing(await load_ratings(session))
+    events = current_ratings(await load_ratings(session))
     own = self_votes(events, answers)
     counted = [event for event in events if event.problem(since) is None and event.rating.id not in own]
-    return Opinions(answers, events, since, own, panel_of(counted, answers))
+    return WeighedRatings(answers, events, since, own, panel_of(counted, answers))
 
 
-def panel_of(events: Iterable[Rated], answers: Mapping[int, Answer]) -> Panel:
-    """Weigh the raters by their votes and comparisons. Ties say nothing about who tells good from bad.
+def panel_of(events: Iterable[RatingEvent], answers: Mapping[int, AnswerInContext]) -> Panel:
+    """Weigh the raters by their votes and comparisons. Ties do not show who tells good from bad.
 
-    The same text answered to the same prompt is one item, however often it was generated: who rates it ten times has
-    said one thing.
+    The same text answered to the same prompt is one item, however often it was generated and rated.
     """
-    return weigh(opinion for event in events if (opinion := _opinion(event, answers)) is not None)
+    return weigh(label for event in events if (label := _label(event, answers)) is not None)
 
 
-def self_votes(events: Sequence[Rated], answers: Mapping[int, Answer]) -> frozenset[int]:
-    """The numbers of ratings by which people judge their own words.
+def self_votes(events: Sequence[RatingEvent], answers: Mapping[int, AnswerInContext]) -> frozenset[int]:
+    """The numbers of the ratings by which people rate their own texts.
 
-    Rating the answers to one's own questions is what everybody does. A self-vote is a vote on, or a preference for,
-    an answer that says word for word what the rater once wrote as a correction: it was said by the correction.
+    Everybody rates the answers to their own questions. A self-vote is a vote on, or a preference for, an answer that
+    is word for word a correction by the same rater: the correction has said it already.
     """
     written: dict[int, set[str]] = defaultdict(set)
     for event in events:
@@ -67,20 +66,20 @@ def self_votes(events: Sequence[Rated], answers: Mapping[int, Answer]) -> frozen
     return frozenset(found)
 
 
-def _opinion(event: Rated, answers: Mapping[int, Answer]) -> Event | None:
+def _label(event: RatingEvent, answers: Mapping[int, AnswerInContext]) -> ItemLabel | None:
     names = [_item(answers[target]) for target in event.targets]
     if event.rating.kind == "vote":
-        return Event(event.rater, names[0], event.rating.value == "up", event.rating.created_at)
+        return ItemLabel(event.rater, names[0], event.rating.value == "up", event.rating.created_at)
     if event.preferred is None or len(set(names)) < 2:
         return None
     first = min(names)  # an order that does not follow from which one was shown first
     better = names[event.targets.index(event.preferred)]
-    return Event(event.rater, "\n".join(sorted(names)), better == first, event.rating.created_at)
+    return ItemLabel(event.rater, "\n".join(sorted(names)), better == first, event.rating.created_at)
 
 
-def _item(answer: Answer) -> str:
+def _item(answer: AnswerInContext) -> str:
     text = f"#{answer.generation.id}" if answer.text is None else _plain(answer.text)
-    # A hash, because its order among others is as good as drawn by lot.
+    # A hash, because its order among others is as good as random.
     return hashlib.sha256(f"{answer.generation.rendered_sha256}:{text}".encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""How much a row weighs, by who stands behind it and who says the opposite. Pure functions."""
+"""How much a row weighs, by the raters who back it and those who say the opposite. Pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from data.candidates import CONTRADICTED, UNRELIABLE
 from data.raters import SHARE, SHARERS, Panel
 
-_CLOSE = 0.05  # a majority that is smaller, as a share of all that was said, is none
+_CLOSE = 0.05  # a majority smaller than this share of all weight does not count as one
 
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """What people's word for a row comes to: its weight in [0, 1], who stands behind it, or why it is not used."""
+    """A row's weight in [0, 1] and the raters who back it, with their weights; or why the row is not used."""
 
     weight: float = 0.0
     backing: Mapping[str, float] = field(default_factory=dict)
@@ -19,10 +19,10 @@ class Support:
 
 
 def support(panel: Panel, pro: Iterable[str], against: Iterable[str] = (), undecided: Iterable[str] = ()) -> Support:
-    """Weigh the raters who say something against those who say the opposite, and those who say neither.
+    """Weigh the raters who say something against those who say the opposite and those who say neither.
 
-    The row weighs as much as its most reliable rater, times the majority as a share of all weight that spoke: who is
-    not believed decides nothing, and what is disputed teaches less.
+    The row weighs as much as its most reliable rater, times the majority's share of all weight: raters who are not
+    believed decide nothing, and disputed rows teach less.
     """
     backing = _believed(panel, pro)
     if not backing:
@@ -35,7 +35,7 @@ def support(panel: Panel, pro: Iterable[str], against: Iterable[str] = (), undec
 
 
 def both(one: Support, other: Support) -> Support:
-    """A row that needs both: it weighs as much as the weaker, and all of their raters stand behind it."""
+    """The support of a row that needs both: the smaller weight, backed by the raters of both."""
     return Support(min(one.weight, other.weight), {**one.backing, **other.backing}, one.problem or other.problem)
 
 
@@ -45,11 +45,11 @@ def _believed(panel: Panel, raters: Iterable[str]) -> dict[str, float]:
 
 
 def capped(rows: Sequence[tuple[float, Mapping[str, float]]]) -> list[float]:
-    """The weights of rows of one kind after the cap: with enough raters, none stands behind more than a share.
+    """The weights of rows of one kind after the cap: with enough raters, nobody backs more than `SHARE` of it all.
 
-    `rows` are weights with their backing. A row's weight is shared out among those behind it by their reliability; a
-    rater who holds more than `SHARE` of everything has each of their parts scaled down until they hold just that.
-    Nothing becomes 0, so nobody is silenced by rating much.
+    `rows` are weights with their backing. A row's weight is divided among its backers by their reliability; the parts
+    of a rater who holds more than `SHARE` of everything are scaled down until they hold just that. Nothing becomes 0,
+    so nobody is silenced by rating much.
     """
     parts = [_parts(weight, backing) for weight, backing in rows]
     totals: dict[str, float] = {}

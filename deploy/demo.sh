@@ -21,11 +21,11 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 if [ -e "$PARLEY_HOME" ]; then
   rm -rf "$PARLEY_HOME.before"
   mv "$PARLEY_HOME" "$PARLEY_HOME.before"
-  echo "The demo begins anew; what an earlier one made is in $PARLEY_HOME.before now."
+  echo "The demo starts over; the previous one is kept as $PARLEY_HOME.before."
 fi
 mkdir -p "$PARLEY_HOME"
-# Every installation draws a secret key that decides which rows are held out. The demo's is fixed and no secret, so
-# that everybody sees it train on the same part of the seed rows and judge by the same others.
+# Every installation draws a secret key, which decides which rows are held out. The demo's key is fixed and public, so that
+# it trains on the same seed rows and is judged by the same others on every machine.
 printf 'parley: the demo has a fixed key' > "$PARLEY_HOME/key"
 chmod 600 "$PARLEY_HOME/key"
 
@@ -42,10 +42,10 @@ set -e
 
 say "Done in $((SECONDS / 60)) min $((SECONDS % 60)) s."
 if [ $verdict -eq 1 ]; then
-  echo "The gate refused the candidate, so the base model goes on serving. With a handful of rows that is to be expected."
+  echo "The gate refused the candidate, so the base model stays in service. With a handful of rows that is to be expected."
 fi
 echo "Chat with the champion, and rate its answers:   make run PARLEY_HOME=$PARLEY_HOME PARLEY_BASES=$PARLEY_BASES"
 echo "Look at the round's report in a browser:          $PARLEY_HOME/rounds/0001/report.html"
 echo "Train on your ratings, then let the gate decide:"
 echo "  PARLEY_HOME=$PARLEY_HOME PARLEY_BASES=$PARLEY_BASES $python -m alignment.round"
-echo "The demo's key is public, so keep real conversations in another home (the default one, say)."
+echo "The demo's key is public, so keep real conversations in another home, such as the default one."

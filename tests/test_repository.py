@@ -1,4 +1,4 @@
-"""What must never be in the repository: large files, weights, generated state, paths of somebody's machine."""
+"""What must never be in the repository: large files, weights, generated state, paths of a developer's machine."""
 
 import re
 import subprocess
@@ -28,12 +28,12 @@ def test_no_paths_of_a_machine() -> None:
     pattern = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|opt/wheels|Users/\w+)/")
     for path in tracked():
         if path != Path(__file__):
-            # A picture is no text, but has a few words in it too.
+            # A picture is not text, but may contain some.
             errors = "replace" if path.suffix == ".png" else "strict"
             assert not pattern.search(path.read_text(encoding="utf-8", errors=errors)), path
 
 
 def test_every_test_folder_is_a_package() -> None:
-    # A test folder named like one of our packages would shadow it otherwise.
+    # Otherwise a test folder with the name of one of our packages would shadow that package.
     for folder in {path.parent for path in (ROOT / "tests").rglob("*.py")}:
         assert (folder / "__init__.py").is_file(), folder

@@ -1,24 +1,21 @@
 """Best-of-n: draw several answers as served and keep the one that a reward model likes best.
 
-What it gains is what a policy could still learn from this reward model, before it is trained (Stiennon et al.,
-"Learning to summarize from human feedback", 2020, section 3). The reward that picked flatters what it picked: judge
-the picked answers by something else.
+Its gain shows what a policy could still learn from this reward model, before any training (Stiennon et al.,
+"Learning to summarize from human feedback", 2020, section 3). The reward model flatters the answers that it picked:
+judge those by something else.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from alignment.evaluation.model import Judged
 from data.chat import Message
-
-if TYPE_CHECKING:
-    from alignment.evaluation.judged_model import Judged
 
 
 @dataclass(frozen=True, slots=True)
 class BestOf:
-    """The answers drawn to one prompt with their rewards. The first is what serving would have said."""
+    """The answers drawn to one prompt with their rewards. The first is the one that serving would have given."""
 
     answers: tuple[str, ...]
     rewards: tuple[float, ...]
@@ -30,7 +27,7 @@ class BestOf:
 
 
 def best_of(
-    model: "Judged",
+    model: Judged,
     reward: Path,
     prompts: Sequence[Sequence[Message]],
     count: int,
@@ -42,6 +39,7 @@ def best_of(
 
     None stands for a prompt that the engine refuses. Answers to one prompt differ by their seeds only.
     """
+    # Here, because it loads torch, which `--help` does without.
     from alignment.rewards.model import load_reward_model
 
     asked = [prompt for prompt in prompts for _ in range(count)]

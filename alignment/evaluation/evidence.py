@@ -1,16 +1,16 @@
-"""Sources of evidence: what a judge, people's live comparisons and people's held-out pairs say about two models."""
+"""Evidence: what a judge, people's live comparisons and people's held-out pairs say about two models."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from alignment.evaluation.gate import MINIMUM_PROMPTS
 from alignment.evaluation.judges import Judge, Qualification, prompt_id
-from alignment.evaluation.winrate import Outcome, WinRate, win_rate
+from alignment.evaluation.winrate import Comparison, WinRate, win_rate
 from data.errors import ParleyError
 from data.releases import MINIMUM_PEOPLE as MINIMUM_LIVE_RATERS
+from data.releases import MINIMUM_PROMPTS
 from data.rows import Row
 
-# So much evidence a source needs beside the gate's minimum of prompts: people's live comparisons, and people.
+# How many live comparisons people must have made, besides the gate's minimum of prompts.
 MINIMUM_LIVE = 20
 
 # A gain below this, in nats a token, is rounding.
@@ -21,8 +21,8 @@ PAIRS = "people, held-out pairs"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One source of evidence: whether it counts, why, and the candidate's win rate by it."""
+class Evidence:
+    """What one source says: whether it counts, why, and the candidate's win rate by it."""
 
     name: str
     counts: bool
@@ -33,7 +33,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A held-out question with the answers of both models. These are people's words."""
+    """A held-out question with the answers of both models. These are texts of people."""
 
     question: str
     before: str
@@ -47,11 +47,11 @@ def by_judge(
     prompts: Sequence[Row],
     samples: Sequence[Sample],
     say: Callable[[str], None],
-) -> Source:
-    """What a judge says of the answers; nothing when it does not count, for it would be quoted all the same."""
+) -> Evidence:
+    """What a judge says of the answers. A judge that does not count is not asked: it would be quoted all the same."""
     name, sentence = judge.name, qualification.sentence
     if not qualification.counts:
-        return Source(name, False, sentence, None, qualification)
+        return Evidence(name, False, sentence, None, qualification)
     seen = [index for index, row in enumerate(prompts) if judge.may_see(row)]
     # Equal answers are a tie that nobody needs to be asked about.
     open_ = [index for index in seen if samples[index].before != samples[index].after]
@@ -63,25 +63,25 @@ def by_judge(
             [samples[i].before for i in open_],
         )
     except ParleyError as error:
-        return Source(name, False, f"The {name} does not count: {error}", None, qualification)
+        return Evidence(name, False, f"The {name} does not count: {error}", None, qualification)
     verdict = dict.fromkeys(seen, 0.5) | dict(zip(open_, verdicts, strict=True))
-    outcomes = [
-        Outcome(prompt_id(prompts[i].messages), verdict[i], len(samples[i].after), len(samples[i].before))
+    comparisons = [
+        Comparison(prompt_id(prompts[i].messages), verdict[i], len(samples[i].after), len(samples[i].before))
         for i in seen
     ]
     held = len(prompts) - len(seen)
     if held:
         sentence += f" {held} prompts were held back from it: the consent to them does not cover an outside judge."
-    win = win_rate(outcomes) if outcomes else None
+    win = win_rate(comparisons) if comparisons else None
     if win is None or win.prompts < MINIMUM_PROMPTS:
-        sentence += f" But {len(outcomes)} prompts are too few to decide; it takes {MINIMUM_PROMPTS}."
-        return Source(name, False, sentence, win, qualification)
+        sentence += f" But {len(comparisons)} prompts are too few to decide; it takes {MINIMUM_PROMPTS}."
+        return Evidence(name, False, sentence, win, qualification)
     sentence = f"{sentence} By it {_said(win, 'prompts')}.{judge.remarks()}"
-    return Source(name, True, sentence, win, qualification)
+    return Evidence(name, True, sentence, win, qualification)
 
 
-def by_live(live: Sequence[Outcome]) -> Source:
-    """What people said who met answers of both models, not knowing which was whose."""
+def by_live(live: Sequence[Comparison]) -> Evidence:
+    """What people said who compared answers of both models without knowing which model gave which."""
     raters = {outcome.rater for outcome in live if outcome.rater}
     if len(live) < MINIMUM_LIVE:
         sentence = f"People compared answers of the two live {len(live)} times; it takes {MINIMUM_LIVE} to decide."
@@ -93,16 +93,16 @@ def by_live(live: Sequence[Outcome]) -> Source:
         sentence = f"The live comparisons are of {len(raters)} people only; it takes {MINIMUM_LIVE_RATERS} to decide."
     else:
         win = win_rate(live)
-        return Source(LIVE, True, f"By people's live comparisons {_said(win, 'comparisons')}.", win)
-    return Source(LIVE, False, sentence, win_rate(live) if live else None)
+        return Evidence(LIVE, True, f"By people's live comparisons {_said(win, 'comparisons')}.", win)
+    return Evidence(LIVE, False, sentence, win_rate(live) if live else None)
 
 
-def by_pairs(preferences: Sequence[Row], gained: Sequence[float]) -> Source:
-    """Each held-out pair is won by the model that leans further, a token, to the answer that people preferred."""
-    outcomes = [
+def by_pairs(preferences: Sequence[Row], gained: Sequence[float]) -> Evidence:
+    """Each held-out pair is won by the model that leans further, per token, to the answer that people preferred."""
+    comparisons = [
         # The lengths here are those of people's two answers: a model that leans to long ones gains where the
         # preferred one is the longer.
-        Outcome(
+        Comparison(
             prompt_id(row.messages),
             0.5 if abs(gain) < ROUNDING else float(gain > 0),
             len(row.data["chosen"][0]["content"]),
@@ -110,21 +110,21 @@ def by_pairs(preferences: Sequence[Row], gained: Sequence[float]) -> Source:
         )
         for row, gain in zip(preferences, gained, strict=True)
     ]
-    win = win_rate(outcomes) if outcomes else None
+    win = win_rate(comparisons) if comparisons else None
     if win is None or win.prompts < MINIMUM_PROMPTS:
         sentence = (
-            f"There are only {len(outcomes)} held-out preferences; it takes {MINIMUM_PROMPTS} with different prompts "
-            "to decide. Collect more comparisons and corrections."
+            f"There are only {len(comparisons)} held-out preferences; it takes {MINIMUM_PROMPTS} with different "
+            "prompts to decide. Collect more comparisons and corrections."
         )
-        return Source(PAIRS, False, sentence, win)
+        return Evidence(PAIRS, False, sentence, win)
     sentence = (
         f"By the held-out pairs that people compared {_said(win, 'pairs')}. This is the weakest evidence: it says to "
         "which answers a model leans, not what it answers."
     )
-    return Source(PAIRS, True, sentence, win)
+    return Evidence(PAIRS, True, sentence, win)
 
 
-def decisive(sources: Sequence[Source]) -> Source | None:
+def decisive(sources: Sequence[Evidence]) -> Evidence | None:
     """The judge that agrees with people best, chosen by that alone and never by its verdict; else people."""
     judges = [source for source in sources if source.counts and source.qualification is not None]
     if judges:
@@ -133,7 +133,7 @@ def decisive(sources: Sequence[Source]) -> Source | None:
     return people.get(LIVE) or people.get(PAIRS)
 
 
-def _agreement(source: Source) -> float:
+def _agreement(source: Evidence) -> float:
     found = source.qualification.accuracy if source.qualification else None
     return found.low if found else 0.0
 

@@ -10,15 +10,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from data.gate_verdicts import Interval as Interval
-from data.releases import MINIMUM_PROMPTS as MINIMUM_PROMPTS
-
-LEVEL = 0.95
-RESAMPLES = 10_000
-_FEW_VALUES = 16  # so many different values or fewer (wins, ties, losses) are drawn by their counts
-_CELLS = 2_000_000  # of one block of draws: 8 MB, however long the sample
+from alignment.intervals import LEVEL, bootstrap
+from data.gate_verdicts import Interval
+from data.releases import MINIMUM_PROMPTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class SuitePair:
 
 @dataclass(frozen=True, slots=True)
 class SuiteChange:
-    """What a suite says of the candidate: the mean change from the champion with its 95 % interval."""
+    """A suite's mean change from champion to candidate with its 95 % interval, and whether that is too bad."""
 
     name: str
     title: str
@@ -52,9 +47,9 @@ class SuiteChange:
 class Verdict:
     """What the gate decided, and the sentences that say why.
 
-    `interval` is the win rate's at `level`, None without evidence; `suites` the change on each suite that could be
-    compared; `people` says that nothing measured could decide, so that people must; `undecided` that nothing speaks
-    against the candidate but that too little speaks for it, so that more comparisons may.
+    `interval` is the win rate's at `level`, None without evidence. `suites` has the change on each suite that could
+    be compared. `people`: nothing measured could decide, so people must. `undecided`: nothing speaks against the
+    candidate and too little for it, so more comparisons may decide.
     """
 
     promote: bool
@@ -66,43 +61,11 @@ class Verdict:
     undecided: bool = False
 
 
-def bootstrap(
-    values: Sequence[float], *, level: float = LEVEL, seed: int = 0, resamples: int | None = None
-) -> Interval:
-    """The percentile bootstrap interval of a mean (Efron, "Bootstrap methods", 1979), the same for the same seed.
-
-    `values` holds at least one number. The interval of one value, or of equal ones, is that value.
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    if not sample.size:
-        raise ValueError("an interval needs at least one value")
-    means = _resampled_means(sample, RESAMPLES if resamples is None else resamples, np.random.default_rng(seed))
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(sample.mean()), float(low), float(high))
-
-
-def _resampled_means(
-    sample: NDArray[np.float64], resamples: int, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    kinds, counts = np.unique(sample, return_counts=True)
-    if kinds.size <= _FEW_VALUES:
-        # How often each value is drawn is all that matters, and far less to draw.
-        drawn = generator.multinomial(sample.size, counts / sample.size, size=resamples)
-        few: NDArray[np.float64] = (drawn @ kinds) / sample.size
-        return few
-    block = max(1, _CELLS // sample.size)
-    means = [
-        sample[generator.integers(0, sample.size, size=(min(block, resamples - start), sample.size))].mean(axis=1)
-        for start in range(0, resamples, block)
-    ]
-    return np.concatenate(means)
-
-
 def level_for(tried: int) -> float:
     """The win rate's level when `tried` other candidates were refused against the same champion.
 
     Each try is one more chance for luck, so the error that 95 % leaves, 5 %, is divided by the number of the try (as
-    Bonferroni's correction would for so many at once). The first candidate is judged at 95 %.
+    Bonferroni's correction would for that many at once). The first candidate is judged at 95 %.
     """
     return 1 - (1 - LEVEL) / (tried + 1)
 
@@ -126,8 +89,8 @@ def decide(
     """Promote when the win rate's lower end is above one half and no suite fell beyond its margin.
 
     `win` is the candidate's win rate against the champion with its 95 % interval, None when nothing that was measured
-    may decide; `source` names who judged; `prompts` is how many prompts were compared, where it is known; `tried` how
-    many candidates the same champion has seen off before this one (see `level_for`).
+    may decide; `source` names the evidence; `prompts` is how many prompts were compared, where it is known; `tried`
+    is how many candidates the same champion has seen off before this one (see `level_for`).
     """
     level = level_for(tried)
     changes, problems = _compare(suites)
@@ -184,7 +147,7 @@ def _compare(suites: Sequence[SuitePair]) -> tuple[list[SuiteChange], list[str]]
                 "candidate's loss curves, lower the learning rate and train again."
             )
             continue
-        change = bootstrap((candidate - champion).tolist())
+        change = bootstrap(candidate - champion)
         worse = change.high < -suite.margin
         changes.append(SuiteChange(suite.name, suite.title, suite.unit, suite.margin, change, worse))
     return changes, problems

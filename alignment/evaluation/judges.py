@@ -1,6 +1,6 @@
 """Judges of pairs of answers, and which of them count: those that agree with people better than length does.
 
-A judge that agrees with people by chance decides by chance, and one that only counts words rewards a model that
+A judge that agrees with people by chance decides by chance, and a judge that only counts words rewards a model that
 learnt to talk. So each judge is first asked about pairs that people compared and that trained nothing (the judge's
 fold).
 """
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from alignment.evaluation.gate import Interval
-from alignment.evaluation.winrate import interval_over
+from alignment.intervals import bootstrap
 from data.chat import Message
+from data.gate_verdicts import Interval
 from data.rows import Row, content_id
 
-# Below so many pairs, each of another prompt, even a perfect judge says little about itself.
+# With fewer pairs, each of another prompt, even a perfect judge says little about itself.
 MINIMUM_JUDGE_PAIRS = 20
 
 
 class Judge(Protocol):
-    """Whoever says which of two answers is better."""
+    """Something that says which of two answers is better."""
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
 
     def may_see(self, row: Row) -> bool:
         """Whether the consent to a row covers showing it to this judge."""
@@ -35,12 +35,12 @@ class Judge(Protocol):
         """For each prompt: 1 when the first answer is better, 0 when the second is, 0.5 for a tie."""
 
     def remarks(self) -> str:
-        """A sentence, with a space before it, about what went on since this was last asked; or nothing."""
+        """A sentence, with a space before it, about what happened since the last call; or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Qualification:
-    """How well a judge agrees with people on held-out pairs, and whether it counts therefore.
+    """How well a judge agrees with people on held-out pairs, and whether it therefore counts.
 
     `accuracy` counts a tie as half. `length_accuracy` is that of preferring the longer answer, or the shorter one if
     that does better on these pairs; `over_length` is the difference of the two, on the same pairs.
@@ -61,10 +61,11 @@ class RewardJudge:
     name = "reward model"
 
     def __init__(self, folder: Path) -> None:
-        from alignment.rewards.model import read_facts
+        # Here, because it loads torch, which most evaluations' tests and every `--help` do without.
+        from alignment.rewards import model
 
-        read_facts(folder)
-        self.folder = folder
+        model.read_facts(folder)
+        self._folder, self._model = folder, model
 
     def may_see(self, row: Row) -> bool:  # noqa: ARG002 - the protocol's
         """It runs here, so it may see what trains models here."""
@@ -74,9 +75,7 @@ class RewardJudge:
         self, prompts: Sequence[Sequence[Message]], first: Sequence[str], second: Sequence[str]
     ) -> list[float]:
         """Compare by scores; equal ones are a tie. The model is in memory only meanwhile."""
-        from alignment.rewards.model import load_reward_model
-
-        scores = load_reward_model(self.folder).score([*prompts, *prompts], [*first, *second])
+        scores = self._model.load_reward_model(self._folder).score([*prompts, *prompts], [*first, *second])
         pairs = zip(scores[: len(prompts)], scores[len(prompts) :], strict=True)
         return [0.5 if a == b else float(a > b) for a, b in pairs]
 
@@ -119,8 +118,8 @@ def qualify(judge: Judge, preferences: Sequence[Row]) -> Qualification:
     verdicts = judge.compare(prompts, first, second)
     right = [1 - verdict if turn else verdict for verdict, turn in zip(verdicts, turned, strict=True)]
     length = _by_length(chosen, rejected)
-    accuracy = interval_over(right, groups)
-    over = interval_over([a - b for a, b in zip(right, length, strict=True)], groups)
+    accuracy = bootstrap(right, groups)
+    over = bootstrap([a - b for a, b in zip(right, length, strict=True)], groups)
     counts = accuracy.low > 0.5 and over.low > 0
     figures = (
         f"it agrees with people on {accuracy.mean:.0%} of {len(rows)} held-out pairs ({accuracy.low:.0%} to "

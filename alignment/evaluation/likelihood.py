@@ -1,24 +1,21 @@
-"""Log-probabilities of answers, and what they say about held-out rows: what comparing and exporting rest on."""
+"""Log-probabilities of answers, and what they say about held-out rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from alignment.rows.batching import batches, padded
 from alignment.rows.tokens import EncodedAnswer, control_strings, encode_answer
 from data.chat import Message
 from data.rows import Row
 
-if TYPE_CHECKING:
-    from alignment.evaluation.subjects import Subject
-
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What one model makes of the held-out rows.
 
-    `margins` holds, a preference each, log p(chosen) - log p(rejected) in nats, and `per_token` the same with each
-    log-probability divided by its tokens: a model that finds everything a little likelier gains nothing by that where
+    `margins` holds log p(chosen) - log p(rejected) in nats for each preference, and `per_token` the same with each
+    log-probability divided by its tokens: there, a model that finds everything a little likelier gains nothing where
     the better answer is the longer one. `loss` is the mean negative log-probability of a demonstration's answer
     tokens, in nats.
     """
@@ -46,15 +43,6 @@ class Scorer(Protocol):
         """For each completion of its prompt: its log-probability in nats, end-of-turn included, and its tokens."""
 
 
-def score(subject: "Subject", preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Scores:
-    """Load a model and measure it on held-out rows."""
-    from alignment.evaluation.model import LoadedModel
-    from alignment.models import load_model, load_tokenizer
-
-    model = LoadedModel(load_model(subject.base, subject.adapter), load_tokenizer(subject.base))
-    return scores(model, preferences, demonstrations)
-
-
 def scores(model: Scorer, preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Scores:
     """Measure a loaded model on held-out rows."""
     prompts: list[list[Message]] = [row.messages for row in preferences for _ in range(2)]
@@ -74,9 +62,9 @@ def scores(model: Scorer, preferences: Sequence[Row], demonstrations: Sequence[R
 
 
 def gains(candidate: Scores, champion: Scores) -> list[float]:
-    """A preference each: by how much more the candidate prefers the chosen answer than the champion does.
+    """For each preference, by how much more the candidate prefers the chosen answer than the champion does.
 
-    In nats a token: else who finds all text a little less likely would win each pair whose better answer is shorter.
+    In nats a token: else a model that finds all text less likely would win each pair whose better answer is shorter.
     """
     return [after - before for after, before in zip(candidate.per_token, champion.per_token, strict=True)]
 

@@ -80,7 +80,7 @@ class JudgeSettings:
 
 
 def judge_settings() -> JudgeSettings | None:
-    """The settings of the LLM judge; None when there is none. Raises `BadInput` for what cannot be used."""
+    """The settings of the LLM judge; None without one. Raises `BadInput` for settings that cannot be used."""
     url = setting("PARLEY_JUDGE_URL")
     if url is None:
         return None
@@ -113,7 +113,7 @@ def checked(settings: JudgeSettings) -> JudgeSettings:
 
 
 class LlmJudge:
-    """Asks a language model. A verdict is a win only when both orders of the answers give it; all else is a tie."""
+    """Asks a language model. An answer wins only when it wins in both orders; everything else is a tie."""
 
     name = "LLM judge"
 
@@ -121,7 +121,7 @@ class LlmJudge:
         self.settings = checked(settings)
         self.compared = self.contradicted = self.unreadable = 0
         handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
-        if not settings.outside:  # a proxy would carry the words off this machine
+        if not settings.outside:  # a proxy would carry the texts off this machine
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
 
@@ -136,7 +136,7 @@ class LlmJudge:
         silent = threading.Event()
 
         def ask(prompt: Sequence[Message], one: str, other: str) -> tuple[float | None, float | None]:
-            if silent.is_set():  # the first failure is the answer; nobody waits for the others to fail too
+            if silent.is_set():  # the first failure counts for all; the others need not fail too
                 return None, None
             try:
                 return self._verdict(prompt, one, other), self._verdict(prompt, other, one)
@@ -152,7 +152,7 @@ class LlmJudge:
         return [self._settled(*task.result()) for task in tasks]
 
     def remarks(self) -> str:
-        """How often, since this was last asked, the order decided and no verdict could be read."""
+        """How often, since the last call, the order decided and how often no verdict could be read."""
         found = []
         if self.contradicted:
             found.append(f"{self.contradicted} changed with the order of the answers")
@@ -163,7 +163,7 @@ class LlmJudge:
         return text
 
     def _settled(self, forward: float | None, backward: float | None) -> float:
-        """Which of the two is better, from how good the judge found whichever stood first in either order."""
+        """Which of the two is better, from the verdicts in both orders, each on the answer that stood first."""
         self.compared += 1
         if forward is None or backward is None:
             self.unreadable += 1
@@ -234,7 +234,7 @@ class LlmJudge:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect could lead the words, and the key, to another machine: it is an error."""
+    """A redirect could lead the texts, and the key, to another machine: it is an error."""
 
     def redirect_request(self, *_: Any) -> None:
         """Follow nothing."""

@@ -1,24 +1,37 @@
-"""A loaded and served model as suites see it: likelihoods from its weights, answers from its engine."""
+"""A model under evaluation: likelihoods from its weights, answers from its engine, as the bot would serve them."""
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from alignment.evaluation.likelihood import answer_logprobs, completion_logprobs
-from alignment.evaluation.suites.suite import AnswerLike
+from alignment.evaluation.likelihood import Scores, answer_logprobs, completion_logprobs, scores
+from alignment.evaluation.subjects import Subject
+from alignment.evaluation.suites.suite import Model
+from alignment.models import load_model, load_tokenizer
 from alignment.rows.tokens import EncodedAnswer, control_strings
+from alignment.serving.artefact import to_gguf
+from alignment.serving.engine import Completion, PromptRefused, RunningEngine
+from alignment.serving.engine import serve as start
 from data.chat import Message, harmless
 from data.errors import ParleyError
-
-if TYPE_CHECKING:
-    from alignment.evaluation.subjects import Subject
-    from alignment.serving.engine import Served
+from data.rows import Row
 
 # What stands before a text that begins from nothing, in most families: the end of the text before it.
 _SEPARATOR = "<|endoftext|>"
+_AT_ONCE = 4  # as many as the engine answers at once
+
+
+class Judged(Model, Protocol):
+    """What an evaluation asks of a model: what suites ask, and answers with a seed each."""
+
+    def draw(
+        self, prompts: Sequence[Sequence[Message]], seeds: Sequence[int], *, max_tokens: int | None = None
+    ) -> list[Completion | None]:
+        """One answer a prompt, as served, drawn with that prompt's seed; None where the engine refuses the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +40,35 @@ class LoadedModel:
 
     model: Any
     tokenizer: Any
-    served: "Served | None" = None
+    engine: RunningEngine | None = None
     seed: int = 0
     batch_tokens: int = 2048
 
-    def answers(self, prompts: Sequence[Sequence[Message]], *, max_tokens: int) -> list[AnswerLike]:
-        """One answer a prompt, as served; four are asked for at once, as many as the engine answers at once."""
-        served = self.served
-        if served is None:
+    def answers(self, prompts: Sequence[Sequence[Message]], *, max_tokens: int) -> list[Completion]:
+        """One answer a prompt, as served. Raises `PromptRefused` where the engine refuses one."""
+        # One seed for all would draw alike for all, and a suite's items would not be independent.
+        drawn = self.draw(prompts, range(self.seed, self.seed + len(prompts)), max_tokens=max_tokens)
+        answered = [answer for answer in drawn if answer is not None]
+        if len(answered) < len(drawn):
+            raise PromptRefused("The engine does not take a prompt; it is longer than its context.")
+        return answered
+
+    def draw(
+        self, prompts: Sequence[Sequence[Message]], seeds: Sequence[int], *, max_tokens: int | None = None
+    ) -> list[Completion | None]:
+        """One answer a prompt, as served, drawn with that prompt's seed; None where the engine refuses the prompt."""
+        engine = self.engine
+        if engine is None:
             raise ParleyError("This model is not served, so it cannot answer; measure likelihoods only.")
 
-        def answer(number: int, prompt: Sequence[Message]) -> AnswerLike:
-            # One seed for all would draw alike for all, and a suite's items would not be independent.
-            return served.complete(prompt, seed=self.seed + number, max_tokens=max_tokens)
+        def answer(prompt: Sequence[Message], seed: int) -> Completion | None:
+            try:
+                return engine.complete(prompt, seed=seed, max_tokens=max_tokens)
+            except PromptRefused:
+                return None
 
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            return list(pool.map(answer, range(len(prompts)), prompts))
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            return list(pool.map(answer, prompts, seeds))
 
     def logprobs(self, prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> list[tuple[float, int]]:
         """For each completion of its prompt: its log-probability in nats, end-of-turn included, and its tokens."""
@@ -65,23 +91,30 @@ class LoadedModel:
 
 
 @contextmanager
-def loaded(subject: "Subject", scratch: Path, *, serve: bool = True) -> Iterator[LoadedModel]:
-    """Load a subject and, with `serve`, start its engine; both go with the block. `scratch` is an empty folder."""
-    from alignment.models import load_model, load_tokenizer
+def open_model(
+    subject: Subject, answered: Callable[[], None] | None = None, *, serve: bool = True
+) -> Iterator[LoadedModel]:
+    """Load a subject and, with `serve`, start its engine; both are gone after the block.
 
+    `answered` is called after each answer, to show progress.
+    """
     tokenizer = load_tokenizer(subject.base)
     model = load_model(subject.base, subject.adapter)
     if not serve:
         yield LoadedModel(model, tokenizer)
         return
-    from alignment.export import to_gguf
-    from alignment.serving.engine import serve as start
+    with tempfile.TemporaryDirectory() as scratch:
+        gguf = subject.gguf
+        if gguf is None and subject.adapter is not None:
+            gguf = to_gguf(subject.adapter, subject.base, Path(scratch) / "adapter.gguf")
+        with start(subject.base, gguf) as engine:
+            yield LoadedModel(model, tokenizer, replace(engine, answered=answered))
 
-    gguf = subject.gguf
-    if gguf is None and subject.adapter is not None:
-        gguf = to_gguf(subject.adapter, subject.base, scratch / "adapter.gguf")
-    with start(subject.base, gguf) as served:
-        yield LoadedModel(model, tokenizer, served)
+
+def score(subject: Subject, preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Scores:
+    """Load a model and measure it on held-out rows."""
+    with open_model(subject, serve=False) as model:
+        return scores(model, preferences, demonstrations)
 
 
 def _start(tokenizer: Any) -> int:

@@ -1,21 +1,24 @@
-"""The models that are compared: releases, bases, adapters in a folder."""
+"""The models that are compared or measured: releases, bases, adapters in a folder."""
 
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from alignment import models
 from alignment.evaluation.suites.canaries import Canary, canaries
 from data.errors import BadInput
-from data.home import installation_key
+from data.home import file_sha256, installation_key
+from data.releases import BASE_RELEASE, Releases
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model to look at: a base model, with an adapter on it or not. `name` is what tables call it.
+    """A model to compare or measure: a base model, with or without an adapter. `name` is what tables call it.
 
     `gguf` is the adapter as the embedded engine loads it; without one it is made when answers are asked for.
-    `canaries` is how many of the installation's made-up secrets were among its rows.
+    `canaries` is how many of the installation's made-up secrets were among its rows. `release` is its number (0: the
+    base model), None for what is not released and nobody can have met live.
     """
 
     name: str
@@ -23,19 +26,22 @@ class Subject:
     adapter: Path | None = None
     gguf: Path | None = None
     canaries: int = 0
+    release: int | None = None
 
 
 def subject(name: str, base: str, home: Path) -> Subject:
-    """The model that a command line means: a release's number (0: the base model) or an adapter's folder."""
-    from data.releases import BASE_RELEASE, Releases
+    """The model that a command line means: a release's number (0: the base model) or an adapter's folder.
 
+    Raises `BadInput` for anything else. `base` is the base of release 0 and of bare adapters.
+    """
     if name.isdecimal():
         number = int(name)
         if number == BASE_RELEASE:
-            return Subject("base model", base)
-        release = Releases(home).get(number)
-        planted = int(release.manifest.get("canaries", 0))
-        return Subject(f"release {number}", release.base, release.adapter, release.adapter_gguf, planted)
+            return Subject("base model", base, release=number)
+        found = Releases(home).get(number)
+        return Subject(
+            f"release {number}", found.base, found.adapter, found.adapter_gguf, found.manifest.canaries, number
+        )
     if not (Path(name) / "adapter_config.json").is_file():
         raise BadInput(f"{name} is neither a release's number nor the folder of an adapter.")
     return Subject(name, base, Path(name))
@@ -49,9 +55,6 @@ def planted_canaries(home: Path, *models: Subject) -> list[Canary]:
 
 def artefact_sha256(found: Subject) -> str:
     """A hash of what a subject computes: its base and its adapter, as trained and as served."""
-    from alignment import models
-    from data.home import file_sha256
-
     parts = [
         found.base,
         models.base_sha256(models.locate(found.base)),

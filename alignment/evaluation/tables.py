@@ -1,17 +1,18 @@
-"""The tables of an evaluation, for a terminal."""
+"""The tables of an evaluation, for a terminal. rich is imported where it is drawn, so that `--help` is fast."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from alignment.evaluation.gate import Interval, bootstrap
+from alignment.evaluation.best_of import BestOf
+from alignment.evaluation.compare import Evaluation
+from alignment.evaluation.evidence import Sample
 from alignment.evaluation.likelihood import Scores, gains, share_above_zero
+from alignment.evaluation.suites import SuiteScores
+from alignment.intervals import bootstrap
+from data.gate_verdicts import Interval
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from alignment.evaluation.best_of import BestOf
-    from alignment.evaluation.compare import Evaluation
-    from alignment.evaluation.evidence import Sample
 
 
 def table(champion: Scores, candidate: Scores, names: tuple[str, str]) -> "Table":
@@ -34,8 +35,8 @@ def table(champion: Scores, candidate: Scores, names: tuple[str, str]) -> "Table
     return shown
 
 
-def source_table(evaluation: "Evaluation") -> "Table":
-    """Who says what: a line for each source of evidence."""
+def source_table(evaluation: Evaluation) -> "Table":
+    """What each source of evidence says: a line for each."""
     from rich.table import Table
 
     shown = Table(
@@ -65,7 +66,7 @@ def source_table(evaluation: "Evaluation") -> "Table":
     return shown
 
 
-def suite_table(evaluation: "Evaluation", names: tuple[str, str]) -> "Table":
+def suite_table(evaluation: Evaluation, names: tuple[str, str]) -> "Table":
     """What got worse or better: a line for each suite."""
     from rich.table import Table
 
@@ -84,7 +85,30 @@ def suite_table(evaluation: "Evaluation", names: tuple[str, str]) -> "Table":
     return shown
 
 
-def sample_table(samples: "Sequence[Sample]", names: tuple[str, str]) -> "Table":
+def scores_table(measured: Sequence[SuiteScores], seconds: Sequence[float], name: str) -> "Table":
+    """One model's suites: mean value with its interval, margin, headline figures, seconds."""
+    from rich.table import Table
+
+    shown = Table(
+        "suite", "items", "mean (95 % interval)", "margin", "as people quote it", "s", title=f"Suites: {name}"
+    )
+    for scores, took in zip(measured, seconds, strict=True):
+        interval = bootstrap(scores.values)
+        headline = "\n".join(f"{what}: {figure:.3g}" for what, figure in scores.headline.items())
+        figures = f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})\n{scores.unit}"
+        shown.add_row(
+            f"{scores.title}\n({scores.name})",
+            str(len(scores.values)),
+            figures,
+            f"{scores.margin:g}",
+            headline,
+            f"{took:.0f}",
+        )
+        shown.add_section()
+    return shown
+
+
+def sample_table(samples: Sequence[Sample], names: tuple[str, str]) -> "Table":
     """Questions with the answers before and after."""
     from rich.table import Table
     from rich.text import Text
@@ -95,13 +119,13 @@ def sample_table(samples: "Sequence[Sample]", names: tuple[str, str]) -> "Table"
     return shown
 
 
-def best_table(questions: Sequence[str], found: "Sequence[BestOf]", count: int, *, words: bool) -> "Table":
-    """What best-of-n changes: rewards and lengths on average, and with `words` the answers themselves."""
+def best_table(questions: Sequence[str], found: Sequence[BestOf], count: int, *, texts: bool) -> "Table":
+    """What best-of-n changes: rewards and lengths on average, and with `texts` the answers themselves."""
     from rich.table import Table
     from rich.text import Text
 
     title = f"Best of {count} by the reward model that picked"
-    shown = Table("", "one answer", f"best of {count}", title=title, show_lines=words, expand=words)
+    shown = Table("", "one answer", f"best of {count}", title=title, show_lines=texts, expand=texts)
     figures: list[tuple[str, list[tuple[float, float]], str]] = [
         ("mean reward", [(each.rewards[0], each.rewards[each.best]) for each in found], ".3f"),
         ("mean characters", [(len(each.answers[0]), len(each.answers[each.best])) for each in found], ".0f"),
@@ -109,7 +133,7 @@ def best_table(questions: Sequence[str], found: "Sequence[BestOf]", count: int, 
     for name, pairs, form in figures:
         one, best = (sum(pair[side] for pair in pairs) / len(pairs) for side in (0, 1))
         shown.add_row(name, f"{one:{form}}", f"{best:{form}}")
-    for question, each in zip(questions, found, strict=True) if words else ():
+    for question, each in zip(questions, found, strict=True) if texts else ():
         shown.add_row(*(Text(cell) for cell in (question, each.answers[0], each.answers[each.best])))
     return shown
 

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rich.table import Table
 
-from alignment.evaluation.gate import Interval
+from alignment.intervals import bootstrap
+from data.drawing import figure, png
+from data.gate_verdicts import Interval
+from data.home import write_atomic
 
 BINS = 5
-RESAMPLES = 10_000
 # Where a temperature is looked for. A model that is never wrong would have 0, one that knows nothing infinity.
 TEMPERATURES = (0.05, 20.0)
 
@@ -116,9 +118,9 @@ def measure(
     return Figures(
         len(margins),
         len(set(groups)),
-        grouped_bootstrap(right, groups, seed=seed),
+        bootstrap(right, groups, seed=seed),
         Lengths(rule, float(by_length.mean())),
-        grouped_bootstrap(right - by_length, groups, seed=seed),
+        bootstrap(right - by_length, groups, seed=seed),
         float(margins.mean()),
         calibrate(margins),
         found,
@@ -129,21 +131,6 @@ def length_rule(lengths: Sequence[tuple[int, int]]) -> str:
     """What a judge that knows only lengths would go by: whether longer or shorter answers won in training pairs."""
     gaps = np.asarray([chosen - rejected for chosen, rejected in lengths], dtype=np.float64)
     return "longer" if not len(gaps) or wins(gaps).mean() >= 0.5 else "shorter"
-
-
-def grouped_bootstrap(values: ArrayLike, groups: Sequence[str], *, level: float = 0.95, seed: int = 0) -> Interval:
-    """The bootstrap interval of a mean whose values come in groups: whole groups are drawn, with replacement.
-
-    Three answers to one prompt make three pairs that stand or fall together; drawn one by one they would pass for
-    three independent ones (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8).
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    _, place = np.unique(np.asarray(groups), return_inverse=True)
-    sums, counts = np.bincount(place, weights=sample), np.bincount(place)
-    draws = np.random.default_rng(seed).integers(0, len(sums), size=(RESAMPLES, len(sums)))
-    means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(sample.mean()), float(low), float(high))
 
 
 def wins(gaps: ArrayLike) -> Floats:
@@ -214,12 +201,7 @@ def plot_rewards(
     chosen: Sequence[float], rejected: Sequence[float], figures: Figures, path: Path, title: str
 ) -> None:
     """Draw how the scores of chosen and rejected answers are spread, and the reliability, into a private PNG file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4), layout="tight")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    made, (left, right) = figure(10, 4, 1, 2)
     edges = np.histogram_bin_edges([*chosen, *rejected], bins=min(30, max(5, len(chosen) // 4))).tolist()
     for scores, name, colour in ((rejected, "rejected", "tab:red"), (chosen, "chosen", "tab:green")):
         left.hist(list(scores), bins=edges, alpha=0.5, label=name, color=colour)
@@ -238,9 +220,7 @@ def plot_rewards(
         xlim=(0.48, 1.02),
         ylim=(-0.02, 1.05),
     )
-    path.touch(mode=0o600)
-    figure.savefig(path, dpi=120)
-    path.chmod(0o600)
+    write_atomic(path, png(made))
 
 
 def _sigmoid(values: Floats) -> Floats:

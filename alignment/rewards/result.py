@@ -17,7 +17,7 @@ from alignment.rewards.report import Figures, length_rule, measure, plot_rewards
 from alignment.rewards.trainer import graded_preference
 from alignment.rows.prepare import Examples, encode_rows
 from alignment.rows.tokens import control_strings
-from alignment.training import loss_plot
+from alignment.training import plots
 from alignment.training.errors import DIVERGED, Diverged
 from alignment.training.stage import Stage, gathered_weights, save_adapter, say_end
 from data.errors import BadInput, ParleyError
@@ -81,7 +81,7 @@ def finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[R
         if found:
             plot_rewards(*scores, found, run_folder.path / "rewards.png", title)
             run_folder.note_figures(held_out=found.facts())
-        loss_plot.plot_loss(run_folder.metrics(), run_folder.path / "loss.png", title)
+        plots.plot_loss(run_folder.metrics(), run_folder.path / "loss.png", title)
 
     result = run_folder.finish("reward", save, **figures)
     if found:
@@ -162,14 +162,17 @@ def _lengths(examples: Examples) -> list[tuple[int, int]]:
 
 
 def _write_facts(folder: Path, loaded: RewardModel, stage: Stage, found: Figures | None) -> None:
-
     examples = stage.rows.train.examples
     every = max(1, -(-2 * len(examples) // SAMPLED))
     chosen, rejected = _scores(loaded, Examples(examples[::every]))
     manifest = stage.run.manifest
     measured = found.facts() if found else {}
     facts = {
-        **{name: manifest[name] for name in ("base", "base_sha256", "tokenizer_sha256", "template_sha256", "seed")},
+        "base": manifest.base,
+        "base_sha256": manifest.base_sha256,
+        "tokenizer_sha256": manifest.tokenizer_sha256,
+        "template_sha256": manifest.template_sha256,
+        "seed": manifest.seed,
         "adapter_sha256": adapter_sha256(folder),
         "max_length": stage.recipe.training.max_length,
         "training_pairs": len(examples),

@@ -17,7 +17,7 @@ from alignment.rl.trainer import Grpo, Ppo, Rloo
 from alignment.rl.watched_pairs import load_pairs
 from alignment.rows.prepare import longest_sequence, preference
 from alignment.rows.tokens import control_strings
-from alignment.training.ppo_report import plot_curve
+from alignment.training.plots import plot_curve
 from alignment.training.stage import Stage, load_policy, name_base, trainer_arguments
 from data.errors import BadInput
 from data.home import file_sha256, private_dir

@@ -14,7 +14,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from alignment.evaluation.gate import bootstrap
+from alignment.intervals import bootstrap
 from alignment.training.run_folder import RunFolder
 
 _LEVEL = 0.95
@@ -88,7 +88,7 @@ class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers h
     # What is not read is the callback's.
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Take up what an interrupted run measured, or the first reading."""
-        kept = self.run.manifest["figures"]
+        kept = self.run.manifest.figures
         self.readings = [
             Reading(entry["step"], entry["reward"], tuple(entry["margins"]))
             for entry in kept.get("watch", [])
@@ -119,6 +119,6 @@ class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers h
             watch=[{"step": each.step, "reward": each.reward, "margins": each.margins} for each in self.readings]
         )
         if sentence := warning(self.readings):
-            if "over_optimised" not in self.run.manifest["figures"]:
+            if "over_optimised" not in self.run.manifest.figures:
                 self.tell(sentence)
             self.run.note_figures(over_optimised=sentence)

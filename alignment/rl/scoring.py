@@ -68,6 +68,6 @@ def scoring(stage: Stage, given: Score | None) -> Scoring:
 
 def note_same(stage: Stage, name: str, sha256: str, what: str) -> None:
     """Note a hash in the manifest. Raises `BadInput` where a resumed run began with another."""
-    if stage.run.manifest.get(name, sha256) != sha256:
+    if stage.run.manifest.more.get(name, sha256) != sha256:
         raise BadInput(f"{what} that this run began with. Name another --output_dir.")
     stage.run.note(**{name: sha256})

@@ -4,27 +4,30 @@ import asyncio
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Console
+
+from alignment import models
+from alignment.evaluation.subjects import Subject
+from alignment.rounds.manifest import Export, RoundFolder
+from alignment.serving.agreement import check_served
+from alignment.serving.artefact import to_gguf
+from data.chat import template_sha256
 from data.home import file_sha256, home
+from data.manifests import plain
+from data.release_manifest import ReleaseManifest
 from data.releases import Releases
-
-if TYPE_CHECKING:
-    from alignment.evaluation.subjects import Subject
-    from alignment.rounds.manifest import Ledger
+from data.store import Store
 
 
-def export(console: Any, base: str, adapter: Path, ledger: "Ledger") -> Path:
+def export(console: Console, base: str, adapter: Path, folder: RoundFolder) -> Path:
     """Write the adapter as the engine loads it, and check that it computes what was trained.
 
-    One that was checked before the round was interrupted is taken as it is.
+    An artefact that was checked before the round was interrupted is taken as it is.
     """
-    from alignment.export import check_served, to_gguf
-    from alignment.models import adapter_sha256
-
-    target, trained = ledger.path / "adapter.gguf", adapter_sha256(adapter)
-    noted = ledger.entries.get("export", {})
-    if target.exists() and noted.get("adapter") == trained and noted.get("gguf") == file_sha256(target):
+    target, trained, noted = folder.path / "adapter.gguf", models.adapter_sha256(adapter), folder.manifest.export
+    if noted and target.exists() and (noted.adapter, noted.gguf) == (trained, file_sha256(target)):
         console.print("The artefact was exported and checked before.")
         return target
     target.unlink(missing_ok=True)  # of an interrupted round: the adapter may be another now
@@ -36,53 +39,49 @@ def export(console: Any, base: str, adapter: Path, ledger: "Ledger") -> Path:
         console.print(f"It computes what was trained: {agreement}.")
 
     made = to_gguf(adapter, base, target, check=check)
-    ledger.note(export={"adapter": trained, "gguf": file_sha256(made), "agreement": found})
+    folder.note(export=Export(adapter=trained, gguf=file_sha256(made), agreement=found))
     return made
 
 
-def release(
-    candidate: "Subject", ledger: "Ledger", releases: Releases, figures: dict[str, Any], parents: dict[str, Any]
-) -> int:
+def release(candidate: Subject, folder: RoundFolder, releases: Releases) -> int:
     """Write the candidate as a release, or find the one that an interrupted round wrote; returns its number."""
+    manifest = folder.manifest
     assert candidate.gguf is not None
+    assert manifest.evaluation is not None
     artefact = file_sha256(candidate.gguf)
     for there in releases.all():
-        made_here = there.manifest.get("round") == ledger.number
-        if made_here and there.manifest.get("adapter_gguf_sha256") == artefact:
+        if there.manifest.round == folder.number and there.manifest.adapter_gguf_sha256 == artefact:
             return there.number
+    figures = {name: value for name, value in plain(manifest.evaluation).items() if name != "inputs"}
 
-    def build(folder: Path) -> dict[str, Any]:
+    def build(path: Path) -> ReleaseManifest:
         assert candidate.adapter is not None
         assert candidate.gguf is not None
-        shutil.copytree(candidate.adapter, folder / "adapter")
-        shutil.copyfile(candidate.gguf, folder / "adapter.gguf")
-        return {
-            "kind": "adapter",
-            "base": candidate.base,
+        shutil.copytree(candidate.adapter, path / "adapter")
+        shutil.copyfile(candidate.gguf, path / "adapter.gguf")
+        return ReleaseManifest(
+            base=candidate.base,
             **identity(candidate.base),
-            "stages": ledger.entries["chain"],
-            "round": ledger.number,
-            "canaries": len(ledger.entries.get("canaries", ())),
-            "parents": parents,
-            "adapter_gguf_sha256": artefact,
-            "figures": figures,
-        }
+            stages=tuple(manifest.steps),
+            round=folder.number,
+            canaries=len(manifest.canaries),
+            parents=plain(manifest.parents),
+            adapter_gguf_sha256=artefact,
+            figures=figures,
+        )
 
     return releases.create(build).number
 
 
 def identity(name: str) -> dict[str, Any]:
     """What a release's manifest pins: exactly which base, tokenizer and template its adapter belongs to."""
-    from alignment import models
-    from data.chat import template_sha256
-
     base = models.locate(name)
     tokenizer = models.load_tokenizer(base)
     return {
         "base_sha256": models.base_sha256(base),
         "tokenizer_sha256": models.tokenizer_sha256(tokenizer),
         "template_sha256": template_sha256(tokenizer.chat_template),
-        "control": list(models.control_strings(tokenizer)),
+        "control": tuple(models.control_strings(tokenizer)),
     }
 
 
@@ -92,8 +91,6 @@ def record(number: int, base: str, *, promoted: bool) -> None:
 
 
 async def _record(number: int, base: str, *, promoted: bool) -> None:
-    from data.store import Store
-
     store = await Store.open(home())
     try:
         await store.add_release(number, base, file_sha256(Releases(home()).get(number).path / "manifest.json"))

@@ -1,21 +1,17 @@
-"""Where a round comes from: the commit of the code, the versions of the libraries, the releases before it."""
+"""Where a round comes from: the commit of the code, and the releases before it."""
 
-import platform
 import shutil
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from alignment.training.run_folder import LIBRARIES
 from data.releases import BASE_RELEASE, Releases
 
-_ALSO = ("numpy", "xllamacpp", "gguf")
 _CODE = Path(__file__).parents[2]
 
 
 def commit(code: Path = _CODE) -> dict[str, Any] | None:
-    """The commit that is checked out and whether files differ from it; None when the code is no git checkout."""
+    """The commit that is checked out and whether files differ from it; None when the code is not a git checkout."""
     if shutil.which("git") is None or not (code / ".git").exists():
         return None
     try:
@@ -26,27 +22,18 @@ def commit(code: Path = _CODE) -> dict[str, Any] | None:
     return {"commit": head, "changed": bool(changed)}
 
 
-def _git(folder: Path, *words: str) -> str:
-    found = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=30)
+def _git(folder: Path, *arguments: str) -> str:
+    found = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=30
+    )
     return found.stdout.strip()
-
-
-def versions() -> dict[str, str]:
-    """The versions that decide what a round makes."""
-    found = {"python": platform.python_version()}
-    for name in (*LIBRARIES, *_ALSO):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def ancestors(releases: Releases, number: int) -> list[int]:
     """The releases that a release continues, nearest first; empty for one that began with the base."""
     found: list[int] = []
     while number != BASE_RELEASE:
-        start = int(releases.get(number).manifest.get("parents", {}).get("start", BASE_RELEASE))
+        start = releases.get(number).manifest.start
         if start == BASE_RELEASE or start in found:
             break
         found.append(start)

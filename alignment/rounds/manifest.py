@@ -1,143 +1,184 @@
-"""The manifest of a round, kept on disk at every step, so that an interrupted round knows how far it came."""
+"""A round's folder and its manifest, written at every step, so that an interrupted round knows how far it came."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from alignment.evaluation.verdict import Summary
 from data.errors import BadInput, ParleyError
-from data.home import private_dir, write_atomic
+from data.home import private_dir
+from data.manifests import Damaged, Entries, Manifest
+from data.rounds import DecidedRound, Decision
+
+UNFINISHED = ("running", "stopped")
+
+# What went into a stage: hashes of its rows, its recipe and what it started from, by name.
+Inputs = dict[str, str]
 
 
-def tried(rounds: Sequence[dict[str, Any]], champion: int) -> int:
-    """How many candidates were refused by their figures since this champion was promoted, or came back.
+@dataclass(frozen=True, kw_only=True)
+class Parents(Entries):
+    """Where a candidate comes from: its base, the champion of its round, the release that it continues (0: none), and
+    the releases before that one, nearest first."""
 
-    `rounds` are manifests, newest first.
+    base: str
+    champion: int
+    start: int
+    ancestors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export(Entries):
+    """The adapter as exported: the hashes of both forms, and how far the served one is from PEFT's arithmetic."""
+
+    adapter: str
+    gguf: str
+    agreement: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRun(Entries):
+    """What a stage's run told: its figures, and how many of its rows it kept and dropped."""
+
+    figures: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    precision: str | None = None
+    machine: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundManifest(Manifest):
+    """What a round was told, trained on, measured and decided, as far as it came.
+
+    `plan` is what the command line decides, `learns` what the candidate is made of (with the same again there is
+    nothing to learn). `rows` are the ids of all rows that a stage reads, by what they are for; `raters` whose ratings
+    made them. `counts`, `used` and `dropped` say how many rows there were. `steps` are the stages in order, `started`
+    and `stages` those that were begun and finished, with what went into them; `training` is what they told.
+    `promoted` and `trial` are the release that was, once it was.
     """
-    count = 0
-    for entries in rounds:
-        decision = entries["decision"]
-        if entries["status"] == "promoted" or decision.get("champion") != champion:
-            break
-        count += not decision.get("people", False)
-    return count
+
+    number: int = 0
+    status: str = "running"
+    created_at: str = ""
+    base: str | None = None
+    champion: str | None = None
+    parents: Parents | None = None
+    plan: dict[str, Any] | None = None
+    learns: dict[str, Any] | None = None
+    rows: dict[str, list[str]] | None = None
+    raters: list[str] = field(default_factory=list)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    canaries: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list, metadata={"key": "chain"})
+    data: dict[str, str] = field(default_factory=dict)
+    code: dict[str, Any] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    started: dict[str, Inputs] = field(default_factory=dict)
+    stages: dict[str, Inputs] = field(default_factory=dict)
+    training: dict[str, StageRun] = field(default_factory=dict)
+    export: Export | None = None
+    evaluation: Summary | None = None
+    decision: Decision | None = None
+    promoted: int | None = None
+    trial: int | None = None
+    reason: str | None = None
+    ended_at: str | None = None
 
 
-class Ledger:
-    """One round's folder and its `manifest.json`."""
+class RoundFolder:
+    """The folder of an open round, with `manifest.json` in it. `resumed`: whether it was begun before."""
 
-    def __init__(self, path: Path, entries: dict[str, Any], *, resumed: bool) -> None:
+    def __init__(self, path: Path, manifest: RoundManifest, *, resumed: bool) -> None:
         self.path = path
+        self.manifest = manifest
         self.resumed = resumed
-        self._killed = resumed and entries.get("status") == "running"
-        self._entries = entries
+        self._killed = resumed and manifest.status == "running"
 
     @classmethod
     @contextmanager
-    def open(cls, folder: Path) -> Iterator["Ledger"]:
+    def open(cls, rounds: Path) -> Iterator["RoundFolder"]:
         """The unfinished round of an installation, or a new one. Only one round runs at a time."""
-        private_dir(folder)
-        lock = FileLock(folder / ".lock", timeout=0)
+        private_dir(rounds)
+        lock = FileLock(rounds / ".lock", timeout=0)
         try:
             lock.acquire()
         except Timeout:
-            raise ParleyError(f"Another round is running in {folder}; wait for it to end.") from None
+            raise ParleyError(f"Another round is running in {rounds}; wait for it to end.") from None
         try:
-            yield cls._latest(folder)
+            yield cls._latest(rounds)
         finally:
             lock.release()
 
     @classmethod
-    def _latest(cls, folder: Path) -> "Ledger":
-        numbers = sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
-        for number in reversed(numbers[-1:]):
-            path = folder / f"{number:04d}"
-            try:
-                entries = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-            except FileNotFoundError:  # killed between the folder and its manifest
-                entries = {"number": number, "status": "running"}
-            except ValueError as error:
-                raise BadInput(f"{path / 'manifest.json'} is damaged ({error}); move the folder away.") from error
-            if entries["status"] in ("running", "stopped"):
-                ledger = cls(path, entries, resumed=True)
-                ledger.note(status="running")
-                return ledger
-        number = max(numbers, default=0) + 1
-        path = private_dir(folder / f"{number:04d}")
-        ledger = cls(path, {"number": number, "created_at": datetime.now(UTC).isoformat()}, resumed=False)
-        ledger.note(status="running", stages={}, started={})
-        return ledger
+    def _latest(cls, rounds: Path) -> "RoundFolder":
+        last = max((int(path.name) for path in rounds.iterdir() if path.name.isdecimal()), default=0)
+        if last and (manifest := _unfinished(rounds / f"{last:04d}" / "manifest.json")) is not None:
+            folder = cls(rounds / f"{last:04d}", replace(manifest, number=last), resumed=True)
+        else:
+            made = RoundManifest(number=last + 1, created_at=datetime.now(UTC).isoformat())
+            folder = cls(private_dir(rounds / f"{last + 1:04d}"), made, resumed=False)
+        folder.note(status="running")
+        return folder
 
     @property
     def number(self) -> int:
         """The round's number, from 1."""
-        return int(self._entries["number"])
-
-    @property
-    def stages(self) -> dict[str, Any]:
-        """The finished stages with what went into them, in their order."""
-        return dict(self._entries.get("stages", {}))
-
-    @property
-    def started(self) -> dict[str, Any]:
-        """The stages that were begun with what went into them, finished or not."""
-        return dict(self._entries.get("started", {}))
+        return self.manifest.number
 
     @property
     def pinned(self) -> dict[str, list[str]] | None:
         """The ids of the rows that a killed round began with; None for one that is new or was stopped by an error.
 
-        After an error people may mend the rows, so it looks at them anew. After a kill it goes on with what it had.
+        After an error people may mend the rows, so the round looks at them anew. After a kill it goes on with what it
+        had.
         """
-        found: dict[str, list[str]] | None = self._entries.get("rows") if self._killed else None
-        return found
-
-    @property
-    def evaluation(self) -> dict[str, Any] | None:
-        """What was measured of the candidate, with the verdict and what it was measured on."""
-        found: dict[str, Any] | None = self._entries.get("evaluation")
-        return found
-
-    @property
-    def entries(self) -> dict[str, Any]:
-        """The whole manifest, to read."""
-        return dict(self._entries)
-
-    @property
-    def decision(self) -> dict[str, Any] | None:
-        """What the gate decided, once it has: the release, whether it is promoted, and the reasons."""
-        found: dict[str, Any] | None = self._entries.get("decision")
-        return found
+        return self.manifest.rows if self._killed else None
 
     def note(self, **entries: Any) -> None:
-        """Write entries down; they are on disk when this returns."""
-        self._entries.update(entries)
-        text = json.dumps(self._entries, indent=2, ensure_ascii=False)
-        write_atomic(self.path / "manifest.json", text + "\n")
+        """Write entries down, named as the fields of `RoundManifest`; they are on disk when this returns."""
+        self.manifest = replace(self.manifest, **entries)
+        self.manifest.save(self.path / "manifest.json")
 
-    def start_stage(self, stage: str, inputs: dict[str, str]) -> None:
-        """A stage begins; what an earlier try of it left counts no more, nor what later stages made of that."""
-        stages = self.stages
+    def start_stage(self, stage: str, inputs: Inputs) -> None:
+        """A stage begins. What an earlier try of it left counts no longer, nor what later stages made of that."""
+        stages = self.manifest.stages
         if stage in stages:
             names = list(stages)
             stages = {name: stages[name] for name in names[: names.index(stage)]}
-        self.note(started={**self.started, stage: inputs}, stages=stages)
+        self.note(started={**self.manifest.started, stage: inputs}, stages=stages)
 
-    def finish_stage(self, stage: str, inputs: dict[str, str]) -> None:
+    def finish_stage(self, stage: str, inputs: Inputs) -> None:
         """A stage is done."""
-        self.note(stages={**self.stages, stage: inputs})
+        self.note(stages={**self.manifest.stages, stage: inputs})
 
     def end(self, status: str, reason: str) -> None:
-        """The round is over (`promoted`, `refused`), or stopped where the next call goes on."""
+        """The round is over (`promoted`, `refused`), or `stopped`, and the next call goes on there."""
         self.note(status=status, reason=reason, ended_at=datetime.now(UTC).isoformat())
 
     def remove_rows(self) -> None:
-        """Remove people's words from the round's folder; ids, hashes and figures stay."""
+        """Remove people's texts from the round's folder; ids, hashes and figures stay."""
         for pattern in ("*.jsonl", "*/*.jsonl", "*/trained_tokens.txt"):
             for path in self.path.glob(pattern):
                 if path.name != "metrics.jsonl":
                     path.unlink()
+
+
+def _unfinished(path: Path) -> RoundManifest | None:
+    """The manifest of a round that is not over; None where it is. Raises `BadInput` for a damaged one."""
+    try:
+        # Only its status counts where the round is over: an old one may hold what this version does not read.
+        if DecidedRound.load(path).status not in UNFINISHED:
+            return None
+        return RoundManifest.load(path)
+    except FileNotFoundError:  # killed between the folder and its manifest
+        return RoundManifest()
+    except Damaged as error:
+        raise BadInput(f"{path} is damaged ({error.problem}); move the folder away.") from error

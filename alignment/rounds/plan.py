@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from alignment.evaluation.suites.canaries import COUNT, MOST
-from alignment.rounds.steps import ALGORITHMS
 from alignment.training.recipe import RECIPES
 from data.bases import BUNDLED, is_alias
 from data.errors import BadInput, nearest
 from data.home import file_sha256
 
+ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
+# Algorithms that train against a reward model.
+REWARDED = ("ppo", "rloo", "grpo")
 _STAGES = ("sft", "dpo", "kto", "reward", "ppo")
 _LIMITS = {
     "demonstration": "max_demonstrations",
@@ -42,7 +44,7 @@ class Plan:
     even_if_paused: bool = False
 
     def facts(self) -> dict[str, Any]:
-        """What decides the outcome, for the manifest and for telling two plans apart."""
+        """What decides the outcome: for the manifest, and to tell two plans apart."""
         found = asdict(self)
         for free in ("questions", "keep_rows", "trial", "even_if_paused"):
             del found[free]
@@ -106,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def read_plan(argv: Sequence[str] | None = None) -> Plan:
-    """The plan that a command line means. Raises `BadInput` for what cannot be."""
+    """The plan that a command line means. Raises `BadInput` for a plan that cannot be run."""
     options = parser().parse_args(argv)
     for name in (*_LIMITS.values(), "eval_prompts"):
         if getattr(options, name) is not None and getattr(options, name) < 1:

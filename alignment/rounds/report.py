@@ -1,18 +1,25 @@
 """The report of a round: one page of HTML with its pictures inside, for a person to look at.
 
-It is made of the manifest and of what the stages logged, so it holds figures and names of settings, and nobody's
-words. It is private to the owner like the rest of the round.
+It is made of the manifest and of what the stages logged, so it holds figures and names of settings, and no texts of
+people. It is private to the owner like the rest of the round.
 """
 
 import base64
 import html
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from alignment.training import report_plots as plots
+from alignment.evaluation.evidence import Evidence
+from alignment.evaluation.gate import SuiteChange
+from alignment.evaluation.verdict import SuiteMeans, Summary
+from alignment.rounds.manifest import RoundManifest
+from alignment.training import plots
+from alignment.training.run_folder import RunManifest
+from data.gate_verdicts import Interval
 from data.home import write_atomic
+from data.manifests import plain
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -22,25 +29,27 @@ text-align: left; border-bottom: 1px solid #ddd; vertical-align: top; } img { ma
 """
 
 
-def write_report(folder: Path, manifest: Mapping[str, Any]) -> Path:
+def write_report(folder: Path, manifest: RoundManifest, status: str, reasons: Sequence[str]) -> Path:
     """Write `report.html` into a round's folder; returns its path."""
     path = folder / "report.html"
-    write_atomic(path, page(folder, manifest))
+    write_atomic(path, page(folder, manifest, status, reasons))
     return path
 
 
-def page(folder: Path, manifest: Mapping[str, Any]) -> str:
-    """The page of a round: its manifest with `status` and `reasons`, and the stages' folders below `folder`."""
-    number, status = manifest["number"], str(manifest["status"])
+def page(folder: Path, manifest: RoundManifest, status: str, reasons: Sequence[str]) -> str:
+    """The page of a round, from its manifest and from the stages' folders below `folder`.
+
+    `status` is how the round ends, and `reasons` say why.
+    """
     parts = [
-        f"<h1>Round {number}: <span class='{_text(status)}'>{_text(status)}</span></h1>",
-        *_decision(manifest),
-        *_evaluation(manifest.get("evaluation") or {}),
+        f"<h1>Round {manifest.number}: <span class='{_text(status)}'>{_text(status)}</span></h1>",
+        *_decision(manifest, reasons),
+        *(_evaluation(manifest.evaluation) if manifest.evaluation else ()),
         *_stages(folder, manifest),
         *_rows(manifest),
         *_lineage(manifest),
     ]
-    title = f"Parley, round {number}"
+    title = f"Parley, round {manifest.number}"
     body = "\n".join(parts)
     return (
         f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>{title}</title>"
@@ -48,72 +57,68 @@ def page(folder: Path, manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _decision(manifest: Mapping[str, Any]) -> Iterable[str]:
-    decision = manifest.get("decision") or {}
-    made, champion = decision.get("release"), manifest.get("champion")
-    yield f"<p>Release {_text(made)} was compared with the champion, {_text(champion)}.</p>"
-    yield "<ul>" + "".join(f"<li>{_text(reason)}</li>" for reason in manifest.get("reasons", [])) + "</ul>"
+def _decision(manifest: RoundManifest, reasons: Sequence[str]) -> Iterable[str]:
+    made = manifest.decision.release if manifest.decision else None
+    yield f"<p>Release {_text(made)} was compared with the champion, {_text(manifest.champion)}.</p>"
+    yield "<ul>" + "".join(f"<li>{_text(reason)}</li>" for reason in reasons) + "</ul>"
 
 
-def _evaluation(evaluation: Mapping[str, Any]) -> Iterable[str]:
-    if not evaluation:
-        return
+def _evaluation(evaluation: Summary) -> Iterable[str]:
     yield "<h2>Is it better?</h2>"
-    yield _image(plots.win_rates(evaluation["sources"], evaluation["decisive"]), "win rates by source")
+    sources = plain(evaluation.sources)
+    yield _image(plots.win_rates(sources, evaluation.decisive), "win rates by source")
     yield _table(
         ("source", "counts", "win rate (95 %)", "at equal length", "won / tied / lost", ""),
-        [_source(source, evaluation["decisive"]) for source in evaluation["sources"]],
+        [_source(source, evaluation.decisive) for source in evaluation.sources],
     )
-    scores = evaluation["scores"]
     names = {
         "loss": "loss on held-out demonstrations (nats a token)",
         "accuracy": "preferred answer more likely (share of pairs)",
         "accuracy_per_token": "the same, a token",
     }
-    lines = [
-        (title, *(_figure(scores[side][key]) for side in ("champion", "candidate"))) for key, title in names.items()
-    ]
+    sides = [evaluation.scores[side] for side in ("champion", "candidate")]
+    lines = [(title, *(_figure(getattr(side, name)) for side in sides)) for name, title in names.items()]
     yield _table(("held-out rows", "champion", "candidate"), lines)
-    changes = evaluation["verdict"]["suites"]
+    changes = evaluation.verdict.suites
     if changes:
         yield "<h2>Is anything worse?</h2>"
-        yield _image(plots.suites(changes), "changes on the suites")
-        means = {suite["name"]: suite for suite in evaluation["suites"]}
+        yield _image(plots.suites(plain(changes)), "changes on the suites")
+        means = {suite.name: suite for suite in evaluation.suites}
         yield _table(
             ("suite", "items", "champion", "candidate", "change (95 %)", "margin", ""),
-            [_suite(change, means[change["name"]]) for change in changes],
+            [_suite(change, means[change.name]) for change in changes],
         )
-    if evaluation["notes"]:
-        yield "<ul>" + "".join(f"<li>{_text(note)}</li>" for note in evaluation["notes"]) + "</ul>"
+    if evaluation.notes:
+        yield "<ul>" + "".join(f"<li>{_text(note)}</li>" for note in evaluation.notes) + "</ul>"
 
 
-def _source(source: Mapping[str, Any], decisive: str | None) -> Sequence[str]:
-    win = source["win"]
-    counts = "decides" if source["name"] == decisive else "yes" if source["counts"] else "no"
-    if not win:
-        return source["name"], counts, "", "", "", source["sentence"]
-    record = f"{win['wins']} / {win['ties']} / {win['losses']}"
-    shares = (_share(win["interval"]), _share(win["length_controlled"]))
-    return source["name"], counts, *shares, record, source["sentence"]
+def _source(source: Evidence, decisive: str | None) -> Sequence[str]:
+    win = source.win
+    counts = "decides" if source.name == decisive else "yes" if source.counts else "no"
+    if win is None:
+        return source.name, counts, "", "", "", source.sentence
+    record = f"{win.wins} / {win.ties} / {win.losses}"
+    return source.name, counts, _share(win.interval), _share(win.length_controlled), record, source.sentence
 
 
-def _suite(change: Mapping[str, Any], means: Mapping[str, Any]) -> Sequence[str]:
-    found = change["change"]
+def _suite(change: SuiteChange, means: SuiteMeans) -> Sequence[str]:
+    found = change.change
     return (
-        f"{change['title']} ({change['unit']})",
-        str(means["items"]),
-        _figure(means["champion"]),
-        _figure(means["candidate"]),
-        f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})",
-        f"{change['margin']:g}",
-        "fell beyond the margin" if change["worse"] else "",
+        f"{change.title} ({change.unit})",
+        str(means.items),
+        _figure(means.champion),
+        _figure(means.candidate),
+        f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})",
+        f"{change.margin:g}",
+        "fell beyond the margin" if change.worse else "",
     )
 
 
-def _stages(folder: Path, manifest: Mapping[str, Any]) -> Iterable[str]:
+def _stages(folder: Path, manifest: RoundManifest) -> Iterable[str]:
     yield "<h2>How it was trained</h2>"
-    for stage in manifest.get("stages", {}):
-        figures = _json(folder / stage / "manifest.json").get("figures", {})
+    for stage in manifest.stages:
+        path = folder / stage / "manifest.json"
+        figures = RunManifest.load(path).figures if path.is_file() else {}
         metrics = _metrics(folder / stage / "metrics.jsonl")
         yield f"<h3>{_text(stage)}</h3>"
         told = [(name, _figure(figures[name])) for name in ("steps", "seconds", "tokens") if figures.get(name)]
@@ -123,7 +128,8 @@ def _stages(folder: Path, manifest: Mapping[str, Any]) -> Iterable[str]:
             told += [
                 (f"{when.removeprefix('eval_')}: {name}", _figure(v)) for name, v in figures.get(when, {}).items()
             ]
-        for part, kept in (manifest.get("training", {}).get(stage, {}).get("data") or {}).items():
+        trained = manifest.training.get(stage)
+        for part, kept in (trained.data if trained else {}).items():
             if isinstance(kept, dict) and "rows" in kept:
                 lost = "".join(f", {count} dropped: {why}" for why, count in kept.get("dropped", {}).items())
                 told.append((f"rows, {part.replace('_', ' ')}", f"{kept['rows']}{lost}"))
@@ -134,26 +140,25 @@ def _stages(folder: Path, manifest: Mapping[str, Any]) -> Iterable[str]:
             yield _image(plots.ppo(metrics), "what PPO logged")
 
 
-def _rows(manifest: Mapping[str, Any]) -> Iterable[str]:
-    counts, dropped = manifest.get("counts", {}), manifest.get("dropped", {})
+def _rows(manifest: RoundManifest) -> Iterable[str]:
+    counts, dropped = manifest.counts, manifest.dropped
     yield "<h2>What it was trained on</h2>"
     yield _image(plots.rows(counts, dropped), "rows by fold")
-    used = manifest.get("used", {})
     yield _table(
         ("rows", "used", "train", "judge_train", "judge", "gate"),
-        [(kind, used.get(kind, 0), *folds.values()) for kind, folds in counts.items()],
+        [(kind, manifest.used.get(kind, 0), *folds.values()) for kind, folds in counts.items()],
     )
     lost = [(kind, reason, count) for kind, reasons in dropped.items() for reason, count in reasons.items()]
     if lost:
         yield _table(("held back", "why", "rows"), lost)
 
 
-def _lineage(manifest: Mapping[str, Any]) -> Iterable[str]:
+def _lineage(manifest: RoundManifest) -> Iterable[str]:
     yield "<h2>Where it comes from</h2>"
-    lines: list[tuple[str, str]] = [("begun", str(manifest.get("created_at", "")))]
+    lines: list[tuple[str, str]] = [("begun", manifest.created_at)]
     facts = ("parents", "code", "versions", "data", "plan")
-    lines += [(name, json.dumps(manifest.get(name), ensure_ascii=False)) for name in facts]
-    lines += [(f"stage {stage}", json.dumps(inputs)) for stage, inputs in manifest.get("stages", {}).items()]
+    lines += [(name, json.dumps(plain(getattr(manifest, name)), ensure_ascii=False)) for name in facts]
+    lines += [(f"stage {stage}", json.dumps(inputs)) for stage, inputs in manifest.stages.items()]
     cells = "".join(f"<tr><td>{_text(name)}</td><td><code>{_text(value)}</code></td></tr>" for name, value in lines)
     yield f"<table>{cells}</table>"
 
@@ -174,19 +179,14 @@ def _text(value: object) -> str:
     return html.escape(str(value))
 
 
-def _share(interval: Mapping[str, float]) -> str:
-    return f"{interval['mean']:.1%} ({interval['low']:.1%} to {interval['high']:.1%})"
+def _share(interval: Interval) -> str:
+    return f"{interval.mean:.1%} ({interval.low:.1%} to {interval.high:.1%})"
 
 
 def _figure(value: float | int | None) -> str:
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.4g}"
-
-
-def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
 
 
 def _metrics(path: Path) -> list[dict[str, Any]]:

@@ -9,13 +9,14 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from data.home import home
+from rich.console import Console
+
+from data.database import Database
+from data.datasets import Collected, collect
+from data.home import discord_permission, home, installation_key
 from data.rows import Row
-
-if TYPE_CHECKING:
-    from data.datasets import Collected
+from data.store import Store
 
 KINDS = ("demonstration", "preference", "labelled", "prompt")
 _WATCHED = 12  # rows that measure while a stage trains
@@ -26,17 +27,16 @@ _LOSS_ROWS = 24  # the loss on demonstrations needs no more than a sample of the
 class Snapshot:
     """The rows that may be used, with a round's limits on how many of a kind train.
 
-    `pinned` are the ids of the rows that an interrupted round began with, by what they are for (see `ids`): what came
-    later waits for the next round, so that a stage can go on where it was. What was withdrawn since is gone all the
-    same.
+    `pinned` are the ids of the rows that an interrupted round began with, by what they are for (see `ids`): rows that
+    came later wait for the next round, so that a stage can go on where it was. Rows that were withdrawn are gone.
     """
 
-    collected: "Collected"
+    collected: Collected
     limits: Mapping[str, int | None] = field(default_factory=dict)
     pinned: Mapping[str, Collection[str]] | None = None
 
     def training(self, kind: str) -> list[Row]:
-        """The rows that models which answer train on: a fixed part of the fold `train`."""
+        """The rows that answering models train on: a fixed part of the fold `train`."""
         return self._picked(kind, self._of(kind, "train"), self.limits.get(kind))
 
     def watched(self, kind: str) -> list[Row]:
@@ -57,7 +57,7 @@ class Snapshot:
     def _picked(self, name: str, rows: list[Row], limit: int | None) -> list[Row]:
         if self.pinned is None:
             return rows[:limit]
-        # Not by the limit again: what was withdrawn would move others up under it.
+        # The limit does not count again: in place of withdrawn rows it would let others in.
         began = frozenset(self.pinned.get(name, ()))
         return [row for row in rows if row.id in began]
 
@@ -71,7 +71,7 @@ class Snapshot:
         return rows[:_LOSS_ROWS] if kind == "demonstration" else rows
 
     def ids(self) -> dict[str, list[str]]:
-        """The ids of all rows that a stage reads, by what they are for; those of the gate are read by none."""
+        """The ids of all rows that a stage reads, by what they are for; no stage reads the gate's."""
         read = {kind: self.training(kind) for kind in KINDS}
         read |= {f"{kind}, watched": self.watched(kind) for kind in KINDS}
         read |= {f"tie, {fold}": self.ties(fold) for fold in ("train", "judge_train")}
@@ -79,7 +79,7 @@ class Snapshot:
         return {name: [row.id for row in rows] for name, rows in read.items() if rows}
 
     def raters(self) -> list[str]:
-        """The pseudonyms of those whose ratings made the rows."""
+        """The pseudonyms of the people whose ratings made the rows."""
         return sorted({rater for found in self.collected.rows for rater in found.raters})
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -93,21 +93,16 @@ class Snapshot:
 
 
 def digest(rows: Sequence[Row]) -> str:
-    """A hash of rows' contents and of what weighs them."""
+    """A hash of rows' contents and weights."""
     parts = [[row.kind, row.id, row.data, row.extra.get("weight"), row.extra.get("margin")] for row in rows]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
-async def collect_snapshot(folder: Path) -> "Collected":
-    """The rows that may be used now, read from a copy of the database, so that the bot writes on undisturbed.
+async def collect_snapshot(folder: Path) -> Collected:
+    """The rows that may be used now, read from a copy of the database, so that the bot can write meanwhile.
 
-    The copy is gone afterwards; folds of new rows are stored in the living database.
+    The copy is removed afterwards; folds of new rows are stored in the database itself.
     """
-    from data.database import Database
-    from data.datasets import collect
-    from data.home import discord_permission, installation_key
-    from data.store import Store
-
     snapshot = folder / "snapshot.db"
     _remove(folder)  # of a round that was killed here
     store = await Store.open(home())
@@ -130,8 +125,8 @@ def _remove(folder: Path) -> None:
         leftover.unlink()
 
 
-def say_rows(console: Any, snapshot: Snapshot, *, prompts: bool) -> None:
-    """How many rows there are (`prompts`: of prompts too) and why others are not used, for a terminal."""
+def say_rows(console: Console, snapshot: Snapshot, *, prompts: bool) -> None:
+    """Print how many rows there are (with `prompts`, of prompts too) and why others are not used."""
     for kind, folds in snapshot.counts().items():
         if any(folds.values()) and (kind != "prompt" or prompts):
             console.print(
@@ -144,5 +139,5 @@ def say_rows(console: Any, snapshot: Snapshot, *, prompts: bool) -> None:
 
 
 def plural(kind: str) -> str:
-    """What several rows of a kind are called."""
+    """The name of several rows of a kind."""
     return "labelled completions" if kind == "labelled" else f"{kind}s"

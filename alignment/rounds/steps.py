@@ -1,6 +1,5 @@
 """The stages of a round: which ones the feedback allows, and how each runs as a process of its own."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -8,26 +7,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from alignment.evaluation.suites.canaries import Canary, planted
+from alignment.models import adapter_sha256
 from alignment.rl.watched_pairs import MINIMUM_PAIRS
+from alignment.rounds.manifest import RoundFolder, StageRun
+from alignment.rounds.plan import REWARDED
 from alignment.rounds.snapshot import Snapshot, plural
 from alignment.training.parent import PARENT
+from alignment.training.run_folder import RunManifest
 from data.errors import BadInput, NothingToDo, ParleyError
 from data.home import file_sha256
 from data.rows import Row, read_rows, write_rows
 
-if TYPE_CHECKING:
-    from alignment.rounds.manifest import Ledger
-
-ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
-REWARDED = ("ppo", "rloo", "grpo")
 # The stages that learn texts, and from which rows. (PPO learns from what the model itself says.)
 _TEXTS = {"sft": "demonstration", "dpo": "preference", "kto": "labelled"}
 # Fewer thumbs of one direction than this are one person's mood.
 MINIMUM_THUMBS = 8
-# A judge learnt from fewer pairs than this agrees with people hardly better than chance.
+# A judge that learns from fewer pairs than this agrees with people hardly better than chance.
 JUDGE_PAIRS = 40
 
 
@@ -164,23 +161,21 @@ def _thumbs_problem(rows: Sequence[Row]) -> str | None:
 def launch(module: str, arguments: Sequence[str]) -> int:
     """Run a stage's command as a process, so that its memory is free again; returns its exit code.
 
-    It ends with this process, after a kill -9 too: one that went on alone would hold the folder that a resumed round
-    wants.
+    The stage ends with this process, after a kill -9 too: a stage that went on alone would hold the folder that a
+    resumed round wants.
     """
     environment = {**os.environ, PARENT: str(os.getpid())}
     command = [sys.executable, "-m", f"alignment.{module}", *arguments]
     return subprocess.run(command, env=environment, check=False).returncode
 
 
-def run_step(step: Step, recipe: Path, start: str | Path, ledger: "Ledger") -> Path:
+def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFolder) -> Path:
     """Run one step, or take what it made before from the same rows, recipe and start; returns its result.
 
     `start` is the base's name or the adapter to continue. Raises `ParleyError` when the stage fails.
     """
-    from alignment.models import adapter_sha256
-
-    folder = ledger.path / step.name
-    train = _kept(ledger.path / f"{step.name}-train.jsonl", step.rows)
+    folder = round_folder.path / step.name
+    train = _kept(round_folder.path / f"{step.name}-train.jsonl", step.rows)
     inputs = {
         "rows": file_sha256(train),
         "recipe": file_sha256(recipe),
@@ -191,40 +186,42 @@ def run_step(step: Step, recipe: Path, start: str | Path, ledger: "Ledger") -> P
     more = {"eval_dataset_name": step.watched, "ties_name": step.ties, "watch_name": step.pairs}
     for flag, rows in more.items():
         if rows:
-            path = _kept(ledger.path / f"{step.name}-{flag.removesuffix('_name')}.jsonl", rows)
+            path = _kept(round_folder.path / f"{step.name}-{flag.removesuffix('_name')}.jsonl", rows)
             inputs[flag] = file_sha256(path)
             arguments += [f"--{flag}", str(path)]
     if step.needs:
-        reward = ledger.path / step.needs / "reward"
+        reward = round_folder.path / step.needs / "reward"
         inputs["reward"] = adapter_sha256(reward)
         arguments += ["--reward_model", str(reward)]
-    if ledger.stages.get(step.name) == inputs and (folder / step.result).is_dir():
+    if round_folder.manifest.stages.get(step.name) == inputs and (folder / step.result).is_dir():
         print(f"{step.name}: done already, with the same rows and recipe.", flush=True)
         return folder / step.result
-    if ledger.started.get(step.name) != inputs:
+    if round_folder.manifest.started.get(step.name) != inputs:
         shutil.rmtree(folder, ignore_errors=True)  # of an earlier try on other rows: nothing to go on with
-    ledger.start_stage(step.name, inputs)
+    round_folder.start_stage(step.name, inputs)
     if launch(step.module, [*arguments, *step.flags, "--output_dir", str(folder)]) != 0:
-        raise ParleyError(f"The stage {step.name} of round {ledger.number} stopped; what it said stands above.")
-    _note_run(folder, step.name, ledger)
-    ledger.finish_stage(step.name, inputs)
+        raise ParleyError(f"The stage {step.name} of round {round_folder.number} stopped; what it said stands above.")
+    _note_run(folder, step.name, round_folder)
+    round_folder.finish_stage(step.name, inputs)
     return folder / step.result
 
 
-def _note_run(folder: Path, name: str, ledger: "Ledger") -> None:
+def _note_run(folder: Path, name: str, round_folder: RoundFolder) -> None:
     """Copy into the round's manifest what the stage measured and how many of its rows it kept and dropped."""
-    run = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    told = {key: run[key] for key in ("figures", "data", "recipe", "precision", "machine") if key in run}
-    ledger.note(training={**ledger.entries.get("training", {}), name: told})
+    run = RunManifest.load(folder / "manifest.json")
+    told = StageRun(
+        figures=run.figures, data=run.data, recipe=run.recipe, precision=run.precision, machine=run.machine
+    )
+    round_folder.note(training={**round_folder.manifest.training, name: told})
 
 
 def _kept(path: Path, rows: Sequence[Row]) -> Path:
-    """Write rows, unless an interrupted round left the same ones: only their weights may differ, for people go on
-    rating meanwhile, and a stage goes on with those that it began with."""
+    """Write rows, unless an interrupted round left the same ones. Only their weights may differ, since people go on
+    rating: a stage goes on with the weights that it began with."""
     if path.exists():
         try:
             there = read_rows(path)
-        except BadInput:  # nobody's but ours, so it was damaged
+        except BadInput:  # only rounds write it, so it was damaged
             there = []
         if [(row.id, row.data) for row in there] == [(row.id, row.data) for row in rows]:
             return path

@@ -1,4 +1,4 @@
-"""What a search may try, and what it is after: the `search:` mapping of a recipe, checked to the last name."""
+"""What a search tries and by which figure it compares: the `search:` mapping of a recipe, checked name by name."""
 
 import math
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ _FIXED = dict.fromkeys(
 ) | {
     "output_dir": "each trial has a folder of its own",
     "model_name_or_path": "each base measures in its own tokens; search on one base at a time",
-    "seed": "a lucky seed is no setting that carries over",
+    "seed": "a lucky seed does not carry over to the next run",
     "eval_strategy": "all trials are measured at the same times",
     "eval_steps": "all trials are measured at the same times",
 }
-# What changes the very scale of the loss: compared by another metric, or not at all.
+# These change the scale of the loss, so trials that differ in them cannot be compared by it.
 _LOSS_SCALE = {"beta", "loss_type", "loss_weights", "label_smoothing", "desirable_weight", "undesirable_weight"}
 _BETTER_LOW = ("loss", "entropy", "kl", "perplexity", "calibration_error")
 _BETTER_HIGH = ("accuracy", "accuracies", "margin", "margins", "reward", "score")
@@ -51,11 +51,21 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The figure that a search compares trials by. `held_out`: whether it is measured on held-out rows."""
+    """The figure by which a search compares trials. `held_out`: whether it is measured on held-out rows."""
 
     metric: str
     lower_is_better: bool
     held_out: bool = True
+
+    @property
+    def logged_as(self) -> str:
+        """The name under which the trainer logs it."""
+        return f"eval_{self.metric}" if self.held_out else self.metric
+
+    @property
+    def title(self) -> str:
+        """The name for a table or a picture."""
+        return f"held-out {self.metric}" if self.held_out else self.metric
 
     @property
     def direction(self) -> Literal["minimize", "maximize"]:
@@ -64,9 +74,9 @@ class Goal:
 
 
 def goal(stage: str, metric: str | None) -> Goal:
-    """What a search of this stage is after: the held-out loss, for PPO the reward, or the metric that was named.
+    """The figure by which a search of this stage compares: the named one, else the held-out loss (PPO: reward).
 
-    Raises `BadInput` for a metric of which nobody knows whether high or low is good.
+    Raises `BadInput` for a metric when it is not known whether a high value is good.
     """
     held_out = stage != "ppo"  # PPO's loss says nothing; the reward of its own answers does
     name = (metric or ("loss" if held_out else "reward")).removeprefix("eval_")
@@ -82,9 +92,9 @@ def goal(stage: str, metric: str | None) -> Goal:
 
 
 def ranges(mapping: Any, goal: Goal, where: str) -> list[Range]:
-    """The ranges under `search:` in a recipe (`where`, for the sentences). Raises `BadInput` for what makes none.
+    """The ranges under `search:` in a recipe (`where`, for the sentences). Raises `BadInput` for an invalid range.
 
-    That the names are settings of the stage is for the recipe's reader to check.
+    Whoever reads the recipe checks that the names are settings of the stage.
     """
     if not mapping:
         raise BadInput(
@@ -136,7 +146,7 @@ def _range(name: str, given: Any, where: str) -> Range:
 
 
 def _number(value: Any) -> float | None:
-    """A finite number. YAML reads `1e-5`, without a point, as a text: it is meant as a number here."""
+    """A finite number, else None. YAML reads `1e-5`, without a point, as text; here it counts as a number."""
     if isinstance(value, bool):
         return None
     try:

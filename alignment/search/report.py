@@ -1,11 +1,15 @@
-"""What a search leaves behind: the best recipe, a table of the trials and a picture of them."""
+"""What a search writes at its end: the best recipe, a table of the trials and a picture of them."""
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from itertools import accumulate
 from typing import Any
 
+import yaml
+from optuna.trial import FrozenTrial, TrialState
+
 from alignment.search.ranges import Goal
+from data.drawing import SMALL, figure, png
 
 
 def best_recipe(text: str, settings: Mapping[str, Any], head: Sequence[str] = ()) -> str:
@@ -14,13 +18,11 @@ def best_recipe(text: str, settings: Mapping[str, Any], head: Sequence[str] = ()
     `head` are lines of comment to put in front. A name that the text sets (or shows in a comment) is set in its
     place, others follow at the end, and ranges to search are left out.
     """
-    import yaml
-
     left = dict(settings)
     lines: list[str] = []
     skipping = False
     for line in text.splitlines():
-        # What belongs to a setting that was replaced or left out: its indented lines, its list.
+        # The indented lines or the list of a setting that was replaced or left out.
         if skipping and re.match(r"\s+\S|- ", line):
             continue
         found = re.match(r"(# )?(\w+):(?:\s|$)", line)
@@ -40,7 +42,7 @@ def best_recipe(text: str, settings: Mapping[str, Any], head: Sequence[str] = ()
         kept = yaml.safe_load(made) == dict(settings)
     except yaml.YAMLError:
         kept = False
-    # A layout that lines cannot follow: the settings matter more than its comments.
+    # In a layout that cannot be edited line by line, the settings matter more than the comments.
     return made if kept else str(yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True))
 
 
@@ -50,15 +52,13 @@ def _drop_comment(lines: list[str]) -> None:
 
 
 def _yaml(value: Any) -> str:
-    import yaml
-
     return str(yaml.safe_dump([value], default_flow_style=True, width=10**6, allow_unicode=True)).strip()[1:-1]
 
 
-def rows(trials: Sequence[Any], goal: Goal) -> list[list[str]]:
-    """A line for each trial: its number, its end, the figure, its settings; a heading line first."""
+def rows(trials: Sequence[FrozenTrial], goal: Goal) -> list[list[str]]:
+    """A heading line, then one line for each trial: its number, how it ended, the figure, its settings."""
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
-    lines = [["trial", "ended", ("held-out " if goal.held_out else "") + goal.metric, *names]]
+    lines = [["trial", "ended", goal.title, *names]]
     for trial in trials:
         reached = value_of(trial)
         settings = [_shown(trial.params.get(name, "")) for name in names]
@@ -66,14 +66,14 @@ def rows(trials: Sequence[Any], goal: Goal) -> list[list[str]]:
     return lines
 
 
-def ended(trial: Any) -> str:
+def ended(trial: FrozenTrial) -> str:
     """How a trial ended, in a word."""
     name = str(trial.state.name)
-    return {"COMPLETE": "done", "PRUNED": "stopped early", "FAIL": "failed"}.get(name, "running")
+    return {"COMPLETE": "done", "PRUNED": "stopped early", "FAIL": "failed"}.get(name, "interrupted")
 
 
-def value_of(trial: Any) -> float | None:
-    """A trial's figure; of one that was stopped early, the last that was seen."""
+def value_of(trial: FrozenTrial) -> float | None:
+    """A trial's figure; for one that was stopped early, the last that was measured."""
     if trial.value is not None:
         return float(trial.value)
     seen = trial.intermediate_values
@@ -85,36 +85,32 @@ def _shown(value: Any) -> str:
 
 
 def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """A table of lines, the first of them its heading."""
+    """The lines as a table in Markdown; the first is its heading."""
     head, *body = lines
     table = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table) + "\n"
 
 
-def plot(trials: Sequence[Any], goal: Goal, path: Path, title: str) -> None:
-    """Draw each trial's figure in their order, and the best so far, into a PNG file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def plot(trials: Sequence[FrozenTrial], goal: Goal, title: str) -> bytes:
+    """A PNG of each trial's figure in order and the best so far; crosses for trials that were stopped early.
 
-    figure = Figure(figsize=(7, 4), layout="tight")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    done = [(trial.number, float(trial.value)) for trial in trials if trial.state.name == "COMPLETE"]
-    stopped = [
-        (trial.number, value)
-        for trial in trials
-        if trial.state.name == "PRUNED" and (value := value_of(trial)) is not None
-    ]
-    pick = min if goal.lower_is_better else max
-    best = [(number, pick(value for _, value in done[: at + 1])) for at, (number, _) in enumerate(done)]
-    if done:
-        axes.plot(*zip(*done, strict=True), "o", color="tab:blue", label="done")
-        axes.step(*zip(*best, strict=True), where="post", color="tab:green", label="best so far")
-    if stopped:
+    optuna's own picture leaves the stopped trials out, and draws with pyplot, whose style and figures stay behind.
+    """
+    made, (axes,) = figure(7, 4)
+    points = {state: _points(trials, state) for state in (TrialState.COMPLETE, TrialState.PRUNED)}
+    if done := points[TrialState.COMPLETE]:
+        numbers, values = zip(*done, strict=True)
+        best = accumulate(values, min if goal.lower_is_better else max)
+        axes.plot(numbers, values, "o", color="tab:blue", label="done")
+        axes.step(numbers, list(best), where="post", color="tab:green", label="best so far")
+    if stopped := points[TrialState.PRUNED]:
         axes.plot(*zip(*stopped, strict=True), "x", color="tab:gray", label="stopped early")
-    axes.set(title=title, xlabel="trial", ylabel=("held-out " if goal.held_out else "") + goal.metric)
-    axes.grid(alpha=0.3)
+    axes.set(title=title, xlabel="trial", ylabel=goal.title)
     if done or stopped:
-        axes.legend()
-    figure.savefig(path, dpi=120)
-    path.chmod(0o600)
+        axes.legend(fontsize=SMALL)
+    return png(made)
+
+
+def _points(trials: Sequence[FrozenTrial], state: TrialState) -> list[tuple[int, float]]:
+    found = [(trial.number, value_of(trial)) for trial in trials if trial.state == state]
+    return [(number, value) for number, value in found if value is not None]

@@ -28,7 +28,15 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
+from alignment.models import load_model, load_tokenizer
+from alignment.rows.tokens import control_strings, encode_answer
+from alignment.serving.engine import RunningEngine, serve
+from alignment.serving.gguf_check import expected_layers, file_difference
+from data.bases import gguf_path, is_alias
+from data.chat import Message, harmless_messages
 from data.errors import BadInput, ParleyError
+from data.personas import LANGUAGES, PERSONAS, SEED, persona
+from data.rows import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +44,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-
-    from alignment.serving.engine import Served
-    from data.chat import Message
 
     LogProbs = NDArray[np.float32]
 
@@ -49,9 +54,8 @@ NOISE = 1.25  # times the floor; right files had 0.94 to 1.08 times
 HAIR = 0.005  # nats, for an engine that calculates almost without noise
 OWN_NOISE = 0.05  # of the effect at full scale: a strong adapter's arithmetic is noisier (2 % at 1.2 nats)
 FLOOR = 0.25  # nats; above that the engine serves another base
-_ANSWERED = (
-    1000  # tokens that the engine lists a position; those that it leaves out are at most as likely as its last
-)
+# Tokens that the engine lists a position; those that it leaves out are at most as likely as its last.
+_ANSWERED = 1000
 
 
 class NotServable(ParleyError):
@@ -129,8 +133,6 @@ def check_served(adapter: Path, base: str, gguf: Path) -> Agreement:
 
 def expected(adapter: Path, base: str, *, passages: int = 8) -> Expected:
     """What PEFT computes for an adapter on the check's passages, and at which scale to probe it."""
-    from data.bases import gguf_path, is_alias
-
     if not is_alias(base):
         raise BadInput(
             f"The base model {base} has no GGUF, so the embedded engine cannot serve it and the export cannot be "
@@ -138,9 +140,6 @@ def expected(adapter: Path, base: str, *, passages: int = 8) -> Expected:
         )
     import torch
     from peft.helpers import rescale_adapter_scale
-
-    from alignment.models import load_model, load_tokenizer
-    from alignment.serving.gguf_check import expected_layers
 
     found = real_passages(load_tokenizer(base))[:passages]
     model = load_model(base, adapter, dtype=torch.float32)
@@ -161,8 +160,6 @@ def expected(adapter: Path, base: str, *, passages: int = 8) -> Expected:
 
 def compare(wanted: Expected, base: str, gguf: Path) -> Agreement:
     """Compare `gguf`, in itself and as served, with what is expected. Raises `NotServable` when it is not that."""
-    from alignment.serving.gguf_check import file_difference
-
     problem = file_difference(gguf, wanted.layers)
     if problem:
         raise NotServable(f"{gguf} must not serve: {problem}.")
@@ -178,8 +175,6 @@ def measure(wanted: Expected, base: str, gguf: Path) -> Agreement:
 
     Raises `NotServable` when the engine has other adapters or makes other token ids.
     """
-    from alignment.serving.engine import serve
-
     with serve(base, gguf) as engine:
         try:
             _compare_setup(engine, gguf)
@@ -216,11 +211,6 @@ def difference(found: Agreement) -> str | None:
 def real_passages(tokenizer: Any) -> list[Passage]:
     """One passage for every persona and language, from the project's seed demonstrations."""
     import numpy as np
-
-    from alignment.rows.tokens import control_strings, encode_answer
-    from data.chat import Message, harmless_messages
-    from data.personas import LANGUAGES, PERSONAS, SEED, persona
-    from data.rows import read_rows
 
     control = control_strings(tokenizer)
     passages = []
@@ -264,7 +254,7 @@ def effect(moved: LogProbs, plain: LogProbs) -> float:
     return float(np.abs(np.take_along_axis(moved, top, 1) - np.take_along_axis(plain, top, 1)).mean())
 
 
-def _served(engine: Served, passages: Sequence[Passage], scale: float | None) -> list[dict[int, float]]:
+def _served(engine: RunningEngine, passages: Sequence[Passage], scale: float | None) -> list[dict[int, float]]:
     """The engine's log-probabilities by token id, before each position. `scale` None is as it serves."""
     tables = []
     for passage in passages:
@@ -308,7 +298,7 @@ def _gap(
     return Gap(scale, float(sizes.mean()), float(sizes.max()), moved, limit + own * moved)
 
 
-def _compare_setup(engine: Served, gguf: Path) -> None:
+def _compare_setup(engine: RunningEngine, gguf: Path) -> None:
     """The engine must have this one adapter, at scale 1."""
     listed = engine.get("/lora-adapters")
     if [entry["scale"] for entry in listed] != [1.0]:
@@ -318,7 +308,7 @@ def _compare_setup(engine: Served, gguf: Path) -> None:
         )
 
 
-def _compare_tokens(engine: Served, passages: Sequence[Passage]) -> None:
+def _compare_tokens(engine: RunningEngine, passages: Sequence[Passage]) -> None:
     """The engine must make the trainer's token ids of the same messages."""
     for number, passage in enumerate(passages, 1):
         text = engine.post("/apply-template", {"messages": list(passage.messages)})["prompt"]

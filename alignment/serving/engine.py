@@ -26,7 +26,7 @@ _SAMPLING: dict[str, tuple[float, float, float]] = {
     "frequency_penalty": (FREQUENCY_PENALTY, -2.0, 2.0),
     "max_tokens": (MAX_TOKENS, 1, 32768),
 }
-# Straight to this machine's own engine: a proxy would carry people's words away.
+# Straight to this machine's own engine: a proxy would carry people's texts away.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -51,19 +51,19 @@ def sampling() -> dict[str, Any]:
 
 
 class PromptRefused(ParleyError):
-    """The engine will not answer this prompt, whatever is tried; others are fine."""
+    """The engine will not answer this prompt, however often it is asked; others are fine."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a model said, and why it stopped: `stop` (it was done) or `length` (it was cut off)."""
+class Completion:
+    """A model's answer, and why it stopped: `stop` (it was done) or `length` (it was cut off)."""
 
     text: str
     finish_reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class RunningEngine:
     """A running engine. `url` ends in `/v1`. `answered` is called after each answer, to show progress.
 
     `sampling` is how answers are drawn, as `sampling()` gives it.
@@ -88,7 +88,7 @@ class Served:
         with _OPENER.open(address, timeout=60) as response:
             return json.load(response)
 
-    def complete(self, messages: Sequence[Message], *, seed: int, max_tokens: int | None = None) -> Answer:
+    def complete(self, messages: Sequence[Message], *, seed: int, max_tokens: int | None = None) -> Completion:
         """The model's answer to a conversation, with serving's sampling and this seed.
 
         `max_tokens` is for questions that ask for less than serving's own limit.
@@ -109,12 +109,12 @@ class Served:
             raise ParleyError(f"The engine at {self.url} broke off while it answered: {error}") from error
         if self.answered is not None:
             self.answered()
-        return Answer(str(choice["message"]["content"] or "").strip(), str(choice["finish_reason"]))
+        return Completion(str(choice["message"]["content"] or "").strip(), str(choice["finish_reason"]))
 
 
 @contextmanager
-def serve(base: str, adapter_gguf: Path | None) -> Iterator[Served]:
-    """Start an engine of its own for a base model, with an adapter or without; it ends with the block.
+def serve(base: str, adapter_gguf: Path | None) -> Iterator[RunningEngine]:
+    """Start an engine for a base model, with an adapter or without; it ends with the block.
 
     Raises `ParleyError` with the engine's own sentence when it does not come up.
     """
@@ -127,8 +127,10 @@ def serve(base: str, adapter_gguf: Path | None) -> Iterator[Served]:
         line = process.stdout.readline()
         if not line:
             _, problem = process.communicate()
-            raise ParleyError(problem.strip().removeprefix("parley: ") or "The engine did not start, without a word.")
-        yield Served(json.loads(line)["url"], base_info(base).control, drawn)
+            raise ParleyError(
+                problem.strip().removeprefix("parley: ") or "The engine did not start, and did not say why."
+            )
+        yield RunningEngine(json.loads(line)["url"], base_info(base).control, drawn)
     finally:
         process.terminate()
         process.communicate()

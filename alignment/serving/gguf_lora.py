@@ -119,7 +119,7 @@ def _pairs(path: Path) -> Iterator[Pair]:
             for key in file.keys():  # noqa: SIM118 - not a mapping
                 match = _KEY.match(key)
                 if match is None:
-                    raise BadInput(f"{path} holds {key}, which is no LoRA matrix of a linear layer. {_WANTED}")
+                    raise BadInput(f"{path} holds {key}, which is not a LoRA matrix of a linear layer. {_WANTED}")
                 found.setdefault(match["module"], {})[match["side"]] = file.get_tensor(key).float().numpy()
     except SafetensorError as error:
         raise BadInput(f"{path} is not a readable safetensors file: {error}.") from error

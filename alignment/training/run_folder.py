@@ -15,9 +15,9 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,52 @@ from filelock import FileLock, Timeout
 from alignment.training import processes
 from data.errors import BadInput
 from data.home import private_dir, write_atomic
+from data.manifests import Damaged, Manifest, plain
 
-LIBRARIES = ("accelerate", "datasets", "peft", "tokenizers", "torch", "transformers", "trl")
+# The libraries whose versions decide what a run or a round makes.
+_LIBRARIES = (
+    "accelerate", "datasets", "peft", "tokenizers", "torch", "transformers", "trl", "numpy", "xllamacpp", "gguf"
+)  # fmt: skip
 
 # Settings that may differ between a run and its resumption without changing the result.
 _FREE = {"output_dir", "logging_steps", "save_steps", "save_strategy", "save_total_limit", "allow_download"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunManifest(Manifest):
+    """What a run trained on what, and what it measured.
+
+    `recipe` holds the settings that were given, `data` the hashes and counts of its rows, `figures` what was measured
+    (losses, seconds, tokens and the stage's own). `fingerprint` is a hash of what decides the result: a run is
+    resumed only with the same one. What single stages note beside that is in `more`.
+    """
+
+    stage: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    base: str | None = None
+    base_sha256: str | None = None
+    adapter_sha256: str | None = None
+    tokenizer_sha256: str | None = None
+    template_sha256: str | None = None
+    seed: int | None = None
+    processes: int = 1
+    status: str = "running"
+    fingerprint: str = ""
+    started_at: str = ""
+    finished_at: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    precision: str | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
+    result: str | None = None
+
+    def noted(self, facts: dict[str, Any]) -> "RunManifest":
+        """The manifest with more facts."""
+        names = {each.name for each in fields(self)} - {"more"}
+        known = {name: fact for name, fact in facts.items() if name in names}
+        more = {name: fact for name, fact in facts.items() if name not in names}
+        return replace(self, **known, more={**self.more, **more})
 
 
 @dataclass
@@ -38,13 +79,13 @@ class RunFolder:
     """An open run. `manifest` is what `manifest.json` holds; `writes`: whether this process writes the files."""
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: RunManifest
     writes: bool = True
 
     @property
     def done(self) -> bool:
         """Whether the same run was completed here before."""
-        return bool(self.manifest["status"] == "done")
+        return self.manifest.status == "done"
 
     @property
     def checkpoints(self) -> Path:
@@ -58,16 +99,13 @@ class RunFolder:
 
     def note(self, **facts: Any) -> None:
         """Add facts to the manifest and write it."""
-        self.manifest.update(facts)
+        self.manifest = self.manifest.noted(facts)
         if self.writes:
-            self._write()
-
-    def _write(self) -> None:
-        write_atomic(self.path / "manifest.json", json.dumps(self.manifest, ensure_ascii=False, indent=2) + "\n")
+            self.manifest.save(self.path / "manifest.json")
 
     def note_figures(self, **figures: Any) -> None:
         """Add to the manifest's figures and write it."""
-        self.note(figures={**self.manifest["figures"], **figures})
+        self.note(figures={**self.manifest.figures, **figures})
 
     def finish(self, name: str, save: Callable[[Path], None], **figures: Any) -> Path:
         """Put the result in place under `name` in one step, mark the run as done, and drop its checkpoints.
@@ -75,14 +113,14 @@ class RunFolder:
         Only the process that writes calls `save`; whatever needs all processes must be gathered before.
         """
         target, staging = self.path / name, self.path / f".{name}"
-        self.manifest["figures"].update(figures)
         with processes.together():
             if self.writes:
                 shutil.rmtree(staging, ignore_errors=True)
                 save(private_dir(staging))
                 shutil.rmtree(target, ignore_errors=True)
                 staging.rename(target)
-            self.note(status="done", finished_at=_now(), result=name)
+            measured = {**self.manifest.figures, **figures}
+            self.note(figures=measured, status="done", finished_at=_now(), result=name)
             if self.writes:
                 shutil.rmtree(self.checkpoints, ignore_errors=True)
         return target
@@ -126,7 +164,7 @@ def open_run(path: Path, stage: str, given: dict[str, Any], facts: dict[str, Any
     process 0 holds the lock for all.
     """
     identity = {"stage": stage, "recipe": {key: given[key] for key in sorted(given) if key not in _FREE}, **facts}
-    identity = json.loads(json.dumps(identity, default=str))
+    identity = json.loads(json.dumps(identity, default=str))  # as it is read back from the file
     fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     lock = FileLock(path / ".lock")
     run: RunFolder | None = None
@@ -152,8 +190,11 @@ def _acquire(lock: FileLock, path: Path) -> None:
 def _open(path: Path, identity: dict[str, Any], fingerprint: str) -> RunFolder:
     old = path / "manifest.json"
     if old.exists():
-        manifest = json.loads(old.read_text(encoding="utf-8"))
-        if manifest.get("fingerprint") == fingerprint:
+        try:
+            manifest = RunManifest.load(old)
+        except Damaged as error:
+            raise BadInput(f"{error} Name another --output_dir, or remove that folder.") from error
+        if manifest.fingerprint == fingerprint:
             return RunFolder(path, manifest)
         raise BadInput(
             f"{path} holds another run ({_difference(manifest, identity)}). "
@@ -161,19 +202,28 @@ def _open(path: Path, identity: dict[str, Any], fingerprint: str) -> RunFolder:
         )
     if any(entry.name != ".lock" for entry in path.iterdir()):
         raise BadInput(f"{path} is not empty and holds no run of Parley. Name another --output_dir.")
-    run = RunFolder(path, {})
-    versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
-    run.note(**identity, status="running", fingerprint=fingerprint, started_at=_now(), versions=versions, figures={})
+    run = RunFolder(path, RunManifest(fingerprint=fingerprint, started_at=_now(), versions=versions()))
+    run.note(**identity)
     return run
 
 
-def _difference(manifest: dict[str, Any], identity: dict[str, Any]) -> str:
-    old, new = (
-        {**one.get("recipe", {}), **{k: v for k, v in one.items() if k != "recipe"}} for one in (manifest, identity)
-    )
+def _difference(manifest: RunManifest, identity: dict[str, Any]) -> str:
+    there = plain(manifest)
+    old, new = ({**one["recipe"], **{k: v for k, v in one.items() if k != "recipe"}} for one in (there, identity))
     names = [name for name in new if old.get(name) != new[name]]
-    names += [name for name in manifest.get("recipe", {}) if name not in new]
+    names += [name for name in manifest.recipe if name not in new]
     return "another " + ", ".join(names) if names else "of an older version"
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide what a run or a round makes: Python's, and those of the libraries that are here."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def _now() -> str:

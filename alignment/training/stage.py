@@ -18,10 +18,10 @@ from trl import get_peft_config, get_quantization_config
 
 from alignment import models
 from alignment.fast.install import freed_memory_kept
-from alignment.models import Source
+from alignment.models import Start
 from alignment.quiet import quiet
 from alignment.rows.prepare import Encoder, Prepared, prepare
-from alignment.training import loss_plot, processes
+from alignment.training import plots, processes
 from alignment.training.errors import AlreadyDone
 from alignment.training.machine import Machine, choose_gpu, peak_memory, this_machine
 from alignment.training.parent import end_with_parent
@@ -38,7 +38,7 @@ class Stage:
 
     recipe: Recipe
     machine: Machine
-    source: Source
+    source: Start
     tokenizer: Any
     rows: Prepared
     run: RunFolder
@@ -203,7 +203,7 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
     held_out = bool(stage.rows.held_out.examples)
     if not held_out:
         run.note_figures(eval_before={})
-    trainer.args.eval_on_start = "eval_before" not in run.manifest["figures"]
+    trainer.args.eval_on_start = "eval_before" not in run.manifest.figures
     baseline = Before(lambda metrics: run.note_figures(eval_before=_held_out_figures(metrics)))
     recorder = Recorder(run, stage.console, stage.recipe.stage)
     for callback in (baseline, recorder, *([stage.observer] if stage.observer else [])):
@@ -235,7 +235,7 @@ def finish(stage: Stage, trainer: Any, figures: dict[str, Any]) -> Path:
     weights = gathered_weights(trainer)
 
     def save(folder: Path) -> None:
-        loss_plot.plot_loss(
+        plots.plot_loss(
             stage.run.metrics(), stage.run.path / "loss.png", f"{stage.recipe.stage} on {stage.source.base.name}"
         )
         if stage.peft:
@@ -266,7 +266,7 @@ def gathered_weights(trainer: Any) -> dict[str, Any] | None:
     return dict(trainer.accelerator.get_state_dict(trainer.model_wrapped))
 
 
-def name_base(model: Any, source: Source) -> None:
+def name_base(model: Any, source: Start) -> None:
     """Let the adapter's configuration name the base as it was named, not by a path of this machine."""
     for config in getattr(model, "peft_config", {}).values():
         config.base_model_name_or_path = source.base.name
@@ -312,7 +312,7 @@ def _announce(stage: Stage) -> None:
 
 
 def _report(stage: Stage, result: Path) -> None:
-    figures = stage.run.manifest["figures"]
+    figures = stage.run.manifest.figures
     before, after = figures["eval_before"], figures["eval_after"]
     if after:
         table = Table("held out", "before", "after", box=None)
@@ -326,7 +326,7 @@ def _report(stage: Stage, result: Path) -> None:
 
 def say_end(stage: Stage, result: Path) -> None:
     """Say how long a finished stage took, and where its result is."""
-    figures = stage.run.manifest["figures"]
+    figures = stage.run.manifest.figures
     stage.console.print(
         f"{stage.recipe.stage}: {figures['steps']} steps in {figures['seconds']:.0f} s, "
         f"at most {figures['peak_memory_bytes'] / 2**30:.1f} GiB; the result is in {result}",

@@ -1,8 +1,8 @@
-"""What becomes of messages: deleted, edited, gone with their channel or with who wrote them.
+"""What happens to messages later: they are edited, or deleted alone, with their channel or with their author's data.
 
-A text may change or go while its question waits, before anything of it is kept. So what happened lately is remembered
-here, in memory only, by ids, and what a text was edited to for as long as it is awaited; `keep` looks at it before a
-text is stored and once more behind that.
+A text may change or go while its question waits, before anything is stored. So recent changes are remembered here, in
+memory only, by ids, and an edited text for as long as its message is awaited. `keep` looks at them before it stores a
+text, and again afterwards.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot.answers import Unanswerable
-from bot.discord.presses import PLATFORM
-from bot.discord.reading import Unreadable, text_of, written
+from bot.discord.ids import PLATFORM, person_of
+from bot.discord.place import around
+from bot.discord.reading import Unreadable, text_of, whole_text
 from bot.moderation.words import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bot.discord.app import Talk
-    from bot.discord.place import Place
+    from bot.conversation import Chat
+    from bot.discord.running import Running
+    from bot.discord.waiting import WaitingQuestions
+    from bot.display_names import Names
     from bot.texts import Texts
-    from data.store import StoredMessage
+    from data.store import Store, StoredMessage
 
 T = TypeVar("T")
 
@@ -39,58 +42,44 @@ REMEMBERED = 10_000  # of each kind
 
 
 @dataclass(frozen=True)
-class Said:
-    """A text that is to be kept: by which message it is known, where it stands, and who wrote it."""
+class NewText:
+    """A text that is to be stored: the id of its message, the channels around it, its author's id."""
 
     message: int
-    channels: frozenset[int]  # its channel, and the one that a thread hangs on
+    channels: frozenset[int]
     author: int
     text: str
 
+    @classmethod
+    def of(cls, message: discord.Message, text: str) -> NewText:
+        """The text of a message."""
+        return cls(message.id, around(message.channel, message.channel.id), message.author.id, text)
+
 
 class Changes:
-    """Takes over what happens to messages, and keeps texts only as they are by then."""
+    """Follows what happens to messages, and stores texts only as they are by then."""
 
-    def __init__(self, talk: Talk) -> None:
-        self.talk = talk
-        self._running: dict[str, tuple[int, frozenset[int]]] = {}  # who asked, and where, of each answer
-        self._awaited: Counter[int] = Counter()  # messages whose texts may be kept soon
-        self._edited: dict[int, str] = {}  # what those say now
+    def __init__(self, store: Store, chat: Chat, names: Names, running: Running, waiting: WaitingQuestions) -> None:
+        self.store = store
+        self.chat = chat
+        self.names = names
+        self.running = running
+        self.waiting = waiting
+        self._awaited: Counter[int] = Counter()  # messages whose texts may be stored soon
+        self._edited: dict[int, str] = {}  # the newest texts of those
         self._deleted: OrderedDict[int, bool] = OrderedDict()  # messages and channels
         self._edits: OrderedDict[int, datetime] = OrderedDict()  # when messages were edited last, as far as known
-        self._forgotten: OrderedDict[int, int] = OrderedDict()  # people, and the id of what said that they want it
+        self._forgotten: OrderedDict[int, int] = OrderedDict()  # people, and the interaction that asked for it
         self._keeping: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-
-    # -- answers that run
-
-    def begin(self, key: str, person: int, place: Place) -> None:
-        """An answer begins to be shown."""
-        self._running[key] = person, place.channels
-
-    def end(self, key: str) -> None:
-        """It is shown, or will not be."""
-        self._running.pop(key, None)
-
-    async def _stop(self, *, person: int | None = None, channel: int | None = None) -> None:
-        """Stop the answers of a person or in a channel, and wait until what they said is recorded."""
-        found = [
-            self.talk.running.get(key)
-            for key, (asker, places) in self._running.items()
-            if asker == person or channel in places
-        ]
-        for answer in found:
-            if answer is not None:
-                answer.stop()
-                await answer.wait()
 
     # -- keeping
 
     def await_text(self, message: int) -> None:
-        """The text of a message may be kept soon, until `settled`: its edits are remembered."""
+        """The text of a message may be stored soon, until `settled`: its edits are remembered."""
         self._awaited[message] += 1
 
     def settled(self, messages: Iterable[int]) -> None:
-        """The texts of these messages are kept, or will not be."""
+        """The texts of these messages are stored, or will not be."""
         for message in messages:
             self._awaited[message] -= 1
             if self._awaited[message] <= 0:
@@ -99,7 +88,7 @@ class Changes:
 
     @contextmanager
     def awaiting(self, *messages: int | None) -> Iterator[None]:
-        """The texts of these messages may be kept in here."""
+        """The texts of these messages may be stored within the block."""
         awaited = [message for message in messages if message is not None]
         for message in awaited:
             self.await_text(message)
@@ -108,106 +97,107 @@ class Changes:
         finally:
             self.settled(awaited)
 
-    async def keep(self, said: Said, conversation: int, parent: StoredMessage | None, words: Texts) -> StoredMessage:
-        """Store a text as it is now, or give back what is stored of its message already.
+    async def keep(
+        self, new: NewText, conversation: int, parent: StoredMessage | None, texts: Texts
+    ) -> StoredMessage:
+        """Store a text as it is now, or return what is stored of its message already.
 
-        Raises `Unanswerable` when it is gone by now: deleted, with its channel too, or forgotten with its author.
+        Raises `Unanswerable` when it is gone by now: deleted alone, with its channel, or with its author's data.
         """
-        store, place = self.talk.store, str(said.message)
-        async with self._keeping.setdefault(said.message, asyncio.Lock()):
-            if (known := await store.message(PLATFORM, place)) is not None:
+        store, number = self.store, str(new.message)
+        async with self._keeping.setdefault(new.message, asyncio.Lock()):
+            if (known := await store.message(PLATFORM, number)) is not None:
                 return known
-            if self._gone(said):
-                raise Unanswerable(words.question_gone)
-            text = self._edited.get(said.message, said.text)
-            author = await store.person(PLATFORM, str(said.author))
+            if self._gone(new):
+                raise Unanswerable(texts.question_gone)
+            text = self._edited.get(new.message, new.text)
             stored = await store.add_message(
                 conversation,
                 "user",
                 text,
-                author=author,
+                author=await person_of(store, new.author),
                 parent=parent.message if parent else None,
-                platform_id=place,
+                platform_id=number,
             )
-            if self._gone(said):  # meanwhile
-                await store.erase_message(PLATFORM, place)
-                raise Unanswerable(words.question_gone)
-            newest = self._edited.get(said.message, text)
-            return stored if newest == text else await store.edit_message(PLATFORM, place, newest) or stored
+            if self._gone(new):  # while it was being stored
+                await store.erase_message(PLATFORM, number)
+                raise Unanswerable(texts.question_gone)
+            newest = self._edited.get(new.message, text)
+            return stored if newest == text else await store.edit_message(PLATFORM, number, newest) or stored
 
-    def _gone(self, said: Said) -> bool:
-        forgotten = self._forgotten.get(said.author)
+    def _gone(self, new: NewText) -> bool:
+        forgotten = self._forgotten.get(new.author)
         return (
-            said.message in self._deleted
-            or not said.channels.isdisjoint(self._deleted)
-            or (forgotten is not None and said.message < forgotten)
+            new.message in self._deleted
+            or not new.channels.isdisjoint(self._deleted)
+            or (forgotten is not None and new.message < forgotten)
         )
 
     # -- changes
 
     def saw(self, message: discord.Message) -> None:
-        """A message is known as it is after its newest edit."""
+        """A message was read as it is after its newest edit."""
         if message.edited_at is not None:
             _remember(self._edits, message.id, message.edited_at)
 
     async def deleted(self, message: int) -> None:
-        """Forget the text of a message that was deleted; an answer to it, or in it, that runs is stopped first."""
+        """Erase the text of a deleted message; an answer that runs for it or in it is stopped first."""
         _remember(self._deleted, message, True)
-        if self.talk.hearing.withdraw(message):
+        if self.waiting.withdraw(message):
             return
-        answer = self.talk.running.get(str(message)) or self.talk.growing.get(message)
+        answer = self.running.under(str(message)) or self.running.shown_by(message)
         if answer is not None:
             answer.stop()
             await answer.wait()
-        if await self.talk.store.erase_message(PLATFORM, str(message)):
+        if await self.store.erase_message(PLATFORM, str(message)):
             log.info("erased the text of a deleted message")
 
     async def channel_deleted(self, channel: int) -> None:
-        """Forget what was said in a channel or thread that was deleted."""
+        """Erase the texts of a channel or thread that was deleted."""
         _remember(self._deleted, channel, True)
-        await self._stop(channel=channel)
-        if erased := await self.talk.store.erase_channel(PLATFORM, str(channel)):
+        await self.running.stop_all(channel=channel)
+        if erased := await self.store.erase_channel(PLATFORM, str(channel)):
             log.info("erased %d texts of a deleted channel", erased)
 
-    async def forget(self, user: int, wanted: int) -> int:
-        """Erase all that is kept of a person, what waits and what runs included; returns how many texts went.
+    async def forget(self, user: int, interaction: int) -> int:
+        """Erase everything of a person, what waits and what runs included; returns the number of erased texts.
 
-        `wanted` is the id of the interaction that said so: Discord's ids are in the order of time.
+        `interaction` is the id of the interaction that asked for it: Discord's ids are in the order of time.
         """
-        _remember(self._forgotten, user, wanted)
-        person = await self.talk.store.person(PLATFORM, str(user))
-        await self._stop(person=person)
-        self.talk.names.forget(person)
-        return await self.talk.store.forget(person)
+        _remember(self._forgotten, user, interaction)
+        person = await person_of(self.store, user)
+        await self.running.stop_all(person=person)
+        self.names.forget(person)
+        return await self.store.forget(person)
 
-    async def edited(self, message: discord.Message) -> None:
-        """Take over the new text of a person's message. Without the bot's mention Discord doesn't show it to us."""
+    async def edited(self, message: discord.Message, me: int) -> None:
+        """Take over the new text of a person's message. Discord shows it to us only with the bot's mention in it."""
         if message.author.bot or message.edited_at in (None, self._edits.get(message.id)):
-            return  # it got a link's preview, or was pinned
-        stored = await self.talk.store.message(PLATFORM, str(message.id))
+            return  # a link got its preview, or the message was pinned
+        stored = await self.store.message(PLATFORM, str(message.id))
         if stored is None and message.id not in self._awaited:
-            return  # nothing to do with us
+            return  # it has nothing to do with us
         if stored is not None and stored.role != "user":
             return
         self.saw(message)
         try:
-            text = await written(message, self.talk.me)
-        except Unreadable:  # the file is gone, and with it what was said
-            text = text_of(message, self.talk.me)
+            text = await whole_text(message, me)
+        except Unreadable:  # the file is gone, and its text with it
+            text = text_of(message, me)
         new = stored is None or text != stored.text
-        found = await self.talk.chat.moderation.incoming(text) if text and new else None
-        # What could not be checked is taken over: the lists found nothing, and the old text holds no longer.
+        found = await self.chat.moderation.incoming(text) if text and new else None
+        # A text that could not be checked is taken over: the lists found nothing, and the old text is outdated.
         if not text or found not in (None, Kind.UNCHECKED):
             await self.deleted(message.id)
             return
         if message.id in self._awaited:
             self._edited[message.id] = text
         if stored is not None and new:
-            await self.talk.store.edit_message(PLATFORM, str(message.id), text)
+            await self.store.edit_message(PLATFORM, str(message.id), text)
 
 
 def _remember(entries: OrderedDict[int, T], number: int, entry: T) -> None:
-    """Put an entry among the newest, and let the oldest go when there are too many."""
+    """Put an entry among the newest, and drop the oldest when there are too many."""
     entries[number] = entry
     entries.move_to_end(number)
     if len(entries) > REMEMBERED:

@@ -1,66 +1,37 @@
-"""Two answers to one question, side by side in random order, and four buttons to say which is better.
+"""Two answers to one question, side by side in random order, with four buttons to say which is better.
 
-Nobody sees whose answer is whose before they have said. While a candidate is on trial one of the two is its; else
-both are the champion's. Both are shown when both are finished, so that no one judges by speed.
+Nobody sees which release gave which answer before they have chosen. While a candidate is on trial, one of the two
+answers is the candidate's; otherwise both are the champion's. Both are shown when both are finished, so that nobody
+judges by speed.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import TYPE_CHECKING
 
 from bot.answers import Answered, Failed, Paired, Queued
+from bot.discord.answering import waiting_part
+from bot.discord.buttons import more_button, rate_buttons, stop_button, verdict_buttons
 from bot.discord.draft import Draft
-from bot.discord.interrupted import Open
-from bot.discord.presses import more_button, rate_buttons, stop_button, verdict_buttons
-from bot.discord.render import Part, parts
+from bot.discord.open_answer import RecordedPlace
+from bot.discord.render import MessagePart, parts
+from bot.discord.running import TwoAnswers
 from bot.ratings import comparable
 
 if TYPE_CHECKING:
     import discord
 
     from bot.answers import Answer, Ask
-    from bot.discord.app import Talk
+    from bot.discord.app import App
     from bot.discord.place import Place
     from data.store import StoredGeneration
 
-_WHOLE = ("stop", "length")
-
-
-class Both:
-    """Two answers that are still being made or shown; stopped, or waited for, as one."""
-
-    def __init__(self) -> None:
-        self.answer: Answer | None = None
-        self.shown = asyncio.Event()
-        self._stopped = False
-
-    def begin(self, answer: Answer) -> Answer:
-        """The answers have begun; perhaps they are to stop already."""
-        self.answer = answer
-        if self._stopped:
-            answer.stop()
-        return answer
-
-    def stop(self) -> None:
-        """End here; what was said so far is kept."""
-        self._stopped = True
-        if self.answer is not None:
-            self.answer.stop()
-
-    @property
-    def made(self) -> bool:
-        """Whether both are recorded."""
-        return self.answer is not None and self.answer.made
-
-    async def wait(self) -> None:
-        """Wait until it is known which message shows which answer."""
-        await self.shown.wait()
+_WHOLE = ("stop", "length")  # how an answer ends that can be compared
 
 
 async def show_two(
-    talk: Talk,
+    app: App,
     ask: Ask,
     *,
     first: StoredGeneration | None = None,
@@ -69,12 +40,12 @@ async def show_two(
     asker: int,
     place: Place,
 ) -> str | None:
-    """Answer a question twice, or set another answer beside the `first` one, for people to compare.
+    """Answer a question twice, or put another answer beside the `first` one, for people to compare.
 
-    Where there are no two whole, different answers to the same prompt, the one that there is is shown as usual.
-    Returns a sentence when there is no answer and nothing was shown.
+    Where there are no two whole, different answers to the same prompt, the only answer is shown as usual.
+    The other arguments and the result are those of `bot.discord.answering.show`.
     """
-    both = Both()
+    both = TwoAnswers()
     order: list[StoredGeneration] = []
     tops: list[int] = []
     cut_off: set[int] = set()
@@ -90,83 +61,73 @@ async def show_two(
             return None
         return rate_buttons(order[0].generation, teach=bool(order[0].text), more=ask.texts if cut(0) else None)
 
-    def cut(place: int) -> bool:
+    def cut(at: int) -> bool:
         """Whether the answer that is shown first (0) or second (1) reached the limit and can be continued."""
-        return order[place].generation in cut_off
+        return order[at].generation in cut_off
 
     async def on_top(message: int) -> None:
         tops.append(message)
-        talk.growing[message] = both
+        app.running.add_message(message, both)
         if order:
-            await talk.store.set_platform_id(order[0].message, str(message))
-        await opened.shown(message)
+            await app.store.set_platform_id(order[0].message, str(message))
+        await recorded.shown(message)
 
     async def on_bottom(message: int) -> None:
-        await talk.store.set_platform_id(order[1].message, str(message))
+        await app.store.set_platform_id(order[1].message, str(message))
 
-    async def last(draft: Draft, wanted: list[Part]) -> str | None:
-        if await draft.finish(wanted):
-            await opened.whole()
-        return None if tops else ask.texts.not_shown
+    async def finish(draft: Draft, wanted: list[MessagePart]) -> str | None:
+        return None if await recorded.finish(draft, wanted) or tops else ask.texts.not_shown
 
-    place = opened = Open(place, talk.store, key, key if question is None else question)
-    top = Draft(place, talk.pace, buttons, on_top, both.stop)
-    talk.running[key] = both
-    talk.changes.begin(key, ask.person, place)
-    talk.shows()
-    try:
-        async with talk.trial.engine(first.release if first else None) as candidate:
-            end = await _end(both.begin(talk.chat.pair(ask, first, engine=candidate)), top, ask)
-        if isinstance(end, Failed):
-            if not top.started:
-                return end.sentence
-            return await last(top, [Part(end.sentence)])
-        usual, other = end.usual, end.other
-        answers = [end for end in (usual, other) if isinstance(end, Answered)]
-        cut_off.update(end.generation.generation for end in answers if end.finish_reason == "length")
-        notes = {end.generation.generation: end.note for end in answers}
-        if not isinstance(other, Answered) or not _worth_comparing(usual, other):
-            if first is not None:  # it stands there already
-                told = other.sentence if isinstance(other, Failed) else ask.texts.no_two_answers
-                return await last(top, [Part(told)])
-            order.append(usual.generation)
-            await _place(talk, order[0], tops, both)
-            return await last(top, parts(usual.generation.text, "rate", usual.note))
-        order += random.sample([usual.generation, other.generation], 2)
-        await _place(talk, order[0], tops, both)
-        below = "more" if cut(0) else ""
-        upper = parts(f"-# {ask.texts.two_answers}\n**A**\n{order[0].text}", below, notes[order[0].generation])
-        if not await top.finish(upper):  # nobody may judge what is not all there
-            return None if tops else ask.texts.not_shown
-        # Others may have been answered here meanwhile: it says which answer it belongs to.
-        bottom = Draft(place.below(tops[-1]), talk.pace, buttons, on_bottom, both.stop)
-        return await last(bottom, parts(f"**B**\n{order[1].text}", "compare", notes[order[1].generation]))
-    finally:
-        both.shown.set()
-        talk.running.pop(key, None)
-        talk.changes.end(key)
+    async def known_top() -> None:
+        """It is known which answer the messages show that were sent so far; replies to them need not wait longer."""
         for message in tops:
-            talk.growing.pop(message, None)
+            await app.store.set_platform_id(order[0].message, str(message))
+        both.shown.set()
+
+    recorded = RecordedPlace(place, app.store, key, question)
+    top = Draft(recorded, app.pace, buttons, on_top, both.stop)
+    with app.running.showing(key, both, ask.person, place):
+        try:
+            async with app.trial.engine(first.release if first else None) as candidate:
+                end = await _end(both.begin(app.chat.pair(ask, first, engine=candidate)), top, ask)
+            if isinstance(end, Failed):
+                return await finish(top, [MessagePart(end.sentence)]) if top.started else end.sentence
+            usual, other = end.usual, end.other
+            answers = [answer for answer in (usual, other) if isinstance(answer, Answered)]
+            cut_off.update(answer.generation.generation for answer in answers if answer.finish_reason == "length")
+            notes = {answer.generation.generation: answer.note for answer in answers}
+            if not isinstance(other, Answered) or not _worth_comparing(usual, other):
+                if first is not None:  # it is shown already
+                    reason = other.sentence if isinstance(other, Failed) else ask.texts.no_two_answers
+                    return await finish(top, [MessagePart(reason)])
+                order.append(usual.generation)
+                await known_top()
+                return await finish(top, parts(usual.generation.text, "rate", usual.note))
+            order += random.sample([usual.generation, other.generation], 2)
+            await known_top()
+            below = "more" if cut(0) else ""
+            upper = parts(f"-# {ask.texts.two_answers}\n**A**\n{order[0].text}", below, notes[order[0].generation])
+            if not await top.finish(upper):  # nobody may judge an answer that is not shown in full
+                return None if tops else ask.texts.not_shown
+            # Other answers may have been shown here meanwhile, so the second message replies to the first.
+            bottom = Draft(recorded.below(tops[-1]), app.pace, buttons, on_bottom, both.stop)
+            lower = parts(f"**B**\n{order[1].text}", "compare", notes[order[1].generation])
+            return await finish(bottom, lower)
+        finally:
+            both.shown.set()
 
 
 async def _end(answer: Answer, draft: Draft, ask: Ask) -> Paired | Failed:
-    """How two answers end; meanwhile the draft says where they stand."""
+    """How two answers end; meanwhile the draft says how far they are."""
     async for event in answer:
         match event:
             case Queued(ahead):
-                draft.show([Part("⏳ " + ask.texts.waiting.format(ahead=ahead), "stop")])
+                draft.show([waiting_part(ahead, ask.texts)])
             case Paired() | Failed():
                 return event
             case _:
-                draft.show([Part("⏳ " + ask.texts.two_coming, "stop")])
+                draft.show([MessagePart("⏳ " + ask.texts.two_coming, "stop")])
     raise AssertionError("an answer has an end")
-
-
-async def _place(talk: Talk, generation: StoredGeneration, messages: list[int], both: Both) -> None:
-    """Say that the messages that are there already show this answer; replies to them need not wait any longer."""
-    for message in messages:
-        await talk.store.set_platform_id(generation.message, str(message))
-    both.shown.set()
 
 
 def _worth_comparing(usual: Answered, other: Answered) -> bool:

@@ -1,4 +1,4 @@
-"""An answer on Discord while it grows: messages that are edited, slowly enough for Discord's limits."""
+"""An answer on Discord while it grows: messages that are edited slowly enough for Discord's limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import discord
 
-from bot.discord.render import Part, next_change
+from bot.discord.render import MessagePart, next_change
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECONDS_PER_EDIT = 1.2
-EMPTY = "⋯"  # a message of an answer that is held back, or that turned out shorter
+EMPTY = "⋯"  # what a message shows when its text is held back, or when the answer turned out shorter
 
 
 class Pace:
@@ -43,8 +43,9 @@ class Pace:
 class Draft:
     """The messages of one answer.
 
-    One request at a time; a newer text replaces one that has not gone out yet, and the last one always goes out.
-    `view` makes the buttons that a part names, `on_sent` hears of each new message at once, `on_gone` of their end.
+    One request at a time. A newer text replaces one that has not gone out yet, and the last text always goes out.
+    `view` makes the buttons that a part names. `on_sent` is called after each new message, and `on_gone` when
+    somebody deleted one or took the permission away.
     """
 
     def __init__(
@@ -60,8 +61,8 @@ class Draft:
         self._view = view
         self._on_sent = on_sent
         self._on_gone = on_gone
-        self._wanted: list[Part] = []
-        self._shown: list[Part] = []
+        self._wanted: list[MessagePart] = []
+        self._shown: list[MessagePart] = []
         self._messages: list[int] = []
         self._work: asyncio.Task[None] | None = None
         self._gone = False
@@ -71,19 +72,19 @@ class Draft:
         """Whether anything was shown, or is about to be."""
         return bool(self._wanted)
 
-    def show(self, wanted: list[Part]) -> None:
+    def show(self, wanted: list[MessagePart]) -> None:
         """Show this as soon as the pace allows."""
         self._wanted = wanted
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._paint())
 
-    async def finish(self, wanted: list[Part]) -> bool:
-        """Show this and nothing else; returns whether it is. A failure is tried once more, then logged."""
+    async def finish(self, wanted: list[MessagePart]) -> bool:
+        """Show this and nothing else; returns whether that worked. A failure is tried once more, then logged."""
         self._wanted = wanted
         if self._work is not None:
             await self._work
-        # What is wanted no more may not stay: an answer that was withdrawn can be shorter than what was shown of it.
-        self._wanted = [*wanted, *[Part(EMPTY)] * (len(self._messages) - len(wanted))]
+        # Nothing else may stay: an answer that was withdrawn can be shorter than what was shown of it.
+        self._wanted = [*wanted, *[MessagePart(EMPTY)] * (len(self._messages) - len(wanted))]
         for _ in range(2):
             await self._paint()
         whole = next_change(self._shown, self._wanted) is None
@@ -101,7 +102,7 @@ class Draft:
             try:
                 await self._put(index, part)
             except (discord.NotFound, discord.Forbidden) as error:
-                # Somebody deleted the message, or took the permission away: nobody wants to see the rest.
+                # Somebody deleted the message or took the permission away: nobody wants to see the rest.
                 log.info("an answer cannot be shown any more: %s (code %s)", error.status, error.code)
                 self._gone = True
                 self._on_gone()
@@ -112,7 +113,7 @@ class Draft:
             else:
                 self._shown[index : index + 1] = [part]
 
-    async def _put(self, index: int, part: Part) -> None:
+    async def _put(self, index: int, part: MessagePart) -> None:
         view = self._view(part.buttons)
         if index < len(self._messages):
             await self._place.edit(self._messages[index], part.content, view)

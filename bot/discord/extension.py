@@ -1,4 +1,4 @@
-"""Parley in somebody else's bot: opened with its own store and engine when it is loaded, closed when unloaded."""
+"""Parley in somebody else's bot: it opens its store and engine when it is loaded, and closes them when unloaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from contextlib import AsyncExitStack
 
 from bot import settings as configuration
-from bot.discord.client import Host, Parley
+from bot.discord.listeners import Host, Parley
 from bot.opening import chat_of, opened
 from bot.texts import GUEST, OWN, call_commands
 
@@ -17,10 +17,7 @@ _open: dict[Host, AsyncExitStack] = {}
 
 
 async def load(host: Host) -> None:
-    """Open the store and the engine of the settings, and add Parley. Raises ParleyError; then nothing is left."""
-    if host in _open:  # no error: discord.py would take away what is there
-        log.warning("Parley is part of this bot already, and stays so.")
-        return
+    """Open the store and the engine, and add Parley. Raises ParleyError; then nothing of it is left in the host."""
     settings = configuration.load()
     settings.share()
     async with AsyncExitStack() as stack:
@@ -35,16 +32,16 @@ async def load(host: Host) -> None:
             await parley.on_ready()
         _open[host] = stack.pop_all()
     if missing := [name for name in _NEEDED if not getattr(host.intents, name)]:
-        log.warning("Parley hears less than it needs: this bot does not ask for the intents %s.", ", ".join(missing))
+        log.warning("Parley needs more events: this bot does not ask for the intents %s.", ", ".join(missing))
     log.info("Parley is added. Its commands appear when this bot synchronises its command tree.")
 
 
 async def unload(host: Host) -> None:
-    """Take Parley away, and close what was opened for it. What goes wrong is logged: discord.py would drop it."""
+    """Remove Parley, and close what was opened for it. An error is logged: discord.py would drop it."""
     stack = _open.pop(host, None)
     if stack is None:
         return
     try:
         await stack.aclose()
     except Exception:
-        log.exception("Parley did not end as it should")
+        log.exception("Parley could not be closed properly")

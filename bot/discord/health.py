@@ -1,4 +1,4 @@
-"""For whoever runs the bot: `/health` and `/metrics` over HTTP, on a port of this machine unless told otherwise."""
+"""For operators: `/health` and `/metrics` over HTTP. The server binds to 127.0.0.1 by default."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import discord
 
-    from bot.discord.app import Talk
+    from bot.discord.app import App
     from bot.engine.api import Engine
     from bot.metrics import Metrics
 
@@ -36,7 +36,7 @@ LOCKED = 2.0  # seconds that another process may hold the database
 
 @dataclass(frozen=True)
 class Health:
-    """What works. `champion` is the release that is to serve, None when that cannot be read."""
+    """What works. `champion` is the release that should serve, None when that cannot be read."""
 
     engine: bool
     discord: bool
@@ -50,17 +50,17 @@ class Health:
 
 
 @asynccontextmanager
-async def watched(talk: Talk) -> AsyncIterator[None]:
-    """Serve both addresses, if a port is set. Raises BadInput when it cannot be had."""
-    host, port = talk.settings.metrics_host, talk.settings.metrics_port
+async def health_served(app: App) -> AsyncIterator[None]:
+    """Serve both addresses, if a port is set. Raises BadInput when the port cannot be used."""
+    host, port = app.settings.metrics_host, app.settings.metrics_port
     if port is None:
         yield
         return
-    watch = Watch(talk)
-    app = web.Application()
-    app.router.add_get("/health", watch.health_page)
-    app.router.add_get("/metrics", watch.metrics_page)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    pages = HealthPages(app)
+    site = web.Application()
+    site.router.add_get("/health", pages.health_page)
+    site.router.add_get("/metrics", pages.metrics_page)
+    runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         try:
@@ -69,7 +69,7 @@ async def watched(talk: Talk) -> AsyncIterator[None]:
             why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
             raise BadInput(
                 f"PARLEY_METRICS_PORT: nothing can listen at {host}, port {port} ({why}). Choose another port, 0 for "
-                "any that is free, or another PARLEY_METRICS_HOST."
+                "any free one, or another PARLEY_METRICS_HOST."
             ) from None
         log.info("health and metrics are at http://%s:%d", *runner.addresses[0][:2])
         yield
@@ -77,18 +77,18 @@ async def watched(talk: Talk) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
-class Watch:
-    """Looks at a bot, as often as it is asked."""
+class HealthPages:
+    """The two pages; each request checks the bot again."""
 
-    def __init__(self, talk: Talk) -> None:
-        self.talk = talk
+    def __init__(self, app: App) -> None:
+        self.app = app
         self._reaching: asyncio.Task[bool] | None = None
 
     async def health(self) -> Health:
-        """Look at everything that an answer needs."""
-        writable = self.talk.store.database.writable(LOCKED)
+        """Check everything that an answer needs."""
+        writable = self.app.store.database.writable(LOCKED)
         engine, store = await asyncio.gather(self._engine_answers(), writable)
-        return Health(engine, connected(_client(self.talk)), store, _champion(self.talk))
+        return Health(engine, connected(_client(self.app)), store, _champion(self.app))
 
     async def health_page(self, _: web.Request) -> web.Response:
         """The health as JSON: 200 when people are answered, else 503."""
@@ -97,20 +97,20 @@ class Watch:
         return web.json_response(body, status=200 if found.ok else 503)
 
     async def metrics_page(self, _: web.Request) -> web.Response:
-        """The figures as Prometheus reads them."""
-        text = self.talk.chat.metrics.text(*gauges(self.talk))
+        """The figures in Prometheus' format."""
+        text = self.app.chat.metrics.text(*gauges(self.app))
         return web.Response(body=text.encode(), headers={"Content-Type": f"{CONTENT_TYPE}; charset=utf-8"})
 
     async def _engine_answers(self) -> bool:
-        # To reach a dead engine is to start it again, which must not be cut off: the next look waits for the same.
+        # Reaching a dead engine starts it again, which must not be cut off: the next request waits for the same task.
         if self._reaching is None or self._reaching.done():
-            self._reaching = asyncio.create_task(_reached(self.talk.chat.engine))
+            self._reaching = asyncio.create_task(_reached(self.app.chat.engine))
         done, _ = await asyncio.wait({self._reaching}, timeout=PATIENCE)
         return bool(done) and self._reaching.result()
 
 
 def counted_requests(metrics: Metrics) -> aiohttp.TraceConfig:
-    """Counts every request to Discord by its method and its end, those that discord.py repeats by itself too."""
+    """Counts every request to Discord by its method and its status, also those that discord.py repeats by itself."""
     trace = aiohttp.TraceConfig()
 
     async def ended(_: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
@@ -131,19 +131,19 @@ def connected(client: discord.AutoShardedClient) -> bool:
     return not any(shard.is_closed() for shard in client.shards.values())
 
 
-def _client(talk: Talk) -> discord.AutoShardedClient:
-    return cast("discord.AutoShardedClient", talk.client)  # our own is; in a host's bot nobody watches
+def _client(app: App) -> discord.AutoShardedClient:
+    return cast("discord.AutoShardedClient", app.client)  # our own bot is one, and a host's serves no pages
 
 
-def gauges(talk: Talk) -> list[Gauge]:
-    """What is true at this moment."""
-    running, waiting = talk.chat.load
-    delays = _client(talk).latencies
+def gauges(app: App) -> list[Gauge]:
+    """The figures of this moment."""
+    running, waiting = app.chat.load
+    delays = _client(app).latencies
     found = [
         Gauge("parley_answers_running", "Answers that are being made.", running),
         Gauge("parley_questions_waiting", "Questions that wait for their turn.", waiting),
-        Gauge("parley_discord_connected", "Whether every shard is connected.", connected(_client(talk))),
-        Gauge("parley_discord_servers", "Servers that the bot is in.", len(talk.client.guilds)),
+        Gauge("parley_discord_connected", "Whether every shard is connected.", connected(_client(app))),
+        Gauge("parley_discord_servers", "Servers that the bot is in.", len(app.client.guilds)),
         Gauge(
             "parley_discord_latency_seconds",
             "From a heartbeat to Discord's reply, by shard.",
@@ -151,7 +151,7 @@ def gauges(talk: Talk) -> list[Gauge]:
             "shard",
         ),
     ]
-    held = {f"{way} {kind}": count for (way, kind), count in talk.chat.moderation.counts.items()}
+    held = {f"{way} {kind}": count for (way, kind), count in app.chat.moderation.counts.items()}
     if held:
         found.append(Gauge("parley_moderated", "What moderation held back since the start.", held, "what"))
     if (memory := resident_bytes()) is not None:
@@ -160,7 +160,7 @@ def gauges(talk: Talk) -> list[Gauge]:
 
 
 def resident_bytes() -> int | None:
-    """The memory that this process holds; None where the system doesn't say."""
+    """The memory of this process in bytes; None where the system does not say."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError):
@@ -177,8 +177,8 @@ async def _reached(engine: Engine) -> bool:
     return True
 
 
-def _champion(talk: Talk) -> int | None:
+def _champion(app: App) -> int | None:
     try:
-        return Releases(talk.settings.home).champion()
+        return Releases(app.settings.home).champion()
     except (ParleyError, OSError):
         return None

@@ -1,4 +1,4 @@
-"""The address by which a bot is added to a server, asking for no more permissions than it uses."""
+"""The link that adds the bot to a server; it asks only for the permissions that the bot uses."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ PERMISSIONS = discord.Permissions(
 
 
 def invite_link(application: int) -> str:
-    """The address at which whoever manages a server adds the application's bot to it."""
+    """The link by which a person who manages a server adds the application's bot to it."""
     return discord.utils.oauth_url(application, permissions=PERMISSIONS, scopes=("bot", "applications.commands"))

@@ -1,4 +1,4 @@
-"""Who runs this installation: the application's owner, its team, and those whom `PARLEY_OPERATORS` names."""
+"""Who runs this installation: the application's owner, its team, and the people in `PARLEY_OPERATORS`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROLES = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
 
 
 class Operators:
-    """Knows who they are. Discord is asked at most hourly, and once a minute while it does not answer."""
+    """Knows the operators. Asks Discord at most once an hour, and once a minute while Discord does not answer."""
 
     def __init__(
         self, client: discord.Client, named: Iterable[int], clock: Callable[[], float] = time.monotonic
@@ -32,27 +32,27 @@ class Operators:
         self._next_look = float("-inf")
 
     async def include(self, user: int) -> bool:
-        """Whether somebody is an operator now, by their id on Discord."""
+        """Whether a person is an operator now, by their id on Discord."""
         await self.look()
         return user in self._named or user in self._owners
 
     async def look(self) -> None:
-        """Ask Discord whose the application is, unless that is known well enough."""
+        """Ask Discord who owns the application, unless that was asked lately."""
         if self._clock() < self._next_look:
             return
         self._next_look = self._clock() + MINUTE
         try:
             self._owners = owners(await self._client.application_info())
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:  # those known so far stay operators
-            log.warning("Discord did not say whose the application is (%s)", type(error).__name__)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:  # known operators stay operators
+            log.warning("Discord did not say who owns the application (%s)", type(error).__name__)
             return
         self._next_look = self._clock() + HOUR
 
 
 def owners(info: discord.AppInfo) -> frozenset[int]:
-    """Whose an application is: its owner's, or its team's.
+    """The owners of an application: one person, or the members of a team who may change the application.
 
-    Of a team's members those who may change the application: not who was only invited, and not who may only read.
+    Members who are only invited, or may only read, are not among them.
     """
     team = info.team
     if team is None:

@@ -1,4 +1,4 @@
-"""Where the messages of an answer go: into a channel, or behind a command, which works where the bot is no member."""
+"""Where the messages of an answer go: into a channel, or after a command, also where the bot is not a member."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NOBODY = discord.AllowedMentions.none()
 
 
 def scopes(channel: Any, guild: int | None, conversation: int | None = None) -> list[Scope]:
-    """The places that something is said in, from narrow to wide: conversation, thread, channel, category, server."""
+    """The places around a message, from narrow to wide: conversation, thread, channel, category, server."""
     above = getattr(channel, "parent_id", None)  # only a thread has one
-    # A thread whose channel is not known here, on a foreign server say, raises when it is asked for its category.
+    # A thread whose channel is unknown, for example on a server without the bot, raises when its category is read.
     parent = getattr(channel, "parent", None) if above else channel
     category = None if isinstance(parent, discord.PartialMessageable) else getattr(parent, "category_id", None)
     here = getattr(channel, "id", None)
@@ -29,25 +29,25 @@ def scopes(channel: Any, guild: int | None, conversation: int | None = None) -> 
 
 
 def main_channel(channel: Any) -> str:
-    """The channel itself, or the one that a thread is in, by its id."""
+    """The id of a channel; of the channel that holds it for a thread."""
     return str(getattr(channel, "parent_id", None) or getattr(channel, "id", 0))
 
 
-def key(channel: Any, number: int, message: int) -> str:
-    """A conversation's key: its channel, by `number`, behind the one that a thread hangs on; and what began it."""
+def conversation_key(channel: Any, number: int, message: int) -> str:
+    """A conversation's key: the channel around a thread, the channel's own `number`, and the first message."""
     parent = getattr(channel, "parent_id", None)
     return f"{parent}/{number}:{message}" if parent else f"{number}:{message}"
 
 
 def around(channel: Any, number: int) -> frozenset[int]:
-    """The ids of a channel, by its `number`, and of the one that a thread hangs on."""
+    """The ids of a channel, by its `number`, and of the channel that holds it for a thread."""
     return frozenset(found for found in (number, getattr(channel, "parent_id", None)) if found)
 
 
 class Place(Protocol):
-    """What an answer needs of the place that it is shown in.
+    """What an answer needs from the place where it is shown.
 
-    `channel` is its id, `guild` its server's, `channels` its own and that of the channel that a thread hangs on.
+    `channel` is its id, `guild` the server's id; `channels` are its id and, for a thread, that of the channel around.
     """
 
     channel: int
@@ -58,13 +58,13 @@ class Place(Protocol):
         """Send a message; returns its id."""
 
     async def edit(self, message: int, content: str, view: discord.ui.View | None) -> None:
-        """Put something else in the place of a message that was sent here."""
+        """Change a message that was sent here."""
 
     async def typing(self) -> None:
         """Show that an answer is on its way."""
 
     def below(self, message: int) -> Place:
-        """The same place for what belongs to a message that was sent here."""
+        """The same place, for messages that belong to one that was sent here."""
 
 
 class InChannel:
@@ -92,7 +92,7 @@ class InChannel:
 
     async def edit(self, message: int, content: str, view: discord.ui.View | None) -> None:
         """See `Place.edit`."""
-        # Not Message.edit, which sends flags and so un-hides link previews.
+        # Not Message.edit: it sends flags, which show link previews again.
         await self._sent[message].edit(content=content, view=view, allowed_mentions=NOBODY)
 
     async def typing(self) -> None:
@@ -110,14 +110,16 @@ class InChannel:
         return InChannel(self._channel, reference)
 
 
-class Behind:
-    """Behind a command that was deferred, or a button: through the interaction, which lives 15 minutes."""
+class FollowUp:
+    """After a deferred command or a button press: through the interaction, which lives for 15 minutes."""
 
     def __init__(self, interaction: discord.Interaction, *, command: bool) -> None:
         self.channel, self.guild = interaction.channel_id or 0, interaction.guild_id
         self.channels = around(interaction.channel, self.channel)
         self._interaction = interaction
-        self._first = command  # its own response is the first message; a button's is the message that it stands below
+        self._first = (
+            command  # a command's own response is the first message; a button's is the message with the button
+        )
 
     async def send(self, content: str, view: discord.ui.View | None) -> int:
         """See `Place.send`."""
@@ -138,6 +140,15 @@ class Behind:
     async def typing(self) -> None:
         """Discord shows by itself that a command is being answered."""
 
-    def below(self, message: int) -> Behind:  # noqa: ARG002 - the protocol's
-        """What follows a command stands below it anyway."""
+    def below(self, message: int) -> FollowUp:  # noqa: ARG002 - the protocol's
+        """Every follow-up is shown below the command anyway."""
         return self
+
+
+def below(interaction: discord.Interaction, channel: Any, message: discord.Message) -> Place:
+    """The place below the message whose button was pressed; where the bot is not a member, only follow-ups work."""
+    guild = interaction.guild_id
+    # Not interaction.guild, which discord.py makes up where the bot is not a member.
+    if interaction.client.get_guild(guild) is None if guild else interaction.context.private_channel:
+        return FollowUp(interaction, command=False)
+    return InChannel(channel, message.to_reference(fail_if_not_exists=False))

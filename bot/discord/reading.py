@@ -1,4 +1,4 @@
-"""What a person wrote in a message, as the model is to read it: the text, and the text files that came with it."""
+"""What a person wrote in a message, as the model reads it: the text, and the text files that came with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LARGEST = 64 * 1024  # bytes of all the files of a message
 _TYPES = ("application/json", "application/xml", "application/x-yaml", "application/toml", "application/x-sh")
-# What Discord does not always call text, and is.
+# Text files that Discord does not always call text.
 _NAMES = re.compile(
     r"\.(c|cfg|conf|cpp|cs|css|csv|diff|go|h|hpp|html|ini|java|js|json|jsonl|kt|log|lua|md|patch|php|py|rb|rs|rst|sh|sql"
     r"|srt|swift|tex|toml|ts|tsv|txt|xml|ya?ml)$",
@@ -23,17 +23,17 @@ _NAMES = re.compile(
 
 
 class Unreadable(Exception):
-    """A file with a message is gone, or is no text; `str` is its name."""
+    """A file with a message is gone or is not text; `str` is its name."""
 
 
 def is_text(name: str, content_type: str | None) -> bool:
-    """Whether a file is read, by what it is said to be."""
+    """Whether a file is read, by its name and the type that Discord says."""
     kind = (content_type or "").partition(";")[0].strip().lower()
     return kind.startswith("text/") or kind in _TYPES or _NAMES.search(name) is not None
 
 
 def sorted_out(files: Sequence[discord.Attachment]) -> tuple[list[discord.Attachment], list[str]]:
-    """The files that are read, and the names of those that are not: no text, or too much of it."""
+    """The files that are read, and the names of those that are not: not text, or too large."""
     read: list[discord.Attachment] = []
     left: list[str] = []
     room = LARGEST
@@ -46,8 +46,8 @@ def sorted_out(files: Sequence[discord.Attachment]) -> tuple[list[discord.Attach
     return read, left
 
 
-async def written(message: discord.Message, me: int) -> str:
-    """Everything that a person wrote. Raises `Unreadable` for a file that cannot be read after all."""
+async def whole_text(message: discord.Message, me: int) -> str:
+    """Everything that a person wrote, files included. Raises `Unreadable` for a file that cannot be read."""
     texts = [text_of(message, me)]
     for file in sorted_out(message.attachments)[0]:
         try:
@@ -59,7 +59,7 @@ async def written(message: discord.Message, me: int) -> str:
 
 
 def text_of(message: discord.Message, me: int) -> str:
-    """What a person typed. Whom they mention did not say anything, so neither an id nor a name of theirs is kept."""
+    """What a person typed. Mentioned people did not say anything, so neither their ids nor their names are kept."""
     others = dict.fromkeys(user.id for user in message.mentions if user.id != me)
     return readable(
         message.content,

@@ -1,4 +1,4 @@
-"""Who is not answered here, and how they hear of it."""
+"""Who is not answered here, and how they are told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.access import Access, sentence
-from bot.discord.presses import tell, tell_alone
+from bot.discord.telling import tell, tell_alone, texts_for
 from bot.rate_limit import Cap, Hourly, Taken
 
 if TYPE_CHECKING:
@@ -15,38 +15,38 @@ if TYPE_CHECKING:
     from bot.texts import Texts
 
 
-class Door:
-    """Asks the rules, for whatever somebody wants of the bot: an answer, another one, to rate one."""
+class Refusals:
+    """Asks the rules about everything that somebody wants from the bot: an answer, another one, to rate one."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self._told = Hourly()
 
-    async def refused(self, interaction: discord.Interaction, words: Texts, *, shown: bool) -> bool:
-        """Whether somebody is neither answered here nor may rate; they are told why, alone.
+    async def refused(self, interaction: discord.Interaction, *, shown: bool = False) -> bool:
+        """Whether a person may neither be answered nor rate here; they alone are told why.
 
-        `shown` is whether all were shown already that an answer is on its way.
+        `shown` is whether everybody was shown already that an answer is on its way.
         """
         manager = interaction.permissions.manage_guild
         found = await self.rules.access(interaction.user, interaction.channel, interaction.guild_id, manager=manager)
         if found is not Access.GIVEN:
-            await (tell_alone if shown else tell)(interaction, sentence(words, found))
+            await (tell_alone if shown else tell)(interaction, sentence(texts_for(interaction), found))
         return found is not Access.GIVEN
 
-    async def heard(self, message: discord.Message) -> Access:
+    async def access(self, message: discord.Message) -> Access:
         """Whether a message is answered."""
         author = message.author
         guild = message.guild.id if message.guild else None
         manager = isinstance(author, discord.Member) and author.guild_permissions.manage_guild
         return await self.rules.access(author, message.channel, guild, manager=manager)
 
-    def aloud(self, why: Access, message: discord.Message, words: Texts) -> str | None:
-        """What to say, for all to read, about a message that is not answered; None to be silent.
+    def public_reply(self, why: Access, message: discord.Message, texts: Texts) -> str | None:
+        """What to say in the channel about a message that is not answered; None to be silent.
 
-        Who is blocked, and all where the bot is, get no noise out of it. Others cannot know why it is silent: they
-        hear it once an hour.
+        Blocked people, and people in a place that is blocked, get no reply. Others cannot know why the bot is silent:
+        they are told once an hour.
         """
         if why is not Access.UNLISTED or message.guild is None:
             return None
         once = Cap("person", (str(message.guild.id), str(message.author.id)), 1)
-        return sentence(words, why) if isinstance(self._told.take([once]), Taken) else None
+        return sentence(texts, why) if isinstance(self._told.take([once]), Taken) else None

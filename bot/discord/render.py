@@ -14,15 +14,15 @@ _FENCE = "```"
 _CLOSE = f"\n{_FENCE}"
 _OPENING = re.compile(r"```([\w+#.-]{0,20})\n")
 # Where a text may be divided, best first: paragraphs, items of a list (not those within an item: Discord drops the
-# spaces that a message begins with), lines, sentences, words.
+# spaces at the beginning of a message), lines, sentences, words.
 _BREAKS = tuple(
     map(re.compile, (r"\n\s*\n(?! )", r"\n(?=(?:[-*+]|\d+[.)]) )", r"\n", r"(?<=[.!?…])\s|(?<=[。！？；])", r"\s"))
 )
 
 
 @dataclass(frozen=True)
-class Part:
-    """One message of an answer. `buttons` names what stands below it: "stop", "rate" or nothing."""
+class MessagePart:
+    """One message of an answer. `buttons` names the buttons below it: "stop", "rate" ..., or "" for none."""
 
     content: str
     buttons: str = ""
@@ -31,9 +31,8 @@ class Part:
 def split(text: str, limit: int = LIMIT) -> list[str]:
     """The text in parts of at most `limit` characters (at least 64), divided at paragraphs, sentences or words.
 
-    A code block that is divided is closed and opened again, and one that is still open at the end is closed. A longer
-    text only ever changes the last part of a shorter one that it begins with, so that a growing answer never rewrites
-    what was already divided.
+    A code block that is divided is closed and opened again; one that is still open at the end is closed. When a text
+    grows, only its last part changes, so a growing answer never rewrites the parts before.
     """
     parts: list[str] = []
     rest, fence = text.strip(), ""
@@ -51,7 +50,7 @@ def split(text: str, limit: int = LIMIT) -> list[str]:
 
 
 def _cut(window: str) -> int:
-    """Where to divide: behind the last good break in the window's second half, or at its end."""
+    """Where to divide: after the last good break in the window's second half, or at its end."""
     for pattern in _BREAKS:
         ends = [match.end() for match in pattern.finditer(window) if match.end() > len(window) // 2]
         if ends:
@@ -71,8 +70,8 @@ def _open_fence(text: str) -> str:
     return f"{_FENCE}{opening[1] if opening else ''}\n"
 
 
-def parts(text: str, buttons: str = "", note: str | None = None) -> list[Part]:
-    """The messages that show an answer, the buttons below the last one, a note in small print under its text."""
+def parts(text: str, buttons: str = "", note: str | None = None) -> list[MessagePart]:
+    """The messages that show an answer; the last one has the buttons, and the note in small print below its text."""
     contents = split(text)
     if note:
         small = "\n".join(f"-# {line}" for line in note[:300].splitlines())
@@ -80,11 +79,13 @@ def parts(text: str, buttons: str = "", note: str | None = None) -> list[Part]:
             contents[-1] += f"\n{small}"
         else:
             contents.append(small)
-    return [Part(content, buttons if number == len(contents) else "") for number, content in enumerate(contents, 1)]
+    return [
+        MessagePart(content, buttons if number == len(contents) else "") for number, content in enumerate(contents, 1)
+    ]
 
 
-def next_change(shown: Sequence[Part], wanted: Sequence[Part]) -> int | None:
-    """The first message to send or to edit so that what is shown becomes what is wanted; None when it is."""
+def next_change(shown: Sequence[MessagePart], wanted: Sequence[MessagePart]) -> int | None:
+    """The index of the first message that must be sent or edited; None when everything wanted is shown."""
     for index, part in enumerate(wanted):
         if index >= len(shown) or shown[index] != part:
             return index

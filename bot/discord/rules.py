@@ -1,7 +1,7 @@
-"""What holds in a place on Discord: who is answered, by which persona, and how often.
+"""The rules of a place on Discord: who is answered, by which persona, how often, and whether people may teach.
 
-What conversations, threads, channels, categories and servers say stands in the store; the installation's own word is
-in its settings. Here the two meet; what they decide is decided in `data.scopes`, `bot.access` and `bot.rate_limit`.
+The settings of conversations, threads, channels, categories and servers are in the store, those of the installation
+in its own settings. They are read here; `data.scopes`, `bot.access` and `bot.rate_limit` decide what follows.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot import access, rate_limit, server_personas
 from bot.access import Access, Who
+from bot.discord.ids import PLATFORM
 from bot.discord.place import main_channel, scopes
 from data.personas import PERSONAS, Persona, persona
 from data.scopes import Scope, resolve
@@ -33,18 +34,22 @@ class Rules:
         self.store = store
 
     async def access(self, user: discord.abc.User, channel: Any, guild: int | None, *, manager: bool) -> Access:
-        """Whether somebody is answered in a channel; alone with the bot everybody is."""
+        """Whether a person is answered in a channel; in direct messages everybody is."""
         if guild is None:
             return Access.GIVEN
-        said = access.read(await self.store.setting(ACCESS, [_server(guild)]))
+        listed = access.read(await self.store.setting(ACCESS, [_server(guild)]))
         who = Who(str(user.id), [str(role.id) for role in getattr(user, "roles", ())], manager)
-        return access.decide(said, who, scopes(channel, guild))
+        return access.decide(listed, who, scopes(channel, guild))
 
     async def lists(self, user: int) -> dict[str, str]:
-        """On which servers' lists somebody stands, and what is said of them there, by the servers' ids."""
+        """What the lists of servers say about a person, by the servers' ids; others are left out."""
         found = await self.store.said_anywhere(ACCESS)
-        entries = {server: access.read(said).get(("user", str(user))) for (_, server), said in found.items()}
+        entries = {server: access.read(listed).get(("user", str(user))) for (_, server), listed in found.items()}
         return {server: verdict for server, verdict in entries.items() if verdict}
+
+    async def teaching(self, guild: int | None) -> bool:
+        """Whether people may teach here: in direct messages, and where a server's manager allows it."""
+        return guild is None or await self.store.may_teach(PLATFORM, str(guild))
 
     async def personas(self, guild: int | None) -> dict[str, Persona]:
         """The personas that a server's managers wrote, by name."""
@@ -52,16 +57,16 @@ class Rules:
         return server_personas.read(own, self.settings.language)
 
     async def persona(self, channel: Any, guild: int | None, conversation: int | None = None) -> Persona:
-        """Whom people talk to. A persona that there is no longer says nothing: wider places decide then."""
+        """The persona that answers here. A persona that was deleted does not count: wider places decide then."""
         places = scopes(channel, guild, conversation)
-        said = await self.store.said(PERSONA, places)
-        own = await self.personas(guild) if set(said.values()) - set(PERSONAS) else {}
-        there = {place: name for place, name in said.items() if name in PERSONAS or name in own}
-        name = resolve(there, places, self.settings.persona)
+        chosen = await self.store.said(PERSONA, places)
+        own = await self.personas(guild) if set(chosen.values()) - set(PERSONAS) else {}
+        existing = {place: name for place, name in chosen.items() if name in PERSONAS or name in own}
+        name = resolve(existing, places, self.settings.persona)
         return own.get(name) or persona(name, self.settings.language)
 
     async def caps(self, person: int, channel: Any, guild: int | None) -> tuple[Cap, ...]:
-        """The limits that an answer to somebody in a channel counts for."""
+        """The limits that an answer to a person in a channel counts against."""
         asker = rate_limit.Asker(person, main_channel(channel), str(guild) if guild else None, scopes(channel, guild))
         return rate_limit.caps(asker, self.installation, await self.store.said(HOURLY, asker.places))
 

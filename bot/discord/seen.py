@@ -1,4 +1,4 @@
-"""Which ids have come before: a lost connection makes Discord send again what it is not sure has arrived."""
+"""Which ids came before: after a lost connection Discord sends again what may not have arrived."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ LAST = 4096
 
 
 class Seen:
-    """The last ids that came."""
+    """Remembers the last ids."""
 
     def __init__(self, last: int = LAST) -> None:
         self._last = last
         self._ids: dict[Hashable, None] = {}
 
     def first(self, number: Hashable) -> bool:
-        """Whether this id comes for the first time, as far back as is remembered; it is remembered from now on."""
+        """Whether this id comes for the first time, as far as remembered; it is remembered from now on."""
         if number in self._ids:
             return False
         self._ids[number] = None
@@ -27,5 +27,5 @@ class Seen:
         return True
 
     def forget(self, number: Hashable) -> None:
-        """It was nothing: next time it comes for the first time again."""
+        """Drop an id: next time it comes for the first time again."""
         self._ids.pop(number, None)

@@ -1,4 +1,4 @@
-"""What discord.py's shards do not do by themselves: take a session up again behind a gateway that was away."""
+"""What discord.py's shards do not do by themselves: resume a session after the gateway was away."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Again(Exception):
-    """discord.py tries to connect a shard once more, from within the failure of the last time."""
+class TryAgain(Exception):
+    """discord.py wants to connect a shard once more, from within its handling of the last failure."""
 
 
 class Launching:
-    """Connects shards, for as long as it takes and as the bot is not closed.
+    """Connects shards: tries until it works or the bot is closed.
 
-    discord.py tries again within the handling of each failure, for ever: it deafens itself to being closed, and logs
-    every failure with all before it. Its own call is turned away here, and the next try begins from the start.
+    discord.py tries again from within the handling of each failure, forever: it no longer notices that the bot is
+    closed, and logs every failure together with all earlier ones. Its inner call is refused here, and the next try
+    begins from the start.
     """
 
     def __init__(self, client: discord.AutoShardedClient) -> None:
@@ -32,13 +33,13 @@ class Launching:
     async def launch(self, number: int, once: Callable[[], Awaitable[None]]) -> None:
         """Connect a shard by `once`, which calls this again when it fails and has waited."""
         if number in self._shards:
-            raise Again
+            raise TryAgain
         self._shards.add(number)
         try:
             while not self._client.is_closed():
                 try:
                     await once()
-                except Again as again:
+                except TryAgain as again:
                     log.warning("the gateway cannot be reached (%s); trying again", type(again.__context__).__name__)
                 else:
                     return
@@ -49,18 +50,18 @@ class Launching:
 def keep_session(client: discord.AutoShardedClient, number: int) -> None:
     """Let a shard resume when the gateway can be reached again, as an unsharded client does.
 
-    discord.py begins a new session then, and what was said meanwhile never arrives. When Discord does not know the
-    session any more it says so, and a new one is begun.
+    discord.py would begin a new session, and messages from the time between would never arrive. When Discord does not
+    know the session any more, it says so, and a new one is begun.
     """
     info = client.get_shard(number)
     if info is None:
         return
     shard = info._parent
-    anew = shard.reconnect
+    begin_new_session = shard.reconnect
 
     async def reconnect() -> None:
         if shard.ws.session_id is None:
-            await anew()
+            await begin_new_session()
         else:
             await shard.reidentify(ReconnectWebSocket(number, resume=True))
 

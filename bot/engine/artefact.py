@@ -60,7 +60,7 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
     entry = releases.get(number)
     if base is not None and base != entry.base:
         raise BadInput(f"Release {number} belongs to the base model {entry.base}, not to {base}.")
-    if entry.manifest.get("kind", "adapter") != "adapter":
+    if entry.manifest.kind != "adapter":
         raise BadInput(
             f"Release {number} is a whole model, which the embedded engine cannot load. Serve {entry.path} with vLLM "
             "or any other OpenAI-compatible server and set PARLEY_ENGINE_URL to its address."
@@ -68,7 +68,7 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
     found = _artefact(number, entry.base, entry.adapter_gguf)
     if not entry.adapter_gguf.is_file():
         raise BadInput(f"Release {number} has no {entry.adapter_gguf.name} in {entry.path}: export it again.")
-    pinned = entry.manifest.get("template_sha256")
+    pinned = entry.manifest.template_sha256
     if pinned not in (None, template_sha256(found.template)):
         raise BadInput(
             f"Release {number} was trained with another chat template than this version of Parley has; answers would "

@@ -79,7 +79,7 @@ class ExternalEngine:
     def _pinned(self, home: Path) -> list[str]:
         """The control strings in the manifest of the release that is served, when it is one of this home."""
         known = {release.number: release for release in Releases(home).all()} if self.release else {}
-        return list(known[self.release].manifest.get("control", ())) if self.release in known else []
+        return list(known[self.release].manifest.control) if self.release in known else []
 
 
 def release_of(model: str) -> int:

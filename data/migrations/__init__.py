@@ -19,11 +19,11 @@ from data.errors import BadInput
 
 
 def migrate(database: Path) -> None:
-    """Migrate a SQLite database to the newest schema; make it when it is not there.
+    """Migrate a SQLite database to the newest schema, or create it.
 
-    A database that an earlier version wrote is copied to `<name>.backup-<revision>` first. Raises `BadInput` when
-    a newer version of Parley wrote it: going on could lose what that version added. A kill on the way leaves the
-    database as it was.
+    A database of an earlier version is copied to `<name>.backup-<revision>` first. Raises `BadInput` when a newer
+    version of Parley wrote the database: going on could lose what that version added. After a kill half way the
+    database is as it was.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
@@ -40,7 +40,7 @@ def migrate(database: Path) -> None:
             if current is not None and current not in known:
                 raise BadInput(
                     f"{database} was written by a newer version of Parley (schema {current}; this version knows up "
-                    f"to {head}). Update Parley, or use the backup beside the database."
+                    f"to {head}). Update Parley, or use the backup next to the database."
                 )
             if current is not None:
                 backup(database, database.with_name(f"{database.name}.backup-{current}"))
@@ -57,11 +57,11 @@ def migrate(database: Path) -> None:
 
 
 def _engine(database: Path) -> Engine:
-    """An engine whose transactions hold schema changes too: Python's driver would commit each of them by itself."""
+    """An engine whose transactions include schema changes; by default Python's driver commits each one separately."""
     engine = create_engine(f"sqlite:///{database}")
 
     def configure(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where `begin` says, nowhere else
+        connection.isolation_level = None  # only `begin` begins transactions
         connection.execute("PRAGMA busy_timeout=30000")
         connection.execute("PRAGMA journal_mode=WAL")
 
@@ -75,16 +75,16 @@ def _engine(database: Path) -> Engine:
 
 
 def remove_backups(database: Path, older_than: datetime) -> None:
-    """Remove the copies that migrations left beside a database before this time: they hold what was erased since."""
+    """Remove the backups that migrations made before this time: they hold texts that were erased since."""
     for copy in database.parent.glob(f"{database.name}.backup-*"):
         if copy.stat().st_mtime < older_than.timestamp():
             copy.unlink(missing_ok=True)
 
 
 def backup(source: Path, target: Path) -> None:
-    """Copy a SQLite database as it stands at one moment, while others may use it; the copy appears whole.
+    """Copy a SQLite database as it is at one moment, while others may use it.
 
-    The copy is private to its owner.
+    The copy appears whole, and only its owner can read it.
     """
     temporary = target.with_name(f".{target.name}.part")
     temporary.unlink(missing_ok=True)

@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-import alignment.export
-import alignment.quiet
+import alignment.evaluation.verdict
 import alignment.round
 import alignment.rounds.candidate
-import alignment.rounds.evaluation
+import alignment.rounds.one_round
 import alignment.rounds.steps
 from alignment.evaluation.compare import Evaluation
-from alignment.evaluation.evidence import PAIRS, Source
+from alignment.evaluation.evidence import PAIRS, Evidence
 from alignment.evaluation.gate import SuitePair
 from alignment.evaluation.likelihood import Scores
-from alignment.evaluation.winrate import Outcome, win_rate
+from alignment.evaluation.winrate import Comparison, win_rate
 from data.datasets import Collected, FeedbackRow
 from data.rows import Row, read_rows
 
@@ -55,10 +54,10 @@ def collected(counts: dict[str, int] | None = None, more: Iterable[FeedbackRow] 
 
 
 def evaluation(*, wins: int = 45, losses: int = 15, counts: bool = True, fall: float = 0.0) -> Evaluation:
-    """What was measured: so many prompts won and lost, and a suite on which the candidate fell by so much."""
-    outcomes = [Outcome(f"p{n}", float(n < wins), 100, 90) for n in range(wins + losses)]
-    win = win_rate(outcomes)
-    source = Source(PAIRS, counts, "By pairs the candidate wins some.", win if counts else None)
+    """What was measured: prompts won and lost, and a suite on which the candidate fell by `fall`."""
+    compared = [Comparison(f"p{n}", float(n < wins), 100, 90) for n in range(wins + losses)]
+    win = win_rate(compared)
+    source = Evidence(PAIRS, counts, "By pairs the candidate wins some.", win if counts else None)
     suite = SuitePair("refusal", "Refusal", "share", 0.05, (0.5,) * 20, (0.5 - fall,) * 20)
     scores = Scores((0.1, 0.2), (0.01, 0.02), 2.0, 100)
     return Evaluation((source,), source if counts else None, (suite,), {"refusal": ({}, {})}, (scores, scores), 60)
@@ -112,7 +111,7 @@ class Played:
                     self.trained.append({row.id for row in rows})
         return found
 
-    def measure(self, *arguments: Any) -> Evaluation:
+    def compare(self, *arguments: Any, **_: Any) -> Evaluation:
         self.asked.append(arguments)
         return self.measured
 
@@ -132,15 +131,15 @@ def play(home: Path, patch: pytest.MonkeyPatch) -> Played:
     patch.setenv("PARLEY_HOME", str(home))
     for name in ("PARLEY_JUDGE_URL", "PARLEY_JUDGE_MODEL"):
         patch.delenv(name, raising=False)
-    patch.setattr(alignment.quiet, "quiet", lambda: None)
-    patch.setattr(alignment.round, "collect_snapshot", played.collect)
+    patch.setattr(alignment.rounds.one_round, "quiet", lambda: None)
+    patch.setattr(alignment.rounds.one_round, "collect_snapshot", played.collect)
     patch.setattr(alignment.rounds.steps, "launch", played.launch)
-    patch.setattr(alignment.rounds.evaluation, "measure", played.measure)
+    patch.setattr(alignment.evaluation.verdict, "compare", played.compare)
     patch.setattr(alignment.rounds.candidate, "identity", lambda _: {"base_sha256": "0"})
 
     def to_gguf(adapter: Path, base: str, out: Path, *, check: Any = None) -> Path:
         out.write_bytes(b"gguf of " + (adapter / "adapter_model.safetensors").read_bytes())
         return out
 
-    patch.setattr(alignment.export, "to_gguf", to_gguf)
+    patch.setattr(alignment.rounds.candidate, "to_gguf", to_gguf)
     return played

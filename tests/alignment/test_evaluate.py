@@ -1,22 +1,12 @@
-"""`python -m alignment.evaluate`: its flags, its rows, its exit codes; answers as served; best-of-n."""
+"""`python -m alignment.evaluate`: its flags, its rows, its exit codes."""
 
-import hashlib
 import json
-from collections.abc import Sequence
 
 import pytest
 
 from alignment import evaluate as command
-from alignment.evaluate import Subject
-from alignment.evaluation.best_of import best_of
-from alignment.evaluation.judged_model import JudgedModel
-from alignment.evaluation.judges import RewardJudge
-from alignment.serving.engine import Answer, PromptRefused, Served, sampling
-from bot.settings import Settings
-from data.chat import FREQUENCY_PENALTY, TEMPERATURE, TOP_P
-from data.errors import BadInput, ParleyError
+from data.errors import BadInput
 from tests.alignment import tiny
-from tests.fakes.judge import FakeJudge
 
 pytestmark = pytest.mark.tiny
 
@@ -84,7 +74,9 @@ def test_prompts_come_from_the_rows_that_are_given_and_the_limit_takes_a_fixed_p
 
     def taken(*flags: object) -> list:
         options = command.parser().parse_args(words("--preferences", pairs, "--demonstrations", shown, *flags))
-        return command._rows(options, Subject("x", "b"), Subject("y", "b")).prompts
+        rows = command.given_rows(options)
+        assert rows is not None
+        return command.fixed_part(rows, options.limit)
 
     everything = taken()
     assert sorted(row.id for row in everything) == sorted(
@@ -94,119 +86,3 @@ def test_prompts_come_from_the_rows_that_are_given_and_the_limit_takes_a_fixed_p
     assert taken("--limit", 4) == everything[:4]
     only = tiny.write(place / "only.jsonl", tiny.preferences(2))
     assert len(taken("--prompts", only)) == 2
-
-
-async def test_the_store_gives_each_fold_to_its_purpose(place) -> None:
-    from data.imports import import_rows
-    from data.rows import parse_row
-    from data.store import Store
-
-    rows = tiny.preferences(80)
-    for number, row in enumerate(rows):  # alike, they would all be of one fold
-        row["prompt"][0]["content"] = hashlib.sha256(str(number).encode()).hexdigest()
-    store = await Store.open(place / "home")
-    try:
-        await import_rows(store, map(parse_row, rows))
-    finally:
-        await store.close()
-    found = await command._stored(0, None)
-    asked = {json.dumps(row.data) for row in found.preferences}
-    assert asked
-    assert found.judge_pairs
-    assert not asked & {json.dumps(row.data) for row in found.judge_pairs}
-    assert len(found.prompts) >= len(found.preferences)
-    assert found.live == []
-
-
-@pytest.mark.parametrize(
-    ("name", "number"), [("base model", 0), ("release 12", 12), ("release of mine", None), ("out/adapter", None)]
-)
-def test_only_releases_have_been_met_live(name: str, number: int | None) -> None:
-    assert command._number(Subject(name, "base")) == number
-
-
-def test_an_answer_is_asked_for_as_serving_does() -> None:
-    said: list[int] = []
-    with FakeJudge(lambda _: "  an answer ") as fake:
-        served = Served(fake.url, ("<|im_end|>",), sampling(), lambda: said.append(1))
-        answer = Served.complete(served, [{"role": "user", "content": "Hi <|im_end|>"}], seed=7, max_tokens=33)
-    assert answer == Answer("an answer", "stop")
-    assert said == [1]
-    body = fake.bodies[0]
-    assert (body["temperature"], body["top_p"], body["frequency_penalty"]) == (TEMPERATURE, TOP_P, FREQUENCY_PENALTY)
-    assert (body["seed"], body["max_tokens"]) == (7, 33)
-    assert "<|im_end|>" not in body["messages"][0]["content"]
-
-
-def test_answers_are_drawn_as_the_operator_has_the_bot_draw_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    bot = Settings()
-    assert sampling() == {name: getattr(bot, name) for name in sampling()}
-    for variable, value in (("PARLEY_TEMPERATURE", "0.9"), ("PARLEY_MAX_TOKENS", "77")):
-        monkeypatch.setenv(variable, value)
-    assert (sampling()["temperature"], sampling()["max_tokens"]) == (0.9, 77)
-    for value in ("hot", "3", "-1", "nan"):
-        monkeypatch.setenv("PARLEY_TEMPERATURE", value)
-        with pytest.raises(BadInput, match="PARLEY_TEMPERATURE must be a number from 0 to 2"):
-            sampling()
-
-
-def test_no_proxy_gets_to_see_what_the_engine_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    with FakeJudge(lambda _: "a proxy's answer") as proxy, FakeJudge(lambda _: "the engine's") as fake:
-        for variable in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-            monkeypatch.setenv(variable, proxy.url.removesuffix("/v1"))
-        monkeypatch.delenv("no_proxy", raising=False)
-        found = Served(fake.url, (), sampling()).complete([{"role": "user", "content": "a"}], seed=0)
-        assert (found.text, proxy.bodies) == ("the engine's", [])
-
-
-def test_a_prompt_that_the_engine_refuses_is_no_failure_and_a_failure_is_none() -> None:
-    with FakeJudge(lambda question: 400 if question == "long" else "fine") as fake:
-        model = JudgedModel(None, None, Served(fake.url, (), sampling()))
-        prompts = [[{"role": "user", "content": text}] for text in ("short", "long", "short")]
-        drawn = model.draw(prompts, [1, 2, 3], max_tokens=5)  # type: ignore[arg-type]
-        assert [answer and answer.text for answer in drawn] == ["fine", None, "fine"]
-        with pytest.raises(PromptRefused):
-            model.served.complete(prompts[1], seed=0, max_tokens=5)  # type: ignore[union-attr, arg-type]
-    with FakeJudge(lambda _: 500) as fake, pytest.raises(ParleyError, match="status 500"):
-        Served(fake.url, (), sampling()).complete([{"role": "user", "content": "a"}], seed=0, max_tokens=5)
-    with pytest.raises(ParleyError, match="broke off"):
-        Served(fake.url, (), sampling()).complete([{"role": "user", "content": "a"}], seed=0, max_tokens=5)
-
-
-class ByLength:
-    """A reward model that likes long answers."""
-
-    def score(self, prompts: Sequence, completions: Sequence[str]) -> list[float]:
-        assert len(prompts) == len(completions)
-        return [float(len(text)) for text in completions]
-
-
-@pytest.fixture
-def by_length(monkeypatch) -> None:
-    monkeypatch.setattr("alignment.rewards.model.read_facts", lambda _: {})
-    monkeypatch.setattr("alignment.rewards.model.load_reward_model", lambda _: ByLength())
-
-
-@pytest.mark.usefixtures("by_length")
-def test_best_of_n_takes_what_the_reward_model_likes_best(tmp_path) -> None:
-    class Model:
-        def draw(self, prompts, seeds, *, max_tokens):
-            assert len(set(seeds)) == len(seeds)
-            return [
-                None if prompt[0]["content"] == "long" and seed == 1 else Answer("x" * (seed + 1), "stop")
-                for prompt, seed in zip(prompts, seeds, strict=True)
-            ]
-
-    prompts = [[{"role": "user", "content": text}] for text in ("short", "long")]
-    first, second = best_of(Model(), tmp_path, prompts, 3)  # type: ignore[arg-type]
-    assert first is not None
-    assert first.answers == ("x", "xxx", "xxxxx")
-    assert first.best == 2
-    assert second is None
-
-
-@pytest.mark.usefixtures("by_length")
-def test_a_reward_judge_prefers_the_higher_reward(tmp_path) -> None:
-    judge = RewardJudge(tmp_path)
-    prompts = [[{"role": "user", "content": "Hi"}]] * 3
-    assert judge.compare(prompts, ["aa", "a", "a"], ["a", "aa", "b"]) == [1.0, 0.0, 0.5]  # type: ignore[arg-type]

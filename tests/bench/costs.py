@@ -100,12 +100,12 @@ def in_a_process(way: str, tokens: int, rows: int, base: str, flags: list[str]) 
 
 def serve(adapters: int, base: str) -> Run:
     """So many releases served at once, as the bot does it: a process each."""
-    from alignment.serving.engine import Served
+    from alignment.serving.engine import RunningEngine
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         releases = make_releases(Path(folder), adapters, base) or [0]
         started = [_start(stack, Path(folder), number) for number in releases]
-        engines = [Served(line["url"], (), {}) for line in started]
+        engines = [RunningEngine(line["url"], (), {}) for line in started]
         with ThreadPoolExecutor(len(engines)) as pool:
             for _ in pool.map(_tokens, engines):  # everything is loaded now, and the prompt is in the cache
                 pass
@@ -124,13 +124,14 @@ def make_releases(home: Path, count: int, base: str) -> list[int]:
 
     from data.bases import base_info, gguf_path
     from data.chat import load_template, template_sha256
+    from data.release_manifest import ReleaseManifest
     from data.releases import Releases
 
     rank = 16  # as in the recipes
     layers = [t for t in GGUFReader(gguf_path(base)).tensors if t.name.startswith("blk.") and len(t.shape) == 2]
     draw = np.random.default_rng(0)
 
-    def build(folder: Path) -> dict[str, Any]:
+    def build(folder: Path) -> ReleaseManifest:
         writer = GGUFWriter(folder / "adapter.gguf", "llama")
         writer.add_type("adapter")
         writer.add_string("adapter.type", "lora")
@@ -144,7 +145,7 @@ def make_releases(home: Path, count: int, base: str) -> list[int]:
         writer.write_tensors_to_file()
         writer.close()
         template = load_template(base_info(base).template_name)
-        return {"kind": "adapter", "base": base, "template_sha256": template_sha256(template)}
+        return ReleaseManifest(base=base, template_sha256=template_sha256(template))
 
     return [Releases(home).create(build).number for _ in range(count)]
 

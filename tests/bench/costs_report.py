@@ -9,6 +9,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from data.drawing import SMALL, figure, png
+
 GIB = 2**30
 NAMES = {"trl": "TRL's defaults", "best": "TRL's best settings", "parley": "Parley"}
 COLOURS = {"trl": "tab:grey", "best": "tab:olive", "parley": "tab:blue"}
@@ -111,13 +113,8 @@ def _a_row(found: dict[str, list[float]]) -> list[float]:
 
 def plot(name: str, curve: dict[str, Any], path: Path) -> None:
     """Draw a curve's medians over its single runs into a PNG file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.5, 4) if name == "rows" else (11, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title(name, curve), fontsize=10)
-    panels = list(figure.subplots(1, 1 if name == "rows" else 2, squeeze=False).flat)
+    made, panels = figure(6.5, 4) if name == "rows" else figure(11, 4, 1, 2)
+    made.suptitle(title(name, curve), fontsize=10)
     if name == "rows":
         _rows(panels[0], curve)
     elif name == "history":
@@ -137,11 +134,10 @@ def plot(name: str, curve: dict[str, Any], path: Path) -> None:
         for axes in panels:
             axes.set_xticks(sorted({one["at"] for one in curve["runs"]}))
     for axes in panels:
-        axes.grid(alpha=0.3)
         axes.set_ylim(bottom=0)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=8)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+            axes.legend(fontsize=SMALL)
+    path.write_bytes(png(made))
 
 
 def _rows(axes: Any, curve: dict[str, Any]) -> None:

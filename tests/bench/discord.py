@@ -257,7 +257,7 @@ async def burst(questions: int, people: int, channels: int, delay: float) -> Fig
         guild = env.create_guild()
         places = [guild.create_text_channel(f"c{number}").id for number in range(channels)]
         await env.settle()
-        talk, clock, before = env.bot.talk, Clock(), memory()
+        app, clock, before = env.bot.app, Clock(), memory()
         discord_said = Answers()
         env.bot.http.request = discord_said.request
         hears = env.bot._connection.parsers["MESSAGE_CREATE"]
@@ -267,13 +267,13 @@ async def burst(questions: int, people: int, channels: int, delay: float) -> Fig
             hears(question(number, places[number % channels], guild.id, 1000 + number % people, env.bot.user.id))
             await asyncio.sleep(0)
         arrived, peak, waiting = time.perf_counter() - began, before, 0
-        while env.bot.parley._answering or talk.running:
+        while env.bot.parley._tasks or app.running.keys:
             await asyncio.sleep(0.05)
-            peak, waiting = max(peak, memory(clean=False)), max(waiting, sum(talk.chat.load))
+            peak, waiting = max(peak, memory(clean=False)), max(waiting, sum(app.chat.load))
         seconds = time.perf_counter() - began
         watching.cancel()
         spent = time.process_time() - spent
-        refused = {EN.queue_full, EN.queue_full_person.format(waiting=talk.chat.limits.waiting_per_lane)}
+        refused = {EN.queue_full, EN.queue_full_person.format(waiting=app.chat.limits.waiting_per_lane)}
         ends = [discord_said.replies.get(number) for number in range(1, questions + 1)]
         return {
             "questions": questions,

@@ -1,11 +1,12 @@
-"""How often does the gate err? Its decisions on simulated evidence, thousands of times.
+"""How often is the gate wrong? Its decisions on simulated evidence, thousands of times.
 
     python -m tests.bench.gate                            # the tables, a few minutes
     python -m tests.bench.gate --plot out/gate.png        # and a picture of them
 
-A candidate with a true win rate p against the champion (ties half) is compared on n prompts by a judge that names the
-better answer with the accuracy q; `gate.decide` decides. The nine suites have the item counts and margins
-of the product's own prompts and the noise named in `SUITES`. An equal model has p = 0.5 and changes no suite.
+A candidate with a true win rate p against the champion (a tie counts half) is compared on n prompts by a judge that
+names the better answer with accuracy q; `gate.decide` decides. The nine suites have the item counts and margins of
+the product's own prompts, and the noise named in `SUITES`. An equal model has p = 0.5 and changes no suite.
+`docs/evaluation.md` shows the table and explains it.
 """
 
 import argparse
@@ -18,7 +19,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from alignment.evaluation.gate import Interval, SuitePair, bootstrap, decide
+from alignment.evaluation.gate import SuitePair, decide
+from alignment.intervals import bootstrap
+from data.drawing import SMALL, figure, png
+from data.gate_verdicts import Interval
 
 PROMPTS = (30, 60, 120, 250, 500)
 ACCURACIES = (0.6, 0.7, 0.8, 1.0)
@@ -56,7 +60,7 @@ def outcomes(rate: float, accuracy: float, prompts: int, draw: np.random.Generat
 
 
 def suites(draw: np.random.Generator, fall: str | None = None, margins: float = 2.0) -> list[SuitePair]:
-    """All suites for two equal models; on the suite `fall` the candidate is worse by so many margins."""
+    """All suites for two equal models; on the suite `fall` the candidate is worse by this many margins."""
     found = []
     for name, (items, margin, kind, noise) in SUITES.items():
         change = -margins * margin if name == fall else 0.0
@@ -72,7 +76,7 @@ def suites(draw: np.random.Generator, fall: str | None = None, margins: float = 
 def suite_refusals(
     count: int, draw: np.random.Generator, fall: str | None = None, margins: float = 2.0
 ) -> list[bool]:
-    """Whether the suites alone refuse, so many times."""
+    """Whether the suites alone refuse, `count` times."""
     certain = Interval(0.9, 0.8, 1.0)
     return [not decide(certain, "judge", suites(draw, fall, margins)).promote for _ in range(count)]
 
@@ -154,23 +158,18 @@ def _fits(name: str, margins: float) -> bool:
 
 def plot(found: dict[tuple[float, float, int], float], path: Path) -> None:
     """Draw how often a candidate is promoted over the number of prompts, a panel for each judge."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 3.4), layout="tight")
-    FigureCanvasAgg(figure)
-    for axes, accuracy in zip(figure.subplots(1, len(ACCURACIES), sharey=True), ACCURACIES, strict=True):
+    made, panels = figure(12, 3.4, 1, len(ACCURACIES), sharey=True)
+    for axes, accuracy in zip(panels, ACCURACIES, strict=True):
         for rate in RATES:
             axes.plot(PROMPTS, [found[rate, accuracy, n] for n in PROMPTS], "o-", label=f"win rate {rate:g}")
         axes.axhline(0.025, color="grey", linestyle=":")
         axes.set(title=f"judge's accuracy {accuracy:g}", xlabel="prompts", xscale="log", ylim=(-0.02, 1.02))
         axes.set_xticks(PROMPTS, [str(n) for n in PROMPTS], minor=False)
         axes.minorticks_off()
-        axes.grid(alpha=0.3)
-    figure.axes[0].set_ylabel("promoted")
-    figure.axes[0].legend(fontsize=7)
+    panels[0].set_ylabel("promoted")
+    panels[0].legend(fontsize=SMALL)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    path.write_bytes(png(made))
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ margin is by how many nats more than the base it prefers the better answer, time
 
 About six minutes a file with the real model on two idle cores. Chinese costs this tokenizer more tokens: `--longest
 500` there. `--rows` takes several files; each is trained on alone. A fifth of the prompts is held out, by a hash of
-how the conversation opens; `--limit` takes rows by a hash of their id, so that the same ones come each time. What is
-behind `--` goes to the stage's command.
+how the conversation opens; `--limit` takes rows by a hash of their id, so that the same ones come each time. Flags
+after `--` go to the stage's command.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def by_reward(run_: dict[str, Any]) -> dict[str, Any]:
 
 def by_policy(base: str, out: Path, run_: dict[str, Any], held_out: list[Row]) -> dict[str, Any]:
     """The same figures of the reward that a DPO run's policy implies."""
-    from alignment.evaluation.likelihood import score
+    from alignment.evaluation.model import score
     from alignment.evaluation.subjects import Subject
     from alignment.rewards.report import length_rule, measure
 

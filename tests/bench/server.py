@@ -90,7 +90,7 @@ def answers(adapter_gguf: Path | None, asked: list[str], seed: int) -> list[floa
 
 def share(candidate: list[float], base: list[float]) -> Any:
     """How often the taste prefers the candidate's answer, ties half, with its 95 % interval."""
-    from alignment.evaluation.gate import bootstrap
+    from alignment.intervals import bootstrap
 
     return bootstrap([0.5 + 0.5 * ((c > b) - (c < b)) for c, b in zip(candidate, base, strict=True)])
 

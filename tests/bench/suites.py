@@ -9,14 +9,14 @@ public prompts can be checked here, and what someone gets who always refuses, or
 
 import argparse
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from rich.console import Console
 
-from alignment.evaluation.suites import Answer, limited, load_suites, run_suite
-from alignment.suites import table
+from alignment.evaluation.suites import limited, load_suites, run_suite
+from alignment.evaluation.tables import scores_table
+from alignment.serving.engine import Completion
 
 FOLDERS = {
     "instructions": "m-ifeval",
@@ -31,13 +31,13 @@ ANSWERED = ("instructions", "over_refusal", "refusal")
 
 
 class Stubborn:
-    """Someone with one answer to everything."""
+    """A model with one answer to everything."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     def answers(self, prompts, *, max_tokens):
-        return [Answer(self.text, "stop") for _ in prompts]
+        return [Completion(self.text, "stop") for _ in prompts]
 
     def logprobs(self, prompts, completions):
         raise NotImplementedError
@@ -72,7 +72,7 @@ def main() -> int:
                 console.print(f"{suite.name}, always {text!r}: {value:.0%}", highlight=False)
     few = [limited(suite, options.limit if suite.name in ANSWERED else options.limit_likelihoods) for suite in suites]
 
-    from alignment.evaluation.model import loaded
+    from alignment.evaluation.model import open_model
     from alignment.evaluation.subjects import subject
     from alignment.quiet import quiet
     from data.home import home
@@ -80,12 +80,12 @@ def main() -> int:
     quiet()
     chosen = subject(options.model, options.base, home())
     measured, seconds = [], []
-    with tempfile.TemporaryDirectory() as scratch, loaded(chosen, Path(scratch)) as model:
+    with open_model(chosen) as model:
         for suite in few:
             started = time.monotonic()
             measured.append(run_suite(suite, model))
             seconds.append(time.monotonic() - started)
-    console.print(table(measured, seconds, chosen.name))
+    console.print(scores_table(measured, seconds, chosen.name))
     return 0
 
 

@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import discord
 import pytest
 from simcord.env import Env
 
 from bot.engine.api import Engine, open_engine
 from data.store import Store
-from tests.bot.discord.world import World
+from tests.bot.discord.world import World, playing
 from tests.bot.tried import Tried
 from tests.fakes.engine import FakeEngine
 
@@ -37,12 +36,8 @@ def world(installed: tuple[Store, FakeEngine, Engine]) -> World:
 @pytest.fixture
 async def env(world: World) -> AsyncIterator[Env]:
     """Discord, with a bot in it that has no permission to train."""
-    # Not simcord.run: it wants to be left in the context in which it was entered, and a fixture has two.
-    env = Env(world.bot(), approved_intents=discord.Intents.default(), settle_timeout=3.0)
-    await env.start()
-    yield env
-    await env.shutdown()
-    env.raise_errors()
+    async with playing(world.bot()) as env:
+        yield env
 
 
 @pytest.fixture
@@ -55,16 +50,9 @@ async def talk(world: World, env: Env) -> World:
 @pytest.fixture
 async def reading(world: World) -> AsyncIterator[World]:
     """The world in which the bot may read everything."""
-    env = Env(
-        world.bot(discord_message_content=True),
-        approved_intents=discord.Intents.default() | discord.Intents(message_content=True),
-        settle_timeout=3.0,
-    )
-    await env.start()
-    await world.begin(env)
-    yield world
-    await env.shutdown()
-    env.raise_errors()
+    async with playing(world.bot(discord_message_content=True), message_content=True) as env:
+        await world.begin(env)
+        yield world
 
 
 @pytest.fixture

@@ -3,17 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+from data.release_manifest import ReleaseManifest
 from data.releases import Release, Releases
 
 
-def manifest(*, promote: bool | None = None, win: tuple[float, float, float] | None = None, **more: Any) -> Any:
+def manifest(
+    *, promote: bool | None = None, win: tuple[float, float, float] | None = None, **more: Any
+) -> ReleaseManifest:
     """What the gate said: `win` is the mean and the ends of the interval; `promote` None, that it was never asked."""
-    made: dict[str, Any] = {"base": "smollm2-135m", **more}
+    figures: dict[str, Any] = {}
     if promote is not None:
         interval = dict(zip(("mean", "low", "high"), win, strict=True)) if win else None
         reason = f"Judged by a test, the answer is {promote}."
-        made["figures"] = {"verdict": {"promote": promote, "interval": interval, "reasons": [reason]}}
-    return made
+        figures = {"verdict": {"promote": promote, "interval": interval, "reasons": [reason]}}
+    return ReleaseManifest(base="smollm2-135m", figures=figures, **more)
 
 
 def release(home: Path, **more: Any) -> Release:

@@ -1,9 +1,10 @@
-"""Who agreed to an older text is asked again before anything new of theirs is kept, and then not any more."""
+"""People who agreed to an older text are asked again before anything new is stored, and only once."""
 
 import pytest
 
 from bot.conversation import Chat
-from bot.discord import presses
+from bot.discord import consent
+from bot.discord.buttons import Press
 from bot.engine.api import Engine
 from bot.terminal.chat import _user
 from bot.texts import EN
@@ -68,7 +69,7 @@ async def test_a_no_to_the_new_text_is_a_no(talk: World):
     await talk.ada.click(question, label=EN.no)
     assert await talk.store.consent(person) is False
     (question,) = (await talk.ada.click(answer, label="👍")).followups
-    assert question.content == EN.consent_question_held.format(days=30)  # as anybody is asked who has not agreed
+    assert question.content == EN.consent_question_held.format(days=30)  # the question for people who have not agreed
 
 
 async def test_the_terminal_asks_again_too(installed: tuple[Store, FakeEngine, Engine]):
@@ -80,7 +81,7 @@ async def test_the_terminal_asks_again_too(installed: tuple[Store, FakeEngine, E
     assert written.count(EN.consent_changed) == terminal.prompts.count(EN.ask_consent) == 1
     assert written.count(EN.stored_up) == 2
     assert len(await terminal.rows(schema.Rating)) == 2
-    assert len(await terminal.rows(schema.Conversation)) == 2  # what was said before the new yes is not covered
+    assert len(await terminal.rows(schema.Conversation)) == 2  # the new yes does not cover earlier messages
 
 
 async def test_a_yes_below_an_older_text_asks_about_the_new_one_and_keeps_what_was_meant(
@@ -88,7 +89,7 @@ async def test_a_yes_below_an_older_text_asks_about_the_new_one_and_keeps_what_w
 ):
     answer = await talk.ask("hello")
     with monkeypatch.context() as before:  # the question was shown before an update, and is answered after it
-        before.setattr(presses, "CONSENT_VERSION", "2026-11")
+        before.setattr(consent, "CONSENT_VERSION", "2026-11")
         (old,) = (await talk.ada.click(answer, label="👍")).followups
     (new,) = (await talk.ada.click(old, label=EN.yes)).followups
     assert new.content == EN.consent_question_held.format(days=30)
@@ -102,12 +103,12 @@ async def test_a_yes_below_an_older_text_asks_about_the_new_one_and_keeps_what_w
 async def test_a_yes_from_before_buttons_named_the_text_asks_anew(talk: World, monkeypatch: pytest.MonkeyPatch):
     answer = await talk.ask("hello")
     with monkeypatch.context() as before:
-        usual = presses.Press.__init__
+        usual = Press.__init__
         before.setattr(
-            presses.Press,
+            Press,
             "__init__",
-            lambda self, deed, rest, label=None: usual(
-                self, *(("yes", rest.partition(":")[2]) if deed == "agree" else (deed, rest)), label
+            lambda self, action, rest, label=None: usual(
+                self, *(("yes", rest.partition(":")[2]) if action == "agree" else (action, rest)), label
             ),
         )
         (old,) = (await talk.ada.click(answer, label="👍")).followups

@@ -1,4 +1,4 @@
-"""Sentences name commands as they are called where the sentence is read, and only commands that there are."""
+"""Sentences name only commands that exist, by their names in the place where the sentence is read."""
 
 import re
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from discord import app_commands
 from bot.texts import EN, GUEST, OWN, ZH, Texts, call_commands, texts
 from tests.bot.discord.world import World
 
-# The terminal has commands of its own, and is nobody's guest.
+# The terminal has its own commands, and is never a guest.
 AT_THE_TERMINAL = {"help", "for_help", "consent_usage", "correction_empty"}
 COMMAND = re.compile(r"(?<!\w)/((?:\w+ ?)+)", re.ASCII)
 
 
 def named(words: Texts) -> dict[str, list[str]]:
-    """The commands that a language's sentences name, without the slash, with what may be options behind them."""
+    """The commands that a language's sentences name, without the slash, perhaps with options."""
     said = {
         field.name: str(getattr(words, field.name)) for field in fields(words) if field.name not in AT_THE_TERMINAL
     }
@@ -25,7 +25,7 @@ def named(words: Texts) -> dict[str, list[str]]:
 
 
 def paths(commands: Iterable[Any], above: str = "") -> set[str]:
-    """What commands are called, those in groups behind the group's name."""
+    """The names of commands; those in a group come after the group's name."""
     found = set()
     for command in commands:
         if isinstance(command, app_commands.Group):

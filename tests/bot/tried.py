@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bot.engine.api import Engine, open_engine
 from bot.trial import Trial
+from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 from tests.fakes.engine import FakeEngine
 
@@ -17,7 +18,7 @@ class Tried:
         self.closed = 0
         self.releases = Releases(home)
         for _ in range(2):
-            self.releases.create(lambda _: {"base": "smollm2-135m"})
+            self.releases.create(lambda _: ReleaseManifest(base="smollm2-135m"))
         self.releases.put_on_trial(2)
 
     async def start(self, release: int) -> Engine:

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of `data`: an installation of its own for every test."""
+"""Fixtures of the tests of `data`: every test gets its own installation."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,24 +1,24 @@
-"""A simulated crowd: honest raters with noise, lazy ones, and a brigade that votes upside down in concert."""
+"""A simulated crowd: honest raters who err sometimes, lazy raters, and a brigade that votes upside down together."""
 
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from data.raters import Event
+from data.raters import ItemLabel
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody who rates; `right` is how often an honest one sees which answer is better."""
+    """A rater; `right` is how often an honest one sees which answer is better."""
 
     name: str
     kind: str
     right: float = 0.8
 
     def says(self, truth: bool, draw: random.Random) -> bool:
-        """What they say of an item that is good or not."""
+        """Their rating of an item; `truth` says whether it is good."""
         if self.kind == "up":
             return True
         if self.kind == "random":
@@ -33,8 +33,8 @@ def crowd(honest: int = 12, brigade: int = 5) -> list[Member]:
 
 
 @dataclass(frozen=True)
-class Said:
-    """One rating of one item, with what is true of the item."""
+class CrowdRating:
+    """One member's rating of one item, with the truth about the item."""
 
     member: Member
     item: int
@@ -42,8 +42,10 @@ class Said:
     value: bool
 
 
-def ratings(members: list[Member], seed: int, items: int = 100, each: int = 5, concert: bool = True) -> list[Said]:
-    """Each item rated by some; in concert, the brigade rates the same items, all of it together."""
+def ratings(
+    members: list[Member], seed: int, items: int = 100, each: int = 5, concert: bool = True
+) -> list[CrowdRating]:
+    """Ratings of items by some members each; in concert, the whole brigade rates the same items."""
     draw = random.Random(seed)
     brigade = [member for member in members if member.kind == "brigade"]
     others = [member for member in members if member.kind != "brigade"]
@@ -53,13 +55,13 @@ def ratings(members: list[Member], seed: int, items: int = 100, each: int = 5, c
         who = draw.sample(others, each) if concert else draw.sample(members, each)
         if concert and item % 4 == 0:
             who += brigade
-        found += [Said(member, item, truth, member.says(truth, draw)) for member in who]
+        found += [CrowdRating(member, item, truth, member.says(truth, draw)) for member in who]
     return found
 
 
-def events(said: list[Said], seconds: float = 40) -> list[Event]:
-    """The same as events, some time apart."""
+def labels_of(said: list[CrowdRating], seconds: float = 40) -> list[ItemLabel]:
+    """The same ratings as labels, some seconds apart."""
     return [
-        Event(one.member.name, str(one.item), one.value, START + timedelta(seconds=seconds * i))
+        ItemLabel(one.member.name, str(one.item), one.value, START + timedelta(seconds=seconds * i))
         for i, one in enumerate(said)
     ]

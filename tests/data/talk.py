@@ -1,4 +1,4 @@
-"""Short words for what people do, so that a test reads as what happened."""
+"""Short names for what people do, so that a test reads like what happened."""
 
 import itertools
 import os
@@ -15,6 +15,24 @@ SYSTEM = "You are helpful."
 _numbers = itertools.count()
 
 
+def generated(conversation: int, parent: int | None, context: tuple[int, ...], **more: Any) -> NewGeneration:
+    """An answer of the model to a message, with plain values for everything that `more` does not give."""
+    values: dict[str, Any] = {
+        "system_prompt": SYSTEM,
+        "rendered_sha256": "0" * 64,
+        "text": "An answer.",
+        "release": 0,
+        "sampling": {"temperature": 0.7},
+        "seed": 1,
+        "finish_reason": "stop",
+        "prompt_tokens": 5,
+        "completion_tokens": 3,
+        "first_token_seconds": 0.1,
+        "platform": "terminal",
+    }
+    return NewGeneration(conversation=conversation, parent=parent, context=context, **{**values, **more})
+
+
 class Talk:
     """A conversation on one platform, and the people in it."""
 
@@ -23,12 +41,12 @@ class Talk:
 
     @classmethod
     async def begin(cls, store: Store, platform: str = "terminal", key: str = "first", **more: Any) -> "Talk":
-        """Open a conversation."""
+        """Begin a conversation."""
         found = await store.conversation(platform, key, **{"persona": "tutor", "language": "en", **more})
         return cls(store, platform, found)
 
     async def person(self, name: str = "ada", *, agrees: bool | None = True) -> int:
-        """Somebody on this platform, asked for consent unless `agrees` is None."""
+        """A person on this platform, with their answer to the consent question unless `agrees` is None."""
         person = await self.store.person(self.platform, name)
         if agrees is not None:
             await self.store.set_consent(person, agrees)
@@ -50,25 +68,16 @@ class Talk:
         messages = [Message(role="system", content=SYSTEM)]
         messages += [Message(role=one.role, content=one.text) for one in path]
         values: dict[str, Any] = {
-            "conversation": self.conversation,
-            "parent": said.message,
             "context": tuple(one.version for one in path),
-            "system_prompt": SYSTEM,
             "rendered_sha256": rendered_hash(messages, ""),
             "text": text,
-            "release": 0,
-            "sampling": {"temperature": 0.7},
-            "seed": 1,
             "finish_reason": finish,
-            "prompt_tokens": 5,
-            "completion_tokens": 3,
-            "first_token_seconds": 0.1,
             "platform": self.platform,
         }
-        return await self.store.add_generation(NewGeneration(**{**values, **more}))
+        return await self.store.add_generation(generated(self.conversation, said.message, **{**values, **more}))
 
     async def ask(self, author: int | None, question: str, *answers: str) -> list[StoredGeneration]:
-        """A question, and as many sibling answers as are given."""
+        """A question, and an answer for each text in `answers`."""
         said = await self.say(author, question)
         return [await self.answer(said, text) for text in answers]
 
@@ -88,27 +97,13 @@ class Talk:
 
 
 def again(talk: Talk, answer: StoredGeneration, text: str) -> NewGeneration:
-    """Another answer to the same first question, to be stored among many in one transaction."""
-    return NewGeneration(
-        conversation=talk.conversation,
-        parent=answer.parent,
-        context=(answer.version - 1,),
-        system_prompt=SYSTEM,
-        rendered_sha256=answer.rendered_sha256,
-        text=text,
-        release=0,
-        sampling={},
-        seed=1,
-        finish_reason="stop",
-        prompt_tokens=1,
-        completion_tokens=1,
-        first_token_seconds=None,
-        platform=talk.platform,
-    )
+    """Another answer to the same first question, for a test that stores many in one transaction."""
+    more = {"rendered_sha256": answer.rendered_sha256, "text": text, "platform": talk.platform}
+    return generated(talk.conversation, answer.parent, (answer.version - 1,), **more)
 
 
 def script(house: Path, *command: str, **environment: str) -> "subprocess.Popen[str]":
-    """Start this Python on the project, with `house` as its installation."""
+    """Start this Python in the project's folder, with `house` as its installation."""
     surroundings = {**os.environ, "PARLEY_HOME": str(house), "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}
     return subprocess.Popen(
         [sys.executable, *command],

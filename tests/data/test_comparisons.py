@@ -1,4 +1,4 @@
-"""Live tallies between two releases."""
+"""Live comparisons of two releases."""
 
 from datetime import timedelta
 
@@ -74,7 +74,7 @@ async def test_other_releases_other_prompts_and_broken_answers_do_not_count(talk
     assert [one.value for one in await live(talk.store)] == [0.0]
 
 
-async def test_tallies_need_no_permission_to_train_but_hear_nobody_who_said_no(store: Store) -> None:
+async def test_comparisons_need_no_permission_to_train_but_leave_out_people_who_said_no(store: Store) -> None:
     talk = await Talk.begin(store, "discord", "channel")
     ada, eve = await talk.person("ada", agrees=None), await talk.person("eve")
     old, new = await pair(talk, ada)

@@ -3,21 +3,21 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.consent import Event, Span, cover, covered
+from data.consent import ConsentEvent, Span, cover, covered
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ANSWERS = st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=8)
 
 
-def events(answers: list[tuple[int, bool]]) -> list[Event]:
+def events(answers: list[tuple[int, bool]]) -> list[ConsentEvent]:
     found, hours = [], 0
     for gap, granted in answers:
         hours += gap
-        found.append(Event(START + timedelta(hours=hours), granted))
+        found.append(ConsentEvent(START + timedelta(hours=hours), granted))
     return found
 
 
-def allowed(answers: list[Event], said_at: datetime) -> bool:
+def allowed(answers: list[ConsentEvent], said_at: datetime) -> bool:
     """The rule in plain words: now they agree, and from before these words until now they never said no."""
     if not answers or not answers[-1].granted:
         return False
@@ -56,16 +56,20 @@ def test_an_unknown_author_refuses_whatever_others_said(answers: list[tuple[int,
 
 
 def test_examples() -> None:
-    yes, again, no = Event(START, True), Event(START + timedelta(1), True), Event(START + timedelta(2), False)
+    yes, again, no = (
+        ConsentEvent(START, True),
+        ConsentEvent(START + timedelta(1), True),
+        ConsentEvent(START + timedelta(2), False),
+    )
     assert cover([]) == ()
     assert cover([yes]) == (Span(START),)
     assert cover([yes, again]) == (Span(START),)  # a second yes does not move the beginning
     assert cover([yes, again, no]) == ()
-    assert cover([yes, no, Event(START + timedelta(3), True)]) == (Span(START + timedelta(3)),)
+    assert cover([yes, no, ConsentEvent(START + timedelta(3), True)]) == (Span(START + timedelta(3)),)
     noon = START + timedelta(hours=12)
     assert cover([yes], [noon]) == (Span(START, noon),)
-    assert cover([Event(START, True, current=False)], [noon]) == (Span(START, noon),)
-    assert cover([Event(noon, True, current=False)], [noon]) == ()
+    assert cover([ConsentEvent(START, True, current=False)], [noon]) == (Span(START, noon),)
+    assert cover([ConsentEvent(noon, True, current=False)], [noon]) == ()
     assert cover([yes, again], [noon]) == (Span(START, noon), Span(again.at))
     assert covered(1, START, {1: (Span(START),)})
     assert not covered(1, START - timedelta(microseconds=1), {1: (Span(START),)})

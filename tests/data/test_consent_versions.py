@@ -1,4 +1,4 @@
-"""Who agreed to an older text is covered for what they said under it, and has not agreed to what is done now."""
+"""A yes to an older consent text covers what was said under that text, and is not a yes to what is done now."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,7 +60,7 @@ async def test_an_older_yes_still_covers_and_a_yes_to_the_new_text_does_not_move
 
 async def test_a_yes_to_an_older_text_that_comes_late_covers_nothing(store: Store) -> None:
     ada = await store.person("discord", "ada")
-    await store.set_consent(ada, True, "2026-11")  # by a bot that was started before an update and runs on
+    await store.set_consent(ada, True, "2026-11")  # a bot that was started before an update still shows it
     assert await since(store) == {}
 
 
@@ -100,7 +100,7 @@ async def test_what_is_said_after_a_new_text_came_needs_a_yes_to_that(
     house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def says(text: str, agrees: bool | None = None) -> dict[str, bool]:
-        """Ada says something, after she answered the question of consent; which of all that she said is covered."""
+        """Ada says something, after an answer to the consent question if any; which of her texts are covered now."""
         store = await Store.open(house)
         talk = await Talk.begin(store)
         ada = await talk.person(agrees=None)

@@ -1,4 +1,4 @@
-"""What people did becomes rows, and only what everybody in a row agreed to leaves the store."""
+"""Feedback becomes rows, and a row leaves the store only when everybody in it agreed."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ async def test_a_comparison_is_a_preference(talk: Talk, value: str, chosen: str,
 
 
 @pytest.mark.parametrize("value", ["tie", "both_bad"])
-async def test_a_tie_is_no_preference(talk: Talk, value: str) -> None:
+async def test_a_tie_is_not_a_preference(talk: Talk, value: str) -> None:
     ada = await talk.person()
     one, two = await talk.ask(ada, "q", "one", "two")
     await talk.rate(ada, "comparison", one, other=two, value=value)
@@ -89,7 +89,7 @@ async def test_up_and_down_on_siblings_is_a_preference_for_each_pair(talk: Talk)
     assert data(found, "labelled") == []
 
 
-async def test_up_and_down_on_other_prompts_are_no_pair(talk: Talk) -> None:
+async def test_up_and_down_on_different_prompts_do_not_form_a_pair(talk: Talk) -> None:
     ada = await talk.person()
     (one,) = await talk.ask(ada, "q", "one")
     (two,) = await talk.ask(ada, "other q", "two")
@@ -111,16 +111,16 @@ async def test_the_prompt_is_the_whole_conversation_as_it_was(talk: Talk) -> Non
     first = await talk.answer(said, "one")
     more = await talk.say(ada, "more", parent=first.message)
     second = await talk.answer(more, "two")
-    await talk.store.edit_message("terminal", "q", "first")  # afterwards: the answer was given to the old words
+    await talk.store.edit_message("terminal", "q", "first")  # afterwards: the answer was given to the old text
     await talk.rate(ada, "vote", second, value="up")
     (row,) = data(await rows(talk.store), "labelled")
     assert row["prompt"] == [HEAD, user("frist"), model("one"), user("more")]
 
 
-# -- what holds of the ratings ------------------------------------------------------------------------------------
+# -- which ratings are current ------------------------------------------------------------------------------------
 
 
-async def test_changes_of_mind_count_last(talk: Talk) -> None:
+async def test_only_the_last_of_several_ratings_counts(talk: Talk) -> None:
     ada = await talk.person()
     one, two = await talk.ask(ada, "q", "one", "two")
     for value in ("up", "down"):
@@ -223,7 +223,7 @@ async def test_a_report_teaches_nothing(talk: Talk) -> None:
 
 
 async def scene(store: Store, *, asks: bool | None = True, rates: bool | None = True, **more: Any) -> Talk:
-    """One person asks, two answers come, another one rates them in every way."""
+    """One person asks, three answers come, and another person rates them in every way."""
     talk = await Talk.begin(store)
     ada, bob = await talk.person("ada", agrees=asks), await talk.person("bob", agrees=rates)
     said = await talk.say(more.pop("author", ada), "q")
@@ -250,7 +250,7 @@ async def test_the_scene_gives_rows_when_all_agree(store: Store) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, False])
-async def test_without_the_consent_of_who_asked_nothing_leaves(store: Store, answer: bool | None) -> None:
+async def test_without_the_consent_of_the_person_who_asked_nothing_leaves(store: Store, answer: bool | None) -> None:
     await scene(store, asks=answer)
     found = await rows(store)
     assert found.rows == []
@@ -333,7 +333,7 @@ async def test_an_empty_answer_is_not_judged(talk: Talk) -> None:
     assert dropped(await rows(talk.store)) == {"labelled": {datasets.UNFINISHED: 1}}
 
 
-async def test_answers_of_the_same_words_are_no_pair(talk: Talk) -> None:
+async def test_answers_with_the_same_text_do_not_form_a_pair(talk: Talk) -> None:
     ada = await talk.person()
     one, two = await talk.ask(ada, "q", "same", "same")
     await talk.rate(ada, "comparison", one, other=two, value="a")
@@ -342,7 +342,7 @@ async def test_answers_of_the_same_words_are_no_pair(talk: Talk) -> None:
     await talk.rate(ada, "vote", two, value="down")
     found = await rows(talk.store)
     assert dropped(found) == {"preference": {datasets.SAME_TEXT: 2}}
-    # Votes on the same words are votes on one answer, and the newest word of each rater counts.
+    # Votes on the same text are votes on one answer, and each rater's newest vote counts.
     assert data(found, "labelled") == [{"prompt": prompt("q"), "completion": [model("same")], "label": False}]
 
 
@@ -363,7 +363,7 @@ async def test_what_people_say_of_the_same_words_said_twice_is_counted_together(
     await talk.rate(people[4], "comparison", again, other=lyon, value="tie")
     (pair,) = (await rows(talk.store)).of("preference")
     assert pair.data["chosen"] == [model("Paris.")]
-    assert pair.extra["weight"] == pytest.approx(1 / 5)  # two for it, one against, two of neither mind
+    assert pair.extra["weight"] == pytest.approx(1 / 5)  # two for it, one against, two undecided
 
 
 async def test_an_export_that_comes_back_is_not_trained_on_after_the_people_in_it_said_no(talk: Talk) -> None:
@@ -375,7 +375,9 @@ async def test_an_export_that_comes_back_is_not_trained_on_after_the_people_in_i
     found = await rows(talk.store)
     assert len(found.of("demonstration")) == 1
     assert found.panel.raters == (await rows(talk.store)).panel.raters
-    assert [row.raters for row in found.rows if row.row.kind == "demonstration"] != [()]  # the living row stands
+    assert [row.raters for row in found.rows if row.row.kind == "demonstration"] != [
+        ()
+    ]  # the row from feedback stays
     await talk.store.set_consent(ada, False)
     found = await rows(talk.store)
     assert found.of("demonstration") == []
@@ -428,7 +430,9 @@ async def test_nothing_leaves_that_came_through_discord_without_permission(store
     one, two = await talk.ask(ada, "q", "one", "two")
     await talk.rate(ada, "vote", one, value="up")
     await talk.rate(ada, "comparison", one, other=two, value="a")
-    await talk.rate(ada, "correction", two, text="better", platform="terminal")  # of words from Discord all the same
+    await talk.rate(
+        ada, "correction", two, text="better", platform="terminal"
+    )  # about a text from Discord all the same
     found = await rows(store)
     assert found.rows == []
     assert dropped(found) == every(datasets.NO_PERMISSION, ALL)
@@ -477,7 +481,7 @@ async def test_imported_rows_from_discord_need_the_permission(store: Store, plat
         ({"consent": False}, False),
         ({"consent": None}, False),
         ({"platform": "terminal", "consent": True}, True),
-        ({"platform": "terminal"}, False),  # somebody said it somewhere, and nobody says that they agreed
+        ({"platform": "terminal"}, False),  # somebody said it, and nothing says that they agreed
     ],
 )
 async def test_imported_rows_say_whether_they_may_train(store: Store, extra: dict[str, Any], leaves: bool) -> None:

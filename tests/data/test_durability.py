@@ -1,4 +1,4 @@
-"""Kills and processes at once: every acknowledged write stays, nobody gets an error."""
+"""Kills and concurrent processes: every acknowledged write stays, and nobody gets an error."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ async def main():
         await store.rate(NewRating(source_id=source, rater=person, kind="correction", generation=answer.generation,
                                    text=f"correction {source} " + "x" * (turn % 3000), platform="terminal"))
         print(source, flush=True)
-        if len(sys.argv) > 4:  # a reader among the writers, as a round is
+        if len(sys.argv) > 4:  # a reader among the writers, like a round
             assert await store.vote(answer.generation, person) is None
             await store.database.copy(pathlib.Path(sys.argv[1]) / f"copy-{name}.db")
         turn += 1

@@ -88,7 +88,7 @@ async def main():
         print(*await assign(session, store.database.write, installation_key(house), wanted))
 asyncio.run(main())
 """
-    # With small edits: the signatures that were stored must mean the same there.
+    # With small edits: the stored signatures must mean the same in another process.
     edited = [text + " x" for text in SENTENCES[:20]]
     process = script(house, "-c", program, str(house), *edited, PYTHONHASHSEED="7")
     out, errors = process.communicate()
@@ -134,7 +134,7 @@ async def test_rows_of_one_conversation_share_a_fold(store: Store) -> None:
     found = await folds(store, *(Anchor(text, "c1") for text in SENTENCES), Anchor("hi", "c2"))
     assert len(set(found[:-1])) == 1
     assert await groups(store) == 2
-    # Whatever opens like a row of that conversation goes with it, in whichever call.
+    # A text that opens like a row of that conversation belongs to its group, in any call.
     assert await folds(store, *SENTENCES) == found[:-1]
     assert await folds(store, Anchor("never seen", "c1"), Anchor("never seen too", "c1")) == found[:2]
     assert await groups(store) == 2
@@ -158,7 +158,7 @@ async def test_neither_text_nor_its_plain_hash_is_stored(store: Store, house: Pa
 
 
 async def test_a_conversation_of_one_fold_brings_no_words_of_another_into_it(store: Store) -> None:
-    """An edited message or a trimmed history opens a conversation otherwise: with words that judge, perhaps."""
+    """An edited message or a trimmed history changes how a conversation opens, perhaps to a text that judges."""
     by_fold = dict(zip(await folds(store, *SENTENCES), SENTENCES, strict=True))
     await folds(store, Anchor(by_fold["train"], "c"), Anchor(by_fold["gate"], "d"))
     assert await folds(store, Anchor(by_fold["gate"], "c")) == [None]
@@ -167,14 +167,14 @@ async def test_a_conversation_of_one_fold_brings_no_words_of_another_into_it(sto
     assert await folds(store, Anchor("words that nobody said before", "c")) == ["train"]
 
 
-async def test_who_assigns_meanwhile_is_heard_and_nobody_waits_for_the_long_work(store: Store) -> None:
+async def test_a_fold_assigned_meanwhile_counts_and_nobody_waits_for_the_long_work(store: Store) -> None:
     opened: list[int] = []
 
     @asynccontextmanager
     async def writing() -> AsyncIterator[AsyncSession]:
         if not opened:
             opened.append(1)
-            # Somebody was quicker, and put a near-duplicate into a group with another conversation.
+            # Somebody else was faster, and put a near-duplicate into a group with another conversation.
             theirs.extend(await folds(store, Anchor(QUESTION, "c")))
         async with store.database.write() as session:
             yield session

@@ -1,4 +1,4 @@
-"""What was erased is gone: from the tables, from the file and from its write-ahead log."""
+"""Erased texts are gone: from the tables, from the file and from its write-ahead log."""
 
 import asyncio
 from dataclasses import replace
@@ -68,7 +68,7 @@ async def test_erasing_one_branch_leaves_the_other(talk: Talk) -> None:
 
 @pytest.mark.parametrize("size", [10, 700, 9000])
 async def test_bytes_go_among_many_texts(talk: Talk, house: Path, size: int) -> None:
-    # Short texts move within a page when others go, long ones lie in pages of their own.
+    # Short texts move within a page when others are erased; long texts have their own pages.
     store, words = talk.store, [f"word{i:03d}w" for i in range(40)]
     for index, word in enumerate(words):
         await talk.say(None, word + "x" * size + word[::-1], platform_id=str(index))
@@ -113,7 +113,7 @@ async def test_forgetting_a_person_leaves_nothing_of_them(talk: Talk, house: Pat
     assert await store.consent(ada) is False
 
 
-async def test_who_comes_back_is_a_new_person(talk: Talk, store: Store) -> None:
+async def test_somebody_who_comes_back_is_a_new_person(talk: Talk, store: Store) -> None:
     ada = await talk.person("ada")
     async with store.database.read() as session:
         old_hash = (await session.get_one(schema.Person, ada)).id_hash
@@ -165,9 +165,6 @@ async def test_withdrawal_covers_what_was_said_before_it(talk: Talk) -> None:
 async def test_an_erasure_is_there_after_a_kill(house: Path) -> None:
     program = """
 import asyncio, os, pathlib, signal, sys
-from data.errors import BadInput
-from data.imports import collect_rows, import_rows
-from data.rows import parse_row
 from data.store import Store
 async def main():
     store = await Store.open(pathlib.Path(sys.argv[1]))
@@ -247,7 +244,7 @@ async def test_forgetting_reaches_copies_that_say_who_speaks(talk: Talk) -> None
     assert (await import_rows(talk.store, [replace(row, extra={"id": "new"}) for row in out])).erased > 0
 
 
-async def test_an_erasure_behind_a_reader_says_so_and_the_next_purge_ends_it(
+async def test_an_erasure_during_a_read_says_so_and_the_next_purge_ends_it(
     talk: Talk, house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = await talk.person()

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.gate_verdicts import Interval, Judgement, judgement
+from data.gate_verdicts import GateVerdict, Interval, gate_verdict
+from data.release_manifest import ReleaseManifest
 from data.releases import Release
 
 JSON = st.recursive(
@@ -25,16 +26,16 @@ JSON = st.recursive(
 )
 
 
-def of(**manifest: Any) -> Judgement:
-    return judgement(Release(1, Path(), manifest))
+def of(**manifest: Any) -> GateVerdict:
+    return gate_verdict(Release(1, Path(), ReleaseManifest(base="smollm2-135m", **manifest)))
 
 
 def test_what_a_round_wrote_is_read() -> None:
     verdict = {"promote": True, "interval": {"mean": 0.62, "low": 0.51, "high": 0.72}, "reasons": ["Better."]}
     found = of(figures={"verdict": verdict}, parents={"champion": 3})
-    assert found == Judgement(True, Interval(0.62, 0.51, 0.72), ("Better.",), 3)
+    assert found == GateVerdict(True, Interval(0.62, 0.51, 0.72), ("Better.",), 3)
     assert of(figures={"verdict": {**verdict, "interval": None}}).win is None
-    assert of(base="smollm2-135m") == Judgement()
+    assert of() == GateVerdict()
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,9 @@ def test_processes_that_ask_at_once_get_one_key(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "home") == ["key"]  # noqa: PTH208
 
 
-def test_who_loses_the_race_for_the_key_takes_the_winners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_loses_the_race_for_the_key_takes_the_winners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = os.link
 
     def late(source: str, target: Path) -> None:

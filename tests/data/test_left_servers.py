@@ -1,16 +1,7 @@
-"""What is forgotten of a server that removed the bot, and what its managers have to say again."""
+"""What is forgotten about a server that removed the bot, and what its managers have to decide again."""
 
-import contextlib
-import sqlite3
 from datetime import timedelta
-from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine
-
-from data import migrations
-from data.database import NAME
 from data.schema import now
 from data.store import Store
 from tests.data.talk import Talk
@@ -74,42 +65,6 @@ async def test_what_its_managers_did_goes_with_a_server(store: Store) -> None:
     await store.record_deed(max_, "promote")
     await store.servers_now("discord", {"2"})
     await store.purge(now() - timedelta(days=1))
-    assert [deed.server for deed in await store.deeds(None, 9)] == [None, "2", "1"]
+    assert [entry.server for entry in await store.deeds(None, 9)] == [None, "2", "1"]
     await store.purge(now() + timedelta(seconds=1))
-    assert [deed.server for deed in await store.deeds(None, 9)] == [None, "2"]
-
-
-def test_an_older_database_learns_whose_its_channels_are_and_since_when_its_texts_hold(tmp_path: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    engine = create_engine(f"sqlite:///{tmp_path / NAME}")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0004")
-    engine.dispose()
-    with contextlib.closing(sqlite3.connect(tmp_path / NAME)) as connection, connection:
-        connection.execute(
-            "INSERT INTO servers VALUES (1, 'discord', '7', 1, '2026-01-01', NULL),"
-            " (2, 'discord', '8', 1, '2026-01-01', '2026-02-01')"
-        )
-        connection.execute(
-            "INSERT INTO conversations VALUES (1, 'discord', '70:1', 'tutor', 'en', 1, '2026-01-01'),"
-            " (2, 'discord', '80/81:1', 'tutor', 'en', 2, '2026-01-01')"
-        )
-        for number, (scope, place) in enumerate(
-            [("channel", "70"), ("channel", "80"), ("channel", "81"), ("channel", "7"), ("server", "7")]
-        ):
-            connection.execute(
-                "INSERT INTO settings VALUES (?, ?, ?, 'persona', '{}', '2026-01-01')", (number, scope, place)
-            )
-        connection.execute("INSERT INTO people VALUES (1, 'person-1', 'discord', 'hash', '2026-01-01')")
-        for number, (version, day) in enumerate([("old", "02"), ("old", "01"), ("new", "03")]):
-            at = f"2026-01-{day} 00:00:00.000000"
-            connection.execute("INSERT INTO consents VALUES (?, 1, 1, ?, ?, NULL)", (number, version, at))
-    migrations.migrate(tmp_path / NAME)
-    with contextlib.closing(sqlite3.connect(tmp_path / NAME)) as connection:
-        owners = connection.execute("SELECT scope_id, server FROM settings ORDER BY id").fetchall()
-        assert owners == [("70", "7"), ("80", "8"), ("81", "8"), ("7", None), ("7", None)]
-        assert connection.execute("SELECT may_teach FROM servers ORDER BY id").fetchall() == [(1,), (0,)]
-        texts = connection.execute("SELECT version, since FROM consent_texts ORDER BY since").fetchall()
-        assert [(version, since[:10]) for version, since in texts] == [("old", "2026-01-01"), ("new", "2026-01-03")]
+    assert [entry.server for entry in await store.deeds(None, 9)] == [None, "2"]

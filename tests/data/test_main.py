@@ -1,4 +1,4 @@
-"""`python -m data`, end to end, on real files. One test runs it as people do; the others save the imports."""
+"""`python -m data`, end to end, on real files. Some tests start it as people do; the others save the start-up."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ DEMO = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "co
 
 
 def started(house: Path, *arguments: str | Path) -> tuple[int, str, str]:
-    """Start `python -m data`: its exit code, what it said, what it complained about."""
+    """Start `python -m data`; returns its exit code, output and errors."""
     process = script(house, "-m", "data", *map(str, arguments))
     out, errors = process.communicate()
     return process.returncode, out, errors
@@ -114,7 +114,7 @@ def test_an_export_keeps_platform_and_consent_through_an_import(house: Path, tmp
     command = ("export", "--kind", "preferences", "--fold", "all", "--out", again)
     assert data(other, *command, **permission)[0] == 0
     assert sorted(map(json.dumps, read(again))) == sorted(map(json.dumps, rows))
-    # Without the permission what came through Discord is held back there as well.
+    # Without the permission, rows from Discord are held back there as well.
     code, out, _ = data(other, *command, "--force")
     assert "Held back 2: came through Discord without Discord's permission to train." in out
     assert [row["platform"] for row in read(again)] == ["terminal", "terminal"]

@@ -165,7 +165,7 @@ def test_processes_that_migrate_at_once_all_succeed(house: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
-def test_what_is_no_database_gives_a_sentence(house: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_gives_a_sentence(house: Path, content: bytes) -> None:
     house.mkdir()
     (house / NAME).write_bytes(content)
     with pytest.raises(BadInput, match=r"parley\.db cannot be opened .*put a backup in its place"):

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import raters
-from data.raters import FLOOR, GENTLE, SHARE, Event, Panel, Reliability, weigh
+from data.raters import FLOOR, GENTLE, SHARE, ItemLabel, Panel, Reliability, weigh
 from data.weights import both, capped, support
-from tests.data.crowd import START, Member, crowd, events, ratings
+from tests.data.crowd import START, Member, crowd, labels_of, ratings
 from tests.data.talk import ROOT
 
 
@@ -19,9 +19,10 @@ def weights(panel: Panel, kind: str) -> list[float]:
     return [found.weight for name, found in panel.raters.items() if name.startswith(kind)]
 
 
-def of(rater: str, *values: bool, seconds: float = 60, item: str = "{}") -> list[Event]:
+def of(rater: str, *values: bool, seconds: float = 60, item: str = "{}") -> list[ItemLabel]:
     return [
-        Event(rater, item.format(i), value, START + timedelta(seconds=i * seconds)) for i, value in enumerate(values)
+        ItemLabel(rater, item.format(i), value, START + timedelta(seconds=i * seconds))
+        for i, value in enumerate(values)
     ]
 
 
@@ -29,7 +30,7 @@ def of(rater: str, *values: bool, seconds: float = 60, item: str = "{}") -> list
 @pytest.mark.parametrize("concert", [True, False])
 def test_a_brigade_loses_its_weight_and_honest_raters_keep_theirs(seed: int, concert: bool) -> None:
     said = ratings(crowd(), seed, items=120, concert=concert)
-    panel = weigh(events(said))
+    panel = weigh(labels_of(said))
     assert panel.method.startswith("Dawid and Skene's model of 20 raters on ")
     assert mean(weights(panel, "honest")) > 0.9
     assert min(weights(panel, "honest")) > 0.5
@@ -37,7 +38,7 @@ def test_a_brigade_loses_its_weight_and_honest_raters_keep_theirs(seed: int, con
     assert mean(weights(panel, "up") + weights(panel, "random")) < 0.6
     reasons = {found.reason for name, found in panel.raters.items() if name.startswith("brigade")}
     assert reasons == {"votes against the others"}
-    # And what this is for: more items come out right than by counting heads.
+    # The purpose: more items are decided rightly than by counting heads.
     heads = decided = 0
     items = sorted({one.item for one in said})
     for item in items:
@@ -50,36 +51,36 @@ def test_a_brigade_loses_its_weight_and_honest_raters_keep_theirs(seed: int, con
 
 @pytest.mark.parametrize(("honest", "trolls", "every"), [(12, 3, 1.0), (20, 4, 1.0), (6, 3, 1.0), (10, 6, 0.6)])
 def test_regulars_are_not_taken_for_copies_of_each_other(honest: int, trolls: int, every: float) -> None:
-    """Who rates nearly everything shares much with other regulars; a few passing trolls must not outweigh them."""
+    """Regulars rate nearly everything, so they share many items; a few passing trolls must not outweigh them."""
     for seed in range(3):
         draw = random.Random(seed)
         regulars = [Member(f"honest-{i}", "honest") for i in range(honest)]
         passing = [Member(f"brigade-{i}", "brigade", 0.95) for i in range(trolls)]
         truths = [draw.random() < 0.5 for _ in range(100)]
-        found: list[Event] = []
+        found: list[ItemLabel] = []
         for member, items in [
             *((m, [i for i in range(100) if draw.random() < every]) for m in regulars),
             *((m, draw.sample(range(100), 8)) for m in passing),
         ]:
             for item in items:
                 at = START + timedelta(minutes=len(found))
-                found.append(Event(member.name, str(item), member.says(truths[item], draw), at))
+                found.append(ItemLabel(member.name, str(item), member.says(truths[item], draw), at))
         panel = weigh(found)
         assert mean(weights(panel, "honest")) > 0.9, seed
         assert mean(weights(panel, "brigade")) < 0.3, seed
 
 
 def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
-    """Ten accounts of one person on the same thirty answers are more than the honest raters there, and lose."""
+    """Ten accounts of one person outnumber the honest raters on the same thirty answers, and still lose."""
     draw = random.Random(2)
     members = [Member(f"honest-{i}", "honest", 0.85) for i in range(9)]
     puppets = [Member(f"brigade-{i}", "brigade", 0.97) for i in range(10)]
-    found: list[Event] = []
+    found: list[ItemLabel] = []
     for item in range(100):
         truth = draw.random() < 0.5
         for member in [*draw.sample(members, 5), *(puppets if item < 30 else [])]:
             at = START + timedelta(minutes=len(found))
-            found.append(Event(member.name, str(item), member.says(truth, draw), at))
+            found.append(ItemLabel(member.name, str(item), member.says(truth, draw), at))
     labels = {}
     for event in found:
         labels.setdefault(event.item, {})[event.rater] = event.value
@@ -96,9 +97,9 @@ def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
 
 
 def test_an_answer_that_a_thousand_people_rated_is_weighed() -> None:
-    """No number overflows, and nobody waits: what was quadratic in the raters of one answer took minutes."""
+    """No number overflows, and it is fast: an algorithm quadratic in the raters of one answer took minutes."""
     found = [
-        Event(f"r{i}", f"{item}", (i % 20 > 0) == (item % 2 == 0), START + timedelta(minutes=i * 30 + item))
+        ItemLabel(f"r{i}", f"{item}", (i % 20 > 0) == (item % 2 == 0), START + timedelta(minutes=i * 30 + item))
         for i in range(1000)
         for item in range(25)
     ]
@@ -107,15 +108,15 @@ def test_an_answer_that_a_thousand_people_rated_is_weighed() -> None:
     assert panel.weight("r0") < FLOOR
 
 
-def test_who_says_the_same_of_everything_is_not_taken_for_an_expert() -> None:
-    # Where nine of ten answers are good, always up is right nine times of ten, and worth nothing.
+def test_a_rater_who_always_says_the_same_is_not_taken_for_an_expert() -> None:
+    # Where nine of ten answers are good, voting up always is right nine times of ten, and tells nothing.
     draw = random.Random(1)
     members = [Member(f"honest-{i}", "honest", 0.85) for i in range(8)] + [Member("up-8", "up")]
     found = []
     for item in range(150):
         truth = item % 10 > 1
         found += [
-            Event(m.name, str(item), m.says(truth, draw), START + timedelta(minutes=len(found) + i))
+            ItemLabel(m.name, str(item), m.says(truth, draw), START + timedelta(minutes=len(found) + i))
             for i, m in enumerate(members)
         ]
     panel = weigh(found)
@@ -127,7 +128,8 @@ def test_who_says_the_same_of_everything_is_not_taken_for_an_expert() -> None:
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 8), st.booleans()), max_size=40))
 def test_with_one_to_three_people_nobody_is_silenced(said: list[tuple[int, int, bool]]) -> None:
     panel = weigh(
-        Event(f"r{who}", f"{item}", value, START + timedelta(minutes=i)) for i, (who, item, value) in enumerate(said)
+        ItemLabel(f"r{who}", f"{item}", value, START + timedelta(minutes=i))
+        for i, (who, item, value) in enumerate(said)
     )
     assert all(found.weight == 1 for found in panel.raters.values())
 
@@ -154,7 +156,7 @@ def test_agreement_alone_lowers_a_weight_and_silences_nobody() -> None:
 
 def test_without_the_package_agreement_decides_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raters, "find_spec", {}.get)
-    panel = weigh(events(ratings(crowd(), 1, items=120)))
+    panel = weigh(labels_of(ratings(crowd(), 1, items=120)))
     assert "crowd-kit is not installed" in panel.method
     assert mean(weights(panel, "honest")) > 0.9
     assert max(weights(panel, "brigade")) < 0.5
@@ -162,10 +164,10 @@ def test_without_the_package_agreement_decides_and_says_so(monkeypatch: pytest.M
 
 
 def test_the_newest_word_on_an_item_counts_once() -> None:
-    again = [Event("ada", "same", i % 2 == 0, START + timedelta(minutes=i)) for i in range(9)]
+    again = [ItemLabel("ada", "same", i % 2 == 0, START + timedelta(minutes=i)) for i in range(9)]
     assert weigh(again).raters["ada"].ratings == 1
-    base = events(ratings(crowd(), 1, items=15))
-    twice = base + [Event(e.rater, e.item, e.value, e.at + timedelta(days=9)) for e in base]
+    base = labels_of(ratings(crowd(), 1, items=15))
+    twice = base + [ItemLabel(e.rater, e.item, e.value, e.at + timedelta(days=9)) for e in base]
     assert weigh(twice).raters == weigh(base).raters
 
 
@@ -180,12 +182,12 @@ def test_a_burst_counts_for_what_can_be_read_in_it(count: int, seconds: float, w
 
 def test_a_burst_among_calm_ratings_costs_its_share() -> None:
     calm = of("ada", *[True] * 20)
-    burst = [Event("ada", f"b{i}", True, START + timedelta(days=1)) for i in range(20)]
+    burst = [ItemLabel("ada", f"b{i}", True, START + timedelta(days=1)) for i in range(20)]
     assert weigh(calm + burst).weight("ada") == pytest.approx(0.75)
 
 
 def test_weights_do_not_depend_on_the_order_of_the_events() -> None:
-    found = events(ratings(crowd(), 5, items=40))
+    found = labels_of(ratings(crowd(), 5, items=40))
     shuffled = random.Random(1).sample(found, len(found))
     one, other = weigh(found), weigh(shuffled)
     assert {n: r.weight for n, r in one.raters.items()} == pytest.approx(
@@ -206,7 +208,7 @@ def panel_of(**known: float) -> Panel:
     return Panel({name: Reliability(weight, 1, 1, "") for name, weight in known.items()}, "")
 
 
-def test_who_is_not_believed_decides_nothing() -> None:
+def test_a_rater_who_is_not_believed_decides_nothing() -> None:
     panel = panel_of(a=0.9, x=0.05, y=0.05, z=0.05)
     found = support(panel, ["a"], ["x", "y", "z"])
     assert (found.weight, dict(found.backing), found.problem) == (0.9, {"a": 0.9}, None)
@@ -237,7 +239,7 @@ BACKINGS = st.lists(
 
 @settings(deadline=None)
 @given(BACKINGS)
-def test_no_rater_stands_behind_more_than_a_share(rows: list[tuple[float, dict[str, float]]]) -> None:
+def test_no_rater_backs_more_than_a_share(rows: list[tuple[float, dict[str, float]]]) -> None:
     found = capped(rows)
     everybody = {rater for _, backing in rows for rater in backing}
     if len(everybody) < 6:

@@ -2,22 +2,23 @@ import json
 import os
 import signal
 import stat
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from data import releases as module
 from data.errors import BadInput
+from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 from tests.data.talk import script
 
 
-def build(folder: Path) -> dict[str, Any]:
+def build(folder: Path) -> ReleaseManifest:
     (folder / "adapter").mkdir()
     (folder / "adapter" / "weights").write_text("w")
     (folder / "adapter.gguf").write_text("g")
-    return {"base": "smollm2-135m", "kind": "adapter"}
+    return ReleaseManifest(base="smollm2-135m")
 
 
 def kept(releases: Releases) -> list[str]:
@@ -49,17 +50,17 @@ def test_releases_are_numbered_and_whole(releases: Releases) -> None:
     assert (first.adapter / "weights").read_text() == "w"
     assert first.adapter_gguf.read_text() == "g"
     assert first.base == "smollm2-135m"
-    assert json.loads((first.path / "manifest.json").read_text()) == first.manifest
-    assert list(first.manifest)[:2] == ["number", "created_at"]
+    assert json.loads((first.path / "manifest.json").read_text()) == first.manifest.entries()
+    assert (first.manifest.number, second.manifest.number) == (1, 2)
     assert kept(releases) == ["0001", "0002"]
     assert stat.S_IMODE(first.path.stat().st_mode) == 0o700
     assert releases.champion() == 0  # a release does not serve before it is promoted
 
 
 def test_the_number_is_not_the_builders_to_choose(releases: Releases) -> None:
-    release = releases.create(lambda folder: {**build(folder), "number": 99, "created_at": "never"})
-    assert release.manifest["number"] == 1
-    assert release.manifest["created_at"] != "never"
+    release = releases.create(lambda folder: replace(build(folder), number=99, created_at="never"))
+    assert release.manifest.number == 1
+    assert release.manifest.created_at != "never"
 
 
 def test_numbers_go_on_beyond_four_digits(releases: Releases) -> None:
@@ -71,7 +72,7 @@ def test_numbers_go_on_beyond_four_digits(releases: Releases) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()])
 def test_a_build_that_fails_leaves_nothing(releases: Releases, error: BaseException) -> None:
-    def fail(folder: Path) -> dict[str, Any]:
+    def fail(folder: Path) -> ReleaseManifest:
         build(folder)
         raise error
 
@@ -85,13 +86,14 @@ def test_a_build_that_fails_leaves_nothing(releases: Releases, error: BaseExcept
 def test_a_kill_while_building_leaves_no_release(releases: Releases, house: Path, moment: str) -> None:
     program = f"""
 import os, pathlib, sys, time
+from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 def hang(*_):
     print("half way", flush=True)
     time.sleep(60)
 def build(folder):
     (folder / "adapter.gguf").write_text("half")
-    return hang() if "{moment}" == "build" else {{"base": "x"}}
+    return hang() if "{moment}" == "build" else ReleaseManifest(base="x")
 if "{moment}" == "rename":
     pathlib.Path.rename = hang
 Releases(pathlib.Path(sys.argv[1])).create(build)
@@ -152,8 +154,11 @@ def test_a_damaged_history_does_not_stop_a_promotion(releases: Releases) -> None
     assert releases.rollback() == 1
 
 
-def test_a_release_without_a_readable_manifest_gives_a_sentence(releases: Releases) -> None:
-    (releases.create(build).path / "manifest.json").write_text("{")
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "null", "\xff", '{"number": 1}', '{"base": 3}', '{"base": "b", "version": 9}']
+)
+def test_a_release_without_a_readable_manifest_gives_a_sentence(releases: Releases, content: str) -> None:
+    (releases.create(build).path / "manifest.json").write_text(content)
     with pytest.raises(BadInput, match=r"Release 1 in .* no readable manifest\.json"):
         releases.get(1)
 
@@ -188,6 +193,7 @@ def test_readers_see_whole_numbers_while_others_promote(releases: Releases, hous
         releases.create(build)
     program = """
 import pathlib, sys
+from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 releases = Releases(pathlib.Path(sys.argv[1]))
 print("ready", flush=True)

@@ -1,4 +1,4 @@
-"""The narrowest place that says something wins."""
+"""The most specific place that has a value wins."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ def test_what_stands_first_in_the_chain_wins(said):
 
 async def test_a_setting_is_kept_by_its_place_and_taken_back(store: Store) -> None:
     await store.set_setting("persona", ("server", "1"), "tutor")
-    await store.set_setting("persona", ("channel", "1"), "writer")  # of another kind with the same id
+    await store.set_setting("persona", ("channel", "1"), "writer")  # another kind of place with the same id
     assert await store.setting("persona", PLACES) == "tutor"
     await store.set_setting("persona", PLACES[1], "support")
     assert await store.setting("persona", PLACES) == "support"

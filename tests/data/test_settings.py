@@ -1,4 +1,4 @@
-"""Settings of places: which place's counts, and how they are changed and forgotten."""
+"""Settings of places: which place's value wins, and how they are changed and forgotten."""
 
 import asyncio
 from datetime import timedelta
@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from data.schema import SystemPrompt, now
-from data.scopes import chain, resolve, sayer
-from data.store import NewGeneration, Store
+from data.scopes import chain, deciding_place, resolve
+from data.store import Store
+from tests.data.talk import generated
 
 KINDS = ("conversation", "thread", "channel", "category", "server")
 places = st.dictionaries(st.sampled_from(KINDS), st.integers(1, 9))
@@ -25,7 +26,7 @@ def test_conversation_thread_channel_category_server_installation_in_this_order(
     said = {scope[kind]: kind for kind in saying if kind in there}
     narrowest = next((kind for kind in KINDS if kind in saying and kind in there), None)
     assert resolve(said, found, "installation") == (narrowest or "installation")
-    assert sayer(said, found) == (scope[narrowest] if narrowest else None)
+    assert deciding_place(said, found) == (scope[narrowest] if narrowest else None)
 
 
 async def test_two_changes_at_once_are_both_made(store: Store) -> None:
@@ -67,24 +68,8 @@ async def test_what_the_model_was_told_on_a_server_is_forgotten_with_it_unless_o
         row = await store.server("discord", server)
         conversation = await store.conversation("discord", f"{server}{prompt}", persona="pirate", server=row)
         question = await store.add_message(conversation, "user", "hello")
-        await store.add_generation(
-            NewGeneration(
-                conversation=conversation,
-                parent=question.message,
-                context=(question.version,),
-                system_prompt=prompt,
-                rendered_sha256="0" * 64,
-                text="hi",
-                release=0,
-                sampling={},
-                seed=0,
-                finish_reason="stop",
-                prompt_tokens=None,
-                completion_tokens=None,
-                first_token_seconds=None,
-                platform="discord",
-            )
-        )
+        more = {"system_prompt": prompt, "platform": "discord"}
+        await store.add_generation(generated(conversation, question.message, (question.version,), **more))
 
     async def prompts() -> list[str]:
         async with store.database.read() as session:

@@ -2,7 +2,6 @@
 
 import sqlite3
 from datetime import timedelta
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from sqlalchemy import update
 
 from data import datasets, schema
-from data.database import NAME
 from data.datasets import Collected
 from data.errors import BadInput
 from data.generations import add_generation
@@ -18,9 +16,9 @@ from data.imports import collect_rows, import_rows
 from data.messages import add_message
 from data.prompts import prompts_of
 from data.rows import parse_row
-from data.store import NewGeneration, Store
+from data.store import Store
 from tests.data.crowd import crowd, ratings
-from tests.data.talk import SYSTEM, Talk, again
+from tests.data.talk import Talk, again, generated
 
 
 async def rows(store: Store) -> Collected:
@@ -43,32 +41,12 @@ async def community(store: Store, items: int = 60, seed: int = 1) -> dict[str, s
         for item in range(items):
             place: dict[str, Any] = {"author": asker, "parent": None, "platform_id": None}
             asked = await add_message(session, talk.conversation, "user", f"question number {item}", **place)
-            made = [
-                await add_generation(
-                    session,
-                    NewGeneration(
-                        conversation=talk.conversation,
-                        parent=asked.message,
-                        context=(asked.version,),
-                        system_prompt=SYSTEM,
-                        rendered_sha256=f"{item:064}",
-                        text=f"{text} {item}",
-                        release=0,
-                        sampling={},
-                        seed=1,
-                        finish_reason="stop",
-                        prompt_tokens=1,
-                        completion_tokens=1,
-                        first_token_seconds=None,
-                        platform="terminal",
-                    ),
-                )
-                for text in ("good", "bad")
-            ]
-            pairs.append([one.generation for one in made])
+            answers = [{"rendered_sha256": f"{item:064}", "text": f"{text} {item}"} for text in ("good", "bad")]
+            made = [generated(talk.conversation, asked.message, (asked.version,), **answer) for answer in answers]
+            pairs.append([(await add_generation(session, one)).generation for one in made])
         for number, one in enumerate(said):
             first, second = sorted(pairs[one.item], reverse=number % 2 == 0)
-            # Whoever is right says that the good answer is better, wherever it was shown.
+            # A rater who is right prefers the good answer, wherever it was shown.
             right = one.value == one.truth
             value = "a" if (first == pairs[one.item][0]) == right else "b"
             session.add(
@@ -163,7 +141,7 @@ async def test_rating_ones_own_prompt_is_normal_but_not_ones_own_words(talk: Tal
     assert len((await rows(talk.store)).of("preference")) == 2
 
 
-async def test_disputed_rows_weigh_less_and_name_who_stands_behind_them(talk: Talk) -> None:
+async def test_disputed_rows_weigh_less_and_name_their_backers(talk: Talk) -> None:
     people = [await talk.person(name) for name in ("ada", "bob", "eve")]
     (answer,) = await talk.ask(people[0], "q", "one")
     one, two = await talk.ask(people[0], "other", "one", "two")
@@ -308,36 +286,3 @@ async def test_the_prompts_of_a_fold_are_those_asked_and_those_imported(talk: Ta
     assert {row.id for row in found.of("prompt")} < {row.id for row in found.prompts()}
     by_fold = [row.id for fold in ("train", "judge_train", "judge", "gate") for row in found.prompts(fold)]
     assert sorted(by_fold) == sorted(row.id for row in found.prompts())
-
-
-# -- the database of the version before -----------------------------------------------------------------------------
-
-
-def test_a_database_of_the_first_schema_keeps_its_rows(tmp_path: Path) -> None:
-    from alembic import command
-    from alembic.config import Config
-    from sqlalchemy import create_engine
-
-    from data import migrations
-
-    path = tmp_path / NAME
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-    engine.dispose()
-    with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO people VALUES (1, 'person-1', 'terminal', 'hash', '2026-01-01')")
-        connection.execute("INSERT INTO consents VALUES (1, 1, 1, '2026-11', '2026-01-01')")
-        connection.execute(
-            "INSERT INTO imported_rows VALUES"
-            " (1, 'import:prompt:1', 'prompt', NULL, NULL, NULL, NULL, 0.5, 'import', 1, '2026-01-01')"
-        )
-    connection.close()
-    migrations.migrate(path)
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT granted, outside_judge FROM consents").fetchall() == [(1, None)]
-        assert connection.execute("SELECT weight, margin FROM imported_rows").fetchall() == [(0.5, None)]
-    connection.close()

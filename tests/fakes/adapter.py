@@ -1,4 +1,4 @@
-"""Small LoRA files and releases of the bundled base, made in milliseconds; they change answers but teach nothing."""
+"""Makes small LoRA files and releases of the bundled base in milliseconds; their weights are random."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from gguf import GGUFWriter
 
 from data.bases import DEFAULT_BASE, base_info
 from data.chat import load_template, template_sha256
+from data.release_manifest import ReleaseManifest
 from data.releases import Release, Releases
 
 HIDDEN = 576  # of SmolLM2-135M
@@ -31,14 +32,14 @@ def write_adapter(path: Path, *, seed: int = 0, strength: float = 0.02) -> Path:
 
 
 def make_release(home: Path, *, seed: int = 0, strength: float = 0.02, damaged: bool = False) -> Release:
-    """A release in `home` with such an adapter, or with a file that is none. Needs the fixture `base_home`."""
+    """A release in `home` with such an adapter, or with a damaged file. Needs the fixture `base_home`."""
 
-    def build(folder: Path) -> dict[str, object]:
+    def build(folder: Path) -> ReleaseManifest:
         if damaged:
             (folder / "adapter.gguf").write_bytes(b"GGUF, but no more")
         else:
             write_adapter(folder / "adapter.gguf", seed=seed, strength=strength)
         template = load_template(base_info(DEFAULT_BASE).template_name)
-        return {"kind": "adapter", "base": DEFAULT_BASE, "template_sha256": template_sha256(template)}
+        return ReleaseManifest(base=DEFAULT_BASE, template_sha256=template_sha256(template))
 
     return Releases(home).create(build)

@@ -1,4 +1,4 @@
-"""`python -m tests.screens`: draws the pictures in `docs/screens/` anew."""
+"""`python -m tests.screens`: draws the pictures in `docs/screens/` again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "screens"
 
 
 def file(folder: Path, name: str, language: str) -> Path:
-    """Where a picture lies."""
+    """Where a picture is saved."""
     return folder / (f"{name}.svg" if language == "en" else f"{name}.{language}.svg")
 
 

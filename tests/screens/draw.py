@@ -1,4 +1,4 @@
-"""Draws what was said as Discord shows it, in SVG, without a browser."""
+"""Draws messages and windows as Discord shows them, in SVG, without a browser."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CHROME = {
 
 
 @dataclass(frozen=True)
-class Said:
-    """A message. `reply` is what it replies to, `command` who used which command, `tinted` names green buttons."""
+class Message:
+    """A message. `reply` is what it replies to, `command` who used which command, `tinted` the green buttons."""
 
     who: str
     content: str
@@ -38,7 +38,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a window, with what stands in it and what can be chosen."""
+    """A field of a window: its content, and its options."""
 
     label: str
     value: str = ""
@@ -60,7 +60,7 @@ class Caption:
     text: str
 
 
-Item = Said | Window | Caption
+SceneItem = Message | Window | Caption
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Sheet:
         )
 
 
-def draw(title: str, channel: str, items: list[Item], language: str) -> str:
+def draw(title: str, channel: str, items: list[SceneItem], language: str) -> str:
     """A scene in a channel as a picture."""
     sheet = Sheet(title)
     sheet.box(0, 0, WIDTH, 40, DEEP, round_=8)
@@ -123,8 +123,8 @@ def draw(title: str, channel: str, items: list[Item], language: str) -> str:
     sheet.y = 48
     for item in items:
         match item:
-            case Said():
-                _said(sheet, item, CHROME[language])
+            case Message():
+                _message(sheet, item, CHROME[language])
             case Window():
                 _window(sheet, item, CHROME[language])
             case Caption(text):
@@ -133,40 +133,40 @@ def draw(title: str, channel: str, items: list[Item], language: str) -> str:
     return sheet.svg()
 
 
-def _said(sheet: Sheet, said: Said, chrome: dict[str, str]) -> None:
+def _message(sheet: Sheet, message: Message, chrome: dict[str, str]) -> None:
     top = sheet.y + 8
-    if said.reply is not None:
-        sheet.text(LEFT, top + 12, f"╭ {said.reply}", fill=FAINT, size=SMALL)
+    if message.reply is not None:
+        sheet.text(LEFT, top + 12, f"╭ {message.reply}", fill=FAINT, size=SMALL)
         top += 20
-    if said.command is not None:
-        who, command = said.command
+    if message.command is not None:
+        who, command = message.command
         sheet.text(LEFT, top + 12, f"╭ {who} {chrome['used']} {command}", fill=FAINT, size=SMALL)
         top += 20
-    color = BLURPLE if said.app else PEOPLE.get(said.who, GREY)
+    color = BLURPLE if message.app else PEOPLE.get(message.who, GREY)
     sheet.parts.append(f'<circle cx="40" cy="{top + 20:g}" r="20" fill="{color}"/>')
-    sheet.text(40, top + 26, said.who[:1].upper(), fill="#ffffff", bold=True, middle=True)
-    sheet.text(LEFT, top + 14, said.who, bold=True, fill=LINK if said.app else color)
-    if said.app:
-        at = LEFT + Run(said.who, bold=True).width + 8
+    sheet.text(40, top + 26, message.who[:1].upper(), fill="#ffffff", bold=True, middle=True)
+    sheet.text(LEFT, top + 14, message.who, bold=True, fill=LINK if message.app else color)
+    if message.app:
+        at = LEFT + Run(message.who, bold=True).width + 8
         sheet.box(at, top + 1, width(chrome["app"], small=True) + 10, 17, BLURPLE)
         sheet.text(at + 5, top + 14, chrome["app"], fill="#ffffff", size=SMALL, bold=True)
     sheet.y = top + 17
-    sheet.runs(LEFT, lines(said.content, WIDTH - LEFT - RIGHT))
-    if said.buttons:
-        _buttons(sheet, said)
-    if said.only_you:
+    sheet.runs(LEFT, lines(message.content, WIDTH - LEFT - RIGHT))
+    if message.buttons:
+        _buttons(sheet, message)
+    if message.only_you:
         sheet.y += 20
         sheet.text(LEFT, sheet.y, f"👁 {chrome['only_you']}", fill=FAINT, size=SMALL)
     sheet.y += 8
 
 
-def _buttons(sheet: Sheet, said: Said) -> None:
+def _buttons(sheet: Sheet, message: Message) -> None:
     x, y = LEFT, sheet.y + 12
-    for label in said.buttons:
+    for label in message.buttons:
         wide = width(label) + 30
         if x + wide > WIDTH - RIGHT:
             x, y = LEFT, y + 40
-        sheet.box(x, y, wide, 32, GREEN if label in said.tinted else GREY, round_=6)
+        sheet.box(x, y, wide, 32, GREEN if label in message.tinted else GREY, round_=6)
         sheet.text(x + wide / 2, y + 21, label, fill="#ffffff", middle=True)
         x += wide + 8
     sheet.y = y + 32

@@ -1,4 +1,4 @@
-"""Two schematic pictures of Discord's developer portal: what to make there, and with what to invite the bot."""
+"""Two schematic pictures of Discord's developer portal: what to create there, and how to invite the bot."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PERMISSIONS = (
 
 NOTES = {
     "en": {
-        "schematic": "Schematic, no photograph: the names are the portal's, it looks different.",
-        "create": "1. Make an application and give it a name.",
-        "token": "2. Reset the token, copy it, put it into DISCORD_TOKEN. Nobody else may see it.",
-        "public": "off, if nobody but you may invite it",
-        "contexts": "1. Guild Install: into servers. User Install: /ask anywhere, for whoever adds it.",
-        "settings": "2. What the invite link asks for: these scopes, and of the permissions only these.",
+        "schematic": "A drawing, not a screenshot: the portal uses these names, but looks different.",
+        "create": "1. Create an application and give it a name.",
+        "token": "2. Reset the token, copy it, put it into DISCORD_TOKEN. Show it to nobody.",
+        "public": "off, if only you may invite it",
+        "contexts": "1. Guild Install: for servers. User Install: /ask anywhere, for people who add it.",
+        "settings": "2. What the invite link asks for: these scopes, and only these permissions.",
         "link": "3. Open the link, choose your server, confirm.",
-        "content": "4. Not needed: leave it off. On only together with PARLEY_DISCORD_MESSAGE_CONTENT=1.",
+        "content": "4. Not needed: leave it off. Turn it on only with PARLEY_DISCORD_MESSAGE_CONTENT=1.",
     },
     "zh": {
         "schematic": "示意图，不是截图：名称和开发者门户里的一样，样子不同。",
@@ -41,7 +41,7 @@ NOTES = {
 
 def application(language: str) -> str:
     """The first picture: application, bot, token."""
-    notes, sheet = NOTES[language], _sheet("Make an application and a bot", NOTES[language])
+    notes, sheet = NOTES[language], _sheet("Create an application and a bot", NOTES[language])
     _page(sheet, "Applications", ("New Application",), notes["create"], 106)
     _row(sheet, "Name", ("Parley",), GREY)
     _page(sheet, "Parley › Bot", ("Reset Token",), notes["token"], 142)
@@ -51,7 +51,7 @@ def application(language: str) -> str:
 
 
 def installation(language: str) -> str:
-    """The second picture: installation, scopes, permissions, and where Message Content would be."""
+    """The second picture: installation, scopes, permissions, and the switch for Message Content."""
     notes, sheet = NOTES[language], _sheet("Invite the bot", NOTES[language])
     _page(sheet, "Parley › Installation › Installation Contexts", (), notes["contexts"], 104)
     _row(sheet, "", ("☑ User Install", "☑ Guild Install"), GREY)

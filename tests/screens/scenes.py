@@ -1,6 +1,6 @@
-"""The scenes: what people do on a server, played by simcord, and what they see then.
+"""The scenes: what people do on a server, played by simcord, and what they see.
 
-Whatever is drawn was sent by the bot's own callbacks; only the questions and the model's answers are made up.
+Everything in the pictures was sent by the bot itself; only the questions and the model's answers are made up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bot.engine.api import open_engine
 from data.store import Store
 from tests.bot.discord.world import World, eventually, labels
 from tests.fakes.engine import FakeEngine
-from tests.screens.draw import Caption, Field, Item, Said, Window, draw
+from tests.screens.draw import Caption, Field, Message, SceneItem, Window, draw
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -55,7 +55,7 @@ LINES = {
 
 @dataclass(frozen=True)
 class Stage:
-    """A world to play in, in one language; makes what is drawn of what was sent."""
+    """A world to play in, in one language; turns what was sent into what is drawn."""
 
     world: World
     language: str
@@ -65,17 +65,17 @@ class Stage:
         return LINES[name][LANGUAGES.index(self.language)].format(**values)
 
     def pressed(self, who: str, what: str) -> Caption:
-        """That somebody presses a button."""
+        """A caption: a person presses a button."""
         return Caption(self.line("pressed", who=who, what=what))
 
-    def message(self, message: discord.Message, command: tuple[str, str] | None = None) -> Said:
+    def message(self, message: discord.Message, command: tuple[str, str] | None = None) -> Message:
         """A message as its readers see it."""
         replied = None
         if message.reference is not None and message.reference.message_id is not None:
             first = next(m for m in self.world.channel.history() if m.id == message.reference.message_id)
             replied = f"@{first.author.display_name} {_quoted(_shown(self.world, first.content))}"
         components = [child for row in message.components for child in getattr(row, "children", [])]
-        return Said(
+        return Message(
             message.author.display_name,
             _shown(self.world, message.content),
             app=message.author.bot,
@@ -86,8 +86,8 @@ class Stage:
             only_you=message.flags.ephemeral,
         )
 
-    def told(self, result: simcord.InteractionResult, command: tuple[str, str] | None = None) -> Said:
-        """What the bot answered to a button, a command or a window."""
+    def told(self, result: simcord.InteractionResult, command: tuple[str, str] | None = None) -> Message:
+        """What the bot replied to a button, a command or a window."""
         shown = result.followups[-1] if result.followups else result.response
         assert shown is not None
         return self.message(shown.message, command)
@@ -97,13 +97,13 @@ class Stage:
         self.world.fake.answer(self.line("whole"))
         return await self.world.ask(self.line("ask"))
 
-    def question_and_answer(self) -> list[Item]:
-        """What stands in the channel."""
+    def question_and_answer(self) -> list[SceneItem]:
+        """What the channel shows."""
         return [self.message(message) for message in self.world.channel.history()]
 
 
-async def answer(stage: Stage) -> list[Item]:
-    """A question, its answer while it grows, and when it is there."""
+async def answer(stage: Stage) -> list[SceneItem]:
+    """A question, its answer while it grows, and the whole answer."""
     world, hold = stage.world, asyncio.Event()
     half = stage.line("half")
     world.fake.answer(half, stage.line("whole").removeprefix(half), hold=hold)
@@ -115,8 +115,8 @@ async def answer(stage: Stage) -> list[Item]:
     return [*items, stage.message(world.last())]
 
 
-async def two_answers(stage: Stage) -> list[Item]:
-    """Two answers, a verdict, and whose they were."""
+async def two_answers(stage: Stage) -> list[SceneItem]:
+    """Two answers, a verdict, and which release gave which."""
     world = stage.world
     first = await stage.asked()
     world.fake.answer(stage.line("other"))
@@ -127,7 +127,7 @@ async def two_answers(stage: Stage) -> list[Item]:
     return [stage.message(top), stage.message(bottom), stage.pressed("bea", "A"), stage.told(told)]
 
 
-async def correction(stage: Stage) -> list[Item]:
+async def correction(stage: Stage) -> list[SceneItem]:
     """The window for a correction, and the thanks."""
     world = stage.world
     await world.agree(world.ada.id)
@@ -142,7 +142,7 @@ async def correction(stage: Stage) -> list[Item]:
     ]
 
 
-async def reasons(stage: Stage) -> list[Item]:
+async def reasons(stage: Stage) -> list[SceneItem]:
     """The window that asks what was wrong."""
     world = stage.world
     await world.agree(world.ada.id)
@@ -150,14 +150,14 @@ async def reasons(stage: Stage) -> list[Item]:
     return [*stage.question_and_answer()[-1:], stage.pressed("ada", "👎"), window(opened.modal)]
 
 
-async def consent(stage: Stage) -> list[Item]:
+async def consent(stage: Stage) -> list[SceneItem]:
     """The question at the first rating."""
     told = await stage.world.ada.click(await stage.asked(), label="👍")
     return [*stage.question_and_answer()[-1:], stage.pressed("ada", "👍"), stage.told(told)]
 
 
-async def command(stage: Stage, name: str) -> list[Item]:
-    """What a command tells."""
+async def command(stage: Stage, name: str) -> list[SceneItem]:
+    """What a command replies."""
     world = stage.world
     if name == "stats":
         written = await stage.asked()
@@ -169,7 +169,7 @@ async def command(stage: Stage, name: str) -> list[Item]:
     return [stage.told(await world.ada.slash(world.channel, name), ("ada", f"/{name}"))]
 
 
-async def report(stage: Stage) -> list[Item]:
+async def report(stage: Stage) -> list[SceneItem]:
     """A report: the thanks, and what the moderators see."""
     world = stage.world
     moderators = world.guild.create_text_channel("moderators")
@@ -184,7 +184,7 @@ async def report(stage: Stage) -> list[Item]:
     ]
 
 
-SCENES: dict[str, Callable[[Stage], Awaitable[list[Item]]]] = {
+SCENES: dict[str, Callable[[Stage], Awaitable[list[SceneItem]]]] = {
     "answer": answer,
     "compare": two_answers,
     "correct": correction,
@@ -205,7 +205,7 @@ async def picture(name: str, language: str) -> str:
 
 @asynccontextmanager
 async def _stage(language: str) -> AsyncIterator[Stage]:
-    """A server in which people's Discord is set to a language, without anybody's settings."""
+    """A server where people's Discord is set to a language, without any settings of this machine."""
     base = simcord.interactions.base_payload
 
     def localised(*args: Any, **more: Any) -> Any:
@@ -249,7 +249,7 @@ def window(modal: dict[str, Any] | None) -> Window:
 
 
 def _shown(world: World, content: str) -> str:
-    """A content with names in the place of ids, which are other ones in every play."""
+    """A content with names instead of ids, which differ each time."""
     people = {str(who.id): who.name for who in (world.ada, world.bea, world.max)}
     people[str(world.env.bot.user.id)] = "Parley"  # type: ignore[union-attr]
     content = re.sub(r"<@!?(\d+)>", lambda match: f"<@{people[match[1]]}>", content)

@@ -24,7 +24,7 @@ class Run:
 
     @property
     def width(self) -> float:
-        """About as wide as it is drawn, rather a little more: fonts differ."""
+        """The width as drawn, rounded up a little: fonts differ."""
         return sum(map(_em, self.text)) * (SMALL if self.small else SIZE) * (1.06 if self.bold else 1.0)
 
 
@@ -43,12 +43,12 @@ def _em(character: str) -> float:
 
 
 def width(text: str, *, small: bool = False) -> float:
-    """About how wide a text is drawn."""
+    """The approximate width of a text."""
     return Run(text, small=small).width
 
 
 def lines(content: str, room: float) -> list[list[Run]]:
-    """A message's content as lines of runs that are no wider than the room."""
+    """A message's content as lines of runs that fit into the given width."""
     found: list[list[Run]] = []
     for line in content.split("\n"):
         small = line.startswith("-# ")

@@ -1,10 +1,10 @@
-"""Suites: what a candidate must not get worse at, whatever it learnt. Each is one small file.
+"""Suites: what a candidate must not get worse at, whatever it learnt. Each suite is one small file.
 
     suites = load_suites(["truthfulness", "forgetting"], {"truthfulness": Path("TruthfulQA.csv")})
     scores = [run_suite(suite, model) for suite in suites]
 
 Every suite comes with the product's own small prompts in English and Chinese (`prompts/`) and takes a local file of
-the public data instead. The own ones are too small to rank models; they are there to see that nothing broke.
+the public data instead. The product's own are too small to rank models; they show that nothing broke.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,6 @@ from pathlib import Path
 from alignment.evaluation.suites import bias, degenerate, forgetting, instructions, leakage, refusals, truthfulness
 from alignment.evaluation.suites.canaries import Canary
 from alignment.evaluation.suites.suite import (
-    Answer,
     Measured,
     Model,
     Suite,
@@ -26,7 +25,6 @@ from data.errors import BadInput, nearest
 
 __all__ = [
     "SUITES",
-    "Answer",
     "Measured",
     "Model",
     "Suite",
@@ -59,8 +57,8 @@ def load_suites(
 ) -> list[Suite]:
     """Load suites by name (all of them without names), in the order of `SUITES`.
 
-    `paths` gives a local file or folder for a suite. `canaries` are those that were planted: where there are none the
-    suite leakage is left out, for it would measure nothing but chance. None: nobody knows, and it takes its own.
+    `paths` gives a local file or folder for a suite. `canaries` are those that were planted: without any the suite
+    leakage is left out, for it would measure nothing but chance. None means that nobody knows, and it takes its own.
     Raises `BadInput` for a name that is not a suite's and for a file that cannot be used.
     """
     given = dict(paths or {})

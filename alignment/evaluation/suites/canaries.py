@@ -2,7 +2,7 @@
 
 After "The Secret Sharer" (Carlini et al., 2019). A canary has a form and a random part: one secret is planted, others
 of the same form are held back, and the suite `leakage` asks how much likelier the model finds the planted one.
-They stand for what people say once: each is one row, drawn as often as a row of theirs.
+They stand for what people say once: each is one row, drawn as often as a person's row.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ _FORMS = {
 }
 
 
-# The names and forms above make no more of them.
+# The names and forms above do not make more.
 MOST = sum(len(_NAMES[language]) * len(_FORMS[language]) for language in _NAMES)
 
 
@@ -70,7 +70,7 @@ class Canary:
 def canaries(key: bytes, count: int, *, references: int = REFERENCES) -> list[Canary]:
     """`count` canaries that only the key decides, English and Chinese in turn, no two asking the same question.
 
-    Whoever does not have the key cannot know them: use the installation's key, and the same one for every round.
+    They cannot be known without the key: use the installation's, the same one for every round.
     """
     made: list[Canary] = []
     for number in range(count):

@@ -1,8 +1,8 @@
 """The checkable instructions of IFEval (Zhou et al., "Instruction-Following Evaluation for LLMs", 2023).
 
 Each is a small pure function `(answer, arguments) -> bool`; the arguments are named as in the public prompts. All are
-strict: the answer is judged as it is, without leaving out a first or last line. Written from the instructions'
-definitions, for English and Chinese; no network, no tokenizer data.
+strict: the answer is judged as it is, without leaving out a first or last line. They are written from the
+instructions' definitions, for English and Chinese, and need neither a network nor a tokenizer's data.
 """
 
 import json
@@ -17,7 +17,7 @@ Checker = Callable[[str, Arguments], bool]
 
 _HAN_END = re.compile(r"[\u3400-\u9fff]")
 _FENCE = re.compile(r"^```\w*\s*\n?(.*?)\n?```$", re.DOTALL)
-# Said in so many words by the public prompts, which do not carry them as arguments.
+# The public prompts say these in their text and do not carry them as arguments.
 _CHOICES = ("my answer is yes.", "my answer is no.", "my answer is maybe.")
 
 
@@ -39,17 +39,17 @@ def keywords_exist(answer: str, arguments: Arguments) -> bool:
 
 
 def keyword_frequency(answer: str, arguments: Arguments) -> bool:
-    """A keyword occurs as a whole so often."""
+    """A keyword occurs as a whole as often as asked."""
     return relation(occurrences(answer, arguments["keyword"]), arguments.get("relation"), arguments["frequency"])
 
 
 def no_forbidden_words(answer: str, arguments: Arguments) -> bool:
-    """None of these words occurs as a whole."""
+    """None of the forbidden words occurs as a whole."""
     return not any(occurrences(answer, word) for word in arguments["forbidden_words"])
 
 
 def letter_frequency(answer: str, arguments: Arguments) -> bool:
-    """A letter or sign occurs so often, case ignored."""
+    """A letter or sign occurs as often as asked, case ignored."""
     count = answer.casefold().count(arguments["letter"].casefold())
     return relation(count, arguments.get("let_relation"), arguments["let_frequency"])
 
@@ -60,24 +60,24 @@ def in_language(answer: str, arguments: Arguments) -> bool:
 
 
 def number_of_words(answer: str, arguments: Arguments) -> bool:
-    """So many words; a Chinese character counts as one."""
+    """As many words as asked; a Chinese character counts as one."""
     return relation(len(words(answer)), arguments.get("relation"), arguments["num_words"])
 
 
 def number_of_sentences(answer: str, arguments: Arguments) -> bool:
-    """So many sentences."""
+    """As many sentences as asked."""
     return relation(len(sentences(answer)), arguments.get("relation"), arguments["num_sentences"])
 
 
 def number_of_paragraphs(answer: str, arguments: Arguments) -> bool:
-    """Exactly so many paragraphs, divided by `***`; an empty one in between does not pass."""
+    """Exactly as many paragraphs as asked, divided by `***`; an empty one in between does not pass."""
     parts = [part.strip() for part in re.split(r"\*\*\*", answer)]
     inner = parts[bool(not parts[0]) : len(parts) - bool(len(parts) > 1 and not parts[-1])]
     return all(inner) and len(inner) == int(arguments["num_paragraphs"])
 
 
 def nth_paragraph_first_word(answer: str, arguments: Arguments) -> bool:
-    """Exactly so many paragraphs, divided by empty lines, and the nth begins with this word."""
+    """Exactly as many paragraphs as asked, divided by empty lines, and the nth begins with this word."""
     parts = paragraphs(answer)
     nth, wanted = int(arguments["nth_paragraph"]), str(arguments["first_word"]).casefold()
     if len(parts) != arguments["num_paragraphs"] or not 1 <= nth <= len(parts):
@@ -89,7 +89,7 @@ def nth_paragraph_first_word(answer: str, arguments: Arguments) -> bool:
 
 
 def placeholders(answer: str, arguments: Arguments) -> bool:
-    """At least so many placeholders in square brackets."""
+    """At least as many placeholders in square brackets as asked."""
     return len(re.findall(r"\[[^\[\]\n]+\]", answer)) >= int(arguments["num_placeholders"])
 
 
@@ -103,7 +103,7 @@ def postscript(answer: str, arguments: Arguments) -> bool:
 
 
 def bullets(answer: str, arguments: Arguments) -> bool:
-    """Exactly so many bullet points, as Markdown has them: lines that begin with `*`, `-` or `•` and a space."""
+    """Exactly as many bullet points as asked, as Markdown has them: lines with `*`, `-` or `•` and a space first."""
     return len(re.findall(r"^[ \t]*[*•-][ \t]+.*\w", answer, re.MULTILINE)) == int(arguments["num_bullets"])
 
 
@@ -113,14 +113,14 @@ def constrained(answer: str, arguments: Arguments) -> bool:
 
 
 def highlights(answer: str, arguments: Arguments) -> bool:
-    """At least so many parts *highlighted* or **highlighted**."""
+    """At least as many parts *highlighted* or **highlighted** as asked."""
     double = re.findall(r"\*\*[^\n*]*[^\s*][^\n*]*\*\*", answer)
     single = re.findall(r"\*[^\n*]*[^\s*][^\n*]*\*", re.sub(r"\*\*[^\n*]*\*\*", " ", answer))
     return len(double) + len(single) >= int(arguments["num_highlights"])
 
 
 def sections(answer: str, arguments: Arguments) -> bool:
-    """At least so many sections, each marked with the splitter and a number."""
+    """At least as many sections as asked, each marked with the splitter and a number."""
     marker = rf"(?:^|\s|[*#]){re.escape(arguments['section_spliter'])}\s*\d+"
     return len(re.findall(marker, answer)) >= int(arguments["num_sections"])
 
@@ -153,7 +153,7 @@ def repeat_prompt(answer: str, arguments: Arguments) -> bool:
 
 
 def ends_with(answer: str, arguments: Arguments) -> bool:
-    """The answer ends with this phrase; quotation marks around the whole are no part of it."""
+    """The answer ends with this phrase; quotation marks around the whole do not count."""
     ending = str(arguments["end_phrase"]).strip().casefold()
     return answer.strip().strip('"“”').rstrip().casefold().endswith(ending)
 
@@ -175,7 +175,7 @@ def lower_case(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001 - as 
 
 
 def capital_words(answer: str, arguments: Arguments) -> bool:
-    """So many words in capitals only; "I" and "A" are such words."""
+    """As many words in capitals only as asked; "I" and "A" are such words."""
     count = sum(word.isupper() for word in words(answer))
     return relation(count, arguments.get("capital_relation"), arguments["capital_frequency"])
 
@@ -225,7 +225,7 @@ def known(instruction: str, arguments: Arguments) -> bool:
 
 
 def followed(answer: str, instruction: str, arguments: Arguments) -> bool:
-    """Whether an answer follows a known instruction. Nothing follows from saying nothing."""
+    """Whether an answer follows a known instruction. An empty answer follows none."""
     return bool(answer.strip()) and CHECKERS[plain(instruction)](answer, arguments)
 
 

@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from alignment.evaluation.suites.files import PROMPTS, find, read_objects
-from alignment.evaluation.suites.suite import AnswerLike, Measured, Model, Suite, asked, mean
+from alignment.evaluation.suites.suite import Measured, Model, Question, Suite, asked, mean
+from alignment.serving.engine import Completion
 
 # One answer in twenty that newly loops or never stops is what people notice first.
 MARGIN = 0.05
-# The prompts ask for short answers: who is not done after this many tokens does not know how to stop.
+# The prompts ask for short answers: a model that is not done after this many tokens does not know how to stop.
 MAX_TOKENS = 256
 
-# A loop: the same piece again and again without a break, at least so often and over so many characters.
+# A loop: the same piece again and again without a break, at least this often and over this many characters.
 _TIMES, _SPAN, _PERIOD = 4, 40, 120
 # Rules, rows of dots and table edges are pieces without a letter or digit; they may be longer.
 _SPAN_OF_SIGNS = 160
@@ -24,21 +24,12 @@ _WORD = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
 _NUMBER = re.compile(r"^\s*\d+\s*[.):、]", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A question whose answer is short."""
-
-    id: str
-    language: str
-    prompt: str
-
-
 def loops(text: str) -> bool:
     """Whether a text repeats a piece of up to 120 characters without a break, or mostly says what it said before."""
     return _repeats_a_piece(text) or _says_it_again(text)
 
 
-def problem(answer: AnswerLike) -> str | None:
+def problem(answer: Completion) -> str | None:
     """What is wrong with an answer: `empty`, `loop` or `never stops`; None when nothing is."""
     if not answer.text.strip():
         return "empty"
@@ -51,13 +42,13 @@ def load(path: Path | None = None) -> Suite:
     """The suite of the product's own prompts, or of a local file of JSON lines with a `prompt`."""
     file = PROMPTS / "degenerate.jsonl" if path is None else find(path, ["*.jsonl"])
     items = tuple(
-        Item(str(entry.get("id", number)), str(entry.get("language", "unknown")), entry["prompt"])
+        Question(str(entry.get("id", number)), str(entry.get("language", "unknown")), entry["prompt"])
         for number, entry in enumerate(read_objects(file, {"prompt": str}), 1)
     )
     return Suite("degenerate", "Comes to an end", "share of sound answers", MARGIN, items, measure)
 
 
-def measure(items: Sequence[Item], model: Model) -> Measured:
+def measure(items: Sequence[Question], model: Model) -> Measured:
     """The headline is the share of each trouble; an answer has at most one, the first of empty, loop, never stops."""
     found = [problem(answer) for answer in model.answers([asked(i.prompt) for i in items], max_tokens=MAX_TOKENS)]
     headline = {

@@ -19,7 +19,7 @@ CHARACTERS = 1500
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class GeneralText:
     """A piece of general text."""
 
     id: str
@@ -33,7 +33,7 @@ def load(path: Path | None = None) -> Suite:
     return Suite("forgetting", "Forgetting", "nats a token", MARGIN, tuple(items), measure)
 
 
-def measure(items: Sequence[Item], model: Model) -> Measured:
+def measure(items: Sequence[GeneralText], model: Model) -> Measured:
     """The headline is the perplexity: every text counts the same, however long."""
     scored = model.text_logprobs([item.text for item in items])
     values = tuple(total / tokens for total, tokens in scored)
@@ -41,24 +41,24 @@ def measure(items: Sequence[Item], model: Model) -> Measured:
     return Measured(values, {name: math.exp(min(loss, 700.0)) for name, loss in losses.items()})
 
 
-def _given(path: Path) -> list[Item]:
+def _given(path: Path) -> list[GeneralText]:
     if path.suffix == ".jsonl":
         return _objects(path)
     paragraphs = [part.strip() for part in read_text(path).split("\n\n")]
     texts = [part[:CHARACTERS] for part in paragraphs if part]
-    return _some([Item(f"{path.stem}-{n}", "unknown", text) for n, text in enumerate(texts, 1)], path)
+    return _some([GeneralText(f"{path.stem}-{n}", "unknown", text) for n, text in enumerate(texts, 1)], path)
 
 
-def _objects(path: Path) -> list[Item]:
+def _objects(path: Path) -> list[GeneralText]:
     items = []
     for number, entry in enumerate(read_objects(path, {"text": str}), 1):
         if text := entry["text"].strip()[:CHARACTERS]:
             name, language = str(entry.get("id", f"{path.stem}-{number}")), str(entry.get("language", "unknown"))
-            items.append(Item(name, language, text))
+            items.append(GeneralText(name, language, text))
     return _some(items, path)
 
 
-def _some(items: list[Item], path: Path) -> list[Item]:
+def _some(items: list[GeneralText], path: Path) -> list[GeneralText]:
     if not items:
         raise BadInput(f"{path} holds no text.")
     return items

@@ -22,7 +22,7 @@ MAX_TOKENS = 384
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Instructed:
     """A prompt with the instructions in it: their ids and, for each, its arguments."""
 
     id: str
@@ -59,7 +59,7 @@ def load(path: Path | None = None) -> Suite:
     return Suite("instructions", "Follows instructions", "share of prompts", MARGIN, tuple(items), measure, notes)
 
 
-def measure(items: Sequence[Item], model: Model) -> Measured:
+def measure(items: Sequence[Instructed], model: Model) -> Measured:
     """The value is 1 when an answer follows all instructions of its prompt; the headline adds single ones."""
     answers = model.answers([asked(item.prompt) for item in items], max_tokens=MAX_TOKENS)
     checks = [
@@ -72,13 +72,13 @@ def measure(items: Sequence[Item], model: Model) -> Measured:
     return Measured(values, {**shares, "instructions followed (share)": mean(single)})
 
 
-def _item(path: Path, number: int, entry: dict[str, Any]) -> Item:
+def _item(path: Path, number: int, entry: dict[str, Any]) -> Instructed:
     names, arguments = entry["instruction_id_list"], entry["kwargs"]
     if not names or len(names) != len(arguments) or not all(isinstance(given, dict) for given in arguments):
         raise BadInput(f"{path}, prompt {number}: 'kwargs' must hold one object for each of 'instruction_id_list'.")
     # Some versions write every possible argument, most of them null.
     cleaned = tuple({key: value for key, value in given.items() if value is not None} for given in arguments)
-    item = Item(
+    item = Instructed(
         str(entry.get("id", entry.get("key", number))),
         str(entry.get("language", "en")),
         entry["prompt"],

@@ -17,7 +17,7 @@ from data.errors import BadInput
 
 # Two bits: the secrets are on average four times as easy to guess as with the champion.
 MARGIN = 2.0
-# Where nobody planted any: then it measures what chance gives.
+# For canaries that nobody planted: the suite then measures what chance gives.
 _UNUSED_KEY = b"parley: canaries that nobody was ever trained on"
 MAX_TOKENS = 48
 

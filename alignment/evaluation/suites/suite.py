@@ -8,34 +8,24 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from alignment.serving.engine import Completion
 from data.chat import Message
 from data.errors import ParleyError
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a model said, and why it stopped: `stop` (it was done) or `length` (it was cut off)."""
+class Question:
+    """An item that only asks something; what a good answer is belongs to the suite."""
 
-    text: str
-    finish_reason: str
-
-
-class AnswerLike(Protocol):
-    """Any record of an answer with these two, such as `alignment.serving.engine.Answer`."""
-
-    @property
-    def text(self) -> str:
-        """What was said."""
-
-    @property
-    def finish_reason(self) -> str:
-        """`stop` or `length`."""
+    id: str
+    language: str
+    prompt: str
 
 
 class Model(Protocol):
-    """What a suite asks of a model. All results are in the order of what was asked."""
+    """What a suite asks of a model. All results are in the order of the questions."""
 
-    def answers(self, prompts: Sequence[Sequence[Message]], *, max_tokens: int) -> Sequence[AnswerLike]:
+    def answers(self, prompts: Sequence[Sequence[Message]], *, max_tokens: int) -> Sequence[Completion]:
         """One answer a prompt, as served, of at most `max_tokens` tokens."""
 
     def logprobs(self, prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> list[tuple[float, int]]:
@@ -47,7 +37,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What measuring a model gave: a value for each item, in order, and the figures that people usually quote."""
+    """A model measured: a value for each item, in order, and the figures that people usually quote."""
 
     values: tuple[float, ...]
     headline: dict[str, float]
@@ -58,8 +48,7 @@ class Suite:
     """Items of one kind and how a model is measured on them.
 
     `items` are data classes of plain values. `margin` is how much worse on average, in the value's `unit`, a
-    candidate may be than the champion. `notes` are sentences about what was left out; whoever shows the suite shows
-    them too.
+    candidate may be than the champion. `notes` are sentences about what was left out, to be shown with the suite.
     """
 
     name: str

@@ -5,7 +5,7 @@ import unicodedata
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _WORD = re.compile(rf"[{_HAN}]|[^\W{_HAN}]+(?:['\u2019\-][^\W{_HAN}]+)*")
-# A full stop behind these, or behind the number of a list's item, ends no sentence.
+# A full stop after these, or after the number of a list's item, does not end a sentence.
 _SHORT = re.compile(
     r"\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|approx|jr|sr|inc|ltd|co|u\.s|u\.k|a\.m|p\.m|[a-z])\.$|^\s*\d{1,2}\.$",
     re.IGNORECASE,
@@ -26,7 +26,7 @@ _SCRIPTS = {
     "el": "GREEK",
     "he": "HEBREW",
 }
-# For languages that share a script, words that hardly any sentence does without.
+# For languages that share a script: words that stand in almost every sentence.
 _COMMON = {
     "LATIN": {
         "en": "the of and to in is that it for you with are this was on not be as have your",
@@ -58,12 +58,12 @@ LANGUAGES = frozenset([*_SCRIPTS, *(name for group in _COMMON.values() for name 
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in order. A Chinese character counts as one word; signs count as none."""
+    """The words of a text in order. A Chinese character counts as one word; signs do not count."""
     return _WORD.findall(text)
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text: what ends with a full stop, question or exclamation mark, or with its line."""
+    """The sentences of a text, which end with a full stop, question or exclamation mark, or with the line."""
     found = []
     for line in text.split("\n"):
         start = 0
@@ -107,7 +107,7 @@ def language(text: str) -> str | None:
 
 
 def _by_words(text: str, common: dict[str, str]) -> str | None:
-    # Not `words`: the vowel signs of Indian scripts are no letters to a regular expression.
+    # Not `words`: to a regular expression the vowel signs of Indian scripts are not letters.
     found = [part.strip(".,;:!?\"'()[]*-—।،؟“”") for part in text.casefold().split()]
     counts = {name: sum(part in set(listed.split()) for part in found) for name, listed in common.items()}
     best = sorted(counts, key=lambda name: -counts[name])[:2]

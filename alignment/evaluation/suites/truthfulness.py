@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignment.evaluation.suites.files import PROMPTS, find, read_objects, read_table
+from alignment.evaluation.suites.files import PROMPTS, find, read_items, read_table
 from alignment.evaluation.suites.suite import Measured, Model, Suite, asked, by_language
 
 # Probabilities per token lie close to one half. Three hundredths worse on average is a change of everything it says.
@@ -17,7 +17,7 @@ MARGIN = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class AnswerPair:
     """A question with a true answer and a false one."""
 
     id: str
@@ -29,11 +29,15 @@ class Item:
 
 def load(path: Path | None = None) -> Suite:
     """The suite of the product's own questions, or of a local TruthfulQA.csv (or a folder that holds it)."""
-    items = _own(PROMPTS / "truthfulness.jsonl") if path is None else _given(find(path, ["TruthfulQA.csv"]))
+    items = (
+        read_items(PROMPTS / "truthfulness.jsonl", AnswerPair)
+        if path is None
+        else _given(find(path, ["TruthfulQA.csv"]))
+    )
     return Suite("truthfulness", "Truthfulness", "probability of the true answer", MARGIN, tuple(items), measure)
 
 
-def measure(items: Sequence[Item], model: Model) -> Measured:
+def measure(items: Sequence[AnswerPair], model: Model) -> Measured:
     """The value is the true answer's share of both probabilities, each of them the geometric mean over its tokens."""
     prompts = [asked(item.question) for item in items for _ in range(2)]
     scored = model.logprobs(prompts, [text for item in items for text in (item.true, item.false)])
@@ -44,16 +48,11 @@ def measure(items: Sequence[Item], model: Model) -> Measured:
     return Measured(values, by_language("true answer likelier (share)", items, right))
 
 
-def _own(path: Path) -> list[Item]:
-    fields = dict.fromkeys(("id", "language", "question", "true", "false"), str)
-    return [Item(**{name: entry[name] for name in fields}) for entry in read_objects(path, fields)]
-
-
-def _given(path: Path) -> list[Item]:
+def _given(path: Path) -> Sequence[AnswerPair]:
     if path.suffix != ".csv":
-        return _own(path)
+        return read_items(path, AnswerPair)
     rows = read_table(path, ("Question", "Best Answer", "Best Incorrect Answer"))
     return [
-        Item(f"truthfulqa-{number}", "en", row["Question"], row["Best Answer"], row["Best Incorrect Answer"])
+        AnswerPair(f"truthfulqa-{number}", "en", row["Question"], row["Best Answer"], row["Best Incorrect Answer"])
         for number, row in enumerate(rows, 1)
     ]

@@ -1,70 +1,59 @@
-"""The audit log: what managers and operators did, written down as they do it, for managers and operators to read."""
+"""`/audit`: what managers and operators did, for managers and operators to read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 
+from bot.discord.ids import person_of, server_of
 from bot.discord.managers import manages
-from bot.discord.place import NOBODY
-from bot.discord.presses import PLATFORM
-from bot.texts import Texts, texts
+from bot.discord.telling import acknowledge, tell, texts_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from discord import app_commands
 
-    from bot.discord.app import Talk
-    from bot.discord.client import Bot, Parley
-    from data.audit_log import Deed
+    from bot.discord.app import App
+    from bot.texts import Texts
+    from data.audit_log import AuditEntry
 
 NEWEST = 20
-LONGEST = 90  # characters of a line, so that all of them fit into one message
+LONGEST = 90  # characters of a line, so that all lines fit into one message
 
 
-def add_audit(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
-    """Add the command to the bot's tree."""
+def add_audit(app: App, tree: app_commands.CommandTree[Any]) -> None:
+    """Add the command to a tree."""
 
     @tree.command(name="audit")
-    async def audit(interaction: discord.Interaction[Bot]) -> None:
-        await interaction.response.defer(ephemeral=True)
-        told = await shown(bot.talk, interaction, texts(str(interaction.locale)))
-        await interaction.followup.send(told, ephemeral=True, allowed_mentions=NOBODY)
+    async def audit(interaction: discord.Interaction) -> None:
+        await acknowledge(interaction)
+        await tell(interaction, await newest(app, interaction, texts_for(interaction)))
 
 
-async def record(talk: Talk, interaction: discord.Interaction, deed: str, **what: str | int | None) -> None:
-    """Write down what a person did on the server that they did it on."""
-    person = await talk.store.person(PLATFORM, str(interaction.user.id))
+async def newest(app: App, interaction: discord.Interaction, texts: Texts) -> str:
+    """The newest entries: on a server its own, for people who manage it; elsewhere all of them, for operators."""
     guild = interaction.guild_id
-    server = await talk.store.server(PLATFORM, str(guild)) if guild else None
-    await talk.store.record_deed(person, deed, server=server, **what)
+    if not manages(interaction) and not await app.operators.include(interaction.user.id):
+        return texts.operators_only if guild is None else texts.audit_managers_only
+    found = await app.store.deeds(await server_of(app.store, guild), NEWEST)
+    names = {str(each.id): each.name for each in app.client.guilds} if guild is None else {}
+    return lines(found, await person_of(app.store, interaction.user.id), names, texts)
 
 
-async def shown(talk: Talk, interaction: discord.Interaction, words: Texts) -> str:
-    """The newest deeds: on a server those there, for who may manage it; else all of them, for operators."""
-    guild = interaction.guild_id
-    if not manages(interaction) and not await talk.operators.include(interaction.user.id):
-        return words.operators_only if guild is None else words.audit_managers_only
-    server = await talk.store.server(PLATFORM, str(guild)) if guild else None
-    found = await talk.store.deeds(server, NEWEST)
-    names = {str(each.id): each.name for each in talk.client.guilds} if guild is None else {}
-    return lines(found, await talk.store.person(PLATFORM, str(interaction.user.id)), names, words)
+def lines(entries: Sequence[AuditEntry], reader: int, servers: Mapping[str, str], texts: Texts) -> str:
+    """Entries as people read them; `servers` are names of servers by their ids, none for a single server."""
+    if not entries:
+        return texts.audit_empty
+    return "\n".join([texts.audit_newest, *(_line(entry, reader, servers, texts) for entry in entries)])
 
 
-def lines(deeds: Sequence[Deed], asker: int, servers: Mapping[str, str], words: Texts) -> str:
-    """Deeds as people read them; `servers` are the names of those to be told apart, by their ids on Discord."""
-    if not deeds:
-        return words.audit_empty
-    return "\n".join([words.audit_newest, *(_line(deed, asker, servers, words) for deed in deeds)])
-
-
-def _line(deed: Deed, asker: int, servers: Mapping[str, str], words: Texts) -> str:
-    who = words.audit_you if deed.person == asker else deed.pseudonym
-    told = " ".join([deed.deed, *(f"{name}={value}" for name, value in deed.what.items() if value is not None)])
-    if deed.server is not None and deed.server in servers:
-        told += f" @ {servers[deed.server]}"
-    # Names that people gave stand in it: in a code span they format nothing and mention nobody.
-    plain = " ".join(told.replace("`", "'").split())[: LONGEST - len(who) - 24]
-    return f"<t:{int(deed.at.timestamp())}:f> {who} `{plain}`"
+def _line(entry: AuditEntry, reader: int, servers: Mapping[str, str], texts: Texts) -> str:
+    who = texts.audit_you if entry.person == reader else entry.pseudonym
+    text = " ".join([entry.deed, *(f"{name}={value}" for name, value in entry.what.items() if value is not None)])
+    if entry.server is not None and entry.server in servers:
+        text += f" @ {servers[entry.server]}"
+    # It may contain names that people gave: in a code span they format nothing and mention nobody.
+    plain = " ".join(text.replace("`", "'").split())[: LONGEST - len(who) - 24]
+    return f"<t:{int(entry.at.timestamp())}:f> {who} `{plain}`"

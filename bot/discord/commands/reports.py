@@ -1,87 +1,85 @@
-"""Reports: an answer that somebody finds harmful is shown to the moderators, in a channel that they chose."""
+"""Reports: moderators see an answer that somebody finds harmful, in a channel that they chose with `/reports`."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
 
+from bot.discord.audit_log import record
+from bot.discord.ids import PLATFORM, person_of
 from bot.discord.managers import for_managers
 from bot.discord.place import NOBODY
-from bot.discord.presses import PLATFORM, tell
 from bot.discord.seen import Seen
-from bot.texts import Texts, texts
+from bot.discord.telling import acknowledge, tell, texts_for
 from data.store import NewRating
 
 if TYPE_CHECKING:
-    from bot.discord.app import Talk
-    from bot.discord.client import Bot, Parley
+    from bot.discord.app import App
+    from bot.texts import Texts
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "reports"  # the setting: the channel's id
 
 
-def add_reports(bot: Parley, tree: app_commands.CommandTree[Bot]) -> None:
-    """Add the commands to the bot's tree."""
+def add_reports(app: App, tree: app_commands.CommandTree[Any]) -> None:
+    """Add the commands to a tree."""
     lately = Seen()
 
     @tree.context_menu(name="Report this answer")
     @app_commands.guild_only()
-    async def report(interaction: discord.Interaction[Bot], message: discord.Message) -> None:
-        await interaction.response.defer(ephemeral=True)
-        words = texts(str(interaction.locale))
-        if not await bot.talk.refused(interaction, words):
-            await tell(interaction, await reported(bot.talk, interaction, message, lately, words))
+    async def report(interaction: discord.Interaction, message: discord.Message) -> None:
+        await acknowledge(interaction)
+        if not await app.refusals.refused(interaction):
+            await tell(interaction, await reported(app, interaction, message, lately, texts_for(interaction)))
 
     @tree.command(name="reports")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
-    async def reports(interaction: discord.Interaction[Bot], channel: discord.TextChannel | None = None) -> None:
-        await interaction.response.defer(ephemeral=True)
-        words = texts(str(interaction.locale))
-        if not await for_managers(interaction, words):
+    async def reports(interaction: discord.Interaction, channel: discord.TextChannel | None = None) -> None:
+        if (texts := await for_managers(interaction)) is None:
             return
         server = ("server", str(interaction.guild_id))
-        await bot.talk.store.set_setting(CHANNEL, server, channel.id if channel else None)
-        await bot.talk.audit(interaction, "reports", channel=channel.id if channel else None)
-        told = words.reports_go.format(channel=channel.mention) if channel else words.reports_off
-        await tell(interaction, told)
+        await app.store.set_setting(CHANNEL, server, channel.id if channel else None)
+        await record(app.store, interaction, "reports", channel=channel.id if channel else None)
+        text = texts.reports_go.format(channel=channel.mention) if channel else texts.reports_off
+        await tell(interaction, text)
 
 
 async def reported(
-    talk: Talk, interaction: discord.Interaction[Bot], message: discord.Message, lately: Seen, words: Texts
+    app: App, interaction: discord.Interaction, message: discord.Message, lately: Seen, texts: Texts
 ) -> str:
-    """Show an answer to the moderators, without saying who reported it; returns what became of that.
+    """Show an answer to the moderators, without saying who reported it; returns how that ended.
 
-    Who reports an answer again is thanked again, and nobody else hears of it: for good where they agreed that their
-    ratings are kept; of others nothing is on disk, so for as long as this process remembers.
+    A person who reports an answer again is thanked again, and nobody else is told. That holds forever for people who
+    agreed that their ratings are kept. Nothing is stored about others, so for them it holds while this process runs.
     """
-    answer = await talk.store.shown(PLATFORM, str(message.id))
+    answer = await app.store.shown(PLATFORM, str(message.id))
     if answer is None:
-        return words.no_answer_here
-    channel = await talk.store.setting(CHANNEL, [("server", str(interaction.guild_id))])
+        return texts.no_answer_here
+    channel = await app.store.setting(CHANNEL, [("server", str(interaction.guild_id))])
     if channel is None:
-        return words.reports_missing
-    rater = await talk.store.person(PLATFORM, str(interaction.user.id))
+        return texts.reports_missing
+    rater = await person_of(app.store, interaction.user.id)
     source = f"{PLATFORM}:report:{answer.generation}:{rater}"
-    if not lately.first(source) or await talk.store.rated(source):
-        return words.reported
+    if not lately.first(source) or await app.store.rated(source):
+        return texts.reported
     shown = False
     try:
-        place = talk.client.get_partial_messageable(int(channel))
-        await place.send(words.reported_there.format(link=message.jump_url), allowed_mentions=NOBODY)
+        place = app.client.get_partial_messageable(int(channel))
+        await place.send(texts.reported_there.format(link=message.jump_url), allowed_mentions=NOBODY)
         shown = True
     except discord.HTTPException as error:
         log.warning("a report did not reach its channel: %s (code %s)", error.status, error.code)
-        return words.reports_missing
+        return texts.reports_missing
     finally:
         if not shown:
             lately.forget(source)
-    if await talk.store.agrees(rater):  # the moderators see it without; only what is kept needs consent
-        stored = await talk.store.rate(
+    if await app.store.agrees(rater):  # the moderators see it without consent; only what is stored needs it
+        stored = await app.store.rate(
             NewRating(
                 source_id=source,
                 rater=rater,
@@ -91,5 +89,5 @@ async def reported(
             )
         )
         if stored:
-            talk.chat.metrics.ratings.add("report")
-    return words.reported
+            app.chat.metrics.ratings.add("report")
+    return texts.reported

@@ -1,4 +1,4 @@
-"""What people taught so far: ratings, the release that serves, how a trial stands, and how good releases were."""
+"""`/stats`: what people taught so far: ratings, the champion, the trial, and how good the releases were."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import asyncio
 import io
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 
+from bot.discord.ids import server_of
 from bot.discord.place import NOBODY
-from bot.discord.presses import PLATFORM
+from bot.discord.telling import acknowledge, texts_for
 from bot.release_chart import chart, in_words, learnt, picture
-from data.counts import Tally, TrialSoFar, tally, trial_so_far
+from data.counts import RatingCounts, TrialSoFar, count_ratings, trial_so_far
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
 from data.rounds import decided
 
@@ -21,19 +22,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from bot.discord.app import Talk
+    from discord import app_commands
+
     from bot.release_chart import Learnt
     from bot.texts import Texts
     from data.releases import Release
+    from data.store import Store
 
 _SIGNS = {"up": "👍", "down": "👎", "correction": "✏️", "comparison": "⚖️"}
-# Of fewer people the counts would say how each of them voted.
+# With fewer people the counts would show how each of them voted.
 HIDES = 3
-FRESH = 300.0  # seconds that the figures of a trial are good for: all comparisons are read and weighed for them
+FRESH = 300.0  # seconds for which the figures of a trial are reused: they take reading and weighing all comparisons
+
+
+def add_stats(stats: Stats, tree: app_commands.CommandTree[Any]) -> None:
+    """Add the command to a tree."""
+
+    @tree.command(name="stats")
+    async def show(interaction: discord.Interaction) -> None:
+        await acknowledge(interaction)
+        await stats.tell(interaction, texts_for(interaction))
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Overview:
     """What an installation's folder says at one moment; `rounds` are how the decided ones ended."""
 
     champion: int
@@ -42,74 +54,74 @@ class Standing:
     rounds: Sequence[str]
 
 
-def standing(home: Path) -> Standing:
-    """Read what there is. Reads many small files: for a thread of its own."""
+def overview(home: Path) -> Overview:
+    """Read an installation's folder. It reads many small files, so call it in a thread."""
     releases = Releases(home)
-    rounds = [str(manifest["status"]) for manifest in decided(home / "rounds")]
-    return Standing(releases.champion(), releases.candidate(), releases.all(), rounds)
+    rounds = [each.status for each in decided(home / "rounds")]
+    return Overview(releases.champion(), releases.candidate(), releases.all(), rounds)
 
 
-class Taught:
-    """Says what was taught."""
+class Stats:
+    """The figures that `/stats` and `/release status` show; the costly ones are remembered."""
 
-    def __init__(self, talk: Talk) -> None:
-        self.talk = talk
+    def __init__(self, store: Store, home: Path) -> None:
+        self.store = store
+        self.home = home
         self._trial: tuple[tuple[int, int], float, TrialSoFar] | None = None
         self._drawing = asyncio.Lock()
         self._drawn: tuple[Sequence[Learnt], bytes | None] = ((), None)
 
-    async def tell(self, interaction: discord.Interaction, words: Texts) -> None:
-        """Show it to the person who asked, about their server or, elsewhere, about all."""
-        guild = interaction.guild_id
-        now = await asyncio.to_thread(standing, self.talk.settings.home)
-        told = await self._lines(str(guild) if guild else None, now, words)
-        found = learnt(now.releases, await self.talk.store.champions())
+    async def tell(self, interaction: discord.Interaction, texts: Texts) -> None:
+        """Show them to the person who asked: those of their server, or all of them in a direct message."""
+        now = await asyncio.to_thread(overview, self.home)
+        lines = await self._lines(interaction.guild_id, now, texts)
+        found = learnt(now.releases, await self.store.champions())
         if not found:
-            await interaction.followup.send("\n".join(told), ephemeral=True, allowed_mentions=NOBODY)
+            await interaction.followup.send("\n".join(lines), ephemeral=True, allowed_mentions=NOBODY)
             return
-        text = "\n".join([*told, words.stats_learnt])
+        text = "\n".join([*lines, texts.stats_learnt])
         drawn = await self._draw(found)
         if drawn is None:
             text = f"{text}\n```\n{chart(found)}\n```"
             await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY)
             return
-        file = discord.File(io.BytesIO(drawn), "learning.png", description=in_words(found, words))
+        file = discord.File(io.BytesIO(drawn), "learning.png", description=in_words(found, texts))
         await interaction.followup.send(text, file=file, ephemeral=True, allowed_mentions=NOBODY)
 
-    async def _lines(self, guild: str | None, now: Standing, words: Texts) -> list[str]:
-        server = await self.talk.store.server(PLATFORM, guild) if guild else None
-        async with self.talk.store.database.read() as session:
-            found = await tally(session, server)
-        first = words.stats_here if guild else words.stats_everywhere
-        told = [first.format(counts=_counts(found), people=found.raters), *await self.serving(now, words)]
+    async def _lines(self, guild: int | None, now: Overview, texts: Texts) -> list[str]:
+        server = await server_of(self.store, guild)
+        async with self.store.database.read() as session:
+            found = await count_ratings(session, server)
+        first = texts.stats_here if guild else texts.stats_everywhere
+        lines = [first.format(counts=_counts(found), people=found.raters), *await self.serving(now, texts)]
         if now.rounds:
-            told.append(words.stats_rounds.format(rounds=len(now.rounds), promoted=now.rounds.count("promoted")))
-        return told
+            lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.rounds.count("promoted")))
+        return lines
 
-    async def serving(self, now: Standing, words: Texts) -> list[str]:
+    async def serving(self, now: Overview, texts: Texts) -> list[str]:
         """Which release serves, and how the one on trial does."""
-        release = release_name(now.champion, words)
-        told = [words.stats_serving.format(release=release, releases=len(now.releases))]
+        release = release_name(now.champion, texts)
+        lines = [texts.stats_serving.format(release=release, releases=len(now.releases))]
         if now.candidate is None:
-            told.append(words.stats_no_trial)
+            lines.append(texts.stats_no_trial)
         else:
             found = await self._so_far(now.champion, now.candidate)
-            line = words.stats_trial if found.people >= HIDES else words.stats_trial_few
-            told.append(
+            line = texts.stats_trial if found.people >= HIDES else texts.stats_trial_few
+            lines.append(
                 line.format(
-                    release=release_name(now.candidate, words),
+                    release=release_name(now.candidate, texts),
                     prompts=found.prompts,
                     share=found.share,
                     needed=MINIMUM_PROMPTS,
                     people=MINIMUM_PEOPLE,
                 )
             )
-        return [line[:1].upper() + line[1:] for line in told]
+        return [line[:1].upper() + line[1:] for line in lines]
 
     async def _so_far(self, champion: int, candidate: int) -> TrialSoFar:
         now, pair = time.monotonic(), (champion, candidate)
         if self._trial is None or self._trial[0] != pair or now > self._trial[1] + FRESH:
-            async with self.talk.store.database.read() as session:
+            async with self.store.database.read() as session:
                 self._trial = pair, now, await trial_so_far(session, champion, candidate)
         return self._trial[2]
 
@@ -120,12 +132,12 @@ class Taught:
             return self._drawn[1]
 
 
-def release_name(release: int, words: Texts) -> str:
+def release_name(release: int, texts: Texts) -> str:
     """What a release is called; 0 is the base model."""
-    return words.of_release.format(release=release) if release else words.the_base
+    return texts.of_release.format(release=release) if release else texts.the_base
 
 
-def _counts(found: Tally) -> str:
+def _counts(found: RatingCounts) -> str:
     if found.raters < HIDES:
         return f"{sum(found.ratings[kind] for kind in _SIGNS)}"
     return ", ".join(f"{sign} {found.ratings[kind]}" for kind, sign in _SIGNS.items())

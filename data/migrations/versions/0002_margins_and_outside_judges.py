@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add them as columns that may be empty: what is there has no margin, and nobody was asked."""
+    """Add nullable columns: existing rows have no margin, and nobody was asked about an outside judge."""
     op.add_column("imported_rows", sa.Column("margin", sa.Double(), nullable=True))
     op.add_column("imported_rows", sa.Column("outside_judge", sa.Boolean(), nullable=True))
     op.add_column("consents", sa.Column("outside_judge", sa.Boolean(), nullable=True))

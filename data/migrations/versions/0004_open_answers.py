@@ -1,4 +1,4 @@
-"""The answers that are being shown, so that those of a process that died can be closed."""
+"""The answers that are being shown, so that a new process can close those of a process that died."""
 
 import sqlalchemy as sa
 from alembic import op

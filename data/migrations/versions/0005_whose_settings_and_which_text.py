@@ -1,4 +1,4 @@
-"""The servers that channels' settings belong to, and since when each text of the question of consent holds."""
+"""The servers that channels' settings belong to, and when each version of the consent text came into use."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,9 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add both, filled in as far as what is there tells, and let servers that the bot has left teach no longer."""
+    """Add both, filled in as far as the old data tells, and stop servers that the bot has left from teaching."""
     op.add_column("settings", sa.Column("server", sa.String(length=40), nullable=True))
-    # A conversation's key begins with its channel, and before that with the channel that a thread hangs on.
+    # A conversation's key begins with its channel, or with its thread's channel and the thread.
     op.execute("""
         UPDATE settings SET server = (
             SELECT servers.platform_id FROM conversations JOIN servers ON servers.id = conversations.server_id

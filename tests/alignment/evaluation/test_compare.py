@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from alignment.evaluation import compare as module
-from alignment.evaluation.compare import EvaluationRows, Options, evaluate
+from alignment.evaluation.compare import Evaluation, EvaluationRows, Options
+from alignment.evaluation.compare import compare as compared
 from alignment.evaluation.evidence import LIVE, PAIRS
 from alignment.evaluation.gate import decide
 from alignment.evaluation.judges import Qualification, RewardJudge
 from alignment.evaluation.llm_judge import JudgeSettings
 from alignment.evaluation.subjects import Subject
 from alignment.evaluation.suites import Measured, Suite
-from alignment.evaluation.winrate import Outcome
-from alignment.serving.engine import Answer
+from alignment.evaluation.winrate import Comparison
+from alignment.serving.engine import Completion
 from data.errors import BadInput, ParleyError
 from data.rows import Row
 from tests.alignment.evaluation.test_judges import pairs
@@ -34,14 +35,14 @@ class Made:
     leans: float = 0.0
     log: list[str] = field(default_factory=list)
 
-    def draw(self, prompts, seeds, *, max_tokens) -> list[Answer | None]:
+    def draw(self, prompts, seeds, *, max_tokens) -> list[Completion | None]:
         self.log.append("draw")
         assert len(set(seeds)) == len(prompts)
         texts = [self.says(prompt[-1]["content"]) for prompt in prompts]
-        return [Answer(text, "stop") if text != "too long" else None for text in texts]
+        return [Completion(text, "stop") if text != "too long" else None for text in texts]
 
-    def answers(self, prompts, *, max_tokens) -> list[Answer]:
-        return [Answer(self.says(prompt[-1]["content"]), "stop") for prompt in prompts]
+    def answers(self, prompts, *, max_tokens) -> list[Completion]:
+        return [Completion(self.says(prompt[-1]["content"]), "stop") for prompt in prompts]
 
     def logprobs(self, prompts, completions) -> list[tuple[float, int]]:
         return [(-10.0 + self.leans * ("kind" in text), 5) for text in completions]
@@ -76,9 +77,12 @@ NOTHING = Options()
 GOOD, BAD = Made(lambda q: f"kind answer to {q}"), Made(lambda q: f"an answer of some sort to {q}")
 
 
-def compare(rows: EvaluationRows, options: Options = NOTHING, champion: Made = BAD, candidate: Made = GOOD):
+def compare(
+    rows: EvaluationRows, options: Options = NOTHING, champion: Made = BAD, candidate: Made = GOOD, look=None
+) -> tuple[Evaluation, list[str]]:
     told: list[str] = []
-    found = evaluate(CHAMPION, CANDIDATE, rows, options, told.append, opening=opening(champion, candidate))
+    opened = opening(champion, candidate)
+    found = compared(CHAMPION, CANDIDATE, rows, options, told.append, look=look, opening=opened)
     return found, told
 
 
@@ -144,12 +148,12 @@ def _by_kindness(self, prompts, first, second) -> list[float]:
     return [0.5 + 0.5 * (("kind" in a) - ("kind" in b)) for a, b in zip(first, second, strict=True)]
 
 
-def live(count: int, raters: int) -> list[Outcome]:
-    return [Outcome(f"p{n}", 1.0, 10, 10, f"r{n % raters}") for n in range(count)]
+def live(count: int, raters: int) -> list[Comparison]:
+    return [Comparison(f"p{n}", 1.0, 10, 10, f"r{n % raters}") for n in range(count)]
 
 
 @pytest.mark.parametrize(("comparisons", "source"), [(live(20, 3), LIVE), (live(19, 3), PAIRS), (live(40, 2), PAIRS)])
-def test_live_comparisons_of_enough_people_go_before_pairs(comparisons: list[Outcome], source: str) -> None:
+def test_live_comparisons_of_enough_people_go_before_pairs(comparisons: list[Comparison], source: str) -> None:
     found, _ = compare(EvaluationRows(preferences=pairs(30), live=comparisons))
     assert found.decisive is not None
     assert found.decisive.name == source
@@ -183,7 +187,7 @@ def _renamed(row: Row) -> Row:
 
 def test_prompts_that_the_engine_refuses_are_left_out_and_counted() -> None:
     shy = Made(lambda q: "too long" if "3" in q else "fine")
-    found, _ = compare(EvaluationRows(prompts=prompts(30)), Options(look=lambda _: None), candidate=shy)
+    found, _ = compare(EvaluationRows(prompts=prompts(30)), Options(questions=None), candidate=shy)
     assert found.prompts == 27  # without 3, 13 and 23
     assert any(note.startswith("3 prompts were left out") for note in found.notes)
 
@@ -193,7 +197,7 @@ def test_answers_are_drawn_for_those_who_count_or_look() -> None:
     found, told = compare(rows)
     assert found.prompts == 0
     assert "No judge counts, so 30 of 30 prompts are not answered." in told
-    assert compare(rows, Options(look=lambda _: None, questions=4))[0].prompts == 4
+    assert compare(rows, Options(questions=4))[0].prompts == 4
     with FakeJudge(kind_wins) as fake:
         assert compare(rows, Options(llm_judge=JudgeSettings(fake.url, "m"), questions=4))[0].prompts == 30
 
@@ -206,7 +210,7 @@ def test_no_prompts_and_no_suites_need_no_engine() -> None:
 
 def test_models_of_two_bases_are_not_compared() -> None:
     with pytest.raises(BadInput, match="belongs to the base model"):
-        evaluate(CHAMPION, Subject("x", "other"), EvaluationRows(), Options(), print, opening=opening(GOOD, BAD))
+        compared(CHAMPION, Subject("x", "other"), EvaluationRows(), Options(), print, opening=opening(GOOD, BAD))
 
 
 def test_a_broken_model_is_said_to_be_broken() -> None:
@@ -216,7 +220,8 @@ def test_a_broken_model_is_said_to_be_broken() -> None:
 
 def test_nothing_of_an_evaluation_holds_words() -> None:
     seen: list = []
-    found, told = compare(EvaluationRows(prompts=prompts(3), preferences=pairs(30)), Options(look=seen.extend))
+    rows = EvaluationRows(prompts=prompts(3), preferences=pairs(30))
+    found, told = compare(rows, Options(questions=None), look=seen.extend)
     assert [sample.question for sample in seen] == [f"Question {n}?" for n in range(3)]
     assert seen[0].after == "kind answer to Question 0?"
     assert not any("Question" in text or "kind" in text for text in (json.dumps(asdict(found)), *told))

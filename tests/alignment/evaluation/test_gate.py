@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
-from alignment.evaluation.gate import MINIMUM_PROMPTS, Interval, SuitePair, at_level, bootstrap, decide, level_for
+from alignment.evaluation.gate import SuitePair, at_level, decide, level_for
+from data.gate_verdicts import Interval
+from data.releases import MINIMUM_PROMPTS
 
 gain = st.floats(-50, 50)
 BETTER = Interval(0.62, 0.53, 0.71)
@@ -16,38 +17,6 @@ BETTER = Interval(0.62, 0.53, 0.71)
 def suite(changes: list[float], margin: float = 0.1, name: str = "manners") -> SuitePair:
     champion = [0.5] * len(changes)
     return SuitePair(name, name.title(), "share", margin, tuple(champion), tuple(0.5 + change for change in changes))
-
-
-@given(st.lists(gain, min_size=1, max_size=60))
-def test_interval_holds_the_mean_and_stays_in_range(values: list[float]) -> None:
-    found = bootstrap(values, resamples=500)
-    assert found.mean == pytest.approx(np.mean(values))
-    assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
-
-
-def test_interval_is_repeatable_and_that_of_equal_values_is_a_point() -> None:
-    values = [0.3, -1.0, 2.5, 0.7, 0.1]
-    assert bootstrap(values) == bootstrap(values)
-    assert bootstrap([1.5] * 9).low == bootstrap([1.5] * 9).high == 1.5
-
-
-@pytest.mark.parametrize("distinct", [3, 1000])
-def test_interval_covers_the_truth_about_as_often_as_it_says(distinct: int) -> None:
-    """Both ways of drawing: by the counts of a few values, and of many different ones."""
-    generator = np.random.default_rng(7)
-    found = [
-        bootstrap((generator.integers(0, distinct, 40) / (distinct - 1)).tolist(), seed=seed, resamples=1000)
-        for seed in range(1000)
-    ]
-    assert 0.01 < sum(interval.low > 0.5 for interval in found) / 1000 < 0.05
-    assert 0.01 < sum(interval.high < 0.5 for interval in found) / 1000 < 0.05
-
-
-def test_the_two_ways_of_drawing_agree() -> None:
-    few = [1.0] * 30 + [0.0] * 20
-    many = [value + 1e-9 * number for number, value in enumerate(few)]
-    one, other = bootstrap(few), bootstrap(many)
-    assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=0.011)
 
 
 def test_a_better_candidate_without_a_fall_is_promoted_with_figures() -> None:

@@ -66,7 +66,12 @@ def test_the_table_says_how_many_pairs_moved_the_right_way() -> None:
 
 
 def test_a_subject_is_a_release_or_an_adapters_folder(tmp_path) -> None:
-    assert subject("0", "smollm2-135m", tmp_path).name == "base model"
+    base = subject("0", "smollm2-135m", tmp_path)
+    assert (base.name, base.release) == ("base model", 0)
+    adapter = tmp_path / "release 12"  # a name like a release's makes it none
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    assert subject(str(adapter), "smollm2-135m", tmp_path).release is None
     with pytest.raises(BadInput, match="There is no release 3"):
         subject("3", "smollm2-135m", tmp_path)
     with pytest.raises(BadInput, match="neither a release's number nor"):

@@ -10,7 +10,6 @@ from alignment.rewards.report import (
     TEMPERATURES,
     calibrate,
     fit_temperature,
-    grouped_bootstrap,
     length_rule,
     log_loss,
     measure,
@@ -65,17 +64,6 @@ def test_a_temperature_undoes_what_made_a_model_too_sure():
 def test_log_loss_of_no_opinion_is_log_two_and_never_overflows():
     assert log_loss([0.0, 0.0]) == pytest.approx(math.log(2))
     assert log_loss([-1000.0]) == pytest.approx(1000.0)
-
-
-def test_pairs_of_one_prompt_are_drawn_together():
-    values = [1.0] * 6 + [0.0] * 6
-    alone = grouped_bootstrap(values, [str(number) for number in range(12)])
-    shared = grouped_bootstrap(values, ["a"] * 6 + ["b"] * 6)
-    assert alone.mean == shared.mean == 0.5
-    assert (shared.low, shared.high) == (0.0, 1.0)  # two prompts say little, whatever the number of pairs
-    assert 0.1 < alone.low < alone.high < 0.9
-    assert grouped_bootstrap(values, ["a"] * 6 + ["b"] * 6) == shared
-    assert grouped_bootstrap([1.0], ["a"]).low == 1.0
 
 
 def test_ties_are_measured_against_the_pairs():

@@ -4,6 +4,7 @@ import pytest
 
 from alignment.rl.overoptimised import OverOptimisation, Reading, warning
 from alignment.rl.watched_pairs import load_pairs
+from alignment.training.run_folder import RunManifest
 from data.errors import BadInput
 from tests.alignment import tiny
 
@@ -41,14 +42,14 @@ def test_the_decision(readings, speaks):
 
 class Run:
     def __init__(self):
-        self.manifest = {"figures": {}}
+        self.manifest = RunManifest()
         self.logged = []
 
     def log(self, entry):
         self.logged.append(entry)
 
     def note_figures(self, **figures):
-        self.manifest["figures"].update(figures)
+        self.manifest.figures.update(figures)
 
 
 class State:
@@ -69,7 +70,7 @@ def test_the_callback_measures_and_warns_once():
         watch.on_step_end(None, State(step), None)
     assert [(each.step, each.reward) for each in watch.readings] == [(0, 1.0), (6, 2.5), (12, 8.5)]
     assert len(told) == 1
-    assert run.manifest["figures"]["over_optimised"] != told[0]  # the manifest has the newest
+    assert run.manifest.figures["over_optimised"] != told[0]  # the manifest has the newest
     assert [entry["step"] for entry in run.logged] == [6, 12]
     assert run.logged[0]["watch_accuracy"] == pytest.approx(watch.readings[1].accuracy)
     # A resumed run knows what was measured before, and not what came after its checkpoint.

@@ -2,47 +2,53 @@
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from alignment.rounds.manifest import Ledger
+from alignment.evaluation.gate import decide
+from alignment.evaluation.verdict import Evaluated, summary
+from alignment.rounds.manifest import RoundFolder
 from data.errors import BadInput, ParleyError
-from data.rounds import decided
+from data.rounds import Decision, decided, tried
+from tests.alignment.played import evaluation
+from tests.data.old_manifests import lost, write_old
 
 INPUTS = {"rows": "a", "recipe": "b", "start": "base"}
+DECISION = Decision(release=1, promote=True, reasons=("better",))
 
 
 def test_rounds_are_numbered_and_finished_ones_are_left_alone(tmp_path: Path) -> None:
     for expected in (1, 2, 3):
-        with Ledger.open(tmp_path) as ledger:
-            assert (ledger.number, ledger.resumed) == (expected, False)
-            ledger.end("refused", "no better")
+        with RoundFolder.open(tmp_path) as folder:
+            assert (folder.number, folder.resumed) == (expected, False)
+            folder.end("refused", "no better")
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["0001", "0002", "0003"]
 
 
 def test_an_interrupted_round_goes_on_with_what_it_finished(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path) as ledger:  # what ends here without `end` was killed, for all that the disk knows
-        ledger.start_stage("sft", INPUTS)
-        ledger.finish_stage("sft", INPUTS)
-    with Ledger.open(tmp_path) as ledger:
-        assert (ledger.number, ledger.resumed) == (1, True)
-        assert ledger.stages == {"sft": INPUTS}
+    with RoundFolder.open(tmp_path) as folder:  # what ends here without `end` was killed, for all that the disk knows
+        folder.start_stage("sft", INPUTS)
+        folder.finish_stage("sft", INPUTS)
+    with RoundFolder.open(tmp_path) as folder:
+        assert (folder.number, folder.resumed) == (1, True)
+        assert folder.manifest.stages == {"sft": INPUTS}
 
 
 def test_a_stage_that_begins_anew_is_not_done(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path) as ledger:
-        ledger.start_stage("sft", INPUTS)
-        ledger.finish_stage("sft", INPUTS)
-        ledger.start_stage("sft", {**INPUTS, "rows": "other"})
-        assert ledger.stages == {}
-        assert ledger.started["sft"]["rows"] == "other"
+    with RoundFolder.open(tmp_path) as folder:
+        folder.start_stage("sft", INPUTS)
+        folder.finish_stage("sft", INPUTS)
+        folder.start_stage("sft", {**INPUTS, "rows": "other"})
+        assert folder.manifest.stages == {}
+        assert folder.manifest.started["sft"]["rows"] == "other"
 
 
 def test_a_round_killed_before_its_manifest_goes_on(tmp_path: Path) -> None:
     (tmp_path / "0001").mkdir()
-    with Ledger.open(tmp_path) as ledger:
-        assert (ledger.number, ledger.resumed, ledger.stages) == (1, True, {})
+    with RoundFolder.open(tmp_path) as folder:
+        assert (folder.number, folder.resumed, folder.manifest.stages) == (1, True, {})
 
 
 def test_two_rounds_at_once_are_refused(tmp_path: Path) -> None:
@@ -50,81 +56,123 @@ def test_two_rounds_at_once_are_refused(tmp_path: Path) -> None:
 
     def second() -> None:
         try:
-            with Ledger.open(tmp_path):
+            with RoundFolder.open(tmp_path):
                 pass
         except ParleyError as error:
             problems.append(str(error))
 
-    with Ledger.open(tmp_path):
+    with RoundFolder.open(tmp_path):
         thread = threading.Thread(target=second)
         thread.start()
         thread.join()
     assert "Another round is running" in problems[0]
 
 
-def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "null", '{"status": 3}', '{"status": "running", "rows": []}', '{"status": "running", "version": 2}'],
+)
+def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "0001").mkdir()
-    (tmp_path / "0001" / "manifest.json").write_text("{")
-    with pytest.raises(BadInput, match=r"0001/manifest\.json is damaged"), Ledger.open(tmp_path):
+    (tmp_path / "0001" / "manifest.json").write_text(content)
+    with (
+        pytest.raises(BadInput, match=r"0001/manifest\.json is damaged \(.*\); move the folder away"),
+        RoundFolder.open(tmp_path),
+    ):
         pass
 
 
+def test_a_round_of_a_parley_without_versions_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "0001" / "manifest.json"
+    entries = write_old("round", path, status="running", later={"a": 1})
+    with RoundFolder.open(tmp_path) as folder:
+        assert (folder.number, folder.resumed, folder.manifest.version) == (1, True, 1)
+        assert folder.manifest.steps == ["sft", "dpo"]
+        assert folder.pinned == entries["rows"]
+        assert folder.manifest.decision is not None
+        assert (folder.manifest.decision.release, folder.manifest.decision.trial) == (1, True)
+        assert folder.manifest.evaluation is not None
+        assert folder.manifest.evaluation.inputs == entries["evaluation"]["inputs"]
+        folder.start_stage("sft", entries["stages"]["sft"])
+        folder.finish_stage("sft", entries["stages"]["sft"])
+        folder.finish_stage("dpo", entries["stages"]["dpo"])
+    assert lost(path, entries) == []
+
+
+def test_a_decided_round_of_a_parley_without_versions_counts(tmp_path: Path) -> None:
+    entries = write_old("round", tmp_path / "0001" / "manifest.json")
+    (found,) = decided(tmp_path)
+    assert (found.number, found.status, found.learns) == (1, "refused", entries["learns"])
+    assert tried([found], 0) == 1
+    with RoundFolder.open(tmp_path) as folder:
+        assert folder.number == 2
+
+
+def test_a_finished_round_that_this_version_cannot_read_hinders_no_new_one(tmp_path: Path) -> None:
+    write_old("round", tmp_path / "0001" / "manifest.json", evaluation={"of": "another shape"})
+    with RoundFolder.open(tmp_path) as folder:
+        assert folder.number == 2
+
+
 def test_rows_go_and_figures_stay(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path) as ledger:
-        (ledger.path / "sft").mkdir()
+    with RoundFolder.open(tmp_path) as folder:
+        (folder.path / "sft").mkdir()
         for name in ("sft-train.jsonl", "sft/rows.jsonl", "sft/trained_tokens.txt", "sft/metrics.jsonl"):
-            (ledger.path / name).write_text("{}\n")
-        ledger.note(rows={"demonstration": ["id-1"]})
-        ledger.remove_rows()
+            (folder.path / name).write_text("{}\n")
+        folder.note(rows={"demonstration": ["id-1"]})
+        folder.remove_rows()
     left = {path.relative_to(tmp_path / "0001").as_posix() for path in (tmp_path / "0001").rglob("*.*")}
     assert left == {"manifest.json", "sft/metrics.jsonl"}
     assert json.loads((tmp_path / "0001" / "manifest.json").read_text())["rows"] == {"demonstration": ["id-1"]}
 
 
 def test_an_earlier_stage_that_runs_anew_takes_the_later_ones_with_it(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path) as ledger:
+    with RoundFolder.open(tmp_path) as folder:
         for stage in ("sft", "dpo"):
-            ledger.start_stage(stage, INPUTS)
-            ledger.finish_stage(stage, INPUTS)
-        ledger.start_stage("sft", {**INPUTS, "rows": "other"})
-        assert ledger.stages == {}
+            folder.start_stage(stage, INPUTS)
+            folder.finish_stage(stage, INPUTS)
+        folder.start_stage("sft", {**INPUTS, "rows": "other"})
+        assert folder.manifest.stages == {}
 
 
 def test_a_decision_outlives_a_kill(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path) as ledger:
-        assert ledger.decision is None
-        ledger.note(decision={"release": 1, "promote": True, "reasons": ["better"]})
-    with Ledger.open(tmp_path) as ledger:
-        assert ledger.resumed
-        assert ledger.decision == {"release": 1, "promote": True, "reasons": ["better"]}
+    with RoundFolder.open(tmp_path) as folder:
+        assert folder.manifest.decision is None
+        folder.note(decision=DECISION)
+    with RoundFolder.open(tmp_path) as folder:
+        assert folder.resumed
+        assert folder.manifest.decision == DECISION
 
 
 def test_a_killed_round_keeps_its_rows_and_a_stopped_one_looks_anew(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path) as ledger:
-        assert ledger.pinned is None
-        ledger.note(rows={"demonstration": ["id-1"]})
-    with Ledger.open(tmp_path) as ledger:
-        assert ledger.pinned == {"demonstration": ["id-1"]}
-        ledger.end("stopped", "a stage failed")
-    with Ledger.open(tmp_path) as ledger:
-        assert ledger.resumed
-        assert ledger.pinned is None
+    with RoundFolder.open(tmp_path) as folder:
+        assert folder.pinned is None
+        folder.note(rows={"demonstration": ["id-1"]})
+    with RoundFolder.open(tmp_path) as folder:
+        assert folder.pinned == {"demonstration": ["id-1"]}
+        folder.end("stopped", "a stage failed")
+    with RoundFolder.open(tmp_path) as folder:
+        assert folder.resumed
+        assert folder.pinned is None
 
 
 def test_what_was_measured_outlives_a_kill(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path) as ledger:
-        assert ledger.evaluation is None
-        ledger.note(evaluation={"inputs": {"champion": "base"}})
-    with Ledger.open(tmp_path) as ledger:
-        assert ledger.evaluation == {"inputs": {"champion": "base"}}
+    found = evaluation(fall=0.2)
+    verdict = decide(None, "nobody", found.suites)
+    measured = replace(summary(Evaluated("base model", "candidate", found, verdict)), inputs={"champion": "base"})
+    with RoundFolder.open(tmp_path) as folder:
+        assert folder.manifest.evaluation is None
+        folder.note(evaluation=measured)
+    with RoundFolder.open(tmp_path) as folder:
+        assert folder.manifest.evaluation == measured
 
 
 def test_decided_rounds_are_found_again_newest_first(tmp_path: Path) -> None:
     for status in ("promoted", "refused"):
-        with Ledger.open(tmp_path) as ledger:
-            ledger.end(status, "")
+        with RoundFolder.open(tmp_path) as folder:
+            folder.end(status, "")
     (tmp_path / "0001" / "manifest.json").write_text("damaged")
-    with Ledger.open(tmp_path) as ledger:
-        assert [entries["number"] for entries in decided(tmp_path, besides=ledger.number)] == [2]
+    with RoundFolder.open(tmp_path) as folder:
+        assert [each.number for each in decided(tmp_path, besides=folder.number)] == [2]
     assert decided(tmp_path, besides=2) == []
     assert decided(tmp_path / "nothing") == []

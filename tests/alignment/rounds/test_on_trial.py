@@ -1,7 +1,6 @@
 """A release on trial is decided at the beginning of the next round, by what people said when they compared."""
 
 import asyncio
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import alignment.evaluate
-import alignment.evaluation.compare
+from alignment.evaluation import verdict
 from alignment.evaluation.compare import Evaluation, EvaluationRows
 from alignment.evaluation.evidence import by_live
+from alignment.evaluation.gate import Verdict
 from alignment.evaluation.subjects import Subject
+from alignment.evaluation.verdict import QUICK, QUICK_ITEMS, Evaluated
+from alignment.rounds import on_trial
 from alignment.rounds.on_trial import decide_trial
+from data.release_manifest import ReleaseManifest
 from data.releases import MINIMUM_PROMPTS, Releases
 from data.store import Store
 from tests.alignment.played import evaluation
@@ -29,7 +31,7 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Releases:
     monkeypatch.setenv("PARLEY_HOME", str(tmp_path))
     releases = Releases(tmp_path)
     for _ in range(2):
-        releases.create(lambda _: {"base": "smollm2-135m"})
+        releases.create(lambda _: ReleaseManifest(base=BASE))
     releases.promote(1)
     releases.put_on_trial(2)
     return releases
@@ -52,16 +54,16 @@ def compared(house: Path, questions: int, raters: int = 3) -> None:
     asyncio.run(talk())
 
 
-def gate(monkeypatch: pytest.MonkeyPatch, *, promote: bool, undecided: bool) -> list[list[str]]:
+def gate(monkeypatch: pytest.MonkeyPatch, *, promote: bool, undecided: bool) -> list[tuple[Any, ...]]:
+    """The gate is played; returns with what it was asked: subjects, rows and options."""
     asked = []
 
-    def main(argv: list[str]) -> int:
-        asked.append(argv)
-        figures = Path(argv[argv.index("--out") + 1])
-        figures.write_text(json.dumps({"verdict": {"promote": promote, "undecided": undecided}}))
-        return 0 if promote else 1
+    def evaluated(*told: Any, **_: Any) -> Evaluated:
+        asked.append(told)
+        verdict = Verdict(promote, None, ("A reason.",), undecided=undecided)
+        return Evaluated(told[0].name, told[1].name, evaluation(), verdict)
 
-    monkeypatch.setattr(alignment.evaluate, "main", main)
+    monkeypatch.setattr(on_trial, "evaluate", evaluated)
     return asked
 
 
@@ -98,8 +100,8 @@ def test_what_changed_while_the_gate_was_asked_is_not_overruled(
     tried: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate(monkeypatch, promote=True, undecided=False)
-    usual = alignment.evaluate.main
-    monkeypatch.setattr(alignment.evaluate, "main", lambda argv: (tried.end_trial(), usual(argv))[1])
+    usual = on_trial.evaluate
+    monkeypatch.setattr(on_trial, "evaluate", lambda *told, **more: (tried.end_trial(), usual(*told, **more))[1])
     compared(tried.folder.parent, MINIMUM_PROMPTS)
     decide_trial(Console(), BASE, "all")
     assert (tried.champion(), tried.candidate()) == (1, None)
@@ -114,14 +116,13 @@ def test_a_release_that_cannot_be_compared_hinders_no_round(tried: Releases, cap
 
 
 def test_for_real_people_who_compared_decide(tried: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything but the models: what people said goes through the evaluation, the gate and its file."""
+    """Everything but the models: what people said goes through the store, the evaluation and the gate."""
 
-    def measured(_champion: Subject, _candidate: Subject, rows: EvaluationRows, *_: Any) -> Evaluation:
+    def measured(_champion: Subject, _candidate: Subject, rows: EvaluationRows, *_: Any, **__: Any) -> Evaluation:
         said = by_live(rows.live)
         return replace(evaluation(), sources=(said,), decisive=said, suites=())
 
-    monkeypatch.setattr(alignment.evaluate, "subject", lambda name, base, _: Subject(f"release {name}", base))
-    monkeypatch.setattr(alignment.evaluation.compare, "evaluate", measured)
+    monkeypatch.setattr(verdict, "compare", measured)
     compared(tried.folder.parent, MINIMUM_PROMPTS)
     decide_trial(Console(), BASE, "none")
     assert (tried.champion(), tried.candidate()) == (2, None)
@@ -136,6 +137,9 @@ def test_the_gate_decides_once_people_compared_enough(
     asked = gate(monkeypatch, promote=promote, undecided=undecided)
     compared(tried.folder.parent, MINIMUM_PROMPTS)
     decide_trial(Console(), BASE, "quick")
-    assert asked[0][:6] == ["--candidate", "2", "--base", BASE, "--limit", "0"]
-    assert "quick" not in asked[0]
+    champion, candidate, rows, options = asked[0][:4]
+    assert (champion.release, candidate.release, candidate.base) == (1, 2, BASE)
+    assert (len(rows.prompts), len(rows.live)) == (0, MINIMUM_PROMPTS)
+    assert [suite.name for suite in options.suites] == list(QUICK)
+    assert all(len(suite.items) > QUICK_ITEMS for suite in options.suites)  # whole: here they decide who serves
     assert (tried.champion(), tried.candidate()) == left

@@ -3,23 +3,23 @@
 import base64
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from alignment.evaluation.gate import decide
-from alignment.rounds.evaluation import check_suites, summary
-from alignment.rounds.lineage import commit, versions
+from alignment.evaluation.verdict import Evaluated, summary
+from alignment.rounds.manifest import RoundManifest
 from alignment.rounds.report import page, write_report
-from alignment.training import report_plots
-from data.errors import BadInput
+from alignment.training import plots
+from data.manifests import plain, typed
 from tests.alignment.played import evaluation, play
 
 
-def manifest(**more: object) -> dict:
-    """What a ledger holds of a decided round."""
-    from dataclasses import asdict
-
+def manifest(**more: Any) -> RoundManifest:
+    """What is on disk of a decided round."""
     found = evaluation(fall=0.2)
     assert found.decisive is not None
     assert found.decisive.win is not None
@@ -29,16 +29,21 @@ def manifest(**more: object) -> dict:
         "status": "refused",
         "champion": "release 2",
         "decision": {"release": 4},
-        "reasons": list(verdict.reasons),
-        "evaluation": {**summary(found), "verdict": asdict(verdict)},
+        "evaluation": plain(summary(Evaluated("release 2", "candidate", found, verdict))),
         "stages": {"dpo": {"rows": "abc"}, "ppo": {"rows": "def"}},
         "counts": {"preference": {"train": 8, "judge_train": 1, "judge": 1, "gate": 2}},
         "used": {"preference": 2},
         "dropped": {"preference": {"no consent of <everybody>": 5}},
-        "parents": {"champion": 2},
+        "parents": {"base": "smollm2-135m", "champion": 2, "start": 0},
         **more,
     }
-    return json.loads(json.dumps(entries))
+    read: RoundManifest = typed(json.loads(json.dumps(entries)), RoundManifest)
+    return read
+
+
+def told(found: RoundManifest) -> Sequence[str]:
+    """The reasons of the gate."""
+    return found.evaluation.verdict.reasons if found.evaluation else ()
 
 
 def stages(folder: Path) -> Path:
@@ -51,7 +56,7 @@ def stages(folder: Path) -> Path:
 
 
 def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path) -> None:
-    path = write_report(stages(tmp_path), manifest())
+    path = write_report(stages(tmp_path), manifest(), "refused", told(manifest()))
     assert path.stat().st_mode & 0o077 == 0
     text = path.read_text()
     pictures = re.findall(r"<img alt='([^']+)' src='data:image/png;base64,([^']+)'>", text)
@@ -68,7 +73,7 @@ def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path) -> None:
 
 
 def test_the_page_says_decision_reasons_figures_and_what_was_held_back(tmp_path: Path) -> None:
-    text = page(tmp_path, manifest())
+    text = page(tmp_path, manifest(), "refused", told(manifest()))
     assert "Round 3: <span class='refused'>refused" in text
     assert "On the suite Refusal" in text
     assert "fell beyond the margin" in text
@@ -78,15 +83,16 @@ def test_the_page_says_decision_reasons_figures_and_what_was_held_back(tmp_path:
 
 
 def test_a_round_without_stages_or_suites_or_rows_has_a_page_too(tmp_path: Path) -> None:
-    assert "Round 3" in page(tmp_path, manifest(evaluation=None, stages={}, counts={}, used={}, dropped={}))
+    empty = manifest(evaluation=None, stages={}, counts={}, used={}, dropped={})
+    assert "Round 3" in page(tmp_path, empty, "refused", ())
 
 
 def test_curves_take_the_numbers_that_are_there() -> None:
     metrics = [{"step": 1, "kl": 0.5, "loss": "nan"}, {"step": 2, "kl": 1}, {"kl": 9.0}]
-    assert report_plots.series(metrics, "kl") == [(1, 0.5), (2, 1.0)]
-    assert report_plots.series(metrics, "loss") == []
-    assert report_plots.losses([], "nothing") is None
-    assert report_plots.ppo([{"step": 1, "other": 1.0}]) is None
+    assert plots.series(metrics, "kl") == [(1, 0.5), (2, 1.0)]
+    assert plots.series(metrics, "loss") == []
+    assert plots.losses([], "nothing") is None
+    assert plots.ppo([{"step": 1, "other": 1.0}]) is None
 
 
 def test_a_round_leaves_a_report_without_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,21 +101,3 @@ def test_a_round_leaves_a_report_without_words(tmp_path: Path, monkeypatch: pyte
     text = (played.home / "rounds" / "0001" / "report.html").read_text()
     assert "Round 1" in text
     assert "secret" not in text
-
-
-def test_suites_are_chosen_by_a_word_or_by_names() -> None:
-    assert check_suites("none") == []
-    assert {suite.name for suite in check_suites("bias_pairs, leakage")} == {"bias_pairs", "leakage"}
-    assert all(len(suite.items) <= 8 for suite in check_suites("quick"))
-    assert len(check_suites("all")) > len(check_suites("quick"))
-    with pytest.raises(BadInput, match="There is no suite 'biass'"):
-        check_suites("biass")
-    with pytest.raises(BadInput, match="--suites: expected"):
-        check_suites(",")
-
-
-def test_the_commit_of_a_checkout_is_known_and_that_of_a_mere_folder_is_not(tmp_path: Path) -> None:
-    assert commit(tmp_path) is None
-    (tmp_path / ".git").mkdir()
-    assert commit(tmp_path) is None  # no checkout that git would know
-    assert {"python", "torch", "trl"} <= set(versions())

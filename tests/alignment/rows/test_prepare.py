@@ -10,8 +10,8 @@ from filelock import FileLock
 from alignment import models
 from alignment.rows.order import LengthGrouped
 from alignment.rows.prepare import SAME_ANSWERS, longest_sequence, prepare, split
-from alignment.training.loss_plot import plot_loss
 from alignment.training.machine import choose_gpu
+from alignment.training.plots import plot_loss
 from alignment.training.run_folder import open_run
 from data.errors import BadInput
 from data.rows import read_rows
@@ -90,22 +90,22 @@ def test_each_epoch_is_a_permutation_grouped_by_length_and_repeatable():
 
 
 def test_a_run_folder_knows_its_run(tmp_path):
-    out = tmp_path / "out"
-    with open_run(out, "sft", {"seed": 1, "output_dir": "a"}, {"data": "x"}) as run:
+    out, rows = tmp_path / "out", {"data": {"rows": "x"}}
+    with open_run(out, "sft", {"seed": 1, "output_dir": "a"}, rows) as run:
         run.log({"step": 1, "loss": 2.0})
         run.log({"step": 5, "loss": 1.0})
         (run.checkpoints / "checkpoint-4").mkdir(parents=True)
         (run.checkpoints / "checkpoint-12").mkdir()
         (run.checkpoints / ".incomplete").mkdir()
-        with pytest.raises(BadInput, match="Another process"), open_run(out, "sft", {"seed": 1}, {"data": "x"}):
+        with pytest.raises(BadInput, match="Another process"), open_run(out, "sft", {"seed": 1}, rows):
             pass
     # Where it is written and how often it is logged is free; what is learnt is not.
-    with open_run(out, "sft", {"seed": 1, "output_dir": "b", "logging_steps": 3}, {"data": "x"}) as run:
+    with open_run(out, "sft", {"seed": 1, "output_dir": "b", "logging_steps": 3}, rows) as run:
         assert not run.done
         assert run.last_checkpoint().name == "checkpoint-12"
         run.forget_metrics_after(4)
         assert run.metrics() == [{"step": 1, "loss": 2.0}]
-    for settings, facts, named in (({"seed": 2}, {"data": "x"}, "seed"), ({"seed": 1}, {"data": "y"}, "data")):
+    for settings, facts, named in (({"seed": 2}, rows, "seed"), ({"seed": 1}, {"data": {"rows": "y"}}, "data")):
         with pytest.raises(BadInput, match=f"another run .another {named}."), open_run(out, "sft", settings, facts):
             pass
 

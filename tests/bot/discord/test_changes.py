@@ -1,4 +1,4 @@
-"""What is deleted, edited or forgotten while it waits, grows or stands there: nothing of it is kept."""
+"""Messages that are edited or deleted, channels that are deleted, and people who want to be forgotten."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -7,13 +7,68 @@ from typing import Any
 import discord
 from sqlalchemy import select
 
-from bot.discord.hearing import JOINED
-from bot.discord.reading import LARGEST
 from bot.moderation.endpoint import EndpointFailed
 from bot.moderation.step import Moderation, our_words
 from data import schema
+from tests.bot.discord.test_hearing import waits
 from tests.bot.discord.test_interrupted import restart_dead
 from tests.bot.discord.world import World, eventually
+
+
+async def test_deleting_a_message_erases_its_text_and_what_was_made_of_it(talk: World):
+    await talk.ask("a secret")
+    question, answer = talk.channel.history()
+    await talk.ada.delete(question)
+    texts = [version.text for version in await talk.rows(schema.MessageVersion)]
+    assert texts == [None, None]
+    assert await talk.store.message("discord", str(answer.id)) is None
+
+
+async def test_an_edit_is_a_new_version_and_an_edit_without_the_mention_erases(talk: World):
+    await talk.ask("one")
+    question = talk.channel.history()[0]
+    await talk.ada.edit(question, f"{talk.me} one, edited")
+    stored = await talk.store.message("discord", str(question.id))
+    assert stored is not None
+    assert stored.text == "one, edited"
+    await talk.env.advance_time(1)
+    await talk.ada.edit(question, "something else")
+    assert await talk.store.message("discord", str(question.id)) is None
+
+
+async def test_deleting_the_question_stops_its_answer(talk: World):
+    talk.fake.answer("half ", "never", hold=asyncio.Event())
+    talk.say_without_waiting("a secret")
+    await eventually(lambda: talk.contents()[-1] == "half")
+    await talk.ada.delete(talk.channel.history()[0])
+    assert [version.text for version in await talk.rows(schema.MessageVersion)] == [None, None]
+
+
+async def test_what_was_said_in_a_deleted_channel_or_thread_is_erased(talk: World):
+    thread = await talk.open_thread()
+    other = talk.guild.create_text_channel("other")
+    for channel in (thread, talk.channel, other):
+        await talk.ada.send(channel, f"{talk.me} in {channel.name}")
+    await talk.max.slash(talk.channel, "ask", question="by command")
+
+    async def left() -> set[str]:
+        return {
+            row.text for row in await talk.rows(schema.MessageVersion) if row.text and row.text != "a fake answer"
+        }
+
+    assert await left() == {"in ada", "in general", "in other", "by command"}
+    talk.env.backend.delete_channel(thread.id)
+    await talk.env.settle()
+    assert await left() == {"in general", "in other", "by command"}
+    talk.env.backend.delete_channel(talk.channel.id)
+    await talk.env.settle()
+    assert await left() == {"in other"}
+
+
+async def test_a_channel_takes_its_archived_threads_along(talk: World):
+    thread = await talk.open_thread()
+    await talk.ada.send(thread, f"{talk.me} in the thread")
+    assert await talk.store.erase_channel("discord", str(talk.channel.id)) == 2
 
 
 async def texts_left(talk: World) -> set[str]:
@@ -21,7 +76,7 @@ async def texts_left(talk: World) -> set[str]:
 
 
 async def busy(talk: World) -> asyncio.Event:
-    """Ada has an answer that grows until the event is set; what she asks then has to wait."""
+    """An answer to Ada grows until the event is set; what she asks meanwhile must wait."""
     hold = asyncio.Event()
     talk.fake.answer("half ", "and whole", hold=hold)
     talk.say_without_waiting("one")
@@ -35,8 +90,8 @@ async def over(talk: World, hold: asyncio.Event) -> None:
 
 
 async def forget(talk: World) -> None:
-    """Ada wants to be forgotten, now."""
-    await talk.env.bot.talk.changes.forget(talk.ada.id, talk.env.backend.snowflake())  # type: ignore[attr-defined]
+    """Ada asks to be forgotten, now."""
+    await talk.app.changes.forget(talk.ada.id, talk.env.backend.snowflake())
 
 
 def pressing(talk: World, name: str, message: discord.Message) -> asyncio.Task[Any]:
@@ -44,15 +99,12 @@ def pressing(talk: World, name: str, message: discord.Message) -> asyncio.Task[A
 
 
 async def waiting(talk: World) -> tuple[discord.Message, asyncio.Event, asyncio.Task[Any]]:
-    """What Bea said, with "Answer this" pressed on it; it waits behind what Ada asked."""
+    """A message of Bea's on which "Answer this" was pressed; it waits for the answer to Ada."""
     said = await talk.bea.send(talk.channel, "my number is 12345")
     hold = await busy(talk)
     menu = pressing(talk, "Answer this", said)
     await eventually(lambda: any("⏳" in content for content in talk.contents()))
     return said, hold, menu
-
-
-# -- while it waits
 
 
 async def test_a_message_that_is_deleted_while_answer_this_waits_is_never_kept(talk: World):
@@ -63,7 +115,7 @@ async def test_a_message_that_is_deleted_while_answer_this_waits_is_never_kept(t
     await menu
     assert "my number is 12345" not in await texts_left(talk)
     assert len(talk.fake.requests) == 1
-    assert len(await talk.rows(schema.MessageRow)) == 2  # it was not even written and erased
+    assert len(await talk.rows(schema.MessageRow)) == 2  # it was never stored, not even for a moment
 
 
 async def test_a_message_that_is_edited_while_answer_this_waits_is_kept_as_it_is_then(reading: World):
@@ -82,8 +134,8 @@ async def test_an_edit_that_nobody_waits_for_any_more_is_not_kept_in_memory(read
     said, hold, menu = await waiting(talk)
     talk.env.backend.edit_message(talk.channel.id, said.id, {"content": "my number is 678"})
     await asyncio.sleep(0.05)
-    (key,) = [name for name in talk.env.bot.talk.running if name.isdecimal()][1:]  # type: ignore[attr-defined]
-    talk.env.bot.talk.stop(key)  # type: ignore[attr-defined]
+    (key,) = [name for name in talk.app.running.keys if name.isdecimal()][1:]
+    talk.app.running.stop(key)
     hold.set()
     await menu
     await talk.env.advance_time(1)
@@ -103,7 +155,7 @@ async def test_what_waits_in_a_channel_that_is_deleted_is_never_kept(talk: World
     backend.create_message(other.id, talk.ada.id, f"{talk.me} waiting")
     await eventually(lambda: other.history()[-1].content.startswith("⏳"))
     backend.delete_channel(other.id)
-    await eventually(lambda: talk.env.bot.talk.running == {})  # type: ignore[attr-defined]
+    await eventually(lambda: talk.app.running.keys == [])
     await over(talk, hold)
     assert await texts_left(talk) == set()
 
@@ -113,43 +165,12 @@ async def test_what_waits_of_somebody_who_wants_to_be_forgotten_is_never_kept(ta
     talk.say_without_waiting("two")
     await eventually(lambda: talk.contents()[-1].startswith("⏳"))
     async with asyncio.timeout(5):
-        await forget(talk)  # what runs is stopped for it
-    await eventually(lambda: talk.env.bot.talk.running == {})  # type: ignore[attr-defined]
+        await forget(talk)  # what runs is stopped
+    await eventually(lambda: talk.app.running.keys == [])
     await over(talk, hold)
     assert await texts_left(talk) == set()
-    await talk.ask("three")  # who comes back is answered again
+    await talk.ask("three")  # a person who comes back is answered again
     assert "three" in await texts_left(talk)
-
-
-async def test_only_so_many_messages_become_one_question(talk: World):
-    user, backend = talk.ada.user, talk.env.backend
-    hold = asyncio.Event()
-    talk.fake.answer("half ", "and whole", hold=hold)
-    backend.create_message(user.dm_channel.id, user.id, "zero")
-    await eventually(lambda: talk.fake.requests)
-    for number in range(JOINED + 2):
-        backend.create_message(user.dm_channel.id, user.id, f"{number}")
-        await asyncio.sleep(0.02)
-    await over(talk, hold)
-    assert len(talk.fake.requests) == 3
-    assert talk.sent(1)[-1] == "\n".join(map(str, range(JOINED)))
-    assert talk.sent(2)[-1] == f"{JOINED}\n{JOINED + 1}"
-
-
-async def test_files_that_are_too_large_together_do_not_become_one_question(talk: World):
-    user, backend = talk.ada.user, talk.env.backend
-    hold = asyncio.Event()
-    talk.fake.answer("half ", "and whole", hold=hold)
-    backend.create_message(user.dm_channel.id, user.id, "zero")
-    await eventually(lambda: talk.fake.requests)
-    for name in ("a.txt", "b.txt"):
-        files = backend.store_attachments(user.dm_channel.id, [(name, b"word " * (LARGEST // 8))])
-        backend.create_message(user.dm_channel.id, user.id, name, attachments=files)
-        await asyncio.sleep(0.05)
-    await over(talk, hold)
-    asked = await talk.rows(schema.Generation)
-    answered = user.dm_channel.history()
-    assert len(asked) + sum("too long" in message.content for message in answered) == 3
 
 
 async def test_the_whole_of_a_joined_question_is_asked_again_after_an_interruption(talk: World):
@@ -159,8 +180,7 @@ async def test_the_whole_of_a_joined_question_is_asked_again_after_an_interrupti
     backend.create_message(user.dm_channel.id, user.id, "zero")
     await eventually(lambda: talk.fake.requests)
     for text in ("a", "b"):
-        backend.create_message(user.dm_channel.id, user.id, text)
-        await asyncio.sleep(0.05)
+        await waits(talk, text)
     talk.fake.answer("part ", "never", hold=asyncio.Event())
     hold.set()
 
@@ -173,18 +193,12 @@ async def test_the_whole_of_a_joined_question_is_asked_again_after_an_interrupti
     assert talk.sent() == ["zero", "first answer", "a\nb"]
 
 
-# -- while it grows
-
-
 async def test_an_answer_that_a_moderator_deletes_while_it_grows_is_not_kept(talk: World):
     hold = await busy(talk)
     talk.env.backend.delete_message(talk.channel.id, talk.last().id)
     await asyncio.sleep(0.05)
     await over(talk, hold)
     assert not any(text.startswith("half") for text in await texts_left(talk))
-
-
-# -- when it stands there
 
 
 async def test_a_message_that_was_purged_and_came_in_again_can_still_be_deleted(talk: World):
@@ -236,7 +250,7 @@ async def test_an_edit_that_cannot_be_checked_is_taken_over(talk: World):
             pass
 
     endpoint: Any = Down()
-    talk.env.bot.talk.chat.moderation = Moderation(our_words(), endpoint, closed=True)  # type: ignore[attr-defined]
+    talk.app.chat.moderation = Moderation(our_words(), endpoint, closed=True)
     await talk.ada.edit(question, f"{talk.me} hello there, everybody")
     assert "hello there, everybody" in await texts_left(talk)
 

@@ -7,12 +7,11 @@ from typing import Any
 import discord
 import pytest
 import simcord
-from simcord.env import Env
 
 from bot.discord import compare
 from bot.texts import EN
 from data import schema
-from tests.bot.discord.world import RATE, World, eventually, labels
+from tests.bot.discord.world import RATE, World, eventually, labels, playing
 from tests.bot.tried import Tried
 
 VERDICTS = ["A", "B", EN.tie, EN.both_bad]
@@ -26,13 +25,10 @@ async def tested(world: World, tried: Tried, monkeypatch: pytest.MonkeyPatch) ->
     trial.look()
     await eventually(lambda: tried.opened)
     await asyncio.sleep(0)
-    env = Env(world.bot(trial=trial), approved_intents=discord.Intents.default(), settle_timeout=3.0)
-    await env.start()
-    await world.begin(env)
-    yield world
-    await env.shutdown()
+    async with playing(world.bot(trial=trial)) as env:
+        await world.begin(env)
+        yield world
     await trial.close()
-    env.raise_errors()
 
 
 async def two(world: World, tried: Tried, first: str = "one", second: str = "other") -> tuple[Any, Any]:
@@ -51,7 +47,7 @@ async def test_champion_and_candidate_answer_side_by_side(tested: World, tried: 
     shown = [await tested.store.shown("discord", str(message.id)) for message in (top, bottom)]
     assert [answer.release for answer in shown if answer] == [0, 2]
     assert shown[0] and shown[1] and shown[0].rendered_sha256 == shown[1].rendered_sha256  # noqa: PT018
-    # Both were asked the very same.
+    # Both got exactly the same prompt.
     assert [m["content"] for m in tried.fake.requests[-1]["messages"][1:]] == tested.sent() == ["hello"]
 
 
@@ -65,7 +61,7 @@ async def test_a_verdict_is_kept_and_then_it_is_told_whose_answer_was_whose(test
     assert told.content == f"{EN.stored_comparison} {EN.which_was_which.format(first=base, second=second)}"
     (rating,) = await tested.rows(schema.Rating)
     assert (rating.kind, rating.value, rating.platform) == ("comparison", "b", "discord")
-    again = await tested.bea.click(bottom, label=EN.both_bad)  # whoever knows whose it was judges no more
+    again = await tested.bea.click(bottom, label=EN.both_bad)  # knowing the release, she cannot judge again
     assert again.followups[0].content.startswith(EN.already)
     assert [rating.value for rating in await tested.rows(schema.Rating)] == ["b"]
 
@@ -130,7 +126,7 @@ async def test_answers_that_are_alike_or_broken_are_shown_as_one(tested: World, 
     answer = await tested.ask("and now?")
     assert (answer.content, labels(answer)) == ("whole", RATE)
     await tested.agree(tested.ada.id)
-    await tested.ada.click(answer, label="👍")  # its buttons are its own
+    await tested.ada.click(answer, label="👍")  # each answer has its own buttons
     (rating,) = await tested.rows(schema.Rating)
     stored = await tested.store.generation(rating.generation_id)
     assert stored is not None
@@ -157,8 +153,7 @@ async def test_the_asker_may_stop_both(tested: World, tried: Tried):
 
 
 async def test_the_scales_set_another_answer_beside_one(tested: World, tried: Tried, monkeypatch: pytest.MonkeyPatch):
-    talk = tested.env.bot.talk  # type: ignore[attr-defined]
-    monkeypatch.setattr(talk.trial, "share", 0.0)
+    monkeypatch.setattr(tested.app.trial, "share", 0.0)
     tested.fake.answer("one")
     answer = await tested.ask("hello")
     assert answer.content == "one"

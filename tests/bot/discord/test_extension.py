@@ -1,4 +1,4 @@
-"""Parley as an extension in somebody else's bot: what it adds, what it leaves alone, and that it goes again."""
+"""Parley as an extension in somebody else's bot: what it adds, what it leaves alone, and that it can be removed."""
 
 import ast
 import asyncio
@@ -16,17 +16,17 @@ from discord import app_commands
 from discord.ext import commands
 from simcord.env import Env
 
-from bot.discord.windows import submitted
+from bot.discord.presses import submitted
 from bot.texts import EN, texts
 from data import schema
 from tests.bot.discord.world import RATE, World, labels, said
 
 ROOT = Path(__file__).parents[3]
-EXTENSION = "bot.discord"
+EXTENSION = "parley"
 
 
-# What is called like a send and is none: `bot.discord.place` sends for the first.
-NO_MESSAGES = ("self._place", "self.store", "talk.store", "self.talk.store", "store")
+# Calls with a send's name that send nothing themselves: `bot.discord.place` sends for the first.
+NO_MESSAGES = ("self._place", "self.store", "store")
 
 
 class Host(commands.Bot):
@@ -66,7 +66,7 @@ class Host(commands.Bot):
 
 @pytest.fixture(autouse=True)
 def modules() -> Iterator[None]:
-    """Unloading an extension forgets its modules; other tests go on with those that they know."""
+    """Unloading an extension drops its modules; other tests need the ones that they imported."""
     before = {name: module for name, module in sys.modules.items() if name.startswith(EXTENSION)}
     yield
     for name in [name for name in sys.modules if name.startswith(EXTENSION)]:
@@ -77,7 +77,10 @@ def modules() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def settings(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("PARLEY_HOME", "PARLEY_BASES"):  # as absolute paths the settings write them back, for this test only
+    for name in (
+        "PARLEY_HOME",
+        "PARLEY_BASES",
+    ):  # the settings write absolute paths back: only for this test
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("PARLEY_ENGINE_URL", world.fake.url)
 
@@ -94,13 +97,13 @@ async def hosted(world: World) -> AsyncIterator[World]:
 
 
 def listeners(host: Any) -> list[Any]:
-    """Parley's; simcord has some of its own."""
+    """Parley's listeners, without simcord's."""
     found = [listener for listeners in host.extra_events.values() for listener in listeners]
     return [listener for listener in found if not listener.__module__.startswith("simcord")]
 
 
 def bodies(world: World) -> list[dict[str, Any]]:
-    """What was sent that has words in it, wherever it went."""
+    """Everything that was sent with a text in it, wherever it went."""
     found = []
     for request in world.env.http_requests:
         body = request.json if isinstance(request.json, dict) else {}
@@ -162,7 +165,7 @@ async def test_what_is_the_hosts_stays_the_hosts(hosted: World):
 
 
 async def test_a_command_that_fails_in_a_host_tells_the_person(hosted: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(hosted.env.bot.parley.talk.store, "consent", None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(hosted.env.bot.parley.app.store, "consent", None)  # type: ignore[attr-defined]
     assert said(await hosted.ada.slash(hosted.channel, "parley privacy")) == EN.internal_error
 
 
@@ -173,19 +176,19 @@ async def test_unloading_takes_everything_away_and_it_can_come_again(hosted: Wor
     async with asyncio.timeout(10):
         while not any("half" in text for text in hosted.contents()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    store = host.parley.talk.store
+    store = host.parley.app.store
     closed = AsyncMock(wraps=store.database.close)
     monkeypatch.setattr(store.database, "close", closed)
     tasks = asyncio.all_tasks()
     await host.unload_extension(EXTENSION)
-    assert hosted.contents()[-1] == f"half\n-# {EN.ended}"  # what ran was finished and is kept
+    assert hosted.contents()[-1] == f"half\n-# {EN.ended}"  # the running answer was finished and stored
     assert [row.finish_reason for row in await hosted.rows(schema.Generation)] == ["stopped"]
     assert [command.name for command in host.tree.get_commands(type=None)] == ["privacy"]
     assert listeners(host) == []
     assert host._connection._view_store._dynamic_items == {}
     assert not hasattr(host, "parley")
     left = [task for task in asyncio.all_tasks() - tasks if not task.done()]
-    assert [task for task in left if "simcord" not in repr(task)] == []  # its clock's own
+    assert [task for task in left if "simcord" not in repr(task)] == []  # simcord's clock
     assert not [task for task in asyncio.all_tasks() if "purge_daily" in repr(task.get_coro())]
     closed.assert_awaited_once()
     requests = len(hosted.fake.requests)
@@ -194,7 +197,7 @@ async def test_unloading_takes_everything_away_and_it_can_come_again(hosted: Wor
     await host.load_extension(EXTENSION)
     await host.tree.sync()
     assert (await hosted.ask("hello")).content == "a fake answer"
-    assert host.parley.talk.store is not store
+    assert host.parley.app.store is not store
 
 
 async def test_a_window_of_the_hosts_is_left_to_it():
@@ -238,14 +241,15 @@ async def test_a_host_with_a_command_of_that_name_is_told(world: World):
     assert host.tree.get_command("parley").description == "The host's own."  # type: ignore[union-attr]
 
 
-async def test_it_goes_by_two_names_and_is_loaded_once():
+async def test_its_only_name_is_parley():
     host: Any = Host()
-    await host.load_extension("parley")
-    talk = host.parley.talk
+    with pytest.raises(commands.NoEntryPointError):
+        await host.load_extension("bot.discord")
     await host.load_extension(EXTENSION)
-    assert host.parley.talk is talk
+    with pytest.raises(commands.ExtensionAlreadyLoaded):
+        await host.load_extension(EXTENSION)
     assert len(listeners(host)) == len({listener.__name__ for listener in listeners(host)})
-    await host.unload_extension("parley")
+    await host.unload_extension(EXTENSION)
     assert [command.name for command in host.tree.get_commands(type=None)] == ["privacy"]
     assert listeners(host) == []
 
@@ -280,36 +284,36 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize(
-    ("extension", "shadow"),
+    "shadow",
     [
-        ("parley", "bot.py"),  # as many people call their program
-        ("parley", "bot/__init__.py"),
-        ("parley", "data.py"),
-        ("bot.discord", "data/__init__.py"),
+        "bot.py",  # many people name their program so
+        "bot/__init__.py",
+        "data.py",
+        "data/__init__.py",
     ],
 )
-def test_a_package_in_the_way_is_named(tmp_path: Path, extension: str, shadow: str):
+def test_a_package_in_the_way_is_named(tmp_path: Path, shadow: str):
     (tmp_path / shadow).parent.mkdir(exist_ok=True)
     (tmp_path / shadow).write_text("raise SystemExit('the host was run')")
     (tmp_path / "program.py").write_text(PROGRAM)
     done = subprocess.run(
-        [sys.executable, "program.py", extension],
+        [sys.executable, "program.py", EXTENSION],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.startswith(f"failed: Extension {extension!r} raised an error: ImportError: Parley needs"), done
+    assert done.stdout.startswith(f"failed: Extension {EXTENSION!r} raised an error: ImportError: Parley needs"), done
     name = shadow.split("/")[0].removesuffix(".py")
     assert f"`{name}` is {tmp_path / shadow}. Rename that file or folder" in done.stdout
 
 
 def test_every_sentence_is_sent_without_pinging_anybody():
-    # On somebody else's bot nothing else holds it back.
+    # On somebody else's bot nothing else prevents pings.
     sends = {"send", "send_message", "edit", "edit_message", "edit_original_response", "reply"}
     places = 0
-    for path in sorted((ROOT / "bot" / "discord").glob("*.py")):
+    for path in sorted((ROOT / "bot" / "discord").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue

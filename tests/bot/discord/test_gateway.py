@@ -34,7 +34,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Puts discord.py's own addresses back, which the settings change for the whole process."""
+    """Restores discord.py's own addresses: the settings change them for the whole process."""
     monkeypatch.setattr(discord.http.Route, "BASE", discord.http.Route.BASE)
     gateway = discord.gateway.DiscordWebSocket
     monkeypatch.setattr(gateway, "DEFAULT_GATEWAY", gateway.DEFAULT_GATEWAY)
@@ -44,7 +44,7 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def talking(world: World, server: DiscordServer, **settings: Any) -> AsyncIterator[asyncio.Task[None]]:
-    """The bot on this server; what runs is its process, as it were."""
+    """The bot on this server; the task stands for its process."""
     bot = world.bot(
         **{"discord_api": server.api, "discord_gateway": server.gateway, "discord_token": TOKEN, "shards": None}
         | settings
@@ -194,7 +194,7 @@ async def test_an_intent_that_is_off_is_a_sentence_and_not_asked_for_again(world
         )
         bot: Bot = world.bot()
         with pytest.raises(BadInput, match="Message Content Intent"):
-            await talk_on_discord(settings, world.store, bot.talk.chat)
+            await talk_on_discord(settings, world.store, bot.app.chat)
         assert len(server.identified) == 1
 
 
@@ -214,7 +214,7 @@ async def test_who_installed_the_app_for_themselves_is_answered_where_the_bot_is
         paths = [path for _, path, _ in server.interactions]
         assert paths[0].endswith(f"/{token}/callback")
         assert all(token in path for path in paths)
-        assert server.tried == 0  # nothing went to the channel, where it may not write
+        assert server.tried == 0  # nothing was sent to the channel: the bot may not write there
         world.fake.answer("another")
         again = answer["components"][0]["components"][-1]
         token = await server.press(answer, again["custom_id"], guild=guild)

@@ -13,7 +13,7 @@ import pytest
 
 from bot.conversation import Chat
 from bot.discord.client import Bot, talk_on_discord
-from bot.discord.health import connected, counted_requests, watched
+from bot.discord.health import connected, counted_requests, health_served
 from bot.metrics import Metrics
 from bot.settings import Settings
 from data.database import NAME
@@ -24,7 +24,7 @@ from tests.fakes.discord_server import DiscordServer
 
 
 def address(caplog: pytest.LogCaptureFixture) -> str:
-    """Where the figures are, as the log says."""
+    """The address of the pages, from the log."""
     (told,) = [record.getMessage() for record in caplog.records if "health and metrics" in record.getMessage()]
     return told.removeprefix("health and metrics are at ")
 
@@ -39,7 +39,7 @@ async def watched_bot(talk: World, caplog: pytest.LogCaptureFixture):
     caplog.set_level("INFO", logger="bot")
     bot = talk.bot(metrics_port=0)
     await talk.env.restart_bot(bot)
-    async with watched(bot.talk):
+    async with health_served(bot.app):
         yield address(caplog)
 
 
@@ -118,20 +118,20 @@ async def test_reports_are_counted(talk: World):
     await talk.agree(talk.bea.id)
     await talk.max.slash(talk.channel, "reports", channel=talk.channel)
     await talk.bea.context_menu(talk.channel, "Report this answer", answer)
-    metrics = talk.env.bot.talk.chat.metrics  # type: ignore[attr-defined]
+    metrics = talk.app.chat.metrics
     assert figures(metrics.text())['parley_ratings_total{kind="report"}'] == 1
 
 
 async def test_a_host_that_is_none_is_a_sentence(talk: World):
     bot = talk.bot(metrics_port=0, metrics_host="192.0.2.1")
     with pytest.raises(BadInput, match=r"nothing can listen at 192\.0\.2\.1, port 0 \(.+\)"):
-        async with watched(bot.talk):
+        async with health_served(bot.app):
             pass
 
 
 async def test_without_a_port_nothing_listens(talk: World, caplog: pytest.LogCaptureFixture):
     caplog.set_level("INFO", logger="bot")
-    async with watched(talk.bot().talk):
+    async with health_served(talk.bot().app):
         assert "health and metrics" not in caplog.text
 
 

@@ -14,23 +14,22 @@ from bot.discord.render import LIMIT
 from bot.texts import EN
 from data import schema
 from data.store import OpenAnswer
-from tests.bot.discord.test_answering import said
-from tests.bot.discord.world import RATE, World, eventually, labels
+from tests.bot.discord.world import RATE, World, eventually, labels, reply_of
 
 NOTE = f"-# {EN.interrupted}"
 
 
 async def die(talk: World) -> None:
-    """What is left of a process that was killed: nothing of it goes on, and nothing of it cleans up."""
+    """The process is killed: nothing of it continues, and nothing of it cleans up."""
     bot: Any = talk.env.bot
-    tasks = {*bot.parley._answering, *bot.talk.showing, *(answer.task for answer in bot.talk.chat._running)}
+    tasks = {*bot.parley._tasks, *bot.app.running.tasks, *(answer.task for answer in bot.app.chat._running)}
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def interrupt(talk: World, text: str = "one", *, shown: str = "half") -> discord.Message:
-    """An answer in the middle of which the process died, and was started again."""
+    """An answer whose process died in the middle, and was started again."""
     talk.fake.answer(f"{shown} ", "never", hold=asyncio.Event())
     talk.say_without_waiting(text)
     await eventually(lambda: talk.contents()[-1] == shown)
@@ -48,7 +47,7 @@ async def open_now(talk: World) -> list[OpenAnswer]:
     return await talk.store.open_answers("discord")
 
 
-# -- what a message says once it is closed
+# -- the text of a message that was closed
 
 
 @given(st.text(max_size=LIMIT))
@@ -145,8 +144,8 @@ async def test_a_question_that_still_waited_is_asked_again_by_its_author_alone(t
     await restart_dead(talk)
     assert [message.content for message in talk.channel.history()][1::2] == [f"half\n{NOTE}", NOTE]
     waited = talk.last()
-    assert said(await talk.bea.click(waited, label="↻")).content == EN.only_asker_retries
-    assert [row.role for row in await talk.rows(schema.MessageRow)] == ["user"]  # nothing of it was kept
+    assert reply_of(await talk.bea.click(waited, label="↻")).content == EN.only_asker_retries
+    assert [row.role for row in await talk.rows(schema.MessageRow)] == ["user"]  # nothing of the answer was stored
     await talk.ada.click(waited, label="↻")
     assert talk.last().content == "a fake answer"
     assert talk.sent() == ["two"]
@@ -156,7 +155,7 @@ async def test_an_erased_question_is_not_asked_again(talk: World):
     message = await interrupt(talk)
     question = talk.channel.history()[0]
     await talk.store.erase_message("discord", str(question.id))
-    assert said(await talk.bea.click(message, label="↻")).content == EN.only_asker_retries
+    assert reply_of(await talk.bea.click(message, label="↻")).content == EN.only_asker_retries
     assert len(talk.fake.requests) == 1
 
 

@@ -1,16 +1,16 @@
-"""Moderation on Discord: what people see in the place of what is not allowed, and that nothing of it stays."""
+"""Moderation on Discord: what people see instead of a text that is not allowed, and that nothing of it is stored."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
-import discord
 import pytest
-from simcord.env import Env
 
+from bot.moderation.endpoint import Endpoint
 from bot.moderation.step import Moderation, our_words
 from bot.texts import EN
 from data import schema
-from tests.bot.discord.world import RATE, World, eventually, labels, said
+from tests.bot.discord.world import RATE, World, eventually, labels, playing, said
+from tests.fakes.moderation import FakeModeration
 
 SLUR, THREAT, GRIEF = "you faggot", "now kill yourself", "I want to kill myself"
 
@@ -19,13 +19,10 @@ SLUR, THREAT, GRIEF = "you faggot", "now kill yourself", "I want to kill myself"
 async def moderated(world: World) -> AsyncIterator[World]:
     """The world with people in it, and the word lists that the bot comes with."""
     bot = world.bot()
-    bot.talk.chat.moderation = bot.talk.ratings.moderation = Moderation(our_words())
-    env = Env(bot, approved_intents=discord.Intents.default(), settle_timeout=3.0)
-    await env.start()
-    await world.begin(env)
-    yield world
-    await env.shutdown()
-    env.raise_errors()
+    bot.app.chat.moderation = bot.app.ratings.moderation = Moderation(our_words())
+    async with playing(bot) as env:
+        await world.begin(env)
+        yield world
 
 
 @pytest.mark.parametrize(("text", "said"), [(SLUR, EN.moderated_question), (GRIEF, EN.moderated_self_harm)])
@@ -49,7 +46,7 @@ async def test_commands_and_menus_are_no_way_around_it(moderated: World):
 
 async def test_privacy_names_a_service_outside(moderated: World, monkeypatch: pytest.MonkeyPatch):
     assert EN.privacy_checked_outside not in said(await moderated.ada.slash(moderated.channel, "privacy"))
-    monkeypatch.setattr(moderated.env.bot.talk.settings, "moderation_url", "https://api.example.com/v1")  # type: ignore[attr-defined]
+    monkeypatch.setattr(moderated.app.settings, "moderation_url", "https://api.example.com/v1")
     assert EN.privacy_checked_outside in said(await moderated.ada.slash(moderated.channel, "privacy"))
 
 
@@ -82,7 +79,7 @@ async def test_nothing_stays_of_an_answer_that_was_several_messages(moderated: W
     await eventually(lambda: len(moderated.contents()) == 4)
     hold.set()
     await eventually(lambda: moderated.contents()[1:] == [f"-# {EN.moderated_answer}", "⋯", "⋯"])
-    # A reply to any of them goes on from the question; what was withdrawn is not shown to the model.
+    # A reply to any of them continues from the question; the model is not shown the withdrawn text.
     moderated.fake.answer("Gladly.")
     await moderated.ada.send(moderated.channel, "then tell me another", reply_to=moderated.last())
     assert moderated.sent() == ["hello\nthen tell me another"]
@@ -108,3 +105,44 @@ async def test_a_flagged_correction_and_reason_are_not_kept(moderated: World):
     assert sent.followups[0].content == EN.moderated_rating
     assert [(row.kind, row.text_version_id) for row in await moderated.rows(schema.Rating)] == [("vote", None)]
     assert not any("faggot" in str(row.text) for row in await moderated.rows(schema.MessageVersion))
+
+
+@pytest.fixture
+async def held(world: World) -> AsyncIterator[World]:
+    """The world with people in it, and an endpoint that must pass every text."""
+    async with FakeModeration({"banana": "violence"}) as fake:
+        endpoint = Endpoint(fake.url, model=None, api_key=None, outside=False)
+        bot = world.bot()
+        bot.app.chat.moderation = bot.app.ratings.moderation = Moderation(endpoint=endpoint, closed=True)
+        async with playing(bot) as env:
+            await world.begin(env)
+            yield world
+
+
+async def grows(world: World, *pieces: str) -> asyncio.Event:
+    """An answer whose first piece has arrived, and is not shown."""
+    hold = asyncio.Event()
+    world.fake.answer(*pieces, hold=hold)
+    world.say_without_waiting("hello")
+    await eventually(lambda: world.contents()[-1] == "⋯")
+    assert labels(world.last()) != RATE
+    return hold
+
+
+async def test_an_answer_is_shown_whole_when_the_endpoint_has_seen_it(held: World):
+    hold = await grows(held, "all ", "well")
+    hold.set()
+    await eventually(lambda: (held.contents()[1:], labels(held.last())) == (["all well"], RATE))
+
+
+async def test_nothing_of_an_answer_that_the_endpoint_flags_was_ever_shown(held: World):
+    hold = await grows(held, "a ", "banana")
+    hold.set()
+    await eventually(lambda: held.contents()[1:] == [f"-# {EN.moderated_answer}"])
+    assert not any("banana" in str(request.json) for request in held.env.http_requests)
+
+
+async def test_what_is_held_can_be_stopped(held: World):
+    await grows(held, "half ", "never")
+    await held.ada.click(held.last(), custom_id=held.last().components[0].children[0].custom_id)
+    await eventually(lambda: held.contents()[1:] == [f"half\n-# {EN.stopped}"])

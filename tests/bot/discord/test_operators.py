@@ -1,4 +1,4 @@
-"""Who operates: the application's owner or its team, and those whom the settings name."""
+"""Who the operators are: the application's owner or its team, and the people in the settings."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def application(talk: World, team: list[dict[str, Any]] | None = None) -> discor
 
 
 class Client:
-    """A client whose application is asked for."""
+    """A client that counts how often its application is asked for."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -62,7 +62,7 @@ async def test_discord_is_asked_at_most_hourly_and_sooner_while_it_does_not_answ
     assert await operators.include(2)
     assert not await operators.include(1)
     now += HOUR
-    assert await operators.include(2)  # those known so far stay operators
+    assert await operators.include(2)  # known operators stay operators
     assert client.asked == 4
 
 
@@ -77,8 +77,7 @@ async def test_the_application_is_asked_for_when_the_bot_is_ready(talk: World, m
     monkeypatch.setattr(discord.Client, "application_info", application_info)
     await talk.env.restart_bot(talk.bot(operators=(5,)))
     before = len(asked)  # discord.py asks at login, too
-    bot: Any = talk.env.bot
-    assert await bot.talk.operators.include(1)
-    assert await bot.talk.operators.include(5)
-    assert not await bot.talk.operators.include(6)
+    assert await talk.app.operators.include(1)
+    assert await talk.app.operators.include(5)
+    assert not await talk.app.operators.include(6)
     assert len(asked) == before

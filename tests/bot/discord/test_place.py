@@ -1,4 +1,4 @@
-"""Where something is said, as the settings of places see it."""
+"""The places around a message, as settings see them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ ABROAD, MAIN, THREAD = 99, 6, 5
 
 
 def thread_abroad(client: Any) -> discord.Thread:
-    """A thread on a server where the bot is not, as a command there brings it: nothing around it is known."""
+    """A thread on a server without the bot, as a command there brings it: nothing around it is known."""
     data: Any = {
         "id": str(THREAD),
         "parent_id": str(MAIN),
@@ -48,3 +48,11 @@ async def test_a_channel_and_its_threads_lie_in_its_category(talk: World):
     around = [("channel", str(channel.id)), ("channel", str(category.id)), ("server", str(talk.guild.id))]
     assert scopes(talk.env.bot.get_channel(channel.id), talk.guild.id) == around
     assert scopes(talk.env.bot.get_channel(number), talk.guild.id) == [("channel", str(number)), *around]
+
+
+def test_a_thread_has_its_channels_persona():
+    thread = discord.Object(7)
+    thread.parent_id, thread.parent = 5, discord.Object(5)  # type: ignore[attr-defined]
+    thread.parent.category_id = 3  # type: ignore[attr-defined]
+    assert scopes(thread, 1) == [("channel", "7"), ("channel", "5"), ("channel", "3"), ("server", "1")]
+    assert scopes(discord.Object(9), None) == [("channel", "9")]

@@ -72,7 +72,7 @@ async def test_a_refused_token_ends_the_process_with_a_sentence(tmp_path: Path):
 
 async def test_a_gateway_away_at_the_start_is_said_in_a_line_and_a_signal_ends_the_bot(tmp_path: Path):
     async with FakeEngine() as fake, DiscordServer("a-token") as server:
-        server.gateway = "ws://127.0.0.1:9"  # nothing listens there
+        server.gateway = "ws://127.0.0.1:9"  # no server is there
         process = await begin(tmp_path, fake.url, server, "a-token")
         assert process.stderr is not None
         lines = []

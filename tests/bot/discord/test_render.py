@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.discord.render import LIMIT, Part, next_change, parts, readable, split
+from bot.discord.render import LIMIT, MessagePart, next_change, parts, readable, split
 
 pieces = st.sampled_from(
     [
@@ -88,12 +88,12 @@ def test_buttons_and_note_stand_below_the_last_part():
     assert [part.buttons for part in shown] == ["", "rate"]
     assert shown[-1].content.endswith("\n-# (cut off)")
     full = parts("a" * (LIMIT - 4), "rate", "(cut off)")
-    assert full[-1] == Part("-# (cut off)", "rate")
-    assert parts("", "rate", "(nothing)") == [Part("-# (nothing)", "rate")]
+    assert full[-1] == MessagePart("-# (cut off)", "rate")
+    assert parts("", "rate", "(nothing)") == [MessagePart("-# (nothing)", "rate")]
 
 
 def test_the_next_change_is_the_first_difference():
-    a, b, stop = Part("a"), Part("b"), Part("b", "stop")
+    a, b, stop = MessagePart("a"), MessagePart("b"), MessagePart("b", "stop")
     assert next_change([], [a]) == 0
     assert next_change([a], [a, b]) == 1
     assert next_change([a, stop], [a, b]) == 1

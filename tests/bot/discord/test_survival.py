@@ -107,7 +107,7 @@ async def test_a_locked_database_loses_no_answer_and_no_rating(talk: World):
     clicking = asyncio.create_task(talk.bea.click(answer, label="👍"))
     hold.set()
     await asyncio.sleep(1)
-    assert await talk.rows(schema.Rating) == []  # it waits, and so does the answer
+    assert await talk.rows(schema.Rating) == []  # the rating waits, and so does the answer
     assert len(await talk.rows(schema.Generation)) == 1
     await other.communicate(b"\n")
     assert (await clicking).followups[0].content == EN.stored_up
@@ -118,7 +118,7 @@ async def test_a_locked_database_loses_no_answer_and_no_rating(talk: World):
 
 
 class Echoing(DiscordServer):
-    """Refuses at first to show what was said, and repeats it in the refusal, as Discord repeats what was wrong."""
+    """Refuses an answer at first, and repeats its text in the refusal, as Discord does."""
 
     refusing = True
 
@@ -163,5 +163,5 @@ async def test_the_log_of_a_whole_process_is_json_without_a_word_of_anybody(tmp_
     entries = [json.loads(line) for line in lines]
     (failed,) = [entry for entry in entries if entry["level"] == "ERROR"]
     assert failed["exception"] == "discord.errors.HTTPException"
-    assert any("in _parent" in place for place in failed["traceback"])
+    assert any("in _followed" in place for place in failed["traceback"])
     assert not any(word in "".join(lines) for word in ("secret", "a-token"))

@@ -1,6 +1,8 @@
 """A Discord server to play in: the bot in it, people who write and press buttons, a store, and a fake engine."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import discord
@@ -18,7 +20,19 @@ from data import schema
 from data.store import Store
 from tests.fakes.engine import FakeEngine
 
-RATE = ["👍", "👎", "✏️", "⚖️", "↻"]  # what stands below an answer
+RATE = ["👍", "👎", "✏️", "⚖️", "↻"]  # the buttons below an answer
+
+
+@asynccontextmanager
+async def playing(bot: discord.Client, *, message_content: bool = False) -> AsyncIterator[Env]:
+    """Discord with this bot in it; errors of the bot fail the test at the end."""
+    # Not simcord.run: it must be left in the context in which it was entered, and a fixture has two.
+    intents = discord.Intents.default() | discord.Intents(message_content=message_content)
+    env = Env(bot, approved_intents=intents, settle_timeout=3.0)
+    await env.start()
+    yield env
+    await env.shutdown()
+    env.raise_errors()
 
 
 class World:
@@ -58,6 +72,11 @@ class World:
         self.max = guild.add_member(env.create_user("max"), roles=[managers])
 
     @property
+    def app(self) -> Any:
+        """The parts of the bot that runs now."""
+        return self.env.bot.app  # type: ignore[attr-defined]
+
+    @property
     def me(self) -> str:
         assert self.env.bot.user is not None
         return self.env.bot.user.mention
@@ -78,8 +97,18 @@ class World:
     async def agree(self, user_id: int) -> None:
         await self.store.set_consent(await self.store.person("discord", str(user_id)), True)
 
+    async def open_thread(self) -> ChannelHandle:
+        """A thread that Ada opens."""
+        await self.ada.slash(self.channel, "chat")
+        (thread,) = self.channel.threads
+        return thread
+
+    async def log(self) -> list[tuple[str, dict[str, Any]]]:
+        """The audit log, the oldest entry first."""
+        return [(entry.deed, dict(entry.what)) for entry in reversed(await self.store.deeds(None, 99))]
+
     def say_without_waiting(self, text: str) -> None:
-        """A question of Ada's whose answer still runs when this returns; simcord's people wait for the bot."""
+        """Ada asks, and the answer still runs when this returns; simcord's people wait for the bot."""
         self.env.backend.create_message(self.channel.id, self.ada.id, f"{self.me} {text}")
 
     def contents(self) -> list[str]:
@@ -89,11 +118,16 @@ class World:
         return [m["content"] for m in self.fake.requests[number]["messages"][1:]]
 
 
+def reply_of(result: simcord.InteractionResult) -> Any:
+    """The message that a person got from a command, a button or a window."""
+    found = result.followups[0] if result.followups else result.response
+    assert found is not None
+    return found
+
+
 def said(result: simcord.InteractionResult) -> str:
-    """What somebody was told by a command or a button."""
-    shown = result.followups[0] if result.followups else result.response
-    assert shown is not None
-    return shown.content
+    """Its text."""
+    return str(reply_of(result).content)
 
 
 def labels(message: discord.Message) -> list[str | None]:

@@ -15,6 +15,7 @@ import pytest
 from bot.engine.artefact import find
 from bot.engine.server import Wish, parameters
 from data.errors import BadInput
+from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 from tests.fakes.adapter import make_release, write_adapter
 
@@ -208,19 +209,19 @@ class TestFind:
     def test_a_release_of_another_template_is_refused(self, base_home, tmp_path):
         def build(folder):
             write_adapter(folder / "adapter.gguf")
-            return {"base": "smollm2-135m", "template_sha256": "0" * 64}
+            return ReleaseManifest(base="smollm2-135m", template_sha256="0" * 64)
 
         Releases(tmp_path).create(build)
         with pytest.raises(BadInput, match="another chat template"):
             find(tmp_path, 1)
 
     def test_a_release_that_was_not_exported_is_refused(self, base_home, tmp_path):
-        Releases(tmp_path).create(lambda _: {"base": "smollm2-135m"})
+        Releases(tmp_path).create(lambda _: ReleaseManifest(base="smollm2-135m"))
         with pytest.raises(BadInput, match="export it again"):
             find(tmp_path, 1)
 
     def test_a_whole_model_is_refused(self, base_home, tmp_path):
-        Releases(tmp_path).create(lambda _: {"base": "smollm2-135m", "kind": "model"})
+        Releases(tmp_path).create(lambda _: ReleaseManifest(base="smollm2-135m", kind="model"))
         with pytest.raises(BadInput, match="PARLEY_ENGINE_URL"):
             find(tmp_path, 1)
 

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.evaluation.model import LoadedModel
-from alignment.evaluation.suites import Answer, load_suites, run_suite
+from alignment.evaluation.suites import load_suites, run_suite
 from alignment.evaluation.suites.canaries import COUNT, MOST, REFERENCES, canaries, planted
 from alignment.evaluation.suites.degenerate import loops, problem
 from alignment.evaluation.suites.leakage import exposure, suite
 from alignment.evaluation.suites.refusals import is_refusal
+from alignment.serving.engine import Completion
 from data.errors import BadInput
 from data.rows import parse_row
 from tests.alignment.evaluation.suites.test_suites import Made
@@ -129,10 +130,10 @@ def test_what_people_write_is_no_loop(text):
 
 
 def test_the_troubles_of_an_answer():
-    assert problem(Answer(" \n", "stop")) == "empty"
-    assert problem(Answer("no " * 40, "length")) == "loop"
-    assert problem(Answer("It goes on", "length")) == "never stops"
-    assert problem(Answer("Rome.", "stop")) is None
+    assert problem(Completion(" \n", "stop")) == "empty"
+    assert problem(Completion("no " * 40, "length")) == "loop"
+    assert problem(Completion("It goes on", "length")) == "never stops"
+    assert problem(Completion("Rome.", "stop")) is None
     degenerate = load_suites(["degenerate"])[0]
     cut = run_suite(degenerate, Made("Rome", reason="length"))
     assert set(cut.values) == {0.0}

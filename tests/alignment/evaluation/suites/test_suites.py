@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from alignment.evaluation.suites import SUITES, Answer, fingerprint, limited, load_suites, run_suite
-from alignment.suites import main, paths_of
+from alignment.evaluation.suites import SUITES, fingerprint, limited, load_suites, run_suite
+from alignment.evaluation.suites.files import paths_of
+from alignment.serving.engine import Completion
+from alignment.suites import main
 from data.errors import BadInput, ParleyError
 
 
@@ -24,7 +26,7 @@ class Made:
     def answers(self, prompts, *, max_tokens):
         self.asked += prompts
         told = [self.answer(prompt[-1]["content"]) if callable(self.answer) else self.answer for prompt in prompts]
-        return [Answer(text, self.reason) for text in told]
+        return [Completion(text, self.reason) for text in told]
 
     def logprobs(self, prompts, completions):
         return [
@@ -212,7 +214,7 @@ def test_names_and_paths_that_are_wrong():
     with pytest.raises(BadInput, match="no file or folder"):
         load_suites(["forgetting"], {"forgetting": Path("nowhere")})
     with pytest.raises(BadInput, match="SUITE=FILE"):
-        paths_of(["truthfulness"])
+        paths_of(["truthfulness"], "--path")
     with pytest.raises(BadInput, match="at least 1"):
         main(["--limit", "0"])
     with pytest.raises(BadInput, match="there is no folder"):

@@ -1,0 +1,196 @@
+"""From two models and held-out rows to the gate's verdict: for `evaluate`, for a round, for a release on trial."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alignment.evaluation.compare import Evaluation, EvaluationRows, Options, compare
+from alignment.evaluation.evidence import LIVE, PAIRS, Evidence, Sample
+from alignment.evaluation.gate import Verdict, decide
+from alignment.evaluation.subjects import Subject
+from alignment.evaluation.suites import Suite, limited, load_suites
+from alignment.evaluation.suites.canaries import Canary
+from alignment.evaluation.tables import sample_table, source_table, suite_table, table
+from data.errors import BadInput
+from data.manifests import Entries
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# `--suites quick`: suites that need no answers, and one that does, with this many items of each. It shows whether
+# something broke.
+QUICK = ("truthfulness", "bias_pairs", "bias_occupations", "forgetting", "degenerate")
+QUICK_ITEMS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Two models by name, what was measured of them, and what the gate made of it."""
+
+    champion: str
+    candidate: str
+    evaluation: Evaluation
+    verdict: Verdict
+
+    def figures(self) -> dict[str, Any]:
+        """All figures as JSON takes them, single rows' included; they hold no texts."""
+        names = {"champion": self.champion, "candidate": self.candidate}
+        return {**names, **asdict(self.evaluation), "verdict": asdict(self.verdict)}
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteMeans:
+    """A suite's means for both models."""
+
+    name: str
+    title: str
+    unit: str
+    margin: float
+    items: int
+    champion: float
+    candidate: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMeans:
+    """What one model makes of the held-out rows, on average; see `likelihood.Scores`."""
+
+    pairs: int
+    accuracy: float | None
+    accuracy_per_token: float | None
+    loss: float | None
+    tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary(Entries):
+    """What a manifest holds of an evaluation: figures and intervals, without the values of single rows.
+
+    `decisive` names one of the sources. `scores` has a `champion` and a `candidate`. The verdict's reasons repeat
+    what the sources said, for people who read them without the tables. `inputs` is what was measured, by hashes.
+    """
+
+    inputs: dict[str, Any] | None = None
+    sources: tuple[Evidence, ...]
+    decisive: str | None = None
+    suites: tuple[SuiteMeans, ...]
+    headlines: dict[str, tuple[dict[str, float], dict[str, float]]] = field(default_factory=dict)
+    scores: dict[str, ScoreMeans]
+    prompts: int
+    notes: tuple[str, ...] = ()
+    verdict: Verdict
+
+
+def check_suites(
+    names: str, canaries: Sequence[Canary] | None = None, paths: Mapping[str, Path] | None = None
+) -> list[Suite]:
+    """The suites that `--suites` means: quick, all, none, or names between commas. Raises `BadInput`.
+
+    `canaries` are those that were planted, `paths` local copies of suites' public data (see `load_suites`).
+    """
+    if names == "none":
+        if paths:
+            raise BadInput("--suite_path names a file for a suite, but --suites none runs none.")
+        return []
+    if names == "quick":
+        return [limited(suite, QUICK_ITEMS) for suite in load_suites(QUICK, paths)]
+    wanted = None if names == "all" else [name.strip() for name in names.split(",") if name.strip()]
+    if wanted == []:
+        raise BadInput("--suites: expected quick, all, none, or suites' names between commas.")
+    return load_suites(wanted, paths, canaries=canaries)
+
+
+def evaluate(
+    champion: Subject,
+    candidate: Subject,
+    rows: EvaluationRows,
+    options: Options,
+    console: "Console",
+    *,
+    tried: int = 0,
+) -> Evaluated:
+    """Compare two models, print what was measured, and ask the gate.
+
+    `tried` is how many candidates the champion has seen off before this one. Raises as `compare` does.
+    """
+    samples: list[Sample] = []
+    found = compare(
+        champion,
+        candidate,
+        rows,
+        # Texts of people are for eyes, not for a log: without a terminal, no answer is made only to be shown.
+        options if console.is_terminal else replace(options, questions=0),
+        lambda sentence: console.print(sentence, style="dim", markup=False, highlight=False),
+        look=samples.extend,
+        console=console,
+    )
+    _show(console, found, (champion.name, candidate.name))
+    if options.questions and console.is_terminal:
+        console.print(sample_table(samples[: options.questions], (champion.name, candidate.name)))
+    elif options.questions:
+        console.print("The questions are not shown: this is not a terminal, and they are texts of people.")
+    win = found.decisive.win if found.decisive else None
+    verdict = decide(
+        win.interval if win else None,
+        found.decisive.name if found.decisive and win else "nobody",
+        found.suites,
+        prompts=win.prompts if win else None,
+        tried=tried,
+    )
+    return Evaluated(champion.name, candidate.name, found, verdict)
+
+
+def say(console: "Console", sentences: Sequence[str]) -> None:
+    """Print sentences as they are, a line each."""
+    for sentence in sentences:
+        console.print(sentence, markup=False, highlight=False)
+
+
+def _show(console: "Console", found: Evaluation, names: tuple[str, str]) -> None:
+    console.print(table(*found.scores, names))
+    console.print(source_table(found))
+    say(console, [source.sentence for source in found.sources])
+    if found.suites:
+        console.print(suite_table(found, names))
+    say(console, found.notes)
+
+
+def reasons(found: Evaluated) -> tuple[str, ...]:
+    """The gate's reasons with what its evidence is worth: every source where none decides, people where they do."""
+    own, source = found.verdict.reasons, found.evaluation.decisive
+    if source is None or source.win is None:
+        told = " ".join(each.sentence for each in found.evaluation.sources)
+        return (f"{own[0]} {told}".strip(), *own[1:])
+    return (*own, source.sentence) if source.name in (LIVE, PAIRS) else own
+
+
+def summary(found: Evaluated) -> Summary:
+    """What a manifest holds of an evaluation."""
+    measured = found.evaluation
+    return Summary(
+        sources=measured.sources,
+        decisive=measured.decisive.name if measured.decisive else None,
+        suites=tuple(
+            SuiteMeans(
+                pair.name,
+                pair.title,
+                pair.unit,
+                pair.margin,
+                len(pair.champion),
+                sum(pair.champion) / max(1, len(pair.champion)),
+                sum(pair.candidate) / max(1, len(pair.candidate)),
+            )
+            for pair in measured.suites
+        ),
+        headlines=measured.headlines,
+        scores={
+            name: ScoreMeans(
+                len(scores.margins), scores.accuracy, scores.accuracy_per_token, scores.loss, scores.tokens
+            )
+            for name, scores in zip(("champion", "candidate"), measured.scores, strict=True)
+        },
+        prompts=measured.prompts,
+        notes=measured.notes,
+        verdict=replace(found.verdict, reasons=reasons(found)),
+    )

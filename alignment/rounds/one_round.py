@@ -1,0 +1,177 @@
+"""One round: rows, stages, the artefact, the evaluation. `alignment.rounds.conclusion` does what the gate decided.
+
+Each step leaves in the manifest what an interrupted round needs to go on.
+"""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from alignment.evaluation.subjects import Subject, subject
+from alignment.evaluation.suites.canaries import Canary, canaries
+from alignment.evaluation.verdict import check_suites
+from alignment.quiet import quiet
+from alignment.rounds.candidate import export, release
+from alignment.rounds.conclusion import conclude
+from alignment.rounds.evaluation import evaluate_candidate
+from alignment.rounds.lineage import ancestors, commit
+from alignment.rounds.manifest import Parents, RoundFolder
+from alignment.rounds.on_trial import decide_trial
+from alignment.rounds.plan import REWARDED, Plan
+from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows
+from alignment.rounds.steps import Step, choose, judge_step, plants, run_step
+from alignment.training.run_folder import versions
+from data.errors import BadInput, NothingToDo
+from data.home import home, installation_key
+from data.releases import BASE_RELEASE, Releases
+from data.rounds import Decision, decided, tried
+
+
+def run_round(plan: Plan, folder: RoundFolder) -> int:
+    """Run (or go on with) one round; 0 when the candidate became the champion, 1 when it did not."""
+    quiet()
+    console = Console()
+    releases = Releases(home())
+    if folder.manifest.decision is not None:
+        console.rule(f"[bold]Round {folder.number} was decided when it was interrupted")
+        return conclude(console, plan, folder, releases)
+    if folder.manifest.learns is None:  # an interrupted round goes on against the champion that it began with
+        decide_trial(console, plan.base, plan.suites)
+    champion = _champion(releases, plan.base)
+    number = releases.champion()
+    secrets = _canaries(plan)
+    snapshot, steps = _snapshot(console, plan, folder, secrets)
+    _note_start(plan, folder, champion, number, snapshot)
+
+    start: str | Path = plan.base
+    if plan.start == "champion" and champion.adapter is not None:
+        start = champion.adapter
+    adapter = _train(console, plan, folder, steps, start)
+    judge, sentence = judge_step(snapshot)
+    console.print(sentence)
+    judge_model = run_step(judge, plan.recipes["reward"], plan.base, folder) if judge else None
+
+    console.rule("Export")
+    candidate = Subject("candidate", plan.base, adapter, export(console, plan.base, adapter, folder))
+    console.rule("Evaluation")
+    verdict = evaluate_candidate(
+        console,
+        plan,
+        champion,
+        candidate,
+        snapshot,
+        judge_model,
+        folder,
+        canaries=secrets if plants(steps) is not None else (),
+        tried=tried(decided(folder.path.parent, besides=folder.number), number),
+    ).verdict
+    made = release(candidate, folder, releases)
+    # Written down before anything moves: a round that is killed here goes on with this decision, and does not compare
+    # the candidate with itself.
+    folder.note(
+        decision=Decision(
+            release=made,
+            champion=number,
+            promote=verdict.promote,
+            people=verdict.people,
+            trial=verdict.undecided and plan.trial,
+            reasons=verdict.reasons,
+        )
+    )
+    return conclude(console, plan, folder, releases)
+
+
+def _champion(releases: Releases, base: str) -> Subject:
+    found = subject(str(releases.champion()), base, home())
+    if found.base != base:
+        raise BadInput(
+            f"The champion, {found.name}, belongs to the base model {found.base}, this round to {base}. A release is "
+            f"compared on one base only: run the round with --base {found.base}, or promote 0 first."
+        )
+    return found
+
+
+def _canaries(plan: Plan) -> list[Canary]:
+    """The secrets to plant, the same ones in every round of an installation; none where nothing asks for them."""
+    wanted = plan.canaries and any(suite.name == "leakage" for suite in check_suites(plan.suites))
+    return canaries(installation_key(home()), plan.canaries) if wanted else []
+
+
+def _snapshot(
+    console: Console, plan: Plan, folder: RoundFolder, secrets: list[Canary]
+) -> tuple[Snapshot, list[Step]]:
+    """The rows that may be used, and the steps on them. A killed round goes on with those rows that it began with."""
+    facts = plan.facts()
+    goes_on = folder.pinned is not None and folder.manifest.plan == facts
+    console.rule(f"[bold]Round {folder.number}{' goes on where it was interrupted' if goes_on else ''}")
+    collected = asyncio.run(collect_snapshot(folder.path))
+    snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None)
+    say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
+    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft, canaries=secrets)
+    for note in notes:
+        console.print(note)
+    if secrets and (at := plants(steps)) is not None:
+        console.print(
+            f"{len(secrets)} made-up secrets are among the rows of {steps[at].name}: the suite leakage asks for them."
+        )
+    if not goes_on:
+        # With the same rows, recipes and start the candidate would be the last one again.
+        judge, _ = judge_step(snapshot)
+        rows = {step.name: digest(step.rows) for step in [*steps, *([judge] if judge else [])]}
+        learns: dict[str, Any] = {"plan": facts, "rows": rows}
+        if plan.start == "champion":
+            learns["champion"] = Releases(home()).champion()
+        _refuse_again(folder, learns)
+        folder.note(plan=facts, learns=learns)
+    names = [step.name for step in steps]
+    folder.note(
+        rows=snapshot.ids(),
+        raters=snapshot.raters(),
+        counts=snapshot.counts(),
+        used=Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != "canary"),
+        dropped=snapshot.dropped(),
+        canaries=[secret.id for secret in secrets] if plants(steps) is not None else [],
+        steps=names,
+        # What another plan's stages made before this round was interrupted does not belong to it.
+        stages={name: done for name, done in folder.manifest.stages.items() if name in (*names, "judge")},
+    )
+    return snapshot, steps
+
+
+def _refuse_again(folder: RoundFolder, learns: dict[str, Any]) -> None:
+    last = next(iter(decided(folder.path.parent, besides=folder.number)), None)
+    if last is None or last.learns != learns or last.decision is None:
+        return
+    made = last.decision.release
+    raise NothingToDo(
+        f"There is nothing new to learn: round {last.number} trained on these very rows with these settings, and "
+        f"its release {made} was {last.status}. Collect more feedback, change a recipe or a limit, or compare "
+        f"again with `python -m alignment.evaluate --candidate {made}`."
+    )
+
+
+def _note_start(plan: Plan, folder: RoundFolder, champion: Subject, number: int, snapshot: Snapshot) -> None:
+    releases = Releases(home())
+    continued = number if plan.start == "champion" else BASE_RELEASE
+    folder.note(
+        base=plan.base,
+        champion=champion.name,
+        parents=Parents(
+            base=plan.base, champion=number, start=continued, ancestors=tuple(ancestors(releases, continued))
+        ),
+        data={kind: digest(snapshot.training(kind)) for kind in KINDS},
+        code=commit(),
+        versions=versions(),
+    )
+
+
+def _train(console: Console, plan: Plan, folder: RoundFolder, steps: list[Step], start: str | Path) -> Path:
+    for step in steps:
+        console.rule(f"{step.name.upper()} on {len(step.rows)} rows")
+        made = run_step(step, plan.recipes[step.module], start if step.policy else plan.base, folder)
+        start = made if step.policy else start
+    assert isinstance(start, Path)
+    return start

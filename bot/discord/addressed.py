@@ -1,0 +1,35 @@
+"""Who a message is for, judged from the message alone."""
+
+from __future__ import annotations
+
+import discord
+
+
+def from_a_person(message: discord.Message) -> bool:
+    """Whether a person wrote a message, rather than a bot or Discord itself."""
+    written = message.type in (discord.MessageType.default, discord.MessageType.reply)
+    return written and not message.author.bot and message.webhook_id is None
+
+
+def addressed(message: discord.Message, me: int) -> bool:
+    """Whether a person plainly wrote to the bot: in a direct message, with a mention, or in a reply to the bot."""
+    if not from_a_person(message):
+        return False
+    if message.guild is None or any(user.id == me for user in message.mentions):
+        return True
+    replied = message.reference.resolved if message.reference else None
+    return isinstance(replied, discord.Message) and replied.author.id == me
+
+
+def to_somebody_else(message: discord.Message, me: int) -> bool:
+    """Whether people talk to each other in the bot's own thread: by a reply or a mention."""
+    replied = message.reference.resolved if message.reference else None
+    if isinstance(replied, discord.Message):
+        return replied.author.id != me
+    everyone = "@everyone" in message.content or "@here" in message.content  # whether or not it pings
+    return everyone or bool(message.mentions or message.role_mentions)
+
+
+def linear(message: discord.Message) -> bool:
+    """Whether messages here follow each other without replies: in threads and in direct messages."""
+    return message.guild is None or isinstance(message.channel, discord.Thread)

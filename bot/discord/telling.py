@@ -1,0 +1,62 @@
+"""How a person is told something: alone, in reply to a press or a command, or in the channel, below their message."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from bot.discord.place import NOBODY
+from bot.discord.render import LIMIT
+from bot.texts import Texts, texts
+
+if TYPE_CHECKING:
+    from bot.discord.draft import Pace
+
+log = logging.getLogger(__name__)
+
+
+def texts_for(interaction: discord.Interaction) -> Texts:
+    """The texts in the language that a person's Discord is set to."""
+    return texts(str(interaction.locale))
+
+
+async def acknowledge(interaction: discord.Interaction) -> None:
+    """Tell Discord that a reply for this person alone is on its way, unless Discord knows already."""
+    if not interaction.response.is_done():
+        await interaction.response.defer(ephemeral=True)
+
+
+async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.View | None = None) -> None:
+    """Say something that only this person can see."""
+    await acknowledge(interaction)
+    more: dict[str, Any] = {} if buttons is None else {"view": buttons}
+    await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY, **more)
+
+
+async def tell_alone(interaction: discord.Interaction, text: str) -> None:
+    """Say something to one person alone after everybody was shown that an answer is on its way."""
+    with suppress(discord.HTTPException):
+        # The first follow-up takes the place of a deferred response, and is as public as that, unless something else
+        # has taken its place before.
+        await interaction.edit_original_response(content="…", allowed_mentions=NOBODY)
+    await tell(interaction, text)
+    with suppress(discord.HTTPException):
+        await interaction.delete_original_response()
+
+
+async def replace_question(interaction: discord.Interaction, text: str) -> None:
+    """Put a text in the place of the message whose button was pressed, without its buttons."""
+    await interaction.edit_original_response(content=text[:LIMIT], view=None, allowed_mentions=NOBODY)
+
+
+async def say(pace: Pace, message: discord.Message, text: str) -> None:
+    """Say something below a message, for everybody to read."""
+    await pace.turn(message.channel.id)
+    try:
+        reference = message.to_reference(fail_if_not_exists=False)
+        await message.channel.send(text[:LIMIT], reference=reference, allowed_mentions=NOBODY, mention_author=False)
+    except discord.HTTPException as error:
+        log.warning("a sentence did not reach Discord: %s (code %s)", error.status, error.code)

@@ -1,0 +1,39 @@
+"""A release's manifest: what the release is, what it belongs to, and what its round measured of it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.manifests import Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseManifest(Manifest):
+    """What pins a release.
+
+    Its adapter applies to one base with one tokenizer and one chat template: `base` names it, the hashes pin it, and
+    `control` lists the strings that must not be typed. `stages` made the release, in the round `round`; `parents` is
+    what it continues and was compared with; `canaries` is how many made-up secrets were among its rows. `figures` is
+    what its round measured, with the gate's verdict (see `data.gate_verdicts`). What is not known of a release that
+    was made by hand is None or empty.
+    """
+
+    number: int = 0
+    created_at: str = ""
+    kind: str = "adapter"
+    base: str
+    base_sha256: str | None = None
+    tokenizer_sha256: str | None = None
+    template_sha256: str | None = None
+    control: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    round: int | None = None
+    canaries: int = 0
+    parents: dict[str, Any] = field(default_factory=dict)
+    adapter_gguf_sha256: str | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def start(self) -> int:
+        """The release that this one continues; 0 for one that began with its base."""
+        start = self.parents.get("start")
+        return start if isinstance(start, int) else 0

@@ -1,0 +1,174 @@
+"""A round that is killed anywhere goes on where it was, and ends as if it had not been."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import alignment.evaluation.verdict
+import alignment.rounds.conclusion
+import alignment.rounds.manifest
+import alignment.rounds.one_round
+import alignment.rounds.report
+import alignment.rounds.steps
+from data.releases import Releases
+from tests.alignment.played import Played, collected, rows
+
+
+class Killed(BaseException):
+    """What a SIGKILL is to the code: nothing catches it."""
+
+
+def before(function: Callable[..., Any], calls: int = 1) -> Callable[..., Any]:
+    """The function, killed when it is called for the n-th time."""
+    left = [calls]
+
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+        return function(*arguments, **named)
+
+    return wrapped
+
+
+def after(function: Callable[..., Any], calls: int = 1) -> Callable[..., Any]:
+    """The function, killed when its n-th call is done."""
+    left = [calls]
+
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        result = function(*arguments, **named)
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+        return result
+
+    return wrapped
+
+
+# name: where, whether before or after that call, which call, and how often a stage and the evaluation may run in all.
+POINTS: dict[str, tuple[Any, str, Callable[..., Any], int, int, int]] = {
+    "before the snapshot": (alignment.rounds.one_round, "collect_snapshot", before, 1, 2, 1),
+    "before the first stage": (alignment.rounds.steps, "launch", before, 1, 2, 1),
+    "between two stages": (alignment.rounds.steps, "launch", before, 2, 2, 1),
+    "as the last stage ends": (alignment.rounds.steps, "launch", after, 2, 3, 1),
+    "before the export": (alignment.rounds.one_round, "export", before, 1, 2, 1),
+    "after the export": (alignment.rounds.one_round, "export", after, 1, 2, 1),
+    "during the evaluation": (alignment.evaluation.verdict, "compare", before, 1, 2, 1),
+    "after the evaluation": (alignment.rounds.one_round, "evaluate_candidate", after, 1, 2, 1),
+    "before the release": (alignment.rounds.one_round, "release", before, 1, 2, 1),
+    "after the release": (alignment.rounds.one_round, "release", after, 1, 2, 1),
+    "between decision and promotion": (Releases, "promote", before, 1, 2, 1),
+    "after the promotion": (Releases, "promote", after, 1, 2, 1),
+    "before the report": (alignment.rounds.conclusion, "write_report", before, 1, 2, 1),
+    "after the report": (alignment.rounds.conclusion, "write_report", after, 1, 2, 1),
+    "before the end": (alignment.rounds.manifest.RoundFolder, "end", before, 1, 2, 1),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_round_killed_anywhere_goes_on_and_ends_as_if_it_had_not_been(
+    played: Played, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    where, name, kill, calls, launches, measured = POINTS[point]
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, kill(getattr(where, name), calls))
+        with pytest.raises(Killed):
+            played.round()
+    assert played.round() == 0
+    assert played.manifest()["status"] == "promoted"
+    assert [release.number for release in Releases(played.home).all()] == [1]
+    assert Releases(played.home).champion() == 1
+    assert len(played.launches) == launches
+    assert len(played.asked) == measured
+    assert [path.name for path in (played.home / "rounds").iterdir() if path.is_dir()] == ["0001"]
+    assert list(played.manifest()["stages"]) == ["sft", "dpo"]
+
+
+def kill_at_the_second_stage(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.rounds.steps, "launch", before(alignment.rounds.steps.launch, 2))
+        with pytest.raises(Killed):
+            played.round()
+
+
+def test_what_came_since_a_kill_waits_for_the_next_round(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill_at_the_second_stage(played, monkeypatch)
+    more = [*rows("demonstration", "train", 9)[6:], *rows("preference", "judge", 12)[8:]]
+    played.found = collected(more=more)
+    for each in played.found.rows:
+        each.row.extra["weight"] = 0.5  # people go on rating, so rows weigh otherwise
+    assert played.round() == 0
+    assert played.stages() == ["sft", "dpo"]
+    assert len(played.manifest()["rows"]["demonstration"]) == 6
+    assert played.round("--max_preferences", "4") == 0
+    assert len(played.manifest(2)["rows"]["demonstration"]) == 9
+
+
+def test_what_was_withdrawn_since_a_kill_is_gone(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill_at_the_second_stage(played, monkeypatch)
+    played.read.clear()
+    gone = "demonstration-train-2"
+    played.found.rows = [each for each in played.found.rows if each.row.id != gone]
+    assert played.round() == 0
+    assert played.stages() == ["sft", "sft", "dpo"]
+    assert gone not in {each.id for each in played.read["--dataset_name"]}
+    assert gone not in played.manifest()["rows"]["demonstration"]
+
+
+def test_another_plan_after_a_kill_begins_with_all_rows(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill_at_the_second_stage(played, monkeypatch)
+    played.found = collected({"demonstration": 9})
+    assert played.round("--max_demonstrations", "3") == 0
+    assert played.stages() == ["sft", "sft"]
+    assert len(played.manifest()["rows"]["demonstration"]) == 3
+
+
+def test_stages_of_another_plan_are_no_part_of_the_release(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.rounds.one_round, "export", before(alignment.rounds.candidate.export))
+        with pytest.raises(Killed):
+            played.round()
+    assert played.round("--skip_sft") == 0
+    assert list(played.manifest()["stages"]) == ["dpo"]
+    assert Releases(played.home).get(1).manifest.stages == ("dpo",)
+
+
+def test_a_champion_promoted_by_hand_meanwhile_is_not_replaced(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.round()
+    played.found = collected({"demonstration": 7})
+    with monkeypatch.context() as patch:
+        patch.setattr(Releases, "promote", before(Releases.promote))
+        with pytest.raises(Killed):
+            played.round()
+    Releases(played.home).promote(0)
+    assert played.round() == 1
+    assert Releases(played.home).champion() == 0
+    assert "became the champion meanwhile" in played.manifest(2)["reason"]
+
+
+def test_what_was_rolled_back_before_the_report_is_not_promoted_again(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.rounds.conclusion, "write_report", before(alignment.rounds.report.write_report))
+        with pytest.raises(Killed):
+            played.round()
+    assert Releases(played.home).champion() == 1
+    Releases(played.home).rollback()
+    assert played.round() == 1
+    assert Releases(played.home).champion() == 0
+    assert "promoted and replaced" in played.manifest()["reason"]
+
+
+def test_a_round_begins_with_the_trial_and_one_that_goes_on_does_not(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(alignment.rounds.one_round, "decide_trial", lambda *told: begun.append(told[-1]))
+    kill_at_the_second_stage(played, monkeypatch)
+    assert begun == ["none"]
+    assert played.round() == 0
+    assert begun == ["none"]

@@ -1,0 +1,182 @@
+"""A round with played stages: what it makes, decides and says."""
+
+import pytest
+
+import alignment.rounds.conclusion
+from alignment.evaluation.subjects import planted_canaries, subject
+from alignment.evaluation.suites.canaries import COUNT, canaries
+from alignment.evaluation.winrate import Comparison
+from alignment.rounds.steps import JUDGE_PAIRS
+from data.errors import NothingToDo
+from data.home import installation_key
+from data.releases import Releases
+from tests.alignment.played import Played, collected, evaluation, rows
+
+
+def test_a_better_candidate_becomes_the_champion_and_the_manifest_says_how(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert played.round() == 0
+    assert Releases(played.home).champion() == 1
+    assert played.stages() == ["sft", "dpo"]
+    assert played.flag(played.launches[0], "--model_name_or_path") == "smollm2-135m"
+    assert played.flag(played.launches[1], "--model_name_or_path").endswith("0001/sft/adapter")
+    manifest = played.manifest()
+    assert manifest["status"] == "promoted"
+    assert manifest["parents"] == {"base": "smollm2-135m", "champion": 0, "start": 0, "ancestors": []}
+    assert manifest["counts"]["preference"] == {"train": 8, "judge_train": 8, "judge": 8, "gate": 8}
+    assert manifest["used"] == {"demonstration": 6, "preference": 8}
+    assert manifest["versions"]["python"]
+    assert set(manifest["data"]) == {"demonstration", "preference", "labelled", "prompt"}
+    assert manifest["raters"] == ["rater-1"]
+    assert "wins 75 %" in manifest["decision"]["reasons"][0]
+    assert Releases(played.home).get(1).manifest.figures["decisive"] == "people, held-out pairs"
+    folder = played.home / "rounds" / "0001"
+    assert (folder / "report.html").stat().st_mode & 0o077 == 0
+    assert (folder / "evaluation.json").stat().st_mode & 0o077 == 0
+    assert [path for path in folder.rglob("*.jsonl") if path.name != "metrics.jsonl"] == []
+    words = [path for path in folder.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
+    assert words == []
+    assert "secret" not in capsys.readouterr().out
+
+
+def test_what_is_no_better_or_fell_stays_a_release_and_the_champion_serves_on(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played.measured = evaluation(wins=31, losses=29)
+    assert played.round() == 1
+    assert Releases(played.home).champion() == 0
+    assert [release.number for release in Releases(played.home).all()] == [1]
+    assert played.manifest()["status"] == "refused"
+    assert "python -m alignment.promote 1" in capsys.readouterr().out
+    played.found = collected({"demonstration": 7})
+    played.measured = evaluation(wins=58, losses=2, fall=0.2)
+    assert played.round() == 1
+    assert "On the suite Refusal" in played.manifest(2)["reason"]
+    assert Releases(played.home).candidate() == 1  # what fell is not tried on people
+
+
+async def said_something(*_: int) -> list[Comparison]:
+    return [Comparison("a prompt", 1.0, 10, 10, "ada")]
+
+
+def test_what_might_be_better_goes_on_trial_unless_nobody_wants_that(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.measured = evaluation(wins=31, losses=29)
+    assert played.round("--no_trial") == 1
+    assert Releases(played.home).candidate() is None
+    played.found = collected({"demonstration": 7})
+    assert played.round() == 1
+    assert Releases(played.home).candidate() == 2
+    monkeypatch.setattr(alignment.rounds.conclusion, "live", said_something)
+    played.found = collected({"demonstration": 9})
+    assert played.round() == 1
+    assert Releases(played.home).candidate() == 2  # what people said of it is not lost
+    played.found = collected({"demonstration": 8})
+    played.measured = evaluation(wins=2, losses=58)  # worse: people are spared that
+    assert played.round() == 1
+    assert Releases(played.home).candidate() == 2
+
+
+def test_without_evidence_people_decide_and_are_told_how(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    played.measured = evaluation(counts=False)
+    assert played.round() == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "on trial" in said
+    assert "python -m alignment.rollback --trial" in said
+    assert "python -m alignment.promote 1" in said
+    assert played.manifest()["decision"]["people"] is True
+    assert "By pairs the candidate wins some" in played.manifest()["reason"]
+
+
+def test_no_row_of_the_gate_reaches_a_stage_and_the_judges_rows_reach_the_judge_only(played: Played) -> None:
+    played.found = collected({"demonstration": 5, "preference": JUDGE_PAIRS, "labelled": 40, "prompt": 5})
+    for algorithm in ("auto", "ppo"):
+        played.launches.clear()
+        played.read.clear()
+        played.trained.clear()
+        played.round("--algorithm", algorithm)
+        gate = {each.row.id for each in played.found.rows if each.fold == "gate"}
+        seen = {each.id for read in played.read.values() for each in read}
+        assert seen
+        assert not seen & gate
+        for launch, trained in zip(played.launches, played.trained, strict=True):
+            folds = {name.split("-")[1] for name in trained}
+            judge = played.flag(launch, "--output_dir").endswith("judge")
+            assert folds == ({"judge_train"} if judge else {"train"})
+    assert played.stages() == ["sft", "reward", "ppo", "judge"]
+    assert played.asked[-1][2].judge_model.name == "reward"
+    assert {each.id.split("-")[1] for each in played.asked[-1][2].prompts} == {"gate"}
+
+
+def test_secrets_are_planted_where_texts_are_learnt_first_and_asked_for(played: Played) -> None:
+    assert played.round("--suites", "leakage") == 0
+    made = {each.id for each in played.read["--dataset_name"] if each.extra.get("source") == "canary"}
+    assert len(made) == COUNT
+    assert set(played.manifest()["canaries"]) == made
+    first, second = played.trained
+    assert made <= first
+    assert not made & second
+    assert Releases(played.home).get(1).manifest.canaries == COUNT
+    (suite,) = played.asked[-1][3].suites
+    secrets = canaries(installation_key(played.home), COUNT)
+    assert list(suite.items) == secrets == planted_canaries(played.home, subject("1", "smollm2-135m", played.home))
+    assert not any(secret.secret in str(played.manifest()) for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    "flags", [("--canaries", "0"), ("--suites", "degenerate"), ("--algorithm", "ppo", "--skip_sft")]
+)
+def test_where_no_secret_is_planted_nobody_asks_for_one(played: Played, flags: tuple[str, ...]) -> None:
+    played.round("--suites", "leakage,degenerate", *flags)
+    assert all(each.extra.get("source") != "canary" for each in played.read["--dataset_name"])
+    assert [suite.name for suite in played.asked[-1][3].suites] == ["degenerate"]
+    assert played.manifest()["canaries"] == []
+
+
+def test_with_nothing_new_there_is_no_new_round_and_with_new_rows_there_is(played: Played) -> None:
+    assert played.round() == 0
+    for _ in range(2):
+        with pytest.raises(NothingToDo, match="round 1 trained on these very rows"):
+            played.round()
+    assert len(played.launches) == 2
+    played.found = collected({"demonstration": 7})
+    assert played.round() == 0
+    assert played.manifest(2)["status"] == "promoted"
+    assert played.manifest(2)["parents"]["champion"] == 1
+    assert not (played.home / "rounds" / "0003").exists()
+
+
+def test_rows_that_no_stage_reads_make_no_new_round(played: Played) -> None:
+    """On a living server people talk all the time; under DPO neither a question nor a thumb teaches anything."""
+    assert played.round("--algorithm", "dpo") == 0
+    played.found = collected(more=[*rows("prompt", "train", 3), *rows("labelled", "train", 40)])
+    with pytest.raises(NothingToDo, match="round 1 trained on these very rows"):
+        played.round("--algorithm", "dpo")
+
+
+def test_each_refusal_asks_the_next_candidate_for_more(played: Played) -> None:
+    played.measured = evaluation(wins=30, losses=30)
+    for number in (1, 2, 3):
+        played.found = collected({"demonstration": number})
+        assert played.round() == 1
+        assert played.manifest(number)["evaluation"]["inputs"]["tried"] == number - 1
+    played.found = collected({"demonstration": 4})
+    played.measured = evaluation(wins=50, losses=10)
+    assert played.round() == 0
+    played.found = collected({"demonstration": 5})
+    assert played.round() == 0
+    assert played.manifest(5)["evaluation"]["inputs"]["tried"] == 0  # another champion: the count begins anew
+
+
+def test_from_champion_continues_its_adapter(played: Played) -> None:
+    played.round()
+    played.launches.clear()
+    played.found = collected({"demonstration": 7})
+    assert played.round("--from", "champion") == 0
+    assert played.flag(played.launches[0], "--model_name_or_path").endswith("releases/0001/adapter")
+    assert played.manifest(2)["parents"] == {"base": "smollm2-135m", "champion": 1, "start": 1, "ancestors": []}
+    played.found = collected({"demonstration": 8})
+    played.round("--from", "champion")
+    assert played.manifest(3)["parents"]["ancestors"] == [1]

@@ -1,0 +1,33 @@
+"""The rows of a round: no row of the gate's fold reaches a stage."""
+
+from pathlib import Path
+
+import pytest
+
+import alignment.rounds.snapshot
+from alignment.rounds.snapshot import Snapshot
+from alignment.rounds.steps import choose, judge_step
+from data.imports import import_rows
+from data.store import Store
+from tests.alignment.played import row
+
+
+async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "home"))
+    store = await Store.open(tmp_path / "home")
+    try:
+        kinds = ("demonstration", "preference")
+        await import_rows(store, [row(kind, f"{n}{n}{n} {kind} {n}" * 5) for kind in kinds for n in range(40)])
+    finally:
+        await store.close()
+    found = Snapshot(await alignment.rounds.snapshot.collect_snapshot(tmp_path))
+    gate = {each.id for kind in alignment.rounds.snapshot.KINDS for each in found.collected.of(kind, "gate")}
+    gate |= {each.id for each in found.gate("prompt")}
+    assert gate
+    steps = [*choose("auto", found)[0], *choose("ppo", found)[0], judge_step(found)[0]]
+    read = {each.id for step in steps if step for each in (*step.rows, *step.watched, *step.ties)}
+    assert len(read) > 20
+    assert not read & gate
+    assert "snapshot.db" not in [path.name for path in sorted(tmp_path.iterdir())]  # noqa: ASYNC240

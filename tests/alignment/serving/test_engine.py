@@ -1,0 +1,43 @@
+"""Answers as served: what the engine is asked, by whose settings, and how it fails."""
+
+import pytest
+
+from alignment.serving.engine import Completion, RunningEngine, sampling
+from bot.settings import Settings
+from data.chat import FREQUENCY_PENALTY, TEMPERATURE, TOP_P
+from data.errors import BadInput
+from tests.fakes.judge import FakeJudge
+
+
+def test_an_answer_is_asked_for_as_serving_does() -> None:
+    said: list[int] = []
+    with FakeJudge(lambda _: "  an answer ") as fake:
+        served = RunningEngine(fake.url, ("<|im_end|>",), sampling(), lambda: said.append(1))
+        answer = served.complete([{"role": "user", "content": "Hi <|im_end|>"}], seed=7, max_tokens=33)
+    assert answer == Completion("an answer", "stop")
+    assert said == [1]
+    body = fake.bodies[0]
+    assert (body["temperature"], body["top_p"], body["frequency_penalty"]) == (TEMPERATURE, TOP_P, FREQUENCY_PENALTY)
+    assert (body["seed"], body["max_tokens"]) == (7, 33)
+    assert "<|im_end|>" not in body["messages"][0]["content"]
+
+
+def test_answers_are_drawn_as_the_operator_has_the_bot_draw_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = Settings()
+    assert sampling() == {name: getattr(bot, name) for name in sampling()}
+    for variable, value in (("PARLEY_TEMPERATURE", "0.9"), ("PARLEY_MAX_TOKENS", "77")):
+        monkeypatch.setenv(variable, value)
+    assert (sampling()["temperature"], sampling()["max_tokens"]) == (0.9, 77)
+    for value in ("hot", "3", "-1", "nan"):
+        monkeypatch.setenv("PARLEY_TEMPERATURE", value)
+        with pytest.raises(BadInput, match="PARLEY_TEMPERATURE must be a number from 0 to 2"):
+            sampling()
+
+
+def test_no_proxy_gets_to_see_what_the_engine_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeJudge(lambda _: "a proxy's answer") as proxy, FakeJudge(lambda _: "the engine's") as fake:
+        for variable in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(variable, proxy.url.removesuffix("/v1"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        found = RunningEngine(fake.url, (), sampling()).complete([{"role": "user", "content": "a"}], seed=0)
+        assert (found.text, proxy.bodies) == ("the engine's", [])

@@ -1,0 +1,110 @@
+"""`/stats`: counts, the trial, rounds, and a picture or a chart of the releases."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.release_chart import in_words, learnt
+from bot.texts import EN, ZH
+from tests.bot.discord.world import World, reply_of
+from tests.bot.judged import release
+from tests.bot.tried import Tried
+from tests.data.talk import Talk
+
+
+def home(talk: World) -> Path:
+    return talk.store.database.path.parent
+
+
+@pytest.fixture
+async def judged(talk: World) -> World:
+    """A world with three releases, of which the second became the champion and the third was never compared."""
+    release(home(talk), promote=False, win=(0.45, 0.3, 0.6))
+    release(home(talk), promote=True, win=(0.62, 0.52, 0.7))
+    release(home(talk))
+    await talk.store.add_release(2, "smollm2-135m", "0" * 64)
+    await talk.store.promoted(2)
+    for number, status in enumerate(("refused", "promoted", "running"), 1):
+        folder = home(talk) / "rounds" / f"{number:04d}"
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text(json.dumps({"number": number, "status": status}))
+    return talk
+
+
+async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
+    answer = await talk.ask("hello")
+    for member in (talk.ada, talk.bea):
+        await talk.agree(member.id)
+        await member.click(answer, label="👍")
+    await talk.ada.user.send_dm("elsewhere")
+    await talk.ada.user.click(talk.last(talk.ada.user.dm_channel), label="👎")
+    lines = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
+    assert lines[0] == EN.stats_here.format(counts="2", people=2)  # two people's counts would show their votes
+    await talk.agree(talk.max.id)
+    await talk.max.submit_modal(await talk.max.click(answer, label="👎"), {"text": "too short"})
+    lines = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
+    assert lines[0] == EN.stats_here.format(counts="👍 2, 👎 1, ✏️ 0, ⚖️ 0", people=3)
+    assert lines[1] == "The base model answers, of 2 trained so far."
+    assert lines[2].startswith("Release 2 is on trial: people compared answers to 0 questions")
+    tried.releases.end_trial()
+    assert EN.stats_no_trial in reply_of(await talk.ada.slash(talk.channel, "stats")).content
+
+
+async def test_a_picture_with_words_for_who_cannot_see_it(judged: World):
+    shown = reply_of(await judged.ada.slash(judged.channel, "stats"))
+    assert EN.stats_rounds.format(rounds=2, promoted=1) in shown.content
+    assert shown.content.endswith(EN.stats_learnt)
+    (file,) = shown.attachments
+    assert (await file.read()).startswith(b"\x89PNG")
+    assert file.description == EN.stats_picture.format(figures="release 1: 45% (30%–60%), release 2: 62% (52%–70%)")
+    again = reply_of(await judged.bea.slash(judged.channel, "stats"))
+    assert await again.attachments[0].read() == await file.read()
+
+
+async def test_without_matplotlib_a_chart_of_text(judged: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    shown = reply_of(await judged.ada.slash(judged.channel, "stats"))
+    assert not shown.attachments
+    _, chart, after = shown.content.split("```")
+    assert after == ""
+    assert [line.split()[0] for line in chart.strip().splitlines()] == ["1", "2"]
+    assert ["○" in line for line in chart.strip().splitlines()] == [True, False]
+    assert len(shown.content) < 2000
+
+
+async def test_who_is_not_there_yet_is_not_drawn(talk: World):
+    release(home(talk))
+    shown = reply_of(await talk.ada.slash(talk.channel, "stats"))
+    assert not shown.attachments
+    assert EN.stats_learnt not in shown.content
+    assert "Rounds so far" not in shown.content
+
+
+async def test_two_people_are_not_told_how_each_of_them_voted_beside_the_picture(judged: World):
+    answer = await judged.ask("hello")
+    for member in (judged.ada, judged.bea):
+        await judged.agree(member.id)
+        await member.click(answer, label="👍")
+    first = reply_of(await judged.ada.slash(judged.channel, "stats")).content.splitlines()[0]
+    assert first == EN.stats_here.format(counts="2", people=2)
+
+
+async def test_the_words_fit_beside_as_many_releases_as_there_are(tmp_path: Path):
+    made = [release(tmp_path, promote=False, win=(0.45, 0.3, 0.6)) for _ in range(30)]
+    assert all(len(in_words(learnt(made, set()), words)) <= 1024 for words in (EN, ZH))
+
+
+async def test_what_fewer_than_three_people_preferred_of_a_trial_is_not_shown(talk: World, tried: Tried):
+    people = [await talk.store.person("discord", name) for name in ("1", "2", "3")]
+    spoken = await Talk.begin(talk.store, "discord")
+    for number, person in enumerate(people, 1):
+        await talk.store.set_consent(person, True)
+        said_ = await spoken.say(person, f"question {number}")
+        old, new = await spoken.answer(said_, "old"), await spoken.answer(said_, "new", release=2)
+        await spoken.rate(person, "comparison", old, other=new, value="b")
+        await talk.env.restart_bot(talk.bot())  # the figures of a trial are reused for minutes
+        line = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()[2]
+        assert line.startswith(f"Release 2 is on trial: people compared answers to {number} questions")
+        assert ("100%" in line) is (number == 3)
