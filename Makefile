@@ -10,10 +10,10 @@ PARLEY_HOME ?= $(or $(call dotenv,PARLEY_HOME),var)
 export PARLEY_BASES ?= $(or $(call dotenv,PARLEY_BASES),$(PARLEY_HOME)/bases)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint types
+.PHONY: help setup demo run test-unit test test-all lint types
 
 help: ## show these lines
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-7s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
 
 setup: $(VENV)/ready $(PARLEY_BASES)/$(BASE)/hf/config.json ## make the virtual environment and fetch the base model
 
@@ -35,9 +35,18 @@ demo: setup ## show the whole loop: import, train, evaluate, release, compare (D
 run: setup ## start the bot: on Discord with DISCORD_TOKEN set, else as a chat in this terminal
 	@$(BIN)/python -m bot
 
-# A file's tests run in one process: they share what it built. At most so many, since each holds torch.
-test: setup ## run all tests
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+# Three rings of tests; tests/conftest.py says which test is in which. At most 8 processes, since each may hold torch.
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8
+
+test-unit: setup ## run the tests that need no torch
+	@$(PYTEST) --ring unit --dist worksteal
+
+# From here on the tests of a file run in one process: they share what the file has trained.
+test: test-unit ## run these and the tests on tiny random models
+	@$(PYTEST) --ring tiny --dist loadfile --no-loadscope-reorder
+
+test-all: test-unit ## run all tests, also those on the real base model
+	@$(PYTEST) --ring tiny --ring base --dist loadfile --no-loadscope-reorder
 
 lint: setup ## check style and formatting
 	@$(BIN)/ruff check .

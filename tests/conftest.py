@@ -1,14 +1,86 @@
-"""Fixtures that several test folders share."""
+"""The rings of the tests, and fixtures that several folders share.
+
+A test is in one of three rings. Where nothing is said it is in `unit`. A file says its ring with
+`pytestmark = pytest.mark.tiny` or `pytest.mark.base`, a single test with the same mark as a decorator:
+
+    unit    imports no torch
+    tiny    imports torch, or trains a tiny random model
+    base    needs the fetched base model
+
+`pytest --ring unit` runs one ring; the option may be repeated, and without it all rings run.
+"""
 
 import os
+import re
+import sys
 from collections.abc import Iterator
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from data.bases import DEFAULT_BASE
 
 _ROOT = Path(__file__).parents[1]
+_RINGS = ("unit", "tiny", "base")
+# These files take longest, so they begin first: no process is left alone with one of them at the end.
+_LONGEST = ("test_loop.py",)
+
+
+class _NoTorch(MetaPathFinder, Loader):
+    """Refuses torch where only unit tests run: a test that imports it must say that it is in another ring."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name == "torch" else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        pytest.fail(
+            "A unit test imports torch: mark the file or the test with pytest.mark.tiny (see tests/conftest.py)."
+        )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ring", action="append", choices=_RINGS, help="run only this ring (may be repeated)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("ring") == ["unit"]:
+        assert "torch" not in sys.modules
+        sys.meta_path.insert(0, _NoTorch())
+
+
+def rings(source: str) -> set[str]:
+    """The rings of the tests of a file, read from its source: importing it to know would import torch."""
+    marks = set(re.findall(r"\bpytest\.mark\.(tiny|base)\b", source))
+    return marks if re.search(r"^pytestmark = .*\bmark\.(tiny|base)\b", source, re.MULTILINE) else marks | {"unit"}
+
+
+def ring(item: pytest.Item) -> str:
+    """The ring of one test."""
+    return next((name for name in ("base", "tiny") if item.get_closest_marker(name)), "unit")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    chosen = config.getoption("ring")
+    if not chosen or not collection_path.match("test_*.py"):
+        return None
+    return rings(collection_path.read_text(encoding="utf-8")).isdisjoint(chosen) or None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen = config.getoption("ring") or _RINGS
+    config.hook.pytest_deselected(items=[item for item in items if ring(item) not in chosen])
+    items[:] = [item for item in items if ring(item) in chosen]
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if "base_home" in getattr(item, "fixturenames", ()) and ring(item) != "base":
+        pytest.fail("This test needs the base model: mark it with pytest.mark.base (tests/conftest.py).")
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +92,3 @@ def base_home() -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARLEY_BASES", str(folder))
         yield folder
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_loop.py")

@@ -9,11 +9,12 @@ from peft import get_peft_model
 from transformers import AutoConfig, set_seed
 
 from alignment.rl.critic import actor_critic, critic_state, save_critic
-from alignment.rl.overoptimised import OverOptimisation, load_pairs
+from alignment.rl.overoptimised import OverOptimisation
 from alignment.rl.rollouts import end_of_turn
 from alignment.rl.samples import forget_samples_after
 from alignment.rl.scoring import Scoring, note_same
 from alignment.rl.trainer import Grpo, Ppo, Rloo
+from alignment.rl.watched_pairs import load_pairs
 from alignment.rows.prepare import longest_sequence, preference
 from alignment.rows.tokens import control_strings
 from alignment.training.plots import plot_curve

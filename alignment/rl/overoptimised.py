@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -17,13 +16,8 @@ from transformers import TrainerCallback
 
 from alignment.intervals import bootstrap
 from alignment.training.run_folder import RunFolder
-from data.errors import BadInput
-from data.rows import read_rows
 
 _LEVEL = 0.95
-MINIMUM_PAIRS = 8
-# More pairs than this say little more, and cost a forward pass each.
-MAXIMUM_PAIRS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +61,6 @@ def warning(readings: Sequence[Reading]) -> str | None:
         f"between {-change.high:.3f} and {-change.low:.3f}; right on {best.accuracy:.0%} before, {last.accuracy:.0%} "
         "now). Stop earlier, raise kl_coef or set kl_limit."
     )
-
-
-def load_pairs(path: str, fits: Callable[[Any], bool] = lambda _: True) -> list[Any]:
-    """The preferences to watch, at most `MAXIMUM_PAIRS` of those that fit the model.
-
-    Raises `BadInput` for too few to say anything.
-    """
-    rows = [row for row in read_rows(Path(path), "preference") if fits(row)]
-    if len(rows) < MINIMUM_PAIRS:
-        raise BadInput(
-            f"{path} holds {len(rows)} preferences that the model can take in; the watch needs at least "
-            f"{MINIMUM_PAIRS}."
-        )
-    return rows[:MAXIMUM_PAIRS]
 
 
 class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers has no types

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from alignment.evaluation.suites.canaries import Canary, planted
 from alignment.models import adapter_sha256
+from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.manifest import RoundFolder, StageRun
 from alignment.rounds.plan import REWARDED
 from alignment.rounds.snapshot import Snapshot, plural
@@ -110,9 +111,6 @@ def _step(name: str, kind: str, snapshot: Snapshot) -> Step:
 
 
 def _rewarded(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step]:
-    # Here, because it loads torch, which the choice of steps and its tests do without.
-    from alignment.rl.overoptimised import MINIMUM_PAIRS
-
     pairs, prompts = snapshot.training("preference"), snapshot.training("prompt")
     if not pairs or not prompts:
         raise BadInput(

@@ -1,11 +1,39 @@
-"""For every test of alignment."""
+"""For the tests of alignment that use torch: one thread, and no pictures but where they are looked at."""
+
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    """Tiny models gain nothing from threads, and lose much when others use the cores."""
-    import torch
+def _uses_torch(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("tiny", "base"))
 
-    torch.set_num_threads(1)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tiny models gain nothing from threads, and lose much when others use the cores."""
+    if _uses_torch(item):
+        import torch
+
+        torch.set_num_threads(1)
+
+
+@pytest.fixture
+def pictures() -> None:
+    """For a test that looks at the pictures of a run: they are drawn."""
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture takes a fifth of a tiny run's time: it is an empty file, except with the fixture `pictures`.
+
+    Runs that a file's tests share are drawn: their fixtures are made before this one.
+    """
+
+    def leave_empty(_figure: Any, target: Path | IO[bytes], **_settings: Any) -> None:
+        if isinstance(target, Path):
+            target.touch()
+
+    if _uses_torch(request.node) and "pictures" not in request.fixturenames:
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", leave_empty)

@@ -22,7 +22,7 @@ QUICK = {
     "lora_r": 4,
     "bf16": "false",
     "max_length": 256,
-    "save_steps": 2,
+    "save_steps": 100,  # none before the end; a test of checkpoints says how often it saves
     "logging_steps": 1,
     "precompute_ref_log_probs": None,
 }

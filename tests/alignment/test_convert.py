@@ -53,6 +53,7 @@ def test_the_command_converts_and_says_where(fetched, monkeypatch, capsys):
     assert capsys.readouterr().out == f"smollm2-135m: {fetched / 'hf'}\n"
 
 
+@pytest.mark.base
 def test_the_bundled_base_is_what_its_gguf_says(base_home):
     tokenizer = models.load_tokenizer("smollm2-135m")
     info = base_info("smollm2-135m")

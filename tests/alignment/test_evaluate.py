@@ -8,6 +8,8 @@ from alignment import evaluate as command
 from data.errors import BadInput
 from tests.alignment import tiny
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):

@@ -13,6 +13,8 @@ from data.releases import Releases
 from tests.alignment import tiny
 from tests.alignment.serving.adapters import adapter
 
+pytestmark = pytest.mark.tiny
+
 ROOT = Path(__file__).parents[2]
 
 

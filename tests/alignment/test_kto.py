@@ -13,6 +13,8 @@ from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.running import built, dying, losses, manifest, metrics, train, weights
 
+pytestmark = pytest.mark.tiny
+
 
 def thumbs(count):
     """One thumb down for two up, in two languages."""
@@ -81,10 +83,10 @@ def test_a_continued_adapter_has_itself_as_reference(bases, rows, tmp_path):
 
 def test_an_interrupted_run_resumes_to_the_same_end(bases, rows, tmp_path):
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    train("kto", bases["llama"], rows, whole)
-    with dying(Kto, at=6):
-        train("kto", bases["llama"], rows, stopped)
-    assert train("kto", bases["llama"], rows, stopped)["figures"]["resumed_from_step"] == 4
+    train("kto", bases["llama"], rows, whole, save_steps=2)
+    with dying(Kto, at=4):
+        train("kto", bases["llama"], rows, stopped, save_steps=2)
+    assert train("kto", bases["llama"], rows, stopped, save_steps=2)["figures"]["resumed_from_step"] == 2
     assert losses(stopped) == losses(whole)
     resumed, through = weights(stopped / "adapter"), weights(whole / "adapter")
     assert all(torch.equal(resumed[name], through[name]) for name in through)

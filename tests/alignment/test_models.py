@@ -13,6 +13,8 @@ from data.chat import engine_template, harmless_messages, load_template
 from data.errors import BadInput
 from tests.alignment import tiny
 
+pytestmark = pytest.mark.tiny
+
 CONVERSATION = [
     {"role": "system", "content": "You are kind."},
     {"role": "user", "content": "hello"},

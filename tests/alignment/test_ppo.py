@@ -25,6 +25,8 @@ from data.errors import BadInput
 from tests.alignment import tiny
 from tests.alignment.running import command, dying_after_saving, losses, manifest, metrics, weights
 
+pytestmark = pytest.mark.tiny
+
 QUICK = {
     "max_completion_length": 6,
     "max_steps": 4,
@@ -462,7 +464,7 @@ def test_an_answer_stops_at_the_templates_end_of_turn(bases):
         ({"reward": None}, "Name a reward model"),
         ({"use_peft": "false"}, "use_peft"),
         ({"algorithm": "ppp"}, "no algorithm 'ppp'.*ppo"),
-        ({"algorithm": "rloo", "kl_coef": 0.1}, "--kl_coef is PPO's alone"),
+        ({"algorithm": "rloo", "kl_coef": 0.1}, "--kl_coef is for PPO only"),
         ({"beta": 0.1}, "--beta would do nothing in PPO"),
         ({"steps_per_generation": 3, "gradient_accumulation_steps": 2}, "multiple of"),
         ({"activation_checkpointing": "true"}, "activation_checkpointing does not work"),

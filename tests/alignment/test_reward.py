@@ -3,9 +3,6 @@
 import json
 import math
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,6 +19,8 @@ from alignment.rows.tokens import control_strings, encode_answer
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.running import command, dying_after_saving, losses, manifest, weights
+
+pytestmark = pytest.mark.tiny
 
 ROWS = 24
 PROMPT = [{"role": "user", "content": "How do I water fern 3?"}]
@@ -123,18 +122,21 @@ def test_held_in_bf16_it_scores_as_bf16_does(family, trained):
     assert {p.dtype for name, p in loaded.model.named_parameters() if "score" in name} == {torch.float32}
 
 
-@pytest.mark.parametrize("bf16", ["true", "false"])
-def test_ppo_scores_in_bf16_where_it_trains_so(bf16, bases, trained, tmp_path, monkeypatch):
-    asked = []
+@pytest.mark.parametrize(("bf16", "shared"), [("true", "false"), ("false", "true")])
+def test_ppos_flags_reach_the_reward_model_that_it_scores_with(bf16, shared, bases, trained, tmp_path, monkeypatch):
+    """It scores in bf16 where PPO trains so, and shares prefixes unless that is switched off."""
+    scored, sharing = [], []
     usual = reward_model.RewardModel.score
     monkeypatch.setattr(
-        reward_model.RewardModel, "score", lambda *args, **more: asked.append(more["bf16"]) or usual(*args, **more)
+        reward_model.RewardModel, "score", lambda *args, **more: scored.append(more["bf16"]) or usual(*args, **more)
     )
+    monkeypatch.setattr(reward_model, "share_prefixes", lambda *_: sharing.append(1))
     prompts = tiny.write(tmp_path / "prompts.jsonl", [{"prompt": row["prompt"]} for row in pairs(4)])
-    flags = {"reward_model": trained["llama"] / "reward", "bf16": bf16, "eval_fraction": 0, "max_steps": 1}
-    told = command("ppo", bases["llama"], prompts, tmp_path / "out", max_completion_length=4, **flags)
-    assert alignment.ppo.main(told) == 0
-    assert set(asked) == {bf16 == "true"}
+    flags = {"reward_model": trained["llama"] / "reward", "bf16": bf16, "share_prefixes": shared}
+    flags |= {"eval_fraction": 0, "max_steps": 1, "max_completion_length": 4}
+    assert alignment.ppo.main(command("ppo", bases["llama"], prompts, tmp_path / "out", **flags)) == 0
+    assert set(scored) == {bf16 == "true"}
+    assert len(sharing) == (shared == "true")
 
 
 def test_trained_in_bf16_it_is_compared_on_the_whole_base(bases, rows, tmp_path):
@@ -146,7 +148,7 @@ def test_trained_in_bf16_it_is_compared_on_the_whole_base(bases, rows, tmp_path)
                 weight.mul_(8)  # so that rounding shows in the score
     shutil.copytree(bases["llama"], tmp_path / "base")
     model.save_pretrained(tmp_path / "base")
-    train(tmp_path / "base", rows, tmp_path / "out", bf16="true", num_train_epochs=1)
+    train(tmp_path / "base", rows, tmp_path / "out", bf16="true", max_steps=2)
     assert (tmp_path / "out" / "reward" / "reward.json").exists()
 
 
@@ -161,7 +163,7 @@ def test_a_model_that_was_saved_otherwise_than_it_was_trained_is_not_kept(bases,
 
     monkeypatch.setattr("alignment.rewards.result.attach", spoiled)
     with pytest.raises(ParleyError, match="scores otherwise than the trained one"):
-        train(bases["llama"], rows, tmp_path / "out")
+        train(bases["llama"], rows, tmp_path / "out", max_steps=1)
     assert not (tmp_path / "out" / "reward").exists()
 
 
@@ -183,25 +185,6 @@ def by_hand(base, folder):
             hidden = model.base_model(ids).last_hidden_state[0, -1]
         scores.append(float(head[0] @ hidden))
     return scores
-
-
-def test_another_process_scores_the_same(trained):
-    folder = trained["llama"] / "reward"
-    script = (
-        "import json, sys\nfrom pathlib import Path\nfrom alignment.rewards.model import load_reward_model\n"
-        "prompt, answers = json.loads(sys.argv[2])\n"
-        "print(json.dumps(load_reward_model(Path(sys.argv[1])).score([prompt] * len(answers), answers)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(folder), json.dumps([PROMPT, ANSWERS])],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[2],
-    )
-    there = json.loads(done.stdout.splitlines()[-1])
-    here = load_reward_model(folder).score([PROMPT] * len(ANSWERS), ANSWERS)
-    assert there == pytest.approx(here, abs=1e-4)
 
 
 def test_the_end_of_turn_is_found_by_position_though_it_is_the_padding(trained):
@@ -380,19 +363,3 @@ def test_answers_to_one_prompt_read_it_once(trained):
     rows = [encode_answer(loaded.tokenizer, *pair, control) for pair in zip(prompts, answers, strict=True)]
     assert sizes[1:] == [size_of([[*row.prompt, *row.answer] for row in rows])]  # after the first look at the model
     assert sizes[1] < 0.6 * sum(len(row.prompt) + len(row.answer) for row in rows)
-
-
-@pytest.mark.parametrize("shared", ["true", "false"])
-def test_the_flag_that_switches_sharing_off_reaches_ppos_reward_model(shared, trained, bases, tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(reward_model, "share_prefixes", lambda *_: asked.append(1))
-    prompts = tiny.write(tmp_path / "prompts.jsonl", [{"prompt": row["prompt"]} for row in tiny.preferences(4)])
-    flags = {
-        "reward_model": trained["llama"] / "reward",
-        "share_prefixes": shared,
-        "eval_fraction": 0,
-        "max_steps": 1,
-    }
-    told = command("ppo", bases["llama"], prompts, tmp_path / "out", max_completion_length=8, **flags)
-    assert alignment.ppo.main(told) == 0
-    assert len(asked) == (shared == "true")

@@ -1,5 +1,7 @@
 """The SFT stage on tiny bases."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -17,6 +19,8 @@ from data.errors import BadInput
 from tests.alignment import tiny
 from tests.alignment.running import command, cut_in_two_ways, losses, manifest, metrics, train, weights
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
@@ -28,10 +32,22 @@ def bases(tmp_path_factory):
     return {family: tiny.build(family, tmp_path_factory.mktemp(family)) for family in tiny.FAMILIES}
 
 
+@pytest.fixture(scope="module")
+def learnt(bases, rows, tmp_path_factory):
+    """The folder of a run for every family, and what the run printed."""
+    runs = {}
+    for family in tiny.FAMILIES:
+        out, printed = tmp_path_factory.mktemp("learnt") / family, io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            train("sft", bases[family], rows, out, num_train_epochs=4)
+        runs[family] = out, printed.getvalue()
+    return runs
+
+
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_a_run_learns_and_leaves_a_complete_folder(family, bases, rows, tmp_path, capsys):
-    out = tmp_path / "out"
-    told = train("sft", bases[family], rows, out, num_train_epochs=4)
+def test_a_run_learns_and_leaves_a_complete_folder(family, learnt):
+    out, printed = learnt[family]
+    told = manifest(out)
     figures = told["figures"]
     assert told["status"] == "done"
     assert figures["eval_after"]["loss"] < figures["eval_before"]["loss"]
@@ -44,19 +60,19 @@ def test_a_run_learns_and_leaves_a_complete_folder(family, bases, rows, tmp_path
     assert {path.name for path in (out / "adapter").iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
     for name in ("manifest.json", "metrics.jsonl", "trained_tokens.txt", "loss.png"):
         assert stat.S_IMODE((out / name).stat().st_mode) == 0o600, name
-    assert "What is trained" in capsys.readouterr().out
+    assert "What is trained" in printed
     assert "⟦" in (out / "trained_tokens.txt").read_text()
     # Metrics stay with the run; the base's vocabulary stays the base's.
     assert [entry["step"] for entry in metrics(out) if "loss" in entry] == list(range(1, figures["steps"] + 1))
     assert not any("embed" in name or "lm_head" in name or "wte" in name for name in weights(out / "adapter"))
 
 
-def test_the_adapter_applies_to_the_base_and_names_it(bases, rows, tmp_path):
-    train("sft", bases["gpt2"], rows, tmp_path / "out")
-    config = json.loads((tmp_path / "out" / "adapter" / "adapter_config.json").read_text())
+def test_the_adapter_applies_to_the_base_and_names_it(bases, learnt):
+    adapter = learnt["gpt2"][0] / "adapter"
+    config = json.loads((adapter / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == str(bases["gpt2"])
     assert config["revision"] is None
-    source = models.resolve(str(tmp_path / "out" / "adapter"))
+    source = models.resolve(str(adapter))
     assert source.base.path == str(bases["gpt2"])
     tuned, plain = load_model(source.base, source.adapter), load_model(source.base)
     ids = torch.tensor([[5, 6, 7]])
@@ -83,10 +99,9 @@ def test_full_fine_tuning_leaves_a_model_that_loads(bases, rows, tmp_path):
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
-def test_an_adapter_is_continued(bases, rows, tmp_path):
-    first = tmp_path / "first"
-    train("sft", bases["llama"], rows, first)
-    told = train("sft", first / "adapter", rows, tmp_path / "second")
+def test_an_adapter_is_continued(bases, rows, learnt, tmp_path):
+    first, _ = learnt["llama"]
+    told = train("sft", first / "adapter", rows, tmp_path / "second", max_steps=1)
     assert told["base"] == str(bases["llama"])
     assert told["figures"]["eval_before"]["loss"] == pytest.approx(
         manifest(first)["figures"]["eval_after"]["loss"], rel=1e-3
@@ -109,7 +124,7 @@ def test_no_row_left_is_an_error(bases, rows, tmp_path):
         train("sft", bases["llama"], rows, tmp_path / "out", max_length=5, max_dropped=1)
 
 
-LONG = {"num_train_epochs": 20, "save_steps": 5, "lora_dropout": 0.1}
+LONG = {"num_train_epochs": 8, "save_steps": 4, "lora_dropout": 0.1}
 
 
 def test_a_killed_run_resumes_to_the_same_weights(bases, rows, tmp_path, capsys):
@@ -134,19 +149,18 @@ def test_a_killed_run_resumes_to_the_same_weights(bases, rows, tmp_path, capsys)
     train("sft", bases["llama"], rows, killed, **LONG)
     assert "Resuming from checkpoint-" in capsys.readouterr().out
     train("sft", bases["llama"], rows, whole, **LONG)
-    assert manifest(killed)["figures"]["resumed_from_step"] >= 5
+    assert manifest(killed)["figures"]["resumed_from_step"] >= 4
     assert losses(killed) == losses(whole)
     assert manifest(killed)["figures"]["eval_after"] == manifest(whole)["figures"]["eval_after"]
     resumed, through = weights(killed / "adapter"), weights(whole / "adapter")
     assert all(torch.equal(resumed[name], through[name]) for name in through)
 
 
-def test_the_same_command_again_does_nothing_and_another_is_refused(bases, rows, tmp_path, capsys):
-    out = tmp_path / "out"
-    train("sft", bases["llama"], rows, out)
+def test_the_same_command_again_does_nothing_and_another_is_refused(bases, rows, learnt, capsys):
+    out, _ = learnt["llama"]
     before = (out / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
-    train("sft", bases["llama"], rows, out)
+    train("sft", bases["llama"], rows, out, num_train_epochs=4)
     assert "nothing to do" in capsys.readouterr().out
     assert (out / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == before
     with pytest.raises(BadInput, match=r"another run .*learning_rate.*--output_dir"):
-        train("sft", bases["llama"], rows, out, learning_rate=1e-3)
+        train("sft", bases["llama"], rows, out, num_train_epochs=4, learning_rate=1e-3)

@@ -212,6 +212,7 @@ def test_an_unknown_alias_gets_the_nearest_name(shelf: Path) -> None:
     assert not shelf.exists()
 
 
+@pytest.mark.base
 def test_the_real_base_is_what_it_should_be(base_home: Path) -> None:
     info = bases.base_info(bases.DEFAULT_BASE)
     assert {"<|im_start|>", "<|im_end|>", "<|endoftext|>"} <= set(info.control)

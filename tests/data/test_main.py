@@ -245,6 +245,7 @@ def test_help_needs_nothing_heavy(house: Path, command: list[str]) -> None:
     assert not house.exists()
 
 
+@pytest.mark.base
 def test_fetch_is_done_when_the_base_is_there(house: Path, base_home: Path) -> None:
     code, out, errors = data(house, "fetch", PARLEY_BASES=str(base_home))
     assert (code, out, errors) == (0, "", "")

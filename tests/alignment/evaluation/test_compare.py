@@ -132,6 +132,7 @@ def test_a_judge_that_fails_stops_nothing() -> None:
     assert "secret-key" not in json.dumps(asdict(found))
 
 
+@pytest.mark.tiny
 def test_of_two_judges_the_one_that_agrees_with_people_better_decides(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr("alignment.rewards.model.read_facts", lambda _: {})
     monkeypatch.setattr(RewardJudge, "compare", _by_kindness)

@@ -117,6 +117,7 @@ def test_rows_that_a_judge_may_not_see_are_held_back_and_counted() -> None:
     assert "5 pairs were held back" in found.sentence
 
 
+@pytest.mark.tiny
 def test_a_folder_without_a_reward_model_is_refused_at_once(tmp_path) -> None:
     with pytest.raises(BadInput, match="not a reward model"):
         RewardJudge(tmp_path)

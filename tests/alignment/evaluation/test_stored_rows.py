@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+import pytest
+
 from alignment.evaluation.stored_rows import stored_rows, tries
 from alignment.evaluation.subjects import Subject
 from alignment.rounds.manifest import RoundFolder
@@ -13,6 +15,8 @@ from data.rounds import Decision
 from data.rows import parse_row
 from data.store import Store
 from tests.alignment import tiny
+
+pytestmark = pytest.mark.tiny
 
 
 async def test_the_store_gives_each_fold_to_its_purpose(tmp_path, monkeypatch) -> None:

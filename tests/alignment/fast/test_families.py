@@ -11,6 +11,8 @@ from data.rows import read_rows
 from tests.alignment import tiny, two_processes
 from tests.alignment.running import command, losses, manifest, weights
 
+pytestmark = pytest.mark.tiny
+
 ENDS = {
     "gpt2": "<|endoftext|>",
     "llama": "</s>",
@@ -18,7 +20,8 @@ ENDS = {
     "llama3": "<|eot_id|>",
     "gemma": "<end_of_turn>",
 }
-KINDS = {"sft": "demonstration", "dpo": "preference", "reward": "preference", "kto": "labelled", "ppo": "prompt"}
+# Reward models of every family are trained in test_reward.
+KINDS = {"sft": "demonstration", "dpo": "preference", "kto": "labelled", "ppo": "prompt"}
 SYSTEM = [
     {"role": "system", "content": "你要友善。"},
     {"role": "user", "content": "hello"},

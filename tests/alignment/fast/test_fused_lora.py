@@ -11,6 +11,8 @@ from transformers.pytorch_utils import Conv1D
 from alignment.fast.fused_lora import FusedGate, FusedLora, round_frozen
 from alignment.fast.install import fuse
 
+pytestmark = pytest.mark.tiny
+
 
 class Block(nn.Module):
     """Two layers with the same input, and one after them."""

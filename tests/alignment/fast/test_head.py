@@ -9,6 +9,8 @@ from trl.kernels import ChunkedLogProbFunction
 from alignment.fast import head
 from alignment.fast.head import LogProbs
 
+pytestmark = pytest.mark.tiny
+
 ALL = ("entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 
 

@@ -29,6 +29,8 @@ from alignment.training.trainers import Dpo, Kto, Sft
 from tests.alignment import tiny
 from tests.alignment.running import built
 
+pytestmark = pytest.mark.tiny
+
 ROOT = Path(__file__).parents[3]
 READ_AGAIN = "the library changed here: read it again, then mend alignment/fast/install.py and this hash"
 

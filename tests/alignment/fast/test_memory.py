@@ -15,6 +15,8 @@ from alignment.fast.rounding import hold
 from tests.alignment import tiny
 from tests.alignment.running import command
 
+pytestmark = pytest.mark.tiny
+
 # Each tensor is smaller than the last: glibc finds no room for one of the same size where that was, since it asks for
 # a little more, to align it.
 _FAULTS = """

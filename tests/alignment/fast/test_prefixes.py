@@ -9,6 +9,8 @@ from alignment.fast.prefixes import Cost, lay_out, tree
 from alignment.fast.tree_attention import BLOCK, TreeAttention, looks, mask
 from alignment.fast.trunk import visible
 
+pytestmark = pytest.mark.tiny
+
 ROWS = st.lists(st.lists(st.integers(1, 3), max_size=12), min_size=1, max_size=8).filter(any)
 COSTS = st.builds(Cost, st.floats(0.1, 10), st.floats(0, 3))
 CHEAP = Cost(token=1.0, pair=0.0)  # sharing always pays

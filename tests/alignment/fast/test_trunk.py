@@ -13,6 +13,8 @@ from alignment.fast.trunk import SharingTrunk, visible
 from tests.alignment import tiny
 from tests.alignment.running import losses, train, weights
 
+pytestmark = pytest.mark.tiny
+
 FIELDS = ("log_probs", "entropy", "mean_logits", "is_top1", "label_mask")
 PROMPT = list(range(10, 60))
 BATCHES = {

@@ -11,6 +11,8 @@ from alignment.rows.batching import padded
 from tests.alignment import tiny
 from tests.alignment.running import train
 
+pytestmark = pytest.mark.tiny
+
 LONG, SHORT = list(range(10, 60)), [5, 6]
 
 

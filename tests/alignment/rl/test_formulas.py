@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from alignment.rl import formulas as formulas
 
+pytestmark = pytest.mark.tiny
+
 NUMBERS = st.floats(-10, 10, width=32)
 
 

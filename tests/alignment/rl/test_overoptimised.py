@@ -2,10 +2,13 @@
 
 import pytest
 
-from alignment.rl.overoptimised import OverOptimisation, Reading, load_pairs, warning
+from alignment.rl.overoptimised import OverOptimisation, Reading, warning
+from alignment.rl.watched_pairs import load_pairs
 from alignment.training.run_folder import RunManifest
 from data.errors import BadInput
 from tests.alignment import tiny
+
+pytestmark = pytest.mark.tiny
 
 PAIRS = [0.1 * number - 0.5 for number in range(20)]
 

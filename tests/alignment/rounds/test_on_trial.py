@@ -107,6 +107,7 @@ def test_what_changed_while_the_gate_was_asked_is_not_overruled(
     assert (tried.champion(), tried.candidate()) == (1, None)
 
 
+@pytest.mark.tiny
 def test_a_release_that_cannot_be_compared_hinders_no_round(tried: Releases, capsys: Any) -> None:
     compared(tried.folder.parent, MINIMUM_PROMPTS)
     decide_trial(Console(), BASE, "none")  # for real: its folder holds no adapter

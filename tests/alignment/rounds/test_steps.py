@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from filelock import FileLock, Timeout
 
-from alignment.rl.overoptimised import MINIMUM_PAIRS
+from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.snapshot import Snapshot
 from alignment.rounds.steps import JUDGE_PAIRS, MINIMUM_THUMBS, choose, judge_step
 from data.errors import BadInput, NothingToDo

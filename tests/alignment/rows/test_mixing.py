@@ -10,6 +10,8 @@ from data.home import file_sha256
 from tests.alignment import tiny
 from tests.alignment.running import train
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):

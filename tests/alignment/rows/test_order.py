@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from alignment.rows.collating import Mismatched
 from alignment.rows.order import Draws, LengthGrouped, Packs
 
+pytestmark = pytest.mark.tiny
+
 WEIGHTS = st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 8)), min_size=1, max_size=30).filter(any)
 
 

@@ -17,6 +17,8 @@ from data.errors import BadInput
 from data.rows import read_rows
 from tests.alignment import tiny
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
@@ -158,7 +160,7 @@ def test_several_gpus_without_a_launcher_become_one():
     assert choose_gpu(1, {}) is None
 
 
-def test_a_plot_of_nothing_is_a_picture_too(tmp_path):
+def test_a_plot_of_nothing_is_a_picture_too(tmp_path, pictures):
     plot_loss([], tmp_path / "a.png", "empty")
     plot_loss([{"step": 1, "loss": 1.0}, {"step": 1, "eval_loss": math.e}], tmp_path / "b.png", "one")
     assert (tmp_path / "a.png").stat().st_size < (tmp_path / "b.png").stat().st_size

@@ -5,6 +5,8 @@ import pytest
 from tests.alignment import tiny
 from tests.alignment.running import built
 
+pytestmark = pytest.mark.tiny
+
 FAVOURED = "What is a fern?"
 
 

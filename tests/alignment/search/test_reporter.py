@@ -7,6 +7,8 @@ from alignment.search.ranges import Goal, goal
 from alignment.search.reporter import Reporter
 from data.errors import BadInput
 
+pytestmark = pytest.mark.tiny
+
 LOSS = Goal("loss", lower_is_better=True)
 
 

@@ -18,6 +18,8 @@ from data.errors import BadInput
 from tests.alignment import tiny
 from tests.alignment.running import command
 
+pytestmark = pytest.mark.tiny
+
 HERE = Path(__file__).parent
 RECIPE = """\
 # A recipe for tests.
@@ -48,7 +50,11 @@ def world(tmp_path_factory):
 def argv(world, out, number, **flags):
     folder, base, rows = world
     told = command(
-        "sft", base, rows, out, num_train_epochs=None, max_steps=4, learning_rate=None, lora_r=None, **flags
+        "sft",
+        base,
+        rows,
+        out,
+        **{"num_train_epochs": None, "max_steps": 4, "save_steps": 2, "learning_rate": None, "lora_r": None, **flags},
     )
     return [*map(str, told), "--config", str(folder / "recipe.yaml"), "--search", str(number)]
 

@@ -13,6 +13,8 @@ from alignment.serving.gguf_check import file_difference
 from data.bases import DEFAULT_BASE
 from tests.alignment.serving.adapters import adapter
 
+pytestmark = pytest.mark.tiny
+
 GOOD = Agreement(
     positions=48,
     tokens=1536,
@@ -29,6 +31,7 @@ def test_any_gap_above_its_limit_is_refused(which: str, mean: float) -> None:
     assert difference(replace(GOOD, **{which: replace(getattr(GOOD, which), mean=mean)}))
 
 
+@pytest.mark.base
 def test_the_check_tells_a_right_export_from_broken_ones(
     base_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from alignment.serving.artefact import merge, staged, to_gguf
 from data.errors import BadInput
 from tests.alignment.serving.adapters import adapter
 
+pytestmark = pytest.mark.tiny
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -16,6 +16,8 @@ from alignment.serving.artefact import to_gguf
 from data.errors import BadInput
 from tests.alignment.serving.adapters import adapter
 
+pytestmark = pytest.mark.tiny
+
 
 def tensors(path: Path) -> dict[str, np.ndarray]:
     return {tensor.name: np.array(tensor.data) for tensor in GGUFReader(path).tensors}

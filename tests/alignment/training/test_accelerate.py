@@ -18,6 +18,8 @@ from alignment.training.settings import SftSettings
 from alignment.training.trainers import hold_float32
 from data.errors import BadInput
 
+pytestmark = pytest.mark.tiny
+
 FOLDER = Path(__file__).parents[3] / "deploy" / "accelerate"
 KINDS = {
     "one_gpu": DistributedType.NO,

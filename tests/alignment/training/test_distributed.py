@@ -15,6 +15,8 @@ from data.errors import BadInput
 from tests.alignment import tiny, two_processes
 from tests.alignment.running import command, manifest, metrics, weights
 
+pytestmark = pytest.mark.tiny
+
 STAGES = ("sft", "dpo", "reward", "ppo")
 # Rollouts of four answers, each trained on for two epochs in minibatches of two.
 PPO = {
@@ -73,7 +75,7 @@ def ran(tmp_path_factory):
         task = {"stage": stage, "base": str(base)}
         assert two_processes.run({**task, "argv": argv(stage, folder / "one" / stage, 2)}) == 0
         tasks.append({**task, "argv": argv(stage, folder / "two" / stage, 1)})
-    resumed = argv("sft", folder / "resumed", 1)
+    resumed = argv("sft", folder / "resumed", 1, save_steps=2)
     tasks += [
         {"stage": "sft", "argv": resumed, "interrupt": 5},
         {"stage": "sft", "argv": resumed},

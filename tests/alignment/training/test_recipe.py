@@ -9,6 +9,8 @@ import pytest
 from alignment.training.recipe import RECIPES, help_text, read
 from data.errors import BadInput
 
+pytestmark = pytest.mark.tiny
+
 TOLD = ["--dataset_name", "rows.jsonl", "--output_dir", "out"]
 MACHINE = {"use_cpu": True, "bf16": False, "activation_checkpointing": False}
 

@@ -20,6 +20,8 @@ from data.releases import Releases
 from tests.fakes.adapter import make_release
 from tests.fakes.engine import FakeEngine
 
+pytestmark = pytest.mark.base
+
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 SHORT = Sampling(temperature=0, max_tokens=8)
 BASE_KEY = "0000-smollm2-135m"

@@ -19,6 +19,8 @@ from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 from tests.fakes.adapter import make_release, write_adapter
 
+pytestmark = pytest.mark.base
+
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 ROOT = Path(__file__).parents[3]
 

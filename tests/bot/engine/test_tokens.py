@@ -23,6 +23,8 @@ from bot.engine.wire import Wire
 from data.bases import DEFAULT_BASE, base_info
 from data.chat import harmless_messages, load_template
 
+pytestmark = pytest.mark.base
+
 ROOT = Path(__file__).parents[3]
 
 

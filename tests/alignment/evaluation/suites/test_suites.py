@@ -261,6 +261,7 @@ def test_the_fingerprint_changes_with_what_decides_the_values():
     assert fingerprint(replace(suite, items=(replace(suite.items[0], first="x"), *suite.items[1:]))) != same
 
 
+@pytest.mark.tiny
 def test_the_adapter_measures_a_tiny_model_and_counts_the_first_token(tmp_path):
     from alignment.evaluation.model import LoadedModel
     from alignment.models import load_model, load_tokenizer
@@ -282,6 +283,7 @@ def test_the_adapter_measures_a_tiny_model_and_counts_the_first_token(tmp_path):
         model.answers([[{"role": "user", "content": "hi"}]], max_tokens=3)
 
 
+@pytest.mark.tiny
 def test_the_command_prints_a_table_and_writes_the_scores(tmp_path, capsys):
     from tests.alignment import tiny
 
