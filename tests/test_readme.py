@@ -15,18 +15,7 @@ READMES = ("README.md", "README.zh-CN.md")
 DOCS = tuple(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))
 PAGES = (*READMES, *DOCS, "CONTRIBUTING.md", "SECURITY.md")
 LONGEST = 150  # lines of a README
-# Files of the rebuilding that other branches bring: provisional, goes at the merge.
-COMING = {
-    "alignment/evaluation/verdict.py",
-    "alignment/fast/install.py",
-    "bot/discord/answering.py",
-    "bot/discord/buttons.py",
-    "bot/discord/rating.py",
-    "bot/engine/open.py",
-    "docs/loop.json",
-    "docs/loop.svg",
-}
-# Targets of the Makefile likewise.
+COMING = {"docs/loop.json", "docs/loop.svg"}
 # Rooms of the tree; what begins with one of them, between backticks, is a file or a folder.
 ROOMS = ("alignment/", "bot/", "data/", "deploy/", "docs/", "tests/", ".ci/", ".github/")
 
