@@ -1,4 +1,4 @@
-"""Releases with manifests as rounds write them."""
+"""Releases with manifests like those that rounds write."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from data.releases import Release, Releases
 
 
 def manifest(*, promote: bool | None = None, win: tuple[float, float, float] | None = None, **more: Any) -> Any:
-    """What the gate said: `win` is the mean and the ends of the interval; `promote` None, that it was never asked."""
+    """The gate's verdict: `win` is the mean and the ends of the interval; `promote` None means it was never asked."""
     made: dict[str, Any] = {"base": "smollm2-135m", **more}
     if promote is not None:
         interval = dict(zip(("mean", "low", "high"), win, strict=True)) if win else None

@@ -1,4 +1,4 @@
-"""Small LoRA files and releases of the bundled base, made in milliseconds; they change answers but teach nothing."""
+"""Small LoRA files and releases of the bundled base, made in milliseconds. They change answers but teach nothing."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def write_adapter(path: Path, *, seed: int = 0, strength: float = 0.02) -> Path:
 
 
 def make_release(home: Path, *, seed: int = 0, strength: float = 0.02, damaged: bool = False) -> Release:
-    """A release in `home` with such an adapter, or with a file that is none. Needs the fixture `base_home`."""
+    """A release in `home` with such an adapter, or with a broken file. Needs the fixture `base_home`."""
 
     def build(folder: Path) -> dict[str, object]:
         if damaged:
