@@ -52,28 +52,14 @@ class Ratings:
                 return hindrance
             if not why and await self.store.vote(generation, rater) == value:
                 return RatingResult.ALREADY
-            return await self._store(
-                NewRating(
-                    source_id=source_id,
-                    rater=rater,
-                    kind="vote",
-                    generation=generation,
-                    value=value,
-                    text=why or None,
-                    platform=platform,
-                )
-            )
+            return await self._store("vote", rater, generation, platform, source_id, value=value, text=why or None)
 
     async def retract(self, rater: int, generation: int, *, platform: str, source_id: str) -> RatingResult:
         """Take a vote back. This needs no consent."""
         async with self._alone(rater, generation):
             if await self.store.vote(generation, rater) is None:
                 return RatingResult.NOTHING
-            return await self._store(
-                NewRating(
-                    source_id=source_id, rater=rater, kind="retraction", generation=generation, platform=platform
-                )
-            )
+            return await self._store("retraction", rater, generation, platform, source_id)
 
     async def correct(self, rater: int, generation: int, text: str, *, platform: str, source_id: str) -> RatingResult:
         """Store what the answer should have been."""
@@ -84,16 +70,7 @@ class Ratings:
         answer = await self.store.generation(generation)
         if answer and answer.text.strip() == text.strip():
             return RatingResult.SAME
-        return await self._store(
-            NewRating(
-                source_id=source_id,
-                rater=rater,
-                kind="correction",
-                generation=generation,
-                text=text.strip(),
-                platform=platform,
-            )
-        )
+        return await self._store("correction", rater, generation, platform, source_id, text=text.strip())
 
     async def compare(
         self, rater: int, first: int, second: int, value: str, *, platform: str, source_id: str
@@ -103,27 +80,12 @@ class Ratings:
         The first verdict counts, because after it the person is told which release gave which answer.
         """
         async with self._alone(rater, min(first, second)):
-            return await self._compare(rater, first, second, value, platform=platform, source_id=source_id)
-
-    async def _compare(
-        self, rater: int, first: int, second: int, value: str, *, platform: str, source_id: str
-    ) -> RatingResult:
-        for generation in (first, second):
-            if (hindrance := await self._hindrance(rater, generation)) is not None:
-                return hindrance
-        if await self.store.compared(first, second, rater):
-            return RatingResult.ALREADY
-        return await self._store(
-            NewRating(
-                source_id=source_id,
-                rater=rater,
-                kind="comparison",
-                generation=first,
-                other=second,
-                value=value,
-                platform=platform,
-            )
-        )
+            for generation in (first, second):
+                if (hindrance := await self._hindrance(rater, generation)) is not None:
+                    return hindrance
+            if await self.store.compared(first, second, rater):
+                return RatingResult.ALREADY
+            return await self._store("comparison", rater, first, platform, source_id, value=value, other=second)
 
     def _alone(self, rater: int, generation: int) -> asyncio.Lock:
         return self._locks.setdefault((rater, generation), asyncio.Lock())
@@ -134,9 +96,30 @@ class Ratings:
             return RatingResult.GONE
         return None if await self.store.agrees(rater) else RatingResult.CONSENT_MISSING
 
-    async def _store(self, rating: NewRating) -> RatingResult:
-        if rating.text and (kind := await self.moderation.incoming(rating.text)):
-            return RatingResult.UNCHECKED if kind is Kind.UNCHECKED else RatingResult.FLAGGED
+    async def _store(
+        self,
+        kind: str,
+        rater: int,
+        generation: int,
+        platform: str,
+        source_id: str,
+        *,
+        value: str | None = None,
+        text: str | None = None,
+        other: int | None = None,
+    ) -> RatingResult:
+        if text and (found := await self.moderation.incoming(text)):
+            return RatingResult.UNCHECKED if found is Kind.UNCHECKED else RatingResult.FLAGGED
+        rating = NewRating(
+            source_id=source_id,
+            rater=rater,
+            kind=kind,
+            generation=generation,
+            other=other,
+            value=value,
+            text=text,
+            platform=platform,
+        )
         if not await self.store.rate(rating):
             return RatingResult.ALREADY
         self.metrics.ratings.labels(rating.kind).inc()

@@ -122,16 +122,13 @@ class Settings(BaseSettings):
     @field_validator("engine_url", "discord_api", "moderation_url")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"https?://[^/\s]+", value):
-            raise ValueError("use an address such as http://127.0.0.1:8000/v1")
+        value = _address(value, "https?", "http://127.0.0.1:8000/v1")
         return value.rstrip("/") if value else value
 
     @field_validator("discord_gateway")
     @classmethod
     def _websocket(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"wss?://[^/\s]+", value):
-            raise ValueError("use an address such as ws://127.0.0.1:8001")
-        return value
+        return _address(value, "wss?", "ws://127.0.0.1:8001")
 
     @field_validator("moderation_words")
     @classmethod
@@ -212,6 +209,12 @@ def suspicious(names: Iterable[str]) -> list[str]:
         elif name.startswith(PREFIX):
             said.append(f"{name} is not a setting of the bot and has no effect.")
     return said
+
+
+def _address(value: str | None, scheme: str, example: str) -> str | None:
+    if value is not None and not re.match(rf"{scheme}://[^/\s]+", value):
+        raise ValueError(f"use an address such as {example}")
+    return value
 
 
 def _own(host: str) -> bool:

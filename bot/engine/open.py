@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bot.engine.api import EngineError
 from bot.engine.external import ExternalEngine
 
-if sys.platform != "win32":  # it has no locks of the kind that processes share the embedded engine by
+if sys.platform != "win32":  # Windows lacks the file locks that the embedded engine needs
     from bot.engine.embedded import EmbeddedEngine
 
 if TYPE_CHECKING:

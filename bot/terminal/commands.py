@@ -41,6 +41,6 @@ def parse(line: str) -> Command | str | None:
 
 
 def nearest(name: str) -> str | None:
-    """The known command that is most like an unknown one; None if none is."""
+    """The known command that is most similar to an unknown one; None if no command is similar."""
     near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
     return near[0] if near else None

@@ -35,5 +35,5 @@ def _console() -> tuple[Lines, Screen]:
 
         keyboard = Keyboard()
         return keyboard, keyboard.screen
-    interactive = at_keyboard()  # with its output in a file, say
+    interactive = at_keyboard()  # its output may still go to a file
     return Lines(interactive), Screen(interactive)

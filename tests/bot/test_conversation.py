@@ -1,4 +1,4 @@
-"""The core: what the model is shown, whose turn it is, what is recorded, and which ratings are kept."""
+"""The core: what the model sees, whose turn it is, what is recorded, and which ratings are kept."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ from tests.fakes.engine import FakeEngine
 
 PERSONA = Persona("assistant", "en", "Be brief.", "Hello.")
 
-# -- what the model is shown
+# -- what the model sees
 
 
 def stored(number: int, role: str, text: str, author: int | None = 1) -> StoredMessage:
@@ -146,9 +146,9 @@ def test_a_queue_never_run_two_of_a_person_in_a_channel_nor_lose_anyone(
         assert len(running) <= slots
         assert len(line) <= waiting
         assert len({of[ticket] for ticket in running}) == len(running)
-        # nobody waits who could run
+        # nobody who could run waits
         assert len(running) == slots or all(of[t] in {of[r] for r in running} for t in line)
-        # within a lane the order of arrival holds: whoever runs came before those of the lane who wait
+        # a person's questions in a channel keep their order: the one that runs came before those that wait
         assert all(r < t for r in running for t in line if of[r] == of[t])
     while running:
         for started in queue.leave(running.pop()):
@@ -360,7 +360,7 @@ async def test_an_engine_that_fails_is_a_sentence(world: World):
     assert end.sentence
     assert "Traceback" not in end.sentence
     assert await world.count(schema.Generation) == 0
-    assert (await world.say("again?")).text == "a fake answer"  # and the lane is free
+    assert (await world.say("again?")).text == "a fake answer"  # and the person can ask again
 
 
 async def test_an_engine_that_breaks_off_leaves_what_was_said(world: World):
@@ -482,7 +482,7 @@ async def test_a_vote_counts_once_can_change_and_be_taken_back(world: World):
     assert await vote("down", "s3") is RatingResult.STORED
     assert await vote("down", "s4") is RatingResult.ALREADY
     assert await vote("down", "s5", why="wrong year") is RatingResult.STORED
-    assert await vote("up", "s3") is RatingResult.ALREADY  # the same deed, delivered twice
+    assert await vote("up", "s3") is RatingResult.ALREADY  # the same action, delivered twice
     assert await world.store.vote(said.generation, world.ada) == "down"
     retraction = {"platform": "terminal", "source_id": "s6"}
     assert await world.ratings.retract(world.ada, said.generation, **retraction) is RatingResult.STORED

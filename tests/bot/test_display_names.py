@@ -1,4 +1,4 @@
-"""What people are called."""
+"""The names that the model reads for people."""
 
 from datetime import UTC, datetime
 from itertools import pairwise

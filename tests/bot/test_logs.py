@@ -1,4 +1,4 @@
-"""The log: what a line looks like, and that nothing in it is what somebody said."""
+"""The log: what a line looks like, and that it never holds what somebody said."""
 
 import asyncio
 import io
@@ -23,7 +23,7 @@ STYLES = (Line, JsonLine)
 
 @pytest.fixture(params=STYLES)
 def logged(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    """Everything that is logged, in each of the styles."""
+    """Everything that is logged, in each style."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(request.param())

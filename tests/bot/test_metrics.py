@@ -1,4 +1,4 @@
-"""What is counted, and the text in which Prometheus reads it."""
+"""What is counted, and the text that Prometheus reads."""
 
 import math
 import re

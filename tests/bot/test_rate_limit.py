@@ -1,4 +1,4 @@
-"""Answers an hour: what is counted, and when there is room again."""
+"""Answers per hour: what is counted, and when there is room again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -90,7 +90,7 @@ def test_the_longest_wait_is_told_and_nothing_is_counted_where_one_limit_is_reac
     assert isinstance(spent, Spent)
     assert spent.cap == late
     assert sentence(EN, spent) == EN.hourly_server.format(limit=2, minutes=60)
-    clock.now += 3000  # the channel has room again, the server has not
+    clock.now += 3000  # the channel has room again, but the server does not
     assert isinstance(limiter.take([early, late]), Spent)
     assert isinstance(limiter.take([early]), Taken)
 
@@ -124,10 +124,10 @@ def test_what_a_place_says_is_counted_there():
     said = {("server", "1"): {"person": 5, "channel": 6, "server": 7}}
     assert {cap.counter for cap in caps(ASKER, {}, said)} == {
         ("person", "7", "server", "1"),
-        ("channel", "3"),  # of the thread's channel: opening threads makes no room
+        ("channel", "3"),  # the thread's channel: opening threads does not add room
         ("server", "1"),
     }
-    said = {("channel", "2"): {"person": 5, "channel": 6}}  # a category: all its channels together
+    said = {("channel", "2"): {"person": 5, "channel": 6}}  # a category counts all its channels together
     assert {cap.counter for cap in caps(ASKER, {}, said)} == {("person", "7", "channel", "2"), ("channel", "2")}
     alone = Asker(person=7, channel="9", server=None, places=[("channel", "9")])
     assert {cap.kind for cap in caps(alone, dict.fromkeys(KINDS, 3), {})} == {"person", "channel"}

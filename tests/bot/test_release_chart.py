@@ -45,7 +45,7 @@ def test_every_line_has_its_mark_within_its_interval_and_all_fit_into_a_message(
         assert drawn == list(range(drawn[0], drawn[-1] + 1))
         assert line[5 + 10] in "┊━●○"
     for words in (EN, ZH):
-        assert len(in_words(found, words)) <= 1024  # as much as Discord takes for a picture
+        assert len(in_words(found, words)) <= 1024  # Discord's limit for the description of a picture
 
 
 def test_only_releases_that_were_compared_are_shown_and_the_newest_of_them(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_only_releases_that_were_compared_are_shown_and_the_newest_of_them(tmp_p
 
 def test_a_picture_is_drawn_where_matplotlib_is(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [ComparedRelease(1, Interval(0.62, 0.52, 0.7), True), ComparedRelease(2, Interval(0.5, 0.5, 0.5), False)]
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # it keeps every figure, and is not for threads
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # it keeps every figure and is not made for threads
     drawn = picture(found)
     assert drawn is not None
     assert drawn.startswith(b"\x89PNG\r\n\x1a\n")

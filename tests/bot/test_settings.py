@@ -1,4 +1,4 @@
-"""The settings: what is read from where, and sentences for what cannot be used."""
+"""The settings: where they are read from, and the sentences about invalid ones."""
 
 import os
 import string

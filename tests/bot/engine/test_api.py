@@ -1,4 +1,4 @@
-"""The client against the fake engine: events, failures, cancelling, counting, what is told of the server."""
+"""The client with the fake engine: events, failures, cancelling, counting, and what it learns about the server."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""`python -m bot.engine` on the real base: its address, its refusals, what it loads, what its log keeps to itself."""
+"""`python -m bot.engine` with the real base: its address, its refusals, what it loads, what it does not log."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Moderation as the core, the terminal and the settings have it: what is not answered, not shown and not kept."""
+"""Moderation in the core, the terminal and the settings: what is not answered, not shown and not kept."""
 
 import asyncio
 import logging
@@ -66,7 +66,7 @@ async def test_a_flagged_question_is_neither_answered_nor_kept(world: World, tex
 
 
 def asked(world: World, text: str, **more: Any) -> Ask:
-    """A question as the platforms ask it: admitted, then stored."""
+    """A question like a platform's: admitted, then stored."""
     ask = world.ask(text, **more)
     stored = ask.question
 
@@ -178,7 +178,7 @@ async def test_the_endpoint_judges_questions_and_whole_answers(tmp_path: Path, r
         assert remote.bodies[0]["model"] == "m"
         assert remote.keys[0] == "Bearer k"
         await events(world.chat.answer(asked(world, SLUR)))
-        assert SLUR not in remote.seen  # what the lists find nobody else need see
+        assert SLUR not in remote.seen  # nobody else need see what the lists find
         assert world.chat.moderation.counts == {
             ("incoming", Kind.ENDPOINT): 1,
             ("incoming", Kind.SELF_HARM): 1,
@@ -215,7 +215,7 @@ async def test_when_the_endpoint_fails_the_lists_hold_and_the_setting_decides(
     [
         ("all well", True, [Held(), Piece("all well")]),
         ("a banana", True, [Held()]),
-        ("a banana", False, [Piece("a "), Piece("banana")]),  # and taken back then
+        ("a banana", False, [Piece("a "), Piece("banana")]),  # and then taken back
         (SLUR, True, [Held()]),
     ],
 )

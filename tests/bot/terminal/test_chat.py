@@ -1,4 +1,4 @@
-"""The terminal chat: scripted through a pipe in a process of its own, and its lines and commands inside this one."""
+"""The terminal chat: as a process with a pipe, and its lines and commands inside the test's process."""
 
 import asyncio
 import os
@@ -45,7 +45,7 @@ class Paper:
 
 
 class ScriptedLines:
-    """A keyboard whose lines are there beforehand; `prompts` are those it was asked with."""
+    """A keyboard with lines that are given beforehand. `prompts` holds the prompts it was read with."""
 
     interactive = True
 
@@ -145,7 +145,7 @@ async def test_an_unknown_command_names_the_nearest_and_is_not_said_to_the_model
 async def test_a_first_rating_at_a_keyboard_asks_and_a_no_keeps_nothing(world: World):
     written = await world.enter("hello", "/up", "n", "/up")
     assert EN.consent_question.format(days=30) in written
-    assert world.prompts.count(EN.ask_consent) == 1  # who said no is not asked at every rating
+    assert world.prompts.count(EN.ask_consent) == 1  # a person who said no is not asked at every rating
     assert EN.consent_refused in written
     assert EN.consent_first in written
     assert await world.rows(schema.Rating) == []
@@ -304,6 +304,14 @@ async def begin(home: Path, url: str) -> Process:
     return Process(process)
 
 
+async def begin_with_half_an_answer(home: Path, fake: FakeEngine) -> Process:
+    fake.answer("half an ", "never", hold=asyncio.Event())
+    process = await begin(home, fake.url)
+    process.enter("go on")
+    await process.until("half an ")
+    return process
+
+
 async def test_a_script_through_a_pipe_leaves_its_records(tmp_path: Path):
     async with FakeEngine() as fake:
         fake.answer("Pa", "ris.", delay=0.02)
@@ -340,10 +348,7 @@ async def test_a_script_through_a_pipe_leaves_its_records(tmp_path: Path):
 
 async def test_stop_from_a_pipe_keeps_what_was_said(tmp_path: Path):
     async with FakeEngine() as fake:
-        fake.answer("half an ", "never", hold=asyncio.Event())
-        process = await begin(tmp_path, fake.url)
-        process.enter("go on")
-        await process.until("half an ")
+        process = await begin_with_half_an_answer(tmp_path, fake)
         process.enter("/stop", "/quit", "never said")
         written = await process.end()
     assert EN.stopped in written
@@ -356,10 +361,7 @@ async def test_stop_from_a_pipe_keeps_what_was_said(tmp_path: Path):
 
 async def test_ctrl_c_stops_the_answer_and_then_leaves(tmp_path: Path):
     async with FakeEngine() as fake:
-        fake.answer("half an ", "never", hold=asyncio.Event())
-        process = await begin(tmp_path, fake.url)
-        process.enter("go on")
-        await process.until("half an ")
+        process = await begin_with_half_an_answer(tmp_path, fake)
         process.process.send_signal(signal.SIGINT)
         await process.until(EN.stopped)
         process.process.send_signal(signal.SIGINT)
