@@ -117,10 +117,10 @@ moves = st.lists(
 
 
 @given(moves, st.integers(1, 3), st.integers(0, 5), st.integers(0, 2))
-def test_a_queue_never_run_two_of_a_person_in_a_channel_nor_lose_anyone(
-    moves: list[tuple[str, int, str]], slots: int, waiting: int, per_lane: int
+def test_a_queue_never_runs_two_of_a_person_in_a_channel_nor_loses_anyone(
+    moves: list[tuple[str, int, str]], slots: int, waiting: int, per_person: int
 ):
-    queue = AnswerQueue(slots, waiting, per_lane)
+    queue = AnswerQueue(slots, waiting, per_person)
     of: dict[int, ChannelMember] = {}
     running: set[int] = set()
     line: list[int] = []
@@ -129,7 +129,7 @@ def test_a_queue_never_run_two_of_a_person_in_a_channel_nor_lose_anyone(
             place = queue.enter(ticket, ChannelMember(number, channel))
             if isinstance(place, Full):
                 mine = sum(of[other] == ChannelMember(number, channel) for other in line)
-                assert len(line) >= waiting if place is Full.EVERYONE else mine >= per_lane
+                assert len(line) >= waiting if place is Full.EVERYONE else mine >= per_person
                 continue
             of[ticket] = ChannelMember(number, channel)
             if place == 0:
@@ -379,7 +379,7 @@ async def test_a_cut_off_answer_says_so(world: World):
     assert end.note == EN.cut_off.format(tokens=512)
 
 
-async def test_a_failing_store_is_a_sentence_and_frees_the_lane(world: World):
+async def test_a_failing_store_is_a_sentence_and_the_person_can_ask_again(world: World):
     async def question() -> StoredMessage:
         raise OSError("disk full")
 
