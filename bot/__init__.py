@@ -1,1 +1,1 @@
-"""The part that talks: it knows data, never alignment, and never imports torch."""
+"""The part that talks. It may import `data`, but never `alignment` or torch."""

@@ -1,8 +1,9 @@
-"""`python -m bot`: the bot on Discord when DISCORD_TOKEN is set, else in the terminal."""
+"""`python -m bot`: the bot on Discord if DISCORD_TOKEN is set, else in the terminal."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -10,25 +11,30 @@ from typing import TYPE_CHECKING
 from data.errors import BadInput, ParleyError, run
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bot.settings import Settings
 
 TOKENLESS = (
-    "Discord needs a token: create an application with a bot at the developer portal of Discord, put its token into "
-    "DISCORD_TOKEN (in .env or the environment), and start again. Without one, `--platform terminal` works at once."
+    "Discord needs a token. Create an application with a bot in Discord's developer portal, put its token into "
+    "DISCORD_TOKEN (in .env or the environment), and start again. Without a token, use `--platform terminal`."
 )
 
 
 def main() -> int:
-    """Read the arguments and settings, and talk until the end."""
+    """Read the arguments and settings, and talk until the chat ends."""
     parser = argparse.ArgumentParser(
         prog="python -m bot",
-        description="Parley's bot: on Discord when DISCORD_TOKEN is set, else in this terminal.",
-        epilog="Settings come from the environment and .env: DISCORD_TOKEN, and others that begin with PARLEY_.",
+        description="Parley's bot: on Discord if DISCORD_TOKEN is set, else in this terminal.",
+        epilog="Settings come from the environment and .env: DISCORD_TOKEN, and variables that begin with PARLEY_.",
     )
-    parser.add_argument("--platform", choices=("discord", "terminal"), help="where to talk, whatever is set")
+    parser.add_argument(
+        "--platform", choices=("discord", "terminal"), help="where to talk, whatever the settings say"
+    )
     arguments = parser.parse_args()
 
-    from bot import logs  # not before: --help answers at once
+    # Here, because `--help` answers at once and does without pydantic.
+    from bot import logs
     from bot import settings as configuration
 
     try:
@@ -45,56 +51,36 @@ def main() -> int:
     for sentence in configuration.suspicious(configuration.names()):
         logging.getLogger("bot").warning(sentence)
 
-    import asyncio
+    async def talk() -> None:
+        logs.watch_loop()
+        await _platform(platform)(settings)
 
     try:
         if platform == "discord" and settings.discord_token is None:
             raise BadInput(TOKENLESS)
-        if platform == "discord":
-            asyncio.run(_discord(settings))
-        else:
-            from bot.terminal.console import KeepTerminal
-
-            with KeepTerminal():
-                asyncio.run(_terminal(settings))
+        asyncio.run(talk())
     except ParleyError as error:
         if settings.log != "json":
             raise
-        logging.getLogger("bot").critical("%s", error)  # who reads the log as JSON reads no line beside it
+        logging.getLogger("bot").critical("%s", error)  # a program that reads the log as JSON sees this too
         return error.exit_code
     return 0
 
 
-async def _terminal(settings: Settings) -> None:
-    from bot import logs
-    from bot.opening import chat_of, opened
-    from bot.terminal.chat import Terminal
-    from bot.terminal.console import Lines, Screen, at_keyboard
-    from bot.texts import texts
+def _platform(name: str) -> Callable[[Settings], Awaitable[None]]:
+    """What talks on a platform. Imported here, because a platform does without what only the other one needs."""
+    if name == "terminal":
+        from bot.terminal.start import talk_in_terminal
 
-    words = texts(settings.language)
-    interactive = at_keyboard()
-    screen = Screen(interactive)
-    if interactive:
-        screen.line(words.starting, "dim")
-
-    logs.watch_loop()
-    async with opened(settings) as (store, engine, trial):
-        chat = chat_of(settings, store, engine)
-        try:
-            await Terminal(store, chat, settings, words, Lines(interactive), screen, trial).run()
-        finally:
-            await chat.close()
-
-
-async def _discord(settings: Settings) -> None:
-    from bot import logs
+        return talk_in_terminal
     from bot.discord.client import talk_on_discord
     from bot.opening import chat_of, opened
 
-    logs.watch_loop()
-    async with opened(settings) as (store, engine, trial):
-        await talk_on_discord(settings, store, chat_of(settings, store, engine), trial)
+    async def talk(settings: Settings) -> None:
+        async with opened(settings) as (store, engine, trial):
+            await talk_on_discord(settings, store, chat_of(settings, store, engine), trial)
+
+    return talk
 
 
 if __name__ == "__main__":

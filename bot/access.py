@@ -1,4 +1,4 @@
-"""Who is answered, and where: what a server's managers allowed and blocked, as one pure decision."""
+"""Whom the bot answers, and where: one pure decision from what a server's managers allowed and blocked."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from data.scopes import Scope
 
 ALLOW, BLOCK = "allow", "block"
-MOST = 200  # entries of one server; whoever needs more takes a role
+MOST = 200  # entries of one server; a role covers many people with one entry
 _PEOPLE = ("user", "role")
 
 
 class Access(Enum):
-    """Whether somebody is answered in a place, and if not, why."""
+    """Whether a person is answered in a place, and if not, why."""
 
     GIVEN = "answered"
     PERSON = "the person, or one of their roles, is blocked"
@@ -34,23 +34,24 @@ class TooMany(Exception):
 
 @dataclass(frozen=True)
 class Who:
-    """Somebody who asks or rates, by what the platform says of them."""
+    """A person who asks or rates, as the platform describes them."""
 
     user: str
     roles: Sequence[str] = ()
     manager: bool = False
 
     def names(self) -> Iterator[Scope]:
-        """Under which entries of a list they may stand."""
+        """The entries of a list that apply to them."""
         yield "user", self.user
         yield from (("role", role) for role in self.roles)
 
 
 def decide(said: Mapping[Scope, str], who: Who, places: Sequence[Scope]) -> Access:
-    """Whether somebody is answered in a place, given the chain of places that it lies in, from narrow to wide.
+    """Whether a person is answered in a place. `places` are the place and those around it, from narrow to wide.
 
-    Who manages the server always is: nobody can lock themselves out. Of people and roles a block counts before all
-    else; once anybody is allowed, only those are. Of places the narrowest that something is said about decides.
+    People who manage the server are always answered, so that nobody locks themselves out. A block of the person or of
+    one of their roles comes first. As soon as anybody is allowed, only people who are allowed are answered. Among
+    places the most specific setting wins: thread, then channel, category, server.
     """
     if who.manager:
         return Access.GIVEN
@@ -64,7 +65,7 @@ def decide(said: Mapping[Scope, str], who: Who, places: Sequence[Scope]) -> Acce
 
 
 def with_entry(said: Mapping[Scope, str], entry: Scope, verdict: str | None) -> dict[Scope, str]:
-    """A server's list with one more entry, or without it when the verdict is None; raises `TooMany` if it is full."""
+    """A server's list with this entry, or without it if the verdict is None. Raises `TooMany` if the list is full."""
     changed = {name: value for name, value in said.items() if name != entry}
     if verdict is not None:
         if len(changed) >= MOST:
@@ -74,18 +75,18 @@ def with_entry(said: Mapping[Scope, str], entry: Scope, verdict: str | None) -> 
 
 
 def stored(said: Mapping[Scope, str]) -> dict[str, str] | None:
-    """A server's list as a setting: nothing at all where it is empty."""
+    """A server's list as it is stored in a setting; None if it is empty."""
     return {":".join(name): verdict for name, verdict in said.items()} or None
 
 
 def read(setting: Mapping[str, str] | None) -> dict[Scope, str]:
-    """A server's list out of its setting."""
+    """A server's list from its setting."""
     entries = ((name.partition(":"), verdict) for name, verdict in (setting or {}).items())
     return {(kind, number): verdict for (kind, _, number), verdict in entries}
 
 
 def sentence(texts: Texts, why: Access) -> str:
-    """What to tell somebody who is not answered."""
+    """What to tell a person who is not answered."""
     return {
         Access.PERSON: texts.access_person,
         Access.PLACE: texts.access_place,

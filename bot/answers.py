@@ -1,4 +1,4 @@
-"""What a platform and the core say to each other: a question to answer, and the events of its answer."""
+"""What a platform and the core tell each other: a question to answer, and the events of its answer."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 class Ask:
     """A question to answer.
 
-    `question` stores the question and gives it back. It is called when its turn has come, not before: only then is
-    it known what a running conversation's last answer was, and a question that is turned away is never kept.
-    `shown` names the platform's messages that show the answer so far. They are recorded with it, so that whoever
-    replies to an answer the moment it is there is understood. `names` are what people are called, as far as known;
-    the model reads them, and nothing keeps them. `caps` are the limits that the answer counts for.
+    `question` stores the question and returns it. It is called when the question's turn comes, not before: only then
+    is the last answer of a running conversation known, and a question that is turned away is never stored.
+    `shown` returns the ids of the platform's messages that show the answer so far. They are recorded with it, so that
+    a reply is understood even if it comes at once. `names` returns the display names that are known; the model reads
+    them, and they are not stored. `caps` are the limits that this answer counts towards.
     """
 
     person: int
@@ -59,12 +59,12 @@ class Piece:
 
 @dataclass(frozen=True)
 class Held:
-    """There is text, and it is shown when it was looked at as a whole."""
+    """There is text, but it is shown only after all of it was checked."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The end: the answer as it was recorded. `note` is a sentence to show below it, if there is one to say."""
+    """The end: the answer as it was recorded. `note` is a sentence to show below it, or None."""
 
     generation: StoredGeneration
     finish_reason: str
@@ -73,7 +73,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Failed:
-    """The end: there is no answer and nothing was recorded. `sentence` says why, `kind` in a word to count it by."""
+    """The end: there is no answer and nothing was recorded. `sentence` says why; `kind` is a word to count it by."""
 
     sentence: str
     kind: str = field(default="internal", compare=False)
@@ -81,13 +81,13 @@ class Failed:
 
 @dataclass(frozen=True)
 class Paired:
-    """The end of two answers to one question: the usual one, and the other; a `Failed` where there is no other."""
+    """The end of two answers to one question: the usual one and the other, which is `Failed` if there is none."""
 
     usual: Answered
     other: Answered | Failed
 
 
-Event = Queued | Started | Piece | Held | Answered | Paired | Failed
+AnswerEvent = Queued | Started | Piece | Held | Answered | Paired | Failed
 
 
 class Unanswerable(Exception):
@@ -98,34 +98,34 @@ class Flagged(Unanswerable):
     """Moderation found something wrong with the question."""
 
 
-class Answer:
-    """A running answer: iterate over its events (once), or stop it."""
+class RunningAnswer:
+    """A running answer. Iterate over its events (once), or stop it."""
 
     def __init__(self) -> None:
         self.stopped = asyncio.Event()
-        self.counts = False  # whether the engine gave what it was asked for
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self.task: asyncio.Task[None] | None = None  # set by who runs it
+        self.counts = False  # towards the limits: whether the engine gave an answer
+        self._events: asyncio.Queue[AnswerEvent] = asyncio.Queue()
+        self.task: asyncio.Task[None] | None = None  # set by the `Chat` that runs it
 
     def stop(self) -> None:
-        """End the answer here. What was said so far is kept and recorded as stopped."""
+        """End the answer here. The text so far is kept and recorded as stopped."""
         self.stopped.set()
 
     @property
     def made(self) -> bool:
-        """Whether it has ended, and is recorded."""
+        """Whether it has ended and is recorded."""
         return self.task is not None and self.task.done()
 
     async def wait(self) -> None:
-        """Wait until the answer is recorded, whoever reads it."""
+        """Wait until the answer is recorded, whether or not anybody reads its events."""
         if self.task:
             await asyncio.wait({self.task})
 
-    def tell(self, event: Event) -> None:
-        """Pass an event on to whoever reads."""
+    def tell(self, event: AnswerEvent) -> None:
+        """Pass an event to the reader."""
         self._events.put_nowait(event)
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    async def __aiter__(self) -> AsyncIterator[AnswerEvent]:
         while True:
             event = await self._events.get()
             yield event

@@ -1,7 +1,7 @@
 """The pure core of the bot: a question comes in, an answer streams out, and everything is recorded.
 
-No Discord type and no terminal in here. A platform makes an `Ask`, reads the events of the `Answer` it gets, and may
-stop it. The answer runs in a task of its own, so that it is finished and recorded even when its reader goes away.
+This file knows neither Discord nor the terminal. A platform makes an `Ask`, reads the events of the `RunningAnswer`
+that it gets, and may stop it. The answer runs in its own task, so it is finished and recorded without its reader too.
 """
 
 from __future__ import annotations
@@ -14,12 +14,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot import history, rate_limit
-from bot.answers import Answer, Answered, Ask, Event, Failed, Flagged, Paired, Queued, Started, Unanswerable
+from bot.answers import (
+    Answered,
+    AnswerEvent,
+    Ask,
+    Failed,
+    Flagged,
+    Paired,
+    Queued,
+    RunningAnswer,
+    Started,
+    Unanswerable,
+)
 from bot.engine.api import ContextTooLong, EngineAway, EngineBusy, EngineError, Sampling
 from bot.metrics import Metrics
 from bot.moderation.step import Moderation
-from bot.queue import Full, Lane, Lanes
-from bot.rate_limit import Hourly, Spent
+from bot.queue import AnswerQueue, ChannelMember, Full
+from bot.rate_limit import RateLimiter, Spent
 from bot.streaming import WHOLE, note, streamed, unless
 from data.chat import rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
@@ -29,9 +40,11 @@ if TYPE_CHECKING:
 
     from bot.engine.api import Engine, Session
 
+    Work = Callable[[RunningAnswer], Awaitable[AnswerEvent]]
+
 log = logging.getLogger(__name__)
 
-# By which words failures are counted.
+# The words that failures are counted by.
 _KINDS: dict[type[Exception], str] = {
     EngineAway: "engine_away",
     EngineBusy: "engine_busy",
@@ -43,11 +56,11 @@ _KINDS: dict[type[Exception], str] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is answered at once and how much waits; `history_tokens` None is what the engine's context holds."""
+    """How many answers run and wait. With `history_tokens` None the engine's context is the only limit of history."""
 
     slots: int = 8
     waiting: int = 64
-    waiting_per_lane: int = 3
+    waiting_per_person: int = 3
     history_tokens: int | None = None
 
 
@@ -72,44 +85,44 @@ class Chat:
         self.moderation = moderation or Moderation()
         self.metrics = metrics or Metrics()
         self._seed = seed
-        self._lanes = Lanes(self.limits.slots, self.limits.waiting, self.limits.waiting_per_lane)
+        self._queue = AnswerQueue(self.limits.slots, self.limits.waiting, self.limits.waiting_per_person)
         self._turns: dict[int, asyncio.Event] = {}
         self._tickets = itertools.count()
-        self._running: set[Answer] = set()
+        self._running: set[RunningAnswer] = set()
         self._closing = False
-        self.hourly = Hourly()
+        self.rate_limiter = RateLimiter()
 
     @property
     def load(self) -> tuple[int, int]:
-        """How many answers run, and how many wait for their turn."""
-        return self._lanes.load
+        """How many answers run, and how many wait."""
+        return self._queue.load
 
-    def answer(self, ask: Ask) -> Answer:
-        """Begin to answer, or to wait for one's turn."""
+    def answer(self, ask: Ask) -> RunningAnswer:
+        """Begin to answer a question, or to wait until its turn comes."""
 
-        async def work(answer: Answer) -> Event:
+        async def work(answer: RunningAnswer) -> AnswerEvent:
             return await self._generate(ask, answer, await ask.question(), self.engine)
 
         return self._begin(ask, work)
 
-    def again(self, ask: Ask, generation: StoredGeneration, *, engine: Engine | None = None) -> Answer:
-        """Answer the question of an earlier answer once more: the same context, a new seed, a sibling of it.
+    def again(self, ask: Ask, generation: StoredGeneration, *, engine: Engine | None = None) -> RunningAnswer:
+        """Answer the question of an earlier answer once more, in the same context and with a new seed.
 
-        `engine` is another one than the usual: the candidate's, say.
+        `engine` answers in place of the usual one; it is the candidate's during a trial.
         """
 
-        async def work(answer: Answer) -> Event:
+        async def work(answer: RunningAnswer) -> AnswerEvent:
             return await self._generate(ask, answer, await self._asked(ask, generation), engine or self.engine)
 
         return self._begin(ask, work)
 
-    def pair(self, ask: Ask, first: StoredGeneration | None = None, *, engine: Engine | None = None) -> Answer:
-        """Answer a question twice in one turn, the second time by `engine`; or once, beside a `first` answer.
+    def pair(self, ask: Ask, first: StoredGeneration | None = None, *, engine: Engine | None = None) -> RunningAnswer:
+        """Answer a question twice in one turn, the second time with `engine`; or once, if there is a `first` answer.
 
-        Nobody's turn comes between the two. Ends with `Paired`, or `Failed` where there is not even one answer.
+        No other question comes between the two. Ends with `Paired`, or with `Failed` if there is not even one answer.
         """
 
-        async def work(answer: Answer) -> Event:
+        async def work(answer: RunningAnswer) -> AnswerEvent:
             if first is None:
                 question = await ask.question()
                 usual = await self._generate(ask, answer, question, self.engine)
@@ -124,16 +137,16 @@ class Chat:
                 other = await self._generate(ask, answer, question, engine or self.engine)
             except (EngineError, Unanswerable) as error:
                 other = _failed(error)
-            except Exception:  # the usual answer is there, and is shown whatever becomes of the other
+            except Exception:  # the usual answer is there and is shown, whatever happens to the other
                 log.exception("a second answer on %s failed", ask.platform)
                 other = Failed(ask.texts.internal_error)
             return Paired(usual, other)
 
         return self._begin(ask, work)
 
-    def _begin(self, ask: Ask, work: Callable[[Answer], Awaitable[Event]]) -> Answer:
-        answer = Answer()
-        self.metrics.questions.add(ask.platform)
+    def _begin(self, ask: Ask, work: Work) -> RunningAnswer:
+        answer = RunningAnswer()
+        self.metrics.questions.labels(ask.platform).inc()
         self._running.add(answer)
         answer.task = asyncio.create_task(self._run(ask, answer, work))
         answer.task.add_done_callback(lambda _: self._running.discard(answer))
@@ -142,14 +155,14 @@ class Chat:
         return answer
 
     async def _asked(self, ask: Ask, generation: StoredGeneration) -> StoredMessage:
-        """The question that an earlier answer was given to."""
+        """The question of an earlier answer."""
         path = await self.store.path(generation.parent) if generation.parent is not None else []
         if not path or path[-1].message != generation.parent:
             raise Unanswerable(ask.texts.question_gone)
         return path[-1]
 
     async def close(self) -> None:
-        """Stop every answer, those that begin from now on too, and wait until what was said is recorded."""
+        """Stop every answer, also those that begin from now on, and wait until their texts are recorded."""
         self._closing = True
         running = list(self._running)
         for answer in running:
@@ -158,10 +171,10 @@ class Chat:
             await answer.wait()
         await self.moderation.close()
 
-    async def _run(self, ask: Ask, answer: Answer, work: Callable[[Answer], Awaitable[Event]]) -> None:
+    async def _run(self, ask: Ask, answer: RunningAnswer, work: Work) -> None:
         ticket = next(self._tickets)
-        end: Event = Failed(ask.texts.internal_error)
-        taken = self.hourly.take(ask.caps)
+        end: AnswerEvent = Failed(ask.texts.internal_error)
+        taken = self.rate_limiter.take(ask.caps)
         try:
             if isinstance(taken, Spent):
                 end = Failed(rate_limit.sentence(ask.texts, taken))
@@ -172,20 +185,18 @@ class Chat:
         except Exception:
             log.exception("an answer on %s failed", ask.platform)
         finally:
-            for started in self._lanes.leave(ticket):
+            for started in self._queue.leave(ticket):
                 self._turns[started].set()
             self._turns.pop(ticket, None)
             if not isinstance(taken, Spent) and not answer.counts:
-                self.hourly.give_back(taken)
+                self.rate_limiter.give_back(taken)
             self.metrics.ended(end)
             answer.tell(end)
 
-    async def _in_turn(
-        self, ask: Ask, answer: Answer, ticket: int, work: Callable[[Answer], Awaitable[Event]]
-    ) -> Event:
-        place = self._lanes.enter(ticket, Lane(ask.person, ask.channel))
+    async def _in_turn(self, ask: Ask, answer: RunningAnswer, ticket: int, work: Work) -> AnswerEvent:
+        place = self._queue.enter(ticket, ChannelMember(ask.person, ask.channel))
         if place is Full.PERSON:
-            sentence = ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_lane)
+            sentence = ask.texts.queue_full_person.format(waiting=self.limits.waiting_per_person)
             return Failed(sentence, "queue_full_person")
         if place is Full.EVERYONE:
             return Failed(ask.texts.queue_full, "queue_full")
@@ -199,7 +210,9 @@ class Chat:
         answer.tell(Started())
         return await work(answer)
 
-    async def _generate(self, ask: Ask, answer: Answer, question: StoredMessage, engine: Engine) -> Answered | Failed:
+    async def _generate(
+        self, ask: Ask, answer: RunningAnswer, question: StoredMessage, engine: Engine
+    ) -> Answered | Failed:
         turns = history.shown(await self.store.path(question.message))
         if not turns or turns[-1].message != question.message:
             raise Unanswerable(ask.texts.question_gone)
@@ -240,7 +253,7 @@ class Chat:
         return Answered(generation, said.finish_reason, note(ask.texts, said, room, closing=self._closing))
 
     async def _fit(self, ask: Ask, session: Session, turns: list[StoredMessage]) -> tuple[history.Prompt, int]:
-        """The longest end of the conversation that leaves room for the answer, and that room in tokens."""
+        """The prompt with as many of the newest turns as fit, and the room for the answer in tokens."""
         room = history.answer_room(self.sampling.max_tokens, session.context_length)
         budget = session.context_length - room
         if self.limits.history_tokens is not None:

@@ -1,4 +1,4 @@
-"""What people are called, for the model to read: as they are shown where they talk, in memory only, never kept."""
+"""The names that the model reads for people: the display names of the platform, in memory only, never stored."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 KNOWN = 10_000  # people whose names are remembered
 LONGEST = 32
-# A message that seems to come from one of these would be taken for more than a person's words.
+# A message under one of these names would look like more than a person's message.
 _ROLES = ("system", "assistant", "user", "developer", "tool")
 
 
 def label(name: str) -> str | None:
-    """A display name as it can stand before a message, on one line; None for one that says nothing or too much."""
+    """A display name on one line, for the front of a message; None if it is empty or could mislead the model."""
     plain = "".join(sign for sign in name if sign.isprintable() and sign not in ":：")
     plain = " ".join(plain.split())[:LONGEST].strip()
     if not plain or plain.casefold() in _ROLES or re.fullmatch(r"person \d+", plain.casefold()):
@@ -24,14 +24,14 @@ def label(name: str) -> str | None:
     return plain
 
 
-class Names:
-    """The names of the people who were seen last."""
+class DisplayNames:
+    """The names of the people who were seen most recently."""
 
     def __init__(self) -> None:
         self._names: OrderedDict[int, str] = OrderedDict()
 
     def saw(self, person: int, name: str) -> None:
-        """A person is shown under this name now."""
+        """Remember the name that a person has now."""
         if (plain := label(name)) is None:
             self._names.pop(person, None)
             return
@@ -41,11 +41,11 @@ class Names:
             self._names.popitem(last=False)
 
     def forget(self, person: int) -> None:
-        """A person wants to be forgotten."""
+        """Forget the name of a person."""
         self._names.pop(person, None)
 
     def __call__(self, people: Iterable[int | None]) -> dict[int | None, str]:
-        """The names of those people who have one that no other of them has."""
+        """The names of these people; of people with the same name only the first gets it."""
         found: dict[int | None, str] = {}
         taken: set[str] = set()
         for person in people:

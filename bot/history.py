@@ -1,4 +1,4 @@
-"""What the model is shown of a conversation: pure decisions, no store, no engine, no platform."""
+"""What the model sees of a conversation: pure decisions without store, engine or platform."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
     from data.store import StoredMessage
 
-# More turns than this are never sent, whatever fits: it bounds the work of reading a conversation of many months.
+# The most turns that are ever sent, even if more fit: it bounds the work for a conversation of many months.
 TURNS = 400
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What one answer is asked with, and the ids of the stored versions behind it.
+    """The prompt of one answer, and the ids of the stored message versions in it.
 
-    `messages` call people by their names as far as those are known; `recorded` are the same with numbers for names.
+    `messages` call people by their names where known; `recorded` are the same messages with numbers as names.
     """
 
     system_prompt: str
@@ -30,7 +30,7 @@ class Prompt:
 
 
 def shown(path: Sequence[StoredMessage]) -> list[StoredMessage]:
-    """The messages of a path that can be shown, the newest last: empty ones and answers before any question go."""
+    """The messages of a path that can be shown, newest last, without empty ones and answers before any question."""
     kept = [message for message in path[-TURNS:] if message.text.strip()]
     first = next((index for index, message in enumerate(kept) if message.role == "user"), len(kept))
     return kept[first:]
@@ -39,7 +39,7 @@ def shown(path: Sequence[StoredMessage]) -> list[StoredMessage]:
 def starts(roles: Sequence[str]) -> list[int]:
     """Where a shortened history may begin, earliest first: at a question that follows an answer, never inside a pair.
 
-    The newest message is always the last possible start, so that it is kept whatever goes.
+    The newest message is always the last possible start, so it is always kept.
     """
     pairs = [
         index for index, role in enumerate(roles) if role == "user" and (index == 0 or roles[index - 1] != "user")
@@ -48,10 +48,10 @@ def starts(roles: Sequence[str]) -> list[int]:
 
 
 async def first_fitting(starts: Sequence[int], fits: Callable[[int], Awaitable[bool]]) -> int | None:
-    """The earliest start that fits, None if not even the last does.
+    """The earliest start that fits; None if not even the last one does.
 
-    A later start never takes more room than an earlier one, so halving finds it in few (costly) counts: one when
-    everything fits, which is the usual case.
+    A later start never takes more room than an earlier one, so bisection needs few of the costly counts. Usually
+    everything fits, and then one count is enough.
     """
     if await fits(starts[0]):
         return starts[0]
@@ -73,9 +73,9 @@ def prompt(
     control: Sequence[str],
     names: Callable[[Iterable[int | None]], Mapping[int | None, str]] = lambda _: {},
 ) -> Prompt:
-    """The messages as the engine gets them, every content made harmless, the system prompt in front.
+    """The messages as the engine gets them: the system prompt first, every content made harmless.
 
-    Where several people speak, each of their messages says which of them it is from: by `names`, else by number.
+    If several people speak, each of their messages begins with the person's name from `names`, else a number.
     """
     system = harmless(system_prompt, control)
     head = (Message(role="system", content=system),) if system.strip() else ()
@@ -89,5 +89,5 @@ def prompt(
 
 
 def answer_room(max_tokens: int, context_length: int) -> int:
-    """How many tokens an answer may have: what was set, but at most half of the engine's context."""
+    """How many tokens an answer may have: `max_tokens`, but at most half of the engine's context."""
     return max(1, min(max_tokens, context_length // 2))

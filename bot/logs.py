@@ -1,8 +1,8 @@
-"""The log: lines of text or of JSON on standard error, and in neither of them what people said.
+"""The log: lines of text or JSON on standard error, which never hold what people said.
 
-Our own messages hold no texts. What libraries write may: an exception's message can repeat a request's body, and
-asyncio prints whole objects. So of an exception only the types and the places are logged, never its message, and of
-any message the ids and tokens are left out. That holds for errors that end the process, too.
+Our own log messages hold no texts. Those of libraries may: an exception's message can repeat the body of a request,
+and asyncio prints whole objects. So the log shows only the types and places of an exception, never its message, and
+leaves ids and tokens out of every message. This also holds for errors that end the process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST = 40  # frames of one exception
 
 
 class Line(logging.Formatter):
-    """A record as a line of text, the places of an exception below it."""
+    """A record as a line of text, with the places of an exception below it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter.format`."""
@@ -55,9 +55,20 @@ class JsonLine(logging.Formatter):
         return json.dumps(entry)
 
 
+class StandardError(logging.Handler):
+    """Writes to whatever standard error is at the moment; the terminal's keyboard replaces it while it reads."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler.emit`."""
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except Exception:
+            self.handleError(record)
+
+
 def begin(style: str, *, verbose: bool) -> None:
-    """Log to standard error as "text" or "json". Of libraries only warnings: what they write below can hold texts."""
-    handler = logging.StreamHandler()
+    """Log to standard error as "text" or "json". Libraries log warnings only; their other messages can hold texts."""
+    handler = StandardError()
     handler.setFormatter(JsonLine() if style == "json" else Line())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
@@ -73,13 +84,13 @@ def begin(style: str, *, verbose: bool) -> None:
 
 
 def watch_loop() -> None:
-    """Log what fails in the running loop without anybody waiting for it; asyncio would print the objects in it."""
+    """Log errors in the running loop that nobody waits for. asyncio itself would print whole objects."""
     asyncio.get_running_loop().set_exception_handler(_unheard)
 
 
 def _unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     if (error := context.get("exception")) is not None:
-        log.error("something failed that nobody waited for", exc_info=error)
+        log.error("an error in a task that nobody waited for", exc_info=error)
     else:
         log.warning("%s", context["message"])
 
@@ -104,7 +115,7 @@ def _name(error: BaseException) -> str:
 
 
 def _described(error: BaseException) -> list[str]:
-    """The types and places of an exception and of those behind it, the first cause first. Never what they say."""
+    """The types and places of an exception and its causes, the first cause first, but never their messages."""
     chain: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and all(current is not one for one in chain):

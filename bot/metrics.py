@@ -1,168 +1,115 @@
-"""What the bot counts for whoever runs it, and the text in which Prometheus reads it.
+"""What the bot counts for the people who run it, in the text format that Prometheus reads.
 
-No label ever holds an id, a name or a text: only words that this program chose itself. The official client would be a
-dependency of 5,300 lines with a registry for the whole process; what is needed of it is below.
+No label ever holds an id, a name or a text: only words that this program chose itself.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 
 from bot.answers import Failed, Paired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bot.answers import Event
+    from prometheus_client import Metric
+
+    from bot.answers import AnswerEvent
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One figure: what is appended to its metric's name, its labels, its value."""
-
-    suffix: str
-    labels: Mapping[str, str]
-    value: float
-
-
-class Counter:
-    """Something that only ever grows, told apart by labels."""
-
-    kind = "counter"
-
-    def __init__(self, name: str, help_text: str, *labels: str) -> None:
-        self.name, self.help_text, self._labels = name, help_text, labels
-        self._counts: dict[tuple[str, ...], float] = {}
-
-    def add(self, *values: str, count: float = 1) -> None:
-        """Count, under these values of the labels in their order."""
-        assert len(values) == len(self._labels)
-        self._counts[values] = self._counts.get(values, 0) + count
-
-    def samples(self) -> Iterator[Sample]:
-        """What was counted so far; without labels a zero is a figure, too."""
-        for values, count in (self._counts if self._labels else {(): 0, **self._counts}).items():
-            yield Sample("", dict(zip(self._labels, values, strict=True)), count)
-
-
-class Gauge:
-    """Something that is as it is at this moment. `values` are the figures by the values of the one label, or one."""
-
-    kind = "gauge"
+class Gauge(GaugeMetricFamily):
+    """A value as it is at this moment: one number, or a number for each value of the one label."""
 
     def __init__(self, name: str, help_text: str, values: float | Mapping[str, float], label: str = "") -> None:
-        self.name, self.help_text, self._values, self._label = name, help_text, values, label
-
-    def samples(self) -> Iterator[Sample]:
-        """The figures."""
-        if isinstance(self._values, int | float):
-            yield Sample("", {}, self._values)
+        if isinstance(values, int | float):
+            super().__init__(name, help_text, value=values)
             return
-        for name, value in self._values.items():
-            yield Sample("", {self._label: name}, value)
-
-
-class Histogram:
-    """How long something took, in seconds."""
-
-    kind = "histogram"
-
-    def __init__(self, name: str, help_text: str, bounds: Sequence[float] = _SECONDS) -> None:
-        self.name, self.help_text, self._bounds = name, help_text, tuple(bounds)
-        self._buckets = [0] * (len(bounds) + 1)
-        self._sum = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Something took so long."""
-        self._buckets[bisect_left(self._bounds, seconds)] += 1
-        self._sum += seconds
-
-    def samples(self) -> Iterator[Sample]:
-        """How many took at most so long, for each bound; their sum and their number."""
-        total = 0
-        for bound, count in zip((*self._bounds, float("inf")), self._buckets, strict=True):
-            total += count
-            yield Sample("_bucket", {"le": _number(bound)}, total)
-        yield Sample("_sum", {}, self._sum)
-        yield Sample("_count", {}, total)
-
-
-Metric = Counter | Gauge | Histogram
+        super().__init__(name, help_text, labels=[label])
+        for value_of_label, value in values.items():
+            self.add_metric([value_of_label], value)
 
 
 class Metrics:
-    """The counts of one process. Made where the process begins, and handed to whoever counts."""
+    """The counts of one process. Create it where the process begins, and hand it to everything that counts."""
 
     def __init__(self) -> None:
-        self.questions = Counter("parley_questions_total", "Questions that came in, by platform.", "platform")
-        self.answers = Counter(
+        # Not the library's global registry: that one also describes the process and the machine.
+        self._registry = CollectorRegistry()
+        self.questions = self._counter("parley_questions_total", "Questions that came in, by platform.", "platform")
+        self.answers = self._counter(
             "parley_answers_total", "Answers that were recorded, by why they ended.", "finish_reason"
         )
-        self.failures = Counter("parley_failures_total", "Answers that could not be given, by why.", "kind")
-        self.first_token = Histogram("parley_first_token_seconds", "From the request to the engine's first word.")
-        self.tokens = Counter("parley_tokens_total", "Tokens that the engine counted.", "kind")
-        self.ratings = Counter("parley_ratings_total", "Ratings that were stored, by kind.", "kind")
-        self.swaps = Counter("parley_engine_swaps_total", "How often another release began to answer.")
-        self.requests = Counter(
+        self.failures = self._counter("parley_failures_total", "Answers that could not be given, by why.", "kind")
+        self.first_token = Histogram(
+            "parley_first_token_seconds",
+            "From the request to the engine's first word.",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.tokens = self._counter("parley_tokens_total", "Tokens that the engine counted.", "kind")
+        self.ratings = self._counter("parley_ratings_total", "Ratings that were stored, by kind.", "kind")
+        self.swaps = self._counter("parley_engine_swaps_total", "How often another release began to answer.")
+        self.requests = self._counter(
             "parley_discord_requests_total", "Requests to Discord; PATCH is an edit.", "method", "status"
         )
         self.release: int | None = None
 
-    def ended(self, end: Event) -> None:
-        """Count an answer that could not be given."""
+    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return Counter(name, help_text, labels, registry=self._registry)
+
+    def ended(self, end: AnswerEvent) -> None:
+        """Count an answer that could not be given; the last event of any other answer counts nothing."""
         failed = end.other if isinstance(end, Paired) else end
         if isinstance(failed, Failed):
-            self.failures.add(failed.kind)
+            self.failures.labels(failed.kind).inc()
 
     def generated(
         self, finish_reason: str, first_token_seconds: float | None, prompt: int | None, completion: int | None
     ) -> None:
-        """Count an answer that was recorded, and what it cost as far as the engine says."""
-        self.answers.add(finish_reason)
+        """Count an answer that was recorded, and its tokens if the engine counts them."""
+        self.answers.labels(finish_reason).inc()
         if first_token_seconds is not None:
-            self.first_token.add(first_token_seconds)
-        self.tokens.add("prompt", count=prompt or 0)
-        self.tokens.add("completion", count=completion or 0)
+            self.first_token.observe(first_token_seconds)
+        self.tokens.labels("prompt").inc(prompt or 0)
+        self.tokens.labels("completion").inc(completion or 0)
 
     def serves(self, release: int) -> None:
-        """Take note of which release answers usually."""
+        """Note which release gives the usual answers."""
         if self.release is not None and release != self.release:
-            self.swaps.add()
+            self.swaps.inc()
         self.release = release
 
     def text(self, *gauges: Gauge) -> str:
-        """Everything in Prometheus's text format, with what is true at this moment."""
-        counted = [metric for metric in vars(self).values() if isinstance(metric, Metric)]
+        """All counts and these gauges in Prometheus's text format, version 0.0.4."""
+        found = list(self._registry.collect())
         if self.release is not None:
-            counted.append(Gauge("parley_release", "The release that answered last; 0 is the base.", self.release))
-        return render([*counted, *gauges])
+            found.append(Gauge("parley_release", "The release that answered last; 0 is the base.", self.release))
+        return generate_latest(_Exposition([*found, *gauges])).decode()
 
 
-def render(metrics: Sequence[Metric]) -> str:
-    """Metrics in Prometheus's text format, version 0.0.4."""
-    lines: list[str] = []
-    for metric in metrics:
-        lines += [f"# HELP {metric.name} {_escaped(metric.help_text)}", f"# TYPE {metric.name} {metric.kind}"]
-        for sample in metric.samples():
-            labels = ",".join(f'{name}="{_quoted(value)}"' for name, value in sample.labels.items())
-            lines.append(f"{metric.name}{sample.suffix}{f'{{{labels}}}' if labels else ''} {_number(sample.value)}")
-    return "\n".join([*lines, ""])
+class _Exposition:
+    """Metrics under the names and labels that dashboards know since before we used the library.
 
+    The library adds when each series was created, which can be switched off only for the whole process, and writes
+    the bounds of a histogram as 1.0 instead of 1.
+    """
 
-def _number(value: float) -> str:
-    if value == float("inf"):
-        return "+Inf"
-    return str(int(value)) if value == int(value) else repr(float(value))
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
 
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n")
-
-
-def _quoted(value: str) -> str:
-    return _escaped(value).replace('"', r"\"")
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._metrics:
+            metric.samples = [
+                sample._replace(labels={name: value.removesuffix(".0") for name, value in sample.labels.items()})
+                if "le" in sample.labels
+                else sample
+                for sample in metric.samples
+                if not sample.name.endswith("_created")
+            ]
+            yield metric

@@ -1,4 +1,4 @@
-"""What every platform needs, opened with the settings and closed whatever happens: store, engine, trial, chat."""
+"""Opens what every platform needs (store, engine, trial, chat), and closes it whatever happens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.conversation import Chat, Limits
-from bot.engine.api import Sampling, open_engine
+from bot.engine.api import Sampling
+from bot.engine.open import open_engine
 from bot.moderation.step import open_moderation
 from bot.retention import purge_daily
 from bot.trial import Trial
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial]]:
-    """Open what every platform needs, erase what is due meanwhile, and close everything whatever happens."""
+    """Open the store, the engine and the trial, erase old texts every day, and close everything whatever happens."""
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.home)
         stack.push_async_callback(store.close)
@@ -49,13 +50,13 @@ def _trial(settings: Settings) -> Trial:
     async def start(release: int) -> Engine:
         return await open_engine(settings.home, release=release, base=settings.base)
 
-    # A server that somebody else runs serves what it serves.
+    # We cannot load a second release into a server that somebody else runs.
     own = settings.engine_url is None and not os.environ.get("PARLEY_ENGINE_URL")
     return Trial(settings.home, start if own else None, share=settings.trial_share, usual=settings.compare_share)
 
 
 def chat_of(settings: Settings, store: Store, engine: Engine) -> Chat:
-    """What answers, within the limits of the settings."""
+    """The chat that answers, with the limits from the settings."""
     return Chat(
         store,
         engine,

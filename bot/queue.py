@@ -1,8 +1,8 @@
-"""Who is answered now and who waits: a pure state machine without clocks and tasks.
+"""Which questions are answered now and which wait: a pure state machine without clocks and tasks.
 
-One answer at a time per person and channel; at most `slots` in all; the others wait in a bounded line. Among those
-who could start, whoever has the fewest answers running comes first, so that one person in many channels doesn't keep
-the others waiting.
+A person gets one answer at a time in a channel, and at most `slots` answers run in all; other questions wait in a
+bounded line. Of the questions that could start, the one whose author has the fewest answers running comes first, so
+that one person in many channels does not keep the others waiting.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from enum import Enum
 
 
 class Full(Enum):
-    """Why nobody else may wait."""
+    """Why a question may not wait."""
 
     EVERYONE = "the line is full"
     PERSON = "this person has enough questions waiting here"
 
 
 @dataclass(frozen=True)
-class Lane:
+class ChannelMember:
     """A person in a channel."""
 
     person: int
@@ -28,34 +28,34 @@ class Lane:
 
 
 @dataclass
-class Lanes:
-    """The answers that run and the line of those that wait, by ticket number."""
+class AnswerQueue:
+    """The answers that run and the line of questions that wait, by ticket number."""
 
     slots: int
     waiting: int
-    waiting_per_lane: int
-    _running: dict[int, Lane] = field(default_factory=dict)
-    _line: dict[int, Lane] = field(default_factory=dict)  # in order of arrival
+    waiting_per_person: int
+    _running: dict[int, ChannelMember] = field(default_factory=dict)
+    _line: dict[int, ChannelMember] = field(default_factory=dict)  # in order of arrival
 
     @property
     def load(self) -> tuple[int, int]:
-        """How many answers run, and how many wait."""
+        """How many answers run, and how many questions wait."""
         return len(self._running), len(self._line)
 
-    def enter(self, ticket: int, lane: Lane) -> int | Full:
-        """Take a place: 0 runs at once, n is the n-th in the line, `Full` is neither and leaves no trace."""
-        if self._free(lane):
-            self._running[ticket] = lane
+    def enter(self, ticket: int, member: ChannelMember) -> int | Full:
+        """Take a place: 0 starts at once, n is the n-th place in the line, `Full` takes no place at all."""
+        if self._free(member):
+            self._running[ticket] = member
             return 0
-        if sum(other == lane for other in self._line.values()) >= self.waiting_per_lane:
+        if sum(other == member for other in self._line.values()) >= self.waiting_per_person:
             return Full.PERSON
         if len(self._line) >= self.waiting:
             return Full.EVERYONE
-        self._line[ticket] = lane
+        self._line[ticket] = member
         return len(self._line)
 
     def leave(self, ticket: int) -> list[int]:
-        """Give the place up, running or waiting; returns the tickets that start now. Unknown tickets are no error."""
+        """Give up a place, running or waiting; returns the tickets that start now. Unknown tickets are ignored."""
         self._line.pop(ticket, None)
         self._running.pop(ticket, None)
         started = []
@@ -64,10 +64,10 @@ class Lanes:
             started.append(chosen)
         return started
 
-    def _free(self, lane: Lane) -> bool:
-        return len(self._running) < self.slots and lane not in self._running.values()
+    def _free(self, member: ChannelMember) -> bool:
+        return len(self._running) < self.slots and member not in self._running.values()
 
     def _next(self) -> int | None:
-        load = Counter(lane.person for lane in self._running.values())
-        free = [ticket for ticket, lane in self._line.items() if self._free(lane)]
+        load = Counter(member.person for member in self._running.values())
+        free = [ticket for ticket, member in self._line.items() if self._free(member)]
         return min(free, key=lambda ticket: load[self._line[ticket].person], default=None)

@@ -1,7 +1,7 @@
-"""How many answers there may be in an hour: sliding windows in memory, without tasks and texts.
+"""How many answers are allowed in an hour: sliding windows in memory, without tasks.
 
-The installation sets limits for each person, each channel and each server. A server's managers may set further ones,
-which hold beside those: nothing that they say makes an installation's limit wider.
+The installation sets limits for each person, each channel and each server. A server's managers may add their own
+limits. Both apply, so a manager can never widen the installation's limits.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0  # seconds
 KINDS = ("person", "channel", "server")
-Counter = tuple[str, ...]
+CounterKey = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Cap:
-    """At most `limit` answers an hour on one counter; `kind` is whose they are: person, channel or server."""
+    """At most `limit` answers per hour on one counter; `kind` says whom it limits: person, channel or server."""
 
     kind: str
-    counter: Counter
+    counter: CounterKey
     limit: int
 
 
 @dataclass(frozen=True)
 class Taken:
-    """An answer that is counted."""
+    """An answer that was counted, on these counters at this time."""
 
-    counters: tuple[Counter, ...]
+    counters: tuple[CounterKey, ...]
     at: float
 
 
 @dataclass(frozen=True)
 class Spent:
-    """There is no room under this cap until some seconds have passed."""
+    """This cap is reached; there is room again after some seconds."""
 
     cap: Cap
     seconds: float
@@ -52,7 +52,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks where; `channel` is the thread's channel where it is in a thread, so that threads make no room."""
+    """A person who asks, and where. In a thread, `channel` is the thread's channel, so threads do not add room."""
 
     person: int
     channel: str
@@ -61,11 +61,15 @@ class Asker:
 
 
 def caps(asker: Asker, installation: Mapping[str, int], said: Mapping[Scope, Mapping[str, int]]) -> tuple[Cap, ...]:
-    """What limits an answer: the installation's limits, and by kind those of the narrowest place that `said` one.
+    """The caps on an answer: the installation's, and for each kind that of the most specific place with a limit.
 
-    What a place says about each person is counted in that place alone. A limit of 0 is none.
+    `said` holds the limits that managers set, by place. A place's limit for each person counts only answers in that
+    place. A limit of 0 means no limit.
     """
-    everywhere: dict[str, Counter] = {"person": ("person", str(asker.person)), "channel": ("channel", asker.channel)}
+    everywhere: dict[str, CounterKey] = {
+        "person": ("person", str(asker.person)),
+        "channel": ("channel", asker.channel),
+    }
     if asker.server is not None:
         everywhere["server"] = ("server", asker.server)
     found = []
@@ -77,23 +81,23 @@ def caps(asker: Asker, installation: Mapping[str, int], said: Mapping[Scope, Map
     return tuple(cap for cap in found if cap.limit)
 
 
-def _counted(counter: Counter, place: Scope) -> Counter:
-    """What a place's own limit counts: a person's answers there; else a channel's, or all that lies in the place."""
+def _counted(counter: CounterKey, place: Scope) -> CounterKey:
+    """What a place's own limit counts: a person's answers there, a channel's answers, or all answers in the place."""
     if counter[0] == "person":
         return (*counter, *place)
     return counter if place[0] == "server" else place
 
 
-class Hourly:
-    """Counts answers. `clock` gives seconds that only go up."""
+class RateLimiter:
+    """Counts answers. `clock` returns seconds that never go back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._answers: dict[Counter, deque[float]] = {}
+        self._answers: dict[CounterKey, deque[float]] = {}
         self._tidy_at = 1000
 
     def take(self, caps: Sequence[Cap]) -> Taken | Spent:
-        """Count one answer on each counter; where one has no room none is counted, and the longest wait is told."""
+        """Count one answer on each counter. If a cap is reached, count nothing and return the longest wait."""
         now = self._clock()
         if len(self._answers) > self._tidy_at:
             self._tidy(now)
@@ -106,10 +110,10 @@ class Hourly:
         return taken
 
     def give_back(self, taken: Taken) -> None:
-        """There was no answer: it is not counted after all."""
+        """Undo `take`, because there was no answer."""
         for counter in taken.counters:
             answers = self._answers.get(counter)
-            if answers is not None and taken.at in answers:  # else its hour is over
+            if answers is not None and taken.at in answers:  # otherwise its hour is over
                 answers.remove(taken.at)
 
     def _spent(self, cap: Cap, now: float) -> Spent | None:
@@ -124,6 +128,6 @@ class Hourly:
 
 
 def sentence(texts: Texts, spent: Spent) -> str:
-    """Which limit is reached, and when there is room again."""
+    """The sentence that says which limit is reached, and when there is room again."""
     said = {"person": texts.hourly_person, "channel": texts.hourly_channel, "server": texts.hourly_server}
     return said[spent.cap.kind].format(limit=spent.cap.limit, minutes=math.ceil(spent.seconds / 60))

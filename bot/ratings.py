@@ -1,7 +1,7 @@
-"""Ratings: votes, corrections, comparisons and retractions, with one rule for all platforms.
+"""Ratings: votes, corrections, comparisons and retractions, with the same rules on all platforms.
 
-Nothing is stored of a person who has not agreed, and one deed is one event: the same `source_id` counts once, and a
-vote that says what the person's vote already is adds nothing.
+Nothing is stored from a person who has not agreed. One action is one event: the same `source_id` counts once, and a
+vote that equals the person's current vote adds nothing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from bot.texts import Texts
 
 
-class Outcome(Enum):
-    """What became of a rating."""
+class RatingResult(Enum):
+    """What happened to a rating."""
 
     STORED = "stored"
     ALREADY = "already there"
@@ -45,106 +45,89 @@ class Ratings:
 
     async def vote(
         self, rater: int, generation: int, value: str, *, platform: str, source_id: str, why: str | None = None
-    ) -> Outcome:
+    ) -> RatingResult:
         """Vote "up" or "down", with a reason if there is one; the newest vote is the one that counts."""
         async with self._alone(rater, generation):  # two clicks at once are one vote
             if (hindrance := await self._hindrance(rater, generation)) is not None:
                 return hindrance
             if not why and await self.store.vote(generation, rater) == value:
-                return Outcome.ALREADY
-            return await self._store(
-                NewRating(
-                    source_id=source_id,
-                    rater=rater,
-                    kind="vote",
-                    generation=generation,
-                    value=value,
-                    text=why or None,
-                    platform=platform,
-                )
-            )
+                return RatingResult.ALREADY
+            return await self._store("vote", rater, generation, platform, source_id, value=value, text=why or None)
 
-    async def retract(self, rater: int, generation: int, *, platform: str, source_id: str) -> Outcome:
-        """Take one's vote back. Taking back needs no consent."""
+    async def retract(self, rater: int, generation: int, *, platform: str, source_id: str) -> RatingResult:
+        """Take a vote back. This needs no consent."""
         async with self._alone(rater, generation):
             if await self.store.vote(generation, rater) is None:
-                return Outcome.NOTHING
-            return await self._store(
-                NewRating(
-                    source_id=source_id, rater=rater, kind="retraction", generation=generation, platform=platform
-                )
-            )
+                return RatingResult.NOTHING
+            return await self._store("retraction", rater, generation, platform, source_id)
 
-    async def correct(self, rater: int, generation: int, text: str, *, platform: str, source_id: str) -> Outcome:
-        """Say what the answer should have been."""
+    async def correct(self, rater: int, generation: int, text: str, *, platform: str, source_id: str) -> RatingResult:
+        """Store what the answer should have been."""
         if not text.strip():
-            return Outcome.EMPTY
+            return RatingResult.EMPTY
         if (hindrance := await self._hindrance(rater, generation)) is not None:
             return hindrance
         answer = await self.store.generation(generation)
         if answer and answer.text.strip() == text.strip():
-            return Outcome.SAME
-        return await self._store(
-            NewRating(
-                source_id=source_id,
-                rater=rater,
-                kind="correction",
-                generation=generation,
-                text=text.strip(),
-                platform=platform,
-            )
-        )
+            return RatingResult.SAME
+        return await self._store("correction", rater, generation, platform, source_id, text=text.strip())
 
     async def compare(
         self, rater: int, first: int, second: int, value: str, *, platform: str, source_id: str
-    ) -> Outcome:
-        """Say which of two answers to the same prompt is better: "a" (shown first), "b", "tie" or "both_bad".
+    ) -> RatingResult:
+        """Store which of two answers to the same prompt is better: "a" (shown first), "b", "tie" or "both_bad".
 
-        The first word counts: afterwards the person is told whose answer was whose.
+        The first verdict counts, because after it the person is told which release gave which answer.
         """
         async with self._alone(rater, min(first, second)):
-            return await self._compare(rater, first, second, value, platform=platform, source_id=source_id)
-
-    async def _compare(
-        self, rater: int, first: int, second: int, value: str, *, platform: str, source_id: str
-    ) -> Outcome:
-        for generation in (first, second):
-            if (hindrance := await self._hindrance(rater, generation)) is not None:
-                return hindrance
-        if await self.store.compared(first, second, rater):
-            return Outcome.ALREADY
-        return await self._store(
-            NewRating(
-                source_id=source_id,
-                rater=rater,
-                kind="comparison",
-                generation=first,
-                other=second,
-                value=value,
-                platform=platform,
-            )
-        )
+            for generation in (first, second):
+                if (hindrance := await self._hindrance(rater, generation)) is not None:
+                    return hindrance
+            if await self.store.compared(first, second, rater):
+                return RatingResult.ALREADY
+            return await self._store("comparison", rater, first, platform, source_id, value=value, other=second)
 
     def _alone(self, rater: int, generation: int) -> asyncio.Lock:
         return self._locks.setdefault((rater, generation), asyncio.Lock())
 
-    async def _hindrance(self, rater: int, generation: int) -> Outcome | None:
+    async def _hindrance(self, rater: int, generation: int) -> RatingResult | None:
         answer = await self.store.generation(generation)
         if answer is None or not answer.text:
-            return Outcome.GONE
-        return None if await self.store.agrees(rater) else Outcome.CONSENT_MISSING
+            return RatingResult.GONE
+        return None if await self.store.agrees(rater) else RatingResult.CONSENT_MISSING
 
-    async def _store(self, rating: NewRating) -> Outcome:
-        if rating.text and (kind := await self.moderation.incoming(rating.text)):
-            return Outcome.UNCHECKED if kind is Kind.UNCHECKED else Outcome.FLAGGED
+    async def _store(
+        self,
+        kind: str,
+        rater: int,
+        generation: int,
+        platform: str,
+        source_id: str,
+        *,
+        value: str | None = None,
+        text: str | None = None,
+        other: int | None = None,
+    ) -> RatingResult:
+        if text and (found := await self.moderation.incoming(text)):
+            return RatingResult.UNCHECKED if found is Kind.UNCHECKED else RatingResult.FLAGGED
+        rating = NewRating(
+            source_id=source_id,
+            rater=rater,
+            kind=kind,
+            generation=generation,
+            other=other,
+            value=value,
+            text=text,
+            platform=platform,
+        )
         if not await self.store.rate(rating):
-            return Outcome.ALREADY
-        self.metrics.ratings.add(rating.kind)
-        return Outcome.STORED
+            return RatingResult.ALREADY
+        self.metrics.ratings.labels(rating.kind).inc()
+        return RatingResult.STORED
 
 
 async def consent_in_words(store: Store, person: int, texts: Texts) -> str:
-    """What a person answered last to the question of consent."""
+    """The person's latest answer about consent, in words."""
     given = await store.consent(person)
     if given is None:
         return texts.consent_unanswered
@@ -154,12 +137,12 @@ async def consent_in_words(store: Store, person: int, texts: Texts) -> str:
 
 
 def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:
-    """Whether two answers were given to exactly the same prompt, so that comparing them says something."""
+    """Whether two answers were given to exactly the same prompt, so that a comparison means something."""
     return first.rendered_sha256 == second.rendered_sha256
 
 
 def which_was_which(texts: Texts, first: StoredGeneration | None, second: StoredGeneration | None) -> str:
-    """Whose two compared answers were, told to who has said which is better."""
+    """Which releases gave two compared answers; told to a person after their verdict."""
     one, other = (
         texts.of_release.format(release=answer.release) if answer and answer.release else texts.the_base
         for answer in (first, second)
@@ -170,13 +153,13 @@ def which_was_which(texts: Texts, first: StoredGeneration | None, second: Stored
 
 
 def vote_is(texts: Texts, vote: str | None) -> str:
-    """What somebody's vote on an answer is now, as the store calls it; told to nobody but them."""
+    """A person's current vote on an answer, in words. Only they are told. `vote` is the store's word for it."""
     return {"up": texts.vote_up, "down": texts.vote_down, None: texts.vote_none}[vote]
 
 
-def sentence(texts: Texts, outcome: Outcome, kind: str, value: str | None = None) -> str:
-    """What to tell the person about what became of their rating; `kind` and `value` as the store calls them."""
-    if outcome is Outcome.STORED:
+def sentence(texts: Texts, outcome: RatingResult, kind: str, value: str | None = None) -> str:
+    """What to tell a person about their rating. `kind` and `value` are the store's words."""
+    if outcome is RatingResult.STORED:
         return {
             "vote": texts.stored_up if value == "up" else texts.stored_down,
             "correction": texts.stored_correction,
@@ -184,12 +167,12 @@ def sentence(texts: Texts, outcome: Outcome, kind: str, value: str | None = None
             "retraction": texts.stored_retraction,
         }[kind]
     return {
-        Outcome.ALREADY: texts.already,
-        Outcome.CONSENT_MISSING: texts.consent_first,
-        Outcome.GONE: texts.answer_gone,
-        Outcome.NOTHING: texts.nothing_to_retract,
-        Outcome.SAME: texts.correction_same,
-        Outcome.EMPTY: texts.correction_empty,
-        Outcome.FLAGGED: texts.moderated_rating,
-        Outcome.UNCHECKED: texts.moderation_away,
+        RatingResult.ALREADY: texts.already,
+        RatingResult.CONSENT_MISSING: texts.consent_first,
+        RatingResult.GONE: texts.answer_gone,
+        RatingResult.NOTHING: texts.nothing_to_retract,
+        RatingResult.SAME: texts.correction_same,
+        RatingResult.EMPTY: texts.correction_empty,
+        RatingResult.FLAGGED: texts.moderated_rating,
+        RatingResult.UNCHECKED: texts.moderation_away,
     }[outcome]

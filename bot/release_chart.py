@@ -1,4 +1,4 @@
-"""What was learnt so far, to look at: each release's win rate with its interval, as a picture, a chart, or words."""
+"""How good each release was: its win rate with the interval, as a picture, a chart of text, or words."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ if TYPE_CHECKING:
     from bot.texts import Texts
     from data.releases import Release
 
-SHOWN = 12  # releases, the newest
-_CELLS = 21  # of a chart's line; an odd number, so that one half has a cell of its own
+SHOWN = 12  # the newest releases
+_CELLS = 21  # in a line of the chart; an odd number, so that one half has its own cell
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
-    """A release that was compared with the champion of its time, how often it won, and whether it ever served."""
+class ComparedRelease:
+    """A release that was compared with the champion of its time: how often it won, and whether it ever served."""
 
     release: int
     win: Interval
     served: bool
 
 
-def learnt(releases: Sequence[Release], served: Collection[int]) -> list[Learnt]:
-    """The newest releases of which it is known how often they won, oldest first; `served` were champions."""
+def compared(releases: Sequence[Release], served: Collection[int]) -> list[ComparedRelease]:
+    """The newest releases with a known win rate, oldest first. `served` holds the numbers of all former champions."""
     wins = [(release.number, gate_verdict(release).win) for release in releases]
-    return [Learnt(number, win, number in served) for number, win in wins if win][-SHOWN:]
+    return [ComparedRelease(number, win, number in served) for number, win in wins if win][-SHOWN:]
 
 
 def figures(win: Interval | None) -> str:
-    """A win rate and its interval, the same in every language."""
+    """A win rate and its interval, as text that is the same in every language."""
     return f"{win.mean:.0%} ({win.low:.0%}–{win.high:.0%})" if win else "–"
 
 
-def chart(found: Sequence[Learnt]) -> str:
-    """A line for each release, for where no picture can be drawn: to be shown in a block of code."""
+def chart(found: Sequence[ComparedRelease]) -> str:
+    """A line for each release, for a code block, where a picture cannot be drawn."""
     return "\n".join(f"{each.release:>4} {_bar(each)} {figures(each.win)}" for each in found)
 
 
-def _bar(each: Learnt) -> str:
+def _bar(each: ComparedRelease) -> str:
     low, mean, high = (round(share * (_CELLS - 1)) for share in (each.win.low, each.win.mean, each.win.high))
     cells = ["━" if low <= cell <= high else " " for cell in range(_CELLS)]
     if cells[_CELLS // 2] == " ":
@@ -52,16 +52,16 @@ def _bar(each: Learnt) -> str:
     return "".join(cells)
 
 
-def in_words(found: Sequence[Learnt], words: Texts) -> str:
-    """What the picture shows, for those who cannot see it."""
-    told = ", ".join(f"{words.of_release.format(release=each.release)}: {figures(each.win)}" for each in found)
-    return words.stats_picture.format(figures=told)
+def in_words(found: Sequence[ComparedRelease], texts: Texts) -> str:
+    """What the picture shows, for people who cannot see it."""
+    listed = ", ".join(f"{texts.of_release.format(release=each.release)}: {figures(each.win)}" for each in found)
+    return texts.stats_picture.format(figures=listed)
 
 
-def picture(found: Sequence[Learnt]) -> bytes | None:
-    """The same as a PNG; None where matplotlib is not installed. It takes a second, so call it in a thread.
+def picture(found: Sequence[ComparedRelease]) -> bytes | None:
+    """The same as a PNG; None if matplotlib is not installed. It takes a second, so call it in a thread.
 
-    There are no words in it, because its font has no Chinese characters.
+    The picture holds no words, because its font has no Chinese characters.
     """
     try:
         made, (axes,) = figure(max(3.0, 1.2 + 0.6 * len(found)), 3.2)

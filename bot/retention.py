@@ -1,4 +1,4 @@
-"""Texts of people who have not agreed vanish after `PARLEY_RETENTION_DAYS`: at start, and then every day."""
+"""Erases the texts of people who have not agreed after `PARLEY_RETENTION_DAYS`: at the start, and then every day."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAY = 24 * 60 * 60.0
 
 
 async def purge(store: Store, days: int) -> int:
-    """Erase what is due now; returns how many texts went."""
+    """Erase what is due now; returns the number of erased texts."""
     erased = await store.purge(datetime.now(UTC) - timedelta(days=days))
     if erased:
         log.info("erased %d texts older than %d days without consent", erased, days)
@@ -24,7 +24,7 @@ async def purge(store: Store, days: int) -> int:
 
 
 async def purge_daily(store: Store, days: int) -> None:
-    """Erase what is due, now and every day, until cancelled. A failure is logged and tried again the next day."""
+    """Erase what is due now and every day, until cancelled. After a failure it logs, and tries again the next day."""
     while True:
         try:
             await purge(store, days)

@@ -1,4 +1,4 @@
-"""The personas that a server's managers write: which can be kept, and how they stand in the server's setting."""
+"""The personas that a server's managers write: which ones are valid, and how the server's setting holds them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 MOST = 20
 LONGEST = 4000  # characters of a system prompt
 LONGEST_GREETING = 1000
-DEFAULT = "default"  # as a choice: what the wider places say
+DEFAULT = "default"  # the choice that means: use the persona of the wider place
 _NAME = re.compile(r"[\w-]{1,32}")
 
 
 class Unusable(Exception):
-    """A persona cannot be kept; `str` is the sentence for who wrote it."""
+    """A persona cannot be kept; `str` is the sentence for the person who wrote it."""
 
 
 def tidy(name: str) -> str:
-    """A persona's name as it is kept: whoever types it, capitals and spaces around it make no difference."""
+    """A persona's name as it is kept: in lower case, without spaces around it."""
     return name.strip().lower()
 
 
 def check_name(name: str, own: Mapping[str, Any], texts: Texts) -> None:
-    """Raise `Unusable` when a server that has its `own` personas cannot write one of this name."""
+    """Raise `Unusable` if a server that has these `own` personas cannot write one with this name."""
     if name in PERSONAS or name == DEFAULT:
         raise Unusable(texts.persona_taken.format(name=name))
     if not _NAME.fullmatch(name):
@@ -42,7 +42,7 @@ def check_name(name: str, own: Mapping[str, Any], texts: Texts) -> None:
 def with_persona(
     own: Mapping[str, Any] | None, name: str, system_prompt: str, greeting: str, texts: Texts
 ) -> dict[str, Any]:
-    """A server's personas with this one, new or written anew. Raises `Unusable`."""
+    """A server's personas with this one added or replaced. Raises `Unusable`."""
     own = own or {}
     check_name(name, own, texts)
     if not system_prompt.strip():
@@ -53,7 +53,7 @@ def with_persona(
 
 
 def without_persona(own: Mapping[str, Any] | None, name: str, texts: Texts) -> dict[str, Any] | None:
-    """A server's personas without this one. Raises `Unusable` when it is none of theirs."""
+    """A server's personas without this one. Raises `Unusable` if the server has no such persona."""
     own = own or {}
     if name not in own:
         shipped = texts.persona_ships if name in PERSONAS else ""
@@ -62,13 +62,13 @@ def without_persona(own: Mapping[str, Any] | None, name: str, texts: Texts) -> d
 
 
 def nearest(name: str, known: Iterable[str], texts: Texts) -> str:
-    """A hint at the name that was meant, or nothing when none is near."""
+    """A hint at the most similar name; empty if no name is similar."""
     found = difflib.get_close_matches(name, list(known), n=1)
     return texts.did_you_mean.format(name=found[0]) if found else ""
 
 
 def read(own: Mapping[str, Any] | None, language: str) -> dict[str, Persona]:
-    """A server's personas out of its setting; they speak the language that they are written in, whatever it is."""
+    """A server's personas from its setting. Their texts may be in any language; `language` is the server's."""
     return {
         name: Persona(name, language, text["system_prompt"], text["greeting"]) for name, text in (own or {}).items()
     }

@@ -1,7 +1,7 @@
 """The bot's settings: environment variables and `.env`, read once at start.
 
-`DISCORD_TOKEN` alone starts Discord; every other variable begins with `PARLEY_`. A value that cannot be used is an
-error whose sentence names the variable. Secrets are `SecretStr`, so that no log and no traceback shows them.
+`DISCORD_TOKEN` alone starts Discord; every other variable begins with `PARLEY_`. Invalid settings are reported by
+name. Secrets are `SecretStr`, so that no log and no traceback shows them.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ PREFIX = "PARLEY_"
 ENV_FILE = Path(".env")
 _SECRETS = ("DISCORD_TOKEN", "discord_token", "engine_api_key", "moderation_api_key", "moderation_url")
 _OTHERS = ("PARLEY_JUDGE_", "PARLEY_ENGINE_GRACE", "PARLEY_BENCH_")  # read elsewhere
-# What a value should have been, by pydantic's name for what is wrong with it.
+# What a value should be, by pydantic's name for the error.
 _WANTED = {"bool_parsing": "use 1 or 0", "int_parsing": "use a whole number", "float_parsing": "use a number"}
 TOKEN = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set. Unset or empty variables leave the defaults."""
+    """Everything that an operator can set. Unset or empty variables mean the default."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", populate_by_name=True)
 
     discord_token: SecretStr | None = Field(default=None, validation_alias=AliasChoices(TOKEN))
     home: Path = Path("var")
-    bases: Path | None = None  # where base models lie, by default in `home`
-    base: str | None = None  # what release 0 means to the embedded engine
+    bases: Path | None = None  # where base models are; unset: in `home`
+    base: str | None = None  # which model release 0 is, for the embedded engine
 
     engine_url: str | None = None  # unset: the embedded engine
     engine_model: str | None = None
@@ -50,24 +50,24 @@ class Settings(BaseSettings):
 
     discord_api: str | None = None
     discord_gateway: str | None = None
-    discord_message_content: bool = False  # ask Discord for the texts of messages that do not name the bot
-    discord_threads: bool = False  # answer a first mention in a thread, where managers say nothing else
-    shards: int | None = Field(default=None, ge=1, le=10000)  # unset: as many as Discord recommends
+    discord_message_content: bool = False  # ask Discord for the texts of messages that do not mention the bot
+    discord_threads: bool = False  # answer a first mention in a thread, unless managers choose otherwise
+    shards: int | None = Field(default=None, ge=1, le=10000)  # unset: the number that Discord recommends
     discord_training_permission: str | None = None
     operators: Annotated[tuple[int, ...], NoDecode] = ()
     retention_days: int = Field(default=30, ge=1, le=3650)
 
-    # Answers an hour on Discord, to each person and in each channel and server; 0 is no limit.
+    # Answers per hour on Discord, for each person, channel and server; 0 means no limit.
     hourly_per_person: int = Field(default=0, ge=0, le=100_000)
     hourly_per_channel: int = Field(default=0, ge=0, le=100_000)
     hourly_per_server: int = Field(default=0, ge=0, le=100_000)
 
-    # Of the turns on Discord, so many show two answers to compare: while a candidate is on trial, and while none is.
+    # The share of turns on Discord with two answers to compare: while a candidate is on trial, and otherwise.
     trial_share: float = Field(default=0.25, ge=0, le=1)
     compare_share: float = Field(default=0, ge=0, le=1)
 
     log: Literal["text", "json"] = "text"
-    metrics_port: int | None = Field(default=None, ge=0, le=65535)  # unset: off; 0: a free one
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)  # unset: off; 0: any free port
     metrics_host: str = "127.0.0.1"
 
     persona: str = "assistant"
@@ -83,8 +83,8 @@ class Settings(BaseSettings):
     queue_per_person: int = Field(default=3, ge=0, le=64)
 
     moderation: Literal["on", "off"] = "on"
-    moderation_words: Path | None = None  # a file with words of the operator's own
-    moderation_outside: bool = False  # whether the endpoint may be on another machine; before its address
+    moderation_words: Path | None = None  # a file with the operator's own words
+    moderation_outside: bool = False  # whether the endpoint may be outside the network; stands before its address
     moderation_url: str | None = None
     moderation_model: str | None = None
     moderation_api_key: SecretStr | None = None
@@ -122,16 +122,13 @@ class Settings(BaseSettings):
     @field_validator("engine_url", "discord_api", "moderation_url")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"https?://[^/\s]+", value):
-            raise ValueError("use an address such as http://127.0.0.1:8000/v1")
+        value = _address(value, "https?", "http://127.0.0.1:8000/v1")
         return value.rstrip("/") if value else value
 
     @field_validator("discord_gateway")
     @classmethod
     def _websocket(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"wss?://[^/\s]+", value):
-            raise ValueError("use an address such as ws://127.0.0.1:8001")
-        return value
+        return _address(value, "wss?", "ws://127.0.0.1:8001")
 
     @field_validator("moderation_words")
     @classmethod
@@ -146,9 +143,9 @@ class Settings(BaseSettings):
     def _usable(cls, path: Path) -> Path:
         there = next((place for place in (path, *path.parents) if place.exists()), path)
         if not there.is_dir():
-            raise ValueError(f"{there} is a file; name a folder, or one that can be made")
+            raise ValueError(f"{there} is a file; name a folder, or one that can be created")
         if not os.access(there, os.W_OK):
-            raise ValueError(f"nothing can be written in {there}; name a folder that is yours")
+            raise ValueError(f"nothing can be written in {there}; name a folder that you may write to")
         return path
 
     @field_validator("moderation_url")
@@ -168,14 +165,14 @@ class Settings(BaseSettings):
 
     @property
     def checked_outside(self) -> bool:
-        """Whether what people write is checked by somebody else's service, which they must be told."""
+        """Whether an outside service checks what people write, which they must be told."""
         away = self.moderation_url is not None and not _own(urlsplit(self.moderation_url).hostname or "")
         return away and self.moderation == "on"
 
     def share(self) -> None:
-        """Puts where the state lives into the environment, for `data` and for the engine's process.
+        """Puts the paths of the state into the environment, for `data` and the engine's process.
 
-        They read the environment only; without this a PARLEY_HOME that stands in `.env` would give two homes.
+        They read only the environment; without this, a PARLEY_HOME in `.env` would lead to two homes.
         """
         os.environ["PARLEY_HOME"] = str(self.home)
         if self.bases:
@@ -185,7 +182,7 @@ class Settings(BaseSettings):
 
 
 def load(env_file: Path | None = ENV_FILE) -> Settings:
-    """The settings of this process. Raises BadInput that names every variable with a bad value."""
+    """The settings of this process. Raises BadInput, which names every variable with a bad value."""
     try:
         return Settings(_env_file=env_file)  # type: ignore[call-arg]  # pydantic-settings has it
     except ValidationError as error:
@@ -200,7 +197,7 @@ def names(env_file: Path = ENV_FILE) -> list[str]:
 
 
 def suspicious(names: Iterable[str]) -> list[str]:
-    """A sentence for each variable that looks like a setting and is none (`PARLEY_RETENTON_DAYS`)."""
+    """A sentence for each variable that looks like a setting but is not one (`PARLEY_RETENTON_DAYS`)."""
     known = [_variable(field) for field in Settings.model_fields]
     said = []
     for name in sorted(set(names)):
@@ -210,12 +207,18 @@ def suspicious(names: Iterable[str]) -> list[str]:
         if near:
             said.append(f"{name} is not a setting. Did you mean {near[0]}?")
         elif name.startswith(PREFIX):
-            said.append(f"{name} is not a setting of the bot, and does nothing.")
+            said.append(f"{name} is not a setting of the bot and has no effect.")
     return said
 
 
+def _address(value: str | None, scheme: str, example: str) -> str | None:
+    if value is not None and not re.match(rf"{scheme}://[^/\s]+", value):
+        raise ValueError(f"use an address such as {example}")
+    return value
+
+
 def _own(host: str) -> bool:
-    """Whether an address is this machine's or a private network's, as far as it tells."""
+    """Whether an address is on this machine or in a private network; a name other than localhost is not."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -229,7 +232,7 @@ def _variable(field: str) -> str:
 
 
 def _sentence(detail: Any) -> str:
-    """One bad value in words. Pydantic's own message is short enough to be read, without its prefix."""
+    """One bad value as a sentence. Pydantic's own message serves, without its prefix."""
     place = str(detail["loc"][0])
     variable = place if place == TOKEN else _variable(place)
     said = _WANTED.get(detail["type"]) or str(detail["msg"]).removeprefix("Value error, ").rstrip(".")

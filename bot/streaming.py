@@ -1,4 +1,4 @@
-"""The text of an answer as it comes out of an engine: looked at, passed on to who reads, and how it ended."""
+"""Streams an answer's text from an engine: through moderation, to the reader, until it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.moderation.step import withdrawal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from bot.answers import Answer
+    from bot.answers import RunningAnswer
     from bot.engine.api import Sampling, Session
     from bot.moderation.step import Moderation
     from bot.moderation.words import Kind
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What the store calls the end of a generation; whatever else a server says is not an answer to learn from.
+# The finish reasons of a complete generation. Anything else that a server says is not an answer to learn from.
 WHOLE = ("stop", "length")
 
 
 @dataclass
-class Said:
-    """What came out of a stream, until now."""
+class StreamedAnswer:
+    """What a stream has given so far."""
 
     text: str = ""
     finish_reason: str = "error"
@@ -41,11 +41,11 @@ class Said:
     flagged: Kind | None = None
 
     def withdraw(self, flagged: Kind) -> None:
-        """Keep nothing of the text; that there was an answer is kept, so that it can be asked for again."""
+        """Drop the text. The answer itself is still recorded, so that the question can be asked again."""
         self.flagged, self.text, self.error, self.finish_reason = flagged, "", None, "moderated"
 
     def finish(self, event: Finished) -> None:
-        """Take over how the stream ended."""
+        """Note how the stream ended."""
         self.finish_reason = event.finish_reason if event.finish_reason in WHOLE else "error"
         self.prompt_tokens = event.prompt_tokens
         self.completion_tokens = event.completion_tokens
@@ -54,10 +54,10 @@ class Said:
 
 
 async def streamed(
-    answer: Answer, session: Session, messages: Sequence[Message], sampling: Sampling, moderation: Moderation
-) -> Said:
-    """Stream an answer, piece by piece as far as moderation lets it, until it ends or is stopped."""
-    said, growing = Said(), moderation.growing()
+    answer: RunningAnswer, session: Session, messages: Sequence[Message], sampling: Sampling, moderation: Moderation
+) -> StreamedAnswer:
+    """Stream an answer piece by piece, as far as moderation allows, until it ends or is stopped."""
+    said, growing = StreamedAnswer(), moderation.growing()
     held: list[str] = []
     began = time.monotonic()
 
@@ -98,10 +98,10 @@ async def streamed(
     return said
 
 
-def note(texts: Texts, said: Said, room: int, *, closing: bool) -> str | None:
-    """The sentence below an answer that did not simply end; `room` is how many tokens it had.
+def note(texts: Texts, said: StreamedAnswer, room: int, *, closing: bool) -> str | None:
+    """The sentence below an answer that did not end normally; None for one that did.
 
-    `closing`: the whole bot ends.
+    `room` is how many tokens the answer was allowed; `closing` says that the whole bot is ending.
     """
     if said.flagged:
         return withdrawal(texts, said.flagged)
@@ -115,7 +115,7 @@ def note(texts: Texts, said: Said, room: int, *, closing: bool) -> str | None:
 
 
 async def unless(stopped: asyncio.Event, awaitable: Awaitable[T]) -> T | None:
-    """The result of `awaitable`, or None once `stopped` is set first; the awaitable is then cancelled."""
+    """The result of `awaitable`; or None, and the awaitable is cancelled, if `stopped` is set first."""
     work = asyncio.ensure_future(awaitable)
     stop = asyncio.ensure_future(stopped.wait())
     try:

@@ -15,18 +15,6 @@ READMES = ("README.md", "README.zh-CN.md")
 DOCS = tuple(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))
 PAGES = (*READMES, *DOCS, "CONTRIBUTING.md", "SECURITY.md")
 LONGEST = 150  # lines of a README
-# Files of the rebuilding that other branches bring: provisional, goes at the merge.
-COMING = {
-    "alignment/evaluation/verdict.py",
-    "alignment/fast/install.py",
-    "bot/discord/answering.py",
-    "bot/discord/buttons.py",
-    "bot/discord/rating.py",
-    "bot/engine/open.py",
-    "docs/loop.json",
-    "docs/loop.svg",
-}
-# Targets of the Makefile likewise.
 # Rooms of the tree; what begins with one of them, between backticks, is a file or a folder.
 ROOMS = ("alignment/", "bot/", "data/", "deploy/", "docs/", "tests/", ".ci/", ".github/")
 
@@ -174,7 +162,7 @@ def test_links_and_pictures_lead_somewhere(page: str) -> None:
         path, _, heading = target.partition("#")
         at = ((ROOT / page).parent / path).resolve() if path else ROOT / page
         assert at.is_relative_to(ROOT), target
-        assert at.exists() or str(at.relative_to(ROOT)) in COMING, f"{page}: {target}"
+        assert at.exists(), f"{page}: {target}"
         assert not heading or heading in anchors(at), f"{page}: {target}"
 
 
@@ -183,7 +171,7 @@ def test_files_that_a_page_names_exist(page: str) -> None:
     for name in in_backticks(page):
         if not re.fullmatch(r"[\w./-]+", name) or not name.startswith(ROOMS) or "NAME" in name:
             continue
-        assert (ROOT / name).exists() or name in COMING, f"{page}: {name}"
+        assert (ROOT / name).exists(), f"{page}: {name}"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -11,7 +11,7 @@ from bot.discord.rules import Rules
 from bot.discord.running import Running
 from bot.discord.seen import Seen
 from bot.discord.waiting import WaitingQuestions
-from bot.display_names import Names
+from bot.display_names import DisplayNames
 from bot.ratings import Ratings
 from bot.texts import Texts, texts
 
@@ -41,7 +41,7 @@ class App:
         self.operators = Operators(client, settings.operators)
         self.rules = Rules(settings, store)
         self.refusals = Refusals(self.rules)
-        self.names = Names()
+        self.names = DisplayNames()
         self.seen = Seen()
         self.running = Running()
         self.waiting = WaitingQuestions()

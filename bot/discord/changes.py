@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bot.conversation import Chat
     from bot.discord.running import Running
     from bot.discord.waiting import WaitingQuestions
-    from bot.display_names import Names
+    from bot.display_names import DisplayNames
     from bot.texts import Texts
     from data.store import Store, StoredMessage
 
@@ -59,7 +59,9 @@ class NewText:
 class Changes:
     """Follows what happens to messages, and stores texts only as they are by then."""
 
-    def __init__(self, store: Store, chat: Chat, names: Names, running: Running, waiting: WaitingQuestions) -> None:
+    def __init__(
+        self, store: Store, chat: Chat, names: DisplayNames, running: Running, waiting: WaitingQuestions
+    ) -> None:
         self.store = store
         self.chat = chat
         self.names = names

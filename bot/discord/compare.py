@@ -22,7 +22,7 @@ from bot.ratings import comparable
 if TYPE_CHECKING:
     import discord
 
-    from bot.answers import Answer, Ask
+    from bot.answers import Ask, RunningAnswer
     from bot.discord.app import App
     from bot.discord.place import Place
     from data.store import StoredGeneration
@@ -117,7 +117,7 @@ async def show_two(
             both.shown.set()
 
 
-async def _end(answer: Answer, draft: Draft, ask: Ask) -> Paired | Failed:
+async def _end(answer: RunningAnswer, draft: Draft, ask: Ask) -> Paired | Failed:
     """How two answers end; meanwhile the draft says how far they are."""
     async for event in answer:
         match event:

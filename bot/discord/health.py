@@ -114,10 +114,10 @@ def counted_requests(metrics: Metrics) -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
 
     async def ended(_: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
-        metrics.requests.add(end.method, str(end.response.status))
+        metrics.requests.labels(end.method, str(end.response.status)).inc()
 
     async def failed(_: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestExceptionParams) -> None:
-        metrics.requests.add(end.method, "none")
+        metrics.requests.labels(end.method, "none").inc()
 
     trace.on_request_end.append(ended)
     trace.on_request_exception.append(failed)

@@ -9,7 +9,7 @@ from bot.discord.consent import ask_consent, record_consent
 from bot.discord.ids import PLATFORM, person_of
 from bot.discord.telling import acknowledge, replace_question, tell
 from bot.discord.windows import LARGEST, fix_window, send_window, why_window
-from bot.ratings import Outcome, sentence, vote_is, which_was_which
+from bot.ratings import RatingResult, sentence, vote_is, which_was_which
 from data.consent import still_says
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ async def vote(
         return
     rater = await person_of(app.store, interaction.user.id)
     outcome = await app.ratings.vote(rater, generation, value, platform=PLATFORM, source_id=_source(click))
-    if outcome is Outcome.CONSENT_MISSING:
+    if outcome is RatingResult.CONSENT_MISSING:
         await ask_consent(app, interaction, f"{generation}:{value}:{click}", texts)
-    elif outcome is Outcome.STORED and value == "down" and not interaction.response.is_done():
+    elif outcome is RatingResult.STORED and value == "down" and not interaction.response.is_done():
         # The vote counts, whatever is done with the window.
         await send_window(interaction, why_window(generation, texts))
     else:
@@ -41,16 +41,16 @@ async def vote(
 
 
 async def _tell_vote(
-    app: App, interaction: discord.Interaction, generation: int, value: str, outcome: Outcome, texts: Texts
+    app: App, interaction: discord.Interaction, generation: int, value: str, outcome: RatingResult, texts: Texts
 ) -> None:
     """Say how a vote ended and what the person's vote is now, with a button to take it back if there is one."""
     await acknowledge(interaction)
     text = sentence(texts, outcome, "vote", value)
-    if outcome not in (Outcome.STORED, Outcome.ALREADY):
+    if outcome not in (RatingResult.STORED, RatingResult.ALREADY):
         await tell(interaction, text)
         return
     now = await app.store.vote(generation, await person_of(app.store, interaction.user.id))
-    if outcome is Outcome.ALREADY or now != value:  # the click came twice, and there was another vote since
+    if outcome is RatingResult.ALREADY or now != value:  # the click came twice, and there was another vote since
         text = f"{texts.already} {vote_is(texts, now)}"
     await tell(interaction, text, view(back_button(generation, texts)) if now else None)
 
@@ -74,11 +74,11 @@ async def compare(
         return
     rater = await person_of(app.store, interaction.user.id)
     outcome = await app.ratings.compare(rater, *pair, VERDICTS[verdict], platform=PLATFORM, source_id=_source(click))
-    if outcome is Outcome.CONSENT_MISSING:
+    if outcome is RatingResult.CONSENT_MISSING:
         await ask_consent(app, interaction, f"{pair[0]}:{pair[1]}:{verdict}:{click}", texts)
         return
     text = sentence(texts, outcome, "comparison")
-    if outcome in (Outcome.STORED, Outcome.ALREADY):
+    if outcome in (RatingResult.STORED, RatingResult.ALREADY):
         answers = [await app.store.generation(number) for number in pair]
         text = f"{text} {which_was_which(texts, *answers)}"
     await tell(interaction, text)
@@ -120,14 +120,16 @@ async def correct(app: App, interaction: discord.Interaction, window: SentWindow
     outcome = await app.ratings.correct(
         rater, int(window.about), text, platform=PLATFORM, source_id=_source(interaction.id)
     )
-    await tell(interaction, texts.fix_empty if outcome is Outcome.EMPTY else sentence(texts, outcome, "correction"))
+    await tell(
+        interaction, texts.fix_empty if outcome is RatingResult.EMPTY else sentence(texts, outcome, "correction")
+    )
 
 
 async def explain(app: App, interaction: discord.Interaction, window: SentWindow, texts: Texts) -> None:
     """Store what was wrong with an answer; the vote against it is stored since the click."""
     why = ": ".join(part for part in (", ".join(window.reasons), window.comment.strip()) if part)
     rater, generation = await person_of(app.store, interaction.user.id), int(window.about)
-    outcome = Outcome.STORED
+    outcome = RatingResult.STORED
     if why:
         outcome = await app.ratings.vote(
             rater, generation, "down", platform=PLATFORM, source_id=_source(interaction.id), why=why

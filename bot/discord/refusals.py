@@ -8,7 +8,7 @@ import discord
 
 from bot.access import Access, sentence
 from bot.discord.telling import tell, tell_alone, texts_for
-from bot.rate_limit import Cap, Hourly, Taken
+from bot.rate_limit import Cap, RateLimiter, Taken
 
 if TYPE_CHECKING:
     from bot.discord.rules import Rules
@@ -20,7 +20,7 @@ class Refusals:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self._told = Hourly()
+        self._told = RateLimiter()
 
     async def refused(self, interaction: discord.Interaction, *, shown: bool = False) -> bool:
         """Whether a person may neither be answered nor rate here; they alone are told why.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bot.answers import Answer
+    from bot.answers import RunningAnswer
     from bot.discord.place import Place
 
 
@@ -18,11 +18,11 @@ class TwoAnswers:
     """Two answers to one question that are still being made or shown; they are stopped and waited for as one."""
 
     def __init__(self) -> None:
-        self.answer: Answer | None = None
+        self.answer: RunningAnswer | None = None
         self.shown = asyncio.Event()
         self._stopped = False
 
-    def begin(self, answer: Answer) -> Answer:
+    def begin(self, answer: RunningAnswer) -> RunningAnswer:
         """The answers have begun; they end at once if they were stopped before."""
         self.answer = answer
         if self._stopped:
@@ -47,7 +47,7 @@ class TwoAnswers:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    answer: Answer | TwoAnswers
+    answer: RunningAnswer | TwoAnswers
     person: int
     channels: frozenset[int]
 
@@ -63,7 +63,7 @@ class Running:
             set()
         )  # those that show an answer: the bot waits for them before it leaves
         self._by_key: dict[str, _Run] = {}
-        self._by_message: dict[int, Answer | TwoAnswers] = {}
+        self._by_message: dict[int, RunningAnswer | TwoAnswers] = {}
 
     @property
     def keys(self) -> list[str]:
@@ -71,7 +71,7 @@ class Running:
         return list(self._by_key)
 
     @contextmanager
-    def showing(self, key: str, answer: Answer | TwoAnswers, person: int, place: Place) -> Iterator[None]:
+    def showing(self, key: str, answer: RunningAnswer | TwoAnswers, person: int, place: Place) -> Iterator[None]:
         """The current task shows this answer in a place, for the store's `person`, until the block ends."""
         task = asyncio.current_task()
         assert task is not None
@@ -88,16 +88,16 @@ class Running:
         """What runs under `key` is found under the `other` key as well."""
         self._by_key[other] = self._by_key[key]
 
-    def add_message(self, message: int, answer: Answer | TwoAnswers) -> None:
+    def add_message(self, message: int, answer: RunningAnswer | TwoAnswers) -> None:
         """A message of the bot's shows this answer."""
         self._by_message[message] = answer
 
-    def under(self, key: str) -> Answer | TwoAnswers | None:
+    def under(self, key: str) -> RunningAnswer | TwoAnswers | None:
         """What runs under a key."""
         run = self._by_key.get(key)
         return run.answer if run else None
 
-    def shown_by(self, message: int) -> Answer | TwoAnswers | None:
+    def shown_by(self, message: int) -> RunningAnswer | TwoAnswers | None:
         """What a message of the bot's shows, while it runs."""
         return self._by_message.get(message)
 

@@ -1,46 +1,45 @@
-"""`python -m bot.engine`: serves one release on loopback, OpenAI-compatible, and prints its address."""
+"""`python -m bot.engine`: serve one release as an OpenAI-compatible server on loopback, and print its address."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from bot.engine.artefact import find
+from bot.engine.server import ServeOptions, serve
 from data.errors import run
+from data.home import home
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's flags."""
     flags = argparse.ArgumentParser(
         prog="python -m bot.engine",
-        description="Serves one release with llama.cpp as an OpenAI-compatible server. When it answers, it prints "
+        description="Serves one release with llama.cpp as an OpenAI-compatible server. When it is ready, it prints "
         'one JSON line: {"url": ..., "pid": ..., "release": ..., ...}. The bot starts it by itself.',
     )
     flags.add_argument("--release", type=int, metavar="N", help="the release; 0 is the base (default: the champion)")
     flags.add_argument("--base", metavar="ALIAS", help="the base model (default: the release's, or the bundled one)")
-    flags.add_argument("--adapter", type=Path, metavar="FILE.gguf", help="a LoRA file that is not in a release yet")
+    flags.add_argument("--adapter", type=Path, metavar="FILE.gguf", help="a LoRA file that no release has yet")
     flags.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     flags.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
-    flags.add_argument("--parallel", type=int, default=4, metavar="N", help="answers at once (default: %(default)s)")
-    flags.add_argument("--context", type=int, metavar="N", help="tokens of one conversation (default: 4096)")
-    flags.add_argument("--with-parent", action="store_true", help="exit when the process that started it is gone")
-    flags.add_argument("--leased", action="store_true", help="share it by engine.json, exit with its last client")
+    flags.add_argument("--parallel", type=int, default=4, metavar="N", help="parallel answers (default: %(default)s)")
+    flags.add_argument("--context", type=int, metavar="N", help="tokens in one conversation (default: 4096)")
+    flags.add_argument("--with-parent", action="store_true", help="exit when the parent process ends")
+    flags.add_argument("--leased", action="store_true", help="share it by engine.json; exit with its last client")
     flags.add_argument("--lock", type=int, help=argparse.SUPPRESS)
     return flags
 
 
 def main() -> None:
-    """Reads the flags, finds the files, serves."""
+    """Reads the flags, finds the files and serves them."""
     flags = parser()
     args = flags.parse_args()
     if args.parallel < 1 or (args.context is not None and args.context < 64):
         flags.error("--parallel must be at least 1 and --context at least 64")
     if args.leased and args.adapter:
         flags.error("--leased shares a release; a loose --adapter cannot be shared")
-    from bot.engine.artefact import find
-    from bot.engine.server import Wish, serve
-    from data.home import home
-
-    wish = Wish(
+    options = ServeOptions(
         host=args.host,
         port=args.port,
         parallel=args.parallel,
@@ -49,7 +48,7 @@ def main() -> None:
         lock=args.lock,
         with_parent=args.with_parent,
     )
-    serve(find(home(), args.release, args.base, args.adapter), home(), wish)
+    serve(find(home(), args.release, args.base, args.adapter), home(), options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the embedded engine would load for a release: the base's GGUF, the adapter's GGUF, the template."""
+"""The files that the embedded engine loads for a release: the base's GGUF, the adapter's GGUF, the template."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from data.releases import BASE_RELEASE, Releases
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONTEXT = 4096  # tokens of one conversation; every slot's memory is set aside at the start
+CONTEXT = 4096  # tokens in one conversation; memory for every slot is reserved at the start
 
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """Files of one release that exist and belong together. `adapter` is None for the base model itself."""
+    """The files of one release; they exist and belong together. `adapter` is None for the base model itself."""
 
     release: int
     base: BaseInfo
@@ -28,24 +28,24 @@ class Artefact:
 
     @property
     def name(self) -> str:
-        """The model name under which the engine serves it."""
+        """The model name that the engine uses for it."""
         return f"release-{self.release:04d}"
 
     @property
     def key(self) -> str:
-        """What names its process in `engine.json`: release 0 is a different model for every base."""
+        """The key of its process in `engine.json`. It names the base too, as release 0 differs from base to base."""
         return f"{self.release:04d}" if self.release else f"0000-{self.base.alias}"
 
     def context(self, wanted: int | None) -> int:
-        """The context of one conversation in tokens: what is wanted, and never more than the base was made for."""
+        """The context of one conversation in tokens: `wanted`, but never more than the base supports."""
         return min(wanted or CONTEXT, self.base.context_length)
 
 
 def find(home: Path, release: int | None = None, base: str | None = None, adapter: Path | None = None) -> Artefact:
-    """The files to serve: those of `release` (None: the champion of `home`), or of a base with a loose `adapter`.
+    """Finds the files of `release` (None: the champion of `home`), or of a base with a loose `adapter` file.
 
-    `base` None means the release's own base, and the bundled one for release 0. Raises BadInput when something is
-    missing, does not belong together, or cannot be served from GGUF files at all.
+    `base` None means the release's own base, and the bundled one for release 0. Raises BadInput when a file is
+    missing, when files do not belong together, or when they cannot be served as GGUF at all.
     """
     if adapter is not None:
         if release is not None:
@@ -71,8 +71,8 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
     pinned = entry.manifest.template_sha256
     if pinned not in (None, template_sha256(found.template)):
         raise BadInput(
-            f"Release {number} was trained with another chat template than this version of Parley has; answers would "
-            "be wrong. Go back to the version that made it, or run a new round."
+            f"Release {number} was trained with another chat template than this version of Parley has, so its "
+            "answers would be wrong. Use the version that made it, or run a new round."
         )
     return found
 

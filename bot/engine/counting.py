@@ -1,4 +1,4 @@
-"""How many tokens a conversation takes: asked from the server where it can tell, else estimated from above."""
+"""How many tokens a conversation takes: counted by the server if it can, else an estimate that is never too low."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_A_TURN = 16  # tokens that a template may put around a message, from above
+_A_TURN = 16  # tokens that a template puts around a message, at most
 _PROBE: list[Message] = [{"role": "user", "content": "?"}]
 
 
 class Counting(enum.Enum):
-    """What a server offers."""
+    """How a server counts tokens."""
 
     LLAMA = "llama"  # /apply-template renders, /tokenize counts (llama-server)
     VLLM = "vllm"  # /tokenize takes messages
@@ -29,7 +29,7 @@ class Counting(enum.Enum):
 
 
 async def probe(wire: Wire) -> Counting:
-    """Finds out what the server offers; says once in the log when it has to be an estimate. Raises EngineAway."""
+    """Finds out how the server counts tokens; logs a warning if it cannot. Raises EngineAway."""
     for way in (Counting.LLAMA, Counting.VLLM):
         try:
             await count(wire, way, _PROBE)
@@ -40,14 +40,14 @@ async def probe(wire: Wire) -> Counting:
         return way
     log.warning(
         "The engine at %s cannot count tokens, so lengths are estimated from above and conversations are cut "
-        "earlier than they need be.",
+        "earlier than necessary.",
         wire.url,
     )
     return Counting.ESTIMATE
 
 
 async def count(wire: Wire, way: Counting, messages: Sequence[Message]) -> int:
-    """The length of the rendered prompt in tokens, the start of the answer included. Raises EngineError."""
+    """The length of the rendered prompt in tokens, including the start of the answer. Raises EngineError."""
     if way is Counting.ESTIMATE:
         return estimate(messages)
     if way is Counting.LLAMA:
@@ -60,9 +60,9 @@ async def count(wire: Wire, way: Counting, messages: Sequence[Message]) -> int:
 
 
 async def token_ids(wire: Wire, messages: Sequence[Message]) -> list[int]:
-    """The prompt's token ids as llama-server makes them for an answer. Raises EngineError."""
+    """The prompt's token ids, as llama-server builds them for an answer. Raises EngineError."""
     prompt = (await wire.post("/apply-template", {"messages": list(messages)})).get("prompt")
-    # add_special as in an answer: the server took a leading BOS out of the rendered text and adds it again here.
+    # add_special, as for an answer: the server strips a leading BOS from the rendered text and adds it again here.
     body = {"content": prompt, "add_special": True, "parse_special": True}
     tokens = (await wire.post("/tokenize", body)).get("tokens")
     if not isinstance(prompt, str) or not isinstance(tokens, list):
@@ -71,9 +71,9 @@ async def token_ids(wire: Wire, messages: Sequence[Message]) -> list[int]:
 
 
 def estimate(messages: Sequence[Message]) -> int:
-    """More tokens than any byte-level tokenizer in use makes of ordinary text.
+    """An upper bound: no byte-level tokenizer in use makes more tokens of ordinary text.
 
-    Letters and blanks count as half a token, every other ASCII character as one, anything else by its UTF-8 bytes.
+    A letter or a space counts as half a token, every other ASCII character as one, anything else as its UTF-8 bytes.
     """
     total = 0.0
     for message in messages:

@@ -1,4 +1,4 @@
-"""The embedded engine from the client's side: one shared process per release, replaced when the champion changes."""
+"""The embedded engine, seen by the client: one shared process per release, replaced when the champion changes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK = 1.0  # seconds between two looks at the champion
-BACK_OFF = (2.0, 60.0)  # seconds before the second attempt at a champion that does not start; the most
+LOOK = 1.0  # seconds between two checks for a new champion
+BACK_OFF = (2.0, 60.0)  # seconds before the next attempt when a champion does not start: the first pause, the longest
 _CLOSED = "The engine was closed, because this bot is shutting down. Ask again when it is back."
 
 
-class Served:
-    """One release as this client reaches it: the hold on its process, and the connection. A `Source`."""
+class EmbeddedRelease:
+    """One release in its own process, and this client's hold on that process. Implements `Backend`."""
 
     def __init__(self, hold: Hold, wire: Wire, context_length: int) -> None:
         self.release = hold.artefact.release
@@ -46,8 +46,8 @@ class Served:
         self._renewing = asyncio.Lock()
 
     @classmethod
-    async def start(cls, home: Path, artefact: Artefact, context: int | None) -> Served:
-        """Takes the lease and finds or starts the process. Raises EngineAway when it does not start."""
+    async def start(cls, home: Path, artefact: Artefact, context: int | None) -> EmbeddedRelease:
+        """Takes the lease, and finds or starts the process. Raises EngineAway if it does not start."""
         hold = Hold(home, artefact, context)
         try:
             entry, wire = await hold.find()
@@ -57,20 +57,20 @@ class Served:
         return cls(hold, wire, entry.context_length)
 
     async def renew(self, failed: Wire) -> None:
-        """Finds or starts a living process, unless another request of this client did so since `failed` failed."""
+        """Finds or starts a running process, unless another request has done so since `failed` failed."""
         async with self._renewing:
             if self.wire is not failed:
                 return
             if not self._dropped:
                 _, wire = await self._hold.find()
-                self._spent.append(failed)  # answers that still run on it end with their own errors
+                self._spent.append(failed)  # answers that still use it end with their own errors
                 self.wire = wire
-            if self._dropped:  # before, or while we searched: nothing may be held any more
+            if self._dropped:  # earlier, or while we searched: nothing may be held any more
                 await self.drop()
                 raise EngineAway(_CLOSED)
 
     async def drop(self) -> None:
-        """Lets the process go and closes the connections. Idempotent."""
+        """Releases the process and closes the connections. Idempotent."""
         self._dropped = True
         self._hold.drop()
         for wire in (self.wire, *self._spent):
@@ -79,23 +79,23 @@ class Served:
 
 
 class EmbeddedEngine:
-    """Implements `bot.engine.api.Engine` on the shared processes of one PARLEY_HOME. Make one with `open`."""
+    """Implements `bot.engine.api.Engine` on the shared processes of one PARLEY_HOME. Create one with `open`."""
 
-    def __init__(self, home: Path, base: str | None, context: int | None, current: Served) -> None:
+    def __init__(self, home: Path, base: str | None, context: int | None, current: EmbeddedRelease) -> None:
         self._home = home
         self._base = base
         self._context = context
         self._current = current
         self._look = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
-        self._draining: set[Served] = set()
+        self._draining: set[EmbeddedRelease] = set()
         self._closed = False
 
     @classmethod
     async def open(cls, home: Path, *, release: int | None, base: str | None, context: int | None) -> EmbeddedEngine:
-        """Starts serving the champion and follows it, or serves the one release given. Raises ParleyError."""
+        """Serves the given release, or the champion and every champion after it. Raises ParleyError."""
         number = Releases(home).champion() if release is None else release
-        current = await Served.start(home, find(home, number, None if number else base), context)
+        current = await EmbeddedRelease.start(home, find(home, number, None if number else base), context)
         engine = cls(home, base, context, current)
         if release is None:
             engine._follower = asyncio.create_task(engine._follow(), name="engine-follows-champion")
@@ -127,7 +127,7 @@ class EmbeddedEngine:
 
     async def _follow(self) -> None:
         """Moves to each new champion once its process answers; the old one serves until then."""
-        failed: tuple[int, float, float] | None = None  # release, when to try again, pause after that
+        failed: tuple[int, float, float] | None = None  # release, when to try again, the pause after that
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), LOOK)
@@ -139,11 +139,11 @@ class EmbeddedEngine:
                     failed = None
                 elif not failed or failed[0] != wanted or time.monotonic() >= failed[1]:
                     await self._move_to(wanted)
-            except Exception as error:  # whatever it is, this client must go on following
+            except Exception as error:  # whatever it is, this client must keep following
                 pause = failed[2] if failed and failed[0] == wanted else BACK_OFF[0]
                 failed = (wanted, time.monotonic() + pause, min(2 * pause, BACK_OFF[1]))
                 log.error(
-                    "Release %d, the new champion, cannot serve; release %d goes on. Next attempt in %.0f s. %s",
+                    "Release %d, the new champion, cannot serve; release %d still does. Next attempt in %.0f s. %s",
                     wanted,
                     self._current.release,
                     pause,
@@ -152,10 +152,10 @@ class EmbeddedEngine:
 
     async def _move_to(self, release: int) -> None:
         artefact = find(self._home, release, None if release else self._base)
-        new = await Served.start(self._home, artefact, self._context)
+        new = await EmbeddedRelease.start(self._home, artefact, self._context)
         old, self._current = self._current, new
         self._draining.add(old)
-        log.info("Release %d answers from now on; release %d finishes what it began.", release, old.release)
+        log.info("Release %d answers from now on; release %d finishes its running answers.", release, old.release)
         await self._drop_drained()
 
     async def _drop_drained(self) -> None:

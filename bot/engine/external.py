@@ -1,4 +1,4 @@
-"""An engine that somebody else runs: vLLM, llama-server, Ollama, or any other OpenAI-compatible server."""
+"""The external engine: vLLM, llama-server, Ollama, or any other OpenAI-compatible server that somebody else runs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-FALLBACK_CONTEXT = 4096  # for a server that does not tell
+FALLBACK_CONTEXT = 4096  # tokens, for a server that does not say
 _PAUSE = 0.5  # seconds before the one retry
 
 
 class ExternalEngine:
-    """Implements `bot.engine.api.Engine` on a server at a fixed address. Make one with `open`."""
+    """Implements `bot.engine.api.Engine` on a server at a fixed address. It is also its sessions' `Backend`.
+
+    Create one with `open`.
+    """
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
@@ -40,7 +43,7 @@ class ExternalEngine:
         """Asks the server what it serves. Raises EngineError when it does not answer or has no such model."""
         engine = cls(Wire(url, model=model or "", api_key=api_key))
         try:
-            await engine._learn(home, context_length)
+            await engine._describe(home, context_length)
         except BaseException:
             await engine.wire.close()
             raise
@@ -51,15 +54,15 @@ class ExternalEngine:
         """See `Engine.session`."""
         yield HttpSession(self)
 
-    async def renew(self, failed: Wire) -> None:  # noqa: ARG002 - the address is fixed, all we can do is wait
-        """Gives a server that restarts, or closed an idle connection, a moment."""
+    async def renew(self, failed: Wire) -> None:  # noqa: ARG002 - the address is fixed; all we can do is wait
+        """Waits a moment, for a server that restarts or has closed an idle connection."""
         await asyncio.sleep(_PAUSE)
 
     async def close(self) -> None:
         """See `Engine.close`."""
         await self.wire.close()
 
-    async def _learn(self, home: Path, context_length: int | None) -> None:
+    async def _describe(self, home: Path, context_length: int | None) -> None:
         models = await self.wire.models()
         names = [str(entry.get("id")) for entry in models]
         if not self.wire.model:
@@ -77,12 +80,12 @@ class ExternalEngine:
         self.control = tuple(sorted(s for s in strings if s))
 
     def _pinned(self, home: Path) -> list[str]:
-        """The control strings in the manifest of the release that is served, when it is one of this home."""
+        """The control strings in the manifest of the release that is served, if it is one of this home's."""
         known = {release.number: release for release in Releases(home).all()} if self.release else {}
         return list(known[self.release].manifest.control) if self.release in known else []
 
 
 def release_of(model: str) -> int:
-    """The release that a model name like `release-0007` stands for; 0 for any other name."""
+    """The release number in a model name like `release-0007`; 0 for any other name."""
     match = re.fullmatch(r"release-(\d+)", model)
     return int(match[1]) if match else BASE_RELEASE

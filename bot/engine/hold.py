@@ -1,4 +1,4 @@
-"""A client's hold on the shared engine process of one release: the lease, and a process that answers."""
+"""A client's hold on the shared engine process of one release: it takes the lease and finds or starts the process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-START = 120.0  # seconds that an engine may take from nothing to its first answer
+START = 120.0  # seconds that an engine may take to start
 _STEP = 0.05
 _ROOT = Path(__file__).parents[2]
 _SECRETS = ("DISCORD_TOKEN", "PARLEY_ENGINE_API_KEY")  # the engine has no use for them
@@ -34,22 +34,22 @@ class Hold:
 
     def __init__(self, home: Path, artefact: Artefact, context: int | None) -> None:
         self.artefact = artefact
-        self._home = home.absolute()  # the process may have another current folder
+        self._home = home.absolute()  # the process may have another working directory
         self._context = context
         self._board = Board(home)
         self._lease: FileLock | None = None
 
     async def find(self) -> tuple[Entry, Wire]:
-        """The living process and a connection to it; it is started here if there is none.
+        """Returns the running process and a connection to it; starts the process if there is none.
 
-        Raises EngineAway with the reason when it does not start.
+        Raises EngineAway with the reason if it does not start.
         """
         deadline = time.monotonic() + START
         await self._take_lease(deadline)
         return await self._living(deadline)
 
     def drop(self) -> None:
-        """Gives up the lease, so that the process may end. Idempotent."""
+        """Gives up the lease, so that the process can end. Idempotent."""
         if self._lease:
             self._lease.close()
             self._lease = None
@@ -57,11 +57,11 @@ class Hold:
     async def _take_lease(self, deadline: float) -> None:
         if self._lease is None:
             self._lease = self._board.lease(self.artefact.key)
-        while not self._lease.shared():  # an engine on its way out holds it for a moment
+        while not self._lease.shared():  # an engine that is exiting holds it for a moment
             await self._step(deadline)
 
     async def _living(self, deadline: float) -> tuple[Entry, Wire]:
-        """The engine that holds the process lock, started here if none does. Needs the lease."""
+        """The engine that holds the process lock; starts one if none does. The caller holds the lease."""
         key = self.artefact.key
         started = False
         process = self._board.process(key)
@@ -69,11 +69,11 @@ class Hold:
             while True:
                 if process.exclusive():
                     if started:
-                        raise EngineAway(self._last_words())
-                    self._board.strike(key)
+                        raise EngineAway(self._failure())
+                    self._board.remove(key)
                     self._spawn(process)
                     started = True
-                    # The new process has the lock now; our copy must go so that its end can be seen.
+                    # The new process has the lock now. We close our copy, so that we see when the process ends.
                     process.close()
                     process = self._board.process(key)
                 elif (entry := self._board.read().get(key)) and (wire := await _answering(entry)):
@@ -97,39 +97,39 @@ class Hold:
         command += ["--release", str(self.artefact.release), "--base", self.artefact.base.alias]
         if self._context:
             command += ["--context", str(self._context)]
-        # -P and PYTHONPATH: our package, not a bot.py that lies in the current folder.
+        # -P and PYTHONPATH make sure that our package is imported, not a bot.py in the current folder.
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         places = {"PARLEY_HOME": str(self._home), "PARLEY_BASES": str(bases_dir()), "PYTHONPATH": path}
         environment = {k: v for k, v in os.environ.items() if k not in _SECRETS} | places
         private_dir(self._log().parent)
-        with self._log().open("wb") as words:
+        with self._log().open("wb") as output:
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=words,
+                stderr=output,
                 env=environment,
                 pass_fds=(process.fileno(),),
                 start_new_session=True,  # Ctrl-C in one terminal must not end the engine of the others
             )
-        # The engine may outlive us, or die before; somebody has to collect its exit status.
+        # The engine may outlive us or die first; in the second case its exit status must be collected.
         threading.Thread(target=child.wait, name=f"engine-{child.pid}", daemon=True).start()
         log.info("Started the engine for release %d (process %d).", self.artefact.release, child.pid)
 
     def _log(self) -> Path:
         return self._home / "logs" / f"engine-{self.artefact.key}.log"
 
-    def _last_words(self) -> str:
-        """The sentence with which a process that did not start ended."""
+    def _failure(self) -> str:
+        """Why a process ended before it answered: the error in its log."""
         with suppress(OSError):
             lines = self._log().read_text(encoding="utf-8", errors="replace").splitlines()
-            if said := next((line for line in reversed(lines) if line.startswith("parley: ")), None):
-                return f"{said.removeprefix('parley: ')} (log: {self._log()})"
+            if error := next((line for line in reversed(lines) if line.startswith("parley: ")), None):
+                return f"{error.removeprefix('parley: ')} (log: {self._log()})"
         return f"The engine for release {self.artefact.release} ended while it started; its log is {self._log()}."
 
 
 async def _answering(entry: Entry) -> Wire | None:
-    """A connection to the engine of an entry, None when it is not that engine which answers there."""
+    """A connection to the engine of an entry; None if something else, or nothing, answers at its address."""
     wire = Wire(entry.url, model=f"release-{entry.release:04d}")
     try:
         if any(entry.nonce in model.get("tags", ()) for model in await wire.models()):

@@ -1,7 +1,7 @@
-"""The embedded engine's process: llama.cpp's server on one release, for as long as somebody needs it.
+"""The embedded engine's process: llama.cpp's server for one release, for as long as somebody needs it.
 
-One process serves one adapter only: llama.cpp's prompt cache compares tokens and forgets which adapter computed them,
-so a server that switched adapters would reuse the wrong release's memory.
+One process serves one adapter only. llama.cpp's prompt cache compares tokens but does not know which adapter computed
+them, so a server that switched adapters would reuse the cache of the wrong release.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bot.engine.sharing import Board, Entry, FileLock
 from data.chat import engine_template
@@ -23,41 +23,42 @@ from data.errors import BadInput
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from bot.engine.artefact import Artefact
 
-TICK = 0.25  # seconds between two looks at the lease
+TICK = 0.25  # seconds between two checks of the lease
 GRACE = 2.0  # seconds, see `grace`
-_ERRORS_ONLY = 1  # llama.cpp's log level; its errors name tasks and sizes, its debug level prints message texts
+_ERRORS_ONLY = 1  # llama.cpp's log level: errors name tasks and sizes; the debug level would print message texts
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """How to serve: `port` 0 takes a free one, `context` None takes the default, both for one conversation."""
+class ServeOptions:
+    """How to serve. `port` 0 takes a free port; `context` is in tokens of one conversation, None is the default."""
 
     host: str = "127.0.0.1"
     port: int = 0
     parallel: int = 4
     context: int | None = None
     leased: bool = False
-    lock: int | None = None  # the descriptor of the process lock, from the client that started a leased engine
+    lock: int | None = None  # descriptor of the process lock, from the client that started a leased engine
     with_parent: bool = False
 
 
-def serve(artefact: Artefact, home: Path, wish: Wish) -> None:
-    """Serves until a signal, the parent's end (`with_parent`) or the last client's end (`leased`); does not return.
+def serve(artefact: Artefact, home: Path, options: ServeOptions) -> None:
+    """Serves until a signal, the parent's end (`with_parent`) or the last client's end (`leased`). Does not return.
 
-    Prints one JSON line with the address on standard output when requests are answered. Raises BadInput when the
-    files cannot be loaded or the port is taken.
+    Prints one JSON line with the address on standard output once it answers requests. Raises BadInput if the files
+    cannot be loaded or the port is taken.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     parent = os.getppid()
     board = Board(home)
-    process = _hold_process(board, artefact, wish) if wish.leased else None
+    process = _hold_process(board, artefact, options) if options.leased else None
     nonce = secrets.token_hex(16)
-    server = _start(artefact, wish, nonce)
+    server = _start(artefact, options, nonce)
     url = f"{server.listening_address}/v1"
     _check_health(server.listening_address)
     entry = Entry(
@@ -65,7 +66,7 @@ def serve(artefact: Artefact, home: Path, wish: Wish) -> None:
         pid=os.getpid(),
         release=artefact.release,
         base=artefact.base.alias,
-        context_length=artefact.context(wish.context),
+        context_length=artefact.context(options.context),
         nonce=nonce,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -74,54 +75,63 @@ def serve(artefact: Artefact, home: Path, wish: Wish) -> None:
     print(json.dumps(asdict(entry)), flush=True)
     if process:
         until_deserted(board, artefact.key, stop)
-        board.strike(artefact.key)
+        board.remove(artefact.key)
     else:
-        while not stop.wait(TICK) and not (wish.with_parent and os.getppid() != parent):
+        while not stop.wait(TICK) and not (options.with_parent and os.getppid() != parent):
             pass
-    # llama.cpp's own shutdown waits for running requests; nobody reads their answers any more. The kernel lets go of
-    # memory, port and locks at once.
+    # llama.cpp's own shutdown waits for running requests, although nobody reads their answers any more. This way the
+    # kernel frees memory, port and locks at once.
     os._exit(0)
 
 
-def parameters(artefact: Artefact, wish: Wish, nonce: str) -> Any:
-    """llama.cpp's settings for a release, as xllamacpp's `CommonParams`."""
+def llama_cpp() -> ModuleType:
+    """The xllamacpp package. It is imported here only: it loads llama.cpp, which `--help` and the bot do without."""
+    # OpenMP reads this when it is loaded: how long a thread spins while it waits for others. Endless spinning starves
+    # them while a training uses the same cores; without any, they sleep too often on an idle machine.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     import xllamacpp
 
+    return cast("ModuleType", xllamacpp)
+
+
+def parameters(artefact: Artefact, options: ServeOptions, nonce: str) -> Any:
+    """llama.cpp's settings for a release, as xllamacpp's `CommonParams`."""
+    xllamacpp = llama_cpp()
     params = xllamacpp.CommonParams()
     params.model.path = str(artefact.model)
     if artefact.adapter:
         params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(artefact.adapter), 1.0)]
     params.model_alias = {artefact.name}
     params.model_tags = {nonce}
-    params.hostnames = [wish.host]
-    params.port = wish.port
-    params.n_parallel = wish.parallel
-    params.n_ctx = wish.parallel * artefact.context(wish.context)
-    # Each streaming answer occupies one of these threads; /health and /tokenize must get through beside them.
-    params.n_threads_http = wish.parallel + 32
-    # A token of one answer is bound by memory: half of the cores make it as fast as all of them, and threads that
-    # wait for each other thousands of times a second starve beside anything else, a second engine above all. On 2
-    # cores (`tests.bench.costs --curves adapters`, one run each) one thread made 109 tokens/s alone and two engines
-    # 206 together, two threads made 110 and 8. Prompts and several answers are work for all cores.
+    params.hostnames = [options.host]
+    params.port = options.port
+    params.n_parallel = options.parallel
+    params.n_ctx = options.parallel * artefact.context(options.context)
+    # Each streaming answer occupies one of these threads; /health and /tokenize must get through as well.
+    params.n_threads_http = options.parallel + 32
+    # Generating one answer is bound by memory: half of the cores are as fast as all of them. Threads that wait for
+    # each other thousands of times a second starve when anything else runs, a second engine above all. On 2 cores
+    # (`tests.bench.costs --curves adapters`, one run each), one thread made 109 tokens/s alone and 206 with a second
+    # engine; two threads made 110 and 8. Prompts, and several answers at once, use all cores.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     params.cpuparams.n_threads = max(1, cores // 2)
     params.cpuparams_batch.n_threads = cores
-    params.fit_params = False  # our context is what we say, not what is left of the memory
-    # A conversation takes the slot that begins most like it, and with the persona's prompt at the head of all of them
-    # that is another's, even while a slot is free. What loses its slot is kept here and comes back without being
-    # computed again: about 11,000 tokens with the bundled base.
+    params.fit_params = False  # the context is what we set, not what memory is left for
+    # A conversation takes the slot with the most similar beginning. As all of them begin with the persona's prompt,
+    # that is often another conversation's slot, even if one is free. This cache keeps what loses its slot, so that it
+    # need not be computed again: about 11,000 tokens with the bundled base.
     params.cache_ram_mib = 256
     params.cache_idle_slots = False
-    # The text is rendered and returned exactly as our template and the model have it.
+    # The prompt is rendered exactly by our template, and the answer comes back exactly as the model wrote it.
     params.chat_template = engine_template(artefact.template)
     params.use_jinja = True
     params.prefill_assistant = False
     params.force_pure_content_parser = True
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
-    # What a request does not name is off, so that a generation's recorded settings are all there is.
+    # Samplers that a request does not name are off, so that a generation's recorded settings are complete.
     params.sampling.top_k = 0
     params.sampling.min_p = 0.0
-    # Nothing that shows prompts, changes settings or lets a web page call from a browser.
+    # No endpoint that shows prompts or changes settings, and no calls from a web page in a browser.
     params.endpoint_slots = False
     params.endpoint_props = False
     params.endpoint_metrics = False
@@ -132,19 +142,14 @@ def parameters(artefact: Artefact, wish: Wish, nonce: str) -> Any:
     return params
 
 
-def _start(artefact: Artefact, wish: Wish, nonce: str) -> Any:
-    # Read when llama.cpp's OpenMP is loaded: how long a thread spins while it waits for others. Always spinning
-    # starves them beside a training on the same cores; without it they sleep too often when the machine is idle.
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    import xllamacpp
-
+def _start(artefact: Artefact, options: ServeOptions, nonce: str) -> Any:
     try:
-        return xllamacpp.Server(parameters(artefact, wish, nonce))
+        return llama_cpp().Server(parameters(artefact, options, nonce))
     except RuntimeError as error:
         files = " with ".join(str(path) for path in (artefact.model, artefact.adapter) if path)
         raise BadInput(
-            f"llama.cpp could not serve {files} on {wish.host}:{wish.port}: the lines above say why. A damaged file "
-            "can be fetched or exported again; a taken port can be changed with --port."
+            f"llama.cpp could not serve {files} on {options.host}:{options.port}; the lines above say why. If a file "
+            "is damaged, fetch or export it again; if the port is taken, choose another one with --port."
         ) from error
 
 
@@ -152,29 +157,29 @@ def _check_health(address: str) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{address}/health", timeout=30) as response:
         if response.status != 200:
-            raise BadInput(f"The engine at {address} started but says it is not healthy.")
+            raise BadInput(f"The engine at {address} started but reports that it is not healthy.")
 
 
-def _hold_process(board: Board, artefact: Artefact, wish: Wish) -> FileLock:
-    if wish.lock is not None:
-        return FileLock.inherited(wish.lock)
+def _hold_process(board: Board, artefact: Artefact, options: ServeOptions) -> FileLock:
+    if options.lock is not None:
+        return FileLock.inherited(options.lock)
     process = board.process(artefact.key)
     if not process.exclusive():
         entry = board.read().get(artefact.key)
         where = f" at {entry.url} (process {entry.pid})" if entry else ""
-        raise BadInput(f"A shared engine for release {artefact.release} is running already{where}.")
+        raise BadInput(f"A shared engine for release {artefact.release} is already running{where}.")
     return process
 
 
 def grace() -> float:
-    """Seconds without a client before a leased engine exits, so that the next command finds it running."""
+    """Seconds that a leased engine waits without a client before it exits, so that the next command can use it."""
     return float(os.environ.get("PARLEY_ENGINE_GRACE") or GRACE)
 
 
 def until_deserted(board: Board, key: str, stop: threading.Event) -> FileLock:
-    """Waits until no client has held the lease for the grace time, or for a signal.
+    """Waits until no client has held the lease for the grace time, or until a signal.
 
-    Returns the lease, in the first case held alone: a client that comes then waits until this process is gone.
+    Returns the lease. In the first case it is held alone, so that a new client waits until this process is gone.
     """
     lease = board.lease(key)
     patience = grace()

@@ -1,15 +1,15 @@
-"""How the processes of one PARLEY_HOME share an engine process, and how it ends with its last client.
+"""How the processes of one PARLEY_HOME share an engine process, and how that process ends with its last client.
 
-Each shared engine has a key (its release) and two lock files in `engines/`; the kernel drops locks with
-their process, also after kill -9, so no state can go stale:
+Each shared engine has a key (its release) and two lock files in `engines/`. The kernel drops a lock when its process
+ends, even after kill -9, so no state goes stale:
 
-- `<key>.lease`: every client holds it shared as long as it wants the engine. The engine tries to get it exclusively
-  now and then; when it does, nobody is left, and it strikes its entry and exits while it still holds it.
-- `<key>.process`: whoever holds it exclusively is the engine, or is about to start it. The client that starts an
-  engine passes its locked descriptor on, so there is no moment between "starting" and "serving", and never a second.
+- `<key>.lease`: every client holds it shared for as long as it needs the engine. The engine regularly tries to take
+  it exclusively. When that works, no client is left: the engine removes its entry and exits while it holds the lease.
+- `<key>.process`: the engine holds it exclusively, or the client that is about to start the engine does. That client
+  passes the locked descriptor to the engine, so the lock is never free in between and there is never a second engine.
 
 `engine.json` says where each engine listens. An entry counts only while the process lock is held and the server at
-its address gives the entry's nonce, so a leftover entry, or a stranger on a reused port, deceives nobody.
+its address gives the entry's nonce, so neither a leftover entry nor a stranger on a reused port causes harm.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A running shared engine, as `engine.json` tells of it."""
+    """A running shared engine, as `engine.json` describes it."""
 
     url: str
     pid: int
     release: int
     base: str
-    context_length: int  # tokens of one conversation
+    context_length: int  # tokens in one conversation
     nonce: str
     started: str  # ISO 8601, UTC
 
 
 class FileLock:
-    """A lock on an open file that ends with its holder. Never waits: callers that may wait ask again later."""
+    """A lock on an open file that ends with the process that holds it. It never waits: callers try again later."""
 
     def __init__(self, path: Path) -> None:
         private_dir(path.parent)
@@ -50,29 +50,29 @@ class FileLock:
 
     @classmethod
     def inherited(cls, descriptor: int) -> FileLock:
-        """The lock that the process which started this one holds and passed on."""
+        """The lock that the parent process holds and passed to this one."""
         lock = cls.__new__(cls)
         lock._descriptor = descriptor
         return lock
 
     def fileno(self) -> int:
-        """The descriptor, to be passed to a process that shall hold the lock too."""
+        """The descriptor, to pass to a process that should hold the lock too."""
         return self._descriptor
 
     def shared(self) -> bool:
-        """Whether the lock is now held together with others."""
+        """Tries to hold the lock together with others; returns whether it worked."""
         return self._try(fcntl.LOCK_SH)
 
     def exclusive(self) -> bool:
-        """Whether the lock is now held alone."""
+        """Tries to hold the lock alone; returns whether it worked."""
         return self._try(fcntl.LOCK_EX)
 
     def unlock(self) -> None:
-        """Gives the lock up, also for a process that it was passed to; the file stays open."""
+        """Gives the lock up, also for a process that it was passed to. The file stays open."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Closes the file: the lock goes unless it was passed on. Idempotent."""
+        """Closes the file, which ends the lock unless it was passed to another process. Idempotent."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -101,7 +101,7 @@ class Board:
         return FileLock(self._folder / f"{key}.process")
 
     def read(self) -> dict[str, Entry]:
-        """All entries by key. What cannot be read counts as not there: locks decide, entries only tell."""
+        """All entries by key. An unreadable file counts as empty: the locks decide, entries only inform."""
         try:
             raw = json.loads(self.path.read_text(encoding="utf-8"))
             return {key: Entry(**fields) for key, fields in raw.items()}
@@ -109,12 +109,12 @@ class Board:
             return {}
 
     def put(self, key: str, entry: Entry) -> None:
-        """Writes the entry of a key in place of any other."""
+        """Writes the entry of a key; replaces an older one."""
         with self._writing() as entries:
             entries[key] = entry
 
-    def strike(self, key: str) -> None:
-        """Removes the entry of a key, if there is one. Only who holds the key's process lock may."""
+    def remove(self, key: str) -> None:
+        """Removes the entry of a key, if there is one. Only the holder of the key's process lock may do this."""
         with self._writing() as entries:
             entries.pop(key, None)
 

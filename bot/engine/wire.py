@@ -1,4 +1,4 @@
-"""One OpenAI-compatible server as the `openai` package reaches it, its failures turned into `EngineError`s."""
+"""One OpenAI-compatible server, reached with the `openai` package, whose exceptions become `EngineError`s."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bot.engine.api import (
     EngineAway,
     EngineBusy,
     EngineError,
-    Event,
     Finished,
     Sampling,
+    StreamEvent,
 )
 
 if TYPE_CHECKING:
@@ -29,17 +29,16 @@ if TYPE_CHECKING:
 
     from data.chat import Message
 
-# At its debug level the package logs whole requests, that is, what people said.
+# At its debug level the package logs whole requests, which hold what people said.
 logging.getLogger("openai").setLevel(logging.INFO)
 
-# A long prompt on a slow processor takes its time before the first token; a server that is alive sends something.
-SILENCE = 300.0  # seconds
+SILENCE = 300.0  # seconds without a byte; a long prompt on a slow processor takes a while before the first token
 CONNECT = 5.0  # seconds
-ASK = 10.0  # seconds, for what a server answers at once
+ASK = 10.0  # seconds, for requests that a server answers at once
 
 
 class Wire:
-    """A connection pool to one server. `url` ends in /v1 as a rule; `model` may be set after the server told it."""
+    """A connection pool to one server. `url` usually ends in /v1; `model` may be set once the server has named it."""
 
     def __init__(self, url: str, *, model: str = "", api_key: str = "") -> None:
         self.url = url.rstrip("/")
@@ -51,11 +50,11 @@ class Wire:
             base_url=self.url,
             api_key=api_key or "none",  # else the package would send the user's OPENAI_API_KEY there
             max_retries=0,
-            # An idle connection may be closed by the server just when a request is sent on it, which then fails for
-            # no reason. A new one costs nothing on loopback; far away it is the lesser evil to ask once more.
+            # A server may close an idle connection just as a request is sent on it, and the request fails. On
+            # loopback a new connection for each request costs nothing; elsewhere a retry is the lesser evil.
             default_headers={"Connection": "close"} if loopback else None,
             timeout=timeout,
-            # A proxy meant for the internet cannot reach this machine's loopback.
+            # A proxy for the internet cannot reach this machine's loopback.
             http_client=openai.DefaultAsyncHttpxClient(timeout=timeout, trust_env=not loopback),
         )
 
@@ -64,17 +63,17 @@ class Wire:
         await self._client.close()
 
     async def get(self, path: str) -> Any:
-        """The JSON that a path below the server's root gives. Raises EngineError."""
+        """The JSON at a path below the server's root. Raises EngineError."""
         with self._failures():
             return await self._client.get(self.root + path, cast_to=cast("Any", object), options={"timeout": ASK})
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The JSON with which a path below the server's root answers a JSON body. Raises EngineError."""
+        """The JSON that a path below the server's root returns for a JSON body. Raises EngineError."""
         with self._failures():
             return await self._client.post(self.root + path, cast_to=cast("Any", object), body=body)
 
     async def models(self) -> list[dict[str, Any]]:
-        """The models that the server lists, as it describes them. Raises EngineError."""
+        """The models that the server lists, each as the server describes it. Raises EngineError."""
         with self._failures():
             answer = await self._client.get("/models", cast_to=cast("Any", object), options={"timeout": ASK})
         entries = answer.get("data") if isinstance(answer, dict) else None
@@ -82,8 +81,8 @@ class Wire:
             raise EngineError(f"{self.url} does not answer like an OpenAI-compatible server: no list of models.")
         return entries
 
-    async def chat(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Event, None]:
-        """The streamed answer. The messages go out as they are. Raises EngineError."""
+    async def chat(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[StreamEvent, None]:
+        """Streams an answer. The messages are sent unchanged. Raises EngineError."""
         started = time.perf_counter()
         first: float | None = None
         reason: str | None = None
@@ -127,13 +126,12 @@ class Wire:
             raise self._refusal(error) from error
         except openai.APIConnectionError as error:
             raise EngineAway(
-                f"The engine at {self.url} does not answer. If it is yours, see that it runs; else try again later."
+                f"The engine at {self.url} does not answer. If it is yours, check that it runs; else try again later."
             ) from error
         except openai.APIError as error:  # an error event in the middle of a stream
             raise EngineAway(
                 f"The engine at {self.url} failed in the middle of an answer ({error.code}). Ask again."
             ) from error
-
         except Exception as error:
             if not self._client.is_closed():
                 raise
@@ -142,12 +140,12 @@ class Wire:
             ) from error
 
     def _refusal(self, error: openai.APIStatusError) -> EngineError:
-        # The server's own words may repeat the prompt, so they are read here but never shown or logged.
-        status, words = error.status_code, str(error.body).lower()
-        if status == 400 and any(hint in words for hint in ("context_size", "context_length", "context length")):
+        # The server's message may repeat the prompt, so it is read here but never shown or logged.
+        status, body = error.status_code, str(error.body).lower()
+        if status == 400 and any(hint in body for hint in ("context_size", "context_length", "context length")):
             return ContextTooLong("The conversation is longer than the engine's context. Start a new one.")
         if status in (429, 503):
-            return EngineBusy("The engine has too much to do just now. Try again in a moment.")
+            return EngineBusy("The engine has too much to do right now. Try again in a moment.")
         if status in (401, 403):
             return EngineError(f"The engine at {self.url} refuses the key. Set PARLEY_ENGINE_API_KEY to a valid one.")
         if status == 404 and self.model:

@@ -1,4 +1,4 @@
-"""A moderation endpoint as OpenAI's: `POST /v1/moderations` says whether a text is flagged, and for what."""
+"""A moderation endpoint like OpenAI's: `POST /v1/moderations` says whether a text is flagged, and for what."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, cast
 
 from bot.moderation.words import Kind
 
-SECONDS = 5.0  # as long as anybody waits for it
+SECONDS = 5.0  # the longest wait for its verdict
 
 
 class EndpointFailed(Exception):
-    """The endpoint gave no verdict. `str` says what happened without anything that was sent."""
+    """The endpoint gave no verdict. `str` says what happened, without any text that was sent."""
 
 
 class Endpoint:
-    """One endpoint. `outside` says that it may be on another machine, and so behind a proxy."""
+    """One endpoint. `outside` says that it may be on another machine, so a proxy may be used."""
 
     def __init__(self, url: str, *, model: str | None, api_key: str | None, outside: bool) -> None:
         import openai  # takes a second, which a bot without an endpoint does not have
@@ -25,12 +25,12 @@ class Endpoint:
             base_url=url,
             api_key=api_key or "none",  # else the package would send the user's OPENAI_API_KEY there
             max_retries=0,
-            # What people write goes to this address and to no other.
+            # What people write goes to this address and nowhere else.
             http_client=openai.DefaultAsyncHttpxClient(trust_env=outside, follow_redirects=False, timeout=SECONDS),
         )
 
     async def kind(self, text: str) -> Kind | None:
-        """What is wrong with a text; None when nothing is. Raises `EndpointFailed`."""
+        """What is wrong with a text; None if nothing is. Raises `EndpointFailed`."""
         import openai
 
         body = {"input": text, **({"model": self._model} if self._model else {})}
@@ -44,7 +44,7 @@ class Endpoint:
         try:
             return verdict(answer["results"])
         except (KeyError, TypeError, AttributeError):
-            raise EndpointFailed("an answer that is no verdict") from None
+            raise EndpointFailed("its answer is not a verdict") from None
 
     async def close(self) -> None:
         """Close the connections. Idempotent."""
@@ -52,7 +52,7 @@ class Endpoint:
 
 
 def verdict(results: list[dict[str, Any]]) -> Kind | None:
-    """What an endpoint's results say of a text; None when nothing is flagged."""
+    """What an endpoint's results say about a text; None if nothing is flagged."""
     flagged = [result for result in results if result["flagged"]]
     if not flagged:
         return None

@@ -1,6 +1,6 @@
-"""The moderation step that every text passes: questions and corrections before they are kept, answers as they grow.
+"""The moderation step for every text: questions and corrections before they are kept, answers while they stream.
 
-What is flagged is never logged and never kept; only how often it happened is counted.
+Flagged texts are never logged and never kept; they are only counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.answers import Flagged
 from bot.moderation.endpoint import Endpoint, EndpointFailed
-from bot.moderation.words import Growing, Kind, Words, phrases
+from bot.moderation.words import Growing, Kind, WordLists, phrases
 from data.errors import BadInput
 
 if TYPE_CHECKING:
@@ -31,51 +31,51 @@ MINUTE = 60.0
 
 
 class Moderation:
-    """Says what is wrong with a text. Without words and without an endpoint nothing ever is.
+    """Says what is wrong with a text. Without word lists and an endpoint, everything passes.
 
-    When the endpoint fails, the words still hold; `closed` says that nothing passes that it has not seen.
-    `counts` says how often what was found, by "incoming" or "outgoing" and the kind.
+    If the endpoint fails, the word lists still apply; with `closed`, nothing passes without the endpoint's verdict.
+    `counts` holds how often something was found, by "incoming" or "outgoing" and by kind.
     """
 
     def __init__(
         self,
-        words: Words | None = None,
+        words: WordLists | None = None,
         endpoint: Endpoint | None = None,
         *,
         closed: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts: Counter[tuple[str, Kind]] = Counter()
-        self._words = words or Words({})
+        self._words = words or WordLists({})
         self._endpoint = endpoint
         self._closed = closed
         self._clock = clock
         self._complained: float | None = None
 
     async def incoming(self, text: str) -> Kind | None:
-        """What is wrong with what a person wrote; None when it may be answered and kept."""
+        """What is wrong with what a person wrote; None if it may be answered and kept."""
         return self._count("incoming", self._words.find(text) or await self._asked(text))
 
     async def admit(self, text: str, texts: Texts) -> None:
-        """To be awaited before a question is stored. Raises `Flagged` for one that may not be answered."""
+        """Check a question before it is stored. Raises `Flagged` if it may not be answered."""
         if kind := await self.incoming(text):
             raise Flagged(refusal(texts, kind))
 
     @property
     def holds(self) -> bool:
-        """Whether nothing of an answer may be shown before all of it was looked at."""
+        """Whether no part of an answer may be shown before all of it was checked."""
         return self._closed and self._endpoint is not None
 
     def growing(self) -> Growing:
-        """An answer that begins to grow."""
+        """A check for an answer that is about to stream."""
         return Growing(self._words)
 
     async def outgoing(self, text: str, found: Kind | None) -> Kind | None:
-        """What is wrong with a whole answer, in which the words have `found` something already or nothing."""
+        """What is wrong with a whole answer. `found` is what the word lists found in it already."""
         return self._count("outgoing", found or (await self._asked(text) if text.strip() else None))
 
     async def close(self) -> None:
-        """Let go of the endpoint, and say how much was held back. Idempotent."""
+        """Close the endpoint, and log how much was held back. Idempotent."""
         if self._endpoint is not None:
             await self._endpoint.close()
         if self.counts:
@@ -97,13 +97,13 @@ class Moderation:
             now = self._clock()
             if self._complained is None or now - self._complained >= MINUTE:
                 self._complained = now
-                holds = "nothing passes until it answers" if self._closed else "the word lists alone hold"
-                log.warning("the moderation endpoint failed (%s); %s", error, holds)
+                effect = "nothing passes until it answers" if self._closed else "only the word lists apply"
+                log.warning("the moderation endpoint failed (%s); %s", error, effect)
             return Kind.UNCHECKED if self._closed else None
 
 
 def open_moderation(settings: Settings) -> Moderation:
-    """The moderation step that the settings ask for. Raises `BadInput` for a list that cannot be read."""
+    """The moderation step for these settings. Raises `BadInput` for a list that cannot be read."""
     if settings.moderation == "off":
         return Moderation()
     endpoint = None
@@ -118,8 +118,8 @@ def open_moderation(settings: Settings) -> Moderation:
     return Moderation(our_words(settings.moderation_words), endpoint, closed=settings.moderation_fail == "closed")
 
 
-def our_words(more: Path | None = None) -> Words:
-    """The lists that come with the bot, in all languages, and a file of `more` words."""
+def our_words(more: Path | None = None) -> WordLists:
+    """The word lists that come with the bot, in all languages, and a file with `more` words."""
     here = files("bot.moderation") / "lists"
     lists = {
         kind: [
@@ -130,7 +130,7 @@ def our_words(more: Path | None = None) -> Words:
         for kind in OURS
     }
     if more is None:
-        return Words(lists)
+        return WordLists(lists)
     try:
         text = more.read_text("utf-8-sig")
     except UnicodeDecodeError:
@@ -139,19 +139,19 @@ def our_words(more: Path | None = None) -> Words:
         raise BadInput(f"PARLEY_MODERATION_WORDS: {more} cannot be read ({error.strerror}).") from None
     own = phrases(text, str(more))
     if own:
-        log.info("words and phrases of your own that are looked for: %d", len(own))
+        log.info("your own words and phrases on the word list: %d", len(own))
     else:
         log.warning("PARLEY_MODERATION_WORDS: %s holds no words. Write one word or phrase a line.", more)
-    return Words({**lists, Kind.OWN: own})
+    return WordLists({**lists, Kind.OWN: own})
 
 
 def refusal(texts: Texts, kind: Kind) -> str:
-    """What to tell somebody whose question is not answered."""
+    """What to tell a person whose question is not answered."""
     return {Kind.SELF_HARM: texts.moderated_self_harm, Kind.UNCHECKED: texts.moderation_away}.get(
         kind, texts.moderated_question
     )
 
 
 def withdrawal(texts: Texts, kind: Kind) -> str:
-    """What stands in the place of an answer that was stopped."""
+    """What is shown in place of an answer that was stopped."""
     return texts.moderation_away_answer if kind is Kind.UNCHECKED else texts.moderated_answer

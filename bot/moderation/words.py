@@ -1,10 +1,10 @@
-"""Word lists and what they find in a text: pure, and as cheap for a text that grows as for one that is there.
+"""Word lists and what they find in a text: pure, and as cheap for a text that streams as for a complete one.
 
-One phrase a line; lines that begin with `#` are comments; `make|build` in a phrase stands for either word. A phrase
-of a language with spaces is found as whole words only, so that Scunthorpe passes; one of Chinese, Japanese or Thai
-anywhere. Case, accents, full-width letters, invisible characters and Markdown's marks make no difference, and neither
-do the most usual digits in the place of letters. Whoever wants to get past a list gets past it: lists keep honest
-people's servers clean, no more.
+A list has one phrase on a line; lines that begin with `#` are comments; `make|build` in a phrase means either word. A
+phrase in a language with spaces matches whole words only, so that Scunthorpe passes; a Chinese, Japanese or Thai one
+matches anywhere. Case, accents, full-width letters, invisible characters and Markdown's marks make no difference, nor
+do common digits in place of letters. Anybody who wants to get around a list can: lists keep honest people's servers
+clean, no more.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Chinese and Japanese.
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _LETTER = rf"[^\W_{_UNSPACED}]"  # of a script with spaces, or a digit
-_GAP = r"[\s_-]{1,3}"  # bounded, so that a growing text need not be read again from its beginning
+_GAP = r"[\s_-]{1,3}"  # bounded, so that a streaming text need not be read again from its beginning
 _UNSPACED_GAP = r"[\s_-]{0,3}"
 _LONGEST_GAP = 3
 _MARKS = "*`~|"  # Markdown's, which people do not see
@@ -31,18 +31,18 @@ _DIGITS = str.maketrans("013457@$", "oieastas")
 
 
 class Kind(StrEnum):
-    """What is wrong with a text. The gravest come first."""
+    """What is wrong with a text. The most serious comes first."""
 
     SELF_HARM = "self_harm"
     VIOLENCE = "violence"
     SLUR = "slur"
     OWN = "own"  # the operator's own words
-    ENDPOINT = "endpoint"  # what a moderation endpoint flagged
-    UNCHECKED = "unchecked"  # it had to be checked and could not be
+    ENDPOINT = "endpoint"  # a moderation endpoint flagged it
+    UNCHECKED = "unchecked"  # it had to be checked, but the check failed
 
 
 def normal(text: str) -> str:
-    """The text as it is compared. Each character by itself, so that the parts of a text give the parts of it."""
+    """The text as it is compared. Each character is changed by itself, so that a text can be changed in parts."""
     return "".join(map(_normal, text))
 
 
@@ -58,7 +58,7 @@ def _visible(character: str) -> bool:
 
 
 def phrases(text: str, name: str) -> list[str]:
-    """The phrases of a list; `name` says which one it is. Raises `BadInput` for a line with nothing to look for."""
+    """The phrases of a list, whose `name` is for errors. Raises `BadInput` for a word without letters."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         phrase = line.strip()
@@ -66,18 +66,18 @@ def phrases(text: str, name: str) -> list[str]:
             continue
         if not all(normal(other).strip() for word in phrase.split() for other in word.split("|")):
             raise BadInput(
-                f"{name}, line {number}: a word has no letters. Write one word or phrase a line; a | stands between "
-                "two words of which either will do."
+                f"{name}, line {number}: a word has no letters. Write one word or phrase on a line; use | between "
+                "words of which either may match."
             )
         found.append(phrase)
     return found
 
 
-class Words:
-    """Word lists, by what is wrong with a text in which one of their phrases stands."""
+class WordLists:
+    """Word lists, by what is wrong with a text that holds one of their phrases."""
 
     def __init__(self, lists: Mapping[Kind, Iterable[str]]) -> None:
-        self.longest = 0  # characters that a phrase of them can take in a text
+        self.longest = 0  # characters that the longest phrase can take in a text
         self._patterns: list[tuple[Kind, re.Pattern[str], bool]] = []
         for kind in Kind:
             whole: list[str] = []
@@ -97,20 +97,20 @@ class Words:
                 self._patterns.append((kind, re.compile("|".join(anywhere)), False))
 
     def find(self, text: str) -> Kind | None:
-        """What is wrong with a text; None when nothing is."""
+        """What is wrong with a text; None if nothing is."""
         growing = Growing(self)
         growing.add(text)
         growing.end()
         return growing.found
 
     def look(self, window: str, start: int) -> tuple[Kind | None, Kind | None]:
-        """What is found in a normal text from `start` on; and what would be if no letter came behind it."""
+        """What is found in a normal text from `start` on, and what will be found if no letter follows the text."""
         pending = None
         for kind, pattern, whole in self._patterns:
             for reading in (window, window.translate(_DIGITS)):
                 for match in pattern.finditer(reading, start):
                     if not re.search(r"[^\W\d_]", window[match.start() : match.end()]):
-                        continue  # a number: 455 is no word
+                        continue  # a number: 455 is not a word
                     if whole and match.end() == len(window):
                         pending = pending or kind
                     else:
@@ -119,22 +119,22 @@ class Words:
 
 
 class Growing:
-    """A text that grows, looked at before each piece of it is shown. `found` says what is wrong with it."""
+    """A streaming text, checked before each piece of it is shown. `found` says what is wrong with it."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: WordLists) -> None:
         self.found: Kind | None = None
         self._words = words
-        self._tail = ""  # as much of the text, as it is compared, as a phrase can reach back
+        self._tail = ""  # the end of the text, as it is compared, in which a phrase may have begun
         self._cut = False
         self._held = ""
         self._pending: Kind | None = None
 
     def add(self, piece: str) -> str:
-        """The next piece; returns what may be shown now. A word that is on a list unless it goes on is held back."""
+        """Add the next piece; returns what may be shown now. A piece that may end in a listed word is held back."""
         if self.found is not None:
             return ""
         window = self._tail + normal(piece)
-        # In a cut text the first character only says whether a word begins behind it.
+        # In a cut text the first character only tells whether a word begins after it.
         self.found, self._pending = self._words.look(window, int(self._cut))
         keep = self._words.longest + 1
         self._cut = self._cut or len(window) > keep
@@ -143,7 +143,7 @@ class Growing:
         return self._let_go() if self.found is None and self._pending is None else ""
 
     def end(self) -> str:
-        """Nothing more comes; returns what was held back and may be shown."""
+        """End the text; returns what was held back and may be shown."""
         self.found = self.found or self._pending
         return self._let_go() if self.found is None else ""
 

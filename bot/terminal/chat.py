@@ -1,4 +1,4 @@
-"""The bot without Discord: a chat in the terminal with the same records, and scriptable through a pipe."""
+"""The bot in the terminal: the same chat and records as on Discord, and scriptable through a pipe."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from bot.answers import Answer, Answered, Ask, Failed, Piece, Queued
+from bot.answers import Answered, Ask, Failed, Piece, Queued, RunningAnswer
 from bot.conversation import Chat
-from bot.ratings import Outcome, Ratings, comparable, consent_in_words, sentence, which_was_which
+from bot.ratings import RatingResult, Ratings, comparable, consent_in_words, sentence, which_was_which
 from bot.terminal.commands import Command, nearest, parse
 from bot.trial import Trial
 from data.consent import CONSENT_VERSION
@@ -56,15 +56,21 @@ class Terminal:
         self._begin()
 
     def _begin(self) -> None:
-        """A new conversation: nothing said yet, nothing to rate."""
+        """Begin a new conversation, with nothing said yet and nothing to rate."""
         self.key = uuid4().hex
         self.parent: int | None = None  # the message that the next one follows
-        self.last: StoredGeneration | None = None  # the answer that /up, /down, /correct and /again are about
+        self.last: StoredGeneration | None = None  # the answer that /up, /down, /correct and /again refer to
 
     async def run(self) -> None:
         """Chat until /quit or the end of the input. Every answer that was begun is finished and recorded."""
         self.lines.start()
-        self.trial.look()  # so that a candidate is ready when it is asked for
+        try:
+            await self._converse()
+        finally:
+            await self.lines.close()
+
+    async def _converse(self) -> None:
+        self.trial.look()  # so that a candidate is ready when it is needed
         self.person = await self.store.person(PLATFORM, _user())
         async with self.chat.engine.session() as session:
             self._serving(session.release)
@@ -131,8 +137,8 @@ class Terminal:
         async def asked_before() -> StoredMessage:
             raise AssertionError("again() asks the same question")
 
-        async with self.trial.engine(first.release) as candidate:  # while one is on trial, the other answer is its
-            # Whose it is would speak for it or against it, so that is told afterwards.
+        async with self.trial.engine(first.release) as candidate:  # gives the other answer during a trial
+            # Which release answers could sway the verdict, so the person is told afterwards.
             second = await self._show(self.chat.again(self._ask(asked_before), first, engine=candidate), blind=True)
         if second is None or not second.text:
             return
@@ -171,8 +177,8 @@ class Terminal:
             texts=self.texts,
         )
 
-    async def _show(self, answer: Answer, *, blind: bool = False) -> StoredGeneration | None:
-        """Write an answer as it comes, stop it when asked to, and return it as it was recorded."""
+    async def _show(self, answer: RunningAnswer, *, blind: bool = False) -> StoredGeneration | None:
+        """Write an answer as it comes, stop it on request, and return it as it was recorded."""
         stopper = asyncio.create_task(self._stop_when_asked(answer))
         try:
             async for event in answer:
@@ -195,12 +201,12 @@ class Terminal:
             await asyncio.gather(stopper, return_exceptions=True)
         return None
 
-    async def _stop_when_asked(self, answer: Answer) -> None:
+    async def _stop_when_asked(self, answer: RunningAnswer) -> None:
         await self.lines.stop_asked()
         answer.stop()
 
     def _serving(self, release: int) -> None:
-        """Say which release answers, at the start and when a new champion has taken over."""
+        """Say which release answers: at the start, and when a new champion has taken over."""
         if release != self.release:
             self.release = release
             self._say(self.texts.serving.format(release=release) if release else self.texts.serving_base)
@@ -221,29 +227,29 @@ class Terminal:
     # -- rating
 
     async def _vote(self, value: str, why: str) -> None:
-        async def vote(rater: int, generation: int, *, platform: str, source_id: str) -> Outcome:
+        async def vote(rater: int, generation: int, *, platform: str, source_id: str) -> RatingResult:
             return await self.ratings.vote(rater, generation, value, platform=platform, source_id=source_id, why=why)
 
         await self._rate("vote", vote, value)
 
     async def _correct(self, text: str) -> None:
-        async def correct(rater: int, generation: int, *, platform: str, source_id: str) -> Outcome:
+        async def correct(rater: int, generation: int, *, platform: str, source_id: str) -> RatingResult:
             return await self.ratings.correct(rater, generation, text, platform=platform, source_id=source_id)
 
         await self._rate("correction", correct)
 
-    async def _rate(self, kind: str, rate: Callable[..., Awaitable[Outcome]], value: str | None = None) -> None:
+    async def _rate(self, kind: str, rate: Callable[..., Awaitable[RatingResult]], value: str | None = None) -> None:
         if self.last is None:
             self._say(self.texts.nothing_to_rate)
             return
         generation, source = self.last.generation, _source()
         await self._report(kind, lambda: rate(self.person, generation, platform=PLATFORM, source_id=source), value)
 
-    async def _report(self, kind: str, rate: Callable[[], Awaitable[Outcome]], value: str | None = None) -> None:
-        """Rate, ask for consent if it was never asked for, and say what became of it."""
+    async def _report(self, kind: str, rate: Callable[[], Awaitable[RatingResult]], value: str | None = None) -> None:
+        """Rate, ask for consent if needed, and say what happened to the rating."""
         outcome = await rate()
-        if outcome is Outcome.CONSENT_MISSING and self.lines.interactive:
-            # Who has said no is not asked again; who agreed to an older text is.
+        if outcome is RatingResult.CONSENT_MISSING and self.lines.interactive:
+            # A person who said no is not asked again; one who agreed to an older text is.
             if await self.store.consent(self.person) is not False and not await self._ask_consent():
                 return
             outcome = await rate()
@@ -273,7 +279,7 @@ class Terminal:
             self._say(self.texts.consent_given)
         elif self.lines.interactive:
             await self._ask_consent()
-        else:  # nobody is there to be asked, but what was agreed to stands in what the script wrote
+        else:  # nobody can be asked, but the script's output then holds the text that was agreed to
             await self._show_question()
             await self._set_consent(True)
 
@@ -282,7 +288,7 @@ class Terminal:
         await self.store.set_consent(self.person, granted, CONSENT_VERSION)
         self._say(self.texts.consent_given if granted else self.texts.consent_refused)
         if granted and not had:
-            # What was said before the yes is not covered and would spoil every row of this conversation.
+            # What was said before the yes is not covered, and would make every row of this conversation unusable.
             self.key, self.parent = uuid4().hex, None
 
     async def _privacy(self) -> str:
@@ -302,7 +308,7 @@ def _source() -> str:
 
 
 def _user() -> str:
-    """Who sits at the terminal: the operating system's user, by number where it has no name."""
+    """The person at the terminal: the operating system's user name, or the number if there is no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):

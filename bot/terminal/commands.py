@@ -1,8 +1,9 @@
-"""What a line means that somebody typed at the terminal: a command, or something that is said."""
+"""What a line at the terminal means: a command, or something that is said to the bot."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 COMMANDS = (
@@ -29,17 +30,17 @@ class Command:
 
 
 def parse(line: str) -> Command | str | None:
-    """A command, the text that is said, or None for an empty line. Two slashes say a text that begins with one."""
+    """A command, the text that is said, or None for an empty line. Two slashes begin a text that starts with one."""
     line = line.strip()
     if line.startswith(("//", "／／")):
         return line[1:]
     if line.startswith(("/", "／")):
-        name, _, argument = line[1:].partition(" ")
-        return Command(f"/{name.lower()}", argument.strip())
+        name, *argument = re.split(r"\s+", line[1:], maxsplit=1)
+        return Command(f"/{name.lower()}", "".join(argument))
     return line or None
 
 
 def nearest(name: str) -> str | None:
-    """The command that an unknown one may have been meant as."""
+    """The known command that is most similar to an unknown one; None if no command is similar."""
     near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
     return near[0] if near else None

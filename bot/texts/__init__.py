@@ -1,8 +1,8 @@
 """Every sentence that people read from the bot, in English and Chinese.
 
-One data class (`words`), two instances (`en`, `zh`): a sentence that is missing in one language is a type error.
-Placeholders are filled with `str.format`; a test checks that both languages use the same ones. `{slash}` before a
-command is filled in here: our own bot's commands are called `/teach`, a guest's `/parley teach`.
+One data class (`sentences`) with two instances (`en`, `zh`): a sentence that is missing in one language is a type
+error. Placeholders are filled with `str.format`; a test checks that both languages use the same ones. `{slash}`
+before a command is filled in here: the command is `/teach` in our own bot, `/parley teach` in somebody else's.
 """
 
 from dataclasses import fields, replace
@@ -10,18 +10,18 @@ from functools import cache
 from typing import Any
 
 from bot.texts.en import EN as _EN
-from bot.texts.words import Texts as Texts
+from bot.texts.sentences import Texts as Texts
 from bot.texts.zh import ZH as _ZH
 
 
 @cache
-def called(words: Texts, slash: str) -> Texts:
-    """The sentences with what stands before the names of commands filled in."""
-    said = {field.name: getattr(words, field.name) for field in fields(words)}
+def called(sentences: Texts, slash: str) -> Texts:
+    """The sentences with `slash` in front of the names of commands."""
+    values = {field.name: getattr(sentences, field.name) for field in fields(sentences)}
     filled: dict[str, Any] = {
-        name: text.replace("{slash}", slash) for name, text in said.items() if isinstance(text, str)
+        name: text.replace("{slash}", slash) for name, text in values.items() if isinstance(text, str)
     }
-    return replace(words, **filled)
+    return replace(sentences, **filled)
 
 
 OWN, GUEST = "/", "/parley "
@@ -30,11 +30,11 @@ _slash = OWN
 
 
 def call_commands(slash: str) -> None:
-    """Say what stands before the names of commands in this process, in all sentences from now on."""
+    """Set what stands in front of the names of commands, in all sentences of this process from now on."""
     global _slash
     _slash = slash
 
 
 def texts(language: str) -> Texts:
-    """The sentences for a language tag such as `en`, `zh` or Discord's `zh-TW`; English where there are no others."""
+    """The sentences for a language tag such as `en`, `zh` or Discord's `zh-TW`; English for any other language."""
     return called(_ZH if language.lower().startswith("zh") else _EN, _slash)

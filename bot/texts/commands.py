@@ -1,16 +1,16 @@
-"""What Discord's commands, options and choices are called in Chinese, and what they are for in both languages.
+"""The Chinese names of Discord's commands, options and choices, and their descriptions in both languages.
 
-The keys are what they are called in English, each behind what it belongs to: "consent answer yes" is the choice `yes`
-of the option `answer` of the command `/consent`. Slash commands and options have names of 1 to 32 lower-case letters
-without spaces; descriptions have at most 100 characters.
+The keys are the English names, each after what it belongs to: "consent answer yes" is the choice `yes` of the
+option `answer` of the command `/consent`. Slash commands and options have names of 1 to 32 lower-case letters without
+spaces; descriptions have at most 100 characters.
 """
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Called:
-    """A name in Chinese; and a description in both languages, for what has one."""
+class Named:
+    """A Chinese name, and a description in both languages if there is one."""
 
     zh: str
     for_en: str = ""
@@ -18,141 +18,139 @@ class Called:
 
 
 CALLED = {
-    "parley": Called("parley", "Talk to Parley, and teach it.", "和 Parley 聊天，并教它。"),
-    # what it says
-    "ask": Called("提问", "Ask Parley something, here or anywhere.", "随时随地向 Parley 提问。"),
-    "ask question": Called("问题", "What you want to know.", "你想知道什么。"),
-    "ask persona": Called("角色", "Who is to answer, in this conversation alone.", "由谁来回答，只在这次对话里。"),
-    "chat": Called("聊天", "Open a thread to talk with Parley.", "打开一个和 Parley 聊天的子区。"),
-    "threads": Called(
+    "parley": Named("parley", "Talk to Parley, and teach it.", "和 Parley 聊天，并教它。"),
+    # talking
+    "ask": Named("提问", "Ask Parley something, here or anywhere.", "随时随地向 Parley 提问。"),
+    "ask question": Named("问题", "What you want to know.", "你想知道什么。"),
+    "ask persona": Named("角色", "Which persona answers, in this conversation only.", "由谁来回答，只在这次对话里。"),
+    "chat": Named("聊天", "Open a thread to talk with Parley.", "打开一个和 Parley 聊天的子区。"),
+    "threads": Named(
         "子区回答",
         "For managers: whether a first mention here is answered in a thread.",
         "管理员用：这里的第一次提及要不要在子区里回答。",
     ),
-    "threads answer": Called("回答", "On: in a thread. Off: right here.", "开：在子区里。关：就在这里。"),
-    "threads answer on": Called("开"),
-    "threads answer off": Called("关"),
-    "persona": Called(
+    "threads answer": Named("回答", "On: in a thread. Off: right here.", "开：在子区里。关：就在这里。"),
+    "threads answer on": Named("开"),
+    "threads answer off": Named("关"),
+    "persona": Named(
         "角色",
-        "Whom you talk to here; managers choose for channels and servers.",
+        "Which persona you talk to here; managers choose for channels and servers.",
         "你在这里和谁聊天；管理员可以为频道和服务器选择。",
     ),
-    "persona name": Called(
-        "名字", "Who is to answer; left out, you see who does.", "由谁来回答；不填则显示现在是谁。"
+    "persona name": Named(
+        "名字", "Which persona answers; leave it out to see the current one.", "由谁来回答；不填则显示现在是谁。"
     ),
-    "persona where": Called("范围", "In this channel, or on the whole server.", "在这个频道，还是整个服务器。"),
-    "persona where here": Called("这里"),
-    "persona where server": Called("服务器"),
-    "persona_write": Called(
-        "编写角色", "For managers: write a persona of this server's own.", "管理员用：编写这个服务器自己的角色。"
+    "persona where": Named("范围", "In this channel, or on the whole server.", "在这个频道，还是整个服务器。"),
+    "persona where here": Named("这里"),
+    "persona where server": Named("服务器"),
+    "persona_write": Named(
+        "编写角色", "For managers: write a persona for this server.", "管理员用：编写这个服务器自己的角色。"
     ),
-    "persona_write name": Called(
-        "名字", "What it is called; an existing one is changed.", "它的名字；已有的会被修改。"
+    "persona_write name": Named("名字", "Its name; an existing persona is changed.", "它的名字；已有的会被修改。"),
+    "persona_delete": Named(
+        "删除角色", "For managers: delete a persona of this server.", "管理员用：删除这个服务器自己的角色。"
     ),
-    "persona_delete": Called(
-        "删除角色", "For managers: delete a persona of this server's own.", "管理员用：删除这个服务器自己的角色。"
-    ),
-    "persona_delete name": Called("名字", "Which one.", "哪一个。"),
+    "persona_delete name": Named("名字", "Which one.", "哪一个。"),
     # teaching
-    "teach": Called("教学", "How to teach Parley, and what becomes of it.", "怎样教 Parley，之后会怎样。"),
-    "stats": Called("统计", "What people taught Parley so far.", "到目前为止大家教了 Parley 什么。"),
-    "teaching": Called(
+    "teach": Named("教学", "How to teach Parley, and what happens with it.", "怎样教 Parley，之后会怎样。"),
+    "stats": Named("统计", "What people have taught Parley so far.", "到目前为止大家教了 Parley 什么。"),
+    "teaching": Named(
         "允许教学",
         "For managers: whether this server's members may teach Parley.",
         "管理员用：这个服务器的成员能不能教 Parley。",
     ),
-    "teaching allowed": Called("允许", "On: they may. Off: they may not.", "开：可以教。关：不可以教。"),
-    "teaching allowed on": Called("开"),
-    "teaching allowed off": Called("关"),
+    "teaching allowed": Named("允许", "On: they may. Off: they may not.", "开：可以教。关：不可以教。"),
+    "teaching allowed on": Named("开"),
+    "teaching allowed off": Named("关"),
     # rights
-    "privacy": Called(
+    "privacy": Named(
         "隐私",
         "What Parley keeps, for how long, and what you agreed to.",
         "Parley 保存什么、保存多久，以及你同意了什么。",
     ),
-    "consent": Called(
-        "同意", "Whether Parley may learn from your ratings and words.", "Parley 可不可以向你的打分和话语学习。"
+    "consent": Named(
+        "同意", "Whether Parley may learn from your ratings and messages.", "Parley 可不可以向你的打分和话语学习。"
     ),
-    "consent answer": Called("回答", "Yes or no; you can change it at any time.", "同意或不同意；随时可以改。"),
-    "consent answer yes": Called("同意"),
-    "consent answer no": Called("不同意"),
-    "export": Called(
+    "consent answer": Named("回答", "Yes or no; you can change it at any time.", "同意或不同意；随时可以改。"),
+    "consent answer yes": Named("同意"),
+    "consent answer no": Named("不同意"),
+    "export": Named(
         "导出",
-        "Everything that Parley keeps of you, as a file for you alone.",
+        "Everything that Parley keeps about you, as a file that only you see.",
         "Parley 保存的关于你的一切，做成只给你的文件。",
     ),
-    "forget": Called("遗忘", "Erase everything that Parley keeps of you.", "清除 Parley 保存的关于你的一切。"),
+    "forget": Named("遗忘", "Erase everything that Parley keeps about you.", "清除 Parley 保存的关于你的一切。"),
     # moderation
-    "reports": Called(
+    "reports": Named(
         "举报频道",
-        "For managers: the channel that reported answers are shown in.",
+        "For managers: the channel where reported answers are shown.",
         "管理员用：被举报的回答出现在哪个频道。",
     ),
-    "reports channel": Called("频道", "Which channel; left out, none.", "哪个频道；不填则不显示。"),
-    # what managers govern
-    "access": Called(
+    "reports channel": Named("频道", "Which channel; leave it out for none.", "哪个频道；不填则不显示。"),
+    # what managers decide
+    "access": Named(
         "准入",
         "For managers: whom the bot answers on this server, and where.",
         "管理员用：机器人在这个服务器上回答谁、在哪里回答。",
     ),
-    "access allow": Called(
+    "access allow": Named(
         "允许",
-        "Answer only these people and roles; or answer in this place.",
+        "Answer only these people and roles, or answer in this place.",
         "只回答这些人和身份组；或在这个地方回答。",
     ),
-    "access allow who": Called("谁", "A person or a role.", "一个人或一个身份组。"),
-    "access allow where": Called("哪里", "A channel, a thread or a category.", "一个频道、子区或类别。"),
-    "access allow everywhere": Called("全部", "The whole server.", "整个服务器。"),
-    "access block": Called(
+    "access allow who": Named("谁", "A person or a role.", "一个人或一个身份组。"),
+    "access allow where": Named("哪里", "A channel, a thread or a category.", "一个频道、子区或类别。"),
+    "access allow everywhere": Named("全部", "The whole server.", "整个服务器。"),
+    "access block": Named(
         "禁止",
-        "Never answer this person or role; or not in this place.",
+        "Never answer this person or role, or not in this place.",
         "从不回答这个人或身份组；或不在这个地方回答。",
     ),
-    "access block who": Called("谁", "A person or a role.", "一个人或一个身份组。"),
-    "access block where": Called("哪里", "A channel, a thread or a category.", "一个频道、子区或类别。"),
-    "access block everywhere": Called("全部", "The whole server.", "整个服务器。"),
-    "access clear": Called(
-        "取消", "Say nothing about this person, role or place any more.", "不再对这个人、身份组或地方作规定。"
+    "access block who": Named("谁", "A person or a role.", "一个人或一个身份组。"),
+    "access block where": Named("哪里", "A channel, a thread or a category.", "一个频道、子区或类别。"),
+    "access block everywhere": Named("全部", "The whole server.", "整个服务器。"),
+    "access clear": Named(
+        "取消", "Remove the rule for this person, role or place.", "取消对这个人、身份组或地方的规定。"
     ),
-    "access clear who": Called("谁", "A person or a role.", "一个人或一个身份组。"),
-    "access clear where": Called("哪里", "A channel, a thread or a category.", "一个频道、子区或类别。"),
-    "access clear everywhere": Called("全部", "The whole server.", "整个服务器。"),
-    "access list": Called(
+    "access clear who": Named("谁", "A person or a role.", "一个人或一个身份组。"),
+    "access clear where": Named("哪里", "A channel, a thread or a category.", "一个频道、子区或类别。"),
+    "access clear everywhere": Named("全部", "The whole server.", "整个服务器。"),
+    "access list": Named(
         "名单", "Who and what is allowed and blocked on this server.", "这个服务器上允许和禁止了谁、哪些地方。"
     ),
-    "limits": Called(
+    "limits": Named(
         "限额",
-        "For managers: how many answers an hour there are here. 0 sets no limit.",
-        "管理员用：这里每小时有多少个回答。0 表示不限。",
+        "For managers: how many answers per hour are allowed here. 0 means no limit.",
+        "管理员用：这里每小时最多有多少个回答。0 表示不限。",
     ),
-    "limits person": Called("每人", "Answers an hour for each person.", "每人每小时的回答数。"),
-    "limits channel": Called("每频道", "Answers an hour in each channel.", "每个频道每小时的回答数。"),
-    "limits server": Called("服务器", "Answers an hour on the whole server.", "整个服务器每小时的回答数。"),
-    "limits where": Called("范围", "In this channel, or on the whole server.", "在这个频道，还是整个服务器。"),
-    "limits where here": Called("这里"),
-    "limits where server": Called("服务器"),
-    "audit": Called(
+    "limits person": Named("每人", "Answers per hour for each person.", "每人每小时的回答数。"),
+    "limits channel": Named("每频道", "Answers per hour in each channel.", "每个频道每小时的回答数。"),
+    "limits server": Named("服务器", "Answers per hour on the whole server.", "整个服务器每小时的回答数。"),
+    "limits where": Named("范围", "In this channel, or on the whole server.", "在这个频道，还是整个服务器。"),
+    "limits where here": Named("这里"),
+    "limits where server": Named("服务器"),
+    "audit": Named(
         "记录",
         "For managers and operators: what managers and operators did.",
         "管理员和运营者用：管理员和运营者做过什么。",
     ),
     # what operators decide
-    "release": Called("版本", "For operators: what serves, and who decides that.", "运营者用：由哪个版本服务。"),
-    "release status": Called(
-        "状态", "What serves, what is on trial, and how the bot is.", "哪个在服务，哪个在试用，机器人怎么样。"
+    "release": Named("版本", "For operators: which release serves.", "运营者用：由哪个版本服务。"),
+    "release status": Named(
+        "状态", "What serves, what is on trial, and how the bot is doing.", "哪个在服务，哪个在试用，机器人怎么样。"
     ),
-    "release promote": Called(
+    "release promote": Named(
         "启用", "Make a release the champion; 0 is the base model.", "让一个版本服务；0 是基础模型。"
     ),
-    "release promote number": Called("编号", "The release's number.", "版本的编号。"),
-    "release promote anyway": Called("仍然", "Although the gate refused it.", "即使关卡拒绝了它。"),
-    "release rollback": Called("回退", "Go back to the champion before this one.", "回到之前服务的版本。"),
-    "release pause": Called("暂停", "Let no round begin until rounds are resumed.", "暂停训练，直到恢复。"),
-    "release resume": Called("恢复", "Let rounds begin again.", "训练可以再开始。"),
+    "release promote number": Named("编号", "The release's number.", "版本的编号。"),
+    "release promote anyway": Named("仍然", "Even if the gate refused it.", "即使关卡拒绝了它。"),
+    "release rollback": Named("回退", "Go back to the champion before this one.", "回到之前服务的版本。"),
+    "release pause": Named("暂停", "Start no new round until rounds are resumed.", "暂停训练，直到恢复。"),
+    "release resume": Named("恢复", "Let rounds start again.", "训练可以再开始。"),
     # menus of messages
-    "Answer this": Called("回答这条消息"),
-    "Correct this answer": Called("改正这个回答"),
-    "Rate this answer": Called("给这个回答打分"),
-    "Report this answer": Called("举报这个回答"),
-    "Delete this answer": Called("删除这个回答"),
+    "Answer this": Named("回答这条消息"),
+    "Correct this answer": Named("改正这个回答"),
+    "Rate this answer": Named("给这个回答打分"),
+    "Report this answer": Named("举报这个回答"),
+    "Delete this answer": Named("删除这个回答"),
 }

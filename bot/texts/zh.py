@@ -1,6 +1,6 @@
 """The bot's sentences in Chinese."""
 
-from bot.texts.words import Texts
+from bot.texts.sentences import Texts
 
 ZH = Texts(
     waiting="前面还有 {ahead} 个回答。",
@@ -13,7 +13,7 @@ ZH = Texts(
     stopped_early="（还没开始就停止了）",
     cut_off="（回答被截断：已达到 {tokens} 个词元的上限）",
     broke_off="（回答中断：{reason}）",
-    internal_error="我这边出了点问题，运维日志里有原因。请再试一次。",
+    internal_error="我这边出了点问题，运营者的日志里有原因。请再试一次。",
     question_gone="原来的问题已经不在了，没有可以重新回答的内容。",
     answer_gone="这个回答已经不在我这里了，无法评价。",
     stored_up="你对这个回答的评价现在是 👍，谢谢。",
@@ -22,7 +22,7 @@ ZH = Texts(
     stored_comparison="已记录你的判断，谢谢。",
     stored_retraction="已撤回：你现在对这个回答没有评价。",
     already="之前已经记录过了。",
-    nothing_to_retract="没有你的评价可以撤回。",
+    nothing_to_retract="你还没有评价这个回答，所以没有可以撤回的。",
     nothing_to_rate="还没有可以评价的回答。",
     correction_empty="请在命令后面写上更好的回答：/correct 更好的回答。",
     correction_same="这和原来的回答一样。请写出它本该是什么样。",
@@ -32,15 +32,16 @@ ZH = Texts(
     ),
     consent_question_held=(
         "Parley 可以向你学习吗？如果同意，你的评价以及从现在起你对机器人说的话会被保留，并可能用来训练它。目前来自 "
-        "Discord 的内容不会训练任何模型：没有 Discord 的许可就不允许，而这个机器人没有该许可。你对两个回答的比较会"
-        "帮助决定由哪个版本服务，此外评价只是保存着，"
-        "暂时没有用处。如果不同意，你可以照常聊天，你的任何内容都不会被使用，消息会在 {days} 天后删除。"
+        "Discord 的内容不会用于训练任何模型：没有 Discord 的许可就不允许，而这个机器人没有该许可。"
+        "你对两个回答的比较会帮助决定由哪个版本服务，此外评价只是保存着，暂时没有用处。"
+        "如果不同意，你可以照常聊天，你的任何内容都不会被使用，消息会在 {days} 天后删除。"
         "你随时可以改变主意。"
     ),
     consent_first="只有得到你的同意才会保留评价：先看 {slash}privacy，再输入 {slash}consent yes。这一条没有保留。",
     consent_given="谢谢。从现在起，你的评价和你说的话可以用来训练机器人。之前说的话不算，所以只有从现在起新开始的对话，评价才用得上。",
     consent_given_held=(
-        "谢谢。从现在起你的评价会被保留，你的比较会帮助决定由哪个版本服务；目前 Discord 上的内容不会训练任何模型。"
+        "谢谢。从现在起你的评价会被保留，你的比较会帮助决定由哪个版本服务；"
+        "目前 Discord 上的内容不会用于训练任何模型。"
     ),
     consent_refused="明白了：不会使用你的任何内容，包括以前的评价，也不再保留新的评价。",
     consent_unanswered="尚未回答",
@@ -54,7 +55,9 @@ ZH = Texts(
         "没有同意的人的文字会在 {days} 天后删除。你的选择：{consent}。"
     ),
     training="得到你的同意后，它们可能用来训练这个机器人；没有同意就不会用于训练。",
-    training_held="目前无论你是否同意，来自 Discord 的内容都不会训练任何模型，因为这个机器人没有 Discord 的许可。",
+    training_held=(
+        "目前无论你是否同意，来自 Discord 的内容都不会用于训练任何模型，因为这个机器人没有 Discord 的许可。"
+    ),
     serving="现在由第 {release} 号版本回答。",
     serving_base="现在由基础模型回答（0 号版本：还没有训练过）。",
     to_discord="这里是终端。要在 Discord 上聊天，请把令牌写进 DISCORD_TOKEN（.env 或环境变量），然后重新启动。",
@@ -100,7 +103,7 @@ ZH = Texts(
     chat_mention="请提及我，或带提醒回复我：其他消息 Discord 不让我看到。",
     threads_on="从现在起，这个频道里的第一次提及会在子区里回答。",
     threads_off="提及会直接在这个频道里回答。",
-    two_answers="这次有两个回答。哪一个更好？谁都可以说。",
+    two_answers="这次有两个回答。哪一个更好？任何人都可以投票。",
     two_coming="两个回答马上就来，请你比较……",
     no_two_answers="没有得到另一个完整而且不同的回答，所以没有可以比较的。",
     fix_title="改正这个回答",
@@ -115,8 +118,8 @@ ZH = Texts(
     rate_this="这个回答怎么样？",
     teaching_off="这个服务器的成员还不能教我，所以什么都没有保存。管理服务器的人可以用 {slash}teaching on 允许。",
     teaching_now_on="从现在起，这个服务器的成员可以打分、比较和改正，每个人都要先自己同意。",
-    teaching_now_off="这个服务器上不能再教我了，这里的内容也不会训练任何东西。",
-    managers_only="只有能管理这个服务器的人才能决定。",
+    teaching_now_off="这个服务器上不能再教我了，这里的内容也不会用于训练。",
+    managers_only="只有管理这个服务器的人才能更改。",
     deleted="这个回答已经删除，我保存的内容也清除了。",
     not_yours_to_delete="只有提问的人和能管理消息的人才能删除这个回答。",
     not_deleted="我保存的内容已经清除。这里我不能删除消息本身，请能管理消息的人来删除。",
@@ -130,7 +133,8 @@ ZH = Texts(
     forget_question=(
         "要清除你的一切吗：你对我说过的话、我的回答、你的打分和改正？清除后无法恢复。已经训练或正在训练的版本"
         "会保留它们学到的东西；之后的版本不再使用这些内容。你在 Discord 上写的消息要由你自己删除。"
-        "你作为管理员或运营者做过的事仍会记着，但那个化名不再指向任何人；服务器管理员的名单上有你的，要由他们取消。"
+        "你作为管理员或运营者做过的事仍会记着，但那个化名不再指向任何人。"
+        "如果你在服务器管理员的名单上，要由他们把你移除。"
     ),
     forget_yes="是的，全部清除",
     forgotten="好了：清除了 {texts} 段文字，以及你的打分。",
@@ -148,7 +152,7 @@ ZH = Texts(
     ),
     teach_held=(
         "比较用来在版本之间选择：新版本试用期间，由它们决定它能不能服务。除此之外，来自 Discord 的内容"
-        "不会训练任何模型，因为这个机器人没有 Discord 的许可。"
+        "不会用于训练任何模型，因为这个机器人没有 Discord 的许可。"
     ),
     teach_off="这个服务器的成员还不能教。管理服务器的人可以用 {slash}teaching on 允许。",
     stats_here="这个服务器到目前为止教了：{counts}，来自 {people} 个人。",
@@ -159,7 +163,7 @@ ZH = Texts(
         "要有 {needed} 个问题、{people} 个人才能决定。"
     ),
     stats_no_trial="没有版本在试用。",
-    no_answer_here="这不是我还保存着的回答。",
+    no_answer_here="我已经没有保存这个回答了。",
     tie="一样好",
     both_bad="都不好",
     which_was_which="A 来自{first}，B 来自{second}。",
@@ -174,7 +178,7 @@ ZH = Texts(
         "你以前同意过旧的说明，对当时说的话仍然有效。现在的做法有了变化，所以在保留你的新评价之前，请再回答一次："
     ),
     operators_only="只有运营这个机器人的人才能这样做：应用的所有者、它的团队，以及 PARLEY_OPERATORS 里写的人。",
-    audit_managers_only="只有能管理这个服务器的人才能看。",
+    audit_managers_only="只有管理这个服务器的人才能查看。",
     audit_newest="管理员和运营者做过的事，新的在前：",
     audit_empty="这里还没有记录。",
     audit_you="你",
@@ -223,9 +227,9 @@ ZH = Texts(
     privacy_checked_outside="在回答之前，你写的内容和机器人的回答会发给外部的服务，检查有没有不允许的内容。",
     # rules: who is answered, how often, by which persona
     comma="、",
-    access_person="这个服务器的管理者不让我在这里回答你，也不接受你的评价。",
-    access_place="我不在这里回答：这个服务器的管理者在这个地方关闭了我。",
-    access_unlisted="在这个服务器上，我只回答管理者允许的人和身份组。请找一位管理者。",
+    access_person="这个服务器的管理员不让我在这里回答你，也不接受你的评价。",
+    access_place="我不在这里回答：这个服务器的管理员在这个地方关闭了我。",
+    access_unlisted="在这个服务器上，我只回答管理员允许的人和身份组。请找一位管理员。",
     access_choose="什么都没有改变。请选择人或身份组（`who`）、地方（`where`）或 `everywhere`（整个服务器）。",
     access_full="什么都没有改变：这个名单最多 {most} 条。请先清除一些，或者用一个身份组代表很多人。",
     access_people_allowed="我只回答：{names}",
@@ -234,7 +238,7 @@ ZH = Texts(
     access_places_blocked="我不在这些地方回答：{names}",
     access_whole_server="整个服务器",
     access_nothing="没有允许或屏蔽任何人和地方：我在这个服务器的任何地方回答所有人。",
-    access_managers="-# 地方以范围最小的为准：子区、频道、类别、服务器。管理服务器的人总会得到回答。",
+    access_managers="-# 以最具体的设置为准：依次是子区、频道、类别、服务器。管理服务器的人总会得到回答。",
     hourly_person="你在一小时内已得到 {limit} 个回答，这是这里每个人的上限。{minutes} 分钟后可以再问。",
     hourly_channel="这个频道在一小时内已有 {limit} 个回答，这是它的上限。{minutes} 分钟后可以再问。",
     hourly_server="这个服务器在一小时内已有 {limit} 个回答，这是它的上限。{minutes} 分钟后可以再问。",

@@ -148,7 +148,7 @@ async def simulated(delay: float, answers: int):
 
     from bot.conversation import Chat
     from bot.discord.client import Bot, intents
-    from bot.engine.api import open_engine
+    from bot.engine.open import open_engine
     from bot.settings import Settings
     from data.store import Store
     from tests.fakes.engine import FakeEngine
@@ -273,7 +273,7 @@ async def burst(questions: int, people: int, channels: int, delay: float) -> Fig
         seconds = time.perf_counter() - began
         watching.cancel()
         spent = time.process_time() - spent
-        refused = {EN.queue_full, EN.queue_full_person.format(waiting=app.chat.limits.waiting_per_lane)}
+        refused = {EN.queue_full, EN.queue_full_person.format(waiting=app.chat.limits.waiting_per_person)}
         ends = [discord_said.replies.get(number) for number in range(1, questions + 1)]
         return {
             "questions": questions,

@@ -12,7 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bot.engine.api import Engine, EngineError, Sampling, open_engine
+from bot.engine.api import Engine, EngineError, Sampling
+from bot.engine.open import open_engine
 from bot.engine.sharing import Board
 from data.errors import ParleyError
 from data.releases import Releases

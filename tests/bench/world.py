@@ -36,7 +36,8 @@ class World:
         """People ask; the champion answers each question `siblings` times, or once and the candidate once more."""
         from bot.answers import Answered, Ask
         from bot.conversation import Chat, Limits
-        from bot.engine.api import Sampling, open_engine
+        from bot.engine.api import Sampling
+        from bot.engine.open import open_engine
         from data.personas import persona
         from data.store import Store
 
@@ -50,7 +51,7 @@ class World:
                 store,
                 engine,
                 sampling=Sampling(**(TALK if candidate is None else {}), max_tokens=MAX_TOKENS),
-                limits=Limits(slots=8, waiting=10_000, waiting_per_lane=10_000),
+                limits=Limits(slots=8, waiting=10_000, waiting_per_person=10_000),
                 seed=lambda: draw.randrange(2**31),
             )
             for engine in engines

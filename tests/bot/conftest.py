@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from simcord.env import Env
 
-from bot.engine.api import Engine, open_engine
+from bot.engine.api import Engine
+from bot.engine.open import open_engine
 from data.store import Store
 from tests.bot.discord.world import World, playing
 from tests.bot.tried import Tried

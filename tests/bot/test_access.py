@@ -1,4 +1,4 @@
-"""Who is answered where, as a pure decision."""
+"""Who is answered where: the pure decision."""
 
 import pytest
 from hypothesis import given

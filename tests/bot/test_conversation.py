@@ -1,4 +1,4 @@
-"""The core: what the model is shown, whose turn it is, what is recorded, and which ratings are kept."""
+"""The core: what the model sees, whose turn it is, what is recorded, and which ratings are kept."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from bot import history
-from bot.answers import Answer, Answered, Ask, Event, Failed, Piece, Queued
+from bot.answers import Answered, AnswerEvent, Ask, Failed, Piece, Queued, RunningAnswer
 from bot.conversation import Chat, Limits
-from bot.engine.api import Sampling, open_engine
-from bot.queue import Full, Lane, Lanes
-from bot.ratings import Outcome, Ratings, comparable
+from bot.engine.api import Sampling
+from bot.engine.open import open_engine
+from bot.queue import AnswerQueue, ChannelMember, Full
+from bot.ratings import RatingResult, Ratings, comparable
 from bot.retention import purge
 from bot.texts import EN
 from data import schema
@@ -28,7 +29,7 @@ from tests.fakes.engine import FakeEngine
 
 PERSONA = Persona("assistant", "en", "Be brief.", "Hello.")
 
-# -- what the model is shown
+# -- what the model sees
 
 
 def stored(number: int, role: str, text: str, author: int | None = 1) -> StoredMessage:
@@ -116,21 +117,21 @@ moves = st.lists(
 
 
 @given(moves, st.integers(1, 3), st.integers(0, 5), st.integers(0, 2))
-def test_lanes_never_run_two_of_a_lane_nor_lose_anyone(
+def test_a_queue_never_run_two_of_a_person_in_a_channel_nor_lose_anyone(
     moves: list[tuple[str, int, str]], slots: int, waiting: int, per_lane: int
 ):
-    lanes = Lanes(slots, waiting, per_lane)
-    of: dict[int, Lane] = {}
+    queue = AnswerQueue(slots, waiting, per_lane)
+    of: dict[int, ChannelMember] = {}
     running: set[int] = set()
     line: list[int] = []
     for ticket, (move, number, channel) in enumerate(moves):
         if move == "enter":
-            place = lanes.enter(ticket, Lane(number, channel))
+            place = queue.enter(ticket, ChannelMember(number, channel))
             if isinstance(place, Full):
-                mine = sum(of[other] == Lane(number, channel) for other in line)
+                mine = sum(of[other] == ChannelMember(number, channel) for other in line)
                 assert len(line) >= waiting if place is Full.EVERYONE else mine >= per_lane
                 continue
-            of[ticket] = Lane(number, channel)
+            of[ticket] = ChannelMember(number, channel)
             if place == 0:
                 running.add(ticket)
             else:
@@ -139,28 +140,28 @@ def test_lanes_never_run_two_of_a_lane_nor_lose_anyone(
         else:
             running.discard(number)
             line = [other for other in line if other != number]
-            for started in lanes.leave(number):
+            for started in queue.leave(number):
                 line.remove(started)
                 running.add(started)
         assert len(running) <= slots
         assert len(line) <= waiting
         assert len({of[ticket] for ticket in running}) == len(running)
-        # nobody waits who could run
+        # nobody who could run waits
         assert len(running) == slots or all(of[t] in {of[r] for r in running} for t in line)
-        # within a lane the order of arrival holds: whoever runs came before those of the lane who wait
+        # a person's questions in a channel keep their order: the one that runs came before those that wait
         assert all(r < t for r in running for t in line if of[r] == of[t])
     while running:
-        for started in lanes.leave(running.pop()):
+        for started in queue.leave(running.pop()):
             line.remove(started)
             running.add(started)
     assert line == []
 
 
 def test_a_person_in_many_channels_does_not_keep_others_waiting():
-    lanes = Lanes(slots=2, waiting=9, waiting_per_lane=3)
-    assert [lanes.enter(number, Lane(1, f"c{number}")) for number in range(4)] == [0, 0, 1, 2]
-    assert lanes.enter(9, Lane(2, "c0")) == 3
-    assert lanes.leave(0) == [9]
+    queue = AnswerQueue(slots=2, waiting=9, waiting_per_person=3)
+    assert [queue.enter(number, ChannelMember(1, f"c{number}")) for number in range(4)] == [0, 0, 1, 2]
+    assert queue.enter(9, ChannelMember(2, "c0")) == 3
+    assert queue.leave(0) == [9]
 
 
 # -- answering, with a store and an engine
@@ -224,12 +225,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def events(answer: Answer) -> list[Event]:
+async def events(answer: RunningAnswer) -> list[AnswerEvent]:
     async with asyncio.timeout(20):
         return [event async for event in answer]
 
 
-async def until(answer: Answer, wanted: type[Event]) -> None:
+async def until(answer: RunningAnswer, wanted: type[AnswerEvent]) -> None:
     async with asyncio.timeout(20):
         async for event in answer:
             if isinstance(event, wanted):
@@ -359,7 +360,7 @@ async def test_an_engine_that_fails_is_a_sentence(world: World):
     assert end.sentence
     assert "Traceback" not in end.sentence
     assert await world.count(schema.Generation) == 0
-    assert (await world.say("again?")).text == "a fake answer"  # and the lane is free
+    assert (await world.say("again?")).text == "a fake answer"  # and the person can ask again
 
 
 async def test_an_engine_that_breaks_off_leaves_what_was_said(world: World):
@@ -428,7 +429,7 @@ async def test_one_person_waits_in_a_channel_and_a_second_does_not(world: World)
 
 
 async def test_the_line_is_bounded_and_who_stops_waiting_leaves_no_trace(tmp_path: Path):
-    async with opened(tmp_path, limits=Limits(slots=1, waiting=2, waiting_per_lane=1)) as world:
+    async with opened(tmp_path, limits=Limits(slots=1, waiting=2, waiting_per_person=1)) as world:
         hold = asyncio.Event()
         world.fake.answer("first ", "done", hold=hold)
         running = world.chat.answer(world.ask("one"))
@@ -454,16 +455,16 @@ async def test_the_line_is_bounded_and_who_stops_waiting_leaves_no_trace(tmp_pat
 async def test_no_rating_is_kept_before_its_person_agreed(world: World):
     said = await world.say("hello")
     vote = {"platform": "terminal", "source_id": "s1"}
-    assert await world.ratings.vote(world.ada, said.generation, "up", **vote) is Outcome.CONSENT_MISSING
+    assert await world.ratings.vote(world.ada, said.generation, "up", **vote) is RatingResult.CONSENT_MISSING
     await world.store.set_consent(world.ada, False)
-    assert await world.ratings.vote(world.ada, said.generation, "up", **vote) is Outcome.CONSENT_MISSING
-    assert await world.ratings.correct(world.ada, said.generation, "x", **vote) is Outcome.CONSENT_MISSING
+    assert await world.ratings.vote(world.ada, said.generation, "up", **vote) is RatingResult.CONSENT_MISSING
+    assert await world.ratings.correct(world.ada, said.generation, "x", **vote) is RatingResult.CONSENT_MISSING
     assert await world.ratings.compare(world.ada, said.generation, said.generation, "a", **vote) is (
-        Outcome.CONSENT_MISSING
+        RatingResult.CONSENT_MISSING
     )
     assert await world.count(schema.Rating) == 0
     await world.store.set_consent(world.ada, True)
-    assert await world.ratings.vote(world.ada, said.generation, "up", **vote) is Outcome.STORED
+    assert await world.ratings.vote(world.ada, said.generation, "up", **vote) is RatingResult.STORED
     assert await world.count(schema.Rating) == 1
 
 
@@ -471,23 +472,23 @@ async def test_a_vote_counts_once_can_change_and_be_taken_back(world: World):
     said = await world.say("hello")
     await world.store.set_consent(world.ada, True)
 
-    async def vote(value: str, source: str, why: str | None = None) -> Outcome:
+    async def vote(value: str, source: str, why: str | None = None) -> RatingResult:
         return await world.ratings.vote(
             world.ada, said.generation, value, platform="terminal", source_id=source, why=why
         )
 
     both = await asyncio.gather(vote("up", "s1"), vote("up", "s2"))
     assert sorted(outcome.name for outcome in both) == ["ALREADY", "STORED"]
-    assert await vote("down", "s3") is Outcome.STORED
-    assert await vote("down", "s4") is Outcome.ALREADY
-    assert await vote("down", "s5", why="wrong year") is Outcome.STORED
-    assert await vote("up", "s3") is Outcome.ALREADY  # the same deed, delivered twice
+    assert await vote("down", "s3") is RatingResult.STORED
+    assert await vote("down", "s4") is RatingResult.ALREADY
+    assert await vote("down", "s5", why="wrong year") is RatingResult.STORED
+    assert await vote("up", "s3") is RatingResult.ALREADY  # the same action, delivered twice
     assert await world.store.vote(said.generation, world.ada) == "down"
     retraction = {"platform": "terminal", "source_id": "s6"}
-    assert await world.ratings.retract(world.ada, said.generation, **retraction) is Outcome.STORED
+    assert await world.ratings.retract(world.ada, said.generation, **retraction) is RatingResult.STORED
     assert await world.store.vote(said.generation, world.ada) is None
     retraction["source_id"] = "s7"
-    assert await world.ratings.retract(world.ada, said.generation, **retraction) is Outcome.NOTHING
+    assert await world.ratings.retract(world.ada, said.generation, **retraction) is RatingResult.NOTHING
     assert await world.store.vote(said.generation, world.bea) is None
 
 
@@ -495,15 +496,16 @@ async def test_corrections_and_comparisons_are_kept(world: World):
     first = await world.say("hello")
     await world.store.set_consent(world.ada, True)
     how = {"platform": "terminal"}
-    assert await world.ratings.correct(world.ada, first.generation, " ", source_id="c0", **how) is Outcome.EMPTY
-    assert await world.ratings.correct(world.ada, first.generation, first.text, source_id="c1", **how) is Outcome.SAME
-    assert await world.ratings.correct(world.ada, first.generation, "Hi!", source_id="c2", **how) is Outcome.STORED
+    correct = world.ratings.correct
+    assert await correct(world.ada, first.generation, " ", source_id="c0", **how) is RatingResult.EMPTY
+    assert await correct(world.ada, first.generation, first.text, source_id="c1", **how) is RatingResult.SAME
+    assert await correct(world.ada, first.generation, "Hi!", source_id="c2", **how) is RatingResult.STORED
     end = (await events(world.chat.again(world.ask("unused"), first)))[-1]
     assert isinstance(end, Answered)
     second = end.generation
     assert (
         await world.ratings.compare(world.ada, first.generation, second.generation, "b", source_id="c3", **how)
-        is Outcome.STORED
+        is RatingResult.STORED
     )
     async with world.store.database.read() as session:
         rows = (await session.scalars(select(schema.Rating).order_by(schema.Rating.id))).all()
@@ -518,7 +520,7 @@ async def test_an_erased_answer_cannot_be_rated(world: World):
     await world.store.set_consent(world.ada, True)
     await world.store.erase_message("terminal", "m1")
     outcome = await world.ratings.vote(world.ada, said.generation, "up", platform="terminal", source_id="s")
-    assert outcome is Outcome.GONE
+    assert outcome is RatingResult.GONE
 
 
 async def test_purge_erases_only_what_is_due(world: World):

@@ -1,4 +1,4 @@
-"""The log: what a line looks like, and that nothing in it is what somebody said."""
+"""The log: what a line looks like, and that it never holds what somebody said."""
 
 import asyncio
 import io
@@ -23,7 +23,7 @@ STYLES = (Line, JsonLine)
 
 @pytest.fixture(params=STYLES)
 def logged(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    """Everything that is logged, in each of the styles."""
+    """Everything that is logged, in each style."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(request.param())
@@ -99,7 +99,7 @@ async def test_what_nobody_waits_for_is_logged_without_its_objects(logged: io.St
     del task
     asyncio.get_running_loop().call_soon(call, SECRET)
     await asyncio.sleep(0.01)
-    assert logged.getvalue().count("something failed that nobody waited for") == 2
+    assert logged.getvalue().count("an error in a task that nobody waited for") == 2
     assert "in fail" in logged.getvalue()
     assert SECRET not in logged.getvalue()
 

@@ -1,4 +1,4 @@
-"""What is counted, and the text in which Prometheus reads it."""
+"""What is counted, and the text that Prometheus reads."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.answers import Answered, Ask, Failed, Paired
 from bot.conversation import Chat, Limits
 from bot.engine.api import Engine
-from bot.metrics import Counter, Gauge, Histogram, Metrics, render
+from bot.metrics import Gauge, Metrics
 from bot.ratings import Ratings
 from data.personas import persona
 from data.store import Store, StoredGeneration
@@ -20,7 +20,7 @@ LINE = re.compile(r'([a-z_]+)(?:\{([a-z_]+="(?:[^"\\\n]|\\["\\n])*"(?:,[a-z_]+="
 
 
 def figures(text: str) -> dict[str, float]:
-    """Every figure of an exposition by its name and labels; what is no line of the format fails."""
+    """Every figure of an exposition by its name and labels; a line that is not in the format fails."""
     found = {}
     for line in text.splitlines():
         if line.startswith(("# HELP ", "# TYPE ")):
@@ -36,15 +36,13 @@ def figures(text: str) -> dict[str, float]:
 
 @given(st.lists(st.tuples(st.text(), st.floats(0, 1e12)), min_size=1))
 def test_every_label_and_number_makes_a_line_that_can_be_read_back(counts: list[tuple[str, float]]):
-    counter = Counter("c_total", "What\nis \\ counted.", "kind")
+    metrics = Metrics()
     for kind, count in counts:
-        counter.add(kind, count=count)
-    text = render([counter])
-    assert text.endswith("\n")
-    lines = text[:-1].split("\n")
-    assert lines[:2] == ["# HELP c_total What\\nis \\\\ counted.", "# TYPE c_total counter"]
+        metrics.failures.labels(kind).inc(count)
     read = {}
-    for line in lines[2:]:
+    for line in metrics.text().split("\n"):
+        if not line.startswith("parley_failures_total{"):
+            continue
         match = LINE.fullmatch(line)
         assert match
         quoted = match[2].removeprefix('kind="').removesuffix('"')
@@ -57,23 +55,71 @@ def test_every_label_and_number_makes_a_line_that_can_be_read_back(counts: list[
 
 @given(st.lists(st.floats(0, 200)))
 def test_the_buckets_of_a_histogram_count_what_is_at_most_as_long(times: list[float]):
-    histogram = Histogram("h_seconds", "How long.", (0.5, 1, 60))
+    metrics = Metrics()
     for seconds in times:
-        histogram.add(seconds)
-    read = figures(render([histogram]))
+        metrics.first_token.observe(seconds)
+    read = figures(metrics.text())
     for bound, name in ((0.5, "0.5"), (1, "1"), (60, "60"), (math.inf, "+Inf")):
-        assert read[f'h_seconds_bucket{{le="{name}"}}'] == sum(seconds <= bound for seconds in times)
-    assert read["h_seconds_count"] == len(times)
-    assert math.isclose(read["h_seconds_sum"], sum(times), abs_tol=1e-9)
+        wanted = sum(seconds <= bound for seconds in times)
+        assert read[f'parley_first_token_seconds_bucket{{le="{name}"}}'] == wanted
+    assert read["parley_first_token_seconds_count"] == len(times)
+    assert math.isclose(read["parley_first_token_seconds_sum"], sum(times), abs_tol=1e-9)
+
+
+def test_names_labels_and_help_texts_are_those_that_dashboards_know():
+    metrics = Metrics()
+    metrics.questions.labels("discord").inc()
+    metrics.generated("stop", 0.3, 12, 3)
+    metrics.ended(Failed("a sentence", "engine_busy"))
+    metrics.ratings.labels("vote").inc()
+    metrics.requests.labels("PATCH", "200").inc()
+    metrics.serves(2)
+    text = metrics.text()
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "# HELP parley_questions_total Questions that came in, by platform.",
+        "# TYPE parley_questions_total counter",
+        "# HELP parley_answers_total Answers that were recorded, by why they ended.",
+        "# TYPE parley_answers_total counter",
+        "# HELP parley_failures_total Answers that could not be given, by why.",
+        "# TYPE parley_failures_total counter",
+        "# HELP parley_first_token_seconds From the request to the engine's first word.",
+        "# TYPE parley_first_token_seconds histogram",
+        "# HELP parley_tokens_total Tokens that the engine counted.",
+        "# TYPE parley_tokens_total counter",
+        "# HELP parley_ratings_total Ratings that were stored, by kind.",
+        "# TYPE parley_ratings_total counter",
+        "# HELP parley_engine_swaps_total How often another release began to answer.",
+        "# TYPE parley_engine_swaps_total counter",
+        "# HELP parley_discord_requests_total Requests to Discord; PATCH is an edit.",
+        "# TYPE parley_discord_requests_total counter",
+        "# HELP parley_release The release that answered last; 0 is the base.",
+        "# TYPE parley_release gauge",
+    ]
+    bounds = ("0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "+Inf")
+    assert set(figures(text)) == {
+        'parley_questions_total{platform="discord"}',
+        'parley_answers_total{finish_reason="stop"}',
+        'parley_failures_total{kind="engine_busy"}',
+        *(f'parley_first_token_seconds_bucket{{le="{bound}"}}' for bound in bounds),
+        "parley_first_token_seconds_sum",
+        "parley_first_token_seconds_count",
+        'parley_tokens_total{kind="prompt"}',
+        'parley_tokens_total{kind="completion"}',
+        'parley_ratings_total{kind="vote"}',
+        "parley_engine_swaps_total",
+        'parley_discord_requests_total{method="PATCH",status="200"}',
+        "parley_release",
+    }
 
 
 def test_a_count_without_labels_begins_at_nought():
-    assert "\nparley_engine_swaps_total 0\n" in Metrics().text()
+    assert figures(Metrics().text())["parley_engine_swaps_total"] == 0
 
 
 def test_gauges_say_how_it_is():
-    read = figures(render([Gauge("one", "One.", True), Gauge("many", "Many.", {"0": 0.25}, "shard")]))
-    assert read == {"one": 1, 'many{shard="0"}': 0.25}
+    read = figures(Metrics().text(Gauge("one", "One.", True), Gauge("many", "Many.", {"0": 0.25}, "shard")))
+    assert read["one"] == 1
+    assert read['many{shard="0"}'] == 0.25
 
 
 def test_a_second_answer_that_failed_is_counted_and_the_first_is_not():
@@ -81,9 +127,8 @@ def test_a_second_answer_that_failed_is_counted_and_the_first_is_not():
     first = Answered(StoredGeneration(1, 2, 3, 4, None, 0, "words", ""), "stop")
     metrics.ended(Paired(first, Failed("a sentence", "engine_busy")))
     metrics.ended(first)
-    assert [line for line in metrics.text().splitlines() if line.startswith("parley_failures_total")] == [
-        'parley_failures_total{kind="engine_busy"} 1'
-    ]
+    counted = {name: count for name, count in figures(metrics.text()).items() if "failures" in name}
+    assert counted == {'parley_failures_total{kind="engine_busy"}': 1}
 
 
 async def test_a_conversation_is_counted(installed: tuple[Store, FakeEngine, Engine], tmp_path: Path):

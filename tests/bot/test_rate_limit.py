@@ -1,4 +1,4 @@
-"""Answers an hour: what is counted, and when there is room again."""
+"""Answers per hour: what is counted, and when there is room again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answers import Answer, Answered, Ask, Failed
+from bot.answers import Answered, Ask, Failed, RunningAnswer
 from bot.conversation import Chat
-from bot.engine.api import open_engine
-from bot.rate_limit import HOUR, KINDS, Asker, Cap, Hourly, Spent, Taken, caps, sentence
+from bot.engine.open import open_engine
+from bot.rate_limit import HOUR, KINDS, Asker, Cap, RateLimiter, Spent, Taken, caps, sentence
 from bot.texts import EN
 from data.personas import Persona
 from data.store import Store, StoredMessage
@@ -44,19 +44,19 @@ steps = st.lists(
 @given(steps)
 def test_no_hour_holds_more_than_its_limit_and_nobody_is_refused_below_it(taken):
     clock = Clock()
-    hourly = Hourly(clock)
+    limiter = RateLimiter(clock)
     counted: dict[str, list[float]] = {name: [] for name in COUNTERS}
     for seconds, limits, fails in taken:
         clock.now += seconds
         within = {name: sum(at > clock.now - HOUR for at in counted[name]) for name in limits}
         full = {name for name, limit in limits.items() if within[name] >= limit}
-        got = hourly.take([Cap("person", (name,), limit) for name, limit in limits.items()])
+        got = limiter.take([Cap("person", (name,), limit) for name, limit in limits.items()])
         assert isinstance(got, Spent) == bool(full)
         if isinstance(got, Spent):
             assert got.cap.counter[0] in full
             assert 0 < got.seconds <= HOUR
         elif fails:
-            hourly.give_back(got)
+            limiter.give_back(got)
         else:
             for name in limits:
                 counted[name].append(clock.now)
@@ -65,43 +65,43 @@ def test_no_hour_holds_more_than_its_limit_and_nobody_is_refused_below_it(taken)
 @given(st.integers(1, 5), st.floats(1, HOUR - 1))
 def test_there_is_room_again_when_it_was_told_and_not_before(limit, later):
     clock = Clock()
-    hourly = Hourly(clock)
+    limiter = RateLimiter(clock)
     cap = Cap("channel", ("channel", "1"), limit)
     for _ in range(limit):
-        assert isinstance(hourly.take([cap]), Taken)
+        assert isinstance(limiter.take([cap]), Taken)
     clock.now += later
-    spent = hourly.take([cap])
+    spent = limiter.take([cap])
     assert isinstance(spent, Spent)
     clock.now += spent.seconds - 0.5
-    assert isinstance(hourly.take([cap]), Spent)
+    assert isinstance(limiter.take([cap]), Spent)
     clock.now += 0.6
-    assert isinstance(hourly.take([cap]), Taken)
+    assert isinstance(limiter.take([cap]), Taken)
 
 
 def test_the_longest_wait_is_told_and_nothing_is_counted_where_one_limit_is_reached():
     clock = Clock()
-    hourly = Hourly(clock)
+    limiter = RateLimiter(clock)
     early, late = Cap("channel", ("c",), 1), Cap("server", ("s",), 2)
-    hourly.take([early])
+    limiter.take([early])
     clock.now += 600
-    hourly.take([late])
-    hourly.take([late])
-    spent = hourly.take([early, late])
+    limiter.take([late])
+    limiter.take([late])
+    spent = limiter.take([early, late])
     assert isinstance(spent, Spent)
     assert spent.cap == late
     assert sentence(EN, spent) == EN.hourly_server.format(limit=2, minutes=60)
-    clock.now += 3000  # the channel has room again, the server has not
-    assert isinstance(hourly.take([early, late]), Spent)
-    assert isinstance(hourly.take([early]), Taken)
+    clock.now += 3000  # the channel has room again, but the server does not
+    assert isinstance(limiter.take([early, late]), Spent)
+    assert isinstance(limiter.take([early]), Taken)
 
 
 def test_counters_whose_hour_is_over_are_forgotten():
     clock = Clock()
-    hourly = Hourly(clock)
+    limiter = RateLimiter(clock)
     for person in range(5000):
         clock.now += 10
-        hourly.take([Cap("person", ("person", str(person)), 5)])
-    assert len(hourly._answers) < 2100
+        limiter.take([Cap("person", ("person", str(person)), 5)])
+    assert len(limiter._answers) < 2100
 
 
 @given(limits, st.dictionaries(st.sampled_from([*PLACES, ("channel", "30")]), limits))
@@ -124,10 +124,10 @@ def test_what_a_place_says_is_counted_there():
     said = {("server", "1"): {"person": 5, "channel": 6, "server": 7}}
     assert {cap.counter for cap in caps(ASKER, {}, said)} == {
         ("person", "7", "server", "1"),
-        ("channel", "3"),  # of the thread's channel: opening threads makes no room
+        ("channel", "3"),  # the thread's channel: opening threads does not add room
         ("server", "1"),
     }
-    said = {("channel", "2"): {"person": 5, "channel": 6}}  # a category: all its channels together
+    said = {("channel", "2"): {"person": 5, "channel": 6}}  # a category counts all its channels together
     assert {cap.counter for cap in caps(ASKER, {}, said)} == {("person", "7", "channel", "2"), ("channel", "2")}
     alone = Asker(person=7, channel="9", server=None, places=[("channel", "9")])
     assert {cap.kind for cap in caps(alone, dict.fromkeys(KINDS, 3), {})} == {"person", "channel"}
@@ -140,10 +140,10 @@ class Core:
     def __init__(self, store: Store, chat: Chat) -> None:
         self.store, self.chat = store, chat
         self.clock = Clock()
-        chat.hourly = Hourly(self.clock)
+        chat.rate_limiter = RateLimiter(self.clock)
         self.stored = 0
 
-    def begin(self, limit: int) -> Answer:
+    def begin(self, limit: int) -> RunningAnswer:
         return self.chat.answer(
             Ask(
                 person=1,
@@ -158,7 +158,7 @@ class Core:
     async def ask(self, limit: int = 1) -> Answered | Failed:
         return await self.end(self.begin(limit))
 
-    async def end(self, answer: Answer) -> Answered | Failed:
+    async def end(self, answer: RunningAnswer) -> Answered | Failed:
         *_, end = [event async for event in answer]
         assert isinstance(end, Answered | Failed)
         return end

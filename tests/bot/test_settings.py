@@ -1,4 +1,4 @@
-"""The settings: what is read from where, and sentences for what cannot be used."""
+"""The settings: where they are read from, and the sentences about invalid ones."""
 
 import os
 import string
@@ -102,7 +102,7 @@ def test_a_misspelt_variable_is_noticed_and_others_are_left_alone():
         "DISCORD_TOKN is not a setting. Did you mean DISCORD_TOKEN?",
         "PARLEY_RETENTON_DAYS is not a setting. Did you mean PARLEY_RETENTION_DAYS?",
     ]
-    assert suspicious(["PARLEY_WORDS"]) == ["PARLEY_WORDS is not a setting of the bot, and does nothing."]
+    assert suspicious(["PARLEY_WORDS"]) == ["PARLEY_WORDS is not a setting of the bot and has no effect."]
 
 
 def test_a_home_that_cannot_be_one_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

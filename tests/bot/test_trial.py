@@ -1,33 +1,34 @@
-"""The candidate on trial beside the champion: opened, held, closed, and compared in the terminal."""
+"""The candidate on trial next to the champion: opened, held, closed, and compared in the terminal."""
 
 from typing import Any
 
 from bot.conversation import Chat
-from bot.engine.api import Engine, open_engine
+from bot.engine.api import Engine
+from bot.engine.open import open_engine
 from bot.settings import Settings
 from bot.terminal.chat import Terminal
 from bot.texts import EN
 from bot.trial import Trial
 from data import schema
 from tests.bot.discord.world import World, eventually
-from tests.bot.terminal.test_chat import Paper, Typed
+from tests.bot.terminal.test_chat import Paper, ScriptedLines
 from tests.bot.tried import Tried
 
 
 async def test_a_trial_is_opened_once_and_closed_when_it_ends(tried: Tried):
     trial = tried.trial(usual=0.0)
-    assert not trial.due()  # it is being opened
+    assert not trial.due()  # it is still opening
     await eventually(trial.look)
     assert trial.due()
     async with trial.engine() as engine:
         assert engine is not None
         tried.releases.end_trial()
         assert not trial.look()
-        assert tried.closed == 0  # an answer still runs on it
+        assert tried.closed == 0  # an answer still uses it
     await eventually(lambda: tried.closed == 1)
     assert tried.opened == [2]
     tried.releases.put_on_trial(1)
-    async with trial.engine() as engine:  # who asks for it waits until it serves
+    async with trial.engine() as engine:  # this waits until the candidate serves
         assert engine is not None
     assert tried.opened == [2, 1]
     await trial.close()
@@ -59,7 +60,7 @@ async def test_in_the_terminal_again_is_the_candidates_and_whose_it_was_is_told_
     world: World, tried: Tried
 ):
     trial, paper = tried.trial(), Paper()
-    typed = Typed(("/consent yes", "y", "hello", "/again", "b", "/again", "tie"))
+    typed = ScriptedLines(("/consent yes", "y", "hello", "/again", "b", "/again", "tie"))
     world.fake.answer("one")
     world.fake.answer("three")
     tried.fake.answer("two")
@@ -70,7 +71,7 @@ async def test_in_the_terminal_again_is_the_candidates_and_whose_it_was_is_told_
     told = EN.which_was_which.format(**named)
     assert paper.text.index("two") < paper.text.index(EN.stored_comparison) < paper.text.index(told)
     assert EN.serving.format(release=2) not in paper.text
-    # Beside the candidate's own answer, which was preferred, stands the champion's.
+    # The candidate's answer was preferred; the other answer is the champion's.
     generations = await world.rows(schema.Generation)
     assert [row.release for row in generations] == [0, 2, 0]
     assert [(row.generation_id, row.other_id) for row in await world.rows(schema.Rating)] == [(1, 2), (2, 3)]

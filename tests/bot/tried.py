@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from bot.engine.api import Engine, open_engine
+from bot.engine.api import Engine
+from bot.engine.open import open_engine
 from bot.trial import Trial
 from data.release_manifest import ReleaseManifest
 from data.releases import Releases

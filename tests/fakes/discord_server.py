@@ -33,7 +33,7 @@ def user(number: int, name: str, *, bot: bool = False) -> dict[str, Any]:
 
 @dataclass
 class Session:
-    """What happened in a session of the gateway, for who resumes it."""
+    """The events of a gateway session, for a client that resumes it."""
 
     name: str
     socket: web.WebSocketResponse
@@ -47,7 +47,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Refusal:
-    """How a message is refused. `kept`: Discord has it all the same, it only failed to say so."""
+    """How a message is refused. `kept`: Discord has the message anyway and only failed to say so."""
 
     status: int
     kept: bool = False
@@ -63,10 +63,10 @@ class DiscordServer:
         self.ready = asyncio.Event()
         self.messages: dict[int, dict[str, Any]] = {}
         self.identified: list[dict[str, Any]] = []
-        self.resumed: list[int] = []  # from which event on
-        self.refusals: list[Refusal] = []  # of the messages that the bot sends next
+        self.resumed: list[int] = []  # the events that were resumed from
+        self.refusals: list[Refusal] = []  # for the messages that the bot sends next
         self.tried = 0  # messages that the bot sent or tried to send
-        self.interactions: list[tuple[str, str, dict[str, Any]]] = []  # what came by way of interactions
+        self.interactions: list[tuple[str, str, dict[str, Any]]] = []  # what came through interactions
         self._changed = asyncio.Event()
         self._ids = itertools.count(1000)
         self._sessions: dict[str, Session] = {}
@@ -95,7 +95,7 @@ class DiscordServer:
     # -- what happens on Discord
 
     async def direct_message(self, text: str, channel: int = CHANNEL) -> dict[str, Any]:
-        """Ada writes to the bot in this direct conversation of hers, whether or not the bot is connected."""
+        """Ada writes to the bot in her direct conversation, whether or not the bot is connected."""
         message = self._message(ADA, text, {}, channel)
         await self._happens("MESSAGE_CREATE", message)
         return message
@@ -113,7 +113,7 @@ class DiscordServer:
         return await self._interaction(3, {"custom_id": custom_id, "component_type": 2}, guild, message=message)
 
     async def said(self, text: str) -> dict[str, Any]:
-        """The bot's message with this text, once it is there."""
+        """Waits for the bot's message with this text."""
         async with asyncio.timeout(60):
             while True:
                 for message in self.messages.values():
@@ -130,7 +130,7 @@ class DiscordServer:
         await self._current.socket.close(code=1001)
 
     async def go_away(self) -> None:
-        """The gateway is gone until `come_back`; what happens meanwhile is kept for who resumes."""
+        """The gateway is gone until `come_back`; events in between are kept for a client that resumes."""
         self._away = True
         await self.drop()
 
@@ -139,7 +139,7 @@ class DiscordServer:
         self._away = False
 
     async def invalidate(self) -> None:
-        """The session ends, and what happened in it cannot be had again."""
+        """The session ends, and its events cannot be resumed."""
         assert self._current is not None
         self.forget_sessions()
         await _send(self._current.socket, 9, False)
@@ -199,7 +199,7 @@ class DiscordServer:
             return
         session.socket = socket
         self.resumed.append(data["seq"])
-        # The last one again, too: Discord cannot know whether it has arrived.
+        # The last one again too: Discord cannot know whether it has arrived.
         first = max(1, data["seq"] - 1)
         for number, (event, missed) in enumerate(session.events[first:], first + 1):
             await _send(socket, 0, missed, event, number)
@@ -216,7 +216,7 @@ class DiscordServer:
     async def _rest(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
         body = await request.json() if request.can_read_body else {}
-        if path.startswith(("interactions/", "webhooks/")):  # their tokens stand in their paths
+        if path.startswith(("interactions/", "webhooks/")):  # their tokens are in their paths
             return self._by_interaction(request.method, path, body)
         if request.headers.get("Authorization") != f"Bot {self.token}":
             return _json({"message": "401: Unauthorized", "code": 0}, status=401)

@@ -1,4 +1,4 @@
-"""A fake OpenAI-compatible engine on loopback: a queue of scripted answers, and a record of what it was asked.
+"""A fake OpenAI-compatible engine on loopback, with a queue of scripted answers and a record of its requests.
 
     async with FakeEngine() as fake:
         fake.answer("Hel", "lo")                    # the next answer, in these pieces
@@ -57,7 +57,7 @@ def tokens(text: str) -> list[str]:
 
 
 class FakeEngine:
-    """An engine that says what it was told to say. Use it as an async context manager."""
+    """An engine that gives the answers it was told to give. Use it as an async context manager."""
 
     def __init__(
         self, *, kind: str = "llama", model: str = "fake-model", context: int = 2048, api_key: str = ""
@@ -86,11 +86,11 @@ class FakeEngine:
         self._scripts.append(Script(status=status, error=error))
 
     def drop(self, *pieces: str, after: int = 0) -> None:
-        """Queues an answer whose connection dies after so many pieces (0: before any answer at all)."""
+        """Queues an answer whose connection dies after this number of pieces (0: before the answer begins)."""
         self._scripts.append(Script(pieces or ("broken", " off"), drop_after=after))
 
     async def until_running(self, number: int) -> None:
-        """Waits until so many answers are being streamed."""
+        """Waits until this number of answers are being streamed."""
         async with asyncio.timeout(30):
             while self.running != number:  # noqa: ASYNC110 - a test may wait for any number, up or down
                 await asyncio.sleep(0.005)

@@ -16,7 +16,7 @@ from typing import Any
 
 
 class FakeJudge:
-    """A judge that says what a function says. Use it as a context manager."""
+    """A judge that replies with what a function returns. Use it as a context manager."""
 
     def __init__(self, reply: Callable[[str], str | int], *, redirect: str = "") -> None:
         self.reply, self.redirect = reply, redirect

@@ -1,4 +1,4 @@
-"""A fake moderation endpoint on loopback, as OpenAI's: it flags a text in which one of its words stands.
+"""A fake moderation endpoint on loopback, like OpenAI's: it flags a text that holds one of its words.
 
 async with FakeModeration({"bad": "violence"}) as fake:   # flags "bad", for the category "violence"
     fake.seen                                             # the texts that it was asked about, in order
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class FakeModeration:
-    """An endpoint that says what it was told to say. Use it as an async context manager."""
+    """An endpoint that gives the verdicts it was told to give. Use it as an async context manager."""
 
     def __init__(self, flags: dict[str, str]) -> None:
         self.flags = flags

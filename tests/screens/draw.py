@@ -70,6 +70,7 @@ class Sheet:
     title: str
     parts: list[str] = field(default_factory=list)
     y: float = 0.0
+    wide: float = WIDTH
 
     def box(
         self, x: float, y: float, wide: float, high: float, fill: str, *, edge: str = "", round_: float = 4
@@ -108,10 +109,10 @@ class Sheet:
         high = self.y + 16
         body = "\n".join(self.parts)
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {high:g}" width="{WIDTH:g}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.wide:g} {high:g}" width="{self.wide:g}" '
             f'height="{high:g}" role="img" font-family="{FONT}" font-size="{SIZE:g}">\n'
             f"<title>{escape(self.title)}</title>\n"
-            f'<rect width="{WIDTH:g}" height="{high:g}" rx="8" fill="{BACK}"/>\n{body}\n</svg>\n'
+            f'<rect width="{self.wide:g}" height="{high:g}" rx="8" fill="{BACK}"/>\n{body}\n</svg>\n'
         )
 
 

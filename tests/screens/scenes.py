@@ -21,7 +21,7 @@ import simcord.interactions
 from simcord.env import Env
 
 from bot.discord import compare
-from bot.engine.api import open_engine
+from bot.engine.open import open_engine
 from data.store import Store
 from tests.bot.discord.world import World, eventually, labels
 from tests.fakes.engine import FakeEngine

@@ -89,5 +89,5 @@ async def reported(
             )
         )
         if stored:
-            app.chat.metrics.ratings.add("report")
+            app.chat.metrics.ratings.labels("report").inc()
     return texts.reported

@@ -13,7 +13,7 @@ import discord
 from bot.discord.ids import server_of
 from bot.discord.place import NOBODY
 from bot.discord.telling import acknowledge, texts_for
-from bot.release_chart import chart, in_words, learnt, picture
+from bot.release_chart import chart, compared, in_words, picture
 from data.counts import RatingCounts, TrialSoFar, count_ratings, trial_so_far
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
 from data.rounds import decided
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from discord import app_commands
 
-    from bot.release_chart import Learnt
+    from bot.release_chart import ComparedRelease
     from bot.texts import Texts
     from data.releases import Release
     from data.store import Store
@@ -69,13 +69,13 @@ class Stats:
         self.home = home
         self._trial: tuple[tuple[int, int], float, TrialSoFar] | None = None
         self._drawing = asyncio.Lock()
-        self._drawn: tuple[Sequence[Learnt], bytes | None] = ((), None)
+        self._drawn: tuple[Sequence[ComparedRelease], bytes | None] = ((), None)
 
     async def tell(self, interaction: discord.Interaction, texts: Texts) -> None:
         """Show them to the person who asked: those of their server, or all of them in a direct message."""
         now = await asyncio.to_thread(overview, self.home)
         lines = await self._lines(interaction.guild_id, now, texts)
-        found = learnt(now.releases, await self.store.champions())
+        found = compared(now.releases, await self.store.champions())
         if not found:
             await interaction.followup.send("\n".join(lines), ephemeral=True, allowed_mentions=NOBODY)
             return
@@ -125,7 +125,7 @@ class Stats:
                 self._trial = pair, now, await trial_so_far(session, champion, candidate)
         return self._trial[2]
 
-    async def _draw(self, found: Sequence[Learnt]) -> bytes | None:
+    async def _draw(self, found: Sequence[ComparedRelease]) -> bytes | None:
         async with self._drawing:  # once for everybody who asks at the same time
             if self._drawn[0] != found:
                 self._drawn = found, await asyncio.to_thread(picture, found)

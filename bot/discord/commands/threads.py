@@ -15,7 +15,7 @@ from bot.discord.managers import for_managers
 from bot.discord.own_threads import SETTING, remember_opener, thread_name
 from bot.discord.place import NOBODY, scopes
 from bot.discord.telling import acknowledge, tell, texts_for
-from bot.rate_limit import Cap, Hourly, Spent
+from bot.rate_limit import Cap, RateLimiter, Spent
 
 if TYPE_CHECKING:
     from bot.discord.app import App
@@ -28,7 +28,7 @@ AN_HOUR = 5  # threads that `/chat` opens for one person
 
 def add_threads(app: App, tree: app_commands.CommandTree[Any]) -> None:
     """Add the commands to a tree."""
-    lately = Hourly()
+    lately = RateLimiter()
 
     @tree.command(name="chat")
     @app_commands.guild_only()
@@ -51,7 +51,7 @@ def add_threads(app: App, tree: app_commands.CommandTree[Any]) -> None:
         await tell(interaction, texts.threads_on if on else texts.threads_off)
 
 
-async def opened(app: App, interaction: discord.Interaction, lately: Hourly, texts: Texts) -> str:
+async def opened(app: App, interaction: discord.Interaction, lately: RateLimiter, texts: Texts) -> str:
     """Open a thread with a greeting for the person who asked; returns what to tell them."""
     channel = interaction.channel
     if not isinstance(channel, discord.TextChannel):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from bot.texts import EN
 from data import schema
 from data.store import Store
 from tests.bot.discord.world import RATE
@@ -49,7 +50,7 @@ async def test_the_token_alone_starts_discord_and_a_signal_ends_it_with_everythi
         assert process.returncode == 0
         assert [button["label"] for button in answer["components"][0]["components"]] == RATE
         assert [m["content"] for m in fake.requests[1]["messages"][1:]] == ["hello there", "good evening", "and now?"]
-        await server.said("half\n-# (I was switched off here. Ask again when I am back.)")
+        await server.said(f"half\n-# {EN.ended}")
     for secret in (b"a-token", b"hello there", b"good evening", b"half"):
         assert secret not in logged
     store = await Store.open(tmp_path)

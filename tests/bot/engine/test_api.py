@@ -1,4 +1,4 @@
-"""The client against the fake engine: events, failures, cancelling, counting, what is told of the server."""
+"""The client with the fake engine: events, failures, cancelling, counting, and what it learns about the server."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,9 @@ from bot.engine.api import (
     EngineError,
     Finished,
     Sampling,
-    open_engine,
 )
 from bot.engine.counting import estimate
+from bot.engine.open import open_engine
 from data.chat import template_sha256
 from tests.fakes.engine import TEMPLATE, FakeEngine, render, tokens
 

@@ -1,4 +1,4 @@
-"""The shared engine process on the real base: one for all, gone with the last client, replaced unnoticed."""
+"""The shared engine process with the real base: one for all clients, gone with the last, replaced unnoticed."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bot.engine import embedded, hold, server
-from bot.engine.api import Delta, EngineAway, Finished, Sampling, open_engine
+from bot.engine.api import Delta, EngineAway, Finished, Sampling
+from bot.engine.open import open_engine
 from bot.engine.sharing import Board, Entry
 from data.errors import BadInput
 from data.releases import Releases
@@ -27,7 +28,7 @@ BASE_KEY = "0000-smollm2-135m"
 ROOT = Path(__file__).parents[3]
 CLIENT = """
 import asyncio, pathlib, sys
-from bot.engine.api import open_engine
+from bot.engine.open import open_engine
 
 async def main():
     await open_engine(pathlib.Path(sys.argv[1]), context_length=256)
@@ -40,7 +41,7 @@ asyncio.run(main())
 
 @pytest.fixture
 async def home(base_home, tmp_path, monkeypatch):
-    """An empty home; at the end of the test every engine of it must go by itself."""
+    """An empty home. After the test every engine of it must end by itself."""
     for name in ("PARLEY_ENGINE_URL", "PARLEY_BASE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PARLEY_ENGINE_GRACE", "0.3")
@@ -50,7 +51,7 @@ async def home(base_home, tmp_path, monkeypatch):
 
 @pytest.fixture
 async def opened(home):
-    """Opens engines on the home and closes them all at the end."""
+    """Opens engines of the home, and closes them all at the end."""
     engines = []
 
     async def one(**wishes):
@@ -243,7 +244,7 @@ async def test_new_champions_take_over_under_load_without_a_failed_request(home,
     seen.clear()
     await until(lambda: first.number in seen)
     stop.set()
-    await asyncio.gather(*people)  # raises what any request raised
+    await asyncio.gather(*people)  # raises the error of any request
     assert len(first_answers) == 3
     assert not first_answers[0] & first_answers[1]
     assert not first_answers[1] & first_answers[2]
@@ -275,7 +276,7 @@ async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving_until_it_
     bad = make_release(home, damaged=True)
     engine = await opened()
     Releases(home).promote(bad.number)
-    await until(lambda: caplog.text.count("cannot serve; release 0 goes on") >= 2)
+    await until(lambda: caplog.text.count("cannot serve; release 0 still does") >= 2)
     assert (await answer(engine))[1] == 0
     bad.adapter_gguf.write_bytes(good.adapter_gguf.read_bytes())
     async with asyncio.timeout(120):
@@ -287,13 +288,13 @@ async def test_an_engine_that_never_answers_is_given_up_with_its_number(home, mo
     monkeypatch.setattr(hold, "START", 0.3)
     board = Board(home)
     process = board.process(BASE_KEY)
-    assert process.exclusive()  # as an engine that hangs
+    assert process.exclusive()  # like an engine that hangs
     async with FakeEngine() as stranger:  # on the port of the entry that an earlier engine left
         board.put(BASE_KEY, Entry(stranger.url, 4711, 0, "smollm2-135m", 1, "nonce", "then"))
         with pytest.raises(EngineAway, match=r"did not answer within .* Process 4711 may hang"):
             await open_engine(home)
     process.close()
-    board.strike(BASE_KEY)
+    board.remove(BASE_KEY)
 
 
 async def test_a_client_waits_out_an_engine_that_is_leaving(home, opened):

@@ -1,4 +1,4 @@
-"""`python -m bot.engine` on the real base: its address, its refusals, what it loads, what its log keeps to itself."""
+"""`python -m bot.engine` with the real base: its address, its refusals, what it loads, what it does not log."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.engine.artefact import find
-from bot.engine.server import Wish, parameters
+from bot.engine.server import ServeOptions, parameters
 from data.errors import BadInput
 from data.release_manifest import ReleaseManifest
 from data.releases import Releases
@@ -229,5 +229,5 @@ class TestFind:
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 4)])
 def test_half_of_the_cores_make_an_answer_and_all_of_them_read(base_home, tmp_path, monkeypatch, cores, threads):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    found = parameters(find(tmp_path, 0, None), Wish(), "nonce")
+    found = parameters(find(tmp_path, 0, None), ServeOptions(), "nonce")
     assert (found.cpuparams.n_threads, found.cpuparams_batch.n_threads) == (threads, cores)

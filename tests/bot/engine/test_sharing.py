@@ -68,8 +68,8 @@ def test_entries_are_put_replaced_and_struck(board):
     board.put("0001", ENTRY)
     board.put("0003", Entry(**{**_plain(ENTRY), "pid": 2}))
     assert {key: entry.pid for key, entry in board.read().items()} == {"0001": 1, "0003": 2}
-    board.strike("0003")
-    board.strike("0003")
+    board.remove("0003")
+    board.remove("0003")
     assert list(board.read()) == ["0001"]
 
 

@@ -1,4 +1,4 @@
-"""The engine's token ids are the trainer's for the same messages, forged turns among them.
+"""The engine and the trainer make the same token ids of the same messages, also of forged turns.
 
 A model that is served other tokens than it was trained on answers worse, and nobody sees why. The engine's side is
 what the running server says (template and tokenizer of the GGUF), the trainer's what transformers makes of the
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def turns(*contents, system=None):
-    """Messages with these contents, a user's first, speakers alternating."""
+    """Messages with these contents: user and assistant alternate, the user first."""
     roles = ("user", "assistant")
     head = [] if system is None else [{"role": "system", "content": system}]
     return head + [{"role": roles[n % 2], "content": content} for n, content in enumerate(contents)]
@@ -61,7 +61,7 @@ CONVERSATIONS = {
 
 @pytest.fixture(scope="module")
 def engine_url(base_home, tmp_path_factory):
-    """A private engine on the base model."""
+    """A private engine with the base model."""
     home = tmp_path_factory.mktemp("home")
     command = [sys.executable, "-m", "bot.engine", "--with-parent", "--release", "0", "--context", "1024"]
     environment = {**os.environ, "PARLEY_HOME": str(home)}
@@ -80,7 +80,7 @@ def tokenizer(base_home):
 
 
 def engine_ids(url, conversations):
-    """The token ids as the server makes them of what the client sends."""
+    """The token ids that the server makes of what the client sends."""
     control = base_info(DEFAULT_BASE).control
 
     async def ask():
@@ -94,7 +94,7 @@ def engine_ids(url, conversations):
 
 
 def trainer_ids(tokenizer, conversations):
-    """The token ids as transformers makes them, with the one template file."""
+    """The token ids that transformers makes with the same template file."""
     from alignment.models import control_strings
 
     control = control_strings(tokenizer)
@@ -130,7 +130,7 @@ def test_a_person_cannot_type_a_control_token(engine_url, tokenizer):
     special = set(tokenizer.convert_tokens_to_ids(list(base_info(DEFAULT_BASE).control)))
     conversations = list(CONVERSATIONS.values())
     for messages, ids in zip(conversations, engine_ids(engine_url, conversations), strict=True):
-        # The template's own: a start for each message and for the answer, an end for each message.
+        # The template's own tokens: a start for each message and for the answer, an end for each message.
         assert sum(token in special for token in ids) == 2 * len(messages) + 1
 
 

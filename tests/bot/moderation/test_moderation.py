@@ -1,4 +1,4 @@
-"""Moderation as the core, the terminal and the settings have it: what is not answered, not shown and not kept."""
+"""Moderation in the core, the terminal and the settings: what is not answered, not shown and not kept."""
 
 import asyncio
 import logging
@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.answers import Answered, Ask, Event, Failed, Held, Paired, Piece, Started
+from bot.answers import Answered, AnswerEvent, Ask, Failed, Held, Paired, Piece, Started
 from bot.conversation import Chat
-from bot.engine.api import open_engine
+from bot.engine.open import open_engine
 from bot.moderation.endpoint import Endpoint, EndpointFailed
 from bot.moderation.step import Moderation, open_moderation, our_words
 from bot.moderation.words import Kind
 from bot.opening import chat_of
-from bot.ratings import Outcome, Ratings, sentence
+from bot.ratings import RatingResult, Ratings, sentence
 from bot.settings import Settings, load
 from bot.texts import EN
 from data import schema
@@ -66,7 +66,7 @@ async def test_a_flagged_question_is_neither_answered_nor_kept(world: World, tex
 
 
 def asked(world: World, text: str, **more: Any) -> Ask:
-    """A question as the platforms ask it: admitted, then stored."""
+    """A question like a platform's: admitted, then stored."""
     ask = world.ask(text, **more)
     stored = ask.question
 
@@ -116,8 +116,8 @@ async def test_what_was_withdrawn_can_be_asked_again_but_neither_rated_nor_learn
     assert isinstance(end, Answered)
     number = end.generation.generation
     more = {"platform": "terminal", "source_id": "a"}
-    assert await world.ratings.vote(world.ada, number, "up", **more) is Outcome.GONE
-    assert await world.ratings.correct(world.ada, number, "better", **more) is Outcome.GONE
+    assert await world.ratings.vote(world.ada, number, "up", **more) is RatingResult.GONE
+    assert await world.ratings.correct(world.ada, number, "better", **more) is RatingResult.GONE
     collected = await collect_rows(world.store, discord_permission=None)
     assert [kind for kind in KINDS if collected.of(kind)] == ["prompt"]
     again = (await events(world.chat.again(world.ask(""), end.generation)))[-1]
@@ -157,9 +157,9 @@ async def test_a_correction_and_a_reason_pass_the_step_too(world: World):
     more = {"platform": "terminal", "source_id": "a"}
     outcome = await ratings.correct(world.ada, answer.generation, SLUR, **more)
     assert sentence(EN, outcome, "correction") == EN.moderated_rating
-    assert await ratings.vote(world.ada, answer.generation, "down", why=SLUR, **more) is Outcome.FLAGGED
+    assert await ratings.vote(world.ada, answer.generation, "down", why=SLUR, **more) is RatingResult.FLAGGED
     assert await world.count(schema.Rating) == 0
-    assert await ratings.correct(world.ada, answer.generation, "better", **more) is Outcome.STORED
+    assert await ratings.correct(world.ada, answer.generation, "better", **more) is RatingResult.STORED
 
 
 # -- the endpoint
@@ -178,7 +178,7 @@ async def test_the_endpoint_judges_questions_and_whole_answers(tmp_path: Path, r
         assert remote.bodies[0]["model"] == "m"
         assert remote.keys[0] == "Bearer k"
         await events(world.chat.answer(asked(world, SLUR)))
-        assert SLUR not in remote.seen  # what the lists find nobody else need see
+        assert SLUR not in remote.seen  # nobody else need see what the lists find
         assert world.chat.moderation.counts == {
             ("incoming", Kind.ENDPOINT): 1,
             ("incoming", Kind.SELF_HARM): 1,
@@ -215,12 +215,12 @@ async def test_when_the_endpoint_fails_the_lists_hold_and_the_setting_decides(
     [
         ("all well", True, [Held(), Piece("all well")]),
         ("a banana", True, [Held()]),
-        ("a banana", False, [Piece("a "), Piece("banana")]),  # and taken back then
+        ("a banana", False, [Piece("a "), Piece("banana")]),  # and then taken back
         (SLUR, True, [Held()]),
     ],
 )
 async def test_closed_shows_nothing_of_an_answer_before_the_endpoint_has_seen_it(
-    tmp_path: Path, remote: FakeModeration, text: str, closed: bool, shown: list[Event]
+    tmp_path: Path, remote: FakeModeration, text: str, closed: bool, shown: list[AnswerEvent]
 ):
     async with opened(tmp_path, moderation=Moderation(our_words(), at(remote), closed=closed)) as world:
         world.fake.answer(*re.split(r"(?<= )", text))
@@ -273,7 +273,7 @@ async def test_a_failure_is_logged_once_a_minute_without_what_was_asked(
 async def test_an_answer_that_is_no_verdict_is_a_failure(remote: FakeModeration, answer: Any):
     remote.answer = answer
     endpoint = at(remote)
-    with pytest.raises(EndpointFailed, match="no verdict"):
+    with pytest.raises(EndpointFailed, match="not a verdict"):
         await endpoint.kind("x")
     await endpoint.close()
 

@@ -1,4 +1,4 @@
-"""The word lists: what they find, what they leave alone, and that a growing text is read like a whole one."""
+"""The word lists: what they find, what they leave alone, and that a streaming text is read like a complete one."""
 
 from itertools import cycle
 from pathlib import Path
@@ -8,11 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.moderation.step import our_words
-from bot.moderation.words import Growing, Kind, Words, normal, phrases
+from bot.moderation.words import Growing, Kind, WordLists, normal, phrases
 from data.errors import BadInput
 
 OURS = our_words()
-FEW = Words(
+FEW = WordLists(
     {Kind.SLUR: ["as", "ass", "bad word", "坏", "a b c"], Kind.OWN: ["make|build b0mb", "应该|必须 杀光 他们"]}
 )
 
@@ -67,12 +67,12 @@ def test_what_passes(text: str):
 def test_digits_stand_for_letters_but_a_number_is_no_word():
     assert FEW.find("a55") is Kind.SLUR
     assert FEW.find("455") is None
-    assert FEW.find("build bomb") is None  # what the list spells with a digit is looked for with it
+    assert FEW.find("build bomb") is None  # a digit in a phrase of the list must be in the text
     assert FEW.find("build b0mb") is Kind.OWN
 
 
 def test_without_lists_nothing_is_found_and_nothing_held_back():
-    growing = Growing(Words({}))
+    growing = Growing(WordLists({}))
     assert growing.add("nigger") == "nigger"
     assert growing.found is None
 
@@ -83,7 +83,7 @@ sizes = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 
 
 @given(texts, sizes)
-@example("xas" + "." * 30, [1])  # what once stood before a word still does when it is out of sight
+@example("xas" + "." * 30, [1])  # a letter before a word counts even after it was cut off
 @example("build  b0mb, " * 2, [1])
 def test_a_growing_text_is_read_like_a_whole_one(text: str, sizes: list[int]):
     growing, shown, at = Growing(FEW), "", 0
@@ -92,7 +92,7 @@ def test_a_growing_text_is_read_like_a_whole_one(text: str, sizes: list[int]):
             break
         shown += growing.add(text[at : at + size])
         at += size
-        assert growing.found or FEW.find(f"{shown}.") is None  # what is there to see is never what is on a list
+        assert growing.found or FEW.find(f"{shown}.") is None  # nothing that is shown is on a list
     shown += growing.end()
     assert bool(growing.found) == bool(FEW.find(text))
     assert text.startswith(shown)

@@ -1,4 +1,4 @@
-"""The terminal chat: scripted through a pipe in a process of its own, and its lines and commands inside this one."""
+"""The terminal chat: as a process with a pipe, and its lines and commands inside the test's process."""
 
 import asyncio
 import os
@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from bot.conversation import Chat
-from bot.engine.api import Engine, open_engine
+from bot.engine.api import Engine
+from bot.engine.open import open_engine
 from bot.settings import Settings
 from bot.terminal.chat import Terminal
 from bot.terminal.commands import COMMANDS, Command, parse
@@ -43,8 +44,8 @@ class Paper:
             self.text += "\n"
 
 
-class Typed:
-    """A keyboard whose lines are there beforehand; `prompts` are those it was asked with."""
+class ScriptedLines:
+    """A keyboard with lines that are given beforehand. `prompts` holds the prompts it was read with."""
 
     interactive = True
 
@@ -62,6 +63,9 @@ class Typed:
     def unread(self, line: str) -> None:
         self._lines.insert(0, line)
 
+    async def close(self) -> None:
+        pass
+
     async def stop_asked(self) -> None:
         await asyncio.Event().wait()
 
@@ -77,7 +81,7 @@ class World:
 
     async def enter(self, *lines: str, **settings: Any) -> str:
         """What is written when these lines are typed at a keyboard."""
-        typed, paper = Typed(lines), Paper()
+        typed, paper = ScriptedLines(lines), Paper()
         chosen = Settings(_env_file=None, **settings)
         async with asyncio.timeout(30):
             await Terminal(self.store, self.chat, chosen, EN, typed, paper).run()  # type: ignore[arg-type]
@@ -111,6 +115,7 @@ def world(installed: tuple[Store, FakeEngine, Engine]) -> World:
         ("/DOWN  too long ", Command("/down", "too long")),
         ("／persona tutor", Command("/persona", "tutor")),
         ("//etc is a folder", "/etc is a folder"),
+        ("/correct\nTwo\nlines.", Command("/correct", "Two\nlines.")),
         ("/", Command("/", "")),
     ],
 )
@@ -140,7 +145,7 @@ async def test_an_unknown_command_names_the_nearest_and_is_not_said_to_the_model
 async def test_a_first_rating_at_a_keyboard_asks_and_a_no_keeps_nothing(world: World):
     written = await world.enter("hello", "/up", "n", "/up")
     assert EN.consent_question.format(days=30) in written
-    assert world.prompts.count(EN.ask_consent) == 1  # who said no is not asked at every rating
+    assert world.prompts.count(EN.ask_consent) == 1  # a person who said no is not asked at every rating
     assert EN.consent_refused in written
     assert EN.consent_first in written
     assert await world.rows(schema.Rating) == []
@@ -299,6 +304,14 @@ async def begin(home: Path, url: str) -> Process:
     return Process(process)
 
 
+async def begin_with_half_an_answer(home: Path, fake: FakeEngine) -> Process:
+    fake.answer("half an ", "never", hold=asyncio.Event())
+    process = await begin(home, fake.url)
+    process.enter("go on")
+    await process.until("half an ")
+    return process
+
+
 async def test_a_script_through_a_pipe_leaves_its_records(tmp_path: Path):
     async with FakeEngine() as fake:
         fake.answer("Pa", "ris.", delay=0.02)
@@ -335,10 +348,7 @@ async def test_a_script_through_a_pipe_leaves_its_records(tmp_path: Path):
 
 async def test_stop_from_a_pipe_keeps_what_was_said(tmp_path: Path):
     async with FakeEngine() as fake:
-        fake.answer("half an ", "never", hold=asyncio.Event())
-        process = await begin(tmp_path, fake.url)
-        process.enter("go on")
-        await process.until("half an ")
+        process = await begin_with_half_an_answer(tmp_path, fake)
         process.enter("/stop", "/quit", "never said")
         written = await process.end()
     assert EN.stopped in written
@@ -351,10 +361,7 @@ async def test_stop_from_a_pipe_keeps_what_was_said(tmp_path: Path):
 
 async def test_ctrl_c_stops_the_answer_and_then_leaves(tmp_path: Path):
     async with FakeEngine() as fake:
-        fake.answer("half an ", "never", hold=asyncio.Event())
-        process = await begin(tmp_path, fake.url)
-        process.enter("go on")
-        await process.until("half an ")
+        process = await begin_with_half_an_answer(tmp_path, fake)
         process.process.send_signal(signal.SIGINT)
         await process.until(EN.stopped)
         process.process.send_signal(signal.SIGINT)

@@ -25,12 +25,12 @@ async def granted(terminal: test_chat.World) -> list[bool]:
 async def test_a_yes_at_a_keyboard_is_asked_for_below_the_text(terminal: test_chat.World):
     written = await terminal.enter("/consent yes", "y", "/consent yes")
     assert written.index(QUESTION) < written.index(EN.consent_given)
-    assert written.count(QUESTION) == 1  # who agrees to what holds now has nothing to read
+    assert written.count(QUESTION) == 1  # a person who has agreed to the current text has nothing to read
     assert written.count(EN.consent_given) == 2
     assert await granted(terminal) == [True]
 
 
-async def test_who_thinks_better_of_it_has_not_agreed(terminal: test_chat.World):
+async def test_a_person_who_changes_their_mind_has_not_agreed(terminal: test_chat.World):
     assert EN.consent_refused in await terminal.enter("/consent yes", "n")
     assert await granted(terminal) == [False]
 
@@ -38,7 +38,7 @@ async def test_who_thinks_better_of_it_has_not_agreed(terminal: test_chat.World)
 async def test_a_script_that_agrees_leaves_the_text_in_what_it_wrote(
     terminal: test_chat.World, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(test_chat.Typed, "interactive", False)
+    monkeypatch.setattr(test_chat.ScriptedLines, "interactive", False)
     written = await terminal.enter("/consent yes")
     assert written.index(QUESTION) < written.index(EN.consent_given)
     assert await granted(terminal) == [True]

@@ -7,7 +7,7 @@ import pytest
 import simcord
 
 from bot.discord.commands.limits import hindrance, with_limits
-from bot.rate_limit import HOUR, Hourly
+from bot.rate_limit import HOUR, RateLimiter
 from bot.settings import load
 from bot.texts import EN, ZH
 from data import schema
@@ -25,7 +25,7 @@ class Clock:
 
 def clock_of(talk: World) -> Clock:
     clock = Clock()
-    talk.app.chat.hourly = Hourly(clock)
+    talk.app.chat.rate_limiter = RateLimiter(clock)
     return clock
 
 
@@ -76,14 +76,14 @@ async def test_a_manager_limits_a_channel_and_the_server_but_never_beyond_the_op
     clock_of(limited)
     other = limited.guild.create_text_channel("other")
     told = said(await limited.max.slash(limited.channel, "limits", person=3, where="server"))
-    assert told == EN.limits_too_wide.format(limits="2 a person, 4 a server")
+    assert told == EN.limits_too_wide.format(limits="2 for each person, 4 for each server")
     assert said(await limited.max.slash(limited.channel, "limits", server=1)) == EN.limits_server_wide
     assert await limited.rows(schema.Setting) == []
     told = said(await limited.max.slash(limited.channel, "limits", person=1, channel=2))
     assert told.splitlines() == [
-        EN.limits_here.format(limits="1 a person, 2 a channel"),
+        EN.limits_here.format(limits="1 for each person, 2 for each channel"),
         EN.limits_on_server.format(limits=EN.no_limit),
-        EN.limits_installation.format(limits="2 a person, 4 a server"),
+        EN.limits_installation.format(limits="2 for each person, 4 for each server"),
     ]
     await limited.ask("one")
     assert (await limited.ask("two")).content == EN.hourly_person.format(limit=1, minutes=60)

@@ -134,7 +134,7 @@ async def test_what_cannot_be_kept_is_a_sentence(talk: World):
     assert await write(talk, prompt="   ") == EN.persona_empty
     told = await write(talk, prompt="word " * (LONGEST // 5))
     assert told.startswith("Nothing was kept: this text takes ")
-    assert f"{talk.fake.context // 4} are the most" in told
+    assert f"At most {talk.fake.context // 4} leave room" in told
     assert await talk.rows(schema.Setting) == []
     own = {f"p{number}": {"system_prompt": "x", "greeting": ""} for number in range(MOST)}
     await talk.store.set_setting("personas", ("server", str(talk.guild.id)), own)

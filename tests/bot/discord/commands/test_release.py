@@ -141,7 +141,7 @@ async def test_rounds_are_paused_and_resumed_and_a_round_respects_it(
     assert (await ask(operated, "resume")).content == EN.rounds_not_paused
     assert (await ask(operated, "pause")).content == EN.rounds_paused_now
     assert (await ask(operated, "pause")).content == EN.rounds_paused_already
-    assert "Rounds are paused since <t:" in (await ask(operated, "status")).content
+    assert "Rounds have been paused since <t:" in (await ask(operated, "status")).content
     monkeypatch.setenv("PARLEY_HOME", str(home(operated)))
     with pytest.raises(NothingToDo, match="/release resume"):
         main([])
@@ -167,7 +167,7 @@ async def test_status_says_how_everything_stands(operated: World, monkeypatch: p
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_text(json.dumps({"number": number, "status": status}))
     told = (await ask(operated, "status")).content
-    assert told.startswith("Release 2 answers, of 3 trained so far.\nRelease 3 is on trial: people compared")
+    assert told.startswith("Release 2 answers. Releases trained so far: 3.\nRelease 3 is on trial: people compared")
     listed = told.split("```")[1].strip().split("\n")
     made = releases.get(1).manifest.created_at[:10]
     assert [" ".join(line.split()) for line in listed] == [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.release_chart import in_words, learnt
+from bot.release_chart import compared, in_words
 from bot.texts import EN, ZH
 from tests.bot.discord.world import World, reply_of
 from tests.bot.judged import release
@@ -46,7 +46,7 @@ async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
     await talk.max.submit_modal(await talk.max.click(answer, label="👎"), {"text": "too short"})
     lines = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()
     assert lines[0] == EN.stats_here.format(counts="👍 2, 👎 1, ✏️ 0, ⚖️ 0", people=3)
-    assert lines[1] == "The base model answers, of 2 trained so far."
+    assert lines[1] == "The base model answers. Releases trained so far: 2."
     assert lines[2].startswith("Release 2 is on trial: people compared answers to 0 questions")
     tried.releases.end_trial()
     assert EN.stats_no_trial in reply_of(await talk.ada.slash(talk.channel, "stats")).content
@@ -93,7 +93,7 @@ async def test_two_people_are_not_told_how_each_of_them_voted_beside_the_picture
 
 async def test_the_words_fit_beside_as_many_releases_as_there_are(tmp_path: Path):
     made = [release(tmp_path, promote=False, win=(0.45, 0.3, 0.6)) for _ in range(30)]
-    assert all(len(in_words(learnt(made, set()), words)) <= 1024 for words in (EN, ZH))
+    assert all(len(in_words(compared(made, set()), words)) <= 1024 for words in (EN, ZH))
 
 
 async def test_what_fewer_than_three_people_preferred_of_a_trial_is_not_shown(talk: World, tried: Tried):

@@ -1,4 +1,4 @@
-"""Which sentences there are."""
+"""The names of the sentences that the bot has in every language."""
 
 from dataclasses import dataclass
 

@@ -1,0 +1,54 @@
+"""Open the engine to use: another server at an address, or the embedded engine of a home."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from bot.engine.api import EngineError
+from bot.engine.external import ExternalEngine
+
+if sys.platform != "win32":  # Windows lacks the file locks that the embedded engine needs
+    from bot.engine.embedded import EmbeddedEngine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bot.engine.api import Engine
+
+
+async def open_engine(
+    home: Path,
+    *,
+    url: str | None = None,
+    model: str | None = None,
+    api_key: str | None = None,
+    release: int | None = None,
+    base: str | None = None,
+    context_length: int | None = None,
+) -> Engine:
+    """Opens the server at `url`, else the one at PARLEY_ENGINE_URL, else the embedded engine of `home`.
+
+    With an address: `model` (PARLEY_ENGINE_MODEL) defaults to the first model that the server lists, `api_key`
+    defaults to PARLEY_ENGINE_API_KEY, and the server is asked for `context_length` when it is not given.
+
+    Without an address: the engine follows the champion of `home`, or always serves the `release` given here. `base`
+    (default: PARLEY_BASE, then the bundled model) is what release 0 means. The engine's process is running when this
+    returns.
+
+    Raises EngineError or BadInput when the engine cannot be used at all.
+    """
+    if address := url or os.environ.get("PARLEY_ENGINE_URL"):
+        return await ExternalEngine.open(
+            home,
+            address,
+            model=model or os.environ.get("PARLEY_ENGINE_MODEL"),
+            api_key=api_key or os.environ.get("PARLEY_ENGINE_API_KEY", ""),
+            context_length=context_length,
+        )
+    if sys.platform == "win32":
+        raise EngineError("The embedded engine does not run on Windows. Set PARLEY_ENGINE_URL to a server's address.")
+    return await EmbeddedEngine.open(
+        home, release=release, base=base or os.environ.get("PARLEY_BASE"), context=context_length
+    )
