@@ -12,6 +12,7 @@ A test is in one of three rings. Where nothing is said it is in `unit`. A file s
 
 import os
 import re
+import ssl
 import sys
 from collections.abc import Iterator
 from importlib.abc import Loader, MetaPathFinder
@@ -22,6 +23,7 @@ from types import ModuleType
 import pytest
 
 from data.bases import DEFAULT_BASE
+from data.migrations import migrate
 
 _ROOT = Path(__file__).parents[1]
 _RINGS = ("unit", "tiny", "base")
@@ -81,6 +83,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if "base_home" in getattr(item, "fixturenames", ()) and ring(item) != "base":
         pytest.fail("This test needs the base model: mark it with pytest.mark.base (tests/conftest.py).")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_beginnings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What took most of a small test's time is done once: a new database is a copy of one that was migrated, and a
+    client reads no certificates, since no test uses TLS."""
+    made = tmp_path_factory.mktemp("migrated") / "parley.db"
+    migrate(made)
+    new = made.read_bytes()
+
+    def copied(database: Path) -> None:
+        if database.stat().st_size:
+            migrate(database)
+        else:
+            database.write_bytes(new)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("data.database.migrate", copied)
+        patch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_places, **_named: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from rich.console import Console
 from tests.bench import training
 
 
+@pytest.mark.tiny
 @pytest.mark.parametrize("killed", [0, 1, 2])
 def test_a_way_that_was_killed_in_any_repeat_has_no_figures(killed, monkeypatch):
     asked = []

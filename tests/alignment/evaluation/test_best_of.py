@@ -23,6 +23,7 @@ def by_length(monkeypatch) -> None:
     monkeypatch.setattr("alignment.rewards.model.load_reward_model", lambda _: ByLength())
 
 
+@pytest.mark.tiny
 @pytest.mark.usefixtures("by_length")
 def test_best_of_n_takes_what_the_reward_model_likes_best(tmp_path) -> None:
     class Model:
@@ -41,6 +42,7 @@ def test_best_of_n_takes_what_the_reward_model_likes_best(tmp_path) -> None:
     assert second is None
 
 
+@pytest.mark.tiny
 @pytest.mark.usefixtures("by_length")
 def test_a_reward_judge_prefers_the_higher_reward(tmp_path) -> None:
     judge = RewardJudge(tmp_path)

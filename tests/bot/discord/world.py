@@ -28,7 +28,7 @@ async def playing(bot: discord.Client, *, message_content: bool = False) -> Asyn
     """Discord with this bot in it; errors of the bot fail the test at the end."""
     # Not simcord.run: it must be left in the context in which it was entered, and a fixture has two.
     intents = discord.Intents.default() | discord.Intents(message_content=message_content)
-    env = Env(bot, approved_intents=intents, settle_timeout=3.0)
+    env = Env(bot, approved_intents=intents, settle_timeout=20)
     await env.start()
     yield env
     await env.shutdown()
