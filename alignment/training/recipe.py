@@ -19,6 +19,8 @@ import yaml
 from data.errors import BadInput, nearest
 
 RECIPES = Path(__file__).parents[1] / "recipes"
+# Values of `report_to` that are also the name of the package that they need.
+TRACKERS = frozenset({"comet_ml", "mlflow", "swanlab", "tensorboard", "trackio", "wandb"})
 
 # Names that TRL knows and that would do nothing, or harm, here. They are refused rather than silently ignored.
 _ROWS = "Parley renders and masks the rows itself: only the assistant's turns and their ends are trained"
@@ -196,6 +198,9 @@ def _check_packages(recipe: Recipe) -> None:
         f"optim {optimizer}": ("bitsandbytes", any(word in optimizer for word in ("8bit", "paged", "bnb"))),
         "use_vllm": ("vllm", getattr(recipe.training, "use_vllm", False)),
     }
+    reported = recipe.training.report_to
+    for tracker in [reported] if isinstance(reported, str) else reported or []:
+        wanted[f"report_to {tracker}"] = (tracker, tracker in TRACKERS)
     for setting, (package, used) in wanted.items():
         if used and importlib.util.find_spec(package) is None:
             raise BadInput(f"{setting} needs the package {package}, which is not installed: pip install {package}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 START = 120.0  # seconds that an engine may take to start
 _STEP = 0.05
 _ROOT = Path(__file__).parents[2]
-_SECRETS = ("DISCORD_TOKEN", "PARLEY_ENGINE_API_KEY")  # the engine has no use for them
+_SECRET = re.compile(r"DISCORD_TOKEN|PARLEY_\w+_API_KEY")  # environment variables that the engine does not need
 
 
 class Hold:
@@ -100,7 +101,7 @@ class Hold:
         # -P and PYTHONPATH make sure that our package is imported, not a bot.py in the current folder.
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         places = {"PARLEY_HOME": str(self._home), "PARLEY_BASES": str(bases_dir()), "PYTHONPATH": path}
-        environment = {k: v for k, v in os.environ.items() if k not in _SECRETS} | places
+        environment = {k: v for k, v in os.environ.items() if not _SECRET.fullmatch(k)} | places
         private_dir(self._log().parent)
         with self._log().open("wb") as output:
             child = subprocess.Popen(

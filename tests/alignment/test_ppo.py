@@ -473,6 +473,7 @@ def test_an_answer_stops_at_the_templates_end_of_turn(bases):
         ({"kl_target": -1}, "kl_target"),
         ({"sync_ref_model": "true"}, "sync_ref_model would do nothing"),
         ({"use_vllm": "true"}, "needs the package vllm, which is not installed"),
+        ({"report_to": "trackio"}, "report_to trackio needs the package trackio, which is not installed"),
         ({"load_in_4bit": "true"}, "needs the package bitsandbytes"),
         ({"optim": "paged_adamw_8bit"}, "needs the package bitsandbytes"),
         ({"attn_implementation": "flash_attention_2"}, "does not load: .*[Ff]lash"),

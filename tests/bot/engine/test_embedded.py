@@ -193,7 +193,8 @@ async def test_a_base_without_gguf_is_refused_at_once(home):
 
 
 async def test_secrets_stay_out_of_the_engines_environment(home, opened, monkeypatch):
-    monkeypatch.setenv("DISCORD_TOKEN", "t0ken")
+    for name in ("DISCORD_TOKEN", "PARLEY_ENGINE_API_KEY", "PARLEY_JUDGE_API_KEY", "PARLEY_MODERATION_API_KEY"):
+        monkeypatch.setenv(name, "t0ken")
     await opened()
     assert "t0ken" not in environment_of(pid(home))
 
