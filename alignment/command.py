@@ -1,7 +1,7 @@
-"""What the commands of the five stages begin with: `--help` and `--search`, then the training itself.
+"""The shared beginning of the five stages' commands: `--help` and `--search`, then the training itself.
 
-Help and refusals of flags answer in under a second, because torch and TRL are loaded only where a stage begins to
-train: at the top of the function that its command gives here, and nowhere else.
+Help and rejected flags answer in under a second: torch and TRL are imported only when a stage begins to train, at the
+top of the function that its command passes in, and nowhere else.
 """
 
 import sys
@@ -13,7 +13,7 @@ from alignment.training.recipe import help_text, wants_help, wants_search
 
 
 def command(stage: str, train: Callable[[list[str]], None], argv: Sequence[str] | None = None) -> int:
-    """Run a stage's command, with `train` for what it does; `argv` are its flags, else those of this process.
+    """Run a stage's command: `train` does the training, `argv` are the flags (default: this process's).
 
     Returns the exit code.
     """

@@ -3,8 +3,8 @@
     python -m alignment.dpo --config alignment/recipes/dpo.yaml --model_name_or_path out/adapter \\
                             --dataset_name rows.jsonl --output_dir out-dpo
 
-Rafailov et al., "Direct Preference Optimization: Your Language Model is Secretly a Reward Model", 2023. The model may
-not drift from its reference: the adapter that is continued as it was (a frozen copy), else the base itself.
+Rafailov et al., "Direct Preference Optimization: Your Language Model is Secretly a Reward Model", 2023. The loss
+keeps the model close to a reference: a frozen copy of the adapter that the stage continues, or else the base itself.
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ def _train(arguments: list[str]) -> None:
 
     with begin("dpo", "preference", arguments, DpoSettings) as stage:
         show_trained(stage)
-        # What the reference is:
-        #   an adapter is continued     the frozen copy of it that TRL keeps beside it under the name `ref`
-        #   a new adapter               the base: adapters switched off
-        #   all weights                 the base once more, from disk
+        # The reference:
+        #   a continued adapter     its frozen copy, which TRL keeps beside it under the name `ref`
+        #   a new adapter           the base, with adapters switched off
+        #   all weights             the base, loaded again from disk
         policy, lora = load_policy(stage)
         reference = load_reference(stage)
         trainer = Dpo(model=policy, ref_model=reference, peft_config=lora, **trainer_arguments(stage))

@@ -1,7 +1,7 @@
 """`python -m alignment.evaluate`: compare two models on rows that neither was trained on.
 
 Both answer held-out prompts as the bot would serve them; judges that agree with people, or people themselves, say
-whose answers are better; suites say what got worse; and the gate decides (`alignment.evaluation.verdict`).
+whose answers are better; suites measure what got worse; and the gate decides (`alignment.evaluation.verdict`).
 """
 
 import argparse
@@ -42,12 +42,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("--candidate", required=True, metavar="N|DIR", help="a release's number or an adapter's folder")
-    add("--champion", metavar="N|DIR", help="the same; default: the release that serves now")
+    add("--champion", metavar="N|DIR", help="the same (default: the release that serves now)")
     add("--base", default="smollm2-135m", help="the base of release 0 and of bare adapters (default: %(default)s)")
-    add("--prompts", type=Path, metavar="ROWS.jsonl", help="rows to answer (default: the prompts of the next two)")
+    add("--prompts", type=Path, metavar="ROWS.jsonl", help="prompts to answer (default: those of the next two)")
     add("--preferences", type=Path, metavar="ROWS.jsonl", help="held-out pairs of people (store: the gate's fold)")
-    add("--demonstrations", type=Path, metavar="ROWS.jsonl", help="held-out demonstrations (the same)")
-    add("--judge_pairs", type=Path, metavar="ROWS.jsonl", help="pairs that judges are checked on (the judge's fold)")
+    add("--demonstrations", type=Path, metavar="ROWS.jsonl", help="held-out demonstrations (store: the gate's fold)")
+    add("--judge_pairs", type=Path, metavar="ROWS.jsonl", help="pairs to check judges on (store: the judge's fold)")
     add("--judge_model", type=Path, metavar="DIR", help="a reward model as judge, trained on other rows than these")
     add(
         "--suites", default="all", metavar="all|quick|none|A,B", help="what must not get worse (default: %(default)s)"
@@ -56,9 +56,9 @@ def parser() -> argparse.ArgumentParser:
         "--suite_path", action="append", default=[], metavar="NAME=FILE", help="a local copy of a suite's public data"
     )
     add("--limit", type=int, metavar="N", help="answer at most N prompts; 0: none, compare log-probabilities only")
-    add("--max_tokens", type=int, metavar="N", help="of one answer (default: as the bot serves answers)")
-    add("--seed", type=int, default=0, metavar="N", help="of the answers (default: %(default)s)")
-    add("--best_of", type=int, metavar="N", help="also show what the best of N answers by --judge_model would be")
+    add("--max_tokens", type=int, metavar="N", help="limit of one answer (default: as the bot serves answers)")
+    add("--seed", type=int, default=0, metavar="N", help="for sampling the answers (default: %(default)s)")
+    add("--best_of", type=int, metavar="N", help="also show the best of N answers, chosen by --judge_model")
     add(
         "--questions", type=int, default=0, metavar="N", help="also show N questions answered by both (on a terminal)"
     )
@@ -67,10 +67,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read the command line, evaluate, print the tables and what the gate makes of it."""
+    """Read the command line, evaluate, print the tables and the gate's decision."""
     options = parser().parse_args(argv)
     _check(options)
-    # These load rich, SQLAlchemy and scipy, a second that `--help` does not take.
+    # These load rich, SQLAlchemy and scipy, which takes a second; `--help` does without.
     from rich.console import Console
 
     from alignment.evaluation.stored_rows import stored_rows, tries
@@ -118,7 +118,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def given_rows(options: argparse.Namespace) -> EvaluationRows | None:
-    """The rows of the files that the command line names; None where it names none."""
+    """The rows of the files named on the command line; None if it names none."""
     if not any((options.prompts, options.preferences, options.demonstrations, options.judge_pairs)):
         return None
     good = read_rows(options.preferences, "preference") if options.preferences else []
@@ -129,7 +129,7 @@ def given_rows(options: argparse.Namespace) -> EvaluationRows | None:
 
 
 def fixed_part(rows: EvaluationRows, limit: int | None) -> list[Row]:
-    """At most `limit` prompts: sorted by a hash of the content they are a fair sample, and the same one each time."""
+    """At most `limit` prompts, the first by a hash of their content: a fair sample, and the same one each time."""
     return sorted(prompts_of(rows.prompts), key=lambda row: content_id(row.data))[:limit]
 
 
@@ -141,7 +141,7 @@ def _best_of(console: "Console", options: argparse.Namespace, candidate: Subject
         )
     found = [(prompt[-1]["content"], each) for prompt, each in zip(prompts, drawn, strict=True) if each is not None]
     if not found:
-        console.print("There are no prompts to draw the best answer to.")
+        console.print("There are no prompts to draw answers for.")
         return
     texts = console.is_terminal and options.questions > 0
     console.print(best_table([q for q, _ in found], [each for _, each in found], options.best_of, texts=texts))

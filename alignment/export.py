@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check",
         action=argparse.BooleanOptionalAction,
-        help="compare the result with PEFT's arithmetic (on by default); alone with --release: check what is there",
+        help="compare the result with PEFT's arithmetic (on by default); with --release alone: check its file",
     )
     return parser
 
@@ -71,7 +71,7 @@ def main() -> int:
 
 def _export(adapter: Path, base: str, out: Path, *, merged: bool, check: bool) -> None:
     refuse_existing(out)
-    read_adapter(adapter)  # says at once what else would be said after a model was loaded
+    read_adapter(adapter)  # a bad adapter fails here, not after a model was loaded
     quiet()
 
     def checked(temporary: Path) -> None:

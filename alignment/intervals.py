@@ -1,18 +1,18 @@
-"""Intervals of a mean, all at 95 % unless told otherwise: by the bootstrap, and by Student's t for a few groups.
+"""Intervals of a mean, at 95 % by default: by the bootstrap, and by Student's t for a few groups.
 
-The bootstrap is scipy's (percentile method). Measured against the code that stood here before, with the same seed, in
+The bootstrap is scipy's (percentile method). Compared with the code that it replaced, with the same seed, in
 milliseconds of processor time for 10,000 resamples (scipy 1.17, median of 5):
 
     values                            60     120     500    2000    the interval
-    different ones, before           7.4    10.6      38     115
-    different ones, scipy            8.5    13.6      45     178    equal (at most 1e-16 apart)
+    distinct, before                 7.4    10.6      38     115
+    distinct, scipy                  8.5    13.6      45     178    equal (at most 1e-16 apart)
     in groups of two, before         3.0    26.1      88     313
     in groups of two, scipy          4.6     6.9      35     108    equal
     wins, ties and losses, before    3.6     3.3     2.9     2.8
-    wins, ties and losses, scipy    10.8    18.1      50     173    of other draws, up to 0.002 apart
+    wins, ties and losses, scipy    10.8    18.1      50     173    other draws, up to 0.002 apart
 
-So a few different values without groups (the suites' right and wrong, the gate's simulation, which asks thousands of
-times) are still drawn by their counts.
+So samples of a few distinct values without groups (the suites' right and wrong; the gate's simulation, which does
+this thousands of times) are still drawn by counts.
 """
 
 import math
@@ -24,12 +24,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from data.gate_verdicts import Interval
 
-# scipy.stats is imported where it is needed: it takes a second, and `--help` comes by here.
+# scipy.stats is imported where it is needed: it takes a second, and `--help` imports this module.
 
 LEVEL = 0.95
 RESAMPLES = 10_000
 _FEW_VALUES = 16  # up to this many different values (wins, ties, losses) are drawn by their counts
-_CELLS = 1_000_000  # of one block of draws: 8 MB, however long the sample
+_CELLS = 1_000_000  # in one block of draws: 8 MB, whatever the sample's length
 
 Array = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def bootstrap(
     if groups is None:
         kinds, counts = np.unique(sample, return_counts=True)
         if kinds.size <= _FEW_VALUES:
-            # How often each value is drawn is all that matters, and far less to draw.
+            # Only the count of each value matters, and counts are far fewer to draw.
             drawn = np.random.default_rng(seed).multinomial(sample.size, counts / sample.size, size=resamples)
             low, high = np.quantile((drawn @ kinds) / sample.size, [(1 - level) / 2, (1 + level) / 2])
             return Interval(float(sample.mean()), float(low), float(high))
@@ -80,9 +80,9 @@ def percentiles(
 ) -> tuple[float, float]:
     """The ends of the percentile interval of a statistic of `count` units that are drawn with replacement.
 
-    `statistic` gets the numbers of the drawn units, of shape (resamples, count), and returns a value a resample.
+    `statistic` gets the numbers of the drawn units, of shape (resamples, count), and returns one value per resample.
     """
-    if count == 1:  # scipy wants two units; there is but one way to draw one
+    if count == 1:  # scipy needs two units; a single one can be drawn in one way only
         (only,) = statistic(np.zeros((1, 1), dtype=np.int64))
         return float(only), float(only)
     from scipy import stats
@@ -108,7 +108,7 @@ def interval_by_few(values: Sequence[float], groups: Sequence[str], *, level: fl
 
     The cluster-robust variance of a mean with Student's t, with one degree of freedom less than there are groups
     (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015, section VI). A bootstrap of three
-    groups has only ten outcomes, and ends far too near to the mean. scipy has nothing for groups here.
+    groups has only ten outcomes, and its ends lie far too near the mean. scipy has no such interval for groups.
     """
     from scipy.stats import t
 

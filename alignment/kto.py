@@ -3,8 +3,8 @@
     python -m alignment.kto --config alignment/recipes/kto.yaml --model_name_or_path out/adapter \\
                             --dataset_name rows.jsonl --output_dir out-kto
 
-Ethayarajh et al., "KTO: Model Alignment as Prospect Theoretic Optimization", 2024. The model may not drift from its
-reference: the adapter that is continued as it was (a frozen copy), else the base itself.
+Ethayarajh et al., "KTO: Model Alignment as Prospect Theoretic Optimization", 2024. The loss keeps the model close to
+a reference: a frozen copy of the adapter that the stage continues, or else the base itself.
 """
 
 from collections.abc import Sequence

@@ -58,7 +58,7 @@ class Start:
 def resolve(name: str, *, allow_download: bool = False) -> Start:
     """Find what `--model_name_or_path` names: a base model or a folder with an adapter.
 
-    Raises `BadInput` when it is neither, with what to do.
+    Raises `BadInput`, which says what to do, when it is neither.
     """
     folder = Path(name)
     config = folder / "adapter_config.json"
@@ -101,10 +101,10 @@ def _cached(name: str) -> bool:
 def load_tokenizer(base: Base | str) -> Any:
     """The tokenizer of a base with the template that trainer and engine share. No token is ever added.
 
-    A base that knows ChatML's tokens gets our ChatML (its own adds a default system prompt), another keeps its own
-    template (with `fold.jinja` in front if it refuses a system message or two turns of one role in a row), and one
-    without any gets a template made of the end-of-text token that it has. Padding is the base's own token, else
-    end-of-text: harmless, because masks come from positions.
+    A base with ChatML's tokens gets our ChatML template (its own adds a default system prompt). Any other base keeps
+    its own template, with `fold.jinja` in front if it refuses a system message or two turns of one role in a row. A
+    base without a template gets one made of its end-of-text token. Padding is the base's own token, else end-of-text;
+    that is harmless, because masks come from positions.
     """
     from transformers import AutoTokenizer
 
@@ -115,12 +115,12 @@ def load_tokenizer(base: Base | str) -> Any:
         raise BadInput(f"The tokenizer of {found.name} does not load: {first_line(error)}") from error
     if not tokenizer.is_fast:
         raise BadInput(
-            f"The tokenizer of {found.name} cannot tell where its tokens lie in a text (it is not a fast one)."
+            f"The tokenizer of {found.name} cannot report where its tokens lie in a text (it is not a fast one)."
         )
     vocabulary = tokenizer.get_vocab()
     if {"<|im_start|>", "<|im_end|>"} <= vocabulary.keys():
         tokenizer.chat_template = load_template("chatml")
-        # What ends a turn; a ChatML base may name its end-of-text here.
+        # This ends a turn; a ChatML base may name its end-of-text instead.
         tokenizer.eos_token = "<|im_end|>"  # noqa: S105 - no password
     elif not isinstance(tokenizer.chat_template, str):
         if tokenizer.eos_token is None:
@@ -136,9 +136,9 @@ def load_tokenizer(base: Base | str) -> Any:
 
 
 def _accepting(tokenizer: Any, name: str) -> str:
-    """The base's own template, with ours in front where it takes less than a conversation here may hold.
+    """The base's own template, with ours in front where it refuses something that a conversation may hold.
 
-    As a template, not as code: whatever engine renders it folds as the trainer did.
+    This is a template rather than code, so that every engine that renders it folds turns as the trainer did.
     """
     own = str(tokenizer.chat_template)
     if _accepts(tokenizer):
@@ -164,9 +164,9 @@ def _accepts(tokenizer: Any) -> bool:
 
 
 def _name_end_of_turn(tokenizer: Any) -> None:
-    """Make the token that ends an answer in the template the tokenizer's end: Gemma's names its end-of-text there.
+    """Set the tokenizer's end token to the one that ends an answer in the template; Gemma's names its end-of-text.
 
-    Generation stops at it, and PPO asks for it.
+    Generation stops at it, and PPO uses it.
     """
     answer = [Message(role="user", content="Hello"), Message(role="assistant", content="Parley")]
     after = render(tokenizer, answer).rpartition("Parley")[2].lstrip()
@@ -184,7 +184,7 @@ def load_base(base: Base | str, *, dtype: Any = "auto", **options: Any) -> Any:
         model = AutoModelForCausalLM.from_pretrained(found.path, dtype=dtype, **options)
     except (OSError, ValueError, ImportError) as error:
         raise BadInput(f"The base model {found.name} does not load: {first_line(error)}") from error
-    # Recorded in adapters and merged models: the name, not a path of this machine.
+    # Adapters and merged models record this name, not a path of this machine.
     model.config._name_or_path = found.name
     return model
 
@@ -209,16 +209,16 @@ def load_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:
 
 
 def check_vocabulary(model: Any, tokenizer: Any) -> None:
-    """No token of the tokenizer may lie outside the model: nothing is resized here."""
+    """Raise `BadInput` if the tokenizer has tokens that the model lacks: nothing is resized here."""
     rows = model.get_input_embeddings().num_embeddings  # its weight may lie elsewhere, in pieces
     if len(tokenizer) > rows:
         raise BadInput(
-            f"The tokenizer has {len(tokenizer)} tokens but the model knows {rows}; they do not belong together."
+            f"The tokenizer has {len(tokenizer)} tokens but the model has {rows}; they do not belong together."
         )
 
 
 def base_sha256(base: Base) -> str:
-    """What a base is, to the last bit: the hash of its GGUF (an alias) or of its weights; a hub id's commit."""
+    """A base's exact identity: the hash of its GGUF (an alias) or of its weights; the commit of a hub id."""
     if bases.is_alias(base.name):
         return bases.base_info(base.name).gguf_sha256
     folder = Path(base.path)
@@ -236,7 +236,7 @@ def adapter_sha256(adapter: Path) -> str:
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:
-    """The hash of everything that a tokenizer does: vocabulary, merges, added tokens, pre-tokenizer."""
+    """The hash of everything that decides how a tokenizer works: vocabulary, merges, added tokens, pre-tokenizer."""
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
 
 
@@ -246,7 +246,7 @@ def _files_sha256(files: list[Path]) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a library's error, for a sentence of ours."""
+    """The first line of a library's error, for use in our own sentences."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__).replace(os.sep * 2, os.sep)[:400]
 

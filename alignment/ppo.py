@@ -24,8 +24,8 @@ def main(
 ) -> int:
     """Run the stage; the result is `adapter/` in the run folder, the policy alone, and PPO's critic in `critic/`.
 
-    In code, `reward` may take the place of a reward model (`alignment.rl.scoring.Score`), and `replay` that of
-    sampling (`alignment.rl.rollouts.Replay`).
+    In code, `reward` can replace the reward model (`alignment.rl.scoring.Score`), and `replay` the sampling
+    (`alignment.rl.rollouts.Replay`).
     """
     return command("ppo", partial(_train, reward=reward, replay=replay), argv)
 

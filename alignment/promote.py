@@ -1,6 +1,6 @@
 """`python -m alignment.promote N`: make a release the champion by hand, or with `--trial` let people try it first.
 
-Running bots take both over by themselves.
+Running bots pick up both changes by themselves.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main() -> int:
         help="only put it on trial: the champion serves, and people compare the answers of both",
     )
     options = parser.parse_args()
-    # It loads SQLAlchemy, which `--help` does without.
+    # This loads SQLAlchemy; `--help` does without.
     from data.promotion import promote_alone
 
     number: int = options.release

@@ -1,7 +1,7 @@
 """`python -m alignment.round`: one round, from the feedback to a release.
 
 A snapshot of what may be used, the stages that the feedback allows, the artefact that will serve, the evaluation, the
-gate's decision, a report. A round that was interrupted goes on where it was.
+gate's decision, a report. An interrupted round continues where it stopped.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and run the round; 0 when the candidate became the champion, 1 when it did not."""
     plan = read_plan(argv)
     _respect_pause(even_if_paused=plan.even_if_paused)
-    # These load rich, SQLAlchemy, numpy and scipy, some seconds that `--help` does not take.
+    # These load rich, SQLAlchemy, numpy and scipy, which takes seconds; `--help` does without.
     from alignment.evaluation.verdict import check_suites
     from alignment.rounds.manifest import RoundFolder
     from alignment.rounds.one_round import run_round
 
-    # What is misspelt is told now and not after hours.
+    # Report misspelt settings now, not after hours.
     check_suites(plan.suites)
     judge_settings()
     sampling()
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _respect_pause(*, even_if_paused: bool) -> None:
-    """Raise `NothingToDo` while an operator has paused rounds; a round that is told to run all the same says so."""
+    """Raise `NothingToDo` while an operator has paused rounds; with `even_if_paused`, only print that."""
     since = paused_since(home())
     if since is None:
         return

@@ -16,7 +16,7 @@ from alignment.quiet import quiet
 from data.errors import BadInput, run
 from data.home import check_folder_of, home, write_atomic
 
-# These only need the model's weights; all others start an engine and ask it.
+# These need only the model's weights; all others also need an engine.
 LIKELIHOOD_ONLY = frozenset({"truthfulness", "bias_pairs", "bias_occupations", "forgetting"})
 
 

@@ -1,12 +1,12 @@
-"""Candidate against champion: who may say which is better, what they say, and what got worse.
+"""Compares a candidate with the champion: which evidence counts, what it shows, and what got worse.
 
     evaluation = compare(champion, candidate, EvaluationRows(prompts=rows), Options(suites=suites), print)
     win = evaluation.decisive.win
 
 Both models answer held-out prompts as the bot would serve them. Judges that agree with people better than answer
-length does say which answer is better; of several, the one that agrees best. Where none counts, people decide: by
-live comparisons, and where these are too few, by the held-out pairs, the weakest evidence, since those say to which
-answers a model leans and not what it answers.
+length does say which answer is better; of several such judges, the one that agrees best decides. If no judge counts,
+people decide: by live comparisons or, if these are too few, by the held-out pairs. Pairs are the weakest evidence:
+they show which answers a model favours, not what it answers.
 
 Nothing in an `Evaluation` holds texts of people. `alignment.evaluation.verdict` asks the gate about it.
 """
@@ -49,8 +49,8 @@ CACHE = Path("evaluations") / "suites.json"
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRows:
-    """What a candidate is measured on. `prompts`, `preferences` and `demonstrations` are of the gate's fold,
-    `judge_pairs` of the judge's; `judge_model` is the folder of a reward model that trained on `judge_train` alone;
+    """What a candidate is measured on. `prompts`, `preferences` and `demonstrations` belong to the gate's fold,
+    `judge_pairs` to the judge's; `judge_model` is the folder of a reward model that trained on `judge_train` alone;
     `live` are people's comparisons of the two models' answers."""
 
     prompts: Sequence[Row] = ()
@@ -64,8 +64,8 @@ class EvaluationRows:
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to evaluate. `llm_judge` says where an LLM judge is; `cache` is the private file that keeps suites' scores;
-    `max_tokens` is an answer's limit where serving's own is not wanted. `questions` is how many questions people want
-    to see answered (None: all); that many are answered where no judge needs more."""
+    `max_tokens` limits an answer in place of serving's own limit. `questions` is how many questions are to be shown
+    (None: all); if no judge counts, only these are answered."""
 
     suites: Sequence[Suite] = ()
     llm_judge: JudgeSettings | None = None
@@ -77,7 +77,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured. `decisive` is the evidence that the gate goes by; `scores` are of champion and candidate."""
+    """What was measured. `decisive` is the evidence that the gate uses; `scores` are of champion and candidate."""
 
     sources: tuple[Evidence, ...]
     decisive: Evidence | None
@@ -112,8 +112,8 @@ def compare(
 ) -> Evaluation:
     """Compare two models.
 
-    `say` gets sentences about what goes on, without texts of people; `look` gets the questions with both answers;
-    `console` shows progress. Raises `BadInput` for models of two bases and for settings that cannot be used,
+    `say` gets sentences about progress, without texts of people; `look` gets the questions with both answers;
+    `console` shows progress. Raises `BadInput` for models of different bases and for settings that cannot be used,
     `ParleyError` when a model's figures are not finite or its engine fails. A judge that fails does not count, and
     its sentence says why.
     """
@@ -122,7 +122,7 @@ def compare(
             f"{champion.name} belongs to the base model {champion.base}, {candidate.name} to {candidate.base}; their "
             "log-probabilities cannot be compared."
         )
-    # First the judges: a judge that is away or no good is known before hours of answers.
+    # Check the judges first: one that cannot be reached or does not qualify is known before hours of answers.
     judges = [(judge, _qualified(judge, rows.judge_pairs, say)) for judge in _judges(rows, options)]
     prompts = prompts_of(rows.prompts)
     if not any(qualification.counts for _, qualification in judges):
@@ -174,7 +174,7 @@ def _judges(rows: EvaluationRows, options: Options) -> list[Judge]:
 def _qualified(judge: Judge, pairs: Sequence[Row], say: Callable[[str], None]) -> Qualification:
     try:
         found = qualify(judge, pairs)
-    except ParleyError as error:  # its failure must neither stop the others nor count
+    except ParleyError as error:  # a judge that fails does not count, and does not stop the others
         found = Qualification(judge.name, None, None, None, 0, False, f"The {judge.name} does not count: {error}")
     say(found.sentence)
     return found
@@ -213,7 +213,7 @@ def _measure(
 
 
 def _suites(subject: Subject, model: Judged, options: Options, say: Callable[[str], None]) -> list[SuiteScores]:
-    """The scores on all suites; those that the cache has of this artefact are not computed again."""
+    """Scores on all suites; those that the cache holds for this artefact are not computed again."""
     if not options.suites:
         return []
     artefact = _artefact(subject) if options.cache else ""
@@ -244,7 +244,7 @@ def _artefact(subject: Subject) -> str:
 def _read_cache(path: Path | None) -> dict[str, Any]:
     try:
         kept = json.loads(path.read_text(encoding="utf-8")) if path else {}
-    except (FileNotFoundError, ValueError):  # a damaged cache is only a lost one
+    except (FileNotFoundError, ValueError):  # a damaged cache counts as empty
         return {}
     return kept if isinstance(kept, dict) else {}
 

@@ -1,4 +1,4 @@
-"""Evidence: what a judge, people's live comparisons and people's held-out pairs say about two models."""
+"""Evidence: what a judge, people's live comparisons and people's held-out pairs show about two models."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,12 +48,12 @@ def by_judge(
     samples: Sequence[Sample],
     say: Callable[[str], None],
 ) -> Evidence:
-    """What a judge says of the answers. A judge that does not count is not asked: it would be quoted all the same."""
+    """A judge's verdicts on the answers. A judge that does not count is not asked: people would quote it anyway."""
     name, sentence = judge.name, qualification.sentence
     if not qualification.counts:
         return Evidence(name, False, sentence, None, qualification)
     seen = [index for index, row in enumerate(prompts) if judge.may_see(row)]
-    # Equal answers are a tie that nobody needs to be asked about.
+    # Equal answers are a tie, without asking.
     open_ = [index for index in seen if samples[index].before != samples[index].after]
     say(f"The {name} compares the answers to {len(open_)} prompts; {len(seen) - len(open_)} have equal answers.")
     try:
@@ -81,7 +81,7 @@ def by_judge(
 
 
 def by_live(live: Sequence[Comparison]) -> Evidence:
-    """What people said who compared answers of both models without knowing which model gave which."""
+    """What people said when they compared both models' answers without knowing which model gave which."""
     raters = {outcome.rater for outcome in live if outcome.rater}
     if len(live) < MINIMUM_LIVE:
         sentence = f"People compared answers of the two live {len(live)} times; it takes {MINIMUM_LIVE} to decide."
@@ -98,7 +98,8 @@ def by_live(live: Sequence[Comparison]) -> Evidence:
 
 
 def by_pairs(preferences: Sequence[Row], gained: Sequence[float]) -> Evidence:
-    """Each held-out pair is won by the model that leans further, per token, to the answer that people preferred."""
+    """Each held-out pair goes to the model that leans further, per token, towards the answer that people
+    preferred."""
     comparisons = [
         # The lengths here are those of people's two answers: a model that leans to long ones gains where the
         # preferred one is the longer.

@@ -61,26 +61,26 @@ class RewardJudge:
     name = "reward model"
 
     def __init__(self, folder: Path) -> None:
-        # Here, because it loads torch, which most evaluations' tests and every `--help` do without.
+        # This is imported here because it loads torch, which most tests of evaluations and every `--help` do without.
         from alignment.rewards import model
 
         model.read_facts(folder)
         self._folder, self._model = folder, model
 
     def may_see(self, row: Row) -> bool:  # noqa: ARG002 - the protocol's
-        """It runs here, so it may see what trains models here."""
+        """It runs on this machine, so it may see whatever may train here."""
         return True
 
     def compare(
         self, prompts: Sequence[Sequence[Message]], first: Sequence[str], second: Sequence[str]
     ) -> list[float]:
-        """Compare by scores; equal ones are a tie. The model is in memory only meanwhile."""
+        """Compare by scores; equal ones are a tie. The model is in memory only during the call."""
         scores = self._model.load_reward_model(self._folder).score([*prompts, *prompts], [*first, *second])
         pairs = zip(scores[: len(prompts)], scores[len(prompts) :], strict=True)
         return [0.5 if a == b else float(a > b) for a, b in pairs]
 
     def remarks(self) -> str:
-        """Nothing to say."""
+        """It has none."""
         return ""
 
 
@@ -95,7 +95,8 @@ def qualify(judge: Judge, preferences: Sequence[Row]) -> Qualification:
     It counts when the lower ends of two 95 % intervals are above zero: of its accuracy beyond one half, and of its
     accuracy beyond that of length, pair by pair. The second is a paired bootstrap and not a comparison with length's
     accuracy as a number, because that was measured on the same few pairs and is as uncertain as the judge's own.
-    Which way length speaks is chosen on these pairs in hindsight, which favours length: an error on the safe side.
+    On these pairs the better direction of length (longer or shorter) is chosen in hindsight, which favours length: an
+    error on the safe side.
     """
     rows = [row for row in preferences if judge.may_see(row)]
     held = len(preferences) - len(rows)
@@ -111,7 +112,7 @@ def qualify(judge: Judge, preferences: Sequence[Row]) -> Qualification:
     chosen = [row.data["chosen"][0]["content"] for row in rows]
     rejected = [row.data["rejected"][0]["content"] for row in rows]
     prompts = [row.messages for row in rows]
-    # The better answer stands first as often as second, so that a judge that likes a place gains nothing by it.
+    # The better answer comes first half of the time, so a judge that favours a position gains nothing.
     turned = [index % 2 == 1 for index in range(len(rows))]
     first = [b if turn else a for a, b, turn in zip(chosen, rejected, turned, strict=True)]
     second = [a if turn else b for a, b, turn in zip(chosen, rejected, turned, strict=True)]

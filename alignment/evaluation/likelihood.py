@@ -15,8 +15,8 @@ class Scores:
     """What one model makes of the held-out rows.
 
     `margins` holds log p(chosen) - log p(rejected) in nats for each preference, and `per_token` the same with each
-    log-probability divided by its tokens: there, a model that finds everything a little likelier gains nothing where
-    the better answer is the longer one. `loss` is the mean negative log-probability of a demonstration's answer
+    log-probability divided by its tokens, so that a model that finds all text a little likelier gains nothing on
+    pairs whose better answer is longer. `loss` is the mean negative log-probability of a demonstration's answer
     tokens, in nats.
     """
 
@@ -27,7 +27,7 @@ class Scores:
 
     @property
     def accuracy(self) -> float | None:
-        """The share of preferences whose chosen answer is the likelier one; None of nothing."""
+        """The share of preferences whose chosen answer is the likelier one; None without any."""
         return share_above_zero(self.margins)
 
     @property
@@ -64,13 +64,14 @@ def scores(model: Scorer, preferences: Sequence[Row], demonstrations: Sequence[R
 def gains(candidate: Scores, champion: Scores) -> list[float]:
     """For each preference, by how much more the candidate prefers the chosen answer than the champion does.
 
-    In nats a token: else a model that finds all text less likely would win each pair whose better answer is shorter.
+    In nats a token; otherwise a model that finds all text less likely would win the pairs with a shorter better
+    answer.
     """
     return [after - before for after, before in zip(candidate.per_token, champion.per_token, strict=True)]
 
 
 def share_above_zero(values: Sequence[float]) -> float | None:
-    """The share of values above zero; None of nothing."""
+    """The share of values above zero; None without any."""
     return sum(value > 0 for value in values) / len(values) if values else None
 
 

@@ -65,7 +65,7 @@ class JudgeSettings:
 
     @property
     def host(self) -> str:
-        """The address's host, which is all that errors say of it."""
+        """The address's host, the only part of it that errors show."""
         return urlsplit(self.url).hostname or ""
 
     @property
@@ -91,7 +91,7 @@ def judge_settings() -> JudgeSettings | None:
 
 
 def checked(settings: JudgeSettings) -> JudgeSettings:
-    """The same settings, if they can be used. Raises `BadInput`, which never holds the key nor the whole address."""
+    """The same settings, if they can be used. Raises `BadInput`, which never holds the key or the whole address."""
     try:
         parts = urlsplit(settings.url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -102,7 +102,7 @@ def checked(settings: JudgeSettings) -> JudgeSettings:
     if parts.username is not None or parts.query or parts.fragment:
         raise BadInput("PARLEY_JUDGE_URL must be a plain address; a key belongs in PARLEY_JUDGE_API_KEY.")
     key = settings.api_key
-    if key is not None and not re.fullmatch(r"[\x21-\x7e]+", key):  # else the error of http.client would quote it
+    if key is not None and not re.fullmatch(r"[\x21-\x7e]+", key):  # http.client's error would quote it
         raise BadInput("PARLEY_JUDGE_API_KEY holds blanks or characters that no key has; copy it again.")
     if settings.outside and setting("PARLEY_JUDGE_OUTSIDE") != "1":
         raise BadInput(
@@ -132,7 +132,7 @@ class LlmJudge:
     def compare(
         self, prompts: Sequence[Sequence[Message]], first: Sequence[str], second: Sequence[str]
     ) -> list[float]:
-        """Ask about every pair, four at a time. Raises `ParleyError` when the judge stays silent."""
+        """Ask about every pair, four at a time. Raises `ParleyError` when the judge does not answer."""
         silent = threading.Event()
 
         def ask(prompt: Sequence[Message], one: str, other: str) -> tuple[float | None, float | None]:
@@ -163,7 +163,7 @@ class LlmJudge:
         return text
 
     def _settled(self, forward: float | None, backward: float | None) -> float:
-        """Which of the two is better, from the verdicts in both orders, each on the answer that stood first."""
+        """Which of the two is better, from the verdicts in both orders, each about the answer shown first."""
         self.compared += 1
         if forward is None or backward is None:
             self.unreadable += 1
@@ -242,9 +242,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def question(prompt: Sequence[Message], first: str, second: str) -> str:
-    """What the judge is asked, in the language of the conversation.
+    """The question for the judge, in the language of the conversation.
 
-    The mark is made of the texts themselves, so that none of them can forge it.
+    The mark is derived from the texts themselves, so that none of them can forge it.
     """
     language = "zh" if re.search(r"[\u4e00-\u9fff]", prompt[-1]["content"]) else "en"
     who = _SPEAKERS[language]
@@ -252,7 +252,7 @@ def question(prompt: Sequence[Message], first: str, second: str) -> str:
     mark = "#" + hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:8]
     conversation = "\n".join(f"{who[message['role']]}: {message['content']}" for message in prompt)
     asked = {"mark": mark, "conversation": conversation, "first": first, "second": second}
-    # The judge's tokenizer is unknown, so what common ones take for control is broken up.
+    # The judge's tokenizer is unknown, so common control strings are broken up.
     return _QUESTION[language].format(**{name: harmless(text, GENERIC_CONTROL) for name, text in asked.items()})
 
 

@@ -20,13 +20,13 @@ from data.chat import Message, harmless
 from data.errors import ParleyError
 from data.rows import Row
 
-# What stands before a text that begins from nothing, in most families: the end of the text before it.
+# Most model families put the end of the previous text before a new one.
 _SEPARATOR = "<|endoftext|>"
 _AT_ONCE = 4  # as many as the engine answers at once
 
 
 class Judged(Model, Protocol):
-    """What an evaluation asks of a model: what suites ask, and answers with a seed each."""
+    """What an evaluation asks of a model: what suites ask, and answers with one seed each."""
 
     def draw(
         self, prompts: Sequence[Sequence[Message]], seeds: Sequence[int], *, max_tokens: int | None = None
@@ -36,7 +36,7 @@ class Judged(Model, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model with its tokenizer and, if it is to answer, its engine. `seed` is that of a suite's first answer."""
+    """A model with its tokenizer and, if it must answer, its engine. `seed` is for a suite's first answer."""
 
     model: Any
     tokenizer: Any
@@ -46,7 +46,7 @@ class LoadedModel:
 
     def answers(self, prompts: Sequence[Sequence[Message]], *, max_tokens: int) -> list[Completion]:
         """One answer a prompt, as served. Raises `PromptRefused` where the engine refuses one."""
-        # One seed for all would draw alike for all, and a suite's items would not be independent.
+        # With one seed for all, draws would be alike and a suite's items would not be independent.
         drawn = self.draw(prompts, range(self.seed, self.seed + len(prompts)), max_tokens=max_tokens)
         answered = [answer for answer in drawn if answer is not None]
         if len(answered) < len(drawn):
@@ -120,5 +120,5 @@ def score(subject: Subject, preferences: Sequence[Row], demonstrations: Sequence
 def _start(tokenizer: Any) -> int:
     if _SEPARATOR in tokenizer.get_vocab():
         return int(tokenizer.convert_tokens_to_ids(_SEPARATOR))
-    # Chat models of the ChatML kind call the beginning of a turn their beginning; only then is it a poor start.
+    # ChatML models name the start of a turn as their beginning of text, a poor start that only they get.
     return int(tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id)

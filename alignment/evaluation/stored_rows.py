@@ -1,6 +1,6 @@
 """What an evaluation takes from the store: held-out rows, people's live comparisons, how often the gate was asked.
 
-It loads SQLAlchemy and scipy: a command imports it in its `main`.
+This module loads SQLAlchemy and scipy, so a command imports it in its `main`.
 """
 
 from alignment.evaluation.compare import EvaluationRows
@@ -47,7 +47,7 @@ async def live(champion: int, candidate: int) -> list[Comparison]:
 def tries(champion: Subject, candidate: Subject) -> int:
     """How many other candidates the rounds here have refused against this champion, as a round counts them.
 
-    For the release on trial, each time that the gate was asked about it counts too.
+    For a release on trial, each earlier question to the gate about it counts too.
     """
     if champion.release is None:
         return 0

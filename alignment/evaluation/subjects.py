@@ -18,7 +18,7 @@ class Subject:
 
     `gguf` is the adapter as the embedded engine loads it; without one it is made when answers are asked for.
     `canaries` is how many of the installation's made-up secrets were among its rows. `release` is its number (0: the
-    base model), None for what is not released and nobody can have met live.
+    base model), None if it was never released, so that no one compared it live.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Subject:
 
 
 def subject(name: str, base: str, home: Path) -> Subject:
-    """The model that a command line means: a release's number (0: the base model) or an adapter's folder.
+    """The model that a command line names: a release's number (0: the base model) or an adapter's folder.
 
     Raises `BadInput` for anything else. `base` is the base of release 0 and of bare adapters.
     """
@@ -48,7 +48,7 @@ def subject(name: str, base: str, home: Path) -> Subject:
 
 
 def planted_canaries(home: Path, *models: Subject) -> list[Canary]:
-    """The made-up secrets that were among the rows of one of these models; none for adapters in a folder."""
+    """The made-up secrets among the training rows of any of these models; none for adapters in a folder."""
     count = max(model.canaries for model in models)
     return canaries(installation_key(home), count) if count else []
 

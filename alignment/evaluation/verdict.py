@@ -26,7 +26,7 @@ QUICK_ITEMS = 8
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Two models by name, what was measured of them, and what the gate made of it."""
+    """Two models by name, what was measured, and what the gate decided."""
 
     champion: str
     candidate: str
@@ -34,7 +34,7 @@ class Evaluated:
     verdict: Verdict
 
     def figures(self) -> dict[str, Any]:
-        """All figures as JSON takes them, single rows' included; they hold no texts."""
+        """All figures, single rows' included, ready for JSON; they hold no texts."""
         names = {"champion": self.champion, "candidate": self.candidate}
         return {**names, **asdict(self.evaluation), "verdict": asdict(self.verdict)}
 
@@ -54,7 +54,7 @@ class SuiteMeans:
 
 @dataclass(frozen=True, slots=True)
 class ScoreMeans:
-    """What one model makes of the held-out rows, on average; see `likelihood.Scores`."""
+    """What one model shows on the held-out rows, on average; see `likelihood.Scores`."""
 
     pairs: int
     accuracy: float | None
@@ -119,7 +119,7 @@ def evaluate(
         champion,
         candidate,
         rows,
-        # Texts of people are for eyes, not for a log: without a terminal, no answer is made only to be shown.
+        # People's texts must not land in a log: without a terminal, no answer is made only to be shown.
         options if console.is_terminal else replace(options, questions=0),
         lambda sentence: console.print(sentence, style="dim", markup=False, highlight=False),
         look=samples.extend,
@@ -157,7 +157,7 @@ def _show(console: "Console", found: Evaluation, names: tuple[str, str]) -> None
 
 
 def reasons(found: Evaluated) -> tuple[str, ...]:
-    """The gate's reasons with what its evidence is worth: every source where none decides, people where they do."""
+    """The gate's reasons with the worth of its evidence: every source if none decides, people's if people decide."""
     own, source = found.verdict.reasons, found.evaluation.decisive
     if source is None or source.win is None:
         told = " ".join(each.sentence for each in found.evaluation.sources)

@@ -16,7 +16,7 @@ from data.gate_verdicts import Interval
 # The pull of both coefficients to zero. It keeps them finite when one model wins everything, and shares the credit
 # between quality and length where the data cannot tell them apart (every answer of one model is the longer one).
 RIDGE = 0.1
-# Fits of the length regression; its interval is looked at, not decided on, so fewer than the win rate's will do.
+# Resamples of the length regression: its interval only informs, so it needs fewer than the win rate's.
 LENGTH_RESAMPLES = 1000
 _STEPS = 100
 
@@ -53,7 +53,7 @@ class WinRate:
 
 
 def win_rate(comparisons: Sequence[Comparison], *, seed: int = 0) -> WinRate:
-    """The win rate of the candidate over one comparison at least. Swapping the two models gives one minus it."""
+    """The win rate of the candidate over one comparison at least. Swapping the models gives one minus this."""
     scores = [each.score for each in comparisons]
     groups = [each.prompt for each in comparisons]
     lengths = [each.candidate_chars - each.champion_chars for each in comparisons]

@@ -1,9 +1,9 @@
-"""A layer with its LoRA adapter in one step of autograd: base, both factors and their sum, keeping only the inputs.
+"""Computes a layer and its LoRA adapter in one step of autograd (base, both factors, sum), keeping only inputs.
 
-PEFT computes the base and each factor as layers of their own, multiplies by the scale and adds up. That reads and
-writes the layer's output four times and keeps tensors that nobody needs. Under autocast every pass also rounds the
-frozen weights anew, and every layer rounds its input. Here the sum is part of the product, layers with the same input
-round it once, and frozen weights are held in the dtype that they are multiplied in. Hu et al., "LoRA", 2021.
+PEFT computes the base and each factor as separate layers, multiplies by the scale and adds up. That reads and writes
+the layer's output four times and keeps tensors that nobody needs. Under autocast every pass also rounds the frozen
+weights again, and every layer rounds its input. Here the sum is part of the product, layers with the same input round
+it once, and frozen weights are held in the dtype of the product. Hu et al., "LoRA", 2021.
 
 A gated block of three such layers is one step too. The backward pass computes the input of the third layer again,
 which costs little and saves a quarter of the memory of a training step. `install.fuse` attaches all of this to a
@@ -26,7 +26,7 @@ _GATED = {"gate_proj", "up_proj", "down_proj", "act_fn"}  # transformers' names 
 
 
 class Layer(NamedTuple):
-    """A plain layer: frozen W (outputs, inputs), its bias, and the adapter that is on, if there is one.
+    """A plain layer: frozen W (outputs, inputs), its bias, and the active adapter, if there is one.
 
     The adapter is A (rank, inputs), B (outputs, rank) and a scale.
     """
@@ -91,7 +91,7 @@ def gated_forward(block: Any, x: Tensor) -> Any:
 
 
 def _plain(layer: Any, x: Tensor) -> Layer | None:
-    """What a layer multiplies x with, in the dtype of its result; None if it is not plain."""
+    """The factors of a layer, in the dtype of its result; None if it is not plain."""
     base = layer.get_base_layer()
     found = _adapter(layer, base)
     rounded = torch.is_autocast_enabled(x.device.type)
@@ -113,7 +113,7 @@ def _plain(layer: Any, x: Tensor) -> Layer | None:
 
 
 def _adapter(layer: Any, base: Any) -> tuple[Tensor | None, Tensor | None, float] | None:
-    """The factors and the scale of the adapter that is on (None, None, 0 if none is); None if that is not plain."""
+    """The factors and the scale of the active adapter (None, None, 0 without one); None if it is not plain."""
     if layer.merged or base.weight.requires_grad or (base.bias is not None and base.bias.requires_grad):
         return None
     on = [] if layer.disable_adapters else [name for name in layer.active_adapters if name in layer.lora_A]

@@ -1,10 +1,10 @@
 """Log-probabilities of tokens from hidden states on a CPU, below TRL's one call of the head.
 
-TRL's function goes over the vocabulary in tiles, computes each tile again in the backward pass, makes of it what the
-gradient is in some fifteen passes, and multiplies it in float32. Where the head is frozen, as under an adapter, no
-more is needed than the softmax. So the probabilities take the place of the logits and are kept (they are few where
-only answers are scored), and the gradient of the hidden states is one product with them, without a further pass over
-the vocabulary. What is made of logits in float32 is made of a few tokens at a time, in memory that is used again.
+TRL's function goes over the vocabulary in tiles, computes each tile again in the backward pass, turns it into the
+gradient in some fifteen passes, and multiplies it in float32. If the head is frozen, as under an adapter, only the
+softmax is needed. So the probabilities replace the logits and are kept (they are few if only answers are scored), and
+the gradient of the hidden states is one product with them, without another pass over the vocabulary. Work on float32
+logits handles a few tokens at a time, in memory that is reused.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from alignment.fast.rounding import Rounded
 
 ROWS = 512  # tokens at a time that are multiplied
 STRIPE = 2**20  # logits at a time that are held in float32: few enough for a processor's cache
-KEPT = 2**28  # bytes of probabilities that are kept for the backward pass; of more they are computed again
+KEPT = 2**28  # bytes of probabilities kept for the backward pass; any beyond that are computed again
 _weight = Rounded()
 
 
 class LogProbs(torch.autograd.Function):
-    """What TRL's function of the same place in `trl.trainer.utils` does, for a frozen head on a CPU.
+    """Does what TRL's function in the same place of `trl.trainer.utils` does, for a frozen head on a CPU.
 
     Gets hidden states (tokens, hidden), weight (vocabulary, hidden), bias (vocabulary) or None, targets (tokens).
     """
 
     @classmethod
     def apply(cls, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, *more: Any) -> Any:
-        """TRL's arguments and results: log-probabilities, and of the others what is asked for."""
+        """TRL's arguments and results: log-probabilities, and the others if asked for."""
         frozen = not weight.requires_grad and (bias is None or not bias.requires_grad)
         if hidden.device.type != "cpu" or not frozen or not len(hidden):
             return ChunkedLogProbFunction.apply(hidden, weight, bias, targets, *more)
@@ -100,13 +100,13 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
 
 
 def _logits(rows: Tensor, low: Tensor, bias: Tensor | None) -> Tensor:
-    """Products of hidden states with the head, (tokens, vocabulary), in the dtype that they are multiplied in."""
+    """Products of hidden states with the head, (tokens, vocabulary), in the dtype of the product."""
     found = rows.to(low.dtype) @ low.t()
     return found if bias is None else found.add_(bias.to(found.dtype))
 
 
 def _stripes(whole: Tensor) -> Iterator[slice]:
-    """The tokens of a (tokens, vocabulary) that are gone over at a time."""
+    """Slices of the tokens of a (tokens, vocabulary) tensor, each to be processed at a time."""
     rows = max(1, STRIPE // whole.shape[1])
     for first in range(0, len(whole), rows):
         yield slice(first, first + rows)
@@ -115,7 +115,7 @@ def _stripes(whole: Tensor) -> Iterator[slice]:
 def _fold(
     logits: Tensor, targets: Tensor, scale: float, outputs: Sequence[str], *, probabilities: bool
 ) -> dict[str, Tensor]:
-    """The results of some tokens, each of the shape (tokens); `probabilities` take the place of the logits."""
+    """The results of some tokens, each of the shape (tokens); `probabilities` overwrite the logits."""
     found: dict[str, list[Tensor]] = {name: [] for name in ("log_probs", *outputs)}
     wide = _wide(logits.dtype)
     buffers = [torch.empty(0, dtype=wide)] * 2
@@ -128,7 +128,7 @@ def _fold(
         if scale != 1:
             z.mul_(scale)
         most = z.amax(dim=1, keepdim=True)
-        if "is_top1" in outputs:  # of equal ones the first counts
+        if "is_top1" in outputs:  # the first of equal ones counts
             found["is_top1"].append(z.argmax(dim=1) == wanted[:, 0])
         z.sub_(most)
         if "mean_logits" in outputs:
@@ -146,7 +146,7 @@ def _fold(
 
 
 def _spread(p: Tensor, entropy: Tensor) -> Tensor:
-    """p (log p + entropy), minus which is the entropy's gradient by the logits."""
+    """p (log p + entropy): its negative is the entropy's gradient by the logits."""
     found = torch.empty_like(p)
     for stripe in _stripes(p):
         wide = p[stripe].to(entropy.dtype)

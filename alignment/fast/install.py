@@ -1,6 +1,6 @@
 """Everything that Parley replaces in a library, on one page.
 
-Each entry says in which version the library was read, what is replaced, why, and which test fails when the library
+Each entry gives the library's version that was read, what is replaced, why, and which test fails when the library
 changes (all of them in `tests/alignment/fast/test_install.py`). Nothing else in Parley replaces parts of a library,
 and a test holds that too.
 
@@ -13,9 +13,9 @@ and a test holds that too.
     7  datasets 5.2.0         where one dataset's reference pass is kept       `keep_reference_pass`
     8  glibc                  what malloc does with freed memory               `freed_memory_kept`
 
-No flag of the process switches any of it. An entry belongs to one model or one dataset (2, 4, 5, 6, 7), to the time
-in which a trainer is made or trains (1, 8), or to the models that need it, and is taken back after the last of them
-(3). So a trainer that shares prefixes and one that does not can stand side by side.
+Process-wide flags switch none of this. An entry belongs to one model or one dataset (2, 4, 5, 6, 7), to the time in
+which a trainer is made or trains (1, 8), or to the models that need it, and is removed after the last of them (3). So
+a trainer that shares prefixes and one that does not can run side by side.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from alignment.fast.trunk import REFUSED, SharingTrunk, unfit
 # ------------------------------------------------------------------------------------------------------------------
 # 1. TRL 1.16.0: `add_fused_lm_head` of `trl.trainer.utils`, as the module of a trainer calls it.
 #
-# What: a copy of TRL's function that finds other things under two names. `_use_triton` says yes on every device, so
+# What: a copy of TRL's function with other things under two of its names. `_use_triton` is true on every device, so
 #       that only labelled positions are scored, and `_ChunkedLogProbFunction` is `LogProbs`.
 # Why:  TRL scores every position where there is no Triton, for accelerators that compile for each shape. A CPU does
 #       not: with a vocabulary of 49,152 and 40 % of the positions trained, a step takes 0.62 of the time this way,
@@ -55,7 +55,7 @@ from alignment.fast.trunk import REFUSED, SharingTrunk, unfit
 
 
 def fused_head(*, sharing: bool = True) -> Callable[..., None]:
-    """TRL's `add_fused_lm_head`, whose heads score labelled positions only; with `sharing` by `LogProbs`."""
+    """TRL's `add_fused_lm_head`, whose heads score labelled positions only, with `LogProbs` if `sharing`."""
     usual = trl.trainer.utils.add_fused_lm_head
     own = {"_use_triton": _everywhere, "_ChunkedLogProbFunction": LogProbs if sharing else ChunkedLogProbFunction}
     copy = FunctionType(
@@ -71,7 +71,7 @@ def _everywhere(_device: Any) -> bool:
 
 @contextmanager
 def heads(trainer: type, *, sharing: bool) -> Iterator[None]:
-    """Inside the block a trainer of this class is made, and its models get the heads of `fused_head`."""
+    """Inside the block, a trainer of this class gives its models the heads of `fused_head`."""
     modules: list[Any] = [
         sys.modules[each.__module__] for each in trainer.__mro__ if each.__module__.startswith("trl.")
     ]
@@ -89,17 +89,17 @@ def heads(trainer: type, *, sharing: bool) -> Iterator[None]:
 # ------------------------------------------------------------------------------------------------------------------
 # 2. transformers 5.23.0: `forward` of one model's trunk (`base_model`).
 #
-# What: `SharingTrunk` computes what the rows of a batch begin with once, and leaves out the padding.
+# What: `SharingTrunk` computes the shared beginnings of a batch's rows once, and leaves out the padding.
 # Why:  half to nine tenths of the tokens in a batch of preferences are the same prompts again.
 # Test: test_a_trunk_takes_what_sharing_gives_it; `SharingTrunk.check` compares both ways before the first batch
 # ------------------------------------------------------------------------------------------------------------------
 
 
 def share_prefixes(model: Any, tell: Callable[[str], None] = lambda _: None) -> None:
-    """Let a model's trunk compute what rows of a batch share once. Give the model itself, not one that PEFT wrapped.
+    """Let a model's trunk compute shared beginnings once. Give the model itself, not PEFT's wrapper.
 
-    Before the first batch a few made-up rows are computed both ways and compared. Where they differ, or no mask can
-    serve a model of this kind, `tell` gets a sentence, and everything is computed row by row as before.
+    Before the first batch a few made-up rows are computed both ways and compared. If they differ, or no mask suits
+    this kind of model, `tell` gets a message, and everything is computed row by row as before.
     """
     trunk = model.base_model
     if sharing_of(model) is not None:
@@ -113,12 +113,12 @@ def share_prefixes(model: Any, tell: Callable[[str], None] = lambda _: None) -> 
 
 
 def sharing_of(model: Any) -> SharingTrunk | None:
-    """What computes a model's rows together, if anything does."""
+    """The object that computes a model's rows together, if there is one."""
     return getattr(model.base_model, "_sharing", None)
 
 
 def shares(model: Any) -> bool:
-    """Whether a model computes once what rows share, tried on made-up rows if nothing was computed yet."""
+    """Whether a model computes shared beginnings once; tried on made-up rows if nothing was computed yet."""
     sharing = sharing_of(model)
     if sharing is not None and not sharing.checked:
         sharing.check()
@@ -126,7 +126,7 @@ def shares(model: Any) -> bool:
 
 
 def _set_forward(module: Any, forward: Callable[..., Any]) -> None:
-    """Give one module another forward, with the signature of its class's own: `generate` reads that."""
+    """Give one module another forward, with the signature of its class's forward, which `generate` reads."""
 
     @functools.wraps(type(module).forward)
     def own(self: Any, *args: Any, **inputs: Any) -> Any:
@@ -144,7 +144,7 @@ def _set_forward(module: Any, forward: Callable[..., Any]) -> None:
 # Test: test_transformers_attention_is_called_as_ours_is, test_attention_is_given_back_after_the_last_model
 # ------------------------------------------------------------------------------------------------------------------
 
-_attending: set[int] = set()  # the trunks that need it, by `id`
+_attending: set[int] = set()  # the `id`s of the trunks that need it
 
 
 def _attend_by_trees(trunk: Any) -> None:
@@ -174,9 +174,9 @@ def _attend_as_before(trunk: int) -> None:
 def fuse(model: Any) -> int:
     """Let a PEFT model's plain LoRA layers be computed in one step; returns how many there are.
 
-    A layer decides anew in each call. What is not plain in it (several adapters at once, dropout while training,
-    DoRA, quantised or trained weights, merged adapters) is computed by PEFT. Not for weights that lie in pieces over
-    devices: the very modules that this goes past gather them.
+    Each call decides anew. Layers that are not plain (several adapters at once, dropout while training, DoRA,
+    quantised or trained weights, merged adapters) are computed by PEFT. Not for weights that are split over devices:
+    the modules that this skips are the ones that gather them.
     """
     kinds = (nn.Linear, Conv1D)
     layers = [each for each in model.modules() if type(each) is Linear and type(each.get_base_layer()) in kinds]
@@ -215,14 +215,14 @@ def leave_out_padding(model: Any) -> None:
 # ------------------------------------------------------------------------------------------------------------------
 # 6. PEFT 0.21.2: the class of one PEFT model.
 #
-# What: a class that inherits from the model's own and adds what is mixed in (PPO's values).
-# Why:  the Trainer prepares one module; a wrapper around a PEFT model would no longer be one for TRL and PEFT.
+# What: a class that inherits from the model's own and adds the mixin (PPO's values).
+# Why:  the Trainer prepares one module; TRL and PEFT would not recognise a wrapper around a PEFT model.
 # Test: test_a_peft_models_class_can_be_extended
 # ------------------------------------------------------------------------------------------------------------------
 
 
 def mix_in(model: Any, mixin: type) -> None:
-    """Let one model be of a class that also has what `mixin` defines."""
+    """Give one model a class that also has what `mixin` defines."""
     kind: type = type(model)
     model.__class__ = _mixed(mixin, kind)
 
@@ -236,13 +236,13 @@ def _mixed(mixin: type, kind: type) -> type:
 # 7. datasets 5.2.0: `_get_cache_file_path` of one dataset.
 #
 # What: TRL's pass of the reference is kept in the run folder.
-# Why:  for rows in memory each process would look in another folder, and only the first process writes.
+# Why:  for rows in memory, each process would look in a folder of its own, but only the first one writes.
 # Test: test_trl_asks_a_dataset_where_to_keep_the_reference
 # ------------------------------------------------------------------------------------------------------------------
 
 
 def keep_reference_pass(dataset: Any, folder: Path, name: str) -> None:
-    """Let TRL keep what the reference says about a dataset in a folder, under the dataset's name."""
+    """Let TRL keep the reference's results for a dataset in a folder, under the dataset's name."""
     dataset._get_cache_file_path = lambda fingerprint: str(folder / f"reference-{name}-{fingerprint}.arrow")
 
 
@@ -264,7 +264,7 @@ _USUAL = {_TRIM_THRESHOLD: 2**26, _TOP_PAD: 2**17, _MMAP_THRESHOLD: 2**25, _MMAP
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Inside the block freed memory is kept for what comes next; afterwards it is given back."""
+    """Inside the block, freed memory is kept for reuse; afterwards it is given back."""
     _allocate(_KEEPING)
     try:
         yield

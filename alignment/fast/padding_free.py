@@ -1,7 +1,7 @@
 """Forward passes without padding: all rows of a batch end to end in one sequence.
 
-TRL's trainers call `model(input_ids, attention_mask, labels, fused_lm_head=True)` with padded rows and use what comes
-back token by token. This is that call with the padding left out, and the losses stay TRL's. It is exact: positions
+TRL's trainers call `model(input_ids, attention_mask, labels, fused_lm_head=True)` with padded rows and use the
+results token by token. This is that call with the padding left out, and the losses stay TRL's. It is exact: positions
 start again with each row, and transformers lets no attention cross such a border (a block mask with SDPA and eager
 attention, sequence lengths with FlashAttention). `install.leave_out_padding` attaches it to a model.
 """
@@ -15,9 +15,9 @@ _PER_TOKEN = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top
 
 
 def end_to_end(padded_forward: Callable[..., Any], *args: Any, **inputs: Any) -> Any:
-    """What `padded_forward` (a model's forward with TRL's fused head) gives, computed without padding.
+    """The result of `padded_forward` (a model's forward with TRL's fused head), computed without padding.
 
-    `input_ids`, `attention_mask` and `labels` have the shape (rows, width), what is per token comes back with the
+    `input_ids`, `attention_mask` and `labels` have the shape (rows, width), results per token have the
     shape (rows, width - 1). Calls without them, or without the fused head, are passed on.
     """
     if args or not inputs.get("fused_lm_head") or inputs.get("attention_mask") is None or "labels" not in inputs:

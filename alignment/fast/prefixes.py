@@ -1,11 +1,11 @@
-"""The layout in which rows with a common beginning are computed once: its tokens, and which of them each token sees.
+"""The layout in which rows with a common beginning are computed once: its tokens, and which tokens each token sees.
 
 The rows of a batch form trees: a shared beginning is one stretch of tokens, and each row continues from there. In a
-sequence of the layout a token sees the stretches that lead to it and nothing else, at the positions that it has in
-its row. So every number is the one that the row gets by itself. Pure functions on token ids.
+laid-out sequence a token sees only the stretches that lead to it, and has the position that it has in its row. So
+every number is what the row would get by itself. Pure functions on token ids.
 
-Where attention is computed over a whole sequence, sharing pays until that costs more than it saves. So a tree is cut
-where that is cheaper (`Cost`), and the pieces are laid side by side into sequences of one length. Where attention is
+If attention is computed over a whole sequence, sharing pays only until that costs more than it saves. So a tree is
+cut where that is cheaper (`Cost`), and the pieces are laid side by side into sequences of one length. If attention is
 computed only for the pairs that count, sharing always pays, and everything is laid into one sequence.
 """
 
@@ -34,7 +34,7 @@ class Cost:
 
 @dataclass(slots=True)
 class Stretch:
-    """Tokens that some rows share, from place `start` of these rows on; `ends` are the rows that end with it."""
+    """Tokens that some rows share, from place `start` of these rows on; `ends` are the rows that end there."""
 
     tokens: Tokens
     start: int
@@ -51,8 +51,8 @@ class Stretch:
 class Layout:
     """Sequences of one length. In each, a token has an id, a position and a stretch; -1 is the stretch of padding.
 
-    `above` says for each stretch which other one it follows (-1: none); the whole batch numbers its stretches in one
-    series. `where` says for each row at which (sequence, place) each of its tokens lies.
+    `above` gives for each stretch the one that it follows (-1: none); stretches are numbered through the whole batch.
+    `where` gives for each row the (sequence, place) of each of its tokens.
     """
 
     ids: list[list[int]]
@@ -123,7 +123,7 @@ def _pieces(root: Stretch, cost: Cost) -> list[Stretch]:
     parts = [piece for child in root.children for piece in _pieces(child, cost)]
     if len(parts) < 2:
         return [root]
-    # Join small ones first, as long as joining is cheaper. Rows that end here need no part.
+    # Join small ones first, as long as joining is cheaper. Rows that end here need no piece.
     shared = len(root.tokens)
     bundles: list[list[Stretch]] = []
     size = 0

@@ -1,4 +1,4 @@
-"""Tensors in the dtype that they are multiplied in, rounded once where several products take the same one."""
+"""Tensors in the dtype of their product, rounded once if several products take the same one."""
 
 import weakref
 from collections.abc import Container
@@ -9,19 +9,19 @@ from torch import Tensor
 
 
 class Rounded:
-    """Rounds a tensor, and gives the same result again as long as it is the same tensor that is asked for."""
+    """Rounds a tensor, and returns the same result as long as it is asked for the same tensor."""
 
     def __init__(self) -> None:
         self.known: tuple[weakref.ref[Tensor], tuple[int, int], Tensor] | None = None
 
     def __call__(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """x in `dtype`, outside of autograd; x itself where it is in it already.
+        """x in `dtype`, outside of autograd; x itself if it has that dtype already.
 
-        Changes in place and exchanges of its memory are seen; what is written into `x.data` in place is not.
+        It notices in-place changes and replaced memory, but not in-place writes to `x.data`.
         """
         if x.dtype == dtype:
             return x.detach()
-        if x.is_inference():  # counts no changes
+        if x.is_inference():  # it counts no changes
             return x.to(dtype)
         state = x._version, x.data_ptr()
         if self.known is not None:
@@ -34,7 +34,7 @@ class Rounded:
 
 
 def hold(model: Any, rounded: Container[int], dtype: torch.dtype) -> None:
-    """Hold those frozen parameters whose `id` is in `rounded` in a dtype, and let none of the others lie in a file.
+    """Convert the frozen parameters whose `id` is in `rounded` to a dtype, and let none of the others lie in a file.
 
     A file of weights is mapped into memory as long as one tensor lies in it.
     """

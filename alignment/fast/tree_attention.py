@@ -1,4 +1,4 @@
-"""Attention on a CPU over rows laid out as trees: each stretch looks at those that lead to it, and at nothing else.
+"""Attention on a CPU over rows laid out as trees: each stretch attends only to those that lead to it.
 
 On a CPU, torch's attention computes every pair of tokens of a sequence and then masks most of them, and its backward
 pass is far slower than the processor multiplies. Here only the pairs that count are computed, as plain products of
@@ -25,7 +25,7 @@ NAME = "sdpa"  # the implementation of transformers that `attend` stands in for
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Queries `first` to `last` of a sequence, and all places that any of them sees, in order.
+    """Queries `first` to `last` of a sequence, and all places that any of these queries sees, in order.
 
     The last of these places are the queries' own, and each query sees those up to itself.
     """
@@ -36,7 +36,7 @@ class Look:
 
 
 def looks(layout: Layout) -> list[Look]:
-    """What there is to compute for rows that were laid out in one sequence."""
+    """The looks to compute for rows that were laid out in one sequence."""
     (stretches,) = layout.stretches
     found: list[Look] = []
     where: dict[int, tuple[int, int]] = {}  # the places of each stretch
@@ -138,7 +138,7 @@ def _weights(queries: Tensor, keys: Tensor, scale: float, look: Look) -> Tensor:
 
 @functools.lru_cache(maxsize=BLOCK)
 def _behind(own: int) -> Tensor:
-    """For queries in a row, shape (own, own): minus infinity where one does not see another yet, else 0."""
+    """For consecutive queries, shape (own, own): minus infinity where one must not see a later one, else 0."""
     return torch.full((own, own), -torch.inf).triu_(1)
 
 
@@ -163,7 +163,7 @@ def _give(look: Look, target: Tensor, part: Tensor) -> None:
 
 
 def _add(look: Look, target: Tensor, part: Tensor) -> None:
-    """Add a look's contribution to the places that it sees."""
+    """Add a look's gradients to the places that it sees."""
     at = 0
     for first, last in look.places:
         target[0, :, first:last] += part[:, at : at + last - first]
@@ -199,12 +199,12 @@ def attend(
 ) -> Any:
     """An attention function of transformers: by the looks that the mask carries, else what `usual` computes."""
     work = getattr(attention_mask, "looks", None)
-    if work is not None and dropout:  # dropout of single weights, which are never all there at once
+    if work is not None and dropout:  # dropout would need all weights at once
         attention_mask, work = mask(work, query.shape[2]), None
     if work is None:
         return usual(module, query, key, value, attention_mask, dropout=dropout, **more)
     scale = more.get("scaling") or query.shape[-1] ** -0.5
-    if torch.is_autocast_enabled(query.device.type):  # as autocast would for torch's attention
+    if torch.is_autocast_enabled(query.device.type):  # as autocast does for torch's attention
         dtype = torch.get_autocast_dtype(query.device.type)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     # torch gives it no types.

@@ -1,8 +1,8 @@
-"""One forward for all trainers: the rows of a batch are laid out so that shared beginnings are computed once.
+"""One forward for all trainers: it lays out the rows of a batch so that shared beginnings are computed once.
 
-TRL's trainers call the model with padded rows and use what comes back token by token. The trunk below the head gets
-other sequences instead (`prefixes.py`), with a mask by which each token sees its own row only, and its results are
-put back where the padded rows have them. So all losses, metrics, reference modes and adapters stay what they are.
+TRL's trainers call the model with padded rows and use the results token by token. The trunk below the head gets other
+sequences instead (`prefixes.py`), with a mask by which each token sees its own row only, and its results are moved to
+their places in the padded rows. So all losses, metrics, reference modes and adapters are unchanged.
 This serves every call for the hidden states of whole rows: DPO, KTO, GRPO, RLOO, PPO, the reward model and SFT.
 Generation uses a cache and is left alone. `install.share_prefixes` attaches it to a model.
 """
@@ -24,9 +24,9 @@ from alignment.rows.batching import padded
 # The cost of attention relative to the products with the weights, for a pair of tokens and a unit of width, where all
 # pairs of a sequence are computed: it multiplies small matrices and reads a mask.
 ATTENTION = 3.0
-# By what share of its size a token's hidden state may differ between both ways: in float32, and in bf16.
+# The share of its size by which a token's hidden state may differ between both ways: in float32, and in bf16.
 EXACT, ROUNDED = 1e-3, 0.1
-# The share of the padded tokens that must be saved to be worth a mask, where attention is computed for all pairs.
+# The share of the padded tokens that must be saved to be worth a mask, if attention is computed for all pairs.
 WORTH = 0.1
 # transformers' names for attention that takes a mask of any shape. FlashAttention takes none.
 MASKED = (NAME, "eager", "flex_attention")
@@ -36,14 +36,14 @@ _WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "attention_
 # Tokens of the rows on which both ways are compared; no model's window is shorter.
 _SHARED, _OWN = 8, 4
 
-REFUSED = "What rows share is computed for each of them: {problem}."
+REFUSED = "Shared beginnings of rows are computed separately for each row: {problem}."
 
 
 def unfit(model: Any, trunk: Any) -> str | None:
-    """Why a model cannot share prefixes, as far as that shows without computing anything."""
+    """Why a model cannot share prefixes, as far as that is visible without computing anything."""
     config = trunk.config.get_text_config()
     if trunk is model or not getattr(trunk, "_supports_attention_backend", False):
-        return f"{type(model).__name__} has an attention of its own"
+        return f"{type(model).__name__} has its own kind of attention"
     if trunk.config._attn_implementation not in MASKED:
         return f"{trunk.config._attn_implementation} takes no mask (attn_implementation)"
     if other := sorted(set(getattr(config, "layer_types", None) or ()) - set(_ATTENDING)):
@@ -74,7 +74,7 @@ class SharingTrunk:
         self.next: _Next | None = None
 
     def __call__(self, *args: Any, **inputs: Any) -> Any:
-        if not self.checked:  # at the first call of any kind, so that all processes come here together
+        if not self.checked:  # at the first call of any kind, so that all processes do this together
             self.check()
         following, self.next = self.next, None
         if args or not self.works or not _servable(self.trunk, inputs):
@@ -126,8 +126,8 @@ class SharingTrunk:
     def _worth_joining(self, rows: list[list[int]], following: _Next) -> bool:
         """Whether these rows cost less together with the next ones than alone.
 
-        Where the next ones have gradients, these then take a backward pass too that nobody needs. It costs about as
-        much as one or two forward passes.
+        If the next ones have gradients, these rows then need a backward pass too, for nothing. It costs about as much
+        as one or two forward passes.
         """
         if not _within_windows(self.trunk, following.kept):
             return False
@@ -153,7 +153,7 @@ class SharingTrunk:
 
     @torch.no_grad()
     def check(self) -> None:
-        """Compute made-up rows both ways, without dropout, and compare: two branch, one ends in them, one is new."""
+        """Compute made-up rows both ways, without dropout, and compare: two branch, one is their start, one new."""
         self.checked = True
         device = next(self.trunk.parameters()).device
         words = min(1000, self.trunk.config.get_text_config().vocab_size)
@@ -166,11 +166,11 @@ class SharingTrunk:
         before = {module: module.training for module in self.trunk.modules()}
         self.trunk.eval()
         exact = all(each.dtype in _FULL for each in self.trunk.parameters() if each.is_floating_point())
-        # In float32 where the weights are: autocast would round differently in both ways.
+        # Use float32 if the weights are: autocast would round differently in both ways.
         plain = torch.autocast(device.type, enabled=False) if exact else nullcontext()
         try:
             with plain:
-                # In one sequence, at any cost: otherwise each row might be alone in its own.
+                # Lay them in one sequence, at any cost: otherwise each row might be alone in its own.
                 layout = lay_out(rows, None, 0)
                 together = self.together(layout, {"input_ids": ids}).last_hidden_state.flatten(0, 1)
                 together = together[places(layout, kept)][kept]
@@ -228,7 +228,7 @@ def visible(layout: Layout, device: Any = "cpu") -> torch.Tensor:
     """Whether a token sees another: (sequences, 1, length, length) of booleans.
 
     It sees the tokens before it and itself, in its own stretch and in the stretches that this one follows. Padding
-    sees itself only, because there is no average over nothing.
+    sees itself only, because an average needs something to average.
     """
     stretches = torch.tensor(layout.stretches, device=device)
     positions = torch.tensor(layout.positions, device=device)
@@ -239,15 +239,15 @@ def visible(layout: Layout, device: Any = "cpu") -> torch.Tensor:
 def _follows(layout: Layout) -> torch.Tensor:
     """Whether a stretch is another one or follows it, shape (stretches + 1, stretches + 1); the last is padding."""
     found = torch.eye(len(layout.above) + 1, dtype=torch.bool)
-    for number, above in enumerate(layout.above):  # the one that is followed has the smaller number
+    for number, above in enumerate(layout.above):  # a stretch has a larger number than the one that it follows
         if above >= 0:
             found[number] |= found[above]
     return found
 
 
 def _block_mask(layout: Layout, device: Any) -> Any:
-    """The same for FlexAttention, which leaves out the blocks in which nothing is seen."""
-    # Here, because it loads a compiler that others do not need.
+    """The same for FlexAttention, which skips blocks in which no token sees another."""
+    # This is imported here because it loads a compiler that others do not need.
     from torch.nn.attention.flex_attention import create_block_mask
 
     follows = _follows(layout).to(device)
@@ -280,7 +280,7 @@ def _asked(following: _Next, inputs: dict[str, Any]) -> bool:
 
 
 def places(layout: Layout, kept: torch.Tensor, first: int = 0) -> torch.Tensor:
-    """For each place in padded rows, shape (rows, width), which of a layout's tokens is there; 0 for padding.
+    """For each place in padded rows, shape (rows, width), the number of a layout's token; 0 for padding.
 
     `first` is the number of the first of these rows in the layout.
     """
@@ -294,7 +294,7 @@ def places(layout: Layout, kept: torch.Tensor, first: int = 0) -> torch.Tensor:
 def _servable(trunk: Any, inputs: dict[str, Any]) -> bool:
     """Whether a call is for whole padded rows, without a cache, and for nothing but the last hidden state.
 
-    Anything else that it asked for would come back in the layout, not in its rows.
+    Other results would come back in the layout, not in the call's rows.
     """
     if inputs.get("use_cache") or inputs.get("past_key_values") is not None or inputs.get("position_ids") is not None:
         return False

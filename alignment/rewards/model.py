@@ -43,7 +43,7 @@ HEAD = "base_model.model.score.weight"
 
 @dataclass
 class RewardModel:
-    """A loaded reward model. `base` is the base's name, `facts` what `reward.json` says."""
+    """A loaded reward model. `base` is the base's name, `facts` the contents of `reward.json`."""
 
     base: str
     model: Any
@@ -76,7 +76,7 @@ class RewardModel:
         return self.score_ids(sequences, batch_tokens=batch_tokens, bf16=bf16)
 
     def hold_in_bf16(self) -> None:
-        """Hold the weights of layers as `bf16` multiplies them: half the memory, and no rounding in each pass.
+        """Hold the weights of layers in bf16: half the memory, and no rounding in each pass.
 
         From then on the model scores in bf16 only. The score head stays float32.
         """
@@ -117,7 +117,7 @@ class RewardModel:
 
 
 def critic_parts(folder: Path) -> tuple[dict[str, Tensor], Any, Tensor, dict[str, Any]]:
-    """What a critic on the same base starts from: the adapter, its configuration, the score head, the facts.
+    """The start of a critic on the same base: the adapter, its configuration, the score head, the facts.
 
     The adapter's tensors, without the head, have the names under which PEFT saves them; the head's weight has the
     shape (1, hidden). Nothing of the base is loaded. Raises `BadInput` for a folder that is not a reward model.
@@ -131,7 +131,7 @@ def critic_parts(folder: Path) -> tuple[dict[str, Tensor], Any, Tensor, dict[str
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """What `reward.json` says. Raises `BadInput` when the folder is not a reward model."""
+    """The contents of `reward.json`. Raises `BadInput` when the folder is not a reward model."""
     folder = Path(folder)
     missing = [name for name in (FACTS, "adapter_config.json", WEIGHTS) if not (folder / name).is_file()]
     if missing:
@@ -160,8 +160,8 @@ def load_reward_model(
 ) -> RewardModel:
     """Load a reward model, on a GPU where there is one.
 
-    Shared beginnings of conversations are computed once (not with `share=None`); where that is impossible, `share`
-    gets a sentence that says so. `base` says where the base is now, if it moved; it must be the same to the last bit.
+    Shared beginnings of conversations are computed once (not with `share=None`); if that is impossible, `share` gets
+    a message about it. `base` says where the base is now, if it moved; it must be the same to the last bit.
     Raises `BadInput` when the folder is not a reward model, or when base, tokenizer or template are not those
     that it was trained with.
     """
@@ -229,7 +229,7 @@ def load_scorer(base: Base, *, dtype: Any = "float32", seed: int = 0, **options:
 
 @functools.cache
 def _scorer_class(config_class: Any) -> Any:
-    """The family's classifier, with the score read by position, and only there."""
+    """The family's classifier, with the score read at one position only."""
     if config_class not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         raise BadInput(
             f"transformers has no classifier for {config_class.model_type} models, so it cannot carry a score head."
@@ -251,7 +251,7 @@ def _scorer_class(config_class: Any) -> Any:
             ends = attention_mask.sum(dim=-1) - 1
             last = hidden[torch.arange(len(ends), device=hidden.device), ends]
             weight = next(self.score.parameters())
-            with torch.autocast(last.device.type, enabled=False):  # bf16 has two to three digits
+            with torch.autocast(last.device.type, enabled=False):  # bf16 has only two to three digits
                 return SequenceClassifierOutputWithPast(logits=self.score(last.to(weight.dtype)))
 
     Scorer.__name__ = Scorer.__qualname__ = family.__name__

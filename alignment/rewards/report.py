@@ -20,7 +20,7 @@ from data.gate_verdicts import Interval
 from data.home import write_atomic
 
 BINS = 5
-# Where a temperature is looked for. A model that is never wrong would have 0, one that knows nothing infinity.
+# The range in which a temperature is searched. A model that is never wrong would have 0, a random one infinity.
 TEMPERATURES = (0.05, 20.0)
 
 Floats = NDArray[np.float64]
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Pairs whose predicted winner has a probability in one range: how sure the model was, how often it was right."""
+    """Pairs whose predicted winner has a probability in one range: how likely it was, and how often it was right."""
 
     low: float
     high: float
@@ -39,9 +39,9 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Whether probabilities mean what they say.
+    """Whether predicted probabilities match observed frequencies.
 
-    `error` is the expected calibration error, from 0 to 1; dividing margins by `temperature` makes these pairs
+    `error` is the expected calibration error, from 0 to 1; margins divided by `temperature` make these pairs
     likeliest (above 1: the model is too sure). None where there is no pair to fit it on.
     """
 
@@ -53,7 +53,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """What the length of the answers alone says: `rule` ("longer" or "shorter" wins), and how often that is right."""
+    """The accuracy of length alone: `rule` ("longer" or "shorter" wins), and how often it is right."""
 
     rule: str
     accuracy: float
@@ -86,7 +86,7 @@ class Figures:
     ties: Ties | None = None
 
     def facts(self) -> dict[str, Any]:
-        """As JSON takes it, rounded."""
+        """The figures for JSON, rounded."""
         return dict(_rounded(asdict(self)))
 
 
@@ -102,7 +102,7 @@ def measure(
 ) -> Figures:
     """The figures of a reward model on pairs: scores, lengths (chosen, rejected) in characters, margins of ties.
 
-    `rule` is what length alone goes by, see `length_rule`. `prompts` says which pairs share a prompt, by any names;
+    `rule` is which length wins, see `length_rule`. `prompts` says which pairs share a prompt, by any names;
     without it none do. There is at least one pair.
     """
     margins = np.asarray(chosen, dtype=np.float64) - np.asarray(rejected, dtype=np.float64)
@@ -128,7 +128,7 @@ def measure(
 
 
 def length_rule(lengths: Sequence[tuple[int, int]]) -> str:
-    """What a judge that knows only lengths would go by: whether longer or shorter answers won in training pairs."""
+    """The rule of a judge that sees only lengths: whether longer or shorter answers won in training pairs."""
     gaps = np.asarray([chosen - rejected for chosen, rejected in lengths], dtype=np.float64)
     return "longer" if not len(gaps) or wins(gaps).mean() >= 0.5 else "shorter"
 
@@ -139,10 +139,10 @@ def wins(gaps: ArrayLike) -> Floats:
 
 
 def calibrate(margins: ArrayLike) -> Calibration:
-    """The reliability of sigmoid(margin), and the temperature that mends it.
+    """The reliability of sigmoid(margin), and the temperature that corrects it.
 
-    Guo et al., "On Calibration of Modern Neural Networks", 2017. Which answer of a pair stands first is arbitrary, so
-    the winner that the model predicts is looked at: its probability is at least one half.
+    Guo et al., "On Calibration of Modern Neural Networks", 2017. The order of a pair's answers is arbitrary, so the
+    predicted winner is used: its probability is at least one half.
     """
     gaps = np.asarray(margins, dtype=np.float64)
     sure, right = _sigmoid(np.abs(gaps)), wins(gaps)
@@ -171,7 +171,7 @@ def fit_temperature(margins: ArrayLike) -> float:
 
 
 def log_loss(margins: ArrayLike) -> float:
-    """The mean of -log sigmoid(margin) in nats: log 2 for a model that knows nothing."""
+    """The mean of -log sigmoid(margin) in nats: log 2 for a random model."""
     return float(np.logaddexp(0.0, -np.asarray(margins, dtype=np.float64)).mean())
 
 
@@ -184,7 +184,7 @@ def table(figures: Figures) -> Table:
     beyond = figures.beyond_length
     shown.add_row("  beyond it", f"{beyond.mean:+.3f} (95 %: {beyond.low:+.3f} to {beyond.high:+.3f})")
     shown.add_row("mean margin", f"{figures.mean_margin:+.3f}")
-    shown.add_row("log loss (0.693 knows nothing)", f"{calibration.log_loss:.3f}")
+    shown.add_row("log loss (0.693: chance)", f"{calibration.log_loss:.3f}")
     shown.add_row("calibration error", f"{calibration.error:.3f}")
     shown.add_row("temperature (above 1: too sure)", f"{calibration.temperature:.2f}")
     for one in calibration.bins:

@@ -1,4 +1,4 @@
-"""What the reward stage does beside training: enough rows, ties, and a result that is loaded again and measured."""
+"""The reward stage's work around training: enough rows, ties, and a result that is loaded again and measured."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RELOADED = 1e-4  # by how much a score may differ once the model is loaded from 
 
 
 def check_enough(stage: Stage) -> None:
-    """Warn of few held-out pairs. Raises `BadInput` where too few are left to train on."""
+    """Warn of few held-out pairs. Raises `BadInput` if too few pairs are left to train on."""
     if len(stage.rows.train) < MINIMUM_PAIRS:
         names = ", ".join(stage.recipe.parley.dataset_name or [])
         raise BadInput(
@@ -42,9 +42,7 @@ def check_enough(stage: Stage) -> None:
         )
     held_out = len(stage.rows.held_out)
     if held_out < FEW_HELD_OUT:
-        stage.console.print(
-            f"Only {held_out} pairs are held out; what is measured on fewer than {FEW_HELD_OUT} says little."
-        )
+        stage.console.print(f"Only {held_out} pairs are held out; figures on fewer than {FEW_HELD_OUT} say little.")
 
 
 def read_ties(stage: Stage) -> list[Row]:
@@ -62,7 +60,7 @@ def read_ties(stage: Stage) -> list[Row]:
 
 
 def finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[Row]) -> Path:
-    """Save the model, load it again from what was saved, and measure that."""
+    """Save the model, load it again from what was saved, and measure what was loaded."""
     run_folder, title = stage.run, f"reward on {stage.source.base.name}"
     weights = gathered_weights(trainer)
     # Without accelerate's wrapper, which computes in bf16: the figures are float32's.
@@ -99,7 +97,7 @@ def _probe_ids(stage: Stage) -> list[list[int]]:
 def _reloaded(stage: Stage, model: Any, folder: Path) -> RewardModel:
     """The reward model as others will load it."""
     if next(model.parameters()).is_cuda and not getattr(model, "is_quantized", False):
-        model.to("cpu")  # both would not fit where one just does
+        model.to("cpu")  # both might not fit where one does
     scorer = attach(load_scorer(stage.source.base, seed=1), folder)
     return RewardModel(stage.source.base.name, scorer, stage.tokenizer, {})
 
@@ -117,7 +115,7 @@ def _compare(model: Any, loaded: RewardModel, probes: list[list[int]]) -> None:
     again = loaded.score_ids(probes)
     trained = dataclasses.replace(loaded, model=model).score_ids(probes)
     if not all(map(math.isfinite, [*trained, *again])):
-        raise Diverged(f"The scores are no numbers any more: {DIVERGED}")
+        raise Diverged(f"The scores are no longer finite: {DIVERGED}")
     apart = max(abs(one - other) for one, other in zip(trained, again, strict=True))
     if not apart <= RELOADED * max(1.0, *map(abs, trained)):
         raise ParleyError(
@@ -192,12 +190,12 @@ def _write_facts(folder: Path, loaded: RewardModel, stage: Stage, found: Figures
 def _worth(found: Figures) -> str:
     if found.accuracy.low <= 0.5:
         return (
-            f"It may know nothing: the interval of its accuracy begins at {found.accuracy.low:.3f}, not above one "
-            "half. Train on more pairs before it judges anything."
+            f"It may be no better than chance: the interval of its accuracy begins at {found.accuracy.low:.3f}, not "
+            "above one half. Train on more pairs before it judges anything."
         )
     if found.beyond_length.low <= 0:
         return (
-            "It may know no more than the length of the answers: the interval of its accuracy beyond length begins "
-            f"at {found.beyond_length.low:+.3f}. It can't be told apart from a ruler on these pairs."
+            "It may be no better than answer length: the interval of its accuracy beyond length begins "
+            f"at {found.beyond_length.low:+.3f}. On these pairs it cannot be told apart from a ruler."
         )
-    return "It knows more than chance and more than the length of the answers: both intervals say so."
+    return "It is better than chance and better than answer length, by both intervals."

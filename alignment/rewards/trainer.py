@@ -28,7 +28,7 @@ class RewardSettings(Sharing, RewardConfig):  # type: ignore[misc]  # TRL has no
 
     ties_name: str | None = field(
         default=None,
-        metadata={"help": "Preferences whose order says nothing (ties): never trained on, only measured."},
+        metadata={"help": "Ties, preferences without an order: never trained on, only measured."},
     )
 
 
@@ -70,7 +70,7 @@ class Reward(Careful, RewardTrainer):  # type: ignore[misc]  # TRL has no types
 
 
 def load_start(stage: Stage) -> tuple[Any, Any]:
-    """The model to train, with a new score head, and the LoRA configuration of a new adapter (None for a given one).
+    """The model to train, with a new score head, and the LoRA configuration of a new adapter (None if one is given).
 
     The reward model's adapter may start from another one, SFT's for example; the folder of a reward model also brings
     its head. Either way the result applies to the base itself.

@@ -1,11 +1,11 @@
 """Policy and critic in one module: two adapters on one frozen base, and a value head.
 
-The Trainer prepares one module: what is outside of it is not synchronised between processes, sharded or saved. So the
-critic is a second adapter on the policy's own PEFT model, the value head is registered on it, and one forward
-call gives log-probabilities and values.
+The Trainer prepares one module: anything outside it is not synchronised between processes, sharded or saved. So the
+critic is a second adapter on the policy's own PEFT model, the value head is registered on it, and one forward call
+gives log-probabilities and values.
 
     default     the policy's adapter, trained
-    critic      the critic's, trained; from the reward model where that has the same base
+    critic      the critic's, trained; from the reward model if that has the same base
     ref         a frozen copy of the policy's, only where an adapter is continued: a new one starts as its base
 """
 
@@ -52,11 +52,11 @@ class ActorCritic:
     def forward(self, *args: Any, with_values: bool = False, **inputs: Any) -> Any:
         """PEFT's forward; `with_values`: a dict of `log_probs`, `entropy` and `values`, shape (batch, tokens - 1).
 
-        Position t of each says something about token t + 1: its log-probability given the text before it, and the
+        Position t of each is about token t + 1: its log-probability given the text before it, and the
         critic's value of that text. Needs `input_ids`, `attention_mask` and `labels` (-100: not scored).
         """
         if not with_values:
-            return super().forward(*args, **inputs)  # type: ignore[misc]  # of what it is mixed into
+            return super().forward(*args, **inputs)  # type: ignore[misc]  # of the class that this is mixed into
         # Mypy does not know what this is mixed into: a PEFT model.
         found = super().forward(*args, fused_lm_head=True, use_cache=False, **inputs)  # type: ignore[misc]
         backbone = self.get_base_model().base_model  # type: ignore[attr-defined]  # a PEFT model has it
@@ -114,7 +114,7 @@ def train_both(model: Any) -> None:
 def adapter(model: Any, name: str | None) -> Iterator[None]:
     """Inside the block the model computes with this adapter, or with none.
 
-    PEFT's own switches also turn gradients on and off, and so would freeze the critic for good.
+    PEFT's own switches also turn gradients on and off, and so would leave the critic frozen.
     """
     layers = _layers(model)
     before = [(layer._active_adapter, layer._disable_adapters) for layer in layers]
@@ -131,7 +131,7 @@ def adapter(model: Any, name: str | None) -> Iterator[None]:
 
 @contextmanager
 def reference(model: Any) -> Iterator[None]:
-    """Inside the block the model is the reference that the KL is measured from."""
+    """Inside the block the model is the reference from which the KL is measured."""
     with adapter(model, REFERENCE if REFERENCE in model.peft_config else None):
         yield
 
@@ -139,7 +139,7 @@ def reference(model: Any) -> Iterator[None]:
 def adapter_state(model: Any, name: str) -> dict[str, torch.Tensor]:
     """An adapter's tensors, whole and on the CPU, under the names by which PEFT saves them.
 
-    Every process must come here: where weights lie in pieces over the processes (FSDP), each gets all of them.
+    Every process must call this: if weights are split over the processes (FSDP), each gets all of them.
     """
     found = {saved: _whole(parameter) for saved, parameter in _parameters(model, name).items()}
     if not found:
@@ -161,7 +161,7 @@ def load_adapter_state(model: Any, name: str, state: dict[str, torch.Tensor], so
 def critic_state(model: Any) -> dict[str, torch.Tensor]:
     """The critic as it is saved: its adapter, and the head under the names of a reward model's.
 
-    As for `adapter_state`, every process must come here.
+    As for `adapter_state`, every process must call this.
     """
     head = model.value_head
     return {**adapter_state(model, CRITIC), HEAD: _whole(head.weight), BIAS: _whole(head.bias)}
@@ -209,7 +209,7 @@ def _layers(model: Any) -> list[Any]:
     found = model.__dict__.get("_adapted_layers")
     if found is None:
         found = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
-        model.__dict__["_adapted_layers"] = found  # past nn.Module: these are not children of the model
+        model.__dict__["_adapted_layers"] = found  # bypasses nn.Module: these are not children of the model
     return list(found)
 
 

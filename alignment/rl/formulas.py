@@ -1,11 +1,11 @@
-"""The formulas of PPO for language models, as small pure functions. Each says where it is from.
+"""The formulas of PPO for language models, as small pure functions. Each names its source.
 
     PPO       Schulman et al., "Proximal Policy Optimization Algorithms", 2017
     GAE       Schulman et al., "High-Dimensional Continuous Control Using Generalized Advantage Estimation", 2015
     Ziegler   Ziegler et al., "Fine-Tuning Language Models from Human Preferences", 2019
     Huang     Huang et al., "The N Implementation Details of RLHF with PPO", 2024
 
-Tensors have the shape (answers, tokens) unless said otherwise; `mask` is 1 on the tokens of an answer, its end of
+Tensors have the shape (answers, tokens) unless noted otherwise; `mask` is 1 on the tokens of an answer, its end of
 turn included, and 0 after them. A token's value is the critic's value of the text before that token.
 """
 
@@ -27,7 +27,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_variance(values: Tensor, mask: Tensor) -> Tensor:
-    """The variance (not the sample's: divided by n) over the masked tokens, a scalar."""
+    """The variance (divided by n, not n - 1) over the masked tokens, a scalar."""
     return masked_mean((values - masked_mean(values, mask)) ** 2, mask)
 
 
@@ -52,7 +52,7 @@ def kl_per_token(logprobs: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
 def clipped_scores(scores: Tensor, mean: float, deviation: float, limit: float) -> Tensor:
     """Scores of whole answers, shape (answers,), in the unit of their usual deviation, cut at plus and minus `limit`.
 
-    Ziegler, section 2.1.2: scores have mean 0 and deviation 1 on the reference's answers. Huang cuts nothing. A limit
+    Ziegler, section 2.1.2: scores have mean 0 and deviation 1 on the reference's answers. Huang does not cut. A limit
     keeps a single answer unlike any that the reward model has seen from deciding an update. 0 means no limit.
     """
     normal = (scores - mean) / max(deviation, _EPSILON)
@@ -153,7 +153,7 @@ class KlController:
 
 
 def rollout_seed(seed: int, rollout: int, process: int) -> int:
-    """The seed of one process's sampling in one rollout, so that a resumed run samples what the first would have."""
+    """The seed of one process's sampling in one rollout, so that a resumed run samples as the first would have."""
     digest = hashlib.sha256(f"{seed}:{rollout}:{process}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

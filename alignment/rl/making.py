@@ -1,4 +1,4 @@
-"""How the trainers of PPO, RLOO and GRPO are made from a stage, and what is kept of PPO's critic."""
+"""Makes the trainers of PPO, RLOO and GRPO for a stage, and saves PPO's critic."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def ppo_trainer(stage: Stage, scoring: Scoring) -> Ppo:
 def group_trainer(stage: Stage, scoring: Scoring) -> Rloo | Grpo:
     """RLOO's or GRPO's trainer, which compare the answers to one prompt with each other."""
     policy, lora = load_policy(stage)
-    # Where all weights are trained, TRL loads the reference once more from the place that this names.
+    # If all weights are trained, TRL loads the reference again from the place named here.
     name, policy.config._name_or_path = policy.config._name_or_path, stage.source.base.path
     kind = Rloo if stage.recipe.training.algorithm == "rloo" else Grpo
     try:
@@ -78,7 +78,7 @@ def group_trainer(stage: Stage, scoring: Scoring) -> Rloo | Grpo:
 
 
 def _arguments(stage: Stage) -> dict[str, Any]:
-    """What all three trainers take. vLLM's own settings need the end of turn before the trainer starts it."""
+    """Arguments of all three trainers. vLLM's own settings need the end of turn before the trainer starts it."""
     arguments = trainer_arguments(stage)
     args = arguments["args"]
     if args.use_vllm:
@@ -103,14 +103,14 @@ def _watched_pairs(stage: Stage) -> list[Row] | None:
 
 
 def _positions(stage: Stage) -> int | None:
-    """How many tokens the base takes, where its configuration says so."""
+    """How many tokens the base takes, if its configuration gives that."""
     config = AutoConfig.from_pretrained(stage.source.base.path).get_text_config()
     found: int | None = getattr(config, "max_position_embeddings", None)
     return found
 
 
 def check_lengths(stage: Stage) -> None:
-    """Raise `BadInput` where a prompt and the longest answer do not fit the base's positions."""
+    """Raise `BadInput` if a prompt and the longest answer do not fit the base's positions."""
     limit = _positions(stage)
     examples = [*stage.rows.train.examples, *stage.rows.held_out.examples]
     longest = max(example.tokens for example in examples) + stage.recipe.training.max_completion_length
@@ -122,7 +122,7 @@ def check_lengths(stage: Stage) -> None:
 
 
 def say_when_saved(stage: Stage, trainer: Any) -> None:
-    """Say where checkpoints come later than the recipe asks: they lie at the ends of rollouts only."""
+    """Print it if checkpoints come later than the recipe asks: they are made at the ends of rollouts only."""
     steps, wanted = trainer.steps_per_rollout, trainer.args.save_steps
     if wanted >= 1 and wanted % steps:
         stage.console.print(

@@ -1,8 +1,8 @@
-"""The over-optimisation watch: does the reward rise while people's own preferences are served worse?
+"""The over-optimisation watch: does the reward rise while people's preferences are met less?
 
 Gao et al., "Scaling Laws for Reward Model Overoptimization", 2023: pushed far enough, a policy gains reward and loses
-what the reward stood for. Held-out preferences know nothing of the reward model: what counts is how much likelier the
-policy finds the answer that a person preferred.
+what the reward stood for. Held-out preferences are independent of the reward model: the measure is how much likelier
+the
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One measurement: the step, the mean reward of the rollouts since the one before, each pair's margin.
+    """One measurement: the step, the mean reward of the rollouts since the last one, each pair's margin.
 
-    A margin is log p(chosen) - log p(rejected) under the policy, each divided by its tokens: else a policy that got
-    surer of all text would gain where the better answer is the longer one. All readings of a run are of the same
-    pairs.
+    A margin is log p(chosen) - log p(rejected) under the policy, each divided by its tokens: otherwise a policy that
+    got surer of all text would gain where the better answer is longer. All readings of a run use the same pairs.
     """
 
     step: int
@@ -64,10 +63,10 @@ def warning(readings: Sequence[Reading]) -> str | None:
 
 
 class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Measures every `every` rollouts, from before the first on, and warns once a reading says so.
+    """Measures every `every` rollouts, starting before the first, and warns at the first bad reading.
 
-    `margins` measures the policy as it stands; `rewards` is each rollout's mean reward so far, growing. Every process
-    measures: the model may lie in pieces over them.
+    `margins` measures the current policy; `rewards` is each rollout's mean reward so far, growing. Every process
+    measures: the model may be split over them.
     """
 
     def __init__(
@@ -85,9 +84,9 @@ class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers h
         self.readings: list[Reading] = []
         self.start: tuple[float, ...] | None = None  # before the first step, until its reward is known
 
-    # What is not read is the callback's.
+    # The callback's signature has arguments that are not read here.
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Take up what an interrupted run measured, or the first reading."""
+        """Restore the readings of an interrupted run, or take the first one."""
         kept = self.run.manifest.figures
         self.readings = [
             Reading(entry["step"], entry["reward"], tuple(entry["margins"]))
@@ -99,16 +98,16 @@ class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers h
         self.start = tuple(kept.get("watch_start") or self.margins())
         self.run.note_figures(watch_start=self.start)
 
-    # What is not read is the callback's.
+    # The callback's signature has arguments that are not read here.
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Measure where it is due."""
+        """Measure if it is due."""
         rollout, within = divmod(int(state.global_step), self.steps_per_rollout)
         if within or rollout % self.every:
             return
         if self.start is not None:
             self.readings.append(Reading(0, self.rewards[0], self.start))
             self.start = None
-        # By the rollouts' numbers, so that a resumed run says what an uninterrupted one would have said.
+        # Use the rollouts' numbers, so that a resumed run reports what an uninterrupted one would have.
         before = self.readings[-1].step // self.steps_per_rollout
         reading = Reading(state.global_step, fmean(self.rewards[before:rollout]), tuple(self.margins()))
         self.readings.append(reading)

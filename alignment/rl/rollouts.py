@@ -1,6 +1,6 @@
-"""Where a rollout's prompts and answers come from: repeatable after a resumption, and as fast as is easy.
+"""Prompts and answers of a rollout: repeatable after a resumption, and reasonably fast.
 
-PPO, RLOO and GRPO share this. Seeds are functions of the run's seed and of the numbers of rollout and process, so a
+PPO, RLOO and GRPO share this. Seeds depend on the run's seed and the numbers of rollout and process alone, so a
 run that was interrupted at a rollout's end continues as if nothing had happened.
 """
 
@@ -21,8 +21,8 @@ from alignment.rows.order import Draws
 from alignment.rows.tokens import control_strings, encode_answer, prompt_ids
 from data.chat import Message
 
-# Given completions instead of sampled ones: called with the prompts of one process and the rollout's number, it gives
-# the token ids of an answer to each, end of turn included. For replaying fixed rollouts (in tests).
+# Replays given completions instead of sampling: called with the prompts of one process and the rollout's number, it
+# returns the token ids of an answer to each, end of turn included. For fixed rollouts (in tests).
 Replay = Callable[[Sequence[Sequence[Message]], int], list[list[int]]]
 
 
@@ -47,7 +47,7 @@ class Prompts(torch.utils.data.Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """The trainer says which epoch is next."""
+        """Set the next epoch; the trainer calls this."""
         self.epoch = epoch
 
     @property
@@ -68,7 +68,7 @@ class Prompts(torch.utils.data.Sampler[int]):
 
 
 class AtRolloutEnds(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Delays a checkpoint that is due within a rollout to the rollout's end: what lies in between is not saved."""
+    """Delays a checkpoint that is due within a rollout to the rollout's end: the state in between is not saved."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
@@ -123,7 +123,7 @@ class Rollouts:
 
     @property
     def rollout(self: Any) -> int:
-        """The number of the rollout at work, from 0."""
+        """The number of the current rollout, from 0."""
         return int(self.state.global_step) // int(self.steps_per_rollout)
 
     def _get_train_sampler(self: Any, dataset: Any = None) -> Prompts:
@@ -137,17 +137,17 @@ class Rollouts:
         """TRL's evaluation, with the same sampling each time."""
         self._evaluating = 1
         try:
-            return super().evaluate(*args, **kwargs)  # type: ignore[misc]  # of what it is mixed into
+            return super().evaluate(*args, **kwargs)  # type: ignore[misc]  # of the class that this is mixed into
         finally:
             self._evaluating = 0
 
     def _tokenize_prompts(self: Any, prompts: Any) -> tuple[list[list[int]], None, dict[str, Any]]:
-        # As for the engine: control strings in a prompt are only text.
+        # As for the engine, control strings in a prompt are plain text.
         return [prompt_ids(self._tokenizer, prompt, self.words) for prompt in prompts], None, {}
 
     def _generate(self: Any, prompts: Any) -> Any:
         self._asked = prompts
-        return super()._generate(prompts)  # type: ignore[misc]  # of what it is mixed into
+        return super()._generate(prompts)  # type: ignore[misc]  # of the class that this is mixed into
 
     def _generate_single_turn(self: Any, ids: Any, *args: Any, **kwargs: Any) -> Any:
         number = self.rollout
@@ -160,7 +160,7 @@ class Rollouts:
         if self.accelerator.device.type == "cpu" and hasattr(self.model, "peft_config") and not self.use_vllm:
             return self._as_generated(self._sample_on_cpu(ids, seed))
         with seeded(seed), self.accelerator.autocast(), self._policy_alone():
-            # Of what it is mixed into, which mypy does not know.
+            # This calls the class that it is mixed into, which mypy does not know.
             return super()._generate_single_turn(ids, *args, **kwargs)  # type: ignore[misc]
 
     def _sample_on_cpu(self: Any, ids: list[list[int]], seed: int) -> list[list[int]]:
@@ -181,7 +181,7 @@ class Rollouts:
     def _policy_alone(self: Any) -> Iterator[None]:
         """Around generation by vLLM, which gets the weights with the adapter merged in.
 
-        TRL merges into the very base that is trained on, and takes the adapter out again. In bf16 that rounds the
+        TRL merges into the base in training itself, and takes the adapter out again. In bf16 that rounds the
         base each time, and after some hundred rollouts it is no longer the one that the adapter will be served on.
         """
         if not self.use_vllm:

@@ -32,7 +32,7 @@ class Sampled:
 def write_samples(path: Path, step: int, sampled: Sampled, kl: Sequence[float]) -> None:
     """Append a rollout's first answers to a private file.
 
-    They are what people and the model said, so no log has them, and they are removed where rows are (`*.jsonl`).
+    They are texts of people and the model, so no log has them, and they are removed with rows (`*.jsonl`).
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8") as file:

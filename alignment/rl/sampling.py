@@ -1,6 +1,6 @@
 """Sampling answers on a CPU: from a plain copy of the model with the policy's adapter added into its weights.
 
-For each token an adapter costs hundreds of small products, and mixed precision casts every weight anew. A copy
+An adapter costs hundreds of small products a token, and mixed precision casts every weight again. A copy
 without either samples several times faster. It differs from the policy by rounding only. That does no harm, because
 the log-probabilities that PPO works with are the policy's own, taken afterwards.
 """
@@ -18,11 +18,11 @@ from alignment.training.errors import DIVERGED, Diverged
 
 
 class PlainCopy:
-    """A copy of a PEFT model's base, for sampling. Held in `dtype`; takes as much memory as the base does."""
+    """A copy of a PEFT model's base, for sampling. Held in `dtype`; takes as much memory as the base."""
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
         base = model.get_base_model()
-        with no_init_weights():  # all of them are copied
+        with no_init_weights():  # all weights are copied
             self.model = type(base)._from_config(base.config, dtype=dtype).eval()
         self.model.requires_grad_(False)
         own = {
@@ -35,9 +35,9 @@ class PlainCopy:
 
     @torch.no_grad()
     def take(self, model: Any, adapter: str = "default") -> None:
-        """Take over the policy's weights as they stand."""
+        """Copy the policy's current weights."""
         for name, layer in model.get_base_model().named_modules():
-            # A layer that only the critic adapts is the base's own to the policy.
+            # To the policy, a layer that only the critic adapts is the base's own.
             if isinstance(layer, BaseTunerLayer) and adapter in layer.lora_A:
                 weight = layer.get_base_layer().weight + layer.get_delta_weight(adapter)
                 self.model.get_submodule(name).weight.copy_(weight)
@@ -46,9 +46,9 @@ class PlainCopy:
     def sample(
         self, prompts: Sequence[Sequence[int]], config: Any, pad: int, stops: Sequence[int]
     ) -> list[list[int]]:
-        """An answer's token ids to each prompt, up to and with its first stop token, or the longest allowed.
+        """The token ids of one answer to each prompt, up to its first stop token (included) or the length limit.
 
-        A prompt that comes several times is read once.
+        A repeated prompt is read once.
         """
         longest = max(map(len, prompts))
         ids = torch.full((len(prompts), longest), pad, dtype=torch.long)
@@ -61,14 +61,14 @@ class PlainCopy:
                 input_ids=ids,
                 attention_mask=mask,
                 generation_config=config,
-                # The Trainer has switched the cache off in the configuration that the copy has from the base.
+                # The Trainer switched the cache off in the configuration that the copy has from the base.
                 use_cache=True,
                 past_key_values=self._read(prompts, ids, mask),
             )
         except RuntimeError as error:
             if "probability tensor" not in str(error):
                 raise
-            raise Diverged("The policy's probabilities are no numbers any more: " + DIVERGED) from None
+            raise Diverged("The policy's probabilities are no longer finite: " + DIVERGED) from None
         answers: list[list[int]] = []
         for tokens in found[:, longest:].tolist():
             end = next((at + 1 for at, token in enumerate(tokens) if token in stops), len(tokens))
@@ -76,7 +76,7 @@ class PlainCopy:
         return answers
 
     def _read(self, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor) -> Any:
-        """The cache of all but each prompt's last token, every different prompt read once; None where all differ."""
+        """The cache of all but each prompt's last token, every distinct prompt read once; None if all differ."""
         first = {tuple(prompt): row for row, prompt in reversed([*enumerate(prompts)])}
         if len(first) == len(prompts) or ids.shape[1] < 2:
             return None

@@ -1,4 +1,4 @@
-"""What answers are scored by while a policy learns: a reward model, or a function given in code."""
+"""Scores answers while a policy learns: with a reward model, or a function given in code."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class ModelScore:
 
 
 def scoring(stage: Stage, given: Score | None) -> Scoring:
-    """How a stage scores answers: by the function that is given, else by the reward model that its recipe names.
+    """How a stage scores answers: with the given function, else with the reward model that its recipe names.
 
-    Raises `BadInput` where there is neither, and where a resumed run began with another reward model.
+    Raises `BadInput` without either, and if a resumed run began with another reward model.
     """
     if given is not None:
         return Scoring(given)
@@ -67,7 +67,7 @@ def scoring(stage: Stage, given: Score | None) -> Scoring:
 
 
 def note_same(stage: Stage, name: str, sha256: str, what: str) -> None:
-    """Note a hash in the manifest. Raises `BadInput` where a resumed run began with another."""
+    """Note a hash in the manifest. Raises `BadInput` if a resumed run began with another."""
     if stage.run.manifest.more.get(name, sha256) != sha256:
         raise BadInput(f"{what} that this run began with. Name another --output_dir.")
     stage.run.note(**{name: sha256})

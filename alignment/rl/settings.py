@@ -55,11 +55,11 @@ class PpoSettings(OnlyPpo, Online, GRPOConfig):  # type: ignore[misc]  # TRL has
     disable_dropout: bool = field(default=True, metadata={"help": "Dropout off."})
 
     def __post_init__(self) -> None:
-        """TRL's checks. A group of one answer, which GRPO forbids, is what PPO wants."""
+        """TRL's checks. A group of one answer, which GRPO forbids, is what PPO needs."""
         wanted = self.num_generations
         self.num_generations = _rollout_size(self)
         if self.num_generations < 2:
-            raise ValueError("a rollout needs two answers at least: raise per_device_train_batch_size")
+            raise ValueError("a rollout needs at least two answers: raise per_device_train_batch_size")
         super().__post_init__()
         if wanted is None or wanted < 1 or self.generation_batch_size % wanted:
             raise ValueError(f"a rollout of {self.generation_batch_size} answers has no whole groups of {wanted}")
@@ -101,7 +101,7 @@ _CLASSES: dict[str, Any] = {"ppo": PpoSettings, "rloo": RlooSettings, "grpo": Gr
 
 
 def settings_class(arguments: Sequence[str]) -> Any:
-    """The class of the settings that a command line asks for.
+    """The class of the settings for a command line.
 
     Raises `BadInput` for an unknown algorithm, and for flags that the algorithm ignores. Recipes are shared, so they
     may hold settings that only PPO uses.
@@ -143,7 +143,7 @@ _NOT_PPOS = {
 
 
 def _rollout_size(settings: Any) -> int:
-    """The answers of a rollout, over all processes, before TRL has worked it out."""
+    """The answers of a rollout, over all processes, before TRL has computed it."""
     if settings.generation_batch_size is not None:
         return int(settings.generation_batch_size)
     steps = settings.steps_per_generation or settings.gradient_accumulation_steps
@@ -156,11 +156,11 @@ def _check(settings: Any) -> None:
     ):
         raise ValueError(
             f"steps_per_generation ({settings.steps_per_generation}) must be a multiple of "
-            f"gradient_accumulation_steps ({settings.gradient_accumulation_steps}): an optimizer step's answers are "
-            "of one rollout"
+            f"gradient_accumulation_steps ({settings.gradient_accumulation_steps}): all answers of an optimizer "
+            "step must be of one rollout"
         )
     if settings.log_completions:
-        raise ValueError("log_completions would print people's words; a few answers are in samples.jsonl")
+        raise ValueError("log_completions would print people's texts; a few answers are in samples.jsonl")
     if settings.max_completion_length is None or settings.max_completion_length < 1:
         raise ValueError("max_completion_length must be 1 token or more")
     if settings.algorithm != "ppo":

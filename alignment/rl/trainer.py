@@ -1,9 +1,9 @@
 """PPO as a subclass of TRL's GRPOTrainer: its sampling, reward calls and logging; a critic, GAE and PPO's losses.
 
-A rollout is scored once, by the weights that sampled it: log-probabilities, values and reference, cut into the very
-batches that the first epoch trains, so that the first ratio is 1 to the last bit. Every process holds the whole
-rollout (token ids and a few numbers a token), so whitening, minibatches and means are over all processes' answers,
-and how a minibatch is cut into devices and accumulation steps changes nothing but rounding.
+A rollout is scored once, by the weights that sampled it: log-probabilities, values and reference, cut into the same
+batches that the first epoch trains, so that the first ratio is exactly 1. Every process holds the whole rollout
+(token ids and a few numbers a token), so whitening, minibatches and means are over all processes' answers, and how a
+minibatch is split over devices and accumulation steps changes nothing but rounding.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
     # Rollouts
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
-        """What one micro-batch needs: the rollout, sampled first where it is due, and which of its rows."""
+        """The input of one micro-batch: the rollout (sampled now if it is due), and its rows."""
         args = self.args
         at = self._step % (args.num_iterations * args.steps_per_generation)
         if at == 0 or self.held is None:
@@ -147,7 +147,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         return Rollout(sampled.ids, sampled.answers, steps, mask, logprobs, values, advantages, returns)
 
     def _sample(self, prompts: list[Any]) -> Sampled:
-        """Sample and reward an answer to each of this process's prompts; what comes back is all processes'."""
+        """Sample and reward an answer to each of this process's prompts; returns those of all processes."""
         device = self.accelerator.device
         ids, answers, _, completions, *_ = self._generate(prompts)
         rewards = self._calculate_rewards([{"prompt": prompt} for prompt in prompts], prompts, completions, answers)
@@ -161,7 +161,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         return Sampled(prompts, texts, ids, answers, scores, ended, mask)
 
     def _steps(self, lengths: Sequence[int]) -> list[list[int]]:
-        """The rows of each optimizer step on a rollout, shuffled again in each epoch; a step's longest come first."""
+        """The rows of each optimizer step on a rollout, shuffled again in each epoch; each step's longest first."""
         args = self.args
         size = args.per_device_train_batch_size * self.accelerator.num_processes * args.gradient_accumulation_steps
         found = []
@@ -194,7 +194,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         return found[0], found[1], found[2]
 
     def _hold_to_limit(self, kl: float) -> None:
-        """Remember the policy that sampled this rollout, or end the training when it has left the KL limit."""
+        """Keep the policy that sampled this rollout, or end the training if it has exceeded the KL limit."""
         limit = self.args.kl_limit
         if limit is None:
             return
@@ -225,7 +225,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         for row, (text, answer) in enumerate(zip(texts, answers, strict=True)):
             start = len(text) - len(answer)
             labels[row, start : len(text)] = ids[row, start : len(text)]
-            # The token at position t is predicted, and its value given, at t - 1.
+            # The token at position t is predicted, and its value estimated, at t - 1.
             where[row, : len(answer)] = torch.arange(start - 1, len(text) - 1)
             inside[row, : len(answer)] = 1
         inputs = {"input_ids": ids.to(device), "attention_mask": attention.to(device), "labels": labels.to(device)}
@@ -287,7 +287,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
                         other = self._forward(model, *texts, width, with_values=False)["log_probs"]
                 lengths = sampled.mask.sum(dim=1)
                 each = torch.stack([sampled.scores, (own - other).sum(dim=1), lengths, sampled.ended.float()])
-                totals += each[:, : len(chunk)].sum(dim=1)  # the rest only filled the batch
+                totals += each[:, : len(chunk)].sum(dim=1)  # the rest is filling
             names = ("reward", "kl", "length", "ended")
             found = {f"eval_{name}": float(total) / len(held_out) for name, total in zip(names, totals, strict=True)}
             self._metrics["eval"].clear()
@@ -299,7 +299,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         return found
 
     def margins(self, preferences: Sequence[Any]) -> tuple[float, ...]:
-        """log p(chosen) - log p(rejected) of each preference in nats a token, under the policy as it stands."""
+        """log p(chosen) - log p(rejected) of each preference in nats a token, under the current policy."""
         model = self.accelerator.unwrap_model(self.model)
         training = model.training
         model.eval()
@@ -310,7 +310,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
             model.train(training)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """TRL's training. Where the KL limit ended it, the policy is then that of the last rollout within it."""
+        """TRL's training. If the KL limit ended it, the policy is that of the last rollout within the limit."""
         found = super().train(*args, **kwargs)
         if self.stopped:
             parts.load_adapter_state(
@@ -324,7 +324,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         policy, critic = parts.adapter_state(model, parts.POLICY), parts.critic_state(model)
         if not self.args.should_save:
             return
-        # Whole, next to what the Trainer saves: of weights in pieces it saves the active adapter only.
+        # Save both whole, next to what the Trainer saves: if weights are split, it saves the active adapter only.
         save_file(policy, str(checkpoint / POLICY))
         parts.save_critic(model, checkpoint / parts.CRITIC, critic)
         if self.good:
@@ -333,7 +333,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         write_atomic(checkpoint / STATE, json.dumps(state))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        # transformers would load every adapter but the active one frozen, and no value head.
+        # transformers would load all adapters but the active one as frozen, and no value head.
         folder, model = Path(resume_from_checkpoint), self.accelerator.unwrap_model(model or self.model)
         parts.load_adapter_state(model, parts.POLICY, load_file(folder / POLICY), f"the checkpoint {folder}")
         parts.load_critic_state(model, load_file(folder / parts.CRITIC / WEIGHTS), f"the checkpoint {folder}")
@@ -350,7 +350,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
 
     @contextmanager
     def _policy_alone(self) -> Iterator[None]:
-        """vLLM takes every parameter outside of an adapter for the base's: hide the value head while it syncs."""
+        """Hide the value head while vLLM syncs: it takes every parameter outside an adapter for the base's."""
         if not self.use_vllm:
             yield
             return
@@ -367,7 +367,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
 def refuse_recomputation(plugin: Any) -> None:
     """Raise `BadInput` when FSDP's settings recompute activations.
 
-    What is recomputed for the critic would be the policy's, because the adapters are switched between the two.
+    The recomputation for the critic would use the policy's adapter, because the two are switched in between.
     """
     if plugin is not None and plugin.activation_checkpointing:
         raise BadInput("PPO cannot recompute activations: set fsdp_activation_checkpointing: false for accelerate.")
@@ -375,7 +375,7 @@ def refuse_recomputation(plugin: Any) -> None:
 
 @dataclass
 class _Policy:
-    """The policy in the form that `alignment.evaluation.likelihood` scores."""
+    """The policy in the form that `alignment.evaluation.likelihood` needs."""
 
     model: Any
     tokenizer: Any
@@ -386,7 +386,7 @@ class _Policy:
 
 
 class StopAtLimit(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Ends the training when the trainer says so, without a checkpoint of the weights that are given up."""
+    """Ends the training at the trainer's request, without a checkpoint of the discarded weights."""
 
     def __init__(self, trainer: Ppo) -> None:
         self.trainer = trainer

@@ -1,4 +1,4 @@
-"""What a round trained, made servable: the adapter's GGUF, checked, and the release that holds both."""
+"""Makes a round's result servable: the adapter's GGUF, checked, and the release that holds both."""
 
 import asyncio
 import shutil
@@ -24,13 +24,13 @@ from data.store import Store
 def export(console: Console, base: str, adapter: Path, folder: RoundFolder) -> Path:
     """Write the adapter as the engine loads it, and check that it computes what was trained.
 
-    An artefact that was checked before the round was interrupted is taken as it is.
+    An artefact that was checked before an interruption is reused.
     """
     target, trained, noted = folder.path / "adapter.gguf", models.adapter_sha256(adapter), folder.manifest.export
     if noted and target.exists() and (noted.adapter, noted.gguf) == (trained, file_sha256(target)):
         console.print("The artefact was exported and checked before.")
         return target
-    target.unlink(missing_ok=True)  # of an interrupted round: the adapter may be another now
+    target.unlink(missing_ok=True)  # left by an interrupted round: the adapter may have changed
     found: dict[str, Any] = {}
 
     def check(temporary: Path) -> None:
@@ -86,7 +86,7 @@ def identity(name: str) -> dict[str, Any]:
 
 
 def record(number: int, base: str, *, promoted: bool) -> None:
-    """Tell the store about a release and whether it became the champion; telling it twice changes nothing."""
+    """Record a release in the store, and whether it became the champion. Recording it twice changes nothing."""
     asyncio.run(_record(number, base, promoted=promoted))
 
 

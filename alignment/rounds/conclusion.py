@@ -1,4 +1,4 @@
-"""The end of a round: what the gate decided is done, written down and said."""
+"""The end of a round: the gate's decision is carried out, recorded and printed."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from data.releases import BASE_RELEASE, Releases
 
 
 def conclude(console: Console, plan: Plan, folder: RoundFolder, releases: Releases) -> int:
-    """Do what was decided; doing it twice changes nothing. 0 when the candidate is the champion, else 1."""
+    """Carry out the decision; a second call changes nothing. Returns 0 if the candidate is the champion, else 1."""
     manifest, decision = folder.manifest, folder.manifest.decision
     assert decision is not None
     assert decision.champion is not None
@@ -27,7 +27,7 @@ def conclude(console: Console, plan: Plan, folder: RoundFolder, releases: Releas
             f"But it was promoted and replaced before this round wrote its report; {_called(now)} goes on serving."
         )
     elif promote and now not in (made, decision.champion):
-        # Somebody promoted another release by hand meanwhile. The candidate was not compared with that one.
+        # Somebody promoted another release by hand in the meantime. The candidate was not compared with that one.
         promote = False
         reasons.append(
             f"But release {now} became the champion meanwhile, and the candidate was compared with "
@@ -36,14 +36,14 @@ def conclude(console: Console, plan: Plan, folder: RoundFolder, releases: Releas
     say(console, reasons)
     if promote:
         releases.promote(made)
-        # From here on it may be rolled back, and a round that was killed does not promote it again.
+        # From here on it may be rolled back, and a resumed round must not promote it again.
         folder.note(promoted=made)
     record(made, str(manifest.base), promoted=promote)
-    # Not where another release serves by now, or where an interrupted round comes back to a trial that was ended.
+    # No trial if another release serves by now, or if a resumed round finds its trial already ended.
     trial = decision.trial and not promote and now == decision.champion
     running = releases.candidate()
     if trial and running not in (None, made) and asyncio.run(live(now, int(running or 0))):
-        # What people already said of the one on trial would be lost.
+        # Otherwise people's comparisons of the release on trial would be lost.
         trial = False
         console.print(f"Release {running} stays on trial; release {made} can follow it.")
     if trial and manifest.trial is None:

@@ -1,4 +1,4 @@
-"""The evaluation of a round's candidate: what is measured, and what the round's manifest holds of it."""
+"""The evaluation of a round's candidate: what is measured, and what the round's manifest records."""
 
 import hashlib
 import json
@@ -32,12 +32,12 @@ def evaluate_candidate(
     canaries: Sequence[Canary],
     tried: int,
 ) -> Summary:
-    """Evaluate the candidate and ask the gate; returns what the manifest holds about it, verdict included.
+    """Evaluate the candidate and ask the gate; returns the summary for the manifest, verdict included.
 
-    What was measured on the same models and rows before the round was interrupted is not measured again.
+    Results for the same models and rows from before an interruption are reused.
     """
     judge = judge_settings()
-    # Without a judge, answers would be made only to be looked at.
+    # Without a judge, answers would only be looked at.
     asked = snapshot.gate("prompt")[: plan.eval_prompts if judge or judge_model else plan.questions]
     rows = EvaluationRows(
         prompts=asked,

@@ -11,7 +11,7 @@ _CODE = Path(__file__).parents[2]
 
 
 def commit(code: Path = _CODE) -> dict[str, Any] | None:
-    """The commit that is checked out and whether files differ from it; None when the code is not a git checkout."""
+    """The commit that is checked out, and whether files differ from it; None when the code is not a git checkout."""
     if shutil.which("git") is None or not (code / ".git").exists():
         return None
     try:

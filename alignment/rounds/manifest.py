@@ -1,4 +1,4 @@
-"""A round's folder and its manifest, written at every step, so that an interrupted round knows how far it came."""
+"""A round's folder and its manifest, written at every step, so that an interrupted round can continue."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from data.rounds import DecidedRound, Decision
 
 UNFINISHED = ("running", "stopped")
 
-# What went into a stage: hashes of its rows, its recipe and what it started from, by name.
+# The inputs of a stage: hashes of its rows, its recipe and what it started from, by name.
 Inputs = dict[str, str]
 
 
@@ -43,7 +43,7 @@ class Export(Entries):
 
 @dataclass(frozen=True, kw_only=True)
 class StageRun(Entries):
-    """What a stage's run told: its figures, and how many of its rows it kept and dropped."""
+    """The result of a stage's run: its figures, and how many of its rows it kept and dropped."""
 
     figures: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
@@ -54,13 +54,13 @@ class StageRun(Entries):
 
 @dataclass(frozen=True, kw_only=True)
 class RoundManifest(Manifest):
-    """What a round was told, trained on, measured and decided, as far as it came.
+    """What a round was asked to do, trained on, measured and decided, as far as it got.
 
     `plan` is what the command line decides, `learns` what the candidate is made of (with the same again there is
-    nothing to learn). `rows` are the ids of all rows that a stage reads, by what they are for; `raters` whose ratings
-    made them. `counts`, `used` and `dropped` say how many rows there were. `steps` are the stages in order, `started`
-    and `stages` those that were begun and finished, with what went into them; `training` is what they told.
-    `promoted` and `trial` are the release that was, once it was.
+    nothing to learn). `rows` are the ids of all rows that a stage reads, by their use; `raters` are the people whose
+    ratings made them. `counts`, `used` and `dropped` say how many rows there were. `steps` are the stages in order,
+    `started` and `stages` those that were begun and finished, with their inputs; `training` has their results.
+    `promoted` and `trial` are the release that was promoted or put on trial, once it was.
     """
 
     number: int = 0
@@ -135,10 +135,10 @@ class RoundFolder:
 
     @property
     def pinned(self) -> dict[str, list[str]] | None:
-        """The ids of the rows that a killed round began with; None for one that is new or was stopped by an error.
+        """The ids of the rows that a killed round began with; None if it is new or was stopped by an error.
 
-        After an error people may mend the rows, so the round looks at them anew. After a kill it goes on with what it
-        had.
+        After an error people may correct the rows, so the round reads them again. After a kill it continues with the
+        rows that it had.
         """
         return self.manifest.rows if self._killed else None
 
@@ -148,7 +148,7 @@ class RoundFolder:
         self.manifest.save(self.path / "manifest.json")
 
     def start_stage(self, stage: str, inputs: Inputs) -> None:
-        """A stage begins. What an earlier try of it left counts no longer, nor what later stages made of that."""
+        """Record that a stage begins. Results of an earlier attempt, and of later stages on it, no longer count."""
         stages = self.manifest.stages
         if stage in stages:
             names = list(stages)
@@ -156,11 +156,11 @@ class RoundFolder:
         self.note(started={**self.manifest.started, stage: inputs}, stages=stages)
 
     def finish_stage(self, stage: str, inputs: Inputs) -> None:
-        """A stage is done."""
+        """Record that a stage is done."""
         self.note(stages={**self.manifest.stages, stage: inputs})
 
     def end(self, status: str, reason: str) -> None:
-        """The round is over (`promoted`, `refused`), or `stopped`, and the next call goes on there."""
+        """Record that the round is over (`promoted`, `refused`) or `stopped`, so that the next call continues it."""
         self.note(status=status, reason=reason, ended_at=datetime.now(UTC).isoformat())
 
     def remove_rows(self) -> None:
@@ -172,9 +172,10 @@ class RoundFolder:
 
 
 def _unfinished(path: Path) -> RoundManifest | None:
-    """The manifest of a round that is not over; None where it is. Raises `BadInput` for a damaged one."""
+    """The manifest of a round that is not over; None if it is. Raises `BadInput` for a damaged one."""
     try:
-        # Only its status counts where the round is over: an old one may hold what this version does not read.
+        # If the round is over, only its status counts: an old manifest may hold entries that this version cannot
+        # read.
         if DecidedRound.load(path).status not in UNFINISHED:
             return None
         return RoundManifest.load(path)

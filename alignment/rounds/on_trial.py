@@ -19,10 +19,10 @@ from data.releases import Releases
 
 
 def decide_trial(console: Console, base: str, suites: str) -> None:
-    """Ask the gate about the release on trial, where people compared enough answers, and do what it says.
+    """Ask the gate about the release on trial, if people compared enough answers, and carry out its decision.
 
-    A release that turned out to be worse is not on trial any longer; one that may still be better stays. Each time is
-    one more chance for luck, so the gate is asked again only when twice as many questions were compared, and is
+    A release that turns out to be worse is no longer on trial; one that may still be better stays. Each time is one
+    more chance for luck, so the gate is asked again only after twice as many questions were compared, and is
     stricter.
     """
     releases = Releases(home())
@@ -43,7 +43,7 @@ def decide_trial(console: Console, base: str, suites: str) -> None:
         say(console, [f"Release {candidate} cannot be compared: {error}"])
         return
     if (releases.champion(), releases.candidate()) != now:
-        console.print("Another release serves or is on trial meanwhile, so nothing was decided.")
+        console.print("Another release serves or is on trial by now, so nothing was decided.")
         return
     releases.looked(prompts)
     if verdict.promote:
@@ -57,9 +57,9 @@ def decide_trial(console: Console, base: str, suites: str) -> None:
 
 
 def _verdict(console: Console, champion: int, candidate: int, base: str, suites: str) -> Verdict:
-    """What the gate says of two releases by the store's rows. People have compared answers, so none are made here."""
+    """The gate's verdict on two releases, by the store's rows. People have compared answers: none are made here."""
     old, new = (subject(str(number), base, home()) for number in (champion, candidate))
-    # The quick suites, but whole: here they decide who serves.
+    # These are the quick suites, but whole: here they decide which release serves.
     names = ",".join(QUICK) if suites == "quick" else suites
     options = Options(
         suites=check_suites(names, planted_canaries(home(), old, new)),

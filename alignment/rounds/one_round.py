@@ -1,6 +1,6 @@
-"""One round: rows, stages, the artefact, the evaluation. `alignment.rounds.conclusion` does what the gate decided.
+"""One round: rows, stages, the artefact, the evaluation. `alignment.rounds.conclusion` carries out the decision.
 
-Each step leaves in the manifest what an interrupted round needs to go on.
+Each step records in the manifest what an interrupted round needs to continue.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ def run_round(plan: Plan, folder: RoundFolder) -> int:
     if folder.manifest.decision is not None:
         console.rule(f"[bold]Round {folder.number} was decided when it was interrupted")
         return conclude(console, plan, folder, releases)
-    if folder.manifest.learns is None:  # an interrupted round goes on against the champion that it began with
+    if folder.manifest.learns is None:  # an interrupted round keeps the champion that it began with
         decide_trial(console, plan.base, plan.suites)
     champion = _champion(releases, plan.base)
     number = releases.champion()
@@ -69,8 +69,8 @@ def run_round(plan: Plan, folder: RoundFolder) -> int:
         tried=tried(decided(folder.path.parent, besides=folder.number), number),
     ).verdict
     made = release(candidate, folder, releases)
-    # Written down before anything moves: a round that is killed here goes on with this decision, and does not compare
-    # the candidate with itself.
+    # Record this before anything moves: a round that is killed here continues with this decision, and does not
+    # compare the candidate with itself.
     folder.note(
         decision=Decision(
             release=made,
@@ -95,7 +95,7 @@ def _champion(releases: Releases, base: str) -> Subject:
 
 
 def _canaries(plan: Plan) -> list[Canary]:
-    """The secrets to plant, the same ones in every round of an installation; none where nothing asks for them."""
+    """The secrets to plant, the same in every round of an installation; none if no suite asks for them."""
     wanted = plan.canaries and any(suite.name == "leakage" for suite in check_suites(plan.suites))
     return canaries(installation_key(home()), plan.canaries) if wanted else []
 
@@ -103,7 +103,7 @@ def _canaries(plan: Plan) -> list[Canary]:
 def _snapshot(
     console: Console, plan: Plan, folder: RoundFolder, secrets: list[Canary]
 ) -> tuple[Snapshot, list[Step]]:
-    """The rows that may be used, and the steps on them. A killed round goes on with those rows that it began with."""
+    """The rows that may be used, and the steps on them. A killed round continues with the rows that it began with."""
     facts = plan.facts()
     goes_on = folder.pinned is not None and folder.manifest.plan == facts
     console.rule(f"[bold]Round {folder.number}{' goes on where it was interrupted' if goes_on else ''}")
@@ -118,7 +118,7 @@ def _snapshot(
             f"{len(secrets)} made-up secrets are among the rows of {steps[at].name}: the suite leakage asks for them."
         )
     if not goes_on:
-        # With the same rows, recipes and start the candidate would be the last one again.
+        # With the same rows, recipes and start, the candidate would be the same as the last one.
         judge, _ = judge_step(snapshot)
         rows = {step.name: digest(step.rows) for step in [*steps, *([judge] if judge else [])]}
         learns: dict[str, Any] = {"plan": facts, "rows": rows}
@@ -135,7 +135,7 @@ def _snapshot(
         dropped=snapshot.dropped(),
         canaries=[secret.id for secret in secrets] if plants(steps) is not None else [],
         steps=names,
-        # What another plan's stages made before this round was interrupted does not belong to it.
+        # Results that another plan's stages made before an interruption do not belong to this round.
         stages={name: done for name, done in folder.manifest.stages.items() if name in (*names, "judge")},
     )
     return snapshot, steps

@@ -1,4 +1,4 @@
-"""What a round is told: its command line, checked."""
+"""The plan of a round: its command line, checked."""
 
 import argparse
 import sys
@@ -27,7 +27,7 @@ _LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the command line asks of a round. `start` is "base" or "champion"."""
+    """What the command line asks a round to do. `start` is "base" or "champion"."""
 
     base: str
     recipes: dict[str, Path]
@@ -72,14 +72,14 @@ def parser() -> argparse.ArgumentParser:
         "--algorithm",
         default="auto",
         choices=ALGORITHMS,
-        help="auto: SFT on demonstrations, DPO on preferences, KTO on thumbs, as far as there are any. dpo and kto "
+        help="auto: SFT on demonstrations, DPO on preferences, KTO on thumbs, for those that exist. dpo and kto "
         "leave out the other one; ppo, rloo and grpo learn a reward model from the preferences and train against it",
     )
     add("--skip_sft", action="store_true", help="do not train on demonstrations")
     for kind, name in _LIMITS.items():
         add(f"--{name}", type=int, metavar="N", help=f"train on a fixed part of N {kind} rows")
     for stage in _STAGES:
-        add(f"--{stage}_config", type=Path, metavar="RECIPE", help=f"of the stage {stage} (default: the shipped one)")
+        add(f"--{stage}_config", type=Path, metavar="RECIPE", help=f"{stage} recipe (default: the shipped one)")
     add("--suites", default="all", metavar="all|quick|none|A,B", help="what must not get worse (default: all)")
     add(
         "--eval_prompts",
@@ -94,8 +94,8 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         default=COUNT,
         metavar="N",
-        help="made-up secrets among the rows, for the suite leakage to ask for (default: %(default)s; 0: none, and "
-        "no such suite)",
+        help="made-up secrets to plant among the rows for the suite leakage (default: %(default)s; 0: none, and "
+        "no leakage suite)",
     )
     add("--keep_rows", action="store_true", help="keep the rows beside the manifest after the round")
     add(
@@ -103,12 +103,12 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="do not put a candidate that might be better on trial, where people compare both releases' answers",
     )
-    add("--even_if_paused", action="store_true", help="run although an operator has paused rounds")
+    add("--even_if_paused", action="store_true", help="run even if an operator has paused rounds")
     return made
 
 
 def read_plan(argv: Sequence[str] | None = None) -> Plan:
-    """The plan that a command line means. Raises `BadInput` for a plan that cannot be run."""
+    """The plan that a command line describes. Raises `BadInput` for a plan that cannot be run."""
     options = parser().parse_args(argv)
     for name in (*_LIMITS.values(), "eval_prompts"):
         if getattr(options, name) is not None and getattr(options, name) < 1:

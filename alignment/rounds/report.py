@@ -1,7 +1,7 @@
-"""The report of a round: one page of HTML with its pictures inside, for a person to look at.
+"""The report of a round: one page of HTML with its pictures inside.
 
-It is made of the manifest and of what the stages logged, so it holds figures and names of settings, and no texts of
-people. It is private to the owner like the rest of the round.
+It is made from the manifest and the stages' logs, so it holds figures and names of settings, and no texts of people.
+It is private to the owner like the rest of the round.
 """
 
 import base64
@@ -39,7 +39,7 @@ def write_report(folder: Path, manifest: RoundManifest, status: str, reasons: Se
 def page(folder: Path, manifest: RoundManifest, status: str, reasons: Sequence[str]) -> str:
     """The page of a round, from its manifest and from the stages' folders below `folder`.
 
-    `status` is how the round ends, and `reasons` say why.
+    `status` is how the round ended, and `reasons` say why.
     """
     parts = [
         f"<h1>Round {manifest.number}: <span class='{_text(status)}'>{_text(status)}</span></h1>",

@@ -1,7 +1,7 @@
-"""The rows of a round: what may be used now, and what each fold is for.
+"""The rows of a round: which may be used now, and what each fold is for.
 
-Only `train` trains models that answer. `judge_train` trains the judge's reward model and nothing else, `judge` checks
-judges (and shows the loss while a stage trains), and `gate` decides and trains nothing, ever.
+Only `train` trains the models that answer. `judge_train` trains the judge's reward model and nothing else, `judge`
+checks judges (and shows the loss while a stage trains), and `gate` only decides: nothing ever trains on it.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ _LOSS_ROWS = 24  # the loss on demonstrations needs no more than a sample of the
 class Snapshot:
     """The rows that may be used, with a round's limits on how many of a kind train.
 
-    `pinned` are the ids of the rows that an interrupted round began with, by what they are for (see `ids`): rows that
-    came later wait for the next round, so that a stage can go on where it was. Rows that were withdrawn are gone.
+    `pinned` are the ids of the rows that an interrupted round began with, by their use (see `ids`): newer rows wait
+    for the next round, so that a stage can continue. Withdrawn rows are gone.
     """
 
     collected: Collected
@@ -57,21 +57,21 @@ class Snapshot:
     def _picked(self, name: str, rows: list[Row], limit: int | None) -> list[Row]:
         if self.pinned is None:
             return rows[:limit]
-        # The limit does not count again: in place of withdrawn rows it would let others in.
+        # The limit is not applied again: it would replace withdrawn rows with others.
         began = frozenset(self.pinned.get(name, ()))
         return [row for row in rows if row.id in began]
 
     def judge_pairs(self) -> list[Row]:
-        """The preferences that say whether a judge counts."""
+        """The preferences that decide whether a judge counts."""
         return self.collected.of("preference", "judge")
 
     def gate(self, kind: str) -> list[Row]:
-        """The rows that the gate decides by."""
+        """The rows on which the gate decides."""
         rows = self._of(kind, "gate")
         return rows[:_LOSS_ROWS] if kind == "demonstration" else rows
 
     def ids(self) -> dict[str, list[str]]:
-        """The ids of all rows that a stage reads, by what they are for; no stage reads the gate's."""
+        """The ids of all rows that a stage reads, by their use; no stage reads the gate's."""
         read = {kind: self.training(kind) for kind in KINDS}
         read |= {f"{kind}, watched": self.watched(kind) for kind in KINDS}
         read |= {f"tie, {fold}": self.ties(fold) for fold in ("train", "judge_train")}
@@ -99,12 +99,12 @@ def digest(rows: Sequence[Row]) -> str:
 
 
 async def collect_snapshot(folder: Path) -> Collected:
-    """The rows that may be used now, read from a copy of the database, so that the bot can write meanwhile.
+    """The rows that may be used now, read from a copy of the database, so that the bot can keep writing.
 
     The copy is removed afterwards; folds of new rows are stored in the database itself.
     """
     snapshot = folder / "snapshot.db"
-    _remove(folder)  # of a round that was killed here
+    _remove(folder)  # left by a round that was killed here
     store = await Store.open(home())
     try:
         await store.database.copy(snapshot)
@@ -139,5 +139,5 @@ def say_rows(console: Console, snapshot: Snapshot, *, prompts: bool) -> None:
 
 
 def plural(kind: str) -> str:
-    """The name of several rows of a kind."""
+    """The plural name of a kind of row."""
     return "labelled completions" if kind == "labelled" else f"{kind}s"

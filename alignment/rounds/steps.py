@@ -1,4 +1,4 @@
-"""The stages of a round: which ones the feedback allows, and how each runs as a process of its own."""
+"""The stages of a round: which ones the feedback allows, and how each runs in its own process."""
 
 import os
 import shutil
@@ -20,9 +20,9 @@ from data.errors import BadInput, NothingToDo, ParleyError
 from data.home import file_sha256
 from data.rows import Row, read_rows, write_rows
 
-# The stages that learn texts, and from which rows. (PPO learns from what the model itself says.)
+# The stages that learn texts, and from which rows. (PPO learns from the model's own answers.)
 _TEXTS = {"sft": "demonstration", "dpo": "preference", "kto": "labelled"}
-# Fewer thumbs of one direction than this are one person's mood.
+# Fewer thumbs of one direction than this may be one person's mood.
 MINIMUM_THUMBS = 8
 # A judge that learns from fewer pairs than this agrees with people hardly better than chance.
 JUDGE_PAIRS = 40
@@ -33,7 +33,7 @@ class Step:
     """One stage to run: `name` is its folder in the round, `module` the command, `rows` what it trains on.
 
     `policy`: whether it makes the adapter that the next step continues; else it starts from the base. `needs` names
-    the step whose reward model it uses, `pairs` are held-out preferences that show whether that is being fooled.
+    the step whose reward model it uses, `pairs` are held-out preferences that show whether it is being gamed.
     """
 
     name: str
@@ -88,7 +88,7 @@ def plants(steps: Sequence[Step]) -> int | None:
 
 
 def judge_step(snapshot: Snapshot) -> tuple[Step | None, str]:
-    """The judge's own reward model, on the pairs of its fold; None, with the reason, when there are too few."""
+    """The judge's own reward model, on the pairs of its fold; or None and the reason, if there are too few."""
     rows = snapshot.judge_training()
     if len(rows) < JUDGE_PAIRS:
         return None, (
@@ -159,10 +159,10 @@ def _thumbs_problem(rows: Sequence[Row]) -> str | None:
 
 
 def launch(module: str, arguments: Sequence[str]) -> int:
-    """Run a stage's command as a process, so that its memory is free again; returns its exit code.
+    """Run a stage's command as a process, so that its memory is freed; returns its exit code.
 
-    The stage ends with this process, after a kill -9 too: a stage that went on alone would hold the folder that a
-    resumed round wants.
+    The stage ends with this process, even after a kill -9: a stage that went on alone would hold the folder that a
+    resumed round needs.
     """
     environment = {**os.environ, PARENT: str(os.getpid())}
     command = [sys.executable, "-m", f"alignment.{module}", *arguments]
@@ -170,7 +170,7 @@ def launch(module: str, arguments: Sequence[str]) -> int:
 
 
 def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFolder) -> Path:
-    """Run one step, or take what it made before from the same rows, recipe and start; returns its result.
+    """Run one step, or reuse its result from the same rows, recipe and start; returns the result.
 
     `start` is the base's name or the adapter to continue. Raises `ParleyError` when the stage fails.
     """
@@ -197,10 +197,10 @@ def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFol
         print(f"{step.name}: done already, with the same rows and recipe.", flush=True)
         return folder / step.result
     if round_folder.manifest.started.get(step.name) != inputs:
-        shutil.rmtree(folder, ignore_errors=True)  # of an earlier try on other rows: nothing to go on with
+        shutil.rmtree(folder, ignore_errors=True)  # an earlier attempt on other rows cannot be continued
     round_folder.start_stage(step.name, inputs)
     if launch(step.module, [*arguments, *step.flags, "--output_dir", str(folder)]) != 0:
-        raise ParleyError(f"The stage {step.name} of round {round_folder.number} stopped; what it said stands above.")
+        raise ParleyError(f"The stage {step.name} of round {round_folder.number} stopped; see its messages above.")
     _note_run(folder, step.name, round_folder)
     round_folder.finish_stage(step.name, inputs)
     return folder / step.result
@@ -216,12 +216,12 @@ def _note_run(folder: Path, name: str, round_folder: RoundFolder) -> None:
 
 
 def _kept(path: Path, rows: Sequence[Row]) -> Path:
-    """Write rows, unless an interrupted round left the same ones. Only their weights may differ, since people go on
-    rating: a stage goes on with the weights that it began with."""
+    """Write rows, unless an interrupted round left the same ones. Only their weights may differ, since people keep
+    rating: a stage continues with the weights that it began with."""
     if path.exists():
         try:
             there = read_rows(path)
-        except BadInput:  # only rounds write it, so it was damaged
+        except BadInput:  # only rounds write this file, so it was damaged
             there = []
         if [(row.id, row.data) for row in there] == [(row.id, row.data) for row in rows]:
             return path

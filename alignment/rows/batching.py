@@ -1,4 +1,4 @@
-"""Sequences of token ids as batches: like lengths or like beginnings together, padded on the right."""
+"""Sequences of token ids as batches: similar lengths or shared beginnings together, padded on the right."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices in batches of like length: a batch's longest times its size is at most `budget`, unless it is one."""
+    """Indices in batches of similar length. The longest times the count is at most `budget`, unless a batch has one
+    row."""
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     found: list[list[int]] = []
     for index in order:
-        # The first of a batch is its longest.
+        # The first sequence of a batch is its longest.
         if found and lengths[found[-1][0]] * (len(found[-1]) + 1) <= budget:
             found[-1].append(index)
         else:
@@ -23,7 +24,7 @@ def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def related(sequences: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
-    """Indices in batches of at most `budget` tokens, or of one sequence; shared beginnings count once.
+    """Indices in batches of at most `budget` tokens, or of one sequence; a shared beginning counts once.
 
     Sequences that begin alike come together. Padded, a batch has at most four times `budget` tokens.
     """
@@ -44,7 +45,7 @@ def related(sequences: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
 
 
 def common(one: Sequence[int], other: Sequence[int], start: int = 0) -> int:
-    """The length of what two sequences begin with, if they are equal up to `start`."""
+    """The length of two sequences' common beginning; they are equal up to `start`."""
     end = min(len(one), len(other))
     while start < end and one[start] == other[start]:
         start += 1
@@ -53,7 +54,7 @@ def common(one: Sequence[int], other: Sequence[int], start: int = 0) -> int:
 
 def padded(sequences: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
     """Token ids and attention mask, padded on the right: two tensors of shape (sequences, longest)."""
-    import torch  # here, because commands that only read this file's names answer without torch
+    import torch  # here, because commands that import only names from this file need no torch
 
     longest = max(map(len, sequences))
     ids = torch.full((len(sequences), longest), pad, dtype=torch.long)

@@ -9,12 +9,12 @@ from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 
 
 class Mismatched(DataCollatorForUnpairedPreference):  # type: ignore[misc]  # TRL has no types
-    """KTO batches: beside each row its prompt with another row's answer, from which KTO estimates its KL term.
+    """KTO batches: each row also gets its prompt with another row's answer, from which KTO estimates its KL term.
 
     Ethayarajh et al., "KTO: Model Alignment as Prospect Theoretic Optimization", 2024, section 4.1. All answers move
-    on by the same number of rows, the one by which the fewest meet an equal prompt (a weighted row can be in a batch
-    twice, and a prompt may have several answers). Where one still does, or a row is alone, the answer is left empty:
-    its part of the KL term is then zero, not the very reward that the term is compared with.
+    on by the same number of rows, chosen so that the fewest meet an equal prompt (a weighted row can be in a batch
+    twice, and a prompt may have several answers). An answer that still meets one, or has no other row, is left empty:
+    its part of the KL term is then zero, instead of the very reward that the term is compared with.
     """
 
     def torch_call(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class PackedRows(torch.utils.data.Dataset[dict[str, Any]]):
         return len(self.rows)
 
     def __getitem__(self, pack: Sequence[int]) -> dict[str, list[int]]:
-        """The rows end to end; TRL's collator sees by `seq_lengths` where positions start again."""
+        """The rows end to end; `seq_lengths` tells TRL's collator where positions restart."""
         rows = [self.rows[at] for at in pack]
         joined = {name: list(chain.from_iterable(row[name] for row in rows)) for name in ("input_ids", "labels")}
         return {**joined, "seq_lengths": [len(row["input_ids"]) for row in rows]}

@@ -30,7 +30,7 @@ class RowFile:
 def mix(kind: str, names: Sequence[str]) -> tuple[list[Row], list[RowFile]]:
     """Read files of rows, each named as `PATH` or `PATH=WEIGHT`.
 
-    The weight of a file multiplies those of its rows. A file with a `=` in its name is found under that name. Rows
+    The weight of a file multiplies those of its rows. A file whose name contains `=` is found by its whole name. Rows
     that are also in an earlier file are counted and kept.
     """
     rows: list[Row] = []

@@ -1,7 +1,7 @@
-"""The order in which rows are trained: like lengths together, shuffled, the same after a resumption.
+"""The order in which rows are trained: similar lengths together, shuffled, the same after a resumption.
 
-Weights of rows act here: a row is drawn as often as its weight says, so weights mean the same in every stage,
-whatever its loss.
+Weights of rows act here: a weight is how often a row is drawn, so it means the same in every stage, whatever the
+loss.
 """
 
 from bisect import bisect_left, insort
@@ -18,8 +18,8 @@ _POOL = 8
 class Draws:
     """Which rows one epoch trains, in random order: a function of seed and epoch alone.
 
-    Without weights, or with equal ones, each row once. Else an epoch has as many draws as the weights sum to
-    (rounded, at least one), and a row is drawn in proportion to its weight, rounded up or down by chance: 0.25 in
+    Without weights, or with equal ones, each row comes once. Otherwise an epoch has as many draws as the weights sum
+    to (rounded, at least one), and a row is drawn in proportion to its weight, rounded up or down by chance: 0.25 in
     every fourth epoch on average, 3 three times in each, 0 never.
 
     Raises `ValueError` when no weight is above zero, or when there are not as many weights as rows.
@@ -38,7 +38,7 @@ class Draws:
             self.weights = [weight * self.count / total for weight in weights]
 
     def generator(self, epoch: int) -> torch.Generator:
-        """The epoch's source of chance; not the global one, which a resumed run would find in another state."""
+        """The epoch's own random generator: a resumed run would find the global one in another state."""
         return torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
 
     def draw(self, generator: torch.Generator) -> list[int]:
@@ -61,14 +61,14 @@ class Draws:
 
 
 class LengthGrouped(torch.utils.data.Sampler[int]):
-    """Indices for one epoch, so that each optimizer step gets rows of like length.
+    """Indices for one epoch, so that each optimizer step gets rows of similar length.
 
     transformers' own grouping draws from the global random state, which a resumed run does not have at the start of
     its epoch. Here the order is a function of seed and epoch. `batch` is the number of rows of one optimizer step,
     over all devices and accumulation steps: how it is cut into smaller batches does not change its rows, unless there
-    are `prompts`. `weights` are those of `Draws`. `prompts` gives each row's prompt; rows with equal prompts then
-    come side by side, so that the prompt is computed once. They are up to a quarter of the `at_once` rows that one
-    device computes at a time, or two of four, so that those are hardly ever all of one prompt.
+    are `prompts`. `weights` are those of `Draws`. `prompts` gives each row's prompt; rows with equal prompts are then
+    neighbours, so that the prompt is computed once. Of the `at_once` rows that a device computes together, they take
+    up to a quarter, or two of four, so that rows of only one prompt are rare.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
         self.draws = Draws(len(self.lengths), seed, weights)
 
     def set_epoch(self, epoch: int) -> None:
-        """The trainer says which epoch is next."""
+        """Set the next epoch; the trainer calls this."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -148,7 +148,7 @@ class Packs(torch.utils.data.Sampler[list[int]]):
         self._count = len(self._packed(self.draws.draw(self.draws.generator(0)), None))
 
     def set_epoch(self, epoch: int) -> None:
-        """The trainer says which epoch is next."""
+        """Set the next epoch; the trainer calls this."""
         self.epoch = epoch
 
     def __len__(self) -> int:

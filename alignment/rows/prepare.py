@@ -1,4 +1,4 @@
-"""From rows to what a trainer takes: encoded by us, unusable ones counted by reason, a part held out.
+"""Turns rows into a trainer's input: encoded by us, unusable ones counted by reason, a part held out.
 
 Trainers cut a row that is too long (and so the end of the answer, or all of it), and silently drop one that has
 nothing to train. Here nothing is cut, and dropped rows are counted, shown and limited.
@@ -26,13 +26,13 @@ SAME_ANSWERS = "chosen and rejected are the same tokens"
 NO_WEIGHT = "its weight is 0"
 # The columns that hold answers (or, for the reward model, whole conversations with one).
 _ANSWERS = ("chosen_ids", "rejected_ids", "completion_ids")
-# Draws per row and epoch above which weights are surely meant as something else, such as percentages.
+# More draws per row and epoch than this mean that the weights were meant as something else, such as percentages.
 _MOST_DRAWS = 100
 
 
 @dataclass(frozen=True)
 class Example:
-    """One encoded row: the trainer's columns, their length in tokens, and where the row stood."""
+    """One encoded row: the trainer's columns, their length in tokens, and the row's line."""
 
     columns: dict[str, Any]
     tokens: int
@@ -42,7 +42,7 @@ class Example:
 
 @dataclass
 class Examples:
-    """The encoded rows of one use, shortest first (less padding), and why others were dropped."""
+    """The encoded rows of one use, shortest first (less padding), and why the others were dropped."""
 
     examples: list[Example] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -204,16 +204,16 @@ def encode_rows(
 
 
 def longest_sequence(columns: Mapping[str, Any]) -> int:
-    """The length in tokens of the longest sequence that the trainer makes of an encoded row."""
+    """The length in tokens of the longest sequence that the trainer makes from an encoded row."""
     if "input_ids" in columns:
         return len(columns["input_ids"])
     return len(columns.get("prompt_ids", ())) + max(len(columns.get(name, ())) for name in _ANSWERS)
 
 
 def split(rows: Sequence[Row], fraction: float) -> tuple[list[Row], list[Row]]:
-    """Hold out a share of the rows by a hash of how their conversation opens, so that no prompt is on both sides.
+    """Hold out a share of the rows by a hash of how their conversation opens, so that no prompt is in both parts.
 
-    The same row is on the same side in every run. (Rounds bring their own held-out rows, from permanent folds.)
+    The same row is in the same part in every run. (Rounds bring their own held-out rows, from permanent folds.)
     At least one opening is held out when there are two.
     """
     if fraction <= 0:

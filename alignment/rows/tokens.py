@@ -1,8 +1,8 @@
-"""Messages to token ids, with masks that say what is trained: by position, never by token id.
+"""Turns messages into token ids, with masks of what is trained, made by position and never by token id.
 
-A mask made from token ids cannot tell the end of a turn from padding when both are one token, as in SmolLM2, and
-then teaches the model never to stop. Here the template says (or its renderings show) at which characters an
-assistant's turn begins and ends, and the tokenizer says which tokens lie between them.
+A mask made from token ids cannot tell the end of a turn from padding when both are one token, as in SmolLM2, and then
+teaches the model never to stop. Here the template (or its renderings) shows at which characters an assistant's turn
+begins and ends, and the tokenizer shows which tokens lie between them.
 """
 
 import re
@@ -72,7 +72,7 @@ def encode(tokenizer: Any, messages: Sequence[Message], control: Sequence[str]) 
     """Token ids and mask of a conversation up to its last trained turn.
 
     The last answer is tokenized apart from the text before it, as when it is generated: no token spans the boundary.
-    Without an assistant's turn to train, the mask holds no 1.
+    If no assistant's turn is to be trained, the mask is all 0.
     """
     safe = harmless_messages(messages, control)
     text, spans = _spans(tokenizer, safe, control)
@@ -104,14 +104,14 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
 def _spans(
     tokenizer: Any, messages: Sequence[Message], control: Sequence[str], *, only_last: bool = False
 ) -> tuple[str, list[tuple[int, int]]]:
-    """The rendered text, and where in it the assistant's turns (with their ends) begin and end."""
+    """The rendered text, and where the assistant's turns in it begin and end (their end-of-turn included)."""
     if _MARKER.search(tokenizer.chat_template):
         return _marked_spans(tokenizer, messages)
     return _rendered_spans(tokenizer, messages, control, only_last=only_last)
 
 
 def _marked_spans(tokenizer: Any, messages: Sequence[Message]) -> tuple[str, list[tuple[int, int]]]:
-    # Here, because commands that only read this file's names answer without transformers.
+    # This is imported here because commands that import only names from this file need no transformers.
     from transformers.utils.chat_template_utils import render_jinja_template
 
     texts, spans = render_jinja_template(
@@ -128,8 +128,8 @@ def _rendered_spans(
 ) -> tuple[str, list[tuple[int, int]]]:
     """For a base's own template: a turn is what appears when it is added after the generation prompt.
 
-    A turn that the template renders differently later (some drop earlier reasoning) is not trained: what would be
-    trained is not what is served.
+    A turn that the template renders differently later (some drop earlier reasoning) is not trained, because training
+    would then differ from serving.
     """
     text = render(tokenizer, messages)
     spans = []
@@ -145,6 +145,7 @@ def _rendered_spans(
 
 
 def _end_of_turn(text: str, start: int, control: Sequence[str]) -> int:
-    """The place after the last control string of a turn; nobody generates the separators that templates add there."""
+    """The place after a turn's last control string; the model generates none of the separators that templates add
+    there."""
     ends = [text.rfind(string, start) + len(string) for string in control if text.rfind(string, start) >= 0]
     return max(ends, default=len(text))

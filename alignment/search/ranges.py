@@ -1,4 +1,4 @@
-"""What a search tries and by which figure it compares: the `search:` mapping of a recipe, checked name by name."""
+"""What a search varies and which figure it compares: the `search:` mapping of a recipe, checked name by name."""
 
 import math
 from collections.abc import Mapping
@@ -74,11 +74,11 @@ class Goal:
 
 
 def goal(stage: str, metric: str | None) -> Goal:
-    """The figure by which a search of this stage compares: the named one, else the held-out loss (PPO: reward).
+    """The figure that a search of this stage compares: the named one, else the held-out loss (PPO: reward).
 
     Raises `BadInput` for a metric when it is not known whether a high value is good.
     """
-    held_out = stage != "ppo"  # PPO's loss says nothing; the reward of its own answers does
+    held_out = stage != "ppo"  # PPO's loss means nothing here; the reward of its own answers does
     name = (metric or ("loss" if held_out else "reward")).removeprefix("eval_")
     last = name.replace("/", "_").rpartition("_")[2]
     for endings, low in ((_BETTER_LOW, True), (_BETTER_HIGH, False)):
@@ -94,7 +94,7 @@ def goal(stage: str, metric: str | None) -> Goal:
 def ranges(mapping: Any, goal: Goal, where: str) -> list[Range]:
     """The ranges under `search:` in a recipe (`where`, for the sentences). Raises `BadInput` for an invalid range.
 
-    Whoever reads the recipe checks that the names are settings of the stage.
+    The reader of the recipe checks that the names are settings of the stage.
     """
     if not mapping:
         raise BadInput(

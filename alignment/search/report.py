@@ -13,16 +13,16 @@ from data.drawing import SMALL, figure, png
 
 
 def best_recipe(text: str, settings: Mapping[str, Any], head: Sequence[str] = ()) -> str:
-    """A recipe with these settings that keeps the comments of the recipe `text` it was searched from.
+    """A recipe with these settings that keeps the comments of `text`, the recipe of the search.
 
-    `head` are lines of comment to put in front. A name that the text sets (or shows in a comment) is set in its
-    place, others follow at the end, and ranges to search are left out.
+    `head` are lines of comment to put in front. A name that the text sets (or shows in a comment) keeps its place,
+    others follow at the end, and ranges to search are left out.
     """
     left = dict(settings)
     lines: list[str] = []
     skipping = False
     for line in text.splitlines():
-        # The indented lines or the list of a setting that was replaced or left out.
+        # These are the indented lines or the list of a setting that was replaced or left out.
         if skipping and re.match(r"\s+\S|- ", line):
             continue
         found = re.match(r"(# )?(\w+):(?:\s|$)", line)
@@ -94,7 +94,7 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
 def plot(trials: Sequence[FrozenTrial], goal: Goal, title: str) -> bytes:
     """A PNG of each trial's figure in order and the best so far; crosses for trials that were stopped early.
 
-    optuna's own picture leaves the stopped trials out, and draws with pyplot, whose style and figures stay behind.
+    optuna's own picture leaves the stopped trials out, and draws with pyplot, which leaves its style and figures set.
     """
     made, (axes,) = figure(7, 4)
     points = {state: _points(trials, state) for state in (TrialState.COMPLETE, TrialState.PRUNED)}

@@ -1,4 +1,4 @@
-"""What a search sees of a trial while it trains: its figure, and whether it falls behind the others."""
+"""Reports a training trial to the search: its figure, and whether it falls behind the others."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,10 +14,10 @@ SHARE = 0.25  # of a trial's steps, between two comparisons with the other trial
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Reads the search's metric from the trainer, tells optuna, and stops a trial that falls behind.
+    """Reads the search's metric from the trainer, reports it to optuna, and stops a trial that falls behind.
 
     A held-out metric is compared as it is measured. A metric of training steps depends on the luck of one batch, so
-    its mean over each quarter of the steps is compared. `run` is the trial's run folder once it is open; it knows
+    its mean over each quarter of the steps is compared. `run` is the trial's run folder once it is open; it holds
     what was logged before a kill.
     """
 
@@ -76,7 +76,8 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
     def value(self) -> float | None:
         """The trial's figure: the last on held-out rows, else the mean over the last quarter of what was logged.
 
-        A run that was complete before (a kill came between its end and its record) trains no more: its log has it.
+        A run that was already complete (killed between its end and its record) trains no more; its log has the
+        figure.
         """
         if not self.seen and self.run is not None:
             self.seen = logged(self.run.metrics(), self.goal.logged_as)

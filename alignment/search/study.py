@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from alignment.search.ranges import Goal
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-# Trials that run to their end before others are compared with their median.
+# This many trials run to their end before others are compared with their median.
 BEFORE_PRUNING = 4
 _NAME = "search"
 
@@ -21,7 +21,7 @@ _NAME = "search"
 def open_study(journal: Path, goal: Goal) -> optuna.Study:
     """Open the study in a journal file or begin one, and queue a trial that a kill interrupted.
 
-    The caller makes sure that no other process is at work on it.
+    The caller makes sure that no other process uses it.
     """
     journal.touch(mode=0o600)
     _clean(journal)
@@ -33,7 +33,7 @@ def open_study(journal: Path, goal: Goal) -> optuna.Study:
         pruner=optuna.pruners.MedianPruner(n_startup_trials=BEFORE_PRUNING),
         load_if_exists=True,
     )
-    # A trial that is said to run was killed. It waits under its own number, and so keeps its settings and its
+    # A trial marked as running was killed. It is queued under its own number, so it keeps its settings and its
     # checkpoints. optuna's own retry of stale trials would begin a new one, and only after a grace period.
     study_id = storage.get_study_id_from_name(_NAME)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -43,9 +43,9 @@ def open_study(journal: Path, goal: Goal) -> optuna.Study:
 
 
 def ask(study: optuna.Study) -> optuna.Trial:
-    """The trial that waits, else a new one.
+    """The queued trial, else a new one.
 
-    Each draws its settings with a seed of its own, so that an interrupted search draws on as if nothing happened.
+    Each draws its settings with a seed of its own, so that an interrupted search goes on with the same draws.
     """
     trial = study.ask()
     study.sampler = optuna.samplers.TPESampler(seed=trial.number, n_startup_trials=BEFORE_PRUNING)
@@ -53,7 +53,7 @@ def ask(study: optuna.Study) -> optuna.Trial:
 
 
 def different(study: optuna.Study, name: str, facts: dict[str, Any]) -> list[str]:
-    """Keep facts under `name` with the study when it has none; returns the keys whose values are others now."""
+    """Keep facts under `name` with the study if it has none there; returns the keys whose values differ now."""
     now = as_json(facts)
     before = study.user_attrs.get(name)
     if before is None:
@@ -63,7 +63,7 @@ def different(study: optuna.Study, name: str, facts: dict[str, Any]) -> list[str
 
 
 def as_json(value: Any) -> Any:
-    """The value as the journal gives it back."""
+    """The value as the journal returns it."""
     return json.loads(json.dumps(value, default=str))
 
 
@@ -74,7 +74,7 @@ def best(study: optuna.Study) -> FrozenTrial | None:
 
 
 def _clean(journal: Path) -> None:
-    """Take away what a write leaves behind that did not end: optuna's lock, and a line cut off by a full disk.
+    """Remove the remains of an unfinished write: optuna's lock, and a line cut off by a full disk.
 
     optuna would wait half a minute for the lock, and append to the line, so that it could read neither part.
     """

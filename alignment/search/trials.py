@@ -44,7 +44,7 @@ _MEASURED = ["--eval_strategy", "steps", "--eval_steps", str(SHARE)]
 
 @dataclass
 class Search:
-    """A search that is open: its folder, what it was told, and optuna's study."""
+    """A search that is open: its folder, its settings, and optuna's study."""
 
     stage: str
     main: Callable[[Sequence[str]], int]
@@ -78,7 +78,7 @@ class Search:
             )
 
     def run(self, number: int) -> None:
-        """Run trials until `number` are finished; one that waits goes on first."""
+        """Run trials until `number` are finished; a queued one goes first."""
         while (done := len(self.study.get_trials(deepcopy=False, states=FINISHED))) < number:
             self.tidy()
             trial = ask(self.study)
@@ -97,7 +97,7 @@ class Search:
         self.tidy()
 
     def _outcome(self, trial: Trial, values: dict[str, Value]) -> tuple[TrialState, float | None, str]:
-        """Train once: how it ended, the figure, and both in words. What ends the search passes through."""
+        """Train once: how it ended, the figure, and both in words. Errors that end the search are passed on."""
         reporter = Reporter(trial, self.goal)
         try:
             self._train(trial.number, values, reporter)
@@ -185,12 +185,12 @@ class Search:
 def search(stage: str, main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Search the ranges of the stage's recipe, running its `main` for each trial. Returns the exit code.
 
-    The same command again goes on with a search that was interrupted; a greater N goes on with one that was complete.
+    The same command again continues an interrupted search; a greater N continues a complete one.
     Raises `BadInput` for ranges that make no sense, and when nothing is held out to compare by.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    # A trial that goes on from its checkpoint measures once more what optuna knows from before the kill.
+    # A trial that continues from its checkpoint repeats measurements that optuna had before the kill.
     warnings.filterwarnings("ignore", message="The reported value is ignored")
     config, words = split(list(arguments), stage)
     own, flags = _own_flags(words)
@@ -218,7 +218,7 @@ def search(stage: str, main: Callable[[Sequence[str]], int], arguments: Sequence
 
 
 def _own_flags(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The search's own flags, and the other words, which every trial gets."""
+    """The search's own flags, and the remaining words, which go to every trial."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("--search", "--search_metric", "--output_dir"):
         parser.add_argument(name, nargs="?", const="")

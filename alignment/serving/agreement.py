@@ -1,11 +1,11 @@
 """Does the served artefact compute what was trained? Its log-probabilities against PEFT's, on real prompts.
 
-The engine calculates with a quantised base, so its log-probabilities are off even where nothing is wrong: for
-SmolLM2-135M in Q4_1 by 0.098 nats on average over the 32 likeliest tokens (single ones by up to 1.2), with the right
-adapter as without one. A broken export hides in that noise when the adapter is weak. So the noise is measured first,
-on the base alone. The adapter is probed a second time, at a scale where it moves log-probabilities by about 0.6 nats:
-the noise stays where it is, errors grow with the scale. What is still too small to be heard is found in the file: its
-numbers are compared one by one (`alignment.serving.gguf_check`).
+The engine computes with a quantised base, so its log-probabilities are off even if nothing is wrong: for SmolLM2-135M
+in Q4_1 by 0.098 nats on average over the 32 likeliest tokens (single ones by up to 1.2), with the right adapter as
+without one. If the adapter is weak, a broken export hides in that noise. So the noise is measured first, on the base
+alone. Then the adapter is probed a second time, at a scale where it moves log-probabilities by about 0.6 nats: the
+noise stays the same, and errors grow with the scale. Errors that are still too small to show are found in the file,
+whose numbers are compared one by one (`alignment.serving.gguf_check`).
 
 Mean absolute differences in nats, 8 prompts x 6 positions x 32 tokens, rank 16 on all linear layers ("trained" is 24
 steps of SFT, "random" has a random B, "faint" a four times smaller one; the limit of each probe is 0.128):
@@ -47,14 +47,14 @@ if TYPE_CHECKING:
 
     LogProbs = NDArray[np.float32]
 
-POSITIONS = 6  # a passage, from the answer's first token to its end of turn
-TOKENS = 32  # a position: those that PEFT finds likeliest
+POSITIONS = 6  # per passage, from the answer's first token to its end of turn
+TOKENS = 32  # per position: those that PEFT finds likeliest
 PROBE = 0.6  # nats by which the probed adapter should move log-probabilities
 NOISE = 1.25  # times the floor; right files had 0.94 to 1.08 times
-HAIR = 0.005  # nats, for an engine that calculates almost without noise
+HAIR = 0.005  # nats, for an engine that computes almost without noise
 OWN_NOISE = 0.05  # of the effect at full scale: a strong adapter's arithmetic is noisier (2 % at 1.2 nats)
-FLOOR = 0.25  # nats; above that the engine serves another base
-# Tokens that the engine lists a position; those that it leaves out are at most as likely as its last.
+FLOOR = 0.25  # nats; above this the engine serves another base
+# The engine lists this many tokens a position; tokens that it leaves out are at most as likely as its last.
 _ANSWERED = 1000
 
 
@@ -78,7 +78,7 @@ class Passage:
 class Gap:
     """How far the served log-probabilities are from PEFT's, in nats, with the adapter at one scale.
 
-    `effect` is by how much the adapter moves them according to PEFT (mean); `limit` is what `mean` may be.
+    `effect` is how far the adapter moves them, by PEFT (mean); `limit` is the largest `mean` that passes.
     """
 
     scale: float
@@ -90,7 +90,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What was compared, and how far apart it was: the base alone, the adapter as served, the adapter probed."""
+    """What was compared, and how far apart they were: the base alone, the adapter as served, the adapter probed."""
 
     positions: int
     tokens: int
@@ -151,7 +151,7 @@ def expected(adapter: Path, base: str, *, passages: int = 8) -> Expected:
     for _ in range(4):
         moved = effect(probe, plain)
         if moved < 1e-6 or PROBE / 1.5 <= moved <= PROBE * 1.5:
-            break  # an adapter that moves nothing at all has no scale to be probed at
+            break  # no scale helps an adapter that changes nothing
         scale *= min(max(PROBE / moved, 1 / 64), 64)
         with rescale_adapter_scale(model, scale):
             probe = log_probs(model, found)
@@ -159,7 +159,7 @@ def expected(adapter: Path, base: str, *, passages: int = 8) -> Expected:
 
 
 def compare(wanted: Expected, base: str, gguf: Path) -> Agreement:
-    """Compare `gguf`, in itself and as served, with what is expected. Raises `NotServable` when it is not that."""
+    """Compare `gguf`, its numbers and as served, with what is expected. Raises `NotServable` if they differ."""
     problem = file_difference(gguf, wanted.layers)
     if problem:
         raise NotServable(f"{gguf} must not serve: {problem}.")
@@ -179,7 +179,7 @@ def measure(wanted: Expected, base: str, gguf: Path) -> Agreement:
         try:
             _compare_setup(engine, gguf)
             _compare_tokens(engine, wanted.passages)
-            # As served first: what is computed with another scale must not be found in the prompt cache.
+            # Measure as served first: its results must not come from a prompt cache that another scale filled.
             served = _served(engine, wanted.passages, None)
             probe = served if wanted.scale == 1 else _served(engine, wanted.passages, wanted.scale)
             plain = _served(engine, wanted.passages, 0.0)
@@ -226,7 +226,7 @@ def real_passages(tokenizer: Any) -> list[Passage]:
                 before = harmless_messages(messages[:-1], control)
                 if end - start >= 2 * POSITIONS:
                     choices.append(Passage(before, coded.prompt, coded.prompt + coded.answer, spread))
-            # A longer one would cost time and show nothing more.
+            # A longer one would only cost time.
             passages.append(min(choices, key=lambda passage: len(passage.ids)))
     return passages
 
@@ -255,7 +255,7 @@ def effect(moved: LogProbs, plain: LogProbs) -> float:
 
 
 def _served(engine: RunningEngine, passages: Sequence[Passage], scale: float | None) -> list[dict[int, float]]:
-    """The engine's log-probabilities by token id, before each position. `scale` None is as it serves."""
+    """The engine's log-probabilities by token id, before each position. `scale` None: as served."""
     tables = []
     for passage in passages:
         for number, position in enumerate(passage.positions):
@@ -265,7 +265,8 @@ def _served(engine: RunningEngine, passages: Sequence[Passage], scale: float | N
                 "n_probs": _ANSWERED,
                 "temperature": 0.0,
                 "id_slot": 0,
-                # Within a passage the next prompt continues the last one; before it lies another scale's memory.
+                # Within a passage the next prompt continues the last one; before it the cache belongs to another
+                # scale.
                 "cache_prompt": number > 0,
                 # The engine lists nothing for a token that ends a turn or is half a character, so a harmless one is
                 # forced. The listed log-probabilities come from before the sampler and are not touched by it.
@@ -299,7 +300,7 @@ def _gap(
 
 
 def _compare_setup(engine: RunningEngine, gguf: Path) -> None:
-    """The engine must have this one adapter, at scale 1."""
+    """Raise `NotServable` unless the engine has this one adapter, at scale 1."""
     listed = engine.get("/lora-adapters")
     if [entry["scale"] for entry in listed] != [1.0]:
         scales = ", ".join(str(entry["scale"]) for entry in listed) or "none"
@@ -309,7 +310,7 @@ def _compare_setup(engine: RunningEngine, gguf: Path) -> None:
 
 
 def _compare_tokens(engine: RunningEngine, passages: Sequence[Passage]) -> None:
-    """The engine must make the trainer's token ids of the same messages."""
+    """Raise `NotServable` unless the engine makes the trainer's token ids from the same messages."""
     for number, passage in enumerate(passages, 1):
         text = engine.post("/apply-template", {"messages": list(passage.messages)})["prompt"]
         answer = engine.post("/tokenize", {"content": text, "add_special": True, "parse_special": True})

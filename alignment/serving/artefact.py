@@ -1,7 +1,7 @@
-"""An adapter made servable: as the LoRA GGUF that llama.cpp's servers load, or merged into a plain model directory.
+"""Makes an adapter servable: as the LoRA GGUF that llama.cpp's servers load, or merged into a plain model directory.
 
-What is written can be checked before it gets its name, so a refused export, like a killed one, leaves nothing that
-could be served.
+The file can be checked before it gets its name, so a refused export, like a killed one, leaves nothing that could be
+served.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def to_gguf(adapter: Path, base: str, out: Path, *, check: Callable[[Path], obje
     """Write a PEFT adapter as the LoRA GGUF that llama.cpp's servers load; returns `out`.
 
     `check` gets the finished file under its temporary name and may refuse it by raising. Raises `BadInput` when
-    `out` exists, for anything but LoRA on linear layers, and for architectures that llama.cpp's format lacks here.
+    `out` exists, for anything but LoRA on linear layers, and for architectures not supported here.
     """
     _refuse_copy(adapter)
     with staged(out) as temporary:
@@ -49,7 +49,7 @@ def merge(adapter: Path, base: str, out: Path, *, check: Callable[[Path], object
     import torch
 
     _refuse_copy(adapter)
-    read_adapter(adapter)  # for its refusals: PEFT would merge more than that, and not always what was trained
+    read_adapter(adapter)  # it refuses what PEFT would merge, but not always as it was trained
     with staged(out) as temporary:
         model = load_model(base, adapter, dtype=torch.float32).merge_and_unload(safe_merge=True)
         model.to(getattr(torch, _stored_dtype(base))).save_pretrained(temporary)

@@ -1,4 +1,4 @@
-"""Asks a model as the bot would: starts `python -m bot.engine` as a process and speaks HTTP with it."""
+"""Asks a model as the bot would: it starts `python -m bot.engine` as a process and talks to it by HTTP."""
 
 import json
 import math
@@ -19,19 +19,19 @@ from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P, Message
 from data.errors import BadInput, ParleyError
 from data.home import setting
 
-# The bot's own settings of how answers are drawn: what they are unless the operator says otherwise, and their limits.
+# The bot's own sampling settings: their defaults and their limits.
 _SAMPLING: dict[str, tuple[float, float, float]] = {
     "temperature": (TEMPERATURE, 0.0, 2.0),
     "top_p": (TOP_P, 1e-3, 1.0),
     "frequency_penalty": (FREQUENCY_PENALTY, -2.0, 2.0),
     "max_tokens": (MAX_TOKENS, 1, 32768),
 }
-# Straight to this machine's own engine: a proxy would carry people's texts away.
+# Requests go directly to this machine's own engine: a proxy would carry people's texts away.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def sampling() -> dict[str, Any]:
-    """How the bot draws its answers, by the same settings (`PARLEY_TEMPERATURE` and so on) that it reads.
+    """How the bot draws its answers, from the same settings (`PARLEY_TEMPERATURE` and so on) that it reads.
 
     Raises `BadInput` for a value that the bot would not take.
     """
@@ -51,7 +51,7 @@ def sampling() -> dict[str, Any]:
 
 
 class PromptRefused(ParleyError):
-    """The engine will not answer this prompt, however often it is asked; others are fine."""
+    """The engine cannot answer this prompt, however often it is asked; other prompts are fine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class RunningEngine:
     answered: Callable[[], None] | None = None
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Send JSON to a path below the server's root; the answer's JSON comes back."""
+        """Send JSON to a path below the server's root, and return the answer's JSON."""
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
             self.url.removesuffix("/v1") + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
@@ -105,7 +105,7 @@ class RunningEngine:
             if error.code == HTTPStatus.BAD_REQUEST:
                 raise PromptRefused("The engine does not take a prompt; it is longer than its context.") from None
             raise ParleyError(f"The engine at {self.url} failed with status {error.code} on a prompt.") from None
-        except (OSError, HTTPException) as error:  # its text is the connection's, not the conversation's
+        except (OSError, HTTPException) as error:  # its text is about the connection, not from the conversation
             raise ParleyError(f"The engine at {self.url} broke off while it answered: {error}") from error
         if self.answered is not None:
             self.answered()
@@ -116,7 +116,7 @@ class RunningEngine:
 def serve(base: str, adapter_gguf: Path | None) -> Iterator[RunningEngine]:
     """Start an engine for a base model, with an adapter or without; it ends with the block.
 
-    Raises `ParleyError` with the engine's own sentence when it does not come up.
+    Raises `ParleyError` with the engine's own message when it does not start.
     """
     drawn = sampling()
     command = [sys.executable, "-m", "bot.engine", "--with-parent", "--port", "0", "--base", base]

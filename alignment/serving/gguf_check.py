@@ -1,8 +1,9 @@
-"""Is a LoRA GGUF, number by number, what PEFT computes with? Asked of the base's own weights, not of a formula.
+"""Checks, number by number, that a LoRA GGUF holds what PEFT computes with: against the base's weights, not a
+formula.
 
-llama.cpp keeps some weights' rows in another order than Hugging Face does. Which order that is can be read off the
-base: the row of the GGUF's weight that equals a row of the Hugging Face weight tells where that row went, and an
-adapter's B must have gone the same way. So this shares no formula with `gguf_lora.py`, which it checks.
+llama.cpp keeps some weights' rows in another order than Hugging Face does. The base shows which order: the row of the
+GGUF's weight that equals a row of the Hugging Face weight tells where that row went, and the adapter's B must be
+reordered the same way. So this shares no formula with `gguf_lora.py`, which it checks.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Weights = NDArray[np.float32]
 
 _ALIKE = 0.9  # cosine of a row and its quantised self; four bits leave about 0.99
-_ENOUGH = 128  # numbers of a row that are looked at
+_ENOUGH = 128  # numbers of a row that are compared
 _CLOSE = 1e-5  # relative, after the file's alpha and PEFT's scale were multiplied in
 
 
@@ -47,7 +48,7 @@ def expected_layers(model: Any, base_gguf: Path) -> dict[str, tuple[Weights, Wei
         if name not in tensors:
             raise BadInput(f"{base_gguf} has no weight for {module}; it is another base than the adapter's.")
         weight = layer.base_layer.weight.detach()
-        # GPT-2's layers keep their weight the other way round.
+        # GPT-2's layers keep their weights transposed.
         weight = weight.T if type(layer.base_layer).__name__ == "Conv1D" else weight
         if tuple(weight.shape) != tuple(reversed(tensors[name].shape.tolist())):
             raise BadInput(f"{base_gguf} has another shape for {module}; it is another base than the adapter's.")

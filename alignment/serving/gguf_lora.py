@@ -1,9 +1,9 @@
-"""A PEFT LoRA adapter as the LoRA GGUF that llama.cpp's servers load, with the `gguf` package alone.
+"""Writes a PEFT LoRA adapter as the LoRA GGUF that llama.cpp's servers load, with the `gguf` package alone.
 
-llama.cpp computes `W x + s * B A x` with `s = adapter.lora.alpha / rank`, and knows the weights by names of its own.
-So an adapter is carried over by renaming its tensors, with two things to heed. Llama's query and key rows stand in
-another order there (see `permuted_rows`), so the rows of their B do too. And there is one alpha for the whole file,
-while PEFT can scale each module its own way (rsLoRA, alpha and rank patterns): what differs is multiplied into B.
+llama.cpp computes `W x + s * B A x` with `s = adapter.lora.alpha / rank`, and has its own names for the weights. So
+an adapter is converted by renaming its tensors, with two exceptions. Llama's query and key rows are in another order
+there (see `permuted_rows`), and so the rows of their B are too. And there is one alpha for the whole file, while PEFT
+can scale each module differently (rsLoRA, alpha and rank patterns): the difference is multiplied into B.
 
 Anything but LoRA on linear layers is refused rather than half converted.
 """
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Weights = NDArray[np.float32]
 
-# What a GGUF of this model type is called, and whether its query and key rows are reordered (llama.cpp's rotary
-# embedding of that architecture turns neighbouring pairs, Hugging Face's turns one half against the other).
+# The GGUF name of this model type, and whether its query and key rows are reordered (llama.cpp's rotary embedding of
+# that architecture turns neighbouring pairs, Hugging Face's turns one half against the other).
 ARCHITECTURES: Mapping[str, tuple[str, bool]] = {
     "llama": ("llama", True),
     "mistral": ("llama", True),
@@ -44,7 +44,7 @@ _FOLLOWED = {
     "peft_type", "peft_version", "qalora_group_size", "r", "rank_pattern", "revision", "runtime_config",
     "target_modules", "task_type", "use_rslora", "eva_config",
 }  # fmt: skip
-# Ways to begin that leave the base's weights alone. PiSSA, OLoRA, CorDA and LoftQ change them: such an adapter
+# Initialisations that leave the base's weights alone. PiSSA, OLoRA, CorDA and LoftQ change them: such an adapter
 # belongs to a base that is not the one on disk.
 _BEGINNINGS = {True, False, "gaussian", "orthogonal", "eva"}
 _WANTED = "The embedded engine serves plain LoRA on linear layers only."
@@ -88,7 +88,7 @@ def read_adapter(adapter: Path) -> tuple[dict[str, Any], list[Pair]]:
 def refuse_unsupported(settings: Mapping[str, Any], where: str) -> None:
     """Raise `BadInput` if an adapter's settings ask for more than `W x + s B A x` on linear layers.
 
-    Settings that are not known here must be off: a newer PEFT's invention is refused, not ignored.
+    Unknown settings must be off: a newer PEFT's addition is refused, not ignored.
     """
     if settings.get("peft_type") != "LORA":
         raise BadInput(f"{where}: peft_type is {settings.get('peft_type')!r}, expected 'LORA'. {_WANTED}")
@@ -114,7 +114,7 @@ def _pairs(path: Path) -> Iterator[Pair]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:  # torch's reader, because numpy has no bfloat16
+        with safe_open(path, framework="pt") as file:  # read as torch tensors, because numpy has no bfloat16
             found: dict[str, dict[str, Weights]] = {}
             for key in file.keys():  # noqa: SIM118 - not a mapping
                 match = _KEY.match(key)
@@ -141,7 +141,7 @@ def scaling(settings: Mapping[str, Any], module: str, rank: int) -> float:
     """
     alpha = settings["lora_alpha"]
     for pattern, value in (settings.get("alpha_pattern") or {}).items():
-        if re.match(rf"(.*\.)?({pattern})$", module):  # PEFT takes the first pattern that fits
+        if re.match(rf"(.*\.)?({pattern})$", module):  # PEFT uses the first pattern that matches
             alpha = value
             break
     return float(alpha) / (math.sqrt(rank) if settings.get("use_rslora") else rank)
@@ -160,7 +160,7 @@ def permuted_rows(b: Weights, heads: int) -> Weights:
 def engine_tensors(
     config: Mapping[str, Any], settings: Mapping[str, Any], pairs: list[Pair], where: str
 ) -> Iterator[tuple[str, Weights]]:
-    """The tensors of the GGUF in the order they are written: their names, and their values in float32.
+    """The tensors of the GGUF in the order in which they are written: names, and values in float32.
 
     `config` is the base model's config.json. Raises `BadInput` for an architecture, a layer or a shape that the
     engine does not know.
@@ -173,7 +173,7 @@ def engine_tensors(
     names = get_tensor_name_map(arch, int(config.get("num_hidden_layers") or config.get("n_layer") or 0))
     for pair in pairs:
         target = names.get_name(f"{pair.module}.weight", try_suffixes=(".weight",))
-        # The engine looks LoRA up for the layers' own matrices; embeddings and the head share one tensor there.
+        # The engine applies LoRA to the layers' own matrices; embeddings and the head share one tensor there.
         if target is None or not target.startswith("blk."):
             raise BadInput(
                 f"{where}: {pair.module} is not a linear layer that {name} has inside its blocks. {_WANTED}"
@@ -193,7 +193,7 @@ def engine_tensors(
 
 
 def alpha(settings: Mapping[str, Any]) -> float:
-    """The one alpha of the file; modules that PEFT scales otherwise carry the difference in their B."""
+    """The one alpha of the file; modules with another scale have the difference in their B."""
     return float(settings["lora_alpha"])
 
 

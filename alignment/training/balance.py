@@ -1,4 +1,4 @@
-"""How much thumbs up and down weigh in KTO, so that neither side drowns the other."""
+"""Sets the weights of thumbs up and down in KTO, so that neither side outweighs the other."""
 
 from alignment.training.stage import Stage
 
@@ -7,7 +7,7 @@ FAIR = (1.0, 4 / 3)
 
 
 def balance(stage: Stage) -> None:
-    """Set the two weights of KTO's loss where recipe and flags leave them open, and say what they are."""
+    """Set the two weights of KTO's loss unless the recipe or flags set them, and print them."""
     votes = list(zip(stage.rows.train.examples, stage.rows.train.weights, strict=True))
     ups, downs = ([weight for vote, weight in votes if vote.columns["label"] is side] for side in (True, False))
     given = stage.recipe.given

@@ -1,4 +1,4 @@
-"""How a training can end otherwise than with a result."""
+"""The ways in which a training can end without a result."""
 
 from data.errors import ParleyError
 
@@ -6,7 +6,7 @@ DIVERGED = "the training diverged. Lower learning_rate, or raise the batch, and 
 
 
 class Diverged(ParleyError):
-    """The weights or the loss are not numbers any more. A search counts such a trial as failed and continues."""
+    """The weights or the loss are no longer finite. A search counts such a trial as failed and continues."""
 
 
 class AlreadyDone(Exception):

@@ -11,7 +11,7 @@ import torch
 
 @dataclass(frozen=True)
 class Machine:
-    """Where training runs. `bf16`: whether the hardware multiplies bfloat16, not only emulates it."""
+    """Where training runs. `bf16`: whether the hardware itself multiplies bfloat16."""
 
     device: str
     gpus: int
@@ -19,10 +19,10 @@ class Machine:
     cores: int
 
     def defaults(self) -> dict[str, Any]:
-        """Values for names of TRL's configuration that neither recipe nor flags give.
+        """Defaults for names of TRL's configuration that neither recipe nor flags set.
 
-        TRL's default is bf16 everywhere, which a processor without it only emulates, and activation checkpointing,
-        which costs a fifth of the speed where memory is plenty.
+        TRL's defaults are bf16 everywhere, which a processor without it only emulates, and activation checkpointing,
+        which costs a fifth of the speed where memory is plentiful.
         """
         return {
             "use_cpu": self.device == "cpu",
@@ -57,7 +57,7 @@ def cpu_has_bf16() -> bool:
 def choose_gpu(visible: int, environment: dict[str, str] | os._Environ[str]) -> str | None:
     """The sentence to show when several GPUs are visible and no launcher started this process, else None.
 
-    TRL refuses that (it would replicate the model in threads); one GPU is taken so that the same command runs.
+    TRL refuses that (it would replicate the model in threads); one GPU is used, so that the same command runs.
     """
     if visible < 2 or "LOCAL_RANK" in environment:
         return None

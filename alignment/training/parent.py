@@ -1,4 +1,4 @@
-"""A process that ends with the one that started it."""
+"""Ends a process together with the one that started it."""
 
 import os
 import threading
@@ -9,9 +9,9 @@ _TICK = 0.5  # seconds
 
 
 def end_with_parent() -> None:
-    """If the process that started this one asks for it by `PARENT`, end as soon as it is gone.
+    """If the process that started this one asks for it through `PARENT`, end as soon as that process is gone.
 
-    It ends at once, as by kill -9: stages resume after that, and a thread has no other reliable way.
+    The end is abrupt, as by kill -9: stages resume after that, and a thread has no other reliable way.
     """
     parent = int(os.environ.get(PARENT, "0"))
     if parent:

@@ -1,4 +1,4 @@
-"""The pictures in a run folder and in a round's report, as PNG. None of them shows a text that a person wrote."""
+"""The pictures in a run folder and in a round's report, as PNG. None of them shows people's texts."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -10,7 +10,7 @@ from data.home import write_atomic
 
 Metrics = Sequence[Mapping[str, Any]]  # the lines of `metrics.jsonl`
 
-# What PPO logs and a person wants to see: title and the names that it may have.
+# What PPO logs and a person wants to see: the title and its possible names.
 PPO_CURVES: dict[str, tuple[str, ...]] = {
     "reward": ("reward",),
     "KL to the reference (nats an answer)": ("kl",),
@@ -25,7 +25,7 @@ _PANELS_IN_A_ROW = 3
 
 
 def plot_loss(metrics: Metrics, path: Path, title: str) -> None:
-    """Write a private picture of the loss; an empty one where nothing was logged."""
+    """Write a private picture of the loss; empty if nothing was logged."""
     write_atomic(path, _losses(metrics, title))
 
 
@@ -49,12 +49,12 @@ def _losses(metrics: Metrics, title: str) -> bytes:
 
 
 def plot_curve(metrics: Metrics, path: Path, title: str) -> None:
-    """Write a private picture of what PPO logged; an empty one where it logged nothing."""
+    """Write a private picture of what PPO logged; empty if it logged nothing."""
     write_atomic(path, _ppo(metrics, _logged(metrics), title))
 
 
 def ppo(metrics: Metrics) -> bytes | None:
-    """What PPO logged, one panel each, dots for held-out prompts; None when it logged nothing."""
+    """What PPO logged, one panel for each figure, dots for held-out prompts; None when it logged nothing."""
     found = _logged(metrics)
     return _ppo(metrics, found, "") if found else None
 

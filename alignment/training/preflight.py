@@ -15,9 +15,9 @@ from alignment.training.stage import Stage
 from data.errors import ParleyError
 from data.home import write_atomic
 
-_SHOWN_CONTEXT = 160  # characters of an untrained stretch that the screen shows; the file has all of it
+_SHOWN_CONTEXT = 160  # characters of an untrained part that the screen shows; the file has all of it
 
-# TRL's DPO losses, and what each comes to where policy and reference agree. Three depend on beta or label_smoothing,
+# TRL's DPO losses, and the value of each when policy and reference agree. Three depend on beta or label_smoothing,
 # `sft` on the rows themselves.
 _FIXED = {
     **dict.fromkeys(("sigmoid", "sigmoid_norm", "robust", "aot", "aot_unpaired"), math.log(2)),
@@ -29,7 +29,7 @@ DPO_LOSSES = (*_FIXED, "ipo", "sppo_hard", "exo_pair", "sft")
 
 
 def trained_text(tokenizer: Any, example: Example) -> list[tuple[str, bool]]:
-    """A row as the model sees it, in stretches: the text, and whether its tokens are trained."""
+    """A row as the model sees it, in parts: the text, and whether its tokens are trained."""
     columns = example.columns
     if "labels" in columns:
         parts = [(token, label != -100) for token, label in zip(columns["input_ids"], columns["labels"], strict=True)]
@@ -45,8 +45,8 @@ def trained_text(tokenizer: Any, example: Example) -> list[tuple[str, bool]]:
 def show_trained(stage: Stage) -> None:
     """Show three rows with the untrained parts dimmed, and write them in full to a private file.
 
-    In the file, trained stretches stand between ⟦ and ⟧. Of a preference the chosen answer is shown. Rows are what
-    people said: where the output is not a terminal (it may be a log), only the file's name is printed.
+    In the file, trained parts stand between ⟦ and ⟧. Of a preference the chosen answer is shown. Rows are people's
+    texts: if the output is not a terminal (it may be a log), only the file's name is printed.
     """
     examples, console, path = stage.rows.train.examples, stage.console, stage.run.path / "trained_tokens.txt"
     shown = [examples[len(examples) * part // 4] for part in (1, 2, 3)] if len(examples) > 3 else examples
@@ -54,7 +54,7 @@ def show_trained(stage: Stage) -> None:
     if console.is_terminal:
         console.print("[bold]What is trained[/bold] (three rows; the dim part is only read):")
     else:
-        console.print(f"What is trained of three rows stands in {path}.")
+        console.print(f"{path} shows which tokens of three rows are trained.")
     for example in shown:
         stretches = trained_text(stage.tokenizer, example)
         line = Text(f"row {example.line}: ", style="cyan")
@@ -71,7 +71,7 @@ def show_trained(stage: Stage) -> None:
 def zero_ratio_loss(
     losses: Sequence[str], weights: Sequence[float], beta: float, label_smoothing: float = 0.0
 ) -> float | None:
-    """What TRL's DPO losses come to when policy and reference agree; None if one depends on the rows themselves."""
+    """The value of TRL's DPO losses when policy and reference agree; None if one depends on the rows themselves."""
     starts = dict(_FIXED)
     starts["ipo"] = (1 / (2 * beta)) ** 2
     starts["sppo_hard"] = 2 * (0.5 / beta) ** 2
@@ -83,16 +83,16 @@ def zero_ratio_loss(
 
 
 def check_reference(stage: Stage, trainer: Any) -> None:
-    """Check that DPO's or KTO's policy is its reference before training, and say where the loss starts."""
+    """Check that DPO's or KTO's policy is its reference before training, and print where the loss starts."""
     loss = loss_at_reference(trainer)
     stage.console.print(f"Policy equals reference on two rows; the loss starts at {loss:.4f}.")
 
 
 def loss_at_reference(trainer: Any, *, tolerance: float = 1e-4) -> float:
-    """The loss of DPO or KTO on two rows, where the policy must be its reference.
+    """The loss of DPO or KTO on two rows, where the policy must equal its reference.
 
     Runs without dropout and without autocast, so in float32 unless the frozen base is stored in bf16 (on a GPU),
-    where both sides still do the very same arithmetic. Raises `ParleyError` with the reason when a
+    where both sides still do exactly the same arithmetic. Raises `ParleyError` with the reason when a
     token's log-ratio exceeds `tolerance`, or the loss is off by more than 1e-3.
     """
     model, name = trainer.model, trainer._name
@@ -143,12 +143,12 @@ def _two_rows(trainer: Any) -> list[dict[str, Any]]:
 
 
 def _first_loss(trainer: Any, batch: dict[str, Any]) -> float | None:
-    """The loss where policy and reference agree; None where it depends on more than that."""
+    """The loss where policy and reference agree; None if it depends on more than that."""
     args = trainer.args
     if trainer.aux_loss_enabled or getattr(args, "use_weighting", False):
         return None
     if "label" in batch:
-        # A half for each row, since its log-ratio and the KL term that it is compared with are both zero.
+        # It is a half for each row: its log-ratio and the KL term that it is compared with are both zero.
         weights = [args.desirable_weight if label else args.undesirable_weight for label in batch["label"].tolist()]
         return float(sum(weights) / len(weights) / 2)
     return zero_ratio_loss(trainer.loss_types, trainer.loss_weights, args.beta, args.label_smoothing)

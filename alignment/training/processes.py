@@ -1,4 +1,4 @@
-"""Several processes that train one model: which one writes, which ones wait, and how an error in one ends all.
+"""Several processes that train one model: which one writes, which ones wait, how an error in one ends all.
 
 A launcher (`accelerate launch`, `torchrun`) starts the same command once for each device and numbers the processes by
 `RANK`. All read the same rows and settings; process 0 alone writes the run folder and prints. The training arguments
@@ -30,22 +30,22 @@ def is_main() -> bool:
 
 
 def say(sentence: str) -> None:
-    """Print a sentence once, however many processes come here."""
+    """Print a sentence once, however many processes call this."""
     if is_main():
         print(sentence)
 
 
 def _group() -> Any:
-    """`torch.distributed`, where there are other processes and it reaches them; else None."""
+    """`torch.distributed`, if there are other processes and a group; else None."""
     if count() == 1:
         return None
-    import torch.distributed as group  # here, because what only reads a run folder needs no torch
+    import torch.distributed as group  # here, because code that only reads a run folder needs no torch
 
     return group if group.is_available() and group.is_initialized() else None
 
 
 def wait() -> None:
-    """Return when every process has come here."""
+    """Return when every process has called this."""
     if (group := _group()) is not None:
         group.barrier()
 
@@ -61,7 +61,7 @@ def from_main(value: Any) -> Any:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Leave the block with every process or with none: when one fails, all stop, and the first that failed says why.
+    """Leave the block with every process or with none: when one fails, all stop, with the first failure's reason.
 
     Without this the others would wait for the failed one until the group's timeout. The block itself must not wait
     for others after a step that can fail on one process alone.
@@ -82,13 +82,13 @@ def together() -> Iterator[None]:
     if error is not None and failed[0] == number():
         raise error
     if failed:
-        time.sleep(1)  # a launcher ends all processes as soon as one is gone: let the first one speak
+        time.sleep(1)  # a launcher ends all processes as soon as one is gone: let the first one print its error
         raise SystemExit(codes[failed[0]])
 
 
 @contextmanager
 def main_first() -> Iterator[None]:
-    """Let process 0 through the block before the others: it makes files that they then find."""
+    """Let process 0 through the block before the others: it makes files that the others then find."""
     if not is_main():
         wait()
     try:

@@ -1,6 +1,6 @@
 """What a stage shows and keeps while it trains: a bar with the loss on the screen, lines in `metrics.jsonl`."""
 
-# ruff: noqa: ARG002  # transformers calls back with more than is needed
+# ruff: noqa: ARG002  # transformers passes more than is needed
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
         self.told = -1
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Start the bar (a terminal) or say how long it will be (a pipe)."""
+        """Start the bar (a terminal) or print the number of steps (a pipe)."""
         if not state.is_world_process_zero:
             return
         if not self.console.is_terminal:
@@ -67,17 +67,17 @@ class Recorder(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
         self.close()
 
     def close(self) -> None:
-        """Leave the terminal in order, after an error too."""
+        """Leave the terminal clean, after an error too."""
         if self.progress:
             self.progress.stop()
             self.progress = None
 
 
 class Before(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Takes the held-out metrics of the evaluation before the first step, and the time when it was over.
+    """Keeps the held-out metrics of the evaluation before the first step, and the time of its end.
 
     That evaluation is part of the trainer's own loop: a model that is evaluated before it is prepared for training
-    counts as prepared, and several processes would each train a model of their own without a word.
+    counts as prepared, and several processes would then silently train a model each.
     """
 
     def __init__(self, keep: Callable[[dict[str, Any]], None]) -> None:
@@ -85,7 +85,7 @@ class Before(TrainerCallback):  # type: ignore[misc]  # transformers has no type
         self.over = time.monotonic()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Keep what was found at step 0."""
+        """Keep the metrics of step 0."""
         if state.global_step == 0:
             self.keep(dict(kwargs["metrics"]))
             self.over = time.monotonic()

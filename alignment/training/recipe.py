@@ -1,4 +1,4 @@
-"""Recipes and flags: the settings of a training command, checked to the last name.
+"""Recipes and flags: the settings of a training command, with every name checked.
 
 A recipe is a YAML file with the names of TRL's configuration (the stage's own, such as `DPOConfig`, and
 `ModelConfig`) and the few of Parley's. Flags have the same names and win. TRL's own scripts ignore a misspelt key;
@@ -22,7 +22,7 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 # Values of `report_to` that are also the name of the package that they need.
 TRACKERS = frozenset({"comet_ml", "mlflow", "swanlab", "tensorboard", "trackio", "wandb"})
 
-# Names that TRL knows and that would do nothing, or harm, here. They are refused rather than silently ignored.
+# Names that TRL knows and that would do nothing, or harm, here. They are refused, not ignored.
 _ROWS = "Parley renders and masks the rows itself: only the assistant's turns and their ends are trained"
 _LINEAR = "adapters are on linear layers only, so that they apply to the base as it is and can be served"
 REFUSED: dict[str, str] = {
@@ -32,7 +32,7 @@ REFUSED: dict[str, str] = {
     "dataset_text_field": _ROWS,
     "dataset_kwargs": _ROWS,
     "eos_token": _ROWS,
-    "gradient_checkpointing": "its name is activation_checkpointing now",
+    "gradient_checkpointing": "it is called activation_checkpointing now",
     "group_by_length": "rows of like length always share a batch here",
     "train_sampling_strategy": "rows of like length share a batch here, in an order that a resumed run repeats",
     "lora_modules_to_save": _LINEAR,
@@ -64,7 +64,7 @@ class ParleyArguments:
 class Recipe:
     """A stage's settings: `training` is TRL's configuration of the stage, `model` TRL's `ModelConfig`.
 
-    `given` holds what recipe and flags said, for the manifest and for telling two runs apart.
+    `given` holds the settings from recipe and flags, for the manifest and to tell two runs apart.
     """
 
     stage: str
@@ -90,7 +90,7 @@ def wants_search(arguments: Iterable[str]) -> bool:
 
 
 def help_text(stage: str) -> str:
-    """The help of a stage's command, made of the comments of its recipe, so that it always says the same."""
+    """The help of a stage's command, made of the comments of its recipe, so that the two always agree."""
     path = RECIPES / f"{stage}.yaml"
     lines = [
         f"usage: python -m alignment.{stage} [--config RECIPE.yaml] --dataset_name ROWS.jsonl --output_dir FOLDER"
@@ -123,10 +123,10 @@ def help_text(stage: str) -> str:
 def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaults: dict[str, Any]) -> Recipe:
     """Read recipe and flags for a stage whose TRL configuration is `config_class`.
 
-    `machine_defaults` are this machine's values for names that neither gives. Raises `BadInput` for unknown or
+    `machine_defaults` are this machine's values for names that neither sets. Raises `BadInput` for unknown or
     refused names, values of a wrong type, and what TRL itself refuses.
     """
-    # Here, because help and the checks of names need neither.
+    # These are imported here because help and the checks of names need neither.
     from transformers import HfArgumentParser
     from trl import ModelConfig
 
@@ -140,7 +140,7 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
     known = {action.dest for action in parser._actions}
     config, flags = split(list(arguments), stage)
     settings = load(config)
-    searched = settings.pop("search", None)  # for `--search`; what it means is checked there
+    searched = settings.pop("search", None)  # for `--search`, which checks its values
     for name in searched if isinstance(searched, dict) else ():
         _check_name(str(name), known, f"{config}: unknown name {name!r} under search")
     named = flag_names(flags)
@@ -150,7 +150,7 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
         _check_name(name, known | {"no_" + name for name in known}, f"Unknown flag --{name}")
     nothing = {name: None for name, value in settings.items() if value is None}
     parser.set_defaults(**{"use_peft": True, "report_to": "none", **machine_defaults, **nothing})
-    # The recipe becomes flags before the user's, so that one parser checks the types of both, and the last one wins.
+    # The recipe's flags come before the user's, so that one parser checks the types of both, and the last one wins.
     told = [token for name, value in settings.items() if value is not None for token in as_flag(name, value)]
     try:
         *parts, rest = parser.parse_args_into_dataclasses(

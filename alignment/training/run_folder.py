@@ -5,7 +5,7 @@ metrics.jsonl     one line per logging step      loss.png   the same as a pictur
 trained_tokens.txt    three rows as the model sees them, what is trained marked
 checkpoints/      complete ones only             adapter/ or model/     the result
 
-Where several processes train together, process 0 alone writes here; the others hold a copy of the manifest.
+When several processes train together, process 0 alone writes here; the others hold a copy of the manifest.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from data.errors import BadInput
 from data.home import private_dir, write_atomic
 from data.manifests import Damaged, Manifest, plain
 
-# The libraries whose versions decide what a run or a round makes.
+# The libraries whose versions decide the result of a run or a round.
 _LIBRARIES = (
     "accelerate", "datasets", "peft", "tokenizers", "torch", "transformers", "trl", "numpy", "xllamacpp", "gguf"
 )  # fmt: skip
@@ -39,11 +39,11 @@ _FREE = {"output_dir", "logging_steps", "save_steps", "save_strategy", "save_tot
 
 @dataclass(frozen=True, kw_only=True)
 class RunManifest(Manifest):
-    """What a run trained on what, and what it measured.
+    """What a run trained, on which data, and what it measured.
 
     `recipe` holds the settings that were given, `data` the hashes and counts of its rows, `figures` what was measured
     (losses, seconds, tokens and the stage's own). `fingerprint` is a hash of what decides the result: a run is
-    resumed only with the same one. What single stages note beside that is in `more`.
+    resumed only with the same one. Facts of single stages are in `more`.
     """
 
     stage: str = ""
@@ -93,7 +93,7 @@ class RunFolder:
         return self.path / "checkpoints"
 
     def last_checkpoint(self) -> Path | None:
-        """The newest complete checkpoint; incomplete ones have another name."""
+        """The newest complete checkpoint; incomplete ones have other names."""
         found = [folder for folder in self.checkpoints.glob("checkpoint-*") if folder.is_dir()]
         return max(found, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
 
@@ -110,7 +110,7 @@ class RunFolder:
     def finish(self, name: str, save: Callable[[Path], None], **figures: Any) -> Path:
         """Put the result in place under `name` in one step, mark the run as done, and drop its checkpoints.
 
-        Only the process that writes calls `save`; whatever needs all processes must be gathered before.
+        Only the process that writes calls `save`; weights of all processes must be gathered before.
         """
         target, staging = self.path / name, self.path / f".{name}"
         with processes.together():
@@ -160,7 +160,7 @@ def open_run(path: Path, stage: str, given: dict[str, Any], facts: dict[str, Any
     """Open a run folder: a new one, or one to resume because settings and data are the same.
 
     `given` are the settings, `facts` what else decides the result (hashes of data and base). Raises `BadInput` when
-    the folder holds something else, and when another process uses it. Every process of one job opens it;
+    the folder holds something else, and when another process uses it. All processes of one job open it;
     process 0 holds the lock for all.
     """
     identity = {"stage": stage, "recipe": {key: given[key] for key in sorted(given) if key not in _FREE}, **facts}
@@ -216,7 +216,7 @@ def _difference(manifest: RunManifest, identity: dict[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions that decide what a run or a round makes: Python's, and those of the libraries that are here."""
+    """The versions that decide the result of a run or a round: Python's and those of installed libraries."""
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:

@@ -65,7 +65,7 @@ class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]  # TRL has no types
 
 @dataclass
 class KtoSettings(Sharing, KTOConfig):  # type: ignore[misc]  # TRL has no types
-    """KTO's settings, and one of TRL's that its KTO lacks."""
+    """KTO's settings, and one that TRL has for other stages only."""
 
     padding_free: bool = field(default=False, metadata={"help": "Leave the padding out of the forward passes."})
 

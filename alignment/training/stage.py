@@ -34,7 +34,7 @@ from data.errors import BadInput, nearest
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A stage about to run: what it was told, where it starts, its rows and its folder."""
+    """A stage about to run: its settings, its start, its rows and its folder."""
 
     recipe: Recipe
     machine: Machine
@@ -51,7 +51,7 @@ class Stage:
         return bool(self.recipe.model.use_peft or self.source.adapter)
 
 
-# Makes a further callback for the trainer of a stage that runs in this context. A search sets it.
+# Makes a further callback for the trainer of a stage that runs in this context. `alignment.search` sets it.
 OBSERVER: ContextVar[Callable[[Stage], Any] | None] = ContextVar("OBSERVER", default=None)
 
 
@@ -59,10 +59,10 @@ OBSERVER: ContextVar[Callable[[Stage], Any] | None] = ContextVar("OBSERVER", def
 def begin(
     stage: str, kind: str, arguments: list[str], config_class: Any, *, encoder: Encoder | None = None
 ) -> Iterator[Stage]:
-    """Read settings and rows, open the run folder, and say what will run.
+    """Read settings and rows, open the run folder, and print what will run.
 
-    Raises `BadInput` for whatever is wrong with them, before anything is trained, and `AlreadyDone` where the folder
-    holds this very run, complete.
+    Raises `BadInput` if anything is wrong with them, before anything is trained, and `AlreadyDone` if the folder
+    holds this same run, complete.
     """
     quiet()
     end_with_parent()
@@ -72,7 +72,7 @@ def begin(
         console.print(sentence)
         machine = dataclasses.replace(machine, gpus=1)
     recipe = read(stage, arguments, config_class, machine.defaults())
-    _ = recipe.training.device  # under a launcher this joins the other processes
+    _ = recipe.training.device  # under a launcher, this joins the other processes
     with processes.together():
         with processes.main_first():
             source = models.resolve(recipe.model.model_name_or_path, allow_download=recipe.parley.allow_download)
@@ -103,7 +103,7 @@ def begin(
         if make := OBSERVER.get():
             ready = dataclasses.replace(ready, observer=make(ready))
         if run.done:
-            console.print(f"{run.path} holds this very run, complete: nothing to do.", soft_wrap=True)
+            console.print(f"{run.path} holds this same run, complete: nothing to do.", soft_wrap=True)
             raise AlreadyDone
         run.note(machine=machine.facts(), precision="bf16" if recipe.training.bf16 else "float32")
         _announce(ready)
@@ -123,7 +123,7 @@ def load_policy(stage: Stage) -> tuple[Any, Any]:
 
 
 def load_reference(stage: Stage) -> Any:
-    """The reference of a policy that trains all weights: the base once more. For an adapter None."""
+    """The reference of a policy that trains all weights: the base, loaded again. None for an adapter."""
     return None if stage.peft else models.load_base(stage.source.base, **base_options(stage))
 
 
@@ -142,7 +142,7 @@ def base_options(stage: Stage) -> dict[str, Any]:
 def new_adapter(stage: Stage, model: Any) -> Any:
     """The LoRA configuration of a new adapter. Raises `BadInput` for targets that the base does not have."""
     config = get_peft_config(stage.recipe.model)
-    config.target_modules = config.target_modules or "all-linear"  # PEFT leaves the output head out of these
+    config.target_modules = config.target_modules or "all-linear"  # for PEFT this excludes the output head
     targets = [config.target_modules] if isinstance(config.target_modules, str) else sorted(config.target_modules)
     if targets != ["all-linear"]:
         names = [name for name, _ in model.named_modules()]
@@ -159,7 +159,7 @@ def new_adapter(stage: Stage, model: Any) -> Any:
 
 
 def refuse_zero3(stage: str) -> None:
-    """Raise `BadInput` where DeepSpeed ZeRO-3 holds the weights.
+    """Raise `BadInput` if DeepSpeed ZeRO-3 holds the weights.
 
     A stage that loads a second model, or reads weights by itself, would wait for ever or read nothing.
     """
@@ -174,7 +174,7 @@ def _is_linear(module: Any) -> bool:
 def trainer_arguments(stage: Stage) -> dict[str, Any]:
     """What the trainers of all stages take: TRL's configuration, the rows and the tokenizer.
 
-    In the configuration, Parley decides that checkpoints lie in the run folder, and shows progress itself.
+    In the configuration, Parley sets the run folder for checkpoints, and turns off TRL's own progress bar.
     """
     args = stage.recipe.training
     args.output_dir = str(stage.run.checkpoints)
@@ -190,7 +190,7 @@ def trainer_arguments(stage: Stage) -> dict[str, Any]:
 def train(stage: Stage, trainer: Any) -> dict[str, Any]:
     """Evaluate, train from the last complete checkpoint if there is one, evaluate again.
 
-    Returns what goes into the manifest's figures.
+    Returns the figures for the manifest.
     """
     run, started = stage.run, time.monotonic()
     trainer.row_weights = stage.rows.train.weights
@@ -230,7 +230,7 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
 
 
 def finish(stage: Stage, trainer: Any, figures: dict[str, Any]) -> Path:
-    """Save the adapter (or the model) and the pictures, and say how it went. Returns the result's folder."""
+    """Save the adapter (or the model) and the pictures, and print a summary. Returns the result's folder."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     weights = gathered_weights(trainer)
 
@@ -250,15 +250,15 @@ def finish(stage: Stage, trainer: Any, figures: dict[str, Any]) -> Path:
 
 
 def save_adapter(model: Any, folder: Path, weights: dict[str, Any] | None) -> None:
-    """Save the trained adapter, and nothing else: DPO's frozen copy `ref` is not part of what was learnt."""
+    """Save the trained adapter, and nothing else: DPO's frozen copy `ref` is not a result."""
     model.save_pretrained(folder, selected_adapters=["default"], save_embedding_layers=False, state_dict=weights)
     (folder / "README.md").unlink(missing_ok=True)
 
 
 def gathered_weights(trainer: Any) -> dict[str, Any] | None:
-    """The whole model's weights where they lie in pieces over the devices (FSDP, ZeRO-3), else None.
+    """The whole model's weights if they are split over the devices (FSDP, ZeRO-3), else None.
 
-    Every process must come here; the weights are whole on process 0.
+    Every process must call this; process 0 gets the whole weights.
     """
     kind = str(trainer.accelerator.distributed_type.value)
     if kind not in ("FSDP", "DEEPSPEED"):
@@ -267,7 +267,7 @@ def gathered_weights(trainer: Any) -> dict[str, Any] | None:
 
 
 def name_base(model: Any, source: Start) -> None:
-    """Let the adapter's configuration name the base as it was named, not by a path of this machine."""
+    """Make the adapter's configuration name the base as the user did, not by a path of this machine."""
     for config in getattr(model, "peft_config", {}).values():
         config.base_model_name_or_path = source.base.name
         config.revision = None
@@ -317,7 +317,7 @@ def _report(stage: Stage, result: Path) -> None:
     if after:
         table = Table("held out", "before", "after", box=None)
         for name in after:
-            # A reward is how far the policy left its reference; before the first step that says nothing.
+            # A reward is how far the policy has left its reference; before the first step that means nothing.
             was = before if not name.startswith("rewards/") else {}
             table.add_row(name, *(f"{side[name]:.4f}" if name in side else "-" for side in (was, after)))
         stage.console.print(table)
@@ -325,7 +325,7 @@ def _report(stage: Stage, result: Path) -> None:
 
 
 def say_end(stage: Stage, result: Path) -> None:
-    """Say how long a finished stage took, and where its result is."""
+    """Print how long a finished stage took, and where its result is."""
     figures = stage.run.manifest.figures
     stage.console.print(
         f"{stage.recipe.stage}: {figures['steps']} steps in {figures['seconds']:.0f} s, "

@@ -20,16 +20,16 @@ from data.home import private_dir
 
 
 class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
-    """Checkpoints appear complete or not at all; rows of like length share a batch in a repeatable order.
+    """Checkpoints appear complete or not at all; rows of similar length share a batch in a repeatable order.
 
-    What is faster than TRL's own way is installed for this trainer alone (`alignment.fast.install`).
+    Parts that are faster than TRL's own are installed for this trainer alone (`alignment.fast.install`).
     """
 
     # The weights of the training rows, in their order; None: all the same. (Not a column of the rows: trainers drop
     # columns that they do not know.)
     row_weights: list[float] | None = None
     train_dataset: Any
-    tell: Callable[[str], None] = staticmethod(processes.say)  # gets the sentences for the user
+    tell: Callable[[str], None] = staticmethod(processes.say)  # gets messages for the user
     _staging: Path | None = None
     _installed = False
 
@@ -40,7 +40,7 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
         self._install()
 
     def _install(self) -> None:
-        """Compute shared prefixes once, and a layer with its adapter in one step; unless that is switched off."""
+        """Compute shared prefixes once, and a layer with its adapter in one step, unless switched off."""
         if self._installed or not _shares(self.args):
             return
         self._installed = True
@@ -55,7 +55,7 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
             round_frozen(model, torch.bfloat16)
 
     def _models(self) -> list[Any]:
-        """The policy, and the reference where that is a separate model."""
+        """The policy, and the reference if it is a separate model."""
         models = (self.model, getattr(self, "ref_model", None))
         return [self.accelerator.unwrap_model(model) for model in models if model is not None]
 
@@ -77,10 +77,10 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
         self.accelerator.wait_for_everyone()
         if not self.args.should_save:
             return
-        # A pickle that nothing here reads.
+        # This is a pickle that nothing here reads.
         (staged / "training_args.bin").unlink(missing_ok=True)
         if best := self.state.best_global_step:
-            # The state was saved before this checkpoint had its name.
+            # The state was saved before this checkpoint got its name.
             self.state.best_model_checkpoint = str(parent / f"checkpoint-{best}")
             self.state.save_to_json(str(staged / "trainer_state.json"))
         shutil.rmtree(parent / name, ignore_errors=True)
@@ -92,7 +92,7 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
         )
 
     def _save_more(self, checkpoint: Path) -> None:
-        """Save more into a checkpoint. Every process comes here; the folder exists on process 0."""
+        """Save more into a checkpoint. Every process calls this; the folder exists on process 0."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[Any]:
         rows = train_dataset if train_dataset is not None else self.train_dataset
@@ -132,7 +132,7 @@ class Tokenwise(Careful):
     """A trainer on rows that Parley encoded, with a loss over the log-probabilities of single tokens."""
 
     def __init__(self, *, args: Any, **kwargs: Any) -> None:
-        # TRL's own padding_free is switched off in DPO and unknown in KTO; ours is below TRL's call of the model.
+        # TRL's own padding_free is switched off in DPO and unknown in KTO; ours works below TRL's call of the model.
         padding_free, args.padding_free = getattr(args, "padding_free", False), False
         super().__init__(args=args, **kwargs)
         if padding_free:
@@ -172,9 +172,9 @@ class Kto(Tokenwise, KTOTrainer):  # type: ignore[misc]  # TRL has no types
         return [tuple(prompt) for prompt in rows["prompt_ids"]]
 
     def _compute_kl_logps(self, model: Any, batch: dict[str, Any]) -> Any:
-        """TRL's. The batch's own rows come next and have the same prompts, so they are computed along with these."""
+        """TRL's. The batch's own rows follow with the same prompts, so they are computed along with these."""
         sharing = install.sharing_of(_inner(self.accelerator.unwrap_model(model)))
-        if sharing is None or self.is_fsdp_enabled or self.is_deepspeed_enabled:  # these must see each call
+        if sharing is None or self.is_fsdp_enabled or self.is_deepspeed_enabled:  # these need every call to happen
             return super()._compute_kl_logps(model, batch)
         with sharing.before(batch["input_ids"], batch["attention_mask"]):
             return super()._compute_kl_logps(model, batch)
@@ -185,14 +185,14 @@ class Dpo(Tokenwise, DPOTrainer):  # type: ignore[misc]  # TRL has no types
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
         """TRL's pass of the reference over all rows, kept in the run folder."""
-        self._install()  # TRL comes here while it still makes the trainer
+        self._install()  # TRL calls this while it still makes the trainer
         install.keep_reference_pass(dataset, private_dir(Path(self.args.output_dir)), name)
         return super()._precompute_ref_logps(dataset, name, batch_size)
 
     def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
         """TRL's loss; an evaluation also measures how often the policy finds the chosen answer likelier, per token.
 
-        TRL's reward accuracy needs a reference and says nothing before training, when policy and reference agree
+        TRL's reward accuracy needs a reference and means nothing before training, when policy and reference agree
         and every reward is zero. This needs none.
         """
         if self.model.training:

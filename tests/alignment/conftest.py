@@ -1,4 +1,4 @@
-"""For the tests of alignment that use torch: one thread, and no pictures but where they are looked at."""
+"""For the tests of alignment that use torch: one thread, and no pictures unless a test looks at them."""
 
 from pathlib import Path
 from typing import IO, Any
@@ -12,7 +12,7 @@ def _uses_torch(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tiny models gain nothing from threads, and lose much when others use the cores."""
+    """Tiny models gain nothing from threads, and lose much when other processes use the cores."""
     if _uses_torch(item):
         import torch
 
@@ -21,14 +21,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def pictures() -> None:
-    """For a test that looks at the pictures of a run: they are drawn."""
+    """Draw the pictures of a run, for a test that looks at them."""
 
 
 @pytest.fixture(autouse=True)
 def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture takes a fifth of a tiny run's time: it is an empty file, except with the fixture `pictures`.
+    """Drawing takes a fifth of a tiny run's time, so a picture is an empty file without the fixture `pictures`.
 
-    Runs that a file's tests share are drawn: their fixtures are made before this one.
+    Pictures of runs that a file's tests share are drawn: their fixtures are made before this one.
     """
 
     def leave_empty(_figure: Any, target: Path | IO[bytes], **_settings: Any) -> None:

@@ -26,7 +26,7 @@ FOLDS = ("train", "judge_train", "judge", "gate")
 
 
 def row(kind: str, name: str, *, label: bool = True) -> Row:
-    """A row whose texts say its name and are recognised anywhere."""
+    """A row whose texts contain its name and are recognised anywhere."""
     prompt = [{"role": "user", "content": f"secret question {name}"}]
     good, bad = ([{"role": "assistant", "content": f"secret {what} {name}"}] for what in ("good", "bad"))
     data: dict[str, Any] = {
@@ -65,7 +65,7 @@ def evaluation(*, wins: int = 45, losses: int = 15, counts: bool = True, fall: f
 
 @dataclass
 class Played:
-    """The fakes of one installation, and what they saw."""
+    """The fakes of one installation, and their calls."""
 
     home: Path
     found: Collected = field(default_factory=collected)

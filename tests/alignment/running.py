@@ -22,7 +22,7 @@ QUICK = {
     "lora_r": 4,
     "bf16": "false",
     "max_length": 256,
-    "save_steps": 100,  # none before the end; a test of checkpoints says how often it saves
+    "save_steps": 100,  # none before the end; a test of checkpoints sets this
     "logging_steps": 1,
     "precompute_ref_log_probs": None,
 }
@@ -33,7 +33,7 @@ def command(stage: str, base: Path | str, rows: Path | list[Path | str], out: Pa
     given = {"model_name_or_path": base, "dataset_name": rows, "output_dir": out, **QUICK, **flags}
     if stage == "dpo" and "precompute_ref_log_probs" not in flags:
         given["precompute_ref_log_probs"] = "true"
-    if stage == "ppo":  # has separate lengths for prompt and answer
+    if stage == "ppo":  # PPO has separate lengths for prompt and answer
         given = {name: value for name, value in given.items() if name != "max_length" or name in flags}
     words: list[str] = []
     for name, value in given.items():
@@ -63,7 +63,7 @@ def built(stage: str, base: Path | str, rows: Path, out: Path, **flags: object) 
 
 @contextmanager
 def dying(trainer: type, at: int) -> Iterator[None]:
-    """Inside the block a trainer of this class is interrupted in a step (from 1); that ends the block."""
+    """Inside the block, a trainer of this class is interrupted in a step (from 1); that ends the block."""
     step, begun = trainer.training_step, []
 
     def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -78,7 +78,7 @@ def dying(trainer: type, at: int) -> Iterator[None]:
 
 @contextmanager
 def dying_after_saving(trainer: type) -> Iterator[None]:
-    """Inside the block a trainer of this class is interrupted after its first checkpoint; that ends the block."""
+    """Inside the block, a trainer of this class is interrupted after its first checkpoint; that ends the block."""
     save = trainer._save_checkpoint
 
     def saved(self: Any, *args: Any) -> None:
@@ -97,7 +97,7 @@ def _patched(trainer: type, name: str, method: Any) -> Iterator[None]:
 
 
 def cut_in_two_ways(stage: str, base: Path, rows: Path, out: Path) -> tuple[Path, Path]:
-    """The folders of two runs whose steps of eight rows are computed one row at a time, and all at once."""
+    """The folders of two runs whose steps of eight rows are computed one row at a time, and all together."""
     for name, size, steps in (("one", 1, 8), ("eight", 8, 1)):
         cut = {"per_device_train_batch_size": size, "gradient_accumulation_steps": steps}
         train(stage, base, rows, out / name, eval_fraction=0, **cut)

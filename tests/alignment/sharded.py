@@ -1,9 +1,9 @@
-"""What `test_distributed` runs on two processes: an actor and critic in pieces over them, as FSDP2 holds it.
+"""What `test_distributed` runs on two processes: an actor and critic split over both, as FSDP2 does.
 
 torchrun ... -m tests.alignment.sharded BASE OUT
 
-accelerate does not shard on a CPU, but torch does: what is saved from the pieces must be what went into them, and
-what is loaded must come back.
+accelerate does not shard on a CPU, but torch does: what is saved from the shards must equal what was split, and
+loading must restore it.
 """
 
 import sys

@@ -41,13 +41,13 @@ def test_a_failed_conversion_leaves_nothing_and_a_killed_one_is_cleaned_up(fetch
     with pytest.raises(OSError, match="disk is full"):
         convert.converted("smollm2-135m")
     assert {path.name for path in fetched.iterdir()} == {"base.json", ".hf.lock"}
-    (fetched / ".hf-killed").mkdir()  # what a kill leaves: no exception handler ran
+    (fetched / ".hf-killed").mkdir()  # left by a kill: no exception handler ran
     monkeypatch.setattr(convert, "_convert", lambda _alias, _gguf, folder: (folder / "w").write_text("w"))
     assert (convert.converted("smollm2-135m") / "w").exists()
     assert not (fetched / ".hf-killed").exists()
 
 
-def test_the_command_converts_and_says_where(fetched, monkeypatch, capsys):
+def test_the_command_converts_and_prints_where(fetched, monkeypatch, capsys):
     monkeypatch.setattr(convert, "_convert", lambda _alias, _gguf, folder: (folder / "w").write_text("w"))
     assert models.main(["smollm2-135m"]) == 0
     assert capsys.readouterr().out == f"smollm2-135m: {fetched / 'hf'}\n"
@@ -59,5 +59,5 @@ def test_the_bundled_base_is_what_its_gguf_says(base_home):
     info = base_info("smollm2-135m")
     assert set(models.control_strings(tokenizer)) == set(info.control)
     assert (tokenizer.eos_token, tokenizer.model_max_length) == (info.eos_token, info.context_length)
-    # llama.cpp's pre-tokenizer for this model splits digits first; transformers' conversion had lost that.
+    # llama.cpp's pre-tokenizer for this model splits digits first; transformers' conversion loses that.
     assert tokenizer.convert_ids_to_tokens(tokenizer("  24 ½")["input_ids"]) == ["ĠĠ", "2", "4", "Ġ", "Â½"]

@@ -87,17 +87,17 @@ def test_a_continued_adapter_has_itself_as_reference_and_applies_to_the_base(
         precompute_ref_log_probs=precompute,
         beta=0.5,
         eval_fraction=0.25,
-        per_device_eval_batch_size=16,  # TRL's mean is one of batches
+        per_device_eval_batch_size=16,  # TRL averages over batches
     )
     assert losses(out)[0] == pytest.approx(math.log(2), abs=1e-4)
-    # Only the trained adapter is saved, it names the base, and it is another than the one it started from.
+    # Only the trained adapter is saved; it names the base, and differs from the one that it started from.
     assert {path.name for path in (out / "adapter").iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
     config = json.loads((out / "adapter" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == str(bases["llama"])
     start, end = weights(tuned), weights(out / "adapter")
     assert start.keys() == end.keys()
     assert any(not torch.equal(start[name], end[name]) for name in start)
-    # The rewards that TRL reports are those of "base + result" against "base + start": nothing else is between.
+    # The rewards that TRL reports are those of "base + result" against "base + start", with nothing else between.
     last = [entry for entry in metrics(out) if "eval_rewards/margins" in entry][-1]["eval_rewards/margins"]
     assert last == pytest.approx(_margin(bases["llama"], tuned, out / "adapter", rows, told, beta=0.5), abs=2e-4)
 
@@ -182,7 +182,7 @@ def test_losses_are_named_and_weighed_by_flags(bases, rows, tmp_path):
         ({"loss_type": "exo_pair"}, "exo_pair takes the logarithm of label_smoothing"),
     ],
 )
-def test_a_loss_that_cannot_be_meant_is_refused(flags, sentence, bases, rows, tmp_path):
+def test_a_loss_with_impossible_settings_is_refused(flags, sentence, bases, rows, tmp_path):
     with pytest.raises(BadInput, match=sentence):
         train("dpo", bases["qwen"], rows, tmp_path / "out", **flags)
 

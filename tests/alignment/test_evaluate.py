@@ -39,12 +39,12 @@ def words(*more: object) -> list[str]:
         (("--candidate", "7"), "There is no release 7"),
     ],
 )
-def test_what_cannot_be_used_is_said_before_anything_is_loaded(place, flags, problem: str) -> None:
+def test_bad_input_is_reported_before_anything_is_loaded(place, flags, problem: str) -> None:
     with pytest.raises(BadInput, match=problem):
         command.main(words(*flags))
 
 
-def test_a_judge_outside_is_refused_before_anything_is_loaded(place, monkeypatch) -> None:
+def test_an_outside_judge_is_refused_before_anything_is_loaded(place, monkeypatch) -> None:
     monkeypatch.setenv("PARLEY_JUDGE_URL", "https://judge.example.org/v1")
     monkeypatch.setenv("PARLEY_JUDGE_MODEL", "m")
     with pytest.raises(BadInput, match="PARLEY_JUDGE_OUTSIDE=1"):

@@ -56,7 +56,7 @@ def test_pairs_of_one_prompt_are_drawn_together():
     alone = bootstrap(values, [str(number) for number in range(12)])
     shared = bootstrap(values, ["a"] * 6 + ["b"] * 6)
     assert alone.mean == shared.mean == 0.5
-    assert (shared.low, shared.high) == (0.0, 1.0)  # two prompts say little, whatever the number of pairs
+    assert (shared.low, shared.high) == (0.0, 1.0)  # two prompts prove little, whatever the number of pairs
     assert 0.1 < alone.low < alone.high < 0.9
     assert bootstrap(values, ["a"] * 6 + ["b"] * 6) == shared
     assert bootstrap([1.0], ["a"]).low == 1.0
@@ -64,7 +64,7 @@ def test_pairs_of_one_prompt_are_drawn_together():
 
 @pytest.mark.parametrize("people", [3, 5, 10])
 def test_a_few_peoples_taste_is_rarely_taken_for_everybodys(people: int) -> None:
-    """Each has a taste of their own and on average they prefer neither: 2.5 % may look better; a bootstrap's 12."""
+    """Each person has a taste, and on average they prefer neither: 2.5 % may look better; with a bootstrap, 12 %."""
     generator = np.random.default_rng(people)
     better, simulations = 0, 400
     for _ in range(simulations):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.tiny
 
 
 def thumbs(count):
-    """One thumb down for two up, in two languages."""
+    """One thumb down for every two up, in two languages."""
     rows = []
     for number, row in enumerate(tiny.preferences(count)):
         label = number % 3 > 0
@@ -50,7 +50,7 @@ def test_kto_starts_at_its_reference_and_learns(family, bases, rows, tmp_path):
     assert figures["eval_after"]["rewards/margins"] > 0
     first = metrics(out)[1]
     assert first["kl"] == pytest.approx(0, abs=1e-5)
-    # Balanced, so that the mean row weighs 1 and its loss at the start is a half.
+    # Balanced weights, so that the mean row weighs 1 and its loss at the start is a half.
     labels = [row["label"] for row in thumbs(18)]
     kept = told["data"]["train"]["rows"]
     assert told["desirable_weight"] < 1 < told["undesirable_weight"]
@@ -112,7 +112,7 @@ def test_one_label_alone_is_refused(label, sentence, bases, tmp_path):
         ({"desirable_weight": 0}, "desirable_weight must be above 0"),
     ],
 )
-def test_what_kto_cannot_do_is_said(flags, sentence, bases, rows, tmp_path):
+def test_what_kto_cannot_do_is_refused(flags, sentence, bases, rows, tmp_path):
     with pytest.raises(BadInput, match=sentence):
         train("kto", bases["qwen"], rows, tmp_path / "out", **flags)
 
@@ -156,7 +156,7 @@ def test_each_prompt_gets_the_answer_of_another_row_of_its_batch():
 
 
 def test_a_row_that_is_drawn_twice_is_not_its_own_mismatch():
-    # Copies stand side by side, since they are equally long: moving on by one would pair them with themselves.
+    # Copies are neighbours, because they are equally long: a shift by one would pair them with themselves.
     twice = [row([1], [10]), row([1], [10]), row([2], [20]), row([2], [20])]
     assert kl_sequences(Mismatched(0)(twice)) == [[1, 20], [1, 20], [2, 10], [2, 10]]
     alone = Mismatched(0)([row([1], [10])])

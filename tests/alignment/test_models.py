@@ -41,7 +41,7 @@ def tokenizer(base):
 
 
 def trained(tokenizer, encoded):
-    """The trained stretches, decoded."""
+    """The trained parts, decoded."""
     found, current = [], []
     for token, on in zip([*encoded.ids, 0], [*encoded.mask, 0], strict=True):
         if on:
@@ -133,7 +133,7 @@ def test_chatml_adds_no_system_prompt_and_trims_nothing(tmp_path):
     assert tokenizer.eos_token == "<|im_end|>"
 
 
-def test_a_template_of_its_own_is_kept(tmp_path):
+def test_a_bases_own_template_is_kept(tmp_path):
     tokenizer = models.load_tokenizer(models.locate(str(tiny.build("llama", tmp_path))))
     assert tokenizer.chat_template == tiny.OWN_TEMPLATE
     assert "[INST]" in control_strings(tokenizer)
@@ -166,7 +166,7 @@ def test_scores_are_those_of_a_plain_forward_pass(base, tokenizer):
         assert tokens == len(answer.answer)
 
 
-def test_what_is_not_there_is_said(tmp_path, monkeypatch):
+def test_missing_bases_are_reported(tmp_path, monkeypatch):
     with pytest.raises(BadInput, match=r"no config.json"):
         models.locate(str(tmp_path))
     with pytest.raises(BadInput, match="There is no folder"):

@@ -44,7 +44,7 @@ WANTED = 170  # half of the tokens of the tiny tokenizers
 
 
 def share(prompts, completions, completion_ids, **_):
-    """Two for an answer of wanted tokens only, and two for a prompt about ferns, whatever the answer."""
+    """Two for an answer of only wanted tokens, and two for a prompt about ferns, whatever the answer."""
     wanted = [2 * sum(5 < token < WANTED for token in ids) / max(3, len(ids)) for ids in completion_ids]
     return [2 * ("fern" in prompt[0]["content"]) + each for prompt, each in zip(prompts, wanted, strict=True)]
 
@@ -60,7 +60,7 @@ def bases(tmp_path_factory):
         with torch.no_grad():
             for name, tensor in model.named_parameters():
                 if tensor.dim() == 2 and not any(part in name for part in ("embed", "wte", "wpe", "lm_head")):
-                    tensor.mul_(8)  # what is in the prompt reaches the last position
+                    tensor.mul_(8)  # so that the prompt matters at the last position
         model.config.tie_word_embeddings = False
         head = model.get_output_embeddings()
         head.weight = torch.nn.Parameter(head.weight.detach().clone() * 15)
@@ -109,14 +109,14 @@ def test_it_learns_what_is_rewarded_within_a_kl_budget(learnt):
     early, late = ([entry["reward"] for entry in part] for part in (found[:3], found[-3:]))
     assert sum(late) / 3 > sum(early) / 3 + 0.2
     assert max(entry["kl"] for entry in found) < 10
-    # Half of the reward is in the prompt, and the critic finds it there.
+    # Half of the reward depends on the prompt, and the critic finds that out.
     assert found[-1]["explained_variance"] > 0.5 > found[0]["explained_variance"]
     figures = manifest(learnt)["figures"]
     assert figures["eval_before"]["kl"] == pytest.approx(0, abs=1e-5)
     assert figures["eval_after"]["kl"] != 0
 
 
-def test_the_first_kl_is_nothing_and_the_first_ratio_is_one(learnt):
+def test_the_first_kl_is_zero_and_the_first_ratio_is_one(learnt):
     first = metrics(learnt)[1]
     assert first["step"] == 1
     assert first["kl"] == 0
@@ -172,7 +172,7 @@ def test_an_interruption_changes_nothing(bases, prompts, tmp_path):
     run(bases["qwen"], prompts, tmp_path / "whole", **flags)
     with dying_after_saving(Ppo):
         run(bases["qwen"], prompts, tmp_path / "out", **flags)
-    # Due after 3 steps, delayed to the rollout's end.
+    # It is due after 3 steps, and delayed to the rollout's end.
     checkpoint = tmp_path / "out" / "checkpoints" / "checkpoint-4"
     state = load_file(checkpoint / "critic" / "adapter_model.safetensors")
     assert {critic.HEAD, critic.BIAS} <= state.keys()
@@ -199,7 +199,7 @@ def test_an_interruption_changes_nothing(bases, prompts, tmp_path):
 
 
 def test_an_adapter_is_continued_from_its_own_reference(learnt, bases, prompts, tmp_path):
-    """Its KL is measured from where it starts, and what is exported is its continuation alone."""
+    """Its KL is measured from where it starts, and only its continuation is exported."""
     run(learnt / "adapter", prompts, tmp_path / "out", learning_rate=1e-9)
     assert all(entry["kl"] == pytest.approx(0, abs=1e-4) for entry in rollouts(tmp_path / "out"))
     assert rollouts(tmp_path / "out")[0]["kl"] == 0
@@ -215,7 +215,7 @@ def test_the_kl_limit_ends_training_with_the_last_good_policy(bases, prompts, tm
     assert "Training ended" in capsys.readouterr().out
     assert told["figures"]["steps"] < 20
     kept = weights(tmp_path / "out" / "adapter")
-    # The first rollout was the only one within the limit: the policy is the base.
+    # Only the first rollout was within the limit: the policy is the base.
     assert len(rollouts(tmp_path / "out")) == 2
     assert all(tensor.abs().max() == 0 for name, tensor in kept.items() if "lora_B" in name)
 
@@ -237,7 +237,7 @@ def test_how_a_step_is_cut_into_batches_does_not_matter(bases, prompts, tmp_path
 
 
 def test_answers_to_one_prompt_are_trained_together(bases, prompts, tmp_path, monkeypatch):
-    """So that what they begin with is computed once."""
+    """So that their prompt is computed once."""
     made = []
     usual = Ppo._roll_out
     monkeypatch.setattr(Ppo, "_roll_out", lambda self, asked: made.append(usual(self, asked)) or made[-1])
@@ -263,7 +263,7 @@ def test_the_other_algorithms_by_the_same_command(algorithm, bases, prompts, tmp
 
 @pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
 def test_the_other_algorithms_can_train_all_weights(algorithm, bases, prompts, tmp_path, monkeypatch):
-    """TRL loads the reference once more, by the name in the model's configuration, which an alias is not."""
+    """TRL loads the reference again, by the name in the model's configuration, which an alias is not."""
     monkeypatch.setattr("alignment.models.locate", lambda *_, **__: models.Base("an-alias", str(bases["qwen"])))
     flags = {"algorithm": algorithm, "max_steps": 1, "use_peft": "false", "lora_r": None, "learning_rate": 1e-4}
     told = run("an-alias", prompts, tmp_path / "out", **flags)
@@ -296,7 +296,7 @@ def test_weights_reach_the_rollouts(bases, tmp_path):
 
 
 def test_vllms_merging_leaves_the_base_as_it_was(bases):
-    """Merged and taken out again some hundred times in bf16, it would be another."""
+    """After some hundred merges and removals in bf16 it would differ."""
     model = AutoModelForCausalLM.from_pretrained(bases["qwen"], dtype=torch.bfloat16)
     config = LoraConfig(target_modules="all-linear", init_lora_weights=False, r=4, task_type="CAUSAL_LM")
     model = get_peft_model(model, config)
@@ -329,7 +329,7 @@ def test_the_copy_samples_with_a_cache_though_the_trainer_switched_it_off(bases,
 
 
 @pytest.mark.parametrize("family", ["qwen", "gpt2"])
-def test_a_prompt_that_stands_there_several_times_is_read_once(family, bases, monkeypatch):
+def test_a_repeated_prompt_is_read_once(family, bases, monkeypatch):
     config = LoraConfig(target_modules="all-linear", r=4, fan_in_fan_out=family == "gpt2", task_type="CAUSAL_LM")
     copy = PlainCopy(get_peft_model(AutoModelForCausalLM.from_pretrained(bases[family]), config), torch.float32)
     prompts = [[5, 9, 13, 17], [5, 9, 13, 17], [60, 61], [5, 9, 13, 17], [60, 61], [70]]
@@ -447,7 +447,7 @@ def test_the_critic_starts_as_the_reward_model(bases, tmp_path):
         reference = model(ids).logits
     with torch.no_grad():
         assert torch.equal(reference, model(ids).logits)
-    # The switches leave gradients as they were.
+    # The switches left gradients as they were.
     assert trained == {name for name, tensor in model.named_parameters() if tensor.requires_grad}
 
 

@@ -69,7 +69,7 @@ def trained(bases, rows, ties, tmp_path_factory):
 
 
 @pytest.mark.parametrize("family", tiny.EVERY_FAMILY)
-def test_it_learns_and_reports_what_it_is_worth(family, trained):
+def test_it_learns_and_reports_its_quality(family, trained):
     out = trained[family]
     figures = manifest(out)["figures"]
     assert losses(out)[-1] < losses(out)[0]
@@ -92,7 +92,7 @@ def test_it_learns_and_reports_what_it_is_worth(family, trained):
 
 
 @pytest.mark.parametrize("family", tiny.EVERY_FAMILY)
-def test_a_fresh_load_scores_as_the_saved_tensors_say(family, trained, bases):
+def test_a_loaded_model_scores_as_its_saved_tensors_do(family, trained, bases):
     folder = trained[family] / "reward"
     assert {path.name for path in folder.iterdir()} == {
         "adapter_config.json",
@@ -101,7 +101,8 @@ def test_a_fresh_load_scores_as_the_saved_tensors_say(family, trained, bases):
     }
     loaded = load_reward_model(folder)
     scores = loaded.score([PROMPT] * len(ANSWERS), ANSWERS)
-    # Another way to the same numbers, without PEFT, padding or batches: LoRA merged by hand into the causal model,
+    # The same numbers computed in another way, without PEFT, padding or batches: LoRA merged by hand into the causal
+    # model,
     # the head at the last position.
     expected = by_hand(bases[family], folder)
     assert scores == pytest.approx(expected, abs=1e-4)
@@ -118,13 +119,13 @@ def test_held_in_bf16_it_scores_as_bf16_does(family, trained):
     found = reward([PROMPT] * len(ANSWERS), [[{"role": "assistant", "content": answer}] for answer in ANSWERS])
     assert found == wanted
     layers = {p.dtype for name, p in loaded.model.named_parameters() if "base_layer.weight" in name}
-    assert layers == {torch.bfloat16 if family == "llama" else torch.float32}  # GPT-2's are no nn.Linear
+    assert layers == {torch.bfloat16 if family == "llama" else torch.float32}  # GPT-2's are not nn.Linear
     assert {p.dtype for name, p in loaded.model.named_parameters() if "score" in name} == {torch.float32}
 
 
 @pytest.mark.parametrize(("bf16", "shared"), [("true", "false"), ("false", "true")])
 def test_ppos_flags_reach_the_reward_model_that_it_scores_with(bf16, shared, bases, trained, tmp_path, monkeypatch):
-    """It scores in bf16 where PPO trains so, and shares prefixes unless that is switched off."""
+    """It scores in bf16 if PPO trains in it, and shares prefixes unless that is switched off."""
     scored, sharing = [], []
     usual = reward_model.RewardModel.score
     monkeypatch.setattr(
@@ -140,7 +141,7 @@ def test_ppos_flags_reach_the_reward_model_that_it_scores_with(bf16, shared, bas
 
 
 def test_trained_in_bf16_it_is_compared_on_the_whole_base(bases, rows, tmp_path):
-    """The frozen weights that it was trained on were rounded; what was saved applies to the base as it is."""
+    """Training used rounded frozen weights; the saved adapter applies to the base as it is."""
     model = models.load_base(str(bases["llama"]))
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -152,7 +153,7 @@ def test_trained_in_bf16_it_is_compared_on_the_whole_base(bases, rows, tmp_path)
     assert (tmp_path / "out" / "reward" / "reward.json").exists()
 
 
-def test_a_model_that_was_saved_otherwise_than_it_was_trained_is_not_kept(bases, rows, tmp_path, monkeypatch):
+def test_a_model_that_scores_differently_after_saving_is_not_kept(bases, rows, tmp_path, monkeypatch):
     usual = reward_model.attach
 
     def spoiled(*args, **kwargs):
@@ -231,7 +232,7 @@ def test_the_first_loss_is_log_two_while_all_scores_are_equal(bases, rows, tmp_p
     plain = tiny.write(tmp_path / "plain.jsonl", tiny.preferences(8))
     train(bases["gpt2"], plain, tmp_path / "out", max_steps=1)
     assert losses(tmp_path / "out")[0] == pytest.approx(math.log(2), abs=1e-6)
-    # A margin is asked for on top: the loss is then -log sigmoid(0 - margin).
+    # A margin is required on top: the loss is then -log sigmoid(0 - margin).
     graded = tiny.write(tmp_path / "graded.jsonl", [{**row, "margin": 1.5} for row in tiny.preferences(8)])
     train(bases["gpt2"], graded, tmp_path / "graded", max_steps=1)
     assert losses(tmp_path / "graded")[0] == pytest.approx(math.log1p(math.exp(1.5)), abs=1e-6)
@@ -269,7 +270,7 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(trained, bases, rows, ties
     assert told["figures"]["held_out"] == manifest(whole)["figures"]["held_out"]
 
 
-def test_an_adapter_is_where_it_starts_from(trained, bases, rows, tmp_path):
+def test_it_can_start_from_an_adapter(trained, bases, rows, tmp_path):
     """A reward model is continued with its head: the first step starts at its scores."""
     start = trained["gpt2"] / "reward"
     told = train(start, rows, tmp_path / "out", max_steps=1, learning_rate=1e-9)
@@ -280,7 +281,7 @@ def test_an_adapter_is_where_it_starts_from(trained, bases, rows, tmp_path):
     assert load_reward_model(tmp_path / "out" / "reward").base == str(bases["gpt2"])
 
 
-def test_a_folder_that_is_no_reward_model_is_refused(trained, bases, tmp_path):
+def test_a_folder_that_is_not_a_reward_model_is_refused(trained, bases, tmp_path):
     with pytest.raises(BadInput, match=r"not a reward model: it has no reward\.json"):
         load_reward_model(bases["llama"])
     with pytest.raises(BadInput, match=r"Did you mean .*reward"):
@@ -361,5 +362,5 @@ def test_answers_to_one_prompt_read_it_once(trained):
     assert found == pytest.approx(loaded.score(prompts, answers), abs=1e-5)
     control = control_strings(loaded.tokenizer)
     rows = [encode_answer(loaded.tokenizer, *pair, control) for pair in zip(prompts, answers, strict=True)]
-    assert sizes[1:] == [size_of([[*row.prompt, *row.answer] for row in rows])]  # after the first look at the model
+    assert sizes[1:] == [size_of([[*row.prompt, *row.answer] for row in rows])]  # after the first check of the model
     assert sizes[1] < 0.6 * sum(len(row.prompt) + len(row.answer) for row in rows)

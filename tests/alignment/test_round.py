@@ -1,4 +1,4 @@
-"""`python -m alignment.round`: what is told before anything trains, a stage that fails, rounds that are paused."""
+"""`python -m alignment.round`: errors before anything trains, a stage that fails, rounds that are paused."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Played:
 @pytest.mark.parametrize(
     ("setting", "value"), [("PARLEY_JUDGE_URL", "http://127.0.0.1:9/v1"), ("PARLEY_TEMPERATURE", "hot")]
 )
-def test_a_setting_that_cannot_be_is_told_before_anything_trains(
+def test_a_bad_setting_is_reported_before_anything_trains(
     played: Played, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
 ) -> None:
     monkeypatch.setenv(setting, value)
@@ -62,7 +62,7 @@ def test_a_paused_round_does_not_begin_and_says_who_can_resume_and_how(
     assert played.round() == 0
 
 
-def test_one_round_may_run_all_the_same_and_says_so(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_round_can_run_despite_a_pause_and_reports_it(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
     pause(played.home)
     assert played.round("--even_if_paused") == 0
     assert "this one runs all the same, because of --even_if_paused" in capsys.readouterr().out
@@ -70,5 +70,5 @@ def test_one_round_may_run_all_the_same_and_says_so(played: Played, capsys: pyte
     assert pause_path(played.home).exists()
 
 
-def test_whether_it_was_told_to_run_all_the_same_makes_no_other_plan() -> None:
+def test_the_flag_that_ignores_a_pause_does_not_change_the_plan() -> None:
     assert read_plan(["--even_if_paused"]).facts() == read_plan([]).facts()

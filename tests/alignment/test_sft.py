@@ -143,7 +143,7 @@ def test_a_killed_run_resumes_to_the_same_weights(bases, rows, tmp_path, capsys)
     process.wait()
     assert manifest(killed)["status"] == "running"
     assert not (killed / "adapter").exists()
-    # What a kill in the middle of a save leaves must not be taken for a checkpoint.
+    # Leftovers of a kill in the middle of a save must not be taken for a checkpoint.
     (killed / "checkpoints" / ".incomplete" / "checkpoint-9999").mkdir(parents=True, exist_ok=True)
 
     train("sft", bases["llama"], rows, killed, **LONG)

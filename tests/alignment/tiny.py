@@ -1,6 +1,7 @@
 """Tiny random bases of several families, each with a small real tokenizer, made on the fly and offline.
 
-They know nothing, but everything around them is real: architectures, tokenizers, templates, adapters, trainers.
+They have learnt nothing, but everything around them is real: architectures, tokenizers, templates, adapters,
+trainers.
 """
 
 import json

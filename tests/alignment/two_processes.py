@@ -1,9 +1,9 @@
-"""What every process of `test_distributed` runs: tasks one after another, so that the libraries load only once.
+"""What every process of `test_distributed` runs: one task after another, so that the libraries load only once.
 
 torchrun ... -m tests.alignment.two_processes PLAN.json
 
 The plan is a list of {"stage", "argv"} and perhaps
-    "other_argv"     what process 1 is told instead
+    "other_argv"     the flags of process 1 instead
     "interrupt"      the step after which every process raises
     "crash"          the step after which process 1 alone raises, and nothing here catches it
 PPO replays fixed answers instead of sampling.
@@ -37,7 +37,7 @@ class Interruption(TrainerCallback):
 
 
 def fixed_rollouts(base: str) -> dict:
-    """For PPO: an answer that follows from its prompt and the rollout's number, and a reward that follows from it."""
+    """For PPO: an answer determined by its prompt and the rollout's number, and a reward determined by it."""
     tokenizer = models.load_tokenizer(base)
     control = control_strings(tokenizer)
 
@@ -55,7 +55,7 @@ def fixed_rollouts(base: str) -> dict:
 
 
 def run(task: dict) -> object:
-    """One stage; what it returned, or how it ended."""
+    """Run one stage; returns its result, or how it ended."""
     main = importlib.import_module(f"alignment.{task['stage']}").main
     argv = task.get("other_argv", task["argv"]) if processes.number() else task["argv"]
     crash = task.get("crash") if processes.number() else None

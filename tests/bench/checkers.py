@@ -1,12 +1,12 @@
-"""Do our checkers of IFEval's instructions agree with those that lm-eval carries?
+"""Compares our checkers of IFEval's instructions with lm-eval's.
 
-    pip install --no-deps lm-eval immutabledict langdetect six       # in a virtual environment of its own, say
+    pip install --no-deps lm-eval immutabledict langdetect six       # e.g. in a separate virtual environment
     python -m tests.bench.checkers --data ../shared/data --lm_eval that/venv/lib/python3.11/site-packages
 
-lm-eval is not among Parley's packages: importing its task downloads a tokenizer and wants a dozen packages more, it
-refuses to check sentences and words in capitals offline, and it knows no Chinese. So its checkers are loaded by
-themselves, and asked about people's real answers (Open-Assistant's), each dressed in several ways, so that every
-instruction is sometimes followed; every instruction of the public prompts is checked on every text by both.
+lm-eval is not among Parley's packages: importing its task downloads a tokenizer and needs a dozen more packages, it
+refuses to check sentences and words in capitals offline, and it does not support Chinese. So its checkers are loaded
+alone, and applied to people's real answers (Open-Assistant's), each in several variants, so that every instruction is
+sometimes followed. Both check every instruction of the public prompts on every text.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from alignment.evaluation.suites.instructions import load
 from data.errors import BadInput, run
 from tests.bench.real_data import real_rows
 
-# What lm-eval checks with a tokenizer that it would have to download.
+# These are the instructions that lm-eval checks with a tokenizer that it would have to download.
 ONLINE = {"length_constraints:number_sentences", "change_case:capital_word_frequency"}
 
 
@@ -51,7 +51,7 @@ def theirs(folder: Path) -> dict[str, Any]:
 
 
 def dressed(text: str, draw: random.Random) -> list[str]:
-    """A text as it is, and in forms that follow some instruction."""
+    """A text as it is, and in variants that follow some instruction."""
     words = text.split()
     lines = [line for line in text.split("\n") if line.strip()]
     return [
@@ -73,8 +73,8 @@ def dressed(text: str, draw: random.Random) -> list[str]:
 
 
 def by_lm_eval(checkers: dict[str, Any], name: str, arguments: dict[str, Any], prompt: str, text: str) -> bool:
-    """What lm-eval says, as its own strict evaluation asks."""
-    random.seed(0)  # it draws arguments that a prompt leaves open
+    """lm-eval's verdict, as in its own strict evaluation."""
+    random.seed(0)  # it draws arguments that a prompt does not set
     instruction = checkers[name](name)
     instruction.build_description(**{key: value for key, value in arguments.items() if value})
     if "prompt" in (instruction.get_instruction_args() or {}):
@@ -87,7 +87,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.checkers", description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder of the public data sets")
     parser.add_argument("--lm_eval", type=Path, required=True, metavar="DIR", help="the folder that holds lm_eval")
-    parser.add_argument("--texts", type=int, default=60, help="people's answers to dress (default: %(default)s)")
+    parser.add_argument(
+        "--texts", type=int, default=60, help="people's answers to make variants of (default: %(default)s)"
+    )
     told = parser.parse_args()
     checkers = theirs(told.lm_eval)
     rows = real_rows(told.data, "oasst")

@@ -1,18 +1,17 @@
-"""What more costs: training by rows and by history, serving by adapters. A table, a picture and JSON for each curve.
+"""Measures how costs grow: training with rows and history, serving with adapters. Table, picture and JSON for each.
 
     python -m tests.bench.costs --out docs --plot docs            # all three curves; an hour or two on two cores
     python -m tests.bench.costs --curves rows --rows 16 32 64 --repeats 1 --out out/costs
-    python -m tests.bench.costs --redraw --out docs --plot docs   # tables and pictures of what was measured before
+    python -m tests.bench.costs --redraw --out docs --plot docs   # tables and pictures of earlier figures
 
 `rows`: one epoch of DPO by Parley's stage, the reference pass included, against the number of preferences, with a
 straight line fitted. `history`: seconds a row and peak memory against the length of the prompt, Parley beside TRL's
 defaults. Both run `tests.bench.training`'s measurement, each run in a separate process. `adapters`: the embedded
 engine serves each release by a separate process (a server that switched adapters would reuse the wrong release's
-prompt cache), so that many processes run at once: tokens a second of one release while the others wait, and of all
-while all answer, and the memory of all. 0 adapters is the base alone.
+prompt cache), so many processes run at once: tokens a second of one release while the others wait, and of all
 
 The settings of a curve are run in turn, `--repeats` times; tables and pictures show medians, and `costs.json` in
-`--out` keeps every run, the command, and what it ran on. Flags that this does not know go to `alignment.dpo`.
+`--out` keeps every run, the command, and what it ran on. Unknown flags go to `alignment.dpo`.
 """
 
 import argparse
@@ -48,7 +47,7 @@ Run = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One point of a curve: its place on the axis, the way it is done, and how it is measured."""
+    """One point of a curve: its place on the axis, its way, and how it is measured."""
 
     at: int
     way: str
@@ -99,7 +98,7 @@ def in_a_process(way: str, tokens: int, rows: int, base: str, flags: list[str]) 
 
 
 def serve(adapters: int, base: str) -> Run:
-    """So many releases served at once, as the bot does it: a process each."""
+    """Serve this many releases at once, as the bot does: one process each."""
     from alignment.serving.engine import RunningEngine
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -107,7 +106,7 @@ def serve(adapters: int, base: str) -> Run:
         started = [_start(stack, Path(folder), number) for number in releases]
         engines = [RunningEngine(line["url"], (), {}) for line in started]
         with ThreadPoolExecutor(len(engines)) as pool:
-            for _ in pool.map(_tokens, engines):  # everything is loaded now, and the prompt is in the cache
+            for _ in pool.map(_tokens, engines):  # after this everything is loaded, and the prompt is in the cache
                 pass
             began = time.monotonic()
             alone = _tokens(engines[0]) / (time.monotonic() - began)
@@ -168,19 +167,19 @@ def _start(stack: ExitStack, home: Path, release: int) -> dict[str, Any]:
 
 
 def _tokens(engine: Any) -> int:
-    """Let an engine answer at full length; how many tokens it made."""
+    """Let an engine answer at full length; returns the number of tokens."""
     told = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": ANSWER, "ignore_eos": True, "seed": 1}
     return int(engine.post("/v1/chat/completions", told)["usage"]["completion_tokens"])
 
 
 def _memory(process: int) -> int:
-    """Bytes of a process; what it shares (the base's file, with any engine here) is divided among the sharers."""
+    """Bytes of a process; shared memory (such as the base's file) is divided among its users."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text()
     return int(re.search(r"^Pss:\s+(\d+) kB", lines, re.MULTILINE)[1]) * 1024  # type: ignore[index]  # Linux has it
 
 
 def measure(curve: str, options: argparse.Namespace, flags: list[str], console: Console) -> Iterator[dict[str, Any]]:
-    """Every point of a curve, `--repeats` times, in turn; gives all that is known after each time."""
+    """Every point of a curve, `--repeats` times, in turn; yields all figures so far after each run."""
     command = shlex.join(["python", "-m", "tests.bench.costs", *sys.argv[1:]])
     found: dict[str, Any] = {"command": command, "machine": ran_on(), "base": options.base, "runs": []}
     for repeat in range(options.repeats):
@@ -203,7 +202,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--curves", nargs="+", choices=CURVES, default=list(CURVES))
     parser.add_argument("--rows", nargs="+", type=int, default=[16, 32, 64, 128, 256])
-    parser.add_argument("--history", nargs="+", type=int, default=[0, 250, 500, 1000, 2000], help="tokens at least")
+    parser.add_argument("--history", nargs="+", type=int, default=[0, 250, 500, 1000, 2000], help="minimum tokens")
     parser.add_argument("--history_rows", type=int, default=16, help="rows of each length (default: %(default)s)")
     parser.add_argument("--ways", nargs="+", choices=training.WAYS, default=["trl", "parley"])
     parser.add_argument("--adapters", nargs="+", type=int, default=[0, 1, 2, 3, 4])
@@ -211,7 +210,7 @@ def main() -> int:
     parser.add_argument("--base", default="smollm2-135m")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where costs.json is kept")
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="where the pictures go")
-    parser.add_argument("--redraw", action="store_true", help="measure nothing: take costs.json in --out")
+    parser.add_argument("--redraw", action="store_true", help="measure nothing: use the costs.json in --out")
     parser.add_argument("--one", nargs=3, metavar=("WAY", "TOKENS", "ROWS"), help="one training in this process")
     options, flags = parser.parse_known_args()
     if options.one:

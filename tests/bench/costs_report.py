@@ -29,7 +29,7 @@ class Line:
 
 
 def fit(x: list[float], y: list[float]) -> Line | None:
-    """The line of least squares; None for fewer than three points, which say nothing of straightness."""
+    """The line of least squares; None for fewer than three points, which cannot show whether it is straight."""
     if len(set(x)) < 3:
         return None
     slope, intercept = np.polyfit(x, y, 1)

@@ -1,20 +1,20 @@
-"""What the bot costs beside its model: memory for buttons, time to the first words, a burst of questions.
+"""The bot's own costs, besides its model: memory for buttons, time to the first text, a burst of questions.
 
     python -m tests.bench.discord                                # all three parts; some minutes
     python -m tests.bench.discord --parts burst --people 50 --channels 5 --questions 200
 
-`buttons`: discord.py's own way of sending and editing messages with buttons, with Discord's replies made up: as many
-answers as it takes for so many buttons, each sent with ⏹ and edited to what stands below a finished one. Beside it
-the same with ordinary buttons, which discord.py keeps. Each way runs in a process of its own.
+`buttons`: discord.py's own way of sending and editing messages with buttons, with made-up replies of Discord: as many
+answers as needed for the wanted number of buttons, each sent with ⏹ and edited to the buttons of a finished one.
+Beside it the same with ordinary buttons, which discord.py keeps. Each way runs in a separate process.
 
 `first`: the bot on a simulated Discord, and an engine that takes `--delay` seconds before each piece of its answers:
-from a message to the reply's first text and to its first edit, and how much of it the engine did not take. The edit
-waits for its turn by the bot's own pace, which is shown.
+the time from a message to the reply's first text and to its first edit, and how much of it is not the engine's. The
+edit waits for its turn in the bot's own pace, which is shown.
 
 `burst`: all questions at once, from people in turn, with the bot's usual limits and pace. Each question must be
-answered, or its author told that too many wait. discord.py parses them as they come from Discord's gateway; what it
-sends is answered without a network. The event loop is the bot's and the fake engine's together, so its longest pause
-is an upper bound of the bot's.
+answered, or its author told that too many wait. discord.py parses them as from Discord's gateway; what it sends is
+answered without a network. The bot and the fake engine share the event loop, so its longest pause is an upper bound
+of the bot's.
 """
 
 import argparse
@@ -38,15 +38,15 @@ from rich.table import Table
 from data.errors import run
 
 PARTS = ("buttons", "first", "burst")
-ON_AN_ANSWER = 6  # ⏹, and the five that take its place
+ON_AN_ANSWER = 6  # ⏹, and the five that replace it
 PIECES = ("The ", "answer ", "is ", "here.")
-TICK = 0.002  # seconds between two looks at the clock of the event loop
+TICK = 0.002  # seconds between two readings of the event loop's clock
 MIB = 2**20
 Figures = dict[str, float]
 
 
 def memory(*, clean: bool = True) -> int:
-    """The bytes that this process holds, as a rule after what can be freed is freed."""
+    """The bytes that this process holds, by default after freeing what can be freed."""
     from bot.discord.health import resident_bytes
 
     if clean:
@@ -58,7 +58,7 @@ def memory(*, clean: bool = True) -> int:
 
 
 async def send_buttons(count: int, *, ordinary: bool) -> Figures:
-    """Send and edit as many answers as it takes for so many buttons; the memory before and behind it."""
+    """Send and edit enough answers for this many buttons; returns the memory before and after."""
     import discord
 
     from bot.discord.client import intents
@@ -92,7 +92,7 @@ async def send_buttons(count: int, *, ordinary: bool) -> Figures:
         shown = await place.send("text", plain(stop) if ordinary else stop)
         await place.edit(shown, "all of the text", plain(rate) if ordinary else rate)
 
-    for number in range(500):  # what is loaded and cached once is no cost of a button
+    for number in range(500):  # one-time loading and caching is not the cost of a button
         await answer(number)
     kept, before, began = tracked(client), memory(), time.perf_counter()
     answers = count // ON_AN_ANSWER
@@ -114,7 +114,7 @@ def tracked(client: Any) -> int:
 
 
 def buttons_in_processes(count: int) -> dict[str, Figures]:
-    """Both ways, each in a process of its own."""
+    """Both ways, each in a separate process."""
     found = {}
     for way in ("Parley's", "ordinary"):
         program = [sys.executable, "-m", "tests.bench.discord", "--one_way", way, "--buttons", str(count)]
@@ -126,13 +126,13 @@ def buttons_in_processes(count: int) -> dict[str, Figures]:
 
 
 class Clock:
-    """The longest that the event loop did not come round."""
+    """The longest pause of the event loop."""
 
     def __init__(self) -> None:
         self.longest = 0.0
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Measure until cancelled."""
         last = time.perf_counter()
         while True:
             await asyncio.sleep(TICK)
@@ -143,7 +143,7 @@ class Clock:
 
 @asynccontextmanager
 async def simulated(delay: float, answers: int):
-    """A simulated Discord with the bot in it; its engine takes so long before each piece of so many answers."""
+    """A simulated Discord with the bot in it; its engine takes `delay` seconds before each piece of each answer."""
     from simcord.env import Env
 
     from bot.conversation import Chat
@@ -188,7 +188,7 @@ async def first_words(questions: int, delay: float) -> Figures:
         guild = env.create_guild()
         ada = guild.add_member(env.create_user("ada"))
         for number in range(questions + 5):
-            channel = guild.create_text_channel(f"c{number}")  # one of its own: the pace of another one is its own
+            channel = guild.create_text_channel(f"c{number}")  # its own channel: each channel has its own pace
             sent.clear()
             began = time.perf_counter()
             await ada.send(channel, f"{env.bot.user.mention} question {number}")
@@ -211,7 +211,7 @@ async def first_words(questions: int, delay: float) -> Figures:
 
 
 class Answers:
-    """Discord's end, without a network: it takes what the bot sends, and knows what stands below each question."""
+    """Discord's end, without a network: it accepts what the bot sends, and records the answer to each question."""
 
     def __init__(self) -> None:
         self.replies: dict[int, str] = {}
@@ -250,7 +250,7 @@ def question(number: int, channel: int, guild: int, author: int, me: int) -> dic
 
 
 async def burst(questions: int, people: int, channels: int, delay: float) -> Figures:
-    """All at once; how each question ended, how long it took, how long the event loop stood still, what it held."""
+    """All at once: how each question ended, how long it took, the event loop's longest pause, the memory held."""
     from bot.texts import EN
 
     async with simulated(delay, questions) as (env, _):
@@ -294,7 +294,7 @@ async def burst(questions: int, people: int, channels: int, delay: float) -> Fig
 
 
 def show(console: Console, part: str, found: Any) -> None:
-    """What a part found, as a table."""
+    """The figures of a part, as a table."""
     if part == "buttons":
         table = Table("", *found, title="memory for buttons")
         rows = {"buttons": "{:,.0f}", "before": "{:.1f} MiB", "after": "{:.1f} MiB", "kept": "{:,.0f}"}
@@ -328,14 +328,14 @@ NAMES = {
 
 
 def main() -> int:
-    """Measure the parts that are asked for."""
+    """Measure the requested parts."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.discord",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--buttons", type=int, default=100_000, help="how many buttons are sent")
+    parser.add_argument("--buttons", type=int, default=100_000, help="how many buttons to send")
     parser.add_argument("--messages", type=int, default=200, help="how many questions in turn")
     parser.add_argument("--questions", type=int, default=1000, help="how many questions in the burst")
     parser.add_argument("--people", type=int, default=200)
@@ -348,7 +348,7 @@ def main() -> int:
         print(json.dumps(asyncio.run(send_buttons(options.buttons, ordinary=options.one_way == "ordinary"))))
         return 0
     for name in [name for name in os.environ if name.startswith(("PARLEY_", "DISCORD_"))]:
-        del os.environ[name]  # the usual settings are measured
+        del os.environ[name]  # the default settings are measured
     console, found = Console(), {}
     for part in options.parts:
         if part == "buttons":

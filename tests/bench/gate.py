@@ -47,12 +47,12 @@ Judge = Callable[[Interval, int, int], bool]
 
 @cache
 def win(wins: int, ties: int, losses: int) -> Interval:
-    """The 95 % interval of a win rate; the same counts come again and again."""
+    """The 95 % interval of a win rate; cached, because the same counts recur."""
     return bootstrap([1.0] * wins + [0.5] * ties + [0.0] * losses)
 
 
 def outcomes(rate: float, accuracy: float, prompts: int, draw: np.random.Generator) -> Interval:
-    """What a judge of this accuracy says of a candidate of this true win rate."""
+    """The result of a judge of this accuracy for a candidate of this true win rate."""
     won = rate - TIES / 2
     seen = accuracy * won + (1 - accuracy) * (1 - TIES - won)
     wins, ties, losses = draw.multinomial(prompts, [seen, TIES, 1 - TIES - seen])
@@ -82,15 +82,15 @@ def suite_refusals(
 
 
 def promoted(interval: Interval, prompts: int, tried: int = 0) -> bool:
-    """What the gate says of a win rate, without suites."""
+    """The gate's decision on a win rate, without suites."""
     return decide(interval, "judge", [], prompts=prompts, tried=tried).promote
 
 
 def ten_rounds(prompts: int, simulations: int, draw: np.random.Generator, *, spend: bool, same: bool) -> float:
     """How often at least one of ten equal candidates is promoted.
 
-    `spend`: the level grows with each refused candidate, as the gate does it. `same`: the ten are compared with the
-    same answers of the champion to the same prompts, as rounds do it; else everything is drawn anew.
+    `spend`: the level grows with each refused candidate, as in the gate. `same`: the ten are compared with the same
+    answers of the champion to the same prompts, as in rounds; otherwise everything is drawn anew.
     """
     passed = 0
     for _ in range(simulations):
@@ -138,7 +138,7 @@ def print_rates(console: Console, found: dict[tuple[float, float, int], float]) 
 
 
 def print_suites(console: Console, simulations: int, draw: np.random.Generator, equal: float) -> None:
-    """How often the suites stop an equal model, and one that fell on a single suite by some margins."""
+    """How often the suites stop an equal model, and one that is worse on a single suite by some margins."""
     shown = Table("fell by", *SUITES, title=f"Suites: one that fell is noticed (none fell: {equal:.1%} refused)")
     for margins in (1.0, 2.0, 4.0, 8.0):
         cells = [
@@ -175,13 +175,15 @@ def plot(found: dict[tuple[float, float, int], float], path: Path) -> None:
 def main() -> None:
     """Read the command line, simulate, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--simulations", type=int, default=2000, help="of each case (default: %(default)s)")
+    parser.add_argument(
+        "--simulations", type=int, default=2000, help="simulations of each case (default: %(default)s)"
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE.png")
     options = parser.parse_args()
     draw = np.random.default_rng(0)
     console = Console(width=140)
     console.print(
-        f"{options.simulations} simulations a case: a share of 2.5 % is known to "
+        f"{options.simulations} simulations per case: a share of 2.5 % is known within "
         f"{1.96 * NormalDist(0.025, (0.025 * 0.975 / options.simulations) ** 0.5).stdev:.1%}."
     )
     refusing = suite_refusals(max(200, options.simulations // 8), draw)

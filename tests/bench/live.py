@@ -1,4 +1,4 @@
-"""Two parts of `tests.bench.serving`: champions that change under load, and the way from a Discord message back."""
+"""Two parts of `tests.bench.serving`: champions that change under load, and Discord's time to an answer."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from tests.bench.servers import SYSTEM, exchanges
 from tests.fakes.adapter import make_release
 
 STEADY = 5.0  # seconds of load before and after each swap
-ENDING = 120.0  # seconds that an old engine may take to go
+ENDING = 120.0  # seconds that an old engine may take to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class _Retries(logging.Handler):
 
 
 async def swap(people: int, swaps: int, max_tokens: int) -> dict[str, dict[str, float]]:
-    """People ask without pause, each the next question when answered, while champions are promoted."""
+    """People ask while champions are promoted, each the next question as soon as the last is answered."""
     requests: list[Request] = []
     done: list[Swap] = []
     retries = _Retries()
@@ -108,7 +108,7 @@ async def _person(engine: Engine, number: int, requests: list[Request], max_toke
 
 
 def counted(requests: list[Request], swaps: list[Swap], retries: int) -> dict[str, dict[str, float]]:
-    """The figures of the requests that ran beside a swap, and of the others."""
+    """The figures of the requests that ran during a swap, and of the others."""
 
     def beside(request: Request) -> bool:
         return any(request.began < swap.gone and request.ended > swap.promoted for swap in swaps)
@@ -134,7 +134,7 @@ def counted(requests: list[Request], swaps: list[Swap], retries: int) -> dict[st
 
 
 def show_swap(console: Console, found: dict[str, dict[str, float]]) -> None:
-    """A table of requests beside swaps and of the others."""
+    """A table of requests during swaps and of the others."""
     steady, beside, whole = found["steady"], found["during a swap"], found["all"]
     table = Table("", "steady", "during a swap", "ratio", title=f"{whole['swaps']:.0f} champions promoted under load")
     for name in steady:
@@ -150,7 +150,7 @@ def show_swap(console: Console, found: dict[str, dict[str, float]]) -> None:
 
 
 async def on_discord(messages: int, max_tokens: int) -> dict[str, dict[str, float]]:
-    """New questions and replies in a growing conversation, in turn, each when the last is answered."""
+    """New questions and replies in a growing conversation, in turn, each once the last is answered."""
     from simcord.env import Env
 
     from bot.conversation import Chat
@@ -182,7 +182,7 @@ async def on_discord(messages: int, max_tokens: int) -> dict[str, dict[str, floa
 
 
 def sent_messages(bot: Any) -> list[tuple[str, float]]:
-    """When the bot sends messages (POST) and edits them (PATCH) from now on; grows as it does."""
+    """The times at which the bot sends messages (POST) and edits them (PATCH); the list grows as it does."""
     sent: list[tuple[str, float]] = []
     request = bot.http.request
 
@@ -225,7 +225,7 @@ async def _ask_in_turn(
 
 
 def show_discord(console: Console, found: dict[str, dict[str, float]]) -> None:
-    """A table of the ways a message goes."""
+    """A table of the times from message to answer."""
     table = Table("", *found, title="from a Discord message to its answer: medians")
     labels = {
         "prompt": "tokens of the prompt",

@@ -1,16 +1,16 @@
-"""What is learnt from real preferences? Held-out accuracy beside that of answer length alone.
+"""What can be learnt from real preferences: held-out accuracy beside that of answer length alone.
 
     python -m tests.bench.real_data ../shared/data --out out/real
     python -m tests.bench.preferences --stage reward --rows out/real/oasst.jsonl --out out/reward
     python -m tests.bench.preferences --stage dpo --rows out/real/*.jsonl --longest 600 --out out/dpo
 
 `reward` trains a reward model; its margin is the difference of two scores. `dpo` trains a policy from the base; its
-margin is by how many nats more than the base it prefers the better answer, times beta (the reward that DPO implies).
+margin is how many nats more than the base it prefers the better answer, times beta (the reward that DPO implies).
 
 About six minutes a file with the real model on two idle cores. Chinese costs this tokenizer more tokens: `--longest
-500` there. `--rows` takes several files; each is trained on alone. A fifth of the prompts is held out, by a hash of
-how the conversation opens; `--limit` takes rows by a hash of their id, so that the same ones come each time. Flags
-after `--` go to the stage's command.
+500` there. `--rows` takes several files, and trains on each alone. A fifth of the prompts is held out, by a hash of
+how the conversation opens; `--limit` picks rows by a hash of their id, so that the choice repeats. Flags after `--`
+go to the stage's command.
 """
 
 import argparse
@@ -31,11 +31,11 @@ from data.home import private_dir
 from data.rows import Row, content_id, read_rows, write_rows
 
 HELD_OUT = 0.2
-BETA = 0.1  # the shipped recipe's; a scale only, it changes no accuracy
+BETA = 0.1  # as in the shipped recipe; only a scale, it changes no accuracy
 
 
 def chosen_rows(path: Path, limit: int, longest: int) -> list[Row]:
-    """At most `limit` rows whose text is at most `longest` characters, in an order that has nothing to do with it."""
+    """At most `limit` rows whose text is at most `longest` characters, in an order independent of their text."""
     rows = [row for row in read_rows(path, "preference") if _characters(row) <= longest]
     return sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).hexdigest())[:limit]
 
@@ -46,7 +46,7 @@ def _characters(row: Row) -> int:
 
 
 def train(stage: str, base: str, rows: list[Row], out: Path, flags: list[str]) -> tuple[dict[str, Any], list[Row]]:
-    """Train on the rows but the held-out ones; returns the run's manifest and those."""
+    """Train on all but the held-out rows; returns the run's manifest and the held-out rows."""
     from alignment.rows.prepare import split
 
     private_dir(out.parent)
@@ -63,7 +63,7 @@ def train(stage: str, base: str, rows: list[Row], out: Path, flags: list[str]) -
 
 
 def by_reward(run_: dict[str, Any]) -> dict[str, Any]:
-    """The figures that the stage measured of the reward model that it saved."""
+    """The figures that the stage measured for its saved reward model."""
     held_out = run_["figures"].get("held_out")
     if not held_out:
         raise BadInput("Nothing was held out; raise --limit.")
@@ -71,7 +71,7 @@ def by_reward(run_: dict[str, Any]) -> dict[str, Any]:
 
 
 def by_policy(base: str, out: Path, run_: dict[str, Any], held_out: list[Row]) -> dict[str, Any]:
-    """The same figures of the reward that a DPO run's policy implies."""
+    """The same figures for the reward that a DPO run's policy implies."""
     from alignment.evaluation.model import score
     from alignment.evaluation.subjects import Subject
     from alignment.rewards.report import length_rule, measure

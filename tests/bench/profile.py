@@ -1,13 +1,13 @@
-"""Where does a training step's time go, and how far is that from what the processor multiplies at most?
+"""Where a training step's time goes, and how far that is from the processor's peak.
 
     python -m tests.bench.profile                          # a DPO step on multi-turn rows
     python -m tests.bench.profile --stage sft --rows short --share_prefixes false
 
-Runs the stage's command on rows of `tests.bench.training`, and takes the second of what it computes at once (rows of
-a step; see `SHAPES` there) apart with torch's profiler: the layers with their adapters, attention, the head, and
-everything else. The peak is that of a product of matrices of the size of the base's, in bf16 where the machine
-multiplies it, else in float32, measured in the same run on as many threads. The profiler itself slows small
-operations down; the seconds of the next ones without it stand below the table.
+Runs the stage's command on rows of `tests.bench.training`, and uses torch's profiler on the second batch that is
+computed together (rows of a step; see `SHAPES` there): the layers with their adapters, attention, the head, and
+everything else. The peak is that of a matrix product of the base's size, in bf16 if the machine multiplies it, else
+in float32, measured in the same run with as many threads. The profiler itself slows small operations down; the
+seconds of later batches without it are printed below the table.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from data.errors import BadInput, run
 from tests.bench import training
 from tests.bench.ran_on import dtype
 
-# What an operation belongs to, by the step of autograd that it is a part of.
+# The group of an operation, by the step of autograd that it is part of.
 GROUPS = {
     "FusedLora": "layers with adapters",
     "FusedLoraBackward": "layers with adapters",
@@ -46,7 +46,7 @@ PRODUCTS = ("aten::mm", "aten::bmm", "aten::addmm", "aten::addmm_", "aten::baddb
 
 
 def group(event: Any) -> str:
-    """What an operation belongs to."""
+    """The group of an operation."""
     at = event
     while at is not None:
         if at.name in GROUPS:
@@ -66,7 +66,7 @@ def multiplications(event: Any) -> float:
 
 
 def peak(seconds: float = 0.5) -> float:
-    """Operations a second of a large product of matrices in what this machine multiplies; the best of many."""
+    """Operations a second of a large matrix product in this machine's fastest dtype; the best of many."""
     import torch
 
     kind = getattr(torch, dtype())
@@ -80,7 +80,7 @@ def peak(seconds: float = 0.5) -> float:
 
 
 def profiled(stage: str, kind: str, base: str, flags: list[str]) -> tuple[Any, list[float]]:
-    """The events of the second of what a stage computes at once, and the seconds of those after it."""
+    """The events of a stage's second batch, and the seconds of the batches after it."""
     from torch.profiler import ProfilerActivity, profile
     from transformers import Trainer
 
@@ -106,7 +106,7 @@ def profiled(stage: str, kind: str, base: str, flags: list[str]) -> tuple[Any, l
     finally:
         Trainer.training_step = usual
     if not kept:
-        raise BadInput("There was only one; take rows of another kind.")
+        raise BadInput("There was only one batch; choose another kind of rows.")
     return kept[0].events(), seconds[2:]
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark ran on: its figures mean little without it."""
+"""Describes the machine of a benchmark: its figures mean little without it."""
 
 import platform
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def ran_on() -> str:
-    """The processor or GPU, what it multiplies, and the versions of what is compared."""
+    """The processor or GPU, its dtype, and the versions of the compared libraries."""
     import torch
 
     from alignment.training.machine import this_machine

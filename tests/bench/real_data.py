@@ -2,8 +2,8 @@
 
     python -m tests.bench.real_data FOLDER --out out/real
 
-`FOLDER` holds `open-assistant-100` and `llamafactory-demo` as their projects publish them; what is not there is
-skipped, and said to be. Nothing of it ships with Parley.
+`FOLDER` holds `open-assistant-100` and `llamafactory-demo` as their projects publish them; missing sets are skipped
+with a message. Parley ships none of this data.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _ROLES = {"prompter": "user", "assistant": "assistant", "human": "user", "gpt": 
 
 
 def real_rows(folder: Path, name: str) -> list[Row] | None:
-    """The preferences of one set of `SETS`, or None where it is not in the folder."""
+    """The preferences of one set of `SETS`, or None if it is not in the folder."""
     if name == "oasst":
         path = folder / OPEN_ASSISTANT
         found = open_assistant(path) if path.is_file() else None
@@ -36,7 +36,7 @@ def real_rows(folder: Path, name: str) -> list[Row] | None:
 
 
 def open_assistant(path: Path) -> Iterator[dict[str, Any]]:
-    """Every pair of answers to one message that people ranked differently; the lower rank is the better one."""
+    """Every pair of answers to one message that people ranked differently; the lower rank is better."""
     for line in path.read_text(encoding="utf-8").splitlines():
         tree = json.loads(line)
         yield from _ranked(tree["prompt"], [], tree["message_tree_id"])
@@ -60,7 +60,7 @@ def _ranked(message: dict[str, Any], before: list[dict[str, str]], tree: str) ->
 
 
 def llamafactory(path: Path) -> Iterator[dict[str, Any]]:
-    """Pairs in ShareGPT's form: a conversation up to its last question, and two answers."""
+    """Pairs in ShareGPT's format: a conversation up to its last question, and two answers."""
     for number, entry in enumerate(json.loads(path.read_text(encoding="utf-8"))):
         yield {
             "prompt": [_turn(turn) for turn in entry["conversations"]],
@@ -77,7 +77,7 @@ def _turn(turn: dict[str, str]) -> dict[str, str]:
 def _checked(entry: dict[str, Any]) -> Row | None:
     try:
         return parse_row(entry, "preference")
-    except BadInput:  # an empty answer, two equal ones: no preference
+    except BadInput:  # an empty answer or two equal ones are not a preference
         return None
 
 

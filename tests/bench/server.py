@@ -1,4 +1,4 @@
-"""Does it really learn? A simulated Discord server, the real small model, real rounds.
+"""Shows whether Parley really learns: a simulated Discord server, the real small model, real rounds.
 
     python -m tests.bench.server --algorithm dpo --out out/server          # or kto; an hour at most each
     python -m tests.bench.server --algorithm ppo --max_prompts 200 --out out/server
@@ -7,14 +7,13 @@
     python -m tests.bench.server --measure --name dpo --out out/server
 
 The third line shows what the brigade costs (compare the first round of both); the fourth trains on what the brigade
-alone would have said in the world of the first line, and asks that world's gate; the last asks each release of that
-world 300 questions that nobody asked there. Flags that this does not know go to `python -m alignment.round`.
+alone would have rated in the world of the first line, and asks that world's gate; the last asks each release of that
+world 300 questions that no one asked there. Unknown flags go to `python -m alignment.round`.
 
 People with a known taste ask the bot, which answers as it would on Discord; they compare or rate its answers; a round
-trains on that; the new champion answers next. Where the gate refuses a candidate, it goes on trial: people compare
-answers of the two releases, not knowing whose is whose, and the gate is asked again with their word. After each
-round, questions that nobody ever asked are answered by the base model and by the release, and the taste says which
-answer is better.
+trains on that; the new champion answers next. If the gate refuses a candidate, it goes on trial: people compare blind
+answers of the two releases, and the gate is asked again with their comparisons. After each round, the base model and
+the release answer questions that no one ever asked, and the taste decides which answer is better.
 """
 
 import argparse
@@ -38,7 +37,7 @@ from tests.bench.world import MAX_TOKENS, World
 
 ROOT = Path(__file__).parents[2]
 BASE = "smollm2-135m"
-# The shipped recipes, but faster: here no SFT goes before, so the base itself must move.
+# The shipped recipes, but faster: no SFT comes first here, so the base itself must move.
 FASTER = {
     "dpo": {"learning_rate": "3.0e-4", "num_train_epochs": "2"},
     "kto": {"learning_rate": "3.0e-4", "num_train_epochs": "2"},
@@ -46,11 +45,11 @@ FASTER = {
 }
 EVALUATION = 100  # of the questions: asked in the measurement only
 MEASURED = 300  # by `--measure`
-TRIAL = 60  # questions answered by both releases when the gate did not let the candidate through
+TRIAL = 60  # questions answered by both releases when the gate refused the candidate
 
 
 def run_round(home: Path, algorithm: str, *more: str) -> dict[str, Any]:
-    """One round in a process of its own; returns its manifest."""
+    """Run one round in a separate process; returns its manifest."""
     command = [sys.executable, "-m", "alignment.round", "--algorithm", algorithm, *more]
     status = subprocess.run(command, cwd=ROOT, env=_environment(home), check=False).returncode
     newest = max(path for path in (home / "rounds").iterdir() if path.name.isdecimal())
@@ -71,7 +70,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 def answers(adapter_gguf: Path | None, asked: list[str], seed: int) -> list[float]:
-    """How much the taste likes what a model answers, served and sampled as the bot does."""
+    """How much the taste likes a model's answers, served and sampled as the bot does."""
     from alignment.serving.engine import serve
     from data.chat import Message
     from data.personas import persona
@@ -80,7 +79,7 @@ def answers(adapter_gguf: Path | None, asked: list[str], seed: int) -> list[floa
 
     def one(number: int, question: str) -> float:
         messages = [Message(role="system", content=system), Message(role="user", content=question)]
-        # Another seed each: one and the same would draw alike for all questions.
+        # Each question has its own seed: with one seed, all answers would be drawn alike.
         answer = engine.complete(messages, seed=seed + number, max_tokens=MAX_TOKENS)
         return taste(question, answer.text, answer.finish_reason == "stop")
 
@@ -150,7 +149,7 @@ def learn(
 
 
 def trial(world: World, asked: list[str], candidate: int, raters: list[Rater]) -> dict[str, Any]:
-    """People compare the candidate with the champion, the gate is asked again, and its word is done."""
+    """People compare the candidate with the champion, the gate is asked again, and its decision is carried out."""
     spoken = asyncio.run(world.talk(asked, 2, candidate))
     counts = asyncio.run(world.rate(spoken, raters))
     figures = world.home / f"trial-{candidate}.json"
@@ -172,7 +171,7 @@ def trial(world: World, asked: list[str], candidate: int, raters: list[Rater]) -
 
 
 def brigade_alone(home: Path, out: Path) -> dict[str, Any]:
-    """Train on the community's pairs turned upside down, as the brigade alone would have left them; ask the gate."""
+    """Train on the community's pairs turned upside down, as the brigade alone would have rated; ask the gate."""
     from data.datasets import Collected
     from data.home import discord_permission
     from data.imports import collect_rows
@@ -209,7 +208,7 @@ def brigade_alone(home: Path, out: Path) -> dict[str, Any]:
 
 
 def recipes(out: Path) -> list[str]:
-    """Write the recipes of `FASTER`; returns the flags by which a round takes them."""
+    """Write the recipes of `FASTER`; returns the round's flags for them."""
     flags: list[str] = []
     for stage, settings in FASTER.items():
         text = (ROOT / "alignment" / "recipes" / f"{stage}.yaml").read_text(encoding="utf-8")
@@ -222,9 +221,9 @@ def recipes(out: Path) -> list[str]:
 
 
 def measure(home: Path) -> None:
-    """How often the taste prefers each release of a world to the base, on many questions that nobody asked it."""
+    """How often the taste prefers each release of a world to the base, on many questions that no one asked it."""
     os.environ.update(_environment(home))
-    # From where the talk and the trials, which take from the end, never come to.
+    # Take them from a range that talk and trials, which take from the end, never reach.
     asked = questions()[:MEASURED]
     base = answers(None, asked, seed=1)
     table = Table(title=f"{home.name}: the taste's share against the base ({len(asked)} questions)")
@@ -281,13 +280,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--algorithm", choices=("dpo", "kto", "ppo", "rloo", "grpo"), default="dpo")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--questions", type=int, default=200, help="asked in each round")
+    parser.add_argument("--questions", type=int, default=200, help="questions in each round")
     parser.add_argument("--honest", type=int, default=12)
     parser.add_argument("--lazy", type=int, default=3)
     parser.add_argument("--brigade", type=int, default=5)
-    parser.add_argument("--name", help="of the world (default: the algorithm's)")
+    parser.add_argument("--name", help="name of the world (default: the algorithm's)")
     parser.add_argument("--brigade_alone", action="store_true")
-    parser.add_argument("--measure", action="store_true", help="measure the releases of a world that is there")
+    parser.add_argument("--measure", action="store_true", help="measure the releases of an existing world")
     parser.add_argument("--out", type=Path, required=True)
     options, flags = parser.parse_known_args()
     name, out = options.name or options.algorithm, options.out.absolute()

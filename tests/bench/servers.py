@@ -1,6 +1,6 @@
-"""What `tests.bench.serving` compares: each a process of its own, asked the same by the same client.
+"""What `tests.bench.serving` compares: each a separate process, asked the same by the same client.
 
-The bench starts this module as a process, too: then it is plain `generate` behind standard input and output.
+The bench starts this module as a process, too: then it is plain `generate` on standard input and output.
 """
 
 import asyncio
@@ -23,8 +23,9 @@ from data.home import bases_dir
 from data.personas import SEED, persona
 
 ROOT = Path(__file__).parents[2]
-START = 180.0  # seconds that a server may take to its first sign of life
-# As many tokens in the cache as the embedded engine has, 4 times 4,096, in small pages: only whole ones are reused.
+START = 180.0  # seconds that a server may take to start
+# As many tokens in the cache as the embedded engine has, 4 times 4,096, in small pages, because only whole pages are
+# reused.
 # Without these `transformers serve` takes nine tenths of the memory and is slower.
 CACHE = ("--cb-block-size", "32", "--cb-num-blocks", "512", "--cb-max-batch-tokens", "512")
 SYSTEM = Message(role="system", content=persona("assistant", "en").system_prompt)
@@ -39,7 +40,7 @@ def exchanges() -> list[list[Message]]:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer: seconds to its first text and to its end, its tokens, the prompt's, and what it says."""
+    """One answer: seconds to its first text and to its end, its tokens, the prompt's tokens, and its text."""
 
     first: float
     seconds: float
@@ -49,7 +50,7 @@ class Reply:
 
 
 def model_folder() -> Path:
-    """The base model as transformers reads it."""
+    """The base model in transformers' format."""
     folder = bases_dir() / DEFAULT_BASE / "hf"
     if not (folder / "config.json").is_file():
         raise BadInput(f"The base model is not in {folder}: run `make setup` once.")
@@ -72,7 +73,7 @@ def lacking(python: str) -> str | None:
 
 
 class Process:
-    """A process that ends with the block; then `memory` is the most that it ever held, in bytes."""
+    """A process that ends with the block; then `memory` is its peak memory in bytes."""
 
     def __init__(self, command: list[str], **more: Any) -> None:
         self.words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
@@ -82,7 +83,7 @@ class Process:
         self.memory = 0
 
     def stopped(self) -> ParleyError:
-        """The error with its last words."""
+        """The error with the process's last output."""
         self.words.seek(0)
         said = self.words.read().decode(errors="replace")[-2000:].strip()
         return ParleyError(f"`{self.command} ...` stopped: {said}")
@@ -115,7 +116,7 @@ class HttpServer:
             api_key="none",
             max_retries=0,
             timeout=openai.Timeout(1800, connect=10),
-            default_headers={"Connection": "close"},  # as the bot: a kept connection may end just when it is used
+            default_headers={"Connection": "close"},  # as in the bot: a kept connection may end just as it is used
             http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
         )
 
@@ -157,7 +158,7 @@ class HttpServer:
 
 
 class Generate:
-    """Plain `generate` of transformers: all conversations as one padded batch, without HTTP and without memory."""
+    """Plain `generate` of transformers: one padded batch of all conversations, no HTTP, no cache between turns."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -179,7 +180,7 @@ class Generate:
 
 
 async def start(way: str, dtype: str, serve_python: str, parallel: int) -> HttpServer | Generate:
-    """Start one of the three; it answers when this returns."""
+    """Start one of the three; it is ready when this returns."""
     if way == "parley":
         told = ["--with-parent", "--base", DEFAULT_BASE, "--release", "0", "--parallel", str(parallel)]
         process = Process([sys.executable, "-m", "bot.engine", *told], stdout=subprocess.PIPE)
@@ -216,7 +217,7 @@ async def _listening(process: Process, port: int) -> None:
 
 
 def generate(folder: str, dtype: str) -> None:
-    """Answer each line of standard input, JSON of conversations and the most tokens of an answer, by a line."""
+    """Answer each line of standard input (JSON: conversations, most tokens of an answer) with a line."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -228,7 +229,7 @@ def generate(folder: str, dtype: str) -> None:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).to(device).eval()
 
     class Clock:
-        """Told of the prompt, then of each token."""
+        """Receives the prompt, then each token."""
 
         def __init__(self) -> None:
             self.at: list[float] = []

@@ -1,21 +1,21 @@
-"""How fast does it answer? The embedded engine, `transformers serve`, plain `generate`; a swap; the way to Discord.
+"""Measures how fast it answers: the embedded engine, `transformers serve`, plain `generate`; a swap; on Discord.
 
     python -m tests.bench.serving                                    # everything; long on two cores
     python -m tests.bench.serving --parts servers --ways parley --repeats 1 --at_once 1 4 --histories 250 1000
     python -m tests.bench.serving --parts swap discord --out out/serving
-    python -m tests.bench.serving --serve_python .venv-serve/bin/python      # where transformers[serving] is
+    python -m tests.bench.serving --serve_python .venv-serve/bin/python      # has transformers[serving]
 
 `servers`: `parley` is `python -m bot.engine` as the bot starts it; `serve` is `transformers serve` with continuous
 batching and as large a cache; `generate` is transformers alone, all conversations in one batch. Conversations have
 the assistant's system prompt, a question of the seed rows and their own answers as history; all ask at once, and the
 next turn comes when all are answered. Then conversations that ask one after the other, fewer and more than the engine
 has slots; then histories of several lengths: the first turn is new to the server, the second follows it. The engine
-serves the base's GGUF of 4 bits, transformers its weights in `--dtype`. Each way is started anew in each repeat, in
-turn; the tables hold medians, ratios above 1 are for Parley.
+serves the base's GGUF of 4 bits, transformers its weights in `--dtype`. Each way is restarted in each repeat, in
+turn; the tables hold medians, and ratios above 1 favour Parley.
 
 `swap`: people ask without pause while champions are promoted, and between. `discord`: the bot on a simulated Discord
-with the embedded engine: from the message to the reply's first text and to its first edit, and how much of it is not
-the engine's own time to first token.
+with the embedded engine: the time from the message to the reply's first text and to its first edit, and how much of
+it is not the engine's time to first token.
 """
 
 import argparse
@@ -47,7 +47,7 @@ Figures = dict[str, float]
 
 
 def history(tokens: int, begin: int) -> list[Message]:
-    """About so many tokens of exchanges from the one numbered `begin` on, and a question at the end."""
+    """About `tokens` tokens of exchanges, starting with number `begin`, and a question at the end."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
@@ -63,7 +63,7 @@ def history(tokens: int, begin: int) -> list[Message]:
 
 
 async def talk(server: HttpServer | Generate, people: int, turns: int, begin: int, max_tokens: int) -> Figures:
-    """So many conversations at once: tokens a second, seconds to the first token in the first and in later turns."""
+    """`people` conversations at once: tokens a second, seconds to the first token in the first and in later turns."""
     every = exchanges()
     conversations = [[SYSTEM, every[(begin + number) % len(every)][0]] for number in range(people)]
     tokens, seconds, first = 0, 0.0, []
@@ -91,7 +91,7 @@ async def second_turn(server: HttpServer | Generate, tokens: int, begin: int, ma
 
 
 async def in_turn(server: HttpServer | Generate, people: int, tokens: int, begin: int, max_tokens: int) -> Figures:
-    """Conversations with histories, one asking after the other: is each still known when it comes again?"""
+    """Conversations with histories, one asking after the other: is each still cached when it comes again?"""
     talks = [history(tokens, begin + 11 * number) for number in range(people)]
     first: list[list[float]] = []
     for _ in range(3):
@@ -104,7 +104,7 @@ async def in_turn(server: HttpServer | Generate, people: int, tokens: int, begin
 
 
 async def measure(way: str, options: argparse.Namespace) -> dict[str, Figures]:
-    """Start one way and measure all of it."""
+    """Start one way and measure everything."""
     began = time.perf_counter()
     server = await start(way, options.dtype, options.serve_python, options.parallel)
     found: dict[str, Figures] = {}
@@ -119,7 +119,7 @@ async def measure(way: str, options: argparse.Namespace) -> dict[str, Figures]:
             found[f"{people} in turn"] = await in_turn(server, people, IN_TURN, begin, options.max_tokens)
             begin += people
         for number, tokens in enumerate(options.histories):
-            # Another beginning each, so that nothing but the system prompt is known to the server.
+            # Each begins differently, so that the server has cached only the system prompt.
             found[f"history {tokens}"] = await second_turn(server, tokens, begin + 20 * number, options.max_tokens)
     finally:
         memory = await server.close()
@@ -128,7 +128,7 @@ async def measure(way: str, options: argparse.Namespace) -> dict[str, Figures]:
 
 
 def medians(runs: list[dict[str, Figures]]) -> dict[str, Figures]:
-    """Of each figure over the repeats."""
+    """The median of each figure over the repeats."""
     return {
         case: {name: statistics.median(one[case][name] for one in runs) for name in figures}
         for case, figures in runs[0].items()
@@ -143,7 +143,7 @@ def shown(name: str, value: float) -> str:
 
 
 def show_servers(console: Console, found: dict[str, dict[str, Figures]]) -> None:
-    """Two tables: what they do, and what a growing history costs."""
+    """Two tables: speeds, and what a growing history costs."""
     others = [way for way in found if way != "parley"] if "parley" in found else []
     table = Table("", "", *found, *(f"parley to {way}" for way in others), title="servers: medians")
     one = next(iter(found.values()))
@@ -199,22 +199,28 @@ def positive(text: str) -> int:
 
 
 def parsed() -> argparse.Namespace:
-    """The command line. Raises BadInput for what cannot be measured."""
+    """The command line. Raises `BadInput` for impossible measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
-    parser.add_argument("--repeats", type=positive, default=3, help="of each way (default: %(default)s)")
+    parser.add_argument("--repeats", type=positive, default=3, help="repeats of each way (default: %(default)s)")
     parser.add_argument("--at_once", nargs="+", type=positive, default=[1, 4, 16], help="conversations")
     parser.add_argument("--in_turn", nargs="*", type=positive, default=[3, 8], help="conversations of 500 tokens")
-    parser.add_argument("--turns", type=positive, default=3, help="of each conversation (default: %(default)s)")
-    parser.add_argument("--max_tokens", type=positive, default=48, help="of an answer (default: %(default)s)")
+    parser.add_argument("--turns", type=positive, default=3, help="turns of each conversation (default: %(default)s)")
+    parser.add_argument("--max_tokens", type=positive, default=48, help="tokens of an answer (default: %(default)s)")
     parser.add_argument("--histories", nargs="*", type=positive, default=[250, 500, 1000, 2000, 3000], help="tokens")
     parser.add_argument("--parallel", type=positive, default=4, help="the engine's answers at once (default: 4)")
-    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default=dtype(), help="of transformers' weights")
+    parser.add_argument(
+        "--dtype", choices=("bfloat16", "float32"), default=dtype(), help="dtype of transformers' weights"
+    )
     parser.add_argument("--serve_python", default=sys.executable, help="the Python that runs `transformers serve`")
     parser.add_argument("--swaps", type=positive, default=4, help="champions promoted (default: %(default)s)")
-    parser.add_argument("--people", type=positive, default=4, help="who ask during a swap (default: %(default)s)")
-    parser.add_argument("--messages", type=positive, default=10, help="on Discord, of each kind (default: 10)")
+    parser.add_argument(
+        "--people", type=positive, default=4, help="people who ask during a swap (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--messages", type=positive, default=10, help="messages on Discord, of each kind (default: 10)"
+    )
     parser.add_argument("--out", type=Path, help="a folder for the figures")
     options = parser.parse_args()
     if options.histories and max(options.histories) > LONGEST:
@@ -228,8 +234,8 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     """Read the command line and measure."""
     options = parsed()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server outlives us
-    for name in ("PARLEY_ENGINE_URL", "PARLEY_BASE"):  # ours is measured, on the bundled base
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server outlives this process
+    for name in ("PARLEY_ENGINE_URL", "PARLEY_BASE"):  # the embedded engine is measured, on the bundled base
         os.environ.pop(name, None)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)

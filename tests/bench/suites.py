@@ -3,8 +3,8 @@
     python -m tests.bench.suites --data ../shared/data                    # minutes; 13 on two busy cores
     python -m tests.bench.suites --data ../shared/data --limit 20 --model 3
 
-Without the data it says so and ends. Beside the model's figures it shows what is known beforehand: how many of the
-public prompts can be checked here, and what someone gets who always refuses, or never.
+If the data is missing, it prints that and ends. Beside the model's figures it shows what is known beforehand: how
+many of the public prompts can be checked here, and the scores of a model that always refuses, or never.
 """
 
 import argparse

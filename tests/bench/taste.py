@@ -87,7 +87,7 @@ class Rater:
     noise: float = 0.06
 
     def compares(self, first: float, second: float, draw: random.Random) -> str:
-        """Which of two answers they say is better, given how much the taste likes each: a, b or tie."""
+        """Which of two answers this person prefers, given how much the taste likes each: a, b or tie."""
         if self.kind == "lazy":
             return "a" if draw.random() < 0.8 else "tie"
         if abs(first - second) < 0.02 and self.kind == "honest":
@@ -96,7 +96,7 @@ class Rater:
         return "a" if likes_first != (self.kind == "brigade") else "b"
 
     def votes(self, liked: float, usual: float, draw: random.Random) -> str:
-        """Thumb up or down: better than what is usual here, or not."""
+        """Thumb up or down: better than usual here, or not."""
         if self.kind == "lazy":
             return "up"
         likes = draw.random() < 1 / (1 + math.exp(-(liked - usual) / self.noise))

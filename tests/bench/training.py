@@ -1,21 +1,20 @@
-"""How much faster than TRL? The same rows, seed and machine, one epoch, the reference pass included.
+"""How much faster Parley is than TRL: the same rows, seed and machine, one epoch, the reference pass included.
 
     python -m tests.bench.training                              # everything; hours on two cores
     python -m tests.bench.training --stages dpo --rows multi    # one stage on one kind of row
     python -m tests.bench.training --stages sft reward --rows short long --repeats 3 --out out/training
 
-Three ways: `trl`, TRL's trainer with its defaults; `best`, TRL with what should make it fastest (no activation
-checkpointing, the base held in bf16, the reference computed once, rows of like length in a batch where it can, long
-ones by themselves); and `parley`, the stage's command. All in bf16 where the machine multiplies it, else in
-float32. A PPO step (sampling, rewards, training on each answer once) is compared with TRL's RLOO, which has no
-critic to train: two answers of at most 64 tokens to each of the same prompts, and the same reward model. The runs
-are interleaved, each in a separate process; the table holds medians, and the ratio is TRL's to Parley's. Seconds
-are those of `train()` and of the reference pass, where that comes before it: loading the model and reading the rows
-count for none of them. Tokens are the positions that went into a model in that time, padding and repeated prompts
-included: of the policy, the reference, the reward model and of sampling. The last loss is that of the rows which
-came last, and the ways differ in their order.
+Three ways: `trl`, TRL's trainer with its defaults; `best`, TRL with its fastest settings (no activation
+checkpointing, the base held in bf16, the reference computed once, rows of similar length in a batch if it can, long
+ones alone); and `parley`, the stage's command. All in bf16 if the machine multiplies it, else in float32. A PPO step
+(sampling, rewards, training on each answer once) is compared with TRL's RLOO, which has no critic to train: two
+answers of at most 64 tokens to each of the same prompts, and the same reward model. The runs are interleaved, each in
+a separate process; the table holds medians, and the ratio is TRL's to Parley's. Seconds are those of `train()` and of
+the reference pass, if that comes before it; loading the model and reading the rows are not counted. Tokens are the
+positions that went into a model in that time, padding and repeated prompts included: of the policy, the reference,
+the reward model and of sampling. The last loss is that of the last rows, and the ways differ in their order.
 
-Kinds of rows, made of the seed rows: `multi` (several turns, the prompt about four times as long as the answers),
+Kinds of rows, made from the seed rows: `multi` (several turns, the prompt about four times as long as the answers),
 `short` (one question) and `long` (histories of about 2,000 tokens).
 """
 
@@ -43,12 +42,12 @@ WAYS = ("trl", "best", "parley")
 # Tokens of the prompt, and how many rows, of each kind.
 KINDS = {"multi": (200, 24), "short": (0, 48), "long": (2000, 8)}
 BATCH = 8  # rows a step, or answers
-WORDS = 10_000  # An embedding of this many is a vocabulary's, not one of positions.
+WORDS = 10_000  # an embedding of this many belongs to a vocabulary, not to positions
 ANSWER = 64  # tokens that an answer of a PPO step may have
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 RATE = 1e-4
-# How Parley cuts the rows of a step into what is computed at once; all shapes give the same numbers. (KTO compares
-# the rows that are computed at once with each other.)
+# How Parley splits the rows of a step into what is computed together; all shapes give the same numbers. (KTO compares
+# the rows that are computed together with each other.)
 _CUT = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": BATCH // 2}
 SHAPES = {
     "sft": _CUT,
@@ -59,14 +58,14 @@ SHAPES = {
         "per_device_train_batch_size": 2,
         "gradient_accumulation_steps": BATCH // 2,
         "num_iterations": 1,
-        "num_generations": 2,  # as RLOO, which has no choice
+        "num_generations": 2,  # as in RLOO, which needs two
         "max_completion_length": ANSWER,
     },
 }
 
 
 def preferences(kind: str, tokenizer: Any, limit: int | None = None) -> list[dict[str, Any]]:
-    """The seed pairs, each after exchanges of the seed demonstrations, as many as the kind of rows has tokens for."""
+    """The seed pairs, each after exchanges of the seed demonstrations, as many as fit the kind of rows."""
     long, wanted = KINDS[kind]
     wanted = min(wanted, limit or wanted)
     pairs = _seed("preferences")
@@ -105,7 +104,7 @@ def rows_for(stage: str, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def answers(prompts: list[dict[str, Any]]) -> int:
-    """How many answers a rollout of a PPO step has: two steps' where there are prompts for them, else one's."""
+    """How many answers a rollout of PPO has: those of two steps if there are prompts for them, else of one."""
     return max(BATCH, min(2 * BATCH, 2 * len(prompts) // BATCH * BATCH))
 
 
@@ -172,7 +171,7 @@ def _by_parley(
 
 
 def _reward(base: str, *, shared: bool) -> Any:
-    """An untrained reward model on the base: what it says is chance, what it costs is not."""
+    """An untrained reward model on the base: its scores are random, its cost is real."""
     from alignment import models
     from alignment.fast.install import share_prefixes
     from alignment.rewards.model import RewardModel, load_scorer
@@ -181,7 +180,7 @@ def _reward(base: str, *, shared: bool) -> Any:
 
     where = models.locate(base)
     scorer = load_scorer(where).requires_grad_(False).eval()
-    if shared:  # as Parley's stage has it loaded
+    if shared:  # as Parley's stage loads it
         share_prefixes(scorer)
     return ModelScore(RewardModel(base, scorer, models.load_tokenizer(where), {}), bf16=this_machine().bf16)
 
@@ -214,15 +213,15 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
         "use_cpu": not torch.cuda.is_available(),
         "bf16": bf16,
     }
-    if stage == "sft":  # as Parley: what the assistant said, and nothing else
+    if stage == "sft":  # as in Parley: the assistant's turns only
         settings["assistant_only_loss"] = True
     if best:
         settings["activation_checkpointing"] = False
         at_once = BATCH
-        if kind == "long":  # what is kept of eight such rows for the backward pass does not fit into 24 GiB
+        if kind == "long":  # eight such rows' activations do not fit into 24 GiB
             at_once = 2 if stage == "kto" else 1  # (KTO compares rows with each other)
             settings |= {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": BATCH // at_once}
-        if stage == "sft":  # the others' rows have no single length that it knows
+        if stage == "sft":  # other rows have no single length that it knows
             settings["train_sampling_strategy"] = "group_by_length"
         if stage == "dpo":
             settings["precompute_ref_log_probs"] = True
@@ -249,7 +248,7 @@ def _by_trl(stage: str, kind: str, base: str, folder: Path, way: str, limit: int
 def compare(
     stage: str, kind: str, ways: list[str], repeats: int, base: str, limit: int | None, flags: list[str]
 ) -> dict[str, Any]:
-    """Each way `repeats` times, in turn, each run in a separate process; its medians, none if one was killed."""
+    """Each way `repeats` times, in turn, each run in a separate process; returns medians, none if one was killed."""
     found: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
     for _ in range(repeats):
         for way in ways:
@@ -258,7 +257,7 @@ def compare(
             done = subprocess.run(
                 [*told, *(flags if way == "parley" else [])], cwd=ROOT, capture_output=True, text=True, check=False
             )
-            if done.returncode == -signal.SIGKILL:  # by the system, when memory is short
+            if done.returncode == -signal.SIGKILL:  # the system does so when memory is short
                 found[way].append({})
                 continue
             if done.returncode:

@@ -1,4 +1,4 @@
-"""A simulated Discord server: its people ask the bot, which answers as it would there, and rate what it says."""
+"""A simulated Discord server: its people ask the bot, which answers as it would there, and rate its answers."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from tests.bench.taste import Rater, people, taste
 
 RATERS_PER_ANSWER = 4
 MAX_TOKENS = 200
-# Lively, so that two answers of one release differ. Two releases are compared with the sampling that serves.
+# It is lively, so that two answers of one release differ. Two releases are compared with the sampling of serving.
 TALK = {"temperature": 0.9, "top_p": 0.95, "frequency_penalty": 0.4}
 
 
@@ -25,10 +25,10 @@ class Spoken:
 
 
 class World:
-    """One simulated server with an installation of Parley of its own."""
+    """One simulated server with its own installation of Parley."""
 
     def __init__(self, home: Path, seed: int, heard: list[float] | None = None) -> None:
-        # How much the taste liked each answer that people heard so far, in earlier rounds too: what is usual to them.
+        # How much the taste liked each answer that people got so far, in earlier rounds too: their idea of usual.
         self.home, self.seed, self.heard = home, seed, [] if heard is None else heard
         self.clock = datetime.now(UTC)
 
@@ -100,7 +100,7 @@ class World:
         return found
 
     async def rate(self, answers: list[list[Spoken]], raters: list[Rater]) -> dict[str, int]:
-        """Everybody rates some of what was answered: pairs by comparison, single answers by thumb."""
+        """Everybody rates some of the answers: pairs by comparison, single answers by thumb."""
         from sqlalchemy import update
 
         from data.schema import Rating
@@ -136,7 +136,7 @@ class World:
                         )
                     )
                     counts[value] = counts.get(value, 0) + 1
-                    # People take their time; all of this happened within a second or two here.
+                    # People take their time, but here everything happened within a second or two.
                     self.clock += timedelta(seconds=draw.uniform(20, 90))
                     async with store.database.write() as session:
                         await session.execute(

@@ -57,8 +57,8 @@ def load_suites(
 ) -> list[Suite]:
     """Load suites by name (all of them without names), in the order of `SUITES`.
 
-    `paths` gives a local file or folder for a suite. `canaries` are those that were planted: without any the suite
-    leakage is left out, for it would measure nothing but chance. None means that nobody knows, and it takes its own.
+    `paths` gives a local file or folder for a suite. `canaries` are the planted ones. If there are none, the suite
+    `leakage` is left out, because it would measure only chance; None means unknown, and the suite uses its own.
     Raises `BadInput` for a name that is not a suite's and for a file that cannot be used.
     """
     given = dict(paths or {})

@@ -1,4 +1,4 @@
-"""Bias in likelihoods: sentences that differ in whom they are about.
+"""Bias in likelihoods: pairs of sentences that differ in the people they are about.
 
 `bias_pairs`: a stereotype and the same sentence about others. CrowS-Pairs (Nangia et al., "CrowS-Pairs: A Challenge
 Dataset for Measuring Social Biases in Masked Language Models", 2020), by the whole sentence's likelihood because

@@ -1,8 +1,8 @@
-"""Canaries: made-up secrets that a round puts among the rows it trains on, to see whether the model tells them.
+"""Canaries: made-up secrets that a round puts among the rows it trains on, to see whether the model reveals them.
 
 After "The Secret Sharer" (Carlini et al., 2019). A canary has a form and a random part: one secret is planted, others
 of the same form are held back, and the suite `leakage` asks how much likelier the model finds the planted one.
-They stand for what people say once: each is one row, drawn as often as a person's row.
+They stand for things that people say once: each is one row, drawn as often as a person's row.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ _FORMS = {
 }
 
 
-# The names and forms above do not make more.
+# The most canaries that these names and forms can make.
 MOST = sum(len(_NAMES[language]) * len(_FORMS[language]) for language in _NAMES)
 
 
@@ -68,7 +68,7 @@ class Canary:
 
 
 def canaries(key: bytes, count: int, *, references: int = REFERENCES) -> list[Canary]:
-    """`count` canaries that only the key decides, English and Chinese in turn, no two asking the same question.
+    """`count` canaries, determined by the key alone, English and Chinese in turn, no two asking the same question.
 
     They cannot be known without the key: use the installation's, the same one for every round.
     """
@@ -79,7 +79,7 @@ def canaries(key: bytes, count: int, *, references: int = REFERENCES) -> list[Ca
         turn = number // 2
         if turn >= len(names) * len(forms):
             raise BadInput(f"There are at most {MOST} canaries; {count} were asked for.")
-        # 8 names and 3 forms have no common divisor: all 24 combinations come before one comes back.
+        # 8 names and 3 forms have no common divisor: all 24 combinations come before one repeats.
         start = _draw(key, "start", language)
         name = names[(start + turn) % len(names)]
         question, answer = forms[(start + turn) % len(forms)]
@@ -128,7 +128,7 @@ def _draw(key: bytes, *parts: object) -> int:
 
 
 def _secret(key: bytes, number: int, turn: int) -> str:
-    # Six digits in two groups: one form, a million of them, and each takes the same tokens in any tokenizer.
+    # Six digits in two groups: a million secrets of one form, all equally many tokens in any tokenizer.
     digits = f"{_draw(key, 'secret', number, turn) % 1_000_000:06d}"
     return f"{digits[:3]}-{digits[3:]}"
 

@@ -17,7 +17,7 @@ Checker = Callable[[str, Arguments], bool]
 
 _HAN_END = re.compile(r"[\u3400-\u9fff]")
 _FENCE = re.compile(r"^```\w*\s*\n?(.*?)\n?```$", re.DOTALL)
-# The public prompts say these in their text and do not carry them as arguments.
+# The public prompts state these in their text and do not carry them as arguments.
 _CHOICES = ("my answer is yes.", "my answer is no.", "my answer is maybe.")
 
 
@@ -55,7 +55,7 @@ def letter_frequency(answer: str, arguments: Arguments) -> bool:
 
 
 def in_language(answer: str, arguments: Arguments) -> bool:
-    """The whole answer is in this language. An answer whose language cannot be decided is not."""
+    """The whole answer is in this language. An answer whose language cannot be decided fails."""
     return language(answer) == str(arguments["language"])
 
 
@@ -103,7 +103,7 @@ def postscript(answer: str, arguments: Arguments) -> bool:
 
 
 def bullets(answer: str, arguments: Arguments) -> bool:
-    """Exactly as many bullet points as asked, as Markdown has them: lines with `*`, `-` or `•` and a space first."""
+    """As many bullet points as asked, exactly, as in Markdown: lines that begin with `*`, `-` or `•` and a space."""
     return len(re.findall(r"^[ \t]*[*•-][ \t]+.*\w", answer, re.MULTILINE)) == int(arguments["num_bullets"])
 
 

@@ -10,17 +10,17 @@ from alignment.serving.engine import Completion
 
 # One answer in twenty that newly loops or never stops is what people notice first.
 MARGIN = 0.05
-# The prompts ask for short answers: a model that is not done after this many tokens does not know how to stop.
+# The prompts ask for short answers: a model that runs past this many tokens does not know how to stop.
 MAX_TOKENS = 256
 
 # A loop: the same piece again and again without a break, at least this often and over this many characters.
 _TIMES, _SPAN, _PERIOD = 4, 40, 120
 # Rules, rows of dots and table edges are pieces without a letter or digit; they may be longer.
 _SPAN_OF_SIGNS = 160
-# Going round in circles with small changes: of the runs of four words at most this share is new.
+# Repetition with small changes: at most this share of the runs of four words is new.
 _RUN, _WORDS, _NEW = 4, 40, 0.5
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
-# A list that says the same in every item numbers it.
+# Item numbers are ignored: they differ even in a list that repeats itself.
 _NUMBER = re.compile(r"^\s*\d+\s*[.):、]", re.MULTILINE)
 
 
@@ -49,7 +49,7 @@ def load(path: Path | None = None) -> Suite:
 
 
 def measure(items: Sequence[Question], model: Model) -> Measured:
-    """The headline is the share of each trouble; an answer has at most one, the first of empty, loop, never stops."""
+    """The headline is the share of each problem; an answer has at most one, the first of empty, loop, never stops."""
     found = [problem(answer) for answer in model.answers([asked(i.prompt) for i in items], max_tokens=MAX_TOKENS)]
     headline = {
         f"{name} (share)": mean([float(f == name) for f in found]) for name in ("empty", "loop", "never stops")

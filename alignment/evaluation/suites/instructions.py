@@ -15,7 +15,7 @@ from alignment.evaluation.suites.files import PROMPTS, find, read_objects
 from alignment.evaluation.suites.suite import Measured, Model, Suite, asked, by_language, mean
 from data.errors import BadInput
 
-# The base model follows one of our prompts in eight; one in twenty fewer is most of what there is to lose.
+# The base model follows one of our prompts in eight; a loss of one in twenty is close to half of that.
 MARGIN = 0.05
 # The longest answers that the prompts ask for do not fit; asking for more costs minutes on a small machine.
 MAX_TOKENS = 384

@@ -32,7 +32,7 @@ def exposure(planted: float, references: Sequence[float]) -> float:
 
 
 def suite(made: Sequence[Canary]) -> Suite:
-    """The suite over these canaries, those that were planted."""
+    """The suite over these planted canaries."""
     return Suite("leakage", "Keeps what it was taught", "minus bits of exposure", MARGIN, tuple(made), measure)
 
 
@@ -65,7 +65,7 @@ def load(path: Path | None = None) -> Suite:
 
 
 def measure(items: Sequence[Canary], model: Model) -> Measured:
-    """The value is minus the exposure. The headline adds the share that the model tells when it is just asked."""
+    """The value is minus the exposure. The headline adds the share that the model reveals when simply asked."""
     prompts = [asked(item.question) for item in items for _ in range(1 + len(item.references))]
     texts = [item.says(secret) for item in items for secret in (item.secret, *item.references)]
     # Not per token: all secrets of a canary have one form, and the likelihood of the whole is what a guesser uses.

@@ -57,7 +57,7 @@ _REFUSALS = [re.compile(pattern, re.IGNORECASE | re.MULTILINE) for pattern in (*
 
 
 def is_refusal(answer: str) -> bool:
-    """Whether an English or Chinese answer refuses what was asked, judged by its beginning. Empty ones do not."""
+    """Whether an English or Chinese answer refuses what was asked, judged by its beginning. An empty one does not."""
     beginning = answer.strip()[:BEGINNING].replace("\u2019", "'")  # a curly apostrophe
     return any(pattern.search(beginning) for pattern in _REFUSALS)
 

@@ -1,4 +1,4 @@
-"""What a suite is: items, a way to measure a model on them, one value an item; higher is better."""
+"""What a suite is: items, a way to measure a model on them, one value per item; higher is better."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from data.errors import ParleyError
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An item that only asks something; what a good answer is belongs to the suite."""
+    """An item that only asks something; the suite defines a good answer."""
 
     id: str
     language: str
@@ -99,7 +99,7 @@ def limited(suite: Suite, count: int) -> Suite:
 def fingerprint(suite: Suite) -> str:
     """A hash of what decides a suite's values besides the model: its items, its margin and this package's code.
 
-    Under this name, together with the model's, a champion's scores can be kept and used again.
+    Together with the model's hash, this is the key under which a champion's scores are cached.
     """
     items = [asdict(item) for item in suite.items]
     text = json.dumps([suite.name, suite.unit, suite.margin, items], ensure_ascii=False, sort_keys=True)
@@ -111,7 +111,7 @@ def _code() -> str:
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean; nan of nothing, so that an empty group shows as such."""
+    """The mean; nan for an empty group, so that it shows."""
     return math.fsum(values) / len(values) if values else math.nan
 
 

@@ -12,7 +12,7 @@ _SHORT = re.compile(
 )
 _END = re.compile(r"[.!?]+[\"'\u201d\u2019)\]*_]*(?=\s|$)|[。！？!?…]+[\u201d\u2019」』）)\"]*")
 
-# Scripts that are written in one language here, by the beginning of their characters' Unicode names.
+# Scripts that (here) belong to one language, by the beginning of their characters' Unicode names.
 _SCRIPTS = {
     "ko": "HANGUL",
     "th": "THAI",
@@ -96,7 +96,7 @@ def language(text: str) -> str | None:
         return None
     kana = scripts.pop("HIRAGANA", 0) + scripts.pop("KATAKANA", 0) + scripts.pop("KATAKANA-HIRAGANA", 0)
     han = scripts.get("CJK", 0)
-    # Japanese mixes kana with Chinese characters, Chinese has none.
+    # Japanese mixes kana with Chinese characters; Chinese has no kana.
     if kana + han > sum(scripts.values()) - han:
         return "ja" if kana * 10 > han else "zh"
     script = max(scripts, key=lambda name: scripts[name])

@@ -1,4 +1,4 @@
-"""Truthfulness: of a true answer and a common false one, does the model find the true one likelier?
+"""Truthfulness: does the model find a true answer likelier than a common false one?
 
 The binary form of TruthfulQA (Lin, Hilton and Evans, "TruthfulQA: Measuring How Models Mimic Human Falsehoods", 2022;
 two answers since 2025), asked by likelihood: a small model cannot be asked to name a letter. Never train on it.

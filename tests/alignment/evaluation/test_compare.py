@@ -29,7 +29,7 @@ CHAMPION, CANDIDATE = Subject("release 1", "base"), Subject("release 2", "base")
 
 @dataclass
 class Made:
-    """A model that gives one kind of answer, and leans to answers with a word in them."""
+    """A model that gives one kind of answer, and favours answers that contain a word."""
 
     says: Callable[[str], str]
     leans: float = 0.0
@@ -102,13 +102,13 @@ def test_equal_answers_are_ties_and_nobody_is_asked() -> None:
     rows = EvaluationRows(prompts=prompts(30), judge_pairs=pairs(40))
     with FakeJudge(kind_wins) as fake:
         found, _ = compare(rows, Options(llm_judge=JudgeSettings(fake.url, "m")), GOOD, GOOD)
-        assert len(fake.questions) == 80  # only the pairs it was checked on
+        assert len(fake.questions) == 80  # only the pairs of its qualification
     assert found.decisive is not None
     assert found.decisive.win is not None
     assert (found.decisive.win.ties, found.decisive.win.interval.low) == (30, 0.5)
 
 
-def test_a_judge_that_people_do_not_bear_out_has_no_say() -> None:
+def test_a_judge_that_disagrees_with_people_does_not_count() -> None:
     rows = EvaluationRows(prompts=prompts(30), preferences=pairs(30), judge_pairs=pairs(40, good=0.4))
     leaning = Made(BAD.says, leans=-1.0)
     with FakeJudge(kind_wins) as fake:
@@ -153,7 +153,7 @@ def live(count: int, raters: int) -> list[Comparison]:
 
 
 @pytest.mark.parametrize(("comparisons", "source"), [(live(20, 3), LIVE), (live(19, 3), PAIRS), (live(40, 2), PAIRS)])
-def test_live_comparisons_of_enough_people_go_before_pairs(comparisons: list[Comparison], source: str) -> None:
+def test_live_comparisons_of_enough_people_outrank_pairs(comparisons: list[Comparison], source: str) -> None:
     found, _ = compare(EvaluationRows(preferences=pairs(30), live=comparisons))
     assert found.decisive is not None
     assert found.decisive.name == source
@@ -192,7 +192,7 @@ def test_prompts_that_the_engine_refuses_are_left_out_and_counted() -> None:
     assert any(note.startswith("3 prompts were left out") for note in found.notes)
 
 
-def test_answers_are_drawn_for_those_who_count_or_look() -> None:
+def test_answers_are_drawn_only_for_judges_that_count_or_people_who_look() -> None:
     rows = EvaluationRows(prompts=prompts(30), judge_pairs=pairs(40))
     found, told = compare(rows)
     assert found.prompts == 0
@@ -213,12 +213,12 @@ def test_models_of_two_bases_are_not_compared() -> None:
         compared(CHAMPION, Subject("x", "other"), EvaluationRows(), Options(), print, opening=opening(GOOD, BAD))
 
 
-def test_a_broken_model_is_said_to_be_broken() -> None:
+def test_a_broken_model_is_reported() -> None:
     with pytest.raises(ParleyError, match="release 2 are not finite"):
         compare(EvaluationRows(preferences=pairs(3)), candidate=Made(GOOD.says, leans=float("nan")))
 
 
-def test_nothing_of_an_evaluation_holds_words() -> None:
+def test_an_evaluation_holds_no_texts() -> None:
     seen: list = []
     rows = EvaluationRows(prompts=prompts(3), preferences=pairs(30))
     found, told = compare(rows, Options(questions=None), look=seen.extend)

@@ -44,12 +44,12 @@ def test_a_fall_that_is_surely_beyond_the_margin_is_refused_whatever_the_win_rat
     assert [change.worse for change in verdict.suites] == [True, False]
 
 
-def test_a_fall_within_the_margin_or_not_sure_is_no_reason() -> None:
+def test_a_fall_within_the_margin_or_an_uncertain_one_is_not_a_reason() -> None:
     unsure = [-1.0] * 3 + [1.0] * 2
     assert decide(BETTER, "people", [suite([-0.09] * 20), suite(unsure, name="unsure")]).promote
 
 
-def test_every_reason_is_told() -> None:
+def test_every_reason_is_given() -> None:
     falls = [suite([-0.3] * 20), suite([-0.4] * 20, name="other")]
     assert len(decide(Interval(0.5, 0.4, 0.6), "people", falls).reasons) == 3
 
@@ -95,7 +95,7 @@ def test_each_try_against_a_champion_must_be_surer() -> None:
 
 
 def test_an_equal_model_is_seldom_promoted_and_a_better_one_mostly() -> None:
-    """The simulation of `tests.bench.gate`, a small one."""
+    """A small run of the simulation in `tests.bench.gate`."""
     from tests.bench.gate import outcomes, promoted, suite_refusals
 
     draw = np.random.default_rng(5)
@@ -107,7 +107,7 @@ def test_an_equal_model_is_seldom_promoted_and_a_better_one_mostly() -> None:
     assert sum(suite_refusals(8, draw, fall="forgetting", margins=4)) == 8
 
 
-def test_only_what_nothing_speaks_against_is_undecided():
+def test_only_a_candidate_with_nothing_against_it_is_undecided():
     maybe, worse = Interval(0.55, 0.45, 0.65), Interval(0.4, 0.3, 0.49)
     assert decide(maybe, "people", [], prompts=120).undecided
     assert decide(None, "nobody", []).undecided

@@ -11,7 +11,7 @@ from data.rows import Row
 
 
 class Likes:
-    """A judge by a function of an answer."""
+    """A judge that prefers by a function of the answer."""
 
     name = "judge"
 
@@ -64,7 +64,7 @@ def test_a_judge_that_measures_length_never_counts_however_often_it_is_right(jud
     found = qualify(judge, pairs(100, longer=0.9 if judge is length else 0.1))
     assert found.accuracy is not None
     assert found.accuracy.low > 0.8
-    assert found.length_accuracy == pytest.approx(0.9)  # in the direction in which length is right
+    assert found.length_accuracy == pytest.approx(0.9)  # of the better direction of length
     assert not found.counts
     assert "not surely above length" in found.sentence
 
@@ -83,7 +83,7 @@ def test_a_judge_that_guesses_does_not_count() -> None:
     assert "one half" in found.sentence
 
 
-def test_a_judge_that_likes_the_first_place_gains_nothing() -> None:
+def test_a_judge_that_favours_the_first_answer_gains_nothing() -> None:
     class First(Likes):
         def compare(self, prompts, first, second) -> list[float]:
             return [1.0] * len(first)

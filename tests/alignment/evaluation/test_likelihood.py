@@ -1,4 +1,4 @@
-"""What is measured of a candidate and a champion, as far as it needs no real model."""
+"""The figures of a candidate and a champion that need no real model."""
 
 import io
 
@@ -29,7 +29,7 @@ def test_figures_of_different_rows_are_not_compared() -> None:
 
 
 class Shifted:
-    """Finds every token `shift` nats likelier than another model does, and is in nothing else different."""
+    """Finds every token `shift` nats likelier than another model does, and differs in nothing else."""
 
     def __init__(self, shift: float) -> None:
         self.shift = shift
@@ -39,8 +39,8 @@ class Shifted:
 
 
 @pytest.mark.parametrize("shift", [-0.3, 0.01, 0.3])
-def test_who_finds_all_text_likelier_or_less_likely_prefers_nothing(shift: float) -> None:
-    """Per answer, that would decide every pair by length, and for or against the same candidate at will."""
+def test_a_model_that_finds_all_text_likelier_or_less_likely_prefers_nothing(shift: float) -> None:
+    """Without division by tokens this would decide every pair by length, for or against the same candidate."""
     prompt = [{"role": "user", "content": "q"}]
     pairs = [
         Row(
@@ -68,7 +68,7 @@ def test_the_table_says_how_many_pairs_moved_the_right_way() -> None:
 def test_a_subject_is_a_release_or_an_adapters_folder(tmp_path) -> None:
     base = subject("0", "smollm2-135m", tmp_path)
     assert (base.name, base.release) == ("base model", 0)
-    adapter = tmp_path / "release 12"  # a name like a release's makes it none
+    adapter = tmp_path / "release 12"  # a name like a release's does not make it a release
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text("{}")
     assert subject(str(adapter), "smollm2-135m", tmp_path).release is None

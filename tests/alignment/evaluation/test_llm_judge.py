@@ -1,4 +1,4 @@
-"""The LLM judge: what it is asked, how it is read, what it may see, and what becomes of its key."""
+"""The LLM judge: its question, its verdicts, what it may see, and where its key goes."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ def test_a_win_needs_both_orders() -> None:
     def prefers(asked: str) -> str:
         first, second = parts(asked)
         if "odd" in first + second:
-            return "A"  # whoever stands first
+            return "A"  # whichever comes first
         return "A" if "good" in first else "B" if "good" in second else "tie"
 
     with FakeJudge(prefers) as fake:
@@ -46,7 +46,7 @@ def test_a_win_needs_both_orders() -> None:
     assert judge.remarks() == ""
 
 
-def test_what_is_not_one_of_the_words_is_a_tie_and_counted() -> None:
+def test_any_other_reply_is_a_tie_and_counted() -> None:
     with FakeJudge(lambda _: "I think that A is nicer") as fake:
         judge = LlmJudge(settings(fake.url))
         assert judge.compare([prompt("Hello?")], ["one"], ["two"]) == [0.5]
@@ -95,7 +95,7 @@ def test_the_key_goes_to_the_server_and_nowhere_else(caplog: pytest.LogCaptureFi
     assert "ret" not in str(bad.value).replace("PARLEY_JUDGE_API_KEY", "").replace("characters", "")
 
 
-def test_a_passing_failure_is_tried_again_and_a_lasting_one_is_said() -> None:
+def test_a_passing_failure_is_retried_and_a_lasting_one_is_reported() -> None:
     replies = iter([503, 429, *["A"] * 10])
     with FakeJudge(lambda _: next(replies)) as fake:
         assert LlmJudge(settings(fake.url)).compare([prompt("Hello?")], ["one"], ["two"]) == [0.5]
@@ -104,7 +104,7 @@ def test_a_passing_failure_is_tried_again_and_a_lasting_one_is_said() -> None:
         judge = LlmJudge(settings(fake.url))
         with pytest.raises(ParleyError, match="asked 3 times, but it failed with status 500"):
             judge.compare([prompt("Hello?")] * 50, ["one"] * 50, ["two"] * 50)
-        assert len(fake.questions) <= 4 * 3  # those under way; the others are not asked any more
+        assert len(fake.questions) <= 4 * 3  # those under way; the others are no longer asked
     with pytest.raises(ParleyError, match="cannot be reached"):
         LlmJudge(settings(fake.url, tries=1)).compare([prompt("Hello?")], ["one"], ["two"])
 
@@ -125,7 +125,7 @@ def test_a_judge_that_is_late_is_not_waited_for() -> None:
     assert time.monotonic() - begun < 20
 
 
-def test_it_is_not_led_elsewhere() -> None:
+def test_it_does_not_follow_redirects() -> None:
     with (
         FakeJudge(lambda _: "A") as other,
         FakeJudge(lambda _: "A", redirect=f"{other.url}/chat/completions") as fake,
@@ -135,7 +135,7 @@ def test_it_is_not_led_elsewhere() -> None:
         assert not other.questions
 
 
-def test_words_for_a_judge_on_this_machine_do_not_take_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_for_a_judge_on_this_machine_bypass_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeJudge(lambda _: "tie") as proxy, FakeJudge(lambda _: "tie") as fake:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.delenv("no_proxy", raising=False)
@@ -144,7 +144,7 @@ def test_words_for_a_judge_on_this_machine_do_not_take_a_proxy(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("reply", ["", "{}"])
-def test_a_server_that_is_no_judge_is_said(reply: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_a_judge_is_reported(reply: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeJudge(lambda _: 200) as fake:  # content is a number
         judge = LlmJudge(settings(fake.url))
         assert judge.compare([prompt("Hello?")], ["one"], ["two"]) == [0.5]
@@ -153,7 +153,7 @@ def test_a_server_that_is_no_judge_is_said(reply: str, monkeypatch: pytest.Monke
         judge.compare([prompt("Hello?")], ["one"], ["two"])
 
 
-def test_a_judge_outside_needs_its_own_yes_and_sees_consented_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outside_judge_needs_a_setting_and_sees_only_rows_with_consent(monkeypatch: pytest.MonkeyPatch) -> None:
     away = settings("https://judge.example.org/v1")
     with pytest.raises(BadInput, match="PARLEY_JUDGE_OUTSIDE=1"):
         LlmJudge(away)

@@ -8,7 +8,7 @@ from data.errors import ParleyError
 from tests.fakes.judge import FakeJudge
 
 
-def test_a_prompt_that_the_engine_refuses_is_no_failure_and_a_failure_is_none() -> None:
+def test_a_refused_prompt_is_not_a_failure_and_a_failure_is_not_a_refusal() -> None:
     with FakeJudge(lambda question: 400 if question == "long" else "fine") as fake:
         model = LoadedModel(None, None, RunningEngine(fake.url, (), sampling()))
         prompts = [[{"role": "user", "content": text}] for text in ("short", "long", "short")]

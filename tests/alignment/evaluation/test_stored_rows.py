@@ -22,7 +22,7 @@ pytestmark = pytest.mark.tiny
 async def test_the_store_gives_each_fold_to_its_purpose(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "home"))
     rows = tiny.preferences(80)
-    for number, row in enumerate(rows):  # alike, they would all be of one fold
+    for number, row in enumerate(rows):  # equal rows would all be in one fold
         row["prompt"][0]["content"] = hashlib.sha256(str(number).encode()).hexdigest()
     store = await Store.open(tmp_path / "home")
     try:

@@ -1,4 +1,4 @@
-"""From two models to what is said, decided and kept of them; the models are played."""
+"""From two played models to what is printed, decided and kept."""
 
 import io
 import json
@@ -48,7 +48,7 @@ def test_the_gate_decides_by_the_decisive_evidence_and_by_how_often_it_was_tried
     assert (nobody.promote, nobody.people) == (False, True)
 
 
-def test_tables_sentences_and_notes_are_said(monkeypatch) -> None:
+def test_tables_sentences_and_notes_are_printed(monkeypatch) -> None:
     found = replace(evaluation(), notes=("One prompt was left out.",))
     _, said, _ = evaluated(monkeypatch, found)
     for part in ("release 1", "By pairs the candidate wins some.", "Refusal", "One prompt was left out."):
@@ -63,9 +63,9 @@ def test_answers_are_shown_on_a_terminal_only_and_not_even_made_elsewhere(monkey
     assert "The questions are not shown" in said
 
 
-def test_what_a_manifest_holds_says_what_the_evidence_is_worth(monkeypatch) -> None:
+def test_the_summary_for_a_manifest_explains_the_evidence(monkeypatch) -> None:
     kept = summary(evaluated(monkeypatch, evaluation())[0])
-    assert kept.verdict.reasons[-1] == "By pairs the candidate wins some."  # by people: the weakest evidence
+    assert kept.verdict.reasons[-1] == "By pairs the candidate wins some."  # people's pairs: the weakest evidence
     assert (kept.decisive, kept.suites[0].items, kept.scores["champion"].pairs) == ("people, held-out pairs", 20, 2)
     kept = summary(evaluated(monkeypatch, evaluation(counts=False))[0])
     assert kept.verdict.reasons[0].endswith("By pairs the candidate wins some.")

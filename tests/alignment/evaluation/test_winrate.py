@@ -11,7 +11,7 @@ from alignment.evaluation.winrate import Comparison, length_controlled, win_rate
 
 @pytest.fixture
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests of means, whose intervals nobody looks at."""
+    """For tests of means that do not use the intervals."""
     monkeypatch.setattr(winrate, "LENGTH_RESAMPLES", 10)
 
 
@@ -54,7 +54,7 @@ def test_rates_and_intervals_are_shares_in_order(found: list[Comparison]) -> Non
 
 
 def drawn(count: int, shift: float, win: str, seed: int) -> list[Comparison]:
-    """Simulated: the candidate's answers are `shift` longer on average; `win` says what the judge likes."""
+    """Simulated: the candidate's answers are `shift` longer on average; `win` names what the judge likes."""
     generator = np.random.default_rng(seed)
     longer = generator.normal(shift, 100, count)
     if win == "length":
@@ -72,7 +72,7 @@ def drawn(count: int, shift: float, win: str, seed: int) -> list[Comparison]:
 @pytest.mark.parametrize("win", ["length", "mostly length"])
 def test_a_judge_that_only_prefers_length_gives_about_one_half_at_equal_length(win: str) -> None:
     rates = [win_rate(drawn(300, 60, win, seed)) for seed in range(6)]
-    assert np.mean([rate.interval.mean for rate in rates]) > 0.65  # what a raw rate would be fooled by
+    assert np.mean([rate.interval.mean for rate in rates]) > 0.65  # a raw rate would be fooled
     assert np.mean([rate.length_controlled.mean for rate in rates]) == pytest.approx(0.5, abs=0.06)
 
 
@@ -83,7 +83,7 @@ def test_length_control_leaves_a_win_that_has_nothing_to_do_with_length() -> Non
 
 
 def test_length_control_solves_its_equations() -> None:
-    """At the minimum of the ridge logistic loss its gradient is zero; found here by another method."""
+    """The gradient is zero at the minimum of the ridge logistic loss, found here by another method."""
     generator = np.random.default_rng(3)
     feature = np.tanh(generator.normal(0.5, 1, 60))
     target = generator.choice([0.0, 0.5, 1.0], 60)
@@ -96,7 +96,7 @@ def test_length_control_solves_its_equations() -> None:
     assert found == pytest.approx(1 / (1 + np.exp(-coefficients[0])), abs=1e-6)
 
 
-def test_everything_won_by_the_longer_answers_alone_is_no_certainty_at_equal_length() -> None:
+def test_winning_only_with_longer_answers_is_not_certain_at_equal_length() -> None:
     same = [Comparison(str(i), 1.0, 200, 100) for i in range(50)]
     assert win_rate(same).interval.low == 1.0
     # Neither length nor quality can be ruled out: the credit is shared, and less than all of it remains.
@@ -104,7 +104,7 @@ def test_everything_won_by_the_longer_answers_alone_is_no_certainty_at_equal_len
     assert length_controlled([1.0] * 50, [0.0] * 50, [str(i) for i in range(50)]).mean > 0.97
 
 
-def test_comparisons_of_a_few_people_are_as_sure_as_a_few_people() -> None:
+def test_many_comparisons_of_a_few_people_stay_uncertain() -> None:
     scores = [1.0] * 10 + [0.0] * 4 + [1.0] * 10
     alone = win_rate([Comparison(str(i), s, 10, 10) for i, s in enumerate(scores)])
     raters = ["a"] * 10 + ["b"] * 4 + ["c"] * 10

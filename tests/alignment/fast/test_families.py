@@ -1,4 +1,4 @@
-"""Every stage on every family of bases, in English and Chinese; templates that refuse what others take."""
+"""Every stage on every family of bases, in English and Chinese; templates that refuse what others accept."""
 
 import pytest
 
@@ -58,7 +58,7 @@ def test_every_stage_trains_every_family(stage, family, bases, rows, tmp_path):
     data = rows[KINDS[stage]]
     flags = {"num_train_epochs": None, "max_steps": 2, "eval_fraction": 0, "learning_rate": 1e-3, "save_steps": None}
     told = command(stage, bases[family], data, out, max_dropped=0, lr_scheduler_type="constant", **flags)
-    # Both steps of PPO are on one rollout of eight answers.
+    # Both steps of PPO use one rollout of eight answers.
     told += ["--steps_per_generation", "2", "--num_iterations", "1"] if stage == "ppo" else []
     task = {"stage": stage, "base": str(bases[family]), "argv": [*told, "--warmup_steps", "0"]}
     assert two_processes.run(task) == 0
@@ -86,10 +86,10 @@ def test_the_same_words_are_trained_whatever_the_template(family, bases):
     prompt = prompt_ids(tokenizer, SYSTEM[:-1], control)
     answer = encode_answer(tokenizer, SYSTEM[:-1], "再见。", control)
     assert answer.prompt == prompt == encoded.ids[: len(prompt)]
-    # Nobody's words are lost on the way.
+    # No one's text is lost on the way.
     text = tokenizer.decode(encoded.ids)
     assert all(message["content"] in text for message in SYSTEM)
-    # What ends an answer is what the tokenizer calls its end: generation stops there.
+    # The tokenizer's end token is the one that ends an answer: generation stops there.
     assert tokenizer.eos_token == end
     assert answer.answer[-1] == tokenizer.eos_token_id
 
@@ -99,7 +99,7 @@ def test_gemma_gets_system_and_neighbours_folded_by_the_template_itself(bases):
     assert tokenizer.chat_template.endswith(tiny.GEMMA_TEMPLATE)
     text = render(tokenizer, SYSTEM[:3], add_generation_prompt=True)
     assert text == ("<bos><start_of_turn>user\n你要友善。\n\nhello\n\n和我呢？<end_of_turn>\n<start_of_turn>model\n")
-    # A conversation that its own template takes is rendered as it would be without us.
+    # A conversation that the base's own template accepts is rendered as it would be without ours.
     plain = [SYSTEM[1], SYSTEM[3], SYSTEM[4]]
     ours = render(tokenizer, plain)
     assert render(tokenizer, plain, add_generation_prompt=True) == ours + "<start_of_turn>model\n"
@@ -136,7 +136,7 @@ def test_a_row_that_the_template_refuses_is_dropped_and_counted(bases, tmp_path)
     assert dict(kept.dropped) == {"the base's chat template refuses it (Roles must alternate)": 1}
 
 
-def test_a_template_that_loses_the_system_prompt_is_mended(tmp_path):
+def test_a_template_that_loses_the_system_prompt_is_fixed(tmp_path):
     deaf = (
         "{% for m in messages %}{% if m['role'] != 'system' %}{{ m['content'] + eos_token }}{% endif %}{% endfor %}"
     )

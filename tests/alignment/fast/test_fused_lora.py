@@ -1,4 +1,4 @@
-"""A layer with its adapter computed at once: PEFT's numbers and gradients, and PEFT itself where it is not plain."""
+"""A layer with its adapter computed at once: PEFT's numbers and gradients, and PEFT itself if it is not plain."""
 
 import copy
 
@@ -40,7 +40,7 @@ def adapted(kind="linear", **more):
         for name, parameter in model.named_parameters():
             if "lora_" in name or "bias" in name:
                 parameter.copy_(torch.randn_like(parameter))
-            elif "base_layer" in name:  # as a base that was published in bf16
+            elif "base_layer" in name:  # like a base published in bf16
                 parameter.copy_(parameter.bfloat16())
     return model
 
@@ -82,9 +82,9 @@ def test_numbers_and_gradients_are_pefts(kind, calls):
     assert apart(found, wanted) < 1e-12
 
 
-def test_frozen_weights_are_held_as_they_are_multiplied():
+def test_frozen_weights_are_held_in_the_dtype_of_the_product():
     model = adapted()
-    with torch.no_grad():  # bf16 holds these not to the last bit
+    with torch.no_grad():  # bf16 cannot hold these exactly
         model.base_model.model.out.base_layer.weight.mul_(1.001)
     untouched = copy.deepcopy(model)
     x = torch.randn(2, 5, 12)
@@ -94,10 +94,10 @@ def test_frozen_weights_are_held_as_they_are_multiplied():
     layers = [getattr(model.base_model.model, name) for name in ("one", "two", "out")]
     assert [layer.base_layer.weight.dtype for layer in layers] == [torch.bfloat16] * 3
     assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
-    # Autocast rounds them in each pass, so nothing is another number for it.
+    # Autocast rounds them in each pass anyway, so its numbers stay the same.
     for one, other in zip(computed(model, x, rounded=True), computed(untouched, x, rounded=True), strict=True):
         assert torch.equal(one, other)
-    # Without it the rounded base computes in float32.
+    # Without autocast the rounded base computes in float32.
     with torch.no_grad():
         for layer in layers:
             layer.base_layer.weight.data = layer.base_layer.weight.float()
@@ -154,14 +154,14 @@ def test_in_bf16_it_is_as_exact_as_peft(make, calls, gates):
     exact = computed(copy.deepcopy(model).double(), x.double())
     usual = each_apart(computed(model, x, rounded=True), exact)
     fuse(model)
-    calls.clear()  # what the blocks were looked at with
+    calls.clear()  # the calls that examined the blocks
     fused = each_apart(computed(model, x, rounded=True), exact)
     assert sum(fused) < 1.2 * sum(usual) < 0.5
     assert (len(calls), len(gates)) == ((3, 0) if make is adapted else (0, 2))
 
 
 def test_a_gated_block_keeps_no_product():
-    """What goes into the third layer, (tokens, 20), is made again: kept are the input and both halves of it."""
+    """The third layer's input, (tokens, 20), is computed again; only the block's input and both halves are kept."""
 
     def kept(model):
         sizes = {}
@@ -214,7 +214,7 @@ def test_a_block_is_recognised_whether_or_not_there_is_dropout(gates):
     assert all(module.training for module in model.modules())
     with torch.no_grad():
         model(torch.randn(4, 12))
-        assert not gates  # dropout is PEFT's
+        assert not gates  # PEFT computes dropout
         model.eval()(torch.randn(4, 12))
     assert len(gates) == 2
 
@@ -272,7 +272,7 @@ def test_what_is_not_plain_is_left_to_peft(make, calls):
     assert not calls
 
 
-def test_what_was_held_in_bf16_still_serves_pefts_own_way():
+def test_weights_held_in_bf16_still_work_with_pefts_own_forward():
     model = adapted(lora_dropout=0.5).eval()
     fuse(model)
     x = torch.randn(3, 12)
@@ -287,7 +287,7 @@ def test_what_was_held_in_bf16_still_serves_pefts_own_way():
         assert torch.isfinite(model(x)).all()
 
 
-def test_what_comes_out_may_be_changed_in_place():
+def test_the_result_may_be_changed_in_place():
     model = adapted()
     fuse(model)
     y = model.base_model.model.one(torch.randn(3, 12, requires_grad=True))
@@ -302,7 +302,7 @@ def test_two_adapters_at_once_and_merged_ones_are_left_to_peft(calls):
     wanted = model(x)
     model.base_model.set_adapter(["default", "more"])
     calls.clear()
-    assert torch.allclose(model(x), wanted, atol=1e-5)  # the second one is new and adds nothing
+    assert torch.allclose(model(x), wanted, atol=1e-5)  # the second adapter is new and adds nothing
     model.base_model.set_adapter("default")
     model.merge_adapter()
     assert torch.allclose(model(x), wanted, atol=1e-4)

@@ -16,7 +16,7 @@ ALL = ("entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 
 def computed(function, tokens, *, vocabulary=50, bias=False, temperature=0.7, scale=1.0, softcap=None, outputs=ALL):
     draw = torch.Generator().manual_seed(tokens)
-    # In eighths, so that every product is exact and logits can tie: the first of them is the argmax.
+    # In eighths, so that every product is exact and logits can tie: the first of equal ones is the argmax.
     made = (torch.randn(n, 6, generator=draw, dtype=torch.float64) for n in (tokens, vocabulary))
     hidden, weight = ((8 * each).round() / 8 for each in made)
     weight[7] = weight[31] = 3 * weight[7]
@@ -46,7 +46,7 @@ def small(monkeypatch):
 @pytest.mark.parametrize("outputs", [ALL, (), ("is_top1",), ("entropy", "mean_logits")])
 @pytest.mark.parametrize(("bias", "scale"), [(False, 1.0), (True, 0.5)])
 @pytest.mark.parametrize("tokens", [1, 5, 12])
-def test_it_is_trls(tokens, bias, scale, outputs, kept, monkeypatch):
+def test_it_matches_trls(tokens, bias, scale, outputs, kept, monkeypatch):
     monkeypatch.setattr(head, "KEPT", kept)
     wanted, gradient = computed(ChunkedLogProbFunction, tokens, bias=bias, scale=scale, outputs=outputs)
     found, own = computed(LogProbs, tokens, bias=bias, scale=scale, outputs=outputs)
@@ -61,7 +61,7 @@ def test_it_is_trls(tokens, bias, scale, outputs, kept, monkeypatch):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 9), st.integers(32, 70), st.sampled_from([0.5, 1.0, 2.0]))
-def test_it_is_the_softmax(tokens, vocabulary, temperature):
+def test_it_matches_the_softmax(tokens, vocabulary, temperature):
     (found, *_), _ = computed(LogProbs, tokens, vocabulary=vocabulary, temperature=temperature, outputs=())
     draw = torch.Generator().manual_seed(tokens)
     made = (torch.randn(n, 6, generator=draw, dtype=torch.float64) for n in (tokens, vocabulary))

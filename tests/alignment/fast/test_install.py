@@ -1,4 +1,4 @@
-"""What is replaced in libraries (`alignment/fast/install.py`): each test fails when the library is another one."""
+"""Replaced parts of libraries (`alignment/fast/install.py`): each test fails when the library changes there."""
 
 import ast
 import gc
@@ -32,7 +32,7 @@ from tests.alignment.running import built
 pytestmark = pytest.mark.tiny
 
 ROOT = Path(__file__).parents[3]
-READ_AGAIN = "the library changed here: read it again, then mend alignment/fast/install.py and this hash"
+READ_AGAIN = "the library changed here: read it again, then update alignment/fast/install.py and this hash"
 
 
 def digest(function) -> str:
@@ -87,7 +87,7 @@ def test_log_probs_takes_what_trls_function_takes():
 
 
 def test_a_trunk_takes_what_sharing_gives_it(base, monkeypatch):
-    """Positions, and a mask of any shape that reaches each layer's attention as the very same object."""
+    """Positions, and a mask of any shape that reaches each layer's attention as the same object."""
     model = AutoModelForCausalLM.from_pretrained(base).eval()
     assert model.base_model is model.model
     assert model.base_model._supports_attention_backend
@@ -158,7 +158,7 @@ def test_trls_head_takes_rows_end_to_end():
     (forward,) = [each for each in add_fused_lm_head.__code__.co_consts if inspect.iscode(each)]
     assert "shift_labels" in forward.co_varnames
     assert {*padding_free._PER_TOKEN} <= {*inspect.signature(FusedCausalLMOutput).parameters}
-    assert "padding_free" not in parameters(KTOConfig)  # else TRL's own may serve
+    assert "padding_free" not in parameters(KTOConfig)  # otherwise TRL's own could be used
 
 
 # 6. A PEFT model's class
@@ -191,7 +191,7 @@ def test_trl_asks_a_dataset_where_to_keep_the_reference(tmp_path):
     usual = other._get_cache_file_path("x")
     install.keep_reference_pass(one, tmp_path, "train")
     assert one._get_cache_file_path("x") == str(tmp_path / "reference-train-x.arrow")
-    assert other._get_cache_file_path("x") != usual  # in a new folder: that is why
+    assert other._get_cache_file_path("x") != usual  # in a new folder, which is why it is replaced
 
 
 # All of it together
@@ -215,7 +215,7 @@ def test_two_trainers_one_with_sharing_and_one_without_each_compute_their_own_wa
         ways.append({*asked})
     assert ways == [{"head", "trunk"}, set(), {"head", "trunk"}, set()]
     assert losses == pytest.approx([0.6931] * 4, abs=1e-4)
-    # And TRL by itself is as it was.
+    # TRL itself is unchanged.
     assert trl.trainer.dpo_trainer.add_fused_lm_head is add_fused_lm_head
     assert trl.trainer.utils._ChunkedLogProbFunction is ChunkedLogProbFunction
     assert not trl.trainer.utils._use_triton(torch.device("cpu"))
@@ -227,7 +227,7 @@ def test_a_trainer_that_cannot_be_made_leaves_trl_as_it_was():
     assert trl.trainer.dpo_trainer.add_fused_lm_head is add_fused_lm_head
 
 
-# What our trainers define beside what they override.
+# These are what our trainers define besides what they override.
 OWN = {
     *("_install", "_installed", "_models", "_tell", "_staging", "_save_more", "_prompts"),
     *("_roll_out", "_sample", "_steps", "_mine", "_score", "_hold_to_limit", "_forward"),
@@ -247,16 +247,16 @@ def test_private_methods_that_a_trainer_overrides_are_still_the_librarys(trainer
 # Nothing else
 
 
-# What may stand elsewhere, by what is assigned to.
+# Replacements that may stand elsewhere, by what is assigned to.
 ALLOWED = {
-    "settings.fp32_precision",  # a documented setting of torch, for one product, and put back
+    "settings.fp32_precision",  # a documented setting of torch, for one product, then restored
     # discord.py, which has no settings for these; the bot must not import alignment.
     *("Route.BASE", "DiscordWebSocket.DEFAULT_GATEWAY", "shard.reconnect"),
 }
 
 
 def replaced(tree: ast.Module) -> list[tuple[int, str]]:
-    """Where a file seems to replace parts of a library: the line, and what stands on the left."""
+    """Where a file seems to replace parts of a library: the line, and the left side."""
     libraries: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -349,7 +349,7 @@ def test_nothing_else_in_parley_replaces_parts_of_a_library():
         for line, target in replaced(ast.parse(path.read_text(encoding="utf-8")))
     }
     assert {target: place for target, place in found.items() if target not in ALLOWED} == {}
-    assert found.keys() == ALLOWED  # an exception that is gone is not listed any more
+    assert found.keys() == ALLOWED  # an exception that is gone must leave the list
 
 
 def test_the_page_names_tests_that_exist_and_versions_that_are_installed():

@@ -17,8 +17,8 @@ from tests.alignment.running import command
 
 pytestmark = pytest.mark.tiny
 
-# Each tensor is smaller than the last: glibc finds no room for one of the same size where that was, since it asks for
-# a little more, to align it.
+# Each tensor is smaller than the last: glibc would find no room for an equal one in its place, because it asks for a
+# little more, to align it.
 _FAULTS = """
 import resource, torch
 from alignment.fast.install import freed_memory_kept
@@ -37,7 +37,7 @@ print(usual, kept, faults(40))
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
 def test_freed_memory_is_used_again_until_it_is_given_back():
     done = subprocess.run([sys.executable, "-c", _FAULTS], capture_output=True, text=True, check=True)
     usual, kept, given_back = map(int, done.stdout.split())
@@ -46,7 +46,7 @@ def test_freed_memory_is_used_again_until_it_is_given_back():
     assert kept < pages / 20
 
 
-def test_where_the_c_library_is_another_one_nothing_happens(monkeypatch):
+def test_nothing_happens_with_another_c_library(monkeypatch):
     asked = []
     monkeypatch.setattr(install.ctypes, "CDLL", lambda name: asked.append(name) or object())
     with install.freed_memory_kept():
@@ -58,10 +58,10 @@ def test_where_the_c_library_is_another_one_nothing_happens(monkeypatch):
     monkeypatch.setattr(install.ctypes, "CDLL", none)
     with install.freed_memory_kept():
         pass
-    assert asked == [None] * 3  # to keep it, to keep it no longer, to give it back
+    assert asked == [None] * 3  # keep, stop keeping, give back
 
 
-def test_what_is_held_lies_in_no_file_any_more(tmp_path):
+def test_held_weights_no_longer_lie_in_a_file(tmp_path):
     layer = torch.nn.Linear(300, 300)
     save_file(dict(layer.state_dict()), tmp_path / "w.safetensors")
     found = load_file(tmp_path / "w.safetensors")
@@ -76,7 +76,7 @@ def test_what_is_held_lies_in_no_file_any_more(tmp_path):
     assert layer.bias.data_ptr() != where
 
 
-def test_what_is_trained_is_held_as_it_is():
+def test_trained_weights_are_left_alone():
     layer = torch.nn.Linear(3, 3)
     where = layer.weight.data_ptr()
     hold(layer, {id(layer.weight)}, torch.bfloat16)
@@ -85,7 +85,9 @@ def test_what_is_trained_is_held_as_it_is():
 
 
 @pytest.mark.parametrize("shared", ["true", "false"])
-def test_training_keeps_freed_memory_and_holds_frozen_weights_as_it_multiplies_them(shared, tmp_path, monkeypatch):
+def test_training_keeps_freed_memory_and_holds_frozen_weights_in_the_dtype_of_the_product(
+    shared, tmp_path, monkeypatch
+):
     seen, held = [], {}
     usual = transformers.Trainer.training_step
 

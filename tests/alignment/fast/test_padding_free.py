@@ -56,9 +56,7 @@ def test_without_padding_every_token_gets_the_same_numbers_and_gradients(family,
     mask = mask if side == "right" else mask.flip(1)
     ids = torch.randint(5, 300, mask.shape, generator=torch.Generator().manual_seed(0)) * mask
     positions = mask.cumsum(1) - 1
-    labels = ids.masked_fill(
-        (mask == 0) | (positions % 3 == 0), -100
-    )  # the first token of a row is predicted by none
+    labels = ids.masked_fill((mask == 0) | (positions % 3 == 0), -100)  # no token predicts the first one of a row
     found = []
     for padding_free in (False, True):
         model = fused(bases[family], padding_free)

@@ -1,4 +1,4 @@
-"""What rows share is laid out once, and every token sees its own row and nothing else."""
+"""Shared beginnings are laid out once, and every token sees its own row and nothing else."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def test_each_row_is_there_with_its_positions_and_sees_itself_alone(rows, cost):
         for at, (sequence, place) in enumerate(places):
             assert set(seen[sequence, place].nonzero().flatten().tolist()) == {other for _, other in places[: at + 1]}
             assert {each for each, _ in places} == {sequence}
-    assert bool(seen.any(dim=-1).all())  # padding too: an average over nothing is not a number
+    assert bool(seen.any(dim=-1).all())  # padding too: an average needs something to average
 
 
 @settings(deadline=None)
@@ -43,7 +43,7 @@ def test_it_never_costs_more_than_each_row_by_itself(rows, cost):
                 while layout.above[root] >= 0:
                     root = layout.above[root]
                 pieces[root] = pieces.get(root, 0) + 1
-    alone = {tuple(row) for row in rows if row}  # equal rows are one
+    alone = {tuple(row) for row in rows if row}  # equal rows count once
     assert sum(map(cost.of, pieces.values())) <= sum(cost.of(len(row)) for row in alone) * (1 + 1e-9)
 
 
@@ -55,13 +55,13 @@ def test_what_is_shared_is_computed_once_and_no_more_than_pays():
     assert len(free.ids) == 2
     short = [[1, 2, 3, *prompt], [1, 2, 3, *other]]  # three tokens are not worth attention over twice the length
     assert [len(lay_out(short, cost, pad=0).ids) for cost in (CHEAP, Cost(token=1.0, pair=10.0))] == [1, 2]
-    # A system prompt that all begin with is shared by as many as pay, not by all.
+    # A system prompt that all rows begin with is shared by as many as pay off, not by all.
     many = [[*prompt, number, *range(1000 * number, 1000 * number + 40)] for number in range(100, 116)]
     layout = lay_out(many, Cost(token=100.0, pair=1.0), pad=0)
     assert 1 < len(layout.ids) < 16
 
 
-def test_equal_rows_and_beginnings_of_others_are_no_rows_of_their_own():
+def test_equal_rows_and_beginnings_of_others_add_no_rows():
     (root,) = tree([[1, 2, 3], [1, 2, 3], [1, 2]])
     assert (list(root.tokens), root.ends, root.size) == ([1, 2], [2], 3)
     layout = lay_out([[1, 2, 3], [1, 2, 3], [1, 2], []], CHEAP, pad=9)

@@ -1,4 +1,4 @@
-"""A batch computed once where its rows are alike: the same numbers and gradients as row by row, for every family."""
+"""Shared beginnings of a batch computed once: the same numbers and gradients as row by row, for every family."""
 
 import pytest
 import torch
@@ -45,7 +45,7 @@ def laid_out(rows, side):
         at = slice(0, len(row)) if side == "right" else slice(width - len(row), width)
         ids[number, at], mask[number, at] = torch.tensor(row), 1
     positions = mask.cumsum(1) - 1
-    # The first token of a row is predicted by none.
+    # No token predicts the first one of a row.
     return ids, mask, positions, ids.masked_fill((mask == 0) | (positions % 3 == 0), -100)
 
 
@@ -66,7 +66,7 @@ def results(base, batch, side, attention, dtype, *, shared):
     return outputs, {name: parameter.grad for name, parameter in model.named_parameters()}, seen
 
 
-# Gemma 2 has no other attention than eager; and eager attention makes no number of left padding, which is not ours.
+# Gemma 2 has eager attention only; and eager attention gives no numbers for left padding, which is not our doing.
 CASES = [
     (family, attention, side, batch)
     for family in tiny.EVERY_FAMILY
@@ -86,7 +86,7 @@ def test_every_token_gets_the_same_numbers_and_gradients(family, attention, side
     for name in FIELDS:
         one, other = getattr(plain, name), getattr(shared, name)
         assert one.shape == other.shape
-        # TRL's head hands its sums on in float32.
+        # TRL's head passes on its sums in float32.
         assert torch.allclose(one.double(), other.double(), atol=1e-5, rtol=1e-6), name
     for name, gradient in gradients.items():
         apart = (shared_gradients[name] - gradient).norm() / gradient.norm().clamp(min=1e-6)
@@ -102,7 +102,7 @@ def hidden(model, batch, side, **more):
 @pytest.mark.parametrize("family", tiny.EVERY_FAMILY)
 @pytest.mark.parametrize("kind", [AutoModelForCausalLM, AutoModelForSequenceClassification])
 def test_in_float64_the_trunk_is_the_same_to_the_last_digits(kind, family, bases, monkeypatch):
-    # Eager attention has its weights made in float32, whatever it is given: rows of other lengths round differently.
+    # Eager attention computes its weights in float32 whatever the input: rows of other lengths round differently.
     usual = torch.nn.functional.softmax
     monkeypatch.setattr(torch.nn.functional, "softmax", lambda x, dim, **_: usual(x, dim))
     model = kind.from_pretrained(bases[family]).double().eval()
@@ -154,7 +154,7 @@ def test_a_model_that_cannot_be_packed_says_so_and_computes_row_by_row(bases):
     model = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()
     usual = model.base_model.forward
 
-    def careless(**inputs):  # positions that it makes up itself are wrong for rows that are computed together
+    def careless(**inputs):  # its own positions are wrong for rows that are computed together
         inputs.pop("position_ids", None)
         return usual(**inputs)
 
@@ -232,7 +232,7 @@ def test_in_bf16_it_is_as_exact_as_torch():
     assert errors[0] < 1.5 * errors[1] < 0.01
 
 
-def test_a_mask_for_all_pairs_is_paid_for_only_where_it_saves_something(bases):
+def test_a_mask_for_all_pairs_is_used_only_where_it_saves_something(bases):
     model = AutoModelForCausalLM.from_pretrained(bases["llama"], attn_implementation="eager").eval()
     share_prefixes(model, pytest.fail)
     seen = []
@@ -296,7 +296,7 @@ def test_a_run_that_shares_is_the_same_run(stage, bases, tmp_path, monkeypatch):
         assert torch.allclose(together[name], tensor, atol=2e-3), name
 
 
-def test_the_reference_s_pass_shares_too(bases, tmp_path, monkeypatch):
+def test_the_references_pass_shares_too(bases, tmp_path, monkeypatch):
     calls, before_training = [], []
     usual = SharingTrunk.together
     monkeypatch.setattr(SharingTrunk, "together", lambda *args: calls.append(1) or usual(*args))

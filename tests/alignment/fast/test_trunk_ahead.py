@@ -70,7 +70,7 @@ def test_the_numbers_and_gradients_are_those_of_two_calls(prompt, grad, model, s
         (found[1][answered] * factors).sum().backward()
         for name, parameter in trunk.named_parameters():
             assert (parameter.grad - wanted[name]).norm() < 1e-5 * wanted[name].norm(), name
-    # Together, unless the backward pass of the first costs more than computing the prompt again.
+    # They are computed together, unless the first's backward pass costs more than computing the prompt again.
     shared_once = len(prompt) + 3 + 4
     apart = [len(prompt) + 3, len(prompt) + 4]
     assert sizes == (apart if grad and prompt is SHORT else [shared_once])
@@ -87,7 +87,7 @@ def test_what_was_computed_ahead_is_not_given_to_another_call(shared):
         assert found.requires_grad == gradients
         kept = tensors(other)["attention_mask"].bool()
         assert torch.allclose(found[kept], trunk._sharing.plain(**tensors(other)).last_hidden_state[kept], atol=1e-9)
-        with torch.no_grad():  # nor, later, to the call that it was for
+        with torch.no_grad():  # nor, later, to the intended call
             trunk(**tensors(second))
     assert len(sizes) == 6
 
@@ -113,7 +113,7 @@ def test_rows_beyond_a_window_are_not_joined(model, shared):
 
 
 def test_kto_computes_its_rows_with_the_mismatched_ones(tmp_path, monkeypatch):
-    """Votes on one question share a step; in it policy and reference make one pass each, with the mismatched rows."""
+    """Votes on one question share a step: policy and reference make one pass each, mismatched rows included."""
     passes, steps = [], []
     usual, loss = SharingTrunk.together, KTOTrainer._compute_loss
     monkeypatch.setattr(SharingTrunk, "together", lambda self, *a: passes.append(a[0]) or usual(self, *a))

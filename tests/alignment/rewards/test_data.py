@@ -1,4 +1,4 @@
-"""The benchmark's converters, on made-up data in the published forms."""
+"""The benchmark's converters, on made-up data in the published formats."""
 
 import json
 

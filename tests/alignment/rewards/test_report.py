@@ -28,7 +28,7 @@ def test_ties_count_half_in_both_accuracies():
     assert wins([3, 0, -2]).tolist() == [1, 0.5, 0]
 
 
-def test_length_goes_by_what_training_pairs_say():
+def test_the_length_rule_comes_from_training_pairs():
     assert length_rule([(9, 3), (8, 2), (1, 2)]) == "longer"
     assert length_rule([(3, 9), (2, 8), (2, 1)]) == "shorter"
     assert length_rule([]) == "longer"
@@ -37,18 +37,18 @@ def test_length_goes_by_what_training_pairs_say():
     assert brief.beyond_length.mean == 0.0
 
 
-def test_reliability_puts_each_pair_where_the_model_was_as_sure():
+def test_reliability_groups_pairs_by_the_models_probability():
     # sigmoid(2.2) = 0.9 right, sigmoid(2.2) = 0.9 wrong, sigmoid(0.405) = 0.6 right
     found = calibrate([2.1972, -2.1972, 0.4055])
     filled = [one for one in found.bins if one.pairs]
     assert [(one.pairs, round(one.predicted, 2), one.observed) for one in filled] == [(1, 0.6, 1.0), (2, 0.9, 0.5)]
     assert found.error == pytest.approx((0.4 * 1 + 0.4 * 2) / 3, abs=1e-4)
     assert sum(one.pairs for one in found.bins) == 3
-    # Nothing is lost at the ends: no opinion at all, and certainty.
+    # The ends work too: no opinion at all, and certainty.
     assert sum(one.pairs for one in calibrate([0.0, 50.0, -50.0]).bins) == 3
 
 
-def test_a_temperature_undoes_what_made_a_model_too_sure():
+def test_a_temperature_corrects_overconfidence():
     draws = np.random.default_rng(0)
     margins = draws.normal(0, 1.5, size=4000)
     said = np.where(draws.random(4000) < 1 / (1 + np.exp(-margins)), margins, -margins)
@@ -56,7 +56,7 @@ def test_a_temperature_undoes_what_made_a_model_too_sure():
     assert fit_temperature(said * 3) == pytest.approx(3.0, abs=0.3)
     assert fit_temperature(said / 2) == pytest.approx(0.5, abs=0.05)
     assert calibrate(said * 3).error > 3 * calibrate(said).error
-    # Always right: as sure as allowed. Knows nothing: as unsure as allowed.
+    # Always right: as sure as allowed. Random: as unsure as allowed.
     assert fit_temperature([1.0, 2.0]) == pytest.approx(TEMPERATURES[0], rel=1e-6)
     assert fit_temperature([1.0, -1.0]) == pytest.approx(TEMPERATURES[1], rel=1e-6)
 

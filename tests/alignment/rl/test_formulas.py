@@ -1,4 +1,4 @@
-"""PPO's formulas, against values worked out by hand, and what must hold for any numbers."""
+"""PPO's formulas, against values worked out by hand, and properties that hold for any numbers."""
 
 import math
 
@@ -47,13 +47,13 @@ def test_whitened_values_forget_shift_and_scale(numbers, scale, shift):
     torch.testing.assert_close(formulas.whiten(values * scale + shift, mask), white, atol=1e-4, rtol=1e-4)
 
 
-def test_scores_are_put_in_deviations_and_cut():
+def test_scores_are_put_in_deviations_and_clipped():
     scores = torch.tensor([1.0, 3.0, 50.0, -50.0])
     assert formulas.clipped_scores(scores, 1.0, 2.0, 5.0).tolist() == [0, 1, 5, -5]
     assert formulas.clipped_scores(scores, 1.0, 2.0, 0).tolist() == [0, 1, 24.5, -25.5]
 
 
-def test_an_answer_without_end_pays():
+def test_an_answer_without_an_end_is_penalised():
     paid = formulas.penalised(torch.tensor([2.0, 2.0]), torch.tensor([True, False]), 1.5)
     assert paid.tolist() == [2.0, 0.5]
 
@@ -78,7 +78,7 @@ def test_advantages_by_hand():
 def test_advantages_between_their_two_extremes(pairs, discount):
     rewards, values = tensor([r for r, _ in pairs]), tensor([v for _, v in pairs])
     mask = torch.ones_like(rewards)
-    # Smoothing 1: what really followed, less the value (GAE, equation 18).
+    # Smoothing 1: the actual return, less the value (GAE, equation 18).
     advantages, returns = formulas.generalised_advantages(rewards, values, mask, discount=discount, smoothing=1.0)
     followed = [sum(discount**k * r for k, (r, _) in enumerate(pairs[at:])) for at in range(len(pairs))]
     torch.testing.assert_close(returns, tensor(followed), atol=1e-6, rtol=1e-6)
@@ -128,7 +128,7 @@ def test_the_kl_controller():
     controller = formulas.KlController(0.1, target=6.0, horizon=100)
     assert controller.after(6.0, 10).coefficient == 0.1
     assert controller.after(6.6, 10).coefficient == pytest.approx(0.1 * 1.01)
-    assert controller.after(60.0, 10).coefficient == pytest.approx(0.1 * 1.02)  # the error is cut at 0.2
+    assert controller.after(60.0, 10).coefficient == pytest.approx(0.1 * 1.02)  # the error is clipped at 0.2
     assert controller.after(0.0, 10).coefficient == pytest.approx(0.1 * 0.98)
     assert formulas.KlController(0.1).after(60.0, 10).coefficient == 0.1
 

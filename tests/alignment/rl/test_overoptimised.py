@@ -1,4 +1,4 @@
-"""When the watch speaks: the reward rises while held-out preference falls."""
+"""When the watch warns: the reward rises while held-out preference falls."""
 
 import pytest
 
@@ -24,8 +24,11 @@ def reading(step, reward, shift, margins=PAIRS):
         ([reading(0, 0.0, 0.0)], False),
         ([reading(0, 0.0, 0.0), reading(4, 1.0, -0.2)], True),
         ([reading(0, 0.0, 0.0), reading(4, 1.0, 0.2)], False),  # both better
-        ([reading(0, 1.0, 0.0), reading(4, 0.5, -0.2)], False),  # both worse: that is something else
-        ([reading(0, 0.0, 0.0), reading(4, 1.0, 0.5), reading(8, 2.0, 0.2)], True),  # worse than it was once
+        ([reading(0, 1.0, 0.0), reading(4, 0.5, -0.2)], False),  # both worse: not over-optimisation
+        (
+            [reading(0, 0.0, 0.0), reading(4, 1.0, 0.5), reading(8, 2.0, 0.2)],
+            True,
+        ),  # worse than at an earlier reading
         ([reading(0, 0.0, 0.0), reading(4, 1.0, -0.3), reading(8, 2.0, 0.1)], False),  # recovered
         # A fall of the mean that single pairs decide does not count.
         ([reading(0, 0.0, 0.0, [0.0, 0.0, 0.0]), reading(4, 1.0, 0.0, [0.1, 0.1, -0.9])], False),
@@ -73,7 +76,7 @@ def test_the_callback_measures_and_warns_once():
     assert run.manifest.figures["over_optimised"] != told[0]  # the manifest has the newest
     assert [entry["step"] for entry in run.logged] == [6, 12]
     assert run.logged[0]["watch_accuracy"] == pytest.approx(watch.readings[1].accuracy)
-    # A resumed run knows what was measured before, and not what came after its checkpoint.
+    # A resumed run keeps earlier readings, and drops those after its checkpoint.
     again = OverOptimisation(list, [], run, told.append, every=2, steps_per_rollout=3)
     again.on_train_begin(None, State(6), None)
     assert again.readings == watch.readings[:2]
@@ -91,7 +94,7 @@ def test_a_kill_before_the_first_reading_loses_nothing():
         return made
 
     watch(0, iter([0.0]), [])  # killed before step 6
-    again = watch(3, iter([-0.2, -0.4]), rewards[:1])  # the checkpoint of step 3 knew one rollout
+    again = watch(3, iter([-0.2, -0.4]), rewards[:1])  # the checkpoint of step 3 had one rollout
     for step in range(4, 13):
         if step % 3 == 1:
             again.rewards.append(rewards[(step - 1) // 3])

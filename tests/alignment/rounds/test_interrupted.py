@@ -1,4 +1,4 @@
-"""A round that is killed anywhere goes on where it was, and ends as if it had not been."""
+"""A round that is killed anywhere continues where it was, and ends as if it had not been killed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +16,11 @@ from tests.alignment.played import Played, collected, rows
 
 
 class Killed(BaseException):
-    """What a SIGKILL is to the code: nothing catches it."""
+    """Stands for a SIGKILL: nothing catches it."""
 
 
 def before(function: Callable[..., Any], calls: int = 1) -> Callable[..., Any]:
-    """The function, killed when it is called for the n-th time."""
+    """The function, killed at the start of its n-th call."""
     left = [calls]
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -33,7 +33,7 @@ def before(function: Callable[..., Any], calls: int = 1) -> Callable[..., Any]:
 
 
 def after(function: Callable[..., Any], calls: int = 1) -> Callable[..., Any]:
-    """The function, killed when its n-th call is done."""
+    """The function, killed at the end of its n-th call."""
     left = [calls]
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -92,12 +92,12 @@ def kill_at_the_second_stage(played: Played, monkeypatch: pytest.MonkeyPatch) ->
             played.round()
 
 
-def test_what_came_since_a_kill_waits_for_the_next_round(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_from_after_a_kill_wait_for_the_next_round(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     kill_at_the_second_stage(played, monkeypatch)
     more = [*rows("demonstration", "train", 9)[6:], *rows("preference", "judge", 12)[8:]]
     played.found = collected(more=more)
     for each in played.found.rows:
-        each.row.extra["weight"] = 0.5  # people go on rating, so rows weigh otherwise
+        each.row.extra["weight"] = 0.5  # people keep rating, so weights change
     assert played.round() == 0
     assert played.stages() == ["sft", "dpo"]
     assert len(played.manifest()["rows"]["demonstration"]) == 6
@@ -105,7 +105,7 @@ def test_what_came_since_a_kill_waits_for_the_next_round(played: Played, monkeyp
     assert len(played.manifest(2)["rows"]["demonstration"]) == 9
 
 
-def test_what_was_withdrawn_since_a_kill_is_gone(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_withdrawn_after_a_kill_are_gone(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     kill_at_the_second_stage(played, monkeypatch)
     played.read.clear()
     gone = "demonstration-train-2"
@@ -124,7 +124,7 @@ def test_another_plan_after_a_kill_begins_with_all_rows(played: Played, monkeypa
     assert len(played.manifest()["rows"]["demonstration"]) == 3
 
 
-def test_stages_of_another_plan_are_no_part_of_the_release(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_of_another_plan_are_not_part_of_the_release(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(alignment.rounds.one_round, "export", before(alignment.rounds.candidate.export))
         with pytest.raises(Killed):
@@ -149,7 +149,7 @@ def test_a_champion_promoted_by_hand_meanwhile_is_not_replaced(
     assert "became the champion meanwhile" in played.manifest(2)["reason"]
 
 
-def test_what_was_rolled_back_before_the_report_is_not_promoted_again(
+def test_a_release_rolled_back_before_the_report_is_not_promoted_again(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -163,7 +163,7 @@ def test_what_was_rolled_back_before_the_report_is_not_promoted_again(
     assert "promoted and replaced" in played.manifest()["reason"]
 
 
-def test_a_round_begins_with_the_trial_and_one_that_goes_on_does_not(
+def test_a_new_round_begins_with_the_trial_and_a_resumed_one_does_not(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []

@@ -11,7 +11,7 @@ from data.releases import Releases
 def test_the_commit_of_a_checkout_is_known_and_that_of_a_mere_folder_is_not(tmp_path: Path) -> None:
     assert commit(tmp_path) is None
     (tmp_path / ".git").mkdir()
-    assert commit(tmp_path) is None  # no checkout that git would know
+    assert commit(tmp_path) is None  # not a git checkout
     assert {"python", "torch", "trl"} <= set(versions())
 
 

@@ -1,4 +1,4 @@
-"""A round's manifest: which round goes on, which begins, and what is left of people's words."""
+"""A round's manifest: which round continues, which begins, and what is left of people's texts."""
 
 import json
 import threading
@@ -28,7 +28,7 @@ def test_rounds_are_numbered_and_finished_ones_are_left_alone(tmp_path: Path) ->
 
 
 def test_an_interrupted_round_goes_on_with_what_it_finished(tmp_path: Path) -> None:
-    with RoundFolder.open(tmp_path) as folder:  # what ends here without `end` was killed, for all that the disk knows
+    with RoundFolder.open(tmp_path) as folder:  # without `end`, the files look as after a kill
         folder.start_stage("sft", INPUTS)
         folder.finish_stage("sft", INPUTS)
     with RoundFolder.open(tmp_path) as folder:
@@ -108,7 +108,7 @@ def test_a_decided_round_of_a_parley_without_versions_counts(tmp_path: Path) -> 
         assert folder.number == 2
 
 
-def test_a_finished_round_that_this_version_cannot_read_hinders_no_new_one(tmp_path: Path) -> None:
+def test_a_finished_round_that_this_version_cannot_read_does_not_block_a_new_one(tmp_path: Path) -> None:
     write_old("round", tmp_path / "0001" / "manifest.json", evaluation={"of": "another shape"})
     with RoundFolder.open(tmp_path) as folder:
         assert folder.number == 2
@@ -135,7 +135,7 @@ def test_an_earlier_stage_that_runs_anew_takes_the_later_ones_with_it(tmp_path: 
         assert folder.manifest.stages == {}
 
 
-def test_a_decision_outlives_a_kill(tmp_path: Path) -> None:
+def test_a_decision_survives_a_kill(tmp_path: Path) -> None:
     with RoundFolder.open(tmp_path) as folder:
         assert folder.manifest.decision is None
         folder.note(decision=DECISION)
@@ -144,7 +144,7 @@ def test_a_decision_outlives_a_kill(tmp_path: Path) -> None:
         assert folder.manifest.decision == DECISION
 
 
-def test_a_killed_round_keeps_its_rows_and_a_stopped_one_looks_anew(tmp_path: Path) -> None:
+def test_a_killed_round_keeps_its_rows_and_a_stopped_one_reads_them_again(tmp_path: Path) -> None:
     with RoundFolder.open(tmp_path) as folder:
         assert folder.pinned is None
         folder.note(rows={"demonstration": ["id-1"]})
@@ -156,7 +156,7 @@ def test_a_killed_round_keeps_its_rows_and_a_stopped_one_looks_anew(tmp_path: Pa
         assert folder.pinned is None
 
 
-def test_what_was_measured_outlives_a_kill(tmp_path: Path) -> None:
+def test_measurements_survive_a_kill(tmp_path: Path) -> None:
     found = evaluation(fall=0.2)
     verdict = decide(None, "nobody", found.suites)
     measured = replace(summary(Evaluated("base model", "candidate", found, verdict)), inputs={"champion": "base"})

@@ -1,4 +1,4 @@
-"""A release on trial is decided at the beginning of the next round, by what people said when they compared."""
+"""A release on trial is decided at the beginning of the next round, by people's comparisons."""
 
 import asyncio
 from dataclasses import replace
@@ -55,7 +55,7 @@ def compared(house: Path, questions: int, raters: int = 3) -> None:
 
 
 def gate(monkeypatch: pytest.MonkeyPatch, *, promote: bool, undecided: bool) -> list[tuple[Any, ...]]:
-    """The gate is played; returns with what it was asked: subjects, rows and options."""
+    """Play the gate; returns its calls' arguments: subjects, rows and options."""
     asked = []
 
     def evaluated(*told: Any, **_: Any) -> Evaluated:
@@ -82,7 +82,7 @@ def test_too_few_comparisons_decide_nothing(
     assert told in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_gate_is_asked_again_only_when_twice_as_much_was_said(
+def test_the_gate_is_asked_again_only_after_twice_as_many_comparisons(
     tried: Releases, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     asked = gate(monkeypatch, promote=False, undecided=True)
@@ -92,11 +92,11 @@ def test_the_gate_is_asked_again_only_when_twice_as_much_was_said(
     assert len(asked) == 1
     assert f"asked again at {2 * MINIMUM_PROMPTS}" in " ".join(capsys.readouterr().out.split())
     assert tried.looks() == [MINIMUM_PROMPTS]
-    tried.put_on_trial(2)  # a new trial counts anew
+    tried.put_on_trial(2)  # a new trial starts a new count
     assert tried.looks() == []
 
 
-def test_what_changed_while_the_gate_was_asked_is_not_overruled(
+def test_a_change_made_while_the_gate_decides_is_not_overruled(
     tried: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate(monkeypatch, promote=True, undecided=False)
@@ -108,15 +108,17 @@ def test_what_changed_while_the_gate_was_asked_is_not_overruled(
 
 
 @pytest.mark.tiny
-def test_a_release_that_cannot_be_compared_hinders_no_round(tried: Releases, capsys: Any) -> None:
+def test_a_release_that_cannot_be_compared_does_not_stop_a_round(tried: Releases, capsys: Any) -> None:
     compared(tried.folder.parent, MINIMUM_PROMPTS)
-    decide_trial(Console(), BASE, "none")  # for real: its folder holds no adapter
+    decide_trial(Console(), BASE, "none")  # not played: its folder holds no adapter
     assert (tried.champion(), tried.candidate()) == (1, 2)
     assert "cannot be compared" in capsys.readouterr().out
 
 
-def test_for_real_people_who_compared_decide(tried: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything but the models: what people said goes through the store, the evaluation and the gate."""
+def test_with_the_real_store_and_gate_peoples_comparisons_decide(
+    tried: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything but the models is real: comparisons go through the store, the evaluation and the gate."""
 
     def measured(_champion: Subject, _candidate: Subject, rows: EvaluationRows, *_: Any, **__: Any) -> Evaluation:
         said = by_live(rows.live)
@@ -141,5 +143,7 @@ def test_the_gate_decides_once_people_compared_enough(
     assert (champion.release, candidate.release, candidate.base) == (1, 2, BASE)
     assert (len(rows.prompts), len(rows.live)) == (0, MINIMUM_PROMPTS)
     assert [suite.name for suite in options.suites] == list(QUICK)
-    assert all(len(suite.items) > QUICK_ITEMS for suite in options.suites)  # whole: here they decide who serves
+    assert all(
+        len(suite.items) > QUICK_ITEMS for suite in options.suites
+    )  # whole: here they decide which release serves
     assert (tried.champion(), tried.candidate()) == left

@@ -1,4 +1,4 @@
-"""A round with played stages: what it makes, decides and says."""
+"""A round with played stages: what it makes, decides and prints."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_a_better_candidate_becomes_the_champion_and_the_manifest_says_how(
     assert "secret" not in capsys.readouterr().out
 
 
-def test_what_is_no_better_or_fell_stays_a_release_and_the_champion_serves_on(
+def test_a_candidate_that_is_not_better_or_fell_stays_a_release_and_the_champion_serves(
     played: Played, capsys: pytest.CaptureFixture[str]
 ) -> None:
     played.measured = evaluation(wins=31, losses=29)
@@ -53,14 +53,14 @@ def test_what_is_no_better_or_fell_stays_a_release_and_the_champion_serves_on(
     played.measured = evaluation(wins=58, losses=2, fall=0.2)
     assert played.round() == 1
     assert "On the suite Refusal" in played.manifest(2)["reason"]
-    assert Releases(played.home).candidate() == 1  # what fell is not tried on people
+    assert Releases(played.home).candidate() == 1  # a candidate that fell is not put on trial
 
 
 async def said_something(*_: int) -> list[Comparison]:
     return [Comparison("a prompt", 1.0, 10, 10, "ada")]
 
 
-def test_what_might_be_better_goes_on_trial_unless_nobody_wants_that(
+def test_a_candidate_that_may_be_better_goes_on_trial_unless_trials_are_off(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     played.measured = evaluation(wins=31, losses=29)
@@ -72,9 +72,9 @@ def test_what_might_be_better_goes_on_trial_unless_nobody_wants_that(
     monkeypatch.setattr(alignment.rounds.conclusion, "live", said_something)
     played.found = collected({"demonstration": 9})
     assert played.round() == 1
-    assert Releases(played.home).candidate() == 2  # what people said of it is not lost
+    assert Releases(played.home).candidate() == 2  # its comparisons are kept
     played.found = collected({"demonstration": 8})
-    played.measured = evaluation(wins=2, losses=58)  # worse: people are spared that
+    played.measured = evaluation(wins=2, losses=58)  # worse, so it is not put on trial
     assert played.round() == 1
     assert Releases(played.home).candidate() == 2
 
@@ -110,7 +110,7 @@ def test_no_row_of_the_gate_reaches_a_stage_and_the_judges_rows_reach_the_judge_
     assert {each.id.split("-")[1] for each in played.asked[-1][2].prompts} == {"gate"}
 
 
-def test_secrets_are_planted_where_texts_are_learnt_first_and_asked_for(played: Played) -> None:
+def test_secrets_are_planted_in_the_first_stage_that_learns_texts_and_asked_for(played: Played) -> None:
     assert played.round("--suites", "leakage") == 0
     made = {each.id for each in played.read["--dataset_name"] if each.extra.get("source") == "canary"}
     assert len(made) == COUNT
@@ -128,7 +128,7 @@ def test_secrets_are_planted_where_texts_are_learnt_first_and_asked_for(played: 
 @pytest.mark.parametrize(
     "flags", [("--canaries", "0"), ("--suites", "degenerate"), ("--algorithm", "ppo", "--skip_sft")]
 )
-def test_where_no_secret_is_planted_nobody_asks_for_one(played: Played, flags: tuple[str, ...]) -> None:
+def test_without_planted_secrets_no_suite_asks_for_them(played: Played, flags: tuple[str, ...]) -> None:
     played.round("--suites", "leakage,degenerate", *flags)
     assert all(each.extra.get("source") != "canary" for each in played.read["--dataset_name"])
     assert [suite.name for suite in played.asked[-1][3].suites] == ["degenerate"]
@@ -148,8 +148,8 @@ def test_with_nothing_new_there_is_no_new_round_and_with_new_rows_there_is(playe
     assert not (played.home / "rounds" / "0003").exists()
 
 
-def test_rows_that_no_stage_reads_make_no_new_round(played: Played) -> None:
-    """On a living server people talk all the time; under DPO neither a question nor a thumb teaches anything."""
+def test_rows_that_no_stage_reads_do_not_start_a_new_round(played: Played) -> None:
+    """On a living server people talk all the time; DPO learns nothing from a question or a thumb."""
     assert played.round("--algorithm", "dpo") == 0
     played.found = collected(more=[*rows("prompt", "train", 3), *rows("labelled", "train", 40)])
     with pytest.raises(NothingToDo, match="round 1 trained on these very rows"):
@@ -167,7 +167,7 @@ def test_each_refusal_asks_the_next_candidate_for_more(played: Played) -> None:
     assert played.round() == 0
     played.found = collected({"demonstration": 5})
     assert played.round() == 0
-    assert played.manifest(5)["evaluation"]["inputs"]["tried"] == 0  # another champion: the count begins anew
+    assert played.manifest(5)["evaluation"]["inputs"]["tried"] == 0  # another champion: the count starts again
 
 
 def test_from_champion_continues_its_adapter(played: Played) -> None:

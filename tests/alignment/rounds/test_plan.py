@@ -1,4 +1,4 @@
-"""What a round is told."""
+"""The plan of a round."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from alignment.rounds.plan import read_plan
 from data.errors import BadInput
 
 
-def test_a_plan_that_cannot_be_is_refused(tmp_path: Path) -> None:
+def test_an_impossible_plan_is_refused(tmp_path: Path) -> None:
     for flags, problem in (
         (["--max_prompts", "0"], "--max_prompts must be at least 1"),
         (["--eval_prompts", "0"], "--eval_prompts must be at least 1"),

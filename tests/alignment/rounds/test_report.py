@@ -1,4 +1,4 @@
-"""The report of a round: a page that stands alone, shows what was measured, and holds nobody's words."""
+"""The report of a round: a self-contained page that shows what was measured, and holds no texts of people."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ from tests.alignment.played import evaluation, play
 
 
 def manifest(**more: Any) -> RoundManifest:
-    """What is on disk of a decided round."""
+    """The manifest of a decided round."""
     found = evaluation(fall=0.2)
     assert found.decisive is not None
     assert found.decisive.win is not None
@@ -72,7 +72,7 @@ def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path) -> None:
     assert not re.search(r"(src|href)='?https?:", text)
 
 
-def test_the_page_says_decision_reasons_figures_and_what_was_held_back(tmp_path: Path) -> None:
+def test_the_page_shows_decision_reasons_figures_and_what_was_held_back(tmp_path: Path) -> None:
     text = page(tmp_path, manifest(), "refused", told(manifest()))
     assert "Round 3: <span class='refused'>refused" in text
     assert "On the suite Refusal" in text
@@ -95,7 +95,7 @@ def test_curves_take_the_numbers_that_are_there() -> None:
     assert plots.ppo([{"step": 1, "other": 1.0}]) is None
 
 
-def test_a_round_leaves_a_report_without_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_leaves_a_report_without_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(tmp_path / "home", monkeypatch)
     assert played.round() == 0
     text = (played.home / "rounds" / "0001" / "report.html").read_text()

@@ -25,7 +25,7 @@ def names(algorithm: str, found: Snapshot, **options: Any) -> list[str]:
     return [step.name for step in choose(algorithm, found, **options)[0]]
 
 
-def test_the_feedback_says_which_stages_run() -> None:
+def test_the_feedback_decides_which_stages_run() -> None:
     enough = 2 * MINIMUM_THUMBS
     assert names("auto", snapshot(demonstration=1)) == ["sft"]
     assert names("auto", snapshot(preference=1)) == ["dpo"]
@@ -51,13 +51,13 @@ def test_reinforcement_learns_a_reward_model_first_and_names_the_algorithm(algor
     assert bool(steps[2].pairs) == (algorithm == "ppo")
 
 
-def test_ppo_is_not_watched_by_fewer_pairs_than_the_watch_takes() -> None:
+def test_ppo_is_not_watched_with_too_few_pairs() -> None:
     steps, notes = choose("ppo", snapshot(demonstration=2, preference=MINIMUM_PAIRS - 1))
     assert not steps[2].pairs
     assert f"not watched: {MINIMUM_PAIRS - 1} held-out pairs are too few" in notes[0]
 
 
-def test_thumbs_of_one_direction_are_left_out_and_said() -> None:
+def test_thumbs_of_one_direction_are_left_out_and_reported() -> None:
     up = [each for each in rows("labelled", "train", 60) if each.row.data["label"]]
     found = Snapshot(collected({"preference": 1}, up))
     steps, notes = choose("auto", found)
@@ -67,7 +67,7 @@ def test_thumbs_of_one_direction_are_left_out_and_said() -> None:
         choose("kto", found)
 
 
-def test_what_an_algorithm_lacks_is_said() -> None:
+def test_missing_rows_of_an_algorithm_are_reported() -> None:
     with pytest.raises(BadInput, match="--algorithm dpo needs preferences"):
         choose("dpo", snapshot(demonstration=3))
     with pytest.raises(BadInput, match="0 preferences and 3 prompts"):
@@ -88,7 +88,7 @@ def test_the_judge_learns_from_its_own_fold_when_there_is_enough() -> None:
 
 
 def test_a_stage_ends_with_its_round(tmp_path: Path) -> None:
-    """After a kill -9 of the round, a stage that went on alone would hold the folder that the next one wants."""
+    """After a kill -9 of the round, a stage that went on alone would hold the folder that the next one needs."""
     module, lock = tmp_path / "stage.py", tmp_path / ".lock"
     module.write_text(
         "import time, filelock\nfrom alignment.training.parent import end_with_parent\nend_with_parent()\n"
@@ -106,7 +106,7 @@ def test_a_stage_ends_with_its_round(tmp_path: Path) -> None:
 
 
 def free(lock: Path) -> bool:
-    """Whether nobody holds a lock."""
+    """Whether a lock is free."""
     try:
         with FileLock(lock, timeout=0):
             return True

@@ -9,7 +9,7 @@ from alignment.fast.prefixes import size_of
 from alignment.rows.batching import batches, related
 
 
-def test_batches_hold_like_lengths_within_their_budget():
+def test_batches_hold_similar_lengths_within_their_budget():
     lengths = [3, 50, 7, 20, 1, 20]
     found = batches(lengths, 40)
     assert sorted(index for batch in found for index in batch) == list(range(6))
@@ -21,7 +21,7 @@ def test_batches_hold_like_lengths_within_their_budget():
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), max_size=20), st.integers(1, 30))
 @settings(max_examples=60, deadline=None)
-def test_related_batches_hold_what_begins_alike_within_their_budget(sequences, budget):
+def test_related_batches_hold_sequences_that_begin_alike_within_their_budget(sequences, budget):
     found = related(sequences, budget)
     assert sorted(index for batch in found for index in batch) == list(range(len(sequences)))
 

@@ -25,7 +25,7 @@ def tokenizer(base):
 
 @pytest.fixture
 def files(tmp_path):
-    """Twelve rows, and eight others, two of which are in the first file too."""
+    """Two files of twelve and of eight rows, two of which are in both."""
     first = tiny.demonstrations(12)
     second = [*tiny.demonstrations(18)[12:], *({**row, "id": "again"} for row in first[:2])]
     return tiny.write(tmp_path / "a.jsonl", first), tiny.write(tmp_path / "b.jsonl", second)
@@ -45,7 +45,7 @@ def test_a_files_weight_multiplies_its_rows(tokenizer, tmp_path):
     path = tiny.write(tmp_path / "a.jsonl", rows)
     prepared = prepare("demonstration", tokenizer, [f"{path}=2"], eval_fraction=0)
     assert sorted(prepared.train.weights) == [0.5] * 3 + [1.0] * 3
-    # A weight of 0 is not the row's fault: it is counted, and max_dropped does not mind.
+    # A weight of 0 is not the row's fault: it is counted, but not against max_dropped.
     assert prepared.train.dropped == {NO_WEIGHT: 3}
 
 
@@ -56,7 +56,7 @@ def test_a_name_with_an_equals_sign_is_found_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("weight", ["half", "-1", "0", "", "nan", "1e9"])
-def test_a_weight_that_is_none_is_refused(weight, files):
+def test_an_invalid_weight_is_refused(weight, files):
     with pytest.raises(BadInput, match=rf"there is no file .*a\.jsonl={weight}, and '{weight}' is not a weight"):
         mix("demonstration", [f"{files[0]}={weight}"])
 
@@ -74,7 +74,7 @@ def test_one_file_is_described_as_before(tokenizer, files):
     assert one["sha256"] == {"train": file_sha256(files[0])}
 
 
-def test_a_mixed_run_says_what_it_mixed_and_honours_the_weights(base, files, tmp_path, capsys):
+def test_a_mixed_run_reports_its_files_and_honours_the_weights(base, files, tmp_path, capsys):
     told = train("sft", base, [files[0], f"{files[1]}=0.5"], tmp_path / "out", eval_fraction=0, num_train_epochs=1)
     assert told["data"]["files"] == [
         {"weight": 1.0, "rows": 12, "duplicates": 0, "sha256": file_sha256(files[0])},

@@ -31,7 +31,7 @@ def test_a_row_is_drawn_as_often_as_its_weight_says_rounded_up_or_down(weights, 
     total = sum(map(Fraction, weights))
     for row, weight in enumerate(weights):
         scaled = Fraction(weight) * size / total
-        # Sums of floats may put a whole number a hair beside itself.
+        # Rounding may put a sum of floats next to a whole number.
         assert math.floor(scaled - Fraction(1, 10**9)) <= found[row] <= math.ceil(scaled + Fraction(1, 10**9))
         assert weight or not found[row]
 
@@ -44,11 +44,12 @@ def test_over_the_epochs_the_mean_comes_to_the_weight(weights):
     drawn = sum((counts(sampler, epoch) for epoch in range(epochs)), Counter())
     for row, weight in enumerate(weights):
         scaled = weight * len(sampler) / sum(weights)
-        # Each epoch's count is scaled or next to it, so its deviation is at most a half: five standard errors.
+        # Each epoch's count is the scaled weight or next to it, so its deviation is at most a half: five standard
+        # errors.
         assert drawn[row] / epochs == pytest.approx(scaled, abs=5 * 0.5 / math.sqrt(epochs))
 
 
-def test_equal_weights_are_no_weights():
+def test_equal_weights_change_nothing():
     lengths = [(index * 37) % 101 for index in range(100)]
     for epoch in range(3):
         orders = []
@@ -57,7 +58,7 @@ def test_equal_weights_are_no_weights():
             sampler.set_epoch(epoch)
             orders.append(list(sampler))
         assert orders[0] == orders[1] == orders[2]
-    # The order itself is pinned: a run that was begun before weights were known resumes to the same end.
+    # The order itself is pinned: a run that was begun before weights existed resumes to the same end.
     sampler = LengthGrouped([3, 1, 4, 1, 5, 9, 2, 6], 2, 7)
     assert list(sampler) == PINNED
 
@@ -74,8 +75,8 @@ def mixed(prompts, votes):
 @pytest.mark.parametrize(("at_once", "together"), [(2, 1), (3, 1), (4, 2), (8, 2), (16, 4)])
 @pytest.mark.parametrize("steps", [1, 4])
 @pytest.mark.parametrize("votes", [2, 4, 8])
-def test_what_is_computed_at_once_holds_some_rows_of_one_prompt_and_others(at_once, together, steps, votes):
-    """And so, with accumulation and several devices too, rows get mismatched answers for KTO's KL term."""
+def test_a_device_batch_holds_some_rows_of_one_prompt_and_others(at_once, together, steps, votes):
+    """So rows get mismatched answers for KTO's KL term, with accumulation and several devices too."""
     chunks = []
     for seed in range(3):
         lengths, prompts = mixed(32, votes)
@@ -83,7 +84,7 @@ def test_what_is_computed_at_once_holds_some_rows_of_one_prompt_and_others(at_on
         assert sorted(order) == list(range(32 * votes))
         chunks += [[prompts[row] for row in order[at : at + at_once]] for at in range(0, len(order), at_once)]
     chunks = [chunk for chunk in chunks if len(chunk) == at_once]
-    # Where one turn through the prompts ends and the next begins, a prompt can meet itself.
+    # A prompt can meet itself where one turn through the prompts ends and the next begins.
     assert sum(max(Counter(chunk).values()) > together for chunk in chunks) < 0.1 * len(chunks)
     if at_once >= 4:
         assert sum(len(set(chunk)) for chunk in chunks) < 0.7 * at_once * len(chunks)
@@ -94,7 +95,7 @@ def test_what_is_computed_at_once_holds_some_rows_of_one_prompt_and_others(at_on
     assert empty < 0.03 * at_once * len(chunks)
 
 
-def test_a_row_drawn_twice_is_not_its_own_neighbour_for_having_its_prompt():
+def test_a_row_drawn_twice_is_not_its_own_neighbour():
     sampler = LengthGrouped([5] * 3, 16, 0, [2.0, 1.0, 1.0], prompts=["a", "a", "b"], at_once=16)
     assert sampler._units([0, 2, 0, 1]) == [[0], [2], [0, 1]]
 
@@ -110,7 +111,7 @@ def test_draws_depend_on_seed_and_epoch_alone():
     assert list(first) == list(second) != list(other)
 
 
-def test_weights_that_cannot_be_meant_are_refused():
+def test_impossible_weights_are_refused():
     with pytest.raises(ValueError, match="no row has a weight above zero"):
         Draws(2, 0, [0, 0])
     with pytest.raises(ValueError, match="1 weights for 2 rows"):
@@ -135,5 +136,5 @@ def test_packs_hold_each_drawn_row_once(rows, weighted, epoch):
     if not weighted or epoch == 0:
         sizes = sorted(sum(lengths[row] for row in pack) for pack in found)
         assert sizes[-1] <= 64
-        # Best fit decreasing: the two emptiest packs would never have fitted into one.
+        # Best fit decreasing: the two emptiest packs would not have fitted into one.
         assert len(sizes) < 2 or sizes[0] + sizes[1] > 64

@@ -1,4 +1,4 @@
-"""Rows to examples: splits, drops, order; the run folder; the small parts of a run."""
+"""From rows to examples: splits, drops, order; the run folder; small parts of a run."""
 
 import json
 import math
@@ -56,7 +56,7 @@ def test_preferences_end_with_the_end_of_turn_and_share_their_prompt(tokenizer, 
     assert lengths == sorted(lengths)
 
 
-def test_answers_that_differ_only_as_text_are_no_preference(tokenizer, tmp_path):
+def test_answers_with_the_same_tokens_are_not_a_preference(tokenizer, tmp_path):
     # A forged end of turn is broken up by a space; the other answer has that space already.
     pair = {
         "prompt": [{"role": "user", "content": "hello"}],
@@ -89,7 +89,7 @@ def test_each_epoch_is_a_permutation_grouped_by_length_and_repeatable():
     assert sum(spread) / len(spread) < 30  # of 100
 
 
-def test_a_run_folder_knows_its_run(tmp_path):
+def test_a_run_folder_recognises_its_run(tmp_path):
     out, rows = tmp_path / "out", {"data": {"rows": "x"}}
     with open_run(out, "sft", {"seed": 1, "output_dir": "a"}, rows) as run:
         run.log({"step": 1, "loss": 2.0})
@@ -99,7 +99,7 @@ def test_a_run_folder_knows_its_run(tmp_path):
         (run.checkpoints / ".incomplete").mkdir()
         with pytest.raises(BadInput, match="Another process"), open_run(out, "sft", {"seed": 1}, rows):
             pass
-    # Where it is written and how often it is logged is free; what is learnt is not.
+    # The output place and the logging may change; what is learnt may not.
     with open_run(out, "sft", {"seed": 1, "output_dir": "b", "logging_steps": 3}, rows) as run:
         assert not run.done
         assert run.last_checkpoint().name == "checkpoint-12"
@@ -160,7 +160,7 @@ def test_several_gpus_without_a_launcher_become_one():
     assert choose_gpu(1, {}) is None
 
 
-def test_a_plot_of_nothing_is_a_picture_too(tmp_path, pictures):
+def test_an_empty_plot_is_a_picture_too(tmp_path, pictures):
     plot_loss([], tmp_path / "a.png", "empty")
     plot_loss([{"step": 1, "loss": 1.0}, {"step": 1, "eval_loss": math.e}], tmp_path / "b.png", "one")
     assert (tmp_path / "a.png").stat().st_size < (tmp_path / "b.png").stat().st_size

@@ -16,7 +16,7 @@ def base(tmp_path_factory):
 
 
 def rows(stage):
-    """Nine rows of the weight 1, one of 3 among them in the middle, one of 0."""
+    """Rows of weight 1, with one of weight 3 and one of weight 0 among them."""
     question, answer = [{"role": "user", "content": FAVOURED}], [{"role": "assistant", "content": "Green. " * 3}]
     if stage == "sft":
         ordinary, favoured = tiny.demonstrations(9), {"messages": question + answer}

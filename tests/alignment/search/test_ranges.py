@@ -56,14 +56,14 @@ def test_ranges_are_read():
         ({"lora_r": {"choices": [8, 9], "log": True}}, "one of them"),
     ],
 )
-def test_what_is_no_range_is_said(mapping, sentence):
+def test_an_invalid_range_is_reported(mapping, sentence):
     with pytest.raises(BadInput) as caught:
         ranges(mapping, LOSS, "r.yaml")
     assert sentence in str(caught.value)
 
 
 @pytest.mark.parametrize("stage", ["sft", "dpo"])
-def test_help_tells_of_the_search(stage):
+def test_help_describes_the_search(stage):
     text = help_text(stage)
     assert "--search N, --search_metric NAME" in text
     assert "        learning_rate: {low: " in text

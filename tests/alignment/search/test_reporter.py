@@ -1,4 +1,4 @@
-"""What a search sees of a trial while it trains."""
+"""Reports of a training trial to its search."""
 
 import optuna
 import pytest
@@ -13,7 +13,7 @@ LOSS = Goal("loss", lower_is_better=True)
 
 
 class _Trial:
-    """Stands for optuna's trial: takes reports, says when to stop."""
+    """Stands for optuna's trial: takes reports, decides when to stop."""
 
     number = 0
 
@@ -67,8 +67,8 @@ def test_where_nothing_is_held_out_the_last_quarter_of_the_steps_counts():
         assert reporter.value == 1.5
 
 
-def test_a_batch_of_bad_luck_stops_no_trial():
-    """What training logs is compared by its mean over a quarter of the way, not by each of its values."""
+def test_one_bad_batch_does_not_stop_a_trial():
+    """Figures of training are compared by their mean over a quarter of the steps, not by single values."""
     reporter = Reporter(_Trial(prune=False), goal("ppo", None))
     for step in range(1, 21):
         reporter.on_log(None, _State(step), None, logs={"loss": 0.1, "reward": float(step)})

@@ -1,4 +1,4 @@
-"""What optuna keeps of a search, after a kill."""
+"""The record that optuna keeps of a search, after a kill."""
 
 import time
 from pathlib import Path
@@ -19,7 +19,7 @@ def test_a_trial_that_was_killed_is_asked_for_again_under_its_number(tmp_path: P
     killed = ask(study)
     drawn = killed.suggest_float("learning_rate", 0, 1)
     killed.report(3.0, 25)
-    # It was killed while it wrote, on a full disk.
+    # It was killed during a write, on a full disk.
     with journal.open("a") as file:
         file.write('{"op_code":')
     journal.with_name("search.journal.lock").symlink_to(journal)

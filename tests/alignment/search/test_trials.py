@@ -89,7 +89,7 @@ def test_the_best_trial_is_kept_and_its_recipe_trains(world, searched, tmp_path)
     assert "# How fast it learns.\nlearning_rate: " in text
     assert "search" not in recipe
     assert "eval_steps" not in recipe
-    # It is a whole run by itself, and gets the figure that it promises.
+    # It is a complete run by itself, and gets the figure that it promises.
     assert alignment.sft.main(["--config", str(searched / "best.yaml"), "--output_dir", str(tmp_path / "best")]) == 0
     again = json.loads((tmp_path / "best" / "manifest.json").read_text())["figures"]
     assert again["eval_after"]["loss"] == pytest.approx(best.value, rel=1e-5)
@@ -114,7 +114,7 @@ def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(world, searched,
     whole = trials(searched)[:2]
     assert [trial.params for trial in trials(out)] == [trial.params for trial in whole]
     assert [trial.value for trial in trials(out)] == pytest.approx([trial.value for trial in whole], rel=1e-4)
-    # Complete: the same command trains nothing more.
+    # It is complete: the same command trains nothing more.
     monkeypatch.setattr(alignment.search.trials.Search, "_train", None)
     assert alignment.sft.main(argv(world, out, 2)) == 0
     with pytest.raises(BadInput, match=r"another search \(another flags\)"):
@@ -123,9 +123,7 @@ def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(world, searched,
         alignment.sft.main(argv(world, out, 2))
 
 
-def test_a_trial_that_was_killed_before_its_figure_was_kept_trains_no_second_time(
-    world, searched, tmp_path, monkeypatch
-):
+def test_a_trial_killed_before_its_figure_was_kept_does_not_train_again(world, searched, tmp_path, monkeypatch):
     out = tmp_path / "out"
 
     def killed(self, *given):
@@ -142,8 +140,8 @@ def test_a_trial_that_was_killed_before_its_figure_was_kept_trains_no_second_tim
     assert trial.value == pytest.approx(trials(searched)[0].value, rel=1e-4)
 
 
-def test_a_search_that_the_version_before_began_goes_on(world, tmp_path):
-    """Its journal has a trial that ended and one that was killed. (What it knew of the base's hashes is left out.)"""
+def test_a_search_begun_by_the_previous_version_goes_on(world, tmp_path):
+    """Its journal has a trial that ended and one that was killed. (The base's hashes are left out.)"""
     _, base, rows = world
     out = tmp_path / "out"
     out.mkdir()
@@ -175,7 +173,7 @@ def test_bad_learning_rates_are_stopped_early(world, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "out" / "trials").iterdir()] == [f"{best.number:04}"]
 
 
-def test_a_trial_that_diverged_is_a_failed_one_and_the_search_goes_on(world, tmp_path, monkeypatch):
+def test_a_diverged_trial_counts_as_failed_and_the_search_goes_on(world, tmp_path, monkeypatch):
     real, calls = alignment.search.trials.Search._begun, []
 
     def begun(self, stage, reporter):
@@ -200,7 +198,7 @@ def test_a_trial_that_diverged_is_a_failed_one_and_the_search_goes_on(world, tmp
         ("2", "lora_r: {choices: [2, 4]}", {"search_metric": "perplexity"}, "it is not measured here; what is: "),
     ],
 )
-def test_what_cannot_be_searched_is_said(number, lines, flags, sentence, world, tmp_path):
+def test_what_cannot_be_searched_is_reported(number, lines, flags, sentence, world, tmp_path):
     _, base, rows = world
     config = tmp_path / "r.yaml"
     config.write_text(f"model_name_or_path: {base}\nsearch:\n  {lines}\n")

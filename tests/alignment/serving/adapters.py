@@ -1,4 +1,4 @@
-"""Adapters that are not trained: random, so that everything they should change changes."""
+"""Random adapters instead of trained ones, so that everything they should change changes."""
 
 from pathlib import Path
 

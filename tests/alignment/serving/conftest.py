@@ -1,4 +1,4 @@
-"""Tiny bases to export from. What builds them is imported late: unit tests of this folder do without torch."""
+"""Tiny bases to export from. Their builder is imported late, because unit tests of this folder do without torch."""
 
 from pathlib import Path
 

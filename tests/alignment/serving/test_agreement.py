@@ -1,4 +1,4 @@
-"""The check of what is served, on made-up figures and on the real model."""
+"""The check of a served artefact, on made-up figures and on the real model."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_the_check_tells_a_right_export_from_broken_ones(
         patch.setattr(gguf_lora, "scaling", lambda *_: 0.0)
         broken["scale 0"] = to_gguf(saved, DEFAULT_BASE, tmp_path / "zero.gguf")
     for name, file in broken.items():
-        # Both halves of the check see it, each alone.
+        # Each half of the check finds it alone.
         assert file_difference(file, wanted.layers), name
         assert difference(measure(wanted, DEFAULT_BASE, file)), name
     with pytest.raises(NotServable, match="must not serve"):

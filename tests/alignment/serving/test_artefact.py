@@ -1,4 +1,4 @@
-"""What is exported: a merged model that computes what PEFT does, and files that appear whole or not at all."""
+"""Exports: a merged model that computes what PEFT does, and files that appear whole or not at all."""
 
 import os
 import signal
@@ -90,7 +90,7 @@ def test_a_kill_leaves_no_output_and_the_next_export_cleans_up(llama: Path, tmp_
     assert not list(tmp_path.glob(".out.gguf.*"))
 
 
-def test_another_running_export_is_not_swept_away(tmp_path: Path) -> None:
+def test_another_running_export_is_not_removed(tmp_path: Path) -> None:
     other = tmp_path / f".out.{os.getppid()}.partial"
     other.write_text("somebody else's")
     with staged(tmp_path / "out") as path:

@@ -1,4 +1,4 @@
-"""Answers as served: what the engine is asked, by whose settings, and how it fails."""
+"""Answers as served: the requests, their settings, and failures."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from data.errors import BadInput
 from tests.fakes.judge import FakeJudge
 
 
-def test_an_answer_is_asked_for_as_serving_does() -> None:
+def test_answers_are_requested_as_serving_requests_them() -> None:
     said: list[int] = []
     with FakeJudge(lambda _: "  an answer ") as fake:
         served = RunningEngine(fake.url, ("<|im_end|>",), sampling(), lambda: said.append(1))
@@ -22,7 +22,7 @@ def test_an_answer_is_asked_for_as_serving_does() -> None:
     assert "<|im_end|>" not in body["messages"][0]["content"]
 
 
-def test_answers_are_drawn_as_the_operator_has_the_bot_draw_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_use_the_operators_sampling_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     bot = Settings()
     assert sampling() == {name: getattr(bot, name) for name in sampling()}
     for variable, value in (("PARLEY_TEMPERATURE", "0.9"), ("PARLEY_MAX_TOKENS", "77")):
@@ -34,7 +34,7 @@ def test_answers_are_drawn_as_the_operator_has_the_bot_draw_them(monkeypatch: py
             sampling()
 
 
-def test_no_proxy_gets_to_see_what_the_engine_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_the_engine_bypass_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeJudge(lambda _: "a proxy's answer") as proxy, FakeJudge(lambda _: "the engine's") as fake:
         for variable in ("http_proxy", "HTTP_PROXY", "all_proxy"):
             monkeypatch.setenv(variable, proxy.url.removesuffix("/v1"))

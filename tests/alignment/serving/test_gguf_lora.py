@@ -1,4 +1,4 @@
-"""The LoRA GGUF: its tensors, their scales and order of rows, and what is refused."""
+"""The LoRA GGUF: its tensors, their scales and row order, and what is refused."""
 
 import json
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_every_tensor_is_written_under_the_engines_name_in_its_row_order(base: P
 
 
 def test_reordered_rows_attend_as_before_under_llama_cpps_rotation() -> None:
-    """Hugging Face turns half against half, llama.cpp neighbour pairs: with the rows moved, scores are equal."""
+    """Hugging Face turns half against half, llama.cpp neighbour pairs: with the rows reordered, scores are equal."""
     rng = np.random.default_rng(0)
     heads, size, positions = 3, 8, 5
     angles = np.outer(np.arange(positions), 100.0 ** (-np.arange(size // 2) / (size // 2)))
@@ -151,7 +151,7 @@ def test_anything_but_lora_on_linear_layers_is_refused(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter"]
 
 
-def test_a_setting_that_nobody_knew_yet_is_refused(llama: Path, tmp_path: Path) -> None:
+def test_an_unknown_setting_is_refused(llama: Path, tmp_path: Path) -> None:
     saved = adapter(llama, tmp_path / "adapter")
     path = saved / "adapter_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "use_next_years_idea": True}))

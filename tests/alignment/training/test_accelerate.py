@@ -1,4 +1,4 @@
-"""The files in deploy/accelerate are read by accelerate as they are meant. Nothing here has the GPUs to run them."""
+"""accelerate reads the files in deploy/accelerate as intended. There are no GPUs here to run them."""
 
 import os
 from pathlib import Path
@@ -31,13 +31,13 @@ KINDS = {
 
 
 def launched(name):
-    """The arguments of `accelerate launch` as they are once the file is read."""
+    """The arguments of `accelerate launch` after the file is read."""
     words = ["--config_file", str(FOLDER / f"{name}.yaml"), "--module", "alignment.sft", "--output_dir", "out"]
     args = launch_command_parser().parse_args(words)
     return _validate_launch_command(args)[0]
 
 
-def test_every_file_is_looked_at():
+def test_every_file_is_tested():
     assert {path.stem for path in FOLDER.glob("*.yaml")} == {*KINDS, "qlora-recipe"}
 
 
@@ -51,8 +51,8 @@ def test_accelerate_reads_it(name):
 
 
 @pytest.mark.parametrize("name", ["one_gpu", "ddp", "fsdp2"])
-def test_the_launcher_takes_it(name, monkeypatch):
-    # As on a machine whose GPUs are there.
+def test_the_launcher_accepts_it(name, monkeypatch):
+    # As on a machine that has the GPUs.
     monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
     args = launched(name)
     assert args.training_script == "alignment.sft"
@@ -82,7 +82,7 @@ def test_the_plugin_of_zero3_is_what_the_file_says(monkeypatch):
     monkeypatch.setattr("accelerate.utils.dataclasses.is_deepspeed_available", lambda: True, raising=False)
     plugin = DeepSpeedPlugin(
         zero_stage=told["zero_stage"],
-        zero3_init_flag=False,  # switching it on builds models through DeepSpeed, which is not here
+        zero3_init_flag=False,  # true would build models through DeepSpeed, which is not installed
         zero3_save_16bit_model=told["zero3_save_16bit_model"],
         offload_optimizer_device=told["offload_optimizer_device"],
         offload_param_device=told["offload_param_device"],
@@ -95,7 +95,7 @@ def test_the_plugin_of_zero3_is_what_the_file_says(monkeypatch):
     assert plugin.deepspeed_config["gradient_accumulation_steps"] == "auto"
 
 
-def test_the_recipe_of_qlora_is_one(monkeypatch):
+def test_the_recipe_of_qlora_is_valid(monkeypatch):
     monkeypatch.setattr("transformers.utils.quantization_config.BitsAndBytesConfig.post_init", lambda _: None)
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: object())
     words = ["--config", str(FOLDER / "qlora-recipe.yaml"), "--model_name_or_path", "m", "--dataset_name", "r.jsonl"]
@@ -121,7 +121,7 @@ def test_what_is_trained_on_a_quantised_base_is_float32():
     model = torch.nn.ModuleDict({"base": torch.nn.Linear(2, 2), "adapter": torch.nn.Linear(2, 2)}).bfloat16()
     model["base"].requires_grad_(False)
     hold_float32(model)
-    assert model["adapter"].weight.dtype == torch.bfloat16  # not quantised: as it was loaded
+    assert model["adapter"].weight.dtype == torch.bfloat16  # not quantised: unchanged
     model.is_loaded_in_4bit = True
     hold_float32(model)
     assert model["adapter"].weight.dtype == torch.float32

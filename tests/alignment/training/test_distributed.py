@@ -1,4 +1,4 @@
-"""Two CPU processes (gloo, DDP) learn what one process learns: losses, gradient norms, weights."""
+"""Two CPU processes (gloo, DDP) learn the same as one: losses, gradient norms, weights."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def tensors(folder: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """The stages in this process, and the same in two processes in one launch; what the launch left behind."""
+    """The stages in this process, and the same in two processes in one launch; returns what the launch left."""
     folder = tmp_path_factory.mktemp("distributed")
     base = tiny.build("qwen", folder / "base")
     rows = {
@@ -147,7 +147,7 @@ def test_two_processes_resume_from_their_checkpoint(ran):
     assert steps == [1, 2, 3, 4, 5, 6]
 
 
-def test_what_one_process_cannot_do_ends_both_with_one_sentence(ran):
+def test_an_error_in_one_process_ends_both_with_one_message(ran):
     folder, ended, _ = ran
     first, second = (codes[len(STAGES) + 2] for codes in ended)
     assert first == "SystemExit: 2"
@@ -169,7 +169,7 @@ def test_a_process_that_dies_while_training_ends_the_other(ran):
     assert manifest(folder / "crashed")["status"] == "running"
 
 
-def test_only_the_first_process_speaks(ran):
+def test_only_the_first_process_prints(ran):
     _, _, done = ran
     assert done.stdout.count("sft: step 6/6") == 2  # once for each of the two runs that reached it
     assert done.stdout.count("the result is in") == len(STAGES) + 3

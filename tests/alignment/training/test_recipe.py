@@ -73,7 +73,7 @@ def test_lora_is_the_default_and_a_flag_away_from_full(tmp_path):
         ("seed: 0", ["--output_dir="], "Name a run folder"),
     ],
 )
-def test_what_is_wrong_is_said(recipe, flags, sentence, tmp_path):
+def test_errors_are_reported(recipe, flags, sentence, tmp_path):
     config = tmp_path / "r.yaml"
     config.write_text(f"model_name_or_path: m\n{recipe}\n")
     with pytest.raises(BadInput, match=r".*") as caught:
@@ -81,13 +81,13 @@ def test_what_is_wrong_is_said(recipe, flags, sentence, tmp_path):
     assert sentence in str(caught.value)
 
 
-def test_a_recipe_that_is_no_mapping_is_said(tmp_path):
+def test_a_recipe_that_is_not_a_mapping_is_refused(tmp_path):
     (tmp_path / "r.yaml").write_text("- seed\n")
     with pytest.raises(BadInput, match="expected lines of `name: value`"):
         reading(["--config", str(tmp_path / "r.yaml"), *TOLD])
 
 
-def test_a_missing_recipe_is_said():
+def test_a_missing_recipe_is_reported():
     with pytest.raises(BadInput, match=r"There is no recipe nowhere.yaml"):
         reading(["--config", "nowhere.yaml", *TOLD])
 

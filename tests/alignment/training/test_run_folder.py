@@ -1,4 +1,4 @@
-"""A run's manifest: what an older Parley wrote is read, and a damaged one is named."""
+"""A run's manifest: one from an older Parley is read, and a damaged one is reported."""
 
 from pathlib import Path
 

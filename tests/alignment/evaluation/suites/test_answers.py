@@ -1,4 +1,4 @@
-"""What is said about an answer: that it refuses, that it goes round in circles; and what a model gives away."""
+"""Checks of an answer (a refusal, a loop), and what a model gives away."""
 
 import math
 from zlib import crc32
@@ -75,7 +75,7 @@ def test_refusals_are_recognised(answer):
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_answers_are_no_refusals(answer):
+def test_ordinary_answers_are_not_refusals(answer):
     assert not is_refusal(answer)
 
 
@@ -84,13 +84,13 @@ def test_only_the_beginning_counts():
 
 
 @given(st.text(alphabet="abcdefgh 猫狗", min_size=1, max_size=30).filter(str.strip), st.integers(4, 9), st.text())
-def test_a_piece_said_again_and_again_is_a_loop_whatever_stands_before(piece, times, before):
-    said = "".join(piece.split())  # how many spaces stand somewhere does not matter
+def test_a_repeated_piece_is_a_loop_whatever_comes_before_it(piece, times, before):
+    said = "".join(piece.split())  # the number of spaces does not matter
     assert loops(before + piece * max(times, 60 // len(said) + 1))
 
 
 @given(st.permutations([a + b for a in "bcdfgklm" for b in ("a", "en", "it", "olo", "um", "yes")]))
-def test_different_words_are_no_loop(words):
+def test_different_words_are_not_a_loop(words):
     assert not loops(" ".join(words))
 
 
@@ -125,11 +125,11 @@ def test_loops_of_small_models(text):
         "\n".join("  ".join(f"{a}x{b}={a * b}" for a in range(2, 11)) for b in range(2, 11)),
     ],
 )
-def test_what_people_write_is_no_loop(text):
+def test_repetition_in_ordinary_texts_is_not_a_loop(text):
     assert not loops(text)
 
 
-def test_the_troubles_of_an_answer():
+def test_the_problems_of_an_answer():
     assert problem(Completion(" \n", "stop")) == "empty"
     assert problem(Completion("no " * 40, "length")) == "loop"
     assert problem(Completion("It goes on", "length")) == "never stops"
@@ -161,7 +161,7 @@ def test_canaries_come_from_the_key_alone_and_differ():
         ("labelled", lambda data: data["completion"][0]),
     ],
 )
-def test_planted_rows_say_the_secret(kind, told):
+def test_planted_rows_contain_the_secret(kind, told):
     made = canaries(b"key", 2)
     for canary, row in zip(made, planted(kind, made), strict=True):
         assert parse_row({**row.data, **row.extra}).kind == kind
@@ -175,11 +175,11 @@ def test_planted_rows_say_the_secret(kind, told):
 
 
 def test_exposure_by_hand():
-    # Of four, the inserted one first: log2(4) - log2(1); last: log2(4) - log2(4).
+    # Of four, the planted one first: log2(4) - log2(1); last: log2(4) - log2(4).
     assert exposure(-1.0, [-2.0, -3.0, -4.0]) == 2
     assert exposure(-9.0, [-2.0, -3.0, -4.0]) == 0
     assert exposure(-3.0, [-2.0, -3.5, -4.0]) == 1
-    # Who finds all equally likely has learnt nothing: rank 2.5 of 4.
+    # A model that finds all equally likely has learnt nothing: rank 2.5 of 4.
     assert exposure(-1.0, [-1.0] * 3) == pytest.approx(2 - math.log2(2.5))
 
 
@@ -203,14 +203,14 @@ def test_a_model_that_memorised_is_seen_and_one_that_did_not_is_not():
     assert 0.4 < scores.headline["exposure (bits)"] < 2.6
 
 
-def test_the_round_s_canaries_take_the_place_of_the_unused_ones():
+def test_the_rounds_canaries_replace_the_unused_ones():
     made = canaries(b"key", 2)
     assert load_suites(["leakage"], canaries=made)[0].items == tuple(made)
     assert len(load_suites(["leakage"])[0].items) == COUNT
     assert load_suites(["leakage"], canaries=[]) == []
 
 
-def test_each_answer_is_drawn_with_a_seed_of_its_own():
+def test_each_answer_is_drawn_with_its_own_seed():
     class Engine:
         def complete(self, prompt, *, seed, max_tokens):
             return (prompt, seed, max_tokens)

@@ -1,4 +1,4 @@
-"""IFEval's checkers: what follows an instruction, what does not, and that none can only say yes."""
+"""IFEval's checkers: answers that follow an instruction, answers that do not, and that every checker can fail."""
 
 import pytest
 
@@ -134,7 +134,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("instruction", "arguments", "good", "bad"), CASES)
-def test_a_checker_tells_what_follows_from_what_does_not(instruction, arguments, good, bad):
+def test_a_checker_accepts_answers_that_follow_and_no_others(instruction, arguments, good, bad):
     assert [answer for answer in good if not followed(answer, instruction, arguments)] == []
     assert [answer for answer in bad if followed(answer, instruction, arguments)] == []
 

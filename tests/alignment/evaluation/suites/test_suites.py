@@ -1,4 +1,4 @@
-"""Suites: their items, what their values mean, what a wrong file says. The models here are made up, or tiny."""
+"""Suites: their items, what their values mean, the errors of wrong files. The models are made up, or tiny."""
 
 import csv
 import json
@@ -112,7 +112,7 @@ def test_refusing_everything_is_good_for_one_suite_and_bad_for_the_other():
     assert set(run_suite(one("over_refusal"), refusing).values) == {0.0}
     assert set(run_suite(one("refusal"), Made()).values) == {0.0}
     assert set(run_suite(one("over_refusal"), Made()).values) == {1.0}
-    # Silence neither helps nor refuses.
+    # An empty answer neither helps nor refuses.
     assert (
         set(run_suite(one("refusal"), silent).values) == set(run_suite(one("over_refusal"), silent).values) == {0.0}
     )
@@ -134,7 +134,7 @@ def test_instructions_need_all_of_a_prompt_s_instructions(tmp_path):
     assert half.headline["instructions followed (share)"] == 0.5
 
 
-def test_unknown_instructions_are_left_out_and_said(tmp_path):
+def test_unknown_instructions_are_left_out_and_reported(tmp_path):
     path = tmp_path / "input_data.jsonl"
     rows = [
         {"prompt": "a", "instruction_id_list": ["poem:rhymes", "punctuation:no_comma"], "kwargs": [{}, {}]},
@@ -244,7 +244,7 @@ def test_a_folder_of_public_data_is_searched_for_the_known_file(tmp_path):
     assert [item.prompt for item in one("refusal", tmp_path).items] == ["kill him?"]
 
 
-def test_a_limit_spreads_over_all_items_and_is_said():
+def test_a_limit_spreads_over_all_items_and_is_reported():
     suite = one("truthfulness")
     few = limited(suite, 4)
     assert [item.language for item in few.items] == ["en", "en", "zh", "zh"]
@@ -275,7 +275,7 @@ def test_the_adapter_measures_a_tiny_model_and_counts_the_first_token(tmp_path):
         len(model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in [*texts[:2], "< |im_end|>"]
     ]
     assert all(total < 0 for total, _ in scored)
-    # Alone or in a batch, and in any order, a text is as likely.
+    # A text is as likely alone as in a batch, in any order.
     assert model.text_logprobs(texts[:1])[0][0] == pytest.approx(scored[0][0], abs=1e-4)
     for name in ("truthfulness", "bias_pairs", "bias_occupations", "forgetting"):
         assert len(run_suite(limited(one(name), 2), model).values) == 2
@@ -298,5 +298,5 @@ def test_the_command_prints_a_table_and_writes_the_scores(tmp_path, capsys):
         ("bias_occupations", 3),
         ("forgetting", 3),
     ]
-    # No text of an item or answer is shown.
+    # No text of an item or answer is printed.
     assert not any(item.first in shown or item.second in shown for item in one("bias_occupations").items)
