@@ -47,7 +47,7 @@ def around(channel: Any, number: int) -> frozenset[int]:
 class Place(Protocol):
     """What an answer needs from the place where it is shown.
 
-    `channel` is its id, `guild` the server's id; `channels` are its id and, for a thread, that of the thread's channel.
+    `channel` is its id, `guild` the server's; `channels` are its id and, for a thread, that of the thread's channel.
     """
 
     channel: int

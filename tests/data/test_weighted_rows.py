@@ -122,7 +122,7 @@ async def test_votes_by_a_script_make_no_rows(talk: Talk) -> None:
     assert found.dropped["labelled"] == {datasets.UNRELIABLE: 150}
 
 
-async def test_rating_ones_own_prompt_is_normal_but_not_ones_own_words(talk: Talk) -> None:
+async def test_answers_to_a_persons_own_prompt_count_but_votes_for_their_own_words_do_not(talk: Talk) -> None:
     ada, bob = await talk.person("ada"), await talk.person("bob")
     (old,) = await talk.ask(ada, "q", "bad")
     await talk.rate(ada, "correction", old, text="my own  words")
@@ -202,7 +202,7 @@ async def test_a_tie_in_a_file_is_not_imported_as_a_preference(store: Store) -> 
 ASK, YES, NO = ({"role": r, "content": t} for r, t in (("user", "q"), ("assistant", "yes"), ("assistant", "no")))
 
 
-async def test_the_margin_of_a_graded_preference_travels_along(store: Store) -> None:
+async def test_the_margin_of_a_graded_preference_is_kept(store: Store) -> None:
     graded = {"prompt": [ASK], "chosen": [YES], "rejected": [NO], "margin": 2}
     plain = {"prompt": [ASK], "chosen": [NO], "rejected": [YES]}
     await import_rows(store, [parse_row(graded), parse_row(plain)])
@@ -231,7 +231,7 @@ async def test_an_outside_judge_sees_the_operators_own_rows_only(store: Store) -
 
 
 @pytest.mark.parametrize(("asked", "covered"), [(None, False), (False, False), (True, True)])
-async def test_feedback_reaches_an_outside_judge_by_a_consent_of_its_own(
+async def test_feedback_reaches_an_outside_judge_only_with_separate_consent(
     talk: Talk, asked: bool | None, covered: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The bot does not ask for it: it says nothing about outside judges, so nothing is covered.

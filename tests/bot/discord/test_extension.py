@@ -145,7 +145,7 @@ async def test_a_host_is_told_commands_as_they_are_called_there(hosted: World):
     assert texts("en") is EN
 
 
-async def test_what_is_the_hosts_stays_the_hosts(hosted: World):
+async def test_the_hosts_own_things_are_left_alone(hosted: World):
     host: Any = hosted.env.bot
     assert said(await hosted.ada.slash(hosted.channel, "privacy")) == "the host's"
     await hosted.ask("ping")
@@ -254,7 +254,7 @@ async def test_its_only_name_is_parley():
     assert listeners(host) == []
 
 
-async def test_a_bad_setting_is_a_sentence_for_the_host(monkeypatch: pytest.MonkeyPatch):
+async def test_a_bad_setting_gives_a_sentence_for_the_host(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PARLEY_RETENTION_DAYS", "soon")
     assert "PARLEY_RETENTION_DAYS" in await refused(Host())
 
