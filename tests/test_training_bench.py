@@ -1,4 +1,4 @@
-"""The comparison with TRL: a way that memory was too short for is said to be, and takes nothing else with it."""
+"""The comparison with TRL: a variant that runs out of memory is reported, and the others keep their figures."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Who is answered where: the pure decision."""
+"""Who is answered where: the decision alone, without Discord."""
 
 import pytest
 from hypothesis import given

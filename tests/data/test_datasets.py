@@ -198,7 +198,7 @@ async def test_a_void_takes_back_everybodys_ratings(talk: Talk) -> None:
     found = await rows(talk.store)
     assert [row["completion"][0]["content"] for row in data(found, "labelled")] == ["two"]
     assert data(found, "preference") == []
-    await talk.rate(ada, "vote", one, value="up")  # said after it
+    await talk.rate(ada, "vote", one, value="up")  # after the void
     assert len(data(await rows(talk.store), "preference")) == 1
 
 

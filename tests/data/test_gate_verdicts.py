@@ -1,4 +1,4 @@
-"""A manifest is a file that people can change: what is no figure in it is left out, and nothing raises."""
+"""A manifest is a file that people can change: what is not a figure in it is left out, and nothing raises."""
 
 from pathlib import Path
 from typing import Any

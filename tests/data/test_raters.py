@@ -109,7 +109,7 @@ def test_an_answer_that_a_thousand_people_rated_is_weighed() -> None:
 
 
 def test_a_rater_who_always_says_the_same_is_not_taken_for_an_expert() -> None:
-    # Where nine of ten answers are good, voting up always is right nine times of ten, and tells nothing.
+    # If nine of ten answers are good, somebody who always votes up is right nine times of ten, and it means nothing.
     draw = random.Random(1)
     members = [Member(f"honest-{i}", "honest", 0.85) for i in range(8)] + [Member("up-8", "up")]
     found = []

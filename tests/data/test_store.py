@@ -113,7 +113,7 @@ async def test_a_path_is_one_branch_with_its_newest_words(talk: Talk) -> None:
 
 
 async def test_an_edit_that_changes_nothing_makes_no_new_version(talk: Talk) -> None:
-    # A link preview arrives as an edit: the words must not become younger than the consent given meanwhile.
+    # A link preview arrives as an edit, which must not make the text look newer than a consent given meanwhile.
     said = await talk.say(await talk.person(), "look: http://x.y", platform_id="q")
     assert await talk.store.edit_message("terminal", "q", "look: http://x.y") == said
     assert await count(talk.store, schema.MessageVersion) == 1

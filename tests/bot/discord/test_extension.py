@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 EXTENSION = "parley"
 
 
-# Calls with a send's name that send nothing themselves: `bot.discord.place` sends for the first.
+# Calls that look like a send and are not: `self._place` passes the text to `bot.discord.place`, a store sends none.
 NO_MESSAGES = ("self._place", "self.store", "store")
 
 
@@ -286,7 +286,7 @@ asyncio.run(main())
 @pytest.mark.parametrize(
     "shadow",
     [
-        "bot.py",  # many people name their program so
+        "bot.py",  # a common name for a bot's program
         "bot/__init__.py",
         "data.py",
         "data/__init__.py",

@@ -1,4 +1,4 @@
-"""Discord as it fails: connections that drop, sessions that end, a gateway that is gone, requests that are refused.
+"""Discord's failures: connections that drop, sessions that end, a gateway that is gone, requests that are refused.
 
 simcord plays none of that; here the bot talks to a server on loopback.
 """
@@ -24,7 +24,7 @@ TOKEN = "a-token"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Discord wants five seconds between two logins of a bot; this one does not."""
+    """Do not wait the five seconds that Discord wants between two logins of a bot."""
 
     async def at_once(*_: object, **__: object) -> None:
         pass

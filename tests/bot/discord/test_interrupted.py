@@ -64,7 +64,7 @@ def test_what_was_said_stays_and_the_note_is_below_it(content: str):
         assert whole.count("```") % 2 == 0
 
 
-# -- after a death
+# -- after the process died
 
 
 async def test_an_interrupted_answer_keeps_its_words_and_can_be_asked_for_again(talk: World):

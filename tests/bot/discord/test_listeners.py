@@ -1,4 +1,4 @@
-"""Parley on a bot: when it cannot be added nothing of it is left, and it knows its servers."""
+"""Parley on a bot: nothing is left of it when it cannot be added, and it knows its servers."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Threads of the bot's own: every message in them is for the bot, and a first mention may open one."""
+"""The bot's own threads: every message in them is for the bot, and a first mention may open one."""
 
 import discord
 import pytest

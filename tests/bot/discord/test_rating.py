@@ -1,4 +1,4 @@
-"""Votes: consent comes first, a click counts once, and people see and take back only their own vote."""
+"""Votes: consent comes first, a click counts once, and people see only their own vote and can take it back."""
 
 import discord
 import simcord

@@ -1,4 +1,4 @@
-"""Asking again, by ↻, a question whose answer was interrupted."""
+"""↻ below an interrupted answer asks the question again."""
 
 import asyncio
 

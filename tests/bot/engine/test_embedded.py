@@ -1,4 +1,4 @@
-"""The shared engine process with the real base: one for all clients, gone with the last, replaced unnoticed."""
+"""The shared engine process with the real base: all clients share it, and it ends with the last one."""
 
 import asyncio
 import contextlib

@@ -178,7 +178,7 @@ async def test_the_endpoint_judges_questions_and_whole_answers(tmp_path: Path, r
         assert remote.bodies[0]["model"] == "m"
         assert remote.keys[0] == "Bearer k"
         await events(world.chat.answer(asked(world, SLUR)))
-        assert SLUR not in remote.seen  # nobody else need see what the lists find
+        assert SLUR not in remote.seen  # what the lists find is sent to nobody
         assert world.chat.moderation.counts == {
             ("incoming", Kind.ENDPOINT): 1,
             ("incoming", Kind.SELF_HARM): 1,

@@ -1,4 +1,4 @@
-"""`/audit`: managers and operators can read what they did, and nobody else can."""
+"""`/audit`: managers and operators can read what was done, and nobody else can."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

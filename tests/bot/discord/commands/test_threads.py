@@ -1,4 +1,4 @@
-"""`/chat` and `/threads`: who may have a thread, whose it is, and what is stored about that."""
+"""`/chat` and `/threads`: who may have a thread, who owns it, and what is stored about that."""
 
 import json
 
