@@ -1,7 +1,7 @@
-"""Parley as an extension of discord.py: `await your_bot.load_extension("parley")` adds it to a bot of yours.
+"""Parley as an extension of discord.py: `await your_bot.load_extension("parley")` adds it to your bot.
 
-This file is beside the packages: a `bot.py` of yours would hide everything in our package `bot`, and the error that
-says so has to come from outside of it.
+This file lies outside the packages: a `bot.py` of yours would hide our package `bot`, and only code outside of it can
+still report that.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
 
-    # Here, because `--help` answers at once and does without pydantic.
+    # Imported here, so that `--help` answers at once, without pydantic.
     from bot import logs
     from bot import settings as configuration
 
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def _platform(name: str) -> Callable[[Settings], Awaitable[None]]:
-    """What talks on a platform. Imported here, because a platform does without what only the other one needs."""
+    """The function that talks on a platform. It is imported here, so that a platform loads only what it needs."""
     if name == "terminal":
         from bot.terminal.start import talk_in_terminal
 

@@ -103,7 +103,7 @@ class RunningAnswer:
 
     def __init__(self) -> None:
         self.stopped = asyncio.Event()
-        self.counts = False  # towards the limits: whether the engine gave an answer
+        self.counts = False  # whether it counts towards the limits: only if the engine gave an answer
         self._events: asyncio.Queue[AnswerEvent] = asyncio.Queue()
         self.task: asyncio.Task[None] | None = None  # set by the `Chat` that runs it
 

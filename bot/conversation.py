@@ -1,7 +1,8 @@
 """The pure core of the bot: a question comes in, an answer streams out, and everything is recorded.
 
 This file knows neither Discord nor the terminal. A platform makes an `Ask`, reads the events of the `RunningAnswer`
-that it gets, and may stop it. The answer runs in its own task, so it is finished and recorded without its reader too.
+that it gets, and may stop it. The answer runs in its own task, so it is finished and recorded even if nobody
+reads its events.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Metrics:
 
 
 class _Exposition:
-    """Metrics under the names and labels that dashboards know since before we used the library.
+    """Metrics under the names and labels that they had before we used the library, because dashboards rely on them.
 
     The library adds when each series was created, which can be switched off only for the whole process, and writes
     the bounds of a histogram as 1.0 instead of 1.

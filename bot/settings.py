@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     @classmethod
     def _known_persona(cls, value: str) -> str:
         if value not in PERSONAS:
-            raise ValueError(f"there are {', '.join(PERSONAS)}.{nearest(value, PERSONAS)}")
+            raise ValueError(f"the personas are {', '.join(PERSONAS)}.{nearest(value, PERSONAS)}")
         return value
 
     @field_validator("language")

@@ -1,4 +1,4 @@
-"""`python -m data import | export | stats | forget | fetch`: the memory, from the command line."""
+"""`python -m data import | export | stats | forget | fetch`: the stored feedback, from the command line."""
 
 import argparse
 import asyncio

@@ -26,7 +26,7 @@ IMPORT = "import"  # the platform of rows that the operator brought as their own
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row to be. `backing` says how much each person who supports it counts; it is empty for imported rows."""
+    """A possible row. `backing` says how much each person who supports it counts; it is empty for imported rows."""
 
     kind: str
     parts: dict[str, list[Message]]

@@ -122,7 +122,7 @@ async def collect(
     """Turn the feedback that `reading` sees into rows; the folds of new rows are stored in a session of `writing`.
 
     Both may belong to one database, or to a snapshot and the live one. Writing takes only a moment.
-    `discord_permission` is the operator's reference of Discord's permission to train on message content; without it
+    `discord_permission` is the operator's reference to Discord's permission to train on message content; without it
     no row from Discord is returned.
     """
     found, panel = await feedback_candidates(reading)
@@ -178,7 +178,7 @@ def _row(candidate: Candidate, key: bytes, fold: str) -> Row:
         "persona": candidate.persona,
         "language": candidate.language,
         "source": candidate.source,
-        # Nobody's reliability is known more precisely, and a file shows 0.3 as 0.3.
+        # Rounded: reliability is not known more precisely, and the file shows 0.3 as 0.3.
         "weight": round(candidate.weight, 4) if candidate.backing else candidate.weight,
         "margin": candidate.margin,
         "tie": candidate.tie or None,

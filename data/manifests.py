@@ -60,7 +60,7 @@ class Manifest(Entries):
         except TypeError as error:
             raise Damaged(path, str(error)) from None
         if made.version > VERSION:
-            raise Damaged(path, f"it is of version {made.version}, and this Parley reads {VERSION}: update Parley")
+            raise Damaged(path, f"it has version {made.version}, and this Parley reads {VERSION}: update Parley")
         return made
 
     def save(self, path: Path) -> None:

@@ -40,7 +40,7 @@ _RIGHT = 0.9  # ... and the share of them that the rater gets right
 _UNKNOWN = 0.7  # the model starts from this share right for raters about whom agreement says nothing
 _ROUNDS = 3  # how often agreement is computed, each time with the trust of the time before
 _NARROW = 0.1  # a majority smaller than this share does not count as one
-_PAIRED = 3000  # among more active raters than this, groups that go together are not looked for: the crowd protects
+_PAIRED = 3000  # with more active raters than this, we look for no groups that go together: the crowd protects
 _BLOCK = 2000  # items at a time
 _FULL = 0.4  # the informedness that gives full weight; taste differs, so nobody needs to be perfect
 
@@ -183,8 +183,8 @@ def _dawid_skene(labels: Labels) -> dict[str, float]:
     good = dict.fromkeys(labels, 0.0)
     if 1 in probabilities:
         good.update({str(item): float(value) for item, value in probabilities[1].items()})
-    # The model explains the labels equally well with all of them turned round, and finds whichever is nearer. Right
-    # is the one where more people are better than chance than worse; people who go together count less.
+    # The model explains the labels equally well with all of them turned round, and finds whichever is nearer. The
+    # right one is where more people are better than chance than worse; people who go together count less.
     other = {item: 1 - value for item, value in good.items()}
     voices = _voices(labels)
 

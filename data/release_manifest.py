@@ -11,7 +11,7 @@ class ReleaseManifest(Manifest):
     """What pins a release.
 
     Its adapter applies to one base with one tokenizer and one chat template: `base` names it, the hashes pin it, and
-    `control` lists the strings that must not be typed. `stages` made the release, in the round `round`; `parents` is
+    `control` lists its control strings. `stages` made the release, in the round `round`; `parents` is
     what it continues and was compared with; `canaries` is how many made-up secrets were among its rows. `figures` is
     what its round measured, with the gate's verdict (see `data.gate_verdicts`). What is not known of a release that
     was made by hand is None or empty.

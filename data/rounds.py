@@ -24,8 +24,8 @@ _WHY_PAUSED = (
 class Decision(Entries):
     """What the gate decided on a round's candidate, and why.
 
-    `release` is the candidate and `champion` whom it was compared with. `people` says that nothing measured could
-    decide, `trial` that people are to compare the two.
+    `release` is the candidate, `champion` the release that it was compared with. `people` says that no measurement
+    could decide, `trial` that people are to compare the two.
     """
 
     release: int
@@ -77,8 +77,8 @@ def tried(rounds: Sequence[DecidedRound], champion: int) -> int:
 def remove_leftovers(home: Path) -> bool:
     """Remove the files with people's texts that an interrupted round left; False while a round runs.
 
-    A running round removes its own when it ends. One that goes on makes its copy and its rows anew, without what was
-    forgotten meanwhile.
+    A running round removes its own when it ends. A round that is continued makes its copy and its rows anew, without
+    what was forgotten meanwhile.
     """
     rounds = home / "rounds"
     if not rounds.is_dir():

@@ -26,7 +26,7 @@ __all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "OpenAnswer", "Store",
 
 
 class Store:
-    """The installation's memory. Every method is one transaction; when it returns, its change is on disk."""
+    """All that an installation stores. Every method is one transaction; when it returns, its change is on disk."""
 
     def __init__(self, database: Database, key: bytes) -> None:
         self.database = database
@@ -35,7 +35,7 @@ class Store:
 
     @classmethod
     async def open(cls, home: Path) -> "Store":
-        """Open the memory of an installation; it is made or migrated as needed."""
+        """Open an installation's store; it is made or migrated as needed."""
         store = cls(await Database.open(home / NAME), installation_key(home))
         async with store.database.read() as session:
             known = await consent.text_holds(session)

@@ -1,6 +1,6 @@
 """The rings of the tests, and fixtures that several folders share.
 
-A test is in one of three rings. Where nothing is said it is in `unit`. A file says its ring with
+A test is in one of three rings, by default in `unit`. A file chooses another ring with
 `pytestmark = pytest.mark.tiny` or `pytest.mark.base`, a single test with the same mark as a decorator:
 
     unit    imports no torch
@@ -27,12 +27,12 @@ from data.migrations import migrate
 
 _ROOT = Path(__file__).parents[1]
 _RINGS = ("unit", "tiny", "base")
-# These files take longest, so they begin first: no process is left alone with one of them at the end.
+# These files take longest, so they start first; otherwise one process would still run them after all others ended.
 _LONGEST = ("test_loop.py",)
 
 
 class _NoTorch(MetaPathFinder, Loader):
-    """Refuses torch where only unit tests run: a test that imports it must say that it is in another ring."""
+    """Refuses torch when only unit tests run: a test that imports torch must be marked for another ring."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         return ModuleSpec(name, self) if name == "torch" else None

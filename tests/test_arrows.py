@@ -1,4 +1,4 @@
-"""Who may import whom, computed from the source: arrows point down, no circles, no torch in what talks or remembers.
+"""Which files may import which, read from the source: no arrow points up, no circle, no torch in `bot` and `data`.
 
 An arrow is any import of one of our own files by another: at the top, under TYPE_CHECKING, or inside a function.
 """
@@ -23,7 +23,7 @@ FORBIDDEN = {
 
 # The floors of the house, the lowest first. A file belongs to the longest name that its own begins with, so "bot" is
 # every file of bot/ that no other line names. A file imports from its own room and from lower floors only; rooms on
-# one floor do not know each other.
+# one floor do not import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("data",),
     # what talks
@@ -47,10 +47,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("alignment",),  # the commands
 )
 
-# The functions that import our own modules, in how many of a file, and why. Everywhere else imports stand at the top.
+# The files whose functions import our own modules: how many functions, and why. All other imports are at the top.
 INSIDE: dict[str, tuple[int, str]] = {
     "parley.py": (1, "discord.py and the bot are loaded only after the check that the packages are ours"),
-    "bot/__main__.py": (2, "--help needs no pydantic, and a platform not what only the other one needs"),
+    "bot/__main__.py": (2, "--help needs no pydantic, and no platform needs what is only for the other one"),
     "bot/terminal/start.py": (1, "a pipe needs no prompt_toolkit"),
     "data/__main__.py": (1, "--help needs no SQLAlchemy"),
     "alignment/command.py": (1, "--help of the stages needs no torch"),

@@ -16,7 +16,7 @@ def test_the_committed_picture_is_drawn_from_the_record() -> None:
 
 
 def test_the_record_is_of_the_questions_that_the_tool_asks() -> None:
-    """Whoever changes them must run the loop anew."""
+    """When the questions change, the loop must be run again."""
     assert (RUN["before"]["question"], RUN["before"]["release"]) == (QUESTIONS[0], 0)
     assert (RUN["after"]["question"], RUN["after"]["release"]) == (QUESTIONS[0], 1)
     assert (RUN["unseen"]["question"], RUN["unseen"]["release"]) == (UNSEEN, 1)

@@ -1,4 +1,4 @@
-"""The READMEs and the docs say what is so: commands, flags, settings, links, pictures and files exist."""
+"""What the READMEs and the docs name exists: commands, flags, settings, links, pictures and files."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""The comparison with TRL: a way that memory was too short for is said to be, and takes nothing else with it."""
+"""The comparison with TRL: a variant that runs out of memory is reported, and the others keep their figures."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ from tests.bench import training
 
 @pytest.mark.tiny
 @pytest.mark.parametrize("killed", [0, 1, 2])
-def test_a_way_that_was_killed_in_any_repeat_has_no_figures(killed, monkeypatch):
+def test_a_variant_that_was_killed_in_any_repeat_has_no_figures(killed, monkeypatch):
     asked = []
 
     def run(command, **_):
@@ -35,12 +35,12 @@ def test_a_way_that_was_killed_in_any_repeat_has_no_figures(killed, monkeypatch)
     assert said.count("3.00x") == 1
 
 
-def test_what_stopped_for_another_reason_ends_the_comparison_and_is_shown(monkeypatch):
+def test_a_run_that_fails_for_another_reason_ends_the_comparison_and_is_shown(monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda told, **_: subprocess.CompletedProcess(told, 1, "", "no such base"))
     with pytest.raises(SystemExit, match="no such base"):
         training.compare("dpo", "multi", ["trl"], 1, "base", None, [])
 
 
-def test_a_rollout_has_whole_steps_and_no_more_than_there_are_prompts_for():
+def test_a_rollout_has_whole_steps_and_no_more_than_the_prompts_allow():
     found = [training.answers([{}] * prompts) for prompts in (2, 4, 7, 8, 24)]
     assert found == [8, 8, 8, 16, 16]

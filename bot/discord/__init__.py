@@ -1,5 +1,6 @@
-"""Discord: a thin layer around `bot.conversation`, which decides. Here it is shown and clicked.
+"""Discord: a thin layer around `bot.conversation`. The core decides; this package shows answers and takes clicks.
 
-Arrows point down: `client` and `listeners`; `presses`, `hearing` and `commands`; `rating`, `answering` and `compare`;
-`buttons`, `windows`, `telling` and `place`. `app` holds the parts that they share. Another bot loads it as `parley`.
+Imports go down this list: `client` and `listeners`; `presses`, `hearing` and `commands`; `rating`, `answering` and
+`compare`; `buttons`, `windows`, `telling` and `place`. `app` holds the parts that they share. Another bot loads the
+package as `parley`.
 """

@@ -35,7 +35,7 @@ async def ask_by(
     guild: int | None,
     shown_in: int | None,
 ) -> Ask:
-    """What a person asks in a channel of a server, by the ids of both; `shown_in` is the channel with the answer."""
+    """A person's question in a channel of a server; `shown_in` is the id of the channel that shows the answer."""
     person = await person_of(app.store, user.id)
     app.names.saw(person, user.display_name)
     return Ask(
@@ -57,7 +57,7 @@ async def ask_of(
     question: Callable[[], Awaitable[StoredMessage]],
     texts: Texts,
 ) -> Ask:
-    """What a person asks by a command or a button."""
+    """A person's question by a command or a button."""
     return await ask_by(
         app,
         interaction.user,

@@ -79,7 +79,7 @@ async def show_two(
         return None if await recorded.finish(draft, wanted) or tops else ask.texts.not_shown
 
     async def known_top() -> None:
-        """It is known which answer the messages show that were sent so far; replies to them need not wait longer."""
+        """Record which answer the messages sent so far show, so that replies to them need not wait longer."""
         for message in tops:
             await app.store.set_platform_id(order[0].message, str(message))
         both.shown.set()
@@ -118,7 +118,7 @@ async def show_two(
 
 
 async def _end(answer: RunningAnswer, draft: Draft, ask: Ask) -> Paired | Failed:
-    """How two answers end; meanwhile the draft says how far they are."""
+    """Wait for the end of two answers; meanwhile the draft says how far they are."""
     async for event in answer:
         match event:
             case Queued(ahead):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-JOINED = 10  # messages at most that get one answer
+JOINED = 10  # at most this many messages share one answer
 _TOLD = "told_unreadable"  # the setting of a channel in which people were told that the bot cannot read a message
 
 
@@ -36,7 +36,7 @@ async def hear(app: App, message: discord.Message, *, again: bool = False) -> bo
     `again` answers a message that was heard before.
     """
     texts = app.texts
-    # After a lost connection Discord sends again what may not have arrived.
+    # After a lost connection, Discord repeats messages that may not have arrived.
     if not await _for_us(app, message, texts) or not (app.seen.first(message.id) or again):
         return False
     try:

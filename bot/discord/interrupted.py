@@ -31,7 +31,7 @@ SEARCHED = 50  # messages after a question that are searched for the beginning o
 
 
 def closed(content: str, note: str) -> str | None:
-    """A message's content once it is closed: its text and the note in small print; None when both do not fit."""
+    """A message's content once it is closed: its text and the note in small print; None when the two do not fit."""
     small = f"-# {note}"
     if content.startswith("⏳"):  # it only said that an answer will come
         return small
@@ -99,7 +99,7 @@ def _buttons(message: discord.Message) -> list[str]:
 
 
 async def retry(app: App, interaction: discord.Interaction, question: str, texts: Texts) -> None:
-    """Ask a question again whose answer was interrupted. Anybody may, while the question is stored.
+    """Answer a question again after an interruption. Anybody may ask for that while the question is stored.
 
     A question that still waited for its turn was never stored: only its author can ask it again, from Discord.
     """

@@ -85,9 +85,8 @@ class Parley:
 
     async def detach(self) -> None:
         """Remove everything again, as far as it was added, and finish what runs."""
-        if (
-            self._closing is not None
-        ):  # the next start closes the rest; in a host that never logs in it would wait forever
+        if self._closing is not None:
+            # The next start closes the rest. Without this, a host that never logs in would wait forever.
             self._closing.cancel()
         for listener in self._listeners():
             self.client.remove_listener(listener)
@@ -102,7 +101,7 @@ class Parley:
             del cast(Any, self.client).parley
 
     async def finish(self) -> None:
-        """Stop and record what runs, and show it for as long as that takes."""
+        """Stop and record what runs, and wait until it is shown, for ten seconds at most."""
         await self.app.chat.close()
         if showing := (self._tasks | self.app.running.tasks) - {asyncio.current_task()}:
             await asyncio.wait(showing, timeout=10)

@@ -1,4 +1,4 @@
-"""The bot's own threads: every message in one is for the bot. And who asked for a thread."""
+"""The bot's own threads, in which every message is for the bot, and the people for whom they were opened."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def thread_for(app: App, message: discord.Message) -> discord.Thread | Non
 
 
 async def remember_opener(store: Store, thread: discord.Thread, user: discord.abc.User) -> None:
-    """Store for whom a thread was opened: for Discord it is always the bot's."""
+    """Store for whom a thread was opened: on Discord, its owner is always the bot."""
     await store.set_opened_for(str(thread.id), await person_of(store, user.id), thread.guild.id)
 
 

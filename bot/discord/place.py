@@ -1,4 +1,4 @@
-"""Where the messages of an answer go: into a channel, or after a command, also where the bot is not a member."""
+"""Where the messages of an answer go: into a channel, or below a command, even where the bot is not a member."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def scopes(channel: Any, guild: int | None, conversation: int | None = None) -> 
 
 
 def main_channel(channel: Any) -> str:
-    """The id of a channel; of the channel that holds it for a thread."""
+    """The id of a channel; for a thread, the id of the channel that holds it."""
     return str(getattr(channel, "parent_id", None) or getattr(channel, "id", 0))
 
 
@@ -40,14 +40,14 @@ def conversation_key(channel: Any, number: int, message: int) -> str:
 
 
 def around(channel: Any, number: int) -> frozenset[int]:
-    """The ids of a channel, by its `number`, and of the channel that holds it for a thread."""
+    """The id of a channel (its `number`) and, for a thread, the id of the channel that holds it."""
     return frozenset(found for found in (number, getattr(channel, "parent_id", None)) if found)
 
 
 class Place(Protocol):
     """What an answer needs from the place where it is shown.
 
-    `channel` is its id, `guild` the server's id; `channels` are its id and, for a thread, that of the channel around.
+    `channel` is its id, `guild` the server's; `channels` are its id and, for a thread, that of the thread's channel.
     """
 
     channel: int

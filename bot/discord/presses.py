@@ -117,7 +117,7 @@ async def _another_answer(app: App, interaction: discord.Interaction, number: in
 
 
 async def submitted(app: App, interaction: discord.Interaction) -> None:
-    """A window was sent; whatever goes wrong, the person is told. Windows of a host's own are left alone."""
+    """A window was sent; whatever goes wrong, the person is told. The host's own windows are left alone."""
     window = sent_window(interaction)
     if window is None:
         return

@@ -27,7 +27,7 @@ HISTORY = 20
 async def begin_conversation(
     store: Store, persona: Persona, *, channel: Any, number: int, message: int, guild: int | None
 ) -> int:
-    """The conversation that a message, or a command, begins in a channel; all by their ids, the channel as both."""
+    """The conversation that a message or a command begins in a channel; `message` and `number` are their ids."""
     return await store.conversation(
         PLATFORM,
         conversation_key(channel, number, message),

@@ -25,7 +25,7 @@ VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}  # what a butto
 async def vote(
     app: App, interaction: discord.Interaction, generation: int, value: str, click: str, texts: Texts
 ) -> None:
-    """Store a vote, or ask for consent first; `click` is the id of the press that meant the vote."""
+    """Store a vote, or ask for consent first; `click` is the id of the press."""
     if not await app.rules.teaching(interaction.guild_id):  # it may have been turned off since the consent question
         await tell(interaction, texts.teaching_off)
         return
@@ -67,7 +67,7 @@ async def compare(
 ) -> None:
     """Store which of two answers is better, or ask for consent first; then tell which release was which.
 
-    `verdict` is one of `VERDICTS`, `click` the id of the press that meant it.
+    `verdict` is one of `VERDICTS`, `click` the id of the press.
     """
     if not await app.rules.teaching(interaction.guild_id):
         await tell(interaction, texts.teaching_off)

@@ -27,7 +27,7 @@ class Unreadable(Exception):
 
 
 def is_text(name: str, content_type: str | None) -> bool:
-    """Whether a file is read, by its name and the type that Discord says."""
+    """Whether a file is read, by its name and the type that Discord gives it."""
     kind = (content_type or "").partition(";")[0].strip().lower()
     return kind.startswith("text/") or kind in _TYPES or _NAMES.search(name) is not None
 

@@ -1,4 +1,4 @@
-"""Who is not answered here, and how they are told."""
+"""Whom the bot does not answer here, and how they are told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Refusals:
-    """Asks the rules about everything that somebody wants from the bot: an answer, another one, to rate one."""
+    """Asks the rules whether a person may have what they want: an answer, another answer, or to rate one."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules

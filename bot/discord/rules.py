@@ -42,7 +42,7 @@ class Rules:
         return access.decide(listed, who, scopes(channel, guild))
 
     async def lists(self, user: int) -> dict[str, str]:
-        """What the lists of servers say about a person, by the servers' ids; others are left out."""
+        """What servers' lists say about a person, by server id; servers that say nothing about them are left out."""
         found = await self.store.said_anywhere(ACCESS)
         entries = {server: access.read(listed).get(("user", str(user))) for (_, server), listed in found.items()}
         return {server: verdict for server, verdict in entries.items() if verdict}

@@ -1,4 +1,4 @@
-"""Which ids came before: after a lost connection Discord sends again what may not have arrived."""
+"""Which ids were seen before: after a lost connection, Discord repeats what may not have arrived."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Endpoint:
     """One endpoint. `outside` says that it may be on another machine, so a proxy may be used."""
 
     def __init__(self, url: str, *, model: str | None, api_key: str | None, outside: bool) -> None:
-        import openai  # takes a second, which a bot without an endpoint does not have
+        import openai  # takes a second, which a bot without an endpoint should not spend
 
         self._model = model
         self._client = openai.AsyncOpenAI(

@@ -71,7 +71,7 @@ class Moderation:
         return Growing(self._words)
 
     async def outgoing(self, text: str, found: Kind | None) -> Kind | None:
-        """What is wrong with a whole answer. `found` is what the word lists found in it already."""
+        """What is wrong with a whole answer. `found` is what the word lists have already found in it."""
         return self._count("outgoing", found or (await self._asked(text) if text.strip() else None))
 
     async def close(self) -> None:

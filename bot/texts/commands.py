@@ -22,12 +22,14 @@ CALLED = {
     # talking
     "ask": Named("提问", "Ask Parley something, here or anywhere.", "随时随地向 Parley 提问。"),
     "ask question": Named("问题", "What you want to know.", "你想知道什么。"),
-    "ask persona": Named("角色", "Which persona answers, in this conversation only.", "由谁来回答，只在这次对话里。"),
+    "ask persona": Named(
+        "角色", "Which persona answers, in this conversation only.", "由哪个角色来回答，只用于这次对话。"
+    ),
     "chat": Named("聊天", "Open a thread to talk with Parley.", "打开一个和 Parley 聊天的子区。"),
     "threads": Named(
         "子区回答",
         "For managers: whether a first mention here is answered in a thread.",
-        "管理员用：这里的第一次提及要不要在子区里回答。",
+        "服务器管理员用：这里的第一次提及要不要在子区里回答。",
     ),
     "threads answer": Named("回答", "On: in a thread. Off: right here.", "开：在子区里。关：就在这里。"),
     "threads answer on": Named("开"),
@@ -35,20 +37,24 @@ CALLED = {
     "persona": Named(
         "角色",
         "Which persona you talk to here; managers choose for channels and servers.",
-        "你在这里和谁聊天；管理员可以为频道和服务器选择。",
+        "你在这里和哪个角色聊天；服务器管理员可以为频道和服务器选择。",
     ),
     "persona name": Named(
-        "名字", "Which persona answers; leave it out to see the current one.", "由谁来回答；不填则显示现在是谁。"
+        "名字",
+        "Which persona answers; leave it out to see the current one.",
+        "由哪个角色来回答；不填则显示现在的角色。",
     ),
     "persona where": Named("范围", "In this channel, or on the whole server.", "在这个频道，还是整个服务器。"),
     "persona where here": Named("这里"),
     "persona where server": Named("服务器"),
     "persona_write": Named(
-        "编写角色", "For managers: write a persona for this server.", "管理员用：编写这个服务器自己的角色。"
+        "编写角色", "For managers: write a persona for this server.", "服务器管理员用：编写这个服务器自己的角色。"
     ),
-    "persona_write name": Named("名字", "Its name; an existing persona is changed.", "它的名字；已有的会被修改。"),
+    "persona_write name": Named(
+        "名字", "Its name; an existing persona is changed.", "角色的名字；已有的角色会被修改。"
+    ),
     "persona_delete": Named(
-        "删除角色", "For managers: delete a persona of this server.", "管理员用：删除这个服务器自己的角色。"
+        "删除角色", "For managers: delete a persona of this server.", "服务器管理员用：删除这个服务器自己的角色。"
     ),
     "persona_delete name": Named("名字", "Which one.", "哪一个。"),
     # teaching
@@ -57,7 +63,7 @@ CALLED = {
     "teaching": Named(
         "允许教学",
         "For managers: whether this server's members may teach Parley.",
-        "管理员用：这个服务器的成员能不能教 Parley。",
+        "服务器管理员用：这个服务器的成员能不能教 Parley。",
     ),
     "teaching allowed": Named("允许", "On: they may. Off: they may not.", "开：可以教。关：不可以教。"),
     "teaching allowed on": Named("开"),
@@ -69,7 +75,7 @@ CALLED = {
         "Parley 保存什么、保存多久，以及你同意了什么。",
     ),
     "consent": Named(
-        "同意", "Whether Parley may learn from your ratings and messages.", "Parley 可不可以向你的打分和话语学习。"
+        "同意", "Whether Parley may learn from your ratings and messages.", "Parley 能不能从你的评价和消息中学习。"
     ),
     "consent answer": Named("回答", "Yes or no; you can change it at any time.", "同意或不同意；随时可以改。"),
     "consent answer yes": Named("同意"),
@@ -77,26 +83,26 @@ CALLED = {
     "export": Named(
         "导出",
         "Everything that Parley keeps about you, as a file that only you see.",
-        "Parley 保存的关于你的一切，做成只给你的文件。",
+        "Parley 保存的关于你的一切，作为只有你看得到的文件。",
     ),
     "forget": Named("遗忘", "Erase everything that Parley keeps about you.", "清除 Parley 保存的关于你的一切。"),
     # moderation
     "reports": Named(
         "举报频道",
         "For managers: the channel where reported answers are shown.",
-        "管理员用：被举报的回答出现在哪个频道。",
+        "服务器管理员用：被举报的回答显示在哪个频道。",
     ),
     "reports channel": Named("频道", "Which channel; leave it out for none.", "哪个频道；不填则不显示。"),
     # what managers decide
     "access": Named(
         "准入",
         "For managers: whom the bot answers on this server, and where.",
-        "管理员用：机器人在这个服务器上回答谁、在哪里回答。",
+        "服务器管理员用：机器人在这个服务器上回答谁、在哪里回答。",
     ),
     "access allow": Named(
         "允许",
         "Answer only these people and roles, or answer in this place.",
-        "只回答这些人和身份组；或在这个地方回答。",
+        "只回答这些人和身份组，或在这个地方回答。",
     ),
     "access allow who": Named("谁", "A person or a role.", "一个人或一个身份组。"),
     "access allow where": Named("哪里", "A channel, a thread or a category.", "一个频道、子区或类别。"),
@@ -104,13 +110,13 @@ CALLED = {
     "access block": Named(
         "禁止",
         "Never answer this person or role, or not in this place.",
-        "从不回答这个人或身份组；或不在这个地方回答。",
+        "从不回答这个人或身份组，或不在这个地方回答。",
     ),
     "access block who": Named("谁", "A person or a role.", "一个人或一个身份组。"),
     "access block where": Named("哪里", "A channel, a thread or a category.", "一个频道、子区或类别。"),
     "access block everywhere": Named("全部", "The whole server.", "整个服务器。"),
     "access clear": Named(
-        "取消", "Remove the rule for this person, role or place.", "取消对这个人、身份组或地方的规定。"
+        "取消", "Remove the rule for this person, role or place.", "取消对这个人、身份组或地方的规则。"
     ),
     "access clear who": Named("谁", "A person or a role.", "一个人或一个身份组。"),
     "access clear where": Named("哪里", "A channel, a thread or a category.", "一个频道、子区或类别。"),
@@ -121,7 +127,7 @@ CALLED = {
     "limits": Named(
         "限额",
         "For managers: how many answers per hour are allowed here. 0 means no limit.",
-        "管理员用：这里每小时最多有多少个回答。0 表示不限。",
+        "服务器管理员用：这里每小时最多有多少个回答。0 表示不限。",
     ),
     "limits person": Named("每人", "Answers per hour for each person.", "每人每小时的回答数。"),
     "limits channel": Named("每频道", "Answers per hour in each channel.", "每个频道每小时的回答数。"),
@@ -132,21 +138,23 @@ CALLED = {
     "audit": Named(
         "记录",
         "For managers and operators: what managers and operators did.",
-        "管理员和运营者用：管理员和运营者做过什么。",
+        "服务器管理员和运营者用：服务器管理员和运营者做过什么。",
     ),
     # what operators decide
     "release": Named("版本", "For operators: which release serves.", "运营者用：由哪个版本服务。"),
     "release status": Named(
-        "状态", "What serves, what is on trial, and how the bot is doing.", "哪个在服务，哪个在试用，机器人怎么样。"
+        "状态",
+        "What serves, what is on trial, and how the bot is doing.",
+        "哪个版本在服务，哪个在试用，机器人的状态怎样。",
     ),
     "release promote": Named(
-        "启用", "Make a release the champion; 0 is the base model.", "让一个版本服务；0 是基础模型。"
+        "启用", "Make a release the champion; 0 is the base model.", "让一个版本成为冠军；0 是基础模型。"
     ),
     "release promote number": Named("编号", "The release's number.", "版本的编号。"),
     "release promote anyway": Named("仍然", "Even if the gate refused it.", "即使关卡拒绝了它。"),
-    "release rollback": Named("回退", "Go back to the champion before this one.", "回到之前服务的版本。"),
-    "release pause": Named("暂停", "Start no new round until rounds are resumed.", "暂停训练，直到恢复。"),
-    "release resume": Named("恢复", "Let rounds start again.", "训练可以再开始。"),
+    "release rollback": Named("回退", "Go back to the champion before this one.", "回到上一个冠军。"),
+    "release pause": Named("暂停", "Start no new round until rounds are resumed.", "不再开始新一轮训练，直到恢复。"),
+    "release resume": Named("恢复", "Let rounds start again.", "允许重新开始训练。"),
     # menus of messages
     "Answer this": Named("回答这条消息"),
     "Correct this answer": Named("改正这个回答"),

@@ -9,43 +9,46 @@ ZH = Texts(
     message_too_long="这条消息太长：占 {tokens} 个词元，最多只能放下 {budget} 个。请缩短一些。",
     empty_answer="（模型没有给出任何内容。可以要求换一个回答，或换个问法。）",
     stopped="（已停止）",
-    ended="（我在这里被关闭了。等我回来后请再问一次。）",
+    ended="（回答时我被关闭了。等我回来后请再问一次。）",
     stopped_early="（还没开始就停止了）",
     cut_off="（回答被截断：已达到 {tokens} 个词元的上限）",
     broke_off="（回答中断：{reason}）",
     internal_error="我这边出了点问题，运营者的日志里有原因。请再试一次。",
-    question_gone="原来的问题已经不在了，没有可以重新回答的内容。",
-    answer_gone="这个回答已经不在我这里了，无法评价。",
+    question_gone="原来的问题已经不在了，所以无法重新回答。",
+    answer_gone="我已经没有保存这个回答，所以无法评价它。",
     stored_up="你对这个回答的评价现在是 👍，谢谢。",
     stored_down="你对这个回答的评价现在是 👎，谢谢。",
-    stored_correction="已记录你的修改，谢谢。",
+    stored_correction="已记录你的改正，谢谢。",
     stored_comparison="已记录你的判断，谢谢。",
     stored_retraction="已撤回：你现在对这个回答没有评价。",
     already="之前已经记录过了。",
-    nothing_to_retract="你还没有评价这个回答，所以没有可以撤回的。",
+    nothing_to_retract="你还没有评价这个回答，所以没有可以撤回的评价。",
     nothing_to_rate="还没有可以评价的回答。",
     correction_empty="请在命令后面写上更好的回答：/correct 更好的回答。",
-    correction_same="这和原来的回答一样。请写出它本该是什么样。",
+    correction_same="这和原来的回答一样。请写出它本该怎么说。",
     consent_question=(
         "Parley 可以向你学习吗？如果同意，你的评价以及从现在起你对机器人说的话会被保留，并可能用来训练它。"
-        "如果不同意，你可以照常聊天，你的任何内容都不会用于训练，消息会在 {days} 天后删除。你随时可以改变主意。"
+        "如果不同意，你可以照常聊天，你说的话和你的评价都不会用于训练，你的消息会在 {days} 天后删除。"
+        "你随时可以改变主意。"
     ),
     consent_question_held=(
-        "Parley 可以向你学习吗？如果同意，你的评价以及从现在起你对机器人说的话会被保留，并可能用来训练它。目前来自 "
-        "Discord 的内容不会用于训练任何模型：没有 Discord 的许可就不允许，而这个机器人没有该许可。"
-        "你对两个回答的比较会帮助决定由哪个版本服务，此外评价只是保存着，暂时没有用处。"
-        "如果不同意，你可以照常聊天，你的任何内容都不会被使用，消息会在 {days} 天后删除。"
+        "Parley 可以向你学习吗？如果同意，你的评价以及从现在起你对机器人说的话会被保留，并可能用来训练它。"
+        "目前来自 Discord 的内容不会用来训练模型：这需要 Discord 的许可，而这个机器人没有得到许可。"
+        "你对回答的比较会帮助决定由哪个版本服务；除此之外，你的评价只是保存下来，暂时不会使用。"
+        "如果不同意，你可以照常聊天，你说的话和你的评价都不会使用，你的消息会在 {days} 天后删除。"
         "你随时可以改变主意。"
     ),
     consent_first="只有得到你的同意才会保留评价：先看 {slash}privacy，再输入 {slash}consent yes。这一条没有保留。",
-    consent_given="谢谢。从现在起，你的评价和你说的话可以用来训练机器人。之前说的话不算，所以只有从现在起新开始的对话，评价才用得上。",
-    consent_given_held=(
-        "谢谢。从现在起你的评价会被保留，你的比较会帮助决定由哪个版本服务；"
-        "目前 Discord 上的内容不会用于训练任何模型。"
+    consent_given=(
+        "谢谢。从现在起，你的评价和你说的话可以用来训练机器人。之前说的话不包括在内，"
+        "所以只有在你同意之后才开始的对话，评价才算数。"
     ),
-    consent_refused="明白了：不会使用你的任何内容，包括以前的评价，也不再保留新的评价。",
+    consent_given_held=(
+        "谢谢。从现在起你的评价会被保留，你的比较会帮助决定由哪个版本服务；目前来自 Discord 的内容不会用来训练模型。"
+    ),
+    consent_refused="明白了。你说过的话和以前的评价都不会使用，也不再保留新的评价。",
     consent_unanswered="尚未回答",
-    consent_older="同意的是旧的说明，只涵盖说明改变之前说的话",
+    consent_older="同意过旧的说明，只涵盖说明改变之前说的话",
     yes="是，我同意",
     no="不同意",
     take_back="撤回",
@@ -56,7 +59,7 @@ ZH = Texts(
     ),
     training="得到你的同意后，它们可能用来训练这个机器人；没有同意就不会用于训练。",
     training_held=(
-        "目前无论你是否同意，来自 Discord 的内容都不会用于训练任何模型，因为这个机器人没有 Discord 的许可。"
+        "目前无论你是否同意，来自 Discord 的内容都不会用来训练模型，因为这个机器人没有得到 Discord 的许可。"
     ),
     serving="现在由第 {release} 号版本回答。",
     serving_base="现在由基础模型回答（0 号版本：还没有训练过）。",
@@ -71,8 +74,8 @@ ZH = Texts(
         "/again           换一个回答，然后说哪个更好：a、b、tie（一样好）或 bad（都不好）\n"
         "/retract         撤回你对上一个回答的评价\n"
         "/stop            停止正在生成的回答（Ctrl-C 也可以）\n"
-        "/persona 名字    换一个角色，从头开始\n"
-        "/consent yes|no  是否允许用你的评价和话语训练机器人\n"
+        "/persona 名字    换一个角色，开始新的对话\n"
+        "/consent yes|no  是否允许用你的评价和消息训练机器人\n"
         "/privacy         保留什么，保留多久\n"
         "/help            这个列表\n"
         "/quit            退出"
@@ -91,21 +94,21 @@ ZH = Texts(
     goodbye="再见。",
     mention_only="你好！请把问题写在同一条消息里，我就会回答。",
     cannot_read="Discord 不让我看到这条消息的内容。请在消息里提及我，我就会回答。",
-    cannot_read_thread="Discord 只让我看到提及我或带提醒回复我的消息：在这个子区里也请这样做。",
+    cannot_read_thread="Discord 只让我看到提及我的消息，或带提醒回复我的消息。在这个子区里也请这样做。",
     files_left="我只读文本文件，一条消息里总共不超过 {kib} KiB。没有读：{names}。",
     file_unreadable="文件 {name} 已经不在，或者不是 UTF-8 文本，所以无法回答。请以纯文本再发一次。",
     go_on="继续",
     go_on_please="请从你停下的地方接着说。",
     chat_opened="你的子区已经打开：{thread}。",
     chat_not_here="我只能在文字频道里打开子区。在这里直接提及我就可以。",
-    chat_refused="我在这个频道里不能打开子区。管理频道的人可以允许我创建子区并在其中发言。",
+    chat_refused="我在这个频道里不能打开子区。管理这个频道的人可以允许。",
     chat_write="在这里随便写，不需要提及我。",
-    chat_mention="请提及我，或带提醒回复我：其他消息 Discord 不让我看到。",
+    chat_mention="请提及我，或带提醒回复我。Discord 不让我看到其他消息。",
     threads_on="从现在起，这个频道里的第一次提及会在子区里回答。",
     threads_off="提及会直接在这个频道里回答。",
     two_answers="这次有两个回答。哪一个更好？任何人都可以投票。",
     two_coming="两个回答马上就来，请你比较……",
-    no_two_answers="没有得到另一个完整而且不同的回答，所以没有可以比较的。",
+    no_two_answers="没有得到另一个完整而且不同的回答，所以无法比较。",
     fix_title="改正这个回答",
     fix_label="应该怎么回答？",
     fix_file="这个回答太长，窗口里放不下：请把更好的回答作为文本文件上传。",
@@ -122,22 +125,26 @@ ZH = Texts(
     managers_only="只有管理这个服务器的人才能更改。",
     deleted="这个回答已经删除，我保存的内容也清除了。",
     not_yours_to_delete="只有提问的人和能管理消息的人才能删除这个回答。",
-    not_deleted="我保存的内容已经清除。这里我不能删除消息本身，请能管理消息的人来删除。",
-    reported="谢谢。这个服务器的管理员现在看得到它，但看不到是谁举报的。",
+    not_deleted="我保存的内容已经清除。我在这里不能删除消息本身，但版主可以。",
+    reported="谢谢。这个服务器的版主现在看得到它，但看不到是谁举报的。",
     reported_there="⚠️ 我的一个回答被举报了：{link}",
     reports_go="从现在起，被举报的回答会出现在 {channel}。",
     reports_off="现在被举报的回答不会出现在任何频道。",
-    reports_missing="这个服务器没有我能写的举报频道，请直接告诉管理员。",
+    reports_missing="这个服务器没有我能发言的举报频道，请直接告诉版主。",
     nothing_to_answer="这条消息里没有可以回答的内容：它来自机器人，或者没有文字。",
-    kept="你对我说过的话、你的打分、你关于同意的回答、你作为管理员或运营者做过的事，以及我替你打开的子区，我保存的都在这个文件里。",
+    kept=(
+        "我保存的关于你的一切都在这个文件里：你对我说过的话、你的评价、你对是否同意的回答、"
+        "你作为服务器管理员或运营者做过的事，以及我替你打开的子区。"
+    ),
     forget_question=(
-        "要清除你的一切吗：你对我说过的话、我的回答、你的打分和改正？清除后无法恢复。已经训练或正在训练的版本"
-        "会保留它们学到的东西；之后的版本不再使用这些内容。你在 Discord 上写的消息要由你自己删除。"
-        "你作为管理员或运营者做过的事仍会记着，但那个化名不再指向任何人。"
+        "要清除我保存的关于你的一切吗：你对我说过的话、我的回答、你的评价和改正？清除后无法恢复。"
+        "已经训练或正在训练的版本会保留它们学到的东西；之后的版本不再使用这些内容。"
+        "你写的消息会留在 Discord 上，直到你自己删除。"
+        "你作为服务器管理员或运营者做过的事仍留在记录里，但记录里的化名不再指向你。"
         "如果你在服务器管理员的名单上，要由他们把你移除。"
     ),
     forget_yes="是的，全部清除",
-    forgotten="好了：清除了 {texts} 段文字，以及你的打分。",
+    forgotten="好了：清除了 {texts} 段文字，以及你的评价。",
     teach=(
         "**怎样教这个机器人**\n"
         "👍 👎 表示回答好不好；👎 会问哪里不好。\n"
@@ -145,21 +152,22 @@ ZH = Texts(
         "⚖️ 会并排给出第二个回答，由你说哪个更好。\n"
         "旧的回答：右键，“应用”，“给这个回答打分”或“改正这个回答”。\n"
         "**之后会怎样**\n{becomes}\n"
-        "别人看不到你怎么打分。{slash}privacy 说明保存了什么，{slash}forget 清除，{slash}consent 改变主意。"
+        "别人看不到你怎么打分。{slash}privacy 说明保存了什么，{slash}forget 可以清除它们，"
+        "{slash}consent 可以改变主意。"
     ),
     teach_trains=(
-        "运营者会不时用同意者的反馈训练新版本，只有比之前的好才会服务。新版本试用期间，由大家的比较决定它能不能服务。"
+        "运营者会不时用已同意的人的评价训练新版本；只有比之前的好，新版本才会服务。新版本试用期间，由大家的比较决定它能不能服务。"
     ),
     teach_held=(
         "比较用来在版本之间选择：新版本试用期间，由它们决定它能不能服务。除此之外，来自 Discord 的内容"
-        "不会用于训练任何模型，因为这个机器人没有 Discord 的许可。"
+        "不会用来训练模型，因为这个机器人没有得到 Discord 的许可。"
     ),
-    teach_off="这个服务器的成员还不能教。管理服务器的人可以用 {slash}teaching on 允许。",
+    teach_off="这个服务器的成员还不能教我。管理服务器的人可以用 {slash}teaching on 允许。",
     stats_here="这个服务器到目前为止教了：{counts}，来自 {people} 个人。",
     stats_everywhere="到目前为止教了：{counts}，来自 {people} 个人。",
     stats_serving="现在由{release}回答；到目前为止训练过 {releases} 个版本。",
     stats_trial=(
-        "{release}正在试用：大家比较了 {prompts} 个问题的回答，其中 {share:.0%} 更喜欢它的。"
+        "{release}正在试用：大家比较了 {prompts} 个问题的回答，其中 {share:.0%} 更喜欢它的回答。"
         "要有 {needed} 个问题、{people} 个人才能决定。"
     ),
     stats_no_trial="没有版本在试用。",
@@ -170,7 +178,7 @@ ZH = Texts(
     of_one_release="两个都来自{first}。",
     the_base="基础模型",
     of_release="第 {release} 号版本",
-    # 运营者，以及大家能看到的学习情况
+    # operators, and what people see of learning
     vote_up="你对这个回答的评价是 👍。",
     vote_down="你对这个回答的评价是 👎。",
     vote_none="你还没有评价这个回答。",
@@ -179,7 +187,7 @@ ZH = Texts(
     ),
     operators_only="只有运营这个机器人的人才能这样做：应用的所有者、它的团队，以及 PARLEY_OPERATORS 里写的人。",
     audit_managers_only="只有管理这个服务器的人才能查看。",
-    audit_newest="管理员和运营者做过的事，新的在前：",
+    audit_newest="服务器管理员和运营者做过的事，新的在前：",
     audit_empty="这里还没有记录。",
     audit_you="你",
     stats_rounds="到目前为止训练了 {rounds} 轮，其中 {promoted} 个版本被关卡放行。",
@@ -191,10 +199,10 @@ ZH = Texts(
     stats_picture="每个版本的胜率和区间。{figures}。",
     gate_yes="关卡：放行",
     gate_no="关卡：拒绝",
-    gate_silent="没有评判过",
+    gate_silent="未评判",
     rounds_paused_since="从 {when} 起暂停训练；{slash}release resume 可以恢复。",
-    engine_well="引擎能回答。",
-    engine_away="引擎没有回答，原因在它的日志里。",
+    engine_well="引擎正常应答。",
+    engine_away="引擎没有应答，原因在它的日志里。",
     status_load="服务器：{servers} 个。正在回答：{running}，排队：{waiting}。已运行 {uptime}。",
     duration="{days} 天 {hours} 小时 {minutes} 分钟",
     serves_already="现在的冠军已经是它了：{release}。",
@@ -209,7 +217,7 @@ ZH = Texts(
     superseded="这期间有别的版本成了冠军，所以什么都没有改变。请先看 {slash}release status。",
     promoted="好了：现在由{release}服务，之前是{before}。{slash}release rollback 可以退回。",
     no_earlier_champion="没有更早的冠军可以退回。",
-    rolled_back="好了：{release}重新服务；{before}还保留着，可以再次放行。",
+    rolled_back="好了：{release}重新服务；{before}还保留着，可以再次启用。",
     rounds_paused_now="训练已暂停：在 {slash}release resume 之前不会开始新的一轮。正在进行的会继续。",
     rounds_paused_already="训练之前就暂停了。",
     rounds_resumed_now="可以重新开始训练了。",
@@ -224,21 +232,21 @@ ZH = Texts(
     moderated_rating="里面有这里不允许的内容，所以没有保存。请换个说法。",
     moderation_away="这里写的内容要先检查，而检查暂时不可用。什么都没有保存，请稍后再试。",
     moderation_away_answer="（这个回答无法检查，所以不显示。请稍后再问。）",
-    privacy_checked_outside="在回答之前，你写的内容和机器人的回答会发给外部的服务，检查有没有不允许的内容。",
+    privacy_checked_outside="在回答之前，你写的内容和机器人的回答会发给外部服务，检查有没有不允许的内容。",
     # rules: who is answered, how often, by which persona
     comma="、",
-    access_person="这个服务器的管理员不让我在这里回答你，也不接受你的评价。",
-    access_place="我不在这里回答：这个服务器的管理员在这个地方关闭了我。",
-    access_unlisted="在这个服务器上，我只回答管理员允许的人和身份组。请找一位管理员。",
+    access_person="这个服务器的管理员不允许我在这里回答你，也不允许我接受你的评价。",
+    access_place="我不在这里回答：这个服务器的管理员在这里把我关闭了。",
+    access_unlisted="在这个服务器上，我只回答服务器管理员允许的人和身份组。请联系他们。",
     access_choose="什么都没有改变。请选择人或身份组（`who`）、地方（`where`）或 `everywhere`（整个服务器）。",
-    access_full="什么都没有改变：这个名单最多 {most} 条。请先清除一些，或者用一个身份组代表很多人。",
+    access_full="什么都没有改变：这个名单最多 {most} 条。请先清除一些，或者改用一个很多人都有的身份组。",
     access_people_allowed="我只回答：{names}",
     access_people_blocked="我从不回答：{names}",
     access_places_allowed="我在这些地方回答：{names}",
     access_places_blocked="我不在这些地方回答：{names}",
     access_whole_server="整个服务器",
     access_nothing="没有允许或屏蔽任何人和地方：我在这个服务器的任何地方回答所有人。",
-    access_managers="-# 以最具体的设置为准：依次是子区、频道、类别、服务器。管理服务器的人总会得到回答。",
+    access_managers="-# 以最具体的设置为准：依次是子区、频道、类别、服务器。服务器管理员总会得到回答。",
     hourly_person="你在一小时内已得到 {limit} 个回答，这是这里每个人的上限。{minutes} 分钟后可以再问。",
     hourly_channel="这个频道在一小时内已有 {limit} 个回答，这是它的上限。{minutes} 分钟后可以再问。",
     hourly_server="这个服务器在一小时内已有 {limit} 个回答，这是它的上限。{minutes} 分钟后可以再问。",
@@ -278,6 +286,6 @@ ZH = Texts(
     # who may open a thread and ask again, and answers that found no room
     chat_not_allowed="你不能在这个频道里打开子区，所以我也不替你打开。管理这个频道的人可以允许。",
     chat_enough="你在一小时内已打开 {limit} 个子区，这是每个人的上限。{minutes} 分钟后可以再打开。",
-    only_asker_retries="只有提问的人才能让它重新回答：我没有保存这个问题。",
+    only_asker_retries="只有提问的人才能让我重新回答，因为我没有保存这个问题。",
     not_shown="回答无法显示：Discord 不让我在这里写。管理这个频道的人可以允许我。",
 )

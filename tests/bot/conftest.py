@@ -1,4 +1,4 @@
-"""Discord as `tests.bot.discord.world` plays it."""
+"""Fixtures for a simulated Discord; `tests.bot.discord.world` plays it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.fakes.engine import FakeEngine
 async def installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[Store, FakeEngine, Engine]]:
-    """A store, a fake engine, and the bot's way to it."""
+    """A store, a fake engine, and the bot's client for it."""
     monkeypatch.delenv("DISCORD_TOKEN", raising=False)
     store = await Store.open(tmp_path)
     async with FakeEngine() as fake:
@@ -30,7 +30,7 @@ async def installed(
 
 @pytest.fixture
 def world(installed: tuple[Store, FakeEngine, Engine]) -> World:
-    """A Discord server without people yet."""
+    """A Discord server; nobody is on it yet."""
     return World(*installed)
 
 

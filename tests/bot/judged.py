@@ -1,4 +1,4 @@
-"""Releases with manifests as rounds write them."""
+"""Releases whose manifests look like those that rounds write."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from data.releases import Release, Releases
 def manifest(
     *, promote: bool | None = None, win: tuple[float, float, float] | None = None, **more: Any
 ) -> ReleaseManifest:
-    """What the gate said: `win` is the mean and the ends of the interval; `promote` None, that it was never asked."""
+    """A manifest with a verdict; `win` is the mean, low and high. With `promote` None the gate was never asked."""
     figures: dict[str, Any] = {}
     if promote is not None:
         interval = dict(zip(("mean", "low", "high"), win, strict=True)) if win else None

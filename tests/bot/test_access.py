@@ -1,4 +1,4 @@
-"""Who is answered where: the pure decision."""
+"""Who is answered where: the decision alone, without Discord."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ lists = st.dictionaries(st.sampled_from([*PEOPLE, *PLACES, ("channel", "30")]), 
 
 
 @given(lists)
-def test_blocks_of_people_count_first_then_the_narrowest_place_then_the_list_of_people(said):
+def test_blocks_of_people_count_first_then_the_most_specific_place_then_the_list_of_people(said):
     theirs = [said[name] for name in PEOPLE[:3] if name in said]
     places = [said[place] for place in PLACES if place in said]
     if BLOCK in theirs:

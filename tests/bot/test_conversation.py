@@ -298,7 +298,7 @@ async def test_old_pairs_go_when_the_context_is_full(tmp_path: Path):
         assert world.fake.requests[-1]["messages"][1]["role"] == "user"
 
 
-async def test_a_message_too_long_alone_is_a_sentence_and_not_recorded_as_an_answer(tmp_path: Path):
+async def test_a_message_that_is_too_long_gives_a_sentence_and_is_not_recorded_as_an_answer(tmp_path: Path):
     async with opened(tmp_path, context=60, sampling=Sampling(max_tokens=20)) as world:
         end = (await events(world.chat.answer(world.ask("word " * 100))))[-1]
         assert isinstance(end, Failed)
@@ -339,7 +339,7 @@ async def test_stop_before_the_first_word_records_nothing(world: World):
     assert await world.count(schema.Generation) == 0
 
 
-async def test_an_answer_nobody_reads_is_recorded_all_the_same(world: World):
+async def test_an_answer_that_nobody_reads_is_recorded_anyway(world: World):
     answer = world.chat.answer(world.ask("hello"))
     await answer.wait()
     assert await world.count(schema.Generation) == 1
@@ -353,7 +353,7 @@ async def test_close_stops_and_records_what_runs(world: World):
     assert await world.count(schema.Generation) == 1
 
 
-async def test_an_engine_that_fails_is_a_sentence(world: World):
+async def test_an_engine_that_fails_gives_a_sentence(world: World):
     world.fake.fail(400, message="no")
     end = (await events(world.chat.answer(world.ask("hello"))))[-1]
     assert isinstance(end, Failed)
@@ -379,7 +379,7 @@ async def test_a_cut_off_answer_says_so(world: World):
     assert end.note == EN.cut_off.format(tokens=512)
 
 
-async def test_a_failing_store_is_a_sentence_and_the_person_can_ask_again(world: World):
+async def test_a_failing_store_gives_a_sentence_and_the_person_can_ask_again(world: World):
     async def question() -> StoredMessage:
         raise OSError("disk full")
 
@@ -428,7 +428,7 @@ async def test_one_person_waits_in_a_channel_and_a_second_does_not(world: World)
     assert [r["messages"][-1]["content"] for r in world.fake.requests] == ["one", "three", "two"]
 
 
-async def test_the_line_is_bounded_and_who_stops_waiting_leaves_no_trace(tmp_path: Path):
+async def test_the_line_is_bounded_and_a_person_who_stops_waiting_leaves_no_trace(tmp_path: Path):
     async with opened(tmp_path, limits=Limits(slots=1, waiting=2, waiting_per_person=1)) as world:
         hold = asyncio.Event()
         world.fake.answer("first ", "done", hold=hold)

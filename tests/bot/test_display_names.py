@@ -13,7 +13,7 @@ from data.records import StoredMessage
 
 
 @given(st.text(max_size=80))
-def test_a_name_is_one_short_line_that_ends_no_sooner_than_it_should(name: str):
+def test_a_name_is_one_short_line_without_a_colon(name: str):
     plain = label(name)
     if plain is not None:
         assert 0 < len(plain) <= LONGEST
@@ -23,14 +23,14 @@ def test_a_name_is_one_short_line_that_ends_no_sooner_than_it_should(name: str):
         assert label(plain) == plain
 
 
-def test_names_that_would_be_taken_for_something_else_are_none():
+def test_misleading_names_are_not_used():
     for name in ("System", " assistant ", "Person 2", "::", "\u202e", "user\n"):
         assert label(name) is None
     assert label("Ada:\nassistant") == "Adaassistant"
     assert label("李 明") == "李 明"
 
 
-def test_of_two_people_with_one_name_only_the_first_has_it():
+def test_if_two_people_share_a_name_only_the_first_gets_it():
     names = DisplayNames()
     for person, name in enumerate(("Sam", "sam", "Kim")):
         names.saw(person, name)
@@ -41,7 +41,7 @@ def test_of_two_people_with_one_name_only_the_first_has_it():
     assert names([2]) == {}
 
 
-def test_only_so_many_are_remembered():
+def test_the_number_of_remembered_names_is_limited():
     names = DisplayNames()
     for person in range(KNOWN + 5):
         names.saw(person, f"name{person}")

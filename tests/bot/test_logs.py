@@ -85,7 +85,7 @@ def test_ids_and_tokens_of_addresses_are_left_out(style: type[logging.Formatter]
     assert "messages/@original responded with 429." in line
 
 
-async def test_what_nobody_waits_for_is_logged_without_its_objects(logged: io.StringIO):
+async def test_an_error_that_nobody_waits_for_is_logged_without_objects(logged: io.StringIO):
     logs.watch_loop()
 
     async def fail() -> None:
@@ -105,7 +105,7 @@ async def test_what_nobody_waits_for_is_logged_without_its_objects(logged: io.St
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_a_crash_is_logged_without_what_it_says(style: str):
+def test_a_crash_is_logged_without_its_message(style: str):
     program = f"from bot import logs\nlogs.begin({style!r}, verbose=True)\nraise RuntimeError('se' + 'cret')"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 1

@@ -112,11 +112,11 @@ def test_names_labels_and_help_texts_are_those_that_dashboards_know():
     }
 
 
-def test_a_count_without_labels_begins_at_nought():
+def test_a_count_without_labels_begins_at_zero():
     assert figures(Metrics().text())["parley_engine_swaps_total"] == 0
 
 
-def test_gauges_say_how_it_is():
+def test_gauges_show_the_current_values():
     read = figures(Metrics().text(Gauge("one", "One.", True), Gauge("many", "Many.", {"0": 0.25}, "shard")))
     assert read["one"] == 1
     assert read['many{shard="0"}'] == 0.25

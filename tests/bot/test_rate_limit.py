@@ -63,7 +63,7 @@ def test_no_hour_holds_more_than_its_limit_and_nobody_is_refused_below_it(taken)
 
 
 @given(st.integers(1, 5), st.floats(1, HOUR - 1))
-def test_there_is_room_again_when_it_was_told_and_not_before(limit, later):
+def test_there_is_room_again_at_the_stated_time_and_not_before(limit, later):
     clock = Clock()
     limiter = RateLimiter(clock)
     cap = Cap("channel", ("channel", "1"), limit)
@@ -78,7 +78,7 @@ def test_there_is_room_again_when_it_was_told_and_not_before(limit, later):
     assert isinstance(limiter.take([cap]), Taken)
 
 
-def test_the_longest_wait_is_told_and_nothing_is_counted_where_one_limit_is_reached():
+def test_the_longest_wait_is_stated_and_nothing_is_counted_if_one_limit_is_reached():
     clock = Clock()
     limiter = RateLimiter(clock)
     early, late = Cap("channel", ("c",), 1), Cap("server", ("s",), 2)
@@ -105,7 +105,7 @@ def test_counters_whose_hour_is_over_are_forgotten():
 
 
 @given(limits, st.dictionaries(st.sampled_from([*PLACES, ("channel", "30")]), limits))
-def test_a_places_limits_hold_beside_the_installations_and_the_narrowest_counts(installation, said):
+def test_a_places_limits_hold_beside_the_installations_and_the_most_specific_wins(installation, said):
     found = caps(ASKER, installation, said)
     own = {"person": ("person", "7"), "channel": ("channel", "3"), "server": ("server", "1")}
     for kind in KINDS:
@@ -120,7 +120,7 @@ def test_a_places_limits_hold_beside_the_installations_and_the_narrowest_counts(
             assert said[narrowest][kind] in {cap.limit for cap in found if cap.kind == kind}
 
 
-def test_what_a_place_says_is_counted_there():
+def test_a_places_own_limit_counts_answers_in_that_place():
     said = {("server", "1"): {"person": 5, "channel": 6, "server": 7}}
     assert {cap.counter for cap in caps(ASKER, {}, said)} == {
         ("person", "7", "server", "1"),
@@ -192,7 +192,7 @@ async def test_a_question_without_room_is_refused_and_not_stored(core: Core):
     assert isinstance(await core.ask(), Answered)
 
 
-async def test_an_engine_that_fails_takes_no_room(core: Core, fake: FakeEngine):
+async def test_an_answer_that_fails_does_not_count(core: Core, fake: FakeEngine):
     fake.fail(400, message="no")
     assert isinstance(await core.ask(), Failed)
     fake.drop("half ", after=1)
@@ -203,7 +203,7 @@ async def test_an_engine_that_fails_takes_no_room(core: Core, fake: FakeEngine):
     assert isinstance(await core.ask(), Failed)
 
 
-async def test_an_answer_that_waits_has_its_room_already(core: Core, fake: FakeEngine):
+async def test_an_answer_that_waits_counts_already(core: Core, fake: FakeEngine):
     hold = asyncio.Event()
     fake.answer("slow", hold=hold)
     first, second, third = (core.begin(2) for _ in range(3))

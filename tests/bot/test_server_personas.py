@@ -21,7 +21,7 @@ from data.personas import PERSONAS, Persona
 
 
 @given(st.text(max_size=50))
-def test_a_name_that_is_kept_can_be_typed_and_stands_in_a_buttons_id(name):
+def test_a_name_that_is_kept_can_be_typed_and_fits_into_a_buttons_id(name):
     name = tidy(name)
     try:
         check_name(name, {}, EN)
@@ -40,13 +40,13 @@ def test_a_shipped_personas_name_is_taken(name):
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a:b", "x" * 33, "@everyone"])
-def test_a_name_that_cannot_be_used_is_a_sentence(name):
+def test_a_name_that_cannot_be_used_gives_a_sentence(name):
     with pytest.raises(Unusable) as error:
         check_name(name, {}, ZH)
     assert str(error.value) == ZH.persona_name
 
 
-def test_a_server_has_at_most_so_many_and_may_write_each_anew():
+def test_a_server_has_a_limited_number_and_may_rewrite_each():
     own = None
     for number in range(MOST):
         own = with_persona(own, f"p{number}", "text", "", EN)
@@ -59,7 +59,7 @@ def test_a_server_has_at_most_so_many_and_may_write_each_anew():
 @pytest.mark.parametrize(
     ("prompt", "greeting"), [(" \n", "hi"), ("x" * (LONGEST + 1), ""), ("x", "y" * (LONGEST_GREETING + 1))]
 )
-def test_a_text_that_cannot_be_kept_is_a_sentence(prompt, greeting):
+def test_a_text_that_cannot_be_kept_gives_a_sentence(prompt, greeting):
     with pytest.raises(Unusable, match="Nothing was kept"):
         with_persona({}, "pirate", prompt, greeting, EN)
 
@@ -75,7 +75,7 @@ def test_only_a_servers_own_are_deleted():
         without_persona(own, "tutor", EN)
 
 
-def test_they_are_personas_like_the_others():
+def test_a_servers_personas_are_like_the_shipped_ones():
     own = with_persona(None, "pirate", "Speak like a pirate.", "Ahoy!", EN)
     assert read(own, "zh") == {"pirate": Persona("pirate", "zh", "Speak like a pirate.", "Ahoy!")}
     assert read(None, "en") == {}

@@ -49,7 +49,7 @@ def test_defaults_need_nothing():
         ("PARLEY_MAX_TOKENS", "many"),
     ],
 )
-def test_a_bad_value_is_a_sentence_that_names_the_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
+def test_a_bad_value_gives_a_sentence_that_names_the_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
     monkeypatch.setenv(name, value)
     with pytest.raises(BadInput) as error:
         load(None)
@@ -105,7 +105,7 @@ def test_a_misspelt_variable_is_noticed_and_others_are_left_alone():
     assert suspicious(["PARLEY_WORDS"]) == ["PARLEY_WORDS is not a setting of the bot and has no effect."]
 
 
-def test_a_home_that_cannot_be_one_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_an_unusable_home_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "file" / "below"))
     with pytest.raises(BadInput, match=f"PARLEY_HOME: .*{tmp_path / 'file'} is a file; name a folder"):
@@ -137,7 +137,7 @@ def test_names_are_those_of_environment_and_file(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(EN)])
-def test_both_languages_fill_the_same_places(field: str):
+def test_both_languages_use_the_same_placeholders(field: str):
     english, chinese = getattr(EN, field), getattr(ZH, field)
     assert english
     assert chinese

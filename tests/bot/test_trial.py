@@ -35,7 +35,7 @@ async def test_a_trial_is_opened_once_and_closed_when_it_ends(tried: Tried):
     assert tried.closed == 2
 
 
-async def test_a_candidate_that_cannot_serve_or_a_broken_file_harm_nobody(tried: Tried, caplog: Any):
+async def test_neither_a_candidate_that_cannot_serve_nor_a_broken_file_harms_anybody(tried: Tried, caplog: Any):
     async def start(release: int) -> Engine:
         return await open_engine(tried.home, url="http://127.0.0.1:1")
 
@@ -51,14 +51,12 @@ async def test_a_candidate_that_cannot_serve_or_a_broken_file_harm_nobody(tried:
     await trial.close()
 
 
-def test_without_a_way_to_serve_two_nothing_is_tried(tried: Tried):
+def test_without_a_way_to_serve_two_releases_there_is_no_trial(tried: Tried):
     assert not Trial(tried.home, None, share=1.0).due()
     assert Trial(tried.home, None, usual=1.0).due()
 
 
-async def test_in_the_terminal_again_is_the_candidates_and_whose_it_was_is_told_afterwards(
-    world: World, tried: Tried
-):
+async def test_in_the_terminal_again_uses_the_candidate_and_names_the_releases_afterwards(world: World, tried: Tried):
     trial, paper = tried.trial(), Paper()
     typed = ScriptedLines(("/consent yes", "y", "hello", "/again", "b", "/again", "tie"))
     world.fake.answer("one")
@@ -77,7 +75,7 @@ async def test_in_the_terminal_again_is_the_candidates_and_whose_it_was_is_told_
     assert [(row.generation_id, row.other_id) for row in await world.rows(schema.Rating)] == [(1, 2), (2, 3)]
 
 
-async def test_a_trial_that_ends_while_nobody_asks_lets_its_engine_go(tried: Tried):
+async def test_a_trial_that_ends_while_nobody_asks_closes_its_engine(tried: Tried):
     trial = tried.trial(usual=0.0)
     trial.look()
     await eventually(trial.look)

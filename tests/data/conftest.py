@@ -11,13 +11,13 @@ from tests.data.talk import Talk
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
-    """The folder of a fresh installation; not made yet."""
+    """The folder of a new installation; it does not exist yet."""
     return tmp_path / "home"
 
 
 @pytest.fixture
 async def store(house: Path) -> AsyncIterator[Store]:
-    """The memory of a fresh installation."""
+    """The store of a new installation."""
     opened = await Store.open(house)
     yield opened
     await opened.close()

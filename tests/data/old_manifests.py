@@ -15,7 +15,7 @@ def old_manifest(kind: str) -> dict[str, Any]:
 
 
 def write_old(kind: str, path: Path, **more: Any) -> dict[str, Any]:
-    """Write an old manifest, some of its entries changed, as a file; returns its entries."""
+    """Write an old manifest as a file, with the entries in `more` changed; returns its entries."""
     entries = {**old_manifest(kind), **more}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
@@ -23,7 +23,7 @@ def write_old(kind: str, path: Path, **more: Any) -> dict[str, Any]:
 
 
 def lost(path: Path, entries: dict[str, Any]) -> list[str]:
-    """The keys of `entries` that a file lacks or holds otherwise, whatever else it holds; null may be missing."""
+    """The keys of `entries` that a file lacks, unless they are null, or has with another value."""
     return list(_lost(entries, json.loads(path.read_text()), ""))
 
 

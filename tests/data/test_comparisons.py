@@ -42,7 +42,7 @@ async def test_the_outcome_is_seen_from_the_candidate(talk: Talk, value: str, wa
     assert (mirrored.champion_chars, mirrored.candidate_chars) == (found.candidate_chars, found.champion_chars)
 
 
-async def test_only_what_holds_counts_and_once_a_rater_and_pair(talk: Talk) -> None:
+async def test_only_current_ratings_count_and_each_rater_once_per_pair(talk: Talk) -> None:
     ada, bob, moderator = [await talk.person(name) for name in ("ada", "bob", "moderator")]
     old, new = await pair(talk, ada)
     await talk.rate(ada, "comparison", old, other=new, value="a")
@@ -115,7 +115,7 @@ async def test_a_release_is_not_compared_with_itself(store: Store) -> None:
         await live(store, 2, 2)
 
 
-async def test_a_server_whose_manager_lets_nobody_teach_has_no_say(store: Store) -> None:
+async def test_comparisons_do_not_count_where_the_manager_lets_nobody_teach(store: Store) -> None:
     talk = await Talk.begin(store, "discord", server=await store.server("discord", "1"))
     ada = await talk.person()
     old, new = await pair(talk, ada)

@@ -18,7 +18,7 @@ def events(answers: list[tuple[int, bool]]) -> list[ConsentEvent]:
 
 
 def allowed(answers: list[ConsentEvent], said_at: datetime) -> bool:
-    """The rule in plain words: now they agree, and from before these words until now they never said no."""
+    """The rule in plain words: they agree now, and said yes before these words and never no since then."""
     if not answers or not answers[-1].granted:
         return False
     last_no = max((index for index, event in enumerate(answers) if not event.granted), default=-1)
@@ -39,7 +39,7 @@ def test_a_yes_covers_nothing_that_is_said_after_the_text_changed(
 ) -> None:
     history, said_at = events(answers), START + timedelta(hours=hour)
     changes = [START + timedelta(hours=change) for change in hours]
-    # In plain words: what held when this was said is what was asked last, and the answer was given after that.
+    # In plain words: they said yes between the last change of the text and these words, and never no since then.
     asked = max((change for change in changes if change <= said_at), default=START)
     last_no = max((event.at for event in history if not event.granted), default=START)
     under_it = [event for event in history if asked <= event.at <= said_at and event.at > last_no]

@@ -64,7 +64,7 @@ async def test_a_yes_to_an_older_text_that_comes_late_covers_nothing(store: Stor
     assert await since(store) == {}
 
 
-async def test_a_text_that_was_only_put_differently_is_not_asked_about_again(
+async def test_a_text_that_was_only_reworded_is_not_asked_about_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = await store.person("discord", "ada")
@@ -84,7 +84,7 @@ async def texts(house: Path) -> list[str]:
     return found
 
 
-async def test_it_is_recorded_since_when_a_text_holds_and_not_when_it_is_only_put_differently(
+async def test_the_start_of_a_new_text_is_recorded_and_that_of_a_rewording_is_not(
     house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert await texts(house) == [CONSENT_VERSION]

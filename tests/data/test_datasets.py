@@ -153,7 +153,7 @@ async def test_a_comparison_with_a_third_answer_stays(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("about", [0, 1])
-async def test_a_retraction_takes_back_ones_own_vote_only(talk: Talk, about: int) -> None:
+async def test_a_retraction_takes_back_only_the_raters_own_vote(talk: Talk, about: int) -> None:
     ada, bob = await talk.person("ada"), await talk.person("bob")
     answers = await talk.ask(ada, "q", "one", "two")
     await talk.rate(ada, "comparison", answers[0], other=answers[1], value="a")
@@ -188,7 +188,7 @@ async def test_many_votes_on_siblings_make_few_pairs(talk: Talk) -> None:
     assert len(data(await rows(talk.store), "preference")) == 5
 
 
-async def test_void_takes_back_everybodys(talk: Talk) -> None:
+async def test_a_void_takes_back_everybodys_ratings(talk: Talk) -> None:
     ada, bob, moderator = [await talk.person(name) for name in ("ada", "bob", "moderator")]
     one, two = await talk.ask(ada, "q", "one", "two")
     await talk.rate(ada, "vote", one, value="up")
@@ -198,11 +198,11 @@ async def test_void_takes_back_everybodys(talk: Talk) -> None:
     found = await rows(talk.store)
     assert [row["completion"][0]["content"] for row in data(found, "labelled")] == ["two"]
     assert data(found, "preference") == []
-    await talk.rate(ada, "vote", one, value="up")  # said after it
+    await talk.rate(ada, "vote", one, value="up")  # after the void
     assert len(data(await rows(talk.store), "preference")) == 1
 
 
-async def test_votes_of_several_are_counted(talk: Talk) -> None:
+async def test_votes_of_several_people_are_counted(talk: Talk) -> None:
     people = [await talk.person(name) for name in ("ada", "bob", "eve")]
     (answer,) = await talk.ask(people[0], "q", "one")
     for person, value in zip(people, ("up", "down", "up"), strict=True):
@@ -346,7 +346,7 @@ async def test_answers_with_the_same_text_do_not_form_a_pair(talk: Talk) -> None
     assert data(found, "labelled") == [{"prompt": prompt("q"), "completion": [model("same")], "label": False}]
 
 
-async def test_what_people_say_of_the_same_words_said_twice_is_counted_together(talk: Talk) -> None:
+async def test_ratings_of_the_same_text_generated_twice_are_counted_together(talk: Talk) -> None:
     people = [await talk.person(f"p{number}") for number in range(5)]
     asked = await talk.say(people[0], "Capital of France?")
     paris, again, lyon = [await talk.answer(asked, text) for text in ("Paris.", "Paris. ", "Lyon.")]
@@ -502,7 +502,7 @@ async def test_the_personas_system_prompt_stands_before_an_imported_row(store: S
     assert found == {(system, "q", "a"), (SYSTEM, "q", "a"), ("q", "a")}
 
 
-async def test_imported_rows_keep_what_travels_along(store: Store) -> None:
+async def test_imported_rows_keep_their_extra_keys(store: Store) -> None:
     row = {"prompt": [user("q")], "completion": [model("a")], "label": False, "id": "mine", "persona": "pirate"}
     more = {"language": "en", "source": "somewhere", "weight": 0.5, "platform": "terminal", "consent": True}
     await import_rows(store, [parse_row({**row, **more})])

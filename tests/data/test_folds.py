@@ -62,7 +62,7 @@ async def test_folds_are_permanent_in_any_order(store: Store) -> None:
     assert await groups(store) == before + 1
 
 
-async def test_texts_that_are_not_alike_get_the_same_fold_whoever_comes_first(tmp_path: Path) -> None:
+async def test_texts_that_are_not_alike_get_the_same_folds_in_any_order(tmp_path: Path) -> None:
     found = []
     for number, order in enumerate([SENTENCES, SENTENCES[::-1]]):
         store = await Store.open(tmp_path / str(number))
@@ -124,7 +124,7 @@ async def test_short_texts_differ_by_words_only(store: Store, one: str, other: s
     assert await groups(store) == 1
 
 
-async def test_texts_of_other_meaning_are_groups_of_their_own(store: Store) -> None:
+async def test_texts_with_different_meanings_are_different_groups(store: Store) -> None:
     texts = [QUESTION, "How do I bake bread?", "How do I fix a bike?", "hi", "ho", "你好", "再见", "!!!", "???", ""]
     await folds(store, *texts)
     assert await groups(store) == len(texts)

@@ -67,7 +67,7 @@ async def test_erasing_one_branch_leaves_the_other(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 700, 9000])
-async def test_bytes_go_among_many_texts(talk: Talk, house: Path, size: int) -> None:
+async def test_the_bytes_of_an_erased_text_are_gone_among_many_texts(talk: Talk, house: Path, size: int) -> None:
     # Short texts move within a page when others are erased; long texts have their own pages.
     store, words = talk.store, [f"word{i:03d}w" for i in range(40)]
     for index, word in enumerate(words):

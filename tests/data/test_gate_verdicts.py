@@ -1,4 +1,4 @@
-"""A manifest is a file that people can change: what is no figure in it is left out, and nothing raises."""
+"""A manifest is a file that people can change: what is not a figure in it is left out, and nothing raises."""
 
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def test_what_a_round_wrote_is_read() -> None:
         {"mean": 0.5, "low": -0.1, "high": 1.1},
     ],
 )
-def test_what_is_no_interval_is_none(interval: Any) -> None:
+def test_anything_but_an_interval_is_read_as_none(interval: Any) -> None:
     assert of(figures={"verdict": {"promote": False, "interval": interval}}).win is None
 
 

@@ -19,7 +19,7 @@ async def test_members_teach_again_only_when_a_manager_says_so_again(store: Stor
     assert await store.may_teach("discord", "2")
 
 
-async def test_what_holds_in_its_channels_and_conversations_goes_with_a_server(store: Store) -> None:
+async def test_the_settings_of_its_channels_and_conversations_go_with_a_server(store: Store) -> None:
     talks = {}
     for server in ("1", "2"):
         row = await store.server("discord", server)

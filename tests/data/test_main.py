@@ -1,4 +1,4 @@
-"""`python -m data`, end to end, on real files. Some tests start it as people do; the others save the start-up."""
+"""`python -m data`, end to end, on real files. Some tests start a process; the others save that time."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ def started(house: Path, *arguments: str | Path) -> tuple[int, str, str]:
 
 
 def data(house: Path, *arguments: str | Path, **environment: str) -> tuple[int, str, str]:
-    """The same in this process."""
+    """Run `python -m data` in this process; returns the same."""
     out, errors = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["data", *map(str, arguments)])

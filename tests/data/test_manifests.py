@@ -98,10 +98,12 @@ def test_null_stands_for_a_key_that_is_missing(tmp_path: Path) -> None:
         ('{"name": "n", "pair": [1]}', "'pair' should hold 2 values"),
         ('{"name": "n", "on": 1}', "'on' should be true or false"),
         ('{"name": "n", "share": true}', "'share' should be a number"),
-        ('{"name": "n", "version": 2}', "it is of version 2, and this Parley reads 1: update Parley"),
+        ('{"name": "n", "version": 2}', "it has version 2, and this Parley reads 1: update Parley"),
     ],
 )
-def test_what_is_no_manifest_gives_a_sentence_that_names_the_file(tmp_path: Path, text: str, problem: str) -> None:
+def test_anything_but_a_manifest_gives_a_sentence_that_names_the_file(
+    tmp_path: Path, text: str, problem: str
+) -> None:
     path = tmp_path / "manifest.json"
     path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(Damaged) as refused:

@@ -109,7 +109,7 @@ def test_an_answer_that_a_thousand_people_rated_is_weighed() -> None:
 
 
 def test_a_rater_who_always_says_the_same_is_not_taken_for_an_expert() -> None:
-    # Where nine of ten answers are good, voting up always is right nine times of ten, and tells nothing.
+    # If nine of ten answers are good, somebody who always votes up is right nine times of ten, and it means nothing.
     draw = random.Random(1)
     members = [Member(f"honest-{i}", "honest", 0.85) for i in range(8)] + [Member("up-8", "up")]
     found = []
@@ -163,7 +163,7 @@ def test_without_the_package_agreement_decides_and_says_so(monkeypatch: pytest.M
     assert min(found.weight for found in panel.raters.values()) >= GENTLE
 
 
-def test_the_newest_word_on_an_item_counts_once() -> None:
+def test_the_newest_rating_of_an_item_counts_once() -> None:
     again = [ItemLabel("ada", "same", i % 2 == 0, START + timedelta(minutes=i)) for i in range(9)]
     assert weigh(again).raters["ada"].ratings == 1
     base = labels_of(ratings(crowd(), 1, items=15))
@@ -216,7 +216,7 @@ def test_a_rater_who_is_not_believed_decides_nothing() -> None:
     assert support(panel, ["x"]).problem == "its raters are not reliable"
 
 
-def test_what_is_disputed_weighs_less_and_a_draw_nothing() -> None:
+def test_disputed_rows_weigh_less_and_a_draw_weighs_nothing() -> None:
     panel = panel_of()
     assert support(panel, ["a"]).weight == 1
     assert support(panel, ["a", "b"], ["c"]).weight == pytest.approx(1 / 3)

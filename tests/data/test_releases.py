@@ -125,7 +125,7 @@ def test_promotion_and_rollback_follow_history(releases: Releases) -> None:
     assert stat.S_IMODE(releases.champion_path.stat().st_mode) == 0o600
 
 
-def test_what_is_not_there_is_not_promoted(releases: Releases) -> None:
+def test_a_missing_release_is_not_promoted(releases: Releases) -> None:
     releases.create(build)
     for number in (2, -1):
         with pytest.raises(BadInput, match=r"no release .*there are 1\."):

@@ -21,7 +21,7 @@ def test_rounds_are_paused_until_they_are_resumed(house: Path) -> None:
     assert paused_since(house) is None
 
 
-def test_what_is_no_manifest_is_no_round(tmp_path: Path) -> None:
+def test_a_folder_without_a_valid_manifest_is_not_a_round(tmp_path: Path) -> None:
     for name, text in (
         ("0001", '{"number": 1, "status": "refused"}'),
         ("0002", "{"),

@@ -54,7 +54,7 @@ async def test_one_person_from_many_calls_at_once(store: Store) -> None:
     assert await count(store, schema.Person) == 1
 
 
-async def test_a_person_is_another_one_in_another_installation(tmp_path: Path) -> None:
+async def test_nobody_is_recognised_in_another_installation(tmp_path: Path) -> None:
     hashes = set()
     for name in ("a", "b"):
         store = await Store.open(tmp_path / name)
@@ -113,13 +113,13 @@ async def test_a_path_is_one_branch_with_its_newest_words(talk: Talk) -> None:
 
 
 async def test_an_edit_that_changes_nothing_makes_no_new_version(talk: Talk) -> None:
-    # A link preview arrives as an edit: the words must not become younger than the consent given meanwhile.
+    # A link preview arrives as an edit, which must not make the text look newer than a consent given meanwhile.
     said = await talk.say(await talk.person(), "look: http://x.y", platform_id="q")
     assert await talk.store.edit_message("terminal", "q", "look: http://x.y") == said
     assert await count(talk.store, schema.MessageVersion) == 1
 
 
-async def test_what_a_platform_does_not_know(store: Store) -> None:
+async def test_unknown_ids_give_nothing(store: Store) -> None:
     assert await store.message("discord", "1") is None
     assert await store.edit_message("discord", "1", "x") is None
     assert await store.erase_message("discord", "1") is False

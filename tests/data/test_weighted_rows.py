@@ -1,4 +1,4 @@
-"""Rows carry how far their raters can be relied on; ties stand apart; prompts come from everything."""
+"""Rows carry their raters' reliability; ties are kept apart; prompts come from rows of every kind."""
 
 import sqlite3
 from datetime import timedelta
@@ -28,7 +28,7 @@ async def rows(store: Store) -> Collected:
 async def community(store: Store, items: int = 60, seed: int = 1) -> dict[str, str]:
     """Sixty questions with a good and a bad answer each, compared by a crowd; pseudonyms by name.
 
-    One transaction, since a crowd is many.
+    All of it is one transaction, because that is much faster.
     """
     members = {member.name: await store.person("terminal", member.name) for member in crowd()}
     asker = await store.person("terminal", "asker")
@@ -122,7 +122,7 @@ async def test_votes_by_a_script_make_no_rows(talk: Talk) -> None:
     assert found.dropped["labelled"] == {datasets.UNRELIABLE: 150}
 
 
-async def test_rating_ones_own_prompt_is_normal_but_not_ones_own_words(talk: Talk) -> None:
+async def test_a_vote_for_the_raters_own_words_does_not_count(talk: Talk) -> None:
     ada, bob = await talk.person("ada"), await talk.person("bob")
     (old,) = await talk.ask(ada, "q", "bad")
     await talk.rate(ada, "correction", old, text="my own  words")
@@ -131,13 +131,13 @@ async def test_rating_ones_own_prompt_is_normal_but_not_ones_own_words(talk: Tal
     found = await rows(talk.store)
     assert found.of("labelled") == []
     assert found.dropped["labelled"] == {datasets.SELF_VOTE: 1}
-    await talk.rate(bob, "vote", parrot, value="up")  # somebody else's word for it
+    await talk.rate(bob, "vote", parrot, value="up")  # another person's vote for the same text counts
     (row,) = (await rows(talk.store)).of("labelled")
     assert row.data["label"] is True
     one, two = await talk.ask(ada, "and again", "my own words", "other")
     await talk.rate(ada, "comparison", one, other=two, value="a")
     assert (await rows(talk.store)).dropped["preference"] == {datasets.SELF_VOTE: 1}
-    await talk.rate(ada, "comparison", one, other=two, value="b")  # against one's own words is no self-vote
+    await talk.rate(ada, "comparison", one, other=two, value="b")  # a vote against her own text is not a self-vote
     assert len((await rows(talk.store)).of("preference")) == 2
 
 
@@ -197,12 +197,12 @@ async def test_a_tie_in_a_file_is_not_imported_as_a_preference(store: Store) -> 
     assert (await rows(store)).rows == []
 
 
-# -- what travels along ---------------------------------------------------------------------------------------------
+# -- extra keys -----------------------------------------------------------------------------------------------------
 
 ASK, YES, NO = ({"role": r, "content": t} for r, t in (("user", "q"), ("assistant", "yes"), ("assistant", "no")))
 
 
-async def test_the_margin_of_a_graded_preference_travels_along(store: Store) -> None:
+async def test_the_margin_of_a_graded_preference_is_kept(store: Store) -> None:
     graded = {"prompt": [ASK], "chosen": [YES], "rejected": [NO], "margin": 2}
     plain = {"prompt": [ASK], "chosen": [NO], "rejected": [YES]}
     await import_rows(store, [parse_row(graded), parse_row(plain)])
@@ -231,7 +231,7 @@ async def test_an_outside_judge_sees_the_operators_own_rows_only(store: Store) -
 
 
 @pytest.mark.parametrize(("asked", "covered"), [(None, False), (False, False), (True, True)])
-async def test_feedback_reaches_an_outside_judge_by_a_consent_of_its_own(
+async def test_feedback_reaches_an_outside_judge_only_with_separate_consent(
     talk: Talk, asked: bool | None, covered: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The bot does not ask for it: it says nothing about outside judges, so nothing is covered.

@@ -63,7 +63,7 @@ class DiscordServer:
         self.ready = asyncio.Event()
         self.messages: dict[int, dict[str, Any]] = {}
         self.identified: list[dict[str, Any]] = []
-        self.resumed: list[int] = []  # the events that were resumed from
+        self.resumed: list[int] = []  # the number of the last event, as each resume named it
         self.refusals: list[Refusal] = []  # for the messages that the bot sends next
         self.tried = 0  # messages that the bot sent or tried to send
         self.interactions: list[tuple[str, str, dict[str, Any]]] = []  # what came through interactions

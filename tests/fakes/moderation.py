@@ -20,7 +20,7 @@ class FakeModeration:
         self.flags = flags
         self.status = 200
         self.location = ""
-        self.answer: Any = None  # instead of a verdict
+        self.answer: Any = None  # sent instead of a verdict
         self.seen: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str] = []

@@ -1,7 +1,7 @@
 """`python -m tests.screens.loop`: runs the whole loop once on the real small model and draws what came of it.
 
-In a home of its own a question is asked at the terminal, its answer and those to like questions are corrected, a
-round trains and the gate decides, and the release answers anew. The texts and figures of that run are kept in
+It uses a home of its own: a question is asked at the terminal, its answer and those to like questions are corrected,
+a round trains, the gate decides, and the release answers again. The texts and figures of that run are kept in
 `docs/loop.json`; `docs/loop.svg` is drawn from them, with `--redraw` without a run. Nothing in the picture is made
 up: the first answer counts, and when the gate refuses, the picture says so and the release is promoted by hand.
 """
@@ -136,7 +136,7 @@ def _shortest(kind: str, count: int) -> list[Row]:
 
 
 def _processor_seconds() -> float:
-    """The processor time of all commands that ended so far; unlike minutes on a clock it tells of the work alone."""
+    """The processor time of all commands that ended so far; unlike elapsed time, it measures the work alone."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return ended.ru_utime + ended.ru_stime
 

@@ -47,7 +47,7 @@ LINES = {
     "other": ("Basil needs water.", "罗勒要浇水。"),
     "better": ("Sun, dry feet, and pinch the tips.", "多晒太阳，少浇水，常掐顶芽。"),
     "later": ("a moment later", "片刻之后"),
-    "there": ("in the moderators' channel", "在管理员的频道"),
+    "there": ("in the moderators' channel", "在版主的频道"),
     "pressed": ("{who} presses {what}", "{who} 按了 {what}"),
     "sent": ("sent", "提交之后"),
 }

@@ -107,7 +107,7 @@ async def _change(app: App, interaction: discord.Interaction, verdict: str | Non
         await tell(interaction, texts.access_full.format(most=access.MOST))
         return
     for kind, number in chosen:
-        # A person is logged by the store's number: it leads nobody else to them.
+        # A person is logged by the store's number, which tells nobody else who they are.
         whom = await person_of(app.store, int(number)) if kind == "user" else number
         await record(app.store, interaction, "access", verdict=verdict or "clear", kind=kind, whom=whom)
     await _tell_list(interaction, access.read(now), texts)

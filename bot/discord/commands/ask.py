@@ -93,9 +93,9 @@ async def _store_question(
     *,
     chosen: Persona | None = None,
 ) -> StoredMessage:
-    """Store a question, which begins a conversation. Its author wrote it, whoever asks.
+    """Store a question, which begins a conversation. `author` wrote it, and need not be the person who asks.
 
-    It is known by its `message`, or by the command's id where it is not in a message. A `chosen` persona stays with
+    `message` is the id of its message; without one, the command's id stands for it. A `chosen` persona stays with
     the conversation, whatever the settings of the places around it are.
     """
     texts = texts_for(interaction)
@@ -122,7 +122,7 @@ async def _answer(
     persona: Persona,
     message: str | None = None,
 ) -> None:
-    """Answer below the command; whatever goes wrong, the person is told. `message` is the id of the question's."""
+    """Answer below the command; whatever goes wrong, the person is told. `message` is the question's id."""
     if await app.refusals.refused(interaction, shown=True):
         return
     texts = texts_for(interaction)

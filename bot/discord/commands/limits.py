@@ -57,7 +57,7 @@ def add_limits(app: App, tree: app_commands.CommandTree[Any]) -> None:
 
 
 def _for_the_log(asked: Mapping[str, int]) -> dict[str, int]:
-    # Other names: "server" is where an entry of the log was made.
+    # The log uses other names, because "server" means there where the entry was made.
     return {f"per_{kind}": limit for kind, limit in asked.items()}
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SIGNS = {"up": "👍", "down": "👎", "correction": "✏️", "comparison": "⚖️"}
 # With fewer people the counts would show how each of them voted.
 HIDES = 3
-FRESH = 300.0  # seconds for which the figures of a trial are reused: they take reading and weighing all comparisons
+FRESH = 300.0  # seconds for which a trial's figures are reused: computing them means weighing all comparisons
 
 
 def add_stats(stats: Stats, tree: app_commands.CommandTree[Any]) -> None:

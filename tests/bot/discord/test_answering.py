@@ -22,7 +22,7 @@ async def test_a_mention_is_answered_with_a_streamed_reply(talk: World):
     assert edits  # it grew
 
 
-async def test_the_records_are_those_of_the_terminal(talk: World):
+async def test_answers_are_recorded_as_in_the_terminal(talk: World):
     answer = await talk.ask("hello")
     (generation,) = await talk.rows(schema.Generation)
     assert (generation.platform, generation.finish_reason, generation.release) == ("discord", "stop", 0)
@@ -77,7 +77,7 @@ async def test_a_long_answer_becomes_several_messages_with_the_buttons_on_the_la
         assert stored.generation == generation.id
 
 
-async def test_an_engine_that_fails_is_a_sentence_in_the_channel(talk: World):
+async def test_a_failing_engine_gives_a_sentence_in_the_channel(talk: World):
     talk.fake.fail(400, message="no")
     answer = await talk.ask("hello")
     assert "Traceback" not in answer.content

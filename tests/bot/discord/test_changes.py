@@ -118,7 +118,7 @@ async def test_a_message_that_is_deleted_while_answer_this_waits_is_never_kept(t
     assert len(await talk.rows(schema.MessageRow)) == 2  # it was never stored, not even for a moment
 
 
-async def test_a_message_that_is_edited_while_answer_this_waits_is_kept_as_it_is_then(reading: World):
+async def test_a_message_that_is_edited_while_answer_this_waits_is_kept_as_edited(reading: World):
     talk = reading
     said, hold, menu = await waiting(talk)
     talk.env.backend.edit_message(talk.channel.id, said.id, {"content": "what is the time?"})
@@ -160,7 +160,7 @@ async def test_what_waits_in_a_channel_that_is_deleted_is_never_kept(talk: World
     assert await texts_left(talk) == set()
 
 
-async def test_what_waits_of_somebody_who_wants_to_be_forgotten_is_never_kept(talk: World):
+async def test_waiting_messages_of_a_person_who_asks_to_be_forgotten_are_never_kept(talk: World):
     hold = await busy(talk)
     talk.say_without_waiting("two")
     await eventually(lambda: talk.contents()[-1].startswith("⏳"))

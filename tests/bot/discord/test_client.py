@@ -17,7 +17,7 @@ from data.errors import BadInput
 from tests.bot.discord.world import World
 
 
-def test_no_privileged_intent_is_asked_for_but_message_content_if_set():
+def test_the_only_privileged_intent_is_message_content_if_it_is_set():
     asked = intents(Settings(_env_file=None))
     assert not any((asked.message_content, asked.members, asked.presences))
     asked = intents(Settings(_env_file=None, discord_message_content=True))
@@ -25,7 +25,7 @@ def test_no_privileged_intent_is_asked_for_but_message_content_if_set():
     assert not any((asked.members, asked.presences))
 
 
-async def test_a_token_that_discord_refuses_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch):
+async def test_a_token_that_discord_refuses_gives_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch):
     async def refuse(self: discord.Client, token: str) -> None:
         raise discord.LoginFailure("Improper token has been passed.")
 
@@ -36,7 +36,7 @@ async def test_a_token_that_discord_refuses_is_a_sentence(world: World, monkeypa
     assert "secret" not in str(error.value)
 
 
-async def test_a_discord_that_cannot_be_reached_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch):
+async def test_a_discord_that_cannot_be_reached_gives_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(discord.http.Route, "BASE", discord.http.Route.BASE)
 
     async def unreachable(self: discord.Client, token: str) -> None:

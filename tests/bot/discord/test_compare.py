@@ -51,7 +51,7 @@ async def test_champion_and_candidate_answer_side_by_side(tested: World, tried: 
     assert [m["content"] for m in tried.fake.requests[-1]["messages"][1:]] == tested.sent() == ["hello"]
 
 
-async def test_a_verdict_is_kept_and_then_it_is_told_whose_answer_was_whose(tested: World, tried: Tried):
+async def test_a_verdict_is_kept_and_then_the_releases_are_named(tested: World, tried: Tried):
     _, bottom = await two(tested, tried)
     await tested.agree(tested.bea.id)
     said = await tested.bea.click(bottom, label="B")
@@ -105,7 +105,7 @@ async def test_a_direct_conversation_goes_on_from_the_preferred_answer(tested: W
         assert tested.sent()[-2:] == [preferred, "go on"]
 
 
-async def test_the_order_is_by_chance(world: World, tried: Tried):
+async def test_the_order_is_random(world: World, tried: Tried):
     trial = tried.trial()
     trial.look()
     await eventually(trial.look)
@@ -133,7 +133,7 @@ async def test_answers_that_are_alike_or_broken_are_shown_as_one(tested: World, 
     assert stored.text == "whole"
 
 
-async def test_an_engine_that_is_away_is_a_sentence(tested: World):
+async def test_an_engine_that_is_away_gives_a_sentence(tested: World):
     for _ in range(4):
         tested.fake.fail(400, message="no")
     answer = await tested.ask("hello")
@@ -152,7 +152,9 @@ async def test_the_asker_may_stop_both(tested: World, tried: Tried):
     assert tried.fake.requests == []
 
 
-async def test_the_scales_set_another_answer_beside_one(tested: World, tried: Tried, monkeypatch: pytest.MonkeyPatch):
+async def test_the_scales_button_puts_another_answer_beside_one(
+    tested: World, tried: Tried, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(tested.app.trial, "share", 0.0)
     tested.fake.answer("one")
     answer = await tested.ask("hello")
@@ -225,7 +227,7 @@ async def test_direct_questions_in_a_row_follow_one_another_and_those_that_wait_
     assert [text for text in tested.sent() if not text.startswith(("answer", "other"))] == ["first", "second\nthird"]
 
 
-async def test_nobody_judges_a_pair_of_which_one_is_gone(tested: World, tried: Tried):
+async def test_nobody_can_judge_a_pair_after_one_of_the_two_is_deleted(tested: World, tried: Tried):
     hold = asyncio.Event()
     tested.fake.answer("one")
     tried.fake.answer("other", hold=hold)

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 EXTENSION = "parley"
 
 
-# Calls with a send's name that send nothing themselves: `bot.discord.place` sends for the first.
+# Calls that look like a send and are not: `self._place` passes the text to `bot.discord.place`, a store sends none.
 NO_MESSAGES = ("self._place", "self.store", "store")
 
 
@@ -145,7 +145,7 @@ async def test_a_host_is_told_commands_as_they_are_called_there(hosted: World):
     assert texts("en") is EN
 
 
-async def test_what_is_the_hosts_stays_the_hosts(hosted: World):
+async def test_the_hosts_own_things_are_left_alone(hosted: World):
     host: Any = hosted.env.bot
     assert said(await hosted.ada.slash(hosted.channel, "privacy")) == "the host's"
     await hosted.ask("ping")
@@ -254,7 +254,7 @@ async def test_its_only_name_is_parley():
     assert listeners(host) == []
 
 
-async def test_a_bad_setting_is_a_sentence_for_the_host(monkeypatch: pytest.MonkeyPatch):
+async def test_a_bad_setting_gives_a_sentence_for_the_host(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PARLEY_RETENTION_DAYS", "soon")
     assert "PARLEY_RETENTION_DAYS" in await refused(Host())
 
@@ -286,7 +286,7 @@ asyncio.run(main())
 @pytest.mark.parametrize(
     "shadow",
     [
-        "bot.py",  # many people name their program so
+        "bot.py",  # a common name for a bot's program
         "bot/__init__.py",
         "data.py",
         "data/__init__.py",

@@ -1,4 +1,4 @@
-"""Discord as it fails: connections that drop, sessions that end, a gateway that is gone, requests that are refused.
+"""Discord's failures: connections that drop, sessions that end, a gateway that is gone, requests that are refused.
 
 simcord plays none of that; here the bot talks to a server on loopback.
 """
@@ -24,7 +24,7 @@ TOKEN = "a-token"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Discord wants five seconds between two logins of a bot; this one does not."""
+    """Do not wait the five seconds that Discord wants between two logins of a bot."""
 
     async def at_once(*_: object, **__: object) -> None:
         pass
@@ -173,7 +173,7 @@ async def test_a_refused_message_is_sent_again_until_it_is_there_once(world: Wor
         assert answers(server) == ["a fake answer"]
 
 
-async def test_a_message_that_discord_kept_though_it_said_it_broke_is_there_once(world: World):
+async def test_a_message_that_discord_kept_but_reported_as_failed_is_there_once(world: World):
     async with DiscordServer(TOKEN) as server, talking(world, server):
         server.refusals = [Refusal(500, kept=True)]
         await server.direct_message("hello")
@@ -182,7 +182,7 @@ async def test_a_message_that_discord_kept_though_it_said_it_broke_is_there_once
         assert answers(server) == ["a fake answer"]
 
 
-async def test_an_intent_that_is_off_is_a_sentence_and_not_asked_for_again(world: World):
+async def test_an_intent_that_is_off_gives_a_sentence_and_not_asked_for_again(world: World):
     async with DiscordServer(TOKEN, privileged=False) as server:
         settings = Settings(
             _env_file=None,
@@ -204,7 +204,7 @@ async def test_with_the_intent_on_the_bot_asks_for_it(world: World):
 
 
 @pytest.mark.parametrize("guild", [None, 500])
-async def test_who_installed_the_app_for_themselves_is_answered_where_the_bot_is_no_member(
+async def test_people_who_installed_the_app_are_answered_where_the_bot_is_not_a_member(
     world: World, guild: int | None
 ):
     async with DiscordServer(TOKEN) as server, talking(world, server):

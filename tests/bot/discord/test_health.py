@@ -59,7 +59,7 @@ async def test_a_bot_that_works_is_healthy(talk: World, watched_bot: str):
         (True, True, [False], False),
     ],
 )
-def test_one_shard_that_lost_its_connection_is_enough(closed: bool, ready: bool, shards: list[bool], well: bool):
+def test_the_bot_is_connected_only_if_every_shard_is(closed: bool, ready: bool, shards: list[bool], well: bool):
     client: Any = SimpleNamespace(
         is_closed=lambda: closed,
         is_ready=lambda: ready,
@@ -77,7 +77,7 @@ async def unhealthy(url: str) -> set[str]:
     return wrong
 
 
-async def test_each_thing_that_is_amiss_is_named(talk: World, watched_bot: str, monkeypatch: pytest.MonkeyPatch):
+async def test_each_problem_is_named(talk: World, watched_bot: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("bot.discord.health.LOCKED", 0.05)
     home = talk.store.database.path.parent
     with closing(sqlite3.connect(home / NAME, isolation_level=None)) as other:
@@ -122,7 +122,7 @@ async def test_reports_are_counted(talk: World):
     assert figures(metrics.text())['parley_ratings_total{kind="report"}'] == 1
 
 
-async def test_a_host_that_is_none_is_a_sentence(talk: World):
+async def test_an_unusable_host_gives_a_sentence(talk: World):
     bot = talk.bot(metrics_port=0, metrics_host="192.0.2.1")
     with pytest.raises(BadInput, match=r"nothing can listen at 192\.0\.2\.1, port 0 \(.+\)"):
         async with health_served(bot.app):
@@ -135,7 +135,7 @@ async def test_without_a_port_nothing_listens(talk: World, caplog: pytest.LogCap
         assert "health and metrics" not in caplog.text
 
 
-async def test_a_port_that_is_taken_is_a_sentence(world: World):
+async def test_a_port_that_is_taken_gives_a_sentence(world: World):
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         settings = Settings(
@@ -145,7 +145,7 @@ async def test_a_port_that_is_taken_is_a_sentence(world: World):
             await talk_on_discord(settings, world.store, Chat(world.store, world.engine))
 
 
-async def test_requests_to_discord_are_counted_by_their_end(world: World):
+async def test_requests_to_discord_are_counted_by_their_status(world: World):
     metrics = Metrics()
     async with DiscordServer("a-token") as server:
         session = aiohttp.ClientSession(trace_configs=[counted_requests(metrics)])

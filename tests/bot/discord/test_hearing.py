@@ -67,7 +67,7 @@ async def test_a_mention_without_a_question_gets_a_greeting(talk: World):
     assert talk.fake.requests == []
 
 
-async def test_who_is_mentioned_in_a_question_is_kept_neither_by_id_nor_by_name(talk: World):
+async def test_people_mentioned_in_a_question_are_kept_neither_by_id_nor_by_name(talk: World):
     await talk.ask(f"do you know {talk.bea.mention}, {talk.max.mention} and {talk.bea.mention}?")
     (said,) = talk.sent()
     either = ("@someone", "@someone 2")
@@ -160,7 +160,7 @@ async def test_messages_that_wait_together_get_one_answer(talk: World):
     assert talk.app.running.keys == []
 
 
-async def test_only_so_many_messages_become_one_question(talk: World):
+async def test_the_number_of_messages_in_one_question_is_limited(talk: World):
     async with busy(talk):
         for number in range(JOINED + 2):
             await waits(talk, f"{number}")

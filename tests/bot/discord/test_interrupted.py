@@ -64,7 +64,7 @@ def test_what_was_said_stays_and_the_note_is_below_it(content: str):
         assert whole.count("```") % 2 == 0
 
 
-# -- after a death
+# -- after the process died
 
 
 async def test_an_interrupted_answer_keeps_its_words_and_can_be_asked_for_again(talk: World):
@@ -100,7 +100,7 @@ async def test_an_answer_that_was_shown_whole_only_loses_its_record(talk: World)
     assert await open_now(talk) == []
 
 
-async def test_the_record_is_there_before_the_first_message_and_holds_no_word(talk: World):
+async def test_the_record_is_there_before_the_first_message_and_holds_no_text(talk: World):
     reached, go = asyncio.Event(), asyncio.Event()
     keep = talk.store.keep_open
     found: list[int] = []
@@ -159,7 +159,7 @@ async def test_an_erased_question_is_not_asked_again(talk: World):
     assert len(talk.fake.requests) == 1
 
 
-async def test_a_full_message_gets_its_note_in_one_of_its_own(talk: World):
+async def test_the_note_on_a_full_message_is_sent_as_another_message(talk: World):
     long = "x" * (LIMIT - 10)
     message = await interrupt(talk, shown=long)
     assert [one.content for one in talk.channel.history()[-2:]] == [long, NOTE]
@@ -168,7 +168,7 @@ async def test_a_full_message_gets_its_note_in_one_of_its_own(talk: World):
 
 
 @pytest.mark.parametrize(("status", "left"), [(404, 0), (403, 0), (503, 1)])
-async def test_one_out_of_reach_is_let_go_and_one_that_discord_refuses_for_now_is_tried_again(
+async def test_an_answer_out_of_reach_is_given_up_and_one_that_discord_refuses_is_tried_again(
     talk: World, status: int, left: int
 ):
     talk.fake.answer("half ", "never", hold=asyncio.Event())
@@ -217,7 +217,7 @@ async def test_another_answer_and_two_answers_can_be_interrupted_too(talk: World
 
 
 @pytest.mark.parametrize("how", ["deleted", "forgotten", "expired"])
-async def test_what_is_known_of_an_open_answer_goes_with_its_question(talk: World, how: str):
+async def test_the_record_of_an_open_answer_is_erased_with_its_question(talk: World, how: str):
     talk.fake.answer("half ", "never", hold=asyncio.Event())
     talk.say_without_waiting("one")
     await eventually(lambda: talk.contents()[-1] == "half")

@@ -1,4 +1,4 @@
-"""Parley on a bot: when it cannot be added nothing of it is left, and it knows its servers."""
+"""Parley on a bot: nothing is left of it when it cannot be added, and it knows its servers."""
 
 import asyncio
 from datetime import timedelta
@@ -34,7 +34,7 @@ def left(host: Any) -> list[Any]:
     return [*listeners, *host.tree.get_commands(type=None), *host._connection._view_store._dynamic_items, *ours]
 
 
-async def test_nothing_is_left_of_one_that_could_not_begin(host: Any, monkeypatch: pytest.MonkeyPatch):
+async def test_nothing_is_left_when_parley_cannot_begin(host: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Store, "open_answers", AsyncMock(side_effect=OSError("the disk is full")))
     with pytest.raises(OSError, match="the disk is full"):
         await extension.load(host)
@@ -42,14 +42,14 @@ async def test_nothing_is_left_of_one_that_could_not_begin(host: Any, monkeypatc
     assert host not in extension._open
 
 
-async def test_nothing_is_left_of_one_that_found_no_room(host: Any, monkeypatch: pytest.MonkeyPatch):
+async def test_nothing_is_left_when_there_is_no_room(host: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(host, "add_dynamic_items", Mock(side_effect=BadInput("no room")))
     with pytest.raises(BadInput, match="no room"):
         await extension.load(host)
     assert left(host) == []
 
 
-async def test_one_that_waits_for_a_login_is_taken_away_at_once(host: Any, monkeypatch: pytest.MonkeyPatch):
+async def test_parley_is_removed_at_once_while_it_waits_for_a_login(host: Any, monkeypatch: pytest.MonkeyPatch):
     waits = asyncio.Event()
 
     async def ready() -> None:
@@ -74,7 +74,7 @@ async def test_one_that_waits_for_a_login_is_taken_away_at_once(host: Any, monke
     assert [task for task in asyncio.all_tasks() - before if not task.done()] == []
 
 
-async def test_whose_the_application_is_is_looked_up_once_when_it_is_ready(talk: World):
+async def test_the_applications_owner_is_looked_up_once_when_the_bot_is_ready(talk: World):
     bot = talk.bot()
     bot.app.operators.look = AsyncMock()  # type: ignore[method-assign]
     await talk.env.restart_bot(bot)

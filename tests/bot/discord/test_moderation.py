@@ -33,7 +33,7 @@ async def test_a_flagged_question_gets_a_sentence_and_is_not_kept(moderated: Wor
     assert await moderated.rows(schema.MessageVersion) == []
 
 
-async def test_commands_and_menus_are_no_way_around_it(moderated: World):
+async def test_commands_and_menus_are_moderated_too(moderated: World):
     asked = await moderated.ada.slash(moderated.channel, "ask", question=GRIEF)
     assert said(asked) == EN.moderated_self_harm
     await moderated.bea.send(moderated.channel, SLUR)
@@ -50,7 +50,7 @@ async def test_privacy_names_a_service_outside(moderated: World, monkeypatch: py
     assert EN.privacy_checked_outside in said(await moderated.ada.slash(moderated.channel, "privacy"))
 
 
-async def test_a_question_that_is_edited_into_one_is_forgotten(moderated: World):
+async def test_a_question_that_is_edited_into_a_flagged_one_is_erased(moderated: World):
     await moderated.ask("hello")
     question = moderated.channel.history()[0]
     await moderated.ada.edit(question, f"{moderated.me} {SLUR}")
@@ -142,7 +142,7 @@ async def test_nothing_of_an_answer_that_the_endpoint_flags_was_ever_shown(held:
     assert not any("banana" in str(request.json) for request in held.env.http_requests)
 
 
-async def test_what_is_held_can_be_stopped(held: World):
+async def test_an_answer_that_is_held_back_can_be_stopped(held: World):
     await grows(held, "half ", "never")
     await held.ada.click(held.last(), custom_id=held.last().components[0].children[0].custom_id)
     await eventually(lambda: held.contents()[1:] == [f"half\n-# {EN.stopped}"])

@@ -40,7 +40,7 @@ class Client:
         return answer
 
 
-async def test_the_owner_or_the_team_without_who_may_only_read_or_was_only_invited(talk: World):
+async def test_operators_are_the_owner_or_the_team_without_readers_and_invited_people(talk: World):
     assert owners(application(talk)) == {1}
     team = [member(2, "admin"), member(3, "developer"), member(4, "read_only"), member(5, "developer", state=1)]
     assert owners(application(talk, team)) == {2, 3}

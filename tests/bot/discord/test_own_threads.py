@@ -1,4 +1,4 @@
-"""Threads of the bot's own: every message in them is for the bot, and a first mention may open one."""
+"""The bot's own threads: every message in them is for the bot, and a first mention may open one."""
 
 import discord
 import pytest
@@ -62,14 +62,14 @@ async def test_managers_let_first_mentions_be_answered_in_threads(talk: World):
     assert len(talk.channel.threads) == 1
 
 
-async def test_only_who_manages_the_channel_is_obeyed(talk: World, monkeypatch: pytest.MonkeyPatch):
+async def test_only_people_who_manage_the_channel_are_obeyed(talk: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(discord.Interaction, "permissions", discord.Permissions.none())
     assert said(await talk.max.slash(talk.channel, "threads", answer="on")) == EN.managers_only
     await talk.ask("one")
     assert talk.channel.threads == []
 
 
-async def test_a_thread_that_may_not_be_opened_is_no_reason_not_to_answer(world: World):
+async def test_the_bot_answers_even_if_it_may_not_open_a_thread(world: World):
     async with simcord.run(world.bot(discord_threads=True), approved_intents=discord.Intents.default()) as env:
         await world.begin(env)
         env.inject_error("POST", "/channels/*/messages/*/threads", status=403)

@@ -32,7 +32,7 @@ def thread_abroad(client: Any) -> discord.Thread:
     return discord.Thread(guild=state._get_or_create_unavailable_guild(ABROAD), state=state, data=data)
 
 
-async def test_a_thread_whose_channel_is_not_known_lies_in_no_category(talk: World):
+async def test_a_thread_whose_channel_is_unknown_has_no_category(talk: World):
     found = scopes(thread_abroad(talk.env.bot), ABROAD, 3)
     expected = [("conversation", "3"), ("channel", str(THREAD)), ("channel", str(MAIN)), ("server", str(ABROAD))]
     assert found == expected

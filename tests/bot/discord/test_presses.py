@@ -76,7 +76,7 @@ async def test_an_erased_answer_is_not_continued(talk: World):
     assert len([row for row in await talk.rows(schema.MessageRow) if row.role == "user"]) == 1
 
 
-async def test_one_that_is_erased_while_its_continuation_waits_is_not_continued(talk: World):
+async def test_an_answer_that_is_erased_while_its_continuation_waits_is_not_continued(talk: World):
     talk.fake.answer("To begin with", finish_reason="length")
     cut = await talk.ask("tell me everything")
     go = asyncio.Event()
@@ -94,7 +94,7 @@ async def test_one_that_is_erased_while_its_continuation_waits_is_not_continued(
 
 
 @pytest.mark.parametrize("label", ["↻", "⚖️", EN.go_on])
-async def test_an_answer_that_finds_no_room_is_told_to_who_pressed(talk: World, label: str):
+async def test_the_person_who_pressed_is_told_that_an_answer_could_not_be_shown(talk: World, label: str):
     talk.fake.answer("To begin with", finish_reason="length")
     answer = await talk.ask("hello")
     talk.fake.answer("something else")
@@ -106,7 +106,7 @@ async def test_an_answer_that_finds_no_room_is_told_to_who_pressed(talk: World, 
 
 
 @pytest.mark.parametrize("label", ["↻", "⚖️"])
-async def test_so_is_one_that_would_have_waited(talk: World, label: str):
+async def test_the_person_who_pressed_is_told_that_a_waiting_answer_could_not_be_shown(talk: World, label: str):
     answer = await talk.ask("hello")
     go = asyncio.Event()
     talk.fake.answer("half ", "done", hold=go)
@@ -127,7 +127,7 @@ async def test_so_is_one_that_would_have_waited(talk: World, label: str):
     assert len(talk.channel.history()) == 4
 
 
-async def test_an_answer_of_which_a_part_was_shown_is_no_secret_failure(talk: World):
+async def test_nobody_is_told_in_private_about_an_answer_that_was_partly_shown(talk: World):
     go = asyncio.Event()
     answer = await talk.ask("hello")
     talk.fake.answer("half ", "done", hold=go)

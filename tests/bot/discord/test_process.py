@@ -71,7 +71,7 @@ async def test_a_refused_token_ends_the_process_with_a_sentence(tmp_path: Path):
     assert b"Traceback" not in logged
 
 
-async def test_a_gateway_away_at_the_start_is_said_in_a_line_and_a_signal_ends_the_bot(tmp_path: Path):
+async def test_an_unreachable_gateway_is_logged_in_one_line_and_a_signal_ends_the_bot(tmp_path: Path):
     async with FakeEngine() as fake, DiscordServer("a-token") as server:
         server.gateway = "ws://127.0.0.1:9"  # no server is there
         process = await begin(tmp_path, fake.url, server, "a-token")
@@ -88,7 +88,7 @@ async def test_a_gateway_away_at_the_start_is_said_in_a_line_and_a_signal_ends_t
         assert theirs not in b"".join(lines)
 
 
-async def test_a_bad_setting_is_a_json_line_for_who_reads_the_log_as_json(tmp_path: Path):
+async def test_a_bad_setting_is_a_json_line_if_the_log_is_json(tmp_path: Path):
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "DISCORD_"))}
     bad = {"PARLEY_HOME": str(tmp_path), "PARLEY_LOG": "json", "PARLEY_QUEUE": "many"}
     process = await asyncio.create_subprocess_exec(

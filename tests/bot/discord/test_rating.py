@@ -1,4 +1,4 @@
-"""Votes: consent comes first, a click counts once, and people see and take back only their own vote."""
+"""Votes: consent comes first, a click counts once, and people see only their own vote and can take it back."""
 
 import discord
 import simcord
@@ -25,7 +25,7 @@ async def test_the_first_rating_asks_for_consent_and_nothing_is_stored_before(ta
     assert consent.granted
 
 
-async def test_who_says_no_is_not_recorded(talk: World):
+async def test_a_person_who_says_no_is_not_recorded(talk: World):
     answer = await talk.ask("hello")
     (question,) = (await talk.ada.click(answer, label="👎")).followups
     await talk.ada.click(question, label=EN.no)
@@ -83,7 +83,7 @@ def buttons(shown: simcord.ResponseMessage) -> list[str]:
     return [button["label"] for row in shown.components for button in row["components"]]
 
 
-async def test_who_rates_an_old_answer_sees_their_own_vote_on_it_and_nobody_elses(talk: World):
+async def test_a_person_who_rates_an_old_answer_sees_only_their_own_vote(talk: World):
     answer = await talk.ask("hello")
     for member in (talk.ada, talk.bea):
         await talk.agree(member.id)
@@ -107,7 +107,7 @@ async def test_who_rates_an_old_answer_sees_their_own_vote_on_it_and_nobody_else
     assert shown.content == f"{EN.rate_this} {EN.vote_up}"
 
 
-async def test_what_was_wrong_with_an_answer_is_told_with_the_vote_of_now(talk: World):
+async def test_the_reply_to_reasons_shows_the_current_vote(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.ada.id)
     opened = await talk.ada.click(answer, label="👎")

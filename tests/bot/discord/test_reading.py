@@ -33,7 +33,7 @@ async def test_a_file_alone_is_a_question_in_a_direct_conversation(talk: World):
         (("odd.txt", b"\xff\xfe\x00\xd8"), EN.file_unreadable.format(name="odd.txt")),
     ],
 )
-async def test_a_file_that_cannot_be_read_is_a_sentence(talk: World, file: tuple[str, bytes], told: str):
+async def test_a_file_that_cannot_be_read_gives_a_sentence(talk: World, file: tuple[str, bytes], told: str):
     await send_file(talk, file)
     assert talk.last(talk.ada.user.dm_channel).content == told
     assert talk.fake.requests == []

@@ -1,4 +1,4 @@
-"""Asking again, by ↻, a question whose answer was interrupted."""
+"""↻ below an interrupted answer asks the question again."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ async def busy(talk: World) -> None:
     await eventually(lambda: talk.contents()[-1] == "half")
 
 
-async def test_who_is_allowed_by_a_role_asks_again(talk: World):
+async def test_a_person_who_is_allowed_by_a_role_can_ask_again(talk: World):
     role = talk.guild.create_role("friends")
     cem = talk.guild.add_member(talk.env.create_user("cem"), roles=[role])
     await talk.max.slash(talk.channel, "access allow", who=role)
@@ -58,7 +58,7 @@ async def test_a_first_mention_that_waited_in_a_thread_is_answered_there(talk: W
     assert len(talk.channel.threads) == 1
 
 
-async def test_one_that_is_gone_is_a_sentence(talk: World):
+async def test_a_deleted_question_gives_a_sentence(talk: World):
     await busy(talk)
     talk.say_without_waiting("two")
     question = talk.last()
@@ -70,7 +70,7 @@ async def test_one_that_is_gone_is_a_sentence(talk: World):
     assert said(await talk.ada.click(waited, label="↻")) == EN.question_gone
 
 
-async def test_so_is_one_that_was_interrupted(talk: World):
+async def test_an_answer_that_cannot_be_shown_gives_a_sentence(talk: World):
     await busy(talk)
     await restart_dead(talk)
     closed = talk.last()

@@ -53,7 +53,7 @@ async def test_an_answer_whose_process_was_killed_is_closed_by_the_next(tmp_path
     await store.close()
 
 
-async def test_a_signal_to_end_keeps_every_answer_that_runs(tmp_path: Path):
+async def test_a_signal_to_end_keeps_every_running_answer(tmp_path: Path):
     async with FakeEngine() as fake, DiscordServer("a-token") as server:
         process = await begin(tmp_path, fake.url, server, "a-token")
         await ready(server)
@@ -130,7 +130,7 @@ class Echoing(DiscordServer):
         return await super()._rest(request)
 
 
-async def test_the_log_of_a_whole_process_is_json_without_a_word_of_anybody(tmp_path: Path):
+async def test_the_log_of_a_whole_process_is_json_without_anybodys_words(tmp_path: Path):
     async with FakeEngine() as fake, Echoing("a-token") as server:
         process = await begin(tmp_path, fake.url, server, "a-token", PARLEY_LOG="json", PARLEY_METRICS_PORT="0")
         await ready(server)

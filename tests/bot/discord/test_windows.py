@@ -27,7 +27,7 @@ async def test_a_correction_starts_from_the_answer_and_is_kept(talk: World):
     assert await texts_of(talk, "correction") == [(None, "a better answer")]
 
 
-async def test_what_is_no_correction_is_a_sentence(talk: World):
+async def test_a_correction_without_a_change_gives_a_sentence(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.ada.id)
     opened = await talk.ada.click(answer, label="✏️")
@@ -97,5 +97,5 @@ async def test_a_vote_against_counts_at_the_click_and_its_reasons_afterwards(tal
     assert len(await talk.rows(schema.Rating)) == 3
 
 
-def test_every_reason_has_words():
+def test_every_reason_has_a_text():
     assert len(EN.reasons) == len(ZH.reasons) == len(REASONS)

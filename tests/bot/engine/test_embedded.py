@@ -1,4 +1,4 @@
-"""The shared engine process with the real base: one for all clients, gone with the last, replaced unnoticed."""
+"""The shared engine process with the real base: all clients share it, and it ends with the last one."""
 
 import asyncio
 import contextlib
@@ -155,7 +155,7 @@ async def test_a_killed_engine_is_restarted_by_the_next_requests_and_none_of_the
         assert await session.count_tokens(QUESTION) == tokens
 
 
-async def test_an_engine_killed_in_the_middle_of_an_answer_is_told_and_the_next_answer_comes(home, opened):
+async def test_an_engine_killed_in_the_middle_of_an_answer_is_reported_and_the_next_answer_comes(home, opened):
     engine = await opened()
     async with engine.session() as session:
         stream = session.stream([{"role": "user", "content": "Tell a long story."}], Sampling(max_tokens=200))
@@ -285,7 +285,7 @@ async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving_until_it_
             pass
 
 
-async def test_an_engine_that_never_answers_is_given_up_with_its_number(home, monkeypatch):
+async def test_an_engine_that_never_answers_is_given_up_with_its_process_number(home, monkeypatch):
     monkeypatch.setattr(hold, "START", 0.3)
     board = Board(home)
     process = board.process(BASE_KEY)

@@ -105,7 +105,7 @@ def test_a_conversation_that_lost_its_slot_to_another_is_not_computed_again(base
 
 
 @pytest.mark.parametrize("path", ["/slots", "/metrics"])
-def test_nothing_shows_what_others_ask(base_engine, path):
+def test_no_endpoint_shows_what_others_ask(base_engine, path):
     line, _ = base_engine
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(line["url"].removesuffix("/v1") + path)
@@ -201,12 +201,12 @@ class TestFind:
         assert (found.release, found.adapter, found.key) == (1, release.adapter_gguf, "0001")
         assert find(tmp_path, 0).key == "0000-smollm2-135m"
 
-    def test_another_base_than_the_releases_is_refused(self, base_home, tmp_path):
+    def test_a_base_other_than_the_releases_is_refused(self, base_home, tmp_path):
         make_release(tmp_path)
         with pytest.raises(BadInput, match="belongs to the base model smollm2-135m, not to gpt2"):
             find(tmp_path, 1, "gpt2")
 
-    def test_a_release_of_another_template_is_refused(self, base_home, tmp_path):
+    def test_a_release_with_another_template_is_refused(self, base_home, tmp_path):
         def build(folder):
             write_adapter(folder / "adapter.gguf")
             return ReleaseManifest(base="smollm2-135m", template_sha256="0" * 64)

@@ -63,7 +63,7 @@ def test_an_inherited_descriptor_is_the_same_lock(board):
     assert board.process("0001").exclusive()
 
 
-def test_entries_are_put_replaced_and_struck(board):
+def test_entries_are_written_replaced_and_removed(board):
     board.put("0003", ENTRY)
     board.put("0001", ENTRY)
     board.put("0003", Entry(**{**_plain(ENTRY), "pid": 2}))
@@ -123,7 +123,7 @@ def test_a_signal_ends_the_wait_at_once(board):
     server.until_deserted(board, "0001", stop)
 
 
-def test_no_package_but_the_server_process_imports_llama_cpp():
+def test_only_the_server_process_imports_llama_cpp():
     root = Path(server.__file__).parents[1]
     users = [path.name for path in root.rglob("*.py") if "import xllamacpp" in path.read_text(encoding="utf-8")]
     assert users == ["server.py"]

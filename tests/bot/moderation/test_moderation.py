@@ -97,7 +97,7 @@ async def test_a_flagged_answer_is_stopped_and_nothing_of_it_is_kept(world: Worl
             await asyncio.sleep(0.01)
 
 
-async def test_a_word_at_the_very_end_and_one_that_goes_on(world: World):
+async def test_a_listed_word_at_the_end_is_found_and_a_longer_word_passes(world: World):
     world.fake.answer("they say ky", "s")
     end = (await events(world.chat.answer(asked(world, "hello"))))[-1]
     assert isinstance(end, Answered)
@@ -109,7 +109,7 @@ async def test_a_word_at_the_very_end_and_one_that_goes_on(world: World):
     assert "".join(event.text for event in got if isinstance(event, Piece)) == "the kyser of Skysong"
 
 
-async def test_what_was_withdrawn_can_be_asked_again_but_neither_rated_nor_learnt_from(world: World):
+async def test_a_withdrawn_answer_can_be_asked_for_again_but_neither_rated_nor_learnt_from(world: World):
     await world.store.set_consent(world.ada, True)
     world.fake.answer(THREAT)
     end = (await events(world.chat.answer(asked(world, "hello"))))[-1]
@@ -150,7 +150,7 @@ async def test_an_answer_that_breaks_off_is_checked_too(world: World):
 # -- ratings
 
 
-async def test_a_correction_and_a_reason_pass_the_step_too(world: World):
+async def test_corrections_and_reasons_are_moderated_too(world: World):
     await world.store.set_consent(world.ada, True)
     answer = await world.say("hello")
     ratings = Ratings(world.store, world.chat.moderation)
@@ -178,7 +178,7 @@ async def test_the_endpoint_judges_questions_and_whole_answers(tmp_path: Path, r
         assert remote.bodies[0]["model"] == "m"
         assert remote.keys[0] == "Bearer k"
         await events(world.chat.answer(asked(world, SLUR)))
-        assert SLUR not in remote.seen  # nobody else need see what the lists find
+        assert SLUR not in remote.seen  # what the lists find is sent to nobody
         assert world.chat.moderation.counts == {
             ("incoming", Kind.ENDPOINT): 1,
             ("incoming", Kind.SELF_HARM): 1,
@@ -240,7 +240,7 @@ async def test_without_an_endpoint_closed_holds_nothing(tmp_path: Path):
         ]
 
 
-async def test_what_is_held_of_a_stopped_answer_is_shown_once_it_was_seen(tmp_path: Path, remote: FakeModeration):
+async def test_the_held_text_of_a_stopped_answer_is_shown_after_its_check(tmp_path: Path, remote: FakeModeration):
     async with opened(tmp_path, moderation=Moderation(our_words(), at(remote), closed=True)) as world:
         world.fake.answer("half ", "never", hold=asyncio.Event())
         answer = world.chat.answer(asked(world, "hello"))
@@ -270,7 +270,7 @@ async def test_a_failure_is_logged_once_a_minute_without_what_was_asked(
 
 
 @pytest.mark.parametrize("answer", [{}, {"results": None}, {"results": [{}]}, [], "no", {"results": [3]}])
-async def test_an_answer_that_is_no_verdict_is_a_failure(remote: FakeModeration, answer: Any):
+async def test_a_reply_without_a_verdict_is_a_failure(remote: FakeModeration, answer: Any):
     remote.answer = answer
     endpoint = at(remote)
     with pytest.raises(EndpointFailed, match="not a verdict"):
@@ -278,7 +278,7 @@ async def test_an_answer_that_is_no_verdict_is_a_failure(remote: FakeModeration,
     await endpoint.close()
 
 
-async def test_an_endpoint_that_sends_elsewhere_is_not_followed(remote: FakeModeration):
+async def test_a_redirect_of_the_endpoint_is_not_followed(remote: FakeModeration):
     async with FakeModeration({}) as other:
         remote.status, remote.location = 307, f"{other.url}/moderations"
         endpoint = at(remote)
@@ -330,7 +330,7 @@ def test_it_is_on_unless_it_is_turned_off(clean: pytest.MonkeyPatch):
         ("http://localhost.example.com/v1", False),
     ],
 )
-def test_an_outside_endpoint_must_be_asked_for(clean: pytest.MonkeyPatch, url: str, own: bool):
+def test_an_outside_endpoint_must_be_allowed_explicitly(clean: pytest.MonkeyPatch, url: str, own: bool):
     clean.setenv("PARLEY_MODERATION_URL", url)
     if own:
         assert load(None).moderation_url == url
@@ -352,7 +352,7 @@ def test_an_outside_endpoint_must_be_asked_for(clean: pytest.MonkeyPatch, url: s
         ("PARLEY_MODERATION_URL", "http://127.0.0.1/v1?key=secret", "PARLEY_MODERATION_API_KEY"),
     ],
 )
-def test_a_bad_setting_is_a_sentence_that_tells_no_secret(
+def test_a_bad_setting_gives_a_sentence_that_shows_no_secret(
     clean: pytest.MonkeyPatch, name: str, value: str, said: str
 ):
     clean.setenv(name, value)
@@ -383,7 +383,7 @@ async def test_the_settings_reach_the_step(tmp_path: Path, remote: FakeModeratio
     await moderation.close()
 
 
-async def test_the_program_gives_its_chat_the_step(world: World, clean: pytest.MonkeyPatch):
+async def test_the_program_gives_its_chat_the_moderation_step(world: World, clean: pytest.MonkeyPatch):
     chat = chat_of(load(None), world.store, world.chat.engine)
     assert await chat.moderation.incoming(SLUR) is Kind.SLUR
 
@@ -397,7 +397,9 @@ async def test_the_program_gives_its_chat_the_step(world: World, clean: pytest.M
         ("https://api.example.com/v1", "off", False),
     ],
 )
-async def test_people_are_told_of_a_service_outside(world: World, url: str | None, moderation: Any, outside: bool):
+async def test_people_are_told_about_an_outside_service(
+    world: World, url: str | None, moderation: Any, outside: bool
+):
     terminal = AtTerminal(world.store, world.fake, world.chat)
     chosen = {"moderation_url": url, "moderation": moderation, "moderation_outside": True}
     assert (EN.privacy_checked_outside in await terminal.enter("/privacy", **chosen)) is outside
@@ -406,7 +408,7 @@ async def test_people_are_told_of_a_service_outside(world: World, url: str | Non
 # -- the terminal
 
 
-async def test_the_terminal_has_the_step_too(tmp_path: Path):
+async def test_the_terminal_is_moderated_too(tmp_path: Path):
     store = await Store.open(tmp_path)
     async with FakeEngine() as fake:
         engine = await open_engine(tmp_path, url=fake.url)
@@ -425,7 +427,7 @@ async def test_the_terminal_has_the_step_too(tmp_path: Path):
     await store.close()
 
 
-def test_a_list_of_ones_own_without_words_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_an_empty_list_of_the_operators_own_words_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     words = tmp_path / "words.txt"
     words.write_text("# none yet\n")
     our_words(words)

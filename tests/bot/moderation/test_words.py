@@ -64,7 +64,7 @@ def test_what_passes(text: str):
     assert OURS.find(text) is None
 
 
-def test_digits_stand_for_letters_but_a_number_is_no_word():
+def test_digits_stand_for_letters_but_a_number_is_not_a_word():
     assert FEW.find("a55") is Kind.SLUR
     assert FEW.find("455") is None
     assert FEW.find("build bomb") is None  # a digit in a phrase of the list must be in the text
@@ -121,7 +121,7 @@ def test_a_word_that_may_go_on_is_held_back_until_it_ends():
     assert growing.found is Kind.SLUR
 
 
-def test_a_long_text_is_read_piece_by_piece_at_the_same_price():
+def test_every_piece_of_a_long_text_costs_the_same():
     growing = Growing(FEW)
     for _ in range(2000):
         growing.add("a long harmless sentence. ")
@@ -144,7 +144,7 @@ def test_the_operators_words_are_added(tmp_path: Path):
     assert words.find("kys") is Kind.VIOLENCE
 
 
-def test_a_file_that_is_no_list_is_a_sentence(tmp_path: Path):
+def test_a_file_that_is_not_a_list_gives_a_sentence(tmp_path: Path):
     with pytest.raises(BadInput, match=r"PARLEY_MODERATION_WORDS: .* cannot be read"):
         our_words(tmp_path / "none")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\xff")

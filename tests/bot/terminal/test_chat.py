@@ -183,7 +183,7 @@ async def test_again_asks_which_is_better_and_goes_on_from_it(world: World):
     assert [m["content"] for m in world.fake.requests[-1]["messages"][1:]] == ["hello", "answer a", "go on"]
 
 
-async def test_an_engine_that_fails_is_a_sentence_and_the_chat_goes_on(world: World):
+async def test_an_engine_that_fails_gives_a_sentence_and_the_chat_goes_on(world: World):
     world.fake.fail(400, message="no")
     written = await world.enter("hello", "/up", "again")
     assert EN.nothing_to_rate in written

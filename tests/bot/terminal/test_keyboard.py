@@ -119,7 +119,7 @@ async def test_a_growing_line_is_wrapped_by_the_width_of_its_characters(typist: 
     assert rows == f"{'世' * 40}\n{'世' * 10}\n"
 
 
-async def test_of_a_growing_line_that_is_too_long_the_newest_rows_are_shown(typist: Typist):
+async def test_a_growing_line_that_is_too_long_shows_its_newest_rows(typist: Typist):
     typist.keyboard.screen.write("a" * 80 * 60 + "b")
     rows = "".join(text for _, text, *_ in typist.keyboard.screen.growing()).splitlines()
     assert len(rows) == 38  # of the 40 rows of the screen one is the line's, and one stays free

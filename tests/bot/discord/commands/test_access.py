@@ -25,7 +25,7 @@ async def everything(talk: World, answer: discord.Message) -> list[str]:
     return [one.content for one in told]
 
 
-async def test_a_blocked_person_gets_no_answers_and_rates_nothing_and_is_told_alone(talk: World):
+async def test_a_blocked_person_gets_no_answers_and_rates_nothing_and_is_told_in_private(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.ada.id)
     window = await talk.ada.click(answer, label="✏️")
@@ -52,7 +52,7 @@ async def test_a_blocked_person_gets_no_answers_and_rates_nothing_and_is_told_al
     assert (await talk.ask("again")).content == "a fake answer"
 
 
-async def test_a_blocked_person_keeps_their_rights_and_takes_ratings_back(talk: World):
+async def test_a_blocked_person_keeps_their_rights_and_can_take_ratings_back(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.ada.id)
     stored = (await talk.ada.click(answer, label="👍")).followups[0]
@@ -63,14 +63,14 @@ async def test_a_blocked_person_keeps_their_rights_and_takes_ratings_back(talk: 
     assert await talk.rows(schema.Rating) == []
 
 
-async def test_who_is_on_a_list_finds_it_among_what_is_kept_of_them(talk: World):
+async def test_an_export_shows_a_person_the_lists_that_they_are_on(talk: World):
     await talk.max.slash(talk.channel, "access block", who=talk.ada)
     for member, lists in ((talk.ada, {str(talk.guild.id): "block"}), (talk.bea, {})):
         (file,) = reply_of(await member.slash(talk.channel, "export")).attachments
         assert json.loads(await file.read())["server_lists"] == lists
 
 
-async def test_a_role_is_blocked_with_all_who_have_it(talk: World):
+async def test_blocking_a_role_blocks_everybody_who_has_it(talk: World):
     role = talk.guild.create_role("visitors")
     cem = talk.guild.add_member(talk.env.create_user("cem"), roles=[role])
     await talk.max.slash(talk.channel, "access block", who=role)
@@ -94,7 +94,7 @@ async def test_once_somebody_is_allowed_only_they_and_managers_are_answered(talk
         assert talk.last().content == "a fake answer"
 
 
-async def test_of_places_the_narrowest_counts(talk: World):
+async def test_the_most_specific_place_wins(talk: World):
     category = talk.guild.create_category("fun")
     quiet, loud = (talk.guild.create_text_channel(name, category=category) for name in ("quiet", "loud"))
     thread_id = talk.env.backend.create_thread(quiet.id, "a thread", talk.ada.id).id
@@ -129,7 +129,7 @@ async def test_managers_are_never_locked_out(talk: World):
     assert talk.last().content == "a fake answer"
 
 
-async def test_members_do_not_govern_whoever_is_shown_the_command(talk: World, monkeypatch: pytest.MonkeyPatch):
+async def test_members_are_refused_even_if_the_command_is_shown_to_them(talk: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(discord.Interaction, "permissions", discord.Permissions.none())
     for command in ("access allow", "access block", "access clear"):
         assert reply_of(await talk.max.slash(talk.channel, command, everywhere=True)).content == EN.managers_only
@@ -137,7 +137,7 @@ async def test_members_do_not_govern_whoever_is_shown_the_command(talk: World, m
     assert await talk.rows(schema.Setting) == []
 
 
-async def test_what_is_missing_is_a_sentence_and_changes_are_recorded(talk: World):
+async def test_a_missing_choice_gives_a_sentence_and_changes_are_recorded(talk: World):
     assert reply_of(await talk.max.slash(talk.channel, "access block")).content == EN.access_choose
     listed = f"{EN.access_nothing}\n{EN.access_managers}"
     assert reply_of(await talk.max.slash(talk.channel, "access list")).content == listed
@@ -152,7 +152,7 @@ async def test_what_is_missing_is_a_sentence_and_changes_are_recorded(talk: Worl
     ]
 
 
-async def test_a_long_list_is_shown_whole_and_a_full_one_is_a_sentence(talk: World):
+async def test_a_long_list_is_shown_whole_and_a_full_one_gives_a_sentence(talk: World):
     full = {f"user:{10**18 + number}": "block" for number in range(MOST)}
     await talk.store.set_setting("access", ("server", str(talk.guild.id)), full)
     shown = await talk.max.slash(talk.channel, "access list")

@@ -27,7 +27,7 @@ async def test_context_menus_reach_old_answers(talk: World):
         assert said.content == EN.no_answer_here
 
 
-async def test_an_answer_is_deleted_by_who_asked_or_a_moderator_and_by_nobody_else(talk: World):
+async def test_only_the_person_who_asked_and_moderators_can_delete_an_answer(talk: World):
     talk.fake.answer("long. " * 700)
     first = await talk.ask("hello")
     assert reply_of(await talk.bea.context_menu(talk.channel, "Delete this answer", first)).content == (
@@ -45,7 +45,7 @@ async def test_an_answer_is_deleted_by_who_asked_or_a_moderator_and_by_nobody_el
     )
 
 
-async def test_who_used_the_menu_deletes_the_answer(talk: World):
+async def test_the_person_who_used_the_menu_can_delete_the_answer(talk: World):
     await talk.bea.send(talk.channel, "What is the capital of France?")
     await talk.ada.context_menu(talk.channel, "Answer this", talk.last())
     await talk.env.restart_bot(talk.bot())
@@ -57,20 +57,20 @@ async def test_who_used_the_menu_deletes_the_answer(talk: World):
     assert await talk.log() == []
 
 
-async def test_so_does_whose_words_were_answered(talk: World):
+async def test_the_author_of_the_answered_message_can_delete_the_answer(talk: World):
     await talk.bea.send(talk.channel, "What is the capital of France?")
     await talk.ada.context_menu(talk.channel, "Answer this", talk.last())
     assert said(await talk.bea.context_menu(talk.channel, "Delete this answer", talk.last())) == EN.deleted
 
 
-async def test_the_menu_gives_no_hold_on_answers_to_others(talk: World):
+async def test_the_menu_does_not_let_people_delete_answers_to_others(talk: World):
     answer = await talk.ask("hello")
     await talk.bea.context_menu(talk.channel, "Answer this", talk.channel.history()[0])
     told = await talk.bea.context_menu(talk.channel, "Delete this answer", answer)
     assert said(told) == EN.not_yours_to_delete
 
 
-async def test_a_long_answer_is_deleted_by_any_of_its_messages(talk: World):
+async def test_a_long_answer_can_be_deleted_from_any_of_its_messages(talk: World):
     await talk.bea.send(talk.channel, "Tell me.")
     talk.fake.answer("long. " * 700)
     await talk.ada.context_menu(talk.channel, "Answer this", talk.last())
@@ -80,7 +80,7 @@ async def test_a_long_answer_is_deleted_by_any_of_its_messages(talk: World):
 
 
 @pytest.mark.parametrize("own", [True, False])
-async def test_a_moderators_deletion_is_recorded_and_not_one_of_their_own_answers(talk: World, own: bool):
+async def test_a_moderators_deletion_is_recorded_unless_the_answer_is_their_own(talk: World, own: bool):
     asker = talk.max if own else talk.ada
     await asker.send(talk.channel, f"{talk.me} hello")
     assert said(await talk.max.context_menu(talk.channel, "Delete this answer", talk.last())) == EN.deleted

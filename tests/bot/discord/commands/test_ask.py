@@ -27,7 +27,7 @@ async def test_ask_is_answered_below_the_command(talk: World):
     assert talk.sent() == ["What is the capital of France?", "The capital is Paris.", "go on"]
 
 
-async def test_long_answers_to_a_command_go_on_in_further_messages(talk: World):
+async def test_long_answers_to_a_command_continue_in_more_messages(talk: World):
     talk.fake.answer("long. " * 700)
     await talk.ada.slash(talk.channel, "ask", question="tell me")
     shown = talk.channel.history()
@@ -38,7 +38,7 @@ async def test_long_answers_to_a_command_go_on_in_further_messages(talk: World):
     assert all(found)
 
 
-async def test_an_engine_that_fails_is_a_sentence_below_the_command(talk: World):
+async def test_a_failing_engine_gives_a_sentence_below_the_command(talk: World):
     for _ in range(4):
         talk.fake.fail(400, message="no")
     result = await talk.ada.slash(talk.channel, "ask", question="hello")
@@ -62,7 +62,7 @@ async def test_answer_this_answers_what_somebody_else_wrote(talk: World):
     assert not [row.text for row in await talk.rows(schema.MessageVersion) if row.text]
 
 
-async def test_answer_this_on_a_known_question_is_another_answer_to_it(talk: World):
+async def test_answer_this_on_a_known_question_gives_another_answer_to_it(talk: World):
     await talk.ask("hello")
     await talk.bea.context_menu(talk.channel, "Answer this", talk.channel.history()[0])
     assert len(await authors(talk)) == 1

@@ -1,4 +1,4 @@
-"""`/audit`: managers and operators can read what they did, and nobody else can."""
+"""`/audit`: managers and operators can read what was done, and nobody else can."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ def said(result: Any) -> str:
 
 
 @given(st.lists(ENTRIES, max_size=NEWEST), TEXT)
-def test_whatever_names_stand_in_entries_they_fit_and_format_nothing(entries: list[AuditEntry], server: str) -> None:
+def test_entries_fit_and_names_in_them_format_nothing(entries: list[AuditEntry], server: str) -> None:
     for words in (EN, ZH):
         told = lines(entries, 2, {"7": server}, words)
         assert len(told) <= 2000
@@ -42,7 +42,7 @@ def test_whatever_names_stand_in_entries_they_fit_and_format_nothing(entries: li
             assert all(line.count("`") == 2 for line in told.split("\n")[1:])
 
 
-def test_the_asker_is_you_and_others_are_their_pseudonym() -> None:
+def test_readers_are_called_you_and_others_by_their_pseudonym() -> None:
     at = datetime(2026, 11, 25, tzinfo=UTC)
     entries = [
         AuditEntry(at, 1, "person-a", "7", "persona", {"name": "tutor", "channel": 5, "limit": None}),
@@ -69,7 +69,7 @@ async def acted(talk: World) -> World:
     return talk
 
 
-async def test_managers_see_their_servers_deeds_and_operators_all_of_them(acted: World):
+async def test_managers_see_their_servers_entries_and_operators_see_all(acted: World):
     told = said(await acted.max.slash(acted.channel, "audit")).split("\n")
     assert [line.partition("> ")[2] for line in told[1:]] == ["you `teaching allowed=on`"]
     told = said(await acted.bea.user.slash("audit")).split("\n")

@@ -38,7 +38,7 @@ async def limited(world: World) -> AsyncIterator[World]:
         yield world
 
 
-async def test_who_had_their_answers_is_told_when_there_is_room_again_and_nothing_is_kept(limited: World):
+async def test_a_person_at_their_limit_is_told_when_to_ask_again_and_nothing_is_kept(limited: World):
     clock = clock_of(limited)
     first = await limited.ask("one")
     clock.now += 600
@@ -62,7 +62,7 @@ async def test_who_had_their_answers_is_told_when_there_is_room_again_and_nothin
     assert (await limited.ask("six")).content.startswith("You had 2 answers")
 
 
-async def test_all_of_a_server_share_its_limit_and_other_places_have_their_own(limited: World):
+async def test_everybody_on_a_server_shares_its_limit_and_other_places_have_their_own(limited: World):
     clock_of(limited)
     for member in (limited.ada, limited.ada, limited.bea, limited.bea):
         await member.send(limited.channel, f"{limited.me} hello")
@@ -98,7 +98,7 @@ async def test_a_manager_limits_a_channel_and_the_server_but_never_beyond_the_op
     assert limited.last().content == "a fake answer"
 
 
-async def test_two_answers_to_compare_are_one_turn(world: World):
+async def test_two_answers_to_compare_count_as_one(world: World):
     bot = world.bot(hourly_per_person=1, compare_share=1.0)
     async with simcord.run(bot, approved_intents=discord.Intents.default()) as env:
         await world.begin(env)
@@ -108,7 +108,7 @@ async def test_two_answers_to_compare_are_one_turn(world: World):
         assert (await world.ask("more")).content == EN.hourly_person.format(limit=1, minutes=60)
 
 
-async def test_an_engine_that_fails_takes_no_room(limited: World):
+async def test_an_answer_that_fails_does_not_count(limited: World):
     clock_of(limited)
     for _ in range(3):
         limited.fake.fail(400, message="no")
@@ -135,13 +135,13 @@ async def test_only_managers_set_limits_and_it_is_recorded(talk: World, monkeypa
 
 
 @pytest.mark.parametrize("value", ["-1", "many", "1000000"])
-def test_an_operators_bad_limit_is_a_sentence(monkeypatch: pytest.MonkeyPatch, value: str):
+def test_an_operators_bad_limit_gives_a_sentence(monkeypatch: pytest.MonkeyPatch, value: str):
     monkeypatch.setenv("PARLEY_HOURLY_PER_CHANNEL", value)
     with pytest.raises(BadInput, match=f"PARLEY_HOURLY_PER_CHANNEL: '{value}' cannot be used"):
         load(None)
 
 
-def test_what_may_be_set():
+def test_which_limits_may_be_set():
     assert hindrance({"person": 0}, {"person": 3}, EN, wide=False) is None  # wider places decide again
     assert hindrance({"person": 3, "channel": 9}, {"person": 3, "channel": 0}, EN, wide=False) is None
     assert hindrance({"person": 4}, {"person": 3}, ZH, wide=False) == ZH.limits_too_wide.format(limits="每人 3 个")

@@ -41,7 +41,7 @@ async def test_managers_choose_for_a_channel_and_for_the_server(talk: World):
     assert prompted(talk) == persona("tutor").system_prompt
 
 
-async def test_members_are_told_and_do_not_choose(talk: World):
+async def test_members_see_the_persona_and_cannot_choose_it(talk: World):
     assert said(await talk.ada.slash(talk.channel, "persona")).endswith("You are talking to assistant.")
     assert said(await talk.ada.slash(talk.channel, "persona", name="tutor")) == EN.managers_only
     assert said(await talk.ada.slash(talk.channel, "persona", name="tutor", where="server")) == EN.managers_only
@@ -76,7 +76,7 @@ async def test_a_manager_writes_a_persona_and_it_answers_with_its_name_kept(talk
     assert [row.text for row in await talk.rows(schema.SystemPrompt)] == [PIRATE]
 
 
-async def test_it_is_this_servers_alone(talk: World):
+async def test_a_servers_persona_exists_on_that_server_only(talk: World):
     await write(talk)
     await talk.max.slash(talk.channel, "persona", name="pirate", where="server")
     elsewhere = talk.env.create_guild(name="elsewhere")
@@ -89,7 +89,7 @@ async def test_it_is_this_servers_alone(talk: World):
     assert said(await talk.ada.user.slash("persona", name="pirat")).startswith("There is no such persona here.")
 
 
-async def test_it_is_written_anew_from_what_it_is_and_deleted(talk: World):
+async def test_a_persona_is_edited_from_its_current_text_and_deleted(talk: World):
     await write(talk)
     await talk.max.slash(talk.channel, "persona", name="pirate", where="server")
     await talk.max.slash(talk.channel, "persona", name="tutor", where="server")
@@ -110,7 +110,7 @@ async def test_it_is_written_anew_from_what_it_is_and_deleted(talk: World):
     assert told == EN.persona_unknown.format(name="tutor", nearest="") + EN.persona_ships
 
 
-async def test_a_window_from_before_a_restart_counts_and_one_of_who_manages_no_more_does_not(
+async def test_a_window_from_before_a_restart_counts_but_not_that_of_a_former_manager(
     talk: World, monkeypatch: pytest.MonkeyPatch
 ):
     opened = await talk.max.slash(talk.channel, "persona_write", name="pirate")
@@ -126,7 +126,7 @@ async def test_a_window_from_before_a_restart_counts_and_one_of_who_manages_no_m
     assert list(kept.value["is"]) == ["pirate"]
 
 
-async def test_what_cannot_be_kept_is_a_sentence(talk: World):
+async def test_what_cannot_be_kept_gives_a_sentence(talk: World):
     for name, told in (("tutor", EN.persona_taken.format(name="tutor")), ("two words", EN.persona_name)):
         refused = await talk.max.slash(talk.channel, "persona_write", name=name)
         assert refused.modal is None
@@ -151,7 +151,7 @@ async def test_what_managers_wrote_is_recorded_without_its_text(talk: World):
     assert await talk.log() == [("persona_write", {"name": "pirate"}), ("persona_delete", {"name": "pirate"})]
 
 
-async def test_who_opened_a_thread_chooses_in_it_and_nobody_else_does(talk: World):
+async def test_only_the_person_who_opened_a_thread_chooses_its_persona(talk: World):
     talk.env.backend.create_thread(talk.channel.id, "a thread", talk.ada.id)
     (thread,) = talk.channel.threads
     assert said(await talk.bea.slash(thread, "persona", name="tutor")) == EN.managers_only
@@ -163,7 +163,7 @@ async def test_who_opened_a_thread_chooses_in_it_and_nobody_else_does(talk: Worl
     assert prompted(talk) == persona("assistant").system_prompt
 
 
-async def test_a_conversation_that_began_with_a_persona_goes_on_with_it(talk: World):
+async def test_a_conversation_that_began_with_a_persona_continues_with_it(talk: World):
     await write(talk)
     await talk.max.slash(talk.channel, "persona", name="writer", where="server")
     await talk.bea.slash(talk.channel, "ask", question="hello", persona="pirate")

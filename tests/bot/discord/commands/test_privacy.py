@@ -23,7 +23,7 @@ async def test_privacy_and_consent_commands(talk: World):
     assert await talk.store.consent(person) is False
 
 
-async def test_a_yes_by_command_shows_what_it_is_a_yes_to(talk: World):
+async def test_a_yes_by_command_shows_the_text_first(talk: World):
     result = await talk.ada.slash(talk.channel, "consent", answer="yes")
     assert said(result) == EN.consent_question_held.format(days=30)
     assert await talk.rows(schema.Consent) == []
@@ -36,7 +36,7 @@ async def test_a_yes_by_command_shows_what_it_is_a_yes_to(talk: World):
     assert [row.granted for row in await talk.rows(schema.Consent)] == [True, False]
 
 
-async def test_export_gives_a_person_what_is_kept_of_them_and_nothing_of_others(talk: World):
+async def test_export_gives_a_person_what_is_kept_about_them_and_nothing_about_others(talk: World):
     answer = await talk.ask("my secret question")
     await talk.bea.send(talk.channel, f"{talk.me} what bea asked")
     await talk.agree(talk.ada.id)

@@ -56,7 +56,7 @@ def test_commands_and_options_say_what_they_are_for_in_both_languages(told: list
             assert descriptions[0] != descriptions[1], path
 
 
-def test_no_two_things_side_by_side_have_one_name(told: list[dict[str, Any]]):
+def test_no_two_names_on_one_level_are_the_same(told: list[dict[str, Any]]):
     beside: dict[tuple[str, str], list[str]] = {}
     for kind, path, one in names(told):
         above = path.removesuffix(one["name"])
@@ -65,17 +65,17 @@ def test_no_two_things_side_by_side_have_one_name(told: list[dict[str, Any]]):
         assert len(set(found)) == len(found), place
 
 
-def test_nothing_has_a_name_that_is_not_there(told: list[dict[str, Any]]):
+def test_every_entry_of_the_table_names_something_that_exists(told: list[dict[str, Any]]):
     assert set(CALLED) == {path for _, path, _ in names(told)} | {publish.GROUP}
 
 
-async def test_commands_are_used_by_whatever_name_they_are_shown(talk: World):
+async def test_commands_work_under_any_name_that_discord_shows(talk: World):
     # Discord sends the English names, so options must keep theirs.
     await talk.ada.slash(talk.channel, "ask", question="hello")
     assert talk.sent() == ["hello"]
 
 
-def test_what_is_not_in_the_table_keeps_its_own_words():
+def test_a_command_that_is_not_in_the_table_keeps_its_own_texts():
     @app_commands.command(name="unheard-of", description="Something.")
     @app_commands.describe(thing="A thing.")
     @app_commands.rename(thing="renamed")
@@ -88,7 +88,7 @@ def test_what_is_not_in_the_table_keeps_its_own_words():
     assert option.display_name == "renamed"
 
 
-def test_a_group_within_a_command_is_dressed_too():
+def test_a_group_within_a_command_gets_its_names_too():
     group = app_commands.Group(name="persona", description="x")
 
     @group.command(name="name", description="x")

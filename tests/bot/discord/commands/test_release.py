@@ -41,7 +41,7 @@ async def recorded(talk: World) -> list[tuple[str, str | None, dict[str, Any]]]:
     return [(entry.deed, entry.server, dict(entry.what)) for entry in await talk.store.deeds(None, 9)]
 
 
-async def test_nobody_else_is_obeyed_managers_neither(operated: World):
+async def test_nobody_else_is_obeyed_not_even_managers(operated: World):
     for command, options in (
         ("status", {}),
         ("promote", {"number": 2}),
@@ -99,7 +99,7 @@ async def test_a_release_that_nobody_judged_says_so_and_the_base_needs_no_gate(o
     assert Releases(home(operated)).champion() == 0
 
 
-async def test_what_cannot_be_promoted_is_a_sentence(operated: World):
+async def test_what_cannot_be_promoted_gives_a_sentence(operated: World):
     told = await ask(operated, "promote", number=9)
     assert told.content == EN.no_such_release.format(number=9, numbers="0, 1, 2, 3")
     told = await ask(operated, "promote", number=0)
@@ -115,7 +115,7 @@ async def test_a_confirmation_counts_only_while_the_same_champion_serves(operate
     assert [action for action, _, _ in await recorded(operated)] == ["promote"]
 
 
-async def test_who_is_no_operator_any_more_confirms_nothing(operated: World):
+async def test_a_former_operator_cannot_confirm_anything(operated: World):
     asked = await ask(operated, "promote", number=2)
     await operated.env.restart_bot(operated.bot(operators=(operated.max.id,)))
     pressed = await operated.bea.user.click(asked, label=EN.promote_yes)
@@ -150,7 +150,7 @@ async def test_rounds_are_paused_and_resumed_and_a_round_respects_it(
     assert [action for action, _, _ in await recorded(operated)] == ["resume", "pause"]
 
 
-async def test_what_operators_do_belongs_to_no_server_wherever_they_do_it(operated: World):
+async def test_what_operators_do_is_recorded_for_no_server_wherever_they_do_it(operated: World):
     await operated.env.restart_bot(operated.bot(operators=(operated.max.id,)))
     told = reply_of(await operated.max.slash(operated.channel, "release pause"))
     assert told.content == EN.rounds_paused_now
@@ -197,7 +197,7 @@ async def test_a_damaged_file_is_named_and_the_rest_is_shown(operated: World):
     assert "should hold the number" in (await ask(operated, "rollback")).content
 
 
-async def test_as_many_releases_as_there_are_fit_into_a_message(operated: World):
+async def test_the_status_of_many_releases_fits_into_a_message(operated: World):
     for _ in range(40):
         release(home(operated), promote=False, win=(0.45, 0.3, 0.6))
     told = (await ask(operated, "status")).content

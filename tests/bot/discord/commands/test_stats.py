@@ -52,7 +52,7 @@ async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
     assert EN.stats_no_trial in reply_of(await talk.ada.slash(talk.channel, "stats")).content
 
 
-async def test_a_picture_with_words_for_who_cannot_see_it(judged: World):
+async def test_the_picture_has_a_description_for_people_who_cannot_see_it(judged: World):
     shown = reply_of(await judged.ada.slash(judged.channel, "stats"))
     assert EN.stats_rounds.format(rounds=2, promoted=1) in shown.content
     assert shown.content.endswith(EN.stats_learnt)
@@ -63,7 +63,7 @@ async def test_a_picture_with_words_for_who_cannot_see_it(judged: World):
     assert await again.attachments[0].read() == await file.read()
 
 
-async def test_without_matplotlib_a_chart_of_text(judged: World, monkeypatch: pytest.MonkeyPatch):
+async def test_without_matplotlib_there_is_a_chart_of_text(judged: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     shown = reply_of(await judged.ada.slash(judged.channel, "stats"))
     assert not shown.attachments
@@ -74,7 +74,7 @@ async def test_without_matplotlib_a_chart_of_text(judged: World, monkeypatch: py
     assert len(shown.content) < 2000
 
 
-async def test_who_is_not_there_yet_is_not_drawn(talk: World):
+async def test_releases_that_were_never_compared_give_no_picture(talk: World):
     release(home(talk))
     shown = reply_of(await talk.ada.slash(talk.channel, "stats"))
     assert not shown.attachments
@@ -82,7 +82,7 @@ async def test_who_is_not_there_yet_is_not_drawn(talk: World):
     assert "Rounds so far" not in shown.content
 
 
-async def test_two_people_are_not_told_how_each_of_them_voted_beside_the_picture(judged: World):
+async def test_the_text_with_the_picture_does_not_tell_two_people_how_each_of_them_voted(judged: World):
     answer = await judged.ask("hello")
     for member in (judged.ada, judged.bea):
         await judged.agree(member.id)
@@ -91,12 +91,12 @@ async def test_two_people_are_not_told_how_each_of_them_voted_beside_the_picture
     assert first == EN.stats_here.format(counts="2", people=2)
 
 
-async def test_the_words_fit_beside_as_many_releases_as_there_are(tmp_path: Path):
+async def test_the_description_of_many_releases_fits(tmp_path: Path):
     made = [release(tmp_path, promote=False, win=(0.45, 0.3, 0.6)) for _ in range(30)]
     assert all(len(in_words(compared(made, set()), words)) <= 1024 for words in (EN, ZH))
 
 
-async def test_what_fewer_than_three_people_preferred_of_a_trial_is_not_shown(talk: World, tried: Tried):
+async def test_what_people_preferred_is_not_shown_while_they_are_fewer_than_three(talk: World, tried: Tried):
     people = [await talk.store.person("discord", name) for name in ("1", "2", "3")]
     spoken = await Talk.begin(talk.store, "discord")
     for number, person in enumerate(people, 1):

@@ -41,13 +41,15 @@ async def test_a_manager_turns_it_on_and_off(talk: World):
     assert not await talk.store.may_teach("discord", str(talk.guild.id))
 
 
-async def test_only_managers_are_obeyed_whoever_is_shown_the_command(talk: World, monkeypatch: pytest.MonkeyPatch):
+async def test_only_managers_are_obeyed_even_if_others_are_shown_the_command(
+    talk: World, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(discord.Interaction, "permissions", discord.Permissions.none())
     assert said(await talk.max.slash(talk.channel, "teaching", allowed="off")) == EN.managers_only
     assert await talk.store.may_teach("discord", str(talk.guild.id))
 
 
-async def test_alone_with_the_bot_everybody_may_teach(talk: World):
+async def test_everybody_may_teach_in_direct_messages(talk: World):
     await talk.store.set_may_teach("discord", str(talk.guild.id), False)
     user = talk.ada.user
     await user.send_dm("hello")

@@ -1,4 +1,4 @@
-"""`/chat` and `/threads`: who may have a thread, whose it is, and what is stored about that."""
+"""`/chat` and `/threads`: who may have a thread, who owns it, and what is stored about that."""
 
 import json
 
@@ -12,13 +12,13 @@ from data.settings import OPENED_FOR
 from tests.bot.discord.world import World, reply_of, said
 
 
-async def test_who_is_blocked_gets_no_thread(talk: World):
+async def test_a_blocked_person_gets_no_thread(talk: World):
     await talk.max.slash(talk.channel, "access block", who=talk.ada)
     assert said(await talk.ada.slash(talk.channel, "chat")) == EN.access_person
     assert talk.channel.threads == []
 
 
-async def test_the_bot_opens_no_thread_for_who_may_not_open_one(talk: World):
+async def test_the_bot_opens_no_thread_for_a_person_who_may_not_open_one(talk: World):
     closed = discord.PermissionOverwrite(create_public_threads=False)
     quiet = talk.guild.create_text_channel("quiet", overwrites={talk.ada: closed})
     assert said(await talk.ada.slash(quiet, "chat")) == EN.chat_not_allowed
@@ -49,7 +49,7 @@ async def test_what_managers_decide_about_threads_is_recorded(talk: World):
 
 
 @pytest.mark.parametrize("how", ["command", "mention"])
-async def test_who_a_thread_was_opened_for_chooses_its_persona(talk: World, how: str):
+async def test_the_person_for_whom_a_thread_was_opened_chooses_its_persona(talk: World, how: str):
     if how == "command":
         await talk.ada.slash(talk.channel, "chat")
     else:
@@ -63,7 +63,7 @@ async def test_who_a_thread_was_opened_for_chooses_its_persona(talk: World, how:
     assert said(await talk.ada.slash(talk.channel, "persona", name="tutor")) == EN.managers_only
 
 
-async def test_whose_a_thread_is_is_exported_and_forgotten(talk: World):
+async def test_the_owner_of_a_thread_is_exported_and_forgotten(talk: World):
     await talk.ada.slash(talk.channel, "chat")
     await talk.bea.slash(talk.channel, "chat")
     mine, other = (str(next(t.id for t in talk.channel.threads if t.name == name)) for name in ("ada", "bea"))
