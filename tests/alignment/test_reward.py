@@ -3,6 +3,9 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -186,6 +189,25 @@ def by_hand(base, folder):
             hidden = model.base_model(ids).last_hidden_state[0, -1]
         scores.append(float(head[0] @ hidden))
     return scores
+
+
+def test_another_process_scores_the_same(trained):
+    folder = trained["llama"] / "reward"
+    script = (
+        "import json, sys\nfrom pathlib import Path\nfrom alignment.rewards.model import load_reward_model\n"
+        "prompt, answers = json.loads(sys.argv[2])\n"
+        "print(json.dumps(load_reward_model(Path(sys.argv[1])).score([prompt] * len(answers), answers)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder), json.dumps([PROMPT, ANSWERS])],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    there = json.loads(done.stdout.splitlines()[-1])
+    here = load_reward_model(folder).score([PROMPT] * len(ANSWERS), ANSWERS)
+    assert there == pytest.approx(here, abs=1e-4)
 
 
 def test_the_end_of_turn_is_found_by_position_though_it_is_the_padding(trained):

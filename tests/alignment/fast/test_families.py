@@ -20,8 +20,7 @@ ENDS = {
     "llama3": "<|eot_id|>",
     "gemma": "<end_of_turn>",
 }
-# Reward models of every family are trained in test_reward.
-KINDS = {"sft": "demonstration", "dpo": "preference", "kto": "labelled", "ppo": "prompt"}
+KINDS = {"sft": "demonstration", "dpo": "preference", "reward": "preference", "kto": "labelled", "ppo": "prompt"}
 SYSTEM = [
     {"role": "system", "content": "你要友善。"},
     {"role": "user", "content": "hello"},
