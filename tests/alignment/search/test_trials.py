@@ -179,7 +179,7 @@ def test_a_diverged_trial_counts_as_failed_and_the_search_goes_on(world, tmp_pat
     def begun(self, stage, reporter):
         calls.append(reporter.trial.number)
         if reporter.trial.number == 0:
-            raise Diverged("no numbers any more")
+            raise Diverged("no longer finite")
         return real(self, stage, reporter)
 
     monkeypatch.setattr(alignment.search.trials.Search, "_begun", begun)
