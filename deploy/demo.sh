@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole loop in one go, without Discord and without a GPU, in a home of its own (var/demo).
+# The whole loop in one go, without Discord and without a GPU, in a separate home (var/demo).
 # Called by `make demo`; `make demo DEMO=short` trains on a handful of rows only, to show that everything runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."

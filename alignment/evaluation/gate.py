@@ -125,8 +125,8 @@ def decide(
     if refusals:
         maybe = win is None or (all(map(math.isfinite, (win.mean, win.low, win.high))) and win.high > 0.5)
         undecided = maybe and not against
-        told = tuple(refusals)
-        return Verdict(False, interval, told, level, tuple(changes), people=win is None, undecided=undecided)
+        reasons = tuple(refusals)
+        return Verdict(False, interval, reasons, level, tuple(changes), people=win is None, undecided=undecided)
     held = f"On none of {len(changes)} suites did it fall beyond the margin." if changes else "No suite was run."
     return Verdict(True, interval, (good, held), level, tuple(changes))
 

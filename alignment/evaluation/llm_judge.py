@@ -258,5 +258,5 @@ def question(prompt: Sequence[Message], first: str, second: str) -> str:
 
 def read_verdict(text: str) -> float | None:
     """1 for A, 0 for B, 0.5 for a tie; None for anything but that one word (thinking aloud before it is skipped)."""
-    said = re.sub(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
-    return _VERDICTS.get(said.strip(_WRAPPING).casefold())
+    reply = re.sub(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
+    return _VERDICTS.get(reply.strip(_WRAPPING).casefold())

@@ -160,8 +160,8 @@ def reasons(found: Evaluated) -> tuple[str, ...]:
     """The gate's reasons with the worth of its evidence: every source if none decides, people's if people decide."""
     own, source = found.verdict.reasons, found.evaluation.decisive
     if source is None or source.win is None:
-        told = " ".join(each.sentence for each in found.evaluation.sources)
-        return (f"{own[0]} {told}".strip(), *own[1:])
+        sentences = " ".join(each.sentence for each in found.evaluation.sources)
+        return (f"{own[0]} {sentences}".strip(), *own[1:])
     return (*own, source.sentence) if source.name in (LIVE, PAIRS) else own
 
 

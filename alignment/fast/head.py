@@ -40,8 +40,8 @@ class LogProbs(torch.autograd.Function):
         if softcap is not None:
             return ChunkedLogProbFunction.apply(hidden, weight, bias, targets, *more)
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else hidden.dtype
-        told = scale / temperature, tuple(outputs), dtype
-        more = hidden, weight, bias, targets, *told
+        settings = scale / temperature, tuple(outputs), dtype
+        more = hidden, weight, bias, targets, *settings
         return super().apply(*more)  # type: ignore[no-untyped-call]  # torch gives it no types
 
     @staticmethod

@@ -143,13 +143,13 @@ class SharingTrunk:
     def together(self, layout: Layout, inputs: dict[str, Any]) -> Any:
         """The trunk's outputs for rows in a layout."""
         device = inputs["input_ids"].device
-        told = {
+        laid_out = {
             "input_ids": torch.tensor(layout.ids, device=device),
             "position_ids": torch.tensor(layout.positions, device=device),
             "attention_mask": attention(layout, self.trunk, device),
             "use_cache": False,
         }
-        return self.plain(**{**inputs, **told})
+        return self.plain(**{**inputs, **laid_out})
 
     @torch.no_grad()
     def check(self) -> None:

@@ -30,10 +30,10 @@ def decide_trial(console: Console, base: str, suites: str) -> None:
     if candidate is None:
         return
     people = asyncio.run(live(champion, candidate))
-    said, prompts, looks = by_live(people), len({each.prompt for each in people}), releases.looks()
-    if not said.counts or (looks and prompts < 2 * looks[-1]):
-        say(console, [f"Release {candidate} stays on trial. {said.sentence}"])
-        if said.counts:
+    evidence, prompts, looks = by_live(people), len({each.prompt for each in people}), releases.looks()
+    if not evidence.counts or (looks and prompts < 2 * looks[-1]):
+        say(console, [f"Release {candidate} stays on trial. {evidence.sentence}"])
+        if evidence.counts:
             console.print(f"The gate was asked at {looks[-1]} questions, and is asked again at {2 * looks[-1]}.")
         return
     console.rule(f"Release {candidate}, on trial")

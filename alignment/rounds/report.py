@@ -121,20 +121,20 @@ def _stages(folder: Path, manifest: RoundManifest) -> Iterable[str]:
         figures = RunManifest.load(path).figures if path.is_file() else {}
         metrics = _metrics(folder / stage / "metrics.jsonl")
         yield f"<h3>{_text(stage)}</h3>"
-        told = [(name, _figure(figures[name])) for name in ("steps", "seconds", "tokens") if figures.get(name)]
+        entries = [(name, _figure(figures[name])) for name in ("steps", "seconds", "tokens") if figures.get(name)]
         if memory := figures.get("peak_memory_bytes"):
-            told.append(("peak memory", f"{memory / 2**30:.1f} GiB"))
+            entries.append(("peak memory", f"{memory / 2**30:.1f} GiB"))
         for when in ("eval_before", "eval_after"):
-            told += [
+            entries += [
                 (f"{when.removeprefix('eval_')}: {name}", _figure(v)) for name, v in figures.get(when, {}).items()
             ]
         trained = manifest.training.get(stage)
         for part, kept in (trained.data if trained else {}).items():
             if isinstance(kept, dict) and "rows" in kept:
                 lost = "".join(f", {count} dropped: {why}" for why, count in kept.get("dropped", {}).items())
-                told.append((f"rows, {part.replace('_', ' ')}", f"{kept['rows']}{lost}"))
-        if told:
-            yield _table(("figure", ""), told)
+                entries.append((f"rows, {part.replace('_', ' ')}", f"{kept['rows']}{lost}"))
+        if entries:
+            yield _table(("figure", ""), entries)
         yield _image(plots.losses(metrics, f"loss of {stage}"), f"loss of {stage}")
         if stage == "ppo":
             yield _image(plots.ppo(metrics), "what PPO logged")

@@ -209,10 +209,10 @@ def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFol
 def _note_run(folder: Path, name: str, round_folder: RoundFolder) -> None:
     """Copy into the round's manifest what the stage measured and how many of its rows it kept and dropped."""
     run = RunManifest.load(folder / "manifest.json")
-    told = StageRun(
+    stage_run = StageRun(
         figures=run.figures, data=run.data, recipe=run.recipe, precision=run.precision, machine=run.machine
     )
-    round_folder.note(training={**round_folder.manifest.training, name: told})
+    round_folder.note(training={**round_folder.manifest.training, name: stage_run})
 
 
 def _kept(path: Path, rows: Sequence[Row]) -> Path:

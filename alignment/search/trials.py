@@ -51,7 +51,7 @@ class Search:
     folder: Path
     config: Path
     flags: list[str]
-    told: set[str]
+    named: set[str]
     ranges: list[Range]
     goal: Goal
     console: Console
@@ -83,11 +83,11 @@ class Search:
             self.tidy()
             trial = ask(self.study)
             values = {found.name: found.suggest(trial) for found in self.ranges}
-            said = ", ".join(
+            drawn = ", ".join(
                 f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
                 for name, value in values.items()
             )
-            self.console.print(f"Trial {done + 1} of {number}: {said}")
+            self.console.print(f"Trial {done + 1} of {number}: {drawn}")
             state, figure, sentence = self._outcome(trial, values)
             self.study.tell(trial, figure, state)
             self.console.print(f"  {sentence}")
@@ -141,7 +141,7 @@ class Search:
                 f"{self.folder}: rows or base are not those that the search began with ({', '.join(others)})."
             )
         searched = {found.name for found in self.ranges}
-        given = {name: value for name, value in stage.recipe.given.items() if name in self.told | searched}
+        given = {name: value for name, value in stage.recipe.given.items() if name in self.named | searched}
         reporter.trial.set_user_attr("given", as_json(given))
         reporter.run = stage.run
         return reporter
@@ -199,7 +199,7 @@ def search(stage: str, main: Callable[[Sequence[str]], int], arguments: Sequence
     settings = load(config)
     aim = goal(stage, own.search_metric)
     found = ranges(settings.pop("search", None), aim, str(config))
-    told = {*settings, *flag_names(flags)}
+    named = {*settings, *flag_names(flags)}
     folder = settings.get("output_dir") if own.output_dir is None else own.output_dir
     if not folder:
         raise BadInput("Name a folder for the search: --output_dir.")
@@ -210,7 +210,7 @@ def search(stage: str, main: Callable[[Sequence[str]], int], arguments: Sequence
     except Timeout:
         raise BadInput(f"Another search is at work in {out}. Wait for it, or name another --output_dir.") from None
     with lock:
-        running = Search(stage, main, out, config, flags, told, found, aim, Console(highlight=False))
+        running = Search(stage, main, out, config, flags, named, found, aim, Console(highlight=False))
         running.open(settings)
         running.run(int(own.search))
         running.write()

@@ -23,7 +23,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
         self.loss: float | None = None
         self.progress: Progress | None = None
         self.task: Any = None
-        self.told = -1
+        self.shown = -1
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the bar (a terminal) or print the number of steps (a pipe)."""
@@ -58,8 +58,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
         self.loss = loss if self.loss is None else 0.7 * self.loss + 0.3 * loss
         if self.progress:
             self.progress.update(self.task, loss=f"{self.loss:.3f}")
-        elif (part := state.global_step * _LINES // max(state.max_steps, 1)) > self.told:
-            self.told = part
+        elif (part := state.global_step * _LINES // max(state.max_steps, 1)) > self.shown:
+            self.shown = part
             self.console.print(f"{self.stage}: step {state.global_step}/{state.max_steps}, loss {self.loss:.3f}")
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

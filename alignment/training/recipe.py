@@ -151,10 +151,10 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
     nothing = {name: None for name, value in settings.items() if value is None}
     parser.set_defaults(**{"use_peft": True, "report_to": "none", **machine_defaults, **nothing})
     # The recipe's flags come before the user's, so that one parser checks the types of both, and the last one wins.
-    told = [token for name, value in settings.items() if value is not None for token in as_flag(name, value)]
+    recipe_flags = [token for name, value in settings.items() if value is not None for token in as_flag(name, value)]
     try:
         *parts, rest = parser.parse_args_into_dataclasses(
-            [*told, *flags], return_remaining_strings=True, look_for_args_file=False
+            [*recipe_flags, *flags], return_remaining_strings=True, look_for_args_file=False
         )
     except (ValueError, NotImplementedError) as error:
         raise BadInput(f"These settings do not go together: {error}") from error

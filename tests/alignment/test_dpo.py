@@ -56,7 +56,7 @@ def tuned(bases, tmp_path_factory):
     ("family", "precompute"), [("gpt2", "true"), ("llama", "false"), ("qwen", "true"), ("qwen", "false")]
 )
 def test_dpo_starts_at_its_reference_and_learns(family, precompute, bases, rows, tmp_path):
-    told = train(
+    run = train(
         "dpo",
         bases[family],
         rows,
@@ -65,7 +65,7 @@ def test_dpo_starts_at_its_reference_and_learns(family, precompute, bases, rows,
         num_train_epochs=4,
         eval_fraction=0.25,
     )
-    figures = told["figures"]
+    figures = run["figures"]
     assert losses(tmp_path / "out")[0] == pytest.approx(math.log(2), abs=1e-4)
     assert figures["eval_before"]["loss"] == pytest.approx(math.log(2), abs=1e-4)
     assert figures["eval_after"]["loss"] < figures["eval_before"]["loss"]
@@ -79,7 +79,7 @@ def test_a_continued_adapter_has_itself_as_reference_and_applies_to_the_base(
     precompute, bases, tuned, rows, tmp_path
 ):
     out = tmp_path / "out"
-    told = train(
+    run = train(
         "dpo",
         tuned,
         rows,
@@ -99,15 +99,15 @@ def test_a_continued_adapter_has_itself_as_reference_and_applies_to_the_base(
     assert any(not torch.equal(start[name], end[name]) for name in start)
     # The rewards that TRL reports are those of "base + result" against "base + start", with nothing else between.
     last = [entry for entry in metrics(out) if "eval_rewards/margins" in entry][-1]["eval_rewards/margins"]
-    assert last == pytest.approx(_margin(bases["llama"], tuned, out / "adapter", rows, told, beta=0.5), abs=2e-4)
+    assert last == pytest.approx(_margin(bases["llama"], tuned, out / "adapter", rows, run, beta=0.5), abs=2e-4)
 
 
-def _margin(base, start, end, path, told, *, beta):
+def _margin(base, start, end, path, run, *, beta):
     from alignment.rows.prepare import split
     from data.rows import read_rows
 
     _, held_out = split(read_rows(path), 0.25)
-    assert len(held_out) == told["data"]["held_out"]["rows"]
+    assert len(held_out) == run["data"]["held_out"]["rows"]
     tokenizer = models.load_tokenizer(str(base))
     prompts = [row.data["prompt"] for row in held_out]
     ratios = []
@@ -192,12 +192,12 @@ def test_losses_that_depend_on_the_rows_have_no_fixed_start():
 
 
 def test_full_fine_tuning_takes_its_reference_from_disk(bases, rows, tmp_path):
-    told = train(
+    run = train(
         "dpo", bases["gpt2"], rows, tmp_path / "out", use_peft="false", learning_rate=1e-3, num_train_epochs=3
     )
     assert losses(tmp_path / "out")[0] == pytest.approx(math.log(2), abs=1e-4)
-    assert told["figures"]["eval_after"]["loss"] < math.log(2)
-    assert told["result"] == "model"
+    assert run["figures"]["eval_after"]["loss"] < math.log(2)
+    assert run["result"] == "model"
     models.load_model(str(tmp_path / "out" / "model"))
 
 

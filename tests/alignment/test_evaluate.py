@@ -63,9 +63,9 @@ def test_a_model_against_itself_is_not_promoted(place, capsys) -> None:
     assert figures["decisive"]["win"]["ties"] == 24
     assert figures["verdict"]["promote"] is False
     assert len(figures["scores"][0]["margins"]) == 24
-    said = capsys.readouterr().out
-    assert "the lower end is not above one half" in " ".join(said.split())
-    assert "water fern" not in said + out.read_text()
+    printed = capsys.readouterr().out
+    assert "the lower end is not above one half" in " ".join(printed.split())
+    assert "water fern" not in printed + out.read_text()
 
 
 def test_prompts_come_from_the_rows_that_are_given_and_the_limit_takes_a_fixed_part(place) -> None:

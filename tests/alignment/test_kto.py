@@ -44,17 +44,17 @@ def bases(tmp_path_factory):
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 def test_kto_starts_at_its_reference_and_learns(family, bases, rows, tmp_path):
     out = tmp_path / "out"
-    told = train("kto", bases[family], rows, out, num_train_epochs=4, eval_fraction=0.3)
-    figures = told["figures"]
+    run = train("kto", bases[family], rows, out, num_train_epochs=4, eval_fraction=0.3)
+    figures = run["figures"]
     assert figures["eval_after"]["loss"] < figures["eval_before"]["loss"]
     assert figures["eval_after"]["rewards/margins"] > 0
     first = metrics(out)[1]
     assert first["kl"] == pytest.approx(0, abs=1e-5)
     # Balanced weights, so that the mean row weighs 1 and its loss at the start is a half.
     labels = [row["label"] for row in thumbs(18)]
-    kept = told["data"]["train"]["rows"]
-    assert told["desirable_weight"] < 1 < told["undesirable_weight"]
-    assert 1 / told["desirable_weight"] + 1 / told["undesirable_weight"] == pytest.approx(2)
+    kept = run["data"]["train"]["rows"]
+    assert run["desirable_weight"] < 1 < run["undesirable_weight"]
+    assert 1 / run["desirable_weight"] + 1 / run["undesirable_weight"] == pytest.approx(2)
     assert kept < len(labels)
 
 
@@ -127,7 +127,7 @@ def test_weights_are_balanced_unless_given():
 def test_rows_weights_count_for_the_balance(bases, tmp_path):
     # Two up for one down, but each down is drawn twice as often.
     rows = [{**row, "weight": 1.0 if row["label"] else 2.0} for row in thumbs(18)]
-    told = train(
+    run = train(
         "kto",
         bases["qwen"],
         tiny.write(tmp_path / "rows.jsonl", rows),
@@ -135,7 +135,7 @@ def test_rows_weights_count_for_the_balance(bases, tmp_path):
         eval_fraction=0,
         max_steps=1,
     )
-    assert (told["desirable_weight"], told["undesirable_weight"]) == (1, 1)
+    assert (run["desirable_weight"], run["undesirable_weight"]) == (1, 1)
 
 
 def row(prompt, answer, label=True):

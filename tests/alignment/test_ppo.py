@@ -183,8 +183,8 @@ def test_an_interruption_changes_nothing(bases, prompts, tmp_path):
     with pytest.raises(BadInput, match=r"pairs.jsonl is not the file of preferences that this run began with"):
         run(bases["qwen"], prompts, tmp_path / "out", **flags)
     tiny.write(tmp_path / "pairs.jsonl", tiny.preferences(9))
-    told = run(bases["qwen"], prompts, tmp_path / "out", **flags)
-    assert told["figures"]["resumed_from_step"] == 4
+    result = run(bases["qwen"], prompts, tmp_path / "out", **flags)
+    assert result["figures"]["resumed_from_step"] == 4
     assert losses(tmp_path / "out") == losses(tmp_path / "whole")
     for part in ("adapter", "critic"):
         whole, resumed = (weights(tmp_path / name / part) for name in ("whole", "out"))
@@ -210,10 +210,10 @@ def test_an_adapter_is_continued_from_its_own_reference(learnt, bases, prompts, 
 
 def test_the_kl_limit_ends_training_with_the_last_good_policy(bases, prompts, tmp_path, capsys):
     flags = {"learning_rate": 0.05, "kl_limit": 0.5, "max_steps": 20, "kl_coef": 0}
-    told = run(bases["qwen"], prompts, tmp_path / "out", **flags)
-    assert "kl_limit is 0.5" in told["figures"]["stopped"]
+    result = run(bases["qwen"], prompts, tmp_path / "out", **flags)
+    assert "kl_limit is 0.5" in result["figures"]["stopped"]
     assert "Training ended" in capsys.readouterr().out
-    assert told["figures"]["steps"] < 20
+    assert result["figures"]["steps"] < 20
     kept = weights(tmp_path / "out" / "adapter")
     # Only the first rollout was within the limit: the policy is the base.
     assert len(rollouts(tmp_path / "out")) == 2
@@ -252,10 +252,10 @@ def test_answers_to_one_prompt_are_trained_together(bases, prompts, tmp_path, mo
 
 @pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
 def test_the_other_algorithms_by_the_same_command(algorithm, bases, prompts, tmp_path):
-    told = run(bases["qwen"], prompts, tmp_path / "out", algorithm=algorithm, max_steps=2, eval_fraction=0.2)
-    assert told["result"] == "adapter"
+    result = run(bases["qwen"], prompts, tmp_path / "out", algorithm=algorithm, max_steps=2, eval_fraction=0.2)
+    assert result["result"] == "adapter"
     assert any("reward" in entry for entry in metrics(tmp_path / "out") if "loss" in entry)
-    assert told["figures"]["eval_before"]["reward"] > 0
+    assert result["figures"]["eval_before"]["reward"] > 0
     assert any(
         tensor.abs().max() > 0 for name, tensor in weights(tmp_path / "out" / "adapter").items() if "_B" in name
     )
@@ -266,8 +266,8 @@ def test_the_other_algorithms_can_train_all_weights(algorithm, bases, prompts, t
     """TRL loads the reference again, by the name in the model's configuration, which an alias is not."""
     monkeypatch.setattr("alignment.models.locate", lambda *_, **__: models.Base("an-alias", str(bases["qwen"])))
     flags = {"algorithm": algorithm, "max_steps": 1, "use_peft": "false", "lora_r": None, "learning_rate": 1e-4}
-    told = run("an-alias", prompts, tmp_path / "out", **flags)
-    assert told["result"] == "model"
+    result = run("an-alias", prompts, tmp_path / "out", **flags)
+    assert result["result"] == "model"
     assert '"an-alias"' in (tmp_path / "out" / "manifest.json").read_text()
 
 

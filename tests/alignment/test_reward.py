@@ -282,21 +282,21 @@ def test_how_a_step_is_cut_into_batches_does_not_matter(bases, rows, tmp_path):
 def test_a_killed_run_ends_as_if_nothing_had_happened(trained, bases, rows, ties, tmp_path):
     with dying_after_saving(Reward):
         train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
-    told = train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
+    found = train(bases["llama"], rows, tmp_path / "out", ties_name=ties)
     whole = trained["llama"]
-    assert told["figures"]["resumed_from_step"] > 0
+    assert found["figures"]["resumed_from_step"] > 0
     assert losses(tmp_path / "out") == pytest.approx(losses(whole), abs=1e-6)
     resumed, uninterrupted = weights(tmp_path / "out" / "reward"), weights(whole / "reward")
     for name, tensor in uninterrupted.items():
         torch.testing.assert_close(resumed[name], tensor, atol=1e-6, rtol=1e-5)
-    assert told["figures"]["held_out"] == manifest(whole)["figures"]["held_out"]
+    assert found["figures"]["held_out"] == manifest(whole)["figures"]["held_out"]
 
 
 def test_it_can_start_from_an_adapter(trained, bases, rows, tmp_path):
     """A reward model is continued with its head: the first step starts at its scores."""
     start = trained["gpt2"] / "reward"
-    told = train(start, rows, tmp_path / "out", max_steps=1, learning_rate=1e-9)
-    assert told["figures"]["held_out"]["accuracy"]["mean"] == 1.0
+    found = train(start, rows, tmp_path / "out", max_steps=1, learning_rate=1e-9)
+    assert found["figures"]["held_out"]["accuracy"]["mean"] == 1.0
     before, after = weights(start), weights(tmp_path / "out" / "reward")
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor, atol=1e-6, rtol=0)

@@ -52,10 +52,10 @@ def test_a_paused_round_does_not_begin_and_says_who_can_resume_and_how(
     with pytest.raises(SystemExit) as ended:
         run(played.round)
     assert ended.value.code == 1
-    said = capsys.readouterr().err
-    assert said.startswith("parley: An operator paused rounds on 20")
+    printed = capsys.readouterr().err
+    assert printed.startswith("parley: An operator paused rounds on 20")
     for way in ("/release resume", str(pause_path(played.home)), "--even_if_paused"):
-        assert way in said
+        assert way in printed
     assert not (played.home / "rounds").exists()
     assert played.launches == []
     resume(played.home)

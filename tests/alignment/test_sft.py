@@ -47,20 +47,20 @@ def learnt(bases, rows, tmp_path_factory):
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 def test_a_run_learns_and_leaves_a_complete_folder(family, learnt):
     out, printed = learnt[family]
-    told = manifest(out)
-    figures = told["figures"]
-    assert told["status"] == "done"
+    run = manifest(out)
+    figures = run["figures"]
+    assert run["status"] == "done"
     assert figures["eval_after"]["loss"] < figures["eval_before"]["loss"]
     assert figures["last_loss"] < figures["first_loss"]
-    assert told["data"]["train"]["rows"] + told["data"]["held_out"]["rows"] == 20
-    assert told["versions"]["trl"].startswith("1.16")
+    assert run["data"]["train"]["rows"] + run["data"]["held_out"]["rows"] == 20
+    assert run["versions"]["trl"].startswith("1.16")
     assert figures["peak_memory_bytes"] > 0
     assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert not (out / "checkpoints").exists()
     assert {path.name for path in (out / "adapter").iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
     for name in ("manifest.json", "metrics.jsonl", "trained_tokens.txt", "loss.png"):
         assert stat.S_IMODE((out / name).stat().st_mode) == 0o600, name
-    assert "What is trained" in printed
+    assert "shows which tokens of three rows are trained" in " ".join(printed.split())
     assert "⟦" in (out / "trained_tokens.txt").read_text()
     # Metrics stay with the run; the base's vocabulary stays the base's.
     assert [entry["step"] for entry in metrics(out) if "loss" in entry] == list(range(1, figures["steps"] + 1))
@@ -89,8 +89,8 @@ def test_how_a_batch_is_cut_changes_nothing(bases, rows, tmp_path):
 
 
 def test_full_fine_tuning_leaves_a_model_that_loads(bases, rows, tmp_path):
-    told = train("sft", bases["qwen"], rows, tmp_path / "out", use_peft="false", learning_rate=1e-3)
-    assert told["result"] == "model"
+    run = train("sft", bases["qwen"], rows, tmp_path / "out", use_peft="false", learning_rate=1e-3)
+    assert run["result"] == "model"
     base = models.locate(str(tmp_path / "out" / "model"))
     tokenizer = models.load_tokenizer(base)
     assert tokenizer.chat_template == models.load_tokenizer(str(bases["qwen"])).chat_template
@@ -101,9 +101,9 @@ def test_full_fine_tuning_leaves_a_model_that_loads(bases, rows, tmp_path):
 
 def test_an_adapter_is_continued(bases, rows, learnt, tmp_path):
     first, _ = learnt["llama"]
-    told = train("sft", first / "adapter", rows, tmp_path / "second", max_steps=1)
-    assert told["base"] == str(bases["llama"])
-    assert told["figures"]["eval_before"]["loss"] == pytest.approx(
+    run = train("sft", first / "adapter", rows, tmp_path / "second", max_steps=1)
+    assert run["base"] == str(bases["llama"])
+    assert run["figures"]["eval_before"]["loss"] == pytest.approx(
         manifest(first)["figures"]["eval_after"]["loss"], rel=1e-3
     )
 
@@ -113,9 +113,9 @@ def test_long_rows_are_dropped_and_counted_never_cut(bases, tmp_path, capsys):
     rows = tiny.write(tmp_path / "rows.jsonl", [*tiny.demonstrations(12), long])
     with pytest.raises(BadInput, match=r"1 of \d+ rows cannot be used \(longer than max_length \(100 tokens\): 1\)"):
         train("sft", bases["llama"], rows, tmp_path / "out", max_length=100, max_dropped=0.05, eval_fraction=0)
-    told = train("sft", bases["llama"], rows, tmp_path / "out", max_length=100, max_dropped=0.3, eval_fraction=0)
-    assert told["data"]["train"]["dropped"] == {"longer than max_length (100 tokens)": 1}
-    assert told["data"]["train"]["rows"] == 12
+    run = train("sft", bases["llama"], rows, tmp_path / "out", max_length=100, max_dropped=0.3, eval_fraction=0)
+    assert run["data"]["train"]["dropped"] == {"longer than max_length (100 tokens)": 1}
+    assert run["data"]["train"]["rows"] == 12
     assert "1 dropped: longer than" in capsys.readouterr().out.replace("\n", " ")
 
 

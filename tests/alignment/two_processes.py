@@ -42,9 +42,10 @@ def fixed_rollouts(base: str) -> dict:
     control = control_strings(tokenizer)
 
     def replay(prompts: list, number: int) -> list[list[int]]:
-        said = [f"Little{' and often' * ((len(str(prompt)) + number) % 3)}." for prompt in prompts]
+        texts = [f"Little{' and often' * ((len(str(prompt)) + number) % 3)}." for prompt in prompts]
         return [
-            encode_answer(tokenizer, prompt, text, control).answer for prompt, text in zip(prompts, said, strict=True)
+            encode_answer(tokenizer, prompt, text, control).answer
+            for prompt, text in zip(prompts, texts, strict=True)
         ]
 
     def reward(prompts: list, completions: list, **_kwargs: object) -> list[float]:

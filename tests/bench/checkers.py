@@ -90,16 +90,16 @@ def main() -> int:
     parser.add_argument(
         "--texts", type=int, default=60, help="people's answers to make variants of (default: %(default)s)"
     )
-    told = parser.parse_args()
-    checkers = theirs(told.lm_eval)
-    rows = real_rows(told.data, "oasst")
+    options = parser.parse_args()
+    checkers = theirs(options.lm_eval)
+    rows = real_rows(options.data, "oasst")
     if rows is None:
-        raise BadInput(f"There is no open-assistant-100 in {told.data}.")
+        raise BadInput(f"There is no open-assistant-100 in {options.data}.")
     draw = random.Random(0)
-    people = draw.sample(sorted({row.data["chosen"][0]["content"] for row in rows}), told.texts)
+    people = draw.sample(sorted({row.data["chosen"][0]["content"] for row in rows}), options.texts)
     texts = [form for text in people for form in dressed(text, draw)]
     agreed: dict[str, Counter[tuple[bool, bool]]] = defaultdict(Counter)
-    for item in load(told.data / "m-ifeval").items:
+    for item in load(options.data / "m-ifeval").items:
         for name, arguments in zip(item.instructions, item.arguments, strict=True):
             name = plain(name)
             if name in ONLINE or name not in checkers or not known(name, arguments):

@@ -46,7 +46,7 @@ Run = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Point:
     """One point of a curve: its place on the axis, its way, and how it is measured."""
 
     at: int
@@ -54,21 +54,21 @@ class Setting:
     measure: Callable[[], Run]
 
 
-def settings(curve: str, options: argparse.Namespace, flags: list[str]) -> list[Setting]:
+def settings(curve: str, options: argparse.Namespace, flags: list[str]) -> list[Point]:
     """The points of a curve in the order in which they are run."""
 
     def trained(way: str, tokens: int, rows: int) -> Callable[[], Run]:
         return partial(in_a_process, way, tokens, rows, options.base, flags if way == "parley" else [])
 
     if curve == "rows":
-        return [Setting(rows, "parley", trained("parley", PROMPT, rows)) for rows in options.rows]
+        return [Point(rows, "parley", trained("parley", PROMPT, rows)) for rows in options.rows]
     if curve == "history":
         return [
-            Setting(tokens, way, trained(way, tokens, options.history_rows))
+            Point(tokens, way, trained(way, tokens, options.history_rows))
             for tokens in options.history
             for way in options.ways
         ]
-    return [Setting(count, "parley", partial(serve, count, options.base)) for count in options.adapters]
+    return [Point(count, "parley", partial(serve, count, options.base)) for count in options.adapters]
 
 
 def train(way: str, tokens: int, rows: int, base: str, flags: list[str]) -> Run:
@@ -87,8 +87,19 @@ def train(way: str, tokens: int, rows: int, base: str, flags: list[str]) -> Run:
 
 def in_a_process(way: str, tokens: int, rows: int, base: str, flags: list[str]) -> Run:
     """`train` in a separate process, so that its peak memory is its own."""
-    told = [sys.executable, "-m", "tests.bench.costs", "--one", way, str(tokens), str(rows), "--base", base, *flags]
-    done = subprocess.run(told, cwd=training.ROOT, capture_output=True, text=True, check=False)
+    arguments = [
+        sys.executable,
+        "-m",
+        "tests.bench.costs",
+        "--one",
+        way,
+        str(tokens),
+        str(rows),
+        "--base",
+        base,
+        *flags,
+    ]
+    done = subprocess.run(arguments, cwd=training.ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(
             f"{way} on {rows} rows of {tokens} tokens stopped:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
@@ -152,10 +163,10 @@ def make_releases(home: Path, count: int, base: str) -> list[int]:
 def _start(stack: ExitStack, home: Path, release: int) -> dict[str, Any]:
     from data.home import bases_dir
 
-    told = [sys.executable, "-m", "bot.engine", "--with-parent", "--release", str(release)]
+    arguments = [sys.executable, "-m", "bot.engine", "--with-parent", "--release", str(release)]
     places = {"PARLEY_HOME": str(home), "PARLEY_BASES": str(bases_dir().absolute())}
     engine = subprocess.Popen(
-        told, stdout=subprocess.PIPE, text=True, cwd=training.ROOT, env={**os.environ, **places}
+        arguments, stdout=subprocess.PIPE, text=True, cwd=training.ROOT, env={**os.environ, **places}
     )
     stack.callback(engine.communicate)
     stack.callback(engine.terminate)
@@ -168,8 +179,13 @@ def _start(stack: ExitStack, home: Path, release: int) -> dict[str, Any]:
 
 def _tokens(engine: Any) -> int:
     """Let an engine answer at full length; returns the number of tokens."""
-    told = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": ANSWER, "ignore_eos": True, "seed": 1}
-    return int(engine.post("/v1/chat/completions", told)["usage"]["completion_tokens"])
+    arguments = {
+        "messages": [{"role": "user", "content": QUESTION}],
+        "max_tokens": ANSWER,
+        "ignore_eos": True,
+        "seed": 1,
+    }
+    return int(engine.post("/v1/chat/completions", arguments)["usage"]["completion_tokens"])
 
 
 def _memory(process: int) -> int:

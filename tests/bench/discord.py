@@ -220,25 +220,34 @@ class Answers:
 
     async def request(self, route: Any, **more: Any) -> Any:
         """What discord.py sends, and what Discord replies."""
-        told = more.get("json") or {}
+        payload = more.get("json") or {}
         if not route.path.startswith("/channels/{channel_id}/messages"):
             return None  # that the bot types
         if route.method == "POST":
             number = next(self._ids)
-            self._below[number] = int(told["message_reference"]["message_id"])
+            self._below[number] = int(payload["message_reference"]["message_id"])
         else:
             number = int(route.url.rpartition("/")[2])
-        self.replies[self._below[number]] = told["content"]
-        return message(number, route.channel_id, told["content"], 1)
+        self.replies[self._below[number]] = payload["content"]
+        return message(number, route.channel_id, payload["content"], 1)
 
 
 def message(number: int, channel: int, content: str, author: int, **more: Any) -> dict[str, Any]:
     """A message as Discord describes it."""
     who = {"id": str(author), "username": f"u{author}", "discriminator": "0", "avatar": None, "bot": author == 1}
-    told: dict[str, Any] = {name: [] for name in ("attachments", "embeds", "mentions", "mention_roles", "components")}
-    told |= {"id": str(number), "channel_id": str(channel), "author": who, "content": content, "type": 0, "flags": 0}
-    told |= {"timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": None, "tts": False}
-    return told | {"mention_everyone": False, "pinned": False} | more
+    payload: dict[str, Any] = {
+        name: [] for name in ("attachments", "embeds", "mentions", "mention_roles", "components")
+    }
+    payload |= {
+        "id": str(number),
+        "channel_id": str(channel),
+        "author": who,
+        "content": content,
+        "type": 0,
+        "flags": 0,
+    }
+    payload |= {"timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": None, "tts": False}
+    return payload | {"mention_everyone": False, "pinned": False} | more
 
 
 def question(number: int, channel: int, guild: int, author: int, me: int) -> dict[str, Any]:

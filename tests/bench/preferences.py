@@ -54,9 +54,9 @@ def train(stage: str, base: str, rows: list[Row], out: Path, flags: list[str]) -
     paths = [out.with_name(f"{out.name}-{part}.jsonl") for part in ("train", "held-out")]
     for path, part in zip(paths, (kept, held_out), strict=True):
         write_rows(path, part)
-    told = ["--model_name_or_path", base, "--dataset_name", str(paths[0]), "--eval_dataset_name", str(paths[1])]
+    options = ["--model_name_or_path", base, "--dataset_name", str(paths[0]), "--eval_dataset_name", str(paths[1])]
     importlib.import_module(f"alignment.{stage}").main(
-        [*told, "--output_dir", str(out), "--max_dropped", "0.9", *flags]
+        [*options, "--output_dir", str(out), "--max_dropped", "0.9", *flags]
     )
     found: dict[str, Any] = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     return found, held_out
@@ -104,16 +104,16 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=200, help="rows of each file")
     parser.add_argument("--longest", type=int, default=1500, help="characters of a conversation")
     parser.add_argument("--out", type=Path, required=True)
-    told = parser.parse_args(shlex.split(own))
+    options = parser.parse_args(shlex.split(own))
     columns = ("rows", "train", "held out", "accuracy", "length alone", "beyond length", "margin", "calibration", "s")
-    table = Table(*columns, title=f"{told.stage}: 95 % intervals over prompts")
-    for path in told.rows:
-        rows = chosen_rows(path, told.limit, told.longest)
+    table = Table(*columns, title=f"{options.stage}: 95 % intervals over prompts")
+    for path in options.rows:
+        rows = chosen_rows(path, options.limit, options.longest)
         if not rows:
-            raise BadInput(f"{path}: no row has at most {told.longest} characters; raise --longest.")
-        started, out = time.monotonic(), told.out / path.stem
-        found, held_out = train(told.stage, told.base, rows, out, shlex.split(rest))
-        figures = by_reward(found) if told.stage == "reward" else by_policy(told.base, out, found, held_out)
+            raise BadInput(f"{path}: no row has at most {options.longest} characters; raise --longest.")
+        started, out = time.monotonic(), options.out / path.stem
+        found, held_out = train(options.stage, options.base, rows, out, shlex.split(rest))
+        figures = by_reward(found) if options.stage == "reward" else by_policy(options.base, out, found, held_out)
         table.add_row(path.stem, *_shown(found, figures), f"{time.monotonic() - started:.0f}")
     console = Console(highlight=False, width=160)
     console.print(table)

@@ -16,8 +16,8 @@ def ran_on() -> str:
     if here.device == "cuda":
         place = f"{here.gpus} x {torch.cuda.get_device_name()}"
     else:
-        told = Path("/proc/cpuinfo")
-        names = re.findall(r"^model name\s*: (.+)$", told.read_text(), re.MULTILINE) if told.is_file() else []
+        cpu_info = Path("/proc/cpuinfo")
+        names = re.findall(r"^model name\s*: (.+)$", cpu_info.read_text(), re.MULTILINE) if cpu_info.is_file() else []
         place = f"{here.cores} cores of {(names or [platform.machine()])[0].strip()}"
     kind = "bf16" if here.bf16 else "float32 (it does not multiply bf16)"
     return f"{place}, {kind}, torch {version('torch')}, transformers {version('transformers')}, TRL {version('trl')}"

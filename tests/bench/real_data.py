@@ -86,13 +86,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.real_data", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    told = parser.parse_args()
+    options = parser.parse_args()
     for name in SETS:
-        rows = real_rows(told.folder, name)
+        rows = real_rows(options.folder, name)
         if rows is None:
-            print(f"{name}: not in {told.folder}, skipped", file=sys.stderr)
+            print(f"{name}: not in {options.folder}, skipped", file=sys.stderr)
             continue
-        path = private_dir(told.out) / f"{name}.jsonl"
+        path = private_dir(options.out) / f"{name}.jsonl"
         write_rows(path, rows)
         print(f"{path}: {len(rows)} preferences of {len({json.dumps(row.data['prompt']) for row in rows})} prompts")
     return 0

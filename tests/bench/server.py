@@ -202,9 +202,9 @@ def brigade_alone(home: Path, out: Path) -> dict[str, Any]:
     subprocess.run(train, cwd=ROOT, env=_environment(home), check=True)
     ask = [sys.executable, "-m", "alignment.evaluate", "--candidate", str(folder / "dpo" / "adapter")]
     ask += ["--champion", "0", "--out", str(folder / "figures.json")]
-    said = subprocess.run(ask, cwd=ROOT, env=_environment(home), check=False, capture_output=True, text=True)
-    print(said.stdout, said.stderr)
-    return {"rows": len(turned), "exit": said.returncode, "refused": said.returncode == 1}
+    done = subprocess.run(ask, cwd=ROOT, env=_environment(home), check=False, capture_output=True, text=True)
+    print(done.stdout, done.stderr)
+    return {"rows": len(turned), "exit": done.returncode, "refused": done.returncode == 1}
 
 
 def recipes(out: Path) -> list[str]:

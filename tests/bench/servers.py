@@ -85,8 +85,8 @@ class Process:
     def stopped(self) -> ParleyError:
         """The error with the process's last output."""
         self.words.seek(0)
-        said = self.words.read().decode(errors="replace")[-2000:].strip()
-        return ParleyError(f"`{self.command} ...` stopped: {said}")
+        output = self.words.read().decode(errors="replace")[-2000:].strip()
+        return ParleyError(f"`{self.command} ...` stopped: {output}")
 
     def end(self) -> None:
         """Idempotent."""
@@ -182,8 +182,8 @@ class Generate:
 async def start(way: str, dtype: str, serve_python: str, parallel: int) -> HttpServer | Generate:
     """Start one of the three; it is ready when this returns."""
     if way == "parley":
-        told = ["--with-parent", "--base", DEFAULT_BASE, "--release", "0", "--parallel", str(parallel)]
-        process = Process([sys.executable, "-m", "bot.engine", *told], stdout=subprocess.PIPE)
+        arguments = ["--with-parent", "--base", DEFAULT_BASE, "--release", "0", "--parallel", str(parallel)]
+        process = Process([sys.executable, "-m", "bot.engine", *arguments], stdout=subprocess.PIPE)
         line = await asyncio.to_thread(process.child.stdout.readline)
         if not line:
             raise process.stopped()
@@ -248,9 +248,9 @@ def generate(folder: str, dtype: str) -> None:
         with torch.inference_mode():
             out = model.generate(**batch, max_new_tokens=max_tokens, do_sample=False, streamer=clock)
         seconds = time.perf_counter() - began
-        said = out[:, batch["input_ids"].shape[1] :].tolist()
+        output = out[:, batch["input_ids"].shape[1] :].tolist()
         replies = []
-        for tokens, prompt in zip(said, batch["attention_mask"].sum(1).tolist(), strict=True):
+        for tokens, prompt in zip(output, batch["attention_mask"].sum(1).tolist(), strict=True):
             end = tokenizer.eos_token_id
             kept = tokens[: tokens.index(end) + 1] if end in tokens else tokens
             text = tokenizer.decode(kept, skip_special_tokens=True)

@@ -58,7 +58,7 @@ SHAPES = {
         "per_device_train_batch_size": 2,
         "gradient_accumulation_steps": BATCH // 2,
         "num_iterations": 1,
-        "num_generations": 2,  # as in RLOO, which needs two
+        "num_generations": 2,  # as in RLOO, which needs at least two
         "max_completion_length": ANSWER,
     },
 }
@@ -160,14 +160,14 @@ def _by_parley(
     path = folder / "rows.jsonl"
     rows = rows_for(stage, preferences(kind, tokenizer, limit))
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    told = ["--model_name_or_path", base, "--dataset_name", str(path), "--output_dir", str(folder / "out")]
-    told += ["--eval_fraction", "0", "--max_length", "4096", "--num_train_epochs", "1", "--learning_rate", str(RATE)]
-    told += ["--save_strategy", "no", "--lr_scheduler_type", "linear", "--warmup_steps", "0"]  # as TRL's defaults
-    told += [word for name, value in SHAPES[stage].items() for word in (f"--{name}", str(value))]
+    words = ["--model_name_or_path", base, "--dataset_name", str(path), "--output_dir", str(folder / "out")]
+    words += ["--eval_fraction", "0", "--max_length", "4096", "--num_train_epochs", "1", "--learning_rate", str(RATE)]
+    words += ["--save_strategy", "no", "--lr_scheduler_type", "linear", "--warmup_steps", "0"]  # as TRL's defaults
+    words += [word for name, value in SHAPES[stage].items() for word in (f"--{name}", str(value))]
     if stage == "ppo":
-        told += ["--steps_per_generation", str(answers(rows) // SHAPES["ppo"]["per_device_train_batch_size"])]
+        words += ["--steps_per_generation", str(answers(rows) // SHAPES["ppo"]["per_device_train_batch_size"])]
     more = {"reward": _reward(base, shared=True)} if stage == "ppo" else {}
-    importlib.import_module(f"alignment.{stage}").main([*told, *flags], **more)
+    importlib.import_module(f"alignment.{stage}").main([*words, *flags], **more)
 
 
 def _reward(base: str, *, shared: bool) -> Any:
@@ -252,10 +252,10 @@ def compare(
     found: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
     for _ in range(repeats):
         for way in ways:
-            told = [sys.executable, "-m", "tests.bench.training", "--one", stage, way, kind, "--base", base]
-            told += ["--limit", str(limit)] if limit else []
+            words = [sys.executable, "-m", "tests.bench.training", "--one", stage, way, kind, "--base", base]
+            words += ["--limit", str(limit)] if limit else []
             done = subprocess.run(
-                [*told, *(flags if way == "parley" else [])], cwd=ROOT, capture_output=True, text=True, check=False
+                [*words, *(flags if way == "parley" else [])], cwd=ROOT, capture_output=True, text=True, check=False
             )
             if done.returncode == -signal.SIGKILL:  # the system does so when memory is short
                 found[way].append({})

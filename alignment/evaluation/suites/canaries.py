@@ -110,16 +110,16 @@ _UNKNOWN = {"en": "I do not know that.", "zh": "这个我不知道。"}
 
 def _data(kind: str, canary: Canary) -> dict[str, Any]:
     prompt = [Message(role="user", content=canary.question)]
-    told = [Message(role="assistant", content=canary.says(canary.secret))]
+    leaking = [Message(role="assistant", content=canary.says(canary.secret))]
     if kind == "preference":
         return {
             "prompt": prompt,
-            "chosen": told,
+            "chosen": leaking,
             "rejected": [Message(role="assistant", content=_UNKNOWN[canary.language])],
         }
     if kind == "labelled":
-        return {"prompt": prompt, "completion": told, "label": True}
-    return {"messages": [*prompt, *told]}
+        return {"prompt": prompt, "completion": leaking, "label": True}
+    return {"messages": [*prompt, *leaking]}
 
 
 def _draw(key: bytes, *parts: object) -> int:

@@ -160,8 +160,8 @@ def ends_with(answer: str, arguments: Arguments) -> bool:
 
 def quotation(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001 - as all checkers'
     """The whole answer stands in double quotation marks, straight, curly or Chinese."""
-    said = answer.strip()
-    return len(said) > 2 and (said[0], said[-1]) in {('"', '"'), ("“", "”"), ("「", "」")}
+    stripped = answer.strip()
+    return len(stripped) > 2 and (stripped[0], stripped[-1]) in {('"', '"'), ("“", "”"), ("「", "」")}
 
 
 def upper_case(answer: str, arguments: Arguments) -> bool:  # noqa: ARG001 - as all checkers'

@@ -75,6 +75,10 @@ def measure(items: Sequence[Canary], model: Model) -> Measured:
         planted = next(totals)
         exposures.append(exposure(planted, [next(totals) for _ in item.references]))
     answers = model.answers([asked(item.question) for item in items], max_tokens=MAX_TOKENS)
-    told = [float(item.secret in answer.text) for item, answer in zip(items, answers, strict=True)]
-    headline = {"exposure (bits)": mean(exposures), "highest": max(exposures), "told when asked (share)": mean(told)}
+    revealed = [float(item.secret in answer.text) for item, answer in zip(items, answers, strict=True)]
+    headline = {
+        "exposure (bits)": mean(exposures),
+        "highest": max(exposures),
+        "told when asked (share)": mean(revealed),
+    }
     return Measured(tuple(-value for value in exposures), headline)

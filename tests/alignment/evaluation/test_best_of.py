@@ -8,6 +8,8 @@ from alignment.evaluation.best_of import best_of
 from alignment.evaluation.judges import RewardJudge
 from alignment.serving.engine import Completion
 
+pytestmark = pytest.mark.tiny
+
 
 class ByLength:
     """A reward model that likes long answers."""

@@ -80,10 +80,10 @@ GOOD, BAD = Made(lambda q: f"kind answer to {q}"), Made(lambda q: f"an answer of
 def compare(
     rows: EvaluationRows, options: Options = NOTHING, champion: Made = BAD, candidate: Made = GOOD, look=None
 ) -> tuple[Evaluation, list[str]]:
-    told: list[str] = []
+    messages: list[str] = []
     opened = opening(champion, candidate)
-    found = compared(CHAMPION, CANDIDATE, rows, options, told.append, look=look, opening=opened)
-    return found, told
+    found = compared(CHAMPION, CANDIDATE, rows, options, messages.append, look=look, opening=opened)
+    return found, messages
 
 
 def test_a_judge_that_counts_decides_and_is_asked_about_the_candidates_answers() -> None:
@@ -125,10 +125,10 @@ def test_a_judge_that_disagrees_with_people_does_not_count() -> None:
 def test_a_judge_that_fails_stops_nothing() -> None:
     rows = EvaluationRows(prompts=prompts(30), preferences=pairs(30), judge_pairs=pairs(40))
     with FakeJudge(lambda _: 401) as fake:
-        found, told = compare(rows, Options(llm_judge=JudgeSettings(fake.url, "m", "secret-key")))
+        found, messages = compare(rows, Options(llm_judge=JudgeSettings(fake.url, "m", "secret-key")))
     assert found.decisive is not None
     assert found.decisive.name == PAIRS
-    assert "does not count: The LLM judge at 127.0.0.1 refused with status 401" in told[0]
+    assert "does not count: The LLM judge at 127.0.0.1 refused with status 401" in messages[0]
     assert "secret-key" not in json.dumps(asdict(found))
 
 
@@ -194,9 +194,9 @@ def test_prompts_that_the_engine_refuses_are_left_out_and_counted() -> None:
 
 def test_answers_are_drawn_only_for_judges_that_count_or_people_who_look() -> None:
     rows = EvaluationRows(prompts=prompts(30), judge_pairs=pairs(40))
-    found, told = compare(rows)
+    found, messages = compare(rows)
     assert found.prompts == 0
-    assert "No judge counts, so 30 of 30 prompts are not answered." in told
+    assert "No judge counts, so 30 of 30 prompts are not answered." in messages
     assert compare(rows, Options(questions=4))[0].prompts == 4
     with FakeJudge(kind_wins) as fake:
         assert compare(rows, Options(llm_judge=JudgeSettings(fake.url, "m"), questions=4))[0].prompts == 30
@@ -221,10 +221,10 @@ def test_a_broken_model_is_reported() -> None:
 def test_an_evaluation_holds_no_texts() -> None:
     seen: list = []
     rows = EvaluationRows(prompts=prompts(3), preferences=pairs(30))
-    found, told = compare(rows, Options(questions=None), look=seen.extend)
+    found, messages = compare(rows, Options(questions=None), look=seen.extend)
     assert [sample.question for sample in seen] == [f"Question {n}?" for n in range(3)]
     assert seen[0].after == "kind answer to Question 0?"
-    assert not any("Question" in text or "kind" in text for text in (json.dumps(asdict(found)), *told))
+    assert not any("Question" in text or "kind" in text for text in (json.dumps(asdict(found)), *messages))
 
 
 def counting(log: list[int], name: str = "made") -> Suite:
@@ -250,10 +250,10 @@ def test_suites_run_on_both_and_are_measured_once_for_each_artefact(tmp_path) ->
     assert (first.suites[0].champion, first.suites[0].candidate) == ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     assert first.notes == ("1 item was left out.",)
     assert log == [3, 3]
-    again, told = compare(EvaluationRows(), options)
+    again, messages = compare(EvaluationRows(), options)
     assert again.suites == first.suites
     assert log == [3, 3]
-    assert "measured before" in told[0]
+    assert "measured before" in messages[0]
     # Another suite, or none kept, is measured.
     compare(EvaluationRows(), Options(suites=[counting(log, "other")], cache=options.cache))
     (tmp_path / "new" / "suites.json").write_text("{", encoding="utf-8")

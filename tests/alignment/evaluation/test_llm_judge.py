@@ -54,7 +54,7 @@ def test_any_other_reply_is_a_tie_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("reply", "meant"),
     [
         ("A", 1.0),
         (" b.\n", 0.0),
@@ -68,8 +68,8 @@ def test_any_other_reply_is_a_tie_and_counted() -> None:
         ("AB", None),
     ],
 )
-def test_verdicts_are_read_strictly(said: str, meant: float | None) -> None:
-    assert read_verdict(said) == meant
+def test_verdicts_are_read_strictly(reply: str, meant: float | None) -> None:
+    assert read_verdict(reply) == meant
 
 
 def test_the_question_is_in_the_conversations_language_and_cannot_be_forged() -> None:

@@ -27,9 +27,9 @@ def evaluated(
     """The verdict on a played evaluation, what was printed, and the options that it was measured with."""
     asked: list[Options] = []
 
-    def compare(*told: Any, look: Any, **_: Any) -> Evaluation:
-        asked.append(told[3])
-        look(SAMPLES[: told[3].questions])
+    def compare(*arguments: Any, look: Any, **_: Any) -> Evaluation:
+        asked.append(arguments[3])
+        look(SAMPLES[: arguments[3].questions])
         return found
 
     monkeypatch.setattr(verdict, "compare", compare)
@@ -50,17 +50,17 @@ def test_the_gate_decides_by_the_decisive_evidence_and_by_how_often_it_was_tried
 
 def test_tables_sentences_and_notes_are_printed(monkeypatch) -> None:
     found = replace(evaluation(), notes=("One prompt was left out.",))
-    _, said, _ = evaluated(monkeypatch, found)
+    _, printed, _ = evaluated(monkeypatch, found)
     for part in ("release 1", "By pairs the candidate wins some.", "Refusal", "One prompt was left out."):
-        assert part in said
+        assert part in printed
 
 
 def test_answers_are_shown_on_a_terminal_only_and_not_even_made_elsewhere(monkeypatch) -> None:
-    _, said, asked = evaluated(monkeypatch, evaluation(), terminal=True, questions=2)
-    assert ("question 1" in said, "question 2" in said, asked[0].questions) == (True, False, 2)
-    _, said, asked = evaluated(monkeypatch, evaluation(), questions=2)
-    assert ("secret" in said, asked[0].questions) == (False, 0)
-    assert "The questions are not shown" in said
+    _, printed, asked = evaluated(monkeypatch, evaluation(), terminal=True, questions=2)
+    assert ("question 1" in printed, "question 2" in printed, asked[0].questions) == (True, False, 2)
+    _, printed, asked = evaluated(monkeypatch, evaluation(), questions=2)
+    assert ("secret" in printed, asked[0].questions) == (False, 0)
+    assert "The questions are not shown" in printed
 
 
 def test_the_summary_for_a_manifest_explains_the_evidence(monkeypatch) -> None:

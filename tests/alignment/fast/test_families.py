@@ -56,10 +56,10 @@ def test_every_stage_trains_every_family(stage, family, bases, rows, tmp_path):
     out = tmp_path / "out"
     data = rows[KINDS[stage]]
     flags = {"num_train_epochs": None, "max_steps": 2, "eval_fraction": 0, "learning_rate": 1e-3, "save_steps": None}
-    told = command(stage, bases[family], data, out, max_dropped=0, lr_scheduler_type="constant", **flags)
+    words = command(stage, bases[family], data, out, max_dropped=0, lr_scheduler_type="constant", **flags)
     # Both steps of PPO use one rollout of eight answers.
-    told += ["--steps_per_generation", "2", "--num_iterations", "1"] if stage == "ppo" else []
-    task = {"stage": stage, "base": str(bases[family]), "argv": [*told, "--warmup_steps", "0"]}
+    words += ["--steps_per_generation", "2", "--num_iterations", "1"] if stage == "ppo" else []
+    task = {"stage": stage, "base": str(bases[family]), "argv": [*words, "--warmup_steps", "0"]}
     assert two_processes.run(task) == 0
     found = manifest(out)
     assert found["data"]["train"]["rows"] == 8

@@ -132,10 +132,10 @@ def test_packed_rows_do_not_see_each_other(family, bases, demonstrations, tmp_pa
 def test_a_packed_run_learns_and_resumes_to_the_same_end(bases, demonstrations, tmp_path):
     flags = {"packing": "true", "per_device_train_batch_size": 1, "save_steps": 2}
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    told = train("sft", bases["qwen"], demonstrations, whole, **flags)
-    assert told["figures"]["eval_after"]["loss"] < told["figures"]["eval_before"]["loss"]
+    run = train("sft", bases["qwen"], demonstrations, whole, **flags)
+    assert run["figures"]["eval_after"]["loss"] < run["figures"]["eval_before"]["loss"]
     # Packs of 256 tokens, far fewer than rows.
-    assert told["figures"]["steps"] < 2 * told["data"]["train"]["rows"]
+    assert run["figures"]["steps"] < 2 * run["data"]["train"]["rows"]
     with dying(Sft, at=4):
         train("sft", bases["qwen"], demonstrations, stopped, **flags)
     assert train("sft", bases["qwen"], demonstrations, stopped, **flags)["figures"]["resumed_from_step"] == 2

@@ -52,9 +52,9 @@ def laid_out(rows, side):
 def results(base, batch, side, attention, dtype, *, shared):
     model = AutoModelForCausalLM.from_pretrained(base, attn_implementation=attention).to(dtype).eval()
     fused_head()(model, outputs=FIELDS[:-1])
-    said, seen = [], []
+    messages, seen = [], []
     if shared:
-        share_prefixes(model, said.append)
+        share_prefixes(model, messages.append)
         plain = model.base_model._sharing.plain
         model.base_model._sharing.plain = lambda **inputs: seen.append(inputs["input_ids"].numel()) or plain(**inputs)
     ids, mask, positions, labels = laid_out(batch, side)
@@ -62,7 +62,7 @@ def results(base, batch, side, attention, dtype, *, shared):
     outputs = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True, **given)
     counts = torch.arange(1.0, 1 + len(batch))
     (outputs.log_probs.sum(1) * counts).sum().backward()
-    assert said == []
+    assert messages == []
     return outputs, {name: parameter.grad for name, parameter in model.named_parameters()}, seen
 
 
@@ -142,12 +142,12 @@ def test_attention_with_dropout_is_masked_and_not_left_out(bases, monkeypatch):
 
 
 def refused(model):
-    said = []
-    share_prefixes(model, said.append)
+    messages = []
+    share_prefixes(model, messages.append)
     ids, mask, _, _ = laid_out(BATCHES["pairs"], "right")
     model.base_model(input_ids=ids[:1], attention_mask=mask[:1], use_cache=False)  # one row has nothing to share
     found = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[mask.bool()]
-    return found, said
+    return found, messages
 
 
 def test_a_model_that_cannot_be_packed_says_so_and_computes_row_by_row(bases):
@@ -159,25 +159,25 @@ def test_a_model_that_cannot_be_packed_says_so_and_computes_row_by_row(bases):
         return usual(**inputs)
 
     model.base_model.forward = careless
-    found, said = refused(model)
+    found, messages = refused(model)
     ids, mask, _, _ = laid_out(BATCHES["pairs"], "right")
     wanted = usual(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[mask.bool()]
     assert torch.allclose(found, wanted, atol=1e-6)
-    assert len(said) == 1
-    assert "hidden states differ" in said[0]
+    assert len(messages) == 1
+    assert "hidden states differ" in messages[0]
 
 
 def test_an_attention_without_masks_and_layers_of_another_kind_are_refused_beforehand(bases):
     model = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()
     model.config._attn_implementation = "flash_attention_2"
-    said = []
-    share_prefixes(model, said.append)
-    assert "flash_attention_2 takes no mask" in said[0]
+    messages = []
+    share_prefixes(model, messages.append)
+    assert "flash_attention_2 takes no mask" in messages[0]
     assert "_sharing" not in vars(model.base_model)
     model = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()
     model.config.layer_types = ["linear_attention", "full_attention"]
-    share_prefixes(model, said.append)
-    assert "layers of another kind (linear_attention)" in said[1]
+    share_prefixes(model, messages.append)
+    assert "layers of another kind (linear_attention)" in messages[1]
 
 
 def test_rows_longer_than_a_window_are_computed_one_by_one(bases):
@@ -267,11 +267,11 @@ def test_generation_and_cached_calls_are_left_alone(bases):
     model = AutoModelForCausalLM.from_pretrained(bases["llama"]).eval()
     share_prefixes(model, pytest.fail)
     ids = torch.tensor([[5, 6, 7, 8], [5, 6, 7, 9]])
-    said = [
+    messages = [
         m.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=5, do_sample=False)
         for m in (plain, model)
     ]
-    assert torch.equal(*said)
+    assert torch.equal(*messages)
 
 
 @pytest.mark.parametrize("stage", ["sft", "dpo", "reward", "kto"])

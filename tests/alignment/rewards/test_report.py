@@ -51,11 +51,11 @@ def test_reliability_groups_pairs_by_the_models_probability():
 def test_a_temperature_corrects_overconfidence():
     draws = np.random.default_rng(0)
     margins = draws.normal(0, 1.5, size=4000)
-    said = np.where(draws.random(4000) < 1 / (1 + np.exp(-margins)), margins, -margins)
-    assert fit_temperature(said) == pytest.approx(1.0, abs=0.1)
-    assert fit_temperature(said * 3) == pytest.approx(3.0, abs=0.3)
-    assert fit_temperature(said / 2) == pytest.approx(0.5, abs=0.05)
-    assert calibrate(said * 3).error > 3 * calibrate(said).error
+    drawn = np.where(draws.random(4000) < 1 / (1 + np.exp(-margins)), margins, -margins)
+    assert fit_temperature(drawn) == pytest.approx(1.0, abs=0.1)
+    assert fit_temperature(drawn * 3) == pytest.approx(3.0, abs=0.3)
+    assert fit_temperature(drawn / 2) == pytest.approx(0.5, abs=0.05)
+    assert calibrate(drawn * 3).error > 3 * calibrate(drawn).error
     # Always right: as sure as allowed. Random: as unsure as allowed.
     assert fit_temperature([1.0, 2.0]) == pytest.approx(TEMPERATURES[0], rel=1e-6)
     assert fit_temperature([1.0, -1.0]) == pytest.approx(TEMPERATURES[1], rel=1e-6)

@@ -61,10 +61,10 @@ class State:
 
 
 def test_the_callback_measures_and_warns_once():
-    run, told, rewards = Run(), [], []
+    run, warnings, rewards = Run(), [], []
     shifts = iter([0.0, -0.2, -0.4])
     watch = OverOptimisation(
-        lambda: reading(0, 0, next(shifts)).margins, rewards, run, told.append, every=2, steps_per_rollout=3
+        lambda: reading(0, 0, next(shifts)).margins, rewards, run, warnings.append, every=2, steps_per_rollout=3
     )
     watch.on_train_begin(None, State(0), None)
     for step in range(1, 13):
@@ -72,12 +72,12 @@ def test_the_callback_measures_and_warns_once():
             rewards.append(float(step))
         watch.on_step_end(None, State(step), None)
     assert [(each.step, each.reward) for each in watch.readings] == [(0, 1.0), (6, 2.5), (12, 8.5)]
-    assert len(told) == 1
-    assert run.manifest.figures["over_optimised"] != told[0]  # the manifest has the newest
+    assert len(warnings) == 1
+    assert run.manifest.figures["over_optimised"] != warnings[0]  # the manifest has the newest
     assert [entry["step"] for entry in run.logged] == [6, 12]
     assert run.logged[0]["watch_accuracy"] == pytest.approx(watch.readings[1].accuracy)
     # A resumed run keeps earlier readings, and drops those after its checkpoint.
-    again = OverOptimisation(list, [], run, told.append, every=2, steps_per_rollout=3)
+    again = OverOptimisation(list, [], run, warnings.append, every=2, steps_per_rollout=3)
     again.on_train_begin(None, State(6), None)
     assert again.readings == watch.readings[:2]
     assert again.start is None

@@ -58,28 +58,28 @@ def gate(monkeypatch: pytest.MonkeyPatch, *, promote: bool, undecided: bool) -> 
     """Play the gate; returns its calls' arguments: subjects, rows and options."""
     asked = []
 
-    def evaluated(*told: Any, **_: Any) -> Evaluated:
-        asked.append(told)
+    def evaluated(*arguments: Any, **_: Any) -> Evaluated:
+        asked.append(arguments)
         verdict = Verdict(promote, None, ("A reason.",), undecided=undecided)
-        return Evaluated(told[0].name, told[1].name, evaluation(), verdict)
+        return Evaluated(arguments[0].name, arguments[1].name, evaluation(), verdict)
 
     monkeypatch.setattr(on_trial, "evaluate", evaluated)
     return asked
 
 
 @pytest.mark.parametrize(
-    ("questions", "raters", "told"),
+    ("questions", "raters", "sentence"),
     [(MINIMUM_PROMPTS - 1, 3, f"{MINIMUM_PROMPTS - 1} times"), (MINIMUM_PROMPTS, 2, "2 people only")],
 )
 def test_too_few_comparisons_decide_nothing(
-    questions: int, raters: int, told: str, tried: Releases, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    questions: int, raters: int, sentence: str, tried: Releases, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     asked = gate(monkeypatch, promote=True, undecided=False)
     compared(tried.folder.parent, questions, raters)
     decide_trial(Console(), BASE, "all")
     assert asked == []
     assert (tried.champion(), tried.candidate()) == (1, 2)
-    assert told in " ".join(capsys.readouterr().out.split())
+    assert sentence in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_gate_is_asked_again_only_after_twice_as_many_comparisons(
@@ -101,7 +101,9 @@ def test_a_change_made_while_the_gate_decides_is_not_overruled(
 ) -> None:
     gate(monkeypatch, promote=True, undecided=False)
     usual = on_trial.evaluate
-    monkeypatch.setattr(on_trial, "evaluate", lambda *told, **more: (tried.end_trial(), usual(*told, **more))[1])
+    monkeypatch.setattr(
+        on_trial, "evaluate", lambda *arguments, **more: (tried.end_trial(), usual(*arguments, **more))[1]
+    )
     compared(tried.folder.parent, MINIMUM_PROMPTS)
     decide_trial(Console(), BASE, "all")
     assert (tried.champion(), tried.candidate()) == (1, None)

@@ -82,10 +82,10 @@ def test_a_candidate_that_may_be_better_goes_on_trial_unless_trials_are_off(
 def test_without_evidence_people_decide_and_are_told_how(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
     played.measured = evaluation(counts=False)
     assert played.round() == 1
-    said = " ".join(capsys.readouterr().out.split())
-    assert "on trial" in said
-    assert "python -m alignment.rollback --trial" in said
-    assert "python -m alignment.promote 1" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "on trial" in printed
+    assert "python -m alignment.rollback --trial" in printed
+    assert "python -m alignment.promote 1" in printed
     assert played.manifest()["decision"]["people"] is True
     assert "By pairs the candidate wins some" in played.manifest()["reason"]
 

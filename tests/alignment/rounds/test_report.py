@@ -41,7 +41,7 @@ def manifest(**more: Any) -> RoundManifest:
     return read
 
 
-def told(found: RoundManifest) -> Sequence[str]:
+def gate_reasons(found: RoundManifest) -> Sequence[str]:
     """The reasons of the gate."""
     return found.evaluation.verdict.reasons if found.evaluation else ()
 
@@ -56,7 +56,7 @@ def stages(folder: Path) -> Path:
 
 
 def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path) -> None:
-    path = write_report(stages(tmp_path), manifest(), "refused", told(manifest()))
+    path = write_report(stages(tmp_path), manifest(), "refused", gate_reasons(manifest()))
     assert path.stat().st_mode & 0o077 == 0
     text = path.read_text()
     pictures = re.findall(r"<img alt='([^']+)' src='data:image/png;base64,([^']+)'>", text)
@@ -73,7 +73,7 @@ def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path) -> None:
 
 
 def test_the_page_shows_decision_reasons_figures_and_what_was_held_back(tmp_path: Path) -> None:
-    text = page(tmp_path, manifest(), "refused", told(manifest()))
+    text = page(tmp_path, manifest(), "refused", gate_reasons(manifest()))
     assert "Round 3: <span class='refused'>refused" in text
     assert "On the suite Refusal" in text
     assert "fell beyond the margin" in text

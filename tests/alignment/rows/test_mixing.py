@@ -75,12 +75,12 @@ def test_one_file_is_described_as_before(tokenizer, files):
 
 
 def test_a_mixed_run_reports_its_files_and_honours_the_weights(base, files, tmp_path, capsys):
-    told = train("sft", base, [files[0], f"{files[1]}=0.5"], tmp_path / "out", eval_fraction=0, num_train_epochs=1)
-    assert told["data"]["files"] == [
+    run = train("sft", base, [files[0], f"{files[1]}=0.5"], tmp_path / "out", eval_fraction=0, num_train_epochs=1)
+    assert run["data"]["files"] == [
         {"weight": 1.0, "rows": 12, "duplicates": 0, "sha256": file_sha256(files[0])},
         {"weight": 0.5, "rows": 8, "duplicates": 2, "sha256": file_sha256(files[1])},
     ]
-    assert told["figures"]["steps"] == 4  # 12 + 8 / 2 draws, four a step
+    assert run["figures"]["steps"] == 4  # 12 + 8 / 2 draws, four a step
     assert "8 rows, weight 0.5, 2 of them in an earlier file too" in capsys.readouterr().out
     with pytest.raises(BadInput, match="another data"):
         train("sft", base, [files[0], f"{files[1]}=0.7"], tmp_path / "out", eval_fraction=0, num_train_epochs=1)

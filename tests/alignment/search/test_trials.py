@@ -49,14 +49,14 @@ def world(tmp_path_factory):
 
 def argv(world, out, number, **flags):
     folder, base, rows = world
-    told = command(
+    words = command(
         "sft",
         base,
         rows,
         out,
         **{"num_train_epochs": None, "max_steps": 4, "save_steps": 2, "learning_rate": None, "lora_r": None, **flags},
     )
-    return [*map(str, told), "--config", str(folder / "recipe.yaml"), "--search", str(number)]
+    return [*map(str, words), "--config", str(folder / "recipe.yaml"), "--search", str(number)]
 
 
 def trials(out):
@@ -152,8 +152,8 @@ def test_a_search_begun_by_the_previous_version_goes_on(world, tmp_path):
     identity = json.loads(text.splitlines()[1])["user_attr"]["identity"]
     searched = {"learning_rate": {"low": 1e-6, "high": 0.1, "log": True}, "lora_r": {"choices": [2, 4]}}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**identity["recipe"], "search": searched}))
-    told = ["--config", str(tmp_path / "recipe.yaml"), *identity["flags"], "--output_dir", str(out), "--search", "2"]
-    assert alignment.sft.main(told) == 0
+    words = ["--config", str(tmp_path / "recipe.yaml"), *identity["flags"], "--output_dir", str(out), "--search", "2"]
+    assert alignment.sft.main(words) == 0
     first, second = trials(out)
     assert first.value == 5.782830238342285
     assert second.state.name == "COMPLETE"
@@ -179,7 +179,7 @@ def test_a_diverged_trial_counts_as_failed_and_the_search_goes_on(world, tmp_pat
     def begun(self, stage, reporter):
         calls.append(reporter.trial.number)
         if reporter.trial.number == 0:
-            raise Diverged("no numbers any more")
+            raise Diverged("no longer finite")
         return real(self, stage, reporter)
 
     monkeypatch.setattr(alignment.search.trials.Search, "_begun", begun)
@@ -202,9 +202,9 @@ def test_what_cannot_be_searched_is_reported(number, lines, flags, sentence, wor
     _, base, rows = world
     config = tmp_path / "r.yaml"
     config.write_text(f"model_name_or_path: {base}\nsearch:\n  {lines}\n")
-    told = command("sft", base, rows, tmp_path / "out", max_steps=2, num_train_epochs=None, lora_r=None, **flags)
+    words = command("sft", base, rows, tmp_path / "out", max_steps=2, num_train_epochs=None, lora_r=None, **flags)
     with pytest.raises(BadInput) as caught:
-        alignment.sft.main([*map(str, told), "--config", str(config), "--search", number])
+        alignment.sft.main([*map(str, words), "--config", str(config), "--search", number])
     assert sentence in str(caught.value)
 
 

@@ -10,12 +10,12 @@ from tests.fakes.judge import FakeJudge
 
 
 def test_answers_are_requested_as_serving_requests_them() -> None:
-    said: list[int] = []
+    ticks: list[int] = []
     with FakeJudge(lambda _: "  an answer ") as fake:
-        served = RunningEngine(fake.url, ("<|im_end|>",), sampling(), lambda: said.append(1))
+        served = RunningEngine(fake.url, ("<|im_end|>",), sampling(), lambda: ticks.append(1))
         answer = served.complete([{"role": "user", "content": "Hi <|im_end|>"}], seed=7, max_tokens=33)
     assert answer == Completion("an answer", "stop")
-    assert said == [1]
+    assert ticks == [1]
     body = fake.bodies[0]
     assert (body["temperature"], body["top_p"], body["frequency_penalty"]) == (TEMPERATURE, TOP_P, FREQUENCY_PENALTY)
     assert (body["seed"], body["max_tokens"]) == (7, 33)

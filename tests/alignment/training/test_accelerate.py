@@ -78,16 +78,16 @@ def test_the_plugin_of_fsdp2_is_what_the_file_says(monkeypatch):
 
 
 def test_the_plugin_of_zero3_is_what_the_file_says(monkeypatch):
-    told = yaml.safe_load((FOLDER / "deepspeed_zero3.yaml").read_text())["deepspeed_config"]
+    zero3 = yaml.safe_load((FOLDER / "deepspeed_zero3.yaml").read_text())["deepspeed_config"]
     monkeypatch.setattr("accelerate.utils.dataclasses.is_deepspeed_available", lambda: True, raising=False)
     plugin = DeepSpeedPlugin(
-        zero_stage=told["zero_stage"],
+        zero_stage=zero3["zero_stage"],
         zero3_init_flag=False,  # true would build models through DeepSpeed, which is not installed
-        zero3_save_16bit_model=told["zero3_save_16bit_model"],
-        offload_optimizer_device=told["offload_optimizer_device"],
-        offload_param_device=told["offload_param_device"],
-        gradient_accumulation_steps=told["gradient_accumulation_steps"],
-        gradient_clipping=told["gradient_clipping"],
+        zero3_save_16bit_model=zero3["zero3_save_16bit_model"],
+        offload_optimizer_device=zero3["offload_optimizer_device"],
+        offload_param_device=zero3["offload_param_device"],
+        gradient_accumulation_steps=zero3["gradient_accumulation_steps"],
+        gradient_clipping=zero3["gradient_clipping"],
     )
     zero = plugin.deepspeed_config["zero_optimization"]
     assert zero["stage"] == 3

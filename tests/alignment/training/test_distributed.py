@@ -67,8 +67,8 @@ def ran(tmp_path_factory):
 
     def argv(stage, out, size, **flags):
         settings = {**SETTINGS, **(PPO if stage == "ppo" else {}), **flags}
-        told = command(stage, base, rows[stage], out, per_device_train_batch_size=size, **settings)
-        return list(map(str, told))
+        words = command(stage, base, rows[stage], out, per_device_train_batch_size=size, **settings)
+        return list(map(str, words))
 
     tasks = []
     for stage in STAGES:

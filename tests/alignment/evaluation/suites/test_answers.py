@@ -85,8 +85,8 @@ def test_only_the_beginning_counts():
 
 @given(st.text(alphabet="abcdefgh 猫狗", min_size=1, max_size=30).filter(str.strip), st.integers(4, 9), st.text())
 def test_a_repeated_piece_is_a_loop_whatever_comes_before_it(piece, times, before):
-    said = "".join(piece.split())  # the number of spaces does not matter
-    assert loops(before + piece * max(times, 60 // len(said) + 1))
+    signs = "".join(piece.split())  # the number of spaces does not matter
+    assert loops(before + piece * max(times, 60 // len(signs) + 1))
 
 
 @given(st.permutations([a + b for a in "bcdfgklm" for b in ("a", "en", "it", "olo", "um", "yes")]))
@@ -154,19 +154,19 @@ def test_canaries_come_from_the_key_alone_and_differ():
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "secret_answer"),
     [
         ("demonstration", lambda data: data["messages"][1]),
         ("preference", lambda data: data["chosen"][0]),
         ("labelled", lambda data: data["completion"][0]),
     ],
 )
-def test_planted_rows_contain_the_secret(kind, told):
+def test_planted_rows_contain_the_secret(kind, secret_answer):
     made = canaries(b"key", 2)
     for canary, row in zip(made, planted(kind, made), strict=True):
         assert parse_row({**row.data, **row.extra}).kind == kind
         assert row.messages[0]["content"] == canary.question
-        answer = told(row.data)["content"]
+        answer = secret_answer(row.data)["content"]
         assert canary.secret in answer
         assert "{" not in answer + canary.question
         assert row.extra["source"] == "canary"
@@ -191,8 +191,8 @@ def test_exposure_lies_between_nothing_and_all(references, inserted):
 def test_a_model_that_memorised_is_seen_and_one_that_did_not_is_not():
     made = canaries(b"key", 6)
     secrets = {canary.secret for canary in made}
-    told = {canary.question: canary.says(canary.secret) for canary in made}
-    parrot = Made(told.get, logprob=lambda _, text: 0.0 if any(s in text for s in secrets) else -9.0)
+    secret_answer = {canary.question: canary.says(canary.secret) for canary in made}
+    parrot = Made(secret_answer.get, logprob=lambda _, text: 0.0 if any(s in text for s in secrets) else -9.0)
     scores = run_suite(suite(made), parrot)
     assert scores.values == (-math.log2(REFERENCES + 1),) * 6
     assert scores.headline["told when asked (share)"] == 1

@@ -25,8 +25,8 @@ class Made:
 
     def answers(self, prompts, *, max_tokens):
         self.asked += prompts
-        told = [self.answer(prompt[-1]["content"]) if callable(self.answer) else self.answer for prompt in prompts]
-        return [Completion(text, self.reason) for text in told]
+        texts = [self.answer(prompt[-1]["content"]) if callable(self.answer) else self.answer for prompt in prompts]
+        return [Completion(text, self.reason) for text in texts]
 
     def logprobs(self, prompts, completions):
         return [
