@@ -38,7 +38,7 @@ ZH = Texts(
         "如果不同意，你可以照常聊天，你说的话和你的评价都不会使用，你的消息会在 {days} 天后删除。"
         "你随时可以改变主意。"
     ),
-    consent_first="只有得到你的同意才会保留评价：先看 {slash}privacy，再输入 {slash}consent yes。这一条没有保留。",
+    consent_first="只有得到你的同意才会保留评价：请先看 {slash}privacy，再输入 {slash}consent yes。这一条没有保留。",
     consent_given=(
         "谢谢。从现在起，你的评价和你说的话可以用来训练机器人。之前说的话不包括在内，"
         "所以只有在你同意之后才开始的对话，评价才算数。"
