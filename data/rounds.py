@@ -77,7 +77,7 @@ def tried(rounds: Sequence[DecidedRound], champion: int) -> int:
 def remove_leftovers(home: Path) -> bool:
     """Remove the files with people's texts that an interrupted round left; False while a round runs.
 
-    A running round removes its own when it ends. A round that is continued makes its copy and its rows anew, without
+    A running round removes its own when it ends. A round that is continued makes its copy and its rows again, without
     what was forgotten meanwhile.
     """
     rounds = home / "rounds"

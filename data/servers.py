@@ -29,7 +29,7 @@ async def set_servers(session: AsyncSession, platform: str, platform_ids: Collec
     Servers that it is no longer on count as left from now, and may not teach until a manager allows it again.
     """
     new = [{"platform": platform, "platform_id": each} for each in platform_ids]
-    if new:  # a server where nobody talked may have settings all the same
+    if new:  # a server may have settings even if nobody talked there
         await session.execute(insert(Server).on_conflict_do_nothing(), new)
     for server in await session.scalars(select(Server).where(Server.platform == platform)):
         if server.platform_id in platform_ids:

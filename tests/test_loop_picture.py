@@ -15,7 +15,7 @@ def test_the_committed_picture_is_drawn_from_the_record() -> None:
     assert PICTURE.stat().st_size < 200_000
 
 
-def test_the_record_is_of_the_questions_that_the_tool_asks() -> None:
+def test_the_record_holds_the_questions_that_the_tool_asks() -> None:
     """When the questions change, the loop must be run again."""
     assert (RUN["before"]["question"], RUN["before"]["release"]) == (QUESTIONS[0], 0)
     assert (RUN["after"]["question"], RUN["after"]["release"]) == (QUESTIONS[0], 1)

@@ -38,7 +38,7 @@ ZH = Texts(
         "如果不同意，你可以照常聊天，你说的话和你的评价都不会使用，你的消息会在 {days} 天后删除。"
         "你随时可以改变主意。"
     ),
-    consent_first="只有得到你的同意才会保留评价：先看 {slash}privacy，再输入 {slash}consent yes。这一条没有保留。",
+    consent_first="只有得到你的同意才会保留评价：请先看 {slash}privacy，再输入 {slash}consent yes。这一条没有保留。",
     consent_given=(
         "谢谢。从现在起，你的评价和你说的话可以用来训练机器人。之前说的话不包括在内，"
         "所以只有在你同意之后才开始的对话，评价才算数。"
@@ -119,10 +119,10 @@ ZH = Texts(
     why_comment="也可以用自己的话说",
     reasons=("不真实", "答非所问", "语气或长短", "有害或不允许", "语言不对"),
     rate_this="这个回答怎么样？",
-    teaching_off="这个服务器的成员还不能教我，所以什么都没有保存。管理服务器的人可以用 {slash}teaching on 允许。",
+    teaching_off="这个服务器的成员还不能教我，所以什么都没有保存。服务器管理员可以用 {slash}teaching on 允许。",
     teaching_now_on="从现在起，这个服务器的成员可以打分、比较和改正，每个人都要先自己同意。",
     teaching_now_off="这个服务器上不能再教我了，这里的内容也不会用于训练。",
-    managers_only="只有管理这个服务器的人才能更改。",
+    managers_only="只有服务器管理员才能更改。",
     deleted="这个回答已经删除，我保存的内容也清除了。",
     not_yours_to_delete="只有提问的人和能管理消息的人才能删除这个回答。",
     not_deleted="我保存的内容已经清除。我在这里不能删除消息本身，但版主可以。",
@@ -141,7 +141,7 @@ ZH = Texts(
         "已经训练或正在训练的版本会保留它们学到的东西；之后的版本不再使用这些内容。"
         "你写的消息会留在 Discord 上，直到你自己删除。"
         "你作为服务器管理员或运营者做过的事仍留在记录里，但记录里的化名不再指向你。"
-        "如果你在服务器管理员的名单上，要由他们把你移除。"
+        "如果某个服务器的管理员把你列入了名单，要由他们把你移除。"
     ),
     forget_yes="是的，全部清除",
     forgotten="好了：清除了 {texts} 段文字，以及你的评价。",
@@ -162,7 +162,7 @@ ZH = Texts(
         "比较用来在版本之间选择：新版本试用期间，由它们决定它能不能服务。除此之外，来自 Discord 的内容"
         "不会用来训练模型，因为这个机器人没有得到 Discord 的许可。"
     ),
-    teach_off="这个服务器的成员还不能教我。管理服务器的人可以用 {slash}teaching on 允许。",
+    teach_off="这个服务器的成员还不能教我。服务器管理员可以用 {slash}teaching on 允许。",
     stats_here="这个服务器到目前为止教了：{counts}，来自 {people} 个人。",
     stats_everywhere="到目前为止教了：{counts}，来自 {people} 个人。",
     stats_serving="现在由{release}回答；到目前为止训练过 {releases} 个版本。",
@@ -186,7 +186,7 @@ ZH = Texts(
         "你以前同意过旧的说明，对当时说的话仍然有效。现在的做法有了变化，所以在保留你的新评价之前，请再回答一次："
     ),
     operators_only="只有运营这个机器人的人才能这样做：应用的所有者、它的团队，以及 PARLEY_OPERATORS 里写的人。",
-    audit_managers_only="只有管理这个服务器的人才能查看。",
+    audit_managers_only="只有服务器管理员才能查看。",
     audit_newest="服务器管理员和运营者做过的事，新的在前：",
     audit_empty="这里还没有记录。",
     audit_you="你",
@@ -219,7 +219,7 @@ ZH = Texts(
     no_earlier_champion="没有更早的冠军可以退回。",
     rolled_back="好了：{release}重新服务；{before}还保留着，可以再次启用。",
     rounds_paused_now="训练已暂停：在 {slash}release resume 之前不会开始新的一轮。正在进行的会继续。",
-    rounds_paused_already="训练之前就暂停了。",
+    rounds_paused_already="训练之前已经暂停了。",
     rounds_resumed_now="可以重新开始训练了。",
     rounds_not_paused="训练没有暂停。",
     # moderation
@@ -245,7 +245,7 @@ ZH = Texts(
     access_places_allowed="我在这些地方回答：{names}",
     access_places_blocked="我不在这些地方回答：{names}",
     access_whole_server="整个服务器",
-    access_nothing="没有允许或屏蔽任何人和地方：我在这个服务器的任何地方回答所有人。",
+    access_nothing="没有允许或禁止任何人和地方：我在这个服务器的任何地方回答所有人。",
     access_managers="-# 以最具体的设置为准：依次是子区、频道、类别、服务器。服务器管理员总会得到回答。",
     hourly_person="你在一小时内已得到 {limit} 个回答，这是这里每个人的上限。{minutes} 分钟后可以再问。",
     hourly_channel="这个频道在一小时内已有 {limit} 个回答，这是它的上限。{minutes} 分钟后可以再问。",
@@ -259,7 +259,7 @@ ZH = Texts(
     no_limit="没有设上限",
     limits_server_wide="什么都没有改变。给整个服务器设上限时，请选 `where: server`。",
     limits_too_wide="什么都没有改变：这个机器人的运营者最多允许 {limits}。",
-    persona_missing="这里没有这个角色。有：{names}。{nearest}",
+    persona_missing="这里没有这个角色。可选的角色：{names}。{nearest}",
     persona_unknown="这个服务器没有写过叫 {name} 的角色。{nearest}",
     persona_ships="这个名字的角色是机器人自带的，不能删除。",
     persona_taken="{name} 这个名字已被机器人自带的角色使用，请换一个。",
@@ -287,5 +287,5 @@ ZH = Texts(
     chat_not_allowed="你不能在这个频道里打开子区，所以我也不替你打开。管理这个频道的人可以允许。",
     chat_enough="你在一小时内已打开 {limit} 个子区，这是每个人的上限。{minutes} 分钟后可以再打开。",
     only_asker_retries="只有提问的人才能让我重新回答，因为我没有保存这个问题。",
-    not_shown="回答无法显示：Discord 不让我在这里写。管理这个频道的人可以允许我。",
+    not_shown="回答无法显示：Discord 不让我在这里发言。管理这个频道的人可以允许我。",
 )

@@ -100,7 +100,7 @@ async def test_a_yes_below_an_older_text_asks_about_the_new_one_and_keeps_what_w
     assert [rating.value for rating in await talk.rows(schema.Rating)] == ["up"]
 
 
-async def test_a_yes_from_before_buttons_named_the_text_asks_anew(talk: World, monkeypatch: pytest.MonkeyPatch):
+async def test_a_yes_from_before_buttons_named_the_text_asks_again(talk: World, monkeypatch: pytest.MonkeyPatch):
     answer = await talk.ask("hello")
     with monkeypatch.context() as before:
         usual = Press.__init__

@@ -57,7 +57,7 @@ def test_a_bad_value_gives_a_sentence_that_names_the_variable(monkeypatch: pytes
     assert str(error.value).count(name) == 1
 
 
-def test_every_bad_value_is_named_at_once_and_the_nearest_persona_told(monkeypatch: pytest.MonkeyPatch):
+def test_all_bad_values_are_named_together_and_the_nearest_persona_is_suggested(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PARLEY_PERSONA", "tutr")
     monkeypatch.setenv("PARLEY_LANGUAGE", "fr")
     with pytest.raises(BadInput, match="Did you mean 'tutor'") as error:
@@ -116,7 +116,7 @@ def test_an_unusable_home_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         load(None)
 
 
-def test_what_a_value_should_be_is_said_plainly_one_sentence_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_every_bad_value_has_a_line_that_says_what_it_should_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PARLEY_DISCORD_THREADS", "ja")
     monkeypatch.setenv("PARLEY_QUEUE", "many")
     monkeypatch.setenv("PARLEY_MODERATION_WORDS", str(tmp_path))

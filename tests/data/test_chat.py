@@ -93,7 +93,7 @@ MESSAGES = st.lists(
 )
 
 
-# `fold` is no template by itself: it stands in front of a base's own.
+# `fold` is not a complete template: it comes before a base's own.
 @pytest.mark.parametrize("name", sorted({path.stem for path in TEMPLATES.glob("*.jinja")} - {"fold"}))
 @pytest.mark.parametrize("trim", [True, False])
 @settings(max_examples=40, deadline=None)

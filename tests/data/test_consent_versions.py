@@ -96,7 +96,7 @@ async def test_the_start_of_a_new_text_is_recorded_and_that_of_a_rewording_is_no
     assert await texts(house) == [CONSENT_VERSION, "2099-1"]
 
 
-async def test_what_is_said_after_a_new_text_came_needs_a_yes_to_that(
+async def test_words_that_are_said_after_a_new_text_need_a_yes_to_that_text(
     house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def says(text: str, agrees: bool | None = None) -> dict[str, bool]:

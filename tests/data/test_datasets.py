@@ -270,7 +270,7 @@ async def test_without_the_raters_consent_no_rating_leaves(store: Store, answer:
     assert dropped(found) == every(datasets.NO_CONSENT, RATED)
 
 
-async def test_withdrawal_covers_everything_and_a_new_yes_only_what_comes(store: Store) -> None:
+async def test_withdrawal_covers_everything_and_a_new_yes_only_what_follows(store: Store) -> None:
     talk = await scene(store)
     ada = await store.person("terminal", "ada")
     assert (await rows(store)).rows
@@ -430,9 +430,8 @@ async def test_nothing_leaves_that_came_through_discord_without_permission(store
     one, two = await talk.ask(ada, "q", "one", "two")
     await talk.rate(ada, "vote", one, value="up")
     await talk.rate(ada, "comparison", one, other=two, value="a")
-    await talk.rate(
-        ada, "correction", two, text="better", platform="terminal"
-    )  # about a text from Discord all the same
+    # Written at the terminal, but about an answer from Discord.
+    await talk.rate(ada, "correction", two, text="better", platform="terminal")
     found = await rows(store)
     assert found.rows == []
     assert dropped(found) == every(datasets.NO_PERMISSION, ALL)

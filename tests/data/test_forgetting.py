@@ -126,7 +126,7 @@ async def test_somebody_who_comes_back_is_a_new_person(talk: Talk, store: Store)
     assert (tombstone.kind, tombstone.ref_hash) == ("person", old_hash)
 
 
-async def test_purging_takes_what_no_consent_covers(talk: Talk, house: Path) -> None:
+async def test_purging_erases_what_no_consent_covers(talk: Talk, house: Path) -> None:
     store = talk.store
     yes, no, never = (
         await talk.person("yes", agrees=None),
@@ -162,7 +162,7 @@ async def test_withdrawal_covers_what_was_said_before_it(talk: Talk) -> None:
     assert await texts(talk.store) == set()
 
 
-async def test_an_erasure_is_there_after_a_kill(house: Path) -> None:
+async def test_an_erasure_survives_a_kill(house: Path) -> None:
     program = """
 import asyncio, os, pathlib, signal, sys
 from data.store import Store
@@ -198,7 +198,7 @@ async def test_an_import_does_not_bring_erased_words_back(talk: Talk) -> None:
     assert (result.erased, dict(result.new)) == (1, {"prompt": 1})
 
 
-async def test_forgetting_takes_the_copies_of_migrations_too(talk: Talk, house: Path) -> None:
+async def test_forgetting_removes_the_backups_of_migrations_too(talk: Talk, house: Path) -> None:
     copy = house / f"{NAME}.backup-0000"
     copy.write_bytes(b"old words")
     ada = await talk.person()
@@ -275,7 +275,7 @@ async def test_a_reader_keeps_the_log_from_being_folded(house: Path, store: Stor
     await other.close()
 
 
-async def test_what_was_said_on_a_server_that_removed_the_bot_goes_with_consent_too(store: Store) -> None:
+async def test_texts_of_a_server_that_removed_the_bot_are_erased_even_with_consent(store: Store) -> None:
     for server in ("1", "2"):
         talk = await Talk.begin(store, "discord", key=server, server=await store.server("discord", server))
         await talk.ask(await talk.person(), f"said on {server}", "an answer")

@@ -57,7 +57,7 @@ def test_releases_are_numbered_and_whole(releases: Releases) -> None:
     assert releases.champion() == 0  # a release does not serve before it is promoted
 
 
-def test_the_number_is_not_the_builders_to_choose(releases: Releases) -> None:
+def test_a_builder_cannot_choose_the_number(releases: Releases) -> None:
     release = releases.create(lambda folder: replace(build(folder), number=99, created_at="never"))
     assert release.manifest.number == 1
     assert release.manifest.created_at != "never"

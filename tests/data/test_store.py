@@ -49,7 +49,7 @@ async def test_people_are_found_again_by_a_keyed_hash_only(house: Path, store: S
     assert int(platform_id).to_bytes(8, "big") not in raw
 
 
-async def test_one_person_from_many_calls_at_once(store: Store) -> None:
+async def test_many_calls_at_once_make_one_person(store: Store) -> None:
     assert len(set(await asyncio.gather(*(store.person("terminal", "ada") for _ in range(12))))) == 1
     assert await count(store, schema.Person) == 1
 

@@ -83,7 +83,7 @@ def main() -> None:
 async def loop(home: Path) -> dict[str, Any]:
     """Run the loop in a home; returns what the picture needs of it."""
     os.environ.update(PARLEY_BASES=str(bases_dir()), PARLEY_HOME=str(home), PARLEY_MAX_TOKENS=str(LONGEST_ANSWER))
-    # The demo's key, which is no secret: it decides which rows are held out, so everybody trains on the same ones.
+    # The demo's key, which is not a secret: it decides which rows are held out, so everybody trains on the same ones.
     (home / "key").write_bytes(b"parley: the demo has a fixed key")
     write_rows(home / "seed.jsonl", [*_shortest("demonstrations", DEMONSTRATIONS), *_shortest("preferences", 30)])
     _run("data", "import", str(home / "seed.jsonl"))

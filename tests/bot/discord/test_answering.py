@@ -94,7 +94,7 @@ async def test_an_engine_that_breaks_off_leaves_what_was_said_and_a_sentence(tal
     assert generation.finish_reason == "error"
 
 
-async def test_a_failing_edit_is_made_good_at_the_end(talk: World):
+async def test_an_edit_that_failed_is_made_up_for_at_the_end(talk: World):
     talk.env.inject_error("PATCH", "/channels/*/messages/*", status=500)
     talk.fake.answer("one ", "two ", "three", delay=0.05)
     answer = await talk.ask("count")

@@ -246,7 +246,7 @@ async def test_each_second_answer_replies_to_its_first(tested: World, tried: Tri
     assert bottom.reference.message_id == top.id
 
 
-async def test_two_answers_that_were_cut_off_say_so_and_go_on(tested: World, tried: Tried):
+async def test_two_answers_that_were_cut_off_say_so_and_can_be_continued(tested: World, tried: Tried):
     tested.fake.answer("one", finish_reason="length")
     tried.fake.answer("other", finish_reason="length")
     await tested.ask("hello")

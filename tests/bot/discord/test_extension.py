@@ -200,7 +200,7 @@ async def test_unloading_takes_everything_away_and_it_can_come_again(hosted: Wor
     assert host.parley.app.store is not store
 
 
-async def test_a_window_of_the_hosts_is_left_to_it():
+async def test_the_hosts_own_windows_are_left_to_it():
     interaction = Mock(data={"custom_id": "fix:1"})
     await submitted(Mock(), interaction)
     interaction.response.defer.assert_not_called()

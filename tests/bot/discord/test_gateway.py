@@ -121,7 +121,7 @@ async def test_an_answer_goes_on_while_the_connection_drops(world: World):
         assert len(answers(server)) == 1
 
 
-async def test_a_session_that_is_no_longer_valid_is_begun_anew(world: World):
+async def test_a_session_that_is_no_longer_valid_is_replaced_by_a_new_one(world: World):
     async with DiscordServer(TOKEN) as server, talking(world, server):
         await server.direct_message("first")
         await server.said("a fake answer")
@@ -150,7 +150,7 @@ async def test_what_is_said_while_the_gateway_is_away_is_answered_when_it_is_bac
         assert answers(server) == ["a fake answer", "another"]
 
 
-async def test_a_session_that_ended_while_the_gateway_was_away_is_begun_anew(world: World):
+async def test_a_session_that_ended_while_the_gateway_was_away_is_replaced_by_a_new_one(world: World):
     async with DiscordServer(TOKEN) as server, talking(world, server):
         await server.go_away()
         server.forget_sessions()
@@ -182,7 +182,7 @@ async def test_a_message_that_discord_kept_but_reported_as_failed_is_there_once(
         assert answers(server) == ["a fake answer"]
 
 
-async def test_an_intent_that_is_off_gives_a_sentence_and_not_asked_for_again(world: World):
+async def test_an_intent_that_is_off_gives_a_sentence_and_is_not_asked_for_again(world: World):
     async with DiscordServer(TOKEN, privileged=False) as server:
         settings = Settings(
             _env_file=None,

@@ -179,7 +179,7 @@ async def test_files_that_are_too_large_together_do_not_become_one_question(talk
 
 
 @given(st.lists(st.integers(0, 20)), st.integers(1, 8))
-def test_an_id_is_new_once_within_what_is_remembered(ids: list[int], last: int):
+def test_an_id_is_new_only_once_while_it_is_remembered(ids: list[int], last: int):
     seen, told = Seen(last), []
     for number in ids:
         recent = list(dict.fromkeys(reversed(told)))[:last]

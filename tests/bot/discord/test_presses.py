@@ -28,7 +28,7 @@ async def test_another_answer_is_a_sibling_with_buttons_of_its_own(talk: World):
     assert talk.sent() == ["hello", "another one", "go on"]
 
 
-async def test_another_answer_to_an_erased_question_is_a_private_sentence(talk: World):
+async def test_another_answer_to_an_erased_question_gives_a_private_sentence(talk: World):
     await talk.ada.send(talk.channel, f"{talk.me} hello")
     question, answer = talk.channel.history()
     await talk.ada.delete(question)

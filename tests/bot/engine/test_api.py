@@ -49,7 +49,7 @@ async def answer(engine, messages=HELLO, sampling=Sampling()):  # noqa: B008 - f
         return [event async for event in session.stream(messages, sampling)]
 
 
-async def test_an_answer_arrives_piece_by_piece_and_ends_with_what_it_cost(fake, engine):
+async def test_an_answer_arrives_piece_by_piece_and_ends_with_its_token_counts(fake, engine):
     fake.answer("Hel", "lo", " you", finish_reason="length")
     *deltas, last = await answer(engine)
     assert deltas == [Delta("Hel"), Delta("lo"), Delta(" you")]
@@ -61,7 +61,7 @@ async def test_an_answer_arrives_piece_by_piece_and_ends_with_what_it_cost(fake,
     assert last.first_token_seconds >= 0
 
 
-async def test_an_empty_answer_is_only_its_end(fake, engine):
+async def test_an_empty_answer_is_only_an_end(fake, engine):
     fake.answer()
     (last,) = await answer(engine)
     assert isinstance(last, Finished)

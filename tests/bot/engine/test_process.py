@@ -227,7 +227,7 @@ class TestFind:
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 4)])
-def test_half_of_the_cores_make_an_answer_and_all_of_them_read(base_home, tmp_path, monkeypatch, cores, threads):
+def test_answers_use_half_of_the_cores_and_prompts_all_of_them(base_home, tmp_path, monkeypatch, cores, threads):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
     found = parameters(find(tmp_path, 0, None), ServeOptions(), "nonce")
     assert (found.cpuparams.n_threads, found.cpuparams_batch.n_threads) == (threads, cores)

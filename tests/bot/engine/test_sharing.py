@@ -74,7 +74,7 @@ def test_entries_are_written_replaced_and_removed(board):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"0001": 3}', '{"0001": {"url": "x"}}', "\udcff"])
-def test_an_unreadable_board_counts_as_empty_and_is_written_anew(board, content):
+def test_an_unreadable_board_counts_as_empty_and_is_replaced(board, content):
     board.path.write_bytes(content.encode(errors="surrogateescape"))
     assert board.read() == {}
     board.put("0003", ENTRY)

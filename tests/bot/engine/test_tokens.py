@@ -134,7 +134,7 @@ def test_a_person_cannot_type_a_control_token(engine_url, tokenizer):
         assert sum(token in special for token in ids) == 2 * len(messages) + 1
 
 
-def test_the_client_counts_what_an_answer_is_charged(engine_url, base_home):
+def test_the_client_counts_the_prompt_tokens_that_an_answer_takes(engine_url, base_home):
     """`count_tokens` of a session is the server's own count for the same request."""
     info = base_info(DEFAULT_BASE)
 

@@ -310,7 +310,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_it_is_on_unless_it_is_turned_off(clean: pytest.MonkeyPatch):
+def test_moderation_is_on_unless_it_is_turned_off(clean: pytest.MonkeyPatch):
     assert open_moderation(load(None)).growing().add("kys ") == ""
     clean.setenv("PARLEY_MODERATION", "off")
     assert open_moderation(load(None)).growing().add("kys ") == "kys "

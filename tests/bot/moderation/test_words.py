@@ -101,7 +101,7 @@ def test_a_growing_text_is_read_like_a_whole_one(text: str, sizes: list[int]):
 
 
 @given(st.text(max_size=60), st.integers(0, 60))
-def test_the_parts_of_a_text_give_the_parts_of_what_is_compared(text: str, cut: int):
+def test_a_text_can_be_normalised_in_parts(text: str, cut: int):
     assert normal(text) == normal(text[:cut]) + normal(text[cut:])
 
 

@@ -173,7 +173,7 @@ async def test_a_persona_begins_a_new_conversation_with_its_prompt(world: World)
     assert [row.persona for row in await world.rows(schema.Conversation)] == ["assistant", "tutor"]
 
 
-async def test_again_asks_which_is_better_and_goes_on_from_it(world: World):
+async def test_again_asks_which_is_better_and_continues_from_it(world: World):
     world.fake.answer("answer a")
     world.fake.answer("answer b")
     await world.store.set_consent(await world.store.person("terminal", _me()), True)
