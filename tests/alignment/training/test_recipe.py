@@ -54,7 +54,8 @@ def test_help_names_only_settings_that_exist(stage):
     from alignment.rl.settings import PpoSettings
     from alignment.training.settings import DpoSettings, KtoSettings, SftSettings
 
-    classes = {"sft": SftSettings, "dpo": DpoSettings, "kto": KtoSettings, "reward": RewardSettings, "ppo": PpoSettings}
+    classes = {"sft": SftSettings, "dpo": DpoSettings, "kto": KtoSettings}
+    classes |= {"reward": RewardSettings, "ppo": PpoSettings}
     parts = (ParleyArguments, classes[stage], ModelConfig)
     known = {field.name for part in parts for field in dataclasses.fields(part)}
     named = set(re.findall(r"^  --(\w+) \(", help_text(stage), re.MULTILINE))
