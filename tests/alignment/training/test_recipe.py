@@ -1,12 +1,14 @@
 """Recipes, flags, help."""
 
+import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from alignment.training.recipe import RECIPES, help_text, read
+from alignment.training.recipe import RECIPES, ParleyArguments, help_text, read
 from data.errors import BadInput
 
 pytestmark = pytest.mark.tiny
@@ -41,6 +43,24 @@ def test_every_commented_setting_of_a_recipe_is_known(stage, tmp_path):
     everything = tmp_path / "all.yaml"
     everything.write_text("\n".join(settings))
     assert reading(["--config", str(everything)], stage).training.activation_checkpointing
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo", "kto", "reward", "ppo"])
+def test_help_names_only_settings_that_exist(stage):
+    """A comment with a colon after its first word would pass for a setting."""
+    from trl import ModelConfig
+
+    from alignment.rewards.trainer import RewardSettings
+    from alignment.rl.settings import PpoSettings
+    from alignment.training.settings import DpoSettings, KtoSettings, SftSettings
+
+    classes = {"sft": SftSettings, "dpo": DpoSettings, "kto": KtoSettings}
+    classes |= {"reward": RewardSettings, "ppo": PpoSettings}
+    parts = (ParleyArguments, classes[stage], ModelConfig)
+    known = {field.name for part in parts for field in dataclasses.fields(part)}
+    named = set(re.findall(r"^  --(\w+) \(", help_text(stage), re.MULTILINE))
+    assert len(named) > 20
+    assert not named - known
 
 
 def test_flags_win_over_the_recipe(tmp_path):
