@@ -62,6 +62,12 @@ def test_pairs_of_one_prompt_are_drawn_together():
     assert bootstrap([1.0], ["a"]).low == 1.0
 
 
+def test_a_large_group_weighs_more_than_a_small_one() -> None:
+    values, groups = [1.0] * 9 + [0.0], ["a"] * 9 + ["b"]
+    middle = bootstrap(values, groups, level=0.2)  # a quarter of the draws are a and a, a quarter b and b
+    assert (middle.low, middle.mean, middle.high) == pytest.approx((0.9, 0.9, 0.9))
+
+
 @pytest.mark.parametrize("people", [3, 5, 10])
 def test_a_few_peoples_taste_is_rarely_taken_for_everybodys(people: int) -> None:
     """Each person has a taste, and on average they prefer neither: 2.5 % may look better; with a bootstrap, 12 %."""
