@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data import home as where
+from data.errors import BadInput
 from data.home import bases_dir, home, installation_key, keyed_hash, private_dir, write_atomic
 from tests.data.talk import ROOT
 
@@ -44,6 +45,13 @@ def test_private_folders_are_private_with_their_parents(tmp_path: Path) -> None:
     folder = private_dir(tmp_path / "home" / "releases" / "deep")
     assert [mode(path) for path in (folder, folder.parent, folder.parent.parent)] == [0o700] * 3
     assert private_dir(folder) == folder
+
+
+def test_a_file_in_the_place_of_a_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    for folder in (tmp_path / "home", tmp_path / "home" / "releases"):
+        with pytest.raises(BadInput, match="home is a file, and a folder is needed there"):
+            private_dir(folder)
 
 
 def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ async def typist() -> AsyncIterator[Typist]:
         ("first" + ALT_ENTER + "second" + ENTER, "first\nsecond"),
         ("\x1b[200~two lines\npasted\x1b[201~" + ENTER, "two lines\npasted"),
         ("here" + HOME + CTRL_D + "t" + ENTER, "tere"),  # with text in the line, Ctrl-D deletes
+        ("half a line" + CTRL_C + "hello" + ENTER, "hello"),  # and Ctrl-C empties it
         (ENTER, ""),
     ],
 )
