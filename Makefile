@@ -38,11 +38,11 @@ run: setup ## start the bot: on Discord with DISCORD_TOKEN set, else as a chat i
 # Three rings of tests; tests/conftest.py says which test is in which. At most 8 processes, since each may hold torch.
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8
 
-test-unit: setup ## run the tests that need no torch
+test-unit: setup ## run the tests that need no torch and no process of their own
 	@$(PYTEST) --ring unit --dist worksteal
 
 # From here on the tests of a file run in one process: they share what the file has trained.
-test: test-unit ## run these and the tests on tiny random models
+test: test-unit ## run these, and the tests on tiny random models and whole processes
 	@$(PYTEST) --ring tiny --dist loadfile --no-loadscope-reorder
 
 test-all: test-unit ## run all tests, also those on the real base model

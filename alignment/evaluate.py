@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     add("--candidate", required=True, metavar="N|DIR", help="a release's number or an adapter's folder")
     add("--champion", metavar="N|DIR", help="the same (default: the release that serves now)")
     add("--base", default="smollm2-135m", help="the base of release 0 and of bare adapters (default: %(default)s)")
-    add("--prompts", type=Path, metavar="ROWS.jsonl", help="prompts to answer (default: those of the next two)")
+    add("--prompts", type=Path, metavar="ROWS.jsonl", help="rows to answer (default: the prompts of the rows below)")
     add("--preferences", type=Path, metavar="ROWS.jsonl", help="held-out pairs of people (store: the gate's fold)")
     add("--demonstrations", type=Path, metavar="ROWS.jsonl", help="held-out demonstrations (store: the gate's fold)")
     add("--judge_pairs", type=Path, metavar="ROWS.jsonl", help="pairs to check judges on (store: the judge's fold)")

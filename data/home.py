@@ -35,7 +35,9 @@ def discord_permission() -> str | None:
 
 
 def private_dir(path: Path) -> Path:
-    """Create a folder (and its parents) that only its owner can read; return it."""
+    """Create a folder (and its parents) that only its owner can read; return it. `BadInput` if a file is there."""
+    if path.is_file():
+        raise BadInput(f"{path} is a file, and a folder is needed there. Name another folder, or move the file away.")
     if not path.is_dir():
         private_dir(path.parent)  # `mkdir(parents=True)` would leave the parents as readable as the umask allows
         path.mkdir(exist_ok=True, mode=0o700)

@@ -3,8 +3,8 @@
 A test is in one of three rings, by default in `unit`. A file chooses another ring with
 `pytestmark = pytest.mark.tiny` or `pytest.mark.base`, a single test with the same mark as a decorator:
 
-    unit    imports no torch
-    tiny    imports torch, or trains a tiny random model
+    unit    imports no torch and starts no program of ours
+    tiny    imports torch, or trains a tiny random model; with `pytest.mark.process`: starts the bot or a command
     base    needs the fetched base model
 
 `pytest --ring unit` runs one ring; the option may be repeated, and without it all rings run.
@@ -55,13 +55,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def rings(source: str) -> set[str]:
     """The rings of the tests of a file, read from its source: importing it to know would import torch."""
-    marks = set(re.findall(r"\bpytest\.mark\.(tiny|base)\b", source))
-    return marks if re.search(r"^pytestmark = .*\bmark\.(tiny|base)\b", source, re.MULTILINE) else marks | {"unit"}
+    marks = set(re.findall(r"\bpytest\.mark\.(tiny|base|process)\b", source))
+    whole = re.search(r"^pytestmark = .*\bmark\.(tiny|base|process)\b", source, re.MULTILINE)
+    return {"tiny" if mark == "process" else mark for mark in marks} | (set() if whole else {"unit"})
 
 
 def ring(item: pytest.Item) -> str:
     """The ring of one test."""
-    return next((name for name in ("base", "tiny") if item.get_closest_marker(name)), "unit")
+    marks = {"base": "base", "tiny": "tiny", "process": "tiny"}
+    return next((name for mark, name in marks.items() if item.get_closest_marker(mark)), "unit")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -9,10 +9,10 @@ from alignment.evaluation.compare import Evaluation, EvaluationRows, Options, co
 from alignment.evaluation.evidence import LIVE, PAIRS, Evidence, Sample
 from alignment.evaluation.gate import Verdict, decide
 from alignment.evaluation.subjects import Subject
-from alignment.evaluation.suites import Suite, limited, load_suites
+from alignment.evaluation.suites import SUITES, Suite, limited, load_suites
 from alignment.evaluation.suites.canaries import Canary
 from alignment.evaluation.tables import sample_table, source_table, suite_table, table
-from data.errors import BadInput
+from data.errors import BadInput, nearest
 from data.manifests import Entries
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def check_suites(
     wanted = None if names == "all" else [name.strip() for name in names.split(",") if name.strip()]
     if wanted == []:
         raise BadInput("--suites: expected quick, all, none, or suites' names between commas.")
+    if wanted and names not in SUITES and (near := nearest(names, ("quick", "all", "none"))):
+        raise BadInput(f"--suites {names}: expected quick, all, none, or suites' names between commas.{near}")
     return load_suites(wanted, paths, canaries=canaries)
 
 

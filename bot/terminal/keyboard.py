@@ -91,7 +91,8 @@ class ScreenAbove(Screen):
 class Keyboard(Lines):
     """The lines that a person types, and the screen above them.
 
-    Enter ends a line, Alt-Enter begins a new one inside it, Ctrl-C stops the running answer or leaves, Ctrl-D leaves.
+    Enter ends a line, and Alt-Enter begins a new one inside it. Ctrl-C stops the running answer; where none runs, it
+    empties the line, and on an empty line it leaves. So does Ctrl-D.
     """
 
     def __init__(self) -> None:
@@ -156,8 +157,11 @@ class Keyboard(Lines):
             event.current_buffer.insert_text("\n")
 
         @keys.add("c-c")
-        def _(_: KeyPressEvent) -> None:
-            self._on_interrupt()
+        def _(event: KeyPressEvent) -> None:
+            if self._interrupt is None and event.current_buffer.text:
+                event.current_buffer.reset()  # as a shell does: only an empty line leaves
+            else:
+                self._on_interrupt()
 
         @keys.add("c-d", filter=Condition(lambda: not self._session.default_buffer.text))
         def _(_: KeyPressEvent) -> None:

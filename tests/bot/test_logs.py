@@ -104,6 +104,7 @@ async def test_an_error_that_nobody_waits_for_is_logged_without_objects(logged: 
     assert SECRET not in logged.getvalue()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("style", ["text", "json"])
 def test_a_crash_is_logged_without_its_message(style: str):
     program = f"from bot import logs\nlogs.begin({style!r}, verbose=True)\nraise RuntimeError('se' + 'cret')"

@@ -168,6 +168,7 @@ def _bot(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.process
 def test_discord_without_a_token_says_where_to_put_one():
     done = _bot("--platform", "discord", DISCORD_TOKEN="")
     assert done.returncode == 2
@@ -175,6 +176,7 @@ def test_discord_without_a_token_says_where_to_put_one():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.process
 def test_a_bad_setting_ends_the_program_with_its_sentence():
     done = _bot("--platform", "terminal", PARLEY_RETENTION_DAYS="soon", DISCORD_TOKEN="very-secret")
     assert done.returncode == 2
@@ -182,6 +184,7 @@ def test_a_bad_setting_ends_the_program_with_its_sentence():
     assert "secret" not in done.stderr
 
 
+@pytest.mark.process
 def test_help_imports_nothing_heavy():
     code = (
         "import runpy, sys\n"

@@ -172,6 +172,7 @@ def test_an_exception_half_way_leaves_nothing_and_the_next_call_works(
     assert kept(shelf) == [ALIAS]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", ["download", "extract"])
 def test_a_kill_half_way_leaves_no_base_and_the_next_call_cleans_up(shelf: Path, wheel: Path, moment: str) -> None:
     program = f"""

@@ -51,6 +51,7 @@ def stored(database: Path) -> dict[str, str]:
         return dict(connection.execute(query).fetchall())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("round_", range(2))
 def test_every_acknowledged_rating_survives_a_kill(house: Path, round_: int) -> None:
     process = script(house, "-c", WRITER, str(house), "ada", "60")
@@ -67,6 +68,7 @@ def test_every_acknowledged_rating_survives_a_kill(house: Path, round_: int) -> 
     assert all(text.startswith(f"correction {source} ") for source, text in found.items())
 
 
+@pytest.mark.process
 def test_bot_and_round_write_and_read_at_once(house: Path) -> None:
     processes = [
         script(house, "-c", WRITER, str(house), "bot", "1"),

@@ -71,6 +71,7 @@ async def test_texts_that_are_not_alike_get_the_same_folds_in_any_order(tmp_path
     assert found[0] == found[1]
 
 
+@pytest.mark.process
 async def test_another_process_agrees(house: Path, store: Store) -> None:
     key = installation_key(house)
     mine = await folds(store, *SENTENCES[:20], key=key)

@@ -162,6 +162,7 @@ async def test_withdrawal_covers_what_was_said_before_it(talk: Talk) -> None:
     assert await texts(talk.store) == set()
 
 
+@pytest.mark.process
 async def test_an_erasure_survives_a_kill(house: Path) -> None:
     program = """
 import asyncio, os, pathlib, signal, sys

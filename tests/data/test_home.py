@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data import home as where
+from data.errors import BadInput
 from data.home import bases_dir, home, installation_key, keyed_hash, private_dir, write_atomic
 from tests.data.talk import ROOT
 
@@ -46,6 +47,13 @@ def test_private_folders_are_private_with_their_parents(tmp_path: Path) -> None:
     assert private_dir(folder) == folder
 
 
+def test_a_file_in_the_place_of_a_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    for folder in (tmp_path / "home", tmp_path / "home" / "releases"):
+        with pytest.raises(BadInput, match="home is a file, and a folder is needed there"):
+            private_dir(folder)
+
+
 def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomic(path, "old")
@@ -72,6 +80,7 @@ def test_a_failed_write_leaves_the_old_content_alone(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.process
 def test_a_kill_before_the_rename_leaves_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomic(path, "old")
@@ -94,6 +103,7 @@ def test_the_key_is_made_once_private_and_is_secret(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["key"]
 
 
+@pytest.mark.process
 def test_processes_that_ask_at_once_get_one_key(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\nfrom data.home import installation_key\n"

@@ -50,6 +50,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
+@pytest.mark.process
 def test_seed_rows_go_in_once_and_come_out_whole(house: Path, tmp_path: Path) -> None:
     files = sorted(SEED.glob("*/*.jsonl"))
     rows = [row for file in files for row in read(file)]
@@ -155,6 +156,7 @@ def test_a_bad_row_is_refused_and_nothing_is_stored(house: Path, tmp_path: Path)
     assert not house.exists()
 
 
+@pytest.mark.process
 def test_what_cannot_be_done_says_why(house: Path, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     code, _, errors = data(house, "export", "--kind", "prefrences", "--out", path)
@@ -205,6 +207,7 @@ def test_strange_names_do_not_break_the_tables(house: Path, tmp_path: Path) -> N
     assert "[/red] [bold]" in out
 
 
+@pytest.mark.process
 def test_an_import_is_all_or_nothing_when_killed(house: Path, tmp_path: Path) -> None:
     path = written(tmp_path / "rows.jsonl", *({**DEMO, "id": str(number)} for number in range(50)))
     program = f"""
@@ -229,6 +232,7 @@ runpy.run_module("data", run_name="__main__")
     assert "Imported 50" in data(house, "import", path)[1]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [["--help"], ["export", "--help"]])
 def test_help_needs_nothing_heavy(house: Path, command: list[str]) -> None:
     program = (

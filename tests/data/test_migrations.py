@@ -143,6 +143,7 @@ def test_a_death_in_the_first_migration_leaves_a_database_that_can_begin_again(
     assert tables(database) >= set(Base.metadata.tables)
 
 
+@pytest.mark.process
 def test_processes_that_migrate_at_once_all_succeed(house: Path) -> None:
     program = (
         "import asyncio, pathlib, sys\nfrom data.store import Store\n"

@@ -82,6 +82,7 @@ def test_a_build_that_fails_leaves_nothing(releases: Releases, error: BaseExcept
     assert releases.create(build).number == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", ["build", "rename"])
 def test_a_kill_while_building_leaves_no_release(releases: Releases, house: Path, moment: str) -> None:
     program = f"""
@@ -188,6 +189,7 @@ def test_a_death_between_history_and_pointer_changes_nothing(
     assert [releases.rollback() for _ in range(3)] == [2, 1, 0]  # the history says what really served
 
 
+@pytest.mark.process
 def test_readers_see_whole_numbers_while_others_promote(releases: Releases, house: Path) -> None:
     for _ in range(3):
         releases.create(build)

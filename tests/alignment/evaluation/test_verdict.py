@@ -86,6 +86,8 @@ def test_suites_are_chosen_by_a_word_or_by_names() -> None:
     assert len(check_suites("all")) > len(check_suites("quick"))
     with pytest.raises(BadInput, match="There is no suite 'biass'"):
         check_suites("biass")
+    with pytest.raises(BadInput, match=r"--suites quik: expected quick.* Did you mean 'quick'"):
+        check_suites("quik")
     with pytest.raises(BadInput, match="--suites: expected"):
         check_suites(",")
     with pytest.raises(BadInput, match="--suites none runs none"):

@@ -44,7 +44,8 @@ async def test_only_the_asker_stops_an_answer_and_what_was_said_stays(talk: Worl
     message = talk.last()
     assert labels(message) == ["⏹"]
     with pytest.raises(TimeoutError):  # simcord waits for the answer, which Bea's click does not end
-        await talk.bea.click(message, label="⏹")
+        async with asyncio.timeout(1):
+            await talk.bea.click(message, label="⏹")
     assert talk.fake.running == 1
     await talk.ada.click(message, label="⏹")
     final = talk.last()

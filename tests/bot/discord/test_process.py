@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from bot.texts import EN
@@ -33,6 +34,7 @@ async def begin(
     )
 
 
+@pytest.mark.process
 async def test_the_token_alone_starts_discord_and_a_signal_ends_it_with_everything_recorded(tmp_path: Path):
     async with FakeEngine() as fake, DiscordServer("a-token") as server:
         process = await begin(tmp_path, fake.url, server, "a-token")
@@ -60,6 +62,7 @@ async def test_the_token_alone_starts_discord_and_a_signal_ends_it_with_everythi
     await store.close()
 
 
+@pytest.mark.process
 async def test_a_refused_token_ends_the_process_with_a_sentence(tmp_path: Path):
     async with FakeEngine() as fake, DiscordServer("a-token") as server:
         process = await begin(tmp_path, fake.url, server, "another-token")
@@ -71,6 +74,7 @@ async def test_a_refused_token_ends_the_process_with_a_sentence(tmp_path: Path):
     assert b"Traceback" not in logged
 
 
+@pytest.mark.process
 async def test_an_unreachable_gateway_is_logged_in_one_line_and_a_signal_ends_the_bot(tmp_path: Path):
     async with FakeEngine() as fake, DiscordServer("a-token") as server:
         server.gateway = "ws://127.0.0.1:9"  # no server is there
@@ -88,6 +92,7 @@ async def test_an_unreachable_gateway_is_logged_in_one_line_and_a_signal_ends_th
         assert theirs not in b"".join(lines)
 
 
+@pytest.mark.process
 async def test_a_bad_setting_is_a_json_line_if_the_log_is_json(tmp_path: Path):
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "DISCORD_"))}
     bad = {"PARLEY_HOME": str(tmp_path), "PARLEY_LOG": "json", "PARLEY_QUEUE": "many"}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from bot.texts import EN
@@ -30,6 +31,7 @@ async def ended(process: asyncio.subprocess.Process) -> str:
     return logged.decode()
 
 
+@pytest.mark.process
 async def test_an_answer_whose_process_was_killed_is_closed_by_the_next(tmp_path: Path):
     async with FakeEngine() as fake, DiscordServer("a-token") as server:
         process = await begin(tmp_path, fake.url, server, "a-token")
@@ -53,6 +55,7 @@ async def test_an_answer_whose_process_was_killed_is_closed_by_the_next(tmp_path
     await store.close()
 
 
+@pytest.mark.process
 async def test_a_signal_to_end_keeps_every_running_answer(tmp_path: Path):
     async with FakeEngine() as fake, DiscordServer("a-token") as server:
         process = await begin(tmp_path, fake.url, server, "a-token")
@@ -86,6 +89,7 @@ async def test_the_end_of_the_bot_waits_for_what_was_asked_by_command(talk: Worl
     assert await talk.store.open_answers("discord") == []
 
 
+@pytest.mark.process
 async def test_a_locked_database_loses_no_answer_and_no_rating(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.bea.id)
@@ -130,6 +134,7 @@ class Echoing(DiscordServer):
         return await super()._rest(request)
 
 
+@pytest.mark.process
 async def test_the_log_of_a_whole_process_is_json_without_anybodys_words(tmp_path: Path):
     async with FakeEngine() as fake, Echoing("a-token") as server:
         process = await begin(tmp_path, fake.url, server, "a-token", PARLEY_LOG="json", PARLEY_METRICS_PORT="0")

@@ -312,6 +312,7 @@ async def begin_with_half_an_answer(home: Path, fake: FakeEngine) -> Process:
     return process
 
 
+@pytest.mark.process
 async def test_a_script_through_a_pipe_leaves_its_records(tmp_path: Path):
     async with FakeEngine() as fake:
         fake.answer("Pa", "ris.", delay=0.02)
@@ -346,6 +347,7 @@ async def test_a_script_through_a_pipe_leaves_its_records(tmp_path: Path):
     await store.close()
 
 
+@pytest.mark.process
 async def test_stop_from_a_pipe_keeps_what_was_said(tmp_path: Path):
     async with FakeEngine() as fake:
         process = await begin_with_half_an_answer(tmp_path, fake)
@@ -359,6 +361,7 @@ async def test_stop_from_a_pipe_keeps_what_was_said(tmp_path: Path):
     await store.close()
 
 
+@pytest.mark.process
 async def test_ctrl_c_stops_the_answer_and_then_leaves(tmp_path: Path):
     async with FakeEngine() as fake:
         process = await begin_with_half_an_answer(tmp_path, fake)
@@ -371,6 +374,7 @@ async def test_ctrl_c_stops_the_answer_and_then_leaves(tmp_path: Path):
     assert await process.end()
 
 
+@pytest.mark.process
 async def test_an_acknowledged_rating_survives_a_kill(tmp_path: Path):
     async with FakeEngine() as fake:
         process = await begin(tmp_path, fake.url)
@@ -384,6 +388,7 @@ async def test_an_acknowledged_rating_survives_a_kill(tmp_path: Path):
     await store.close()
 
 
+@pytest.mark.process
 async def test_an_engine_that_is_not_there_ends_with_a_sentence(tmp_path: Path):
     process = await begin(tmp_path, "http://127.0.0.1:9/v1")
     written = await process.end()

@@ -56,6 +56,7 @@ async def typist() -> AsyncIterator[Typist]:
         ("first" + ALT_ENTER + "second" + ENTER, "first\nsecond"),
         ("\x1b[200~two lines\npasted\x1b[201~" + ENTER, "two lines\npasted"),
         ("here" + HOME + CTRL_D + "t" + ENTER, "tere"),  # with text in the line, Ctrl-D deletes
+        ("half a line" + CTRL_C + "hello" + ENTER, "hello"),  # and Ctrl-C empties it
         (ENTER, ""),
     ],
 )
@@ -164,6 +165,7 @@ class Pseudo:
             raise AssertionError(f"{text!r} was not shown: {self.shown!r}") from None
 
 
+@pytest.mark.process
 async def test_at_a_terminal_ctrl_c_stops_ctrl_d_leaves_and_the_terminal_is_given_back(tmp_path: Path):
     ours, theirs = os.openpty()
     before = termios.tcgetattr(theirs)
@@ -196,6 +198,7 @@ async def test_at_a_terminal_ctrl_c_stops_ctrl_d_leaves_and_the_terminal_is_give
     os.close(theirs)
 
 
+@pytest.mark.process
 async def test_a_pipe_does_without_prompt_toolkit(tmp_path: Path):
     program = (
         "import runpy, sys\n"
