@@ -9,6 +9,9 @@ dotenv = $(shell sed -n 's/^ *\(export \)\{0,1\}$(1) *= *//p' .env 2>/dev/null |
 PARLEY_HOME ?= $(or $(call dotenv,PARLEY_HOME),var)
 export PARLEY_BASES ?= $(or $(call dotenv,PARLEY_BASES),$(PARLEY_HOME)/bases)
 
+# With it set, each of the many processes that tests start would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test-unit test test-all lint types
 

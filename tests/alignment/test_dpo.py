@@ -35,12 +35,11 @@ def bases(tmp_path_factory):
     return {family: tiny.build(family, tmp_path_factory.mktemp(family)) for family in tiny.FAMILIES}
 
 
-@pytest.fixture(scope="module")
-def untrained(bases, rows, tmp_path_factory):
+@pytest.fixture
+def untrained(bases, rows, tmp_path):
     """A trainer of a new adapter, before its first step; its losses smooth labels by a tenth."""
-    out = tmp_path_factory.mktemp("untrained") / "out"
     flags = {"precompute_ref_log_probs": "false", "label_smoothing": 0.1}
-    return built("dpo", bases["qwen"], rows, out, **flags)[0]
+    return built("dpo", bases["qwen"], rows, tmp_path / "out", **flags)[0]
 
 
 @pytest.fixture(scope="module")
@@ -151,20 +150,19 @@ def test_every_loss_of_trl_is_known():
     assert branches == set(STARTS) == set(DPO_LOSSES)
 
 
-@pytest.mark.parametrize(
-    ("loss", "weights_", "expected"),
-    [*(([loss], None, start) for loss, start in STARTS.items()), (["sigmoid", "hinge"], [0.5, 2.0], LOG2 / 2 + 2)],
-)
-def test_each_loss_starts_where_it_must(loss, weights_, expected, untrained, monkeypatch):
-    monkeypatch.setattr(untrained, "loss_types", loss)
-    monkeypatch.setattr(untrained, "loss_weights", weights_ or [1.0])
-    first = loss_at_reference(untrained)
-    if expected is None:
-        assert math.isfinite(first)
-        assert zero_ratio_loss(loss, [1.0], 0.1, 0.1) is None
-    else:
-        assert first == pytest.approx(expected, rel=1e-4)
-        assert zero_ratio_loss(loss, weights_ or [1.0], 0.1, 0.1) == pytest.approx(expected)
+def test_each_loss_starts_where_it_must(untrained, subtests):
+    mixed = (["sigmoid", "hinge"], [0.5, 2.0], LOG2 / 2 + 2)
+    for names, weighed, expected in [*(([loss], [1.0], start) for loss, start in STARTS.items()), mixed]:
+        untrained.loss_types, untrained.loss_weights = names, weighed
+        first = loss_at_reference(untrained)
+        with subtests.test("+".join(names)):
+            known = zero_ratio_loss(names, weighed, 0.1, 0.1)
+            if expected is None:
+                assert math.isfinite(first)
+                assert known is None
+            else:
+                assert first == pytest.approx(expected, rel=1e-4)
+                assert known == pytest.approx(expected)
 
 
 def test_losses_are_named_and_weighed_by_flags(bases, rows, tmp_path):
