@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from alignment.convert import converted
-from alignment.rows.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids, render
+from alignment.rows.rendering import render
+from alignment.rows.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids
 from data import bases
 from data.chat import Message, load_template
 from data.errors import BadInput, nearest, run

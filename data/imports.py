@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sqlalchemy import select
 
@@ -13,7 +12,7 @@ from data.datasets import Collected, collect
 from data.erasure import said_again
 from data.errors import BadInput
 from data.home import installation_key
-from data.imported import imported_id
+from data.imported import imported_id, texts_of
 from data.rows import Row
 from data.store import Store
 
@@ -27,12 +26,7 @@ class Imported:
     erased: int = 0
 
 
-def check_ties(rows: Iterable[Row], file: Path | None = None) -> None:
-    """Raise `BadInput` at a tie: stored as a preference, it would teach something that nobody prefers."""
-    for row in rows:
-        if row.extra.get("tie"):
-            where = f"{file}, line {row.line}" if file else f"row {row.id}"
-            raise BadInput(f"{where}, field 'tie': a tie teaches no preference; leave such rows out.")
+TIE = ", field 'tie': a tie teaches no preference; leave such rows out."
 
 
 async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
@@ -40,10 +34,12 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
 
     `platform` and `consent` in a row say where it comes from and whether it may be trained on. A row with neither
     counts as the importing operator's own, who is responsible for it. A row that names a platform needs
-    `consent: true`. Raises `BadInput` at a tie (see `check_ties`).
+    `consent: true`. Raises `BadInput` at a tie: stored as a preference, it would teach something that nobody prefers.
     """
     rows = list(rows)
-    check_ties(rows)
+    for row in rows:
+        if row.extra.get("tie"):
+            raise BadInput(f"row {row.id}{TIE}")
     result = Imported()
     key = installation_key(store.database.path.parent)
     async with store.database.write() as session:
@@ -56,8 +52,8 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 result.known += 1
                 continue
             known.add(source_id)
-            texts = [(part, i, m) for part in row.parts for i, m in enumerate(row.data[part])]
-            if any(said_again(key, m["content"]) & tombstones for _, _, m in texts):
+            texts = texts_of(row)
+            if any(said_again(key, text) & tombstones for *_, text in texts):
                 result.erased += 1
                 continue
             platform = (row.extra.get("platform") or IMPORT).strip().lower()  # "Discord" in any spelling
@@ -75,12 +71,12 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 consented=row.extra.get("consent", platform == IMPORT) is True,
             )
             session.add(imported)
-            versions = [schema.MessageVersion(text=message["content"]) for _, _, message in texts]
+            versions = [schema.MessageVersion(text=text) for *_, text in texts]
             session.add_all(versions)
             await session.flush()
             session.add_all(
-                schema.ImportedText(row_id=imported.id, part=part, position=i, role=m["role"], version_id=version.id)
-                for (part, i, m), version in zip(texts, versions, strict=True)
+                schema.ImportedText(row_id=imported.id, part=part, position=i, role=role, version_id=version.id)
+                for (part, i, role, _), version in zip(texts, versions, strict=True)
             )
             result.new[row.kind] += 1
     return result

@@ -9,15 +9,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 
-from alignment.rows.mixing import RowFile, mix, weight_of
-from alignment.rows.tokens import Unrenderable, control_strings, encode, encode_answer, prompt_ids
+from alignment.rows.mixing import RowFile, mix, source_sha256, weight_of
+from alignment.rows.rendering import Unrenderable
+from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids, surely_longer, trained_turns
+from data.chat import Message
 from data.errors import BadInput
-from data.home import file_sha256
 from data.rows import Row, read_rows
 
 NOTHING_TO_TRAIN = "nothing in it to train on"
@@ -95,12 +95,13 @@ class Prepared:
 def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
     """The columns of a demonstration for TRL's `SFTTrainer` (`labels` is -100 where nothing is trained).
 
-    Of a prompt with its completion the completion alone is trained, of `messages` every assistant turn.
+    Of a prompt with its completion the completion alone is trained, of `messages` every assistant turn whose weight
+    is not 0.
     """
     if "completion" in row.data:
-        answer = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0]["content"], control)
+        answer = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0], control, row.tools)
         return {"input_ids": [*answer.prompt, *answer.answer], "labels": [-100] * len(answer.prompt) + answer.answer}
-    encoded = encode(tokenizer, row.data["messages"], control)
+    encoded = encode(tokenizer, row.data["messages"], control, row.tools)
     if not any(encoded.mask):
         return NOTHING_TO_TRAIN
     labels = [token if trained else -100 for token, trained in zip(encoded.ids, encoded.mask, strict=True)]
@@ -109,8 +110,8 @@ def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str,
 
 def preference(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
     """The columns of a preference for TRL's `DPOTrainer`."""
-    chosen = encode_answer(tokenizer, row.data["prompt"], row.data["chosen"][0]["content"], control)
-    rejected = encode_answer(tokenizer, row.data["prompt"], row.data["rejected"][0]["content"], control)
+    chosen = encode_answer(tokenizer, row.data["prompt"], row.data["chosen"][0], control, row.tools)
+    rejected = encode_answer(tokenizer, row.data["prompt"], row.data["rejected"][0], control, row.tools)
     if chosen.answer == rejected.answer:
         return SAME_ANSWERS
     return {"prompt_ids": chosen.prompt, "chosen_ids": chosen.answer, "rejected_ids": rejected.answer}
@@ -118,14 +119,14 @@ def preference(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, li
 
 def labelled(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any] | str:
     """The columns of a labelled completion for TRL's `KTOTrainer`."""
-    encoded = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0]["content"], control)
+    encoded = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0], control, row.tools)
     return {"prompt_ids": encoded.prompt, "completion_ids": encoded.answer, "label": bool(row.data["label"])}
 
 
 def prompt(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any] | str:
     """The columns of a prompt: the messages, which the reward reads, and their token ids."""
     messages = [{"role": message["role"], "content": message["content"]} for message in row.data["prompt"]]
-    return {"prompt": messages, "prompt_ids": prompt_ids(tokenizer, row.data["prompt"], control)}
+    return {"prompt": messages, "prompt_ids": prompt_ids(tokenizer, row.data["prompt"], control, row.tools)}
 
 
 # How a stage turns a row into its trainer's columns: called with tokenizer, control strings and row, it returns the
@@ -149,19 +150,21 @@ def prepare(
     eval_fraction: float = 0.1,
     max_length: int | None = None,
     max_dropped: float = 0.1,
+    allow_download: bool = False,
 ) -> Prepared:
     """Read, split and encode the rows of a stage, by `encoder` or the usual one of their kind.
 
-    `dataset_name` names one file or several, each as `PATH` or `PATH=WEIGHT`. Raises `BadInput` for a bad row, when
+    `dataset_name` names one file or several, each as `PATH` or `PATH=WEIGHT`; a data set may stand for a file (see
+    `data.reading`), and is fetched with `allow_download`. Raises `BadInput` for a bad row, when
     nothing is left, and when more than `max_dropped` of the rows cannot be used.
     """
     names = [dataset_name] if isinstance(dataset_name, str) else list(dataset_name)
-    rows, files = mix(kind, names)
+    rows, files = mix(kind, names, allow_download=allow_download)
     digests = [file.sha256 for file in files]
     hashes = {"train": digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()}
     if eval_dataset_name:
-        hashes["held_out"] = file_sha256(Path(eval_dataset_name))
-        held_out_rows = read_rows(Path(eval_dataset_name), kind)
+        held_out_rows = read_rows(eval_dataset_name, kind, allow_download=allow_download)
+        hashes["held_out"] = source_sha256(eval_dataset_name, held_out_rows)
     else:
         rows, held_out_rows = split(rows, eval_fraction)
     control = control_strings(tokenizer)
@@ -193,7 +196,13 @@ def encode_rows(
         if weight_of(row) <= 0:
             found.dropped[NO_WEIGHT] += 1
             continue
+        too_long = f"longer than max_length ({max_length} tokens)"
         try:
+            if max_length is not None and surely_longer(
+                tokenizer, _trained_part(row), control, row.tools, max_length
+            ):
+                found.dropped[too_long] += 1
+                continue
             columns = encoder(tokenizer, control, row)
         except Unrenderable as refusal:
             columns = str(refusal)
@@ -202,11 +211,18 @@ def encode_rows(
             continue
         longest = longest_sequence(columns)
         if max_length is not None and longest > max_length:
-            found.dropped[f"longer than max_length ({max_length} tokens)"] += 1
+            found.dropped[too_long] += 1
             continue
         found.examples.append(Example(columns, _tokens(columns), row.line, row))
     found.examples.sort(key=lambda example: longest_sequence(example.columns))
     return found
+
+
+def _trained_part(row: Row) -> Sequence[Message]:
+    """What every encoding of a row begins with: its prompt, or its conversation up to the last trained turn."""
+    if row.kind != "demonstration":
+        return row.messages
+    return row.messages[: trained_turns(row.messages)[-1] + 1]
 
 
 def longest_sequence(columns: Mapping[str, Any]) -> int:

@@ -9,7 +9,7 @@ import dataclasses
 import importlib.util
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -50,14 +50,16 @@ class ParleyArguments:
     """The few settings for which TRL has no name."""
 
     dataset_name: list[str] | None = field(
-        default=None, metadata={"help": "The rows to train on: files of JSON lines, each PATH or PATH=WEIGHT."}
+        default=None, metadata={"help": "The rows to train on: files or data sets, each PATH or PATH=WEIGHT."}
     )
     eval_dataset_name: str | None = field(
         default=None, metadata={"help": "Held-out rows. Without them a part of dataset_name is held out."}
     )
     eval_fraction: float = field(default=0.1, metadata={"help": "The share of dataset_name to hold out."})
     max_dropped: float = field(default=0.1, metadata={"help": "The share of rows that may be unusable."})
-    allow_download: bool = field(default=False, metadata={"help": "Fetch a base by its Hugging Face id."})
+    allow_download: bool = field(
+        default=False, metadata={"help": "Fetch a base or a data set by its Hugging Face id."}
+    )
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
     for name in named:
         _check_name(name, known | {"no_" + name for name in known}, f"Unknown flag --{name}")
     nothing = {name: None for name, value in settings.items() if value is None}
+    flags = joined(flags, {action.dest for action in parser._actions if action.nargs in ("+", "*")})
     parser.set_defaults(**{"use_peft": True, "report_to": "none", **machine_defaults, **nothing})
     # The recipe's flags come before the user's, so that one parser checks the types of both, and the last one wins.
     recipe_flags = [token for name, value in settings.items() if value is not None for token in as_flag(name, value)]
@@ -216,6 +219,25 @@ def _check_name(name: str, known: Iterable[str], complaint: str) -> None:
 def flag_names(flags: Iterable[str]) -> list[str]:
     """The names among the words of a command line."""
     return [match[1].replace("-", "_") for flag in flags if (match := re.match(r"--([A-Za-z][\w-]*)", flag))]
+
+
+def joined(flags: Sequence[str], lists: Container[str]) -> list[str]:
+    """The words of a command line, where a flag of `lists` that is given twice has the values of both."""
+    words: list[str] = []
+    values: dict[str, list[str]] = {}
+    into = words
+    for word in flags:
+        match = re.match(r"--([A-Za-z][\w-]*)(=.*)?$", word, re.DOTALL)
+        name = match[1].replace("-", "_") if match else ""
+        if match and name in lists:
+            into = values.setdefault(name, [])
+            into += [match[2][1:]] if match[2] else []
+        elif match:
+            into = words
+            words.append(word)
+        else:
+            into.append(word)
+    return [*words, *(word for name, given in values.items() for word in (f"--{name}", *given))]
 
 
 def split(arguments: list[str], stage: str) -> tuple[Path, list[str]]:

@@ -86,6 +86,7 @@ def begin(
             eval_fraction=recipe.parley.eval_fraction,
             max_length=recipe.training.max_length,
             max_dropped=recipe.parley.max_dropped,
+            allow_download=recipe.parley.allow_download,
         )
         facts = {
             "data": rows.facts(),

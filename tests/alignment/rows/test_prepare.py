@@ -70,7 +70,7 @@ def test_answers_with_the_same_tokens_are_not_a_preference(tokenizer, tmp_path):
 
 def test_a_row_of_another_kind_is_refused_by_line(tokenizer, tmp_path):
     rows = tiny.write(tmp_path / "rows.jsonl", [*tiny.demonstrations(1), *tiny.preferences(1)])
-    with pytest.raises(BadInput, match=r"rows\.jsonl, line 2, field 'messages'"):
+    with pytest.raises(BadInput, match=r"rows\.jsonl, line 2, field 'chosen': a demonstration has no better"):
         prepare("demonstration", tokenizer, str(rows))
 
 
