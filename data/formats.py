@@ -244,6 +244,8 @@ def _pair(entry: Entry) -> Entry:
     elif prompt is None or isinstance(prompt, str):
         common = chosen[:shared]
         said = [each.get("content") for each in common if isinstance(each, dict) and each.get("role") == "user"]
+        if not said and "messages" in entry:
+            return entry
         if not said:
             raise BadInput(", field 'prompt': missing, and chosen and rejected do not begin with the same question.")
         if prompt is not None and not any(_normal(prompt) == _normal(text) for text in said):

@@ -110,8 +110,11 @@ def _json(path: Path, text: str) -> Iterator[Record]:
         except (ValueError, RecursionError):
             whole = None
         if isinstance(whole, dict):
-            lists = [value for value in whole.values() if isinstance(value, list)]
-            whole = lists[0] if len(whole) == 1 and lists else [whole]
+            only = next(iter(whole.values())) if len(whole) == 1 else None
+            messages = isinstance(only, list) and any(
+                isinstance(each, dict) and {"role", "from"} & each.keys() for each in only
+            )
+            whole = only if isinstance(only, list) and not messages else [whole]
         if isinstance(whole, list) and (start == "{" or all(isinstance(row, dict) for row in whole)):
             for number, value in enumerate(whole, 1):
                 yield Record(f"{path}, row {number}", number, value)
@@ -190,7 +193,7 @@ def _folder(folder: Path, name: str, part: str) -> Iterator[Record]:
     if (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file():
         saved = library.load_from_disk(str(folder))
         if isinstance(saved, dict):
-            saved = saved[_chosen(name, part, list(saved))]
+            saved = saved[_chosen(name, part, list(map(str, saved)))]
         return (Record(f"{name}, row {number}", number, _filled(value)) for number, value in enumerate(saved, 1))
     config, _, split = part.rpartition("/")
     with tempfile.TemporaryDirectory() as nowhere:
@@ -200,7 +203,8 @@ def _folder(folder: Path, name: str, part: str) -> Iterator[Record]:
             )
         except Exception as error:
             raise BadInput(f"{name} is a folder without a data set: {_first_line(error)}") from error
-    files = found[_chosen(name, split, list(found))]
+    files_of = {str(each): files for each, files in found.items()}
+    files = files_of[_chosen(name, split, list(files_of))]
     return (record for file in files for record in _file(Path(file)))
 
 
