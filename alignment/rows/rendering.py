@@ -43,8 +43,9 @@ def check_rendered(tokenizer: Any, messages: Sequence[Message], tools: Sequence[
     for key in sorted(found | ({"tools"} if tools else set())):
         # `tool_call_id` only names the call that a result belongs to; templates go by the order.
         if key != "tool_call_id" and not _rendered(tokenizer, str(tokenizer.chat_template), key):
+            left_out = key if key != "tool" else "messages of the role tool"
             raise Unrenderable(
-                f"the base's chat template leaves out its {key if key != 'tool' else 'messages of the role tool'}"
+                f"the base's chat template leaves out its {left_out}; remove them, or take another base"
             )
 
 
