@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,11 +30,12 @@ class Row:
 
     @property
     def messages(self) -> list[Message]:
-        """A demonstration's whole conversation, in either form; the prompt of any other row."""
+        """A demonstration's conversation up to its last trained answer, in either form; the prompt of other rows."""
         if self.kind == "demonstration" and "messages" not in self.data:
             return [*self.data["prompt"], *self.data["completion"]]
         found: list[Message] = self.data["messages" if self.kind == "demonstration" else "prompt"]
-        return found
+        trained = trained_turns(found) if self.kind == "demonstration" else []
+        return found[: trained[-1] + 1] if trained else found
 
     @property
     def tools(self) -> list[Any] | None:
@@ -49,6 +51,11 @@ class Row:
     def id(self) -> str:
         """The row's own id, or one made of its content."""
         return str(self.extra.get("id") or content_id(self.data))
+
+
+def trained_turns(messages: Sequence[Message]) -> list[int]:
+    """The places of the assistant's turns that are trained: those whose weight is not 0."""
+    return [at for at, m in enumerate(messages) if m["role"] == "assistant" and m.get("weight") != 0]
 
 
 def content_id(data: dict[str, Any]) -> str:

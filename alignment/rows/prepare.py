@@ -15,8 +15,7 @@ from datasets import Dataset
 
 from alignment.rows.mixing import RowFile, mix, source_sha256, weight_of
 from alignment.rows.rendering import Unrenderable
-from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids, surely_longer, trained_turns
-from data.chat import Message
+from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids, surely_longer
 from data.errors import BadInput
 from data.rows import Row, read_rows
 
@@ -198,9 +197,7 @@ def encode_rows(
             continue
         too_long = f"longer than max_length ({max_length} tokens)"
         try:
-            if max_length is not None and surely_longer(
-                tokenizer, _trained_part(row), control, row.tools, max_length
-            ):
+            if max_length is not None and surely_longer(tokenizer, row.messages, control, row.tools, max_length):
                 found.dropped[too_long] += 1
                 continue
             columns = encoder(tokenizer, control, row)
@@ -216,13 +213,6 @@ def encode_rows(
         found.examples.append(Example(columns, _tokens(columns), row.line, row))
     found.examples.sort(key=lambda example: longest_sequence(example.columns))
     return found
-
-
-def _trained_part(row: Row) -> Sequence[Message]:
-    """What every encoding of a row begins with: its prompt, or its conversation up to the last trained turn."""
-    if row.kind != "demonstration":
-        return row.messages
-    return row.messages[: trained_turns(row.messages)[-1] + 1]
 
 
 def longest_sequence(columns: Mapping[str, Any]) -> int:

@@ -13,6 +13,7 @@ from alignment.rows.rendering import check_rendered, render
 from alignment.rows.spans import Span, trained_spans
 from data.chat import GENERIC_CONTROL, Message, harmless_messages, harmless_value
 from data.errors import BadInput
+from data.row import trained_turns
 
 # A conversation with fewer messages than this, and fewer characters a token of the limit, is encoded at once.
 _MANY, _DENSE = 64, 3
@@ -109,11 +110,6 @@ def surely_longer(
         return False
     text = render(tokenizer, harmless_messages(messages, control), tools)
     return len(_ids(tokenizer, text[: _SPARSE * limit])) > limit + _SLACK
-
-
-def trained_turns(messages: Sequence[Message]) -> list[int]:
-    """The places of the assistant's turns that are trained: those whose weight is not 0."""
-    return [at for at, m in enumerate(messages) if m["role"] == "assistant" and m.get("weight") != 0]
 
 
 def _inside(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.training.recipe import RECIPES, ParleyArguments, help_text, read
+from alignment.training.recipe import RECIPES, ParleyArguments, help_text, joined, read
 from data.errors import BadInput
 
 pytestmark = pytest.mark.tiny
@@ -128,3 +128,15 @@ def test_help_comes_without_the_training_stack(stage):
     assert done.returncode == 0, done.stderr
     assert "--learning_rate" in done.stdout
     assert done.stdout == help_text(stage) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--a 1 --dataset_name x --dataset_name y=2 --b", "--a 1 --b --dataset_name x y=2"),
+        ("--dataset_name=x --dataset-name y z", "--dataset_name x y z"),
+        ("--a x --a y", "--a x --a y"),
+    ],
+)
+def test_a_list_flag_that_is_given_twice_has_the_values_of_both(flags, words):
+    assert joined(flags.split(), {"dataset_name"}) == words.split()
