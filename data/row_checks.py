@@ -98,7 +98,7 @@ def _check_keys(kind: str, entry: dict[str, Any]) -> None:
         return
     forms = {"messages", "completion", "chosen", "rejected", "label", "rejected_response", "rejected_messages"}
     for key in sorted(forms - known - {"label" if kind == "labelled" else ""}):
-        if key in entry and (key == "messages" or all(part in entry for part in known)):
+        if key in entry and (all(part in entry for part in known) or (key == "messages" and known & entry.keys())):
             raise BadInput(f", field {key!r}: a {kind} row has no such part; keep the keys of one kind of row.")
 
 
