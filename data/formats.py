@@ -21,10 +21,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.errors import BadInput
+from data.repeated_parts import Entry, answers_beside_messages, pair, repeated_prompt, without
 from data.row import TOOLS
 from data.row_messages import given, shown, without_nulls
-
-Entry = dict[str, Any]
 
 _LISTS = ("messages", "conversations", "prompt", "completion", "chosen", "rejected", "rejected_messages")
 _SPEAKERS = {
@@ -54,9 +53,9 @@ def converted(entry: Entry) -> Entry:
         _renamed,
         _single_turns,
         _texts,
-        _answers_beside_messages,
-        _pair,
-        _repeated_prompt,
+        answers_beside_messages,
+        pair,
+        repeated_prompt,
         _with_system,
         _with_tools,
     ):
@@ -97,7 +96,7 @@ def _openai_preference(entry: Entry) -> Entry:
         "chosen": entry["preferred_output"],
         "rejected": entry["non_preferred_output"],
     }
-    return {**_without(entry, "input", "preferred_output", "non_preferred_output"), **parts, **tools}
+    return {**without(entry, "input", "preferred_output", "non_preferred_output"), **parts, **tools}
 
 
 def _share_gpt(entry: Entry) -> Entry:
@@ -128,7 +127,7 @@ def _spoken(key: str, at: int, message: Any) -> Any:
         )
     if not isinstance(value, str):
         raise BadInput(f", field '{key}[{at}].value': expected a text, found {shown(value)}.")
-    rest = _without(message, "from", "value")
+    rest = without(message, "from", "value")
     if speaker != "function_call":
         return {"role": role, "content": value, **rest}
     try:
@@ -163,7 +162,7 @@ def _single_turns(entry: Entry) -> Entry:
             raise BadInput(f", field {key!r}: expected a text, found {shown(entry[key])}.")
     texts = [entry[key].strip() for key in (question, input_key) if key]
     asked = [*_history(entry), _user("\n".join(text for text in texts if text))]
-    found = _without(entry, question, *filter(None, (input_key, answer)), "history")
+    found = without(entry, question, *filter(None, (input_key, answer)), "history")
     if answer is None:
         return {**found, "prompt": asked}
     return {**found, "messages": [*asked, _assistant(entry[answer].strip())]}
@@ -184,7 +183,7 @@ def _texts(entry: Entry) -> Entry:
     found = dict(entry)
     if isinstance(found.get("prompt"), str) and not isinstance(found.get("messages"), list):
         whole = isinstance(found.get("chosen"), list) and len(found["chosen"]) > 1
-        if not whole:  # else the conversations hold the prompt too; see `_pair`
+        if not whole:  # else the conversations hold the prompt too; see `pair`
             found["prompt"] = _transcript(found["prompt"]) or [_user(found["prompt"])]
     for key in ("completion", "chosen", "rejected", "rejected_response"):
         if isinstance(found.get(key), str):
@@ -206,86 +205,13 @@ def _transcript(text: str) -> list[Entry] | None:
     return turns[:-1] if turns[-1]["role"] == "assistant" and not turns[-1]["content"] else turns
 
 
-def _answers_beside_messages(entry: Entry) -> Entry:
-    """`messages` with a verdict: their last message is the answer that is judged."""
-    messages = entry.get("messages")
-    if not isinstance(messages, list) or not messages or not isinstance(messages[-1], dict):
-        return entry
-    answered = messages[-1].get("role") == "assistant"
-    worse = next((key for key in ("rejected_response", "rejected_messages") if key in entry), None)
-    if worse and not {"chosen", "rejected", "label"} & entry.keys():
-        rejected = entry[worse]
-        whole = worse == "rejected_messages" and isinstance(rejected, list) and rejected[:-1] == messages[:-1]
-        parts = {"prompt": messages[:-1], "chosen": messages[-1:], "rejected": rejected[-1:] if whole else rejected}
-        return {**_without(entry, "messages", worse), **parts}
-    if "label" in entry and answered and not {"completion", "chosen", "rejected", "prompt"} & entry.keys():
-        return {**_without(entry, "messages"), "prompt": messages[:-1], "completion": messages[-1:]}
-    if not answered and "prompt" not in entry and {"completion", "chosen"} & entry.keys():
-        return {**_without(entry, "messages"), "prompt": messages}
-    return entry
-
-
-def _pair(entry: Entry) -> Entry:
-    """A preference whose answers repeat the conversation before them, which may be the only place that has it."""
-    chosen, rejected = entry.get("chosen"), entry.get("rejected")
-    if not isinstance(chosen, list) or not isinstance(rejected, list) or not chosen or not rejected:
-        return entry
-    prompt, found = entry.get("prompt"), dict(entry)
-    shared = 0
-    while shared < min(len(chosen), len(rejected)) and _same(chosen[shared], rejected[shared]):
-        shared += 1
-    if shared == min(len(chosen), len(rejected)) and shared > 1:
-        shared -= 1  # the same answer twice, which is reported as such
-    if isinstance(prompt, list):
-        before = (
-            len(prompt) if _alike(chosen[: len(prompt)], prompt) and _alike(rejected[: len(prompt)], prompt) else 0
-        )
-        found |= {"chosen": chosen[before:], "rejected": rejected[before:]}
-    elif prompt is None or isinstance(prompt, str):
-        common = chosen[:shared]
-        said = [each.get("content") for each in common if isinstance(each, dict) and each.get("role") == "user"]
-        if not said and "messages" in entry:
-            return entry
-        if not said:
-            raise BadInput(", field 'prompt': missing, and chosen and rejected do not begin with the same question.")
-        if prompt is not None and not any(_normal(prompt) == _normal(text) for text in said):
-            raise BadInput(
-                ", field 'prompt': not what chosen and rejected begin with; leave it out or write messages."
-            )
-        found |= {"prompt": common, "chosen": chosen[shared:], "rejected": rejected[shared:]}
-    if isinstance(found.get("messages"), list) and found["messages"] in (
-        chosen,
-        [*found["prompt"], *found["chosen"]] if isinstance(found.get("prompt"), list) else chosen,
-        found.get("prompt"),
-    ):
-        del found["messages"]
-    return found
-
-
-def _repeated_prompt(entry: Entry) -> Entry:
-    """`messages` with a `prompt` that repeats one of the user's texts, as in Zephyr's rows."""
-    prompt, messages = entry.get("prompt"), entry.get("messages")
-    if (
-        prompt is None
-        or not isinstance(messages, list)
-        or {"chosen", "rejected", "label", "completion"} & entry.keys()
-    ):
-        return entry
-    texts = [
-        _normal(each.get("content")) for each in messages if isinstance(each, dict) and each.get("role") == "user"
-    ]
-    if (isinstance(prompt, str) and _normal(prompt) in texts) or prompt == messages[:-1]:
-        return _without(entry, "prompt")
-    raise BadInput(", field 'prompt': says something else than the messages; keep one of them.")
-
-
 def _with_system(entry: Entry) -> Entry:
     """A `system` key, which is the system message of the conversation."""
     part = "messages" if "messages" in entry else "prompt"
     system = entry.get("system")
     if "system" not in entry or not isinstance(entry.get(part), list):
         return entry
-    found = _without(entry, "system")
+    found = without(entry, "system")
     if not given(system):
         return found
     if not isinstance(system, str):
@@ -301,7 +227,7 @@ def _with_system(entry: Entry) -> Entry:
 def _with_tools(entry: Entry) -> Entry:
     """The functions that the assistant may call, as a list of objects; tables hold them as JSON in a text."""
     tools = entry.get(TOOLS)
-    found = _without(entry, TOOLS)
+    found = without(entry, TOOLS)
     if isinstance(tools, str) and tools.strip():
         try:
             tools = json.loads(tools)
@@ -326,21 +252,3 @@ def _user(text: str) -> Entry:
 
 def _assistant(text: str) -> Entry:
     return {"role": "assistant", "content": text}
-
-
-def _without(entry: Entry, *keys: str) -> Entry:
-    return {key: value for key, value in entry.items() if key not in keys}
-
-
-def _normal(text: object) -> str:
-    return " ".join(text.split()) if isinstance(text, str) else ""
-
-
-def _same(one: Any, other: Any) -> bool:
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return bool(one == other)
-    return {k: v for k, v in one.items() if v is not None} == {k: v for k, v in other.items() if v is not None}
-
-
-def _alike(some: Sequence[Any], others: Sequence[Any]) -> bool:
-    return len(some) == len(others) and all(map(_same, some, others))

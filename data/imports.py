@@ -1,10 +1,11 @@
 """Imports rows into the store, and collects all rows that may be used."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.candidates import IMPORT
@@ -13,7 +14,7 @@ from data.erasure import said_again
 from data.errors import BadInput
 from data.home import installation_key
 from data.imported import imported_id, texts_of
-from data.rows import Row
+from data.row import Row, content_id
 from data.store import Store
 
 
@@ -43,16 +44,18 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
     result = Imported()
     key = installation_key(store.database.path.parent)
     async with store.database.write() as session:
-        known = set((await session.scalars(select(schema.ImportedRow.source_id))).all())
+        ids = await session.execute(select(schema.ImportedRow.source_id, schema.ImportedRow.id))
+        known: dict[str, int] = dict(ids.tuples().all())
         erased = select(schema.Tombstone.ref_hash).where(schema.Tombstone.kind == "text")
         tombstones: set[str] = set((await session.scalars(erased)).all())
         for row in rows:
-            source_id = imported_id(row.kind, row.id)
+            source_id, texts = imported_id(row.kind, row.id), texts_of(row)
+            if row.id.isdigit() and source_id in known and await _differs(session, known[source_id], texts):
+                # A number only counts the rows of one file; another file has the same numbers.
+                source_id = imported_id(row.kind, f"{row.id}-{content_id(row.data)[:12]}")
             if source_id in known:
                 result.known += 1
                 continue
-            known.add(source_id)
-            texts = texts_of(row)
             if any(said_again(key, text) & tombstones for *_, text in texts):
                 result.erased += 1
                 continue
@@ -74,12 +77,24 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
             versions = [schema.MessageVersion(text=text) for *_, text in texts]
             session.add_all(versions)
             await session.flush()
+            known[source_id] = imported.id
             session.add_all(
                 schema.ImportedText(row_id=imported.id, part=part, position=i, role=role, version_id=version.id)
                 for (part, i, role, _), version in zip(texts, versions, strict=True)
             )
             result.new[row.kind] += 1
     return result
+
+
+async def _differs(session: AsyncSession, stored: int, texts: Sequence[tuple[str, int, str, str]]) -> bool:
+    """Whether a stored row has other texts than these, as far as nothing in it was erased."""
+    query = (
+        select(schema.ImportedText, schema.MessageVersion.text)
+        .join(schema.MessageVersion, schema.MessageVersion.id == schema.ImportedText.version_id)
+        .where(schema.ImportedText.row_id == stored)
+    )
+    found = [(entry.part, entry.position, entry.role, text) for entry, text in await session.execute(query)]
+    return all(text is not None for *_, text in found) and sorted(found) != sorted(texts)
 
 
 async def collect_rows(store: Store, *, discord_permission: str | None) -> Collected:

@@ -174,12 +174,13 @@ def _cell(key: str, cell: str) -> Any:
 def _table(path: Path, builder: str) -> Iterator[Record]:
     load = _library(path).load_dataset
     # Streamed, because a data set that is loaded is copied into a cache.
-    try:
-        rows = load(builder, data_files=str(path.absolute()), split="train", streaming=True)
-        for number, value in enumerate(rows, 1):
-            yield Record(f"{path}, row {number}", number, _filled(value))
-    except Exception as error:  # the library and Arrow raise many kinds
-        raise BadInput(f"{path} cannot be read as {builder.title()}: {_first_line(error)}") from error
+    with tempfile.TemporaryDirectory() as nowhere:
+        try:
+            rows = load(builder, data_files=str(path.absolute()), split="train", streaming=True, cache_dir=nowhere)
+            for number, value in enumerate(rows, 1):
+                yield Record(f"{path}, row {number}", number, _filled(value))
+        except Exception as error:  # the library and Arrow raise many kinds
+            raise BadInput(f"{path} cannot be read as {builder.title()}: {_first_line(error)}") from error
 
 
 def _filled(row: dict[str, Any]) -> dict[str, Any]:

@@ -181,6 +181,18 @@ def test_a_dry_run_counts_and_lists_every_bad_row_and_stores_nothing(house: Path
     assert not house.exists()
 
 
+def test_a_number_as_id_is_known_again_and_does_not_hide_the_rows_of_another_file(
+    house: Path, tmp_path: Path
+) -> None:
+    first = written(tmp_path / "a.jsonl", {**DEMO, "id": 1})
+    other = written(tmp_path / "b.jsonl", {"prompt": "else", "completion": "a", "id": 1})
+    assert data(house, "import", first, other)[1] == "Imported 2 demonstration from 2 files.\n"
+    assert data(house, "import", other, first)[1] == "Imported no new rows from 2 files; 2 were there already.\n"
+    out = tmp_path / "out.jsonl"
+    data(house, "export", "--kind", "demonstrations", "--fold", "all", "--out", out)
+    assert "2 were there already" in data(house, "import", out)[1]
+
+
 def test_weights_of_turns_calls_and_tools_survive_import_and_export(house: Path, tmp_path: Path) -> None:
     call = {"type": "function", "function": {"name": "time", "arguments": {"zone": "UTC"}}}
     tool = {"type": "function", "function": {"name": "time", "parameters": {"type": "object"}}}
