@@ -143,7 +143,7 @@ def _check_extra(extra: dict[str, Any]) -> None:
         if not fits:
             raise BadInput(f", field {key!r}: expected {expected}, found {shown(extra[key])}.")
 
-    for key in ("persona", "language", "source", "id", "platform"):
+    for key in ("persona", "language", "source", "id", "platform", "rater"):
         check(key, extra.get(key) is None or isinstance(extra[key], str), "a text")
     for key in ("consent", "tie", "outside_judge"):
         check(key, extra.get(key) is None or isinstance(extra[key], bool), "true or false")
