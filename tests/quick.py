@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import LRUCache
 
+from data import database
 from data.migrations import migrate
 
 # A statement that begins so may wait for another connection, which must be able to go on meanwhile.
@@ -29,18 +30,19 @@ def make_quick(patch: pytest.MonkeyPatch, folder: Path) -> None:
     migrate(made)
     new = made.read_bytes()
 
-    def copied(database: Path) -> None:
-        if database.stat().st_size:
-            migrate(database)
+    def copied(path: Path) -> None:
+        if path.stat().st_size:
+            migrate(path)
         else:
-            database.write_bytes(new)
+            path.write_bytes(new)
 
-    patch.setattr("data.database.migrate", copied)
+    patch.setattr(database, "migrate", copied)
     # A client reads no certificates, since no test uses TLS.
     patch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_places, **_named: None)
     # Each index of near duplicates would integrate the same curves.
     patch.setattr(datasketch.lsh, "_optimal_param", functools.cache(datasketch.lsh._optimal_param))
     _share_compiled_statements(patch)
+    _do_not_wait_for_the_disk(patch)
     _stay_in_the_thread(patch)
 
 
@@ -53,10 +55,23 @@ def _share_compiled_statements(patch: pytest.MonkeyPatch) -> None:
         engine.sync_engine._compiled_cache = compiled
         return engine
 
-    patch.setattr("data.database.create_async_engine", created)
+    patch.setattr(database, "create_async_engine", created)
     # The dialect is a part of a compiled statement's key.
     patch.setattr(SQLiteDialect_aiosqlite, "__eq__", lambda one, other: type(one) is type(other))
     patch.setattr(SQLiteDialect_aiosqlite, "__hash__", lambda one: hash(type(one)))
+
+
+def _do_not_wait_for_the_disk(patch: pytest.MonkeyPatch) -> None:
+    """What a kill leaves is tested by killing processes; in this one nothing but a power cut would lose a commit."""
+    configure = database._configure
+
+    def configured(connection: Any, record: object) -> None:
+        configure(connection, record)
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous=OFF")
+        cursor.close()
+
+    patch.setattr(database, "_configure", configured)
 
 
 def _stay_in_the_thread(patch: pytest.MonkeyPatch) -> None:
