@@ -1,4 +1,4 @@
-"""For the tests of alignment that use torch: one thread, and no pictures unless a test looks at them."""
+"""For the tests of alignment: torch uses one thread, and no pictures are drawn unless a test looks at them."""
 
 from pathlib import Path
 from typing import IO, Any
@@ -26,7 +26,7 @@ def pictures() -> None:
 
 @pytest.fixture(autouse=True)
 def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes a fifth of a tiny run's time, so a picture is an empty file without the fixture `pictures`.
+    """Drawing takes a fifth of a tiny run or a played round, so a picture is empty without the fixture `pictures`.
 
     Pictures of runs that a file's tests share are drawn: their fixtures are made before this one.
     """
@@ -35,5 +35,6 @@ def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         if isinstance(target, Path):
             target.touch()
 
-    if _uses_torch(request.node) and "pictures" not in request.fixturenames:
+    draws = _uses_torch(request.node) or request.node.path.parent.name == "rounds"
+    if draws and "pictures" not in request.fixturenames:
         monkeypatch.setattr("matplotlib.figure.Figure.savefig", leave_empty)
