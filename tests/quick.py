@@ -6,12 +6,14 @@ compiled once for all databases, and those that never wait for another connectio
 
 import asyncio
 import functools
+import importlib.metadata
 import ssl
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import datasketch.lsh
+import jinja2
 import pytest
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -39,6 +41,10 @@ def make_quick(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setattr(database, "migrate", copied)
     # A client reads no certificates, since no test uses TLS.
     patch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_places, **_named: None)
+    # Each run would compile models' cards and tokenizers' templates again, and each step read packages' metadata.
+    patch.setattr(jinja2.Environment, "compile", functools.lru_cache(500)(jinja2.Environment.compile))
+    for name in ("metadata", "version"):
+        patch.setattr(importlib.metadata, name, functools.cache(getattr(importlib.metadata, name)))
     # Each index of near duplicates would integrate the same curves.
     patch.setattr(datasketch.lsh, "_optimal_param", functools.cache(datasketch.lsh._optimal_param))
     _share_compiled_statements(patch)

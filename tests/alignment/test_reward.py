@@ -21,6 +21,7 @@ from alignment.rl.scoring import ModelScore
 from alignment.rows.tokens import control_strings, encode_answer
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
+from tests.alignment.pictures import drawn
 from tests.alignment.running import command, dying_after_saving, losses, manifest, weights
 
 pytestmark = pytest.mark.tiny
@@ -67,7 +68,8 @@ def trained(bases, rows, ties, tmp_path_factory):
     runs = {}
     for family in tiny.EVERY_FAMILY:
         runs[family] = tmp_path_factory.mktemp("runs") / family
-        train(bases[family], rows, runs[family], ties_name=ties)
+        with drawn():
+            train(bases[family], rows, runs[family], ties_name=ties)
     return runs
 
 
