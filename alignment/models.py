@@ -230,6 +230,35 @@ def base_sha256(base: Base) -> str:
     return _files_sha256(sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin")))
 
 
+def positions(base: Base) -> int | None:
+    """How many tokens a base takes, if its configuration says so."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(base.path).get_text_config()
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The base model {base.name} does not load: {first_line(error)}") from error
+    found: int | None = getattr(config, "max_position_embeddings", None)
+    rope = getattr(config, "rope_parameters", None) or {}
+    # A stretched rotary base names what it was trained with, or what it takes; the larger one counts.
+    stretched = (rope.get("original_max_position_embeddings") or 0) * (rope.get("factor") or 1)
+    if found:
+        found = max(found, int(stretched))
+    return found
+
+
+def adapter_config(adapter: Path) -> dict[str, Any]:
+    """An adapter's settings as PEFT saved them. Raises `BadInput` for a damaged file."""
+    path = adapter / "adapter_config.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{path} is not valid JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise BadInput(f"{path} is not an adapter's configuration.")
+    return found
+
+
 def adapter_sha256(adapter: Path) -> str:
     """The hash of an adapter's weights."""
     return _files_sha256([adapter / "adapter_model.safetensors"])

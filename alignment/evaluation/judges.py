@@ -120,7 +120,7 @@ def qualify(judge: Judge, preferences: Sequence[Row]) -> Qualification:
     right = [1 - verdict if turn else verdict for verdict, turn in zip(verdicts, turned, strict=True)]
     length = _by_length(chosen, rejected)
     accuracy = bootstrap(right, groups)
-    over = bootstrap([a - b for a, b in zip(right, length, strict=True)], groups)
+    over = bootstrap([a - b for a, b in zip(right, length, strict=True)], groups, span=(-1.0, 1.0))
     counts = accuracy.low > 0.5 and over.low > 0
     figures = (
         f"it agrees with people on {accuracy.mean:.0%} of {len(rows)} held-out pairs ({accuracy.low:.0%} to "

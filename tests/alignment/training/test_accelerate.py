@@ -112,7 +112,7 @@ def test_the_recipe_of_qlora_is_valid(monkeypatch):
 
 def test_stages_that_load_a_second_model_refuse_zero3(monkeypatch):
     stage.refuse_zero3("ppo")
-    monkeypatch.setattr("alignment.training.stage.is_deepspeed_zero3_enabled", lambda: True)
+    monkeypatch.setattr("alignment.training.policy.is_deepspeed_zero3_enabled", lambda: True)
     with pytest.raises(BadInput, match=r"ppo does not run under DeepSpeed ZeRO-3. Take .*fsdp2.yaml"):
         stage.refuse_zero3("ppo")
 

@@ -88,9 +88,8 @@ def test_lora_is_the_default_and_a_flag_away_from_full(tmp_path):
         ("assistant_only_loss: true", [], "assistant_only_loss cannot be set: Parley renders"),
         ("seed: 0", ["--push_to_hub"], "push_to_hub cannot be set"),
         ("lora_target_modules: [lm_head]", [], "lm_head cannot be adapted"),
-        ("eval_fraction: 1.5", [], "eval_fraction is a share"),
+        ("eval_fraction: 1.5", [], "eval_fraction must be at least 0 and at most 0.9"),
         ("seed: 0", ["stray"], "Unexpected argument 'stray'"),
-        ("seed: 0", ["--output_dir="], "Name a run folder"),
     ],
 )
 def test_errors_are_reported(recipe, flags, sentence, tmp_path):
@@ -99,6 +98,12 @@ def test_errors_are_reported(recipe, flags, sentence, tmp_path):
     with pytest.raises(BadInput, match=r".*") as caught:
         reading(["--config", str(config), *TOLD, *flags])
     assert sentence in str(caught.value)
+
+
+def test_a_run_needs_a_folder(tmp_path):
+    (tmp_path / "r.yaml").write_text("model_name_or_path: m\n")
+    with pytest.raises(BadInput, match="Name a run folder"):
+        reading(["--config", str(tmp_path / "r.yaml"), "--dataset_name", "rows.jsonl", "--output_dir="])
 
 
 def test_a_recipe_that_is_not_a_mapping_is_refused(tmp_path):
