@@ -89,9 +89,9 @@ def bootstrap(
 def widened(found: Interval, count: int, span: Span | None, *, level: float = LEVEL) -> Interval:
     """The interval, or a wider one if it is a point: `count` equal values or groups do not show what else there is.
 
-    At most the share q = 1 - ((1 - level) / 2) ** (1 / count) of all values may differ from those that were seen (Clopper
-    and Pearson, "The use of confidence or fiducial limits", 1934), and lie anywhere in `span`. For 3 of 3 that is
-    0.29 to 1, for 20 of 20 it is 0.83 to 1. Values without a known span keep their point.
+    At most the share q = 1 - ((1 - level) / 2) ** (1 / count) of all values may differ from those that were seen
+    (Clopper and Pearson, "The use of confidence or fiducial limits", 1934), and lie anywhere in `span`. For 3 of 3
+    that is 0.29 to 1, for 20 of 20 it is 0.83 to 1. Values without a known span keep their point.
     """
     if span is None or found.high - found.low > _POINT:
         return found

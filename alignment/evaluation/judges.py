@@ -64,8 +64,8 @@ class RewardJudge:
         # This is imported here because it loads torch, which most tests of evaluations and every `--help` do without.
         from alignment.rewards import model
 
-        model.read_facts(folder)
-        self._folder, self._model = folder, model
+        self._folder, self._model = model.reward_folder(folder), model
+        model.read_facts(self._folder)
 
     def may_see(self, row: Row) -> bool:  # noqa: ARG002 - the protocol's
         """It runs on this machine, so it may see whatever may train here."""

@@ -204,8 +204,8 @@ def worth(found: Figures) -> str:
     """What a reward model's figures say about it, in a sentence. Too few pairs say nothing."""
     if min(found.pairs, found.prompts) < FEW_HELD_OUT:
         return (
-            f"It may know nothing: {found.pairs} held-out pairs on {found.prompts} prompts are too few to tell, and it "
-            f"takes {FEW_HELD_OUT}. Collect more comparisons before it judges anything."
+            f"It may know nothing: {found.pairs} held-out pairs on {found.prompts} prompts are too few to tell, and "
+            f"it takes {FEW_HELD_OUT}. Collect more comparisons before it judges anything."
         )
     if found.accuracy.low <= 0.5:
         return (

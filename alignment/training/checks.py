@@ -28,10 +28,10 @@ class _Range:
         return above and (value < self.high if self.open_high else value <= self.high)
 
     def __str__(self) -> str:
-        low = f"above {self.low:g}" if self.open_low else f"at least {self.low:g}"
+        low = f"above {self.low:.10g}" if self.open_low else f"at least {self.low:.10g}"
         if self.high == math.inf:
             return low
-        return f"{low} and {'below' if self.open_high else 'at most'} {self.high:g}"
+        return f"{low} and {'below' if self.open_high else 'at most'} {self.high:.10g}"
 
 
 _COUNT = _Range(1)
@@ -84,8 +84,8 @@ _RANGES: dict[str, _Range] = {
 }  # fmt: skip
 # DPO and KTO divide by beta, or turn their loss round; elsewhere it is the weight of the KL, and 0 switches that off.
 _BETA = {
-    "dpo": _Range(0, open_low=True, why="below it the loss would push the wrong way"),
-    "kto": _Range(0, open_low=True, why="below it the loss would push the wrong way"),
+    "dpo": _Range(0, open_low=True, why="at 0 the loss means nothing, and below it the worse answer is trained"),
+    "kto": _Range(0, open_low=True, why="at 0 the loss means nothing, and below it the worse answer is trained"),
 }
 
 # The packages that values of `report_to` need: any one of them.
@@ -142,7 +142,7 @@ def _check_numbers(stage: str, settings: Mapping[str, Any]) -> None:
         if not math.isfinite(value):
             raise BadInput(f"{name} must be a number, not {value}.")
         if (wanted := ranges.get(name)) is not None and value not in wanted:
-            raise BadInput(f"{name} must be {wanted}, not {value:g}{': ' if wanted.why else ''}{wanted.why}.")
+            raise BadInput(f"{name} must be {wanted}, not {value:.10g}{': ' if wanted.why else ''}{wanted.why}.")
     steps, epochs = settings.get("max_steps", -1), settings.get("num_train_epochs", 1)
     if steps == 0 or steps < -1:
         raise BadInput(

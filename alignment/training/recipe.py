@@ -199,7 +199,7 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
         parts = parser.parse_args_into_dataclasses(words, look_for_args_file=False)
     # TRL and transformers raise errors of every type while they read settings.
     except Exception as error:
-        raise BadInput(f"These settings do not go together: {error}") from error
+        raise BadInput(f"These settings do not go together: {' '.join(str(error).split())}") from error
     given = {
         name: getattr(part, name)
         for name in sorted({*settings, *(name.removeprefix("no_") for name in named)})

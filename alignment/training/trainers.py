@@ -72,10 +72,10 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
 
     # The schedule
 
-    def create_optimizer_and_scheduler(self, num_training_steps: int) -> None:
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
         """transformers' own; what it refuses becomes a sentence."""
         with refusals():
-            super().create_optimizer_and_scheduler(num_training_steps)
+            return super().create_optimizer(*args, **kwargs)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """transformers' schedule, but the first step of the warm-up learns, and a short run is not all warm-up."""
@@ -85,7 +85,8 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
         asked = args.warmup_steps
         args.warmup_steps = warm = warmup(args.get_warmup_steps(num_training_steps), num_training_steps)
         try:
-            made = super().create_scheduler(num_training_steps, optimizer)
+            with refusals():
+                made = super().create_scheduler(num_training_steps, optimizer)
         finally:
             args.warmup_steps = asked
         if warm and isinstance(made, torch.optim.lr_scheduler.LambdaLR):
