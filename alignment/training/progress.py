@@ -55,6 +55,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the bar (a terminal) or print the number of steps (a pipe)."""
+        # A resumed run may log and save at other steps than before; the checkpoint's state has the old ones.
+        state.compute_steps(args, state.max_steps)
         if not state.is_world_process_zero:
             return
         self.loss.last = state.global_step

@@ -477,7 +477,10 @@ def test_an_answer_stops_at_the_templates_end_of_turn(bases):
         ({"load_in_4bit": "true"}, "needs the package bitsandbytes"),
         ({"optim": "paged_adamw_8bit"}, "needs the package bitsandbytes"),
         ({"attn_implementation": "flash_attention_2"}, "needs the package flash_attn"),
-        ({"lora_target_modules": "c_atn"}, r"has no layer 'c_atn'; it has .*c_attn.* Did you mean 'c_attn'"),
+        (
+            {"lora_target_modules": "c_atn"},
+            r"no linear layer 'c_atn' .*; it has .*c_attn.* Did you mean 'c_attn'",
+        ),
         ({"lora_r": 0}, "lora_r must be at least 1, not 0"),
         ({"use_dora": "true"}, "use_dora cannot be set"),
         ({"shuffle_dataset": "false"}, "shuffle_dataset cannot be set"),
