@@ -7,6 +7,8 @@ from pathlib import Path
 
 from alignment import models
 from alignment.evaluation.suites.canaries import Canary, canaries
+from alignment.serving.same_base import check_base
+from data.bases import DEFAULT_BASE
 from data.errors import BadInput
 from data.home import file_sha256, installation_key
 from data.releases import BASE_RELEASE, Releases
@@ -29,22 +31,32 @@ class Subject:
     release: int | None = None
 
 
-def subject(name: str, base: str, home: Path) -> Subject:
-    """The model that a command line names: a release's number (0: the base model) or an adapter's folder.
+def subject(name: str, base: str | None, home: Path) -> Subject:
+    """The model that a command line names: a release's number (0: the base model), or an adapter's or a run's folder.
 
-    Raises `BadInput` for anything else. `base` is the base of release 0 and of bare adapters.
+    `base` is the base of release 0 (None: the bundled one), and where the base of a bare adapter is now (None: the
+    one that it names). Raises `BadInput` for any other name, and if `base` is not the adapter's.
     """
     if name.isdecimal():
         number = int(name)
         if number == BASE_RELEASE:
-            return Subject("base model", base, release=number)
+            return Subject("base model", base or DEFAULT_BASE, release=number)
         found = Releases(home).get(number)
         return Subject(
             f"release {number}", found.base, found.adapter, found.adapter_gguf, found.manifest.canaries, number
         )
-    if not (Path(name) / "adapter_config.json").is_file():
+    folder = models.result_of(Path(name))
+    if not (folder / "adapter_config.json").is_file():
         raise BadInput(f"{name} is neither a release's number nor the folder of an adapter.")
-    return Subject(name, base, Path(name))
+    if base is not None:
+        check_base(folder, models.locate(base))
+    return Subject(name, base or models.own_base(folder), folder)
+
+
+def base_of(*names: str) -> str | None:
+    """The base that the first of these names that is an adapter's folder names; None if none is."""
+    folders = (models.result_of(Path(name)) for name in names if not name.isdecimal())
+    return next((models.own_base(each) for each in folders if (each / "adapter_config.json").is_file()), None)
 
 
 def planted_canaries(home: Path, *models: Subject) -> list[Canary]:
