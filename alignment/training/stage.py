@@ -306,6 +306,8 @@ def _announce(stage: Stage) -> None:
         stage.console.print(
             f"  {name}: {len(part)} rows, {part.tokens} tokens" + (f" ({dropped})" if dropped else "")
         )
+    if rows.note:
+        stage.console.print(f"  {rows.note}", soft_wrap=True)
     for file in rows.files if rows.mixed else ():
         twice = f", {file.duplicates} of them in an earlier file too" if file.duplicates else ""
         stage.console.print(f"  {file.path}: {file.rows} rows, weight {file.weight:g}{twice}", soft_wrap=True)
