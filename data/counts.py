@@ -2,12 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.comparisons import live
+from data.releases import Releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +61,10 @@ async def trial_so_far(session: AsyncSession, champion: int, candidate: int) -> 
         by_prompt.setdefault(comparison.prompt, []).append(comparison.value)
     means = [sum(values) / len(values) for values in by_prompt.values()]
     return TrialSoFar(len(means), len(people), sum(means) / len(means) if means else 0.5)
+
+
+async def running_trial(session: AsyncSession, home: Path) -> TrialSoFar | None:
+    """The same of the release that is on trial now; None without one."""
+    releases = Releases(home)
+    candidate = releases.candidate()
+    return None if candidate is None else await trial_so_far(session, releases.champion(), candidate)

@@ -28,6 +28,7 @@ from data.schema import FoldGroup, FoldMember
 # The share of each fold. `gate` decides on promotion and never trains anything; `judge_train` trains judges, that is,
 # models of people's preferences, and `judge` checks them.
 SHARES: dict[str, float] = {"train": 0.70, "judge_train": 0.10, "judge": 0.05, "gate": 0.15}
+NEW = "new"  # stands for the fold of a group that has none yet, where none may be drawn
 _PERMUTATIONS = 64
 _SCHEME: Literal["affine32"] = "affine32"  # datasketch's; stored signatures are only comparable within one scheme
 _SIMILAR = 0.7  # the shared part of two texts' shingles; changing one word of ten leaves about 0.8
@@ -71,7 +72,7 @@ def normalised(text: str) -> str:
 
 async def assign(
     reading: AsyncSession,
-    writing: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+    writing: Callable[[], AbstractAsyncContextManager[AsyncSession]] | None,
     key: bytes,
     anchors: Sequence[Anchor],
 ) -> list[str | None]:
@@ -80,11 +81,12 @@ async def assign(
     `anchors` are those of all rows that may be used now, one a row: their number says which folds lack rows. None
     where a row touches two folds, as when its conversation belongs to one and its text to another: it would carry
     training text into judging, so it can be used for neither. The long work is done before `writing` is opened,
-    because other writers wait from then on.
+    because other writers wait from then on. Without `writing` nothing is drawn and stored: new groups have the fold
+    `NEW`, so that whoever may only look never learns which fold something will get.
     """
     book = await _Book.read(reading, key, {})
-    folds = book.place(anchors)
-    if not book.new:
+    folds = book.place(anchors, draws=writing is not None)
+    if writing is None or not book.new:
         return folds
     async with writing() as session:
         if await session.scalar(select(func.count()).select_from(FoldMember)) != book.stored:
@@ -128,7 +130,7 @@ class _Book:
                 book.unread[fingerprint] = signature
         return book
 
-    def place(self, anchors: Sequence[Anchor]) -> list[str | None]:
+    def place(self, anchors: Sequence[Anchor], *, draws: bool = True) -> list[str | None]:
         """The fold of each anchor.
 
         New groups get theirs one after the other, the small ones first: otherwise a large one would fill its fold,
@@ -142,7 +144,7 @@ class _Book:
             held[self.folds[group]] += rows[group]
         new = [(count, keyed_hash(self.key, "order", name), name) for name, count in rows.items()]
         for _, _, group in sorted(each for each in new if each[2] not in self.folds):
-            fold = self.folds[group] = draw(self.key, group, rows[group], held)
+            fold = self.folds[group] = draw(self.key, group, rows[group], held) if draws else NEW
             held[fold] += rows[group]
             self.new.append(FoldGroup(group_id=group, fold=fold))
         for fingerprint in self.added:

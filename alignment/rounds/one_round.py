@@ -12,7 +12,7 @@ from rich.console import Console
 
 from alignment.evaluation.subjects import Subject, subject
 from alignment.evaluation.suites.canaries import Canary
-from alignment.evaluation.verdict import check_suites
+from alignment.evaluation.verdict import check_suites, say
 from alignment.quiet import quiet
 from alignment.rounds.candidate import export, release
 from alignment.rounds.conclusion import conclude
@@ -21,9 +21,10 @@ from alignment.rounds.lineage import ancestors, commit
 from alignment.rounds.manifest import Parents, RoundFolder
 from alignment.rounds.on_trial import decide_trial
 from alignment.rounds.plan import REWARDED, Plan
-from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows
+from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows, trial_now
 from alignment.rounds.steps import Step, choose, judge_step, plant, run_step
 from alignment.training.run_folder import versions
+from data.distance import distance, in_words
 from data.errors import BadInput, NothingToDo
 from data.home import home, installation_key
 from data.releases import BASE_RELEASE, Releases
@@ -104,6 +105,8 @@ def _snapshot(console: Console, plan: Plan, folder: RoundFolder) -> tuple[Snapsh
     collected = asyncio.run(collect_snapshot(folder.path))
     snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None)
     say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
+    far = in_words(distance(collected, asyncio.run(trial_now())))
+    say(console, far)
     steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
     # The secrets are the same in every round of an installation; without their suite there are none.
     asked = any(suite.name == "leakage" for suite in check_suites(plan.suites))
@@ -124,6 +127,7 @@ def _snapshot(console: Console, plan: Plan, folder: RoundFolder) -> tuple[Snapsh
         rows=snapshot.ids(),
         raters=snapshot.raters(),
         counts=snapshot.counts(),
+        distance=tuple(far),
         used=Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != "canary"),
         dropped=snapshot.dropped(),
         canaries=[secret.id for secret in secrets],

@@ -18,16 +18,13 @@ from alignment.training.parent import PARENT
 from alignment.training.run_folder import RunManifest
 from data.errors import BadInput, NothingToDo, ParleyError
 from data.home import file_sha256
+from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
 from data.rows import Row, read_rows, write_rows
 
 # The folds hold rows out already: a stage that watches none of them trains on all its rows.
 _NOTHING_HELD_OUT = ("--eval_fraction", "0", "--eval_strategy", "no")
 # The stages that learn texts, and from which rows. (PPO learns from the model's own answers.)
 _TEXTS = {"sft": "demonstration", "dpo": "preference", "kto": "labelled"}
-# Fewer thumbs of one direction than this may be one person's mood.
-MINIMUM_THUMBS = 8
-# A judge that learns from fewer pairs than this agrees with people hardly better than chance.
-JUDGE_PAIRS = 40
 
 
 @dataclass(frozen=True, slots=True)

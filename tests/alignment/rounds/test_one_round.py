@@ -6,9 +6,9 @@ import alignment.rounds.conclusion
 from alignment.evaluation.subjects import planted_canaries, subject
 from alignment.evaluation.suites.canaries import COUNT, canaries, canary_ids
 from alignment.evaluation.winrate import Comparison
-from alignment.rounds.steps import JUDGE_PAIRS
 from data.errors import NothingToDo
 from data.home import installation_key
+from data.minimums import JUDGE_PAIRS
 from data.releases import Releases
 from tests.alignment.played import Played, collected, evaluation, rows
 
