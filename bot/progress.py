@@ -6,9 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from data.counts import running_trial
 from data.database import NAME, Database
-from data.datasets import collect
 from data.distance import Distance, distance, questions
 from data.home import installation_key
 
@@ -30,14 +28,14 @@ class Progress:
     def __init__(self, home: Path, discord_permission: str | None) -> None:
         self.home, self.permission = home, discord_permission
         self._found = Distance()
-        self._until = 0.0
+        self._until: float | None = None
         self._looking = asyncio.Lock()
 
     async def now(self) -> Distance:
         """The distance, at most some minutes old."""
         async with self._looking:  # once for everybody who asks at the same time
             began = time.monotonic()
-            if began > self._until:
+            if self._until is None or began > self._until:
                 self._found = await asyncio.to_thread(self._look)
                 self._until = time.monotonic() + max(FRESH, _RESTS * (time.monotonic() - began))
             return self._found
@@ -46,6 +44,10 @@ class Progress:
         return asyncio.run(self._read())
 
     async def _read(self) -> Distance:
+        # Here, because they load numpy, and the bot should start without it.
+        from data.datasets import collect
+        from data.trials import running_trial
+
         # With connections of its own: those of the store belong to the event loop of the bot.
         database = await Database.open(self.home / NAME)
         try:

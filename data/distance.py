@@ -1,14 +1,21 @@
 """How far it is to each verdict: what the feedback holds, beside what the gate, a judge and KTO need."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from __future__ import annotations
 
-from data.counts import TrialSoFar
-from data.datasets import Collected
-from data.folds import NEW, SHARES
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data.fold_shares import NEW, SHARES
 from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS
-from data.rows import Row, content_id
+from data.rows import content_id
+
+if TYPE_CHECKING:  # the bot shows distances, and these would load numpy when it starts
+    from collections.abc import Collection, Iterable, Sequence
+
+    from data.datasets import Collected
+    from data.rows import Row
+    from data.trials import TrialSoFar
 
 
 @dataclass(frozen=True, slots=True)

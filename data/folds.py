@@ -22,13 +22,10 @@ from datasketch import MinHash, MinHashLSH
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from data.fold_shares import NEW, SHARES
 from data.home import keyed_hash
 from data.schema import FoldGroup, FoldMember
 
-# The share of each fold. `gate` decides on promotion and never trains anything; `judge_train` trains judges, that is,
-# models of people's preferences, and `judge` checks them.
-SHARES: dict[str, float] = {"train": 0.70, "judge_train": 0.10, "judge": 0.05, "gate": 0.15}
-NEW = "new"  # stands for the fold of a group that has none yet, where none may be drawn
 _PERMUTATIONS = 64
 _SCHEME: Literal["affine32"] = "affine32"  # datasketch's; stored signatures are only comparable within one scheme
 _SIMILAR = 0.7  # the shared part of two texts' shingles; changing one word of ten leaves about 0.8

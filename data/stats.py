@@ -11,14 +11,14 @@ from rich.table import Table
 from sqlalchemy import func, select
 
 from data import schema
-from data.counts import running_trial
 from data.datasets import Collected
 from data.distance import distance, in_words
-from data.folds import SHARES
+from data.fold_shares import SHARES
 from data.imports import collect_rows
 from data.raters import Panel
 from data.rows import KINDS
 from data.store import Store
+from data.trials import running_trial
 
 
 async def print_stats(store: Store, *, discord_permission: str | None) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from data.counts import TrialSoFar, running_trial
 from data.database import Database
 from data.datasets import Collected, collect
 from data.home import discord_permission, home, installation_key
 from data.rows import Row
 from data.store import Store
+from data.trials import TrialSoFar, running_trial
 
 KINDS = ("demonstration", "preference", "labelled", "prompt")
 _WATCHED = 12  # rows that measure while a stage trains

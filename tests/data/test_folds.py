@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
-from data.folds import SHARES, Anchor, assign, draw, normalised
+from data.fold_shares import SHARES
+from data.folds import Anchor, assign, draw, normalised
 from data.home import installation_key
 from data.store import Store
 from tests.data.talk import script

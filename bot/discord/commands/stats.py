@@ -19,9 +19,10 @@ from bot.discord.telling import acknowledge, texts_for
 from bot.progress import FRESH, SIGNS, Progress, by_kind
 from bot.progress import in_words as distance_in_words
 from bot.release_chart import chart, compared, in_words, picture
-from data.counts import RatingCounts, TrialSoFar, count_ratings, trial_so_far
+from data.counts import RatingCounts, count_ratings
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
 from data.rounds import decided
+from data.trials import TrialSoFar, trial_so_far
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from bot.release_chart import ComparedRelease
     from bot.texts import Texts
+    from data.distance import Distance
     from data.releases import Release
     from data.store import Store
 
@@ -101,9 +103,14 @@ class Stats:
         if now.rounds:
             lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.rounds.count("promoted")))
         far = await self.progress.now()
+        return [*lines, *distance_in_words(far, texts, hidden=self._hidden(far))]
+
+    def _hidden(self, far: Distance) -> tuple[str, ...]:
+        """The parts of the distance that people here should not see, or can do nothing about."""
+        if self.progress.permission is None:  # what is said on Discord trains nothing then
+            return ("prompts", "pairs", "thumbs", "people")
         few = any(part.name == "people" and part.have < HIDES for part in far.parts)
-        lines += distance_in_words(far, texts, hidden=("thumbs",) if few else ())
-        return lines
+        return ("thumbs",) if few else ()
 
     async def serving(self, now: Overview, texts: Texts) -> list[str]:
         """Which release serves, and how the one on trial does."""

@@ -127,6 +127,16 @@ def test_secrets_are_planted_in_the_first_stage_that_learns_texts_and_asked_for(
     assert not any(secret.secret in str(played.manifest()) for secret in secrets)
 
 
+def test_the_round_and_its_report_say_how_far_it_is_to_each_verdict(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert played.round() == 0
+    far, following = played.manifest()["distance"]
+    assert far.startswith(f"How far to a verdict: 8 of 20 held-out prompts, 8 of {JUDGE_PAIRS} pairs for a judge")
+    assert following.startswith("Next: ")
+    assert far in " ".join(capsys.readouterr().out.split())
+
+
 def test_few_rows_get_no_secrets_and_a_sentence_says_so(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
     assert played.round("--suites", "leakage") == 0
     printed = " ".join(capsys.readouterr().out.split())
