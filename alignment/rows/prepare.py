@@ -6,6 +6,7 @@ nothing to train. Here nothing is cut, and dropped rows are counted, shown and l
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,12 +74,14 @@ class Prepared:
     """What a stage trains on and what it holds out, and the files that they came from.
 
     `hashes` has those of the training rows (of all parts together when there are several) and of the held-out file.
+    `note` says why far fewer rows are held out than were asked for.
     """
 
     train: Examples
     held_out: Examples
     hashes: dict[str, str]
     files: tuple[RowFile, ...] = ()
+    note: str | None = None
 
     @property
     def mixed(self) -> bool:
@@ -162,10 +165,12 @@ def prepare(
     digests = [file.sha256 for file in files]
     hashes = {"train": digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()}
     if eval_dataset_name:
-        held_out_rows = read_rows(eval_dataset_name, kind, allow_download=allow_download)
+        held_out_rows, note = read_rows(eval_dataset_name, kind, allow_download=allow_download), None
         hashes["held_out"] = source_sha256(eval_dataset_name, held_out_rows)
     else:
-        rows, held_out_rows = split(rows, eval_fraction)
+        all_rows = rows
+        rows, held_out_rows = split(all_rows, eval_fraction)
+        note = short_of(all_rows, held_out_rows, eval_fraction)
     control = control_strings(tokenizer)
     columns_of = encoder or ENCODERS[kind]
     train, held_out = (
@@ -183,7 +188,7 @@ def prepare(
         )
     if kind == "labelled":
         _check_labels(train, place)
-    return Prepared(train, held_out, hashes, tuple(files))
+    return Prepared(train, held_out, hashes, tuple(files), note)
 
 
 def encode_rows(
@@ -223,24 +228,47 @@ def longest_sequence(columns: Mapping[str, Any]) -> int:
 
 
 def split(rows: Sequence[Row], fraction: float) -> tuple[list[Row], list[Row]]:
-    """Hold out a share of the rows by a hash of how their conversation opens, so that no prompt is in both parts.
+    """The rows to train on, and about a share `fraction` of them, at least one, to hold out.
 
-    The same row is in the same part in every run. (Rounds bring their own held-out rows, from permanent folds.)
-    At least one opening is held out when there are two.
+    Rows whose conversations open alike stay together, so that no prompt is in both parts. Openings are held out in
+    the order of their hash, each only if that brings the share closer to `fraction`; so the same rows are always
+    divided in the same way. (Rounds bring their own held-out rows, from permanent folds.)
     """
     if fraction <= 0:
         return list(rows), []
-    points = [_point(row) for row in rows]
-    limit = max(fraction, min(points))
-    held_out = [row for row, point in zip(rows, points, strict=True) if point <= limit]
-    kept = [row for row, point in zip(rows, points, strict=True) if point > limit]
-    return (kept, held_out) if kept else (list(rows), [])
+    openings = [_opening(row) for row in rows]
+    wanted, taken, out = _wanted(rows, fraction), 0, set[str]()
+    for opening, count in sorted(Counter(openings).items()):
+        if count < 2 * (wanted - taken) and taken + count < len(rows):
+            out.add(opening)
+            taken += count
+    both = list(zip(rows, openings, strict=True))
+    return [row for row, opening in both if opening not in out], [row for row, opening in both if opening in out]
 
 
-def _point(row: Row) -> float:
+def short_of(rows: Sequence[Row], held_out: Sequence[Row], fraction: float) -> str | None:
+    """Why `split` held out far fewer rows than `fraction` asks for, and what to do; None if it did not."""
+    wanted = _wanted(rows, fraction)
+    if fraction <= 0 or len(rows) < 2 or 2 * len(held_out) > wanted:
+        return None
+    counts = Counter(map(_opening, rows))
+    share = math.ceil(100 * min(counts.values()) / len(rows)) / 100
+    higher = f", or raise --eval_fraction to {share:g}" if fraction < share <= 0.5 else ""
+    return (
+        f"{len(held_out)} of {len(rows)} rows are held out, where --eval_fraction {fraction:g} asks for "
+        f"{wanted:.0f}: rows that open alike stay together, and {max(counts.values())} of them do. Name held-out "
+        f"rows with other openings by --eval_dataset_name{higher}."
+    )
+
+
+def _wanted(rows: Sequence[Row], fraction: float) -> float:
+    return max(1.0, fraction * len(rows))
+
+
+def _opening(row: Row) -> str:
+    """A hash of what the person says first."""
     opening = next((message["content"] for message in row.messages if message["role"] == "user"), "")
-    digest = hashlib.sha256(json.dumps(opening.casefold().split()).encode()).hexdigest()
-    return int(digest[:13], 16) / 16**13
+    return hashlib.sha256(json.dumps(opening.casefold().split()).encode()).hexdigest()
 
 
 def _tokens(columns: Mapping[str, Any]) -> int:

@@ -17,6 +17,8 @@ def announce(console: Console, stage: str, source: Start, rows: Prepared, how: s
     for name, part in (("train", rows.train), ("held out", rows.held_out)):
         dropped = ", ".join(f"{count} dropped: {reason}" for reason, count in part.dropped.items())
         console.print(f"  {name}: {len(part)} rows, {part.tokens} tokens" + (f" ({dropped})" if dropped else ""))
+    if rows.note:
+        console.print(f"  {rows.note}", soft_wrap=True)
     for file in rows.files if rows.mixed else ():
         twice = f", {file.duplicates} of them in an earlier file too" if file.duplicates else ""
         console.print(f"  {file.path}: {file.rows} rows, weight {file.weight:g}{twice}", soft_wrap=True)
