@@ -6,6 +6,7 @@ not decide a label where people who agree with each other outweigh it.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,7 +33,7 @@ class _Feedback:
     def __init__(self, ratings: WeighedRatings, outside: Mapping[int, Cover]) -> None:
         self.answers, self.events = ratings.answers, ratings.events
         self.since, self.outside = ratings.since, outside
-        self.panel, self.problem = ratings.panel, ratings.problem
+        self.panel, self.problem, self.names = ratings.panel, ratings.problem, ratings.names
         self.same = self._same()
 
     def _same(self) -> dict[int, int]:
@@ -60,10 +61,18 @@ def _prompts(feedback: _Feedback) -> Iterable[Candidate]:
     for answer in feedback.answers.values():
         problem = answer.problem(feedback.since, finished=False)
         candidate = _candidate(feedback, "prompt", (answer,), {"prompt": answer.prompt()}, problem)
+        candidate = replace(candidate, backing=_asker(feedback, answer))
         known = prompts.setdefault(answer.generation.rendered_sha256, candidate)
         if known.problem is not None and candidate.problem is None:
             prompts[answer.generation.rendered_sha256] = candidate  # somebody else asked the same and consents
     return prompts.values()
+
+
+def _asker(feedback: _Feedback, answer: AnswerInContext) -> dict[str, float]:
+    """Whose voice a question is: that of the person who asked it, by pseudonym."""
+    authors = [text.author for role, text in answer.context if role == "user"]
+    asker = authors[-1] if authors else None
+    return {feedback.names[asker]: 1.0} if asker is not None else {}
 
 
 def _corrections(feedback: _Feedback) -> Iterable[Candidate]:
@@ -71,7 +80,7 @@ def _corrections(feedback: _Feedback) -> Iterable[Candidate]:
         if event.rating.kind != "correction" or event.text is None:
             continue
         answer = feedback.answers[event.rating.generation_id]
-        mine = event.problem(feedback.since)
+        mine = feedback.problem(event)
         found = support(feedback.panel, [event.rater])
         corrected = [Message(role="assistant", content=event.text.text or "")]
         demonstration = {"messages": [*answer.prompt(), *corrected]}

@@ -197,7 +197,7 @@ def _check_extra(entry: dict[str, Any]) -> None:
         if not fits:
             raise BadInput(f", field {key!r}: expected {expected}, found {_shown(entry[key])}.")
 
-    for key in ("persona", "language", "source", "id", "platform"):
+    for key in ("persona", "language", "source", "id", "platform", "rater"):
         check(key, entry.get(key) is None or isinstance(entry[key], str), "a text")
     if not _storable(json.dumps(entry, ensure_ascii=False)):
         raise BadInput(f": {_HALF_A_PAIR}")
