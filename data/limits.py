@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from data.errors import BadInput
 from data.home import setting
 
-TEACHING_SERVERS = "PARLEY_TEACHING_SERVERS"
 PER_PERSON, PER_SERVER, PER_DAY = 200, 2000, 5000
 
 
@@ -25,25 +24,25 @@ class Limits:
 
 def limits_set() -> Limits:
     """What the operator set, in the environment or in `.env`; `BadInput` for a value that is not a number."""
-    listed = setting(TEACHING_SERVERS)
+    listed = setting("PARLEY_TEACHING_SERVERS")
     return Limits(
-        _number("PARLEY_RATINGS_PER_PERSON", PER_PERSON),
-        _number("PARLEY_RATINGS_PER_SERVER", PER_SERVER),
-        _number("PARLEY_RATINGS_PER_DAY", PER_DAY),
-        None if listed is None else server_ids(listed),
+        _number("PARLEY_RATINGS_PER_PERSON", setting("PARLEY_RATINGS_PER_PERSON"), PER_PERSON),
+        _number("PARLEY_RATINGS_PER_SERVER", setting("PARLEY_RATINGS_PER_SERVER"), PER_SERVER),
+        _number("PARLEY_RATINGS_PER_DAY", setting("PARLEY_RATINGS_PER_DAY"), PER_DAY),
+        None if listed is None else _server_ids(listed),
     )
 
 
-def server_ids(listed: str) -> tuple[str, ...]:
-    """The ids in a list with commas or spaces between; `BadInput` at one that is not all digits."""
+def _server_ids(listed: str) -> tuple[str, ...]:
     found = tuple(listed.replace(",", " ").replace(";", " ").split())
     if wrong := [each for each in found if not each.isdecimal()]:
-        raise BadInput(f"{TEACHING_SERVERS}: {wrong[0]!r} is not a server's id (digits only, several with commas).")
+        raise BadInput(
+            f"PARLEY_TEACHING_SERVERS: {wrong[0]!r} is not a server's id (digits only, several with commas between)."
+        )
     return found
 
 
-def _number(name: str, default: int) -> int:
-    value = setting(name)
+def _number(name: str, value: str | None, default: int) -> int:
     if value is None:
         return default
     if not value.isdecimal():

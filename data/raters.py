@@ -203,13 +203,16 @@ def _dawid_skene(labels: Labels) -> dict[str, float]:
     if 1 in probabilities:
         good.update({str(item): float(value) for item, value in probabilities[1].items()})
     # The model explains the labels equally well with all of them turned round, and finds whichever is nearer. The
-    # right one is where more people are better than chance than worse; people who go together count less.
+    # right one is where more people are better than chance than worse; people who go together count less, and nobody
+    # counts for more than one by being very sure.
     other = {item: 1 - value for item, value in good.items()}
     voices = _voices(labels)
 
     def trusted(truth: Mapping[str, float]) -> float:
         skills = _skills(labels, dict.fromkeys(voices, truth))
-        return sum(voices[rater] * (tpr + tnr - 1) for rater, (tpr, tnr) in skills.items())
+        return sum(
+            voices[rater] * max(-1.0, min(1.0, (tpr + tnr - 1) / _FULL)) for rater, (tpr, tnr) in skills.items()
+        )
 
     return max((good, other), key=trusted)
 

@@ -14,7 +14,6 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.limits import TEACHING_SERVERS
 from data.schema import Conversation, MessageRow, Server, now
 
 log = logging.getLogger(__name__)
@@ -68,8 +67,7 @@ async def teachers(session: AsyncSession, listed: Collection[str] | None) -> Tea
 @cache  # once is enough for a bot that counts its trial's votes every minute
 def _say_who_teaches(servers: int, first: str) -> None:
     log.warning(
-        "%s is not set, so of %d servers only the first one, %s, teaches the shared model",
-        TEACHING_SERVERS,
+        "PARLEY_TEACHING_SERVERS is not set, so of %d servers only the first one, %s, teaches the shared model",
         servers,
         first,
     )
