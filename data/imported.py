@@ -33,10 +33,12 @@ async def imported(session: AsyncSession) -> list[Candidate]:
 
 
 def _candidate(row: schema.ImportedRow, texts: Sequence[tuple[schema.ImportedText, str | None]]) -> Candidate:
-    parts: dict[str, list[Message]] = {part: [] for part in PARTS[row.kind]}
+    found: dict[str, list[Message]] = defaultdict(list)
     for entry, text in texts:
-        parts[entry.part].append(Message(role=entry.role, content=text or ""))
-    first = parts[PARTS[row.kind][0]]
+        found[entry.part].append(Message(role=entry.role, content=text or ""))
+    names = next(names for names in PARTS[row.kind] if names[0] in found)
+    parts = {name: found[name] for name in names}
+    first = parts[names[0]]
     if first and first[0]["role"] != "system" and row.persona in PERSONAS and (row.language or "en") in LANGUAGES:
         system = persona(row.persona, row.language or "en").system_prompt
         first.insert(0, Message(role="system", content=system))

@@ -14,7 +14,7 @@ from data.erasure import said_again
 from data.errors import BadInput
 from data.home import installation_key
 from data.imported import imported_id
-from data.rows import PARTS, Row
+from data.rows import Row
 from data.store import Store
 
 
@@ -58,7 +58,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 result.known += 1
                 continue
             known.add(source_id)
-            texts = [(part, i, m) for part in PARTS[row.kind] for i, m in enumerate(row.data[part])]
+            texts = [(part, i, m) for part in row.parts for i, m in enumerate(row.data[part])]
             if any(said_again(key, m["content"]) & tombstones for _, _, m in texts):
                 result.erased += 1
                 continue

@@ -17,7 +17,7 @@ def prompts_of(rows: Iterable[Row]) -> list[Row]:
     """
     found: dict[str, Row] = {}
     for row in rows:
-        prompt = row.data["messages"][:-1] if row.kind == "demonstration" else row.data["prompt"]
+        prompt = row.messages[:-1] if row.kind == "demonstration" else row.messages
         if not prompt or prompt[-1]["role"] != "user":
             continue  # a demonstration may end in two assistant messages: no question asks for the last
         data: dict[str, Any] = {"prompt": prompt}

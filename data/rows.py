@@ -1,6 +1,7 @@
 """The rows that training reads: JSON lines in TRL's conversational formats, checked when they are read.
 
-    demonstration         {"messages": [{"role": ..., "content": ...}, ...]}
+    demonstration         {"messages": [{"role": ..., "content": ...}, ...]}         every assistant turn is trained
+                          {"prompt": [...], "completion": [one assistant message]}   the completion alone is trained
     preference            {"prompt": [...], "chosen": [one assistant message], "rejected": [one assistant message]}
     labelled completion   {"prompt": [...], "completion": [one assistant message], "label": true}
     prompt                {"prompt": [...]}
@@ -20,12 +21,12 @@ from data.chat import Message
 from data.errors import BadInput, nearest
 from data.home import write_atomic
 
-# The parts of a row that hold messages, by kind. Kinds are recognised in this order: the most specific first.
-PARTS: dict[str, tuple[str, ...]] = {
-    "preference": ("prompt", "chosen", "rejected"),
-    "labelled": ("prompt", "completion"),
-    "demonstration": ("messages",),
-    "prompt": ("prompt",),
+# The parts of a row that hold messages, by kind. A demonstration has one of two forms.
+PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "demonstration": (("messages",), ("prompt", "completion")),
+    "preference": (("prompt", "chosen", "rejected"),),
+    "labelled": (("prompt", "completion"),),
+    "prompt": (("prompt",),),
 }
 KINDS: tuple[str, ...] = ("demonstration", "preference", "labelled", "prompt")
 ROLES = ("system", "user", "assistant")
@@ -43,9 +44,18 @@ class Row:
 
     @property
     def messages(self) -> list[Message]:
-        """The conversation up to the answer: a demonstration's messages, else the prompt."""
+        """A demonstration's whole conversation, in either form; the prompt of any other row."""
         found: list[Message] = self.data.get("messages") or self.data["prompt"]
-        return found
+        return (
+            [*found, *self.data["completion"]]
+            if self.kind == "demonstration" and "messages" not in self.data
+            else found
+        )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The keys of `data` that hold messages, in their order in the conversation."""
+        return next(parts for parts in PARTS[self.kind] if parts[0] in self.data)
 
     @property
     def id(self) -> str:
@@ -109,12 +119,15 @@ def parse_row(entry: object, wanted: str | None = None, line: int = 0) -> Row:
             ": expected the keys of a demonstration (messages), preference (prompt, chosen, rejected), labelled "
             f"completion (prompt, completion, label) or prompt (prompt); found {found}.{_hint(entry)}"
         )
-    for part in PARTS[kind]:
+    if kind == "demonstration" and "label" in entry:
+        raise BadInput(", field 'label': a row with a verdict is not a demonstration; train it with KTO.")
+    parts = _parts(kind, entry)
+    for part in parts:
         if part not in entry:
             raise BadInput(f", field {part!r}: missing in a {kind} row.{nearest(part, entry)}")
         _check_messages(part, entry[part])
-    _check_turns(kind, entry)
-    keys = (*PARTS[kind], "label") if kind == "labelled" else PARTS[kind]
+    _check_turns(kind, parts, entry)
+    keys = (*parts, "label") if kind == "labelled" else parts
     _check_extra(entry)
     return Row(
         kind,
@@ -125,14 +138,21 @@ def parse_row(entry: object, wanted: str | None = None, line: int = 0) -> Row:
 
 
 def _recognised(entry: dict[str, Any]) -> str | None:
-    kind = next((name for name, parts in PARTS.items() if all(part in entry for part in parts)), None)
-    if kind in (None, "prompt"):
-        # A preference or labelled completion that lacks a part must not pass for a prompt.
-        if "chosen" in entry or "rejected" in entry:
-            return "preference"
-        if "completion" in entry or "label" in entry:
-            return "labelled"
-    return kind
+    """The kind that a row's keys say, the most specific first: a row that lacks a part must not pass for another."""
+    if "chosen" in entry or "rejected" in entry:
+        return "preference"
+    if "label" in entry:
+        return "labelled"
+    if "messages" in entry or "completion" in entry:
+        return "demonstration"
+    return "prompt" if "prompt" in entry else None
+
+
+def _parts(kind: str, entry: dict[str, Any]) -> tuple[str, ...]:
+    """The form of a row of this kind: the one whose first part is there, else the first."""
+    if kind == "demonstration" and "messages" not in entry and "completion" in entry:
+        return PARTS[kind][1]
+    return PARTS[kind][0]
 
 
 def _clean(value: Any) -> Any:
@@ -143,7 +163,7 @@ def _clean(value: Any) -> Any:
 
 
 def _hint(entry: dict[str, Any]) -> str:
-    known = {part for parts in PARTS.values() for part in parts}
+    known = {part for forms in PARTS.values() for parts in forms for part in parts}
     hints = (nearest(key, known) for key in entry if key not in known)
     return next((hint for hint in hints if hint), "")
 
@@ -171,8 +191,8 @@ def _check_messages(part: str, messages: object) -> None:
             raise BadInput(f"{where}.content': empty.")
 
 
-def _check_turns(kind: str, entry: dict[str, Any]) -> None:
-    if kind == "demonstration":
+def _check_turns(kind: str, parts: tuple[str, ...], entry: dict[str, Any]) -> None:
+    if parts == ("messages",):
         if entry["messages"][-1]["role"] != "assistant":
             raise BadInput(", field 'messages': the last message must be the assistant's, it is what is learnt.")
         if all(message["role"] != "user" for message in entry["messages"]):
@@ -180,7 +200,7 @@ def _check_turns(kind: str, entry: dict[str, Any]) -> None:
         return
     if entry["prompt"][-1]["role"] != "user":
         raise BadInput(", field 'prompt': the last message must be the user's, it is what is answered.")
-    for part in PARTS[kind][1:]:
+    for part in parts[1:]:
         if len(entry[part]) != 1 or entry[part][0]["role"] != "assistant":
             raise BadInput(f", field {part!r}: expected exactly one assistant message.")
     if kind == "preference" and entry["chosen"][0]["content"] == entry["rejected"][0]["content"]:

@@ -93,7 +93,13 @@ class Prepared:
 
 
 def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
-    """The columns of a demonstration for TRL's `SFTTrainer` (`labels` is -100 where nothing is trained)."""
+    """The columns of a demonstration for TRL's `SFTTrainer` (`labels` is -100 where nothing is trained).
+
+    Of a prompt with its completion the completion alone is trained, of `messages` every assistant turn.
+    """
+    if "completion" in row.data:
+        answer = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0]["content"], control)
+        return {"input_ids": [*answer.prompt, *answer.answer], "labels": [-100] * len(answer.prompt) + answer.answer}
     encoded = encode(tokenizer, row.data["messages"], control)
     if not any(encoded.mask):
         return NOTHING_TO_TRAIN

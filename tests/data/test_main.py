@@ -147,6 +147,17 @@ def test_stats_show_what_is_held_back_and_who_rated_and_forget_erases(house: Pat
     assert errors == "parley: There is nobody with the pseudonym 'ada'. `python -m data stats` lists raters.\n"
 
 
+def test_a_completion_stays_one_through_import_and_export(house: Path, tmp_path: Path) -> None:
+    row = {"prompt": DEMO["messages"][:1], "completion": DEMO["messages"][1:], "persona": "tutor"}
+    assert (
+        data(house, "import", written(tmp_path / "rows.jsonl", row))[1] == "Imported 1 demonstration from 1 file.\n"
+    )
+    data(house, "export", "--kind", "demonstrations", "--fold", "all", "--out", tmp_path / "out.jsonl")
+    found = read(tmp_path / "out.jsonl")[0]
+    assert [message["role"] for message in found["prompt"]] == ["system", "user"]
+    assert (found["completion"], "messages" in found) == (row["completion"], False)
+
+
 def test_a_bad_row_is_refused_and_nothing_is_stored(house: Path, tmp_path: Path) -> None:
     good = written(tmp_path / "good.jsonl", DEMO)
     bad = written(tmp_path / "bad.jsonl", DEMO, {"prompt": DEMO["messages"][:1], "chosen": []})

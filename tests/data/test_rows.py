@@ -38,7 +38,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "missing in a preference row.* Did you mean 'rejectd'",
     ),
     "completion missing": ({"prompt": [USER], "label": True}, "completion", "missing in a labelled row"),
-    "label missing": (without(LABELLED, "label"), "label", "missing; true is a thumb up"),
+    "prompt missing": ({"completion": [ANSWER]}, "prompt", "missing in a demonstration row"),
     "label a number": ({**LABELLED, "label": 1}, "label", "expected true or false, found 1"),
     "label a text": ({**LABELLED, "label": "true"}, "label", "expected true or false, found 'true'"),
     "messages a text": ({"messages": "hi"}, "messages", "expected a list of messages, found 'hi'"),
@@ -141,8 +141,20 @@ def test_the_kind_is_recognised_and_can_be_demanded(tmp_path: Path, kind: str) -
     assert [row.kind for row in read_rows(path)] == [kind]
     assert [row.kind for row in read_rows(path, kind)] == [kind]
     other = "demonstration" if kind != "demonstration" else "preference"
-    with pytest.raises(BadInput, match=f"missing in a {other} row"):
+    expected = f"missing in a {other} row" if kind != "labelled" else "a row with a verdict is not a demonstration"
+    with pytest.raises(BadInput, match=expected):
         read_rows(path, other)
+
+
+def test_a_prompt_with_its_completion_is_a_demonstration_unless_a_label_is_demanded(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(without(LABELLED, "label")))
+    for rows in (read_rows(path), read_rows(path, "demonstration")):
+        assert [(row.kind, row.parts, row.messages) for row in rows] == [
+            ("demonstration", ("prompt", "completion"), [USER, ANSWER])
+        ]
+    with pytest.raises(BadInput, match="field 'label': missing; true is a thumb up"):
+        read_rows(path, "labelled")
 
 
 def test_line_ends_and_marks_of_other_systems(tmp_path: Path) -> None:
@@ -197,7 +209,8 @@ def rows(draw: st.DrawFn) -> Row:
     prompt.append(message("user"))
     answer = [message("assistant")]
     if kind == "demonstration":
-        data: dict[str, Any] = {"messages": [*prompt, *answer]}
+        whole: dict[str, Any] = {"messages": [*prompt, *answer]}
+        data = draw(st.sampled_from([whole, {"prompt": prompt, "completion": answer}]))
     elif kind == "preference":
         data = {"prompt": prompt, "chosen": answer, "rejected": [{**answer[0], "content": draw(CONTENT) + "!"}]}
         data["chosen"] = [{**answer[0], "content": answer[0]["content"] + "?"}]
