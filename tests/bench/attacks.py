@@ -16,18 +16,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from statistics import mean
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from data.limits import Limits, Spent, over_quota
 from data.raters import ItemLabel, Panel, weigh
 from data.weights import Capped, Support, capped, support
+from tests.bench import gate
 
 PEOPLE = 30
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4)
 ANSWERS = 200  # shared answers, each voted on by a few people
 DAYS, START = 10, datetime(2026, 11, 1, tzinfo=UTC)
 RIGHT = 0.85  # how often honest people see whether an answer is good
+VERDICTS = 200
 FLOOD = 1000  # the ratings of a hostile account that floods
 DEFENCES = ("cap", "bearing out", "model", "quotas")
 
@@ -297,6 +300,23 @@ def print_accounts(console: Console) -> None:
     console.print(table)
 
 
+def print_verdicts(console: Console) -> None:
+    """How often three puppets promote a candidate that honest people do not prefer."""
+    puppets = getattr(gate, "puppets", None)
+    if puppets is None:
+        console.print("This version's tests.bench.gate does not play puppets.")
+        return
+    table = Table("honest people", "they prefer it", "the puppets' share of the votes", "promoted, of 200 trials")
+    for honest in (6, 12):
+        for rate in (0.5, 0.4):
+            for share in (None, 0.9):
+                draw = np.random.default_rng(0)
+                found = puppets(honest, rate, 3, VERDICTS, draw, share=share)
+                part = 3 / (3 + honest) if share is None else share
+                table.add_row(str(honest), f"{rate:.0%}", f"{part:.0%}", str(round(found * VERDICTS)))
+    console.print(table)
+
+
 def main() -> None:
     """Read the command line, play, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -308,6 +328,7 @@ def main() -> None:
     print_accounts(console)
     print_defences(console, seeds)
     print_rates(console, seeds)
+    print_verdicts(console)
 
 
 if __name__ == "__main__":
