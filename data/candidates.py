@@ -20,6 +20,9 @@ CONTRADICTED = "as many people or more said the opposite"
 OTHER_PROMPT = "the two answers were given to different prompts"
 SELF_VOTE = "only the person who wrote this text as a correction voted for it"
 UNRELIABLE = "its raters are not reliable"
+OUTSIDE = "comes from outside the servers that teach the shared model (PARLEY_TEACHING_SERVERS)"
+OVER_QUOTA = "its rater, server or day had as many ratings as count in a day (PARLEY_RATINGS_PER_...)"
+VOIDED = "an operator took its rater's ratings out (python -m data raters void)"
 
 DIVIDED = "its conversation and its text belong to different folds"
 
