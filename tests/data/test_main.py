@@ -133,6 +133,9 @@ def test_stats_show_what_is_held_back_and_who_rated_and_forget_erases(house: Pat
     counted = "│ 1.00   │ too little in common with others to say: counts in full"
     assert (out.count(counted), out.count("│ -      │ nothing to weigh them by")) == (2, 2)
     assert "Too few answers have several raters in common for a model: agreement and caps decide." in out
+    *_, far, following = out.splitlines()
+    assert far.startswith("How far to a verdict: ")
+    assert following.startswith("Next: ")
     left = [house / "rounds" / "0001" / name for name in ("snapshot.db", ".snapshot.db.part", "sft-train.jsonl")]
     left[0].parent.mkdir(parents=True)
     for path in left:

@@ -31,6 +31,7 @@ def manifest(**more: Any) -> RoundManifest:
         "evaluation": plain(summary(Evaluated("release 2", "candidate", found, verdict))),
         "stages": {"dpo": {"rows": "abc"}, "ppo": {"rows": "def"}},
         "counts": {"preference": {"train": 8, "judge_train": 1, "judge": 1, "gate": 2}},
+        "distance": ["8 of 20 <prompts>."],
         "used": {"preference": 2},
         "dropped": {"preference": {"no consent of <everybody>": 5}},
         "parents": {"base": "smollm2-135m", "champion": 2, "start": 0},
@@ -79,6 +80,7 @@ def test_the_page_shows_decision_reasons_figures_and_what_was_held_back(tmp_path
     assert "75.0% (63.3% to 85.0%)" in text
     assert "no consent of &lt;everybody&gt;" in text
     assert "<td>preference</td><td>2</td>" in text
+    assert "<p>8 of 20 &lt;prompts&gt;.</p>" in text
 
 
 def test_a_round_without_stages_or_suites_or_rows_has_a_page_too(tmp_path: Path) -> None:
