@@ -1,8 +1,9 @@
-"""`python -m data import | export | stats | forget | fetch`: the stored feedback, from the command line."""
+"""`python -m data import | export | stats | raters | forget | fetch`: the stored feedback, from the command line."""
 
 import argparse
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from data.errors import run
 
@@ -13,17 +14,20 @@ def main() -> int:
     """Read the command line and run the command."""
     arguments = _parser().parse_args()
 
-    from data import commands  # after the flags are read: --help does not load the database
+    from data import commands, raters_command  # after the flags are read: --help does not load the database
 
     match arguments.command:
         case "import":
-            asyncio.run(commands.import_files(arguments.files))
+            given = {"dry_run": arguments.dry_run, "allow_download": arguments.allow_download}
+            asyncio.run(commands.import_files(arguments.files, **given))
         case "export":
             asyncio.run(commands.export(arguments.kind, arguments.out, arguments.fold, force=arguments.force))
         case "stats":
             asyncio.run(commands.stats())
         case "forget":
             asyncio.run(commands.forget(arguments.rater))
+        case "raters":
+            asyncio.run(raters_command.raters(arguments))
         case "fetch":
             commands.fetch(arguments.alias)
     return 0
@@ -32,8 +36,18 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m data", description="Import, export and count feedback.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add = commands.add_parser("import", help="store the rows of JSON lines files, all or none")
-    add.add_argument("files", nargs="+", type=Path, metavar="ROWS.jsonl")
+    add = commands.add_parser("import", help="store the rows of files or data sets, all or none")
+    add.add_argument(
+        "files",
+        nargs="+",
+        metavar="ROWS.jsonl",
+        help="JSON lines, a JSON array, CSV, Parquet (packed with gzip or not), a data set folder, or a Hugging Face "
+        "id; NAME#SPLIT chooses a part of a data set",
+    )
+    add.add_argument(
+        "--dry_run", action="store_true", help="say what the files hold and list bad rows; store nothing"
+    )
+    add.add_argument("--allow_download", action="store_true", help="fetch data sets by their Hugging Face id")
     export = commands.add_parser("export", help="write the rows that may be trained on, in TRL's formats")
     export.add_argument("--kind", required=True, metavar="demonstrations|preferences|labelled|prompts")
     export.add_argument("--out", required=True, type=Path, metavar="ROWS.jsonl")
@@ -44,7 +58,23 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("rater", metavar="RATER", help="the person's pseudonym, as `stats` lists it")
     fetch = commands.add_parser("fetch", help="download a bundled base model to this machine")
     fetch.add_argument("alias", nargs="?", default="smollm2-135m", metavar="ALIAS")
+    _add_raters(commands)
     return parser
+
+
+def _add_raters(commands: Any) -> None:
+    raters = commands.add_parser("raters", help="show who weighs how much and why; vouch for people, take them out")
+    raters.add_argument("--json", action="store_true", help="print the report as JSON")
+    deeds = raters.add_subparsers(dest="deed", metavar="vouch|unvouch|void")
+    for deed, meaning in (
+        ("vouch", "let somebody whom you know hold more than one head: up to a third of each kind of row"),
+        ("unvouch", "take that back"),
+        ("void", "take somebody's ratings out of what is trained, and out of the gate"),
+    ):
+        one = deeds.add_parser(deed, help=meaning)
+        one.add_argument("name", metavar="NAME", help="a pseudonym from the report, or PLATFORM:ID (discord:1234)")
+        if deed == "void":
+            one.add_argument("--undo", action="store_true", help="let their ratings count again")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class StoredText:
 
 @dataclass(slots=True)
 class AnswerInContext:
-    """A generation with its context. `teaches` says whether the server's manager lets members teach."""
+    """A generation with its context. `teaches` says whether what was said here may teach, `held` why not."""
 
     generation: schema.Generation
     system_prompt: str
@@ -32,6 +32,7 @@ class AnswerInContext:
     context: list[tuple[str, StoredText]] = field(default_factory=list)
     answer: StoredText | None = None
     teaches: bool = True
+    held: str = NOT_HERE
 
     def prompt(self) -> list[Message]:
         """What the model was given. Where several people speak, they become Person 1, Person 2, in speaking order."""
@@ -53,7 +54,7 @@ class AnswerInContext:
         if any(text.text is None for _, text in self.context) or self.text is None:
             return ERASED
         if not self.teaches:
-            return NOT_HERE
+            return self.held
         if not self.covered(since):
             return NO_CONSENT
         if finished and (self.generation.finish_reason != "stop" or not self.text.strip()):

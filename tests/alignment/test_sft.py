@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -118,6 +119,22 @@ def test_long_rows_are_dropped_and_counted_never_cut(bases, tmp_path, capsys):
     assert run["data"]["train"]["dropped"] == {"longer than max_length (100 tokens)": 1}
     assert run["data"]["train"]["rows"] == 12
     assert "1 dropped: longer than" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_all_answers_of_messages_are_trained_and_of_a_completion_nothing_before_it(bases, tmp_path):
+    def turns(*texts):
+        return [{"role": role, "content": text} for role, text in zip(("user", "assistant") * 2, texts, strict=False)]
+
+    asked = turns("first question", "first answer", "second question", "second answer")
+    rows = [{"messages": asked}, {"prompt": asked[:3], "completion": asked[3:]}]
+    path = tiny.write(tmp_path / "rows.jsonl", rows)
+    for family in tiny.FAMILIES:
+        train("sft", bases[family], path, tmp_path / family, max_steps=1, eval_fraction=0)
+        shown = (tmp_path / family / "trained_tokens.txt").read_text().split("--- row ")[1:]
+        trained = {t[0]: [part.strip() for part in re.findall(r"⟦(.*?)⟧", t, re.DOTALL)] for t in shown}
+        end = models.load_tokenizer(str(bases[family])).eos_token
+        assert trained == {"1": [f"first answer{end}", f"second answer{end}"], "2": [f"second answer{end}"]}
+        assert all("first answer" in text and "second question" in text for text in shown)
 
 
 def test_no_row_left_is_an_error(bases, rows, tmp_path):
