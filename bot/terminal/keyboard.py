@@ -167,4 +167,10 @@ class Keyboard(Lines):
         def _(_: KeyPressEvent) -> None:
             self._put(None)
 
+        @keys.add("c-@")
+        def _(_: KeyPressEvent) -> None:
+            # While text is printed above the line, the terminal itself reads the keys and hands a Ctrl-D on as this
+            # one. prompt_toolkit would begin a selection, and then Backspace deletes nothing.
+            pass
+
         return keys

@@ -12,7 +12,7 @@ from data.datasets import Collected
 from data.errors import BadInput
 from data.imports import collect_rows
 from data.limits import Limits, Spent, limits_set, over_quota
-from data.servers import log
+from data.servers import _say_who_teaches, log
 from data.store import Store
 from tests.data.talk import Talk
 
@@ -109,6 +109,7 @@ async def rated_on(store: Store, server: str | None, key: str, name: str = "ada"
 async def test_without_a_list_only_the_first_server_teaches_and_the_log_says_so(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
+    _say_who_teaches.cache_clear()  # another test may have made it speak in this process
     await store.server("discord", "9")  # it was there before, and nobody talked there
     await rated_on(store, "1", "first")
     await rated_on(store, "2", "second", "bob")

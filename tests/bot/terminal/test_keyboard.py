@@ -18,6 +18,7 @@ from bot.texts import EN
 from tests.fakes.engine import FakeEngine
 
 ENTER, ALT_ENTER, UP, BACKSPACE, CTRL_C, CTRL_D, HOME = "\r", "\x1b\r", "\x1b[A", "\x7f", "\x03", "\x04", "\x1b[H"
+NUL = "\x00"  # what the terminal makes of a Ctrl-D that is typed while text is printed above the line
 
 
 class Typist:
@@ -57,6 +58,7 @@ async def typist() -> AsyncIterator[Typist]:
         ("\x1b[200~two lines\npasted\x1b[201~" + ENTER, "two lines\npasted"),
         ("here" + HOME + CTRL_D + "t" + ENTER, "tere"),  # with text in the line, Ctrl-D deletes
         ("half a line" + CTRL_C + "hello" + ENTER, "hello"),  # and Ctrl-C empties it
+        ("typed" + NUL + BACKSPACE * 2 + ENTER, "typ"),  # it selects nothing, so BACKSPACE deletes
         (ENTER, ""),
     ],
 )
