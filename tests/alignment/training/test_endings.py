@@ -10,12 +10,12 @@ import pytest
 import torch
 from transformers.integrations import integration_utils
 
-from alignment import models
+from alignment import models, ppo
 from alignment.training.errors import Diverged
 from alignment.training.trainers import Sft
 from data.errors import BadInput
 from tests.alignment import tiny
-from tests.alignment.running import dying, losses, manifest, metrics, train, weights
+from tests.alignment.running import command, dying, losses, manifest, metrics, train, weights
 
 pytestmark = pytest.mark.tiny
 
@@ -181,3 +181,29 @@ def test_settings_that_trl_refuses_are_a_sentence_and_leave_nothing_in_the_way(b
         with pytest.raises(BadInput):
             train("sft", base, rows["sft"], tmp_path / "out", max_steps=1, **flags)
     assert train("sft", base, rows["sft"], tmp_path / "out", max_steps=1)["status"] == "done"
+
+
+def test_ppo_that_diverges_has_no_result(base, tmp_path):
+    prompts = [{"prompt": row["prompt"]} for row in tiny.preferences(8)]
+    rows = tiny.write(tmp_path / "prompts.jsonl", prompts)
+    flags = {"learning_rate": 1e30, "max_grad_norm": 0, "max_steps": 6, "eval_fraction": 0}
+    flags |= {"max_completion_length": 8, "steps_per_generation": 1, "num_iterations": 1, "kl_limit": None}
+
+    def reward(completions: list, **_: object) -> list[float]:
+        return [float(len(each[0]["content"])) for each in completions]
+
+    with pytest.raises(Diverged, match=r"the training diverged\. Lower learning_rate"):
+        ppo.main(command("ppo", base, rows, tmp_path / "out", **flags), reward=reward)
+    assert manifest(tmp_path / "out")["status"] == "failed"
+    assert not (tmp_path / "out" / "adapter").exists()
+
+
+def test_a_reward_model_may_have_another_base_and_tokenizer_than_the_policy(base, rows, tmp_path, capsys):
+    other = tiny.build("qwen", tmp_path / "other")
+    train("reward", other, rows["reward"], tmp_path / "judge", max_steps=1, eval_fraction=0)
+    asked = tiny.write(tmp_path / "p.jsonl", [{"prompt": row["prompt"]} for row in tiny.preferences(8)])
+    flags = {"max_steps": 1, "eval_fraction": 0, "max_completion_length": 8, "steps_per_generation": 1}
+    # The folder of the judge's run stands for the reward model in it.
+    run = train("ppo", base, asked, tmp_path / "out", reward_model=tmp_path / "judge", num_iterations=1, **flags)
+    assert run["status"] == "done"
+    assert "is on another base" in " ".join(capsys.readouterr().out.split())
