@@ -183,9 +183,11 @@ def suites(draw: np.random.Generator, fall: str | None = None, margins: float = 
 def suite_refusals(
     count: int, draw: np.random.Generator, fall: str | None = None, margins: float = 2.0
 ) -> list[bool]:
-    """Whether the suites alone refuse, `count` times."""
+    """Whether the suites alone refuse, `count` times; of a model that fell on one suite, only that one is asked."""
     certain = find([Comparison(f"p{n}", 1.0, 1, 1) for n in range(200)])
-    return [not decide(certain, "judge", suites(draw, fall, margins)).promote for _ in range(count)]
+    drawn = (suites(draw, fall, margins) for _ in range(count))
+    asked = ([pair for pair in each if fall in (None, pair.name)] for each in drawn)
+    return [not decide(certain, "judge", pairs).promote for pairs in asked]
 
 
 def print_power(
