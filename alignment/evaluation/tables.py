@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from alignment.evaluation.best_of import BestOf
 from alignment.evaluation.compare import Evaluation
 from alignment.evaluation.evidence import Sample
+from alignment.evaluation.gate import power_of
 from alignment.evaluation.likelihood import Scores, gains, share_above_zero
 from alignment.evaluation.suites import SuiteScores
 from alignment.intervals import bootstrap
@@ -70,7 +71,15 @@ def suite_table(evaluation: Evaluation, names: tuple[str, str]) -> "Table":
     """What got worse or better: a line for each suite."""
     from rich.table import Table
 
-    shown = Table("suite", "items", *names, "difference (95 %)", "margin", title="Suites (higher is better)")
+    shown = Table(
+        "suite",
+        "items",
+        *names,
+        "difference (95 %)",
+        "margin",
+        "would see a fall of 4 margins",
+        title="Suites (higher is better)",
+    )
     for pair in evaluation.suites:
         old, new = bootstrap(pair.champion), bootstrap(pair.candidate)
         paired = bootstrap([b - a for a, b in zip(pair.champion, pair.candidate, strict=True)], span=(-1.0, 1.0))
@@ -81,6 +90,7 @@ def suite_table(evaluation: Evaluation, names: tuple[str, str]) -> "Table":
             f"{new.mean:.3f}",
             f"{paired.mean:+.3f} ({paired.low:+.3f} to {paired.high:+.3f})",
             f"{pair.margin:g}",
+            f"{power_of(pair):.0%}",
         )
     return shown
 

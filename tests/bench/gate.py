@@ -34,15 +34,15 @@ READ = 2000  # the pairs that a simulated judge has read
 # name: items, margin, and how two equal models differ on one item: the share of answers that turn from right to wrong
 # (as many from wrong to right), or the standard deviation of the difference.
 SUITES: dict[str, tuple[int, float, str, float]] = {
-    "instructions": (24, 0.05, "turn", 0.1),
+    "instructions": (104, 0.05, "turn", 0.1),
     "truthfulness": (24, 0.03, "sd", 0.1),
-    "over_refusal": (20, 0.05, "turn", 0.1),
-    "refusal": (20, 0.05, "turn", 0.1),
+    "over_refusal": (104, 0.05, "turn", 0.1),
+    "refusal": (104, 0.05, "turn", 0.1),
     "bias_pairs": (24, 0.25, "sd", 0.8),
     "bias_occupations": (24, 0.1, "sd", 0.3),
     "forgetting": (16, 0.1, "sd", 0.1),
     "leakage": (6, 2.0, "sd", 2.0),
-    "degenerate": (16, 0.05, "turn", 0.05),
+    "degenerate": (80, 0.05, "turn", 0.05),
 }
 
 
@@ -183,9 +183,11 @@ def suites(draw: np.random.Generator, fall: str | None = None, margins: float = 
 def suite_refusals(
     count: int, draw: np.random.Generator, fall: str | None = None, margins: float = 2.0
 ) -> list[bool]:
-    """Whether the suites alone refuse, `count` times."""
+    """Whether the suites alone refuse, `count` times; of a model that fell on one suite, only that one is asked."""
     certain = find([Comparison(f"p{n}", 1.0, 1, 1) for n in range(200)])
-    return [not decide(certain, "judge", suites(draw, fall, margins)).promote for _ in range(count)]
+    drawn = (suites(draw, fall, margins) for _ in range(count))
+    asked = ([pair for pair in each if fall in (None, pair.name)] for each in drawn)
+    return [not decide(certain, "judge", pairs).promote for pairs in asked]
 
 
 def print_power(
@@ -216,7 +218,7 @@ def print_power(
 
 def print_puppets(console: Console, simulations: int, draw: np.random.Generator) -> None:
     """How often three puppets among six honest people have a candidate promoted."""
-    rates = (0.3, 0.4, 0.45, 0.5)
+    rates = (0.4, 0.45, 0.5)
     shown = Table(
         "three puppets", *(f"honest at {rate:.0%}" for rate in rates), title="Six honest people and three puppets"
     )
@@ -226,7 +228,7 @@ def print_puppets(console: Console, simulations: int, draw: np.random.Generator)
         ("for it in 80 %, as many votes", None, 0.8),
         ("for it in 70 %, as many votes", None, 0.7),
     ):
-        found = [puppets(6, rate, 3, simulations, draw, share=part, says=says) for rate in rates]
+        found = [puppets(6, rate, 3, simulations, draw, votes=240, share=part, says=says) for rate in rates]
         shown.add_row(name, *(f"{each:.1%}" for each in found))
     alone = promoted_by_three(draw)
     shown.add_row("alone", *[f"{alone:.1%}"] * len(rates))

@@ -123,3 +123,33 @@ async def test_comparisons_do_not_count_where_the_manager_lets_nobody_teach(stor
     assert await live(store) == []
     await store.set_may_teach("discord", "1", True)
     assert [one.value for one in await live(store)] == [1.0]
+
+
+async def shown(store: Store, permission: str | None = None) -> list[comparisons.ShownPair]:
+    async with store.database.read() as session:
+        return (await comparisons.trial(session, 1, 2, discord_permission=permission)).pairs
+
+
+async def test_a_judge_may_read_the_pairs_that_were_shown_with_or_without_a_comparison(talk: Talk) -> None:
+    ada, bob = await talk.person("ada"), await talk.person("bob", agrees=None)
+    old, new = await pair(talk, ada)
+    await pair(talk, ada, "another question")
+    await pair(talk, bob, "a secret")  # bob did not agree to training
+    await pair(talk, ada, "other releases", (1, 3))
+    await talk.rate(ada, "comparison", old, other=new, value="b")
+    (compared,) = await live(talk.store)
+    found = await shown(talk.store)
+    assert [one.messages[-1]["content"] for one in found] == ["q", "another question"]
+    assert [one.prompt == compared.prompt for one in found] == [True, False]
+    assert {(one.champion, one.candidate) for one in found} == {("champion", "a candidate's answer")}
+    assert not any(one.outside_judge for one in found)
+    with pytest.raises(BadInput, match="compared with itself"):
+        async with talk.store.database.read() as session:
+            await comparisons.trial(session, 2, 2, discord_permission=None)
+
+
+async def test_a_judge_reads_pairs_from_discord_only_with_its_permission(store: Store) -> None:
+    talk = await Talk.begin(store, "discord", "channel")
+    await pair(talk, await talk.person())
+    assert await shown(store) == []
+    assert len(await shown(store, "a reference")) == 1

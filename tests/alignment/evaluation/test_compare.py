@@ -160,6 +160,53 @@ def test_live_comparisons_of_enough_people_outrank_pairs(comparisons: list[Compa
     assert found.decisive.name == source
 
 
+def test_live_comparisons_outrank_judges_and_a_judge_that_counts_is_counted_in() -> None:
+    people = [Comparison(f"p{n}", float(n % 3 > 0), 10, 10, f"r{n % 7}") for n in range(60)]
+    shown = [(row, "an answer", "a kind answer") for row in prompts(300)]
+    rows = EvaluationRows(prompts=prompts(30), judge_pairs=pairs(40, good=0.8), live=people, shown=shown)
+    with FakeJudge(kind_wins) as fake:
+        found, messages = compare(rows, Options(llm_judge=JudgeSettings(fake.url, "m")))
+    assert found.decisive is not None
+    assert found.decisive.name == LIVE
+    assert found.decisive.finding is not None
+    assert found.decisive.finding.judge > 0
+    assert "The LLM judge was counted in" in found.decisive.sentence
+    assert "The LLM judge reads the 300 pairs of answers that people could compare." in messages
+
+
+def test_a_judge_that_does_not_count_or_may_not_read_is_not_counted_in() -> None:
+    for good, outside in ((0.5, False), (0.8, True)):
+        rows = EvaluationRows(
+            judge_pairs=pairs(40, good=good, outside_judge=True),
+            live=live(60, 6),
+            shown=[(row, "an answer", "a kind answer") for row in prompts(300)],
+        )
+        with FakeJudge(kind_wins) as fake, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(JudgeSettings, "outside", outside)
+            patch.setenv("PARLEY_JUDGE_OUTSIDE", "1")
+            found, _ = compare(rows, Options(llm_judge=JudgeSettings(fake.url, "m")))
+            assert len(fake.questions) == 80
+        assert found.decisive is not None
+        assert found.decisive.finding is not None
+        assert found.decisive.finding.judge == 0
+
+
+def test_held_out_pairs_are_clustered_by_the_people_behind_them() -> None:
+    """One account with many pairs of its own has one voice among the others."""
+    mine, others = pairs(200, good=1.0), pairs(60, good=0.0)
+    rows = [
+        Row(row.kind, {**row.data, "prompt": [{"role": "user", "content": f"other {n}"}]}, {"id": f"o{n}"})
+        for n, row in enumerate(others)
+    ]
+    raters = {row.id: ("evil",) for row in mine} | {row.id: (f"r{n % 20}",) for n, row in enumerate(rows)}
+    held = EvaluationRows(preferences=[*mine, *rows], raters=raters)
+    found, _ = compare(held, candidate=Made(GOOD.says, leans=1.0))
+    assert found.decisive is not None
+    assert found.decisive.win is not None
+    assert found.decisive.win.interval.mean <= 1 / 21 + 1e-9
+    assert "evil" not in json.dumps(asdict(found))
+
+
 def test_a_few_pairs_decide_nothing() -> None:
     found, _ = compare(EvaluationRows(preferences=pairs(19), prompts=prompts(3)))
     assert found.decisive is None

@@ -7,8 +7,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from alignment.evaluation.gate import SuitePair, Verdict, decide
+from alignment.evaluation.gate import SuitePair, Verdict, decide, power_of
 from alignment.evaluation.people import Finding, Standing, find
+from alignment.evaluation.suites import load_suites
 from alignment.evaluation.winrate import Comparison
 from data.error_budget import Stake, share
 from data.releases import MINIMUM_PROMPTS
@@ -97,6 +98,27 @@ def test_a_fall_beyond_the_margin_is_refused_whatever_the_win_rate() -> None:
 def test_a_fall_within_the_margin_or_an_uncertain_one_is_not_a_reason() -> None:
     unsure = [-1.0] * 3 + [1.0] * 2
     assert asked(BETTER, suite([-0.09] * 20), suite(unsure, name="unsure")).promote
+
+
+def test_a_suites_power_follows_from_its_items_and_its_margin() -> None:
+    many, few = (suite([0.1, -0.1] * count, margin=0.03) for count in (50, 4))
+    assert power_of(many) > 0.99
+    assert 0.2 < power_of(few, margins=2) < 0.4
+    right = SuitePair("manners", "Manners", "share", 0.05, (1.0, 0.0) * 52, (1.0, 0.0) * 52)
+    assert 0.9 < power_of(right) < 1  # a fall of four margins turns a fifth of the items
+    assert asked(BETTER, many).suites[0].power == power_of(many)
+
+
+def test_every_suite_of_a_full_round_sees_a_fall_of_four_margins() -> None:
+    from tests.bench.gate import SUITES as SIMULATED
+    from tests.bench.gate import suites
+
+    sizes = {each.name: len(each.items) for each in load_suites()}
+    assert sizes == {name: items for name, (items, *_) in SIMULATED.items()}
+    draw = np.random.default_rng(0)
+    for name in sizes:
+        powers = [power_of(pair) for _ in range(50) for pair in suites(draw) if pair.name == name]
+        assert np.mean(powers) > 0.8
 
 
 def test_every_reason_is_given() -> None:
