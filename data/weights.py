@@ -66,8 +66,8 @@ def capped(rows: Sequence[tuple[float, Mapping[str, float]]], panel: Panel) -> C
     `rows` are weights with their backing. A row's weight is divided among its backers, and the parts of a rater who
     holds too much of everything are scaled down. Of `n` raters, nobody holds more than 1/n, except
 
-    - people whom others bear out: `ROOM` rows more for each of their ratings that others confirm, up to `HEADS` / n of
-      everything and to `SHARE`;
+    - people whom others bear out: `ROOM` rows more for each of their ratings that others confirm, up to `HEADS` / n
+      of everything and to `SHARE`;
     - people for whom an operator vouches: up to `SHARE`.
 
     So `k` raters whom nobody bears out hold at most k/n together, whatever they rate and however much. Nothing
