@@ -8,6 +8,7 @@ from data.candidates import CONTRADICTED, UNRELIABLE
 from data.raters import Panel
 
 SHARE = 1 / 3  # the largest share of a kind's weight of one rater among several, whoever vouches
+ROOM = 0.5  # the rows beyond one head for which each confirmed rating of somebody makes room
 HEADS = 3  # for how many people a rater counts at most whom others bear out
 
 _CLOSE = 0.05  # a majority smaller than this share of all weight does not count as one
@@ -65,8 +66,8 @@ def capped(rows: Sequence[tuple[float, Mapping[str, float]]], panel: Panel) -> C
     `rows` are weights with their backing. A row's weight is divided among its backers, and the parts of a rater who
     holds too much of everything are scaled down. Of `n` raters, nobody holds more than 1/n, except
 
-    - people whom others bear out: one more row for each of their ratings that others confirm, up to `HEADS` / n of
-      everything and to `SHARE`;
+    - people whom others bear out: `ROOM` rows more for each of their ratings that others confirm, up to `HEADS` / n
+      of everything and to `SHARE`;
     - people for whom an operator vouches: up to `SHARE`.
 
     So `k` raters whom nobody bears out hold at most k/n together, whatever they rate and however much. Nothing
@@ -123,7 +124,7 @@ def _limits(raters: Collection[str], panel: Panel) -> dict[str, _Limit]:
         if known is not None and known.vouched:
             found[rater] = _Limit(head, max(head, SHARE), math.inf)
         elif known is not None and known.borne_out:
-            found[rater] = _Limit(head, max(head, min(SHARE, HEADS * head)), known.confirmed)
+            found[rater] = _Limit(head, max(head, min(SHARE, HEADS * head)), ROOM * known.confirmed)
         else:
             found[rater] = _Limit(head, head, 0.0)
     return found

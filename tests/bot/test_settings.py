@@ -12,6 +12,7 @@ import pytest
 from bot.settings import load, names, suspicious
 from bot.texts import EN, ZH, texts
 from data.errors import BadInput
+from data.limits import limits_set
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,21 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch):
 def test_operators_are_ids_with_commas_between(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PARLEY_OPERATORS", "12, 34")
     assert load(None).operators == (12, 34)
+
+
+def test_servers_that_teach_are_ids_and_a_missing_list_is_not_an_empty_one(monkeypatch: pytest.MonkeyPatch):
+    assert load(None).teaching_servers is None
+    monkeypatch.setenv("PARLEY_TEACHING_SERVERS", "12, 34")
+    assert load(None).teaching_servers == ("12", "34")
+    monkeypatch.setenv("PARLEY_TEACHING_SERVERS", "my server")
+    with pytest.raises(BadInput, match="'my' is not a server's id"):
+        load(None)
+
+
+def test_the_bot_and_the_commands_have_the_same_defaults_for_quotas():
+    settings, limits = load(None), limits_set()
+    for name in ("per_person", "per_server", "per_day"):
+        assert getattr(settings, f"ratings_{name}") == getattr(limits, name)
 
 
 def test_home_of_the_env_file_is_shared_with_data_and_engine(tmp_path: Path):

@@ -99,6 +99,57 @@ async def test_nobody_holds_more_than_a_voice_of_a_kind(talk: Talk) -> None:
     assert sum(weights[:30]) == pytest.approx(sum(weights) / 7, abs=0.01)
 
 
+async def test_accounts_with_questions_of_their_own_hold_their_heads_in_every_fold(talk: Talk) -> None:
+    """Eight honest people with six comparisons each, two accounts with fifty: at most two heads of those there."""
+    people = [await talk.person(f"honest-{i}") for i in range(8)] + [
+        await talk.person(f"hostile-{i}") for i in (1, 2)
+    ]
+    async with talk.store.database.write() as session:
+        for number, (person, item) in enumerate(
+            (person, item) for at, person in enumerate(people) for item in range(6 if at < 8 else 50)
+        ):
+            text = f"question {number * 7919} {item} of {person}"
+            place: dict[str, Any] = {"author": person, "parent": None, "platform_id": None}
+            asked = await add_message(session, talk.conversation, "user", text, **place)
+            texts = ("good", "bad") if person in people[:8] else ("bad", "good")
+            one, two = [
+                (
+                    await add_generation(
+                        session,
+                        generated(
+                            talk.conversation,
+                            asked.message,
+                            (asked.version,),
+                            rendered_sha256=f"{number:064}",
+                            text=f"{each} {number}",
+                        ),
+                    )
+                ).generation
+                for each in texts
+            ]
+            session.add(
+                schema.Rating(
+                    source_id=f"own-{number}",
+                    rater_id=person,
+                    kind="comparison",
+                    generation_id=one,
+                    other_id=two,
+                    value="a",
+                    platform="terminal",
+                    created_at=schema.now() + timedelta(seconds=40 * number),
+                )
+            )
+    found = await rows(talk.store)
+    for (kind, fold), shares in found.shares.items():
+        here = [row for row in found.rows if row.row.kind == kind and row.fold == fold]
+        assert max(shares.values()) <= 1 / len(shares) + 1e-6, (kind, fold)
+        if kind == "preference":
+            weights = {row.row.id: row.row.extra["weight"] for row in here}
+            bad = sum(weights[row.row.id] for row in here if row.row.data["chosen"][0]["content"].startswith("bad"))
+            assert bad / sum(weights.values()) <= 2 / len(shares) + 1e-3, fold
+    assert len(found.shares["preference", "train"]) == 10
+
+
 async def test_votes_by_a_script_make_no_rows(talk: Talk) -> None:
     ada, script = await talk.person("ada"), await talk.person("script")
     answers = [(await talk.ask(ada, f"question {i}", f"answer {i}"))[0] for i in range(4)]

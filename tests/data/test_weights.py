@@ -86,12 +86,12 @@ def test_accounts_that_rate_questions_of_their_own_hold_their_heads_and_no_more(
     assert 1 <= found.weights[0] < 1.2  # four hundred honest rows are still worth four hundred rows
 
 
-def test_what_others_bear_out_makes_room_for_as_many_rows_and_for_a_few_heads() -> None:
+def test_what_others_bear_out_makes_room_for_half_as_many_rows_and_for_a_few_heads() -> None:
     totals = dict.fromkeys(map(str, range(20)), 20)
     known = dict.fromkeys(totals, "borne out")
     busy = of({**totals, "busy": 300}, {**known, "busy": "borne out"}, confirmed=30)
-    # A head is S / 21 and 30 more rows were confirmed: S = 400 + S / 21 + 30.
-    assert busy.shares["busy"] * 451.5 == pytest.approx(51.5)
+    # A head is S / 21, and thirty confirmed ratings make room for fifteen rows: S = 400 + S / 21 + 15.
+    assert busy.shares["busy"] * 435.75 == pytest.approx(35.75)
     assert busy.weights[:400] == [pytest.approx(busy.weights[0])] * 400
     much = of({**totals, "busy": 300}, {**known, "busy": "borne out"}, confirmed=3000)
     assert much.shares["busy"] == pytest.approx(HEADS / 21)
