@@ -18,6 +18,9 @@ CONTRADICTED = "as many people or more said the opposite"
 OTHER_PROMPT = "the two answers were given to different prompts"
 SELF_VOTE = "only the person who wrote this text as a correction voted for it"
 UNRELIABLE = "its raters are not reliable"
+REFUSED = "the answer to learn was corrected, voted down, reported or lost a comparison"
+TAKEN_BACK = "people no longer say what it was exported for"
+EDITED = "somebody edited a text in it since"
 
 DIVIDED = "its conversation and its text belong to different folds"
 

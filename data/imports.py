@@ -10,10 +10,11 @@ from sqlalchemy import select
 from data import schema
 from data.candidates import IMPORT
 from data.datasets import Collected, collect
-from data.erasure import said_again
+from data.erasure import erased_rows, said_before
 from data.errors import BadInput
 from data.home import installation_key
 from data.imported import imported_id
+from data.row_ids import row_id
 from data.rows import Row
 from data.store import Store
 
@@ -48,16 +49,22 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
     key = installation_key(store.database.path.parent)
     async with store.database.write() as session:
         known = set((await session.scalars(select(schema.ImportedRow.source_id))).all())
+        gone = await erased_rows(session)
         erased = select(schema.Tombstone.ref_hash).where(schema.Tombstone.kind == "text")
         tombstones: set[str] = set((await session.scalars(erased)).all())
         for row in rows:
             source_id = imported_id(row.kind, row.id)
+            if row.id in gone:
+                result.erased += 1
+                continue
             if source_id in known:
                 result.known += 1
                 continue
             known.add(source_id)
             texts = [(part, i, m) for part in row.parts for i, m in enumerate(row.data[part])]
-            if any(said_again(key, m["content"]) & tombstones for _, _, m in texts):
+            # Only a row that was exported from here can have been erased here: others merely say the same.
+            exported = row.id == row_id(key, row.kind, row.data)
+            if exported and any(said_before(key, m["content"]) & tombstones for _, _, m in texts):
                 result.erased += 1
                 continue
             platform = (row.extra.get("platform") or IMPORT).strip().lower()  # "Discord" in any spelling

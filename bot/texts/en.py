@@ -333,8 +333,9 @@ EN = Texts(
     persona_deleted="The persona {name} is deleted. Where it answered, the persona of the wider place answers now.",
     persona_title="Persona: {name}",
     persona_becomes=(
-        "The model reads this text before every question. If members have agreed and training is allowed, it also "
-        "becomes part of the training data. It belongs to the server: write nothing private."
+        "The model reads this text before every question, and everybody here may see it: write nothing private. It "
+        "counts as your words. What people teach under it trains the bot only if you agreed with /consent before you "
+        "wrote it, and erasing your data erases it."
     ),
     persona_prompt="Who is it, and how does it talk?",
     persona_prompt_help="For example: You are a patient librarian. You answer briefly and name your sources.",

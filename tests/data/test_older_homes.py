@@ -14,8 +14,10 @@ from sqlalchemy import create_engine, func, select
 
 from data import migrations, schema
 from data.database import NAME
+from data.datasets import EDITED
 from data.imports import collect_rows, import_rows
 from data.releases import Releases
+from data.row_ids import row_id
 from data.rows import parse_row
 from data.store import Store
 
@@ -141,12 +143,13 @@ async def test_everything_in_an_older_home_is_found_again(older: Path) -> None:
 
 async def test_an_older_homes_rows_keep_their_ids_and_folds(older: Path) -> None:
     store = await Store.open(older)
+    assert (await collect_rows(store, discord_permission="letter")).dropped["prompt"] == {EDITED: 1}
+    await store.edit_message("discord", "100", "How do bees find home?")  # the text that was answered
     collected = await collect_rows(store, discord_permission="letter")
     assert [(found.row.kind, found.fold, found.row.id) for found in collected.rows] == [
         ("demonstration", "train", "d383cd31900443dc55955bdf70a7ad59"),
         ("preference", "train", "b44481906693a79c8116e92300763251"),
         ("preference", "train", "ba821c3279cb988b922a2cac22cb3300"),
-        ("labelled", "train", "f35366c4cedb1cefe0e4aba37e988959"),
         ("prompt", "train", "aca4314542dd2c91e03b7c76fcc959e9"),
         ("demonstration", "train", "mine"),
     ]
@@ -154,7 +157,8 @@ async def test_an_older_homes_rows_keep_their_ids_and_folds(older: Path) -> None
         assert await session.scalar(select(func.count()).select_from(schema.FoldGroup)) == 2  # no new group
     question, answer = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
     known = parse_row({"messages": [question, answer], "id": "mine"})
-    erased = parse_row({"prompt": [{"role": "user", "content": "Bob wrote this, and then deleted it."}]})
-    result = await import_rows(store, [known, erased])
+    gone = {"prompt": [{"role": "user", "content": "Bob wrote this, and then deleted it."}]}
+    exported = parse_row({**gone, "id": row_id(b"k" * 32, "prompt", gone)})
+    result = await import_rows(store, [known, exported])
     assert (result.known, result.erased) == (1, 1)
     await store.close()
