@@ -150,6 +150,7 @@ async def test_an_older_homes_rows_keep_their_ids_and_folds(older: Path) -> None
         ("demonstration", "train", "d383cd31900443dc55955bdf70a7ad59"),
         ("preference", "train", "b44481906693a79c8116e92300763251"),
         ("preference", "train", "ba821c3279cb988b922a2cac22cb3300"),
+        ("labelled", "train", "f35366c4cedb1cefe0e4aba37e988959"),
         ("prompt", "train", "aca4314542dd2c91e03b7c76fcc959e9"),
         ("demonstration", "train", "mine"),
     ]
