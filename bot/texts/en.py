@@ -196,6 +196,10 @@ EN = Texts(
         "{release} is on trial: people compared answers to {prompts} questions and preferred its answer in "
         "{share:.0%}. A decision takes {needed} questions and {people} people."
     ),
+    stats_left=(
+        "Learnt from people who have left since: release {releases}. A release keeps what it learnt; the next round "
+        "from the base trains without them."
+    ),
     stats_no_trial="No release is on trial.",
     no_answer_here="I no longer have this answer.",
     tie="Equally good",

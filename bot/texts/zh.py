@@ -170,6 +170,7 @@ ZH = Texts(
         "{release}正在试用：大家比较了 {prompts} 个问题的回答，其中 {share:.0%} 更喜欢它的回答。"
         "要有 {needed} 个问题、{people} 个人才能决定。"
     ),
+    stats_left="学过已离开的人的内容的版本：{releases}。版本会保留学到的东西；下一轮从基础模型开始的训练不再包含这些内容。",
     stats_no_trial="没有版本在试用。",
     no_answer_here="我已经没有保存这个回答了。",
     tie="一样好",

@@ -15,6 +15,8 @@ from bot.discord.place import NOBODY
 from bot.discord.telling import acknowledge, texts_for
 from bot.release_chart import chart, compared, in_words, picture
 from data.counts import RatingCounts, TrialSoFar, count_ratings, trial_so_far
+from data.erasure import FORGOTTEN, erased_rows
+from data.lineage import releases_with
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
 from data.rounds import decided
 
@@ -99,7 +101,7 @@ class Stats:
         return lines
 
     async def serving(self, now: Overview, texts: Texts) -> list[str]:
-        """Which release serves, and how the one on trial does."""
+        """Which release serves, how the one on trial does, and which ones learnt from people who left."""
         release = release_name(now.champion, texts)
         lines = [texts.stats_serving.format(release=release, releases=len(now.releases))]
         if now.candidate is None:
@@ -116,6 +118,10 @@ class Stats:
                     people=MINIMUM_PEOPLE,
                 )
             )
+        async with self.store.database.read() as session:
+            gone = await erased_rows(session, FORGOTTEN)
+        if left := await asyncio.to_thread(releases_with, self.home, gone):
+            lines.append(texts.stats_left.format(releases=", ".join(map(str, left))))
         return [line[:1].upper() + line[1:] for line in lines]
 
     async def _so_far(self, champion: int, candidate: int) -> TrialSoFar:
