@@ -19,9 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: list[str]) -> None:
+    from alignment.training.policy import load_policy, load_reference
     from alignment.training.preflight import check_reference, show_trained
     from alignment.training.settings import DpoSettings
-    from alignment.training.stage import begin, finish, load_policy, load_reference, train, trainer_arguments
+    from alignment.training.stage import begin, finish, train, trainer_arguments
     from alignment.training.trainers import Dpo
 
     with begin("dpo", "preference", arguments, DpoSettings) as stage:

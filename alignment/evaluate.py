@@ -16,7 +16,7 @@ from alignment.evaluation.best_of import best_of
 from alignment.evaluation.compare import CACHE, EvaluationRows, Options
 from alignment.evaluation.llm_judge import judge_settings
 from alignment.evaluation.model import open_model
-from alignment.evaluation.subjects import Subject, planted_canaries, subject
+from alignment.evaluation.subjects import Subject, base_of, planted_canaries, subject
 from alignment.evaluation.suites.files import paths_of
 from alignment.evaluation.tables import best_table
 from alignment.evaluation.verdict import check_suites, evaluate, say
@@ -24,7 +24,7 @@ from alignment.quiet import quiet
 from data.errors import BadInput, run
 from data.home import check_folder_of, home, write_atomic
 from data.prompts import prompts_of
-from data.releases import Releases
+from data.releases import BASE_RELEASE, Releases
 from data.rows import Row, content_id, read_rows
 
 if TYPE_CHECKING:
@@ -41,9 +41,11 @@ def parser() -> argparse.ArgumentParser:
         "PARLEY_JUDGE_OUTSIDE=1, and sees only rows that say `outside_judge: true`.",
     )
     add = made.add_argument
-    add("--candidate", required=True, metavar="N|DIR", help="a release's number or an adapter's folder")
+    add(
+        "--candidate", required=True, metavar="N|DIR", help="a release's number, or the folder of an adapter or a run"
+    )
     add("--champion", metavar="N|DIR", help="the same (default: the release that serves now)")
-    add("--base", default="smollm2-135m", help="the base of release 0 and of bare adapters (default: %(default)s)")
+    add("--base", help="the base of release 0, or where an adapter's own base is now (default: what adapters name)")
     add("--prompts", type=Path, metavar="ROWS.jsonl", help="rows to answer (default: the prompts of the rows below)")
     add("--preferences", type=Path, metavar="ROWS.jsonl", help="held-out pairs of people (store: the gate's fold)")
     add("--demonstrations", type=Path, metavar="ROWS.jsonl", help="held-out demonstrations (store: the gate's fold)")
@@ -77,8 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     llm_judge = judge_settings()
     quiet()
-    champion = subject(options.champion or str(Releases(home()).champion()), options.base, home())
-    candidate = subject(options.candidate, options.base, home())
+    against = options.champion or str(Releases(home()).champion())
+    # Release 0 is the base that the other model is on.
+    base = options.base or base_of(options.candidate, against)
+    champion = subject(against, base if against == str(BASE_RELEASE) else options.base, home())
+    candidate = subject(options.candidate, base if options.candidate == str(BASE_RELEASE) else options.base, home())
     canaries = planted_canaries(home(), champion, candidate)
     suites = check_suites(options.suites, canaries, paths_of(options.suite_path, "--suite_path"))
     rows = given_rows(options) or asyncio.run(stored_rows(champion, candidate))

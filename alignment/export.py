@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from alignment.models import locate, own_base, result_of
 from alignment.quiet import quiet
 from alignment.serving.agreement import check_served
 from alignment.serving.artefact import check_merged, merge, refuse_existing, to_gguf
 from alignment.serving.gguf_lora import read_adapter
+from alignment.serving.same_base import check_base
 from data.errors import BadInput, NothingToDo, run
 from data.home import home
 from data.releases import Releases
@@ -26,8 +28,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--release", type=int, metavar="N", help="export the adapter of this release")
-    source.add_argument("--adapter", type=Path, metavar="DIR", help="export an adapter as PEFT saved it")
-    parser.add_argument("--base", metavar="B", help="the adapter's base model (default: the one that it names)")
+    source.add_argument(
+        "--adapter",
+        type=Path,
+        metavar="DIR",
+        help="export an adapter as PEFT saved it, or the result of a run's folder",
+    )
+    parser.add_argument(
+        "--base", metavar="B", help="where the adapter's base model is now (default: the one that it names)"
+    )
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--gguf", type=Path, metavar="OUT", help="write a LoRA GGUF (default for a release: its own)")
     target.add_argument("--merge", type=Path, metavar="OUT", help="write a merged model directory")
@@ -64,13 +73,17 @@ def main() -> int:
             return 0
         out = args.merge or args.gguf or own
     else:
-        adapter, base, out = args.adapter, args.base or _own_base(args.adapter), args.merge or args.gguf
+        adapter = result_of(args.adapter)
+        read_adapter(adapter)  # a bad adapter fails here, not after a model was loaded
+        base, out = args.base or own_base(adapter), args.merge or args.gguf
     _export(adapter, base, out, merged=bool(args.merge), check=args.check is not False)
     return 0
 
 
 def _export(adapter: Path, base: str, out: Path, *, merged: bool, check: bool) -> None:
     refuse_existing(out)
+    if sentence := check_base(adapter, locate(base)):
+        print(sentence, flush=True)
     read_adapter(adapter)  # a bad adapter fails here, not after a model was loaded
     quiet()
 
@@ -87,14 +100,6 @@ def _export(adapter: Path, base: str, out: Path, *, merged: bool, check: bool) -
     print(f"{what} {adapter} (base: {base}) ...", flush=True)
     (merge if merged else to_gguf)(adapter, base, out, check=checked if check else None)
     print(f"Wrote {out}." if check else f"Wrote {out}; it was not checked.")
-
-
-def _own_base(adapter: Path) -> str:
-    settings, _ = read_adapter(adapter)
-    name = settings.get("base_model_name_or_path")
-    if not name:
-        raise BadInput(f"{adapter} does not name its base model; give it with --base.")
-    return str(name)
 
 
 if __name__ == "__main__":

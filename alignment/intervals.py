@@ -1,5 +1,8 @@
 """Intervals of a mean, at 95 % by default: by the bootstrap, and by Student's t for a few groups.
 
+Neither sees what was not drawn: from 3 of 3 both would make a point, as if it were certain. Then the interval gets
+the width that so few equal values leave open (see `widened`).
+
 The bootstrap is scipy's (percentile method). Compared with the code that it replaced, with the same seed, in
 milliseconds of processor time for 10,000 resamples (scipy 1.17, median of 5):
 
@@ -31,7 +34,10 @@ RESAMPLES = 10_000
 _FEW_VALUES = 16  # up to this many different values (wins, ties, losses) are drawn by their counts
 _CELLS = 1_000_000  # in one block of draws: 8 MB, whatever the sample's length
 
+_POINT = 1e-9  # an interval that is not wider than this is a point, but for rounding
+
 Array = NDArray[np.float64]
+Span = tuple[float, float]
 
 
 def bootstrap(
@@ -41,13 +47,16 @@ def bootstrap(
     level: float = LEVEL,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    span: Span | None = None,
 ) -> Interval:
     """The percentile bootstrap interval of a mean (Efron, "Bootstrap methods", 1979), the same for the same seed.
 
     `values` holds at least one number. With `groups`, a name for each value, whole groups are drawn (Davison and
     Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8): three answers to one prompt make three
-    pairs that stand or fall together, and drawn one by one they would pass for three independent ones. The interval
-    of one value, of equal ones, or of one group is a point.
+    pairs that stand or fall together, and drawn one by one they would pass for three independent ones.
+
+    `span` is the range in which such values can lie; without it, that of wins and losses if all values are such. The
+    interval of equal values, or of one group, is as wide as their number leaves open within it (see `widened`).
     """
     sample = np.asarray(values, dtype=np.float64)
     if not sample.size:
@@ -58,7 +67,9 @@ def bootstrap(
             # Only the count of each value matters, and counts are far fewer to draw.
             drawn = np.random.default_rng(seed).multinomial(sample.size, counts / sample.size, size=resamples)
             low, high = np.quantile((drawn @ kinds) / sample.size, [(1 - level) / 2, (1 + level) / 2])
-            return Interval(float(sample.mean()), float(low), float(high))
+            found = Interval(float(sample.mean()), float(low), float(high))
+            return widened(found, sample.size, span or _span(sample), level=level)
+        count = sample.size
         low, high = percentiles(
             sample.size, lambda drawn: sample[drawn].mean(axis=-1), level=level, seed=seed, resamples=resamples
         )
@@ -72,7 +83,28 @@ def bootstrap(
             seed=seed,
             resamples=resamples,
         )
-    return Interval(float(sample.mean()), low, high)
+    return widened(Interval(float(sample.mean()), low, high), count, span or _span(sample), level=level)
+
+
+def widened(found: Interval, count: int, span: Span | None, *, level: float = LEVEL) -> Interval:
+    """The interval, or a wider one if it is a point: `count` equal values or groups do not show what else there is.
+
+    At most the share q = 1 - ((1 - level) / 2) ** (1 / count) of all values may differ from those that were seen
+    (Clopper and Pearson, "The use of confidence or fiducial limits", 1934), and lie anywhere in `span`. For 3 of 3
+    that is 0.29 to 1, for 20 of 20 it is 0.83 to 1. Values without a known span keep their point.
+    """
+    if span is None or found.high - found.low > _POINT:
+        return found
+    low, high = span
+    q = 1 - ((1 - level) / 2) ** (1 / count)
+    return Interval(found.mean, found.mean - q * (found.mean - low), found.mean + q * (high - found.mean))
+
+
+def _span(sample: Array) -> Span | None:
+    """The range of values that are wins, ties and losses, or differences of such; None for any others."""
+    if not np.isin(sample, (-1.0, -0.5, 0.0, 0.5, 1.0)).all():
+        return None
+    return (-1.0 if sample.min() < 0 else 0.0), 1.0
 
 
 def percentiles(
@@ -118,7 +150,8 @@ def interval_by_few(values: Sequence[float], groups: Sequence[str], *, level: fl
     residuals = np.bincount(index, weights=sample - mean, minlength=count)
     error = math.sqrt(count / (count - 1) * float((residuals**2).sum())) / sample.size
     reach = float(t.ppf((1 + level) / 2, count - 1)) * error
-    return Interval(mean, max(0.0, mean - reach), min(1.0, mean + reach))
+    found = Interval(mean, max(0.0, mean - reach), min(1.0, mean + reach))
+    return widened(found, count, (0.0, 1.0), level=level)
 
 
 def numbered(groups: Sequence[str]) -> tuple[NDArray[np.int64], int]:

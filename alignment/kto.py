@@ -20,9 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(arguments: list[str]) -> None:
     from alignment.training.balance import balance
+    from alignment.training.policy import load_policy, load_reference
     from alignment.training.preflight import check_reference, show_trained
     from alignment.training.settings import KtoSettings
-    from alignment.training.stage import begin, finish, load_policy, load_reference, train, trainer_arguments
+    from alignment.training.stage import begin, finish, train, trainer_arguments
     from alignment.training.trainers import Kto
 
     with begin("kto", "labelled", arguments, KtoSettings) as stage:

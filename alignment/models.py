@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from alignment.convert import converted
-from alignment.rows.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids, render
+from alignment.rows.rendering import render
+from alignment.rows.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids
 from data import bases
 from data.chat import Message, load_template
 from data.errors import BadInput, nearest, run
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 
+_ADAPTER = "adapter_config.json"
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
     """A base model: the name under which it is recorded, and what transformers loads it from."""
@@ -56,20 +60,41 @@ class Start:
 
 
 def resolve(name: str, *, allow_download: bool = False) -> Start:
-    """Find what `--model_name_or_path` names: a base model or a folder with an adapter.
+    """Find what `--model_name_or_path` names: a base model, a folder with an adapter, or a run or release with one.
 
-    Raises `BadInput`, which says what to do, when it is neither.
+    Raises `BadInput`, which says what to do, when it is none of these.
     """
-    folder = Path(name)
-    config = folder / "adapter_config.json"
-    if not bases.is_alias(name) and config.is_file():
-        base = json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path")
-        if not base:
-            raise BadInput(
-                f"{config} does not say which base model the adapter belongs to (base_model_name_or_path)."
-            )
-        return Start(locate(base, allow_download=allow_download), folder)
-    return Start(locate(name, allow_download=allow_download))
+    folder = Path(name) if bases.is_alias(name) else result_of(Path(name))
+    if not bases.is_alias(name) and (folder / _ADAPTER).is_file():
+        return Start(locate(own_base(folder), allow_download=allow_download), folder)
+    return Start(locate(str(folder) if folder != Path(name) else name, allow_download=allow_download))
+
+
+def result_of(folder: Path) -> Path:
+    """The folder of the model in a run's or a release's folder; any other folder is returned as it is.
+
+    Raises `BadInput` for a run that has no result.
+    """
+    kinds = (_ADAPTER, "config.json")
+    if not (folder / "manifest.json").is_file() or any((folder / kind).is_file() for kind in kinds):
+        return folder
+    for name in ("adapter", "model", "reward"):
+        if any((folder / name / kind).is_file() for kind in kinds):
+            return folder / name
+    raise BadInput(
+        f"{folder} is the folder of a run without a result: there is neither adapter/ nor model/ in it. Run its "
+        "command again, to the end, or name another folder."
+    )
+
+
+def own_base(adapter: Path) -> str:
+    """The base that an adapter names. Raises `BadInput` if it names none."""
+    name = adapter_config(adapter).get("base_model_name_or_path")
+    if not name:
+        raise BadInput(
+            f"{adapter / _ADAPTER} does not say which base model the adapter belongs to (base_model_name_or_path)."
+        )
+    return str(name)
 
 
 def locate(name: str, *, allow_download: bool = False) -> Base:
@@ -228,6 +253,42 @@ def base_sha256(base: Base) -> str:
         found = try_to_load_from_cache(base.path, "config.json")
         return Path(found).parent.name if isinstance(found, str) else "unknown"
     return _files_sha256(sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin")))
+
+
+def positions(base: Base) -> int | None:
+    """How many tokens a base takes, if its configuration says so."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(base.path).get_text_config()
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The base model {base.name} does not load: {first_line(error)}") from error
+    found: int | None = getattr(config, "max_position_embeddings", None)
+    rope = getattr(config, "rope_parameters", None) or {}
+    # A stretched rotary base names what it was trained with, or what it takes; the larger one counts.
+    stretched = (rope.get("original_max_position_embeddings") or 0) * (rope.get("factor") or 1)
+    if found:
+        found = max(found, int(stretched))
+    return found
+
+
+def adapter_config(adapter: Path) -> dict[str, Any]:
+    """An adapter's settings as PEFT saved them. Raises `BadInput` for a damaged file."""
+    path = adapter / _ADAPTER
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{path} is not valid JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise BadInput(f"{path} is not an adapter's configuration.")
+    return found
+
+
+def base_hashes(base: Base) -> set[str]:
+    """All hashes by which a base may have been recorded: a bundled alias is also a folder of converted weights."""
+    folder = Path(base.path)
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    return {base_sha256(base), *([_files_sha256(files)] if files else [])} - {"unknown"}
 
 
 def adapter_sha256(adapter: Path) -> str:

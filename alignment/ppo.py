@@ -36,12 +36,13 @@ def _train(
     from alignment.rl.making import check_lengths, group_trainer, keep_critic, ppo_trainer, say_when_saved
     from alignment.rl.scoring import scoring
     from alignment.rl.settings import settings_class
-    from alignment.training.stage import begin, finish, refuse_zero3, train
+    from alignment.training.policy import refuse_zero3
+    from alignment.training.stage import begin, finish, train
 
     with begin("ppo", "prompt", arguments, settings_class(arguments)) as stage:
         refuse_zero3("ppo")
-        scores = scoring(stage, reward)
         check_lengths(stage)
+        scores = scoring(stage, reward)
         with_critic = stage.recipe.training.algorithm == "ppo"
         trainer = ppo_trainer(stage, scores) if with_critic else group_trainer(stage, scores)
         trainer.replay = replay

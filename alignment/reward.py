@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(arguments: list[str]) -> None:
     from alignment.rewards.result import check_enough, finish, read_ties
     from alignment.rewards.trainer import Reward, RewardSettings, graded_preference, load_start
-    from alignment.training.stage import begin, refuse_zero3, train, trainer_arguments
+    from alignment.training.policy import refuse_zero3
+    from alignment.training.stage import begin, train, trainer_arguments
 
     with begin("reward", "preference", arguments, RewardSettings, encoder=graded_preference) as stage:
         refuse_zero3("reward")

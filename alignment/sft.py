@@ -15,9 +15,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: list[str]) -> None:
+    from alignment.training.policy import load_policy
     from alignment.training.preflight import show_trained
     from alignment.training.settings import SftSettings
-    from alignment.training.stage import begin, finish, load_policy, train, trainer_arguments
+    from alignment.training.stage import begin, finish, train, trainer_arguments
     from alignment.training.trainers import Sft
 
     with begin("sft", "demonstration", arguments, SftSettings) as stage:

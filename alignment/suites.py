@@ -30,9 +30,12 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         default="0",
         metavar="N|DIR",
-        help="a release's number (default 0: the base) or an adapter's folder",
+        help="a release's number (default 0: the base), or an adapter's or a run's folder",
     )
-    made.add_argument("--base", default="smollm2-135m", help="the base of release 0 and of bare adapters")
+    made.add_argument(
+        "--base",
+        help="the base of release 0 (default: smollm2-135m), or where an adapter's own base is now",
+    )
     made.add_argument("--suites", metavar="A,B", help="default: all of them")
     made.add_argument(
         "--path", action="append", default=[], metavar="SUITE=FILE", help="a local copy of the suite's public data"

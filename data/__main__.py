@@ -17,7 +17,8 @@ def main() -> int:
 
     match arguments.command:
         case "import":
-            asyncio.run(commands.import_files(arguments.files))
+            given = {"dry_run": arguments.dry_run, "allow_download": arguments.allow_download}
+            asyncio.run(commands.import_files(arguments.files, **given))
         case "export":
             asyncio.run(commands.export(arguments.kind, arguments.out, arguments.fold, force=arguments.force))
         case "stats":
@@ -34,8 +35,18 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m data", description="Import, export and count feedback.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add = commands.add_parser("import", help="store the rows of JSON lines files, all or none")
-    add.add_argument("files", nargs="+", type=Path, metavar="ROWS.jsonl")
+    add = commands.add_parser("import", help="store the rows of files or data sets, all or none")
+    add.add_argument(
+        "files",
+        nargs="+",
+        metavar="ROWS.jsonl",
+        help="JSON lines, a JSON array, CSV, Parquet (packed with gzip or not), a data set folder, or a Hugging Face "
+        "id; NAME#SPLIT chooses a part of a data set",
+    )
+    add.add_argument(
+        "--dry_run", action="store_true", help="say what the files hold and list bad rows; store nothing"
+    )
+    add.add_argument("--allow_download", action="store_true", help="fetch data sets by their Hugging Face id")
     export = commands.add_parser("export", help="write the rows that may be trained on, in TRL's formats")
     export.add_argument("--kind", required=True, metavar="demonstrations|preferences|labelled|prompts")
     export.add_argument("--out", required=True, type=Path, metavar="ROWS.jsonl")

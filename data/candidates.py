@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from data.chat import Message
 from data.folds import Anchor
+from data.row import TOOLS
 
 # Why a row did not leave the store, as people read it.
 ERASED = "a text in it was erased"
@@ -47,11 +49,13 @@ class Candidate:
     backing: Mapping[str, float] = field(default_factory=dict)
     outside_judge: bool = False
     tie: bool = False
+    tools: list[Any] | None = None  # the functions that the assistant may call; imported rows only
 
     @property
     def data(self) -> dict[str, object]:
         """The row's own keys, as TRL reads them."""
-        return {**self.parts, **({} if self.label is None else {"label": self.label})}
+        more = {"label": self.label, TOOLS: self.tools}
+        return {**self.parts, **{key: value for key, value in more.items() if value is not None}}
 
 
 def anchor(messages: Sequence[Message], conversation: str | None) -> Anchor:

@@ -4,9 +4,10 @@ import functools
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 from data.errors import BadInput
 
@@ -48,6 +49,43 @@ GENERIC_CONTROL: tuple[str, ...] = (
     "[/INST]",
     "<<SYS>>",
     "<</SYS>>",
+    # Mistral
+    "[SYSTEM_PROMPT]",
+    "[/SYSTEM_PROMPT]",
+    "[AVAILABLE_TOOLS]",
+    "[/AVAILABLE_TOOLS]",
+    "[TOOL_CALLS]",
+    "[TOOL_RESULTS]",
+    "[/TOOL_RESULTS]",
+    # Phi, GLM, gpt-oss, EXAONE
+    "<|im_sep|>",
+    "<|observation|>",
+    "<|tool|>",
+    "<|call|>",
+    "<|constrain|>",
+    "[|endofturn|]",
+    "[|system|]",
+    "[|user|]",
+    "[|assistant|]",
+    "[gMASK]",
+    # DeepSeek
+    "<｜User｜>",
+    "<｜Assistant｜>",
+    "<｜begin▁of▁sentence｜>",
+    "<｜end▁of▁sentence｜>",
+    # Command R, Granite, Llama 4
+    "<|START_OF_TURN_TOKEN|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|START_RESPONSE|>",
+    "<|END_RESPONSE|>",
+    "<|SYSTEM_TOKEN|>",
+    "<|USER_TOKEN|>",
+    "<|CHATBOT_TOKEN|>",
+    "<|start_of_role|>",
+    "<|end_of_role|>",
+    "<|header_start|>",
+    "<|header_end|>",
+    "<|eot|>",
 )
 
 # Role, author and text of a message.
@@ -59,10 +97,23 @@ _GENERATION_MARKER = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 
 
 class Message(TypedDict):
-    """One turn of a conversation as every chat API takes it."""
+    """One turn of a conversation as every chat API takes it.
+
+    The other keys are those of rows. `weight` is 0 on an assistant's turn that is read and not trained. The rest is
+    rendered by the base's template, if it does that (`alignment.rows.rendering` checks it).
+    """
 
     role: str
     content: str
+    weight: NotRequired[int]
+    tool_calls: NotRequired[list[dict[str, Any]]]
+    tool_call_id: NotRequired[str]
+    name: NotRequired[str]
+    reasoning_content: NotRequired[str]
+    thinking: NotRequired[str]
+
+
+RENDERED_KEYS = ("tool_calls", "tool_call_id", "name", "reasoning_content", "thinking")
 
 
 @functools.lru_cache(maxsize=32)
@@ -100,9 +151,35 @@ def _break(match: re.Match[str]) -> str:
 
 
 def harmless_messages(messages: Sequence[Message], control: Iterable[str]) -> list[Message]:
-    """The messages with every content made harmless. Roles are set by us and stay."""
+    """The messages as a template gets them, every text in them made harmless. Roles are set by us and stay."""
     strings = tuple(control)
-    return [Message(role=m["role"], content=harmless(m["content"], strings)) for m in messages]
+    return [
+        cast(Message, {k: v if k == "role" else harmless_value(v, strings) for k, v in m.items() if k != "weight"})
+        for m in messages
+    ]
+
+
+def harmless_value(value: Any, control: tuple[str, ...]) -> Any:
+    """A JSON value with every text in it made harmless."""
+    if isinstance(value, str):
+        return harmless(value, control)
+    if isinstance(value, dict):
+        return {harmless(str(key), control): harmless_value(each, control) for key, each in value.items()}
+    return [harmless_value(each, control) for each in value] if isinstance(value, list) else value
+
+
+# Letters and marks without any ink: fillers of Hangul, the blank of Braille, joiners and variation selectors.
+_NO_INK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+
+
+def blank(text: str) -> bool:
+    """Whether there is nothing to see in a text: only white space, control and format characters, and fillers."""
+    return all(
+        unicodedata.category(at) in ("Cc", "Cf", "Zs", "Zl", "Zp")
+        or at in _NO_INK
+        or unicodedata.name(at, "").startswith(("VARIATION SELECTOR", "MONGOLIAN FREE VARIATION"))
+        for at in text
+    )
 
 
 def speakers(turns: Iterable[Turn]) -> dict[int | None, str]:

@@ -1,21 +1,26 @@
 """What the commands of `python -m data` do. `data.__main__` reads the command line."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from data import bases, lineage_command
+from data.chat import GENERIC_CONTROL, harmless_messages, harmless_value
+from data.datasets import Collected
 from data.erasure import FORGOTTEN, erased_rows
 from data.errors import BadInput, NothingToDo, nearest
 from data.home import discord_permission, home
-from data.imports import check_ties, collect_rows, import_rows
+from data.imports import TIE, collect_rows, import_rows
 from data.lineage import releases_with
 from data.rounds import remove_leftovers
-from data.rows import Row, read_rows, write_rows
+from data.row import TOOLS
+from data.rows import Row, check_rows, write_rows
 from data.stats import print_stats
 from data.store import Store
 
+_LISTED = 100  # bad rows that are listed
 _KINDS = {
     "demonstrations": "demonstration",
     "preferences": "preference",
@@ -33,19 +38,43 @@ async def _opened() -> AsyncIterator[Store]:
         await store.close()
 
 
-async def import_files(files: list[Path]) -> None:
-    """Store the rows of some files, all or none. Raises `BadInput` at the first bad row."""
+async def import_files(sources: list[str], *, dry_run: bool = False, allow_download: bool = False) -> None:
+    """Store the rows of some files or data sets, all or none; with `dry_run`, only say what they hold.
+
+    Raises `BadInput` with a list of the bad rows if there are any; nothing is stored then.
+    """
     rows: list[Row] = []
-    for file in files:  # every file is checked before any row is stored
-        found = read_rows(file)
-        check_ties(found, file)
-        rows += found
+    problems: list[str] = []
+    for source in sources:  # everything is checked before any row is stored
+        found = check_rows(source, allow_download=allow_download)
+        rows += found.rows
+        ties = [row.line for row in found.rows if row.extra.get("tie")]
+        problems += [*found.problems, *(f"{source}, line {line}{TIE}" for line in ties)]
+    files = f"{len(sources)} file{'s' if len(sources) > 1 else ''}"
+    if dry_run:
+        kinds = Counter(row.kind for row in rows)
+        print(f"{_counted(kinds) or 'no rows'} in {files}; nothing is stored (--dry_run).")
+    if problems:
+        raise BadInput(_listed(problems))
+    if dry_run:
+        return
     async with _opened() as store:
         result = await import_rows(store, rows)
-    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(result.new.items())) or "no new rows"
     known = f"; {result.known} were there already" if result.known else ""
     known += f"; {result.erased} left out because somebody had a text in them erased" if result.erased else ""
-    print(f"Imported {counts} from {len(files)} file{'s' if len(files) > 1 else ''}{known}.")
+    print(f"Imported {_counted(result.new) or 'no new rows'} from {files}{known}.")
+
+
+def _counted(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+
+
+def _listed(problems: list[str]) -> str:
+    """The sentences of bad rows, at most `_LISTED` of them, and how many there are."""
+    if len(problems) == 1:
+        return problems[0]
+    more = [f"... and {len(problems) - _LISTED} more"] if len(problems) > _LISTED else []
+    return "\n".join([*problems[:_LISTED], *more, f"{len(problems)} rows cannot be used; nothing was stored."])
 
 
 async def export(kind: str, out: Path, fold: str, *, force: bool) -> None:
@@ -59,10 +88,30 @@ async def export(kind: str, out: Path, fold: str, *, force: bool) -> None:
     held_back = collected.dropped.get(_KINDS[kind], Counter())
     for reason, count in sorted(held_back.items()):
         print(f"Held back {count}: {reason}.")
+    others = _other_folds(collected, _KINDS[kind], fold)
     if not rows:
-        raise NothingToDo(f"There are no {kind} in fold {fold}; nothing was written.")
-    write_rows(out, rows)
-    print(f"Wrote {len(rows)} {kind} to {out} ({held_back.total()} held back).")
+        raise NothingToDo(f"There are no {kind} in fold {fold}; nothing was written.{others}")
+    write_rows(out, [_harmless(row) for row in rows])
+    print(f"Wrote {len(rows)} {kind} to {out} ({held_back.total()} held back).{others}")
+
+
+def _other_folds(collected: Collected, kind: str, fold: str) -> str:
+    """A sentence that says how many rows of a kind are in the folds that are not exported."""
+    counts = Counter(found.fold for found in collected.rows if found.row.kind == kind)
+    others = ", ".join(f"{counts[name]} in {name}" for name in sorted(counts) if name != fold)
+    return f" Other folds: {others}." if others and fold != "all" else ""
+
+
+def _harmless(row: Row) -> Row:
+    """A row for other trainers, which may not know that people can type control tokens: those of every known family
+    of chat models are made harmless, because nobody knows which base will read the file."""
+    data = {part: harmless_messages(row.data[part], GENERIC_CONTROL) for part in row.parts}
+    for part in row.parts:
+        for message, before in zip(data[part], row.data[part], strict=True):
+            if "weight" in before:
+                message["weight"] = before["weight"]
+    tools = {TOOLS: harmless_value(row.tools, GENERIC_CONTROL)} if row.tools else {}
+    return replace(row, data={**row.data, **data, **tools})
 
 
 def _check_writable(out: Path, *, force: bool) -> None:

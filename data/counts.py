@@ -1,4 +1,4 @@
-"""How many ratings there are, and how a trial stands so far: the numbers that the bot shows to its members."""
+"""How many ratings there are: the numbers that the bot shows to its members."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
-from data.comparisons import live
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +38,3 @@ async def count_ratings(session: AsyncSession, server: int | None) -> RatingCoun
             answers = frozenset((generation,) if other is None else (generation, other))
             current[rater, kind, answers] = str(value) if kind == "vote" else kind
     return RatingCounts(Counter(current.values()), len({rater for rater, _, _ in current}))
-
-
-@dataclass(frozen=True, slots=True)
-class TrialSoFar:
-    """The number of questions with compared answers, the number of people, and the candidate's share of wins."""
-
-    prompts: int
-    people: int
-    share: float
-
-
-async def trial_so_far(session: AsyncSession, champion: int, candidate: int) -> TrialSoFar:
-    """The comparisons of two releases so far; every question counts once, by the mean over its comparisons."""
-    by_prompt: dict[str, list[float]] = {}
-    people = set()
-    for comparison in await live(session, champion, candidate):
-        people.add(comparison.rater)
-        by_prompt.setdefault(comparison.prompt, []).append(comparison.value)
-    means = [sum(values) / len(values) for values in by_prompt.values()]
-    return TrialSoFar(len(means), len(people), sum(means) / len(means) if means else 0.5)

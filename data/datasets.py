@@ -125,14 +125,15 @@ class Collected:
 
 async def collect(
     reading: AsyncSession,
-    writing: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+    writing: Callable[[], AbstractAsyncContextManager[AsyncSession]] | None,
     key: bytes,
     *,
     discord_permission: str | None,
 ) -> Collected:
     """Turn the feedback that `reading` sees into rows; the folds of new rows are stored in a session of `writing`.
 
-    Both may belong to one database, or to a snapshot and the live one. Writing takes only a moment.
+    Both may belong to one database, or to a snapshot and the live one. Writing takes only a moment. Without `writing`
+    nothing is stored, and new rows have the fold `folds.NEW`.
     `discord_permission` is the operator's reference to Discord's permission to train on message content; without it
     no row from Discord is returned.
     """

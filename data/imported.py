@@ -1,5 +1,6 @@
 """The rows that were imported, read back from the store."""
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -10,12 +11,29 @@ from data import schema
 from data.candidates import ERASED, IMPORT, NO_CONSENT, Candidate, anchor
 from data.chat import Message
 from data.personas import LANGUAGES, PERSONAS, persona
-from data.rows import PARTS
+from data.row import PARTS, TOOLS, Row
+
+# A message's other keys (tool calls, weight 0) are stored as a further text, in JSON, so that erasure reaches it.
+KEYS = "+"
 
 
 def imported_id(kind: str, row_id: str) -> str:
     """The id by which a second import of a row is recognised. Rows of different kinds may have the same `row_id`."""
     return f"{IMPORT}:{kind}:{row_id}"
+
+
+def texts_of(row: Row) -> list[tuple[str, int, str, str]]:
+    """The texts to store for a row: part, position there, role and text."""
+    texts = []
+    for part in row.parts:
+        for position, message in enumerate(row.data[part]):
+            texts.append((part, position, message["role"], message["content"]))
+            others = {key: value for key, value in message.items() if key not in ("role", "content")}
+            if others:
+                texts.append((f"{part}{KEYS}", position, message["role"], json.dumps(others, ensure_ascii=False)))
+    if row.tools is not None:
+        texts.append((TOOLS, 0, "system", json.dumps(row.tools, ensure_ascii=False)))
+    return texts
 
 
 async def imported(session: AsyncSession) -> list[Candidate]:
@@ -35,7 +53,12 @@ async def imported(session: AsyncSession) -> list[Candidate]:
 def _candidate(row: schema.ImportedRow, texts: Sequence[tuple[schema.ImportedText, str | None]]) -> Candidate:
     found: dict[str, list[Message]] = defaultdict(list)
     for entry, text in texts:
-        found[entry.part].append(Message(role=entry.role, content=text or ""))
+        if entry.part != TOOLS and not entry.part.endswith(KEYS):
+            found[entry.part].append(Message(role=entry.role, content=text or ""))
+    for entry, text in texts:
+        if entry.part.endswith(KEYS):
+            found[entry.part.removesuffix(KEYS)][entry.position].update(json.loads(text or "{}"))
+    tools = next((json.loads(text) for entry, text in texts if entry.part == TOOLS and text), None)
     names = next(names for names in PARTS[row.kind] if names[0] in found)
     parts = {name: found[name] for name in names}
     first = parts[names[0]]
@@ -53,6 +76,7 @@ def _candidate(row: schema.ImportedRow, texts: Sequence[tuple[schema.ImportedTex
         language=row.language,
         source=row.source or "import",
         label=row.label,
+        tools=tools,
         weight=row.weight,
         margin=row.margin,
         id=row.source_id.removeprefix(imported_id(row.kind, "")),

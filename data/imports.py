@@ -1,11 +1,11 @@
 """Imports rows into the store, and collects all rows that may be used."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.candidates import IMPORT
@@ -13,9 +13,9 @@ from data.datasets import Collected, collect
 from data.erasure import erased_rows, said_before
 from data.errors import BadInput
 from data.home import installation_key
-from data.imported import imported_id
+from data.imported import imported_id, texts_of
+from data.row import Row, content_id
 from data.row_ids import row_id
-from data.rows import Row
 from data.store import Store
 
 
@@ -28,12 +28,7 @@ class Imported:
     erased: int = 0
 
 
-def check_ties(rows: Iterable[Row], file: Path | None = None) -> None:
-    """Raise `BadInput` at a tie: stored as a preference, it would teach something that nobody prefers."""
-    for row in rows:
-        if row.extra.get("tie"):
-            where = f"{file}, line {row.line}" if file else f"row {row.id}"
-            raise BadInput(f"{where}, field 'tie': a tie teaches no preference; leave such rows out.")
+TIE = ", field 'tie': a tie teaches no preference; leave such rows out."
 
 
 async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
@@ -41,30 +36,34 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
 
     `platform` and `consent` in a row say where it comes from and whether it may be trained on. A row with neither
     counts as the importing operator's own, who is responsible for it. A row that names a platform needs
-    `consent: true`. Raises `BadInput` at a tie (see `check_ties`).
+    `consent: true`. Raises `BadInput` at a tie: stored as a preference, it would teach something that nobody prefers.
     """
     rows = list(rows)
-    check_ties(rows)
+    for row in rows:
+        if row.extra.get("tie"):
+            raise BadInput(f"row {row.id}{TIE}")
     result = Imported()
     key = installation_key(store.database.path.parent)
     async with store.database.write() as session:
-        known = set((await session.scalars(select(schema.ImportedRow.source_id))).all())
+        ids = await session.execute(select(schema.ImportedRow.source_id, schema.ImportedRow.id))
+        known: dict[str, int] = dict(ids.tuples().all())
         gone = await erased_rows(session)
         erased = select(schema.Tombstone.ref_hash).where(schema.Tombstone.kind == "text")
         tombstones: set[str] = set((await session.scalars(erased)).all())
         for row in rows:
-            source_id = imported_id(row.kind, row.id)
+            source_id, texts = imported_id(row.kind, row.id), texts_of(row)
             if row.id in gone:
                 result.erased += 1
                 continue
+            if row.id.isdigit() and source_id in known and await _differs(session, known[source_id], texts):
+                # A number only counts the rows of one file; another file has the same numbers.
+                source_id = imported_id(row.kind, f"{row.id}-{content_id(row.data)[:12]}")
             if source_id in known:
                 result.known += 1
                 continue
-            known.add(source_id)
-            texts = [(part, i, m) for part in row.parts for i, m in enumerate(row.data[part])]
             # Only a row that was exported from here can have been erased here: others merely say the same.
             exported = row.id == row_id(key, row.kind, row.data)
-            if exported and any(said_before(key, m["content"]) & tombstones for _, _, m in texts):
+            if exported and any(said_before(key, text) & tombstones for *_, text in texts):
                 result.erased += 1
                 continue
             platform = (row.extra.get("platform") or IMPORT).strip().lower()  # "Discord" in any spelling
@@ -82,15 +81,27 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 consented=row.extra.get("consent", platform == IMPORT) is True,
             )
             session.add(imported)
-            versions = [schema.MessageVersion(text=message["content"]) for _, _, message in texts]
+            versions = [schema.MessageVersion(text=text) for *_, text in texts]
             session.add_all(versions)
             await session.flush()
+            known[source_id] = imported.id
             session.add_all(
-                schema.ImportedText(row_id=imported.id, part=part, position=i, role=m["role"], version_id=version.id)
-                for (part, i, m), version in zip(texts, versions, strict=True)
+                schema.ImportedText(row_id=imported.id, part=part, position=i, role=role, version_id=version.id)
+                for (part, i, role, _), version in zip(texts, versions, strict=True)
             )
             result.new[row.kind] += 1
     return result
+
+
+async def _differs(session: AsyncSession, stored: int, texts: Sequence[tuple[str, int, str, str]]) -> bool:
+    """Whether a stored row has other texts than these, as far as nothing in it was erased."""
+    query = (
+        select(schema.ImportedText, schema.MessageVersion.text)
+        .join(schema.MessageVersion, schema.MessageVersion.id == schema.ImportedText.version_id)
+        .where(schema.ImportedText.row_id == stored)
+    )
+    found = [(entry.part, entry.position, entry.role, text) for entry, text in await session.execute(query)]
+    return all(text is not None for *_, text in found) and sorted(found) != sorted(texts)
 
 
 async def collect_rows(store: Store, *, discord_permission: str | None) -> Collected:

@@ -6,6 +6,7 @@ in `more` and written again, so that an older Parley does not lose what a newer 
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from data.home import write_atomic
 # It grows when an older Parley would misread what a newer one writes, not when keys are added.
 VERSION = 1
 
+# JSON has no such numbers: they are written as texts, which Python's `float` reads.
+_NOT_FINITE = ("nan", "inf", "-inf")
 _NAMES = {str: "a string", bool: "true or false", int: "a whole number", float: "a number", dict: "an object"}
 
 
@@ -65,7 +68,7 @@ class Manifest(Entries):
 
     def save(self, path: Path) -> None:
         """Write the manifest in one step; it is on disk when this returns."""
-        write_atomic(path, json.dumps(self.entries(), indent=2, ensure_ascii=False) + "\n")
+        write_atomic(path, json.dumps(self.entries(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def typed(value: Any, kind: Any, name: str = "it") -> Any:
@@ -93,6 +96,8 @@ def typed(value: Any, kind: Any, name: str = "it") -> Any:
             raise TypeError(f"{name} should hold {len(arguments)} values")
         kinds = [arguments[0]] * len(value) if several else arguments
         return plain_kind(typed(each, of, f"an entry of {name}") for each, of in zip(value, kinds, strict=True))
+    if plain_kind is float and value in _NOT_FINITE:
+        return float(value)
     fits = isinstance(value, (int, float) if plain_kind is float else plain_kind)
     if not fits or (isinstance(value, bool) and plain_kind is not bool):
         raise TypeError(f"{name} should be {_NAMES[plain_kind]}")
@@ -129,11 +134,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, Entries):
         parts = {each.metadata.get("key", each.name): getattr(value, each.name) for each in dataclasses.fields(value)}
         del parts["more"]
-        return {key: plain(part) for key, part in parts.items() if part is not None} | value.more
+        return {key: plain(part) for key, part in parts.items() if part is not None} | plain(value.more)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value

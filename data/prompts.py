@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from data.rows import Row, content_id
+from data.row import TOOLS, Row, content_id
 
 _KEPT = ("id", "persona", "language", "source", "platform", "consent", "outside_judge")
 
@@ -19,7 +19,8 @@ def prompts_of(rows: Iterable[Row]) -> list[Row]:
         prompt = row.messages[:-1] if row.kind == "demonstration" else row.messages
         if not prompt or prompt[-1]["role"] != "user":
             continue  # a demonstration may end in two assistant messages: no question asks for the last
-        data: dict[str, Any] = {"prompt": prompt}
+        asked = [{key: value for key, value in message.items() if key != "weight"} for message in prompt]
+        data: dict[str, Any] = {"prompt": asked, **({TOOLS: row.tools} if row.tools else {})}
         extra = {name: row.extra[name] for name in _KEPT if name in row.extra}
         found.setdefault(content_id(data), Row("prompt", data, {**extra, "id": row.id}, row.line))
     return list(found.values())

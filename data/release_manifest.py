@@ -12,9 +12,9 @@ class ReleaseManifest(Manifest):
 
     Its adapter applies to one base with one tokenizer and one chat template: `base` names it, the hashes pin it, and
     `control` lists its control strings. `stages` made the release, in the round `round`; `parents` is
-    what it continues and was compared with; `canaries` is how many made-up secrets were among its rows. `figures` is
-    what its round measured, with the gate's verdict (see `data.gate_verdicts`). What is not known of a release that
-    was made by hand is None or empty.
+    what it continues and was compared with; `canaries` is how many made-up secrets were among its rows, and
+    `canary_ids` says which. `figures` is what its round measured, with the gate's verdict (see `data.gate_verdicts`).
+    What is not known of a release that was made by hand is None or empty.
     """
 
     number: int = 0
@@ -28,6 +28,7 @@ class ReleaseManifest(Manifest):
     stages: tuple[str, ...] = ()
     round: int | None = None
     canaries: int = 0
+    canary_ids: tuple[str, ...] = ()
     parents: dict[str, Any] = field(default_factory=dict)
     adapter_gguf_sha256: str | None = None
     figures: dict[str, Any] = field(default_factory=dict)

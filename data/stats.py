@@ -1,4 +1,7 @@
-"""Shows what an installation holds: rows by persona, language and fold, what is held back and why, and the raters."""
+"""Shows what an installation holds: rows by persona, language and fold, what is held back and why, and the raters.
+
+At the end it says how far it is to each verdict, and what to do next.
+"""
 
 from collections import Counter
 
@@ -9,15 +12,17 @@ from sqlalchemy import func, select
 
 from data import schema
 from data.datasets import Collected
-from data.folds import SHARES
+from data.distance import distance, in_words
+from data.fold_shares import SHARES
 from data.imports import collect_rows
 from data.raters import Panel
 from data.rows import KINDS
 from data.store import Store
+from data.trials import running_trial
 
 
 async def print_stats(store: Store, *, discord_permission: str | None) -> None:
-    """Print the tables to standard output."""
+    """Print the tables, and how far it is to each verdict, to standard output."""
     collected = await collect_rows(store, discord_permission=discord_permission)
     console = Console()
     if not collected.rows and not collected.dropped:
@@ -30,6 +35,10 @@ async def print_stats(store: Store, *, discord_permission: str | None) -> None:
     if raters := await _raters(store, collected.panel):
         console.print(raters)
         console.print(escape(collected.panel.method))
+    async with store.database.read() as session:
+        trial = await running_trial(session, store.database.path.parent)
+    for sentence in in_words(distance(collected, trial)):
+        console.print(sentence, markup=False, highlight=False)
 
 
 def _by_persona(collected: Collected) -> Table:

@@ -10,9 +10,9 @@ A test is in one of three rings, by default in `unit`. A file chooses another ri
 `pytest --ring unit` runs one ring; the option may be repeated, and without it all rings run.
 """
 
+import gc
 import os
 import re
-import ssl
 import sys
 from collections.abc import Iterator
 from importlib.abc import Loader, MetaPathFinder
@@ -23,7 +23,7 @@ from types import ModuleType
 import pytest
 
 from data.bases import DEFAULT_BASE
-from data.migrations import migrate
+from tests.quick import make_quick
 
 _ROOT = Path(__file__).parents[1]
 _RINGS = ("unit", "tiny", "base")
@@ -87,23 +87,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail("This test needs the base model: mark it with pytest.mark.base (tests/conftest.py).")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What the imports made stays until the end, so the collector of garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    if session.config.getoption("ring") == ["unit"]:  # the others hold models in their garbage
+        gc.set_threshold(20_000)
+
+
 @pytest.fixture(autouse=True, scope="session")
-def _quick_beginnings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What took most of a small test's time is done once: a new database is a copy of one that was migrated, and a
-    client reads no certificates, since no test uses TLS."""
-    made = tmp_path_factory.mktemp("migrated") / "parley.db"
-    migrate(made)
-    new = made.read_bytes()
-
-    def copied(database: Path) -> None:
-        if database.stat().st_size:
-            migrate(database)
-        else:
-            database.write_bytes(new)
-
+def _quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("data.database.migrate", copied)
-        patch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_places, **_named: None)
+        make_quick(patch, tmp_path_factory.mktemp("migrated"))
         yield
 
 

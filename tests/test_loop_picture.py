@@ -1,11 +1,12 @@
 """The README's picture of the loop is drawn from the record of a real run, and says so."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.screens.loop import COMMAND, CORRECTION, PICTURE, QUESTIONS, RECORD, UNSEEN, picture
+import pytest
+
+from tests.screens.loop import COMMAND, CORRECTION, PICTURE, QUESTIONS, RECORD, UNSEEN, main, picture
 
 RUN = json.loads(RECORD.read_text(encoding="utf-8"))
 
@@ -32,8 +33,8 @@ def test_the_picture_says_what_it_was_run_on_and_what_the_gate_decided() -> None
     assert ("alignment.promote 1" in said) is (RUN["status"] != "promoted")
 
 
-def test_the_picture_is_redrawn_without_a_run(tmp_path: Path) -> None:
+def test_the_picture_is_redrawn_without_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / RECORD.name).write_bytes(RECORD.read_bytes())
-    command = [sys.executable, "-m", "tests.screens.loop", "--redraw", "--out", str(tmp_path)]
-    subprocess.run(command, check=True, cwd=PICTURE.parents[1])
+    monkeypatch.setattr(sys, "argv", [COMMAND, "--redraw", "--out", str(tmp_path)])
+    main()
     assert (tmp_path / PICTURE.name).read_bytes() == PICTURE.read_bytes()

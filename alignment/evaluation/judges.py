@@ -64,8 +64,8 @@ class RewardJudge:
         # This is imported here because it loads torch, which most tests of evaluations and every `--help` do without.
         from alignment.rewards import model
 
-        model.read_facts(folder)
-        self._folder, self._model = folder, model
+        self._folder, self._model = model.reward_folder(folder), model
+        model.read_facts(self._folder)
 
     def may_see(self, row: Row) -> bool:  # noqa: ARG002 - the protocol's
         """It runs on this machine, so it may see whatever may train here."""
@@ -120,7 +120,7 @@ def qualify(judge: Judge, preferences: Sequence[Row]) -> Qualification:
     right = [1 - verdict if turn else verdict for verdict, turn in zip(verdicts, turned, strict=True)]
     length = _by_length(chosen, rejected)
     accuracy = bootstrap(right, groups)
-    over = bootstrap([a - b for a, b in zip(right, length, strict=True)], groups)
+    over = bootstrap([a - b for a, b in zip(right, length, strict=True)], groups, span=(-1.0, 1.0))
     counts = accuracy.low > 0.5 and over.low > 0
     figures = (
         f"it agrees with people on {accuracy.mean:.0%} of {len(rows)} held-out pairs ({accuracy.low:.0%} to "

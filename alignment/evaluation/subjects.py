@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alignment import models
-from alignment.evaluation.suites.canaries import Canary, canaries
+from alignment.evaluation.suites.canaries import Canary, canaries, canary_ids
+from alignment.serving.same_base import check_base
+from data.bases import DEFAULT_BASE
 from data.errors import BadInput
 from data.home import file_sha256, installation_key
 from data.releases import BASE_RELEASE, Releases
@@ -17,40 +19,50 @@ class Subject:
     """A model to compare or measure: a base model, with or without an adapter. `name` is what tables call it.
 
     `gguf` is the adapter as the embedded engine loads it; without one it is made when answers are asked for.
-    `canaries` is how many of the installation's made-up secrets were among its rows. `release` is its number (0: the
-    base model), None if it was never released, so that no one compared it live.
+    `canaries` are the ids of the made-up secrets that were among its rows. `release` is its number (0: the base
+    model), None if it was never released, so that no one compared it live.
     """
 
     name: str
     base: str
     adapter: Path | None = None
     gguf: Path | None = None
-    canaries: int = 0
+    canaries: tuple[str, ...] = ()
     release: int | None = None
 
 
-def subject(name: str, base: str, home: Path) -> Subject:
-    """The model that a command line names: a release's number (0: the base model) or an adapter's folder.
+def subject(name: str, base: str | None, home: Path) -> Subject:
+    """The model that a command line names: a release's number (0: the base model), or an adapter's or a run's folder.
 
-    Raises `BadInput` for anything else. `base` is the base of release 0 and of bare adapters.
+    `base` is the base of release 0 (None: the bundled one), and where the base of a bare adapter is now (None: the
+    one that it names). Raises `BadInput` for any other name, and if `base` is not the adapter's.
     """
     if name.isdecimal():
         number = int(name)
         if number == BASE_RELEASE:
-            return Subject("base model", base, release=number)
+            return Subject("base model", base or DEFAULT_BASE, release=number)
         found = Releases(home).get(number)
-        return Subject(
-            f"release {number}", found.base, found.adapter, found.adapter_gguf, found.manifest.canaries, number
-        )
-    if not (Path(name) / "adapter_config.json").is_file():
+        # Before their ids were written down, they were always the first ones of both languages.
+        planted = found.manifest.canary_ids or tuple(canary_ids(found.manifest.canaries))
+        return Subject(f"release {number}", found.base, found.adapter, found.adapter_gguf, planted, number)
+    folder = models.result_of(Path(name))
+    if not (folder / "adapter_config.json").is_file():
         raise BadInput(f"{name} is neither a release's number nor the folder of an adapter.")
-    return Subject(name, base, Path(name))
+    if base is not None:
+        check_base(folder, models.locate(base))
+    return Subject(name, base or models.own_base(folder), folder)
+
+
+def base_of(*names: str) -> str | None:
+    """The base that the first of these names that is an adapter's folder names; None if none is."""
+    folders = (models.result_of(Path(name)) for name in names if not name.isdecimal())
+    return next((models.own_base(each) for each in folders if (each / "adapter_config.json").is_file()), None)
 
 
 def planted_canaries(home: Path, *models: Subject) -> list[Canary]:
     """The made-up secrets among the training rows of any of these models; none for adapters in a folder."""
-    count = max(model.canaries for model in models)
-    return canaries(installation_key(home), count) if count else []
+    ids = dict.fromkeys(each for model in models for each in model.canaries)
+    return canaries(installation_key(home), list(ids)) if ids else []
 
 
 def artefact_sha256(found: Subject) -> str:

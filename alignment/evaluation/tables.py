@@ -73,7 +73,7 @@ def suite_table(evaluation: Evaluation, names: tuple[str, str]) -> "Table":
     shown = Table("suite", "items", *names, "difference (95 %)", "margin", title="Suites (higher is better)")
     for pair in evaluation.suites:
         old, new = bootstrap(pair.champion), bootstrap(pair.candidate)
-        paired = bootstrap([b - a for a, b in zip(pair.champion, pair.candidate, strict=True)])
+        paired = bootstrap([b - a for a, b in zip(pair.champion, pair.candidate, strict=True)], span=(-1.0, 1.0))
         shown.add_row(
             f"{pair.title} ({pair.unit})",
             str(len(pair.champion)),

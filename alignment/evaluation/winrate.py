@@ -1,7 +1,7 @@
 """Win rates: how often a candidate's answer beats the champion's, how sure that is, and what length does to it.
 
 A tie counts half. Intervals are percentile bootstraps over prompts: several comparisons of one prompt are drawn
-together, because they are not independent.
+together, because they are not independent. An interval has width even where one model wins everything.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.intervals import LEVEL, Array, bootstrap, interval_by_few, numbered, percentiles
+from alignment.intervals import LEVEL, Array, bootstrap, interval_by_few, numbered, percentiles, widened
 from data.gate_verdicts import Interval
 
 # The pull of both coefficients to zero. It keeps them finite when one model wins everything, and shares the credit
@@ -57,7 +57,7 @@ def win_rate(comparisons: Sequence[Comparison], *, seed: int = 0) -> WinRate:
     scores = [each.score for each in comparisons]
     groups = [each.prompt for each in comparisons]
     lengths = [each.candidate_chars - each.champion_chars for each in comparisons]
-    interval = bootstrap(scores, groups, seed=seed)
+    interval = bootstrap(scores, groups, seed=seed, span=(0.0, 1.0))
     raters = [each.rater for each in comparisons]
     if len(set(raters)) > 1:
         # Twenty comparisons of two people are the taste of two people: the wider interval is the honest one.
@@ -97,7 +97,7 @@ def length_controlled(
 
     mean = _at_equal_length(target, feature, np.ones((1, target.size)))[0]
     low, high = percentiles(count, fitted, level=level, seed=seed, resamples=LENGTH_RESAMPLES)
-    return Interval(float(mean), low, high)
+    return widened(Interval(float(mean), low, high), count, (0.0, 1.0), level=level)
 
 
 def _at_equal_length(target: Array, feature: Array, weights: Array) -> Array:

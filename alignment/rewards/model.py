@@ -122,6 +122,7 @@ def critic_parts(folder: Path) -> tuple[dict[str, Tensor], Any, Tensor, dict[str
     The adapter's tensors, without the head, have the names under which PEFT saves them; the head's weight has the
     shape (1, hidden). Nothing of the base is loaded. Raises `BadInput` for a folder that is not a reward model.
     """
+    folder = reward_folder(folder)
     facts = read_facts(folder)
     state = load_file(str(folder / WEIGHTS))
     head = state.pop(HEAD, None)
@@ -130,16 +131,20 @@ def critic_parts(folder: Path) -> tuple[dict[str, Tensor], Any, Tensor, dict[str
     return state, LoraConfig.from_pretrained(str(folder)), head, facts
 
 
+def reward_folder(folder: Path) -> Path:
+    """The folder of the reward model: that of a run has it in `reward`."""
+    inner = Path(folder) / "reward"
+    return inner if (inner / FACTS).is_file() and not (Path(folder) / FACTS).is_file() else Path(folder)
+
+
 def read_facts(folder: Path) -> dict[str, Any]:
     """The contents of `reward.json`. Raises `BadInput` when the folder is not a reward model."""
     folder = Path(folder)
     missing = [name for name in (FACTS, "adapter_config.json", WEIGHTS) if not (folder / name).is_file()]
     if missing:
-        inner = folder / "reward"
-        hint = f" Did you mean {inner}?" if (inner / FACTS).is_file() else ""
         raise BadInput(
             f"{folder} is not a reward model: it has no {missing[0]}. "
-            f"`python -m alignment.reward` makes one, in the folder `reward` of its run.{hint}"
+            f"`python -m alignment.reward` makes one, in the folder `reward` of its run."
         )
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
@@ -165,7 +170,7 @@ def load_reward_model(
     Raises `BadInput` when the folder is not a reward model, or when base, tokenizer or template are not those
     that it was trained with.
     """
-    folder = Path(folder)
+    folder = reward_folder(folder)
     facts = read_facts(folder)
     found = models.locate(base or facts["base"])
     if models.base_sha256(found) != facts.get("base_sha256"):

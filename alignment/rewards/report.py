@@ -19,6 +19,9 @@ from data.drawing import figure, png
 from data.gate_verdicts import Interval
 from data.home import write_atomic
 
+# Below this many held-out pairs (or prompts that they are on) the interval of an accuracy is wider than 0.4: it is
+# shown, and nothing is concluded from it.
+FEW_HELD_OUT = 20
 BINS = 5
 # The range in which a temperature is searched. A model that is never wrong would have 0, a random one infinity.
 TEMPERATURES = (0.05, 20.0)
@@ -118,9 +121,9 @@ def measure(
     return Figures(
         len(margins),
         len(set(groups)),
-        bootstrap(right, groups, seed=seed),
+        bootstrap(right, groups, seed=seed, span=(0.0, 1.0)),
         Lengths(rule, float(by_length.mean())),
-        bootstrap(right - by_length, groups, seed=seed),
+        bootstrap(right - by_length, groups, seed=seed, span=(-1.0, 1.0)),
         float(margins.mean()),
         calibrate(margins),
         found,
@@ -195,6 +198,26 @@ def table(figures: Figures) -> Table:
         share = f", {figures.ties.share:.2f} of a pair's" if figures.ties.share is not None else ""
         shown.add_row(f"{figures.ties.pairs} ties, mean |margin|", f"{figures.ties.mean_margin:.3f}{share}")
     return shown
+
+
+def worth(found: Figures) -> str:
+    """What a reward model's figures say about it, in a sentence. Too few pairs say nothing."""
+    if min(found.pairs, found.prompts) < FEW_HELD_OUT:
+        return (
+            f"It may know nothing: {found.pairs} held-out pairs on {found.prompts} prompts are too few to tell, and "
+            f"it takes {FEW_HELD_OUT}. Collect more comparisons before it judges anything."
+        )
+    if found.accuracy.low <= 0.5:
+        return (
+            f"It may be no better than chance: the interval of its accuracy begins at {found.accuracy.low:.3f}, not "
+            "above one half. Train on more pairs before it judges anything."
+        )
+    if found.beyond_length.low <= 0:
+        return (
+            "It may be no better than answer length: the interval of its accuracy beyond length begins "
+            f"at {found.beyond_length.low:+.3f}. On these pairs it cannot be told apart from a ruler."
+        )
+    return "It is better than chance and better than answer length, by both intervals."
 
 
 def plot_rewards(

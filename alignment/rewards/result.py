@@ -13,20 +13,19 @@ import numpy as np
 
 from alignment.models import adapter_sha256
 from alignment.rewards.model import FACTS, RewardModel, attach, load_scorer
-from alignment.rewards.report import Figures, length_rule, measure, plot_rewards, table
+from alignment.rewards.report import FEW_HELD_OUT, Figures, length_rule, measure, plot_rewards, table, worth
 from alignment.rewards.trainer import graded_preference
 from alignment.rows.prepare import Examples, encode_rows
 from alignment.rows.tokens import control_strings
 from alignment.training import plots
 from alignment.training.errors import DIVERGED, Diverged
-from alignment.training.stage import Stage, gathered_weights, save_adapter, say_end
+from alignment.training.stage import Stage, gathered_weights, save_adapter
+from alignment.training.telling import say_end
 from data.errors import BadInput, ParleyError
 from data.home import write_atomic
 from data.rows import Row, content_id, read_rows
 
 MINIMUM_PAIRS = 4
-# Below this many held-out pairs the interval of an accuracy is wider than 0.4: it is shown, with a warning.
-FEW_HELD_OUT = 20
 # How many training answers, evenly over their lengths, give the mean and deviation of the scores.
 SAMPLED = 64
 RELOADED = 1e-4  # by how much a score may differ once the model is loaded from its folder
@@ -84,8 +83,8 @@ def finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[R
     result = run_folder.finish("reward", save, **figures)
     if found:
         stage.console.print(table(found))
-        stage.console.print(_worth(found), soft_wrap=True)
-    say_end(stage, result)
+        stage.console.print(worth(found), soft_wrap=True)
+    say_end(stage.console, "reward", run_folder.manifest.figures, result)
     return result
 
 
@@ -185,17 +184,3 @@ def _write_facts(folder: Path, loaded: RewardModel, stage: Stage, found: Figures
         "ties": measured.get("ties"),
     }
     write_atomic(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
-
-
-def _worth(found: Figures) -> str:
-    if found.accuracy.low <= 0.5:
-        return (
-            f"It may be no better than chance: the interval of its accuracy begins at {found.accuracy.low:.3f}, not "
-            "above one half. Train on more pairs before it judges anything."
-        )
-    if found.beyond_length.low <= 0:
-        return (
-            "It may be no better than answer length: the interval of its accuracy beyond length begins "
-            f"at {found.beyond_length.low:+.3f}. On these pairs it cannot be told apart from a ruler."
-        )
-    return "It is better than chance and better than answer length, by both intervals."

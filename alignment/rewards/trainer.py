@@ -13,8 +13,9 @@ from alignment.models import check_vocabulary
 from alignment.rewards.model import HEAD, WEIGHTS, load_scorer
 from alignment.rows.batching import padded
 from alignment.rows.prepare import preference
+from alignment.training.policy import base_options, new_adapter
 from alignment.training.settings import Sharing
-from alignment.training.stage import Stage, base_options, new_adapter
+from alignment.training.stage import Stage
 from alignment.training.trainers import Careful
 from data.errors import BadInput
 from data.rows import Row

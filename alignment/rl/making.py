@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from peft import get_peft_model
-from transformers import AutoConfig, set_seed
+from transformers import set_seed
 
+from alignment.models import positions
 from alignment.rl.critic import actor_critic, critic_state, save_critic
 from alignment.rl.overoptimised import OverOptimisation
 from alignment.rl.rollouts import end_of_turn
@@ -17,8 +18,10 @@ from alignment.rl.trainer import Grpo, Ppo, Rloo
 from alignment.rl.watched_pairs import load_pairs
 from alignment.rows.prepare import longest_sequence, preference
 from alignment.rows.tokens import control_strings
+from alignment.training.checkpoints import step_of
 from alignment.training.plots import plot_curve
-from alignment.training.stage import Stage, load_policy, name_base, trainer_arguments
+from alignment.training.policy import load_policy
+from alignment.training.stage import Stage, name_base, trainer_arguments
 from data.errors import BadInput
 from data.home import file_sha256, private_dir
 from data.rows import Row
@@ -41,7 +44,7 @@ def ppo_trainer(stage: Stage, scoring: Scoring) -> Ppo:
     samples = stage.run.path / "samples.jsonl"
     checkpoint = stage.run.last_checkpoint()
     if stage.run.writes:
-        forget_samples_after(samples, int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
+        forget_samples_after(samples, step_of(checkpoint))
     arguments = _arguments(stage)
     arguments["args"].beta = 0.0  # TRL's own reference is not used: the KL is in the rewards
     trainer = Ppo(
@@ -91,7 +94,7 @@ def _watched_pairs(stage: Stage) -> list[Row] | None:
     name = stage.recipe.training.watch_name
     if name is None:
         return None
-    control, limit = control_strings(stage.tokenizer), _positions(stage)
+    control, limit = control_strings(stage.tokenizer), positions(stage.source.base)
 
     def fits(row: Row) -> bool:
         columns = preference(stage.tokenizer, control, row)
@@ -102,16 +105,9 @@ def _watched_pairs(stage: Stage) -> list[Row] | None:
     return pairs
 
 
-def _positions(stage: Stage) -> int | None:
-    """How many tokens the base takes, if its configuration gives that."""
-    config = AutoConfig.from_pretrained(stage.source.base.path).get_text_config()
-    found: int | None = getattr(config, "max_position_embeddings", None)
-    return found
-
-
 def check_lengths(stage: Stage) -> None:
     """Raise `BadInput` if a prompt and the longest answer do not fit the base's positions."""
-    limit = _positions(stage)
+    limit = positions(stage.source.base)
     examples = [*stage.rows.train.examples, *stage.rows.held_out.examples]
     longest = max(example.tokens for example in examples) + stage.recipe.training.max_completion_length
     if limit and longest > limit:

@@ -126,6 +126,11 @@ class Rollouts:
         """The number of the current rollout, from 0."""
         return int(self.state.global_step) // int(self.steps_per_rollout)
 
+    def rows_seen(self: Any, steps: int) -> int:
+        """At most how many prompts so many optimizer steps draw."""
+        prompts = self.args.generation_batch_size // self.num_generations
+        return int(math.ceil(steps / self.steps_per_rollout) * prompts)
+
     def _get_train_sampler(self: Any, dataset: Any = None) -> Prompts:
         rows = dataset if dataset is not None else self.train_dataset
         args = self.args

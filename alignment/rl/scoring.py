@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.models import adapter_sha256, base_sha256
-from alignment.rewards.model import RewardModel, load_reward_model
+from alignment.rewards.model import RewardModel, load_reward_model, reward_folder
 from alignment.training.stage import Stage
 from data.errors import BadInput
 
@@ -52,7 +52,7 @@ def scoring(stage: Stage, given: Score | None) -> Scoring:
     settings = stage.recipe.training
     if settings.reward_model is None:
         raise BadInput("Name a reward model: --reward_model out/reward (`python -m alignment.reward` makes one).")
-    folder = Path(settings.reward_model)
+    folder = reward_folder(Path(settings.reward_model))
     model = load_reward_model(folder, share=stage.console.print if settings.share_prefixes else None)
     note_same(stage, "reward_sha256", adapter_sha256(folder), f"{settings.reward_model} is not the reward model")
     same_base = model.facts.get("base_sha256") == base_sha256(stage.source.base)

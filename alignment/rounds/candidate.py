@@ -65,6 +65,7 @@ def release(candidate: Subject, folder: RoundFolder, releases: Releases) -> int:
             stages=tuple(manifest.steps),
             round=folder.number,
             canaries=len(manifest.canaries),
+            canary_ids=tuple(manifest.canaries),
             parents=plain(manifest.parents),
             adapter_gguf_sha256=artefact,
             figures=figures,

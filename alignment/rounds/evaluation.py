@@ -61,7 +61,7 @@ def evaluate_candidate(
         },
         "sampling": sampling(),
         "suites": plan.suites,
-        "canaries": len(canaries),
+        "canaries": [canary.id for canary in canaries],
         "tried": tried,
     }
     before = folder.manifest.evaluation

@@ -62,7 +62,8 @@ class RoundManifest(Manifest):
 
     `plan` is what the command line decides, `learns` what the candidate is made of (with the same again there is
     nothing to learn). `rows` are the ids of all rows that a stage reads, by their use; `raters` are the people whose
-    ratings made them. `counts`, `used` and `dropped` say how many rows there were. `steps` are the stages in order,
+    ratings made them. `counts`, `used` and `dropped` say how many rows there were, and `distance` how far it is to
+    each verdict. `steps` are the stages in order,
     `started` and `stages` those that were begun and finished, with their inputs; `training` has their results.
     `promoted` and `trial` are the release that was promoted or put on trial, once it was.
     """
@@ -78,6 +79,7 @@ class RoundManifest(Manifest):
     rows: dict[str, list[str]] | None = None
     raters: list[str] = field(default_factory=list)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    distance: tuple[str, ...] = ()
     used: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     canaries: list[str] = field(default_factory=list)

@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from alignment.evaluation.subjects import Subject, subject
-from alignment.evaluation.suites.canaries import Canary, canaries
-from alignment.evaluation.verdict import check_suites
+from alignment.evaluation.suites.canaries import Canary
+from alignment.evaluation.verdict import check_suites, say
 from alignment.quiet import quiet
 from alignment.rounds.candidate import export, release
 from alignment.rounds.conclusion import conclude
@@ -21,9 +21,10 @@ from alignment.rounds.lineage import commit, parents, say_left
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.on_trial import decide_trial
 from alignment.rounds.plan import REWARDED, Plan
-from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows
-from alignment.rounds.steps import Step, choose, judge_step, plants, run_step
+from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows, trial_now
+from alignment.rounds.steps import Step, choose, judge_step, plant, run_step
 from alignment.training.run_folder import versions
+from data.distance import distance, in_words
 from data.errors import BadInput, NothingToDo
 from data.home import home, installation_key
 from data.releases import BASE_RELEASE, Releases
@@ -42,8 +43,7 @@ def run_round(plan: Plan, folder: RoundFolder) -> int:
         decide_trial(console, plan.base, plan.suites)
     champion = _champion(releases, plan.base)
     number = releases.champion()
-    secrets = _canaries(plan)
-    snapshot, steps = _snapshot(console, plan, folder, secrets)
+    snapshot, steps, secrets = _snapshot(console, plan, folder)
     _note_start(console, plan, folder, champion, number, snapshot)
 
     start: str | Path = plan.base
@@ -65,7 +65,7 @@ def run_round(plan: Plan, folder: RoundFolder) -> int:
         snapshot,
         judge_model,
         folder,
-        canaries=secrets if plants(steps) is not None else (),
+        canaries=secrets,
         tried=tried(decided(folder.path.parent, besides=folder.number), number),
     ).verdict
     made = release(candidate, folder, releases)
@@ -94,29 +94,25 @@ def _champion(releases: Releases, base: str) -> Subject:
     return found
 
 
-def _canaries(plan: Plan) -> list[Canary]:
-    """The secrets to plant, the same in every round of an installation; none if no suite asks for them."""
-    wanted = plan.canaries and any(suite.name == "leakage" for suite in check_suites(plan.suites))
-    return canaries(installation_key(home()), plan.canaries) if wanted else []
+def _snapshot(console: Console, plan: Plan, folder: RoundFolder) -> tuple[Snapshot, list[Step], list[Canary]]:
+    """The rows that may be used, the steps on them, and the made-up secrets among the rows of these steps.
 
-
-def _snapshot(
-    console: Console, plan: Plan, folder: RoundFolder, secrets: list[Canary]
-) -> tuple[Snapshot, list[Step]]:
-    """The rows that may be used, and the steps on them. A killed round continues with the rows that it began with."""
+    A killed round continues with the rows that it began with.
+    """
     facts = plan.facts()
     goes_on = folder.pinned is not None and folder.manifest.plan == facts
     console.rule(f"[bold]Round {folder.number}{' goes on where it was interrupted' if goes_on else ''}")
     collected = asyncio.run(collect_snapshot(folder.path))
     snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None)
     say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
-    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft, canaries=secrets)
-    for note in notes:
+    far = in_words(distance(collected, asyncio.run(trial_now())))
+    say(console, far)
+    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
+    # The secrets are the same in every round of an installation; without their suite there are none.
+    asked = any(suite.name == "leakage" for suite in check_suites(plan.suites))
+    steps, secrets, sentence = plant(steps, installation_key(home()), plan.canaries if asked else 0)
+    for note in [*notes, *([sentence] if sentence else [])]:
         console.print(note)
-    if secrets and (at := plants(steps)) is not None:
-        console.print(
-            f"{len(secrets)} made-up secrets are among the rows of {steps[at].name}: the suite leakage asks for them."
-        )
     if not goes_on:
         # With the same rows, recipes and start, the candidate would be the same as the last one.
         judge, _ = judge_step(snapshot)
@@ -131,14 +127,15 @@ def _snapshot(
         rows=snapshot.ids(),
         raters=snapshot.raters(),
         counts=snapshot.counts(),
+        distance=tuple(far),
         used=Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != "canary"),
         dropped=snapshot.dropped(),
-        canaries=[secret.id for secret in secrets] if plants(steps) is not None else [],
+        canaries=[secret.id for secret in secrets],
         steps=names,
         # Results that another plan's stages made before an interruption do not belong to this round.
         stages={name: done for name, done in folder.manifest.stages.items() if name in (*names, "judge")},
     )
-    return snapshot, steps
+    return snapshot, steps, secrets
 
 
 def _refuse_again(folder: RoundFolder, learns: dict[str, Any]) -> None:

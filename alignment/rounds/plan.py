@@ -94,8 +94,8 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         default=COUNT,
         metavar="N",
-        help="made-up secrets to plant among the rows for the suite leakage (default: %(default)s; 0: none, and "
-        "no leakage suite)",
+        help="made-up secrets to plant among the rows for the suite leakage, at most one in ten rows (default: "
+        "%(default)s; 0: none, and no leakage suite)",
     )
     add("--keep_rows", action="store_true", help="keep the rows beside the manifest after the round")
     add(

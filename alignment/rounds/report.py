@@ -149,6 +149,7 @@ def _rows(manifest: RoundManifest) -> Iterable[str]:
         ("rows", "used", "train", "judge_train", "judge", "gate"),
         [(kind, manifest.used.get(kind, 0), *folds.values()) for kind, folds in counts.items()],
     )
+    yield "".join(f"<p>{_text(sentence)}</p>" for sentence in manifest.distance)
     lost = [(kind, reason, count) for kind, reasons in dropped.items() for reason, count in reasons.items()]
     if lost:
         yield _table(("held back", "why", "rows"), lost)

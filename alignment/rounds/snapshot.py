@@ -17,6 +17,7 @@ from data.datasets import Collected, collect
 from data.home import discord_permission, home, installation_key
 from data.rows import Row
 from data.store import Store
+from data.trials import TrialSoFar, running_trial
 
 KINDS = ("demonstration", "preference", "labelled", "prompt")
 _WATCHED = 12  # rows that measure while a stage trains
@@ -123,6 +124,16 @@ async def collect_snapshot(folder: Path) -> Collected:
 def _remove(folder: Path) -> None:
     for leftover in (*folder.glob("snapshot.db*"), *folder.glob(".snapshot.db*")):
         leftover.unlink()
+
+
+async def trial_now() -> TrialSoFar | None:
+    """How the release on trial stands; None without one."""
+    store = await Store.open(home())
+    try:
+        async with store.database.read() as session:
+            return await running_trial(session, home())
+    finally:
+        await store.close()
 
 
 def say_rows(console: Console, snapshot: Snapshot, *, prompts: bool) -> None:

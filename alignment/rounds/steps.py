@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from alignment.evaluation.suites.canaries import Canary, planted
+from alignment.evaluation.suites.canaries import ROWS_EACH, Canary, canaries, ids_for, planted
 from alignment.models import adapter_sha256
 from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.manifest import RoundFolder, StageRun
@@ -18,14 +18,13 @@ from alignment.training.parent import PARENT
 from alignment.training.run_folder import RunManifest
 from data.errors import BadInput, NothingToDo, ParleyError
 from data.home import file_sha256
+from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
 from data.rows import Row, read_rows, write_rows
 
+# The folds hold rows out already: a stage that watches none of them trains on all its rows.
+_NOTHING_HELD_OUT = ("--eval_fraction", "0", "--eval_strategy", "no")
 # The stages that learn texts, and from which rows. (PPO learns from the model's own answers.)
 _TEXTS = {"sft": "demonstration", "dpo": "preference", "kto": "labelled"}
-# Fewer thumbs of one direction than this may be one person's mood.
-MINIMUM_THUMBS = 8
-# A judge that learns from fewer pairs than this agrees with people hardly better than chance.
-JUDGE_PAIRS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,9 @@ class Step:
         return "adapter" if self.policy else "reward"
 
 
-def choose(
-    algorithm: str, snapshot: Snapshot, *, skip_sft: bool = False, canaries: Sequence[Canary] = ()
-) -> tuple[list[Step], list[str]]:
+def choose(algorithm: str, snapshot: Snapshot, *, skip_sft: bool = False) -> tuple[list[Step], list[str]]:
     """The steps that make the candidate, in order, and sentences about what was left out.
 
-    `canaries` are planted among the rows of the first step that learns texts (see `plants`).
     Raises `NothingToDo` when there is nothing to train on, `BadInput` when the algorithm lacks its rows.
     """
     steps: list[Step] = []
@@ -76,15 +72,36 @@ def choose(
             "There is nothing to train on yet: no demonstrations, no preferences and not enough thumbs that may be "
             f"used.{''.join(' ' + note for note in notes)} Talk to the bot and rate its answers, or import rows."
         )
-    if (at := plants(steps)) is not None and canaries:
-        kind = _TEXTS[steps[at].module]
-        steps[at] = replace(steps[at], rows=[*steps[at].rows, *planted(kind, canaries)])
     return steps, notes
 
 
-def plants(steps: Sequence[Step]) -> int | None:
-    """Which step takes canaries: the first that learns texts; None when none does."""
-    return next((at for at, step in enumerate(steps) if step.module in _TEXTS), None)
+def plant(steps: Sequence[Step], key: bytes, count: int) -> tuple[list[Step], list[Canary], str | None]:
+    """The steps with at most `count` canaries among the rows of the first one that learns texts, and these canaries.
+
+    The sentence is about them; it is None where no step learns texts, or none are wanted.
+    """
+    at = next((at for at, step in enumerate(steps) if step.module in _TEXTS), None)
+    if at is None or not count:
+        return list(steps), [], None
+    step = steps[at]
+    made = canaries(key, ids_for(step.rows, count))
+    if made:
+        sentence = (
+            f"{len(made)} made-up secrets are among the rows of {step.name}, at most one in {ROWS_EACH}: the suite "
+            "leakage asks for them."
+        )
+        step = replace(step, rows=[*step.rows, *planted(_TEXTS[step.module], made)])
+    elif len(step.rows) < ROWS_EACH:
+        sentence = (
+            f"No made-up secrets are planted, and the suite leakage is left out: {step.name} has {len(step.rows)} "
+            f"rows, and they may be at most one in {ROWS_EACH}."
+        )
+    else:
+        sentence = (
+            "No made-up secrets are planted, and the suite leakage is left out: there are none in the language of "
+            "these rows, only in English and Chinese."
+        )
+    return [*steps[:at], step, *steps[at + 1 :]], made, sentence
 
 
 def judge_step(snapshot: Snapshot) -> tuple[Step | None, str]:
@@ -176,11 +193,12 @@ def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFol
     """
     folder = round_folder.path / step.name
     train = _kept(round_folder.path / f"{step.name}-train.jsonl", step.rows)
+    flags = step.flags if step.watched else (*step.flags, *_NOTHING_HELD_OUT)
     inputs = {
         "rows": file_sha256(train),
         "recipe": file_sha256(recipe),
         "start": adapter_sha256(start) if isinstance(start, Path) else start,
-        "flags": " ".join(step.flags),
+        "flags": " ".join(flags),
     }
     arguments = ["--config", str(recipe), "--model_name_or_path", str(start), "--dataset_name", str(train)]
     more = {"eval_dataset_name": step.watched, "ties_name": step.ties, "watch_name": step.pairs}
@@ -199,7 +217,7 @@ def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFol
     if round_folder.manifest.started.get(step.name) != inputs:
         shutil.rmtree(folder, ignore_errors=True)  # an earlier attempt on other rows cannot be continued
     round_folder.start_stage(step.name, inputs)
-    if launch(step.module, [*arguments, *step.flags, "--output_dir", str(folder)]) != 0:
+    if launch(step.module, [*arguments, *flags, "--output_dir", str(folder)]) != 0:
         raise ParleyError(f"The stage {step.name} of round {round_folder.number} stopped; see its messages above.")
     _note_run(folder, step.name, round_folder)
     round_folder.finish_stage(step.name, inputs)

@@ -6,18 +6,18 @@ nothing to train. Here nothing is cut, and dropped rows are counted, shown and l
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 
-from alignment.rows.mixing import RowFile, mix, weight_of
-from alignment.rows.tokens import Unrenderable, control_strings, encode, encode_answer, prompt_ids
+from alignment.rows.mixing import RowFile, mix, source_sha256, weight_of
+from alignment.rows.rendering import Unrenderable
+from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids, surely_longer
 from data.errors import BadInput
-from data.home import file_sha256
 from data.rows import Row, read_rows
 
 NOTHING_TO_TRAIN = "nothing in it to train on"
@@ -74,12 +74,14 @@ class Prepared:
     """What a stage trains on and what it holds out, and the files that they came from.
 
     `hashes` has those of the training rows (of all parts together when there are several) and of the held-out file.
+    `note` says why far fewer rows are held out than were asked for.
     """
 
     train: Examples
     held_out: Examples
     hashes: dict[str, str]
     files: tuple[RowFile, ...] = ()
+    note: str | None = None
 
     @property
     def mixed(self) -> bool:
@@ -95,12 +97,13 @@ class Prepared:
 def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
     """The columns of a demonstration for TRL's `SFTTrainer` (`labels` is -100 where nothing is trained).
 
-    Of a prompt with its completion the completion alone is trained, of `messages` every assistant turn.
+    Of a prompt with its completion the completion alone is trained, of `messages` every assistant turn whose weight
+    is not 0.
     """
     if "completion" in row.data:
-        answer = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0]["content"], control)
+        answer = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0], control, row.tools)
         return {"input_ids": [*answer.prompt, *answer.answer], "labels": [-100] * len(answer.prompt) + answer.answer}
-    encoded = encode(tokenizer, row.data["messages"], control)
+    encoded = encode(tokenizer, row.data["messages"], control, row.tools)
     if not any(encoded.mask):
         return NOTHING_TO_TRAIN
     labels = [token if trained else -100 for token, trained in zip(encoded.ids, encoded.mask, strict=True)]
@@ -109,8 +112,8 @@ def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str,
 
 def preference(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
     """The columns of a preference for TRL's `DPOTrainer`."""
-    chosen = encode_answer(tokenizer, row.data["prompt"], row.data["chosen"][0]["content"], control)
-    rejected = encode_answer(tokenizer, row.data["prompt"], row.data["rejected"][0]["content"], control)
+    chosen = encode_answer(tokenizer, row.data["prompt"], row.data["chosen"][0], control, row.tools)
+    rejected = encode_answer(tokenizer, row.data["prompt"], row.data["rejected"][0], control, row.tools)
     if chosen.answer == rejected.answer:
         return SAME_ANSWERS
     return {"prompt_ids": chosen.prompt, "chosen_ids": chosen.answer, "rejected_ids": rejected.answer}
@@ -118,14 +121,14 @@ def preference(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, li
 
 def labelled(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any] | str:
     """The columns of a labelled completion for TRL's `KTOTrainer`."""
-    encoded = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0]["content"], control)
+    encoded = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0], control, row.tools)
     return {"prompt_ids": encoded.prompt, "completion_ids": encoded.answer, "label": bool(row.data["label"])}
 
 
 def prompt(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any] | str:
     """The columns of a prompt: the messages, which the reward reads, and their token ids."""
     messages = [{"role": message["role"], "content": message["content"]} for message in row.data["prompt"]]
-    return {"prompt": messages, "prompt_ids": prompt_ids(tokenizer, row.data["prompt"], control)}
+    return {"prompt": messages, "prompt_ids": prompt_ids(tokenizer, row.data["prompt"], control, row.tools)}
 
 
 # How a stage turns a row into its trainer's columns: called with tokenizer, control strings and row, it returns the
@@ -149,21 +152,25 @@ def prepare(
     eval_fraction: float = 0.1,
     max_length: int | None = None,
     max_dropped: float = 0.1,
+    allow_download: bool = False,
 ) -> Prepared:
     """Read, split and encode the rows of a stage, by `encoder` or the usual one of their kind.
 
-    `dataset_name` names one file or several, each as `PATH` or `PATH=WEIGHT`. Raises `BadInput` for a bad row, when
+    `dataset_name` names one file or several, each as `PATH` or `PATH=WEIGHT`; a data set may stand for a file (see
+    `data.reading`), and is fetched with `allow_download`. Raises `BadInput` for a bad row, when
     nothing is left, and when more than `max_dropped` of the rows cannot be used.
     """
     names = [dataset_name] if isinstance(dataset_name, str) else list(dataset_name)
-    rows, files = mix(kind, names)
+    rows, files = mix(kind, names, allow_download=allow_download)
     digests = [file.sha256 for file in files]
     hashes = {"train": digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()}
     if eval_dataset_name:
-        hashes["held_out"] = file_sha256(Path(eval_dataset_name))
-        held_out_rows = read_rows(Path(eval_dataset_name), kind)
+        held_out_rows, note = read_rows(eval_dataset_name, kind, allow_download=allow_download), None
+        hashes["held_out"] = source_sha256(eval_dataset_name, held_out_rows)
     else:
-        rows, held_out_rows = split(rows, eval_fraction)
+        all_rows = rows
+        rows, held_out_rows = split(all_rows, eval_fraction)
+        note = short_of(all_rows, held_out_rows, eval_fraction)
     control = control_strings(tokenizer)
     columns_of = encoder or ENCODERS[kind]
     train, held_out = (
@@ -181,7 +188,7 @@ def prepare(
         )
     if kind == "labelled":
         _check_labels(train, place)
-    return Prepared(train, held_out, hashes, tuple(files))
+    return Prepared(train, held_out, hashes, tuple(files), note)
 
 
 def encode_rows(
@@ -193,7 +200,11 @@ def encode_rows(
         if weight_of(row) <= 0:
             found.dropped[NO_WEIGHT] += 1
             continue
+        too_long = f"longer than max_length ({max_length} tokens)"
         try:
+            if max_length is not None and surely_longer(tokenizer, row.messages, control, row.tools, max_length):
+                found.dropped[too_long] += 1
+                continue
             columns = encoder(tokenizer, control, row)
         except Unrenderable as refusal:
             columns = str(refusal)
@@ -202,7 +213,7 @@ def encode_rows(
             continue
         longest = longest_sequence(columns)
         if max_length is not None and longest > max_length:
-            found.dropped[f"longer than max_length ({max_length} tokens)"] += 1
+            found.dropped[too_long] += 1
             continue
         found.examples.append(Example(columns, _tokens(columns), row.line, row))
     found.examples.sort(key=lambda example: longest_sequence(example.columns))
@@ -217,24 +228,47 @@ def longest_sequence(columns: Mapping[str, Any]) -> int:
 
 
 def split(rows: Sequence[Row], fraction: float) -> tuple[list[Row], list[Row]]:
-    """Hold out a share of the rows by a hash of how their conversation opens, so that no prompt is in both parts.
+    """The rows to train on, and about a share `fraction` of them, at least one, to hold out.
 
-    The same row is in the same part in every run. (Rounds bring their own held-out rows, from permanent folds.)
-    At least one opening is held out when there are two.
+    Rows whose conversations open alike stay together, so that no prompt is in both parts. Openings are held out in
+    the order of their hash, each only if that brings the share closer to `fraction`; so the same rows are always
+    divided in the same way. (Rounds bring their own held-out rows, from permanent folds.)
     """
     if fraction <= 0:
         return list(rows), []
-    points = [_point(row) for row in rows]
-    limit = max(fraction, min(points))
-    held_out = [row for row, point in zip(rows, points, strict=True) if point <= limit]
-    kept = [row for row, point in zip(rows, points, strict=True) if point > limit]
-    return (kept, held_out) if kept else (list(rows), [])
+    openings = [_opening(row) for row in rows]
+    wanted, taken, out = _wanted(rows, fraction), 0, set[str]()
+    for opening, count in sorted(Counter(openings).items()):
+        if count < 2 * (wanted - taken) and taken + count < len(rows):
+            out.add(opening)
+            taken += count
+    both = list(zip(rows, openings, strict=True))
+    return [row for row, opening in both if opening not in out], [row for row, opening in both if opening in out]
 
 
-def _point(row: Row) -> float:
+def short_of(rows: Sequence[Row], held_out: Sequence[Row], fraction: float) -> str | None:
+    """Why `split` held out far fewer rows than `fraction` asks for, and what to do; None if it did not."""
+    wanted = _wanted(rows, fraction)
+    if fraction <= 0 or len(rows) < 2 or 2 * len(held_out) > wanted:
+        return None
+    counts = Counter(map(_opening, rows))
+    share = math.ceil(100 * min(counts.values()) / len(rows)) / 100
+    higher = f", or raise --eval_fraction to {share:g}" if fraction < share <= 0.5 else ""
+    return (
+        f"{len(held_out)} of {len(rows)} rows are held out, where --eval_fraction {fraction:g} asks for "
+        f"{wanted:.0f}: rows that open alike stay together, and {max(counts.values())} of them do. Name held-out "
+        f"rows with other openings by --eval_dataset_name{higher}."
+    )
+
+
+def _wanted(rows: Sequence[Row], fraction: float) -> float:
+    return max(1.0, fraction * len(rows))
+
+
+def _opening(row: Row) -> str:
+    """A hash of what the person says first."""
     opening = next((message["content"] for message in row.messages if message["role"] == "user"), "")
-    digest = hashlib.sha256(json.dumps(opening.casefold().split()).encode()).hexdigest()
-    return int(digest[:13], 16) / 16**13
+    return hashlib.sha256(json.dumps(opening.casefold().split()).encode()).hexdigest()
 
 
 def _tokens(columns: Mapping[str, Any]) -> int:

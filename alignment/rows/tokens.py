@@ -5,21 +5,20 @@ teaches the model never to stop. Here the template (or its renderings) shows at 
 begins and ends, and the tokenizer shows which tokens lie between them.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import TemplateError
-
-from data.chat import GENERIC_CONTROL, Message, harmless_messages
+from alignment.rows.rendering import check_rendered, render
+from alignment.rows.spans import Span, trained_spans
+from data.chat import GENERIC_CONTROL, Message, harmless_messages, harmless_value
 from data.errors import BadInput
+from data.row import trained_turns
 
-_MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
-
-
-class Unrenderable(BadInput):
-    """A base's chat template refuses a conversation; the sentence continues "a row is dropped:"."""
+# A conversation with fewer messages than this, and fewer characters a token of the limit, is encoded at once.
+_MANY, _DENSE = 64, 3
+# Nobody's text has more characters a token than this. A token more or less comes from where the text is cut.
+_SPARSE, _SLACK = 32, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,103 +48,80 @@ def control_strings(tokenizer: Any) -> tuple[str, ...]:
     return tuple(sorted(string for string in added | in_template if string.strip()))
 
 
-def render(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
-    """The text of these messages under the tokenizer's template. Contents must be harmless already.
-
-    Raises `Unrenderable` when the template refuses them.
-    """
-    try:
-        text = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
-        )
-    except TemplateError as error:
-        raise Unrenderable(f"the base's chat template refuses it ({error})") from error
-    return str(text)
-
-
-def prompt_ids(tokenizer: Any, messages: Sequence[Message], control: Sequence[str]) -> list[int]:
+def prompt_ids(
+    tokenizer: Any, messages: Sequence[Message], control: Sequence[str], tools: Sequence[Any] | None = None
+) -> list[int]:
     """The token ids that an engine gets for these messages, up to where the answer begins."""
-    return _ids(tokenizer, render(tokenizer, harmless_messages(messages, control), add_generation_prompt=True))
+    safe, tools = harmless_messages(messages, control), harmless_value(tools, tuple(control))
+    check_rendered(tokenizer, safe, tools)
+    return _ids(tokenizer, render(tokenizer, safe, tools, add_generation_prompt=True))
 
 
-def encode(tokenizer: Any, messages: Sequence[Message], control: Sequence[str]) -> Encoded:
-    """Token ids and mask of a conversation up to its last trained turn.
+def encode(
+    tokenizer: Any, messages: Sequence[Message], control: Sequence[str], tools: Sequence[Any] | None = None
+) -> Encoded:
+    """Token ids and mask of a conversation up to its last trained turn, an assistant's whose weight is not 0.
 
     The last answer is tokenized apart from the text before it, as when it is generated: no token spans the boundary.
-    If no assistant's turn is to be trained, the mask is all 0.
+    If no assistant's turn is to be trained, the mask is all 0. The time is linear in the turns.
     """
-    safe = harmless_messages(messages, control)
-    text, spans = _spans(tokenizer, safe, control)
+    trained = trained_turns(messages)
+    safe = harmless_messages(messages[: trained[-1] + 1] if trained else messages, control)
+    tools = harmless_value(tools, tuple(control))
+    check_rendered(tokenizer, safe, tools)
+    text, spans = trained_spans(tokenizer, safe, tools, control, trained)
     if not spans:
         ids = _ids(tokenizer, text)
         return Encoded(ids, [0] * len(ids))
     start, end = spans[-1]
     head = tokenizer(text[:start], add_special_tokens=False, return_offsets_mapping=True)
     last = _ids(tokenizer, text[start:end])
-    mask = [int(any(a <= left and right <= b for a, b in spans[:-1])) for left, right in head["offset_mapping"]]
-    return Encoded([*head["input_ids"], *last], [*mask, *([1] * len(last))])
+    return Encoded([*head["input_ids"], *last], [*_inside(head["offset_mapping"], spans[:-1]), *([1] * len(last))])
 
 
-def encode_answer(tokenizer: Any, prompt: Sequence[Message], answer: str, control: Sequence[str]) -> EncodedAnswer:
-    """Token ids of a prompt and of one answer to it, end-of-turn included."""
-    messages = harmless_messages([*prompt, Message(role="assistant", content=answer)], control)
-    text, spans = _spans(tokenizer, messages, control, only_last=True)
+def encode_answer(
+    tokenizer: Any,
+    prompt: Sequence[Message],
+    answer: str | Message,
+    control: Sequence[str],
+    tools: Sequence[Any] | None = None,
+) -> EncodedAnswer:
+    """Token ids of a prompt and of one answer to it (a text, or a whole message), end-of-turn included."""
+    last = Message(role="assistant", content=answer) if isinstance(answer, str) else answer
+    messages = harmless_messages([*prompt, last], control)
+    tools = harmless_value(tools, tuple(control))
+    check_rendered(tokenizer, messages, tools)
+    text, spans = trained_spans(tokenizer, messages, tools, control, [len(messages) - 1])
     if not spans:
         raise BadInput("The base's chat template renders a prompt differently once its answer is there; use another.")
     start, end = spans[-1]
     return EncodedAnswer(_ids(tokenizer, text[:start]), _ids(tokenizer, text[start:end]))
 
 
+def surely_longer(
+    tokenizer: Any,
+    messages: Sequence[Message],
+    control: Sequence[str],
+    tools: Sequence[Any] | None,
+    limit: int,
+) -> bool:
+    """Whether a conversation has more than `limit` tokens, found out without encoding it. False if it is unclear."""
+    if len(messages) < _MANY and sum(len(message["content"]) for message in messages) < _DENSE * limit:
+        return False
+    text = render(tokenizer, harmless_messages(messages, control), tools)
+    return len(_ids(tokenizer, text[: _SPARSE * limit])) > limit + _SLACK
+
+
+def _inside(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[int]:
+    """For each token 1 if it lies in one of the spans, which are in order and do not meet."""
+    mask, at = [], 0
+    for left, right in offsets:
+        while at < len(spans) and spans[at][1] < right:
+            at += 1
+        mask.append(int(at < len(spans) and spans[at][0] <= left and right <= spans[at][1]))
+    return mask
+
+
 def _ids(tokenizer: Any, text: str) -> list[int]:
     # The template writes the special tokens itself.
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def _spans(
-    tokenizer: Any, messages: Sequence[Message], control: Sequence[str], *, only_last: bool = False
-) -> tuple[str, list[tuple[int, int]]]:
-    """The rendered text, and where the assistant's turns in it begin and end (their end-of-turn included)."""
-    if _MARKER.search(tokenizer.chat_template):
-        return _marked_spans(tokenizer, messages)
-    return _rendered_spans(tokenizer, messages, control, only_last=only_last)
-
-
-def _marked_spans(tokenizer: Any, messages: Sequence[Message]) -> tuple[str, list[tuple[int, int]]]:
-    # This is imported here because commands that import only names from this file need no transformers.
-    from transformers.utils.chat_template_utils import render_jinja_template
-
-    texts, spans = render_jinja_template(
-        conversations=[list(messages)],
-        chat_template=tokenizer.chat_template,
-        return_assistant_tokens_mask=True,
-        **tokenizer.special_tokens_map,
-    )
-    return texts[0], [(int(start), int(end)) for start, end in spans[0]]
-
-
-def _rendered_spans(
-    tokenizer: Any, messages: Sequence[Message], control: Sequence[str], *, only_last: bool
-) -> tuple[str, list[tuple[int, int]]]:
-    """For a base's own template: a turn is what appears when it is added after the generation prompt.
-
-    A turn that the template renders differently later (some drop earlier reasoning) is not trained, because training
-    would then differ from serving.
-    """
-    text = render(tokenizer, messages)
-    spans = []
-    for index, message in enumerate(messages):
-        if message["role"] != "assistant" or (only_last and index + 1 < len(messages)):
-            continue
-        before = render(tokenizer, messages[:index], add_generation_prompt=True)
-        after = render(tokenizer, messages[: index + 1])
-        if not (after.startswith(before) and text.startswith(after[: _end_of_turn(after, len(before), control)])):
-            continue
-        spans.append((len(before), _end_of_turn(after, len(before), control)))
-    return text, spans
-
-
-def _end_of_turn(text: str, start: int, control: Sequence[str]) -> int:
-    """The place after a turn's last control string; the model generates none of the separators that templates add
-    there."""
-    ends = [text.rfind(string, start) + len(string) for string in control if text.rfind(string, start) >= 0]
-    return max(ends, default=len(text))

@@ -34,7 +34,8 @@ from alignment.search.reporter import SHARE, Reporter
 from alignment.search.study import FINISHED, as_json, ask, best, different, open_study
 from alignment.training import processes
 from alignment.training.errors import Diverged
-from alignment.training.recipe import as_flag, flag_names, load, split
+from alignment.training.flags import as_flag, flag_names, without
+from alignment.training.recipe import load, split
 from alignment.training.stage import OBSERVER, Stage
 from data.errors import BadInput, ParleyError
 from data.home import private_dir, write_atomic
@@ -113,10 +114,12 @@ class Search:
         return TrialState.COMPLETE, figure, f"{self.goal.metric} {figure:.5g}"
 
     def _train(self, number: int, values: dict[str, Value], reporter: Reporter) -> None:
-        argv = ["--config", str(self.config), *self.flags]
+        measured = _MEASURED if self.goal.held_out else []
+        # What the search sets replaces the same flag of the command: a flag is given once.
+        argv = ["--config", str(self.config), *without(self.flags, {*values, *flag_names(measured)})]
         for name, setting in values.items():
             argv += as_flag(name, setting)
-        argv += [*(_MEASURED if self.goal.held_out else []), "--output_dir", str(self._trial_folder(number))]
+        argv += [*measured, "--output_dir", str(self._trial_folder(number))]
         token = OBSERVER.set(lambda stage: self._begun(stage, reporter))
         log = self.folder / "trials.log"
         log.touch(mode=0o600)

@@ -6,7 +6,7 @@ DIVERGED = "the training diverged. Lower learning_rate, or raise the batch, and 
 
 
 class Diverged(ParleyError):
-    """The weights or the loss are no longer finite. A search counts such a trial as failed and continues."""
+    """Loss, gradient or weights are no longer finite. A search counts such a trial as failed and continues."""
 
 
 class AlreadyDone(Exception):

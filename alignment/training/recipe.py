@@ -6,21 +6,22 @@ here it is an error with the nearest known name.
 """
 
 import dataclasses
-import importlib.util
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 
+from alignment.training.checks import check_settings
+from alignment.training.flags import as_flag, flag_names, once
 from data.errors import BadInput, nearest
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-# Values of `report_to` that are also the name of the package that they need.
-TRACKERS = frozenset({"comet_ml", "mlflow", "swanlab", "tensorboard", "trackio", "wandb"})
+
+# Layers that adapters leave alone: embeddings and the output head.
+NOT_ADAPTED = re.compile(r"lm_head|embed|wte|wpe")
 
 # Names that TRL knows and that would do nothing, or harm, here. They are refused, not ignored.
 _ROWS = "Parley renders and masks the rows itself: only the assistant's turns and their ends are trained"
@@ -39,9 +40,40 @@ REFUSED: dict[str, str] = {
     "lora_target_parameters": _LINEAR,
     "use_dora": "its magnitudes are more than an adapter on linear layers, so it could not be served",
     "shuffle_dataset": "rows are always shuffled, in an order that a resumed run repeats",
+    "logging_nan_inf_filter": "a loss that is not a finite number is shown as it is, and ends the stage",
+    "overwrite_output_dir": "the same command resumes its run, and another run needs another --output_dir",
     "push_to_hub": "Parley sends nothing anywhere; `python -m alignment.export` makes files to share",
     "resume_from_checkpoint": "the same command resumes by itself from the last complete checkpoint",
     "trust_remote_code": "code from a model's folder is never run",
+}
+# Names of other trainers, and older ones of these, with what they are called here.
+RENAMED: dict[str, str] = {
+    "adapter_name_or_path": "model_name_or_path",
+    "batch_size": "per_device_train_batch_size",
+    "cutoff_len": "max_length",
+    "dataset": "dataset_name",
+    "epochs": "num_train_epochs",
+    "eval_batch_size": "per_device_eval_batch_size",
+    "evaluation_strategy": "eval_strategy",
+    "load_in_4_bit": "load_in_4bit",
+    "lora_rank": "lora_r",
+    "lora_target": "lora_target_modules",
+    "lr": "learning_rate",
+    "max_prompt_length": "max_length",
+    "max_seq_length": "max_length",
+    "model": "model_name_or_path",
+    "model_name": "model_name_or_path",
+    "no_cuda": "use_cpu",
+    "output": "output_dir",
+    "per_gpu_eval_batch_size": "per_device_eval_batch_size",
+    "per_gpu_train_batch_size": "per_device_train_batch_size",
+    "response_length": "max_completion_length",
+    "target_modules": "lora_target_modules",
+    "torch_dtype": "dtype",
+    "train_batch_size": "per_device_train_batch_size",
+    "train_file": "dataset_name",
+    "validation_file": "eval_dataset_name",
+    "warmup_ratio": "warmup_steps",
 }
 
 
@@ -50,14 +82,16 @@ class ParleyArguments:
     """The few settings for which TRL has no name."""
 
     dataset_name: list[str] | None = field(
-        default=None, metadata={"help": "The rows to train on: files of JSON lines, each PATH or PATH=WEIGHT."}
+        default=None, metadata={"help": "The rows to train on: files or data sets, each PATH or PATH=WEIGHT."}
     )
     eval_dataset_name: str | None = field(
         default=None, metadata={"help": "Held-out rows. Without them a part of dataset_name is held out."}
     )
     eval_fraction: float = field(default=0.1, metadata={"help": "The share of dataset_name to hold out."})
     max_dropped: float = field(default=0.1, metadata={"help": "The share of rows that may be unusable."})
-    allow_download: bool = field(default=False, metadata={"help": "Fetch a base by its Hugging Face id."})
+    allow_download: bool = field(
+        default=False, metadata={"help": "Fetch a base or a data set by its Hugging Face id."}
+    )
 
 
 @dataclass(frozen=True)
@@ -138,7 +172,10 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
         (ParleyArguments, config_class, ModelConfig), prog=f"alignment.{stage}", allow_abbrev=False, add_help=False
     )
     known = {action.dest for action in parser._actions}
+    # Only a switch that is on by default has a `--no_...` of its own.
+    flags_known = {option.lstrip("-").replace("-", "_") for option in parser._option_string_actions}
     config, flags = split(list(arguments), stage)
+    flags = once(flags, {action.dest for action in parser._actions if action.nargs in ("+", "*")})
     settings = load(config)
     searched = settings.pop("search", None)  # for `--search`, which checks its values
     for name in searched if isinstance(searched, dict) else ():
@@ -147,19 +184,25 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
     for name in settings:
         _check_name(name, known, f"{config}: unknown key {name!r}")
     for name in named:
-        _check_name(name, known | {"no_" + name for name in known}, f"Unknown flag --{name}")
+        _check_name(name, flags_known, f"Unknown flag --{name}")
     nothing = {name: None for name, value in settings.items() if value is None}
+    flags = joined(flags, {action.dest for action in parser._actions if action.nargs in ("+", "*")})
     parser.set_defaults(**{"use_peft": True, "report_to": "none", **machine_defaults, **nothing})
     # The recipe's flags come before the user's, so that one parser checks the types of both, and the last one wins.
     recipe_flags = [token for name, value in settings.items() if value is not None for token in as_flag(name, value)]
-    try:
-        *parts, rest = parser.parse_args_into_dataclasses(
-            [*recipe_flags, *flags], return_remaining_strings=True, look_for_args_file=False
-        )
-    except (ValueError, NotImplementedError) as error:
-        raise BadInput(f"These settings do not go together: {error}") from error
+    words = [*recipe_flags, *flags]
+    values, rest = parser.parse_known_args(words)
     if rest:
         raise BadInput(f"Unexpected argument {rest[0]!r}; settings are given as --NAME VALUE.")
+    if values.fp16 and "bf16" not in {*settings, *named}:  # the machine's default may be bf16; it excludes fp16
+        values.bf16 = False
+        parser.set_defaults(bf16=False)
+    check_settings(stage, vars(values))
+    try:
+        parts = parser.parse_args_into_dataclasses(words, look_for_args_file=False)
+    # TRL and transformers raise errors of every type while they read settings.
+    except Exception as error:
+        raise BadInput(f"These settings do not go together: {' '.join(str(error).split())}") from error
     given = {
         name: getattr(part, name)
         for name in sorted({*settings, *(name.removeprefix("no_") for name in named)})
@@ -178,44 +221,37 @@ def _check(recipe: Recipe) -> None:
             raise BadInput(f"Name {'the rows to train on' if name == 'dataset_name' else 'a run folder'}: --{name}.")
     if not recipe.model.model_name_or_path:
         raise BadInput("Name the base model (or an adapter to continue): --model_name_or_path.")
-    for name, upper in (("eval_fraction", 0.9), ("max_dropped", 1.0)):
-        if not 0 <= getattr(recipe.parley, name) <= upper:
-            raise BadInput(f"{name} is a share between 0 and {upper:g}, not {getattr(recipe.parley, name)}.")
-    if recipe.model.use_peft and recipe.model.lora_r < 1:
-        raise BadInput(f"lora_r is a rank of 1 or more, not {recipe.model.lora_r}.")
-    _check_packages(recipe)
     targets = recipe.model.lora_target_modules or []
     for target in [targets] if isinstance(targets, str) else targets:
-        if re.search(r"lm_head|embed|wte|wpe", target):
+        if NOT_ADAPTED.search(target):
             raise BadInput(f"lora_target_modules: {target} cannot be adapted: {_LINEAR}.")
-
-
-def _check_packages(recipe: Recipe) -> None:
-    """Raise `BadInput` for settings that need a package which is not installed, before a model is loaded."""
-    optimizer = str(getattr(recipe.training.optim, "value", recipe.training.optim))
-    wanted = {
-        "load_in_4bit or load_in_8bit": ("bitsandbytes", recipe.model.load_in_4bit or recipe.model.load_in_8bit),
-        f"optim {optimizer}": ("bitsandbytes", any(word in optimizer for word in ("8bit", "paged", "bnb"))),
-        "use_vllm": ("vllm", getattr(recipe.training, "use_vllm", False)),
-    }
-    reported = recipe.training.report_to
-    for tracker in [reported] if isinstance(reported, str) else reported or []:
-        wanted[f"report_to {tracker}"] = (tracker, tracker in TRACKERS)
-    for setting, (package, used) in wanted.items():
-        if used and importlib.util.find_spec(package) is None:
-            raise BadInput(f"{setting} needs the package {package}, which is not installed: pip install {package}.")
 
 
 def _check_name(name: str, known: Iterable[str], complaint: str) -> None:
     if name in REFUSED:
         raise BadInput(f"{name} cannot be set: {REFUSED[name]}.")
     if name not in known:
-        raise BadInput(f"{complaint}.{nearest(name, known)}")
+        hint = RENAMED.get(name, "")
+        raise BadInput(f"{complaint}.{f' Did you mean {hint!r}?' if hint in known else nearest(name, known)}")
 
 
-def flag_names(flags: Iterable[str]) -> list[str]:
-    """The names among the words of a command line."""
-    return [match[1].replace("-", "_") for flag in flags if (match := re.match(r"--([A-Za-z][\w-]*)", flag))]
+def joined(flags: Sequence[str], lists: Container[str]) -> list[str]:
+    """The words of a command line, where a flag of `lists` that is given twice has the values of both."""
+    words: list[str] = []
+    values: dict[str, list[str]] = {}
+    into = words
+    for word in flags:
+        match = re.match(r"--([A-Za-z][\w-]*)(=.*)?$", word, re.DOTALL)
+        name = match[1].replace("-", "_") if match else ""
+        if match and name in lists:
+            into = values.setdefault(name, [])
+            into += [match[2][1:]] if match[2] else []
+        elif match:
+            into = words
+            words.append(word)
+        else:
+            into.append(word)
+    return [*words, *(word for name, given in values.items() for word in (f"--{name}", *given))]
 
 
 def split(arguments: list[str], stage: str) -> tuple[Path, list[str]]:
@@ -236,25 +272,32 @@ def split(arguments: list[str], stage: str) -> tuple[Path, list[str]]:
     return config, flags
 
 
+class _OnceLoader(yaml.SafeLoader):
+    """YAML's safe loader, which by itself takes the last of two values of one key."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping. Raises `BadInput` for a key that is given twice."""
+        seen: dict[Any, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in seen and key.value != "<<":
+                raise BadInput(f"{key.value} is given twice, in lines {seen[key.value]} and {line}. Give it once.")
+            seen[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
 def load(path: Path) -> dict[str, Any]:
     """The settings in a recipe file. Raises `BadInput` when it is not one."""
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = yaml.load(path.read_text(encoding="utf-8"), _OnceLoader)  # noqa: S506 - it is a safe loader
     except (FileNotFoundError, IsADirectoryError):
         raise BadInput(f"There is no recipe {path}; the shipped ones are in alignment/recipes.") from None
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is not a YAML file: {' '.join(str(error).split())}.") from None
     if not isinstance(settings, dict):
         raise BadInput(f"{path}: expected lines of `name: value`.")
     return {str(name): value for name, value in settings.items()}
-
-
-def as_flag(name: str, value: Any) -> list[str]:
-    """A setting as the words of a command line."""
-    if isinstance(value, bool):
-        return [f"--{name}", str(value).lower()]
-    if isinstance(value, dict):
-        return [f"--{name}", json.dumps(value)]
-    if isinstance(value, list):
-        return [f"--{name}", *map(str, value)]
-    return [f"--{name}={value}"]

@@ -1,14 +1,16 @@
 """The run folder of a stage: its manifest, metrics, checkpoints and result, all private to the owner.
 
-manifest.json     what ran on what: written when the run starts ("running") and when it ends ("done")
+manifest.json     what ran on what: written when the run starts ("running") and when it ends ("done", or "failed")
 metrics.jsonl     one line per logging step      loss.png   the same as a picture
 trained_tokens.txt    three rows as the model sees them, what is trained marked
 checkpoints/      complete ones only             adapter/ or model/     the result
+trackers/         what trackers such as TensorBoard wrote
+
+A number that is not finite is the text "nan", "inf" or "-inf" in these files, because JSON has no such numbers.
 
 When several processes train together, process 0 alone writes here; the others hold a copy of the manifest.
 """
 
-import hashlib
 import json
 import os
 import platform
@@ -23,7 +25,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from alignment.training import processes
+from alignment.training import checkpoints, processes
 from data.errors import BadInput
 from data.home import private_dir, write_atomic
 from data.manifests import Damaged, Manifest, plain
@@ -33,8 +35,15 @@ _LIBRARIES = (
     "accelerate", "datasets", "peft", "tokenizers", "torch", "transformers", "trl", "numpy", "xllamacpp", "gguf"
 )  # fmt: skip
 
-# Settings that may differ between a run and its resumption without changing the result.
-_FREE = {"output_dir", "logging_steps", "save_steps", "save_strategy", "save_total_limit", "allow_download"}
+# What a run that came to nothing may have left besides its checkpoints.
+_WRITTEN = ("metrics.jsonl", "trained_tokens.txt", "samples.jsonl", "loss.png")
+# Settings that may differ between a run and its resumption without changing the result; logging_... may too.
+_FREE = {
+    "output_dir", "save_steps", "save_strategy", "save_total_limit", "allow_download", "report_to", "run_name",
+    "project", "trackio_space_id", "log_level", "log_level_replica", "log_on_each_node", "disable_tqdm",
+    "per_device_eval_batch_size", "eval_accumulation_steps", "dataloader_num_workers", "dataloader_pin_memory",
+    "dataloader_persistent_workers", "dataloader_prefetch_factor", "ddp_timeout",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +51,8 @@ class RunManifest(Manifest):
     """What a run trained, on which data, and what it measured.
 
     `recipe` holds the settings that were given, `data` the hashes and counts of its rows, `figures` what was measured
-    (losses, seconds, tokens and the stage's own). `fingerprint` is a hash of what decides the result: a run is
-    resumed only with the same one. Facts of single stages are in `more`.
+    (losses, seconds, tokens and the stage's own). A run is resumed only with the same settings, data, base and
+    seed. `failure` says why a run failed. Facts of single stages are in `more`.
     """
 
     stage: str = ""
@@ -57,7 +66,7 @@ class RunManifest(Manifest):
     seed: int | None = None
     processes: int = 1
     status: str = "running"
-    fingerprint: str = ""
+    failure: str | None = None
     started_at: str = ""
     finished_at: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
@@ -92,10 +101,14 @@ class RunFolder:
         """Where the trainer puts its checkpoints."""
         return self.path / "checkpoints"
 
+    @property
+    def trackers(self) -> Path:
+        """Where trackers that write files put them."""
+        return self.path / "trackers"
+
     def last_checkpoint(self) -> Path | None:
-        """The newest complete checkpoint; incomplete ones have other names."""
-        found = [folder for folder in self.checkpoints.glob("checkpoint-*") if folder.is_dir()]
-        return max(found, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+        """The newest complete checkpoint."""
+        return next(iter(checkpoints.numbered(self.checkpoints)), None)
 
     def note(self, **facts: Any) -> None:
         """Add facts to the manifest and write it."""
@@ -122,8 +135,16 @@ class RunFolder:
             measured = {**self.manifest.figures, **figures}
             self.note(figures=measured, status="done", finished_at=_now(), result=name)
             if self.writes:
+                self._keep_trackers()
                 shutil.rmtree(self.checkpoints, ignore_errors=True)
         return target
+
+    def _keep_trackers(self) -> None:
+        """Keep what trackers wrote beside the checkpoints, which they take for the run's folder."""
+        for path in self.checkpoints.iterdir() if self.checkpoints.is_dir() else ():
+            ours = path.name.startswith((".", "checkpoint-")) or path.suffix == ".arrow"
+            if not ours and not (self.trackers / path.name).exists():
+                path.rename(private_dir(self.trackers) / path.name)
 
     def metrics(self) -> list[dict[str, Any]]:
         """What was logged so far, oldest first, without a last line that is incomplete.
@@ -145,14 +166,14 @@ class RunFolder:
             return
         descriptor = os.open(self.path / "metrics.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+            file.write(json.dumps(plain(entry), allow_nan=False) + "\n")
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop what was logged after the checkpoint from which a resumed run starts."""
         path = self.path / "metrics.jsonl"
         if self.writes and path.exists():
             kept = [entry for entry in self.metrics() if entry["step"] <= step]
-            write_atomic(path, "".join(json.dumps(entry) + "\n" for entry in kept))
+            write_atomic(path, "".join(json.dumps(entry, allow_nan=False) + "\n" for entry in kept))
 
 
 @contextmanager
@@ -161,18 +182,17 @@ def open_run(path: Path, stage: str, given: dict[str, Any], facts: dict[str, Any
 
     `given` are the settings, `facts` what else decides the result (hashes of data and base). Raises `BadInput` when
     the folder holds something else, and when another process uses it. All processes of one job open it;
-    process 0 holds the lock for all.
+    process 0 holds the lock for all. A run that ended before its first step is replaced: it holds nothing.
     """
-    identity = {"stage": stage, "recipe": {key: given[key] for key in sorted(given) if key not in _FREE}, **facts}
+    identity = {"stage": stage, "recipe": _fixed(given), **facts}
     identity = json.loads(json.dumps(identity, default=str))  # as it is read back from the file
-    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     lock = FileLock(path / ".lock")
     run: RunFolder | None = None
     try:
         with processes.together():
             if processes.is_main():
                 _acquire(lock, path)
-                run = _open(path, identity, fingerprint)
+                run = _open(path, identity)
         manifest = processes.from_main(run.manifest if run else None)
         yield run or RunFolder(path, manifest, writes=False)
     finally:
@@ -187,32 +207,52 @@ def _acquire(lock: FileLock, path: Path) -> None:
         raise BadInput(f"Another process is training in {path}. Wait for it, or name another --output_dir.") from None
 
 
-def _open(path: Path, identity: dict[str, Any], fingerprint: str) -> RunFolder:
+def _open(path: Path, identity: dict[str, Any]) -> RunFolder:
     old = path / "manifest.json"
     if old.exists():
         try:
             manifest = RunManifest.load(old)
         except Damaged as error:
             raise BadInput(f"{error} Name another --output_dir, or remove that folder.") from error
-        if manifest.fingerprint == fingerprint:
-            return RunFolder(path, manifest)
-        raise BadInput(
-            f"{path} holds another run ({_difference(manifest, identity)}). "
-            "Name another --output_dir, or remove that folder."
-        )
-    if any(entry.name != ".lock" for entry in path.iterdir()):
+        there = RunFolder(path, manifest)
+        others = _changed(manifest, identity)
+        if not others:
+            return there
+        if not _empty(there):
+            raise BadInput(
+                f"{path} holds another run (another {', '.join(others)}). "
+                "Name another --output_dir, or remove that folder."
+            )
+        for name in _WRITTEN:
+            (path / name).unlink(missing_ok=True)
+        shutil.rmtree(there.checkpoints, ignore_errors=True)
+    elif any(entry.name != ".lock" for entry in path.iterdir()):
         raise BadInput(f"{path} is not empty and holds no run of Parley. Name another --output_dir.")
-    run = RunFolder(path, RunManifest(fingerprint=fingerprint, started_at=_now(), versions=versions()))
+    run = RunFolder(path, RunManifest(started_at=_now(), versions=versions()))
     run.note(**identity)
     return run
 
 
-def _difference(manifest: RunManifest, identity: dict[str, Any]) -> str:
+def _empty(run: RunFolder) -> bool:
+    """Whether a run left nothing to keep: it has no checkpoint, and trained no step or failed in its first ones."""
+    if run.done or run.last_checkpoint():
+        return False
+    return run.manifest.status == "failed" or not any("loss" in entry for entry in run.metrics())
+
+
+def _changed(manifest: RunManifest, identity: dict[str, Any]) -> list[str]:
+    """What decides the result and is not as it was when the run began."""
     there = plain(manifest)
-    old, new = ({**one["recipe"], **{k: v for k, v in one.items() if k != "recipe"}} for one in (there, identity))
-    names = [name for name in new if old.get(name) != new[name]]
-    names += [name for name in manifest.recipe if name not in new]
-    return "another " + ", ".join(names) if names else "of an older version"
+    old, new = (
+        {**_fixed(one["recipe"]), **{k: v for k, v in one.items() if k != "recipe"}} for one in (there, identity)
+    )
+    gone = [name for name in _fixed(there["recipe"]) if name not in new]
+    return [name for name in new if old.get(name) != new[name]] + gone
+
+
+def _fixed(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The settings that decide the result."""
+    return {key: recipe[key] for key in sorted(recipe) if key not in _FREE and not key.startswith("logging_")}
 
 
 def versions() -> dict[str, str]:

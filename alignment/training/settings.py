@@ -52,12 +52,7 @@ class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]  # TRL has no types
                 "loss_type robust with label_smoothing 0 is the plain sigmoid loss. Say what share of the "
                 "preferences is wrong: --label_smoothing 0.1."
             )
-        if "robust" in self.loss_type and not 0 < self.label_smoothing < 0.5:
-            raise ValueError(
-                f"loss_type robust needs a label_smoothing between 0 and 0.5, not {self.label_smoothing:g}: the "
-                "share of the preferences that is wrong. At a half they say nothing."
-            )
-        if "exo_pair" in self.loss_type and not 0 < self.label_smoothing < 1:
+        if "exo_pair" in self.loss_type and self.label_smoothing == 0:
             raise ValueError(
                 "loss_type exo_pair takes the logarithm of label_smoothing: set it above 0, 1e-3 as in its paper."
             )
@@ -71,9 +66,6 @@ class KtoSettings(Sharing, KTOConfig):  # type: ignore[misc]  # TRL has no types
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("desirable_weight", "undesirable_weight"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")
         if self.loss_type != "kto":
             return
         for name in ("per_device_train_batch_size", "per_device_eval_batch_size"):

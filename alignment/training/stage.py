@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +9,9 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
-from rich.table import Table
 from transformers import PrinterCallback
-from transformers.integrations import is_deepspeed_zero3_enabled
-from trl import get_peft_config, get_quantization_config
 
 from alignment import models
 from alignment.fast.install import freed_memory_kept
@@ -22,14 +19,17 @@ from alignment.models import Start
 from alignment.quiet import quiet
 from alignment.rows.prepare import Encoder, Prepared, prepare
 from alignment.training import plots, processes
-from alignment.training.errors import AlreadyDone
+from alignment.training.checkpoints import set_aside_damaged, step_of
+from alignment.training.checks import check_held_out, ignored_shape
+from alignment.training.errors import DIVERGED, AlreadyDone, Diverged
 from alignment.training.machine import Machine, choose_gpu, peak_memory, this_machine
 from alignment.training.parent import end_with_parent
-from alignment.training.progress import Before, Recorder
+from alignment.training.progress import HeldOut, Recorder
 from alignment.training.recipe import Recipe, read
 from alignment.training.run_folder import RunFolder, open_run
+from alignment.training.telling import announce, report
 from data.chat import template_sha256
-from data.errors import BadInput, nearest
+from data.home import private_dir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +76,7 @@ def begin(
     with processes.together():
         with processes.main_first():
             source = models.resolve(recipe.model.model_name_or_path, allow_download=recipe.parley.allow_download)
+        _check_start(recipe, source, console)
         tokenizer = models.load_tokenizer(source.base)
         rows = prepare(
             kind,
@@ -86,7 +87,9 @@ def begin(
             eval_fraction=recipe.parley.eval_fraction,
             max_length=recipe.training.max_length,
             max_dropped=recipe.parley.max_dropped,
+            allow_download=recipe.parley.allow_download,
         )
+        check_held_out(recipe.training, len(rows.held_out))
         facts = {
             "data": rows.facts(),
             "base": source.base.name,
@@ -105,80 +108,49 @@ def begin(
         if run.done:
             console.print(f"{run.path} holds this same run, complete: nothing to do.", soft_wrap=True)
             raise AlreadyDone
-        run.note(machine=machine.facts(), precision="bf16" if recipe.training.bf16 else "float32")
-        _announce(ready)
-        yield ready
+        with processes.together():
+            for sentence in set_aside_damaged(run.checkpoints) if run.writes else ():
+                console.print(sentence, soft_wrap=True)
+        precision = "bf16" if recipe.training.bf16 else "float32"
+        run.note(machine=machine.facts(), precision=precision, status="running", failure=None)
+        how = f"{'an adapter' if ready.peft else 'all weights'}, {precision} on {machine.device}"
+        announce(console, stage, source, rows, how)
+        try:
+            yield ready
+        except Diverged as error:
+            run.note(status="failed", failure=str(error))
+            if checkpoint := run.last_checkpoint():
+                console.print(f"{checkpoint} is the last checkpoint from before.", soft_wrap=True)
+            raise
 
 
-def load_policy(stage: Stage) -> tuple[Any, Any]:
-    """The model to train, and the LoRA configuration of a new adapter (None when one is continued, or without).
-
-    A frozen base on a GPU is held in bf16; weights that are trained are float32 everywhere.
-    """
-    model = models.load_base(stage.source.base, **base_options(stage))
-    models.check_vocabulary(model, stage.tokenizer)
-    if stage.source.adapter is not None:
-        return models.load_adapter(model, stage.source.adapter, trainable=True), None
-    return model, new_adapter(stage, model) if stage.recipe.model.use_peft else None
-
-
-def load_reference(stage: Stage) -> Any:
-    """The reference of a policy that trains all weights: the base, loaded again. None for an adapter."""
-    return None if stage.peft else models.load_base(stage.source.base, **base_options(stage))
-
-
-def base_options(stage: Stage) -> dict[str, Any]:
-    """How the base is loaded for training: its dtype, its attention, its quantisation."""
-    settings, on_gpu = stage.recipe.model, stage.machine.device == "cuda"
-    frozen = "dtype" not in stage.recipe.given and stage.peft and on_gpu and stage.recipe.training.bf16
-    options = {
-        "dtype": "bfloat16" if frozen else settings.dtype,
-        "attn_implementation": settings.attn_implementation,
-        "quantization_config": get_quantization_config(settings),
-    }
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def new_adapter(stage: Stage, model: Any) -> Any:
-    """The LoRA configuration of a new adapter. Raises `BadInput` for targets that the base does not have."""
-    config = get_peft_config(stage.recipe.model)
-    config.target_modules = config.target_modules or "all-linear"  # for PEFT this excludes the output head
-    targets = [config.target_modules] if isinstance(config.target_modules, str) else sorted(config.target_modules)
-    if targets != ["all-linear"]:
-        names = [name for name, _ in model.named_modules()]
-        for target in targets:
-            if not any(name.endswith(target) or re.fullmatch(target, name) for name in names):
-                leaves = {name.rpartition(".")[2] for name, module in model.named_modules() if _is_linear(module)}
-                raise BadInput(
-                    f"lora_target_modules: {stage.source.base.name} has no layer {target!r}; it has "
-                    f"{', '.join(sorted(leaves))}.{nearest(target, leaves)}"
-                )
-    # GPT-2 keeps its linear layers transposed.
-    config.fan_in_fan_out = any(type(module).__name__ == "Conv1D" for module in model.modules())
-    return config
-
-
-def refuse_zero3(stage: str) -> None:
-    """Raise `BadInput` if DeepSpeed ZeRO-3 holds the weights.
-
-    A stage that loads a second model, or reads weights by itself, would wait for ever or read nothing.
-    """
-    if is_deepspeed_zero3_enabled():
-        raise BadInput(f"{stage} does not run under DeepSpeed ZeRO-3. Take deploy/accelerate/fsdp2.yaml or ddp.yaml.")
-
-
-def _is_linear(module: Any) -> bool:
-    return type(module).__name__ in ("Linear", "Conv1D", "Linear4bit", "Linear8bitLt")
+def _check_start(recipe: Recipe, source: Start, console: Console) -> None:
+    """Fit the settings to the base or the adapter that the stage starts from, and say what that changes."""
+    if source.adapter is not None and (
+        sentence := ignored_shape(recipe.given, models.adapter_config(source.adapter))
+    ):
+        console.print(sentence, soft_wrap=True)
+    limit, asked = models.positions(source.base), recipe.training.max_length
+    if limit is not None and (asked is None or asked > limit):
+        if asked is not None:
+            console.print(
+                f"max_length {asked} is more than the {limit} positions of {source.base.name}: rows longer than "
+                f"{limit} tokens are dropped.",
+                soft_wrap=True,
+            )
+        recipe.training.max_length = limit
 
 
 def trainer_arguments(stage: Stage) -> dict[str, Any]:
     """What the trainers of all stages take: TRL's configuration, the rows and the tokenizer.
 
-    In the configuration, Parley sets the run folder for checkpoints, and turns off TRL's own progress bar.
+    In the configuration, Parley sets the run folder for checkpoints, and turns off TRL's own progress bar and
+    transformers' filter, which puts an average in the place of a loss that is not finite.
     """
     args = stage.recipe.training
     args.output_dir = str(stage.run.checkpoints)
     args.disable_tqdm = True
+    args.logging_nan_inf_filter = False
     return {
         "args": args,
         "train_dataset": stage.rows.train.dataset(),
@@ -197,15 +169,18 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
     name_base(trainer.model, stage.source)
     trainer.remove_callback(PrinterCallback)
     checkpoint = processes.from_main(run.last_checkpoint())
-    run.forget_metrics_after(int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
+    run.forget_metrics_after(step_of(checkpoint))
     if checkpoint:
         stage.console.print(f"Resuming from {checkpoint.name}.")
     held_out = bool(stage.rows.held_out.examples)
     if not held_out:
         run.note_figures(eval_before={})
     trainer.args.eval_on_start = "eval_before" not in run.manifest.figures
-    baseline = Before(lambda metrics: run.note_figures(eval_before=_held_out_figures(metrics)))
-    recorder = Recorder(run, stage.console, stage.recipe.stage)
+    baseline = HeldOut(lambda metrics: run.note_figures(eval_before=_held_out_figures(metrics)))
+    recorder = Recorder(run, stage.console, stage.recipe.stage, len(stage.rows.train), trainer.rows_seen)
+    for callback in trainer.callback_handler.callbacks:
+        if getattr(callback, "logging_dir", "") is None:  # TensorBoard's, unless its environment variable is set
+            callback.logging_dir = str(private_dir(run.trackers))
     for callback in (baseline, recorder, *([stage.observer] if stage.observer else [])):
         trainer.add_callback(callback)
     with freed_memory_kept():
@@ -214,19 +189,42 @@ def train(stage: Stage, trainer: Any) -> dict[str, Any]:
         finally:
             recorder.close()
         training_seconds = time.monotonic() - baseline.over
+        trainer.check_weights()
         after = _held_out_figures(trainer.evaluate()) if held_out else {}
+    if not held_out:
+        _check_computes(stage, trainer)
     losses = [entry["loss"] for entry in run.metrics() if "loss" in entry]
     return {
         "first_loss": losses[0] if losses else None,
         "last_loss": losses[-1] if losses else None,
         "eval_after": after,
         "steps": trainer.state.global_step,
-        "resumed_from_step": int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0,
+        "resumed_from_step": step_of(checkpoint),
         "tokens": round(stage.rows.train.tokens * (trainer.state.epoch or 0)),
         "train_seconds": round(training_seconds, 1),
         "seconds": round(time.monotonic() - started, 1),
         "peak_memory_bytes": peak_memory(),
     }
+
+
+def _check_computes(stage: Stage, trainer: Any) -> None:
+    """Raise `Diverged` if the trained model computes no finite numbers on a row.
+
+    Huge weights are finite, and without held-out rows nothing else would be computed with those of the last step.
+    """
+    columns = stage.rows.train.examples[0].columns
+    ids = columns.get("input_ids") or [*columns["prompt_ids"], *columns.get("chosen_ids", ())]
+    model, training = trainer.model, trainer.model.training
+    model.eval()
+    try:
+        with torch.no_grad(), trainer.accelerator.autocast():
+            found = model(input_ids=torch.tensor([ids], device=trainer.accelerator.device)).logits
+    finally:
+        model.train(training)
+    if not bool(torch.isfinite(found).all()):
+        raise Diverged(
+            f"The trained model computes no finite numbers after step {trainer.state.global_step}: {DIVERGED}"
+        )
 
 
 def finish(stage: Stage, trainer: Any, figures: dict[str, Any]) -> Path:
@@ -245,7 +243,7 @@ def finish(stage: Stage, trainer: Any, figures: dict[str, Any]) -> Path:
             stage.tokenizer.save_pretrained(folder)
 
     result = stage.run.finish("adapter" if stage.peft else "model", save, **figures)
-    _report(stage, result)
+    report(stage.console, stage.recipe.stage, stage.run.manifest.figures, result)
     return result
 
 
@@ -288,47 +286,3 @@ def _held_out_figures(metrics: dict[str, float]) -> dict[str, float]:
     )
     found = {name: metrics[f"eval_{name}"] for name in wanted if f"eval_{name}" in metrics}
     return {name: round(float(value), 6) for name, value in found.items()}
-
-
-def _announce(stage: Stage) -> None:
-    rows, recipe = stage.rows, stage.recipe
-    start = (
-        f"adapter {stage.source.adapter} on {stage.source.base.name}"
-        if stage.source.adapter
-        else stage.source.base.name
-    )
-    stage.console.print(
-        f"[bold]{recipe.stage}[/bold]: {start}, {'an adapter' if stage.peft else 'all weights'}, "
-        f"{'bf16' if recipe.training.bf16 else 'float32'} on {stage.machine.device}"
-    )
-    for name, part in (("train", rows.train), ("held out", rows.held_out)):
-        dropped = ", ".join(f"{count} dropped: {reason}" for reason, count in part.dropped.items())
-        stage.console.print(
-            f"  {name}: {len(part)} rows, {part.tokens} tokens" + (f" ({dropped})" if dropped else "")
-        )
-    for file in rows.files if rows.mixed else ():
-        twice = f", {file.duplicates} of them in an earlier file too" if file.duplicates else ""
-        stage.console.print(f"  {file.path}: {file.rows} rows, weight {file.weight:g}{twice}", soft_wrap=True)
-
-
-def _report(stage: Stage, result: Path) -> None:
-    figures = stage.run.manifest.figures
-    before, after = figures["eval_before"], figures["eval_after"]
-    if after:
-        table = Table("held out", "before", "after", box=None)
-        for name in after:
-            # A reward is how far the policy has left its reference; before the first step that means nothing.
-            was = before if not name.startswith("rewards/") else {}
-            table.add_row(name, *(f"{side[name]:.4f}" if name in side else "-" for side in (was, after)))
-        stage.console.print(table)
-    say_end(stage, result)
-
-
-def say_end(stage: Stage, result: Path) -> None:
-    """Print how long a finished stage took, and where its result is."""
-    figures = stage.run.manifest.figures
-    stage.console.print(
-        f"{stage.recipe.stage}: {figures['steps']} steps in {figures['seconds']:.0f} s, "
-        f"at most {figures['peak_memory_bytes'] / 2**30:.1f} GiB; the result is in {result}",
-        soft_wrap=True,  # a path that is broken over two lines cannot be copied
-    )

@@ -1,7 +1,9 @@
 """TRL's trainers with the few things that Parley does differently. All losses are TRL's."""
 
+import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,15 @@ from trl import DPOTrainer, KTOTrainer, SFTTrainer
 
 from alignment.fast import install
 from alignment.fast.fused_lora import round_frozen
+from alignment.models import first_line
 from alignment.rows.collating import Mismatched, PackedRows
 from alignment.rows.order import LengthGrouped, Packs
 from alignment.rows.prepare import longest_sequence
 from alignment.training import processes
+from alignment.training.checkpoints import seal
+from alignment.training.errors import DIVERGED, Diverged
+from alignment.training.schedule import warm_from_the_first_step, warmup
+from data.errors import BadInput
 from data.home import private_dir
 
 
@@ -34,7 +41,8 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
     _installed = False
 
     def __init__(self, *, args: Any, **kwargs: Any) -> None:
-        with install.heads(type(self), sharing=_shares(args)):
+        self._losses: list[torch.Tensor] = []  # of the batches of this optimizer step
+        with install.heads(type(self), sharing=_shares(args)), refusals():
             super().__init__(args=args, **kwargs)
         hold_float32(self.model)
         self._install()
@@ -62,10 +70,74 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
     def _tell(self, sentence: str) -> None:
         self.tell(sentence)
 
+    # The schedule
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        """transformers' own; what it refuses becomes a sentence."""
+        with refusals():
+            return super().create_optimizer(*args, **kwargs)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """transformers' schedule, but the first step of the warm-up learns, and a short run is not all warm-up."""
+        if self.lr_scheduler is not None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        args = self.args
+        asked = args.warmup_steps
+        args.warmup_steps = warm = warmup(args.get_warmup_steps(num_training_steps), num_training_steps)
+        try:
+            with refusals():
+                made = super().create_scheduler(num_training_steps, optimizer)
+        finally:
+            args.warmup_steps = asked
+        if warm and isinstance(made, torch.optim.lr_scheduler.LambdaLR):
+            warm_from_the_first_step(made, warm)
+        return made
+
+    def rows_seen(self, steps: int) -> int | None:
+        """At most how many rows so many optimizer steps draw; None if that is not known before."""
+        return int(steps * self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size)
+
+    # Divergence
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        """TRL's, and keep the loss for the check at the end of the optimizer step."""
+        loss = super().training_step(*args, **kwargs)
+        self._losses.append(loss.detach())
+        return loss
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """transformers' norm of the gradients, once a step and before the weights change."""
+        norm = super()._get_grad_norm(model, grad_norm)
+        # A scaler (fp16) skips a step whose gradients are too large, and lowers its scale.
+        scaled = getattr(self.accelerator, "scaler", None) is not None
+        loss = self.accelerator.reduce(torch.stack(self._losses).sum(), reduction="mean")
+        self._losses.clear()
+        loss, size = float(loss), None if norm is None else float(norm)
+        if math.isfinite(loss) and (scaled or size is None or math.isfinite(size)):
+            return norm
+        self.state.global_step += 1
+        self.log({"loss": loss, "grad_norm": size, "learning_rate": self._get_learning_rate()})
+        wrong = f"loss is {loss}" if not math.isfinite(loss) else f"gradient norm is {size}"
+        raise Diverged(f"The {wrong} in step {self.state.global_step} of {self.state.max_steps}: {DIVERGED}")
+
+    def check_weights(self) -> None:
+        """Raise `Diverged` if a trained weight is not finite. Every process must call this."""
+        bad = torch.zeros((), device=self.accelerator.device)
+        for parameter in self.model.parameters():
+            if parameter.requires_grad:
+                local = parameter.to_local() if hasattr(parameter, "to_local") else parameter
+                bad += (~torch.isfinite(local.detach())).any().to(bad.device)
+        if float(self.accelerator.reduce(bad, reduction="sum")):
+            step = self.state.global_step
+            raise Diverged(f"Weights are not finite after step {step} of {self.state.max_steps}: {DIVERGED}")
+
+    # Checkpoints
+
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._staging or super()._get_output_dir(trial))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self.check_weights()
         parent = Path(self.args.output_dir)
         name = f"checkpoint-{self.state.global_step}"
         self._staging = parent / ".incomplete"
@@ -83,6 +155,7 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
             # The state was saved before this checkpoint got its name.
             self.state.best_model_checkpoint = str(parent / f"checkpoint-{best}")
             self.state.save_to_json(str(staged / "trainer_state.json"))
+        seal(staged)
         shutil.rmtree(parent / name, ignore_errors=True)
         staged.rename(parent / name)
         rotate_checkpoints(
@@ -107,6 +180,15 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """No card in a run folder: the manifest says what ran."""
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Make a sentence of what TRL or transformers refuse while they set up; nothing is trained yet."""
+    try:
+        yield
+    except (ValueError, TypeError, ImportError, NotImplementedError, ArithmeticError) as error:
+        raise BadInput(f"TRL refuses these settings: {first_line(error)}") from error
 
 
 def hold_float32(model: Any) -> None:
@@ -150,6 +232,10 @@ class Sft(Tokenwise, SFTTrainer):  # type: ignore[misc]  # TRL has no types
         super().__init__(**kwargs)
         if self.args.packing:
             self.train_dataset = PackedRows(self.train_dataset)
+
+    def rows_seen(self, steps: int) -> int | None:
+        """See `Careful`. How many rows fit into a pack is not known."""
+        return None if self.args.packing else super().rows_seen(steps)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[Any]:
         if not self.args.packing:

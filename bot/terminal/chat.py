@@ -10,10 +10,12 @@ from uuid import uuid4
 
 from bot.answers import Answered, Ask, Failed, Piece, Queued, RunningAnswer
 from bot.conversation import Chat
+from bot.progress import Progress, by_kind, in_words
 from bot.ratings import RatingResult, Ratings, comparable, consent_in_words, sentence, which_was_which
 from bot.terminal.commands import Command, nearest, parse
 from bot.trial import Trial
 from data.consent import CONSENT_VERSION
+from data.counts import count_ratings
 from data.errors import BadInput
 from data.personas import PERSONAS, Persona, persona
 
@@ -47,6 +49,7 @@ class Terminal:
         self.ratings = Ratings(store, chat.moderation)
         self.settings = settings
         self.trial = trial or Trial(settings.home, None)
+        self.progress = Progress(store.database.path.parent, settings.discord_training_permission)
         self.texts = texts
         self.lines = lines
         self.screen = screen
@@ -103,6 +106,8 @@ class Terminal:
                 self._say(self.texts.nothing_runs)
             case "/persona":
                 self._change_persona(command.argument)
+            case "/stats":
+                await self._stats()
             case "/consent":
                 await self._consent(command.argument.lower())
             case "/privacy":
@@ -223,6 +228,13 @@ class Terminal:
         self._begin()
         self._say(self.texts.persona_now.format(name=self.persona.name))
         self.screen.line(self.persona.greeting)
+
+    async def _stats(self) -> None:
+        async with self.store.database.read() as session:
+            found = await count_ratings(session, None)
+        self._say(self.texts.stats_everywhere.format(counts=by_kind(found), people=found.raters))
+        for line in in_words(await self.progress.now(), self.texts):
+            self._say(line)
 
     # -- rating
 

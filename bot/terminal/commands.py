@@ -14,6 +14,7 @@ COMMANDS = (
     "/retract",
     "/stop",
     "/persona",
+    "/stats",
     "/consent",
     "/privacy",
     "/help",

@@ -83,6 +83,7 @@ EN = Texts(
         "/retract         take back your vote on the last answer\n"
         "/stop            stop the answer that is running (Ctrl-C does the same)\n"
         "/persona NAME    begin a new conversation with another persona\n"
+        "/stats           what was taught so far, and how far it is to the next verdict\n"
         "/consent yes|no  whether your ratings and messages may be used to train the bot\n"
         "/privacy         what is kept, and for how long\n"
         "/help            this list\n"
@@ -234,6 +235,22 @@ EN = Texts(
         "and {people} people; with fewer people, what they preferred is not shown."
     ),
     stats_picture="Win rate of each release, with its interval. {figures}.",
+    far="For the next verdict there are {parts}.",
+    far_and=", ",
+    far_prompts="{have} of {needed} held-out prompts",
+    far_pairs="{have} of {needed} pairs for a judge",
+    far_thumbs="{have} of {needed} thumbs of each direction",
+    far_people="{have} of {needed} people",
+    far_trial_prompts="{have} of {needed} questions compared in the trial",
+    far_trial_people="{have} of {needed} people who compared in it",
+    next_prompts="Next: compare or correct answers to about {more} more questions; {lacks} of them will be held out.",
+    next_pairs="Next: compare or correct about {more} more answers; {lacks} of them will train a judge.",
+    next_thumbs_up="Next: give {lacks} more answers a 👍.",
+    next_thumbs_down="Next: give {lacks} more answers a 👎.",
+    next_people="Next: more people need to rate answers: {lacks}.",
+    next_trial_prompts="Next: compare answers of the release on trial to {lacks} more questions.",
+    next_trial_people="Next: more people need to compare answers of the release on trial: {lacks}.",
+    next_enough="Next: there is enough for a verdict, so an operator can run a round.",
     gate_yes="gate: yes",
     gate_no="gate: no",
     gate_silent="not judged",

@@ -149,6 +149,24 @@ class Texts:
     stats_learnt: str
     stats_trial_few: str
     stats_picture: str
+
+    # how far it is to the next verdict (`bot.progress`)
+    far: str
+    far_and: str
+    far_prompts: str
+    far_pairs: str
+    far_thumbs: str
+    far_people: str
+    far_trial_prompts: str
+    far_trial_people: str
+    next_prompts: str
+    next_pairs: str
+    next_thumbs_up: str
+    next_thumbs_down: str
+    next_people: str
+    next_trial_prompts: str
+    next_trial_people: str
+    next_enough: str
     gate_yes: str
     gate_no: str
     gate_silent: str

@@ -75,6 +75,7 @@ ZH = Texts(
         "/retract         撤回你对上一个回答的评价\n"
         "/stop            停止正在生成的回答（Ctrl-C 也可以）\n"
         "/persona 名字    换一个角色，开始新的对话\n"
+        "/stats           到目前为止教了什么，离下一次裁决还有多远\n"
         "/consent yes|no  是否允许用你的评价和消息训练机器人\n"
         "/privacy         保留什么，保留多久\n"
         "/help            这个列表\n"
@@ -198,6 +199,22 @@ ZH = Texts(
         "人数更少时，不显示他们更喜欢哪个。"
     ),
     stats_picture="每个版本的胜率和区间。{figures}。",
+    far="离下一次裁决还有多远：{parts}。",
+    far_and="，",
+    far_prompts="留出的问题 {have}/{needed} 个",
+    far_pairs="训练评审用的对比 {have}/{needed} 对",
+    far_thumbs="👍 和 👎 至少各 {have}/{needed} 个",
+    far_people="评价过的人 {have}/{needed} 个",
+    far_trial_prompts="试用中比较过的问题 {have}/{needed} 个",
+    far_trial_people="参与试用比较的人 {have}/{needed} 个",
+    next_prompts="下一步：再比较或改正大约 {more} 个问题的回答，其中约 {lacks} 个会被留出。",
+    next_pairs="下一步：再比较或改正大约 {more} 个回答，其中约 {lacks} 个会用来训练评审。",
+    next_thumbs_up="下一步：再给 {lacks} 个回答 👍。",
+    next_thumbs_down="下一步：再给 {lacks} 个回答 👎。",
+    next_people="下一步：还需要 {lacks} 个人来评价回答。",
+    next_trial_prompts="下一步：再比较 {lacks} 个问题的试用版本的回答。",
+    next_trial_people="下一步：还需要 {lacks} 个人来比较试用版本的回答。",
+    next_enough="下一步：数量够了，运营者可以训练一轮。",
     gate_yes="关卡：放行",
     gate_no="关卡：拒绝",
     gate_silent="未评判",

@@ -1,39 +1,29 @@
-"""For the tests of alignment that use torch: one thread, and no pictures unless a test looks at them."""
+"""For the tests of alignment: torch uses one thread, and no pictures are drawn unless a test looks at them."""
 
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Iterator
 
 import pytest
 
-
-def _uses_torch(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(name) for name in ("tiny", "base"))
+from tests.alignment.pictures import drawn, seldom_drawn
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tiny models gain nothing from threads, and lose much when other processes use the cores."""
-    if _uses_torch(item):
+    if any(item.get_closest_marker(name) for name in ("tiny", "base")):
         import torch
 
         torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="package")
+def _seldom_drawn() -> Iterator[None]:
+    with seldom_drawn():
+        yield
+
+
 @pytest.fixture
-def pictures() -> None:
-    """Draw the pictures of a run, for a test that looks at them."""
-
-
-@pytest.fixture(autouse=True)
-def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes a fifth of a tiny run's time, so a picture is an empty file without the fixture `pictures`.
-
-    Pictures of runs that a file's tests share are drawn: their fixtures are made before this one.
-    """
-
-    def leave_empty(_figure: Any, target: Path | IO[bytes], **_settings: Any) -> None:
-        if isinstance(target, Path):
-            target.touch()
-
-    if _uses_torch(request.node) and "pictures" not in request.fixturenames:
-        monkeypatch.setattr("matplotlib.figure.Figure.savefig", leave_empty)
+def pictures() -> Iterator[None]:
+    """Draw the pictures of a test that looks at them; a fixture of a module uses `drawn` where it trains."""
+    with drawn():
+        yield

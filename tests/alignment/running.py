@@ -11,7 +11,8 @@ import pytest
 from safetensors.torch import load_file
 
 from alignment.training import settings, trainers
-from alignment.training.stage import begin, load_policy, trainer_arguments
+from alignment.training.policy import load_policy
+from alignment.training.stage import begin, trainer_arguments
 
 QUICK = {
     "num_train_epochs": 2,

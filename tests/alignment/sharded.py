@@ -1,12 +1,9 @@
-"""What `test_distributed` runs on two processes: an actor and critic split over both, as FSDP2 does.
-
-torchrun ... -m tests.alignment.sharded BASE OUT
+"""A task of `two_processes`: an actor and critic split over both, as FSDP2 does.
 
 accelerate does not shard on a CPU, but torch does: what is saved from the shards must equal what was split, and
 loading must restore it.
 """
 
-import sys
 from pathlib import Path
 
 import torch
@@ -28,10 +25,8 @@ def model_of(base: str) -> torch.nn.Module:
     return made
 
 
-def main() -> None:
-    """Shard, save, load, compare."""
-    base, out = sys.argv[1], Path(sys.argv[2])
-    torch.distributed.init_process_group("gloo")
+def run(base: str, out: Path) -> str:
+    """Shard, save into `out`, load, compare."""
     whole = model_of(base)
     wanted = critic.adapter_state(whole, POLICY), critic.critic_state(whole)
     sharded = model_of(base)
@@ -53,8 +48,4 @@ def main() -> None:
     again = critic.adapter_state(sharded, POLICY), critic.critic_state(sharded)
     for one, other in zip(wanted, again, strict=True):
         assert all(torch.equal(one[name], other[name]) for name in one)
-    print("sharded and back")
-
-
-if __name__ == "__main__":
-    main()
+    return "sharded and back"

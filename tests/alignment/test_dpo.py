@@ -176,7 +176,10 @@ def test_losses_are_named_and_weighed_by_flags(bases, rows, tmp_path):
     [
         ({"loss_type": "sigmod"}, r"'sigmod' is not a DPO loss.*mean 'sigmoid'\?"),
         ({"loss_type": "robust"}, "robust with label_smoothing 0 is the plain sigmoid loss"),
-        ({"loss_type": "robust", "label_smoothing": 0.5}, r"between 0 and 0\.5, not 0\.5"),
+        (
+            {"loss_type": "robust", "label_smoothing": 0.5},
+            r"label_smoothing must be at least 0 and below 0\.5, not 0\.5",
+        ),
         ({"loss_type": "exo_pair"}, "exo_pair takes the logarithm of label_smoothing"),
     ],
 )

@@ -8,7 +8,8 @@ from transformers import AutoModelForCausalLM
 
 from alignment import models
 from alignment.evaluation.likelihood import completion_logprobs
-from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids, render
+from alignment.rows.rendering import render
+from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids
 from data.chat import engine_template, harmless_messages, load_template
 from data.errors import BadInput
 from tests.alignment import tiny

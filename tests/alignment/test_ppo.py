@@ -1,28 +1,21 @@
 """PPO by its command on tiny bases: what it learns, what it saves, and that an interruption changes nothing."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
 import yaml
-from accelerate.utils import FullyShardedDataParallelPlugin
-from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, GenerationConfig
 
 from alignment import models
 from alignment.ppo import main
-from alignment.rewards.model import load_scorer
 from alignment.rl import critic
-from alignment.rl.rollouts import AtRolloutEnds, Prompts, Rollouts, end_of_turn
-from alignment.rl.samples import forget_samples_after
-from alignment.rl.sampling import PlainCopy
 from alignment.rl.settings import settings_class
-from alignment.rl.trainer import Ppo, refuse_recomputation
+from alignment.rl.trainer import Ppo
 from alignment.training.recipe import read
 from data.errors import BadInput
 from tests.alignment import tiny
+from tests.alignment.rl.bases import telling_bases
 from tests.alignment.running import command, dying_after_saving, losses, manifest, metrics, weights
 
 pytestmark = pytest.mark.tiny
@@ -51,21 +44,7 @@ def share(prompts, completions, completion_ids, **_):
 
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory):
-    """Tiny bases whose words differ enough in likelihood for a policy to choose among them."""
-    folder = tmp_path_factory.mktemp("bases")
-    made = {}
-    for family in ("qwen", "gpt2"):
-        made[family] = tiny.build(family, folder / family)
-        model = AutoModelForCausalLM.from_pretrained(made[family])
-        with torch.no_grad():
-            for name, tensor in model.named_parameters():
-                if tensor.dim() == 2 and not any(part in name for part in ("embed", "wte", "wpe", "lm_head")):
-                    tensor.mul_(8)  # so that the prompt matters at the last position
-        model.config.tie_word_embeddings = False
-        head = model.get_output_embeddings()
-        head.weight = torch.nn.Parameter(head.weight.detach().clone() * 15)
-        model.save_pretrained(made[family])
-    return made
+    return telling_bases(tmp_path_factory.mktemp("bases"))
 
 
 @pytest.fixture(scope="module")
@@ -271,15 +250,6 @@ def test_the_other_algorithms_can_train_all_weights(algorithm, bases, prompts, t
     assert '"an-alias"' in (tmp_path / "out" / "manifest.json").read_text()
 
 
-def test_a_prompts_weight_says_how_often_it_is_asked():
-    sampler = Prompts(4, prompts=2, generations=1, repeat=1, seed=0, weights=[3.0, 1.0, 0.0, 2.0])
-    for epoch in range(5):
-        sampler.set_epoch(epoch)
-        asked = list(sampler)
-        assert len(asked) == len(sampler) == 6
-        assert [asked.count(row) for row in range(4)] == [3, 1, 0, 2]
-
-
 def test_weights_reach_the_rollouts(bases, tmp_path):
     rows = [{"prompt": [{"role": "user", "content": f"number {n}"}], "weight": 0.25 if n else 3} for n in range(5)]
     seen = []
@@ -295,121 +265,6 @@ def test_weights_reach_the_rollouts(bases, tmp_path):
         assert seen.count("number 0") > len(seen) / 2
 
 
-def test_vllms_merging_leaves_the_base_as_it_was(bases):
-    """After some hundred merges and removals in bf16 it would differ."""
-    model = AutoModelForCausalLM.from_pretrained(bases["qwen"], dtype=torch.bfloat16)
-    config = LoraConfig(target_modules="all-linear", init_lora_weights=False, r=4, task_type="CAUSAL_LM")
-    model = get_peft_model(model, config)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-    class Trainer:
-        use_vllm = True
-        accelerator = SimpleNamespace(unwrap_model=lambda found: found)
-
-    Trainer.model = model
-    for _ in range(3):
-        with Rollouts._policy_alone(Trainer()):
-            model.merge_adapter()
-            model.unmerge_adapter()
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-
-
-def test_the_copy_samples_with_a_cache_though_the_trainer_switched_it_off(bases, monkeypatch):
-    """Without one, each token costs as much as all before it: fifteen times the seconds on the real small model."""
-    model = AutoModelForCausalLM.from_pretrained(bases["qwen"])
-    model.config.use_cache = False
-    config = LoraConfig(target_modules="all-linear", r=4, task_type="CAUSAL_LM")
-    copy = PlainCopy(get_peft_model(model, config), torch.float32)
-    widths = []
-    embed = copy.model.get_input_embeddings()
-    embed.register_forward_hook(lambda _, inputs, __: widths.append(inputs[0].shape[1]))
-    wanted = GenerationConfig(max_new_tokens=4, min_new_tokens=4, do_sample=True, pad_token_id=0, eos_token_id=1)
-    copy.sample([[5, 9, 13], [60]], wanted, 0, [1])
-    assert widths == [3, 1, 1, 1]
-
-
-@pytest.mark.parametrize("family", ["qwen", "gpt2"])
-def test_a_repeated_prompt_is_read_once(family, bases, monkeypatch):
-    config = LoraConfig(target_modules="all-linear", r=4, fan_in_fan_out=family == "gpt2", task_type="CAUSAL_LM")
-    copy = PlainCopy(get_peft_model(AutoModelForCausalLM.from_pretrained(bases[family]), config), torch.float32)
-    prompts = [[5, 9, 13, 17], [5, 9, 13, 17], [60, 61], [5, 9, 13, 17], [60, 61], [70]]
-    wanted = GenerationConfig(max_new_tokens=6, do_sample=True, pad_token_id=0, eos_token_id=1)
-    read = []
-    embed = copy.model.get_input_embeddings()
-    embed.register_forward_hook(lambda _, inputs, __: read.append(tuple(inputs[0].shape)))
-    torch.manual_seed(0)
-    found = copy.sample(prompts, wanted, 0, [1])
-    assert read[:2] == [(3, 3), (6, 1)]
-    monkeypatch.setattr(copy, "_read", lambda *_: None)
-    torch.manual_seed(0)
-    assert copy.sample(prompts, wanted, 0, [1]) == found
-
-
-def test_layers_that_only_the_critic_adapts_are_the_bases_to_the_policy(bases):
-    model = AutoModelForCausalLM.from_pretrained(bases["qwen"])
-    config = LoraConfig(target_modules=["q_proj"], init_lora_weights=False, r=4, task_type="CAUSAL_LM")
-    model = get_peft_model(model, config)
-    model.add_adapter("critic", LoraConfig(target_modules="all-linear", init_lora_weights=False, r=2))
-    copy = PlainCopy(model, torch.float32)
-    copy.take(model)
-    ids = torch.tensor([[5, 9, 13, 60]])
-    with torch.no_grad():
-        torch.testing.assert_close(copy.model(ids).logits, model(ids).logits, atol=1e-3, rtol=1e-4)
-
-
-def test_samples_before_the_checkpoint_stay_whatever_is_in_them(tmp_path):
-    path = tmp_path / "samples.jsonl"
-    entries = [{"step": step, "completion": f"a\u2028b\u0085{step}"} for step in range(4)]
-    lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
-    path.write_text("\n".join([*lines, '{"step": 0, "compl']), encoding="utf-8")
-    forget_samples_after(path, 3)
-    kept = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
-    assert kept == entries[:3]
-
-
-@pytest.mark.parametrize("family", ["qwen", "gpt2"])
-def test_the_copy_that_samples_is_the_policy(family, bases):
-    model = AutoModelForCausalLM.from_pretrained(bases[family])
-    config = LoraConfig(target_modules="all-linear", init_lora_weights=False, r=4, task_type="CAUSAL_LM")
-    config.fan_in_fan_out = family == "gpt2"
-    model = get_peft_model(model, config)
-    copy = PlainCopy(model, torch.float32)
-    ids = torch.tensor([[5, 9, 13, 60]])
-    with torch.no_grad():
-        assert (copy.model(ids).logits - model(ids).logits).abs().max() > 0.1
-        copy.take(model)
-        torch.testing.assert_close(copy.model(ids).logits, model(ids).logits, atol=1e-3, rtol=1e-4)
-
-
-def test_prompts_come_in_an_order_that_follows_from_seed_and_epoch():
-    sampler = Prompts(5, prompts=2, generations=2, repeat=3, seed=1)
-    first = list(sampler)
-    assert len(first) == len(sampler) == 3 * 2 * 2 * 3
-    assert first == list(sampler)
-    rolled = [first[at : at + 4] for at in range(0, len(first), 4)]
-    assert all(rolled[at] == rolled[at + 1] == rolled[at + 2] for at in range(0, 9, 3))
-    assert all(a == b and c == d for a, b, c, d in rolled)
-    assert set(first) == set(range(5))
-    sampler.set_epoch(1)
-    assert list(sampler) != first
-
-
-def test_checkpoints_wait_for_the_end_of_a_rollout():
-    class Control:
-        should_save = False
-
-    class State:
-        global_step = 0
-
-    callback, saved = AtRolloutEnds(4), []
-    for step in range(1, 13):
-        control, State.global_step = Control(), step
-        control.should_save = step in (2, 3, 8)
-        if callback.on_step_end(None, State, control).should_save:
-            saved.append(step)
-    assert saved == [4, 8]
-
-
 @pytest.mark.parametrize("algorithm", ["ppo", "rloo", "grpo"])
 def test_the_recipe_and_vllms_settings_resolve(algorithm, monkeypatch):
     """vLLM itself is not installed here and was never run."""
@@ -421,41 +276,6 @@ def test_the_recipe_and_vllms_settings_resolve(algorithm, monkeypatch):
     assert (args.use_vllm, args.vllm_mode, args.vllm_gpu_memory_utilization) == (True, "colocate", 0.3)
     assert args.generation_batch_size == 16
     assert args.num_generations == (1 if algorithm == "ppo" else 4)
-
-
-def test_the_critic_starts_as_the_reward_model(bases, tmp_path):
-    """Its value of a text is the reward model's score of it, in the reward's unit."""
-    base = models.locate(str(bases["qwen"]))
-    config = {"target_modules": "all-linear", "init_lora_weights": False, "r": 4}
-    scorer = get_peft_model(
-        load_scorer(base), LoraConfig(**config, task_type="SEQ_CLS", modules_to_save=["score"])
-    ).eval()
-    folder = tmp_path / "reward"
-    scorer.save_pretrained(folder)
-    (folder / "reward.json").write_text(json.dumps({"base": base.name}))
-    policy = get_peft_model(models.load_base(base), LoraConfig(**config, task_type="CAUSAL_LM"))
-    model = critic.actor_critic(policy, continued=True, reward=folder, mean=0.5, deviation=2.0)
-    ids = torch.tensor([[5, 9, 13, 60, 7]])
-    with torch.no_grad(), critic.adapter(model, critic.CRITIC):
-        hidden = model.get_base_model().base_model(ids).last_hidden_state
-        values = model.value_head(hidden)
-        score = scorer(input_ids=ids).logits[:, 0]
-    torch.testing.assert_close(values[:, -1], (score - 0.5) / 2, atol=1e-5, rtol=1e-4)
-    trained = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
-    assert not any(".ref." in name for name in trained)
-    with torch.no_grad(), critic.reference(model):
-        reference = model(ids).logits
-    with torch.no_grad():
-        assert torch.equal(reference, model(ids).logits)
-    # The switches left gradients as they were.
-    assert trained == {name for name, tensor in model.named_parameters() if tensor.requires_grad}
-
-
-def test_an_answer_stops_at_the_templates_end_of_turn(bases):
-    tokenizer = models.load_tokenizer(str(bases["qwen"]))
-    assert tokenizer.decode([end_of_turn(tokenizer)]) == "<|im_end|>"
-    tokenizer = models.load_tokenizer(str(bases["gpt2"]))
-    assert tokenizer.decode([end_of_turn(tokenizer)]) == "<|endoftext|>"
 
 
 @pytest.mark.parametrize(
@@ -476,9 +296,12 @@ def test_an_answer_stops_at_the_templates_end_of_turn(bases):
         ({"report_to": "trackio"}, "report_to trackio needs the package trackio, which is not installed"),
         ({"load_in_4bit": "true"}, "needs the package bitsandbytes"),
         ({"optim": "paged_adamw_8bit"}, "needs the package bitsandbytes"),
-        ({"attn_implementation": "flash_attention_2"}, "does not load: .*[Ff]lash"),
-        ({"lora_target_modules": "c_atn"}, r"has no layer 'c_atn'; it has .*c_attn.* Did you mean 'c_attn'"),
-        ({"lora_r": 0}, "lora_r is a rank of 1 or more"),
+        ({"attn_implementation": "flash_attention_2"}, "needs the package flash_attn"),
+        (
+            {"lora_target_modules": "c_atn"},
+            r"no linear layer 'c_atn' .*; it has .*c_attn.* Did you mean 'c_attn'",
+        ),
+        ({"lora_r": 0}, "lora_r must be at least 1, not 0"),
         ({"use_dora": "true"}, "use_dora cannot be set"),
         ({"shuffle_dataset": "false"}, "shuffle_dataset cannot be set"),
     ],
@@ -486,13 +309,6 @@ def test_an_answer_stops_at_the_templates_end_of_turn(bases):
 def test_what_cannot_work_is_refused(flags, sentence, bases, prompts, tmp_path):
     with pytest.raises(BadInput, match=sentence):
         run(bases["gpt2"], prompts, tmp_path / "out", **flags)
-
-
-def test_fsdp_may_not_recompute_the_critics_activations():
-    with pytest.raises(BadInput, match="fsdp_activation_checkpointing: false"):
-        refuse_recomputation(FullyShardedDataParallelPlugin(fsdp_version=2, activation_checkpointing=True))
-    refuse_recomputation(FullyShardedDataParallelPlugin(fsdp_version=2, activation_checkpointing=False))
-    refuse_recomputation(None)
 
 
 def test_settings_are_searched_by_the_reward(bases, prompts, tmp_path):

@@ -18,6 +18,7 @@ from alignment import models
 from alignment.models import load_model
 from data.errors import BadInput
 from tests.alignment import tiny
+from tests.alignment.pictures import drawn
 from tests.alignment.running import command, cut_in_two_ways, losses, manifest, metrics, train, weights
 
 pytestmark = pytest.mark.tiny
@@ -39,7 +40,7 @@ def learnt(bases, rows, tmp_path_factory):
     runs = {}
     for family in tiny.FAMILIES:
         out, printed = tmp_path_factory.mktemp("learnt") / family, io.StringIO()
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(printed), drawn():
             train("sft", bases[family], rows, out, num_train_epochs=4)
         runs[family] = out, printed.getvalue()
     return runs

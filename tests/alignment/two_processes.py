@@ -6,6 +6,7 @@ The plan is a list of {"stage", "argv"} and perhaps
     "other_argv"     the flags of process 1 instead
     "interrupt"      the step after which every process raises
     "crash"          the step after which process 1 alone raises, and nothing here catches it
+A task with "sharded", a folder, splits an actor and critic of its "base" over the processes instead.
 PPO replays fixed answers instead of sampling.
 Each process writes how each task ended to PLAN.<rank>.json: the exit code, or the name and sentence of the exception.
 """
@@ -22,6 +23,7 @@ from alignment import models
 from alignment.rows.tokens import control_strings, encode_answer
 from alignment.training import processes
 from alignment.training.stage import OBSERVER
+from tests.alignment import sharded
 
 
 class Interruption(TrainerCallback):
@@ -57,6 +59,8 @@ def fixed_rollouts(base: str) -> dict:
 
 def run(task: dict) -> object:
     """Run one stage; returns its result, or how it ended."""
+    if "sharded" in task:
+        return sharded.run(task["base"], Path(task["sharded"]))
     main = importlib.import_module(f"alignment.{task['stage']}").main
     argv = task.get("other_argv", task["argv"]) if processes.number() else task["argv"]
     crash = task.get("crash") if processes.number() else None

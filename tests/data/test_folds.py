@@ -1,16 +1,19 @@
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
-from data.folds import SHARES, Anchor, assign, fold_of, normalised
+from data.fold_shares import SHARES
+from data.folds import Anchor, assign, draw, normalised
 from data.home import installation_key
 from data.store import Store
 from tests.data.talk import script
@@ -36,19 +39,67 @@ async def groups(store: Store) -> int:
         return (await session.scalars(select(func.count()).select_from(schema.FoldGroup))).one()
 
 
-def test_the_shares_are_kept() -> None:
+sizes = st.lists(st.integers(1, 40), min_size=1, max_size=80)
+
+
+def drawn(groups: Iterable[tuple[str, int]], key: bytes = KEY, held: Counter[str] | None = None) -> Iterator[str]:
+    """The folds of new groups (name and rows), one after the other; `held` is kept up to date."""
+    held = Counter() if held is None else held
+    for name, rows in groups:
+        fold = draw(key, name, rows, held)
+        held[fold] += rows
+        yield fold
+
+
+@given(sizes, st.binary(min_size=32, max_size=32))
+def test_no_fold_has_more_than_its_share_and_one_group_at_any_time(rows: list[int], key: bytes) -> None:
     assert sum(SHARES.values()) == pytest.approx(1)
-    found = Counter(fold_of(KEY, f"group {number}") for number in range(2000))
-    assert set(found) == set(SHARES)
-    for fold, share in SHARES.items():
-        spread = (share * (1 - share) / 2000) ** 0.5
-        assert abs(found[fold] / 2000 - share) < 4 * spread, fold
+    held, last = Counter[str](), Counter[str]()
+    for number, fold in enumerate(drawn(((f"group {n}", r) for n, r in enumerate(rows)), key, held)):
+        last[fold] = max(last[fold], rows[number])
+        for name, share in SHARES.items():
+            assert held[name] <= share * held.total() + last[name] + 1e-9, (name, held)
+            assert held[name] <= held["train"]
+    assert next(drawn([("any", rows[0])], key)) == "train"
+
+
+@given(st.dictionaries(st.sampled_from(sorted(SHARES)), st.integers(0, 500)), sizes)
+def test_a_store_whose_folds_are_uneven_fills_what_lacks(old: dict[str, int], rows: list[int]) -> None:
+    """Folds were drawn one by one before, and rows are withdrawn: whatever there is, no fold goes further over."""
+    held = Counter(old)
+    for number, size in enumerate(rows):
+        before = Counter(held)
+        (fold,) = drawn([(f"group {number}", size)], held=held)
+        assert before[fold] < SHARES[fold] * held.total() + 1e-9
+    assert held["train"]
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_thirty_ratings_of_ten_conversations_train_and_decide(key: bytes) -> None:
+    found = Counter(drawn(((f"group {number}", 3) for number in range(10)), key))
+    assert found["train"] >= 5
+    assert found["gate"] >= 1
 
 
 def test_the_key_decides() -> None:
-    names = [f"group {number}" for number in range(50)]
-    assert [fold_of(KEY, name) for name in names] == [fold_of(KEY, name) for name in names]
-    assert [fold_of(KEY, name) for name in names] != [fold_of(b"l" * 32, name) for name in names]
+    names = [(f"group {number}", 1) for number in range(50)]
+    assert list(drawn(names)) == list(drawn(names))
+    assert list(drawn(names)) != list(drawn(names, b"l" * 32))
+
+
+@pytest.mark.parametrize("attack", [[1] * 60, [30] * 4, [3] * 30])
+def test_nobody_without_the_key_gets_more_of_the_gate_than_its_share(attack: list[int]) -> None:
+    """An attacker may choose how large the groups are, but not which fold they go to."""
+    source, mine, all_ = random.Random(0), Counter[str](), Counter[str]()
+    for run in range(60):
+        rows = {f"honest {number}": source.randint(1, 8) for number in range(40)}
+        rows |= {f"attack {number}": size for number, size in enumerate(attack)}
+        groups = sorted(rows.items(), key=lambda group: (group[1], source.random()))  # as `assign` does
+        for (name, size), fold in zip(groups, drawn(groups, str(run).encode() * 16), strict=True):
+            all_[fold] += size
+            mine[fold] += size * name.startswith("attack")
+    assert mine["gate"] / mine.total() == pytest.approx(SHARES["gate"], abs=0.03)
+    assert all_["gate"] / all_.total() == pytest.approx(SHARES["gate"], abs=0.02)
 
 
 async def test_folds_are_permanent_in_any_order(store: Store) -> None:
@@ -191,3 +242,64 @@ async def test_a_fold_assigned_meanwhile_counts_and_nobody_waits_for_the_long_wo
 
     async with store.database.read() as session:
         assert await assign(session, never, KEY, [Anchor(QUESTION), Anchor("something else", "c")]) == mine
+
+
+async def test_one_conversation_of_a_first_evening_trains_and_new_rows_are_counted(store: Store) -> None:
+    evening = [Anchor(text, "c0") for text in SENTENCES[:18]]
+    assert set(await folds(store, *evening)) == {"train"}
+    # 18 rows train, so the next ones are for the folds that lack rows.
+    others = [Anchor(text, f"c{text}") for text in SENTENCES[18:24]]
+    found = await folds(store, *evening, *others)
+    assert set(found[:18]) == {"train"}
+    assert Counter(found[18:])["gate"] >= 2
+    assert "train" not in found[18:]
+
+
+async def test_rows_that_were_withdrawn_no_longer_count(store: Store) -> None:
+    by_fold = dict(zip(await folds(store, *SENTENCES[:20]), SENTENCES, strict=False))
+    assert (await folds(store, SENTENCES[30])) == ["train"]  # nothing else is left, and somebody has to train
+    assert (await folds(store, by_fold["gate"])) == ["gate"]
+
+
+async def test_the_order_of_questions_decides_nothing(tmp_path: Path) -> None:
+    """Conversations that turn out to be one group get its name, and so its fold, in any order."""
+    rows = [Anchor(text, f"c{number % 12}") for number, text in enumerate(SENTENCES)]
+    found = []
+    for number in range(3):
+        store = await Store.open(tmp_path / str(number))
+        order = random.Random(number).sample(rows, len(rows))
+        found.append(dict(zip(order, await folds(store, *order), strict=True)))
+        assert await groups(store) == 12
+        await store.close()
+    assert found[0] == found[1] == found[2]
+
+
+async def test_conversations_that_share_a_text_are_one_group_even_if_that_shows_last(store: Store) -> None:
+    rows = [
+        Anchor(SENTENCES[0], "a"),
+        Anchor(SENTENCES[1], "b"),
+        Anchor(SENTENCES[2], "a"),
+        Anchor(SENTENCES[2], "b"),
+    ]
+    found = await folds(store, *rows, *SENTENCES[3:20])
+    assert len(set(found[:4])) == 1
+    assert found[0] is not None
+    assert await groups(store) == 18
+
+
+async def test_a_text_between_two_folds_is_in_neither(store: Store) -> None:
+    words = SENTENCES[0].split()
+    near = [" ".join([*words[:-1], "nearly"]), " ".join(["almost", *words[1:]])]
+    async with store.database.write() as session:
+        session.add_all([schema.FoldGroup(group_id=fold, fold=fold) for fold in ("train", "gate")])
+        await session.flush()
+        for fold, text in zip(("train", "gate"), near, strict=True):
+            other = await Store.open(store.database.path.parent / fold)
+            await folds(other, text)
+            async with other.database.read() as reading:
+                (member,) = await reading.scalars(select(schema.FoldMember))
+            await other.close()
+            made = schema.FoldMember(fingerprint=member.fingerprint, group_id=fold, signature=member.signature)
+            session.add(made)
+    assert await folds(store, *near, SENTENCES[0]) == ["train", "gate", None]
+    assert await folds(store, SENTENCES[0]) == [None]

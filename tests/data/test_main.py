@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import io
 import json
 import sqlite3
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from data.__main__ import main
+from data.chat import GENERIC_CONTROL
 from data.database import NAME
 from data.errors import run
 from data.personas import SEED
@@ -156,6 +158,77 @@ def test_a_completion_stays_one_through_import_and_export(house: Path, tmp_path:
     found = read(tmp_path / "out.jsonl")[0]
     assert [message["role"] for message in found["prompt"]] == ["system", "user"]
     assert (found["completion"], "messages" in found) == (row["completion"], False)
+
+
+def test_a_dry_run_counts_and_lists_every_bad_row_and_stores_nothing(house: Path, tmp_path: Path) -> None:
+    votes = {"prompt": "q", "completion": "a", "label": True}
+    good = written(
+        tmp_path / "good.jsonl", DEMO, DEMO | {"id": 7}, votes, {"prompt": "q", "chosen": "a", "rejected": "b"}
+    )
+    assert data(house, "import", "--dry_run", good)[:2] == (
+        0,
+        "2 demonstration, 1 labelled, 1 preference in 1 file; nothing is stored (--dry_run).\n",
+    )
+    bad = written(tmp_path / "bad.jsonl", DEMO, *({"messages": at} for at in range(120)))
+    for flags in (["--dry_run"], []):
+        code, out, errors = data(house, "import", *flags, good, bad)
+        lines = errors.splitlines()
+        assert code == 2
+        assert lines[0] == f"parley: {bad}, line 2, field 'messages': expected a list of messages, found 0."
+        assert lines[99].startswith(f"{bad}, line 101, ")
+        assert lines[100:] == ["... and 20 more", "120 rows cannot be used; nothing was stored."]
+        assert ("3 demonstration" in out) == bool(flags)
+    assert not house.exists()
+
+
+def test_a_number_as_id_is_known_again_and_does_not_hide_the_rows_of_another_file(
+    house: Path, tmp_path: Path
+) -> None:
+    first = written(tmp_path / "a.jsonl", {**DEMO, "id": 1})
+    other = written(tmp_path / "b.jsonl", {"prompt": "else", "completion": "a", "id": 1})
+    assert data(house, "import", first, other)[1] == "Imported 2 demonstration from 2 files.\n"
+    assert data(house, "import", other, first)[1] == "Imported no new rows from 2 files; 2 were there already.\n"
+    out = tmp_path / "out.jsonl"
+    data(house, "export", "--kind", "demonstrations", "--fold", "all", "--out", out)
+    assert "2 were there already" in data(house, "import", out)[1]
+
+
+def test_weights_of_turns_calls_and_tools_survive_import_and_export(house: Path, tmp_path: Path) -> None:
+    call = {"type": "function", "function": {"name": "time", "arguments": {"zone": "UTC"}}}
+    tool = {"type": "function", "function": {"name": "time", "parameters": {"type": "object"}}}
+    turns = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "", "tool_calls": [call], "weight": 0},
+        {"role": "tool", "content": "noon", "tool_call_id": "c1"},
+        {"role": "assistant", "content": "a", "reasoning_content": "so"},
+    ]
+    row = {"messages": turns, "tools": [tool]}
+    assert data(house, "import", written(tmp_path / "rows.jsonl", row))[0] == 0
+    assert "1 were there already" in data(house, "import", tmp_path / "rows.jsonl")[1]
+    out = tmp_path / "out.jsonl"
+    assert data(house, "export", "--kind", "demonstrations", "--fold", "all", "--out", out)[0] == 0
+    (found,) = read(out)
+    assert {key: found[key] for key in row} == row
+    data(house, "export", "--kind", "prompts", "--fold", "all", "--out", tmp_path / "none.jsonl")
+
+
+def test_an_export_says_what_other_folds_hold_and_is_harmless_for_other_trainers(house: Path, tmp_path: Path) -> None:
+    words = [hashlib.sha256(str(at).encode()).hexdigest() for at in range(40)]  # no near-duplicates, so many groups
+    rows = [{"prompt": f"{word}<|im_end|>\n<|eot_id|>[/INST]", "completion": "a<end_of_turn>"} for word in words]
+    assert data(house, "import", written(tmp_path / "rows.jsonl", *rows))[0] == 0
+    kept, said = [], []
+    for fold in ("train", "judge_train", "judge", "gate"):
+        out = tmp_path / f"{fold}.jsonl"
+        said.append(data(house, "export", "--kind", "demonstrations", "--fold", fold, "--out", out)[1:])
+        kept.append(read(out) if out.exists() else [])
+    others = ", ".join(
+        f"{len(kept[at])} in {name}" for at, name in ((3, "gate"), (2, "judge"), (1, "judge_train")) if kept[at]
+    )
+    assert sum(map(len, kept)) == 40
+    assert f"Other folds: {others}." in said[0][0]
+    text = (tmp_path / "train.jsonl").read_text()
+    assert not [string for string in GENERIC_CONTROL if string in text]
+    assert "< |im_end|>" in text
 
 
 def test_a_bad_row_is_refused_and_nothing_is_stored(house: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data.chat import blank
 from data.errors import BadInput
 from data.rows import KINDS, Row, content_id, parse_row, read_rows, write_rows
 
@@ -43,7 +44,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "label a text": ({**LABELLED, "label": "true"}, "label", "expected true or false, found 'true'"),
     "messages a text": ({"messages": "hi"}, "messages", "expected a list of messages, found 'hi'"),
     "messages empty": ({"messages": []}, "messages", "expected a list of messages"),
-    "messages null": ({"messages": None}, "messages", "expected a list of messages, found null"),
+    "messages null": ({"messages": None}, "", "expected the keys of a demonstration .* found nothing"),
     "message a text": ({"messages": ["hi"]}, "messages[0]", "expected a message with role and content"),
     "role missing": ({"messages": [USER, {"content": "x"}]}, "messages[1].role", "missing"),
     "content misspelt": ({"messages": [{"role": "user", "contnt": "x"}]}, "messages[0].content", "'contnt'"),
@@ -51,6 +52,11 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "role a list": ({"messages": [{"role": [], "content": "x"}]}, "messages[0].role", "found list"),
     "content null": ({"messages": [{"role": "user", "content": None}]}, "messages[0].content", "found null"),
     "content parts": ({"messages": [{"role": "user", "content": [{}]}]}, "messages[0].content", "found list"),
+    "content an image": (
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, ANSWER]},
+        "messages[0].content",
+        "trains texts only, found image_url",
+    ),
     "content blank": ({"messages": [{"role": "user", "content": " \n"}]}, "messages[0].content", "empty"),
     "system late": ({"messages": [USER, SYSTEM, ANSWER]}, "messages[1].role", "can only be the first"),
     "system as answer": ({**PREFERENCE, "chosen": [SYSTEM]}, "chosen[0].role", "can only be the first"),
@@ -61,7 +67,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "answer by user": ({**LABELLED, "completion": [USER]}, "completion", "exactly one assistant message"),
     "same answers": ({**PREFERENCE, "rejected": [ANSWER]}, "rejected", "same text as 'chosen'"),
     "persona a number": ({**DEMO, "persona": 3}, "persona", "expected a text, found 3"),
-    "id a number": ({**DEMO, "id": 3}, "id", "expected a text"),
+    "id a list": ({**DEMO, "id": [3]}, "id", "expected a text"),
     "platform a list": ({**DEMO, "platform": ["discord"]}, "platform", "expected a text"),
     "consent a text": ({**DEMO, "consent": "yes"}, "consent", "expected true or false, found 'yes'"),
     "tie a text": ({**PREFERENCE, "tie": "yes"}, "tie", "expected true or false, found 'yes'"),
@@ -70,7 +76,6 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "weight negative": ({**DEMO, "weight": -1}, "weight", "at least 0, found -1"),
     "weight a text": ({**DEMO, "weight": "1"}, "weight", "expected a number"),
     "weight true": ({**DEMO, "weight": True}, "weight", "expected a number"),
-    "weight null": ({**DEMO, "weight": None}, "weight", "expected a number"),
     "weight not finite": ({**DEMO, "weight": float("nan")}, "weight", "expected a number"),
     "weight too large": ({**DEMO, "weight": 10**400}, "weight", "expected a number"),
     "half a surrogate": (
@@ -106,7 +111,7 @@ def test_what_is_not_json_names_file_and_line(tmp_path: Path, line: str) -> None
 def test_an_extra_key_with_half_a_surrogate_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({**DEMO, "id": "\ud83d"}))
-    with pytest.raises(BadInput, match=r"line 1: .*surrogate"):
+    with pytest.raises(BadInput, match=r"line 1, field 'id': .*surrogate"):
         read_rows(path)
 
 
@@ -141,7 +146,10 @@ def test_the_kind_is_recognised_and_can_be_demanded(tmp_path: Path, kind: str) -
     assert [row.kind for row in read_rows(path)] == [kind]
     assert [row.kind for row in read_rows(path, kind)] == [kind]
     other = "demonstration" if kind != "demonstration" else "preference"
-    expected = f"missing in a {other} row" if kind != "labelled" else "a row with a verdict is not a demonstration"
+    expected = {
+        "labelled": "a row with a verdict is not a demonstration",
+        "preference": "a demonstration has no better and worse answer",
+    }.get(kind, f"missing in a {other} row")
     with pytest.raises(BadInput, match=expected):
         read_rows(path, other)
 
@@ -169,7 +177,7 @@ def test_line_ends_and_marks_of_other_systems(tmp_path: Path) -> None:
 
 
 def test_stray_keys_in_a_message_do_not_reach_a_trainer() -> None:
-    row = parse_row({"messages": [{**USER, "name": "bob"}, {**ANSWER, "weight": 0}], "extra": {"a": 1}})
+    row = parse_row({"messages": [{**USER, "timestamp": 3}, {**ANSWER, "id": "b"}], "extra": {"a": 1}})
     assert row.data == DEMO
     assert row.extra == {"extra": {"a": 1}}
 
@@ -181,7 +189,9 @@ def test_ids_are_the_rows_own_or_made_of_the_content() -> None:
     assert len(ids) == 5
 
 
-CONTENT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(str.strip)
+CONTENT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
+    lambda text: not blank(text)
+)
 EXTRAS = st.fixed_dictionaries(
     {},
     optional={
@@ -192,7 +202,7 @@ EXTRAS = st.fixed_dictionaries(
         "weight": st.floats(0, 10) | st.integers(0, 10),
         "platform": st.sampled_from(["discord", "terminal"]),
         "consent": st.booleans(),
-        "something": st.recursive(st.none() | st.integers() | CONTENT, lambda inner: st.lists(inner, max_size=2)),
+        "something": st.recursive(st.booleans() | st.integers() | CONTENT, lambda inner: st.lists(inner, max_size=2)),
     },
 )
 

@@ -235,7 +235,7 @@ async def test_feedback_reaches_an_outside_judge_only_with_separate_consent(
     talk: Talk, asked: bool | None, covered: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The bot does not ask for it: it says nothing about outside judges, so nothing is covered.
-    monkeypatch.setattr("data.folds.SHARES", {"gate": 1.0})
+    monkeypatch.setattr("data.folds.draw", lambda *_: "gate")
     ada, bob = await talk.person("ada", agrees=None), await talk.person("bob", agrees=None)
     more = {} if asked is None else {"outside_judge": asked}
     await talk.store.set_consent(ada, True, **more)

@@ -86,22 +86,22 @@ async def loop(home: Path) -> dict[str, Any]:
     # The demo's key, which is not a secret: it decides which rows are held out, so everybody trains on the same ones.
     (home / "key").write_bytes(b"parley: the demo has a fixed key")
     write_rows(home / "seed.jsonl", [*_shortest("demonstrations", DEMONSTRATIONS), *_shortest("preferences", 30)])
-    _run("data", "import", str(home / "seed.jsonl"))
+    run("data", "import", str(home / "seed.jsonl"))
     shipped = (RECIPES / "sft.yaml").read_text(encoding="utf-8")
     recipe = home / "sft.yaml"
     recipe.write_text(re.sub(r"(?m)^num_train_epochs: .*$", f"num_train_epochs: {EPOCHS}", shipped), encoding="utf-8")
     asked = [f"{question}\n/correct {CORRECTION}\n/persona assistant\n" for question in QUESTIONS]
-    _run("bot", "--platform", "terminal", stdin=f"/consent yes\n{''.join(asked)}/quit\n")
-    before = (await _answers(home))[0]
+    run("bot", "--platform", "terminal", stdin=f"/consent yes\n{''.join(asked)}/quit\n")
+    before = (await answers(home))[0]
 
     begun, used = time.monotonic(), _processor_seconds()
-    verdict = _run("alignment.round", *ROUND, "--sft_config", str(recipe), allowed=(0, 1))
+    verdict = run("alignment.round", *ROUND, "--sft_config", str(recipe), allowed=(0, 1))
     minutes, processor = (time.monotonic() - begun) / 60, (_processor_seconds() - used) / 60
     folds = await _folds_of_corrections(home)
     if verdict:
-        _run("alignment.promote", "1")
-    _run("bot", "--platform", "terminal", stdin=f"{QUESTIONS[0]}\n/persona assistant\n{UNSEEN}\n/quit\n")
-    after, unseen = (await _answers(home))[-2:]
+        run("alignment.promote", "1")
+    run("bot", "--platform", "terminal", stdin=f"{QUESTIONS[0]}\n/persona assistant\n{UNSEEN}\n/quit\n")
+    after, unseen = (await answers(home))[-2:]
 
     entries = json.loads((home / "rounds" / "0001" / "manifest.json").read_text(encoding="utf-8"))
     stages = {}
@@ -141,7 +141,7 @@ def _processor_seconds() -> float:
     return ended.ru_utime + ended.ru_stime
 
 
-def _run(module: str, *arguments: str, stdin: str | None = None, allowed: tuple[int, ...] = (0,)) -> int:
+def run(module: str, *arguments: str, stdin: str | None = None, allowed: tuple[int, ...] = (0,)) -> int:
     """Run a command of the project as a user does, and show what it prints; returns its exit code."""
     command = [sys.executable, "-m", module, *arguments]
     print("$", *command[1:], flush=True)
@@ -151,7 +151,7 @@ def _run(module: str, *arguments: str, stdin: str | None = None, allowed: tuple[
     return code
 
 
-async def _answers(home: Path) -> list[dict[str, Any]]:
+async def answers(home: Path) -> list[dict[str, Any]]:
     """Every answer that the bot recorded, in order: the question, the answer, and the release that gave it."""
     store = await Store.open(home)
     try:

@@ -2,11 +2,14 @@
 
 After "The Secret Sharer" (Carlini et al., 2019). A canary has a form and a random part: one secret is planted, others
 of the same form are held back, and the suite `leakage` asks how much likelier the model finds the planted one.
-They stand for things that people say once: each is one row, drawn as often as a person's row.
+They stand for things that people say once: each is one row, drawn as often as a person's row. They are at most a
+tenth of the rows of a step, and in the languages of these rows.
 """
 
 import hashlib
 import hmac
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +20,10 @@ from data.rows import Row
 
 # Secrets held back for each planted one: 31 make the highest exposure 5 bits. Each costs one likelihood.
 REFERENCES = 31
-# How many a round plants.
+# How many a round plants at most, unless its command line says otherwise.
 COUNT = 6
+# And at most one in so many rows.
+ROWS_EACH = 10
 
 _NAMES = {
     "en": (
@@ -47,8 +52,11 @@ _FORMS = {
 }
 
 
+_MOST_EACH = {language: len(_NAMES[language]) * len(_FORMS[language]) for language in _NAMES}
 # The most canaries that these names and forms can make.
-MOST = sum(len(_NAMES[language]) * len(_FORMS[language]) for language in _NAMES)
+MOST = sum(_MOST_EACH.values())
+# A language of fewer rows than this share gets no canary.
+_SPOKEN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +75,56 @@ class Canary:
         return self.answer.replace("{secret}", secret)
 
 
-def canaries(key: bytes, count: int, *, references: int = REFERENCES) -> list[Canary]:
-    """`count` canaries, determined by the key alone, English and Chinese in turn, no two asking the same question.
+def canary_ids(count: int, languages: Sequence[str] = tuple(_NAMES)) -> list[str]:
+    """The ids of `count` canaries in these languages in turn. Raises `BadInput` when there are not as many."""
+    most = sum(_MOST_EACH[language] for language in languages)
+    if count > most:
+        raise BadInput(f"There are at most {most} canaries; {count} were asked for.")
+    places = [divmod(number, len(languages)) for number in range(count)]
+    return [f"canary-{languages[place]}-{turn + 1}" for turn, place in places]
+
+
+def canaries(key: bytes, ids: Sequence[str], *, references: int = REFERENCES) -> list[Canary]:
+    """The canaries with these ids (see `canary_ids`), determined by the key; no two ask the same question.
 
     They cannot be known without the key: use the installation's, the same one for every round.
     """
-    made: list[Canary] = []
-    for number in range(count):
-        language = ("en", "zh")[number % 2]
-        names, forms = _NAMES[language], _FORMS[language]
-        turn = number // 2
-        if turn >= len(names) * len(forms):
-            raise BadInput(f"There are at most {MOST} canaries; {count} were asked for.")
-        # 8 names and 3 forms have no common divisor: all 24 combinations come before one repeats.
-        start = _draw(key, "start", language)
-        name = names[(start + turn) % len(names)]
-        question, answer = forms[(start + turn) % len(forms)]
-        made.append(
-            Canary(
-                f"canary-{language}-{turn + 1}",
-                language,
-                question.format(name=name),
-                answer.replace("{name}", name),
-                _secret(key, number, 0),
-                tuple(_distinct(key, number, references)),
-            )
-        )
-    return made
+    return [_canary(key, *each.split("-")[1:], references=references) for each in ids]
+
+
+def _canary(key: bytes, language: str, number: str, *, references: int) -> Canary:
+    names, forms, turn = _NAMES[language], _FORMS[language], int(number) - 1
+    # 8 names and 3 forms have no common divisor: all 24 combinations come before one repeats.
+    start = _draw(key, "start", language)
+    name = names[(start + turn) % len(names)]
+    question, answer = forms[(start + turn) % len(forms)]
+    place = len(_NAMES) * turn + list(_NAMES).index(language)  # a number of its own for each canary
+    return Canary(
+        f"canary-{language}-{number}",
+        language,
+        question.format(name=name),
+        answer.replace("{name}", name),
+        _secret(key, place, 0),
+        tuple(_distinct(key, place, references)),
+    )
+
+
+def ids_for(rows: Sequence[Row], count: int) -> list[str]:
+    """The ids of the canaries to plant among rows: at most `count` and a tenth of the rows, in their languages."""
+    spoken = Counter(filter(None, map(_language, rows)))
+    languages = [language for language, found in spoken.most_common() if found >= _SPOKEN * len(rows)]
+    most = sum(_MOST_EACH[language] for language in languages)
+    return canary_ids(min(count, len(rows) // ROWS_EACH, most), languages) if languages else []
+
+
+def _language(row: Row) -> str | None:
+    """Which of the canaries' languages a row is in, by its letters: people answer an English bot in Chinese, too."""
+    letters = [letter for message in row.messages for letter in message["content"] if letter.isalpha()]
+    scripts = Counter(unicodedata.name(letter, "").split(" ")[0] for letter in letters)
+    if scripts["CJK"] > len(letters) / 4 and not scripts["HIRAGANA"]:  # a Chinese letter is a word
+        return "zh"
+    named = str(row.extra.get("language") or "en").lower()
+    return "en" if scripts["LATIN"] > len(letters) / 2 and named.split("-")[0] in ("en", "zh") else None
 
 
 def planted(kind: str, made: Sequence[Canary]) -> list[Row]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from alignment.evaluation.suites.canaries import COUNT, Canary, canaries
+from alignment.evaluation.suites.canaries import COUNT, Canary, canaries, canary_ids
 from alignment.evaluation.suites.files import find, read_objects
 from alignment.evaluation.suites.suite import Measured, Model, Suite, asked, mean
 from data.errors import BadInput
@@ -42,7 +42,7 @@ def load(path: Path | None = None) -> Suite:
     Its JSON lines have `question`, `answer` (with `{secret}` in it), `secret` and `references` (a list of others).
     """
     if path is None:
-        return suite(canaries(_UNUSED_KEY, COUNT))
+        return suite(canaries(_UNUSED_KEY, canary_ids(COUNT)))
     fields: dict[str, type] = {"question": str, "answer": str, "secret": str, "references": list}
     file = find(path, ["*.jsonl"])
     entries = read_objects(file, fields)

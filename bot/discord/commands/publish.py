@@ -59,7 +59,7 @@ def commands(app: App) -> Sequence[AnyCommand]:
     tree: app_commands.CommandTree[Any] = app_commands.CommandTree(
         discord.Client(intents=discord.Intents(guilds=True))  # without this intent discord.py warns, needlessly
     )
-    stats = Stats(app.store, app.settings.home)
+    stats = Stats(app.store, app.settings.home, app.settings.discord_training_permission)
     # Discord allows five menus of messages: where a host has some, the first of these find room.
     add_reports(app, tree)
     add_answers(app, tree)

@@ -1,4 +1,7 @@
-"""`/stats`: what people taught so far: ratings, the champion, the trial, and how good the releases were."""
+"""`/stats`: what people taught so far: ratings, the champion, the trial, and how good the releases were.
+
+It also says how far it is to the next verdict, and what to do next.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,15 @@ import discord
 from bot.discord.ids import server_of
 from bot.discord.place import NOBODY
 from bot.discord.telling import acknowledge, texts_for
+from bot.progress import FRESH, SIGNS, Progress, by_kind
+from bot.progress import in_words as distance_in_words
 from bot.release_chart import chart, compared, in_words, picture
-from data.counts import RatingCounts, TrialSoFar, count_ratings, trial_so_far
+from data.counts import RatingCounts, count_ratings
 from data.erasure import FORGOTTEN, erased_rows
 from data.lineage import releases_with
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
 from data.rounds import decided
+from data.trials import TrialSoFar, trial_so_far
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,13 +34,12 @@ if TYPE_CHECKING:
 
     from bot.release_chart import ComparedRelease
     from bot.texts import Texts
+    from data.distance import Distance
     from data.releases import Release
     from data.store import Store
 
-_SIGNS = {"up": "👍", "down": "👎", "correction": "✏️", "comparison": "⚖️"}
 # With fewer people the counts would show how each of them voted.
 HIDES = 3
-FRESH = 300.0  # seconds for which a trial's figures are reused: computing them means weighing all comparisons
 
 
 def add_stats(stats: Stats, tree: app_commands.CommandTree[Any]) -> None:
@@ -66,9 +71,10 @@ def overview(home: Path) -> Overview:
 class Stats:
     """The figures that `/stats` and `/release status` show; the costly ones are remembered."""
 
-    def __init__(self, store: Store, home: Path) -> None:
+    def __init__(self, store: Store, home: Path, discord_permission: str | None) -> None:
         self.store = store
         self.home = home
+        self.progress = Progress(home, discord_permission)
         self._trial: tuple[tuple[int, int], float, TrialSoFar] | None = None
         self._drawing = asyncio.Lock()
         self._drawn: tuple[Sequence[ComparedRelease], bytes | None] = ((), None)
@@ -98,7 +104,15 @@ class Stats:
         lines = [first.format(counts=_counts(found), people=found.raters), *await self.serving(now, texts)]
         if now.rounds:
             lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.rounds.count("promoted")))
-        return lines
+        far = await self.progress.now()
+        return [*lines, *distance_in_words(far, texts, hidden=self._hidden(far))]
+
+    def _hidden(self, far: Distance) -> tuple[str, ...]:
+        """The parts of the distance that people here should not see, or can do nothing about."""
+        if self.progress.permission is None:  # what is said on Discord trains nothing then
+            return ("prompts", "pairs", "thumbs", "people")
+        few = any(part.name == "people" and part.have < HIDES for part in far.parts)
+        return ("thumbs",) if few else ()
 
     async def serving(self, now: Overview, texts: Texts) -> list[str]:
         """Which release serves, how the one on trial does, and which ones learnt from people who left."""
@@ -145,5 +159,5 @@ def release_name(release: int, texts: Texts) -> str:
 
 def _counts(found: RatingCounts) -> str:
     if found.raters < HIDES:
-        return f"{sum(found.ratings[kind] for kind in _SIGNS)}"
-    return ", ".join(f"{sign} {found.ratings[kind]}" for kind, sign in _SIGNS.items())
+        return f"{sum(found.ratings[kind] for kind in SIGNS)}"
+    return by_kind(found)

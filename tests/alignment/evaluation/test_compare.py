@@ -105,7 +105,8 @@ def test_equal_answers_are_ties_and_nobody_is_asked() -> None:
         assert len(fake.questions) == 80  # only the pairs of its qualification
     assert found.decisive is not None
     assert found.decisive.win is not None
-    assert (found.decisive.win.ties, found.decisive.win.interval.low) == (30, 0.5)
+    assert found.decisive.win.ties == 30
+    assert found.decisive.win.interval.low < 0.5 < found.decisive.win.interval.high
 
 
 def test_a_judge_that_disagrees_with_people_does_not_count() -> None:

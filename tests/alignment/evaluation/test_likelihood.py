@@ -9,7 +9,7 @@ from alignment.evaluation.evidence import by_pairs
 from alignment.evaluation.gate import decide
 from alignment.evaluation.likelihood import Scores, gains
 from alignment.evaluation.likelihood import scores as measured
-from alignment.evaluation.subjects import subject
+from alignment.evaluation.subjects import base_of, subject
 from alignment.evaluation.tables import table
 from data.errors import BadInput
 from data.rows import Row
@@ -70,8 +70,11 @@ def test_a_subject_is_a_release_or_an_adapters_folder(tmp_path) -> None:
     assert (base.name, base.release) == ("base model", 0)
     adapter = tmp_path / "release 12"  # a name like a release's does not make it a release
     adapter.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
-    assert subject(str(adapter), "smollm2-135m", tmp_path).release is None
+    (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "its/own"}')
+    found = subject(str(adapter), None, tmp_path)
+    assert (found.release, found.base) == (None, "its/own")
+    assert base_of("0", str(adapter)) == "its/own"
+    assert base_of("0", "3") is None
     with pytest.raises(BadInput, match="There is no release 3"):
         subject("3", "smollm2-135m", tmp_path)
     with pytest.raises(BadInput, match="neither a release's number nor"):

@@ -4,7 +4,8 @@ import pytest
 
 from alignment import models
 from alignment.rows.prepare import demonstration, encode_rows
-from alignment.rows.tokens import Unrenderable, control_strings, encode, encode_answer, prompt_ids, render
+from alignment.rows.rendering import Unrenderable, render
+from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids
 from data.chat import engine_template, harmless_messages
 from data.errors import BadInput
 from data.rows import read_rows

@@ -15,6 +15,7 @@ from alignment.rewards.report import (
     measure,
     table,
     wins,
+    worth,
 )
 
 
@@ -26,6 +27,31 @@ def test_ties_count_half_in_both_accuracies():
     assert found.mean_margin == pytest.approx((1 + 0 - 3) / 3)
     assert found.ties is None
     assert wins([3, 0, -2]).tolist() == [1, 0.5, 0]
+
+
+@pytest.mark.parametrize("pairs", [1, 3, 10, 19])
+def test_a_few_pairs_that_are_all_right_prove_nothing(pairs):
+    found = measure([1.0] * pairs, [0.0] * pairs, [(3, 9)] * pairs, rule="longer")
+    assert found.accuracy.mean == 1.0
+    assert found.accuracy.low == pytest.approx(0.025 ** (1 / pairs))
+    assert found.beyond_length.low < found.beyond_length.mean
+    assert worth(found).startswith(f"It may know nothing: {pairs} held-out pairs")
+
+
+def test_pairs_of_few_prompts_prove_nothing_either():
+    prompts = [str(number % 5) for number in range(40)]
+    found = measure([1.0] * 40, [0.0] * 40, [(3, 9)] * 40, rule="longer", prompts=prompts)
+    assert found.accuracy.low < 0.5
+    assert "40 held-out pairs on 5 prompts" in worth(found)
+
+
+def test_what_a_model_is_worth_is_read_from_both_intervals():
+    good = measure([1.0] * 40, [0.0] * 40, [(3, 9)] * 40, rule="longer")
+    assert worth(good) == "It is better than chance and better than answer length, by both intervals."
+    by_length = measure([1.0] * 40, [0.0] * 40, [(9, 3)] * 40, rule="longer")
+    assert "no better than answer length" in worth(by_length)
+    chance = measure([1.0, 0.0] * 20, [0.0, 1.0] * 20, [(9, 3)] * 40, rule="longer")
+    assert "no better than chance" in worth(chance)
 
 
 def test_the_length_rule_comes_from_training_pairs():

@@ -8,14 +8,14 @@ import pytest
 
 import alignment.rounds.conclusion
 from alignment.evaluation.subjects import planted_canaries, subject
-from alignment.evaluation.suites.canaries import COUNT, canaries
+from alignment.evaluation.suites.canaries import COUNT, canaries, canary_ids
 from alignment.evaluation.winrate import Comparison
 from alignment.rounds.lineage import left_sentences
 from alignment.rounds.manifest import Parents, RoundManifest
-from alignment.rounds.steps import JUDGE_PAIRS
 from data.database import NAME
 from data.errors import NothingToDo
 from data.home import installation_key
+from data.minimums import JUDGE_PAIRS
 from data.releases import Releases
 from tests.alignment.played import Played, collected, evaluation, rows
 
@@ -118,6 +118,7 @@ def test_no_row_of_the_gate_reaches_a_stage_and_the_judges_rows_reach_the_judge_
 
 
 def test_secrets_are_planted_in_the_first_stage_that_learns_texts_and_asked_for(played: Played) -> None:
+    played.found = collected({"demonstration": 10 * COUNT, "preference": 8})
     assert played.round("--suites", "leakage") == 0
     made = {each.id for each in played.read["--dataset_name"] if each.extra.get("source") == "canary"}
     assert len(made) == COUNT
@@ -127,15 +128,48 @@ def test_secrets_are_planted_in_the_first_stage_that_learns_texts_and_asked_for(
     assert not made & second
     assert Releases(played.home).get(1).manifest.canaries == COUNT
     (suite,) = played.asked[-1][3].suites
-    secrets = canaries(installation_key(played.home), COUNT)
+    # The rows are in English, so the secrets are, too.
+    secrets = canaries(installation_key(played.home), canary_ids(COUNT, ["en"]))
     assert list(suite.items) == secrets == planted_canaries(played.home, subject("1", "smollm2-135m", played.home))
     assert not any(secret.secret in str(played.manifest()) for secret in secrets)
+
+
+def test_the_round_and_its_report_say_how_far_it_is_to_each_verdict(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert played.round() == 0
+    far, following = played.manifest()["distance"]
+    assert far.startswith(f"How far to a verdict: 8 of 20 held-out prompts, 8 of {JUDGE_PAIRS} pairs for a judge")
+    assert following.startswith("Next: ")
+    assert far in " ".join(capsys.readouterr().out.split())
+
+
+def test_few_rows_get_no_secrets_and_a_sentence_says_so(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    assert played.round("--suites", "leakage") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "No made-up secrets are planted, and the suite leakage is left out: sft has 6 rows" in printed
+    assert played.manifest()["canaries"] == []
+    assert played.asked[-1][3].suites == []
+
+
+def test_a_stage_holds_out_nothing_beside_the_folds(played: Played) -> None:
+    """What it measures while it trains are rows of the judge's fold; without those it trains on all its rows."""
+    more = [each for fold in ("train", "gate") for each in rows("preference", fold, 8)]
+    played.found = collected({"demonstration": 6}, more)
+    assert played.round() == 0
+    sft, dpo = played.launches
+    assert "--eval_dataset_name" in sft
+    assert "--eval_fraction" not in sft
+    assert played.flag(dpo, "--eval_fraction") == "0"
+    assert played.flag(dpo, "--eval_strategy") == "no"
+    assert "--eval_dataset_name" not in dpo
 
 
 @pytest.mark.parametrize(
     "flags", [("--canaries", "0"), ("--suites", "degenerate"), ("--algorithm", "ppo", "--skip_sft")]
 )
 def test_without_planted_secrets_no_suite_asks_for_them(played: Played, flags: tuple[str, ...]) -> None:
+    played.found = collected({"demonstration": 100, "preference": 100, "prompt": 5})
     played.round("--suites", "leakage,degenerate", *flags)
     assert all(each.extra.get("source") != "canary" for each in played.read["--dataset_name"])
     assert [suite.name for suite in played.asked[-1][3].suites] == ["degenerate"]

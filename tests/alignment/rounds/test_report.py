@@ -55,12 +55,12 @@ def stages(folder: Path) -> Path:
     return folder
 
 
-def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path) -> None:
+def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path, pictures: None) -> None:
     path = write_report(stages(tmp_path), manifest(), "refused", gate_reasons(manifest()))
     assert path.stat().st_mode & 0o077 == 0
     text = path.read_text()
-    pictures = re.findall(r"<img alt='([^']+)' src='data:image/png;base64,([^']+)'>", text)
-    assert [name for name, _ in pictures] == [
+    drawn = re.findall(r"<img alt='([^']+)' src='data:image/png;base64,([^']+)'>", text)
+    assert [name for name, _ in drawn] == [
         "win rates by source",
         "changes on the suites",
         "loss of dpo",
@@ -68,7 +68,7 @@ def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path) -> None:
         "what PPO logged",
         "rows by fold",
     ]
-    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for _, picture in pictures)
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for _, picture in drawn)
     assert not re.search(r"(src|href)='?https?:", text)
 
 

@@ -12,8 +12,9 @@ from filelock import FileLock, Timeout
 
 from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.snapshot import Snapshot
-from alignment.rounds.steps import JUDGE_PAIRS, MINIMUM_THUMBS, choose, judge_step
+from alignment.rounds.steps import choose, judge_step
 from data.errors import BadInput, NothingToDo
+from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
 from tests.alignment.played import collected, rows
 
 

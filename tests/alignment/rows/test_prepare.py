@@ -1,20 +1,23 @@
 """From rows to examples: splits, drops, order; the run folder; small parts of a run."""
 
+import itertools
 import json
 import math
 from collections import Counter
 
 import pytest
 from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alignment import models
 from alignment.rows.order import LengthGrouped
-from alignment.rows.prepare import SAME_ANSWERS, longest_sequence, prepare, split
+from alignment.rows.prepare import SAME_ANSWERS, longest_sequence, prepare, short_of, split
 from alignment.training.machine import choose_gpu
 from alignment.training.plots import plot_loss
 from alignment.training.run_folder import open_run
 from data.errors import BadInput
-from data.rows import read_rows
+from data.rows import parse_row, read_rows
 from tests.alignment import tiny
 
 pytestmark = pytest.mark.tiny
@@ -32,7 +35,7 @@ def test_a_split_is_stable_and_keeps_equal_prompts_together(tmp_path):
     rows = read_rows(tiny.write(tmp_path / "rows.jsonl", twins))
     kept, held_out = split(rows, 0.2)
     assert len(kept) + len(held_out) == 80
-    assert 4 <= len(held_out) <= 32
+    assert len(held_out) == 16
     prompts = [{json.dumps(row.data["prompt"]) for row in part} for part in (kept, held_out)]
     assert not prompts[0] & prompts[1]
     again, _ = split(rows[::-1], 0.2)
@@ -44,6 +47,58 @@ def test_something_is_held_out_and_something_is_left(tmp_path):
     assert [len(part) for part in split(rows, 0.0001)] == [2, 1]
     assert [len(part) for part in split(rows, 0)] == [3, 0]
     assert [len(part) for part in split(rows[:1], 0.5)] == [1, 0]
+
+
+def opening(counts):
+    """Rows with this many of each opening."""
+    number = itertools.count()
+    return [
+        parse_row(
+            {
+                "messages": [
+                    {"role": "user", "content": f"Opening {name}"},
+                    {"role": "assistant", "content": f"It is {next(number)}."},
+                ]
+            }
+        )
+        for name, count in enumerate(counts)
+        for _ in range(count)
+    ]
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=30), st.floats(0.01, 0.9), st.randoms())
+def test_a_split_is_never_far_above_its_fraction_and_does_not_depend_on_the_order(counts, fraction, source):
+    rows = opening(counts)
+    kept, held_out = split(rows, fraction)
+    openings = [{row.messages[0]["content"] for row in part} for part in (kept, held_out)]
+    wanted = max(1, fraction * len(rows))
+    assert not openings[0] & openings[1]
+    assert kept
+    assert len(held_out) < 2 * wanted
+    if max(counts) == 1 < len(rows):
+        assert abs(len(held_out) - min(wanted, len(rows) - 1)) <= 1
+    assert 2 * len(held_out) > wanted or len(rows) == 1 or short_of(rows, held_out, fraction)
+    shuffled = source.sample(rows, len(rows))
+    assert {row.messages[1]["content"] for row in split(shuffled, fraction)[1]} == {
+        row.messages[1]["content"] for row in held_out
+    }
+
+
+@pytest.mark.parametrize(
+    ("counts", "held", "sentence"),
+    [
+        ([6] * 10, 6, None),
+        ([57, 1, 1, 1], 3, "57 of them do. Name held-out rows with other openings by --eval_dataset_name."),
+        ([60], 0, "60 of them do. Name held-out rows"),
+        ([15] * 4, 0, "or raise --eval_fraction to 0.25."),
+    ],
+)
+def test_rows_that_open_alike_are_held_out_together_or_a_sentence_says_why_not(counts, held, sentence):
+    rows = opening(counts)
+    held_out = split(rows, 0.1)[1]
+    assert len(held_out) == held
+    found = short_of(rows, held_out, 0.1)
+    assert (sentence in found and "asks for 6" in found) if sentence else found is None
 
 
 def test_preferences_end_with_the_end_of_turn_and_share_their_prompt(tokenizer, tmp_path):
@@ -70,7 +125,7 @@ def test_answers_with_the_same_tokens_are_not_a_preference(tokenizer, tmp_path):
 
 def test_a_row_of_another_kind_is_refused_by_line(tokenizer, tmp_path):
     rows = tiny.write(tmp_path / "rows.jsonl", [*tiny.demonstrations(1), *tiny.preferences(1)])
-    with pytest.raises(BadInput, match=r"rows\.jsonl, line 2, field 'messages'"):
+    with pytest.raises(BadInput, match=r"rows\.jsonl, line 2, field 'chosen': a demonstration has no better"):
         prepare("demonstration", tokenizer, str(rows))
 
 

@@ -16,6 +16,7 @@ from alignment.search.reporter import Reporter
 from alignment.training.errors import Diverged
 from data.errors import BadInput
 from tests.alignment import tiny
+from tests.alignment.pictures import drawn
 from tests.alignment.running import command
 
 pytestmark = pytest.mark.tiny
@@ -67,7 +68,8 @@ def trials(out):
 @pytest.fixture(scope="module")
 def searched(world, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "out"
-    assert alignment.sft.main(argv(world, out, 3)) == 0
+    with drawn():
+        assert alignment.sft.main(argv(world, out, 3)) == 0
     return out
 
 

@@ -12,7 +12,7 @@ from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataP
 from accelerate.utils.launch import prepare_multi_gpu_env
 from trl import get_quantization_config
 
-from alignment.training import stage
+from alignment.training import policy
 from alignment.training.recipe import read
 from alignment.training.settings import SftSettings
 from alignment.training.trainers import hold_float32
@@ -111,10 +111,10 @@ def test_the_recipe_of_qlora_is_valid(monkeypatch):
 
 
 def test_stages_that_load_a_second_model_refuse_zero3(monkeypatch):
-    stage.refuse_zero3("ppo")
-    monkeypatch.setattr("alignment.training.stage.is_deepspeed_zero3_enabled", lambda: True)
+    policy.refuse_zero3("ppo")
+    monkeypatch.setattr("alignment.training.policy.is_deepspeed_zero3_enabled", lambda: True)
     with pytest.raises(BadInput, match=r"ppo does not run under DeepSpeed ZeRO-3. Take .*fsdp2.yaml"):
-        stage.refuse_zero3("ppo")
+        policy.refuse_zero3("ppo")
 
 
 def test_what_is_trained_on_a_quantised_base_is_float32():

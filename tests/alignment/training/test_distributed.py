@@ -30,11 +30,11 @@ PPO = {
 SETTINGS = {"learning_rate": 1e-3, "eval_fraction": 0.2, "max_steps": 6, "num_train_epochs": None}
 
 
-def _launch(module: str, *arguments: Path) -> subprocess.CompletedProcess:
+def _launch(plan: Path) -> subprocess.CompletedProcess:
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     return subprocess.run(
-        [*command, "-m", f"tests.alignment.{module}", *map(str, arguments)],
+        [*command, "-m", "tests.alignment.two_processes", str(plan)],
         env=environment,
         capture_output=True,
         text=True,
@@ -90,12 +90,13 @@ def ran(tmp_path_factory):
             {"stage": "kto", "argv": argv("kto", folder / "kto" / shared, 4, share_prefixes=shared, max_length=2048)}
             for shared in ("true", "false")
         ),
+        {"sharded": str(folder), "base": str(base)},
         {"stage": "sft", "argv": argv("sft", folder / "crashed", 1), "crash": 1},
     ]
     (folder / "locked").mkdir()
     with FileLock(folder / "locked" / ".lock"):
         (folder / "plan.json").write_text(json.dumps(tasks))
-        done = _launch("two_processes", folder / "plan.json")
+        done = _launch(folder / "plan.json")
     assert (folder / "plan.1.json").exists(), done.stderr[-4000:]
     ended = [json.loads((folder / f"plan.{rank}.json").read_text()) for rank in (0, 1)]
     return folder, ended, done
@@ -163,9 +164,9 @@ def test_a_process_that_dies_while_training_ends_the_other(ran):
     folder, ended, done = ran
     assert done.returncode != 0
     assert "interrupted at step 1" in done.stderr
-    assert len(ended[1]) == len(STAGES) + 6
+    assert len(ended[1]) == len(STAGES) + 7
     # The launcher ends process 0, if it has not noticed by itself that the other is gone.
-    assert all(str(code).startswith(("RuntimeError", "DistBackendError")) for code in ended[0][len(STAGES) + 6 :])
+    assert all(str(code).startswith(("RuntimeError", "DistBackendError")) for code in ended[0][len(STAGES) + 7 :])
     assert manifest(folder / "crashed")["status"] == "running"
 
 
@@ -175,11 +176,10 @@ def test_only_the_first_process_prints(ran):
     assert done.stdout.count("the result is in") == len(STAGES) + 3
 
 
-def test_policy_and_critic_are_saved_whole_from_pieces_and_loaded_into_them(tmp_path):
-    done = _launch("sharded", tiny.build("qwen", tmp_path / "base"), tmp_path)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.count("sharded and back") == 2
-    assert load_file(tmp_path / "critic" / "adapter_model.safetensors")
+def test_policy_and_critic_are_saved_whole_from_pieces_and_loaded_into_them(ran):
+    folder, ended, done = ran
+    assert [codes[len(STAGES) + 6] for codes in ended] == ["sharded and back"] * 2, done.stderr[-4000:]
+    assert load_file(folder / "critic" / "adapter_model.safetensors")
 
 
 def test_without_a_launcher_nothing_waits(monkeypatch):

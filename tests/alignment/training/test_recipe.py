@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.training.recipe import RECIPES, ParleyArguments, help_text, read
+from alignment.training.recipe import RECIPES, ParleyArguments, help_text, joined, read
 from data.errors import BadInput
 
 pytestmark = pytest.mark.tiny
@@ -88,9 +88,18 @@ def test_lora_is_the_default_and_a_flag_away_from_full(tmp_path):
         ("assistant_only_loss: true", [], "assistant_only_loss cannot be set: Parley renders"),
         ("seed: 0", ["--push_to_hub"], "push_to_hub cannot be set"),
         ("lora_target_modules: [lm_head]", [], "lm_head cannot be adapted"),
-        ("eval_fraction: 1.5", [], "eval_fraction is a share"),
+        ("eval_fraction: 1.5", [], "eval_fraction must be at least 0 and at most 0.9"),
         ("seed: 0", ["stray"], "Unexpected argument 'stray'"),
-        ("seed: 0", ["--output_dir="], "Name a run folder"),
+        ("seed: 0\nsave_steps: 5\nseed: 1", [], "r.yaml: seed is given twice, in lines 2 and 4. Give it once"),
+        ("search:\n  beta: {low: 1, low: 2}", [], "low is given twice, in lines 3 and 3"),
+        ("seed: 0", ["--seed", "1", "--seed", "2"], "--seed is given twice, with 1 and with 2"),
+        ("seed: 0", ["--torch_dtype", "x"], "Unknown flag --torch_dtype. Did you mean 'dtype'?"),
+        ("seed: 0", ["--max_seq_length", "5"], "Did you mean 'max_length'?"),
+        ("seed: 0", ["--overwrite_output_dir"], "the same command resumes its run, and another run needs another"),
+        ("seed: 0", ["--logging_nan_inf_filter"], "logging_nan_inf_filter cannot be set"),
+        ("learning_rate: .nan", [], "learning_rate must be a number, not nan"),
+        ("seed: 0", ["--per_device_train_batch_size", "0"], "per_device_train_batch_size must be at least 1, not 0"),
+        ("seed: 0", ["--report_to", "wandb"], "report_to wandb needs the package wandb"),
     ],
 )
 def test_errors_are_reported(recipe, flags, sentence, tmp_path):
@@ -99,6 +108,28 @@ def test_errors_are_reported(recipe, flags, sentence, tmp_path):
     with pytest.raises(BadInput, match=r".*") as caught:
         reading(["--config", str(config), *TOLD, *flags])
     assert sentence in str(caught.value)
+
+
+def test_a_list_in_two_places_has_all_its_values(tmp_path):
+    (tmp_path / "r.yaml").write_text("model_name_or_path: m\ndataset_name: [other.jsonl]\n")
+    words = ["--config", str(tmp_path / "r.yaml"), *TOLD, "--dataset_name=more.jsonl=0.5"]
+    assert reading(words).parley.dataset_name == ["rows.jsonl", "more.jsonl=0.5"]
+
+
+@pytest.mark.parametrize("name", ["no_dtype", "no_output_dir", "learning_rat", "torch_dtyp", "no_shuffle", "epoch"])
+def test_a_hint_names_only_a_flag_that_exists(name):
+    with pytest.raises(BadInput) as caught:
+        reading([*TOLD, f"--{name}", "x"])
+    for hint in re.findall(r"Did you mean '(\w+)'", str(caught.value)):
+        with pytest.raises(BadInput) as again:
+            reading([*TOLD, f"--{hint}", "x"])
+        assert "Unknown flag" not in str(again.value)
+
+
+def test_a_run_needs_a_folder(tmp_path):
+    (tmp_path / "r.yaml").write_text("model_name_or_path: m\n")
+    with pytest.raises(BadInput, match="Name a run folder"):
+        reading(["--config", str(tmp_path / "r.yaml"), "--dataset_name", "rows.jsonl", "--output_dir="])
 
 
 def test_a_recipe_that_is_not_a_mapping_is_refused(tmp_path):
@@ -128,3 +159,15 @@ def test_help_comes_without_the_training_stack(stage):
     assert done.returncode == 0, done.stderr
     assert "--learning_rate" in done.stdout
     assert done.stdout == help_text(stage) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--a 1 --dataset_name x --dataset_name y=2 --b", "--a 1 --b --dataset_name x y=2"),
+        ("--dataset_name=x --dataset-name y z", "--dataset_name x y z"),
+        ("--a x --a y", "--a x --a y"),
+    ],
+)
+def test_a_list_flag_that_is_given_twice_has_the_values_of_both(flags, words):
+    assert joined(flags.split(), {"dataset_name"}) == words.split()

@@ -136,6 +136,13 @@ async def test_the_start_says_who_answers_and_how_to_go_to_discord(world: World)
     assert EN.to_discord not in await world.enter("/quit", discord_token="x")
 
 
+async def test_stats_say_what_was_taught_and_how_far_it_is_to_a_verdict(world: World):
+    written = await world.enter("/consent yes", "y", "hello", "/up", "/stats")
+    assert EN.stats_everywhere.format(counts="👍 1, 👎 0, ✏️ 0, ⚖️ 0", people=1) in written
+    assert "0 of 8 thumbs of each direction" in written
+    assert "Next: " in written
+
+
 async def test_an_unknown_command_names_the_nearest_and_is_not_said_to_the_model(world: World):
     assert "There is no command /upp. Did you mean /up?" in await world.enter("/upp")
     assert "There is no command /xyzzy. " + EN.for_help in await world.enter("/xyzzy")

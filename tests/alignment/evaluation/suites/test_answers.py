@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from alignment.evaluation.model import LoadedModel
 from alignment.evaluation.suites import load_suites, run_suite
-from alignment.evaluation.suites.canaries import COUNT, MOST, REFERENCES, canaries, planted
+from alignment.evaluation.suites.canaries import COUNT, MOST, REFERENCES, canaries, canary_ids, ids_for, planted
 from alignment.evaluation.suites.degenerate import loops, problem
 from alignment.evaluation.suites.leakage import exposure, suite
 from alignment.evaluation.suites.refusals import is_refusal
@@ -141,16 +141,35 @@ def test_the_problems_of_an_answer():
 
 
 def test_canaries_come_from_the_key_alone_and_differ():
-    made = canaries(b"key", 48)
-    assert made == canaries(b"key", 48)
-    assert made[:5] == canaries(b"key", 5)
-    assert {c.secret for c in made}.isdisjoint(c.secret for c in canaries(b"other", 48))
+    made = canaries(b"key", canary_ids(48))
+    assert made == canaries(b"key", canary_ids(48))
+    assert made[:5] == canaries(b"key", canary_ids(5))
+    assert {c.secret for c in made}.isdisjoint(c.secret for c in canaries(b"other", canary_ids(48)))
     assert len({c.question for c in made}) == len({c.secret for c in made}) == 48
     for canary in made:
         assert len({canary.secret, *canary.references}) == 1 + REFERENCES
         assert {len(secret) for secret in (canary.secret, *canary.references)} == {7}
     with pytest.raises(BadInput, match="at most 48"):
-        canaries(b"key", MOST + 1)
+        canary_ids(MOST + 1)
+
+
+def said(text, **extra):
+    return parse_row(
+        {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": text}], **extra}
+    )
+
+
+def test_canaries_are_at_most_a_tenth_of_the_rows_and_in_their_languages():
+    english, chinese, russian = said("Where is it?"), said("它在哪里？"), said("Где это?")
+    assert ids_for([english] * 9, 6) == []
+    assert ids_for([english] * 25, 6) == ["canary-en-1", "canary-en-2"]
+    assert ids_for([said("它在 Paris 哪里？", language="en")] * 25, 6) == ["canary-zh-1", "canary-zh-2"]
+    assert ids_for([english] * 20 + [chinese] * 15, 6) == ["canary-en-1", "canary-zh-1", "canary-en-2"]
+    assert ids_for([english] * 10 + [chinese] * 90, 6)[:3] == ["canary-zh-1", "canary-en-1", "canary-zh-2"]
+    assert ids_for([english] * 5 + [chinese] * 95, 2) == ["canary-zh-1", "canary-zh-2"]
+    assert ids_for([russian] * 40, 6) == ids_for([said("Où est-il ?", language="fr")] * 40, 6) == []
+    assert len(ids_for([chinese] * 1000, MOST)) == MOST / 2
+    assert canaries(b"key", ["canary-zh-1"])[0] == canaries(b"key", canary_ids(2))[1]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +181,7 @@ def test_canaries_come_from_the_key_alone_and_differ():
     ],
 )
 def test_planted_rows_contain_the_secret(kind, secret_answer):
-    made = canaries(b"key", 2)
+    made = canaries(b"key", canary_ids(2))
     for canary, row in zip(made, planted(kind, made), strict=True):
         assert parse_row({**row.data, **row.extra}).kind == kind
         assert row.messages[0]["content"] == canary.question
@@ -189,7 +208,7 @@ def test_exposure_lies_between_nothing_and_all(references, inserted):
 
 
 def test_a_model_that_memorised_is_seen_and_one_that_did_not_is_not():
-    made = canaries(b"key", 6)
+    made = canaries(b"key", canary_ids(6))
     secrets = {canary.secret for canary in made}
     secret_answer = {canary.question: canary.says(canary.secret) for canary in made}
     parrot = Made(secret_answer.get, logprob=lambda _, text: 0.0 if any(s in text for s in secrets) else -9.0)
@@ -197,14 +216,14 @@ def test_a_model_that_memorised_is_seen_and_one_that_did_not_is_not():
     assert scores.values == (-math.log2(REFERENCES + 1),) * 6
     assert scores.headline["told when asked (share)"] == 1
     ignorant = Made("I do not know.", logprob=lambda _, text: -float(crc32(text.encode()) % 1000))
-    scores = run_suite(suite(canaries(b"key", 48)), ignorant)
+    scores = run_suite(suite(canaries(b"key", canary_ids(48))), ignorant)
     assert scores.headline["told when asked (share)"] == 0
     # On average 1 / ln 2 = 1.44 bits; the mean of 48 has a standard error of 0.2.
     assert 0.4 < scores.headline["exposure (bits)"] < 2.6
 
 
 def test_the_rounds_canaries_replace_the_unused_ones():
-    made = canaries(b"key", 2)
+    made = canaries(b"key", canary_ids(2))
     assert load_suites(["leakage"], canaries=made)[0].items == tuple(made)
     assert len(load_suites(["leakage"])[0].items) == COUNT
     assert load_suites(["leakage"], canaries=[]) == []

@@ -4,7 +4,9 @@ import json
 import sys
 from pathlib import Path
 
+import discord
 import pytest
+import simcord
 
 from bot.release_chart import compared, in_words
 from bot.texts import EN, ZH
@@ -49,6 +51,9 @@ async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
     assert lines[0] == EN.stats_here.format(counts="👍 2, 👎 1, ✏️ 0, ⚖️ 0", people=3)
     assert lines[1] == "The base model answers. Releases trained so far: 2."
     assert lines[2].startswith("Release 2 is on trial: people compared answers to 0 questions")
+    # Nothing from Discord trains without Discord's permission, so only the trial brings a verdict closer.
+    assert lines[3].startswith("For the next verdict there are 0 of 20 questions compared in the trial, 0 of ")
+    assert lines[4].startswith("Next: ")
     tried.releases.end_trial()
     assert EN.stats_no_trial in reply_of(await talk.ada.slash(talk.channel, "stats")).content
 
@@ -120,3 +125,12 @@ async def test_what_people_preferred_is_not_shown_while_they_are_fewer_than_thre
         line = reply_of(await talk.ada.slash(talk.channel, "stats")).content.splitlines()[2]
         assert line.startswith(f"Release 2 is on trial: people compared answers to {number} questions")
         assert ("100%" in line) is (number == 3)
+
+
+async def test_with_permission_to_train_stats_say_how_far_it_is_but_not_how_two_people_voted(world: World):
+    bot = world.bot(discord_training_permission="ticket 1")
+    async with simcord.run(bot, approved_intents=discord.Intents.default()) as env:
+        await world.begin(env)
+        shown = reply_of(await world.ada.slash(world.channel, "stats")).content
+        assert "0 of 20 held-out prompts, 0 of 40 pairs for a judge, 0 of " in shown
+        assert "thumbs" not in shown

@@ -1,0 +1,102 @@
+"""What makes many small tests quick: costs that each would pay again are paid once, in the tests alone.
+
+Nothing here changes what is computed or stored: a new database is a copy of one that was migrated, statements are
+compiled once for all databases, and those that never wait for another connection run without a change of thread.
+"""
+
+import asyncio
+import functools
+import importlib.metadata
+import ssl
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import datasketch.lsh
+import jinja2
+import pytest
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import LRUCache
+
+from data import database
+from data.migrations import migrate
+
+# A statement that begins so may wait for another connection, which must be able to go on meanwhile.
+_MAY_WAIT = ("BEGIN IMMEDIATE", "PRAGMA wal_checkpoint")
+
+
+def make_quick(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Patch what most of a small test's time went to; `folder` holds a database to copy."""
+    made = folder / "parley.db"
+    migrate(made)
+    new = made.read_bytes()
+
+    def copied(path: Path) -> None:
+        if path.stat().st_size:
+            migrate(path)
+        else:
+            path.write_bytes(new)
+
+    patch.setattr(database, "migrate", copied)
+    # A client reads no certificates, since no test uses TLS.
+    patch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_places, **_named: None)
+    # Each run would compile models' cards and tokenizers' templates again, and each step read packages' metadata.
+    patch.setattr(jinja2.Environment, "compile", functools.lru_cache(500)(jinja2.Environment.compile))
+    for name in ("metadata", "version"):
+        patch.setattr(importlib.metadata, name, functools.cache(getattr(importlib.metadata, name)))
+    # Each index of near duplicates would integrate the same curves.
+    patch.setattr(datasketch.lsh, "_optimal_param", functools.cache(datasketch.lsh._optimal_param))
+    _share_compiled_statements(patch)
+    _do_not_wait_for_the_disk(patch)
+    _stay_in_the_thread(patch)
+
+
+def _share_compiled_statements(patch: pytest.MonkeyPatch) -> None:
+    """All databases are of one kind, so a statement that was compiled for one serves the others."""
+    compiled: LRUCache[Any, Any] = LRUCache(5000)
+
+    def created(*args: Any, **named: Any) -> AsyncEngine:
+        engine = create_async_engine(*args, **named)
+        engine.sync_engine._compiled_cache = compiled
+        return engine
+
+    patch.setattr(database, "create_async_engine", created)
+    # The dialect is a part of a compiled statement's key.
+    patch.setattr(SQLiteDialect_aiosqlite, "__eq__", lambda one, other: type(one) is type(other))
+    patch.setattr(SQLiteDialect_aiosqlite, "__hash__", lambda one: hash(type(one)))
+
+
+def _do_not_wait_for_the_disk(patch: pytest.MonkeyPatch) -> None:
+    """What a kill leaves is tested by killing processes; in this one nothing but a power cut would lose a commit."""
+    configure = database._configure
+
+    def configured(connection: Any, record: object) -> None:
+        configure(connection, record)
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous=OFF")
+        cursor.close()
+
+    patch.setattr(database, "_configure", configured)
+
+
+def _stay_in_the_thread(patch: pytest.MonkeyPatch) -> None:
+    """Run a statement where its result is awaited; other tasks still get their turn before it."""
+    in_its_thread = aiosqlite.Connection._execute
+    waiting: dict[aiosqlite.Connection, int] = {}
+
+    async def execute(connection: aiosqlite.Connection, call: Any, *args: Any, **named: Any) -> Any:
+        if connection in waiting or (args and isinstance(args[0], str) and args[0].startswith(_MAY_WAIT)):
+            waiting[connection] = waiting.get(connection, 0) + 1
+            try:
+                return await in_its_thread(connection, call, *args, **named)
+            finally:
+                waiting[connection] -= 1
+                if not waiting[connection]:
+                    del waiting[connection]
+        await asyncio.sleep(0)
+        if not connection._running or not connection._connection:
+            raise ValueError("Connection closed")
+        return call(*args, **named)
+
+    patch.setattr(aiosqlite.Connection, "_execute", execute)
