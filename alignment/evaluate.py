@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # These load rich, SQLAlchemy and scipy, which takes a second; `--help` does without.
     from rich.console import Console
 
-    from alignment.evaluation.stored_rows import stored_rows, tries
+    from alignment.evaluation.stored_rows import budget_name, stored_rows
 
     llm_judge = judge_settings()
     quiet()
@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             questions=options.questions,
         ),
         console,
-        tried=tries(champion, candidate),
+        name=budget_name(champion, candidate),
     )
     if options.best_of:
         _best_of(console, options, candidate, rows)

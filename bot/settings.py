@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import BadInput, nearest
+from data.limits import PER_DAY, PER_PERSON, PER_SERVER
 from data.personas import LANGUAGES, PERSONAS
 
 if TYPE_CHECKING:
@@ -61,6 +62,12 @@ class Settings(BaseSettings):
     hourly_per_person: int = Field(default=0, ge=0, le=100_000)
     hourly_per_channel: int = Field(default=0, ge=0, le=100_000)
     hourly_per_server: int = Field(default=0, ge=0, le=100_000)
+
+    # Which servers teach the shared model (unset: the first one), and how many ratings of a day count; 0: any number.
+    teaching_servers: Annotated[tuple[str, ...] | None, NoDecode] = None
+    ratings_per_person: int = Field(default=PER_PERSON, ge=0)
+    ratings_per_server: int = Field(default=PER_SERVER, ge=0)
+    ratings_per_day: int = Field(default=PER_DAY, ge=0)
 
     # The share of turns on Discord with two answers to compare: while a candidate is on trial, and otherwise.
     trial_share: float = Field(default=0.25, ge=0, le=1)
@@ -104,6 +111,16 @@ class Settings(BaseSettings):
         if wrong := [part for part in parts if not part.isdecimal()]:
             raise ValueError(f"{wrong[0]!r} is not a Discord user id (digits only, several with commas between)")
         return tuple(int(part) for part in parts)
+
+    @field_validator("teaching_servers", mode="before")
+    @classmethod
+    def _server_ids(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part for part in re.split(r"[\s,;]+", value) if part]
+        if wrong := [part for part in parts if not part.isdecimal()]:
+            raise ValueError(f"{wrong[0]!r} is not a server's id (digits only, several with commas between)")
+        return tuple(parts)
 
     @field_validator("persona")
     @classmethod

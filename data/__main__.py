@@ -1,8 +1,9 @@
-"""`python -m data import | export | stats | lineage | forget | fetch`: the stored feedback, from the command line."""
+"""`python -m data import | export | stats | lineage | raters | forget | fetch`: feedback from the command line."""
 
 import argparse
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from data.errors import run
 
@@ -13,7 +14,7 @@ def main() -> int:
     """Read the command line and run the command."""
     arguments = _parser().parse_args()
 
-    from data import commands  # after the flags are read: --help does not load the database
+    from data import commands, raters_command  # after the flags are read: --help does not load the database
 
     match arguments.command:
         case "import":
@@ -27,6 +28,8 @@ def main() -> int:
             asyncio.run(commands.lineage(arguments.person))
         case "forget":
             asyncio.run(commands.forget(arguments.rater))
+        case "raters":
+            asyncio.run(raters_command.raters(arguments))
         case "fetch":
             commands.fetch(arguments.alias)
     return 0
@@ -61,7 +64,23 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("rater", metavar="RATER", help="the person's pseudonym, as `stats` lists it")
     fetch = commands.add_parser("fetch", help="download a bundled base model to this machine")
     fetch.add_argument("alias", nargs="?", default="smollm2-135m", metavar="ALIAS")
+    _add_raters(commands)
     return parser
+
+
+def _add_raters(commands: Any) -> None:
+    raters = commands.add_parser("raters", help="show who weighs how much and why; vouch for people, take them out")
+    raters.add_argument("--json", action="store_true", help="print the report as JSON")
+    deeds = raters.add_subparsers(dest="deed", metavar="vouch|unvouch|void")
+    for deed, meaning in (
+        ("vouch", "let somebody whom you know hold more than one head: up to a third of each kind of row"),
+        ("unvouch", "take that back"),
+        ("void", "take somebody's ratings out of what is trained, and out of the gate"),
+    ):
+        one = deeds.add_parser(deed, help=meaning)
+        one.add_argument("name", metavar="NAME", help="a pseudonym from the report, or PLATFORM:ID (discord:1234)")
+        if deed == "void":
+            one.add_argument("--undo", action="store_true", help="let their ratings count again")
 
 
 if __name__ == "__main__":

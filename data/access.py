@@ -37,6 +37,7 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
     ratings = await session.scalars(
         select(schema.Rating).where(schema.Rating.rater_id == person).order_by(schema.Rating.id)
     )
+    standing = await session.get(schema.Standing, person)
     table = schema.AuditRow
     actions = await session.scalars(select(table).where(table.person_id == person).order_by(table.id))
     return {
@@ -65,6 +66,8 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
             for one in ratings
         ],
         "personas": await personas_by(session, person),
+        "vouched_for": standing is not None and standing.vouched_at is not None,
+        "ratings_taken_out": standing is not None and standing.voided_at is not None,
         "threads": [row.scope_id for row in await opened_for(session, person)],
         "deeds": [{"at": one.at.isoformat(), "deed": one.deed, "what": one.what} for one in actions],
     }

@@ -29,7 +29,7 @@ class StoredText:
 
 @dataclass(slots=True)
 class AnswerInContext:
-    """A generation with its context. `teaches` says whether the server's manager lets members teach.
+    """A generation with its context. `teaches` says whether what was said here may teach, `held` why not.
 
     `edited`: somebody edited a text of the context after the answer was given, or an earlier answer in the context
     was given to a text that was edited since. The answer was not given to the new words, and may repeat the old ones.
@@ -42,6 +42,7 @@ class AnswerInContext:
     context: list[tuple[str, StoredText]] = field(default_factory=list)
     answer: StoredText | None = None
     teaches: bool = True
+    held: str = NOT_HERE
     edited: bool = False
     persona_by: Sequence[Author] | None = None
 
@@ -68,7 +69,7 @@ class AnswerInContext:
         if self.edited:
             return EDITED
         if not self.teaches:
-            return NOT_HERE
+            return self.held
         if not self.covered(since):
             return NO_CONSENT
         if finished and (self.generation.finish_reason != "stop" or not self.text.strip()):

@@ -23,6 +23,9 @@ UNRELIABLE = "its raters are not reliable"
 REFUSED = "the answer to learn was corrected, voted down, reported or lost a comparison"
 TAKEN_BACK = "people no longer say what it was exported for"
 EDITED = "somebody edited a text in it since"
+OUTSIDE = "comes from outside the servers that teach the shared model (PARLEY_TEACHING_SERVERS)"
+OVER_QUOTA = "its rater, server or day had as many ratings as count in a day (PARLEY_RATINGS_PER_...)"
+VOIDED = "an operator took its rater's ratings out (python -m data raters void)"
 
 DIVIDED = "its conversation and its text belong to different folds"
 

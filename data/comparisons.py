@@ -4,13 +4,17 @@ They choose between releases and train nothing, so they need no permission to tr
 only stored from people who had agreed when they rated; people who said no since then are left out here as well.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.consent import withdrawn
+from data.answers import AnswerInContext
+from data.chat import Message
+from data.consent import outside_judge_since, withdrawn
 from data.errors import BadInput
-from data.weighed_ratings import load_weighed_ratings
+from data.raters import Panel
+from data.weighed_ratings import WeighedRatings, load_weighed_ratings
 
 _OUTCOMES = {"tie": 0.5, "both_bad": 0.5}
 _WHOLE = ("stop", "length")  # an answer that a person stopped, or an error, says nothing about its release
@@ -31,20 +35,94 @@ class LiveComparison:
     rater: str
 
 
+@dataclass(frozen=True, slots=True)
+class ShownPair:
+    """Two answers to one prompt that a judge on this machine may read, whether somebody compared them or not.
+
+    `prompt` is the name that comparisons of the same prompt have. `outside_judge` says that everybody whose words are
+    in it lets a judge on another machine read them.
+    """
+
+    prompt: str
+    messages: list[Message]
+    champion: str
+    candidate: str
+    outside_judge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is stored of two releases side by side: people's comparisons, pairs of answers, and the raters."""
+
+    comparisons: list[LiveComparison]
+    pairs: list[ShownPair]
+    panel: Panel
+
+
 async def live(session: AsyncSession, champion: int, candidate: int) -> list[LiveComparison]:
-    """People's comparisons of an answer of release `candidate` with one of release `champion`.
+    """People's comparisons of an answer of release `candidate` with one of release `champion`, in their order.
 
     Only current ones: each rater's newest rating of a pair, nothing that was taken back or voided, nothing by
     unreliable raters. Raises `BadInput` when both numbers are the same.
     """
+    _check(champion, candidate)
+    return await _live(session, await load_weighed_ratings(session), champion, candidate)
+
+
+async def trial(session: AsyncSession, champion: int, candidate: int, *, discord_permission: str | None) -> Trial:
+    """The comparisons of two releases, and the pairs of answers that a judge may read.
+
+    Pairs are of prompts whose people all agreed to training; those from Discord need its permission, as for training.
+    Raises `BadInput` when both numbers are the same.
+    """
+    _check(champion, candidate)
+    ratings = await load_weighed_ratings(session)
+    comparisons = await _live(session, ratings, champion, candidate)
+    outside = await outside_judge_since(session)
+    names = _names(ratings.answers)
+    sides: dict[str, dict[int, AnswerInContext]] = {}
+    for answer in ratings.answers.values():
+        if answer.generation.release not in (champion, candidate) or answer.generation.finish_reason not in _WHOLE:
+            continue
+        if answer.problem(ratings.since, finished=False) is not None:
+            continue
+        platforms = {answer.generation.platform, answer.conversation.platform}
+        if "discord" in platforms and not discord_permission:
+            continue
+        sides.setdefault(names[answer.generation.rendered_sha256], {}).setdefault(answer.generation.release, answer)
+    pairs = [
+        ShownPair(
+            prompt,
+            found[candidate].prompt(),
+            found[champion].text or "",
+            found[candidate].text or "",
+            outside_judge=all(answer.covered(outside) for answer in found.values()),
+        )
+        for prompt, found in sides.items()
+        if len(found) == 2
+    ]
+    return Trial(comparisons, pairs, ratings.panel)
+
+
+def _check(champion: int, candidate: int) -> None:
     if champion == candidate:
         raise BadInput(f"Release {champion} cannot be compared with itself.")
-    ratings = await load_weighed_ratings(session)
-    answers = ratings.answers
-    refused = await withdrawn(session)
+
+
+def _names(answers: Mapping[int, AnswerInContext]) -> dict[str, str]:
+    """A name for each prompt, by its hash."""
     names: dict[str, str] = {}  # numbers: a hash would tell anybody who knows a prompt that it was asked here
     for number, answer in answers.items():
         names.setdefault(answer.generation.rendered_sha256, f"prompt-{number}")
+    return names
+
+
+async def _live(
+    session: AsyncSession, ratings: WeighedRatings, champion: int, candidate: int
+) -> list[LiveComparison]:
+    answers = ratings.answers
+    refused = await withdrawn(session)
+    names = _names(answers)
     found = []
     for event in ratings.events:
         if event.rating.kind != "comparison" or event.rating.rater_id in refused:

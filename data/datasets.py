@@ -16,7 +16,7 @@ edited, since the answer was given to the old words; a new correction replaces t
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
@@ -34,12 +34,15 @@ from data.candidates import (
     NO_PERMISSION,
     NOT_HERE,
     OTHER_PROMPT,
+    OUTSIDE,
+    OVER_QUOTA,
     REFUSED,
     SAME_TEXT,
     SELF_VOTE,
     TAKEN_BACK,
     UNFINISHED,
     UNRELIABLE,
+    VOIDED,
     Candidate,
 )
 from data.feedback import feedback_candidates
@@ -61,12 +64,15 @@ __all__ = [
     "NO_CONSENT",
     "NO_PERMISSION",
     "OTHER_PROMPT",
+    "OUTSIDE",
+    "OVER_QUOTA",
     "REFUSED",
     "SAME_TEXT",
     "SELF_VOTE",
     "TAKEN_BACK",
     "UNFINISHED",
     "UNRELIABLE",
+    "VOIDED",
     "Collected",
     "FeedbackRow",
     "collect",
@@ -92,13 +98,14 @@ class Collected:
 
     `tied` holds the comparisons that ended in a tie or both bad, as rows of kind `preference` with the extra
     `tie: true`, the earlier answer first. They are kept apart, so that nothing trains on them as preferences. `panel`
-    says how much each rater counts.
+    says how much each rater counts, `shares` which share of the weight of a kind and fold each of them holds.
     """
 
     rows: list[FeedbackRow] = field(default_factory=list)
     dropped: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     tied: list[FeedbackRow] = field(default_factory=list)
     panel: Panel = field(default_factory=lambda: Panel({}, ""))
+    shares: dict[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
 
     def of(self, kind: str, fold: str | None = None) -> list[Row]:
         """The rows of one kind (and fold), ordered by a hash of their content."""
@@ -145,7 +152,7 @@ async def collect(
     # Feedback comes before imports: for a row that was exported and imported again, the feedback itself counts.
     for candidate in [*found, *await imported(reading)]:
         kind = "tie" if candidate.tie else candidate.kind
-        problem = candidate.problem
+        problem = candidate.problem or _refused(candidate, panel)
         if candidate.platform == "discord" and not discord_permission:
             problem = NO_PERMISSION
         content = f"{kind}:{content_id(candidate.data)}"
@@ -160,9 +167,8 @@ async def collect(
             continue
         seen.add(content)
         kept.append(candidate)
-    kept = _capped(kept)
     assigned = await folds.assign(reading, writing, key, [candidate.anchor for candidate in kept])
-    for candidate, fold in zip(kept, assigned, strict=True):
+    for candidate, fold in zip(_capped(kept, assigned, collected), assigned, strict=True):
         if fold is None:
             collected.dropped["tie" if candidate.tie else candidate.kind][DIVIDED] += 1
             continue
@@ -202,13 +208,25 @@ class _Made:
         return TAKEN_BACK if asked else None
 
 
-def _capped(kept: list[Candidate]) -> list[Candidate]:
-    """The candidates with their weights after the cap on one rater's share, which applies to each kind separately."""
+def _refused(candidate: Candidate, panel: Panel) -> str | None:
+    """Why an imported row that names its rater does not count; None for all other rows."""
+    return panel.refused.get(imported_id(candidate.kind, candidate.id)) if candidate.id is not None else None
+
+
+def _capped(kept: list[Candidate], assigned: Sequence[str | None], collected: Collected) -> list[Candidate]:
+    """The candidates with their weights after the cap on each rater's share, and the shares in `collected`.
+
+    The cap applies to each use separately: to each kind of row in each fold.
+    """
+    uses: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, (candidate, fold) in enumerate(zip(kept, assigned, strict=True)):
+        if candidate.backing and fold is not None:
+            uses["tie" if candidate.tie else candidate.kind, fold].append(i)
     weights: dict[int, float] = {}
-    for kind in {candidate.kind for candidate in kept}:
-        mine = [i for i, c in enumerate(kept) if c.kind == kind and c.backing and not c.tie]
-        found = capped([(kept[i].weight, kept[i].backing) for i in mine])
-        weights.update(zip(mine, found, strict=True))
+    for (kind, fold), mine in sorted(uses.items()):
+        found = capped([(kept[i].weight, kept[i].backing) for i in mine], collected.panel)
+        weights.update(zip(mine, found.weights, strict=True))
+        collected.shares[kind, fold] = found.shares
     return [replace(c, weight=weights.get(i, c.weight)) for i, c in enumerate(kept)]
 
 
@@ -219,8 +237,9 @@ def _row(candidate: Candidate, key: bytes, fold: str) -> Row:
         "persona": candidate.persona,
         "language": candidate.language,
         "source": candidate.source,
-        # Rounded: reliability is not known more precisely, and the file shows 0.3 as 0.3.
-        "weight": round(candidate.weight, 4) if candidate.backing else candidate.weight,
+        # Rounded: reliability is not known more precisely, and the file shows 0.3 as 0.3. Digits and not places,
+        # because a row of somebody who rated ten thousand may weigh very little, but never nothing.
+        "weight": float(f"{candidate.weight:.4g}") if candidate.backing else candidate.weight,
         "margin": candidate.margin,
         "tie": candidate.tie or None,
         "platform": candidate.platform,

@@ -81,9 +81,16 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     query = select(MessageVersion.id).where(MessageVersion.author_id == person)
     spoke = select(MessageRow.conversation_id).where(MessageRow.author_id == person).distinct()
     written = [*await session.scalars(query), *await answers_under(session, person)]
+    rated = select(ImportedText.version_id).join(ImportedRow, ImportedRow.id == ImportedText.row_id)
+    written += await session.scalars(rated.where(ImportedRow.rater == row.pseudonym))
     erased = await erase(session, written, key, rows=await rows_of(session, key, person), reason=FORGOTTEN)
     await forget_personas(session, person)
     await session.execute(delete(Rating).where(Rating.rater_id == person))
+    await session.execute(delete(schema.Standing).where(schema.Standing.person_id == person))
+    imported = schema.ImportedRow
+    named = select(ImportedText.version_id).join(imported, imported.id == ImportedText.row_id)
+    texts = (await session.scalars(named.where(imported.rater == row.pseudonym))).all()
+    erased += await erase(session, texts, key)
     # A message on the platform leads back to its author.
     mine = select(MessageRow.id).where(MessageRow.author_id == person)
     said = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(mine))

@@ -7,11 +7,12 @@ answer that `data.targets` refuses; earlier answers in a prompt are context.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.answers import AnswerInContext
-from data.candidates import NO_CONSENT, OTHER_PROMPT, REFUSED, SAME_TEXT, Candidate, anchor
+from data.candidates import NO_CONSENT, OTHER_PROMPT, REFUSED, SAME_TEXT, VOIDED, Candidate, anchor
 from data.chat import Message
 from data.consent import Cover, outside_judge_since
 from data.current_ratings import RatingEvent
@@ -35,6 +36,7 @@ class _Feedback:
         self.answers, self.events = ratings.answers, ratings.events
         self.since, self.outside = ratings.since, outside
         self.panel, self.problem = ratings.panel, ratings.problem
+        self.names, self.voided = ratings.names, ratings.voided
         self.same = self._same()
         self.refused = Refused(ratings)
 
@@ -61,12 +63,20 @@ class _Feedback:
 def _prompts(feedback: _Feedback) -> Iterable[Candidate]:
     prompts: dict[str, Candidate] = {}
     for answer in feedback.answers.values():
-        problem = answer.problem(feedback.since, finished=False)
+        asker = _asker(answer)
+        problem = answer.problem(feedback.since, finished=False) or (VOIDED if asker in feedback.voided else None)
         candidate = _candidate(feedback, "prompt", (answer,), {"prompt": answer.prompt()}, problem)
+        candidate = replace(candidate, backing={} if asker is None else {feedback.names[asker]: 1.0})
         known = prompts.setdefault(answer.generation.rendered_sha256, candidate)
         if known.problem is not None and candidate.problem is None:
             prompts[answer.generation.rendered_sha256] = candidate  # somebody else asked the same and consents
     return prompts.values()
+
+
+def _asker(answer: AnswerInContext) -> int | None:
+    """The person whose voice a question is: whoever asked it."""
+    authors = [text.author for role, text in answer.context if role == "user"]
+    return authors[-1] if authors else None
 
 
 def _corrections(feedback: _Feedback) -> Iterable[Candidate]:
@@ -74,7 +84,7 @@ def _corrections(feedback: _Feedback) -> Iterable[Candidate]:
         if event.rating.kind != "correction" or event.text is None:
             continue
         answer = feedback.answers[event.rating.generation_id]
-        mine = event.problem(feedback.since)
+        mine = feedback.problem(event)
         found = support(feedback.panel, [event.rater])
         corrected = [Message(role="assistant", content=event.text.text or "")]
         demonstration = {"prompt": answer.prompt(), "completion": corrected}

@@ -80,6 +80,8 @@ def _candidate(row: schema.ImportedRow, texts: Sequence[tuple[schema.ImportedTex
         weight=row.weight,
         margin=row.margin,
         id=row.source_id.removeprefix(imported_id(row.kind, "")),
+        raters=(row.rater,) if row.rater else (),
+        backing={row.rater: 1.0} if row.rater else {},
         # Operators may show their own rows to anybody, unless a row forbids it; never rows from other platforms.
         outside_judge=row.platform == IMPORT and row.outside_judge is not False,
     )

@@ -36,7 +36,9 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
 
     `platform` and `consent` in a row say where it comes from and whether it may be trained on. A row with neither
     counts as the importing operator's own, who is responsible for it. A row that names a platform needs
-    `consent: true`. Raises `BadInput` at a tie: stored as a preference, it would teach something that nobody prefers.
+    `consent: true`. A row that names its `rater` (a pseudonym from here, or any other name) counts as that person's:
+    it uses up their quota of the day of the import, and they hold no more than others may. Raises `BadInput` at a
+    tie: stored as a preference, it would teach something that nobody prefers.
     """
     rows = list(rows)
     for row in rows:
@@ -79,6 +81,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 outside_judge=row.extra.get("outside_judge"),
                 platform=platform,
                 consented=row.extra.get("consent", platform == IMPORT) is True,
+                rater=row.extra.get("rater") or None,
             )
             session.add(imported)
             versions = [schema.MessageVersion(text=text) for *_, text in texts]

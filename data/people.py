@@ -32,3 +32,8 @@ async def person_of_pseudonym(session: AsyncSession, pseudonym: str) -> int:
     if found is None:
         raise BadInput(f"There is nobody with the pseudonym {pseudonym!r}. `python -m data stats` lists raters.")
     return found
+
+
+async def pseudonyms(session: AsyncSession) -> dict[int, str]:
+    """The pseudonym of each person."""
+    return dict((await session.execute(select(Person.id, Person.pseudonym))).all())

@@ -15,36 +15,30 @@ No model can tell a conspiring majority of raters from an honest one.
 
 import math
 import warnings
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from itertools import islice
 
-import numpy as np
+from data.bearing_out import confirmed
+from data.company import ENOUGH, OTHERS, Labels, company
 
 FLOOR = 0.1  # a rater with a smaller weight is not heard at all
 GENTLE = 0.3  # the smallest weight that agreement alone gives
-SHARE, SHARERS = 1 / 3, 6  # one rater's largest share of a kind's weight, once there are SHARERS raters
 
 BURST, BURST_SECONDS = 10, 10  # nobody reads more than BURST answers within BURST_SECONDS
 COMMON_RATERS = 3  # the raters that an answer needs to be in the model
 COMMON_ANSWERS = 20  # the answers with COMMON_RATERS raters that the model needs
 MODEL_RATERS = 6  # the raters of those answers that the model needs
-ENOUGH = 5  # the shared answers of one rater before anything is said about that rater
-OTHERS = 3  # the different people that a rater is compared with
 
 _PRIOR = 3.0  # imagined answers of each kind (good, bad) that are added to a rater's own ...
 _RIGHT = 0.9  # ... and the share of them that the rater gets right
 _UNKNOWN = 0.7  # the model starts from this share right for raters about whom agreement says nothing
 _ROUNDS = 3  # how often agreement is computed, each time with the trust of the time before
 _NARROW = 0.1  # a majority smaller than this share does not count as one
-_PAIRED = 3000  # with more active raters than this, we look for no groups that go together: the crowd protects
-_BLOCK = 2000  # items at a time
 _FULL = 0.4  # the informedness that gives full weight; taste differs, so nobody needs to be perfect
-
-Labels = Mapping[str, Mapping[str, bool]]  # item -> rater -> their label of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +53,35 @@ class ItemLabel:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How much one rater counts. `shared` is the number of their items that other people rated as well."""
+    """How much one rater counts. `shared` is the number of their items that other people rated as well.
+
+    `confirmed` is how many of their ratings other people bear out (see `data.bearing_out`), less those that other
+    people contradict; it is 0 unless the rater is borne out. `vouched` says that an operator vouches for them.
+    """
 
     weight: float
     ratings: int
     shared: int
     reason: str
+    confirmed: int = 0
+    vouched: bool = False
+
+    @property
+    def borne_out(self) -> bool:
+        """Whether other people bear this rater out."""
+        return self.confirmed > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """All raters by name, and a sentence about the method that weighed them."""
+    """All raters by name, and a sentence about the method that weighed them.
+
+    `refused` says why an imported row that names its rater does not count, by the source id under which it is stored.
+    """
 
     raters: Mapping[str, Reliability]
     method: str
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def weight(self, rater: str) -> float:
         """A rater's weight: 1 when nothing is known about them, 0 when they are too unreliable to be heard."""
@@ -82,8 +91,12 @@ class Panel:
         return known.weight if known.weight >= FLOOR else 0.0
 
 
-def weigh(given: Iterable[ItemLabel]) -> Panel:
-    """Weigh the raters of these labels. Only a rater's newest label of an item counts, once."""
+def weigh(given: Iterable[ItemLabel], people: Collection[str] = (), vouched: Collection[str] = ()) -> Panel:
+    """Weigh the raters of these labels. Only a rater's newest label of an item counts, once.
+
+    `people` are all who rated in any way, corrections among them: the heads of whom a majority is more than half.
+    `vouched` are those for whom an operator vouches. They count in full.
+    """
     labels: dict[str, dict[str, bool]] = defaultdict(dict)
     times: dict[str, list[datetime]] = defaultdict(list)
     for label in sorted(given, key=lambda label: label.at):
@@ -102,6 +115,12 @@ def weigh(given: Iterable[ItemLabel]) -> Panel:
         else:
             found = replace(plain, reason="too little in common with others to say: counts in full")
         raters[rater] = _without_bursts(found, times[rater])
+    for name in vouched:
+        plain = raters.get(name, Reliability(1.0, 0, 0, ""))
+        raters[name] = replace(plain, weight=1.0, vouched=True, reason="an operator vouches for them")
+    heads = {*people, *raters}
+    for name, count in confirmed(labels, {n: r.weight for n, r in raters.items()}, heads, vouched).items():
+        raters[name] = replace(raters[name], confirmed=count)
     return Panel(raters, method)
 
 
@@ -184,13 +203,16 @@ def _dawid_skene(labels: Labels) -> dict[str, float]:
     if 1 in probabilities:
         good.update({str(item): float(value) for item, value in probabilities[1].items()})
     # The model explains the labels equally well with all of them turned round, and finds whichever is nearer. The
-    # right one is where more people are better than chance than worse; people who go together count less.
+    # right one is where more people are better than chance than worse; people who go together count less, and nobody
+    # counts for more than one by being very sure.
     other = {item: 1 - value for item, value in good.items()}
     voices = _voices(labels)
 
     def trusted(truth: Mapping[str, float]) -> float:
         skills = _skills(labels, dict.fromkeys(voices, truth))
-        return sum(voices[rater] * (tpr + tnr - 1) for rater, (tpr, tnr) in skills.items())
+        return sum(
+            voices[rater] * max(-1.0, min(1.0, (tpr + tnr - 1) / _FULL)) for rater, (tpr, tnr) in skills.items()
+        )
 
     return max((good, other), key=trusted)
 
@@ -199,32 +221,11 @@ def _voices(labels: Labels) -> dict[str, float]:
     """How many voices each rater has: 1 for a rater who goes alone, 1/n for each of n who always rate the same items.
 
     This follows Dong, Berti-Equille and Srivastava ("Integrating Conflicting Data: The Role of Source Dependence",
-    2009): copies add nothing. What counts is rating the same items, not agreeing, since honest raters agree; and only
-    beyond chance, by the phi coefficient of who rated what, since two regulars who rate nearly everything share many
-    items without following each other.
+    2009): copies add nothing. What counts is rating the same items, not agreeing, since honest raters agree.
     """
     alone = {rater: 1.0 for said in labels.values() for rater in said}
-    count = Counter(rater for said in labels.values() for rater in said)
-    active = sorted(rater for rater, number in count.items() if number >= ENOUGH)
-    if not 1 < len(active) <= _PAIRED:
-        return alone
-    place = {rater: at for at, rater in enumerate(active)}
-    both = np.zeros((len(active), len(active)), dtype=np.float32)
-    items = list(labels.values())
-    for start in range(0, len(items), _BLOCK):
-        block = np.zeros((len(active), len(items[start : start + _BLOCK])), dtype=np.float32)
-        for column, said in enumerate(items[start : start + _BLOCK]):
-            block[[place[rater] for rater in said if rater in place], column] = 1
-        both += block @ block.T
-    mine = np.diag(both)
-    spread = np.sqrt(mine * (len(items) - mine))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        phi = (len(items) * both - np.outer(mine, mine)) / np.outer(spread, spread)
-    # A rater of everything follows nobody; their phi is not a number.
-    phi = np.clip(np.nan_to_num(phi, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
-    phi[phi < 2 / math.sqrt(len(items))] = 0  # two standard errors of phi when nobody follows anybody
-    np.fill_diagonal(phi, 1)
-    return alone | dict(zip(active, (1 / phi.sum(axis=1)).tolist(), strict=True))
+    active, together = company(labels)
+    return alone | dict(zip(active, (1 / together.sum(axis=1)).tolist(), strict=True))
 
 
 def _skills(labels: Labels, truths: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[float, float]]:

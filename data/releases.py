@@ -18,7 +18,10 @@ from data.release_manifest import ReleaseManifest
 # Fewer compared prompts decide nothing between two releases: the interval would be wider than any difference worth
 # having.
 MINIMUM_PROMPTS = 20
-MINIMUM_PEOPLE = 3  # people who compared answers of two releases live
+# People who compared answers of two releases live: three whom nobody knows decide nothing, so it takes three more. If
+# the operator vouches for all of them, three are enough.
+MINIMUM_PEOPLE = 6
+MINIMUM_VOUCHED = 3
 BASE_RELEASE = 0  # what serves before the first promotion: the base model itself
 
 
@@ -88,19 +91,14 @@ class Releases:
         return found if found != self.champion() else None
 
     def looks(self) -> list[int]:
-        """How many questions had been compared each time that the gate was asked about the release on trial."""
+        """How many questions had been compared each time that the gate was asked about a trial, long ago.
+
+        Nothing writes this any more: the gate may be asked at any time. `data.error_budget` counts what is there.
+        """
         try:
-            return [int(line) for line in self._looks_path.read_bytes().split() if line.isdigit()]
+            return [int(line) for line in (self.folder / "candidate.looks").read_bytes().split() if line.isdigit()]
         except FileNotFoundError:
             return []
-
-    def looked(self, prompts: int) -> None:
-        """Write down that the gate was asked about the release on trial, after `prompts` questions were compared."""
-        write_atomic(self._looks_path, "".join(f"{look}\n" for look in [*self.looks(), prompts]))
-
-    @property
-    def _looks_path(self) -> Path:
-        return self.folder / "candidate.looks"
 
     def put_on_trial(self, number: int) -> None:
         """Let people compare a release's answers with the champion's, until another serves or the trial is ended."""
@@ -109,7 +107,6 @@ class Releases:
         if number != BASE_RELEASE:
             self.get(number)
         with FileLock(private_dir(self.folder) / ".lock"):
-            self._looks_path.unlink(missing_ok=True)
             write_atomic(self.candidate_path, f"{number}\n")
 
     def end_trial(self) -> int | None:

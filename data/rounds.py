@@ -1,6 +1,5 @@
 """The rounds of an installation, as others see them: how they ended, what they left, and whether any may begin."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,20 +57,6 @@ def decided(folder: Path, *, besides: int | None = None) -> list[DecidedRound]:
         if round_.status in DECIDED:
             found.append(round_)
     return found
-
-
-def tried(rounds: Sequence[DecidedRound], champion: int) -> int:
-    """How many candidates were refused by their figures since this champion was promoted, or came back.
-
-    `rounds` are the decided ones, newest first.
-    """
-    count = 0
-    for each in rounds:
-        decision = each.decision
-        if each.status == "promoted" or decision is None or decision.champion != champion:
-            break
-        count += not decision.people
-    return count
 
 
 def remove_leftovers(home: Path) -> bool:

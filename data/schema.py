@@ -50,6 +50,19 @@ class Person(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class Standing(Base):
+    """What an operator decided about a person's ratings: to vouch for them, or to take them out of what is trained.
+
+    Each is null when it does not hold, else the time from which it does.
+    """
+
+    __tablename__ = "standings"
+
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    vouched_at: Mapped[datetime | None]
+    voided_at: Mapped[datetime | None]
+
+
 class Consent(Base):
     """One answer to the question whether Parley may train on what a person says from then on. Append-only."""
 
@@ -263,6 +276,7 @@ class ImportedRow(Base):
     platform: Mapped[str] = mapped_column(String(20))
     consented: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(default=now)
+    rater: Mapped[str | None] = mapped_column(String(80), index=True)  # whose rating it was, if the row says so
 
 
 class ImportedText(Base):

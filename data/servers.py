@@ -1,12 +1,76 @@
-"""Servers and the conversations on them: found or made, which servers the bot is on, and which may teach."""
+"""Servers and the conversations on them: found or made, which servers the bot is on, and which may teach.
 
+Two people say whether a server teaches: its manager, whether members may rate there at all, and the operator, whether
+what they rate teaches the model that all servers share. The operator lists servers in `PARLEY_TEACHING_SERVERS`;
+without a list, only the first server teaches: the one with the oldest conversation.
+"""
+
+import logging
 from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.schema import Conversation, Server, now
+from data.schema import Conversation, MessageRow, Server, now
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Teachers:
+    """The servers that teach the shared model, by our numbers, and the people who said something on one of them.
+
+    `anywhere` holds as long as nobody has talked on any server: then nothing is outside.
+    """
+
+    servers: frozenset[int]
+    people: frozenset[int]
+    anywhere: bool = False
+
+    def teach_in(self, conversation: Conversation, authors: Collection[int | None]) -> bool:
+        """Whether a conversation teaches.
+
+        A direct conversation on Discord belongs to no server, and anybody who meets the bot somewhere can begin one.
+        It teaches when its people are known on a server that teaches. What is said at the operator's own terminal
+        always teaches.
+        """
+        if self.anywhere or conversation.server_id in self.servers:
+            return True
+        if conversation.server_id is not None:
+            return False
+        return conversation.platform != "discord" or all(author in self.people for author in authors)
+
+
+async def teachers(session: AsyncSession, listed: Collection[str] | None) -> Teachers:
+    """Who teaches, given the platform's ids that the operator listed; None stands for no list."""
+    first = func.min(Conversation.id)
+    query = select(Server.id, Server.platform_id).join(Conversation, Conversation.server_id == Server.id)
+    talked = (await session.execute(query.group_by(Server.id).order_by(first))).all()
+    if not talked:
+        return Teachers(frozenset(), frozenset(), anywhere=listed is None)
+    chosen = talked[:1] if listed is None else [each for each in talked if each[1] in listed]
+    if listed is None and len(talked) > 1:
+        _say_who_teaches(len(talked), talked[0][1])
+    servers = frozenset(number for number, _ in chosen)
+    said = (
+        select(MessageRow.author_id)
+        .join(Conversation, Conversation.id == MessageRow.conversation_id)
+        .where(Conversation.server_id.in_(servers), MessageRow.author_id.is_not(None))
+        .distinct()
+    )
+    return Teachers(servers, frozenset(author for author in await session.scalars(said) if author is not None))
+
+
+@cache  # once is enough for a bot that counts its trial's votes every minute
+def _say_who_teaches(servers: int, first: str) -> None:
+    log.warning(
+        "PARLEY_TEACHING_SERVERS is not set, so of %d servers only the first one, %s, teaches the shared model",
+        servers,
+        first,
+    )
 
 
 async def server_of(session: AsyncSession, platform: str, platform_id: str) -> Server:

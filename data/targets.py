@@ -3,7 +3,7 @@
 | what people did to it | when it stops being a target                                                |
 |-----------------------|-----------------------------------------------------------------------------|
 | correction            | always, if the person's ratings count                                       |
-| report                | always, even without consent: a report only keeps an answer out             |
+| report                | always, even without consent: it only keeps an answer out (quotas apply)    |
 | votes                 | when the thumbs down weigh as much as the thumbs up, or more                |
 | comparisons           | when the ones that it lost weigh as much as the ones that it won, or more   |
 
@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from data.answers import AnswerInContext
+from data.candidates import NO_CONSENT
 from data.current_ratings import RatingEvent
 from data.raters import Panel
 from data.weighed_ratings import WeighedRatings
@@ -60,7 +61,7 @@ class Refused:
         return {
             self._name(event.rating.generation_id)
             for event in _of_kind(ratings, "report")
-            if ratings.panel.weight(event.rater) > 0
+            if ratings.panel.weight(event.rater) > 0 and ratings.problem(event) in (None, NO_CONSENT)
         }
 
     def _voted_down(self, ratings: WeighedRatings) -> set[str]:

@@ -3,10 +3,10 @@
     evaluation = compare(champion, candidate, EvaluationRows(prompts=rows), Options(suites=suites), print)
     win = evaluation.decisive.win
 
-Both models answer held-out prompts as the bot would serve them. Judges that agree with people better than answer
+Where people compared enough answers of the two live, they decide, with the best judge counted in. Otherwise both
+models answer held-out prompts as the bot would serve them, and judges that agree with people better than answer
 length does say which answer is better; of several such judges, the one that agrees best decides. If no judge counts,
-people decide: by live comparisons or, if these are too few, by the held-out pairs. Pairs are the weakest evidence:
-they show which answers a model favours, not what it answers.
+held-out pairs decide. They are the weakest evidence: they show which answers a model favours, not what it answers.
 
 Nothing in an `Evaluation` holds texts of people. `alignment.evaluation.verdict` asks the gate about it.
 """
@@ -14,7 +14,7 @@ Nothing in an `Evaluation` holds texts of people. `alignment.evaluation.verdict`
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 from alignment import models
 from alignment.evaluation import likelihood
-from alignment.evaluation.evidence import Evidence, Sample, by_judge, by_live, by_pairs, decisive
+from alignment.evaluation.evidence import Evidence, Sample, by_judge, by_live, by_pairs, decisive, judged_pairs
 from alignment.evaluation.gate import SuitePair
 from alignment.evaluation.judges import Judge, Qualification, RewardJudge, qualify
 from alignment.evaluation.likelihood import Scores, gains, scores
 from alignment.evaluation.llm_judge import JudgeSettings, LlmJudge
 from alignment.evaluation.model import Judged, open_model
+from alignment.evaluation.people import NOBODY, Standing
 from alignment.evaluation.subjects import Subject, artefact_sha256
 from alignment.evaluation.suites import Suite, SuiteScores, fingerprint, run_suite
 from alignment.evaluation.winrate import Comparison
@@ -51,7 +52,10 @@ CACHE = Path("evaluations") / "suites.json"
 class EvaluationRows:
     """What a candidate is measured on. `prompts`, `preferences` and `demonstrations` belong to the gate's fold,
     `judge_pairs` to the judge's; `judge_model` is the folder of a reward model that trained on `judge_train` alone;
-    `live` are people's comparisons of the two models' answers."""
+    `live` are people's comparisons of the two models' answers, in their order. `shown` are the pairs of answers, of
+    champion and candidate, that a judge may read besides, each with a row that names its prompt as `live` does.
+    `raters` names the people behind rows of `preferences` by the rows' ids, and `standing` says what is known of
+    people; both stay in memory."""
 
     prompts: Sequence[Row] = ()
     preferences: Sequence[Row] = ()
@@ -59,6 +63,9 @@ class EvaluationRows:
     judge_pairs: Sequence[Row] = ()
     judge_model: Path | None = None
     live: Sequence[Comparison] = ()
+    shown: Sequence[tuple[Row, str, str]] = ()
+    raters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    standing: Standing = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +152,8 @@ def compare(
         look(samples)
     shown = [prompts[i] for i in kept]
     sources = [by_judge(judge, qualification, shown, samples, say) for judge, qualification in judges]
-    sources += [by_live(rows.live), by_pairs(rows.preferences, gains(after.scores, before.scores))]
+    leaning = gains(after.scores, before.scores)
+    sources += [_by_people(rows, judges, say), by_pairs(rows.preferences, leaning, rows.raters, rows.standing)]
     return Evaluation(
         sources=tuple(sources),
         decisive=decisive(sources),
@@ -160,6 +168,19 @@ def compare(
         prompts=len(shown),
         notes=tuple(notes),
     )
+
+
+def _by_people(
+    rows: EvaluationRows, judges: Sequence[tuple[Judge, Qualification]], say: Callable[[str], None]
+) -> Evidence:
+    """People's live comparisons, with the judge that agrees with people best where one may read the answers."""
+    best = max(judges, key=lambda each: each[1].accuracy.low if each[1].accuracy else 0.0, default=None)
+    judged = None
+    if best is not None and best[1].counts and rows.live and rows.shown:
+        pairs, before, after = zip(*rows.shown, strict=True)
+        say(f"The {best[0].name} reads the {len(pairs)} pairs of answers that people could compare.")
+        judged = judged_pairs(*best, pairs, before, after)
+    return by_live(rows.live, rows.standing, judged)
 
 
 def _judges(rows: EvaluationRows, options: Options) -> list[Judge]:

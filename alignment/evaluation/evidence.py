@@ -1,13 +1,17 @@
-"""Evidence: what a judge, people's live comparisons and people's held-out pairs show about two models."""
+"""Evidence: what a judge, people's live comparisons and people's held-out pairs show about two models.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+Votes of people are clustered by person (`alignment.evaluation.people`): each has one voice, however many votes.
+"""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from alignment.evaluation.gate import interval_of
 from alignment.evaluation.judges import Judge, Qualification, prompt_id
+from alignment.evaluation.people import NOBODY, Finding, Judged, Standing, find
 from alignment.evaluation.winrate import Comparison, WinRate, win_rate
 from data.errors import ParleyError
-from data.releases import MINIMUM_PEOPLE as MINIMUM_LIVE_RATERS
-from data.releases import MINIMUM_PROMPTS
+from data.releases import MINIMUM_PROMPTS, MINIMUM_VOUCHED
 from data.rows import Row
 
 # How many live comparisons people must have made, besides the gate's minimum of prompts.
@@ -22,13 +26,14 @@ PAIRS = "people, held-out pairs"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one source says: whether it counts, why, and the candidate's win rate by it."""
+    """What one source says: whether it counts, why, the candidate's win rate by it, and what the gate decides by."""
 
     name: str
     counts: bool
     sentence: str
     win: WinRate | None = None
     qualification: Qualification | None = None
+    finding: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +77,68 @@ def by_judge(
     held = len(prompts) - len(seen)
     if held:
         sentence += f" {held} prompts were held back from it: the consent to them does not cover an outside judge."
-    win = win_rate(comparisons) if comparisons else None
+    win, finding = _measured(comparisons)
     if win is None or win.prompts < MINIMUM_PROMPTS:
         sentence += f" But {len(comparisons)} prompts are too few to decide; it takes {MINIMUM_PROMPTS}."
-        return Evidence(name, False, sentence, win, qualification)
+        return Evidence(name, False, sentence, win, qualification, finding)
     sentence = f"{sentence} By it {_said(win, 'prompts')}.{judge.remarks()}"
-    return Evidence(name, True, sentence, win, qualification)
+    return Evidence(name, True, sentence, win, qualification, finding)
 
 
-def by_live(live: Sequence[Comparison]) -> Evidence:
-    """What people said when they compared both models' answers without knowing which model gave which."""
-    raters = {outcome.rater for outcome in live if outcome.rater}
-    if len(live) < MINIMUM_LIVE:
+def judged_pairs(
+    judge: Judge, qualification: Qualification, pairs: Sequence[Row], before: Sequence[str], after: Sequence[str]
+) -> Judged | None:
+    """A judge's verdicts on the answers that a trial showed, whether people voted on them or not.
+
+    None when it does not count, may not see them, or fails. The ids of `pairs` are the prompts' names.
+    """
+    seen = [index for index, row in enumerate(pairs) if judge.may_see(row)]
+    if not qualification.counts or qualification.accuracy is None or not seen:
+        return None
+    try:
+        verdicts = judge.compare(
+            [pairs[i].messages for i in seen], [after[i] for i in seen], [before[i] for i in seen]
+        )
+    except ParleyError:
+        return None
+    named = dict(zip((pairs[i].id for i in seen), verdicts, strict=True))
+    return Judged(judge.name, named, qualification.accuracy.mean)
+
+
+def by_live(live: Sequence[Comparison], standing: Standing = NOBODY, judged: Judged | None = None) -> Evidence:
+    """What people said when they compared both models' answers without knowing which model gave which.
+
+    With a judge that has earned its vote, its verdicts on the same answers, `judged`, take noise out of theirs.
+    """
+    win, finding = _measured(live, standing, judged)
+    prompts = len({outcome.prompt for outcome in live})
+    people = len({outcome.rater for outcome in live if outcome.rater})
+    if win is None or len(live) < MINIMUM_LIVE:
         sentence = f"People compared answers of the two live {len(live)} times; it takes {MINIMUM_LIVE} to decide."
-    elif len({outcome.prompt for outcome in live}) < MINIMUM_PROMPTS:
+    elif prompts < MINIMUM_PROMPTS:
         sentence = (
             f"People's live comparisons are of fewer than {MINIMUM_PROMPTS} prompts, which is too few to decide."
         )
-    elif raters and len(raters) < MINIMUM_LIVE_RATERS:
-        sentence = f"The live comparisons are of {len(raters)} people only; it takes {MINIMUM_LIVE_RATERS} to decide."
+    elif people and people < MINIMUM_VOUCHED:
+        sentence = f"The live comparisons are of {people} people only; it takes {MINIMUM_VOUCHED} to decide."
     else:
-        win = win_rate(live)
-        return Evidence(LIVE, True, f"By people's live comparisons {_said(win, 'comparisons')}.", win)
-    return Evidence(LIVE, False, sentence, win_rate(live) if live else None)
+        helped = f" The {judged.name} was counted in, as far as it agrees with people." if judged else ""
+        sentence = f"By people's live comparisons {_said(win, 'comparisons')}.{helped}"
+        return Evidence(LIVE, True, sentence, win, finding=finding)
+    return Evidence(LIVE, False, sentence, win, finding=finding)
 
 
-def by_pairs(preferences: Sequence[Row], gained: Sequence[float]) -> Evidence:
-    """Each held-out pair goes to the model that leans further, per token, towards the answer that people
-    preferred."""
+def by_pairs(
+    preferences: Sequence[Row],
+    gained: Sequence[float],
+    raters: Mapping[str, Sequence[str]] | None = None,
+    standing: Standing = NOBODY,
+) -> Evidence:
+    """Each held-out pair goes to the model that leans further, per token, towards the answer that people preferred.
+
+    `raters` names the people behind each row by its id; a row without any, which the operator imported, stands for
+    itself.
+    """
     comparisons = [
         # The lengths here are those of people's two answers: a model that leans to long ones gains where the
         # preferred one is the longer.
@@ -111,27 +150,50 @@ def by_pairs(preferences: Sequence[Row], gained: Sequence[float]) -> Evidence:
         )
         for row, gain in zip(preferences, gained, strict=True)
     ]
-    win = win_rate(comparisons) if comparisons else None
+    votes = [
+        replace(comparison, rater=rater)
+        for row, comparison in zip(preferences, comparisons, strict=True)
+        for rater in (raters or {}).get(row.id) or ("",)
+    ]
+    win, finding = _measured(comparisons, standing, votes=votes)
     if win is None or win.prompts < MINIMUM_PROMPTS:
         sentence = (
             f"There are only {len(comparisons)} held-out preferences; it takes {MINIMUM_PROMPTS} with different "
             "prompts to decide. Collect more comparisons and corrections."
         )
-        return Evidence(PAIRS, False, sentence, win)
+        return Evidence(PAIRS, False, sentence, win, finding=finding)
     sentence = (
         f"By the held-out pairs that people compared {_said(win, 'pairs')}. This is the weakest evidence: it says to "
         "which answers a model leans, not what it answers."
     )
-    return Evidence(PAIRS, True, sentence, win)
+    return Evidence(PAIRS, True, sentence, win, finding=finding)
+
+
+def _measured(
+    comparisons: Sequence[Comparison],
+    standing: Standing = NOBODY,
+    judged: Judged | None = None,
+    *,
+    votes: Sequence[Comparison] | None = None,
+) -> tuple[WinRate | None, Finding | None]:
+    """The win rate, with one voice a person, and what the gate decides by.
+
+    `votes` are the same comparisons once for each person behind them, where a comparison may have several.
+    """
+    if not comparisons:
+        return None, None
+    finding = find(comparisons if votes is None else votes, standing, judged)
+    return replace(win_rate(comparisons), interval=interval_of(finding)), finding
 
 
 def decisive(sources: Sequence[Evidence]) -> Evidence | None:
-    """The judge that agrees with people best, chosen by that alone and never by its verdict; else people."""
-    judges = [source for source in sources if source.counts and source.qualification is not None]
-    if judges:
-        return max(judges, key=_agreement)
+    """People's live comparisons; else the judge that agrees with people best; else held-out pairs.
+
+    Chosen by that alone, never by what the source says of the candidate.
+    """
     people = {source.name: source for source in sources if source.counts}
-    return people.get(LIVE) or people.get(PAIRS)
+    judges = [source for source in sources if source.counts and source.qualification is not None]
+    return people.get(LIVE) or max(judges, key=_agreement, default=None) or people.get(PAIRS)
 
 
 def _agreement(source: Evidence) -> float:

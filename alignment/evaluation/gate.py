@@ -1,19 +1,25 @@
 """The gate: may a candidate become the champion? A pure decision from figures that were measured before.
 
-It promotes only when the lower end of the win rate's interval is above one half and no suite's paired interval lies
-wholly below minus its margin. How often it errs is simulated by `python -m tests.bench.gate`.
+It promotes only when the evidence that the candidate wins more than one half is as strong as its share of the error
+budget asks (`data.error_budget`), when the people behind the votes agree (`alignment.evaluation.people`), and when no
+suite fell. How often it errs is simulated by `python -m tests.bench.gate`.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
+from alignment.evaluation.anytime import more_votes
+from alignment.evaluation.people import DIFFER, OTHERS, REST_VOTES, Finding
 from alignment.intervals import LEVEL, bootstrap
+from data.error_budget import BUDGET, Stake
 from data.gate_verdicts import Interval
 from data.releases import MINIMUM_PROMPTS
+
+# The voices' interval may be wrong with this part of the decision's error: it is looked at often, too.
+VOICES_PART = 1 / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Verdict:
 
     `interval` is the win rate's at `level`, None without evidence. `suites` has the change on each suite that could
     be compared. `people`: nothing measured could decide, so people must. `undecided`: nothing speaks against the
-    candidate and too little for it, so more comparisons may decide.
+    candidate and too little for it, so more comparisons may decide. `error` is what this decision may spend.
     """
 
     promote: bool
@@ -59,76 +65,90 @@ class Verdict:
     suites: tuple[SuiteChange, ...] = ()
     people: bool = False
     undecided: bool = False
+    error: float | None = None
 
 
-def level_for(tried: int) -> float:
-    """The win rate's level when `tried` other candidates were refused against the same champion.
-
-    Each try is one more chance for luck, so the error that 95 % leaves, 5 %, is divided by the number of the try (as
-    Bonferroni's correction would for that many at once). The first candidate is judged at 95 %.
-    """
-    return 1 - (1 - LEVEL) / (tried + 1)
-
-
-def at_level(interval: Interval, level: float) -> Interval:
-    """A 95 % interval, stretched to another level as a normal one would be, each side by itself, within 0 and 1."""
-    factor = NormalDist().inv_cdf((1 + level) / 2) / NormalDist().inv_cdf((1 + LEVEL) / 2)
-    low = interval.mean - factor * (interval.mean - interval.low)
-    high = interval.mean + factor * (interval.high - interval.mean)
-    return Interval(interval.mean, max(0.0, low), min(1.0, high))
+FIRST = Stake()
 
 
 def decide(
-    win: Interval | None,
+    finding: Finding | None,
     source: str,
     suites: Sequence[SuitePair],
     *,
-    prompts: int | None = None,
-    tried: int = 0,
+    stake: Stake = FIRST,
+    live: bool = False,
 ) -> Verdict:
-    """Promote when the win rate's lower end is above one half and no suite fell beyond its margin.
+    """Promote when the votes pass all conditions at the error that the candidate may spend, and no suite fell.
 
-    `win` is the candidate's win rate against the champion with its 95 % interval, None when nothing that was measured
-    may decide; `source` names the evidence; `prompts` is how many prompts were compared, where it is known; `tried`
-    is how many candidates the same champion has seen off before this one (see `level_for`).
+    `finding` is what the votes of `source` show, None when nothing that was measured may decide; `live` says that
+    people compared the two models' own answers. `stake` is the candidate's share of the error budget.
     """
-    level = level_for(tried)
     changes, problems = _compare(suites)
-    refusals, interval, good = [], None, ""
-    if win is None:
-        refusals.append(
+    against = problems + [_fall(change) for change in changes if change.worse]
+    budget = _budget(stake)
+    if finding is None:
+        reason = (
             "Nothing that was measured may say which model is better, so people must decide. Collect comparisons of "
             "the two, or promote by hand."
         )
-    elif not all(map(math.isfinite, (win.mean, win.low, win.high))):
-        refusals.append(
+        return Verdict(False, None, (reason, *against), suites=tuple(changes), people=True, undecided=not against)
+    if not all(map(math.isfinite, (finding.capital, finding.lead, finding.spread))):
+        reason = (
             f"The win rate by {source} is not a finite number; the candidate's training went wrong. Look at its loss "
             "curves, lower the learning rate and train again."
         )
-    elif prompts is not None and prompts < MINIMUM_PROMPTS:
-        refusals.append(
-            f"Only {prompts} held-out prompts were compared by {source}; the gate needs at least {MINIMUM_PROMPTS} "
-            "to decide. Collect more conversations, comparisons and corrections."
+        return Verdict(False, None, (reason, *against), suites=tuple(changes))
+    error = stake.live if live else stake.held_out
+    interval = interval_of(finding)
+    lacking = _lacking(finding, source, error)
+    if lacking or against:
+        reasons = (*lacking, *against, *([budget] if finding.prompts >= MINIMUM_PROMPTS else []))
+        undecided = not against and interval.high > 0.5
+        shown = interval if finding.prompts >= MINIMUM_PROMPTS else None
+        return Verdict(False, shown, reasons, suites=tuple(changes), undecided=undecided, error=error)
+    good = f"{_figures(finding, source)}. {_odds(finding, error)}"
+    held = f"On none of {len(changes)} suites did it fall." if changes else "No suite was run."
+    return Verdict(True, interval, (good, held, budget), suites=tuple(changes), error=error)
+
+
+def interval_of(finding: Finding) -> Interval:
+    """The win rate, one voice a person, with its 95 % interval."""
+    return Interval(finding.mean, *finding.ends((1 - LEVEL) / 2))
+
+
+def _lacking(finding: Finding, source: str, error: float) -> list[str]:
+    """Why the votes alone do not promote; nothing when they do."""
+    if finding.prompts < MINIMUM_PROMPTS:
+        return [
+            f"Only {finding.prompts} held-out prompts were compared by {source}; the gate needs at least "
+            f"{MINIMUM_PROMPTS} to decide. Collect more conversations, comparisons and corrections."
+        ]
+    figures, found = _figures(finding, source), []
+    if finding.capital < -math.log(error):
+        found.append(f"{figures}. {_odds(finding, error)} {_more(finding, error)}")
+    if finding.aside and (finding.others < OTHERS or finding.rest_votes < REST_VOTES):
+        found.append(
+            f"Three people together may not decide: without the {finding.aside} most in favour, {finding.others} "
+            f"others with {finding.rest_votes} votes remain, and it takes {OTHERS} with {REST_VOTES}. People whom "
+            "you know count in full after `python -m data raters vouch NAME`."
         )
-    else:
-        interval = at_level(win, level)
-        figures = _win_sentence(interval, source, prompts, level, tried)
-        if interval.low > 0.5:
-            good = f"{figures}: the lower end is above one half."
-        else:
-            refusals.append(
-                f"{figures}: the lower end is not above one half, so the candidate may be no better. More held-out "
-                "prompts would narrow the interval."
-            )
-    against = problems + [_fall(change) for change in changes if change.worse]
-    refusals += against
-    if refusals:
-        maybe = win is None or (all(map(math.isfinite, (win.mean, win.low, win.high))) and win.high > 0.5)
-        undecided = maybe and not against
-        reasons = tuple(refusals)
-        return Verdict(False, interval, reasons, level, tuple(changes), people=win is None, undecided=undecided)
-    held = f"On none of {len(changes)} suites did it fall beyond the margin." if changes else "No suite was run."
-    return Verdict(True, interval, (good, held), level, tuple(changes))
+    elif finding.rest <= 0:
+        found.append("Without the three people most in favour, the others do not prefer the candidate.")
+    elif finding.aside and finding.differ >= DIFFER and finding.rest_capital < -math.log(error):
+        found.append(
+            "People differ more than chance explains, so the others must be sure without the three most in favour: "
+            f"their votes say 1 in {_times(finding.rest_capital)}, and it takes 1 in {1 / error:.0f}."
+        )
+    low = finding.ends(VOICES_PART * error)[0]
+    if low <= 0.5:
+        found.append(
+            f"With one voice a person, the win rate may be as low as {_percent(low)}, at the error that this "
+            "candidate may spend: the voices are too few, or too different."
+        )
+    if found and not found[0].startswith(figures):
+        found[0] = f"{figures}. {found[0]}"
+    return found
 
 
 def _compare(suites: Sequence[SuitePair]) -> tuple[list[SuiteChange], list[str]]:
@@ -153,12 +173,39 @@ def _compare(suites: Sequence[SuitePair]) -> tuple[list[SuiteChange], list[str]]
     return changes, problems
 
 
-def _win_sentence(interval: Interval, source: str, prompts: int | None, level: float, tried: int) -> str:
-    compared = f" on {prompts} prompts" if prompts is not None else ""
-    which = f", the level for try {tried + 1} against this champion" if tried else ""
+def _figures(finding: Finding, source: str) -> str:
+    interval = interval_of(finding)
+    of = f" of {finding.people} people" if finding.people else ""
+    helped = f", with a judge counted in at a weight of {finding.judge:.2f}" if finding.judge else ""
     return (
-        f"Judged by {source}{compared}, the candidate wins {_percent(interval.mean)} against the champion "
-        f"({_percent(level)} interval {_percent(interval.low)} to {_percent(interval.high)}{which})"
+        f"Judged by {source} in {finding.comparisons} comparisons{of} on {finding.prompts} prompts{helped}, the "
+        f"candidate wins {_percent(interval.mean)} against the champion (95 % interval {_percent(interval.low)} to "
+        f"{_percent(interval.high)})"
+    )
+
+
+def _odds(finding: Finding, error: float) -> str:
+    return (
+        f"A candidate that is no better looks this good at most once in {_times(finding.capital)} trials, however "
+        f"often one looks; it takes once in {1 / error:.0f}."
+    )
+
+
+def _times(capital: float) -> str:
+    return f"{math.exp(min(max(capital, 0.0), 20.0)):.3g}"
+
+
+def _more(finding: Finding, error: float) -> str:
+    more = more_votes(finding.capital, finding.rate, error)
+    if more is None or finding.mean <= 0.5:
+        return "At the present rate, more votes would not change that."
+    return f"At the present rate, about {more} more votes on new prompts would do."
+
+
+def _budget(stake: Stake) -> str:
+    return (
+        f"Error spent on this candidate {_percent(stake.error)}, on refused ones before it {_percent(stake.spent)}, "
+        f"of {_percent(BUDGET)} for all."
     )
 
 
@@ -172,4 +219,5 @@ def _fall(change: SuiteChange) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+    percent = 100 * share
+    return (f"{percent:.1f}".removesuffix(".0") if percent >= 1 or not percent else f"{percent:.2g}") + " %"

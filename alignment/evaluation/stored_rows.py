@@ -1,16 +1,19 @@
-"""What an evaluation takes from the store: held-out rows, people's live comparisons, how often the gate was asked.
+"""What an evaluation takes from the store: held-out rows, people's live comparisons, and who these people are.
 
 This module loads SQLAlchemy and scipy, so a command imports it in its `main`.
 """
 
 from alignment.evaluation.compare import EvaluationRows
+from alignment.evaluation.people import Standing
 from alignment.evaluation.subjects import Subject
 from alignment.evaluation.winrate import Comparison
 from data import comparisons
+from data.error_budget import name_of
 from data.home import discord_permission, home
 from data.imports import collect_rows
-from data.releases import Releases
-from data.rounds import decided, tried
+from data.raters import Panel
+from data.releases import BASE_RELEASE, Releases
+from data.rows import Row
 from data.store import Store
 
 
@@ -19,39 +22,72 @@ async def stored_rows(champion: Subject, candidate: Subject) -> EvaluationRows:
     store = await Store.open(home())
     try:
         collected = await collect_rows(store, discord_permission=discord_permission())
+        found = None
+        if _released(champion, candidate):
+            async with store.database.read() as session:
+                found = await comparisons.trial(
+                    session,
+                    int(champion.release or 0),
+                    int(candidate.release or 0),
+                    discord_permission=discord_permission(),
+                )
     finally:
         await store.close()
-    found = []
-    if champion.release is not None and candidate.release is not None and champion.release != candidate.release:
-        found = await live(champion.release, candidate.release)
     return EvaluationRows(
         prompts=[row for kind in ("prompt", "preference", "demonstration") for row in collected.of(kind, "gate")],
         preferences=collected.of("preference", "gate"),
         demonstrations=collected.of("demonstration", "gate"),
         judge_pairs=collected.of("preference", "judge"),
-        live=found,
+        live=_votes(found.comparisons) if found else (),
+        shown=_shown(found.pairs) if found else (),
+        raters={each.row.id: each.raters for each in collected.rows if each.fold == "gate" and each.raters},
+        standing=standing(collected.panel),
     )
 
 
-async def live(champion: int, candidate: int) -> list[Comparison]:
-    """What people said live of two releases."""
+def _released(champion: Subject, candidate: Subject) -> bool:
+    return None not in (champion.release, candidate.release) and champion.release != candidate.release
+
+
+async def live(champion: int, candidate: int) -> tuple[list[Comparison], Standing]:
+    """What people said live of two releases, and who they are."""
     store = await Store.open(home())
     try:
         async with store.database.read() as session:
-            found = await comparisons.live(session, champion, candidate)
+            found = await comparisons.trial(session, champion, candidate, discord_permission=None)
     finally:
         await store.close()
+    return _votes(found.comparisons), standing(found.panel)
+
+
+def _votes(found: list[comparisons.LiveComparison]) -> list[Comparison]:
     return [Comparison(c.prompt, c.value, c.candidate_chars, c.champion_chars, c.rater) for c in found]
 
 
-def tries(champion: Subject, candidate: Subject) -> int:
-    """How many other candidates the rounds here have refused against this champion, as a round counts them.
+def _shown(pairs: list[comparisons.ShownPair]) -> tuple[tuple[Row, str, str], ...]:
+    """Each pair as a row that a judge is asked about, with the answers of champion and candidate."""
+    return tuple(
+        (
+            Row("prompt", {"prompt": pair.messages}, {"id": pair.prompt, "outside_judge": pair.outside_judge}),
+            pair.champion,
+            pair.candidate,
+        )
+        for pair in pairs
+    )
 
-    For a release on trial, each earlier question to the gate about it counts too.
-    """
-    if champion.release is None:
-        return 0
-    releases, number = Releases(home()), candidate.release
-    own = releases.get(number).manifest.round if number else None
-    looks = len(releases.looks()) if number == releases.candidate() else 0
-    return tried(decided(home() / "rounds", besides=own), champion.release) + looks
+
+def standing(panel: Panel) -> Standing:
+    """What the panel of raters says of people, as far as the gate needs it."""
+    # Not every panel knows these two: they say for whom the operator vouches, and whom others bear out.
+    vouched = {name for name, found in panel.raters.items() if getattr(found, "vouched", False)}
+    borne_out = {name for name, found in panel.raters.items() if getattr(found, "borne_out", False)}
+    return Standing(vouched, borne_out, {name: panel.weight(name) for name in panel.raters})
+
+
+def budget_name(champion: Subject, candidate: Subject) -> str:
+    """The candidate's name in the error budget; empty for a model that was never released, which may be asked about
+    freely because nothing follows from the answer."""
+    if champion.release is None or candidate.release in (None, BASE_RELEASE):
+        return ""
+    round_ = Releases(home()).get(int(candidate.release or 0)).manifest.round
+    return name_of(candidate.release, round_, champion.release)

@@ -12,7 +12,9 @@ from alignment.evaluation.subjects import Subject
 from alignment.evaluation.suites import SUITES, Suite, limited, load_suites
 from alignment.evaluation.suites.canaries import Canary
 from alignment.evaluation.tables import sample_table, source_table, suite_table, table
+from data import error_budget
 from data.errors import BadInput, nearest
+from data.home import home
 from data.manifests import Entries
 
 if TYPE_CHECKING:
@@ -110,11 +112,12 @@ def evaluate(
     options: Options,
     console: "Console",
     *,
-    tried: int = 0,
+    name: str = "",
 ) -> Evaluated:
     """Compare two models, print what was measured, and ask the gate.
 
-    `tried` is how many candidates the champion has seen off before this one. Raises as `compare` does.
+    `name` is the candidate's in the error budget (`data.error_budget`): asking about it spends its share. Without one
+    nothing is spent, and the gate says what it would say of the next candidate. Raises as `compare` does.
     """
     samples: list[Sample] = []
     found = compare(
@@ -132,14 +135,17 @@ def evaluate(
         console.print(sample_table(samples[: options.questions], (champion.name, candidate.name)))
     elif options.questions:
         console.print("The questions are not shown: this is not a terminal, and they are texts of people.")
-    win = found.decisive.win if found.decisive else None
+    source = found.decisive
+    spends = bool(name and source and source.finding)
     verdict = decide(
-        win.interval if win else None,
-        found.decisive.name if found.decisive and win else "nobody",
+        source.finding if source else None,
+        source.name if source else "nobody",
         found.suites,
-        prompts=win.prompts if win else None,
-        tried=tried,
+        stake=error_budget.stake(home(), name) if spends else error_budget.would_be(home()),
+        live=source is not None and source.name == LIVE,
     )
+    if spends and verdict.promote:
+        error_budget.won(home(), name)
     return Evaluated(champion.name, candidate.name, found, verdict)
 
 

@@ -42,7 +42,7 @@ def conclude(console: Console, plan: Plan, folder: RoundFolder, releases: Releas
     # No trial if another release serves by now, or if a resumed round finds its trial already ended.
     trial = decision.trial and not promote and now == decision.champion
     running = releases.candidate()
-    if trial and running not in (None, made) and asyncio.run(live(now, int(running or 0))):
+    if trial and running not in (None, made) and asyncio.run(live(now, int(running or 0)))[0]:
         # Otherwise people's comparisons of the release on trial would be lost.
         trial = False
         console.print(f"Release {running} stays on trial; release {made} can follow it.")

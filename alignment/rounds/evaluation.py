@@ -10,6 +10,7 @@ from rich.console import Console
 
 from alignment.evaluation.compare import CACHE, EvaluationRows, Options
 from alignment.evaluation.llm_judge import judge_settings
+from alignment.evaluation.stored_rows import standing
 from alignment.evaluation.subjects import Subject
 from alignment.evaluation.suites.canaries import Canary
 from alignment.evaluation.verdict import Summary, check_suites, evaluate, summary
@@ -30,7 +31,7 @@ def evaluate_candidate(
     folder: RoundFolder,
     *,
     canaries: Sequence[Canary],
-    tried: int,
+    name: str,
 ) -> Summary:
     """Evaluate the candidate and ask the gate; returns the summary for the manifest, verdict included.
 
@@ -45,6 +46,8 @@ def evaluate_candidate(
         demonstrations=snapshot.gate("demonstration"),
         judge_pairs=snapshot.judge_pairs(),
         judge_model=judge_model,
+        raters={each.row.id: each.raters for each in snapshot.collected.rows if each.raters},
+        standing=standing(snapshot.collected.panel),
     )
     assert candidate.gguf is not None
     inputs = {
@@ -62,7 +65,7 @@ def evaluate_candidate(
         "sampling": sampling(),
         "suites": plan.suites,
         "canaries": [canary.id for canary in canaries],
-        "tried": tried,
+        "name": name,
     }
     before = folder.manifest.evaluation
     if before is not None and before.inputs == inputs:
@@ -71,7 +74,7 @@ def evaluate_candidate(
     options = Options(
         suites=check_suites(plan.suites, canaries), llm_judge=judge, cache=home() / CACHE, questions=plan.questions
     )
-    found = evaluate(champion, candidate, rows, options, console, tried=tried)
+    found = evaluate(champion, candidate, rows, options, console, name=name)
     write_atomic(folder.path / "evaluation.json", json.dumps(found.figures()) + "\n")
     kept = replace(summary(found), inputs=inputs)
     folder.note(evaluation=kept)

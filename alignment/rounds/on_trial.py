@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -9,7 +10,7 @@ from alignment.evaluation.compare import CACHE, Options
 from alignment.evaluation.evidence import by_live
 from alignment.evaluation.gate import Verdict
 from alignment.evaluation.llm_judge import judge_settings
-from alignment.evaluation.stored_rows import live, stored_rows, tries
+from alignment.evaluation.stored_rows import budget_name, live, stored_rows
 from alignment.evaluation.subjects import planted_canaries, subject
 from alignment.evaluation.verdict import QUICK, check_suites, evaluate, say
 from data.errors import ParleyError
@@ -21,20 +22,16 @@ from data.releases import Releases
 def decide_trial(console: Console, base: str, suites: str) -> None:
     """Ask the gate about the release on trial, if people compared enough answers, and carry out its decision.
 
-    A release that turns out to be worse is no longer on trial; one that may still be better stays. Each time is one
-    more chance for luck, so the gate is asked again only after twice as many questions were compared, and is
-    stricter.
+    A release that turns out to be worse is no longer on trial; one that may still be better stays. The gate may be
+    asked as often as there are rounds: its evidence allows that, and a candidate spends its share of the error once.
     """
     releases = Releases(home())
     now = champion, candidate = releases.champion(), releases.candidate()
     if candidate is None:
         return
-    people = asyncio.run(live(champion, candidate))
-    evidence, prompts, looks = by_live(people), len({each.prompt for each in people}), releases.looks()
-    if not evidence.counts or (looks and prompts < 2 * looks[-1]):
+    evidence = by_live(*asyncio.run(live(champion, candidate)))
+    if not evidence.counts:
         say(console, [f"Release {candidate} stays on trial. {evidence.sentence}"])
-        if evidence.counts:
-            console.print(f"The gate was asked at {looks[-1]} questions, and is asked again at {2 * looks[-1]}.")
         return
     console.rule(f"Release {candidate}, on trial")
     try:
@@ -45,7 +42,6 @@ def decide_trial(console: Console, base: str, suites: str) -> None:
     if (releases.champion(), releases.candidate()) != now:
         console.print("Another release serves or is on trial by now, so nothing was decided.")
         return
-    releases.looked(prompts)
     if verdict.promote:
         promote_alone(home(), candidate)
         console.print(f"[bold green]Release {candidate} is the champion now.[/] Running bots take it over.")
@@ -66,7 +62,14 @@ def _verdict(console: Console, champion: int, candidate: int, base: str, suites:
         llm_judge=judge_settings(),
         cache=home() / CACHE,
     )
-    rows = replace(asyncio.run(stored_rows(old, new)), prompts=())
-    verdict = evaluate(old, new, rows, options, console, tried=tries(old, new)).verdict
+    rows = replace(asyncio.run(stored_rows(old, new)), prompts=(), judge_model=_judge_model(candidate))
+    verdict = evaluate(old, new, rows, options, console, name=budget_name(old, new)).verdict
     say(console, verdict.reasons)
     return verdict
+
+
+def _judge_model(candidate: int) -> Path | None:
+    """The judge's reward model of the round that made a release, None if it made none or the folder is gone."""
+    made_in = Releases(home()).get(candidate).manifest.round
+    folder = home() / "rounds" / f"{made_in or 0:04d}" / "judge" / "reward"
+    return folder if (folder / "reward.json").is_file() else None

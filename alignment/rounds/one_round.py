@@ -25,10 +25,11 @@ from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest,
 from alignment.rounds.steps import Step, choose, judge_step, plant, run_step
 from alignment.training.run_folder import versions
 from data.distance import distance, in_words
+from data.error_budget import name_of
 from data.errors import BadInput, NothingToDo
 from data.home import home, installation_key
 from data.releases import BASE_RELEASE, Releases
-from data.rounds import Decision, decided, tried
+from data.rounds import Decision, decided
 
 
 def run_round(plan: Plan, folder: RoundFolder) -> int:
@@ -66,7 +67,7 @@ def run_round(plan: Plan, folder: RoundFolder) -> int:
         judge_model,
         folder,
         canaries=secrets,
-        tried=tried(decided(folder.path.parent, besides=folder.number), number),
+        name=name_of(None, folder.number, number),
     ).verdict
     made = release(candidate, folder, releases)
     # Record this before anything moves: a round that is killed here continues with this decision, and does not

@@ -18,6 +18,7 @@ from alignment.evaluation.compare import Evaluation
 from alignment.evaluation.evidence import PAIRS, Evidence
 from alignment.evaluation.gate import SuitePair
 from alignment.evaluation.likelihood import Scores
+from alignment.evaluation.people import find
 from alignment.evaluation.winrate import Comparison, win_rate
 from data.datasets import Collected, FeedbackRow
 from data.rows import Row, read_rows
@@ -57,7 +58,8 @@ def evaluation(*, wins: int = 45, losses: int = 15, counts: bool = True, fall: f
     """What was measured: prompts won and lost, and a suite on which the candidate fell by `fall`."""
     compared = [Comparison(f"p{n}", float(n < wins), 100, 90) for n in range(wins + losses)]
     win = win_rate(compared)
-    source = Evidence(PAIRS, counts, "By pairs the candidate wins some.", win if counts else None)
+    finding = find(compared) if counts else None
+    source = Evidence(PAIRS, counts, "By pairs the candidate wins some.", win if counts else None, finding=finding)
     suite = SuitePair("refusal", "Refusal", "share", 0.05, (0.5,) * 20, (0.5 - fall,) * 20)
     scores = Scores((0.1, 0.2), (0.01, 0.02), 2.0, 100)
     return Evaluation((source,), source if counts else None, (suite,), {"refusal": ({}, {})}, (scores, scores), 60)

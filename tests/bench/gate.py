@@ -1,34 +1,36 @@
-"""How often is the gate wrong? Its decisions on simulated evidence, thousands of times.
+"""How often is the gate wrong, and how many votes does it need? Its decisions on simulated evidence.
 
     python -m tests.bench.gate                            # the tables, a few minutes
     python -m tests.bench.gate --plot out/gate.png        # and a picture of them
 
-A candidate with a true win rate p against the champion (a tie counts half) is compared on n prompts by a judge that
-names the better answer with accuracy q; `gate.decide` decides. The nine suites have the item counts and margins of
-the product's own prompts, and the noise named in `SUITES`. An equal model has p = 0.5 and changes no suite.
-`docs/evaluation.md` shows the table and explains it.
+People compare a candidate of a known true win rate with the champion, one vote a prompt, and the gate is asked after
+every vote. A judge agrees with each vote at a known rate and has read many more pairs. Puppets always vote for the
+candidate. The nine suites have the item counts and margins of the product's own prompts, and the noise named in
+`SUITES`. `docs/evaluation.md` shows the tables and explains them.
 """
 
 import argparse
-from collections.abc import Callable
-from functools import cache
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from alignment.evaluation.anytime import log_capital
 from alignment.evaluation.gate import SuitePair, decide
-from alignment.intervals import bootstrap
+from alignment.evaluation.people import NOBODY, Judged, Standing, counted, find, leads
+from alignment.evaluation.winrate import Comparison
 from data.drawing import SMALL, figure, png
-from data.gate_verdicts import Interval
+from data.error_budget import BUDGET, LIVE_PART, Stake, share
+from data.releases import MINIMUM_PROMPTS
 
-PROMPTS = (30, 60, 120, 250, 500)
-ACCURACIES = (0.6, 0.7, 0.8, 1.0)
 RATES = (0.5, 0.55, 0.6, 0.65, 0.7)
-TIES = 0.1
-ROUNDS = 10
+VOTES = 400  # the longest simulated trial
+IN_A_ROW = 20
+READ = 2000  # the pairs that a simulated judge has read
 # name: items, margin, and how two equal models differ on one item: the share of answers that turn from right to wrong
 # (as many from wrong to right), or the standard deviation of the difference.
 SUITES: dict[str, tuple[int, float, str, float]] = {
@@ -42,26 +44,131 @@ SUITES: dict[str, tuple[int, float, str, float]] = {
     "leakage": (6, 2.0, "sd", 2.0),
     "degenerate": (16, 0.05, "turn", 0.05),
 }
-Judge = Callable[[Interval, int, int], bool]
 
 
-@cache
-def win(wins: int, ties: int, losses: int) -> Interval:
-    """The 95 % interval of a win rate; cached, because the same counts recur."""
-    return bootstrap([1.0] * wins + [0.5] * ties + [0.0] * losses)
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Who votes: each person's true win rate of the candidate, and the share of the votes that each gives."""
+
+    rates: tuple[float, ...]
+    shares: tuple[float, ...] | None = None
+
+    @classmethod
+    def of(cls, people: int, rate: float, taste: float = 0.0, draw: np.random.Generator | None = None) -> "Crowd":
+        """People who all prefer the candidate at this rate, or whose rates differ by this standard deviation."""
+        if draw is None or not taste:
+            return cls((rate,) * people)
+        return cls(tuple(np.clip(draw.normal(rate, taste, people), 0, 1).tolist()))
 
 
-def outcomes(rate: float, accuracy: float, prompts: int, draw: np.random.Generator) -> Interval:
-    """The result of a judge of this accuracy for a candidate of this true win rate."""
-    won = rate - TIES / 2
-    seen = accuracy * won + (1 - accuracy) * (1 - TIES - won)
-    wins, ties, losses = draw.multinomial(prompts, [seen, TIES, 1 - TIES - seen])
-    return win(int(wins), int(ties), int(losses))
+def trial(
+    crowd: Crowd, votes: int, draw: np.random.Generator, *, ties: float = 0.0, judge: float | None = None
+) -> tuple[list[Comparison], Judged | None]:
+    """One trial's votes in their order; with the verdicts of a judge that agrees at the rate `judge`."""
+    people = len(crowd.rates)
+    who = draw.choice(people, votes, p=crowd.shares)
+    rates = np.array(crowd.rates)[who]
+    at = draw.random(votes)
+    scores = np.where(at < rates - ties / 2, 1.0, np.where(at < rates + ties / 2, 0.5, 0.0))
+    cast = [Comparison(f"p{n}", float(scores[n]), 1, 1, f"r{who[n]}") for n in range(votes)]
+    if judge is None:
+        return cast, None
+    agreed = np.where(draw.random(votes) < judge, scores, 1 - scores)
+    unread = draw.random(READ - votes) < judge * rates.mean() + (1 - judge) * (1 - rates.mean())
+    verdicts = {f"p{n}": float(agreed[n]) for n in range(votes)}
+    verdicts |= {f"q{n}": float(value) for n, value in enumerate(unread)}
+    return cast, Judged("judge", verdicts, judge)
+
+
+def promoted_at(
+    votes: Sequence[Comparison],
+    stake: Stake = Stake(),  # noqa: B008 - it cannot change
+    standing: Standing = NOBODY,
+    judged: Judged | None = None,
+    every: int = 1,
+) -> int | None:
+    """After how many votes the gate promotes when it is asked after every so many of them; None if it never does.
+
+    The e-process is computed for all moments at once; the gate itself is asked wherever its votes would be enough.
+    """
+    taken = counted(votes, standing)
+    capital = log_capital(leads([votes[index] for index, _ in taken], judged))[1:]
+    moments = {taken[place][1] + 1 for place in np.flatnonzero(capital >= -math.log(stake.live))}
+    for moment in sorted(moments):
+        if moment < MINIMUM_PROMPTS or moment % every:
+            continue
+        finding = find(votes[:moment], standing, judged)
+        if decide(finding, "people", [], stake=stake, live=True).promote:
+            return moment
+    return None
+
+
+def moments(
+    crowd: Crowd,
+    simulations: int,
+    draw: np.random.Generator,
+    *,
+    votes: int = VOTES,
+    judge: float | None = None,
+    ties: float = 0.0,
+    taste: float = 0.0,
+    stake: Stake = Stake(),  # noqa: B008
+    standing: Standing = NOBODY,
+    every: int = 1,
+) -> list[float]:
+    """For each simulated trial, after how many votes the candidate is promoted; infinity if it never is."""
+    ends = []
+    for _ in range(simulations):
+        drawn = Crowd.of(len(crowd.rates), crowd.rates[0], taste, draw) if taste else crowd
+        cast, judged = trial(drawn, votes, draw, ties=ties, judge=judge)
+        ends.append(float(promoted_at(cast, stake, standing, judged, every) or math.inf))
+    return ends
+
+
+def puppets(
+    honest: int,
+    rate: float,
+    puppets: int,
+    simulations: int,
+    draw: np.random.Generator,
+    *,
+    votes: int = VOTES,
+    share: float | None = None,
+    says: float = 1.0,
+    standing: Standing = NOBODY,
+) -> float:
+    """The share of trials in which puppets among honest people have a candidate promoted.
+
+    Honest people prefer the candidate at the rate `rate`, puppets at the rate `says`. `share` is the puppets' share
+    of all votes; by default everybody votes equally often. The gate is asked after every fifth vote. The puppets are
+    the first people of the crowd (`r0` ...).
+    """
+    heads = puppets + honest
+    part = puppets / heads if share is None else share
+    shares = (part / puppets,) * puppets + ((1 - part) / honest,) * honest if puppets else (1 / honest,) * honest
+    crowd = Crowd((says,) * puppets + (rate,) * honest, shares)
+    ends = moments(crowd, simulations, draw, votes=votes, standing=standing, every=5)
+    return float(np.mean(np.isfinite(ends)))
+
+
+def in_a_row(runs: int, draw: np.random.Generator, *, votes: int = VOTES, taste: float = 0.0) -> float:
+    """How often at least one of twenty equal candidates is promoted, each asked about after every vote."""
+    wrong = 0
+    for _ in range(runs):
+        spent = 0.0
+        for number in range(1, IN_A_ROW + 1):
+            stake = Stake(number, share(number), spent)
+            cast, _ = trial(Crowd.of(10, 0.5, taste, draw), votes, draw)
+            if promoted_at(cast, stake) is not None:
+                wrong += 1
+                break
+            spent += stake.error
+    return wrong / runs
 
 
 def suites(draw: np.random.Generator, fall: str | None = None, margins: float = 2.0) -> list[SuitePair]:
     """All suites for two equal models; on the suite `fall` the candidate is worse by this many margins."""
-    found = []
+    measured = []
     for name, (items, margin, kind, noise) in SUITES.items():
         change = -margins * margin if name == fall else 0.0
         if kind == "turn":
@@ -69,72 +176,67 @@ def suites(draw: np.random.Generator, fall: str | None = None, margins: float = 
             values = draw.choice([-1.0, 0.0, 1.0], size=items, p=[worse, 1 - worse - noise, noise])
         else:
             values = draw.normal(change, noise, items)
-        found.append(SuitePair(name, name, "points", margin, (0.0,) * items, tuple(values.tolist())))
-    return found
+        measured.append(SuitePair(name, name, "points", margin, (0.0,) * items, tuple(values.tolist())))
+    return measured
 
 
 def suite_refusals(
     count: int, draw: np.random.Generator, fall: str | None = None, margins: float = 2.0
 ) -> list[bool]:
     """Whether the suites alone refuse, `count` times."""
-    certain = Interval(0.9, 0.8, 1.0)
+    certain = find([Comparison(f"p{n}", 1.0, 1, 1) for n in range(200)])
     return [not decide(certain, "judge", suites(draw, fall, margins)).promote for _ in range(count)]
 
 
-def promoted(interval: Interval, prompts: int, tried: int = 0) -> bool:
-    """The gate's decision on a win rate, without suites."""
-    return decide(interval, "judge", [], prompts=prompts, tried=tried).promote
-
-
-def ten_rounds(prompts: int, simulations: int, draw: np.random.Generator, *, spend: bool, same: bool) -> float:
-    """How often at least one of ten equal candidates is promoted.
-
-    `spend`: the level grows with each refused candidate, as in the gate. `same`: the ten are compared with the same
-    answers of the champion to the same prompts, as in rounds; otherwise everything is drawn anew.
-    """
-    passed = 0
-    for _ in range(simulations):
-        champion = draw.normal(size=prompts)
-        for tried in range(ROUNDS):
-            if same:
-                better = int((draw.normal(size=prompts) > champion).sum())
-                interval = win(better, 0, prompts - better)
-            else:
-                interval = outcomes(0.5, 1.0, prompts, draw)
-            if promoted(interval, prompts, tried if spend else 0):
-                passed += 1
-                break
-    return passed / simulations
-
-
-def rates(simulations: int, draw: np.random.Generator, refusing: list[bool]) -> dict[tuple[float, float, int], float]:
-    """How often a candidate is promoted, by (true win rate, judge's accuracy, prompts), all suites on."""
-    found = {}
+def print_power(
+    console: Console, simulations: int, draw: np.random.Generator
+) -> dict[tuple[float, str], list[float]]:
+    """After how many votes of ten people a candidate is promoted, by its true win rate."""
+    shown = Table(
+        "true win rate",
+        "who",
+        "half are promoted by",
+        "by 80 votes",
+        "by 170",
+        "by 220",
+        f"by {VOTES}",
+        title="Ten people vote, and the gate is asked after every vote",
+    )
+    kept = {}
     for rate in RATES:
-        for accuracy in ACCURACIES:
-            for prompts in PROMPTS:
-                held = draw.choice(len(refusing), size=simulations)
-                count = sum(
-                    promoted(outcomes(rate, accuracy, prompts, draw), prompts) and not refusing[held[number]]
-                    for number in range(simulations)
-                )
-                found[rate, accuracy, prompts] = count / simulations
-    return found
+        for name, judge in (("people", None), ("and a judge that agrees with 75 %", 0.75)):
+            ends = moments(Crowd.of(10, rate), simulations, draw, judge=judge)
+            kept[rate, name] = ends
+            middle = float(np.median(ends))
+            cells = [f"{np.mean(np.array(ends) <= limit):.0%}" for limit in (80, 170, 220, VOTES)]
+            shown.add_row(f"{rate:.0%}", name, f"{middle:.0f} votes" if math.isfinite(middle) else "-", *cells)
+    console.print(shown)
+    return kept
 
 
-def print_rates(console: Console, found: dict[tuple[float, float, int], float]) -> None:
-    """Two tables: equal models promoted, better ones refused."""
-    equal = Table("judge's accuracy", *(f"{n} prompts" for n in PROMPTS), title="An equal model is promoted")
-    for accuracy in ACCURACIES:
-        equal.add_row(f"{accuracy:g}", *(f"{found[0.5, accuracy, n]:.1%}" for n in PROMPTS))
-    console.print(equal)
-    better = Table("true win rate", "judge", *(f"{n} prompts" for n in PROMPTS), title="A better model is refused")
-    for rate in RATES[1:]:
-        for accuracy in ACCURACIES:
-            cells = [f"{1 - found[rate, accuracy, n]:.0%}" for n in PROMPTS]
-            better.add_row(f"{rate:g}", f"{accuracy:g}", *cells)
-        better.add_section()
-    console.print(better)
+def print_puppets(console: Console, simulations: int, draw: np.random.Generator) -> None:
+    """How often three puppets among six honest people have a candidate promoted."""
+    rates = (0.3, 0.4, 0.45, 0.5)
+    shown = Table(
+        "three puppets", *(f"honest at {rate:.0%}" for rate in rates), title="Six honest people and three puppets"
+    )
+    for name, part, says in (
+        ("always for it, as many votes as others", None, 1.0),
+        ("always for it, six votes of ten", 0.6, 1.0),
+        ("for it in 80 %, as many votes", None, 0.8),
+        ("for it in 70 %, as many votes", None, 0.7),
+    ):
+        found = [puppets(6, rate, 3, simulations, draw, share=part, says=says) for rate in rates]
+        shown.add_row(name, *(f"{each:.1%}" for each in found))
+    alone = promoted_by_three(draw)
+    shown.add_row("alone", *[f"{alone:.1%}"] * len(rates))
+    console.print(shown)
+
+
+def promoted_by_three(draw: np.random.Generator) -> float:
+    """The share of trials in which three people, of whom nothing is known, have a candidate promoted alone."""
+    ends = moments(Crowd((1.0, 1.0, 1.0)), 20, draw, every=5)
+    return float(np.mean(np.isfinite(ends)))
 
 
 def print_suites(console: Console, simulations: int, draw: np.random.Generator, equal: float) -> None:
@@ -156,16 +258,17 @@ def _fits(name: str, margins: float) -> bool:
     return kind == "sd" or 2 * noise + margins * margin <= 1
 
 
-def plot(found: dict[tuple[float, float, int], float], path: Path) -> None:
-    """Draw how often a candidate is promoted over the number of prompts, a panel for each judge."""
-    made, panels = figure(12, 3.4, 1, len(ACCURACIES), sharey=True)
-    for axes, accuracy in zip(panels, ACCURACIES, strict=True):
+def plot(kept: dict[tuple[float, str], list[float]], path: Path) -> None:
+    """Draw the share of candidates that are promoted over the number of votes, a panel for each way."""
+    names = list(dict.fromkeys(name for _, name in kept))
+    made, panels = figure(9, 3.4, 1, len(names), sharey=True)
+    votes = np.arange(MINIMUM_PROMPTS, VOTES + 1)
+    for axes, name in zip(panels, names, strict=True):
         for rate in RATES:
-            axes.plot(PROMPTS, [found[rate, accuracy, n] for n in PROMPTS], "o-", label=f"win rate {rate:g}")
-        axes.axhline(0.025, color="grey", linestyle=":")
-        axes.set(title=f"judge's accuracy {accuracy:g}", xlabel="prompts", xscale="log", ylim=(-0.02, 1.02))
-        axes.set_xticks(PROMPTS, [str(n) for n in PROMPTS], minor=False)
-        axes.minorticks_off()
+            ends = np.array(kept[rate, name])
+            axes.plot(votes, [(ends <= limit).mean() for limit in votes], label=f"win rate {rate:.0%}")
+        axes.axhline(LIVE_PART * share(1), color="grey", linestyle=":")
+        axes.set(title=name, xlabel="votes", ylim=(-0.02, 1.02))
     panels[0].set_ylabel("promoted")
     panels[0].legend(fontsize=SMALL)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -176,32 +279,26 @@ def main() -> None:
     """Read the command line, simulate, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--simulations", type=int, default=2000, help="simulations of each case (default: %(default)s)"
+        "--simulations", type=int, default=1000, help="simulations of each case (default: %(default)s)"
     )
     parser.add_argument("--plot", type=Path, metavar="FILE.png")
     options = parser.parse_args()
     draw = np.random.default_rng(0)
     console = Console(width=140)
-    console.print(
-        f"{options.simulations} simulations per case: a share of 2.5 % is known within "
-        f"{1.96 * NormalDist(0.025, (0.025 * 0.975 / options.simulations) ** 0.5).stdev:.1%}."
-    )
-    refusing = suite_refusals(max(200, options.simulations // 8), draw)
-    found = rates(options.simulations, draw, refusing)
-    print_rates(console, found)
-    rounds = Table("ten rounds in a row", *(f"{n} prompts" for n in PROMPTS), title="At least one equal model passes")
-    few = max(200, options.simulations // 4)
-    for name, spend, same in (
-        ("always 95 %, all drawn anew", False, False),
-        ("always 95 %, same prompts", False, True),
-        ("5 % divided by the try, all drawn anew", True, False),
-        ("5 % divided by the try, same prompts (the gate)", True, True),
-    ):
-        rounds.add_row(name, *(f"{ten_rounds(n, few, draw, spend=spend, same=same):.1%}" for n in PROMPTS))
-    console.print(rounds)
-    print_suites(console, max(50, options.simulations // 40), draw, sum(refusing) / len(refusing))
+    many, some = options.simulations, max(20, options.simulations // 3)
+    spending = Table("candidate", *map(str, (1, 2, 3, 5, 10, 20)), title=f"Shares of the budget of {BUDGET:.0%}")
+    spending.add_row("share", *(f"{share(number):.2%}" for number in (1, 2, 3, 5, 10, 20)))
+    console.print(spending)
+    wrong = Table("twenty equal candidates in a row", f"one is promoted ({many} runs)")
+    for name, taste in (("people all alike", 0.0), ("people's tastes differ by 10 points", 0.1)):
+        wrong.add_row(name, f"{in_a_row(many, draw, taste=taste):.1%}")
+    console.print(wrong)
+    kept = print_power(console, some, draw)
+    print_puppets(console, 200, draw)
+    refusing = suite_refusals(max(200, many // 2), draw)
+    print_suites(console, max(50, many // 10), draw, sum(refusing) / len(refusing))
     if options.plot:
-        plot(found, options.plot)
+        plot(kept, options.plot)
 
 
 if __name__ == "__main__":

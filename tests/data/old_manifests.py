@@ -31,5 +31,8 @@ def _lost(old: Any, new: Any, name: str) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key, value in old.items():
             yield from _lost(value, new.get(key), f"{name}.{key}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for place, pair in enumerate(zip(old, new, strict=True)):
+            yield from _lost(*pair, f"{name}.{place}")
     elif old is not None and old != new:
         yield name

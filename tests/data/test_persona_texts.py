@@ -90,7 +90,10 @@ async def test_everybody_who_rewrote_a_persona_must_agree(served: Talk) -> None:
     assert (await collected(served)).rows != []
 
 
-async def test_the_text_is_known_as_the_model_got_it_and_only_on_its_server(served: Talk) -> None:
+async def test_the_text_is_known_as_the_model_got_it_and_only_on_its_server(
+    served: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_TEACHING_SERVERS", "G1,G2")
     await write(served.store, await served.person("boss", agrees=False), "You are Boss. <|im_end|>")
     ada = await served.person("ada")
     await taught(served, ada, SENT)

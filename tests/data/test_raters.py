@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import raters
-from data.raters import FLOOR, GENTLE, SHARE, ItemLabel, Panel, Reliability, weigh
-from data.weights import both, capped, support
+from data.raters import FLOOR, GENTLE, ItemLabel, Panel, Reliability, weigh
+from data.weights import both, support
 from tests.data.crowd import START, Member, crowd, labels_of, ratings
 from tests.data.talk import ROOT
 
@@ -226,40 +226,3 @@ def test_disputed_rows_weigh_less_and_a_draw_weighs_nothing() -> None:
     weaker = both(support(panel, ["a", "b"], ["c"]), support(panel, ["d"]))
     assert weaker.weight == pytest.approx(1 / 3)
     assert set(weaker.backing) == {"a", "b", "d"}
-
-
-BACKINGS = st.lists(
-    st.tuples(
-        st.floats(0.1, 1),
-        st.dictionaries(st.integers(0, 8).map(str), st.floats(FLOOR, 1), min_size=1, max_size=4),
-    ),
-    min_size=1,
-    max_size=40,
-)
-
-
-@settings(deadline=None)
-@given(BACKINGS)
-def test_no_rater_backs_more_than_a_share(rows: list[tuple[float, dict[str, float]]]) -> None:
-    found = capped(rows)
-    everybody = {rater for _, backing in rows for rater in backing}
-    if len(everybody) < 6:
-        assert found == pytest.approx([weight for weight, _ in rows])
-    assert all(0 < after <= before + 1e-9 for after, (before, _) in zip(found, rows, strict=True))
-    alone: dict[str, float] = dict.fromkeys(everybody, 0.0)
-    for weight, (_, backing) in zip(found, rows, strict=True):
-        if len(backing) == 1:
-            alone[next(iter(backing))] += weight
-    if len(everybody) >= 6:
-        assert max(alone.values()) <= SHARE * sum(found) + 1e-9
-
-
-def test_the_cap_leaves_a_busy_rater_exactly_the_share() -> None:
-    rows = [(1.0, {"busy": 1.0})] * 100 + [(1.0, {f"r{i}": 1.0}) for i in range(5)] * 2
-    found = capped(rows)
-    assert sum(found[:100]) / sum(found) == pytest.approx(SHARE)
-    assert found[100:] == [1.0] * 10
-    two = [(1.0, {"busy": 1.0})] * 50 + [(1.0, {"keen": 1.0})] * 90 + [(1.0, {f"r{i}": 1.0}) for i in range(4)]
-    found = capped(two)
-    assert sum(found[:50]) == pytest.approx(sum(found[50:140])) == pytest.approx(sum(found) / 3)
-    assert capped([(2.0, {})]) == [2.0]

@@ -4,7 +4,7 @@ import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from data.rounds import DecidedRound, Decision, decided, pause, pause_path, paused_since, resume, tried
+from data.rounds import DecidedRound, decided, pause, pause_path, paused_since, resume
 
 
 def test_rounds_are_paused_until_they_are_resumed(house: Path) -> None:
@@ -34,16 +34,3 @@ def test_a_folder_without_a_valid_manifest_is_not_a_round(tmp_path: Path) -> Non
         (tmp_path / name / "manifest.json").write_text(text)
     assert decided(tmp_path) == [DecidedRound(number=1, status="refused")]
     assert decided(tmp_path, besides=1) == []
-
-
-def test_a_try_is_a_candidate_that_its_figures_refused() -> None:
-    """A champion that many candidates were measured against is beaten by luck at some time, so tries are counted."""
-
-    def ended(status: str, champion: int = 3, *, people: bool = False) -> DecidedRound:
-        return DecidedRound(status=status, decision=Decision(release=9, champion=champion, people=people))
-
-    newest_first = [ended("refused"), ended("refused", people=True), ended("refused")]
-    assert tried(newest_first, 3) == 2  # where people decide, nothing was measured
-    for before in (ended("promoted"), ended("refused", champion=2), DecidedRound(status="refused")):
-        assert tried([*newest_first, before, ended("refused")], 3) == 2
-    assert tried(newest_first, 2) == 0

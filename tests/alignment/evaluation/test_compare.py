@@ -94,7 +94,7 @@ def test_a_judge_that_counts_decides_and_is_asked_about_the_candidates_answers()
     assert found.decisive.name == "LLM judge"
     assert found.decisive.win is not None
     assert (found.decisive.win.interval.mean, found.decisive.win.prompts) == (1.0, 30)
-    verdict = decide(found.decisive.win.interval, found.decisive.name, found.suites, prompts=30)
+    verdict = decide(found.decisive.finding, found.decisive.name, found.suites)
     assert verdict.promote
 
 
@@ -105,7 +105,7 @@ def test_equal_answers_are_ties_and_nobody_is_asked() -> None:
         assert len(fake.questions) == 80  # only the pairs of its qualification
     assert found.decisive is not None
     assert found.decisive.win is not None
-    assert found.decisive.win.ties == 30
+    assert (found.decisive.win.ties, found.decisive.win.interval.mean) == (30, 0.5)
     assert found.decisive.win.interval.low < 0.5 < found.decisive.win.interval.high
 
 

@@ -1,17 +1,36 @@
-"""The gate's decision, its intervals, and how often it errs."""
+"""The gate's decision, its sentences, and how often it errs."""
 
+import json
 import math
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 
-from alignment.evaluation.gate import SuitePair, at_level, decide, level_for
-from data.gate_verdicts import Interval
+from alignment.evaluation.gate import SuitePair, Verdict, decide
+from alignment.evaluation.people import Finding, Standing, find
+from alignment.evaluation.winrate import Comparison
+from data.error_budget import Stake, share
 from data.releases import MINIMUM_PROMPTS
 
-gain = st.floats(-50, 50)
-BETTER = Interval(0.62, 0.53, 0.71)
+
+def votes(wins: int, losses: int, people: int = 10) -> list[Comparison]:
+    """Votes of people in turn, each person with about the same share of wins, all along."""
+    total, found = wins + losses, []
+    for n in range(total):
+        person, turn = n % people, n // people
+        before, after = (math.floor((turn + more) * wins / total + person / people) for more in (0, 1))
+        found.append(Comparison(f"p{n}", float(after - before), 10, 10, f"r{person}"))
+    return found
+
+
+def asked(finding: Finding | None, *suites: SuitePair, live: bool = True, stake: Stake | None = None) -> Verdict:
+    return decide(finding, "people", suites, live=live, stake=stake or Stake())
+
+
+BETTER = find(votes(75, 25))
+MAYBE = find(votes(55, 45))
+WORSE = find(votes(30, 70))
 
 
 def suite(changes: list[float], margin: float = 0.1, name: str = "manners") -> SuitePair:
@@ -20,50 +39,85 @@ def suite(changes: list[float], margin: float = 0.1, name: str = "manners") -> S
 
 
 def test_a_better_candidate_without_a_fall_is_promoted_with_figures() -> None:
-    verdict = decide(BETTER, "the reward model", [suite([0.0] * 20)], prompts=120)
+    verdict = asked(BETTER, suite([0.0] * 20))
     assert verdict.promote
     assert not verdict.people
-    assert "wins 62 %" in verdict.reasons[0]
-    assert "53 % to 71 %" in verdict.reasons[0]
+    assert "in 100 comparisons of 10 people on 100 prompts, the candidate wins 75 %" in verdict.reasons[0]
+    assert "it takes once in 42" in verdict.reasons[0]
     assert "On none of 1 suites" in verdict.reasons[1]
+    assert "Error spent on this candidate 3 %, on refused ones before it 0 %, of 5 % for all." in verdict.reasons[2]
 
 
-@pytest.mark.parametrize("low", [0.5, 0.499])
-def test_the_lower_end_must_be_above_one_half(low: float) -> None:
-    verdict = decide(Interval(0.6, low, 0.7), "people", [], prompts=120)
+def test_weak_evidence_is_refused_with_the_votes_that_are_lacking() -> None:
+    verdict = asked(MAYBE)
     assert not verdict.promote
-    assert "not above one half" in verdict.reasons[0]
+    assert verdict.undecided
+    assert "A candidate that is no better looks this good at most once in" in verdict.reasons[0]
+    assert "more votes on new prompts would do" in verdict.reasons[0]
+    assert "more votes would not change that" in asked(WORSE).reasons[0]
 
 
-def test_a_fall_that_is_surely_beyond_the_margin_is_refused_whatever_the_win_rate() -> None:
-    verdict = decide(Interval(0.9, 0.85, 0.95), "people", [suite([-0.3] * 20), suite([0.1] * 20, name="other")])
+def test_held_out_evidence_may_spend_less_than_live_votes() -> None:
+    stake = Stake(2, 0.01, 0.03)
+    assert asked(BETTER, live=True, stake=stake).error == pytest.approx(0.008)
+    assert asked(BETTER, live=False, stake=stake).error == pytest.approx(0.002)
+    assert "on refused ones before it 3 %" in asked(BETTER, stake=stake).reasons[-1]
+
+
+def test_later_candidates_need_stronger_evidence() -> None:
+    close = find(votes(66, 34))
+    assert asked(close).promote
+    assert not asked(close, stake=Stake(20, share(20), 0.046)).promote
+
+
+def test_three_people_alone_promote_nothing_unless_the_operator_vouches_for_them() -> None:
+    sure = votes(90, 0, people=3)
+    verdict = asked(find(sure))
     assert not verdict.promote
-    (reason,) = verdict.reasons
-    assert "Manners" in reason
-    assert "worse by 0.3 share" in reason
+    assert "without the 3 most in favour, 0 others with 0 votes remain" in verdict.reasons[0]
+    assert "python -m data raters vouch NAME" in verdict.reasons[0]
+    assert asked(find(sure, Standing(vouched={"r0", "r1", "r2"}))).promote
+
+
+def test_three_who_always_vote_for_it_do_not_carry_those_who_do_not() -> None:
+    honest = [Comparison(f"q{n}", float(n % 20 < 9), 10, 10, f"h{n % 6}") for n in range(120)]
+    puppets = [Comparison(f"s{n}", 1.0, 10, 10, f"e{n % 3}") for n in range(60)]
+    mixed = [each for pair in zip(honest, [*puppets, *puppets], strict=True) for each in pair][:180] + honest[90:]
+    assert not asked(find(mixed)).promote
+
+
+def test_a_fall_beyond_the_margin_is_refused_whatever_the_win_rate() -> None:
+    verdict = asked(BETTER, suite([-0.3] * 20), suite([0.1] * 20, name="other"))
+    assert not verdict.promote
+    assert not verdict.undecided
+    assert any("Manners" in reason and "worse by 0.3 share" in reason for reason in verdict.reasons)
     assert [change.worse for change in verdict.suites] == [True, False]
 
 
 def test_a_fall_within_the_margin_or_an_uncertain_one_is_not_a_reason() -> None:
     unsure = [-1.0] * 3 + [1.0] * 2
-    assert decide(BETTER, "people", [suite([-0.09] * 20), suite(unsure, name="unsure")]).promote
+    assert asked(BETTER, suite([-0.09] * 20), suite(unsure, name="unsure")).promote
 
 
 def test_every_reason_is_given() -> None:
     falls = [suite([-0.3] * 20), suite([-0.4] * 20, name="other")]
-    assert len(decide(Interval(0.5, 0.4, 0.6), "people", falls).reasons) == 3
+    reasons = " ".join(asked(WORSE, *falls).reasons)
+    for part in ("no better looks", "others do not prefer", "one voice a person", "Manners", "Other", "Error spent"):
+        assert part in reasons
 
 
-@pytest.mark.parametrize("prompts", [0, MINIMUM_PROMPTS - 1])
+@pytest.mark.parametrize("prompts", [1, MINIMUM_PROMPTS - 1])
 def test_too_few_prompts_are_refused_with_what_to_do(prompts: int) -> None:
-    verdict = decide(Interval(1.0, 1.0, 1.0), "people", [], prompts=prompts)
+    verdict = asked(find(votes(prompts, 0)))
     assert not verdict.promote
+    assert verdict.undecided
+    assert verdict.interval is None  # nothing is known yet
     assert f"Only {prompts} held-out prompts" in verdict.reasons[0]
     assert "Collect more" in verdict.reasons[0]
 
 
 def test_without_evidence_people_decide() -> None:
-    verdict = decide(None, "", [suite([0.0] * 20)])
+    verdict = asked(None, suite([0.0] * 20))
     assert not verdict.promote
     assert verdict.people
     assert "people must decide" in verdict.reasons[0]
@@ -71,49 +125,38 @@ def test_without_evidence_people_decide() -> None:
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_figures_that_are_not_finite_are_refused(broken: float) -> None:
-    assert "not a finite number" in decide(Interval(broken, 0.9, 1.0), "people", []).reasons[0]
-    verdict = decide(BETTER, "people", [suite([0.0, broken])])
+    assert "not a finite number" in asked(replace(BETTER, lead=broken)).reasons[0]
+    verdict = asked(BETTER, suite([0.0, broken]))
     assert not verdict.promote
     assert "Manners" in verdict.reasons[0]
 
 
 def test_a_suite_with_other_items_for_each_model_is_refused() -> None:
     pair = SuitePair("manners", "Manners", "share", 0.1, (1.0, 1.0), (1.0,))
-    assert "2 values of the champion and 1" in decide(BETTER, "people", [pair]).reasons[0]
+    assert "2 values of the champion and 1" in asked(BETTER, pair).reasons[0]
 
 
-def test_each_try_against_a_champion_must_be_surer() -> None:
-    assert [round(level_for(tried), 4) for tried in (0, 1, 4)] == [0.95, 0.975, 0.99]
-    assert at_level(BETTER, 0.95) == BETTER
-    wider = at_level(BETTER, 0.99)
-    assert wider.low == pytest.approx(0.62 - 0.09 * 2.5758 / 1.95996, abs=1e-4)
-    assert decide(BETTER, "people", []).promote
-    late = decide(BETTER, "people", [], tried=9)
-    assert not late.promote
-    assert "99.5 % interval" in late.reasons[0]
-    assert "try 10" in late.reasons[0]
+def test_only_a_candidate_with_nothing_against_it_is_undecided() -> None:
+    assert asked(MAYBE).undecided
+    assert asked(None).undecided
+    assert not asked(BETTER).undecided  # it is promoted
+    assert not asked(WORSE).undecided
+    assert not asked(MAYBE, suite([-0.3] * 20)).undecided
+    assert not asked(replace(MAYBE, capital=math.nan)).undecided
+    assert not asked(None, suite([math.nan])).undecided
+
+
+def test_a_verdict_names_nobody() -> None:
+    assert "r3" not in json.dumps([asdict(asked(MAYBE)), asdict(MAYBE)])
 
 
 def test_an_equal_model_is_seldom_promoted_and_a_better_one_mostly() -> None:
-    """A small run of the simulation in `tests.bench.gate`."""
-    from tests.bench.gate import outcomes, promoted, suite_refusals
+    """A small run of the simulation in `tests.bench.gate`, whose tables `docs/evaluation.md` shows."""
+    from tests.bench.gate import Crowd, in_a_row, moments, puppets, suite_refusals
 
     draw = np.random.default_rng(5)
-    equal = sum(promoted(outcomes(0.5, 0.8, 60, draw), 60) for _ in range(300)) / 300
-    assert 0 < equal < 0.05
-    better = sum(promoted(outcomes(0.7, 1.0, 60, draw), 60) for _ in range(80)) / 80
-    assert better > 0.7
+    assert in_a_row(8, draw, votes=200) <= 1 / 8
+    assert np.median(moments(Crowd.of(10, 0.7), 30, draw, votes=150, every=3)) <= 100
+    assert puppets(6, 0.4, 3, 20, draw, votes=150) == 0
     assert sum(suite_refusals(30, draw)) <= 4
     assert sum(suite_refusals(8, draw, fall="forgetting", margins=4)) == 8
-
-
-def test_only_a_candidate_with_nothing_against_it_is_undecided():
-    maybe, worse = Interval(0.55, 0.45, 0.65), Interval(0.4, 0.3, 0.49)
-    assert decide(maybe, "people", [], prompts=120).undecided
-    assert decide(None, "nobody", []).undecided
-    assert decide(Interval(0.9, 0.8, 1.0), "people", [], prompts=3).undecided
-    assert not decide(BETTER, "people", []).undecided  # it is promoted
-    assert not decide(worse, "people", [], prompts=120).undecided
-    assert not decide(maybe, "people", [suite([-0.3] * 20)], prompts=120).undecided
-    assert not decide(Interval(math.nan, 0.9, 1.0), "people", []).undecided
-    assert not decide(None, "nobody", [suite([math.nan])]).undecided

@@ -56,7 +56,7 @@ def test_a_model_that_finds_all_text_likelier_or_less_likely_prefers_nothing(shi
     source = by_pairs(pairs, gains(measured(Shifted(shift), pairs, []), measured(Shifted(0.0), pairs, [])))
     assert source.win is not None
     assert source.win.ties == 60
-    assert not decide(source.win.interval, source.name, [], prompts=60).promote
+    assert not decide(source.finding, source.name, []).promote
 
 
 def test_the_table_says_how_many_pairs_moved_the_right_way() -> None:

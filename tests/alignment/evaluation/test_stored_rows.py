@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from alignment.evaluation.stored_rows import stored_rows, tries
+from alignment.evaluation.stored_rows import budget_name, standing, stored_rows
 from alignment.evaluation.subjects import Subject
-from alignment.rounds.manifest import RoundFolder
+from data.error_budget import name_of
 from data.imports import import_rows
+from data.raters import Panel, Reliability
 from data.release_manifest import ReleaseManifest
 from data.releases import Releases
-from data.rounds import Decision
 from data.rows import parse_row
 from data.store import Store
 from tests.alignment import tiny
@@ -35,22 +35,23 @@ async def test_the_store_gives_each_fold_to_its_purpose(tmp_path, monkeypatch) -
     assert found.judge_pairs
     assert not asked & {json.dumps(row.data) for row in found.judge_pairs}
     assert len(found.prompts) >= len(found.preferences)
-    assert found.live == []
+    assert not found.live
+    assert not found.raters  # the operator's own rows
 
 
-def test_each_refusal_and_each_look_at_a_trial_is_a_try(tmp_path, monkeypatch) -> None:
+def test_a_candidate_has_the_same_name_in_its_round_and_on_trial(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PARLEY_HOME", str(tmp_path))
     releases = Releases(tmp_path)
-    for number in (1, 2):
-        releases.create(lambda _, number=number: ReleaseManifest(base="b", round=number))
-        with RoundFolder.open(tmp_path / "rounds") as folder:
-            folder.note(decision=Decision(release=number, champion=0))
-            folder.end("refused", "no better")
+    releases.create(lambda _: ReleaseManifest(base="b", round=7))
+    releases.create(lambda _: ReleaseManifest(base="b"))
     base, bare = Subject("base model", "b", release=0), Subject("out/adapter", "b")
     first, second = (Subject(f"release {number}", "b", release=number) for number in (1, 2))
-    assert (tries(base, bare), tries(bare, first)) == (2, 0)
-    assert tries(base, second) == 1  # its own round is not another try
-    releases.put_on_trial(2)
-    releases.looked(20)
-    assert (tries(base, second), tries(base, first)) == (2, 1)
-    assert tries(first, second) == 1  # nobody was refused against release 1, but the gate looked once
+    assert budget_name(base, first) == name_of(None, 7, 0)
+    assert budget_name(first, second) == "release 2 against 1"
+    assert budget_name(base, bare) == budget_name(bare, first) == ""  # nothing follows from asking about these
+
+
+def test_the_panel_says_who_is_trusted() -> None:
+    found = standing(Panel({"ada": Reliability(0.05, 3, 3, ""), "bea": Reliability(0.5, 3, 3, "")}, ""))
+    assert found.weights == {"ada": 0.0, "bea": 0.5}
+    assert not found.trusted("ada")

@@ -14,6 +14,7 @@ from alignment.evaluation.compare import Evaluation, EvaluationRows, Options
 from alignment.evaluation.evidence import Sample
 from alignment.evaluation.subjects import Subject
 from alignment.evaluation.verdict import Evaluated, Summary, check_suites, evaluate, summary
+from data.error_budget import FIRST, would_be
 from data.errors import BadInput
 from data.manifests import plain, typed
 from tests.alignment.played import evaluation
@@ -22,7 +23,7 @@ SAMPLES = [Sample(f"question {n}", "secret before", "secret after", f"p{n}") for
 
 
 def evaluated(
-    monkeypatch: pytest.MonkeyPatch, found: Evaluation, *, terminal: bool = False, tried: int = 0, questions: int = 0
+    monkeypatch: pytest.MonkeyPatch, found: Evaluation, *, terminal: bool = False, name: str = "", questions: int = 0
 ) -> tuple[Evaluated, str, list[Options]]:
     """The verdict on a played evaluation, what was printed, and the options that it was measured with."""
     asked: list[Options] = []
@@ -35,17 +36,34 @@ def evaluated(
     monkeypatch.setattr(verdict, "compare", compare)
     console = Console(file=io.StringIO(), width=500, force_terminal=terminal)
     subjects = Subject("release 1", "b"), Subject("release 2", "b")
-    made = evaluate(*subjects, EvaluationRows(), Options(questions=questions), console, tried=tried)
+    made = evaluate(*subjects, EvaluationRows(), Options(questions=questions), console, name=name)
     return made, console.file.getvalue(), asked  # type: ignore[attr-defined]
 
 
-def test_the_gate_decides_by_the_decisive_evidence_and_by_how_often_it_was_tried(monkeypatch) -> None:
-    made, _, _ = evaluated(monkeypatch, evaluation())
-    assert made.verdict.promote
-    assert not evaluated(monkeypatch, evaluation(wins=38, losses=22), tried=9)[0].verdict.promote
+@pytest.fixture(autouse=True)
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_gate_decides_by_the_decisive_evidence_and_by_what_earlier_candidates_spent(monkeypatch, house) -> None:
+    close = evaluation(wins=45, losses=15)
+    assert evaluated(monkeypatch, close)[0].verdict.promote
     assert not evaluated(monkeypatch, evaluation(fall=0.2))[0].verdict.promote
-    nobody = evaluated(monkeypatch, evaluation(counts=False))[0].verdict
+    nobody = evaluated(monkeypatch, evaluation(counts=False), name="nobody")[0].verdict
     assert (nobody.promote, nobody.people) == (False, True)
+    assert would_be(house).number == 1  # nothing was spent: without a name nothing follows, and nobody decided
+    for number in range(20):
+        evaluated(monkeypatch, evaluation(wins=31, losses=29), name=f"candidate {number}")
+    assert would_be(house).number == 21
+    late = evaluated(monkeypatch, close)[0].verdict
+    assert not late.promote
+    assert "on refused ones before it 4.7 %, of 5 % for all" in late.reasons[-1]
+
+
+def test_the_share_of_a_promoted_candidate_goes_on_to_the_next(monkeypatch, house) -> None:
+    assert evaluated(monkeypatch, evaluation(), name="first")[0].verdict.promote
+    assert would_be(house).error > FIRST
 
 
 def test_tables_sentences_and_notes_are_printed(monkeypatch) -> None:

@@ -11,7 +11,7 @@ from alignment.evaluation.gate import decide
 from alignment.evaluation.verdict import Evaluated, summary
 from alignment.rounds.manifest import RoundFolder
 from data.errors import BadInput, ParleyError
-from data.rounds import Decision, decided, tried
+from data.rounds import Decision, decided
 from tests.alignment.played import evaluation
 from tests.data.old_manifests import lost, write_old
 
@@ -103,7 +103,6 @@ def test_a_decided_round_of_a_parley_without_versions_counts(tmp_path: Path) -> 
     entries = write_old("round", tmp_path / "0001" / "manifest.json")
     (found,) = decided(tmp_path)
     assert (found.number, found.status, found.learns) == (1, "refused", entries["learns"])
-    assert tried([found], 0) == 1
     with RoundFolder.open(tmp_path) as folder:
         assert folder.number == 2
 

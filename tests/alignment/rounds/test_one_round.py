@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 import alignment.rounds.conclusion
+from alignment.evaluation.people import NOBODY, Standing
 from alignment.evaluation.subjects import planted_canaries, subject
 from alignment.evaluation.suites.canaries import COUNT, canaries, canary_ids
 from alignment.evaluation.winrate import Comparison
 from alignment.rounds.lineage import left_sentences
 from alignment.rounds.manifest import Parents, RoundManifest
 from data.database import NAME
+from data.error_budget import name_of, share, stake, would_be
 from data.errors import NothingToDo
 from data.home import installation_key
 from data.minimums import JUDGE_PAIRS
@@ -63,8 +65,8 @@ def test_a_candidate_that_is_not_better_or_fell_stays_a_release_and_the_champion
     assert Releases(played.home).candidate() == 1  # a candidate that fell is not put on trial
 
 
-async def said_something(*_: int) -> list[Comparison]:
-    return [Comparison("a prompt", 1.0, 10, 10, "ada")]
+async def said_something(*_: int) -> tuple[list[Comparison], Standing]:
+    return [Comparison("a prompt", 1.0, 10, 10, "ada")], NOBODY
 
 
 def test_a_candidate_that_may_be_better_goes_on_trial_unless_trials_are_off(
@@ -197,18 +199,21 @@ def test_rows_that_no_stage_reads_do_not_start_a_new_round(played: Played) -> No
         played.round("--algorithm", "dpo")
 
 
-def test_each_refusal_asks_the_next_candidate_for_more(played: Played) -> None:
+def test_each_refusal_asks_the_next_candidate_for_more_and_a_promotion_hands_its_share_on(played: Played) -> None:
     played.measured = evaluation(wins=30, losses=30)
     for number in (1, 2, 3):
         played.found = collected({"demonstration": number})
         assert played.round() == 1
-        assert played.manifest(number)["evaluation"]["inputs"]["tried"] == number - 1
+        assert stake(played.home, name_of(None, number, 0)).number == number
     played.found = collected({"demonstration": 4})
     played.measured = evaluation(wins=50, losses=10)
     assert played.round() == 0
     played.found = collected({"demonstration": 5})
     assert played.round() == 0
-    assert played.manifest(5)["evaluation"]["inputs"]["tried"] == 0  # another champion: the count starts again
+    last = stake(played.home, name_of(None, 5, 4))  # another champion
+    assert last.error == pytest.approx(share(4) + share(5))
+    assert last.spent == pytest.approx(share(1) + share(2) + share(3))
+    assert would_be(played.home).number == 6
 
 
 def _parents(folder: Path) -> Parents:

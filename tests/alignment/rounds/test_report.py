@@ -22,8 +22,7 @@ def manifest(**more: Any) -> RoundManifest:
     """The manifest of a decided round."""
     found = evaluation(fall=0.2)
     assert found.decisive is not None
-    assert found.decisive.win is not None
-    verdict = decide(found.decisive.win.interval, "people, held-out pairs", found.suites)
+    verdict = decide(found.decisive.finding, "people, held-out pairs", found.suites)
     entries = {
         "number": 3,
         "status": "refused",

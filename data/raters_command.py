@@ -1,0 +1,69 @@
+"""`python -m data raters`: who weighs how much, for whom an operator vouches, and whose ratings they take out."""
+
+import argparse
+import getpass
+import os
+
+from data.errors import BadInput, NothingToDo
+from data.home import discord_permission, home, installation_key, keyed_hash
+from data.people import find_person, person_of_pseudonym, pseudonyms
+from data.rater_report import print_raters
+from data.standings import Deed, set_standing
+from data.store import Store
+
+_SAID: dict[Deed, tuple[str, str]] = {
+    "vouch": ("You now vouch for {name}.", "You vouch for {name} already."),
+    "unvouch": ("You no longer vouch for {name}.", "You do not vouch for {name}."),
+    "void": (
+        "What {name} rated is no longer trained on. Releases trained before keep what they learnt. To undo it: "
+        "`python -m data raters void {name} --undo`.",
+        "The ratings of {name} are out already.",
+    ),
+    "unvoid": ("What {name} rated may be trained on again.", "The ratings of {name} were not taken out."),
+}
+
+
+async def raters(arguments: argparse.Namespace) -> None:
+    """Print the report, or do what was asked. Raises `BadInput` when there is no such person."""
+    store = await Store.open(home())
+    try:
+        if arguments.deed is None:
+            await print_raters(store, discord_permission=discord_permission(), as_json=arguments.json)
+            return
+        deed: Deed = "unvoid" if arguments.deed == "void" and arguments.undo else arguments.deed
+        person = await _person(store, arguments.name)
+        async with store.database.write() as session:
+            changed = await set_standing(session, person, deed)
+        done, nothing = _SAID[deed]
+        if not changed:
+            raise NothingToDo(nothing.format(name=arguments.name))
+        operator = await store.person("terminal", _user())
+        await store.record_deed(operator, deed, rater=await _pseudonym(store, person))
+        print(done.format(name=arguments.name))
+    finally:
+        await store.close()
+
+
+async def _person(store: Store, name: str) -> int:
+    platform, colon, number = name.partition(":")
+    async with store.database.read() as session:
+        if not colon:
+            return await person_of_pseudonym(session, name)
+        id_hash = keyed_hash(installation_key(home()), "person", platform, number)
+        found = await find_person(session, platform, id_hash)
+    if found is None:
+        raise BadInput(f"Nobody with the id {number} on {platform} has talked or rated here.")
+    return found
+
+
+async def _pseudonym(store: Store, person: int) -> str:
+    async with store.database.read() as session:
+        return (await pseudonyms(session))[person]
+
+
+def _user() -> str:
+    """The operator in the audit log: the same person as at the terminal."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return str(os.getuid()) if hasattr(os, "getuid") else "user"

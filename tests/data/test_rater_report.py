@@ -1,0 +1,131 @@
+"""`python -m data raters`: who weighs how much and why, whom an operator vouches for, and whose ratings are out."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from data.candidates import OVER_QUOTA, VOIDED
+from data.datasets import Collected
+from data.imports import collect_rows, import_rows
+from data.people import pseudonyms
+from data.rows import parse_row
+from data.store import Store
+from tests.data.talk import Talk
+from tests.data.test_main import data
+
+ASK, YES = {"role": "user", "content": "q"}, {"role": "assistant", "content": "yes"}
+
+
+async def rows(store: Store) -> Collected:
+    return await collect_rows(store, discord_permission=None)
+
+
+async def evening(store: Store) -> None:
+    """Ada corrects thirty answers, bob and eve one each. All of it is in one fold, whatever folds there are."""
+    talk = await Talk.begin(store)
+    people = [await talk.person(name) for name in ("ada", "bob", "eve")]
+    for at in range(32):
+        person = people[max(0, at - 29)]
+        (answer,) = await talk.ask(person, f"question {at} {at * 7919}", f"answer {at}")
+        await talk.rate(person, "correction", answer, text=f"better {at}")
+
+
+@pytest.fixture
+def lived_in(house: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation after one evening."""
+    monkeypatch.setattr("data.folds.SHARES", {"train": 1.0})
+
+    async def prepare() -> None:
+        store = await Store.open(house)
+        await evening(store)
+        await store.close()
+
+    asyncio.run(prepare())
+    return house
+
+
+def report(house: Path) -> dict[str, dict[str, object]]:
+    """The report by whether somebody corrected much (`ada`) or little, with the pseudonym as `rater`."""
+    found = json.loads(data(house, "raters", "--json")[1])["raters"]
+    return {"ada" if line["ratings"]["correction"] > 1 else f"other {at}": line for at, line in enumerate(found)}
+
+
+def test_the_report_says_who_holds_how_much_and_what_an_operator_can_do(lived_in: Path) -> None:
+    code, out, _ = data(lived_in, "raters")
+    assert code == 0
+    assert out.count("33.3%") == 9  # of demonstrations, preferences and questions
+    assert out.count("one head") == 3
+    assert "Nobody is borne out by others yet, so everybody holds the same share" in out
+    assert data(lived_in / "empty", "raters")[1] == "Nobody has rated anything yet.\n"
+
+
+def test_an_operator_vouches_for_somebody_and_takes_it_back(lived_in: Path) -> None:
+    ada = str(report(lived_in)["ada"]["rater"])
+    assert data(lived_in, "raters", "vouch", ada)[:2] == (0, f"You now vouch for {ada}.\n")
+    code, _, errors = data(lived_in, "raters", "vouch", ada)
+    assert (code, errors) == (1, f"parley: You vouch for {ada} already.\n")
+    line = report(lived_in)["ada"]
+    assert (line["standing"], line["why"]) == ("vouched for", "an operator vouches for them")
+    assert data(lived_in, "raters", "unvouch", "terminal:ada")[0] == 0
+    assert report(lived_in)["ada"]["standing"] == "one head"
+    code, _, errors = data(lived_in, "raters", "vouch", "terminal:nobody")
+    assert (code, errors) == (2, "parley: Nobody with the id nobody on terminal has talked or rated here.\n")
+
+    async def deeds() -> list[tuple[str, object]]:
+        store = await Store.open(lived_in)
+        found = await store.deeds(None, 10)
+        await store.close()
+        return [(entry.deed, entry.what["rater"]) for entry in found]
+
+    assert asyncio.run(deeds()) == [("unvouch", ada), ("vouch", ada)]
+
+
+def test_what_an_operator_takes_out_is_not_trained_until_they_undo_it(lived_in: Path) -> None:
+    ada = str(report(lived_in)["ada"]["rater"])
+    assert data(lived_in, "raters", "void", ada)[0] == 0
+    line = report(lived_in)["ada"]
+    assert (line["standing"], line["weight"], line["shares"]) == ("taken out", 0.0, {})
+    _, out, _ = data(lived_in, "stats")
+    assert VOIDED in out
+    assert data(lived_in, "raters", "void", ada, "--undo")[0] == 0
+    assert report(lived_in)["ada"]["shares"]
+    assert data(lived_in, "raters", "void", ada, "--undo")[0] == 1
+
+
+async def test_imported_rows_that_name_their_rater_count_as_that_persons(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data.folds.SHARES", {"train": 1.0})
+
+    def row(rater: str | None, at: int) -> dict[str, object]:
+        named = {} if rater is None else {"rater": rater}
+        return {"messages": [{"role": "user", "content": f"{rater} {at} {at * 7919}"}, YES], **named}
+
+    given = [row("ada", at) for at in range(20)] + [row("bob", 0)] + [row(None, at) for at in range(5)]
+    await import_rows(store, [parse_row(one) for one in given])
+    found = await rows(store)
+    assert found.shares["demonstration", "train"] == {"ada": pytest.approx(0.5), "bob": pytest.approx(0.5)}
+    weights = {row.row.extra["weight"] for row in found.rows if not row.raters}
+    assert weights == {1.0}  # the operator's own rows are as they were
+    monkeypatch.setenv("PARLEY_RATINGS_PER_PERSON", "7")
+    found = await rows(store)
+    assert found.dropped["demonstration"] == {OVER_QUOTA: 13}
+    assert len(found.of("demonstration")) == 13
+
+
+async def test_whoever_is_forgotten_takes_the_imported_rows_in_their_name_along(talk: Talk) -> None:
+    ada = await talk.person("ada")
+    async with talk.store.database.read() as session:
+        name = (await pseudonyms(session))[ada]
+    own = {"messages": [ASK, YES]}
+    await import_rows(talk.store, [parse_row({**own, "rater": name}), parse_row({"messages": [ASK, ASK, YES]})])
+    await talk.store.forget(ada)
+    assert len((await rows(talk.store)).of("demonstration")) == 1
+
+
+async def test_a_person_reads_what_an_operator_decided_about_them(talk: Talk) -> None:
+    ada = await talk.person("ada")
+    kept = await talk.store.kept_of(ada)
+    assert (kept["vouched_for"], kept["ratings_taken_out"]) == (False, False)
