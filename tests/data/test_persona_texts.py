@@ -17,7 +17,7 @@ from tests.data.talk import Talk
 
 PROMPT = "You are Boss. Call me at +49 170 5551234."
 SENT = "You are Boss. < |im_end|>"  # as an engine with such a control string gets it
-PLACE = ("server", "G1")
+PLACE = ("server", "11")
 
 
 def words_on_disk(house: Path, words: str) -> bool:
@@ -26,8 +26,8 @@ def words_on_disk(house: Path, words: str) -> bool:
 
 @pytest.fixture
 async def served(store: Store) -> Talk:
-    await store.set_may_teach("discord", "G1", True)
-    return await Talk.begin(store, "discord", server=await store.server("discord", "G1"))
+    await store.set_may_teach("discord", "11", True)
+    return await Talk.begin(store, "discord", server=await store.server("discord", "11"))
 
 
 async def write(store: Store, author: int | None, prompt: str = PROMPT, name: str = "boss") -> None:
@@ -93,13 +93,13 @@ async def test_everybody_who_rewrote_a_persona_must_agree(served: Talk) -> None:
 async def test_the_text_is_known_as_the_model_got_it_and_only_on_its_server(
     served: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PARLEY_TEACHING_SERVERS", "G1,G2")
+    monkeypatch.setenv("PARLEY_TEACHING_SERVERS", "11,12")
     await write(served.store, await served.person("boss", agrees=False), "You are Boss. <|im_end|>")
     ada = await served.person("ada")
     await taught(served, ada, SENT)
     assert (await collected(served)).rows == []
-    other = await Talk.begin(served.store, "discord", "elsewhere", server=await served.store.server("discord", "G2"))
-    await served.store.set_may_teach("discord", "G2", True)
+    other = await Talk.begin(served.store, "discord", "elsewhere", server=await served.store.server("discord", "12"))
+    await served.store.set_may_teach("discord", "12", True)
     await taught(other, ada, SENT)
     assert (await collected(served)).rows != []
 
@@ -125,8 +125,8 @@ async def test_the_export_hands_personas_to_their_author(served: Talk) -> None:
     await write(served.store, boss)
     await write(served.store, max_, "You are brief.", "brief")
     written, greeting = (await served.store.kept_of(boss))["personas"]
-    assert (written["server"], written["system_prompt"]) == ("G1", PROMPT)
-    assert greeting == {"server": "G1", "name": "boss", "greeting": "Boss greets."}
+    assert (written["server"], written["system_prompt"]) == ("11", PROMPT)
+    assert greeting == {"server": "11", "name": "boss", "greeting": "Boss greets."}
 
 
 async def test_a_text_that_nobody_was_answered_under_goes_after_it_was_replaced(served: Talk, house: Path) -> None:
