@@ -6,6 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
+from data.persona_texts import with_author
 from data.personas import PERSONAS, Persona
 
 if TYPE_CHECKING:
@@ -40,16 +41,24 @@ def check_name(name: str, own: Mapping[str, Any], texts: Texts) -> None:
 
 
 def with_persona(
-    own: Mapping[str, Any] | None, name: str, system_prompt: str, greeting: str, texts: Texts
+    own: Mapping[str, Any] | None,
+    name: str,
+    system_prompt: str,
+    greeting: str,
+    texts: Texts,
+    *,
+    author: int | None = None,
 ) -> dict[str, Any]:
-    """A server's personas with this one added or replaced. Raises `Unusable`."""
+    """A server's personas with this one added or replaced by `author`, a person's number. Raises `Unusable`."""
     own = own or {}
     check_name(name, own, texts)
     if not system_prompt.strip():
         raise Unusable(texts.persona_empty)
     if len(system_prompt) > LONGEST or len(greeting) > LONGEST_GREETING:
         raise Unusable(texts.persona_long.format(longest=LONGEST, greeting=LONGEST_GREETING))
-    return {**own, name: {"system_prompt": system_prompt.strip(), "greeting": greeting.strip()}}
+    texts_of_it = {"system_prompt": system_prompt.strip(), "greeting": greeting.strip()}
+    authors = with_author(own.get(name), author)
+    return {**own, name: {**texts_of_it, "authors": authors} if authors else texts_of_it}
 
 
 def without_persona(own: Mapping[str, Any] | None, name: str, texts: Texts) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""`python -m data import | export | stats | raters | forget | fetch`: the stored feedback, from the command line."""
+"""`python -m data import | export | stats | lineage | raters | forget | fetch`: feedback from the command line."""
 
 import argparse
 import asyncio
@@ -24,6 +24,8 @@ def main() -> int:
             asyncio.run(commands.export(arguments.kind, arguments.out, arguments.fold, force=arguments.force))
         case "stats":
             asyncio.run(commands.stats())
+        case "lineage":
+            asyncio.run(commands.lineage(arguments.person))
         case "forget":
             asyncio.run(commands.forget(arguments.rater))
         case "raters":
@@ -54,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--fold", default="train", choices=_FOLDS, help="which fold (default: train)")
     export.add_argument("--force", action="store_true", help="replace the file if it exists")
     commands.add_parser("stats", help="show what the installation holds and what may be used")
+    lineage = commands.add_parser("lineage", help="show which rounds and releases learnt from a person")
+    lineage.add_argument(
+        "person", nargs="?", metavar="PERSON", help="a pseudonym, as `stats` lists it (default: everybody who left)"
+    )
     forget = commands.add_parser("forget", help="erase everything that one person said and rated")
     forget.add_argument("rater", metavar="RATER", help="the person's pseudonym, as `stats` lists it")
     fetch = commands.add_parser("fetch", help="download a bundled base model to this machine")

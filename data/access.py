@@ -6,12 +6,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
+from data.persona_texts import personas_by
 from data.settings import opened_for
 
 
 async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
-    """All that is stored about a person, as values for JSON: pseudonym, consents, messages, ratings, the ids of the
-    threads that were opened for them, and what they did as a manager or an operator.
+    """All that is stored about a person, as values for JSON: pseudonym, consents, messages, ratings, the personas
+    that they wrote, the ids of the threads that were opened for them, and what they did as a manager or an operator.
 
     Erased texts are gone; they are only counted.
     """
@@ -64,6 +65,7 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
             }
             for one in ratings
         ],
+        "personas": await personas_by(session, person),
         "vouched_for": standing is not None and standing.vouched_at is not None,
         "ratings_taken_out": standing is not None and standing.voided_at is not None,
         "threads": [row.scope_id for row in await opened_for(session, person)],

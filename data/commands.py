@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from data import bases
+from data import bases, lineage_command
 from data.chat import GENERIC_CONTROL, harmless_messages, harmless_value
 from data.datasets import Collected
+from data.erasure import FORGOTTEN, erased_rows
 from data.errors import BadInput, NothingToDo, nearest
 from data.home import discord_permission, home
 from data.imports import TIE, collect_rows, import_rows
+from data.lineage import releases_with
 from data.rounds import remove_leftovers
 from data.row import TOOLS
 from data.rows import Row, check_rows, write_rows
@@ -125,16 +127,27 @@ async def stats() -> None:
         await print_stats(store, discord_permission=discord_permission())
 
 
+async def lineage(pseudonym: str | None) -> None:
+    """Print which rounds and releases learnt from a person; with None, from people who left."""
+    async with _opened() as store:
+        await lineage_command.lineage(store, pseudonym)
+
+
 async def forget(rater: str) -> None:
     """Erase what the person with this pseudonym said and rated. Raises `BadInput` when there is nobody."""
     async with _opened() as store:
         erased = await store.forget(await store.person_of_pseudonym(rater))
         if store.words_in_log:
             print("Another process is reading the database; its log keeps the texts until that process ends.")
+        async with store.database.read() as session:
+            learnt = releases_with(home(), await erased_rows(session, FORGOTTEN))
     if not remove_leftovers(home()):
         print("A round is running; it removes its own copy of the rows when it ends.")
     print(f"Forgot {rater}: {erased} texts erased, with their ratings.")
     print("Releases trained before keep what they learnt; the next round trains without these rows.")
+    if learnt:
+        numbers = ", ".join(map(str, learnt))
+        print(f"Releases that learnt from people who left: {numbers} (see `python -m data lineage`).")
 
 
 def fetch(alias: str) -> None:

@@ -12,6 +12,8 @@ from data.answers import StoredText
 from data.candidates import ERASED, NO_CONSENT
 from data.consent import Cover, covered
 
+_LASTING = ("vote", "correction", "comparison", "report")  # they hold until the rater says something else
+
 
 @dataclass(frozen=True, slots=True)
 class RatingEvent:
@@ -68,14 +70,14 @@ def current_ratings(events: Iterable[RatingEvent]) -> list[RatingEvent]:
             replaced = {i for each in about[rating.generation_id].values() for i in each}
         elif rating.kind == "retraction":
             replaced = {i for i in mine if found[i].rating.kind == "vote"}  # only votes can be taken back
-        elif rating.kind in ("vote", "correction", "comparison"):
+        elif rating.kind in _LASTING:
             pair = set(event.targets)
             replaced = {i for i in mine if found[i].rating.kind == rating.kind and set(found[i].targets) == pair}
         for old in replaced:
             gone = found.pop(old)
             for target in gone.targets:
                 about[target][gone.rating.rater_id].discard(old)
-        if rating.kind in ("vote", "correction", "comparison"):
+        if rating.kind in _LASTING:
             found[rating.id] = event
             for target in event.targets:
                 about[target][rating.rater_id].add(rating.id)

@@ -8,10 +8,10 @@ without it. Commits are synced to disk, so an acknowledged write survives a kill
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -20,6 +20,7 @@ from data.home import private_dir
 from data.migrations import backup, migrate
 
 NAME = "parley.db"
+_Number = TypeVar("_Number", int, str)
 
 
 class Database:
@@ -83,6 +84,12 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+
+def chunks(items: Collection[_Number], size: int = 500) -> Iterator[list[_Number]]:
+    """The items in order, in parts: SQLite limits the number of variables in a statement."""
+    ordered = sorted(items)
+    return (ordered[start : start + size] for start in range(0, len(ordered), size))
 
 
 def _prepare(path: Path) -> None:

@@ -2,12 +2,17 @@
 
 | what people did                                         | row                                              |
 |---------------------------------------------------------|--------------------------------------------------|
-| correction                                              | demonstration; preference correction > original |
+| correction                                              | demonstration of its last turn; preference       |
+|                                                         | correction > original                            |
 | comparison a or b                                       | preference                                       |
 | comparison tie or both bad                              | a tie, for the reward model's calibration only   |
 | up on one sibling and down on another (the same prompt) | preference                                       |
 | up or down alone                                        | labelled completion                              |
 | anything                                                | prompt                                           |
+
+An answer that was corrected, voted down, reported or lost a comparison is never a target (see `data.targets`): not as
+a thumb up, not as the chosen one of a preference, not as a demonstration. A row goes when a text in its prompt was
+edited, since the answer was given to the old words; a new correction replaces the same person's earlier one.
 """
 
 from collections import Counter, defaultdict
@@ -22,6 +27,7 @@ from data.candidates import (
     CONTRADICTED,
     DIVIDED,
     DUPLICATE,
+    EDITED,
     ERASED,
     IMPORT,
     NO_CONSENT,
@@ -30,18 +36,20 @@ from data.candidates import (
     OTHER_PROMPT,
     OUTSIDE,
     OVER_QUOTA,
+    REFUSED,
     SAME_TEXT,
     SELF_VOTE,
+    TAKEN_BACK,
     UNFINISHED,
     UNRELIABLE,
     VOIDED,
     Candidate,
 )
 from data.feedback import feedback_candidates
-from data.home import keyed_hash
 from data.imported import imported, imported_id
 from data.prompts import prompts_of
 from data.raters import Panel
+from data.row_ids import row_id
 from data.rows import KINDS, Row, content_id
 from data.weights import capped
 
@@ -49,6 +57,7 @@ __all__ = [
     "CONTRADICTED",
     "DIVIDED",
     "DUPLICATE",
+    "EDITED",
     "ERASED",
     "IMPORT",
     "NOT_HERE",
@@ -57,8 +66,10 @@ __all__ = [
     "OTHER_PROMPT",
     "OUTSIDE",
     "OVER_QUOTA",
+    "REFUSED",
     "SAME_TEXT",
     "SELF_VOTE",
+    "TAKEN_BACK",
     "UNFINISHED",
     "UNRELIABLE",
     "VOIDED",
@@ -137,7 +148,7 @@ async def collect(
     collected = Collected(panel=panel)
     kept: list[Candidate] = []
     seen: set[str] = set()
-    lost: dict[str, str] = {}
+    made = _Made(key)
     # Feedback comes before imports: for a row that was exported and imported again, the feedback itself counts.
     for candidate in [*found, *await imported(reading)]:
         kind = "tie" if candidate.tie else candidate.kind
@@ -145,12 +156,14 @@ async def collect(
         if candidate.platform == "discord" and not discord_permission:
             problem = NO_PERMISSION
         content = f"{kind}:{content_id(candidate.data)}"
-        if problem is None:
-            problem = DUPLICATE if content in seen else lost.get(content) if _is_imported(candidate) else None
+        if candidate.id is not None:
+            problem = problem or made.problem(candidate)
+        if problem is None and content in seen:
+            problem = DUPLICATE
+        if candidate.id is None:
+            made.note(candidate, problem)
         if problem is not None:
             collected.dropped[kind][problem] += 1
-            if not _is_imported(candidate):
-                lost.setdefault(content, problem)
             continue
         seen.add(content)
         kept.append(candidate)
@@ -164,8 +177,35 @@ async def collect(
     return collected
 
 
-def _is_imported(candidate: Candidate) -> bool:
-    return candidate.id is not None
+class _Made:
+    """The rows that feedback makes now, by their ids, and what that says about imported copies of such rows."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self._problems: dict[str, str | None] = {}  # id -> why the row is not used; None for a row that is
+        self._prompts: set[str] = set()
+
+    def note(self, candidate: Candidate, problem: str | None) -> None:
+        """Remember a row that feedback makes."""
+        number = row_id(self.key, candidate.kind, candidate.data)
+        if self._problems.get(number, "") is not None:
+            self._problems[number] = None if problem == DUPLICATE else problem
+        if candidate.kind == "prompt":
+            self._prompts.add(number)
+
+    def problem(self, candidate: Candidate) -> str | None:
+        """Why an imported row is not used, if feedback says so.
+
+        A row that was exported from here is what people said: it holds only while they still say it. Where nothing is
+        known of its question, the row is the operator's, who restored it.
+        """
+        assert candidate.id is not None
+        if candidate.id in self._problems:
+            return self._problems[candidate.id] or DUPLICATE
+        exported = candidate.id == row_id(self.key, candidate.kind, candidate.data)
+        prompt = candidate.parts.get("prompt") or candidate.parts["messages"][:-1]
+        asked = exported and row_id(self.key, "prompt", {"prompt": prompt}) in self._prompts
+        return TAKEN_BACK if asked else None
 
 
 def _refused(candidate: Candidate, panel: Panel) -> str | None:
@@ -193,7 +233,7 @@ def _capped(kept: list[Candidate], assigned: Sequence[str | None], collected: Co
 def _row(candidate: Candidate, key: bytes, fold: str) -> Row:
     data = candidate.data
     extra = {
-        "id": candidate.id or keyed_hash(key, "row", candidate.kind, content_id(data))[:32],
+        "id": candidate.id or row_id(key, candidate.kind, data),
         "persona": candidate.persona,
         "language": candidate.language,
         "source": candidate.source,

@@ -1,7 +1,14 @@
-"""Permanent removal of texts, of everything that may repeat them, and of what leads back to their authors."""
+"""Permanent removal of texts, of everything that may repeat them, and of what leads back to their authors.
+
+What goes is decided by origin, never by equal words: a text's versions, the answers that were given to it, the
+corrections of those, and the imported copies of rows made of them. A copy is known by its row's id (see
+`data.row_ids`); a row that merely says the same stays, so nobody erases an operator's rows by repeating them. The ids
+of the erased rows stay as tombstones: an older export does not bring the rows back, and a round's manifest, which
+holds the ids of its rows, still says whether it learnt from somebody who left.
+"""
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, exists, or_, select, update
@@ -10,12 +17,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data import open_answers, schema
 from data.chat import sayings
 from data.consent import CONSENT_VERSION, consents_since, covered
+from data.database import chunks
 from data.home import keyed_hash
+from data.imported import imported_id
+from data.persona_texts import answers_under, forget_personas
+from data.row_ids import rows_of, rows_with
+from data.rows import KINDS
 from data.schema import (
     Consent,
     Conversation,
     Generation,
     GenerationContext,
+    ImportedRow,
     ImportedText,
     MessageRow,
     MessageVersion,
@@ -26,6 +39,7 @@ from data.schema import (
     now,
 )
 
+DELETED, FORGOTTEN = "erased", "forgotten"  # why a row is gone
 _TELLING = 20  # characters; many people write the same shorter texts
 
 
@@ -66,7 +80,11 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     row = await session.get_one(schema.Person, person)
     query = select(MessageVersion.id).where(MessageVersion.author_id == person)
     spoke = select(MessageRow.conversation_id).where(MessageRow.author_id == person).distinct()
-    erased = await erase(session, (await session.scalars(query)).all(), key)
+    written = [*await session.scalars(query), *await answers_under(session, person)]
+    rated = select(ImportedText.version_id).join(ImportedRow, ImportedRow.id == ImportedText.row_id)
+    written += await session.scalars(rated.where(ImportedRow.rater == row.pseudonym))
+    erased = await erase(session, written, key, rows=await rows_of(session, key, person), reason=FORGOTTEN)
+    await forget_personas(session, person)
     await session.execute(delete(Rating).where(Rating.rater_id == person))
     await session.execute(delete(schema.Standing).where(schema.Standing.person_id == person))
     imported = schema.ImportedRow
@@ -135,28 +153,39 @@ def _is_imported() -> ColumnElement[bool]:
     return exists().where(ImportedText.version_id == MessageVersion.id)
 
 
-def text_tombstone(key: bytes, text: str) -> str | None:
-    """The keyed hash by which an erased text is recognised; None for texts so short that many people write them."""
-    plain = " ".join(text.split())
-    return keyed_hash(key, "erased", plain) if len(plain) >= _TELLING else None
+def said_before(key: bytes, text: str) -> set[str]:
+    """The hashes by which earlier versions of Parley knew the erased messages that a row's text may repeat.
+
+    Rows join messages and name the speakers. Now the ids of erased rows are kept instead.
+    """
+    plain = {" ".join(saying.split()) for saying in sayings(text)}
+    return {keyed_hash(key, "erased", each) for each in plain if len(each) >= _TELLING}
 
 
-def said_again(key: bytes, text: str) -> set[str]:
-    """The hashes of every message that a row's text may repeat: rows join messages and name the speakers."""
-    return {ref for saying in sayings(text) if (ref := text_tombstone(key, saying)) is not None}
+async def erased_rows(session: AsyncSession, reason: str | None = None) -> set[str]:
+    """The ids of rows in which a text was erased; with `FORGOTTEN`, of rows of people who left."""
+    query = select(Tombstone.ref_hash).where(Tombstone.kind == "row")
+    return set(await session.scalars(query if reason is None else query.where(Tombstone.reason == reason)))
 
 
-async def erase(session: AsyncSession, versions: Collection[int], key: bytes) -> int:
+async def erase(
+    session: AsyncSession,
+    versions: Collection[int],
+    key: bytes,
+    *,
+    rows: Collection[str] = (),
+    reason: str = DELETED,
+) -> int:
     """Remove texts permanently, with every answer that was generated from them, since it may repeat them.
 
-    Returns the number of removed texts. The rows stay without their text, so that references to them hold;
-    tombstones keep an import from bringing the texts back.
+    Imported copies of the rows with these texts go too, and those with the ids `rows`. Returns the number of removed
+    texts. What held a text stays without it, so that references to it hold.
     """
     wanted = set(versions)
     frontier = wanted
     while frontier:  # an answer is context of later answers, which may repeat it too
         answers: set[int] = set()
-        for chunk in _chunks(sorted(frontier)):
+        for chunk in chunks(frontier):
             query = (
                 select(Generation.version_id)
                 .join(GenerationContext, GenerationContext.generation_id == Generation.id)
@@ -173,34 +202,28 @@ async def erase(session: AsyncSession, versions: Collection[int], key: bytes) ->
         frontier = answers - wanted
         wanted |= frontier
     erased = 0
-    wanted |= await _imported_copies(session, wanted, key)
-    for chunk in _chunks(sorted(wanted)):
-        there = MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None)
-        texts = (await session.scalars(select(MessageVersion.text).where(*there))).all()
-        await session.execute(update(MessageVersion).where(*there).values(text=None, erased_at=now()))
-        hashes = {text_tombstone(key, text or "") for text in texts} - {None}
-        session.add_all(Tombstone(kind="text", ref_hash=ref, reason="erased") for ref in sorted(map(str, hashes)))
-        erased += len(texts)
+    ids = {*rows, *await rows_with(session, key, wanted)}
+    wanted |= await _imported_copies(session, ids)
+    for chunk in chunks(wanted):
+        gone = update(MessageVersion).where(MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None))
+        gone = gone.values(text=None, erased_at=now())
+        erased += len((await session.scalars(gone.returning(MessageVersion.id))).all())
+    for some in chunks(ids):
+        there = Tombstone.kind == "row", Tombstone.reason == reason, Tombstone.ref_hash.in_(some)
+        known = set(await session.scalars(select(Tombstone.ref_hash).where(*there)))
+        session.add_all(Tombstone(kind="row", ref_hash=ref, reason=reason) for ref in some if ref not in known)
     return erased
 
 
-async def _imported_copies(session: AsyncSession, versions: Collection[int], key: bytes) -> set[int]:
-    """Imported copies of the texts that are about to be erased: they were exported and imported again."""
-    hashes: set[str | None] = set()
-    for chunk in _chunks(sorted(versions)):
-        texts = await session.scalars(select(MessageVersion.text).where(MessageVersion.id.in_(chunk)))
-        hashes |= {text_tombstone(key, text) for text in texts if text is not None}
-    hashes.discard(None)
-    if not hashes:
-        return set()
-    query = (
-        select(MessageVersion.id, MessageVersion.text)
-        .join(ImportedText, ImportedText.version_id == MessageVersion.id)
-        .where(MessageVersion.text.is_not(None))
-    )
-    return {version for version, text in await session.execute(query) if said_again(key, text or "") & hashes}
-
-
-def _chunks(items: list[int], size: int = 500) -> Iterable[list[int]]:
-    # SQLite limits the number of variables in a statement.
-    return (items[start : start + size] for start in range(0, len(items), size))
+async def _imported_copies(session: AsyncSession, ids: Collection[str]) -> set[int]:
+    """The texts of imported rows that were exported from here with one of these ids."""
+    found: set[int] = set()
+    for chunk in chunks(ids, 100):
+        sources = [imported_id(kind, each) for kind in KINDS for each in chunk]
+        query = (
+            select(ImportedText.version_id)
+            .join(ImportedRow, ImportedRow.id == ImportedText.row_id)
+            .where(ImportedRow.source_id.in_(sources))
+        )
+        found.update(await session.scalars(query))
+    return found

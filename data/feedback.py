@@ -1,7 +1,8 @@
 """What people's ratings teach: the rows that corrections, comparisons, votes and questions may become.
 
 Votes and comparisons are counted by their raters' weights (see `data.raters`): a brigade that votes upside down does
-not decide a label where people who agree with each other outweigh it.
+not decide a label where people who agree with each other outweigh it. Only a row's last turn is learnt, and never an
+answer that `data.targets` refuses; earlier answers in a prompt are context.
 """
 
 from collections import defaultdict
@@ -11,11 +12,12 @@ from dataclasses import replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.answers import AnswerInContext
-from data.candidates import NO_CONSENT, OTHER_PROMPT, SAME_TEXT, VOIDED, Candidate, anchor
+from data.candidates import NO_CONSENT, OTHER_PROMPT, REFUSED, SAME_TEXT, VOIDED, Candidate, anchor
 from data.chat import Message
 from data.consent import Cover, outside_judge_since
 from data.current_ratings import RatingEvent
 from data.raters import Panel
+from data.targets import Refused
 from data.weighed_ratings import WeighedRatings, load_weighed_ratings
 from data.weights import Support, both, support
 
@@ -36,6 +38,7 @@ class _Feedback:
         self.panel, self.problem = ratings.panel, ratings.problem
         self.names, self.voided = ratings.names, ratings.voided
         self.same = self._same()
+        self.refused = Refused(ratings)
 
     def _same(self) -> dict[int, int]:
         """For each generation the one that represents it: the first usable one with the same text and prompt.
@@ -84,15 +87,17 @@ def _corrections(feedback: _Feedback) -> Iterable[Candidate]:
         mine = feedback.problem(event)
         found = support(feedback.panel, [event.rater])
         corrected = [Message(role="assistant", content=event.text.text or "")]
-        demonstration = {"messages": [*answer.prompt(), *corrected]}
-        problem = mine or answer.problem(feedback.since, finished=False)
+        demonstration = {"prompt": answer.prompt(), "completion": corrected}
+        refused = REFUSED if feedback.refused.has(event.rating.generation_id, event.text.text) else None
+        problem = mine or answer.problem(feedback.since, finished=False) or refused
         yield _candidate(
             feedback, "demonstration", (answer,), demonstration, problem, [event], found, correction=event
         )
         problem = mine or answer.problem(feedback.since, finished=True)
         same = SAME_TEXT if corrected == answer.completion() else None
         parts = {"prompt": answer.prompt(), "chosen": corrected, "rejected": answer.completion()}
-        yield _candidate(feedback, "preference", (answer,), parts, problem or same, [event], found, correction=event)
+        problem = problem or same or refused
+        yield _candidate(feedback, "preference", (answer,), parts, problem, [event], found, correction=event)
 
 
 def _comparisons(feedback: _Feedback) -> Iterable[Candidate]:
@@ -121,9 +126,11 @@ def _comparisons(feedback: _Feedback) -> Iterable[Candidate]:
         if tie:
             for_it, against = by_preferred[None], max(for_it, against, key=lambda side: _weight(feedback.panel, side))
         undecided = [] if tie else by_preferred[None]
+        refused = REFUSED if not tie and feedback.refused.has(better.generation.id) else None
         found = support(feedback.panel, _names(for_it), _names(against), _names(undecided))
         # The row names every rater who counts and agrees, whoever came first; raters who do not count are not named.
-        yield _candidate(feedback, "preference", (better, worse), parts, problem or same, for_it, found, tie=tie)
+        problem = problem or same or found.problem or refused
+        yield _candidate(feedback, "preference", (better, worse), parts, problem, for_it, found, tie=tie)
 
 
 def _pair(feedback: _Feedback, event: RatingEvent) -> frozenset[int]:
@@ -156,6 +163,8 @@ def _votes(feedback: _Feedback) -> Iterable[Candidate]:
         if not allowed[generation]:
             problem = problem or next(filter(None, map(feedback.problem, cast)), NO_CONSENT)
         problems[generation] = problem or supports[generation].problem
+        if labels[generation] and feedback.refused.has(generation):
+            problems[generation] = problems[generation] or REFUSED
     siblings: dict[str, list[int]] = defaultdict(list)
     for generation in votes:
         siblings[feedback.answers[generation].generation.rendered_sha256].append(generation)
@@ -204,7 +213,6 @@ def _candidate(
     tie: bool = False,
 ) -> Candidate:
     answer = answers[0]
-    prompt = parts.get("prompt") or parts["messages"]
     # A row came through Discord when any text in it did: the conversation, or a correction written there.
     platforms = {a.generation.platform for a in answers} | {a.conversation.platform for a in answers}
     if correction is not None:
@@ -213,7 +221,7 @@ def _candidate(
         kind=kind,
         parts=parts,
         problem=problem or (supported.problem if supported else None),
-        anchor=anchor(prompt, str(answer.conversation.id)),
+        anchor=anchor(parts["prompt"], str(answer.conversation.id)),
         platform="discord" if "discord" in platforms else answer.generation.platform,
         persona=answer.conversation.persona,
         language=answer.conversation.language,

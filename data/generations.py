@@ -1,13 +1,11 @@
 """Writes and finds the model's answers."""
 
-import hashlib
-
 from sqlalchemy import select, update
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.messages import add_message
+from data.persona_texts import system_prompt
 from data.records import NewGeneration, StoredGeneration
 
 
@@ -29,7 +27,7 @@ async def add_generation(session: AsyncSession, new: NewGeneration) -> StoredGen
         conversation_id=new.conversation,
         message_id=message.message,
         version_id=message.version,
-        system_prompt_id=await _system_prompt(session, new.system_prompt),
+        system_prompt_id=await system_prompt(session, new.system_prompt, new.conversation),
         rendered_sha256=new.rendered_sha256,
         release=new.release,
         sampling=new.sampling,
@@ -94,10 +92,3 @@ def _record(row: schema.Generation, text: str, parent: int | None) -> StoredGene
         text=text,
         rendered_sha256=row.rendered_sha256,
     )
-
-
-async def _system_prompt(session: AsyncSession, text: str) -> int:
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    table = schema.SystemPrompt
-    await session.execute(insert(table).values(sha256=sha256, text=text).on_conflict_do_nothing())
-    return (await session.scalars(select(table.id).where(table.sha256 == sha256))).one()

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data import schema
 from data.candidates import IMPORT
 from data.datasets import Collected, collect
-from data.erasure import said_again
+from data.erasure import erased_rows, said_before
 from data.errors import BadInput
 from data.home import installation_key
 from data.imported import imported_id, texts_of
 from data.row import Row, content_id
+from data.row_ids import row_id
 from data.store import Store
 
 
@@ -48,17 +49,23 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
     async with store.database.write() as session:
         ids = await session.execute(select(schema.ImportedRow.source_id, schema.ImportedRow.id))
         known: dict[str, int] = dict(ids.tuples().all())
+        gone = await erased_rows(session)
         erased = select(schema.Tombstone.ref_hash).where(schema.Tombstone.kind == "text")
         tombstones: set[str] = set((await session.scalars(erased)).all())
         for row in rows:
             source_id, texts = imported_id(row.kind, row.id), texts_of(row)
+            if row.id in gone:
+                result.erased += 1
+                continue
             if row.id.isdigit() and source_id in known and await _differs(session, known[source_id], texts):
                 # A number only counts the rows of one file; another file has the same numbers.
                 source_id = imported_id(row.kind, f"{row.id}-{content_id(row.data)[:12]}")
             if source_id in known:
                 result.known += 1
                 continue
-            if any(said_again(key, text) & tombstones for *_, text in texts):
+            # Only a row that was exported from here can have been erased here: others merely say the same.
+            exported = row.id == row_id(key, row.kind, row.data)
+            if exported and any(said_before(key, text) & tombstones for *_, text in texts):
                 result.erased += 1
                 continue
             platform = (row.extra.get("platform") or IMPORT).strip().lower()  # "Discord" in any spelling

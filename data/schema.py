@@ -183,13 +183,29 @@ class MessageVersion(Base):
 
 
 class SystemPrompt(Base):
-    """The text of a system prompt as it was sent to the model; each text once."""
+    """The text of a system prompt as it was sent to the model; each text once.
+
+    `server` is the platform's id of the server whose managers wrote it at `written_at`; a shipped text has none. The
+    same text of two servers, or of other authors, has a row for each. `sha256` makes rows unique.
+    """
 
     __tablename__ = "system_prompts"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     text: Mapped[str]
+    server: Mapped[str | None] = mapped_column(String(40))
+    written_at: Mapped[datetime | None]
+
+
+class SystemPromptAuthor(Base):
+    """A person who wrote a part of a system prompt, and when."""
+
+    __tablename__ = "system_prompt_authors"
+
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("system_prompts.id"), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), primary_key=True, index=True)
+    at: Mapped[datetime]
 
 
 class Generation(Base):

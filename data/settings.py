@@ -1,6 +1,5 @@
 """Writes, reads and forgets the settings of places. `data.scopes` decides which place's setting wins."""
 
-import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from sqlalchemy import String, and_, cast, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from data.persona_texts import PERSONAS_HERE, blank, record_personas, remove_unused
 from data.schema import AuditRow, Conversation, Generation, Server, Setting, SystemPrompt
 from data.scopes import Scope
 
@@ -27,6 +27,8 @@ async def set_value(
     """Set a setting in a place; None removes it. A channel's setting is forgotten with the `server` it belongs to."""
     kind, place = scope
     await session.execute(delete(Setting).where(Setting.key == key, Setting.scope == kind, Setting.scope_id == place))
+    if key == PERSONAS_HERE and kind == "server":
+        await record_personas(session, place, value)
     if value is not None:
         where = None if server is None else str(server)
         session.add(Setting(scope=kind, scope_id=place, key=key, value={"is": value}, server=where))
@@ -52,7 +54,7 @@ async def forget_opened_for(session: AsyncSession, person: int) -> None:
 
 async def forget_left(session: AsyncSession, older_than: datetime) -> bool:
     """Forget the servers that removed the bot before `older_than`: their settings, the system prompts that only they
-    used, and their managers' entries in the audit log.
+    used, and their managers' entries in the audit log. Personas' texts that nothing uses go from all servers.
 
     Returns whether there was anything to forget.
     """
@@ -78,6 +80,5 @@ async def forget_left(session: AsyncSession, older_than: datetime) -> bool:
     )
     found = prompts.all()
     for prompt in found:
-        # Whoever uses the same prompt later gets a new row.
-        prompt.text, prompt.sha256 = "", secrets.token_hex(32)
-    return bool(removed or found)
+        blank(prompt)
+    return await remove_unused(session, older_than) or bool(removed or found)

@@ -55,7 +55,8 @@ async def load_weighed_ratings(session: AsyncSession, limits: Limits | None = No
     own, known = self_votes(events, answers), await standings(session)
     names = await pseudonyms(session)
     ratings = WeighedRatings(answers, events, since, own, Panel({}, ""), voided=known.voided, names=names)
-    counted = [event for event in events if ratings.problem(event) is None]
+    # Nothing is left of an answer that was erased: the store weighs its raters as if it had never been given.
+    counted = [event for event in events if ratings.problem(event) is None and _stands(event, answers)]
     spent = [Spent(e.rating.id, e.rater, _server(e, answers), e.rating.created_at) for e in counted]
     vouched = {names[person] for person in known.vouched}
     imported = await imported_by_name(session)
@@ -80,6 +81,10 @@ async def _hold_outside(session: AsyncSession, answers: Mapping[int, AnswerInCon
             answer.teaches, answer.held = False, OUTSIDE
 
 
+def _stands(event: RatingEvent, answers: Mapping[int, AnswerInContext]) -> bool:
+    return all(answers[target].text is not None for target in event.targets)
+
+
 def _server(event: RatingEvent, answers: Mapping[int, AnswerInContext]) -> int | None:
     return answers[event.rating.generation_id].conversation.server_id
 
@@ -92,7 +97,7 @@ def panel_of(
     The same text answered to the same prompt is one item, however often it was generated and rated.
     """
     labels = (label for event in events if (label := _label(event, answers)) is not None)
-    return weigh(labels, {event.rater for event in events}, vouched)
+    return weigh(labels, {event.rater for event in events if event.rating.kind != "report"}, vouched)
 
 
 def self_votes(events: Sequence[RatingEvent], answers: Mapping[int, AnswerInContext]) -> frozenset[int]:

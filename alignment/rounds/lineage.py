@@ -1,11 +1,19 @@
-"""Where a round comes from: the commit of the code, and the releases before it."""
+"""Where a round comes from: the commit of the code, and the releases before it with what they learnt."""
 
+import asyncio
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from alignment.rounds.manifest import Parents
+from data.erasure import FORGOTTEN, erased_rows
+from data.home import home
+from data.lineage import releases_with
 from data.releases import BASE_RELEASE, Releases
+from data.store import Store
 
 _CODE = Path(__file__).parents[2]
 
@@ -39,3 +47,40 @@ def ancestors(releases: Releases, number: int) -> list[int]:
         found.append(start)
         number = start
     return found
+
+
+def parents(releases: Releases, base: str, champion: int, start: int) -> Parents:
+    """Where a candidate comes from that continues the release `start` and is compared with `champion`."""
+    before = tuple(ancestors(releases, start))
+    left = sorted({champion, start, *before} & set(asyncio.run(_left())))
+    return Parents(base=base, champion=champion, start=start, ancestors=before, left=tuple(left) or None)
+
+
+async def _left() -> list[int]:
+    """The releases that learnt from people who left since."""
+    store = await Store.open(home())
+    try:
+        async with store.database.read() as session:
+            return releases_with(home(), await erased_rows(session, FORGOTTEN))
+    finally:
+        await store.close()
+
+
+def left_sentences(found: Parents) -> list[str]:
+    """What to say about releases that learnt from people who left since."""
+    left = set(found.left or ())
+    sentences = []
+    if found.start in left:
+        sentences.append(
+            f"This round continues the weights of release {found.start}, which learnt from somebody who has left "
+            "since. What it learnt from them goes on in the candidate; a round with --from base is free of it."
+        )
+    elif found.champion in left:
+        sentences.append(f"The champion, release {found.champion}, learnt from somebody who has left since.")
+    return sentences
+
+
+def say_left(console: Console, found: Parents) -> None:
+    """Print it."""
+    for sentence in left_sentences(found):
+        console.print(f"[bold yellow]{sentence}[/]")

@@ -24,12 +24,16 @@ Inputs = dict[str, str]
 @dataclass(frozen=True, kw_only=True)
 class Parents(Entries):
     """Where a candidate comes from: its base, the champion of its round, the release that it continues (0: none), and
-    the releases before that one, nearest first."""
+    the releases before that one, nearest first.
+
+    `left` are those among these releases that learnt from people who left since.
+    """
 
     base: str
     champion: int
     start: int
     ancestors: tuple[int, ...] = ()
+    left: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

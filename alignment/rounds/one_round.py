@@ -17,8 +17,8 @@ from alignment.quiet import quiet
 from alignment.rounds.candidate import export, release
 from alignment.rounds.conclusion import conclude
 from alignment.rounds.evaluation import evaluate_candidate
-from alignment.rounds.lineage import ancestors, commit
-from alignment.rounds.manifest import Parents, RoundFolder
+from alignment.rounds.lineage import commit, parents, say_left
+from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.on_trial import decide_trial
 from alignment.rounds.plan import REWARDED, Plan
 from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows, trial_now
@@ -45,7 +45,7 @@ def run_round(plan: Plan, folder: RoundFolder) -> int:
     champion = _champion(releases, plan.base)
     number = releases.champion()
     snapshot, steps, secrets = _snapshot(console, plan, folder)
-    _note_start(plan, folder, champion, number, snapshot)
+    _note_start(console, plan, folder, champion, number, snapshot)
 
     start: str | Path = plan.base
     if plan.start == "champion" and champion.adapter is not None:
@@ -151,15 +151,16 @@ def _refuse_again(folder: RoundFolder, learns: dict[str, Any]) -> None:
     )
 
 
-def _note_start(plan: Plan, folder: RoundFolder, champion: Subject, number: int, snapshot: Snapshot) -> None:
+def _note_start(
+    console: Console, plan: Plan, folder: RoundFolder, champion: Subject, number: int, snapshot: Snapshot
+) -> None:
     releases = Releases(home())
-    continued = number if plan.start == "champion" else BASE_RELEASE
+    found = parents(releases, plan.base, number, number if plan.start == "champion" else BASE_RELEASE)
+    say_left(console, found)
     folder.note(
         base=plan.base,
         champion=champion.name,
-        parents=Parents(
-            base=plan.base, champion=number, start=continued, ancestors=tuple(ancestors(releases, continued))
-        ),
+        parents=found,
         data={kind: digest(snapshot.training(kind)) for kind in KINDS},
         code=commit(),
         versions=versions(),

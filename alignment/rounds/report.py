@@ -14,6 +14,7 @@ from typing import Any
 from alignment.evaluation.evidence import Evidence
 from alignment.evaluation.gate import SuiteChange
 from alignment.evaluation.verdict import SuiteMeans, Summary
+from alignment.rounds.lineage import left_sentences
 from alignment.rounds.manifest import RoundManifest
 from alignment.training import plots
 from alignment.training.run_folder import RunManifest
@@ -156,6 +157,8 @@ def _rows(manifest: RoundManifest) -> Iterable[str]:
 
 def _lineage(manifest: RoundManifest) -> Iterable[str]:
     yield "<h2>Where it comes from</h2>"
+    if manifest.parents is not None:
+        yield from (f"<p>{_text(sentence)}</p>" for sentence in left_sentences(manifest.parents))
     lines: list[tuple[str, str]] = [("begun", manifest.created_at)]
     facts = ("parents", "code", "versions", "data", "plan")
     lines += [(name, json.dumps(plain(getattr(manifest, name)), ensure_ascii=False)) for name in facts]

@@ -12,6 +12,7 @@ from bot import access, rate_limit, server_personas
 from bot.access import Access, Who
 from bot.discord.ids import PLATFORM
 from bot.discord.place import main_channel, scopes
+from data.persona_texts import PERSONAS_HERE
 from data.personas import PERSONAS, Persona, persona
 from data.scopes import Scope, resolve
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from data.store import Store
 
 # The settings' names in the store.
-ACCESS, HOURLY, PERSONA, PERSONAS_HERE = "access", "hourly", "persona", "personas"
+ACCESS, HOURLY, PERSONA = "access", "hourly", "persona"
 
 
 class Rules:

@@ -197,6 +197,10 @@ EN = Texts(
         "{release} is on trial: people compared answers to {prompts} questions and preferred its answer in "
         "{share:.0%}. A decision takes {needed} questions and {people} people."
     ),
+    stats_left=(
+        "Learnt from people who have left since: release {releases}. A release keeps what it learnt; the next round "
+        "from the base trains without them."
+    ),
     stats_no_trial="No release is on trial.",
     no_answer_here="I no longer have this answer.",
     tie="Equally good",
@@ -350,8 +354,9 @@ EN = Texts(
     persona_deleted="The persona {name} is deleted. Where it answered, the persona of the wider place answers now.",
     persona_title="Persona: {name}",
     persona_becomes=(
-        "The model reads this text before every question. If members have agreed and training is allowed, it also "
-        "becomes part of the training data. It belongs to the server: write nothing private."
+        "The model reads this text before every question, and everybody here may see it: write nothing private. It "
+        "counts as your words. What people teach under it trains the bot only if you agreed with /consent before you "
+        "wrote it, and erasing your data erases it."
     ),
     persona_prompt="Who is it, and how does it talk?",
     persona_prompt_help="For example: You are a patient librarian. You answer briefly and name your sources.",

@@ -125,6 +125,7 @@ class Texts:
     stats_everywhere: str
     stats_serving: str
     stats_trial: str
+    stats_left: str
     stats_no_trial: str
     no_answer_here: str
     tie: str

@@ -17,7 +17,7 @@ async def test_a_correction_is_a_demonstration_and_a_preference(talk: Talk) -> N
     (answer,) = await talk.ask(ada, "q", "bad")
     await talk.rate(ada, "correction", answer, text="good")
     found = await rows(talk.store)
-    assert data(found, "demonstration") == [{"messages": [*prompt("q"), model("good")]}]
+    assert data(found, "demonstration") == [{"prompt": prompt("q"), "completion": [model("good")]}]
     assert data(found, "preference") == [
         {"prompt": prompt("q"), "chosen": [model("good")], "rejected": [model("bad")]}
     ]
@@ -74,16 +74,13 @@ async def test_up_and_down_on_different_prompts_do_not_form_a_pair(talk: Talk) -
     ]
 
 
-async def test_the_prompt_is_the_whole_conversation_as_it_was(talk: Talk) -> None:
+async def test_the_prompt_is_the_whole_conversation(talk: Talk) -> None:
     ada = await talk.person()
-    said = await talk.say(ada, "frist", platform_id="q")
-    first = await talk.answer(said, "one")
-    more = await talk.say(ada, "more", parent=first.message)
-    second = await talk.answer(more, "two")
-    await talk.store.edit_message("terminal", "q", "first")  # afterwards: the answer was given to the old text
+    first = await talk.answer(await talk.say(ada, "first"), "one")
+    second = await talk.answer(await talk.say(ada, "more", parent=first.message), "two")
     await talk.rate(ada, "vote", second, value="up")
     (row,) = data(await rows(talk.store), "labelled")
-    assert row["prompt"] == [HEAD, user("frist"), model("one"), user("more")]
+    assert row["prompt"] == [HEAD, user("first"), model("one"), user("more")]
 
 
 # -- which ratings are current ------------------------------------------------------------------------------------
@@ -100,9 +97,11 @@ async def test_only_the_last_of_several_ratings_counts(talk: Talk) -> None:
     await talk.rate(ada, "comparison", two, other=one, value="a")  # the same pair, shown the other way round
     found = await rows(talk.store)
     assert [row["label"] for row in data(found, "labelled")] == [False]
-    assert [row["messages"][-1]["content"] for row in data(found, "demonstration")] == ["final"]
+    assert [row["completion"][0]["content"] for row in data(found, "demonstration")] == ["final"]
     pairs = {(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in data(found, "preference")}
-    assert pairs == {("final", "two"), ("two", "one")}
+    assert pairs == {("final", "two")}
+    # The first comparison no longer counts, and "two" was corrected, so it is not preferred either.
+    assert dropped(found) == {"preference": {datasets.REFUSED: 1}}
 
 
 async def test_a_comparison_taken_back_by_a_tie(talk: Talk) -> None:
@@ -125,7 +124,7 @@ async def test_a_comparison_with_a_third_answer_stays(talk: Talk) -> None:
 async def test_a_retraction_takes_back_only_the_raters_own_vote(talk: Talk, about: int) -> None:
     ada, bob = await talk.person("ada"), await talk.person("bob")
     answers = await talk.ask(ada, "q", "one", "two")
-    await talk.rate(ada, "comparison", answers[0], other=answers[1], value="a")
+    await talk.rate(ada, "comparison", answers[about], other=answers[1 - about], value="b")
     await talk.rate(ada, "vote", answers[about], value="up")
     await talk.rate(ada, "correction", answers[about], text="better")
     await talk.rate(bob, "vote", answers[about], value="down")
@@ -205,9 +204,9 @@ async def test_several_speakers_become_persons_in_the_order_of_speaking(talk: Ta
 
 async def test_rows_carry_fold_raters_and_provenance(talk: Talk, house: Any) -> None:
     ada = await talk.person()
-    (answer,) = await talk.ask(ada, "q", "one")
-    await talk.rate(ada, "vote", answer, value="up")
-    await talk.rate(ada, "correction", answer, text="better")
+    answer, other = await talk.ask(ada, "q", "one", "two")
+    await talk.rate(ada, "vote", answer, value="down")
+    await talk.rate(ada, "correction", other, text="better")
     found = await rows(talk.store)
     assert len({row.fold for row in found.rows}) == 1  # one conversation, one fold
     ids = {row.row.id for row in found.rows}

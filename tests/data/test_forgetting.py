@@ -1,7 +1,6 @@
 """Erased texts are gone: from the tables, from the file and from its write-ahead log."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from data import schema
 from data.database import NAME
 from data.errors import BadInput
 from data.imports import collect_rows, import_rows
-from data.rows import parse_row
+from data.rows import Row, parse_row
 from data.store import Store
 from tests.data.talk import Talk, script
 
@@ -181,22 +180,43 @@ asyncio.run(main())
     assert on_disk(house, "secret-one") == []
 
 
-async def test_an_import_does_not_bring_erased_words_back(talk: Talk) -> None:
+async def exported(talk: Talk) -> list[Row]:
+    """The rows of all kinds, as they come back from an exported file."""
+    found = await collect_rows(talk.store, discord_permission=None)
+    return [parse_row({**each.row.data, **each.row.extra}) for each in found.rows]
+
+
+async def test_an_older_export_does_not_bring_erased_rows_back(talk: Talk) -> None:
     ada = await talk.person()
-    said = await talk.say(ada, "My sister Ines lives in Porto and sings.", platform_id="q")
-    await talk.answer(said, "How lovely.")
-    row = parse_row(
-        {
-            "messages": [
-                {"role": "user", "content": "My sister  Ines lives in Porto and sings.\n"},
-                {"role": "assistant", "content": "How lovely."},
-            ]
-        }
-    )
-    other = parse_row({"prompt": [{"role": "user", "content": "How lovely."}]})
+    good, bad = await talk.ask(ada, "Hi.", "Hello.", "What?")
+    (alone,) = await talk.ask(ada, "Bye.", "So long.")
+    await talk.rate(ada, "vote", good, value="up")
+    await talk.rate(ada, "correction", bad, text="Hello, Ada.")
+    await talk.rate(ada, "comparison", good, other=bad, value="a")
+    await talk.rate(ada, "vote", alone, value="up")
+    out = await exported(talk)
+    assert {row.kind for row in out} == {"demonstration", "preference", "labelled", "prompt"}
     await talk.store.forget(ada)
-    result = await import_rows(talk.store, [row, other])
-    assert (result.erased, dict(result.new)) == (1, {"prompt": 1})
+    result = await import_rows(talk.store, out)
+    assert (result.erased, result.new.total()) == (len(out), 0)
+
+
+async def test_an_operators_row_with_the_words_of_an_erased_one_is_theirs(talk: Talk) -> None:
+    own = [{"role": "user", "content": "What is the capital city of France?"}]
+    first = parse_row({"prompt": own})
+    again = parse_row({"messages": [*own, {"role": "assistant", "content": "It is Paris, of course."}]})
+    await import_rows(talk.store, [first])
+    eve = await talk.person("eve")
+    for place in ("e1", "e2"):
+        said = await talk.say(eve, own[0]["content"], platform_id=place)
+        answer = await talk.answer(said, "It is Paris, of course.")
+        await talk.rate(eve, "correction", answer, text="Paris!")
+    await talk.store.erase_message("terminal", "e1")
+    await talk.store.forget(eve)
+    assert (await import_rows(talk.store, [again])).new == {"demonstration": 1}
+    found = await collect_rows(talk.store, discord_permission=None)
+    assert [each.row.data["prompt"] for each in found.rows if each.row.kind == "prompt"] == [own]
+    assert len(found.of("demonstration")) == 1
 
 
 async def test_forgetting_removes_the_backups_of_migrations_too(talk: Talk, house: Path) -> None:
@@ -209,14 +229,20 @@ async def test_forgetting_removes_the_backups_of_migrations_too(talk: Talk, hous
     assert not copy.exists()
 
 
-async def test_forgetting_reaches_copies_that_were_imported_again(talk: Talk) -> None:
-    ada = await talk.person()
-    said = "My brother Tomas keeps bees in the hills."
-    question, other = ({"role": "user", "content": text} for text in (said, "Who keeps bees in the hills, then?"))
-    await import_rows(talk.store, [parse_row({"prompt": [question]}), parse_row({"prompt": [other]})])
-    await talk.say(ada, said)
-    await talk.store.forget(ada)
-    assert await texts(talk.store) == {other["content"]}
+@pytest.mark.parametrize("leaves", ["ada", "bob"])
+async def test_forgetting_reaches_copies_that_were_imported_again(talk: Talk, leaves: str) -> None:
+    people = {name: await talk.person(name) for name in ("ada", "bob", "eve")}
+    one, two = await talk.ask(people["ada"], "My brother Tomas keeps bees.", "Good.", "Bad.")
+    await talk.rate(people["bob"], "comparison", one, other=two, value="a")
+    await import_rows(talk.store, await exported(talk))
+    await talk.store.forget(people[leaves])
+    left = (await collect_rows(talk.store, discord_permission=None)).rows
+    # The rater takes their verdict along, and the person who asked takes everything.
+    assert [each.row.kind for each in left] == (["prompt"] if leaves == "bob" else [])
+    async with talk.store.database.read() as session:
+        copied = select(func.count()).select_from(schema.ImportedText).join(schema.MessageVersion)
+        kept = await session.scalar(copied.where(schema.MessageVersion.text.is_not(None)))
+    assert bool(kept) is (leaves == "bob")
 
 
 async def test_what_was_generated_while_its_question_was_erased_is_not_kept(talk: Talk, house: Path) -> None:
@@ -242,7 +268,7 @@ async def test_forgetting_reaches_copies_that_say_who_speaks(talk: Talk) -> None
     await import_rows(talk.store, out)
     await talk.store.forget(ada)
     assert not any("Tomas" in text for text in await texts(talk.store))
-    assert (await import_rows(talk.store, [replace(row, extra={"id": "new"}) for row in out])).erased > 0
+    assert (await import_rows(talk.store, out)).erased == len(out)
 
 
 async def test_an_erasure_during_a_read_says_so_and_the_next_purge_ends_it(

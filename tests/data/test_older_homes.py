@@ -14,8 +14,11 @@ from sqlalchemy import create_engine, func, select
 
 from data import migrations, schema
 from data.database import NAME
+from data.datasets import EDITED
 from data.imports import collect_rows, import_rows
+from data.personas import persona
 from data.releases import Releases
+from data.row_ids import row_id
 from data.rows import parse_row
 from data.store import Store
 
@@ -87,6 +90,41 @@ def test_an_older_database_learns_which_servers_its_channels_are_on_and_when_its
     assert texts == [("old", "2026-01-01"), ("new", "2026-01-03")]
 
 
+def test_an_older_database_learns_who_wrote_its_personas(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    at = "2026-01-01 00:00:00.000000"
+    with database_at(path, "0005") as connection:
+        connection.execute(f"INSERT INTO servers VALUES (1, 'discord', '7', 1, '{at}', NULL)")
+        connection.execute(f"INSERT INTO conversations VALUES (1, 'discord', '70:1', 'boss', 'en', 1, '{at}')")
+        for person in (1, 2):
+            connection.execute(f"INSERT INTO people VALUES ({person}, 'p{person}', 'discord', 'h{person}', '{at}')")
+            connection.execute(
+                "INSERT INTO deeds (id, person_id, server_id, deed, what, at)"
+                " VALUES (?1, ?1, 1, 'persona_write', ?2, ?3)",
+                (person, json.dumps({"name": "boss" if person == 1 else "gone"}), at),
+            )
+        personas = {"is": {"boss": {"system_prompt": "Be a boss.", "greeting": ""}}}
+        connection.execute(
+            "INSERT INTO settings VALUES (1, 'server', '7', 'personas', ?, ?, NULL)", (json.dumps(personas), at)
+        )
+        texts = ["Be a boss.", "Replaced since.", persona("tutor").system_prompt]
+        for number, text in enumerate(texts, 1):
+            connection.execute("INSERT INTO system_prompts VALUES (?, ?, ?)", (number, str(number), text))
+            connection.execute(f"INSERT INTO messages VALUES ({number}, 1, NULL, 'assistant', NULL, '{at}')")
+            connection.execute(f"INSERT INTO message_versions VALUES ({number}, {number}, NULL, 'a', '{at}', NULL)")
+            connection.execute(
+                "INSERT INTO generations VALUES"
+                " (?1, 1, ?1, ?1, ?1, 'r', 0, '{}', 1, 'stop', 1, 1, 0.1, 'discord', ?2)",
+                (number, at),
+            )
+    migrations.migrate(path)
+    authors = "SELECT prompt_id, person_id FROM system_prompt_authors ORDER BY prompt_id, person_id"
+    assert found(path, authors) == [(1, 1), (2, 1), (2, 2)]
+    assert found(path, "SELECT server FROM system_prompts ORDER BY id") == [("7",), ("7",), (None,)]
+    ((value,),) = found(path, "SELECT value FROM settings")
+    assert json.loads(str(value))["is"]["boss"]["authors"] == {"1": "2026-01-01T00:00:00.000000+00:00"}
+
+
 @pytest.fixture
 def older(house: Path) -> Path:
     """The home that `older_home.sql` describes, with its key and its release."""
@@ -141,6 +179,8 @@ async def test_everything_in_an_older_home_is_found_again(older: Path) -> None:
 
 async def test_an_older_homes_rows_keep_their_ids_and_folds(older: Path) -> None:
     store = await Store.open(older)
+    assert (await collect_rows(store, discord_permission="letter")).dropped["prompt"] == {EDITED: 1}
+    await store.edit_message("discord", "100", "How do bees find home?")  # the text that was answered
     collected = await collect_rows(store, discord_permission="letter")
     assert [(found.row.kind, found.fold, found.row.id) for found in collected.rows] == [
         ("demonstration", "train", "d383cd31900443dc55955bdf70a7ad59"),
@@ -154,7 +194,8 @@ async def test_an_older_homes_rows_keep_their_ids_and_folds(older: Path) -> None
         assert await session.scalar(select(func.count()).select_from(schema.FoldGroup)) == 2  # no new group
     question, answer = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
     known = parse_row({"messages": [question, answer], "id": "mine"})
-    erased = parse_row({"prompt": [{"role": "user", "content": "Bob wrote this, and then deleted it."}]})
-    result = await import_rows(store, [known, erased])
+    gone = {"prompt": [{"role": "user", "content": "Bob wrote this, and then deleted it."}]}
+    exported = parse_row({**gone, "id": row_id(b"k" * 32, "prompt", gone)})
+    result = await import_rows(store, [known, exported])
     assert (result.known, result.erased) == (1, 1)
     await store.close()

@@ -11,15 +11,17 @@ from discord import app_commands
 from bot import server_personas
 from bot.discord.audit_log import record
 from bot.discord.commands.choices import HERE_OR_SERVER, server_wide
+from bot.discord.ids import person_of
 from bot.discord.managers import for_managers, manages, refused_unless_manager
 from bot.discord.own_threads import opened_thread
 from bot.discord.place import scopes
-from bot.discord.rules import PERSONA, PERSONAS_HERE
+from bot.discord.rules import PERSONA
 from bot.discord.telling import acknowledge, tell, texts_for
 from bot.discord.windows import persona_window, send_window
 from bot.engine.api import EngineError
 from bot.server_personas import DEFAULT, Unusable, nearest, tidy
 from data.chat import Message, harmless
+from data.persona_texts import PERSONAS_HERE
 from data.personas import PERSONAS, Persona, persona
 
 if TYPE_CHECKING:
@@ -154,12 +156,13 @@ async def _store(
     app: App, interaction: discord.Interaction, name: str, prompt: str, greeting: str, texts: Texts
 ) -> str:
     """Store a persona; returns how that ended."""
+    author = await person_of(app.store, interaction.user.id)
     try:
         await _must_fit(app, prompt, texts)
         await app.store.change_setting(
             PERSONAS_HERE,
             ("server", str(interaction.guild_id)),
-            lambda own: server_personas.with_persona(own, name, prompt, greeting, texts),
+            lambda own: server_personas.with_persona(own, name, prompt, greeting, texts, author=author),
         )
     except Unusable as error:
         return str(error)

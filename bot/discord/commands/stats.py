@@ -20,6 +20,8 @@ from bot.progress import FRESH, SIGNS, Progress, by_kind
 from bot.progress import in_words as distance_in_words
 from bot.release_chart import chart, compared, in_words, picture
 from data.counts import RatingCounts, count_ratings
+from data.erasure import FORGOTTEN, erased_rows
+from data.lineage import releases_with
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
 from data.rounds import decided
 from data.trials import TrialSoFar, trial_so_far
@@ -113,7 +115,7 @@ class Stats:
         return ("thumbs",) if few else ()
 
     async def serving(self, now: Overview, texts: Texts) -> list[str]:
-        """Which release serves, and how the one on trial does."""
+        """Which release serves, how the one on trial does, and which ones learnt from people who left."""
         release = release_name(now.champion, texts)
         lines = [texts.stats_serving.format(release=release, releases=len(now.releases))]
         if now.candidate is None:
@@ -130,6 +132,10 @@ class Stats:
                     people=MINIMUM_PEOPLE,
                 )
             )
+        async with self.store.database.read() as session:
+            gone = await erased_rows(session, FORGOTTEN)
+        if left := await asyncio.to_thread(releases_with, self.home, gone):
+            lines.append(texts.stats_left.format(releases=", ".join(map(str, left))))
         return [line[:1].upper() + line[1:] for line in lines]
 
     async def _so_far(self, champion: int, candidate: int) -> TrialSoFar:

@@ -1,5 +1,9 @@
 """A round with played stages: what it makes, decides and prints."""
 
+import contextlib
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 import alignment.rounds.conclusion
@@ -7,6 +11,9 @@ from alignment.evaluation.people import NOBODY, Standing
 from alignment.evaluation.subjects import planted_canaries, subject
 from alignment.evaluation.suites.canaries import COUNT, canaries, canary_ids
 from alignment.evaluation.winrate import Comparison
+from alignment.rounds.lineage import left_sentences
+from alignment.rounds.manifest import Parents, RoundManifest
+from data.database import NAME
 from data.error_budget import name_of, share, stake, would_be
 from data.errors import NothingToDo
 from data.home import installation_key
@@ -207,6 +214,36 @@ def test_each_refusal_asks_the_next_candidate_for_more_and_a_promotion_hands_its
     assert last.error == pytest.approx(share(4) + share(5))
     assert last.spent == pytest.approx(share(1) + share(2) + share(3))
     assert would_be(played.home).number == 6
+
+
+def _parents(folder: Path) -> Parents:
+    found = RoundManifest.load(folder / "manifest.json").parents
+    assert found is not None
+    return found
+
+
+def test_a_champion_that_learnt_from_somebody_who_left_is_named(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played.round()
+    trained = sorted(played.trained[0])
+    with contextlib.closing(sqlite3.connect(played.home / NAME)) as connection, connection:
+        connection.execute(
+            "INSERT INTO tombstones (kind, ref_hash, reason, at) VALUES ('row', ?, 'forgotten', '2026-01-01')",
+            (trained[0],),
+        )
+    played.found = collected({"demonstration": 7})
+    capsys.readouterr()
+    assert played.round("--from", "champion") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "continues the weights of release 1, which learnt from somebody who has left since" in said
+    assert played.manifest(2)["parents"]["left"] == [1]
+    assert left_sentences(_parents(played.home / "rounds" / "0002"))
+    played.found = collected({"demonstration": 8})
+    played.round()  # from the base: free of it, and compared with a champion that is not
+    said = " ".join(capsys.readouterr().out.split())
+    assert "The champion, release 2, learnt from somebody who has left since." in said
+    assert "continues the weights" not in said
 
 
 def test_from_champion_continues_its_adapter(played: Played) -> None:

@@ -83,6 +83,12 @@ def test_the_page_shows_decision_reasons_figures_and_what_was_held_back(tmp_path
     assert "<p>8 of 20 &lt;prompts&gt;.</p>" in text
 
 
+def test_the_page_says_that_the_continued_weights_learnt_from_somebody_who_left(tmp_path: Path) -> None:
+    parents = {"base": "smollm2-135m", "champion": 2, "start": 2, "left": [2]}
+    text = page(tmp_path, manifest(parents=parents), "refused", ())
+    assert "continues the weights of release 2, which learnt from somebody who has left since" in text
+
+
 def test_a_round_without_stages_or_suites_or_rows_has_a_page_too(tmp_path: Path) -> None:
     empty = manifest(evaluation=None, stages={}, counts={}, used={}, dropped={})
     assert "Round 3" in page(tmp_path, empty, "refused", ())

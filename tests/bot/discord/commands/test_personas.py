@@ -1,5 +1,7 @@
 """Personas: who chooses which one answers, and the ones that a server's managers write."""
 
+import json
+
 import discord
 import pytest
 
@@ -7,7 +9,7 @@ from bot.server_personas import LONGEST, MOST
 from bot.texts import EN
 from data import schema
 from data.personas import PERSONAS, persona
-from tests.bot.discord.world import World, said
+from tests.bot.discord.world import World, reply_of, said
 
 PIRATE = "Speak like a pirate."
 
@@ -74,6 +76,20 @@ async def test_a_manager_writes_a_persona_and_it_answers_with_its_name_kept(talk
     assert [row.persona for row in await talk.rows(schema.Conversation)] == ["pirate"]
     assert (await talk.ask("")).content == "Ahoy!"
     assert [row.text for row in await talk.rows(schema.SystemPrompt)] == [PIRATE]
+
+
+async def test_a_personas_text_is_its_managers_who_may_export_and_erase_it(talk: World):
+    await write(talk)
+    await talk.max.slash(talk.channel, "persona", name="pirate", where="server")
+    await talk.ask("hello")
+    kept = json.loads(await reply_of(await talk.max.slash(talk.channel, "export")).attachments[0].read())
+    assert [found.get("system_prompt") or found["greeting"] for found in kept["personas"]] == [PIRATE, "Ahoy!"]
+    asked = await talk.max.slash(talk.channel, "forget")
+    await talk.max.click(reply_of(asked), label=EN.forget_yes)
+    assert PIRATE not in [row.text for row in await talk.rows(schema.SystemPrompt)]
+    assert [row for row in await talk.rows(schema.Setting) if row.key == "personas"] == []
+    await talk.ask("hello")
+    assert prompted(talk) == persona("assistant").system_prompt
 
 
 async def test_a_servers_persona_exists_on_that_server_only(talk: World):

@@ -10,6 +10,7 @@ import simcord
 
 from bot.release_chart import compared, in_words
 from bot.texts import EN, ZH
+from data import schema
 from tests.bot.discord.world import World, reply_of
 from tests.bot.judged import release
 from tests.bot.tried import Tried
@@ -55,6 +56,17 @@ async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
     assert lines[4].startswith("Next: ")
     tried.releases.end_trial()
     assert EN.stats_no_trial in reply_of(await talk.ada.slash(talk.channel, "stats")).content
+
+
+async def test_releases_that_learnt_from_somebody_who_left_are_named(judged: World):
+    folder = home(judged) / "rounds" / "0002"
+    rows = {"rows": {"prompt": ["a", "b"]}, "used": {"prompt": 2}, "decision": {"release": 2}}
+    (folder / "manifest.json").write_text(json.dumps({"number": 2, "status": "promoted", **rows}))
+    told = EN.stats_left.format(releases="2")
+    assert told not in reply_of(await judged.ada.slash(judged.channel, "stats")).content
+    async with judged.store.database.write() as session:
+        session.add(schema.Tombstone(kind="row", ref_hash="b", reason="forgotten"))
+    assert told in reply_of(await judged.ada.slash(judged.channel, "stats")).content
 
 
 async def test_the_picture_has_a_description_for_people_who_cannot_see_it(judged: World):

@@ -1,0 +1,52 @@
+"""`python -m data lineage`: which rounds and releases learnt from somebody."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from data.erasure import FORGOTTEN, erased_rows
+from data.home import home, installation_key
+from data.lineage import Learnt, learnt_from, starts, trained_rounds
+from data.people import person_of_pseudonym
+from data.row_ids import rows_of
+from data.store import Store
+
+
+async def lineage(store: Store, pseudonym: str | None) -> None:
+    """Print the rounds and releases that learnt from a person; with None, from people who left.
+
+    Raises `BadInput` when there is nobody with this pseudonym.
+    """
+    console, where = Console(), home()
+    async with store.database.read() as session:
+        if pseudonym is None:
+            ids = await erased_rows(session, FORGOTTEN)
+        else:
+            person = await person_of_pseudonym(session, pseudonym)
+            ids = await rows_of(session, installation_key(where), person)
+    found = learnt_from(trained_rounds(where), starts(where), ids, pseudonym)
+    whom = pseudonym or "somebody who left"
+    if not found:
+        console.print(f"No round has learnt from {whom}.")
+    else:
+        console.print(_table(found, whom))
+        console.print("Only rows that a stage of the round read are counted; no stage reads the gate's rows.")
+    if pseudonym is None:
+        console.print("From whom they learnt is not kept. The next round from the base trains without these rows.")
+    elif not ids:
+        console.print(
+            f"The store holds no row of {whom}. If they left, which rows were theirs is no longer known: see `python "
+            "-m data lineage` without a name."
+        )
+
+
+def _table(found: Sequence[Learnt], whom: str) -> Table:
+    table = Table("round", "release", "rows that trained it", "rows of its judge", title=f"What learnt from {whom}")
+    table.add_column("how else")
+    for each in found:
+        more = [f"continues release {', '.join(map(str, each.continues))}"] if each.continues else []
+        more += ["among its raters"] if each.rated else []
+        release = "-" if each.release is None else str(each.release)
+        table.add_row(str(each.round), release, str(each.trained), str(each.judged), "; ".join(more))
+    return table
