@@ -48,7 +48,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
     key = installation_key(store.database.path.parent)
     async with store.database.write() as session:
         ids = await session.execute(select(schema.ImportedRow.source_id, schema.ImportedRow.id))
-        known: dict[str, int] = dict(ids.tuples().all())
+        known: dict[str, int] = dict(ids.all())
         gone = await erased_rows(session)
         erased = select(schema.Tombstone.ref_hash).where(schema.Tombstone.kind == "text")
         tombstones: set[str] = set((await session.scalars(erased)).all())
