@@ -78,9 +78,8 @@ def _shown(pairs: list[comparisons.ShownPair]) -> tuple[tuple[Row, str, str], ..
 
 def standing(panel: Panel) -> Standing:
     """What the panel of raters says of people, as far as the gate needs it."""
-    # Not every panel knows these two: they say for whom the operator vouches, and whom others bear out.
-    vouched = {name for name, found in panel.raters.items() if getattr(found, "vouched", False)}
-    borne_out = {name for name, found in panel.raters.items() if getattr(found, "borne_out", False)}
+    vouched = {name for name, found in panel.raters.items() if found.vouched}
+    borne_out = {name for name, found in panel.raters.items() if found.borne_out}
     return Standing(vouched, borne_out, {name: panel.weight(name) for name in panel.raters})
 
 

@@ -302,16 +302,12 @@ def print_accounts(console: Console) -> None:
 
 def print_verdicts(console: Console) -> None:
     """How often three puppets promote a candidate that honest people do not prefer."""
-    puppets = getattr(gate, "puppets", None)
-    if puppets is None:
-        console.print("This version's tests.bench.gate does not play puppets.")
-        return
     table = Table("honest people", "they prefer it", "the puppets' share of the votes", "promoted, of 200 trials")
     for honest in (6, 12):
         for rate in (0.5, 0.4):
             for share in (None, 0.9):
                 draw = np.random.default_rng(0)
-                found = puppets(honest, rate, 3, VERDICTS, draw, share=share)
+                found = gate.puppets(honest, rate, 3, VERDICTS, draw, share=share)
                 part = 3 / (3 + honest) if share is None else share
                 table.add_row(str(honest), f"{rate:.0%}", f"{part:.0%}", str(round(found * VERDICTS)))
     console.print(table)
