@@ -153,5 +153,5 @@ async def _texts(session: AsyncSession, ratings: Iterable[Rating]) -> dict[int, 
     found: dict[int, str | None] = {}
     for chunk in chunks({rating.text_version_id for rating in ratings if rating.text_version_id is not None}):
         query = select(MessageVersion.id, MessageVersion.text).where(MessageVersion.id.in_(chunk))
-        found.update((await session.execute(query)).tuples().all())
+        found |= {number: text for number, text in await session.execute(query)}
     return found

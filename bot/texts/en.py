@@ -355,8 +355,8 @@ EN = Texts(
     persona_title="Persona: {name}",
     persona_becomes=(
         "The model reads this text before every question, and everybody here may see it: write nothing private. It "
-        "counts as your words. What people teach under it trains the bot only if you agreed with /consent before you "
-        "wrote it, and erasing your data erases it."
+        "counts as your words. What people teach under it trains the bot only if you agreed with {slash}consent before "
+        "you wrote it, and erasing your data erases it."
     ),
     persona_prompt="Who is it, and how does it talk?",
     persona_prompt_help="For example: You are a patient librarian. You answer briefly and name your sources.",
