@@ -58,7 +58,8 @@ def test_every_acknowledged_rating_survives_a_kill(house: Path, round_: int) -> 
     assert process.stdout.readline() == "ready\n", process.communicate()
     wait = random.SystemRandom().uniform(0.05, 0.6)
     threading.Timer(wait, os.kill, (process.pid, signal.SIGKILL)).start()
-    acknowledged = process.communicate()[0].split("\n")
+    acknowledged = process.stdout.read().split("\n")  # `communicate` would lose the lines that came with "ready"
+    process.wait()
     whole = [line for line in acknowledged[:-1] if line]  # the last line may be cut
     assert process.returncode == -9
     assert whole, "killed before the first write"
