@@ -29,8 +29,6 @@ VOIDED = "an operator took its rater's ratings out (python -m data raters void)"
 
 DIVIDED = "its conversation and its text belong to different folds"
 
-IMPORT = "import"  # the platform of rows that the operator brought as their own
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

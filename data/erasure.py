@@ -87,10 +87,6 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     await forget_personas(session, person)
     await session.execute(delete(Rating).where(Rating.rater_id == person))
     await session.execute(delete(schema.Standing).where(schema.Standing.person_id == person))
-    imported = schema.ImportedRow
-    named = select(ImportedText.version_id).join(imported, imported.id == ImportedText.row_id)
-    texts = (await session.scalars(named.where(imported.rater == row.pseudonym))).all()
-    erased += await erase(session, texts, key)
     # A message on the platform leads back to its author.
     mine = select(MessageRow.id).where(MessageRow.author_id == person)
     said = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(mine))

@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
-from data.candidates import ERASED, IMPORT, NO_CONSENT, Candidate, anchor
+from data.candidates import ERASED, NO_CONSENT, Candidate, anchor
 from data.chat import Message
 from data.personas import LANGUAGES, PERSONAS, persona
-from data.row import PARTS, TOOLS, Row
+from data.row import IMPORT, PARTS, TOOLS, Row
 
 # A message's other keys (tool calls, weight 0) are stored as a further text, in JSON, so that erasure reaches it.
 KEYS = "+"

@@ -1,5 +1,6 @@
 """Imports rows into the store, and collects all rows that may be used."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,13 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
-from data.candidates import IMPORT
 from data.datasets import Collected, collect
 from data.erasure import erased_rows, said_before
 from data.errors import BadInput
 from data.home import installation_key
 from data.imported import imported_id, texts_of
-from data.row import Row, content_id
+from data.people import rater_named
+from data.row import IMPORT, Row, content_id
 from data.row_ids import row_id
 from data.store import Store
 
@@ -36,9 +37,9 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
 
     `platform` and `consent` in a row say where it comes from and whether it may be trained on. A row with neither
     counts as the importing operator's own, who is responsible for it. A row that names a platform needs
-    `consent: true`. A row that names its `rater` (a pseudonym from here, or any other name) counts as that person's:
-    it uses up their quota of the day of the import, and they hold no more than others may. Raises `BadInput` at a
-    tie: stored as a preference, it would teach something that nobody prefers.
+    `consent: true`. A row that names its `rater` (a pseudonym from here, PLATFORM:ID or any name) counts as that
+    person's: it uses up their quota of the day of the import, and they hold no more than others may. Raises
+    `BadInput` at a tie: stored as a preference, it would teach something that nobody prefers.
     """
     rows = list(rows)
     for row in rows:
@@ -68,7 +69,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
             if exported and any(said_before(key, text) & tombstones for *_, text in texts):
                 result.erased += 1
                 continue
-            platform = (row.extra.get("platform") or IMPORT).strip().lower()  # "Discord" in any spelling
+            platform = _platform(row.extra.get("platform") or IMPORT)
             imported = schema.ImportedRow(
                 source_id=source_id,
                 kind=row.kind,
@@ -81,7 +82,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
                 outside_judge=row.extra.get("outside_judge"),
                 platform=platform,
                 consented=row.extra.get("consent", platform == IMPORT) is True,
-                rater=row.extra.get("rater") or None,
+                rater=await rater_named(session, key, rater) if (rater := row.extra.get("rater")) else None,
             )
             session.add(imported)
             versions = [schema.MessageVersion(text=text) for *_, text in texts]
@@ -94,6 +95,12 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
             )
             result.new[row.kind] += 1
     return result
+
+
+def _platform(name: str) -> str:
+    """A platform's name in one spelling. Whatever names Discord in any way is Discord: its rows need a permission."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "discord" if "discord" in "".join(filter(str.isalnum, plain)) else plain.strip()
 
 
 async def _differs(session: AsyncSession, stored: int, texts: Sequence[tuple[str, int, str, str]]) -> bool:

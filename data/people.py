@@ -1,4 +1,4 @@
-"""Finds people: by their id on a platform, and by their pseudonym."""
+"""Finds people: by their id on a platform, by their pseudonym, and by the name that an imported row gives them."""
 
 import secrets
 
@@ -7,6 +7,8 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.errors import BadInput
+from data.home import keyed_hash
+from data.row import IMPORT
 from data.schema import Person
 
 
@@ -26,11 +28,39 @@ async def add_person(session: AsyncSession, platform: str, id_hash: str) -> int:
     return found
 
 
-async def person_of_pseudonym(session: AsyncSession, pseudonym: str) -> int:
-    """The person with this pseudonym; `BadInput` when there is none."""
-    found: int | None = await session.scalar(select(Person.id).where(Person.pseudonym == pseudonym))
+async def person_named(session: AsyncSession, key: bytes, name: str) -> int:
+    """The person with this name: a pseudonym, PLATFORM:ID, or a rater's name in imported rows.
+
+    Raises `BadInput` when there is none.
+    """
+    found = await _with_pseudonym(session, name)
     if found is None:
-        raise BadInput(f"There is nobody with the pseudonym {pseudonym!r}. `python -m data stats` lists raters.")
+        found = await find_person(session, *_account(key, name))
+    if found is None:
+        raise BadInput(f"There is nobody called {name!r} here. `python -m data raters` lists the people who rated.")
+    return found
+
+
+async def rater_named(session: AsyncSession, key: bytes, name: str) -> str:
+    """The pseudonym of the rater whom an imported row names; somebody unknown becomes a person of that name.
+
+    Only a keyed hash of the name is stored.
+    """
+    person = await _with_pseudonym(session, name) or await add_person(session, *_account(key, name))
+    pseudonym: str = (await session.get_one(Person, person)).pseudonym
+    return pseudonym
+
+
+def _account(key: bytes, name: str) -> tuple[str, str]:
+    """The platform and the keyed hash of the id that PLATFORM:ID names; a name alone belongs to the imports."""
+    platform, colon, number = name.partition(":")
+    if not (platform and colon and number):
+        platform, number = IMPORT, name
+    return platform, keyed_hash(key, "person", platform, number)
+
+
+async def _with_pseudonym(session: AsyncSession, pseudonym: str) -> int | None:
+    found: int | None = await session.scalar(select(Person.id).where(Person.pseudonym == pseudonym))
     return found
 
 

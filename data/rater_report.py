@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import select
+from sqlalchemy import literal, select
 
 from data import schema
 from data.datasets import Collected
 from data.imports import collect_rows
 from data.raters import FLOOR, Panel
+from data.row import IMPORT
 from data.rows import KINDS
 from data.standings import standings
 from data.store import Store
@@ -45,10 +46,14 @@ async def rater_lines(store: Store, *, discord_permission: str | None) -> tuple[
     query = select(person.id, person.pseudonym, person.platform, rating.kind).join(
         rating, rating.rater_id == person.id
     )
+    row = schema.ImportedRow  # a row that names its rater is a rating of theirs
+    named = select(person.id, person.pseudonym, person.platform, literal(IMPORT)).join(
+        row, row.rater == person.pseudonym
+    )
     counts: dict[tuple[int, str, str], Counter[str]] = {}
     async with store.database.read() as session:
         known = await standings(session)
-        for number, pseudonym, platform, kind in await session.execute(query):
+        for number, pseudonym, platform, kind in [*await session.execute(query), *await session.execute(named)]:
             counts.setdefault((number, pseudonym, platform), Counter())[kind] += 1
     lines = []
     for (number, name, platform), ratings in counts.items():
@@ -101,13 +106,18 @@ async def print_raters(store: Store, *, discord_permission: str | None, as_json:
 
 
 def _table(lines: list[RaterLine]) -> Table:
-    kinds = [kind for kind in KINDS if any(kind in line.shares for line in lines)]
-    table = Table("rater", "platform", "ratings", "shared", "confirmed", "weight", "counts as", *kinds, "why")
-    table.title = "Raters: how reliable each is, and the share of the training rows that each holds"
+    table = Table(title="Raters: how reliable each is, and the share of the training rows that each holds")
+    table.add_column("rater", no_wrap=True)  # a name that is cut cannot be copied
+    for name in ("ratings", "weight"):
+        table.add_column(name, no_wrap=True)
+    for name in ("counts as", "holds", "why"):
+        table.add_column(name, overflow="fold")
     for line in lines:
-        shares = (f"{line.shares[kind]:.1%}" if kind in line.shares else "-" for kind in kinds)
-        figures = (str(sum(line.ratings.values())), str(line.shared), str(line.confirmed), f"{line.weight:.2f}")
-        table.add_row(line.rater, escape(line.platform), *figures, line.standing, *shares, line.why)
+        ratings = f"{sum(line.ratings.values())}\n{line.shared} shared\n{line.confirmed} confirmed"
+        shares = [f"{line.shares[kind]:.1%} {kind}" for kind in KINDS if kind in line.shares]
+        name = f"{line.rater}\n{escape(line.platform)}"
+        table.add_row(name, ratings, f"{line.weight:.2f}", line.standing, "\n".join(shares) or "-", line.why)
+        table.add_section()
     return table
 
 

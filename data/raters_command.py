@@ -4,9 +4,9 @@ import argparse
 import getpass
 import os
 
-from data.errors import BadInput, NothingToDo
-from data.home import discord_permission, home, installation_key, keyed_hash
-from data.people import find_person, person_of_pseudonym, pseudonyms
+from data.errors import NothingToDo
+from data.home import discord_permission, home
+from data.people import pseudonyms
 from data.rater_report import print_raters
 from data.standings import Deed, set_standing
 from data.store import Store
@@ -31,7 +31,7 @@ async def raters(arguments: argparse.Namespace) -> None:
             await print_raters(store, discord_permission=discord_permission(), as_json=arguments.json)
             return
         deed: Deed = "unvoid" if arguments.deed == "void" and arguments.undo else arguments.deed
-        person = await _person(store, arguments.name)
+        person = await store.person_named(arguments.name)
         async with store.database.write() as session:
             changed = await set_standing(session, person, deed)
         done, nothing = _SAID[deed]
@@ -42,18 +42,6 @@ async def raters(arguments: argparse.Namespace) -> None:
         print(done.format(name=arguments.name))
     finally:
         await store.close()
-
-
-async def _person(store: Store, name: str) -> int:
-    platform, colon, number = name.partition(":")
-    async with store.database.read() as session:
-        if not colon:
-            return await person_of_pseudonym(session, name)
-        id_hash = keyed_hash(installation_key(home()), "person", platform, number)
-        found = await find_person(session, platform, id_hash)
-    if found is None:
-        raise BadInput(f"Nobody with the id {number} on {platform} has talked or rated here.")
-    return found
 
 
 async def _pseudonym(store: Store, person: int) -> str:

@@ -16,6 +16,7 @@ PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "prompt": (("prompt",),),
 }
 KINDS: tuple[str, ...] = ("demonstration", "preference", "labelled", "prompt")
+IMPORT = "import"  # the platform of rows that the operator brought as their own
 TOOLS = "tools"  # the key of the functions that the assistant may call; any kind of row may have it
 
 

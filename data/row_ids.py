@@ -15,10 +15,12 @@ from data.answers import AnswerInContext, load_answers
 from data.chat import Message
 from data.database import chunks
 from data.home import keyed_hash
+from data.imported import imported_id
 from data.rows import content_id
 from data.schema import (
     Generation,
     GenerationContext,
+    ImportedRow,
     MessageVersion,
     Rating,
     SystemPromptAuthor,
@@ -57,6 +59,12 @@ async def rows_of(session: AsyncSession, key: bytes, person: int) -> set[str]:
     rated = select(Rating.id).where(Rating.rater_id == person)
     answers, ratings = (await session.scalars(under)).all(), (await session.scalars(rated)).all()
     return found | await _ids(session, key, answers, ratings)
+
+
+async def imported_rows_of(session: AsyncSession, rater: str) -> set[str]:
+    """The ids of the imported rows that name somebody as their rater; other files may use the same ids."""
+    rows = await session.scalars(select(ImportedRow).where(ImportedRow.rater == rater))
+    return {row.source_id.removeprefix(imported_id(row.kind, "")) for row in rows}
 
 
 async def _ids(session: AsyncSession, key: bytes, answers: Collection[int], ratings: Collection[int]) -> set[str]:

@@ -60,10 +60,13 @@ class Store:
         async with self.database.write() as session:
             return await people.add_person(session, platform, id_hash)
 
-    async def person_of_pseudonym(self, pseudonym: str) -> int:
-        """The person whom exports and listings show under this pseudonym; `BadInput` when there is none."""
+    async def person_named(self, name: str) -> int:
+        """The person with this name: a pseudonym, PLATFORM:ID, or a rater's name in imported rows.
+
+        Raises `BadInput` when there is none.
+        """
         async with self.database.read() as session:
-            return await people.person_of_pseudonym(session, pseudonym)
+            return await people.person_named(session, self._key, name)
 
     async def set_consent(
         self,

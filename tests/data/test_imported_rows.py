@@ -22,7 +22,10 @@ async def test_a_row_that_says_no_is_shown_to_no_outside_judge(store: Store) -> 
     assert all(int(row.messages[0]["content"].split()[0]) % 2 for row in shown)
 
 
-@pytest.mark.parametrize("platform", ["discord", "Discord", " DISCORD "])
+@pytest.mark.parametrize(
+    "platform",
+    ["discord", "Discord", " DISCORD ", "discord.com", "ｄｉｓｃｏｒｄ", "dis\u200bcord", "Discord (export)"],
+)
 async def test_imported_rows_from_discord_need_the_permission(store: Store, platform: str) -> None:
     row = {"messages": [user("q"), model("a")], "platform": platform, "consent": True}
     await import_rows(store, [parse_row(row)])

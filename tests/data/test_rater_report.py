@@ -71,7 +71,11 @@ def test_an_operator_vouches_for_somebody_and_takes_it_back(lived_in: Path) -> N
     assert data(lived_in, "raters", "unvouch", "terminal:ada")[0] == 0
     assert report(lived_in)["ada"]["standing"] == "one head"
     code, _, errors = data(lived_in, "raters", "vouch", "terminal:nobody")
-    assert (code, errors) == (2, "parley: Nobody with the id nobody on terminal has talked or rated here.\n")
+    assert (code, errors) == (
+        2,
+        "parley: There is nobody called 'terminal:nobody' here. `python -m data raters` lists the people who "
+        "rated.\n",
+    )
 
     async def deeds() -> list[tuple[str, object]]:
         store = await Store.open(lived_in)
@@ -106,13 +110,33 @@ async def test_imported_rows_that_name_their_rater_count_as_that_persons(
     given = [row("ada", at) for at in range(20)] + [row("bob", 0)] + [row(None, at) for at in range(5)]
     await import_rows(store, [parse_row(one) for one in given])
     found = await rows(store)
-    assert found.shares["demonstration", "train"] == {"ada": pytest.approx(0.5), "bob": pytest.approx(0.5)}
+    assert list(found.shares["demonstration", "train"].values()) == [pytest.approx(0.5), pytest.approx(0.5)]
     weights = {row.row.extra["weight"] for row in found.rows if not row.raters}
     assert weights == {1.0}  # the operator's own rows are as they were
     monkeypatch.setenv("PARLEY_RATINGS_PER_PERSON", "7")
     found = await rows(store)
     assert found.dropped["demonstration"] == {OVER_QUOTA: 13}
     assert len(found.of("demonstration")) == 13
+
+
+def test_a_rater_whom_only_imported_rows_name_is_listed_and_can_be_vouched_for_taken_out_and_forgotten(
+    house: Path, tmp_path: Path
+) -> None:
+    given = [
+        {"messages": [{"role": "user", "content": f"question {at} {at * 7919}"}, YES], **named}
+        for at, named in enumerate(({"rater": "alice"}, {"rater": "discord:1234"}, {"rater": "alice"}, {}))
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, given)))
+    assert data(house, "import", str(tmp_path / "rows.jsonl"))[0] == 0
+    listed = json.loads(data(house, "raters", "--json")[1])["raters"]
+    assert sorted((line["platform"], line["ratings"]["import"]) for line in listed) == [("discord", 1), ("import", 2)]
+    assert all(line["rater"] in data(house, "raters")[1] for line in listed)
+    assert data(house, "raters", "vouch", "alice")[0] == 0
+    assert data(house, "raters", "void", "discord:1234")[0] == 0
+    assert VOIDED in " ".join(data(house, "stats")[1].split())
+    assert data(house, "forget", "alice")[1].startswith("Forgot alice: 4 texts erased")
+    assert data(house, "forget", "alice")[0] == 2
+    assert b"alice" not in b"".join(path.read_bytes() for path in house.glob("parley.db*"))
 
 
 async def test_whoever_is_forgotten_takes_the_imported_rows_in_their_name_along(talk: Talk) -> None:

@@ -65,13 +65,14 @@ async def test_nobody_is_recognised_in_another_installation(tmp_path: Path) -> N
     assert len(hashes) == 2
 
 
-async def test_a_pseudonym_leads_to_its_person(store: Store) -> None:
+async def test_a_pseudonym_and_an_id_lead_to_their_person(store: Store) -> None:
     person = await store.person("terminal", "ada")
     async with store.database.read() as session:
         pseudonym = (await session.get_one(schema.Person, person)).pseudonym
-    assert await store.person_of_pseudonym(pseudonym) == person
-    with pytest.raises(BadInput, match="nobody with the pseudonym 'ada'"):
-        await store.person_of_pseudonym("ada")
+    assert await store.person_named(pseudonym) == await store.person_named("terminal:ada") == person
+    for name in ("ada", "discord:ada", "terminal:", ""):
+        with pytest.raises(BadInput, match=f"nobody called '{name}'"):
+            await store.person_named(name)
 
 
 async def test_consent_is_the_last_answer_and_all_are_kept(store: Store) -> None:
