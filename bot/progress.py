@@ -25,19 +25,19 @@ _RESTS = 20  # ... or as many times as long as computing them took, if that is l
 class Progress:
     """The distance of an installation to each verdict. It takes long, so a thread computes it; it is remembered."""
 
-    def __init__(self, home: Path, discord_permission: str | None) -> None:
-        self.home, self.permission = home, discord_permission
+    def __init__(self, home: Path, discord_permission: str | None, fresh: float = FRESH) -> None:
+        self.home, self.permission, self.fresh = home, discord_permission, fresh
         self._found = Distance()
         self._until: float | None = None
         self._looking = asyncio.Lock()
 
     async def now(self) -> Distance:
-        """The distance, at most some minutes old."""
+        """The distance, at most `fresh` seconds old, or older where computing it takes long."""
         async with self._looking:  # once for everybody who asks at the same time
             began = time.monotonic()
             if self._until is None or began > self._until:
                 self._found = await asyncio.to_thread(self._look)
-                self._until = time.monotonic() + max(FRESH, _RESTS * (time.monotonic() - began))
+                self._until = time.monotonic() + max(self.fresh, _RESTS * (time.monotonic() - began))
             return self._found
 
     def _look(self) -> Distance:

@@ -17,6 +17,7 @@ _VERDICTS = {
     "completion": "a {kind} of messages has no completion; keep one of them",
 }
 _VERDICT = re.compile(r"^(labels?|kto_.*|completion|.*(chosen|reject|prefer|desirable).*)$")
+_SCORE = re.compile(r"^(score|rating|reward|feedback|votes?|thumbs?|liked|is_good|is_bad|correct)$")
 # Keys of a whole row that say how to train or render it.
 _REFUSED = {
     **dict.fromkeys(
@@ -36,7 +37,7 @@ _REFUSED = {
 def parse_row(entry: object, wanted: str | None = None, line: int = 0) -> Row:
     """Check one row, in our form or another that `data.formats` knows. With `wanted`, it must be of that kind."""
     if not isinstance(entry, dict):
-        raise BadInput(f": expected a JSON object, found {type(entry).__name__}.")
+        raise BadInput(f": expected a JSON object, found {shown(entry)}.")
     if not storable(json.dumps(entry, ensure_ascii=False, default=str)):
         _find_half_a_pair(entry)
     entry = converted(entry)
@@ -95,6 +96,11 @@ def _check_keys(kind: str, entry: dict[str, Any]) -> None:
             if key not in known and _VERDICT.match(key):
                 sentence = next((text for name, text in _VERDICTS.items() if name in key), _VERDICTS["chosen"])
                 raise BadInput(f", field {key!r}: {sentence.format(kind=kind)}.")
+            if _SCORE.match(key) and given(entry[key]):
+                raise BadInput(
+                    f", field {key!r}: it may say that the answer is bad; leave such rows out, and remove the key "
+                    "from the others."
+                )
         return
     forms = {"messages", "completion", "chosen", "rejected", "label", "rejected_response", "rejected_messages"}
     for key in sorted(forms - known - {"label" if kind == "labelled" else ""}):
@@ -103,6 +109,8 @@ def _check_keys(kind: str, entry: dict[str, Any]) -> None:
 
 
 def _hint(entry: dict[str, Any]) -> str:
+    if any(sign in key for key in entry for sign in ";\t"):
+        return " Its columns are not separated by commas; save the file with commas."
     if "text" in entry:
         return " Running text has no turns; write it as messages."
     known = {part for forms in PARTS.values() for parts in forms for part in parts} | {"conversations"}
@@ -144,7 +152,8 @@ def _check_extra(extra: dict[str, Any]) -> None:
             raise BadInput(f", field {key!r}: expected {expected}, found {shown(extra[key])}.")
 
     for key in ("persona", "language", "source", "id", "platform", "rater"):
-        check(key, extra.get(key) is None or isinstance(extra[key], str), "a text")
+        expected = "a text or a number" if key == "id" else "a text"
+        check(key, extra.get(key) is None or isinstance(extra[key], str), expected)
     for key in ("consent", "tie", "outside_judge"):
         check(key, extra.get(key) is None or isinstance(extra[key], bool), "true or false")
     check("weight", _number(extra.get("weight", 1.0)), "a number of at least 0")

@@ -187,4 +187,6 @@ def shown(value: object) -> str:
     """What an error says about a value. Rows hold people's texts: only short, simple values are quoted."""
     if isinstance(value, bool | int | float) or value is None:
         return json.dumps(value)
-    return f"{value!r}" if isinstance(value, str) and len(value) <= 20 else type(value).__name__
+    if isinstance(value, str):
+        return f"{value!r}" if len(value) <= 20 else "a text"
+    return "an array" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__

@@ -49,7 +49,7 @@ class Terminal:
         self.ratings = Ratings(store, chat.moderation)
         self.settings = settings
         self.trial = trial or Trial(settings.home, None)
-        self.progress = Progress(store.database.path.parent, settings.discord_training_permission)
+        self.progress = Progress(store.database.path.parent, settings.discord_training_permission, fresh=0)
         self.texts = texts
         self.lines = lines
         self.screen = screen
@@ -112,6 +112,8 @@ class Terminal:
                 await self._consent(command.argument.lower())
             case "/privacy":
                 self._say(await self._privacy())
+            case "/forget":
+                self._say(self.texts.forget_usage.format(name=f"{PLATFORM}:{_user()}"))
             case "/help":
                 self._say(self.texts.help)
             case unknown:

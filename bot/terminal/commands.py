@@ -17,6 +17,7 @@ COMMANDS = (
     "/stats",
     "/consent",
     "/privacy",
+    "/forget",
     "/help",
     "/quit",
 )

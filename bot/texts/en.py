@@ -86,6 +86,7 @@ EN = Texts(
         "/stats           what was taught so far, and how far it is to the next verdict\n"
         "/consent yes|no  whether your ratings and messages may be used to train the bot\n"
         "/privacy         what is kept, and for how long\n"
+        "/forget          how to erase everything that you said and rated\n"
         "/help            this list\n"
         "/quit            leave"
     ),
@@ -98,6 +99,7 @@ EN = Texts(
     persona_now="You are talking to the persona {name}.",
     persona_list="The personas are {names}. You are talking to {name}.",
     nothing_runs="No answer is running.",
+    forget_usage="To erase all that you said and rated, leave with /quit and run: python -m data forget {name}",
     consent_usage="Write /consent yes or /consent no. Your consent: {consent}.",
     ask_consent="Agree? [y/N] ",
     goodbye="Goodbye.",

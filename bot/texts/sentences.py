@@ -68,6 +68,7 @@ class Texts:
     persona_now: str
     persona_list: str
     nothing_runs: str
+    forget_usage: str
     consent_usage: str
     ask_consent: str
     goodbye: str

@@ -78,6 +78,7 @@ ZH = Texts(
         "/stats           到目前为止教了什么，离下一次裁决还有多远\n"
         "/consent yes|no  是否允许用你的评价和消息训练机器人\n"
         "/privacy         保留什么，保留多久\n"
+        "/forget          怎样删除你说过的话和你的所有评价\n"
         "/help            这个列表\n"
         "/quit            退出"
     ),
@@ -90,6 +91,7 @@ ZH = Texts(
     persona_now="你正在和角色 {name} 聊天。",
     persona_list="可选的角色：{names}。你正在和 {name} 聊天。",
     nothing_runs="没有正在生成的回答。",
+    forget_usage="要删除你说过的话和你的所有评价，请用 /quit 退出，然后运行：python -m data forget {name}",
     consent_usage="请输入 /consent yes 或 /consent no。你的选择：{consent}。",
     ask_consent="同意吗？[y/N] ",
     goodbye="再见。",

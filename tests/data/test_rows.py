@@ -27,7 +27,7 @@ def without(row: dict[str, Any], key: str) -> dict[str, Any]:
 
 # What is wrong, where the sentence must say it is, and what it must say was expected.
 BAD: dict[str, tuple[Any, str, str]] = {
-    "no object": ([1], "", "expected a JSON object, found list"),
+    "no object": ([1], "", "expected a JSON object, found an array"),
     "no keys": ({}, "", "expected the keys of a demonstration .* found nothing"),
     "misspelt key": ({"mesages": []}, "", "Did you mean 'messages'"),
     "unknown keys": ({"text": "x"}, "", "found 'text'"),
@@ -49,9 +49,9 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "role missing": ({"messages": [USER, {"content": "x"}]}, "messages[1].role", "missing"),
     "content misspelt": ({"messages": [{"role": "user", "contnt": "x"}]}, "messages[0].content", "'contnt'"),
     "role unknown": ({"messages": [{"role": "human", "content": "x"}]}, "messages[0].role", "found 'human'"),
-    "role a list": ({"messages": [{"role": [], "content": "x"}]}, "messages[0].role", "found list"),
+    "role a list": ({"messages": [{"role": [], "content": "x"}]}, "messages[0].role", "found an array"),
     "content null": ({"messages": [{"role": "user", "content": None}]}, "messages[0].content", "found null"),
-    "content parts": ({"messages": [{"role": "user", "content": [{}]}]}, "messages[0].content", "found list"),
+    "content parts": ({"messages": [{"role": "user", "content": [{}]}]}, "messages[0].content", "found an array"),
     "content an image": (
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, ANSWER]},
         "messages[0].content",

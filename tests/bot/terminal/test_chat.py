@@ -16,7 +16,6 @@ from bot.engine.api import Engine
 from bot.engine.open import open_engine
 from bot.settings import Settings
 from bot.terminal.chat import Terminal
-from bot.terminal.commands import COMMANDS, Command, parse
 from bot.terminal.console import Lines
 from bot.texts import EN
 from data import schema
@@ -103,29 +102,7 @@ def world(installed: tuple[Store, FakeEngine, Engine]) -> World:
     return World(store, fake, Chat(store, engine))
 
 
-# -- lines and commands
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("hello there ", "hello there"),
-        ("  ", None),
-        ("/up", Command("/up", "")),
-        ("/DOWN  too long ", Command("/down", "too long")),
-        ("／persona tutor", Command("/persona", "tutor")),
-        ("//etc is a folder", "/etc is a folder"),
-        ("/correct\nTwo\nlines.", Command("/correct", "Two\nlines.")),
-        ("/", Command("/", "")),
-    ],
-)
-def test_lines_are_commands_or_said(line: str, expected: object):
-    assert parse(line) == expected
-
-
-def test_every_command_is_in_the_help():
-    helped = {line.split()[0] for line in EN.help.splitlines()}
-    assert helped == set(COMMANDS)
+# -- commands
 
 
 async def test_the_start_says_who_answers_and_how_to_go_to_discord(world: World):
@@ -141,6 +118,13 @@ async def test_stats_say_what_was_taught_and_how_far_it_is_to_a_verdict(world: W
     assert EN.stats_everywhere.format(counts="👍 1, 👎 0, ✏️ 0, ⚖️ 0", people=1) in written
     assert "0 of 8 thumbs of each direction" in written
     assert "Next: " in written
+
+
+async def test_forget_names_the_command_that_erases_what_this_person_said(world: World):
+    written = await world.enter("hello", "/forget")
+    name = written.partition("python -m data forget ")[2].split()[0]
+    (person,) = await world.rows(schema.Person)
+    assert await world.store.person_named(name) == person.id
 
 
 async def test_an_unknown_command_names_the_nearest_and_is_not_said_to_the_model(world: World):
