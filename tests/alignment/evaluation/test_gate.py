@@ -80,6 +80,13 @@ def test_three_people_alone_promote_nothing_unless_the_operator_vouches_for_them
     assert asked(find(sure, Standing(vouched={"r0", "r1", "r2"}))).promote
 
 
+@pytest.mark.parametrize(("each", "promoted"), [(14, False), (15, True)])
+def test_those_who_remain_without_the_three_must_have_cast_forty_five_votes(each: int, promoted: bool) -> None:
+    verdict = asked(find(votes(6 * each, 0, people=6)))
+    assert verdict.promote is promoted
+    assert promoted or f"3 others with {3 * each} votes remain, and it takes 3 with 45" in verdict.reasons[0]
+
+
 def test_three_who_always_vote_for_it_do_not_carry_those_who_do_not() -> None:
     honest = [Comparison(f"q{n}", float(n % 20 < 9), 10, 10, f"h{n % 6}") for n in range(120)]
     puppets = [Comparison(f"s{n}", 1.0, 10, 10, f"e{n % 3}") for n in range(60)]
