@@ -41,6 +41,9 @@ _SHARE = _Range(0, 1)
 _BELOW_ONE = _Range(0, 1, open_high=True)
 _SEED = _Range(0, 2**32 - 1)
 
+# What torch's compiler takes; it looks at the name only in the first step.
+_COMPILE_MODES = ("default", "lite", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+
 _RANGES: dict[str, _Range] = {
     **dict.fromkeys(
         (
@@ -157,6 +160,11 @@ def _check_together(settings: Mapping[str, Any]) -> None:
     for name in ("fp16", "fp16_full_eval"):
         if settings.get(name) and settings.get("use_cpu"):
             raise BadInput(f"{name} needs a GPU, and this stage runs on a CPU. Leave it out.")
+    mode = settings.get("torch_compile_mode")
+    if mode is not None and mode not in _COMPILE_MODES:
+        raise BadInput(
+            f"torch_compile_mode {mode} is not one of {', '.join(_COMPILE_MODES)}.{nearest(mode, _COMPILE_MODES)}"
+        )
     evaluated = _text(settings.get("eval_strategy"))
     if _text(settings.get("save_strategy")) == "best":
         if evaluated in ("", "no"):

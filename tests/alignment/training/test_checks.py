@@ -132,6 +132,11 @@ def test_a_configuration_that_is_not_there_is_named():
     assert refused(packages=["deepspeed"], deepspeed="nope.json") == "deepspeed: there is no file nope.json."
 
 
+def test_a_mode_of_the_compiler_that_does_not_exist_is_named_with_the_nearest():
+    assert "Did you mean 'max-autotune'?" in refused(torch_compile_mode="max_autotune")
+    check_settings("sft", {**GOOD, "torch_compile_mode": "reduce-overhead"}, lambda _: False)
+
+
 def test_fp16_needs_a_gpu():
     assert refused(fp16=True).startswith("fp16 needs a GPU")
     check_settings("sft", {**GOOD, "fp16": True, "use_cpu": False})
