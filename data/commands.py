@@ -66,7 +66,8 @@ async def import_files(sources: list[str], *, dry_run: bool = False, allow_downl
 
 
 def _counted(kinds: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    named = {kind: plural for plural, kind in _KINDS.items()}
+    return ", ".join(f"{count} {kind if count == 1 else named[kind]}" for kind, count in sorted(kinds.items()))
 
 
 def _listed(problems: list[str]) -> str:
@@ -92,7 +93,7 @@ async def export(kind: str, out: Path, fold: str, *, force: bool) -> None:
     if not rows:
         raise NothingToDo(f"There are no {kind} in fold {fold}; nothing was written.{others}")
     write_rows(out, [_harmless(row) for row in rows])
-    print(f"Wrote {len(rows)} {kind} to {out} ({held_back.total()} held back).{others}")
+    print(f"Wrote {_counted({_KINDS[kind]: len(rows)})} to {out} ({held_back.total()} held back).{others}")
 
 
 def _other_folds(collected: Collected, kind: str, fold: str) -> str:

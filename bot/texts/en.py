@@ -192,8 +192,8 @@ EN = Texts(
         "Members of this server cannot teach me yet. Somebody who manages the server can allow it with "
         "{slash}teaching on."
     ),
-    stats_here="Taught on this server so far: {counts}, by {people} people.",
-    stats_everywhere="Taught so far: {counts}, by {people} people.",
+    stats_here="Taught on this server so far: {counts}. People who taught: {people}.",
+    stats_everywhere="Taught so far: {counts}. People who taught: {people}.",
     stats_serving="{release} answers. Releases trained so far: {releases}.",
     stats_trial=(
         "{release} is on trial: people compared answers to {prompts} questions and preferred its answer in "

@@ -113,7 +113,7 @@ def test_an_export_keeps_platform_and_consent_through_an_import(house: Path, tmp
     assert "not hers" not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    assert data(other, "import", path)[1] == "Imported 4 preference from 1 file.\n"
+    assert data(other, "import", path)[1] == "Imported 4 preferences from 1 file.\n"
     command = ("export", "--kind", "preferences", "--fold", "all", "--out", again)
     assert data(other, *command, **permission)[0] == 0
     assert sorted(map(json.dumps, read(again))) == sorted(map(json.dumps, rows))
@@ -172,7 +172,7 @@ def test_a_dry_run_counts_and_lists_every_bad_row_and_stores_nothing(house: Path
     )
     assert data(house, "import", "--dry_run", good)[:2] == (
         0,
-        "2 demonstration, 1 labelled, 1 preference in 1 file; nothing is stored (--dry_run).\n",
+        "2 demonstrations, 1 labelled, 1 preference in 1 file; nothing is stored (--dry_run).\n",
     )
     bad = written(tmp_path / "bad.jsonl", DEMO, *({"messages": at} for at in range(120)))
     for flags in (["--dry_run"], []):
@@ -182,7 +182,7 @@ def test_a_dry_run_counts_and_lists_every_bad_row_and_stores_nothing(house: Path
         assert lines[0] == f"parley: {bad}, line 2, field 'messages': expected a list of messages, found 0."
         assert lines[99].startswith(f"{bad}, line 101, ")
         assert lines[100:] == ["... and 20 more", "120 rows cannot be used; nothing was stored."]
-        assert ("3 demonstration" in out) == bool(flags)
+        assert ("3 demonstrations" in out) == bool(flags)
     assert not house.exists()
 
 
@@ -191,7 +191,7 @@ def test_a_number_as_id_is_known_again_and_does_not_hide_the_rows_of_another_fil
 ) -> None:
     first = written(tmp_path / "a.jsonl", {**DEMO, "id": 1})
     other = written(tmp_path / "b.jsonl", {"prompt": "else", "completion": "a", "id": 1})
-    assert data(house, "import", first, other)[1] == "Imported 2 demonstration from 2 files.\n"
+    assert data(house, "import", first, other)[1] == "Imported 2 demonstrations from 2 files.\n"
     assert data(house, "import", other, first)[1] == "Imported no new rows from 2 files; 2 were there already.\n"
     out = tmp_path / "out.jsonl"
     data(house, "export", "--kind", "demonstrations", "--fold", "all", "--out", out)
