@@ -4,7 +4,8 @@ A test is in one of three rings, by default in `unit`. A file chooses another ri
 `pytestmark = pytest.mark.tiny` or `pytest.mark.base`, a single test with the same mark as a decorator:
 
     unit    imports no torch and starts no program of ours
-    tiny    imports torch, or trains a tiny random model; with `pytest.mark.process`: starts the bot or a command
+    tiny    imports torch, or trains a tiny random model; with `pytest.mark.process`: starts the bot or a command; with
+            `pytest.mark.simulation`: plays chance many times, which takes seconds
     base    needs the fetched base model
 
 `pytest --ring unit` runs one ring; the option may be repeated, and without it all rings run.
@@ -55,14 +56,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def rings(source: str) -> set[str]:
     """The rings of the tests of a file, read from its source: importing it to know would import torch."""
-    marks = set(re.findall(r"\bpytest\.mark\.(tiny|base|process)\b", source))
-    whole = re.search(r"^pytestmark = .*\bmark\.(tiny|base|process)\b", source, re.MULTILINE)
-    return {"tiny" if mark == "process" else mark for mark in marks} | (set() if whole else {"unit"})
+    marks = set(re.findall(r"\bpytest\.mark\.(tiny|base|process|simulation)\b", source))
+    whole = re.search(r"^pytestmark = .*\bmark\.(tiny|base|process|simulation)\b", source, re.MULTILINE)
+    return {"tiny" if mark in ("process", "simulation") else mark for mark in marks} | (set() if whole else {"unit"})
 
 
 def ring(item: pytest.Item) -> str:
     """The ring of one test."""
-    marks = {"base": "base", "tiny": "tiny", "process": "tiny"}
+    marks = {"base": "base", "tiny": "tiny", "process": "tiny", "simulation": "tiny"}
     return next((name for mark, name in marks.items() if item.get_closest_marker(mark)), "unit")
 
 

@@ -333,6 +333,7 @@ def importable(package: str) -> list[str]:
     ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("package", ["data", "bot"])
 def test_neither_bot_nor_data_loads_torch(package: str) -> None:
     # Every module of the package in one process: what one of them loads, directly or not, is found.

@@ -74,6 +74,7 @@ def python_commands() -> set[str]:
     }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", sorted(python_commands()))
 def test_commands_have_the_flags_that_are_shown(command: str) -> None:
     words = shlex.split(command, comments=True)

@@ -49,6 +49,7 @@ def test_equal_differences_and_pairs_of_one_prompt_have_width_too() -> None:
     assert (raters.low, raters.high) == pytest.approx((0.292, 1.0), abs=1e-3)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("distinct", [3, 1000])
 def test_interval_covers_the_truth_about_as_often_as_it_says(distinct: int) -> None:
     """Both ways of drawing: by the counts of a few values, and of many different ones."""

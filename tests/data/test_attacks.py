@@ -6,6 +6,7 @@ from data.weights import HEADS
 from tests.bench.attacks import brigade, fact, flip, flood, measure, poison, ring, separate, sleepers
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("attack", [flip, flood, brigade, sleepers])
 def test_three_hostile_people_of_ten_change_at_most_one_shared_label_of_twenty(attack) -> None:
     line = measure(attack, 0.3, (), seed=1)
@@ -14,6 +15,7 @@ def test_three_hostile_people_of_ten_change_at_most_one_shared_label_of_twenty(a
     assert line.kept > 0.9
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("attack", [separate, ring, fact, poison])
 def test_accounts_whom_nobody_bears_out_hold_their_heads(attack) -> None:
     line = measure(attack, 0.4, (), seed=1)

@@ -30,6 +30,7 @@ def confirmed(panel: Panel, kind: str) -> list[int]:
     return [found.confirmed for name, found in panel.raters.items() if name.startswith(kind)]
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("concert", [True, False])
 def test_honest_people_who_rate_the_same_answers_bear_each_other_out(seed: int, concert: bool) -> None:

@@ -26,6 +26,7 @@ def of(rater: str, *values: bool, seconds: float = 60, item: str = "{}") -> list
     ]
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("seed", [1, 13])
 @pytest.mark.parametrize("concert", [True, False])
 def test_a_brigade_loses_its_weight_and_honest_raters_keep_theirs(seed: int, concert: bool) -> None:
@@ -49,6 +50,7 @@ def test_a_brigade_loses_its_weight_and_honest_raters_keep_theirs(seed: int, con
     assert decided / len(items) > 0.8
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(("honest", "trolls", "every"), [(12, 3, 1.0), (20, 4, 1.0), (6, 3, 1.0), (10, 6, 0.6)])
 def test_regulars_are_not_taken_for_copies_of_each_other(honest: int, trolls: int, every: float) -> None:
     """Regulars rate nearly everything, so they share many items; a few passing trolls must not outweigh them."""

@@ -66,6 +66,7 @@ async def community(store: Store, items: int = 60, seed: int = 1) -> dict[str, s
     return {names[person]: name for name, person in members.items()}
 
 
+@pytest.mark.simulation
 async def test_a_brigade_does_not_decide_where_honest_raters_outweigh_it(store: Store) -> None:
     names = await community(store)
     found = await rows(store)
@@ -99,6 +100,7 @@ async def test_nobody_holds_more_than_a_voice_of_a_kind(talk: Talk) -> None:
     assert sum(weights[:30]) == pytest.approx(sum(weights) / 7, abs=0.01)
 
 
+@pytest.mark.simulation
 async def test_accounts_with_questions_of_their_own_hold_their_heads_in_every_fold(talk: Talk) -> None:
     """Eight honest people with six comparisons each, two accounts with fifty: at most two heads of those there."""
     people = [await talk.person(f"honest-{i}") for i in range(8)] + [

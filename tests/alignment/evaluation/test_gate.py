@@ -179,6 +179,7 @@ def test_a_verdict_names_nobody() -> None:
     assert "r3" not in json.dumps([asdict(asked(MAYBE)), asdict(MAYBE)])
 
 
+@pytest.mark.simulation
 def test_an_equal_model_is_seldom_promoted_and_a_better_one_mostly() -> None:
     """A small run of the simulation in `tests.bench.gate`, whose tables `docs/evaluation.md` shows."""
     from tests.bench.gate import Crowd, in_a_row, moments, puppets, suite_refusals

@@ -113,6 +113,7 @@ def test_a_release_that_cannot_be_compared_does_not_stop_a_round(tried: Releases
     assert "cannot be compared" in capsys.readouterr().out
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(("people", "questions", "promoted"), [(6, 90, True), (3, 60, False)])
 def test_with_the_real_store_and_gate_peoples_comparisons_decide_and_three_people_do_not(
     people: int, questions: int, promoted: bool, tried: Releases, monkeypatch: pytest.MonkeyPatch

@@ -105,6 +105,7 @@ async def test_a_direct_conversation_goes_on_from_the_preferred_answer(tested: W
         assert tested.sent()[-2:] == [preferred, "go on"]
 
 
+@pytest.mark.simulation
 async def test_the_order_is_random(world: World, tried: Tried):
     trial = tried.trial()
     trial.look()
