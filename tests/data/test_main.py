@@ -61,7 +61,7 @@ def test_seed_rows_go_in_once_and_come_out_whole(house: Path, tmp_path: Path) ->
     code, out, _ = started(house, "import", *files)
     assert (code, out) == (
         0,
-        f"Imported {demonstrations} demonstration, {preferences} preference from {len(files)} files.\n",
+        f"Imported {demonstrations} demonstrations, {preferences} preferences from {len(files)} files.\n",
     )
     assert started(house, "import", *files)[1] == (
         f"Imported no new rows from {len(files)} files; {len(rows)} were there already.\n"
