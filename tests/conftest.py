@@ -4,8 +4,8 @@ A test is in one of three rings, by default in `unit`. A file chooses another ri
 `pytestmark = pytest.mark.tiny` or `pytest.mark.base`, a single test with the same mark as a decorator:
 
     unit    imports no torch and starts no program of ours
-    tiny    imports torch, or trains a tiny random model; with `pytest.mark.process`: starts the bot or a command; with
-            `pytest.mark.simulation`: plays chance many times, which takes seconds
+    tiny    imports torch, or trains a tiny random model; with `pytest.mark.process`: starts the bot or a command;
+            with `pytest.mark.simulation`: plays chance many times, which takes seconds
     base    needs the fetched base model
 
 `pytest --ring unit` runs one ring; the option may be repeated, and without it all rings run.
