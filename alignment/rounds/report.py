@@ -86,7 +86,16 @@ def _evaluation(evaluation: Summary) -> Iterable[str]:
         yield _image(plots.suites(plain(changes)), "changes on the suites")
         means = {suite.name: suite for suite in evaluation.suites}
         yield _table(
-            ("suite", "items", "champion", "candidate", "change (95 %)", "margin", ""),
+            (
+                "suite",
+                "items",
+                "champion",
+                "candidate",
+                "change (95 %)",
+                "margin",
+                "sees a fall of four margins in",
+                "",
+            ),
             [_suite(change, means[change.name]) for change in changes],
         )
     if evaluation.notes:
@@ -111,6 +120,7 @@ def _suite(change: SuiteChange, means: SuiteMeans) -> Sequence[str]:
         _figure(means.candidate),
         f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})",
         f"{change.margin:g}",
+        "" if change.power is None else f"{change.power:.0%}",  # rounds from before this figure have none
         "fell beyond the margin" if change.worse else "",
     )
 

@@ -77,6 +77,10 @@ def test_the_page_shows_decision_reasons_figures_and_what_was_held_back(tmp_path
     assert "Round 3: <span class='refused'>refused" in text
     assert "On the suite Refusal" in text
     assert "fell beyond the margin" in text
+    found = manifest().evaluation
+    assert found is not None
+    (power,) = {f"<td>{change.power:.0%}</td>" for change in found.verdict.suites if change.power is not None}
+    assert power in text
     assert "75.0% (63.3% to 85.0%)" in text
     assert "no consent of &lt;everybody&gt;" in text
     assert "<td>preference</td><td>2</td>" in text
