@@ -5,6 +5,9 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
+from data.pasted import pasted
+from data.printing import printable
+
 
 class ParleyError(Exception):
     """An error that the user can act on; `str(error)` is the sentence to show."""
@@ -37,7 +40,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     try:
         code = main() or 0
     except ParleyError as error:
-        print(f"parley: {error}", file=sys.stderr)
+        print(f"parley: {printable(pasted(str(error)))}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
         print("parley: interrupted.", file=sys.stderr)
@@ -49,8 +52,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except OSError as error:
         if error.filename is None:
             raise
-        print(
-            f"parley: {error.filename2 or error.filename}: {(error.strerror or str(error)).lower()}.", file=sys.stderr
-        )
+        where = printable(str(error.filename2 or error.filename))
+        print(f"parley: {where}: {(error.strerror or str(error)).lower()}.", file=sys.stderr)
         code = BadInput.exit_code
     sys.exit(code)

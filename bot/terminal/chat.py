@@ -17,6 +17,7 @@ from bot.trial import Trial
 from data.consent import CONSENT_VERSION
 from data.counts import count_ratings
 from data.errors import BadInput
+from data.pasted import pasted
 from data.personas import PERSONAS, Persona, persona
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Terminal:
             case "/privacy":
                 self._say(await self._privacy())
             case "/forget":
-                self._say(self.texts.forget_usage.format(name=f"{PLATFORM}:{_user()}"))
+                self._say(pasted(self.texts.forget_usage.format(name=f"{PLATFORM}:{_user()}")))
             case "/help":
                 self._say(self.texts.help)
             case unknown:
