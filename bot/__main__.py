@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from data.errors import BadInput, ParleyError, run
+from data.variables import set_here, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,7 +49,7 @@ def main() -> int:
     settings.share()
     platform = arguments.platform or ("discord" if settings.discord_token else "terminal")
     logs.begin(settings.log, verbose=platform == "discord")
-    for sentence in configuration.suspicious(configuration.names()):
+    for sentence in unknown(set_here()):
         logging.getLogger("bot").warning(sentence)
 
     async def talk() -> None:
@@ -84,4 +85,4 @@ def _platform(name: str) -> Callable[[Settings], Awaitable[None]]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, tell_unknown=False)

@@ -6,15 +6,13 @@ name. Secrets are `SecretStr`, so that no log and no traceback shows them.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -22,17 +20,12 @@ from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import BadInput, nearest
 from data.limits import PER_DAY, PER_PERSON, PER_SERVER
 from data.personas import LANGUAGES, PERSONAS
+from data.variables import PREFIX, TOKEN
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-PREFIX = "PARLEY_"
 ENV_FILE = Path(".env")
 _SECRETS = ("DISCORD_TOKEN", "discord_token", "engine_api_key", "moderation_api_key", "moderation_url")
-_OTHERS = ("PARLEY_JUDGE_", "PARLEY_ENGINE_GRACE", "PARLEY_BENCH_")  # read elsewhere
 # What a value should be, by pydantic's name for the error.
 _WANTED = {"bool_parsing": "use 1 or 0", "int_parsing": "use a whole number", "float_parsing": "use a number"}
-TOKEN = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 
 class Settings(BaseSettings):
@@ -206,26 +199,6 @@ def load(env_file: Path | None = ENV_FILE) -> Settings:
         raise BadInput("\n".join(_sentence(detail) for detail in error.errors())) from None
     except UnicodeDecodeError:
         raise BadInput(f"{env_file} is not a UTF-8 text file.") from None
-
-
-def names(env_file: Path = ENV_FILE) -> list[str]:
-    """The names of all variables that are set, in the environment and in the file."""
-    return [*os.environ, *dotenv_values(env_file)]
-
-
-def suspicious(names: Iterable[str]) -> list[str]:
-    """A sentence for each variable that looks like a setting but is not one (`PARLEY_RETENTON_DAYS`)."""
-    known = [_variable(field) for field in Settings.model_fields]
-    said = []
-    for name in sorted(set(names)):
-        if name in known or not name.startswith((PREFIX, "DISCORD_")) or name.startswith(_OTHERS):
-            continue
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-        if near:
-            said.append(f"{name} is not a setting. Did you mean {near[0]}?")
-        elif name.startswith(PREFIX):
-            said.append(f"{name} is not a setting of the bot and has no effect.")
-    return said
 
 
 def _address(value: str | None, scheme: str, example: str) -> str | None:

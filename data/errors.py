@@ -1,12 +1,14 @@
 """Errors that carry the sentence shown to the user, and the exit code of the command."""
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from data.pasted import pasted
 from data.printing import printable
+from data.variables import PARENT, set_here, unknown
 
 
 class ParleyError(Exception):
@@ -31,12 +33,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
-def run(main: Callable[[], int | None]) -> NoReturn:
+def run(main: Callable[[], int | None], *, tell_unknown: bool = True) -> NoReturn:
     """Run a command's `main` and exit with its code.
+
+    With `tell_unknown`, misspelt settings are told first; a command that is started by another leaves that to it.
 
     A `ParleyError`, and a file that cannot be read or written, become one sentence on standard error. An interrupt
     exits with 130.
     """
+    if tell_unknown and PARENT not in os.environ:
+        for sentence in unknown(set_here()):
+            print(f"parley: {printable(sentence)}", file=sys.stderr)
     try:
         code = main() or 0
     except ParleyError as error:

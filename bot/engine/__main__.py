@@ -52,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, tell_unknown=False)
