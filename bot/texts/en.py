@@ -78,8 +78,9 @@ EN = Texts(
     help=(
         "/up              the last answer is good\n"
         "/down [why]      the last answer is bad\n"
-        "/correct TEXT    what the last answer should have been\n"
+        "/correct TEXT    what the last answer should have been; without TEXT you write several lines\n"
         "/again           get another answer, then say which is better: a, b, tie or bad\n"
+        "/new             begin a new conversation\n"
         "/retract         take back your vote on the last answer\n"
         "/stop            stop the answer that is running (Ctrl-C does the same)\n"
         "/persona NAME    begin a new conversation with another persona\n"
@@ -101,7 +102,11 @@ EN = Texts(
     nothing_runs="No answer is running.",
     forget_usage="To erase all that you said and rated, leave with /quit and run: python -m data forget {name}",
     consent_usage="Write /consent yes or /consent no. Your consent: {consent}.",
-    ask_consent="Agree? [y/N] ",
+    ask_consent="Agree? [y/n] ",
+    yes_or_no="Please answer y (yes) or n (no).",
+    ask_new="This conversation began before your yes, so it stays out of training. Begin a new one now? [y/n] ",
+    begun_anew="A new conversation begins: the model no longer sees what was said before.",
+    correction_lines="Write the better answer, in as many lines as you like. A line with only a dot ends it.",
     goodbye="Goodbye.",
     mention_only="Hello! Write your question in the same message, and I will answer it.",
     cannot_read="Discord does not show me what this message says. Mention me in it, and I will answer.",

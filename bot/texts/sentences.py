@@ -71,6 +71,10 @@ class Texts:
     forget_usage: str
     consent_usage: str
     ask_consent: str
+    yes_or_no: str
+    ask_new: str
+    begun_anew: str
+    correction_lines: str
     goodbye: str
 
     # discord

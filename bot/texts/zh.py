@@ -70,8 +70,9 @@ ZH = Texts(
     help=(
         "/up              上一个回答很好\n"
         "/down [原因]     上一个回答不好\n"
-        "/correct 文本    上一个回答本该怎么说\n"
+        "/correct 文本    上一个回答本该怎么说；不写文本，就可以分多行写\n"
         "/again           换一个回答，然后说哪个更好：a、b、tie（一样好）或 bad（都不好）\n"
+        "/new             开始新的对话\n"
         "/retract         撤回你对上一个回答的评价\n"
         "/stop            停止正在生成的回答（Ctrl-C 也可以）\n"
         "/persona 名字    换一个角色，开始新的对话\n"
@@ -93,7 +94,11 @@ ZH = Texts(
     nothing_runs="没有正在生成的回答。",
     forget_usage="要删除你说过的话和你的所有评价，请用 /quit 退出，然后运行：python -m data forget {name}",
     consent_usage="请输入 /consent yes 或 /consent no。你的选择：{consent}。",
-    ask_consent="同意吗？[y/N] ",
+    ask_consent="同意吗？[y/n] ",
+    yes_or_no="请回答 y（是）或 n（否）。",
+    ask_new="这次对话是在你同意之前开始的，所以不会用于训练。现在开始新的对话吗？[y/n] ",
+    begun_anew="新的对话开始了：模型不再看到之前说的话。",
+    correction_lines="请写出更好的回答，可以写很多行。只有一个点（.）的一行表示写完。",
     goodbye="再见。",
     mention_only="你好！请把问题写在同一条消息里，我就会回答。",
     cannot_read="Discord 不让我看到这条消息的内容。请在消息里提及我，我就会回答。",
