@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import BadInput, nearest
 from data.limits import PER_DAY, PER_PERSON, PER_SERVER
-from data.personas import LANGUAGES, PERSONAS
+from data.personas import LANGUAGES, PERSONAS, own_personas
 from data.variables import PREFIX, TOKEN
 
 ENV_FILE = Path(".env")
@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=0, le=65535)  # unset: off; 0: any free port
     metrics_host: str = "127.0.0.1"
 
+    personas: Path | None = None  # the operator's own, TOML files; unset: `personas` in `home`
     persona: str = "assistant"
     language: str = "en"
 
@@ -90,7 +91,7 @@ class Settings(BaseSettings):
     moderation_api_key: SecretStr | None = None
     moderation_fail: Literal["open", "closed"] = "open"  # what passes while the endpoint fails
 
-    @field_validator("home", "bases", "moderation_words")
+    @field_validator("home", "bases", "personas", "moderation_words")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else path
@@ -117,9 +118,14 @@ class Settings(BaseSettings):
 
     @field_validator("persona")
     @classmethod
-    def _known_persona(cls, value: str) -> str:
-        if value not in PERSONAS:
-            raise ValueError(f"the personas are {', '.join(PERSONAS)}.{nearest(value, PERSONAS)}")
+    def _known_persona(cls, value: str, info: ValidationInfo) -> str:
+        folder = info.data.get("personas") or info.data.get("home", Path("var")) / "personas"
+        try:
+            names = dict.fromkeys((*PERSONAS, *own_personas(folder)))
+        except BadInput as error:
+            raise ValueError(str(error)) from None
+        if value not in names:
+            raise ValueError(f"the personas are {', '.join(names)}.{nearest(value, names)}")
         return value
 
     @field_validator("language")
@@ -139,6 +145,13 @@ class Settings(BaseSettings):
     @classmethod
     def _websocket(cls, value: str | None) -> str | None:
         return _address(value, "wss?", "ws://127.0.0.1:8001")
+
+    @field_validator("personas")
+    @classmethod
+    def _folder(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_dir():
+            raise ValueError(f"there is no folder {path}; name one with a TOML file for each persona")
+        return path
 
     @field_validator("moderation_words")
     @classmethod
@@ -187,6 +200,8 @@ class Settings(BaseSettings):
         os.environ["PARLEY_HOME"] = str(self.home)
         if self.bases:
             os.environ["PARLEY_BASES"] = str(self.bases)
+        if self.personas:
+            os.environ["PARLEY_PERSONAS"] = str(self.personas)
         if self.base:
             os.environ["PARLEY_BASE"] = self.base
 

@@ -15,9 +15,9 @@ _BOT = """
 home bases base engine_url engine_model engine_api_key discord_api discord_gateway discord_message_content
 discord_threads shards discord_training_permission operators retention_days hourly_per_person hourly_per_channel
 hourly_per_server teaching_servers ratings_per_person ratings_per_server ratings_per_day trial_share compare_share log
-metrics_port metrics_host persona language temperature top_p frequency_penalty max_tokens history_tokens slots queue
-queue_per_person moderation moderation_words moderation_outside moderation_url moderation_model moderation_api_key
-moderation_fail
+metrics_port metrics_host personas persona language temperature top_p frequency_penalty max_tokens history_tokens
+slots queue queue_per_person moderation moderation_words moderation_outside moderation_url moderation_model
+moderation_api_key moderation_fail
 """
 BOT = tuple(_BOT.split())
 _OTHERS = ["engine_grace", "judge_url", "judge_model", "judge_api_key", "judge_outside", "parent"]

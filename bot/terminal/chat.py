@@ -19,7 +19,7 @@ from bot.trial import Trial
 from data.counts import count_ratings
 from data.errors import BadInput
 from data.pasted import pasted
-from data.personas import PERSONAS, Persona, persona
+from data.personas import Persona, persona, persona_names
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -229,7 +229,7 @@ class Terminal:
 
     def _change_persona(self, name: str) -> None:
         if not name:
-            self._say(self.texts.persona_list.format(names=", ".join(PERSONAS), name=self.persona.name))
+            self._say(self.texts.persona_list.format(names=", ".join(persona_names()), name=self.persona.name))
             return
         try:
             self.persona = persona(name.lower(), self.settings.language)

@@ -115,6 +115,27 @@ def test_every_setting_of_the_bot_is_known_by_name():
     assert set(BOT) | {"discord_token"} == set(Settings.model_fields)
 
 
+def test_the_personas_of_a_folder_can_be_chosen_and_a_mistake_in_one_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "shop.toml").write_text('system_prompt = "x"\ngreeting = "y"\n')
+    monkeypatch.setenv("PARLEY_PERSONAS", str(tmp_path))
+    monkeypatch.setenv("PARLEY_PERSONA", "shop")
+    assert load(None).persona == "shop"
+    monkeypatch.setenv("PARLEY_PERSONA", "shp")
+    with pytest.raises(BadInput, match="the personas are .*shop. Did you mean 'shop'?"):
+        load(None)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "shop.toml").write_text("greeting = 3")
+    monkeypatch.setenv("PARLEY_PERSONAS", str(other))
+    with pytest.raises(BadInput, match=r"shop\.toml: system_prompt is missing"):
+        load(None)
+    monkeypatch.setenv("PARLEY_PERSONAS", str(tmp_path / "none"))
+    with pytest.raises(BadInput, match="PARLEY_PERSONAS: .*there is no folder"):
+        load(None)
+
+
 def test_an_unusable_home_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "file" / "below"))
