@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from data.errors import BadInput, ParleyError, run
+from data.pasted import pasted
 from data.variables import set_here, unknown
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 TOKENLESS = (
     "Discord needs a token. Create an application with a bot in Discord's developer portal, put its token into "
     "DISCORD_TOKEN (in .env or the environment), and start again. Without a token, use `--platform terminal`."
+)
+
+BESIDE = "Discord starts, as DISCORD_TOKEN is set. To chat in a terminal beside it: python -m bot --platform terminal"
+    "DISCORD_TOKEN is set, so this is Discord. To chat in a terminal beside it: python -m bot --platform terminal"
 )
 
 
@@ -51,6 +56,8 @@ def main() -> int:
     logs.begin(settings.log, verbose=platform == "discord")
     for sentence in unknown(set_here()):
         logging.getLogger("bot").warning(sentence)
+    if platform == "discord" and arguments.platform is None:
+        logging.getLogger("bot").info(pasted(BESIDE))
 
     async def talk() -> None:
         logs.watch_loop()

@@ -123,7 +123,7 @@ def test_the_personas_of_a_folder_can_be_chosen_and_a_mistake_in_one_is_named(
     monkeypatch.setenv("PARLEY_PERSONA", "shop")
     assert load(None).persona == "shop"
     monkeypatch.setenv("PARLEY_PERSONA", "shp")
-    with pytest.raises(BadInput, match="the personas are .*shop. Did you mean 'shop'?"):
+    with pytest.raises(BadInput, match=r"the personas are .*shop\. Did you mean 'shop'?"):
         load(None)
     other = tmp_path / "other"
     other.mkdir()
@@ -132,7 +132,7 @@ def test_the_personas_of_a_folder_can_be_chosen_and_a_mistake_in_one_is_named(
     with pytest.raises(BadInput, match=r"shop\.toml: system_prompt is missing"):
         load(None)
     monkeypatch.setenv("PARLEY_PERSONAS", str(tmp_path / "none"))
-    with pytest.raises(BadInput, match="PARLEY_PERSONAS: .*there is no folder"):
+    with pytest.raises(BadInput, match=r"PARLEY_PERSONAS: .*there is no folder"):
         load(None)
 
 
