@@ -22,8 +22,8 @@ TOKENLESS = (
     "DISCORD_TOKEN (in .env or the environment), and start again. Without a token, use `--platform terminal`."
 )
 
-BESIDE = "Discord starts, as DISCORD_TOKEN is set. To chat in a terminal beside it: python -m bot --platform terminal"
-    "DISCORD_TOKEN is set, so this is Discord. To chat in a terminal beside it: python -m bot --platform terminal"
+BESIDE = (
+    "Discord starts, since DISCORD_TOKEN is set. To chat in a terminal beside it: python -m bot --platform terminal"
 )
 
 
