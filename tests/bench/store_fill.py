@@ -5,7 +5,8 @@
 What it makes is like a busy server: two questions a conversation, three of ten turns with answers of two releases
 that people compare, votes by one to three people, a correction of one answer in ten, some votes taken back, one
 question in twenty a popular one ("hello"), one rater in ten who votes at random, and one person in twenty who never
-agreed to anything. Imported rows are demonstrations, preferences and labelled completions; one in fifty nearly repeats another.
+agreed to anything. Imported rows are demonstrations, preferences and labelled completions; one in fifty nearly
+repeats another.
 """
 
 import argparse
@@ -21,16 +22,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from data.bases import DEFAULT_BASE
 from data.chat import Message, load_template, rendered_hash
 from data.consent import CONSENT_VERSION
 from data.database import NAME
 from data.home import installation_key, keyed_hash
 from data.imported import imported_id
+from data.release_manifest import ReleaseManifest
+from data.releases import BASE_RELEASE, Releases
 from data.store import Store
 
 SYSTEM = "You are a helpful assistant."
 SERVER = "1"  # the platform's id of the server on which most people talk
-CHAMPION, CANDIDATE = 1, 2
+CHAMPION, CANDIDATE = BASE_RELEASE, 1  # a release is on trial
 PLATFORM = "discord"
 BATCH = 20_000
 _BEGAN = datetime.now(UTC) - timedelta(days=60)
@@ -282,6 +286,10 @@ async def _made(home: Path) -> None:
     store = await Store.open(home)
     await store.set_may_teach(PLATFORM, SERVER, True)
     await store.close()
+    releases = Releases(home)
+    if not releases.all():
+        releases.create(lambda _: ReleaseManifest(base=DEFAULT_BASE))
+    releases.put_on_trial(CANDIDATE)
 
 
 @contextlib.contextmanager
