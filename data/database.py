@@ -20,6 +20,8 @@ from data.home import private_dir
 from data.migrations import backup, migrate
 
 NAME = "parley.db"
+_WAITING = 30_000  # milliseconds that a write waits for the one of another process
+_FOLDING = 50  # milliseconds that folding the log waits for readers
 _Number = TypeVar("_Number", int, str)
 
 
@@ -63,14 +65,17 @@ class Database:
         """Fold the write-ahead log into the database, so that erased texts are in neither file.
 
         Returns False when somebody was reading all the time: the texts then stay in the log until it is folded again,
-        at the latest when the last process closes the database.
+        at the latest when the last process closes the database. A round reads for minutes and every write waits for
+        this, so it gives up soon.
         """
         async with self._turn, self._engine.connect() as connection:
             raw = await connection.get_raw_connection()
             assert raw.driver_connection is not None
-            cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            ((busy, _, _),) = await cursor.fetchall()
-            await cursor.close()  # an open statement would make the pooled connection's next commit fail
+            try:
+                await _pragma(raw.driver_connection, f"busy_timeout={_FOLDING}")
+                ((busy, _, _),) = await _pragma(raw.driver_connection, "wal_checkpoint(TRUNCATE)")
+            finally:
+                await _pragma(raw.driver_connection, f"busy_timeout={_WAITING}")
         return not busy
 
     async def writable(self, patience: float) -> bool:
@@ -111,6 +116,13 @@ def _could_write(path: Path, patience: float) -> bool:
     return True
 
 
+async def _pragma(connection: Any, pragma: str) -> list[Any]:
+    cursor = await connection.execute(f"PRAGMA {pragma}")
+    found: list[Any] = await cursor.fetchall()
+    await cursor.close()  # an open statement would make the pooled connection's next commit fail
+    return found
+
+
 def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # only `_begin` begins transactions
     cursor = connection.cursor()
@@ -118,7 +130,7 @@ def _configure(connection: Any, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "busy_timeout=30000",
+        f"busy_timeout={_WAITING}",
         "secure_delete=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import text as sql_text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -125,7 +126,7 @@ class Conversation(Base):
     key: Mapped[str] = mapped_column(String(80))
     persona: Mapped[str] = mapped_column(String(40))
     language: Mapped[str] = mapped_column(String(10))
-    server_id: Mapped[int | None] = mapped_column(ForeignKey("servers.id"))
+    server_id: Mapped[int | None] = mapped_column(ForeignKey("servers.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -173,6 +174,10 @@ class MessageVersion(Base):
     """A text, stored once, with its author. `text` is null after erasure; the row stays, so references hold."""
 
     __tablename__ = "message_versions"
+    # Finds the old texts that are still kept.
+    __table_args__ = (
+        Index("ix_message_versions_kept", "created_at", "author_id", sqlite_where=sql_text("text IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"), index=True)
@@ -217,7 +222,7 @@ class Generation(Base):
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), unique=True)
     version_id: Mapped[int] = mapped_column(ForeignKey("message_versions.id"), unique=True)
-    system_prompt_id: Mapped[int] = mapped_column(ForeignKey("system_prompts.id"))
+    system_prompt_id: Mapped[int] = mapped_column(ForeignKey("system_prompts.id"), index=True)
     rendered_sha256: Mapped[str] = mapped_column(String(64), index=True)
     release: Mapped[int]
     sampling: Mapped[dict[str, Any]]
@@ -245,12 +250,18 @@ class Rating(Base):
     """One rating. Append-only; the current ratings are derived from all of them, in order."""
 
     __tablename__ = "ratings"
+    # The first holds all that tells which ratings are current, so that they are counted without reading the table.
+    __table_args__ = (
+        Index("ix_ratings_current", "generation_id", "rater_id", "kind", "other_id", "value"),
+        Index("ix_ratings_void", "generation_id", sqlite_where=sql_text("kind = 'void'")),
+        Index("ix_ratings_text_version_id", "text_version_id", sqlite_where=sql_text("text_version_id IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     source_id: Mapped[str] = mapped_column(String(120), unique=True)
     rater_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
     kind: Mapped[str] = mapped_column(String(20))
-    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), index=True)
+    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"))
     other_id: Mapped[int | None] = mapped_column(ForeignKey("generations.id"), index=True)
     value: Mapped[str | None] = mapped_column(String(20))
     text_version_id: Mapped[int | None] = mapped_column(ForeignKey("message_versions.id"))
