@@ -254,7 +254,7 @@ class Chat:
         return Answered(generation, said.finish_reason, note(ask.texts, said, room, closing=self._closing))
 
     async def _fit(self, ask: Ask, session: Session, turns: list[StoredMessage]) -> tuple[history.Prompt, int]:
-        """The prompt with as many of the newest turns as fit, and the room for the answer in tokens."""
+        """The prompt, cut to what fits, and the room for the answer in tokens."""
         room = history.answer_room(self.sampling.max_tokens, session.context_length)
         budget = session.context_length - room
         if self.limits.history_tokens is not None:
@@ -262,14 +262,14 @@ class Chat:
         counted = 0
 
         def prompt(start: int) -> history.Prompt:
-            return history.prompt(ask.persona.system_prompt, turns[start:], session.control, ask.names)
+            return history.prompt(ask.persona.system_prompt, turns, session.control, ask.names, start=start)
 
-        async def fits(start: int) -> bool:
+        async def count(start: int) -> int:
             nonlocal counted
             counted = await session.count_tokens(prompt(start).messages)
-            return counted <= budget
+            return counted
 
-        start = await history.first_fitting(history.starts([turn.role for turn in turns]), fits)
+        start = await history.beginning(turns, count, budget)
         if start is None:
             raise Unanswerable(ask.texts.message_too_long.format(tokens=counted, budget=budget))
         return prompt(start), room
