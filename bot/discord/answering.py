@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bot.answers import Answered, Ask, Failed, Held, Piece, Queued, Started
@@ -10,7 +11,7 @@ from bot.discord.buttons import rate_buttons, stop_button
 from bot.discord.draft import EMPTY, Draft
 from bot.discord.ids import PLATFORM, person_of
 from bot.discord.open_answer import RecordedPlace
-from bot.discord.render import MessagePart, parts
+from bot.discord.render import GrowingText, MessagePart, messages, parts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -70,9 +71,9 @@ async def ask_of(
     )
 
 
-def waiting_part(ahead: int, texts: Texts) -> MessagePart:
+def waiting_parts(ahead: int, texts: Texts) -> list[MessagePart]:
     """What is shown while `ahead` other answers come first."""
-    return MessagePart("⏳ " + texts.waiting.format(ahead=ahead), "stop")
+    return [MessagePart("⏳ " + texts.waiting.format(ahead=ahead), "stop")]
 
 
 async def show(
@@ -117,19 +118,19 @@ async def show(
         teach = await app.rules.teaching(place.guild)
         recorded = RecordedPlace(place, app.store, key, question)
         draft = Draft(recorded, app.pace, buttons, on_sent, answer.stop)
-        text, failed = "", None
+        text, failed = GrowingText(), None
         async for event in answer:
             match event:
                 case Queued(ahead):
-                    draft.show([waiting_part(ahead, ask.texts)])
+                    draft.show(partial(waiting_parts, ahead, ask.texts))
                 case Started():
                     await recorded.typing()
                 case Held():
-                    draft.show([MessagePart(EMPTY, "stop")])
+                    draft.show(lambda: [MessagePart(EMPTY, "stop")])
                 case Piece(piece):
-                    text += piece
-                    if shown := parts(text, "stop"):
-                        draft.show(shown)
+                    text.add(piece)
+                    if text:
+                        draft.show(lambda: messages(text.parts, "stop"))
                 case Answered(generation, reason, note):
                     stored = generation
                     more = ask.texts if reason == "length" else None

@@ -8,10 +8,11 @@ judges by speed.
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.answers import Answered, Failed, Paired, Queued
-from bot.discord.answering import waiting_part
+from bot.discord.answering import waiting_parts
 from bot.discord.buttons import more_button, rate_buttons, stop_button, verdict_buttons
 from bot.discord.draft import Draft
 from bot.discord.open_answer import RecordedPlace
@@ -122,11 +123,11 @@ async def _end(answer: RunningAnswer, draft: Draft, ask: Ask) -> Paired | Failed
     async for event in answer:
         match event:
             case Queued(ahead):
-                draft.show([waiting_part(ahead, ask.texts)])
+                draft.show(partial(waiting_parts, ahead, ask.texts))
             case Paired() | Failed():
                 return event
             case _:
-                draft.show([MessagePart("⏳ " + ask.texts.two_coming, "stop")])
+                draft.show(lambda: [MessagePart("⏳ " + ask.texts.two_coming, "stop")])
     raise AssertionError("an answer has an end")
 
 
