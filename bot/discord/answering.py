@@ -11,6 +11,7 @@ from bot.discord.buttons import rate_buttons, stop_button
 from bot.discord.draft import EMPTY, Draft
 from bot.discord.ids import PLATFORM, person_of
 from bot.discord.open_answer import RecordedPlace
+from bot.discord.pending import pending_parts, shown_as_pending
 from bot.discord.render import GrowingText, MessagePart, messages, parts
 
 if TYPE_CHECKING:
@@ -119,24 +120,29 @@ async def show(
         recorded = RecordedPlace(place, app.store, key, question)
         draft = Draft(recorded, app.pace, buttons, on_sent, answer.stop)
         text, failed = GrowingText(), None
-        async for event in answer:
-            match event:
-                case Queued(ahead):
-                    draft.show(partial(waiting_parts, ahead, ask.texts))
-                case Started():
-                    await recorded.typing()
-                case Held():
-                    draft.show(lambda: [MessagePart(EMPTY, "stop")])
-                case Piece(piece):
-                    text.add(piece)
-                    if text:
-                        draft.show(lambda: messages(text.parts, "stop"))
-                case Answered(generation, reason, note):
-                    stored = generation
-                    more = ask.texts if reason == "length" else None
-                    for message in sent:  # those sent while the answer was being recorded
-                        await app.store.set_platform_id(generation.message, str(message))
-                    failed = await finish(parts(generation.text, "rate", note))
-                case Failed(sentence):
-                    failed = await finish([MessagePart(sentence)]) if draft.started else sentence
+        async with shown_as_pending(recorded, draft, ask.texts) as pending:
+            async for event in answer:
+                match event:
+                    case Queued(ahead):
+                        draft.show(partial(waiting_parts, ahead, ask.texts))
+                    case Started():
+                        if draft.started:  # it says how many come first, and none does any more
+                            draft.show(partial(pending_parts, ask.texts))
+                    case Held():
+                        draft.show(lambda: [MessagePart(EMPTY, "stop")])
+                    case Piece(piece):
+                        text.add(piece)
+                        if text:
+                            pending.cancel()
+                            draft.show(lambda: messages(text.parts, "stop"))
+                    case Answered(generation, reason, note):
+                        pending.cancel()
+                        stored = generation
+                        more = ask.texts if reason == "length" else None
+                        for message in sent:  # those sent while the answer was being recorded
+                            await app.store.set_platform_id(generation.message, str(message))
+                        failed = await finish(parts(generation.text, "rate", note))
+                    case Failed(sentence):
+                        pending.cancel()
+                        failed = await finish([MessagePart(sentence)]) if draft.started else sentence
     return failed

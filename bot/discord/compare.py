@@ -16,6 +16,7 @@ from bot.discord.answering import waiting_parts
 from bot.discord.buttons import more_button, rate_buttons, stop_button, verdict_buttons
 from bot.discord.draft import Draft
 from bot.discord.open_answer import RecordedPlace
+from bot.discord.pending import shown_as_pending
 from bot.discord.render import MessagePart, parts
 from bot.discord.running import TwoAnswers
 from bot.ratings import comparable
@@ -89,7 +90,10 @@ async def show_two(
     top = Draft(recorded, app.pace, buttons, on_top, both.stop)
     with app.running.showing(key, both, ask.person, place):
         try:
-            async with app.trial.engine(first.release if first else None) as candidate:
+            async with (
+                shown_as_pending(recorded, top, ask.texts),
+                app.trial.engine(first.release if first else None) as candidate,
+            ):
                 end = await _end(both.begin(app.chat.pair(ask, first, engine=candidate)), top, ask)
             if isinstance(end, Failed):
                 return await finish(top, [MessagePart(end.sentence)]) if top.started else end.sentence

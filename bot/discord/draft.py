@@ -81,6 +81,11 @@ class Draft:
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._paint())
 
+    async def settled(self) -> None:
+        """Wait until what was wanted so far has gone out, or could not."""
+        if self._work is not None:
+            await asyncio.wait({self._work})
+
     async def finish(self, wanted: list[MessagePart]) -> bool:
         """Show this and nothing else; returns whether that worked. A failure is tried once more, then logged."""
         self._wanted = lambda: wanted

@@ -4,33 +4,7 @@ import asyncio
 
 from bot.discord.draft import Draft, Pace
 from bot.discord.render import GrowingText, MessagePart, messages
-
-
-class Wall:
-    """A place that keeps what is written there."""
-
-    channel, guild, channels = 1, None, frozenset({1})
-
-    def __init__(self) -> None:
-        self.contents: list[str] = []
-        self.requests = 0
-
-    async def send(self, content: str, _: object) -> int:
-        self.requests += 1
-        self.contents.append(content)
-        return len(self.contents) - 1
-
-    async def edit(self, message: int, content: str, _: object) -> None:
-        self.requests += 1
-        self.contents[message] = content
-
-    async def typing(self) -> None: ...
-
-    def below(self, _: int) -> "Wall":
-        return self
-
-
-async def nothing(_: int) -> None: ...
+from tests.bot.discord.wall import Wall, nothing
 
 
 def draft_on(wall: Wall, pace: Pace) -> Draft:
