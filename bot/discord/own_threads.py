@@ -31,6 +31,11 @@ def thread_name(text: str, otherwise: str) -> str:
     return (line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1].rstrip() + "…") or otherwise
 
 
+def may_talk_in_threads(here: discord.Permissions) -> bool:
+    """Whether the bot may open a thread in a channel and write in it."""
+    return here.create_public_threads and here.send_messages_in_threads
+
+
 async def thread_for(app: App, message: discord.Message) -> discord.Thread | None:
     """The thread in which a first mention is answered; None where it is answered in its channel."""
     channel = message.channel
@@ -40,6 +45,8 @@ async def thread_for(app: App, message: discord.Message) -> discord.Thread | Non
     if message.thread is not None and own_thread(message.thread, app.me):
         return message.thread
     if not await app.store.setting(SETTING, scopes(channel, channel.guild.id), app.settings.discord_threads):
+        return None
+    if not may_talk_in_threads(channel.permissions_for(channel.guild.me)):
         return None
     name = thread_name(
         message.clean_content.replace(f"@{channel.guild.me.display_name}", ""), message.author.display_name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot.discord.place import NOBODY
+from bot.discord.place import NOBODY, send_below
 from bot.discord.render import LIMIT
 from bot.texts import Texts, texts
 
@@ -36,6 +36,16 @@ async def tell(interaction: discord.Interaction, text: str, buttons: discord.ui.
     await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY, **more)
 
 
+async def tell_file(interaction: discord.Interaction, text: str, file: discord.File) -> bool:
+    """Send a file that only this person can see; False where the bot may not attach files."""
+    try:
+        await interaction.followup.send(text, file=file, ephemeral=True, allowed_mentions=NOBODY)
+    except discord.Forbidden as error:
+        log.info("a file could not be attached: %s (code %s)", error.status, error.code)
+        return False
+    return True
+
+
 async def tell_alone(interaction: discord.Interaction, text: str) -> None:
     """Say something to one person alone after everybody was shown that an answer is on its way."""
     with suppress(discord.HTTPException):
@@ -56,7 +66,6 @@ async def say(pace: Pace, message: discord.Message, text: str) -> None:
     """Say something below a message, for everybody to read."""
     await pace.turn(message.channel.id)
     try:
-        reference = message.to_reference(fail_if_not_exists=False)
-        await message.channel.send(text[:LIMIT], reference=reference, allowed_mentions=NOBODY, mention_author=False)
+        await send_below(message.channel, text[:LIMIT], message.to_reference(fail_if_not_exists=False))
     except discord.HTTPException as error:
         log.warning("a sentence did not reach Discord: %s (code %s)", error.status, error.code)

@@ -382,4 +382,5 @@ EN = Texts(
         "I could not show the answer: Discord did not let me write here. Somebody who manages this channel can allow "
         "it."
     ),
+    no_files_here="I am not allowed to attach files here. Use this command in a direct message to me.",
 )

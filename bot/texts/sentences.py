@@ -253,3 +253,4 @@ class Texts:
     chat_enough: str
     only_asker_retries: str
     not_shown: str
+    no_files_here: str

@@ -311,4 +311,5 @@ ZH = Texts(
     chat_enough="你在一小时内已打开 {limit} 个子区，这是每个人的上限。{minutes} 分钟后可以再打开。",
     only_asker_retries="只有提问的人才能让我重新回答，因为我没有保存这个问题。",
     not_shown="回答无法显示：Discord 不让我在这里发言。管理这个频道的人可以允许我。",
+    no_files_here="我在这里无权发送文件。请在与我的私信里使用这个命令。",
 )
