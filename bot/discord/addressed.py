@@ -11,11 +11,21 @@ def from_a_person(message: discord.Message) -> bool:
     return written and not message.author.bot and message.webhook_id is None
 
 
+def own_roles(message: discord.Message, me: int) -> list[int]:
+    """The ids of the mentioned roles that are the bot's own: Discord gives every bot a role with its name."""
+    return [role.id for role in message.role_mentions if role.tags is not None and role.tags.bot_id == me]
+
+
+def mentioned(message: discord.Message, me: int) -> bool:
+    """Whether a message mentions the bot, or its own role, which Discord's list of suggestions offers as well."""
+    return any(user.id == me for user in message.mentions) or bool(own_roles(message, me))
+
+
 def addressed(message: discord.Message, me: int) -> bool:
     """Whether a person plainly wrote to the bot: in a direct message, with a mention, or in a reply to the bot."""
     if not from_a_person(message):
         return False
-    if message.guild is None or any(user.id == me for user in message.mentions):
+    if message.guild is None or mentioned(message, me):
         return True
     replied = message.reference.resolved if message.reference else None
     return isinstance(replied, discord.Message) and replied.author.id == me

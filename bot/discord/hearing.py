@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.access import Access
-from bot.discord.addressed import addressed, from_a_person, linear, to_somebody_else
+from bot.discord.addressed import addressed, from_a_person, linear, mentioned, to_somebody_else
 from bot.discord.answering import ask_by, show
 from bot.discord.compare import show_two
 from bot.discord.ids import PLATFORM
@@ -138,10 +138,9 @@ def _joins(app: App, message: discord.Message) -> bool:
 
 async def _say_what_to_do(app: App, message: discord.Message, texts: Texts) -> None:
     """Answer a message for the bot that has nothing to read in it."""
-    mentioned = any(user.id == app.me for user in message.mentions)
-    if message.guild is not None and not message.content and message.reference is not None:
+    if message.guild is not None and not message.content:
         await _tell_once(app, message, texts.cannot_read)
-    elif message.guild is None or mentioned:
+    elif message.guild is None or mentioned(message, app.me):
         guild = message.guild.id if message.guild else None
         persona = await app.rules.persona(message.channel, guild)
         greeting = "" if persona.name in PERSONAS else persona.greeting

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
+from bot.discord.addressed import own_roles
 from bot.discord.ids import person_of
 from bot.discord.place import scopes
 
@@ -48,9 +49,7 @@ async def thread_for(app: App, message: discord.Message) -> discord.Thread | Non
         return None
     if not may_talk_in_threads(channel.permissions_for(channel.guild.me)):
         return None
-    name = thread_name(
-        message.clean_content.replace(f"@{channel.guild.me.display_name}", ""), message.author.display_name
-    )
+    name = thread_name(_without_mentions(message, app.me), message.author.display_name)
     try:
         thread = await message.create_thread(name=name)
     except discord.HTTPException as error:  # for example without the permission: then it is answered in its channel
@@ -58,6 +57,16 @@ async def thread_for(app: App, message: discord.Message) -> discord.Thread | Non
         return None
     await remember_opener(app.store, thread, message.author)
     return thread
+
+
+def _without_mentions(message: discord.Message, me: int) -> str:
+    """A message as people see it, without the mentions of the bot."""
+    assert message.guild is not None
+    roles = [message.guild.get_role(role) for role in own_roles(message, me)]
+    text = message.clean_content
+    for name in (message.guild.me.display_name, *(role.name for role in roles if role is not None)):
+        text = text.replace(f"@{name}", "")
+    return text
 
 
 async def remember_opener(store: Store, thread: discord.Thread, user: discord.abc.User) -> None:
