@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import discord
+
+LATE = timedelta(hours=1)  # how long after a message its author may add the mention by an edit
 
 
 def from_a_person(message: discord.Message) -> bool:
@@ -29,6 +33,18 @@ def addressed(message: discord.Message, me: int) -> bool:
         return True
     replied = message.reference.resolved if message.reference else None
     return isinstance(replied, discord.Message) and replied.author.id == me
+
+
+def addressed_late(message: discord.Message, before: discord.Message | None, me: int) -> bool:
+    """Whether an edit added the mention; `before` is the message as it was, where that is known.
+
+    An edit of an old message does not count: where it was heard then, nobody may remember.
+    """
+    if message.edited_at is None or message.guild is None or not from_a_person(message):
+        return False
+    if not mentioned(message, me) or (before is not None and mentioned(before, me)):
+        return False
+    return message.edited_at - message.created_at <= LATE
 
 
 def to_somebody_else(message: discord.Message, me: int) -> bool:
