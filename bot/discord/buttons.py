@@ -110,6 +110,11 @@ def verdict_buttons(first: int, second: int, texts: Texts, more: bool) -> discor
     return view(*verdicts, *([_more(second, texts)] if more else []))
 
 
+def anew_button(texts: Texts) -> discord.ui.View:
+    """The button that begins a new conversation, for a person whose conversation cannot go on."""
+    return view(Press("anew", "", texts.anew))
+
+
 def stop_button(key: str, asker: int) -> discord.ui.View:
     """The button below an answer while it streams."""
     return view(Press("stop", f"{key}:{asker}"))

@@ -12,6 +12,8 @@ import discord
 
 from bot.answers import Unanswerable
 from bot.discord.answering import ask_of, show
+from bot.discord.buttons import anew_button
+from bot.discord.commands.new import tell_anew
 from bot.discord.commands.personas import write_persona
 from bot.discord.commands.release import make_champion
 from bot.discord.compare import show_two
@@ -34,7 +36,7 @@ log = logging.getLogger(__name__)
 
 _TEACHING = ("up", "down", "fix", "two", *VERDICTS)
 # Only for people who may use the bot here. Taking something back, and a person's rights, are for everybody.
-_RESTRICTED = (*_TEACHING, "again", "more", "retry", "agree")
+_RESTRICTED = (*_TEACHING, "again", "more", "retry", "agree", "anew")
 _WINDOWS = ("fix", "down")  # these may open a window, which must be the first reply that Discord gets
 
 
@@ -66,6 +68,8 @@ async def pressed(app: App, interaction: discord.Interaction, action: str, rest:
             await record_consent(app, interaction, False, CONSENT_VERSION, texts)
         case ("again" | "two" | "more", [generation]):
             await _another_answer(app, interaction, int(generation), action, texts)
+        case ("anew", _):
+            await tell_anew(app, interaction, texts)
         case ("retry", [question]):
             await retry(app, interaction, question, texts)
         case ("stop", [key, asker]):
@@ -86,7 +90,7 @@ async def _another_answer(app: App, interaction: discord.Interaction, number: in
     generation = await app.store.generation(number)
     channel, message = interaction.channel, interaction.message
     if generation is None or channel is None or message is None:
-        await tell(interaction, texts.question_gone)
+        await tell(interaction, texts.question_gone, anew_button(texts))
         return
 
     async def go_on() -> StoredMessage:
@@ -113,7 +117,7 @@ async def _another_answer(app: App, interaction: discord.Interaction, number: in
         place=below(interaction, channel, message),
     )
     if failed:
-        await tell(interaction, failed)
+        await tell(interaction, failed, anew_button(texts) if failed == texts.question_gone else None)
 
 
 async def submitted(app: App, interaction: discord.Interaction) -> None:

@@ -380,4 +380,16 @@ EN = Texts(
         "I could not show the answer: Discord did not let me write here. Somebody who manages this channel can allow "
         "it."
     ),
+    # beginning anew
+    anew="New conversation",
+    anew_offer="{slash}new begins a new conversation.",
+    anew_begun=(
+        "A new conversation begins here. What was said before is not erased, but I no longer look at it unless you "
+        "reply to it."
+    ),
+    anew_nothing="There is nothing to leave behind: your next message begins a new conversation anyway.",
+    anew_replies=(
+        "In this channel every mention that is not a reply begins a new conversation, and a reply continues the one "
+        "that it replies to. So simply mention me again, without replying."
+    ),
 )

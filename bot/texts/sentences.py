@@ -251,3 +251,9 @@ class Texts:
     chat_enough: str
     only_asker_retries: str
     not_shown: str
+    # beginning anew
+    anew: str
+    anew_offer: str
+    anew_begun: str
+    anew_nothing: str
+    anew_replies: str

@@ -17,6 +17,7 @@ from bot.discord.commands.answers import add_answers
 from bot.discord.commands.ask import add_ask
 from bot.discord.commands.audit import add_audit
 from bot.discord.commands.limits import add_limits
+from bot.discord.commands.new import add_new
 from bot.discord.commands.personas import add_personas
 from bot.discord.commands.privacy import add_privacy
 from bot.discord.commands.release import add_release
@@ -67,6 +68,7 @@ def commands(app: App) -> Sequence[AnyCommand]:
     add_teaching(app, tree)
     add_stats(stats, tree)
     add_ask(app, tree)
+    add_new(app, tree)
     add_personas(app, tree)
     add_threads(app, tree)
     add_access(app, tree)
