@@ -12,6 +12,8 @@ from data.scopes import Scope, chain
 if TYPE_CHECKING:
     import discord.abc
 
+    from bot.discord.others import Once
+
 log = logging.getLogger(__name__)
 
 NOBODY = discord.AllowedMentions.none()
@@ -68,10 +70,16 @@ class Place(Protocol):
 
 
 class InChannel:
-    """A channel that the bot may write in; the first message replies to `reference`."""
+    """A channel that the bot may write in; the first message replies to `reference`.
+
+    With `once`, nothing more is sent when another process of the same bot was first.
+    """
 
     def __init__(
-        self, channel: discord.abc.MessageableChannel, reference: discord.MessageReference | None = None
+        self,
+        channel: discord.abc.MessageableChannel,
+        reference: discord.MessageReference | None = None,
+        once: Once | None = None,
     ) -> None:
         guild = getattr(channel, "guild", None)
         self.channel: int = channel.id
@@ -79,6 +87,7 @@ class InChannel:
         self.guild: int | None = guild.id if guild else None
         self._channel = channel
         self._reference = reference
+        self._once = once
         self._sent: dict[int, discord.PartialMessage] = {}
 
     async def send(self, content: str, view: discord.ui.View | None) -> int:
@@ -86,7 +95,11 @@ class InChannel:
         extra: dict[str, Any] = {"view": view} if view else {}
         if not self._sent and self._reference is not None:
             extra["reference"] = self._reference
+        if self._once is not None:
+            extra["nonce"] = self._once.nonce(len(self._sent))
         sent = await self._channel.send(content, allowed_mentions=NOBODY, mention_author=False, **extra)
+        if self._once is not None:
+            self._once.check(sent, view)
         self._sent[sent.id] = discord.PartialMessage(channel=sent.channel, id=sent.id)
         return sent.id
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from bot.discord.consent import ask_consent, record_consent
 from bot.discord.interrupted import retry
 from bot.discord.place import below
 from bot.discord.rating import VERDICTS, agree, compare, correct, explain, open_correction, retract, vote
-from bot.discord.telling import replace_question, tell, texts_for
+from bot.discord.telling import replace_question, report, tell, texts_for
 from bot.discord.windows import sent_window
 from data.consent import CONSENT_VERSION
 from data.rounds import remove_leftovers
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from bot.discord.windows import SentWindow
     from bot.texts import Texts
     from data.store import StoredMessage
-
-log = logging.getLogger(__name__)
 
 _TEACHING = ("up", "down", "fix", "two", *VERDICTS)
 # Only for people who may use the bot here. Taking something back, and a person's rights, are for everybody.
@@ -72,7 +69,7 @@ async def pressed(app: App, interaction: discord.Interaction, action: str, rest:
             await tell_anew(app, interaction, texts)
         case ("retry", [question]):
             await retry(app, interaction, question, texts)
-        case ("stop", [key, asker]):
+        case ("stop", [key, asker, *_]):  # the rest says which process sent it
             if str(interaction.user.id) != asker:
                 await tell(interaction, texts.not_yours)
             elif not app.running.stop(key):
@@ -129,9 +126,8 @@ async def submitted(app: App, interaction: discord.Interaction) -> None:
         await interaction.response.defer(ephemeral=True)
     try:
         await _take_window(app, interaction, window, texts_for(interaction))
-    except Exception:
-        log.exception("the window %s failed", window.kind)
-        await tell(interaction, texts_for(interaction).internal_error)
+    except Exception as error:
+        await report(interaction, error, f"the window {window.kind}")
 
 
 async def _take_window(app: App, interaction: discord.Interaction, window: SentWindow, texts: Texts) -> None:

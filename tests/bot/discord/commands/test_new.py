@@ -137,7 +137,7 @@ async def test_the_button_below_a_question_that_is_gone_begins_anew(reading: Wor
 
 async def test_a_first_message_that_is_too_long_offers_nothing(reading: World):
     thread = await reading.open_thread()
-    await reading.env.restart_bot(reading.bot(discord_message_content=True, limits=Limits(history_tokens=64)))
+    await reading.env.restart_bot(reading.bot(discord_message_content=True, limits=Limits(history_tokens=200)))
     await reading.ada.send(thread, "word " * 300)
     assert reading.last(thread).content.startswith("This message is too long")
     assert EN.anew_offer not in reading.last(thread).content
