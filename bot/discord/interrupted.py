@@ -12,6 +12,7 @@ import discord.abc
 from bot.answers import Unanswerable
 from bot.discord.answering import ask_of, show
 from bot.discord.buttons import Press, view
+from bot.discord.draft import EMPTY
 from bot.discord.hearing import hear
 from bot.discord.ids import PLATFORM
 from bot.discord.place import NOBODY, below
@@ -33,7 +34,7 @@ SEARCHED = 50  # messages after a question that are searched for the beginning o
 def closed(content: str, note: str) -> str | None:
     """A message's content once it is closed: its text and the note in small print; None when the two do not fit."""
     small = f"-# {note}"
-    if content.startswith("⏳"):  # it only said that an answer will come
+    if content.startswith("⏳") or content == EMPTY:  # it only said that an answer will come
         return small
     # A code block that never ended would swallow the note.
     fence = "\n```" if content.count("```") % 2 else ""

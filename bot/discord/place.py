@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
+import aiohttp
 import discord
 
 from data.scopes import Scope, chain
@@ -112,8 +113,8 @@ class InChannel:
         """See `Place.typing`."""
         try:
             await self._channel.typing()
-        except discord.HTTPException as error:
-            log.info("Discord refused to show typing: %s (code %s)", error.status, error.code)
+        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            log.info("Discord did not show that the bot types: %s", type(error).__name__)
 
     def below(self, message: int) -> InChannel:
         """See `Place.below`."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 LIMIT = 2000
 _FENCE = "```"
 _CLOSE = f"\n{_FENCE}"
+LONGEST_CLOSING = len(_CLOSE)
 _OPENING = re.compile(r"```([\w+#.-]{0,20})\n")
 # Where a text may be divided, best first: paragraphs, items of a list (not those within an item: Discord drops the
 # spaces at the beginning of a message), lines, sentences, words.
@@ -28,25 +29,62 @@ class MessagePart:
     buttons: str = ""
 
 
-def split(text: str, limit: int = LIMIT) -> list[str]:
-    """The text in parts of at most `limit` characters (at least 64), divided at paragraphs, sentences or words.
+class GrowingText:
+    """A text in parts of at most `limit` characters (at least 64), while it grows.
 
-    A code block that is divided is closed and opened again; one that is still open at the end is closed. When a text
-    grows, only its last part changes, so a growing answer never rewrites the parts before.
+    It is divided at paragraphs, sentences or words. Markup that is divided is closed and opened again; what is still
+    open at the end is closed. Parts that are followed by another one never change, and are not looked at again: the
+    work for a text is linear in its length, however small its pieces are.
     """
-    parts: list[str] = []
-    rest, fence = text.strip(), ""
-    while rest:
-        room = limit - len(fence) - len(_CLOSE)
-        cut = len(rest) if len(rest) <= room else _cut(rest[:room])
-        piece, rest = rest[:cut], rest[cut:]
-        after = _open_fence(fence + piece)
-        body = piece.rstrip() if rest or not after else piece
-        if body.strip():
-            parts.append(f"{fence}{body}{_CLOSE if after else ''}")
-        fence = after
-        rest = rest.lstrip("\n") if fence else rest.lstrip()
-    return parts
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._finished: list[str] = []
+        self._opening = ""  # the markup that is open where the last part begins
+        self._rest = ""  # the text of the last part, without white space at its end
+        self._space: list[str] = []  # white space that belongs to the text if more follows
+
+    def add(self, piece: str) -> None:
+        """Add the next piece of the text."""
+        text = piece.rstrip()
+        space = piece[len(text) :]
+        if text:
+            whole = "".join((self._rest, *self._space, text))
+            self._space = []
+            self._divide(whole if self._rest else whole.lstrip())
+        if space and self._rest:
+            self._space.append(space)
+
+    def __bool__(self) -> bool:
+        return bool(self._rest or self._finished)
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts of the text so far."""
+        last = self._opening + self._rest
+        return [*self._finished, last + closes(opened(last))] if self._rest else list(self._finished)
+
+    def _divide(self, rest: str) -> None:
+        """Cut parts off the beginning of `rest` until what is left fits into one."""
+        at = 0
+        while len(rest) - at > (room := self._limit - len(self._opening) - LONGEST_CLOSING):
+            cut = _cut(rest[at : at + room])
+            piece = rest[at : at + cut]
+            opening = opened(self._opening + piece)
+            if piece.strip():
+                self._finished.append(f"{self._opening}{piece.rstrip()}{closes(opening)}")
+            self._opening = opening
+            at += cut
+            while at < len(rest) and (rest[at] == "\n" or (not opening and rest[at].isspace())):
+                at += 1
+        self._rest = rest[at:]
+
+
+def split(text: str, limit: int = LIMIT) -> list[str]:
+    """The parts of a whole text; see `GrowingText`."""
+    growing = GrowingText(limit)
+    growing.add(text)
+    return growing.parts
 
 
 def _cut(window: str) -> int:
@@ -61,8 +99,8 @@ def _cut(window: str) -> int:
     return end
 
 
-def _open_fence(text: str) -> str:
-    """The line that opened the code block in which the text ends, with its line end; "" outside of one."""
+def opened(text: str) -> str:
+    """What opens the markup again in which a text ends: the line that opened its code block; "" outside of one."""
     marks = [match.start() for match in re.finditer(_FENCE, text)]
     if len(marks) % 2 == 0:
         return ""
@@ -70,9 +108,18 @@ def _open_fence(text: str) -> str:
     return f"{_FENCE}{opening[1] if opening else ''}\n"
 
 
+def closes(opening: str) -> str:
+    """What closes the markup that `opening` opens; at most `LONGEST_CLOSING` characters."""
+    return _CLOSE if opening else ""
+
+
 def parts(text: str, buttons: str = "", note: str | None = None) -> list[MessagePart]:
     """The messages that show an answer; the last one has the buttons, and the note in small print below its text."""
-    contents = split(text)
+    return messages(split(text), buttons, note)
+
+
+def messages(contents: list[str], buttons: str = "", note: str | None = None) -> list[MessagePart]:
+    """The messages that show the parts of an answer; see `parts`."""
     if note:
         small = "\n".join(f"-# {line}" for line in note[:300].splitlines())
         if contents and len(contents[-1]) + len(small) + 1 <= LIMIT:

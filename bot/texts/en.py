@@ -4,6 +4,7 @@ from bot.texts.sentences import Texts
 
 EN = Texts(
     waiting="Answers ahead of yours: {ahead}.",
+    on_its_way="Your answer is on its way.",
     queue_full="Too many people are waiting for an answer. Please ask again in a minute.",
     queue_full_person="You already have {waiting} questions waiting here. Please let them be answered first.",
     message_too_long="This message is too long: it takes {tokens} tokens and {budget} fit. Please shorten it.",
@@ -12,6 +13,7 @@ EN = Texts(
     ended="(I was switched off while I answered. Ask again when I am back.)",
     stopped_early="(stopped before the first word)",
     cut_off="(cut off: the answer reached its limit of {tokens} tokens)",
+    outgrown="(cut off: an answer has at most {characters} characters)",
     broke_off="(The answer broke off: {reason})",
     internal_error="Something went wrong on my side; the operator's log says what. Please try again.",
     question_gone="The question is gone, so I cannot answer it again.",

@@ -9,6 +9,7 @@ class Texts:
 
     # answering
     waiting: str
+    on_its_way: str
     queue_full: str
     queue_full_person: str
     message_too_long: str
@@ -17,6 +18,7 @@ class Texts:
     ended: str
     stopped_early: str
     cut_off: str
+    outgrown: str
     broke_off: str
     internal_error: str
     question_gone: str

@@ -4,6 +4,7 @@ from bot.texts.sentences import Texts
 
 ZH = Texts(
     waiting="前面还有 {ahead} 个回答。",
+    on_its_way="回答正在准备中。",
     queue_full="等待回答的人太多了，请过一分钟再问。",
     queue_full_person="你在这里已有 {waiting} 个问题在排队，请先等它们答完。",
     message_too_long="这条消息太长：占 {tokens} 个词元，最多只能放下 {budget} 个。请缩短一些。",
@@ -12,6 +13,7 @@ ZH = Texts(
     ended="（回答时我被关闭了。等我回来后请再问一次。）",
     stopped_early="（还没开始就停止了）",
     cut_off="（回答被截断：已达到 {tokens} 个词元的上限）",
+    outgrown="（回答被截断：一个回答最多 {characters} 个字符）",
     broke_off="（回答中断：{reason}）",
     internal_error="我这边出了点问题，运营者的日志里有原因。请再试一次。",
     question_gone="原来的问题已经不在了，所以无法重新回答。",

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.discord.render import LIMIT, MessagePart, next_change, parts, readable, split
+from bot.discord.render import LIMIT, GrowingText, MessagePart, next_change, parts, readable, split
 
 pieces = st.sampled_from(
     [
@@ -123,3 +123,12 @@ def test_a_list_is_divided_between_its_items_and_not_within_one():
     for number, part in enumerate(found):
         assert re.match(r"\d+\. ", part), (number, part[:40])
         assert part.splitlines()[-1].startswith("   - inner")
+
+
+@given(st.lists(pieces, max_size=60), st.integers(64, 200))
+def test_a_text_in_pieces_is_divided_like_the_whole_text(added: list[str], limit: int):
+    growing = GrowingText(limit)
+    for number, piece in enumerate(added, 1):
+        growing.add(piece)
+        assert growing.parts == split("".join(added[:number]), limit)
+        assert bool(growing) == bool(growing.parts)
