@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from bot.anew import with_offer
 from bot.answers import Answered, Ask, Failed, Held, Piece, Queued, Started
 from bot.discord.buttons import rate_buttons, stop_button
 from bot.discord.draft import EMPTY, Draft
@@ -142,7 +143,8 @@ async def show(
                         for message in sent:  # those sent while the answer was being recorded
                             await app.store.set_platform_id(generation.message, str(message))
                         failed = await finish(parts(generation.text, "rate", note))
-                    case Failed(sentence):
+                    case Failed() as end:
                         pending.cancel()
+                        sentence = with_offer(ask.texts, end)
                         failed = await finish([MessagePart(sentence)]) if draft.started else sentence
     return failed

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bot.discord.changes import Changes
 from bot.discord.operators import Operators
+from bot.discord.others import Others
 from bot.discord.refusals import Refusals
 from bot.discord.rules import Rules
 from bot.discord.running import Running
@@ -43,6 +44,7 @@ class App:
         self.refusals = Refusals(self.rules)
         self.names = DisplayNames()
         self.seen = Seen()
+        self.others = Others()
         self.running = Running()
         self.waiting = WaitingQuestions()
         self.changes = Changes(store, chat, self.names, self.running, self.waiting)

@@ -11,6 +11,7 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bot.anew import with_offer
 from bot.answers import Answered, Failed, Paired, Queued
 from bot.discord.answering import waiting_parts
 from bot.discord.buttons import more_button, rate_buttons, stop_button, verdict_buttons
@@ -96,7 +97,8 @@ async def show_two(
             ):
                 end = await _end(both.begin(app.chat.pair(ask, first, engine=candidate)), top, ask)
             if isinstance(end, Failed):
-                return await finish(top, [MessagePart(end.sentence)]) if top.started else end.sentence
+                sentence = with_offer(ask.texts, end)
+                return await finish(top, [MessagePart(sentence)]) if top.started else sentence
             usual, other = end.usual, end.other
             answers = [answer for answer in (usual, other) if isinstance(answer, Answered)]
             cut_off.update(answer.generation.generation for answer in answers if answer.finish_reason == "length")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import discord
 
+from bot.discord.others import AnsweredElsewhere
 from bot.discord.render import MessagePart, next_change
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Draft:
             part = wanted[index]
             try:
                 await self._put(index, part)
-            except (discord.NotFound, discord.Forbidden) as error:
+            except (discord.NotFound, discord.Forbidden, AnsweredElsewhere) as error:
                 # Somebody deleted the message or took the permission away: nobody wants to see the rest.
                 log.info("an answer cannot be shown any more: %s (code %s)", error.status, error.code)
                 self._gone = True

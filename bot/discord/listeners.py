@@ -133,7 +133,10 @@ class Parley:
         await self.app.store.servers_now(PLATFORM, {str(guild.id) for guild in self.client.guilds})
 
     async def on_message(self, message: discord.Message) -> None:
-        """A person wrote a message."""
+        """Somebody wrote a message, a person or the bot itself."""
+        if message.author.id == self.app.me:
+            self._saw_own(message)
+            return
         if self.guest and (await self.client.get_context(message)).valid:
             return
         task = asyncio.current_task()
@@ -143,6 +146,13 @@ class Parley:
             await hear(self.app, message)
         finally:
             self._tasks.discard(task)
+
+    def _saw_own(self, message: discord.Message) -> None:
+        question = self.app.others.saw(message)
+        if question is None or question not in self.app.seen:
+            return
+        self.app.others.complain()
+        self.app.running.stop(str(question))
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """A person sent a window."""

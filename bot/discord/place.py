@@ -15,6 +15,8 @@ from data.scopes import Scope, chain
 if TYPE_CHECKING:
     import discord.abc
 
+    from bot.discord.others import Once
+
 log = logging.getLogger(__name__)
 
 NOBODY = discord.AllowedMentions.none()
@@ -26,10 +28,15 @@ _refused: dict[int, float] = {}  # channels, and when Discord refused a reply th
 
 
 async def send_below(
-    channel: discord.abc.Messageable, content: str, reference: Any, view: discord.ui.View | None = None
+    channel: discord.abc.Messageable,
+    content: str,
+    reference: Any,
+    view: discord.ui.View | None = None,
+    **extra: Any,
 ) -> discord.Message:
     """Send a message that replies to `reference`, if there is one; a plain one where Discord refuses replies."""
-    extra: dict[str, Any] = {"view": view} if view else {}
+    if view:
+        extra["view"] = view
     send = partial(channel.send, content, allowed_mentions=NOBODY, mention_author=False, **extra)
     number, now = getattr(channel, "id", 0), time.monotonic()
     if reference is None or now - _refused.get(number, -_NOT_ASKED) < _NOT_ASKED:
@@ -98,10 +105,16 @@ class Place(Protocol):
 
 
 class InChannel:
-    """A channel that the bot may write in; the first message replies to `reference`."""
+    """A channel that the bot may write in; the first message replies to `reference`.
+
+    With `once`, nothing more is sent when another process of the same bot was first.
+    """
 
     def __init__(
-        self, channel: discord.abc.MessageableChannel, reference: discord.MessageReference | None = None
+        self,
+        channel: discord.abc.MessageableChannel,
+        reference: discord.MessageReference | None = None,
+        once: Once | None = None,
     ) -> None:
         guild = getattr(channel, "guild", None)
         self.channel: int = channel.id
@@ -109,11 +122,15 @@ class InChannel:
         self.guild: int | None = guild.id if guild else None
         self._channel = channel
         self._reference = reference
+        self._once = once
         self._sent: dict[int, discord.PartialMessage] = {}
 
     async def send(self, content: str, view: discord.ui.View | None) -> int:
         """See `Place.send`."""
-        sent = await send_below(self._channel, content, None if self._sent else self._reference, view)
+        once = {} if self._once is None else {"nonce": self._once.nonce(len(self._sent))}
+        sent = await send_below(self._channel, content, None if self._sent else self._reference, view, **once)
+        if self._once is not None:
+            self._once.check(sent, view)
         self._sent[sent.id] = discord.PartialMessage(channel=sent.channel, id=sent.id)
         return sent.id
 

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bot.discord.markup import LONGEST_CLOSING, Markup, open_at_end
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 LIMIT = 2000
-_FENCE = "```"
-_CLOSE = f"\n{_FENCE}"
-LONGEST_CLOSING = len(_CLOSE)
-_OPENING = re.compile(r"```([\w+#.-]{0,20})\n")
 # Where a text may be divided, best first: paragraphs, items of a list (not those within an item: Discord drops the
 # spaces at the beginning of a message), lines, sentences, words.
 _BREAKS = tuple(
@@ -41,7 +39,7 @@ class GrowingText:
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._finished: list[str] = []
-        self._opening = ""  # the markup that is open where the last part begins
+        self._open = Markup()  # the markup that is open where the last part begins
         self._rest = ""  # the text of the last part, without white space at its end
         self._space: list[str] = []  # white space that belongs to the text if more follows
 
@@ -62,23 +60,43 @@ class GrowingText:
     @property
     def parts(self) -> list[str]:
         """The parts of the text so far."""
-        last = self._opening + self._rest
-        return [*self._finished, last + closes(opened(last))] if self._rest else list(self._finished)
+        if not self._rest:
+            return list(self._finished)
+        last = self._open.opening + self._rest
+        return [*self._finished, last + open_at_end(last, len(self._open.opening)).closing]
 
     def _divide(self, rest: str) -> None:
         """Cut parts off the beginning of `rest` until what is left fits into one."""
         at = 0
-        while len(rest) - at > (room := self._limit - len(self._opening) - LONGEST_CLOSING):
-            cut = _cut(rest[at : at + room])
-            piece = rest[at : at + cut]
-            opening = opened(self._opening + piece)
+        while self._too_long(rest, at):
+            room = self._limit - len(self._open.opening) - LONGEST_CLOSING
+            piece, after = _first_part(self._open.opening, rest[at : at + room])
             if piece.strip():
-                self._finished.append(f"{self._opening}{piece.rstrip()}{closes(opening)}")
-            self._opening = opening
-            at += cut
-            while at < len(rest) and (rest[at] == "\n" or (not opening and rest[at].isspace())):
+                self._finished.append(f"{self._open.opening}{piece.rstrip()}{after.closing}")
+            start, at = at, at + len(piece)
+            while at < len(rest) and (rest[at] == "\n" or (after.fence is None and rest[at].isspace())):
                 at += 1
+            self._open = open_at_end(self._open.opening + rest[start:at])
         self._rest = rest[at:]
+
+    def _too_long(self, rest: str, at: int) -> bool:
+        """Whether what follows `at` is more than the last part holds. It stays so, whatever is added."""
+        length = len(self._open.opening) + len(rest) - at
+        if length <= self._limit - LONGEST_CLOSING:
+            return False
+        head = rest[at : at + self._limit]
+        return length > self._limit or bool(self._open.opening) or "`" in head or "||" in head
+
+
+def _first_part(opening: str, window: str) -> tuple[str, Markup]:
+    """What of a window goes into a message that begins with `opening`, and the markup that is open at its end."""
+    piece = window[: _cut(window)]
+    after = open_at_end(opening + piece)
+    # Not just after the beginning of a code block or a spoiler, and not within inline code if that is short.
+    while after.began is not None and after.began - len(opening) > len(window) // 2:
+        piece = piece[: after.began - len(opening)]
+        after = open_at_end(opening + piece)
+    return piece, after
 
 
 def split(text: str, limit: int = LIMIT) -> list[str]:
@@ -95,23 +113,9 @@ def _cut(window: str) -> int:
         if ends:
             return ends[-1]
     end = len(window)
-    while end > 1 and window[end - 1] == "`":  # never through the middle of a fence
+    while end > 1 and window[end - 1] in "`|":  # never through the middle of what opens or closes something
         end -= 1
     return end
-
-
-def opened(text: str) -> str:
-    """What opens the markup again in which a text ends: the line that opened its code block; "" outside of one."""
-    marks = [match.start() for match in re.finditer(_FENCE, text)]
-    if len(marks) % 2 == 0:
-        return ""
-    opening = _OPENING.match(text, marks[-1])
-    return f"{_FENCE}{opening[1] if opening else ''}\n"
-
-
-def closes(opening: str) -> str:
-    """What closes the markup that `opening` opens; at most `LONGEST_CLOSING` characters."""
-    return _CLOSE if opening else ""
 
 
 def parts(text: str, buttons: str = "", note: str | None = None) -> list[MessagePart]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import discord
 
+from bot.discord.late import too_late
 from bot.discord.place import NOBODY, send_below
 from bot.discord.render import LIMIT
 from bot.texts import Texts, texts
@@ -62,10 +64,22 @@ async def replace_question(interaction: discord.Interaction, text: str) -> None:
     await interaction.edit_original_response(content=text[:LIMIT], view=None, allowed_mentions=NOBODY)
 
 
+async def report(interaction: discord.Interaction[Any], error: Exception, what: str) -> None:
+    """Log what went wrong with an interaction, and tell the person if Discord still lets the bot."""
+    if (late := too_late(error)) is not None:
+        log.warning("%s failed: %s", what, late)
+        return
+    log.error("%s failed", what, exc_info=error)
+    with suppress(discord.HTTPException):
+        await tell(interaction, texts_for(interaction).internal_error)
+
+
 async def say(pace: Pace, message: discord.Message, text: str) -> None:
     """Say something below a message, for everybody to read."""
     await pace.turn(message.channel.id)
     try:
-        await send_below(message.channel, text[:LIMIT], message.to_reference(fail_if_not_exists=False))
+        once = f"{message.id}s{crc32(text.encode()) % 1000}"  # Discord says it once, if two processes do
+        reference = message.to_reference(fail_if_not_exists=False)
+        await send_below(message.channel, text[:LIMIT], reference, nonce=once)
     except discord.HTTPException as error:
         log.warning("a sentence did not reach Discord: %s (code %s)", error.status, error.code)

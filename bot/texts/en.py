@@ -383,4 +383,16 @@ EN = Texts(
         "it."
     ),
     no_files_here="I am not allowed to attach files here. Use this command in a direct message to me.",
+    # beginning anew
+    anew="New conversation",
+    anew_offer="{slash}new begins a new conversation.",
+    anew_begun=(
+        "A new conversation begins here. What was said before is not erased, but I no longer look at it unless you "
+        "reply to it."
+    ),
+    anew_nothing="There is nothing to leave behind: your next message begins a new conversation anyway.",
+    anew_replies=(
+        "In this channel every mention that is not a reply begins a new conversation, and a reply continues the one "
+        "that it replies to. So simply mention me again, without replying."
+    ),
 )

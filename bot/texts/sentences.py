@@ -254,3 +254,9 @@ class Texts:
     only_asker_retries: str
     not_shown: str
     no_files_here: str
+    # beginning anew
+    anew: str
+    anew_offer: str
+    anew_begun: str
+    anew_nothing: str
+    anew_replies: str

@@ -167,3 +167,80 @@ def test_a_text_in_pieces_is_divided_like_the_whole_text(added: list[str], limit
         growing.add(piece)
         assert growing.parts == split("".join(added[:number]), limit)
         assert bool(growing) == bool(growing.parts)
+
+
+def test_a_divided_spoiler_is_closed_and_opened_again():
+    cut = split("Who did it? ||" + "It was the gardener. " * 200 + "|| Sorry.")
+    assert len(cut) > 2
+    assert all(part.startswith("||It") for part in cut[1:])
+    assert all(part.endswith(".||") for part in cut[:-1])
+    assert cut[-1].endswith("|| Sorry.")
+
+
+def test_a_code_block_in_a_spoiler_is_closed_inside_out():
+    cut = split("||```py\n" + "x = 1 || y\n" * 400 + "```||")
+    assert all(part.startswith("||```py\nx") and part.endswith("\n```||") for part in cut)
+
+
+def test_a_divided_code_block_in_a_quote_stays_in_it():
+    cut = split("> ```js\n" + "> let x = 1;\n" * 300 + "> ```")
+    assert len(cut) > 1
+    assert all(part.startswith("> ```js\n> let") for part in cut)
+    assert all(part.endswith(";\n> ```") for part in cut)
+
+
+def test_a_divided_line_of_a_quote_stays_a_quote_and_what_follows_does_not():
+    cut = split("> " + "word " * 600 + "\nand then " + "more " * 500)
+    assert [part.startswith("> word") for part in cut] == [True, True, False, False]
+    whole = split(">>> " + "word " * 600 + "\n\nnext " * 100)
+    assert all(part.startswith(">>> ") and not part.startswith(">>> >>>") for part in whole)
+
+
+def test_a_code_block_in_a_list_is_closed_within_its_item():
+    cut = split("1. Do this:\n   ```sh\n" + "   make it so\n" * 300 + "   ```\n2. Done.")
+    assert len(cut) > 1
+    assert cut[0].endswith("so\n   ```")
+    assert all(part.startswith("```sh\n   make") for part in cut[1:])
+
+
+def test_short_inline_code_is_not_divided_and_long_is_closed_and_opened():
+    cut = split("a " * 985 + "`git commit --amend --no-edit --all` and so on " + "b " * 100)
+    assert cut[1].startswith("`git commit --amend --no-edit --all` and")
+    cut = split("`" + "x " * 1500 + "` done")
+    assert (cut[0][-1], cut[1][0]) == ("`", "`")
+    assert cut[1].endswith("x ` done")
+
+
+@pytest.mark.parametrize(
+    "text", ["a || b", "It`s fine", "x = `a || b`", "use \\|| here", "```c\na || b\n```", "`||`", "a " * 900 + "|| b"]
+)
+def test_what_only_looks_like_markup_stays_as_it_is(text: str):
+    assert split(text) == [text]
+
+
+markup = st.sampled_from(
+    [
+        "x " * 30,
+        "word ",
+        "Ein Satz. ",
+        "\n",
+        "\n\n",
+        "```",
+        "```python\n",
+        "   ```sh\n",
+        "`",
+        "``",
+        "||",
+        "> ",
+        ">>> ",
+        "x " * 30,
+    ]
+)
+
+
+@given(st.lists(markup, max_size=80).map("".join), st.lists(markup, max_size=40).map("".join), st.integers(64, 300))
+def test_no_markup_makes_a_part_too_long_or_rewrites_a_finished_one(text: str, more: str, limit: int):
+    before, after = split(text, limit), split(text + more, limit)
+    assert all(0 < len(part) <= limit for part in after)
+    assert all(part.count("```") % 2 == 0 for part in after)
+    assert after[: len(before[:-1])] == before[:-1]
