@@ -81,12 +81,14 @@ def _platform(name: str) -> Callable[[Settings], Awaitable[None]]:
         from bot.terminal.start import talk_in_terminal
 
         return talk_in_terminal
+    from bot.discord.alone import alone_on_discord
     from bot.discord.client import talk_on_discord
     from bot.opening import chat_of, opened
 
     async def talk(settings: Settings) -> None:
-        async with opened(settings) as (store, engine, trial):
-            await talk_on_discord(settings, store, chat_of(settings, store, engine), trial)
+        with alone_on_discord(settings.home):
+            async with opened(settings) as (store, engine, trial):
+                await talk_on_discord(settings, store, chat_of(settings, store, engine), trial)
 
     return talk
 

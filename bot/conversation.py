@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot import history, rate_limit
+from bot.anew import Stuck, is_stuck
 from bot.answers import (
     Answered,
     AnswerEvent,
@@ -51,6 +52,7 @@ _KINDS: dict[type[Exception], str] = {
     EngineBusy: "engine_busy",
     ContextTooLong: "too_long",
     Unanswerable: "unanswerable",
+    Stuck: "unanswerable",
     Flagged: "moderated",
 }
 
@@ -271,9 +273,10 @@ class Chat:
 
         start = await history.beginning(turns, count, budget)
         if start is None:
-            raise Unanswerable(ask.texts.message_too_long.format(tokens=counted, budget=budget))
+            sentence = ask.texts.message_too_long.format(tokens=counted, budget=budget)
+            raise Stuck(sentence) if len(turns) > 1 else Unanswerable(sentence)
         return prompt(start), room
 
 
 def _failed(error: EngineError | Unanswerable) -> Failed:
-    return Failed(str(error), _KINDS.get(type(error), "engine_error"))
+    return Failed(str(error), _KINDS.get(type(error), "engine_error"), stuck=is_stuck(error))

@@ -4,6 +4,7 @@ from bot.texts.sentences import Texts
 
 EN = Texts(
     waiting="Answers ahead of yours: {ahead}.",
+    on_its_way="Your answer is on its way.",
     queue_full="Too many people are waiting for an answer. Please ask again in a minute.",
     queue_full_person="You already have {waiting} questions waiting here. Please let them be answered first.",
     message_too_long="This message is too long: it takes {tokens} tokens and {budget} fit. Please shorten it.",
@@ -12,6 +13,7 @@ EN = Texts(
     ended="(I was switched off while I answered. Ask again when I am back.)",
     stopped_early="(stopped before the first word)",
     cut_off="(cut off: the answer reached its limit of {tokens} tokens)",
+    outgrown="(cut off: an answer has at most {characters} characters)",
     broke_off="(The answer broke off: {reason})",
     internal_error="Something went wrong on my side; the operator's log says what. Please try again.",
     question_gone="The question is gone, so I cannot answer it again.",
@@ -384,5 +386,18 @@ EN = Texts(
     not_shown=(
         "I could not show the answer: Discord did not let me write here. Somebody who manages this channel can allow "
         "it."
+    ),
+    no_files_here="I am not allowed to attach files here. Use this command in a direct message to me.",
+    # beginning anew
+    anew="New conversation",
+    anew_offer="{slash}new begins a new conversation.",
+    anew_begun=(
+        "A new conversation begins here. What was said before is not erased, but I no longer look at it unless you "
+        "reply to it."
+    ),
+    anew_nothing="There is nothing to leave behind: your next message begins a new conversation anyway.",
+    anew_replies=(
+        "In this channel every mention that is not a reply begins a new conversation, and a reply continues the one "
+        "that it replies to. So simply mention me again, without replying."
     ),
 )

@@ -9,6 +9,7 @@ class Texts:
 
     # answering
     waiting: str
+    on_its_way: str
     queue_full: str
     queue_full_person: str
     message_too_long: str
@@ -17,6 +18,7 @@ class Texts:
     ended: str
     stopped_early: str
     cut_off: str
+    outgrown: str
     broke_off: str
     internal_error: str
     question_gone: str
@@ -255,3 +257,10 @@ class Texts:
     chat_enough: str
     only_asker_retries: str
     not_shown: str
+    no_files_here: str
+    # beginning anew
+    anew: str
+    anew_offer: str
+    anew_begun: str
+    anew_nothing: str
+    anew_replies: str

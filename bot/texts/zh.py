@@ -4,6 +4,7 @@ from bot.texts.sentences import Texts
 
 ZH = Texts(
     waiting="前面还有 {ahead} 个回答。",
+    on_its_way="回答正在准备中。",
     queue_full="等待回答的人太多了，请过一分钟再问。",
     queue_full_person="你在这里已有 {waiting} 个问题在排队，请先等它们答完。",
     message_too_long="这条消息太长：占 {tokens} 个词元，最多只能放下 {budget} 个。请缩短一些。",
@@ -12,6 +13,7 @@ ZH = Texts(
     ended="（回答时我被关闭了。等我回来后请再问一次。）",
     stopped_early="（还没开始就停止了）",
     cut_off="（回答被截断：已达到 {tokens} 个词元的上限）",
+    outgrown="（回答被截断：一个回答最多 {characters} 个字符）",
     broke_off="（回答中断：{reason}）",
     internal_error="我这边出了点问题，运营者的日志里有原因。请再试一次。",
     question_gone="原来的问题已经不在了，所以无法重新回答。",
@@ -314,4 +316,11 @@ ZH = Texts(
     chat_enough="你在一小时内已打开 {limit} 个子区，这是每个人的上限。{minutes} 分钟后可以再打开。",
     only_asker_retries="只有提问的人才能让我重新回答，因为我没有保存这个问题。",
     not_shown="回答无法显示：Discord 不让我在这里发言。管理这个频道的人可以允许我。",
+    no_files_here="我在这里无权发送文件。请在与我的私信里使用这个命令。",
+    # beginning anew
+    anew="新的对话",
+    anew_offer="用 {slash}new 可以开始新的对话。",
+    anew_begun="新的对话从这里开始。之前说的话不会被清除，但除非你回复它们，我不再参考。",
+    anew_nothing="没有需要结束的对话：你的下一条消息本来就会开始新的对话。",
+    anew_replies="在这个频道里，每次提及我（不是回复）都会开始新的对话，回复则接着原来的对话。所以直接再提及我一次就行，不要用回复。",
 )

@@ -47,7 +47,7 @@ def add_ask(app: App, tree: app_commands.CommandTree[Any]) -> None:
     ) -> None:
         await interaction.response.defer()
         texts = texts_for(interaction)
-        text = readable(question, app.me, {}, {}, {})
+        text = readable(question, app.me, {}, {}, {}, name=app.name)
         chosen = await persona_named(app, interaction, persona) if persona else None
         if not text:
             await tell_alone(interaction, texts.mention_only)

@@ -15,7 +15,7 @@ import discord
 
 from bot.discord.ids import server_of
 from bot.discord.place import NOBODY
-from bot.discord.telling import acknowledge, texts_for
+from bot.discord.telling import acknowledge, tell_file, texts_for
 from bot.progress import FRESH, SIGNS, Progress, by_kind
 from bot.progress import in_words as distance_in_words
 from bot.release_chart import chart, compared, in_words, picture
@@ -89,12 +89,12 @@ class Stats:
             return
         text = "\n".join([*lines, texts.stats_learnt])
         drawn = await self._draw(found)
-        if drawn is None:
-            text = f"{text}\n```\n{chart(found)}\n```"
-            await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY)
-            return
-        file = discord.File(io.BytesIO(drawn), "learning.png", description=in_words(found, texts))
-        await interaction.followup.send(text, file=file, ephemeral=True, allowed_mentions=NOBODY)
+        if drawn is not None:
+            file = discord.File(io.BytesIO(drawn), "learning.png", description=in_words(found, texts))
+            if await tell_file(interaction, text, file):
+                return
+        text = f"{text}\n```\n{chart(found)}\n```"
+        await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY)
 
     async def _lines(self, guild: int | None, now: Overview, texts: Texts) -> list[str]:
         server = await server_of(self.store, guild)
