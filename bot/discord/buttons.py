@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import discord
 
 from bot.discord.telling import tell, texts_for
+from bot.unexpected import unexpected
 
 if TYPE_CHECKING:
     import re
@@ -57,9 +58,9 @@ class Press(
         try:
             parley = cast(Any, interaction.client).parley  # the client may be somebody else's bot
             await parley.pressed(interaction, self.action, self.rest.split(":"))
-        except Exception:
-            log.exception("the button %s failed", self.action)
-            await tell(interaction, texts_for(interaction).internal_error)
+        except Exception as error:
+            sentence = unexpected(log, texts_for(interaction), error, f"the button {self.action} failed")
+            await tell(interaction, sentence)
 
 
 def view(*items: Press) -> discord.ui.View:

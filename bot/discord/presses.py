@@ -21,6 +21,7 @@ from bot.discord.place import below
 from bot.discord.rating import VERDICTS, agree, compare, correct, explain, open_correction, retract, vote
 from bot.discord.telling import replace_question, tell, texts_for
 from bot.discord.windows import sent_window
+from bot.unexpected import unexpected
 from data.consent import CONSENT_VERSION
 from data.rounds import remove_leftovers
 
@@ -125,9 +126,9 @@ async def submitted(app: App, interaction: discord.Interaction) -> None:
         await interaction.response.defer(ephemeral=True)
     try:
         await _take_window(app, interaction, window, texts_for(interaction))
-    except Exception:
-        log.exception("the window %s failed", window.kind)
-        await tell(interaction, texts_for(interaction).internal_error)
+    except Exception as error:
+        sentence = unexpected(log, texts_for(interaction), error, f"the window {window.kind} failed")
+        await tell(interaction, sentence)
 
 
 async def _take_window(app: App, interaction: discord.Interaction, window: SentWindow, texts: Texts) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import logging
 import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -14,10 +15,12 @@ from bot.progress import Progress, by_kind, in_words
 from bot.ratings import RatingResult, Ratings, comparable, consent_in_words, sentence, which_was_which
 from bot.terminal.commands import Command, nearest, parse
 from bot.trial import Trial
+from bot.unexpected import unexpected
 from data.consent import CONSENT_VERSION
 from data.counts import count_ratings
 from data.errors import BadInput
 from data.personas import PERSONAS, Persona, persona
+from data.store_errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from bot.terminal.console import Lines, Screen
     from bot.texts import Texts
     from data.store import Store, StoredGeneration, StoredMessage
+
+log = logging.getLogger(__name__)
 
 PLATFORM = "terminal"
 VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
@@ -83,12 +88,15 @@ class Terminal:
         self.screen.line(self.persona.greeting)
         while (line := await self.lines.read(self.texts.you)) is not None:
             said = parse(line)
-            if isinstance(said, Command):
-                if said.name == "/quit":
-                    break
-                await self._command(said)
-            elif said:
-                await self._talk(said)
+            if isinstance(said, Command) and said.name == "/quit":
+                break
+            try:
+                if isinstance(said, Command):
+                    await self._command(said)
+                elif said:
+                    await self._talk(said)
+            except (StoreError, OSError) as error:  # the chat goes on: there may be room again soon
+                self._say(unexpected(log, self.texts, error, "this could not be kept"), "red")
         if self.lines.interactive:
             self._say(self.texts.goodbye)
 

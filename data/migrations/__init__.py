@@ -12,10 +12,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from data.errors import BadInput
+from data.store_errors import named
 
 
 def migrate(database: Path) -> None:
@@ -29,7 +29,7 @@ def migrate(database: Path) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
     head = scripts.get_current_head()
-    with FileLock(f"{database}.migration-lock"):
+    with FileLock(f"{database}.migration-lock"), named(database):
         engine = _engine(database)
         try:
             with engine.connect() as connection:
@@ -47,18 +47,13 @@ def migrate(database: Path) -> None:
             with engine.execution_options(parley_writes=True).begin() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        except DatabaseError as error:
-            raise BadInput(
-                f"{database} cannot be opened as Parley's database: {error.orig}. If it is damaged, move it away and "
-                "put a backup in its place."
-            ) from error
         finally:
             engine.dispose()
 
 
 def _engine(database: Path) -> Engine:
     """An engine whose transactions include schema changes; by default Python's driver commits each one separately."""
-    engine = create_engine(f"sqlite:///{database}")
+    engine = create_engine(URL.create("sqlite", database=str(database)))
 
     def configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # only `begin` begins transactions
@@ -89,6 +84,13 @@ def backup(source: Path, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.part")
     temporary.unlink(missing_ok=True)
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(temporary)) as new:
-        old.backup(new)
-    temporary.replace(target)
+    try:
+        with (
+            named(source),
+            contextlib.closing(sqlite3.connect(source, timeout=30)) as old,
+            contextlib.closing(sqlite3.connect(temporary)) as new,
+        ):
+            old.backup(new)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

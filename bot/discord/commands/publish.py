@@ -26,6 +26,7 @@ from bot.discord.commands.teaching import add_teaching
 from bot.discord.commands.threads import add_threads
 from bot.discord.telling import tell, texts_for
 from bot.texts.commands import CALLED
+from bot.unexpected import unexpected
 from data.errors import BadInput
 
 if TYPE_CHECKING:
@@ -154,6 +155,6 @@ def put_in_group(made: Sequence[AnyCommand], tree: app_commands.CommandTree[Any]
 
 async def tell_failure(interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
     """Tell the person that their command failed, and log why."""
-    log.error("a command failed", exc_info=error)
+    sentence = unexpected(log, texts_for(interaction), error, "a command failed")
     with suppress(discord.HTTPException):
-        await tell(interaction, texts_for(interaction).internal_error)
+        await tell(interaction, sentence)
