@@ -17,8 +17,8 @@ def check_artefact(release: Release) -> None:
         raise BadInput(f"Release {release.number} has no {path.name} in {release.path}. {_again(release)}")
     if pinned is not None and (found := file_sha256(path)) != pinned:
         raise BadInput(
-            f"{path} is not the file that was released: its SHA-256 is {found}, and the manifest says {pinned}. It is "
-            f"damaged, or somebody changed it. Move it away, and then: {_again(release)}"
+            f"{path} is not the file that was released: its SHA-256 is {found}, and the manifest says {pinned}. It "
+            f"is damaged, or somebody changed it. Move it away, and then: {_again(release)}"
         )
 
 

@@ -121,8 +121,8 @@ class Releases:
     def create(self, build: Callable[[Path], ReleaseManifest]) -> Release:
         """Build a release in a temporary folder and rename it into place under the next number.
 
-        `build` fills the folder that it is given and returns the manifest; `number`, `created_at` and `files` are set here. If
-        it raises, or the process dies, no release appears.
+        `build` fills the folder that it is given and returns the manifest; `number`, `created_at` and `files` are set
+        here. If it raises, or the process dies, no release appears.
         """
         private_dir(self.folder)
         with FileLock(self.folder / ".lock"):
@@ -131,8 +131,8 @@ class Releases:
             try:
                 manifest = build(staging)
                 number = max((release.number for release in self.all()), default=BASE_RELEASE) + 1
-                made = {"created_at": datetime.now(UTC).isoformat(), "files": files_of(staging)}
-                manifest = replace(manifest, number=number, **made)
+                now, files = datetime.now(UTC).isoformat(), files_of(staging)
+                manifest = replace(manifest, number=number, created_at=now, files=files)
                 manifest.save(staging / "manifest.json")
                 _sync_tree(staging)
                 staging.rename(self.folder / f"{number:04d}")
