@@ -25,9 +25,8 @@ def migrate(database: Path) -> None:
     version of Parley wrote the database: going on could lose what that version added. After a kill half way the
     database is as it was.
     """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    scripts = ScriptDirectory.from_config(config)
+    config = _config()
+    scripts = _scripts(config)
     head = scripts.get_current_head()
     with FileLock(f"{database}.migration-lock"), named(database):
         engine = _engine(database)
@@ -51,6 +50,16 @@ def migrate(database: Path) -> None:
             engine.dispose()
 
 
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config
+
+
+def _scripts(config: Config) -> ScriptDirectory:
+    return ScriptDirectory.from_config(config)
+
+
 def _engine(database: Path) -> Engine:
     """An engine whose transactions include schema changes; by default Python's driver commits each one separately."""
     engine = create_engine(URL.create("sqlite", database=str(database)))
@@ -67,6 +76,20 @@ def _engine(database: Path) -> Engine:
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def revision_of(database: Path) -> str | None:
+    """The schema that a database has; None for one without tables. Raises `StoreError` when it cannot be read."""
+    with named(database), contextlib.closing(sqlite3.connect(database)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(row[0]) if row else None
+
+
+def is_known(revision: str) -> bool:
+    """Whether this version of Parley knows a schema; a newer version's it does not."""
+    return revision in {script.revision for script in _scripts(_config()).walk_revisions()}
 
 
 def remove_backups(database: Path, older_than: datetime) -> None:
