@@ -34,6 +34,7 @@ from bot.moderation.step import Moderation
 from bot.queue import AnswerQueue, ChannelMember, Full
 from bot.rate_limit import RateLimiter, Spent
 from bot.streaming import WHOLE, note, streamed, unless
+from bot.unexpected import unexpected
 from data.chat import rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
 
@@ -140,9 +141,9 @@ class Chat:
                 other = await self._generate(ask, answer, question, engine or self.engine)
             except (EngineError, Unanswerable) as error:
                 other = _failed(error)
-            except Exception:  # the usual answer is there and is shown, whatever happens to the other
-                log.exception("a second answer on %s failed", ask.platform)
-                other = Failed(ask.texts.internal_error)
+            except Exception as error:  # the usual answer is there and is shown, whatever happens to the other
+                what = f"a second answer on {ask.platform} failed"
+                other = Failed(unexpected(log, ask.texts, error, what))
             return Paired(usual, other)
 
         return self._begin(ask, work)
@@ -185,8 +186,8 @@ class Chat:
                 end = await self._in_turn(ask, answer, ticket, work)
         except (EngineError, Unanswerable) as error:
             end = _failed(error)
-        except Exception:
-            log.exception("an answer on %s failed", ask.platform)
+        except Exception as error:
+            end = Failed(unexpected(log, ask.texts, error, f"an answer on {ask.platform} failed"))
         finally:
             for started in self._queue.leave(ticket):
                 self._turns[started].set()

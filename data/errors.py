@@ -1,6 +1,7 @@
 """Errors that carry the sentence shown to the user, and the exit code of the command."""
 
 import difflib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -25,6 +26,26 @@ class NothingToDo(ParleyError):
     """There is nothing to do, or the gate refused. The input is fine."""
 
     exit_code = 1
+
+
+# What the system's short messages mean for the reader, where there is something to do about it.
+_FULL = "the disk is full. Make room and try again; everything that was stored before is still there"
+_OF_SYSTEM = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: f"{_FULL} (the quota of this user is used up)",
+    errno.EFBIG: "the file has reached the size that the system allows (see `ulimit -f`)",
+    errno.EROFS: "the disk can only be read. Mount it so that it can be written to, or name another folder",
+    errno.EACCES: "permission denied. Make it readable and writable for the user that runs this command",
+    errno.EIO: "the disk does not work properly (input/output error)",
+}
+
+
+def in_words(error: OSError) -> str | None:
+    """A file system's error as a sentence; None for one that concerns no file and is not known."""
+    reason = _OF_SYSTEM.get(error.errno or 0)
+    if error.filename is None and error.filename2 is None:
+        return None if reason is None else f"{reason[:1].upper()}{reason[1:]}."
+    return f"{error.filename2 or error.filename}: {reason or (error.strerror or str(error)).lower()}."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -57,9 +78,9 @@ def run(main: Callable[[], int | None], *, tell_unknown: bool = True) -> NoRetur
         sys.stderr.close()
         code = 0
     except OSError as error:
-        if error.filename is None:
+        known = in_words(error)
+        if known is None:
             raise
-        where = printable(str(error.filename2 or error.filename))
-        print(f"parley: {where}: {(error.strerror or str(error)).lower()}.", file=sys.stderr)
+        print(f"parley: {printable(known)}", file=sys.stderr)
         code = BadInput.exit_code
     sys.exit(code)

@@ -1,6 +1,5 @@
 """Imports rows into the store, and collects all rows that may be used."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from data.errors import BadInput
 from data.home import installation_key
 from data.imported import imported_id, texts_of
 from data.people import rater_named
+from data.platforms import platform_name
 from data.row import IMPORT, Row, content_id
 from data.row_ids import row_id
 from data.store import Store
@@ -69,7 +69,7 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
             if exported and any(said_before(key, text) & tombstones for *_, text in texts):
                 result.erased += 1
                 continue
-            platform = _platform(row.extra.get("platform") or IMPORT)
+            platform = platform_name(row.extra.get("platform") or IMPORT)
             imported = schema.ImportedRow(
                 source_id=source_id,
                 kind=row.kind,
@@ -95,12 +95,6 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
             )
             result.new[row.kind] += 1
     return result
-
-
-def _platform(name: str) -> str:
-    """A platform's name in one spelling. Whatever names Discord in any way is Discord: its rows need a permission."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return "discord" if "discord" in "".join(filter(str.isalnum, plain)) else plain.strip()
 
 
 async def _differs(session: AsyncSession, stored: int, texts: Sequence[tuple[str, int, str, str]]) -> bool:

@@ -13,7 +13,7 @@ from filelock import FileLock
 from data.errors import BadInput
 from data.home import private_dir, sync_dir, write_atomic
 from data.manifests import Damaged
-from data.release_manifest import ReleaseManifest
+from data.release_manifest import ReleaseManifest, files_of
 
 # Fewer compared prompts decide nothing between two releases: the interval would be wider than any difference worth
 # having.
@@ -121,8 +121,8 @@ class Releases:
     def create(self, build: Callable[[Path], ReleaseManifest]) -> Release:
         """Build a release in a temporary folder and rename it into place under the next number.
 
-        `build` fills the folder that it is given and returns the manifest; `number` and `created_at` are set here. If
-        it raises, or the process dies, no release appears.
+        `build` fills the folder that it is given and returns the manifest; `number`, `created_at` and `files` are set
+        here. If it raises, or the process dies, no release appears.
         """
         private_dir(self.folder)
         with FileLock(self.folder / ".lock"):
@@ -131,7 +131,8 @@ class Releases:
             try:
                 manifest = build(staging)
                 number = max((release.number for release in self.all()), default=BASE_RELEASE) + 1
-                manifest = replace(manifest, number=number, created_at=datetime.now(UTC).isoformat())
+                now, files = datetime.now(UTC).isoformat(), files_of(staging)
+                manifest = replace(manifest, number=number, created_at=now, files=files)
                 manifest.save(staging / "manifest.json")
                 _sync_tree(staging)
                 staging.rename(self.folder / f"{number:04d}")

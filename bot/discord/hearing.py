@@ -19,6 +19,7 @@ from bot.discord.questions import conversation_of_reply, store_question
 from bot.discord.reading import LARGEST, sorted_out, text_of
 from bot.discord.telling import say
 from bot.discord.waiting import Question
+from bot.unexpected import unexpected
 from data.personas import PERSONAS
 
 if TYPE_CHECKING:
@@ -50,9 +51,8 @@ async def hear(app: App, message: discord.Message, *, again: bool = False) -> bo
                 await _answer(app, message, texts, again=again)
         elif reply := app.refusals.public_reply(access, message, texts):
             await say(app.pace, message, reply)
-    except Exception:
-        log.exception("a question could not be answered")
-        await say(app.pace, message, texts.internal_error)
+    except Exception as error:
+        await say(app.pace, message, unexpected(log, texts, error, "a question could not be answered"))
     return True
 
 

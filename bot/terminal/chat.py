@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import logging
 import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,10 +17,12 @@ from bot.terminal.asking import several_lines, yes_or_no
 from bot.terminal.commands import Command, nearest, parse
 from bot.terminal.consent import ConsentQuestion
 from bot.trial import Trial
+from bot.unexpected import unexpected
 from data.counts import count_ratings
 from data.errors import BadInput
 from data.pasted import pasted
 from data.personas import Persona, persona, persona_names
+from data.store_errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from bot.terminal.console import Lines, Screen
     from bot.texts import Texts
     from data.store import Store, StoredGeneration, StoredMessage
+
+log = logging.getLogger(__name__)
 
 PLATFORM = "terminal"
 VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
@@ -86,12 +91,15 @@ class Terminal:
         self.screen.line(self.persona.greeting)
         while (line := await self.lines.read(self.texts.you)) is not None:
             said = parse(line)
-            if isinstance(said, Command):
-                if said.name == "/quit":
-                    break
-                await self._command(said)
-            elif said:
-                await self._talk(said)
+            if isinstance(said, Command) and said.name == "/quit":
+                break
+            try:
+                if isinstance(said, Command):
+                    await self._command(said)
+                elif said:
+                    await self._talk(said)
+            except (StoreError, OSError) as error:  # the chat goes on: there may be room again soon
+                self._say(unexpected(log, self.texts, error, "this could not be kept"), "red")
         if self.lines.interactive:
             self._say(self.texts.goodbye)
 

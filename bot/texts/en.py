@@ -18,6 +18,12 @@ EN = Texts(
     internal_error="Something went wrong on my side; the operator's log says what. Please try again.",
     question_gone="The question is gone, so I cannot answer it again.",
     answer_gone="I no longer have this answer, so it cannot be rated.",
+    disk_full=(
+        "The disk that I write to is full, so I could not keep this. Everything from before is still there. "
+        "Please try again when whoever runs me has made room."
+    ),
+    store_busy="Another program holds my memory, so I could not keep this. Please try again in a minute.",
+    store_broken="I cannot use my memory right now, so I could not keep this; the operator's log says why.",
     stored_up="Your vote on this answer is now 👍, thank you.",
     stored_down="Your vote on this answer is now 👎, thank you.",
     stored_correction="Your correction is noted, thank you.",

@@ -23,6 +23,9 @@ class Texts:
     internal_error: str
     question_gone: str
     answer_gone: str
+    disk_full: str
+    store_busy: str
+    store_broken: str
 
     # ratings
     stored_up: str

@@ -267,7 +267,7 @@ async def test_the_margin_of_a_graded_preference_is_kept(store: Store) -> None:
 
 @pytest.mark.parametrize("margin", [-1, "2", True, float("inf"), [1]])
 def test_a_margin_is_a_number(margin: Any) -> None:
-    with pytest.raises(BadInput, match="field 'margin': expected a number of at least 0"):
+    with pytest.raises(BadInput, match="field 'margin': expected a number from 0 to 1000"):
         parse_row({"prompt": [ASK], "chosen": [YES], "rejected": [NO], "margin": margin})
 
 
