@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PREFIX = "PARLEY_"
 ENV_FILE = Path(".env")
 _SECRETS = ("DISCORD_TOKEN", "discord_token", "engine_api_key", "moderation_api_key", "moderation_url")
-_OTHERS = ("PARLEY_JUDGE_", "PARLEY_ENGINE_GRACE", "PARLEY_BENCH_")  # read elsewhere
+_OTHERS = ("PARLEY_BACKUP_PASSPHRASE", "PARLEY_JUDGE_", "PARLEY_ENGINE_GRACE", "PARLEY_BENCH_")  # read elsewhere
 # What a value should be, by pydantic's name for the error.
 _WANTED = {"bool_parsing": "use 1 or 0", "int_parsing": "use a whole number", "float_parsing": "use a number"}
 TOKEN = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, not a token

@@ -2,7 +2,7 @@
 
 It may be written while the bot talks and a round runs. The database is copied by SQLite's own backup, and the
 pointers cannot move meanwhile. Base models are named by their hashes, since they can be fetched again. What only a
-running process needs is left out: locks, logs, the engine's files, checkpoints, and a round's copies of people's texts.
+running process needs is left out: locks, logs, the engine's files, checkpoints, a round's copies of people's texts.
 """
 
 import contextlib
