@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
 from data.errors import BadInput
+from data.home import private_dir
 from data.manifests import Damaged, Manifest
 
 LAST = "manifest.json"
@@ -151,7 +152,7 @@ def _written(file: IO[bytes], target: Path | None) -> str:
     with contextlib.ExitStack() as stack:
         out: IO[bytes] | None = None
         if target is not None:
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_dir(target.parent)
             out = stack.enter_context(open(target, "xb", opener=_private))
         while piece := file.read(_PIECE):
             made.update(piece)

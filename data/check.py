@@ -109,8 +109,8 @@ def _pointers(home: Path, known: _Known) -> Iterator[Finding]:
     else:
         if candidate not in (None, BASE_RELEASE) and candidate not in known.numbers:
             yield damage(
-                f"{releases.candidate_path} names release {candidate}, which is not there. End the trial with `python "
-                "-m alignment.rollback --trial`."
+                f"{releases.candidate_path} names release {candidate}, which is not there. End the trial with "
+                "`python -m alignment.rollback --trial`."
             )
     yield from _history(releases.folder / "history", known)
 
@@ -142,7 +142,7 @@ def _rounds(home: Path, known: _Known) -> Iterator[Finding]:
         try:
             round_ = DecidedRound.load(folder / "manifest.json")
         except FileNotFoundError:
-            yield note(f"{folder} has no manifest.json: a round was killed as it began. The next one uses it.")
+            yield note(f"{folder} has no manifest.json: a round died at its start. The next one uses it.")
         except Damaged as error:
             yield damage(f"{error} Copy it from a backup, or move {folder} away.")
         except OSError as error:

@@ -11,10 +11,7 @@ settings, is authenticated with every chunk.
 import hashlib
 import secrets
 import struct
-from typing import IO
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from typing import IO, Any
 
 from data.errors import BadInput
 
@@ -33,7 +30,7 @@ class Sealer:
     def __init__(self, target: IO[bytes], passphrase: str) -> None:
         salt, prefix = secrets.token_bytes(_SALT), secrets.token_bytes(_PREFIX)
         self._header = _HEADER.pack(MAGIC, *_COST, salt, prefix)
-        self._cipher = ChaCha20Poly1305(_key(passphrase, salt, *_COST))
+        self._cipher, _ = _cipher(_key(passphrase, salt, *_COST))
         self._prefix, self._target, self._count = prefix, target, 0
         self._waiting = bytearray()
         target.write(self._header)
@@ -71,7 +68,7 @@ class Opener:
             raise BadInput(f"{name} breaks off in its first bytes; use another copy of the backup.") from None
         if magic != MAGIC or not all(0 < one <= most for one, most in zip(cost, _MOST_COST, strict=True)):
             raise BadInput(f"{name} is no encrypted backup of this version of Parley.")
-        self._cipher = ChaCha20Poly1305(_key(passphrase, salt, *cost))
+        self._cipher, self._invalid = _cipher(_key(passphrase, salt, *cost))
         self._prefix, self._source, self._name, self._count = prefix, source, name, 0
         self._next = source.read(CHUNK + _TAG)
         self._ready = bytearray()
@@ -90,7 +87,7 @@ class Opener:
         last = not self._next
         try:
             self._ready += self._cipher.decrypt(_nonce(self._prefix, self._count, last=last), sealed, self._header)
-        except InvalidTag:
+        except self._invalid:
             raise BadInput(self._refusal()) from None
         self._count += 1
         self._ended = last
@@ -102,6 +99,17 @@ class Opener:
             f"{self._name} is damaged after {self._count} MiB: it breaks off there, or was changed. Use another copy "
             "of the backup."
         )
+
+
+def _cipher(key: bytes) -> tuple[Any, type[Exception]]:
+    """The cipher, and what it raises for anything that it did not make."""
+    try:
+        # Only encrypted backups need it; an installation from before them may lack it.
+        from cryptography import exceptions
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+    except ImportError:
+        raise BadInput("An encrypted backup needs the package cryptography: pip install cryptography.") from None
+    return ChaCha20Poly1305(key), exceptions.InvalidTag
 
 
 def _key(passphrase: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:

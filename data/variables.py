@@ -20,7 +20,15 @@ slots queue queue_per_person moderation moderation_words moderation_outside mode
 moderation_api_key moderation_fail
 """
 BOT = tuple(_BOT.split())
-_OTHERS = ["engine_grace", "judge_url", "judge_model", "judge_api_key", "judge_outside", "parent"]
+_OTHERS = [
+    "backup_passphrase",
+    "engine_grace",
+    "judge_url",
+    "judge_model",
+    "judge_api_key",
+    "judge_outside",
+    "parent",
+]
 PARENT = "PARLEY_PARENT"  # the process that started this one, which this one ends with
 _BENCH = "PARLEY_BENCH_"
 
