@@ -35,7 +35,7 @@ async def count_ratings(session: AsyncSession, server: int | None) -> RatingCoun
     each = counted.group_by(Rating.rater_id, name).cte()
     by_kind = select(each.c.name, func.sum(each.c.count)).group_by(each.c.name)
     people = select(null(), func.count(each.c.rater_id.distinct()))
-    found: dict[str | None, int] = dict((await session.execute(union_all(by_kind, people))).tuples().all())
+    found: dict[str | None, int] = dict((await session.execute(union_all(by_kind, people))).all())
     raters = found.pop(None, 0)
     return RatingCounts(Counter({str(kind): count for kind, count in found.items()}), raters)
 

@@ -252,7 +252,8 @@ class Terminal:
         async with self.store.database.read() as session:
             found = await count_ratings(session, None)
         self._say(self.texts.stats_everywhere.format(counts=by_kind(found), people=found.raters))
-        for line in in_words(await self.progress.now(), self.texts):
+        known = await self.progress.now()
+        for line in in_words(known.distance if known else None, self.texts):
             self._say(line)
 
     # -- rating

@@ -250,6 +250,7 @@ EN = Texts(
         "and {people} people; with fewer people, what they preferred is not shown."
     ),
     stats_picture="Win rate of each release, with its interval. {figures}.",
+    stats_trial_counting="{release} is on trial. How it stands is being counted; ask again in a while.",
     far="For the next verdict there are {parts}.",
     far_and=", ",
     far_prompts="{have} of {needed} held-out prompts",
@@ -266,6 +267,7 @@ EN = Texts(
     next_trial_prompts="Next: compare answers of the release on trial to {lacks} more questions.",
     next_trial_people="Next: more people need to compare answers of the release on trial: {lacks}.",
     next_enough="Next: there is enough for a verdict, so an operator can run a round.",
+    far_counting="How far it is to the next verdict is being counted; ask again in a while.",
     gate_yes="gate: yes",
     gate_no="gate: no",
     gate_silent="not judged",

@@ -159,6 +159,7 @@ class Texts:
     stats_learnt: str
     stats_trial_few: str
     stats_picture: str
+    stats_trial_counting: str
 
     # how far it is to the next verdict (`bot.progress`)
     far: str
@@ -177,6 +178,7 @@ class Texts:
     next_trial_prompts: str
     next_trial_people: str
     next_enough: str
+    far_counting: str
     gate_yes: str
     gate_no: str
     gate_silent: str

@@ -211,6 +211,7 @@ ZH = Texts(
         "人数更少时，不显示他们更喜欢哪个。"
     ),
     stats_picture="每个版本的胜率和区间。{figures}。",
+    stats_trial_counting="{release}正在试用，目前的结果还在统计，请稍后再问。",
     far="离下一次裁决还有多远：{parts}。",
     far_and="，",
     far_prompts="留出的问题 {have}/{needed} 个",
@@ -227,6 +228,7 @@ ZH = Texts(
     next_trial_prompts="下一步：再比较 {lacks} 个问题的试用版本的回答。",
     next_trial_people="下一步：还需要 {lacks} 个人来比较试用版本的回答。",
     next_enough="下一步：数量够了，运营者可以训练一轮。",
+    far_counting="离下一次裁决还有多远，正在统计，请稍后再问。",
     gate_yes="关卡：放行",
     gate_no="关卡：拒绝",
     gate_silent="未评判",

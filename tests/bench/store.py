@@ -9,9 +9,10 @@ is used again if it is there. Each measurement runs in a process of its own, `--
 
     vote, deletion, edit   median and longest of 30, in milliseconds, through the functions that the bot calls
     stats, again           `/stats` on Discord, the first time and once more: seconds, and the longest time for which
-                           the event loop did nothing else ("stall"), in milliseconds
+                           the event loop did nothing else ("stall"; "busy" counts its own work only, without that of
+                           other processes), in milliseconds
     teach                  what `/teach` looks up
-    trial                  how the release on trial stands: computed beside the loop, until it is known
+    trial                  how the release on trial stands and how far it is to each verdict: computed beside the loop
     purge, forget          the daily erasure, and one person's `/forget`
     channel                a deleted channel
     rows                   all rows for a round: seconds, and the process's peak memory
@@ -43,6 +44,7 @@ from bot.discord.commands.stats import Stats
 from bot.ratings import Ratings
 from bot.texts import EN
 from data.errors import BadInput, run
+from data.figures import figures_beside
 from data.store import Store
 from tests.bench import store_report
 from tests.bench.ran_on import processor
@@ -55,13 +57,17 @@ Figures = dict[str, Any]
 
 
 class Stall:
-    """The longest time for which the event loop did nothing else, while the block ran."""
+    """The longest time for which the event loop did nothing else, while the block ran.
+
+    `worst` is by the clock, `busy` by the processor's time of the loop's own thread: on a machine that does other
+    things too, the first holds their time as well.
+    """
 
     async def __aenter__(self) -> "Stall":
-        self.worst, self._over = 0.0, False
+        self._over, self.worst, self.busy = False, 0.0, 0.0
         self._task = asyncio.create_task(self._tick())
         await asyncio.sleep(5 * TICK)
-        self.worst = 0.0
+        self.worst = self.busy = 0.0
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -71,20 +77,28 @@ class Stall:
 
     async def _tick(self) -> None:
         while not self._over:
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.thread_time()
             await asyncio.sleep(TICK)
             self.worst = max(self.worst, time.perf_counter() - began - TICK)
+            self.busy = max(self.busy, time.thread_time() - worked)
+
+    @property
+    def figures(self) -> Figures:
+        """Both, in milliseconds."""
+        return {"stall_ms": 1000 * self.worst, "busy_ms": 1000 * self.busy}
 
 
 async def _times(action: Callable[[int], Awaitable[Any]]) -> Figures:
     """Do something several times, one after the other."""
     times = []
+    worked = time.process_time()
     async with Stall() as stall:
         for number in range(REPEATS):
             began = time.perf_counter()
             await action(number)
             times.append(1000 * (time.perf_counter() - began))
-    return {"median_ms": statistics.median(times), "longest_ms": max(times), "stall_ms": 1000 * stall.worst}
+    cpu = 1000 * (time.process_time() - worked) / REPEATS
+    return {"median_ms": statistics.median(times), "longest_ms": max(times), "cpu_ms": cpu, **stall.figures}
 
 
 async def _once(action: Callable[[], Awaitable[Any]]) -> Figures:
@@ -93,7 +107,7 @@ async def _once(action: Callable[[], Awaitable[Any]]) -> Figures:
         began = time.perf_counter()
         await action()
         seconds = time.perf_counter() - began
-    return {"seconds": seconds, "stall_ms": 1000 * stall.worst}
+    return {"seconds": seconds, **stall.figures}
 
 
 async def vote(store: Store, home: Path) -> Figures:
@@ -136,7 +150,7 @@ async def stats(store: Store, home: Path) -> Figures:
     interaction: Any = SimpleNamespace(guild_id=int(SERVER), followup=SimpleNamespace(send=_nothing))
     first = await _once(lambda: command.tell(interaction, EN))
     again = await _once(lambda: command.tell(interaction, EN))
-    return {**first, "again_seconds": again["seconds"], "again_stall_ms": again["stall_ms"]}
+    return {**first, **{f"again_{name}": figure for name, figure in again.items()}}
 
 
 async def teach(store: Store, home: Path) -> Figures:
@@ -145,14 +159,8 @@ async def teach(store: Store, home: Path) -> Figures:
 
 
 async def trial(store: Store, home: Path) -> Figures:
-    """How the release on trial stands."""
-    from data.trials import running_trial
-
-    async def one() -> None:
-        async with store.database.read() as session:
-            assert await running_trial(session, home)
-
-    return await _once(one)
+    """The figures that are computed beside the loop: how the release on trial stands, how far to each verdict."""
+    return await _once(lambda: figures_beside(home, PERMISSION))
 
 
 async def purge(store: Store, home: Path) -> Figures:
