@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from data.home import private_dir
+from data.home import DATABASE, private_dir
 from data.migrations import backup, migrate
 
-NAME = "parley.db"
+NAME = DATABASE
 _Number = TypeVar("_Number", int, str)
 
 

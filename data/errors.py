@@ -1,6 +1,7 @@
 """Errors that carry the sentence shown to the user, and the exit code of the command."""
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
@@ -32,8 +33,9 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     """Run a command's `main` and exit with its code.
 
     A `ParleyError`, and a file that cannot be read or written, become one sentence on standard error. An interrupt
-    exits with 130.
+    exits with 130. Files that a command makes, and those of libraries, are private to its owner.
     """
+    os.umask(0o077)
     try:
         code = main() or 0
     except ParleyError as error:

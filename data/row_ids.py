@@ -84,7 +84,7 @@ async def _ids(session: AsyncSession, key: bytes, answers: Collection[int], rati
     voted: dict[str, set[int]] = defaultdict(set)  # a prompt as it was rendered -> its answers with votes
     for rating in cast.values():
         if rating.kind == "vote" and rating.generation_id in rows.answers:
-            voted[rows.answers[rating.generation_id].generation.rendered_sha256].add(rating.generation_id)
+            voted[rows.answers[rating.generation_id].asked].add(rating.generation_id)
     found = {rows.prompt(number) for number in whole if number in rows.answers}
     for rating in cast.values():
         mine = rating.id in chosen
@@ -118,7 +118,7 @@ class _Rows:
             return set()
         labels = (True, False) if number in whole else (rating.value == "up",)
         found = {self._id("labelled", number, completion=self._text(number), label=label) for label in labels}
-        for sibling in voted[self.answers[number].generation.rendered_sha256]:
+        for sibling in voted[self.answers[number].asked]:
             better, worse = (number, sibling) if rating.value == "up" else (sibling, number)
             found.add(self._pair(number, self._text(better), self._text(worse)))
         return found
@@ -148,7 +148,7 @@ async def _siblings(session: AsyncSession, answers: Collection[int]) -> set[int]
     prompts: set[str] = set()
     for chunk in chunks(answers):
         prompts.update(await session.scalars(select(Generation.rendered_sha256).where(Generation.id.in_(chunk))))
-    for some in chunks(prompts):
+    for some in chunks(prompts - {""}):
         rated = select(Generation.id).where(
             Generation.rendered_sha256.in_(some),
             Generation.id.in_(select(Rating.generation_id)) | Generation.id.in_(select(Rating.other_id)),

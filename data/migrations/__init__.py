@@ -1,7 +1,6 @@
 """Brings a database to the current schema: under a lock, after a backup, never backwards."""
 
 import contextlib
-import os
 import sqlite3
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
 from data.errors import BadInput
+from data.home import private_file
+from data.unfinished import unfinished_folder
 
 
 def migrate(database: Path) -> None:
@@ -29,7 +30,7 @@ def migrate(database: Path) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
     head = scripts.get_current_head()
-    with FileLock(f"{database}.migration-lock"):
+    with FileLock(f"{database}.migration-lock", mode=0o600):
         engine = _engine(database)
         try:
             with engine.connect() as connection:
@@ -64,6 +65,7 @@ def _engine(database: Path) -> Engine:
         connection.isolation_level = None  # only `begin` begins transactions
         connection.execute("PRAGMA busy_timeout=30000")
         connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA secure_delete=ON")
 
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("parley_writes", False)
@@ -86,9 +88,8 @@ def backup(source: Path, target: Path) -> None:
 
     The copy appears whole, and only its owner can read it.
     """
-    temporary = target.with_name(f".{target.name}.part")
-    temporary.unlink(missing_ok=True)
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(temporary)) as new:
-        old.backup(new)
-    temporary.replace(target)
+    with unfinished_folder(target) as folder:  # SQLite writes a journal beside the copy
+        copy = private_file(folder / target.name)
+        with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(copy)) as new:
+            old.backup(new)
+        copy.replace(target)
