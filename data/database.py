@@ -18,11 +18,11 @@ from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from data.errors import BadInput
-from data.home import private_dir
+from data.home import DATABASE, private_dir
 from data.migrations import backup, migrate
 from data.store_errors import named
 
-NAME = "parley.db"
+NAME = DATABASE
 _FOLDING = 50  # milliseconds that folding the log waits for readers
 _MAGIC = b"SQLite format 3\0"
 PATIENCE = 30.0  # seconds that a statement waits for another process

@@ -4,10 +4,10 @@ What goes is decided by origin, never by equal words: a text's versions, the ans
 corrections of those, and the imported copies of rows made of them. A copy is known by its row's id (see
 `data.row_ids`); a row that merely says the same stays, so nobody erases an operator's rows by repeating them. The ids
 of the erased rows stay as tombstones: an older export does not bring the rows back, and a round's manifest, which
-holds the ids of its rows, still says whether it learnt from somebody who left.
+holds the ids of its rows, still says whether it learnt from somebody who left. Nothing else is kept of an erasure:
+no time, no hash of a text or of an account, and no order.
 """
 
-import secrets
 from collections.abc import Collection
 from datetime import datetime
 
@@ -16,15 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import open_answers, schema
 from data.chat import sayings
-from data.consent import CONSENT_VERSION, consents_since
+from data.consent import consents_since
 from data.database import chunks
+from data.generations import forget_prompts
 from data.home import keyed_hash
-from data.imported import imported_id
+from data.imported import forget_imported, imported_id
+from data.leaving import remove_times, unlink, unlink_conversations
+from data.openings import forget_openings
 from data.persona_texts import answers_under, forget_personas
 from data.row_ids import rows_rated_by, rows_with
 from data.rows import KINDS
 from data.schema import (
-    Consent,
     Conversation,
     Generation,
     GenerationContext,
@@ -37,7 +39,7 @@ from data.schema import (
     Server,
     Tombstone,
     UtcDateTime,
-    now,
+    today,
 )
 
 DELETED, FORGOTTEN = "erased", "forgotten"  # why a row is gone
@@ -61,8 +63,6 @@ async def erase_message(session: AsyncSession, platform: str, platform_id: str, 
         return False
     query = select(MessageVersion.id).where(MessageVersion.message_id == place.message_id)
     await erase(session, (await session.scalars(query)).all(), key)
-    ref = keyed_hash(key, "message", platform, platform_id)
-    session.add(Tombstone(kind="message", ref_hash=ref, reason="deleted"))
     return True
 
 
@@ -112,31 +112,9 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     said = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(mine))
     await open_answers.forget_questions(session, row.platform, said)
     await session.execute(delete(PlatformMessage).where(PlatformMessage.message_id.in_(mine)))
-    await _unlink(session, (await session.scalars(spoke)).all())
-    session.add(Tombstone(kind="person", ref_hash=row.id_hash, reason="forgotten"))
-    session.add(Consent(person_id=person, granted=False, text_version=CONSENT_VERSION))
-    # Somebody who comes back is a new person to us, who was never asked anything.
-    row.id_hash = secrets.token_hex(32)
+    await unlink_conversations(session, (await session.scalars(spoke)).all())
+    await unlink(session, row)
     return erased
-
-
-async def _unlink(session: AsyncSession, conversations: Collection[int]) -> None:
-    """Remove the platform's ids that lead from a forgotten person's conversations back to them.
-
-    A conversation's key names its first message. A direct channel with the bot belongs to the person, so its settings
-    go too. Where no text of anybody is left, the ids of the messages go as well.
-    """
-    for conversation in (await session.scalars(select(Conversation).where(Conversation.id.in_(conversations)))).all():
-        rows = select(MessageRow.id).where(MessageRow.conversation_id == conversation.id)
-        left = select(MessageVersion.id).where(MessageVersion.message_id.in_(rows), MessageVersion.text.is_not(None))
-        channel = conversation.key.rpartition(":")[0]
-        if conversation.server_id is None and channel:
-            setting = schema.Setting
-            await session.execute(delete(setting).where(setting.scope == "channel", setting.scope_id == channel))
-        if await session.scalar(left.limit(1)) is None:
-            await session.execute(delete(PlatformMessage).where(PlatformMessage.message_id.in_(rows)))
-            channel = ""
-        conversation.key = f"{channel}:{secrets.token_hex(16)}"
 
 
 async def expired_versions(session: AsyncSession, older_than: datetime) -> list[int]:
@@ -242,10 +220,15 @@ async def erase(
     erased = 0
     ids = {*rows, *await rows_with(session, key, wanted)}
     wanted |= await _imported_copies(session, ids)
+    await forget_imported(session, key, wanted)
+    await forget_openings(session, key, wanted)
+    await forget_prompts(session, wanted)
     for chunk in chunks(wanted):
         gone = update(MessageVersion).where(MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None))
-        gone = gone.values(text=None, erased_at=now()).execution_options(synchronize_session=False)
+        gone = gone.values(text=None, erased_at=today()).execution_options(synchronize_session=False)
         erased += len((await session.scalars(gone.returning(MessageVersion.id))).all())
+    if reason == FORGOTTEN:
+        await remove_times(session, wanted)
     for some in chunks(ids):
         there = Tombstone.kind == "row", Tombstone.reason == reason, Tombstone.ref_hash.in_(some)
         known = set(await session.scalars(select(Tombstone.ref_hash).where(*there)))

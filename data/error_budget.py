@@ -122,7 +122,7 @@ def _path(home: Path) -> Path:
 
 
 def _lock(home: Path) -> FileLock:
-    return FileLock(private_dir(home / "releases") / ".lock")
+    return FileLock(private_dir(home / "releases") / ".lock", mode=0o600)
 
 
 def _read(home: Path) -> list[Asked]:

@@ -60,8 +60,9 @@ def run(main: Callable[[], int | None], *, tell_unknown: bool = True) -> NoRetur
     With `tell_unknown`, misspelt settings are told first; a command that is started by another leaves that to it.
 
     A `ParleyError`, and a file that cannot be read or written, become one sentence on standard error. An interrupt
-    exits with 130.
+    exits with 130. Files that a command makes, and those of libraries, are private to its owner.
     """
+    os.umask(0o077)
     if tell_unknown and PARENT not in os.environ:
         for sentence in unknown(set_here()):
             print(f"parley: {printable(sentence)}", file=sys.stderr)

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from data import consent, erasure, messages, open_answers, people, ratings, schema, servers, settings
+from data import consent, erasure, keys, messages, open_answers, people, ratings, schema, servers, settings
 from data.access import kept_of
 from data.audit_log import AuditEntry, newest_entries
 from data.database import NAME, Database, chunks
@@ -24,6 +24,7 @@ from data.home import installation_key, keyed_hash
 from data.migrations import remove_backups
 from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 from data.scopes import Scope, resolve
+from data.tidy import tidy
 
 __all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "OpenAnswer", "Store", "StoredGeneration", "StoredMessage"]
 
@@ -42,14 +43,30 @@ class Store:
 
     @classmethod
     async def open(cls, home: Path) -> "Store":
-        """Open an installation's store; it is made or migrated as needed."""
-        store = cls(await Database.open(home / NAME), installation_key(home))
-        async with store.database.read() as session:
-            known = await consent.text_holds(session)
-        if not known:
-            async with store.database.write() as session:
-                await consent.record_text(session)
+        """Open an installation's store; it is made or migrated as needed, and the home is put in order.
+
+        Raises `KeyLost` when its key is not the one that the database was made with.
+        """
+        key = installation_key(home)  # before the database: it is drawn only where there is none
+        store = cls(await Database.open(home / NAME), key)
+        try:
+            await store._begin(home)
+        except BaseException:
+            await store.close()
+            raise
+        await asyncio.to_thread(tidy, home)
         return store
+
+    async def _begin(self, home: Path) -> None:
+        async with self.database.read() as session:
+            known = await keys.is_known(session, self._key, home)
+            holds = await consent.text_holds(session)
+        if known and holds:
+            return
+        async with self.database.write() as session:
+            if not await keys.is_known(session, self._key, home):
+                await keys.note_key(session, self._key)
+            await consent.record_text(session)
 
     async def close(self) -> None:
         """Close the database."""
@@ -248,7 +265,7 @@ class Store:
     async def add_generation(self, new: NewGeneration) -> StoredGeneration:
         """Record an answer of the model as a message below the one that it answers."""
         async with self.database.write() as session:
-            return await add_generation(session, new)
+            return await add_generation(session, self._key, new)
 
     async def generation(self, generation: int) -> StoredGeneration | None:
         """An answer by its number."""

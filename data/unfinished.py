@@ -71,6 +71,12 @@ def remove_unfinished(path: Path) -> None:
         folders[:] = [name for name in folders if not name.endswith(SUFFIX)]
 
 
+def remove_unfinished_of(target: Path) -> None:
+    """Remove what killed writers of one file or folder left beside it."""
+    for path in target.parent.glob(f".{target.name}.*{SUFFIX}"):
+        _remove_if_left(path)
+
+
 def _held(descriptor: int, name: str) -> bool:
     """Take the lock of a new file or folder. False if a clean-up was faster: it had no lock for a moment."""
     with suppress(OSError):  # a file system without locks: nothing is ever taken for left over there

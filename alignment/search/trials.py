@@ -208,7 +208,7 @@ def search(stage: str, main: Callable[[Sequence[str]], int], arguments: Sequence
     if not folder:
         raise BadInput("Name a folder for the search: --output_dir.")
     out = private_dir(Path(folder))
-    lock = FileLock(out / ".lock")
+    lock = FileLock(out / ".lock", mode=0o600)
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from bot.engine.api import EngineAway, EngineError
 from bot.engine.sharing import Board, Entry, FileLock
 from bot.engine.wire import Wire
-from data.home import bases_dir, private_dir
+from data.home import bases_dir, private_dir, private_file
 
 if TYPE_CHECKING:
     from bot.engine.artefact import Artefact
@@ -103,7 +103,7 @@ class Hold:
         places = {"PARLEY_HOME": str(self._home), "PARLEY_BASES": str(bases_dir()), "PYTHONPATH": path}
         environment = {k: v for k, v in os.environ.items() if not _SECRET.fullmatch(k)} | places
         private_dir(self._log().parent)
-        with self._log().open("wb") as output:
+        with private_file(self._log()).open("wb") as output:
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -1,7 +1,6 @@
 """Brings a database to the current schema: under a lock, after a backup, never backwards."""
 
 import contextlib
-import os
 import sqlite3
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,9 @@ from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from data.errors import BadInput
+from data.home import private_file
 from data.store_errors import named
+from data.unfinished import unfinished_folder
 
 
 def migrate(database: Path) -> None:
@@ -28,7 +29,7 @@ def migrate(database: Path) -> None:
     config = _config()
     scripts = _scripts(config)
     head = scripts.get_current_head()
-    with FileLock(f"{database}.migration-lock"), named(database):
+    with FileLock(f"{database}.migration-lock", mode=0o600), named(database):
         engine = _engine(database)
         try:
             with engine.connect() as connection:
@@ -68,6 +69,7 @@ def _engine(database: Path) -> Engine:
         connection.isolation_level = None  # only `begin` begins transactions
         connection.execute("PRAGMA busy_timeout=30000")
         connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA secure_delete=ON")
 
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("parley_writes", False)
@@ -104,16 +106,12 @@ def backup(source: Path, target: Path) -> None:
 
     The copy appears whole, and only its owner can read it.
     """
-    temporary = target.with_name(f".{target.name}.part")
-    temporary.unlink(missing_ok=True)
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
+    with unfinished_folder(target) as folder:  # SQLite writes a journal beside the copy
+        copy = private_file(folder / target.name)
         with (
             named(source),
             contextlib.closing(sqlite3.connect(source, timeout=30)) as old,
-            contextlib.closing(sqlite3.connect(temporary)) as new,
+            contextlib.closing(sqlite3.connect(copy)) as new,
         ):
             old.backup(new)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        copy.replace(target)
