@@ -17,6 +17,14 @@ CONTEXT = 4096  # tokens in one conversation; memory for every slot is reserved 
 
 
 @dataclass(frozen=True, slots=True)
+class Pinned:
+    """The SHA-256 that a release's manifest pins; None where it says nothing."""
+
+    base_sha256: str | None = None
+    adapter_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Artefact:
     """The files of one release; they exist and belong together. `adapter` is None for the base model itself."""
 
@@ -25,6 +33,7 @@ class Artefact:
     model: Path
     adapter: Path | None
     template: str  # with the trainer's markers, as `load_template` gives it
+    pinned: Pinned = Pinned()
 
     @property
     def name(self) -> str:
@@ -65,11 +74,11 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
             f"Release {number} is a whole model, which the embedded engine cannot load. Serve {entry.path} with vLLM "
             "or any other OpenAI-compatible server and set PARLEY_ENGINE_URL to its address."
         )
-    found = _artefact(number, entry.base, entry.adapter_gguf)
+    pinned = Pinned(entry.manifest.base_sha256, entry.manifest.adapter_gguf_sha256)
+    found = _artefact(number, entry.base, entry.adapter_gguf, pinned)
     if not entry.adapter_gguf.is_file():
         raise BadInput(f"Release {number} has no {entry.adapter_gguf.name} in {entry.path}: export it again.")
-    pinned = entry.manifest.template_sha256
-    if pinned not in (None, template_sha256(found.template)):
+    if entry.manifest.template_sha256 not in (None, template_sha256(found.template)):
         raise BadInput(
             f"Release {number} was trained with another chat template than this version of Parley has, so its "
             "answers would be wrong. Use the version that made it, or run a new round."
@@ -77,11 +86,11 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
     return found
 
 
-def _artefact(release: int, base: str, adapter: Path | None) -> Artefact:
+def _artefact(release: int, base: str, adapter: Path | None, pinned: Pinned = Pinned()) -> Artefact:
     if not is_alias(base):
         raise BadInput(
             f"The base model {base} has no GGUF file, so the embedded engine cannot serve it. Serve it with vLLM or "
             "any other OpenAI-compatible server and set PARLEY_ENGINE_URL to its address."
         )
     info = base_info(base)
-    return Artefact(release, info, gguf_path(base), adapter, load_template(info.template_name))
+    return Artefact(release, info, gguf_path(base), adapter, load_template(info.template_name), pinned)
