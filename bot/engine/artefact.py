@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from data.bases import DEFAULT_BASE, BaseInfo, base_info, gguf_path, is_alias
 from data.chat import load_template, template_sha256
 from data.errors import BadInput
-from data.releases import BASE_RELEASE, Releases
+from data.releases import BASE_RELEASE, Release, Releases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,11 @@ class Pinned:
 
     base_sha256: str | None = None
     adapter_sha256: str | None = None
+
+    @classmethod
+    def by(cls, release: Release) -> Pinned:
+        """What this release's manifest pins."""
+        return cls(release.manifest.base_sha256, release.manifest.adapter_gguf_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
             raise BadInput("Give a release or an adapter file, not both: a release brings its own adapter.")
         if not adapter.is_file():
             raise BadInput(f"There is no adapter file {adapter}.")
-        return _artefact(BASE_RELEASE, base or DEFAULT_BASE, adapter)
+        return _artefact(BASE_RELEASE, base or DEFAULT_BASE, adapter, _pinned_beside(home, adapter))
     releases = Releases(home)
     number = releases.champion() if release is None else release
     if number == BASE_RELEASE:
@@ -74,8 +79,7 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
             f"Release {number} is a whole model, which the embedded engine cannot load. Serve {entry.path} with vLLM "
             "or any other OpenAI-compatible server and set PARLEY_ENGINE_URL to its address."
         )
-    pinned = Pinned(entry.manifest.base_sha256, entry.manifest.adapter_gguf_sha256)
-    found = _artefact(number, entry.base, entry.adapter_gguf, pinned)
+    found = _artefact(number, entry.base, entry.adapter_gguf, Pinned.by(entry))
     if not entry.adapter_gguf.is_file():
         raise BadInput(f"Release {number} has no {entry.adapter_gguf.name} in {entry.path}: export it again.")
     if entry.manifest.template_sha256 not in (None, template_sha256(found.template)):
@@ -84,6 +88,16 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
             "answers would be wrong. Use the version that made it, or run a new round."
         )
     return found
+
+
+def _pinned_beside(home: Path, adapter: Path) -> Pinned:
+    """What pins a loose adapter file: the manifest beside it, if it is a release's own; rounds measure those so."""
+    releases, folder = Releases(home), adapter.absolute().parent
+    number = int(folder.name) if folder.name.isdecimal() else BASE_RELEASE
+    if number == BASE_RELEASE or folder.resolve() != (releases.folder / f"{number:04d}").resolve():
+        return Pinned()
+    release = releases.get(number)
+    return Pinned.by(release) if adapter.name == release.adapter_gguf.name else Pinned()
 
 
 def _artefact(release: int, base: str, adapter: Path | None, pinned: Pinned = Pinned()) -> Artefact:

@@ -30,16 +30,20 @@ def check(artefact: Artefact, home: Path) -> None:
     pinned = artefact.pinned
     if pinned.base_sha256 not in (None, base.gguf_sha256):
         raise BadInput(
-            f"Release {artefact.release} was trained on another version of the base model {base.alias} than the one "
-            f"in {artefact.model.parent}, so its answers would be wrong, and it is not served. Restore that base, go "
-            "back to the release before with `python -m alignment.rollback`, or run a new round."
+            f"{_named(artefact)} is not served: it was trained on another version of the base model {base.alias} "
+            f"than the one in {artefact.model.parent}, so its answers would be wrong. Restore that base, go back to "
+            "the release before with `python -m alignment.rollback`, or run a new round."
         )
     if artefact.adapter and pinned.adapter_sha256 not in (None, file_sha256(artefact.adapter)):
         raise BadInput(
-            f"Release {artefact.release} is not served: {artefact.adapter} was changed or is damaged, its SHA-256 is "
-            "not the one in the release's manifest.json. Restore the file from a backup, or go back to the release "
-            "before with `python -m alignment.rollback`; `python -m data check` looks at all other files too."
+            f"{_named(artefact)} is not served: {artefact.adapter} was changed or is damaged, its SHA-256 is not the "
+            "one in the release's manifest.json. Restore the file from a backup, or go back to the release before "
+            "with `python -m alignment.rollback`; `python -m data check` looks at all other files too."
         )
+
+
+def _named(artefact: Artefact) -> str:
+    return f"Release {artefact.release}" if artefact.release else "The adapter"
 
 
 def _known_sha256(path: Path, home: Path) -> str:

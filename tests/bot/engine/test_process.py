@@ -328,6 +328,17 @@ class TestFind:
         with pytest.raises(BadInput, match="export it again"):
             find(tmp_path, 1)
 
+    def test_a_releases_file_is_pinned_by_its_manifest_when_it_is_named_as_a_file_too(self, base_home, tmp_path):
+        release = make_release(tmp_path, pinned=True)
+        pinned = find(tmp_path, 1).pinned
+        assert None not in (pinned.adapter_sha256, pinned.base_sha256)
+        assert find(tmp_path, adapter=release.adapter_gguf).pinned == pinned
+        other = write_adapter(tmp_path / "other.gguf")
+        (tmp_path / "0001").mkdir()
+        elsewhere = write_adapter(tmp_path / "0001" / "adapter.gguf")
+        for loose in (other, elsewhere):
+            assert find(tmp_path, adapter=loose).pinned.adapter_sha256 is None
+
     def test_a_whole_model_is_refused(self, base_home, tmp_path):
         Releases(tmp_path).create(lambda _: ReleaseManifest(base="smollm2-135m", kind="model"))
         with pytest.raises(BadInput, match="PARLEY_ENGINE_URL"):
