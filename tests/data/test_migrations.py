@@ -169,6 +169,7 @@ def test_processes_that_migrate_at_once_all_succeed(house: Path) -> None:
 def test_a_file_that_is_not_a_database_gives_a_sentence(house: Path, content: bytes) -> None:
     house.mkdir()
     (house / NAME).write_bytes(content)
-    with pytest.raises(ParleyError, match=r"parley\.db cannot be read as Parley's database: .*python -m data restore"):
+    said = r"parley\.db cannot be read as Parley's database: .*python -m data restore"
+    with pytest.raises(ParleyError, match=said):
         asyncio.run(Store.open(house))
     assert (house / NAME).read_bytes() == content
