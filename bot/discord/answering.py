@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bot.answers import Answered, Ask, Failed, Held, Piece, Queued, Started
+from bot.answers import Answered, Ask, Failed, Held, Piece, Queued, Started, TakenBack, Thinking
 from bot.discord.buttons import rate_buttons, stop_button
 from bot.discord.draft import EMPTY, Draft
 from bot.discord.ids import PLATFORM, person_of
 from bot.discord.open_answer import RecordedPlace
 from bot.discord.render import MessagePart, parts
+from bot.discord.thoughts import spoiler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -100,7 +101,7 @@ async def show(
         if name == "stop":
             return stop_button(key, asker)
         if name == "rate" and stored:  # an answer without text can only be asked for again
-            return rate_buttons(stored.generation, teach=teach and bool(stored.text), more=more)
+            return rate_buttons(stored.generation, teach=teach and stored.rateable, more=more)
         return None
 
     async def on_sent(message: int) -> None:
@@ -117,7 +118,7 @@ async def show(
         teach = await app.rules.teaching(place.guild)
         recorded = RecordedPlace(place, app.store, key, question)
         draft = Draft(recorded, app.pace, buttons, on_sent, answer.stop)
-        text, failed = "", None
+        text, thoughts, failed = "", "", None
         async for event in answer:
             match event:
                 case Queued(ahead):
@@ -126,16 +127,22 @@ async def show(
                     await recorded.typing()
                 case Held():
                     draft.show([MessagePart(EMPTY, "stop")])
+                case Thinking(piece):
+                    thoughts += piece
+                    draft.show(parts(spoiler(thoughts), "stop") or [MessagePart(EMPTY, "stop")])
+                case TakenBack():
+                    text, thoughts = "", ""
+                    draft.show([MessagePart(EMPTY, "stop")])
                 case Piece(piece):
                     text += piece
-                    if shown := parts(text, "stop"):
+                    if shown := parts(spoiler(thoughts) + text, "stop"):
                         draft.show(shown)
                 case Answered(generation, reason, note):
                     stored = generation
-                    more = ask.texts if reason == "length" else None
+                    more = ask.texts if reason == "length" and generation.text.strip() else None
                     for message in sent:  # those sent while the answer was being recorded
                         await app.store.set_platform_id(generation.message, str(message))
-                    failed = await finish(parts(generation.text, "rate", note))
+                    failed = await finish(parts(spoiler(thoughts) + generation.text, "rate", note))
                 case Failed(sentence):
                     failed = await finish([MessagePart(sentence)]) if draft.started else sentence
     return failed
