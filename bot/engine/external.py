@@ -155,8 +155,10 @@ class ExternalEngine:
             return []
         except EngineError as error:
             refused = error.refused is not None and error.refused.status in (401, 402, 403, 407, 429)
-            if refused or not self.wire.model:
+            if refused:
                 raise
+            if not self.wire.model:
+                raise self.wire.no_list() from error
             return []  # the operator says which model to ask, so a list is not needed
         if not self.wire.model:
             self.wire.model = chosen(models, self.wire.shown)

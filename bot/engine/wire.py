@@ -104,20 +104,24 @@ class Wire:
         if entries is None:
             return []
         if not isinstance(entries, list):
-            raise NoJson(
-                f"The engine at {self.shown} does not answer like an OpenAI-compatible server: it has no list of "
-                "models. Set PARLEY_ENGINE_MODEL, or correct PARLEY_ENGINE_URL, which usually ends in /v1."
-            )
+            raise self.no_list()
         return [entry for entry in entries if isinstance(entry, dict)]
+
+    def no_list(self) -> NoJson:
+        """The error for a server that does not list its models."""
+        return NoJson(
+            f"The engine at {self.shown} has no list of models, as OpenAI-compatible servers do. Set "
+            "PARLEY_ENGINE_MODEL, or correct PARLEY_ENGINE_URL, which usually ends in /v1."
+        )
 
     async def reach(self) -> None:
         """Checks that the server answers and takes the key, even if it lists no models. Raises EngineError."""
         try:
             await self.models()
-        except EngineAway:
-            raise
         except EngineError as error:
-            if error.refused is not None and error.refused.status in (401, 402, 403, 407):
+            status = None if error.refused is None else error.refused.status
+            unknown = isinstance(error, NoJson) or status in (400, 404, 405, 422, 500, 501)
+            if not unknown:
                 raise
 
     async def chat(self, body: dict[str, Any]) -> AsyncGenerator[Chunk, None]:

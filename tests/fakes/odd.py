@@ -7,7 +7,8 @@
         odd.otherwise = error(500, "Unexpected endpoint")      # what every other path answers
         odd.requests[0]["messages"]                            # the bodies of the chat requests
 
-A chat request without a reply in the queue gets `usual`. `refuse(field, reply)` answers every request that has a field.
+A chat request without a reply in the queue gets `usual`. `refuse(field, reply)` answers every request that has the
+field.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def chunk(delta: Any = None, finish: str | None = None, **more: Any) -> dict[str
 
 def events(*values: Any, done: bool = True) -> Reply:
     """A stream of these events: JSON values, or text that is sent as it is."""
-    raw = [value if isinstance(value, str) else f"data: {json.dumps(value, ensure_ascii=False)}\n\n" for value in values]
+    raw = [
+        value if isinstance(value, str) else f"data: {json.dumps(value, ensure_ascii=False)}\n\n" for value in values
+    ]
     return Reply(tuple(line.encode() for line in [*raw, *(["data: [DONE]\n\n"] if done else [])]))
 
 
