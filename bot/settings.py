@@ -7,6 +7,7 @@ name. Secrets are `SecretStr`, so that no log and no traceback shows them.
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 from pathlib import Path
@@ -23,7 +24,15 @@ from data.personas import LANGUAGES, PERSONAS, own_personas
 from data.variables import PREFIX, TOKEN
 
 ENV_FILE = Path(".env")
-_SECRETS = ("DISCORD_TOKEN", "discord_token", "engine_api_key", "moderation_api_key", "moderation_url")
+_SECRETS = (
+    "DISCORD_TOKEN",
+    "discord_token",
+    "engine_url",
+    "engine_api_key",
+    "engine_extra",
+    "moderation_api_key",
+    "moderation_url",
+)
 # What a value should be, by pydantic's name for the error.
 _WANTED = {"bool_parsing": "use 1 or 0", "int_parsing": "use a whole number", "float_parsing": "use a number"}
 
@@ -41,6 +50,10 @@ class Settings(BaseSettings):
     engine_url: str | None = None  # unset: the embedded engine
     engine_model: str | None = None
     engine_api_key: SecretStr | None = None
+    engine_context: int | None = Field(default=None, ge=64, le=100_000_000)  # unset: what the server says
+    engine_timeout: float = Field(default=300.0, ge=1, le=86_400)  # seconds that an answer may stand still
+    engine_extra: Annotated[dict[str, Any], NoDecode] = {}  # fields for every request; null takes one out
+    show_thinking: bool = False  # whether people may see what a model thinks before it answers
 
     discord_api: str | None = None
     discord_gateway: str | None = None
@@ -115,6 +128,30 @@ class Settings(BaseSettings):
         if wrong := [part for part in parts if not part.isdecimal()]:
             raise ValueError(f"{wrong[0]!r} is not a server's id (digits only, several with commas between)")
         return tuple(parts)
+
+    @field_validator("engine_extra", mode="before")
+    @classmethod
+    def _json(cls, value: object) -> object:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                value = None
+        if not isinstance(value, dict):
+            raise ValueError('it is not a JSON object such as {"seed": null, "reasoning_effort": "low"}')
+        if named := sorted({"messages", "model"} & set(value)):
+            raise ValueError(f"{named[0]!r} cannot be set here; the model is PARLEY_ENGINE_MODEL")
+        return value
+
+    @field_validator("engine_url")
+    @classmethod
+    def _whole(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                urlsplit(value).port  # noqa: B018 - it raises
+            except ValueError:
+                raise ValueError("its port is not a number") from None
+        return value
 
     @field_validator("persona")
     @classmethod

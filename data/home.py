@@ -162,7 +162,8 @@ def _was_used(database: Path) -> bool:
         except sqlite3.DatabaseError as error:
             raise BadInput(
                 f"{database} cannot be read as Parley's database: {error}. `python -m data check` says what is "
-                "damaged; if pages are, move the home away and put a backup in its place with `python -m data restore`."
+                "damaged; if pages are, move the home away and put a backup in its place with "
+                "`python -m data restore`."
             ) from error
 
 

@@ -43,6 +43,12 @@ class StoredGeneration:
     release: int
     text: str
     rendered_sha256: str
+    finish_reason: str = "stop"
+
+    @property
+    def rateable(self) -> bool:
+        """Whether people may rate it: it has a text, and no filter cut it."""
+        return bool(self.text.strip()) and self.finish_reason != "filtered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class NewGeneration:
 
     `parent` is the message that was answered. `context` holds the message versions in the order in which the model
     got them, without the system prompt. `finish_reason` is one of stop, length, stopped (by a person), moderated (its
-    text is not kept), error.
+    text is not kept), filtered (by the engine), unknown, damaged, error. Only what ended with stop is learnt from.
     """
 
     conversation: int

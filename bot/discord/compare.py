@@ -62,7 +62,7 @@ async def show_two(
             return more_button(order[0].generation, ask.texts)
         if name != "rate":
             return None
-        return rate_buttons(order[0].generation, teach=bool(order[0].text), more=ask.texts if cut(0) else None)
+        return rate_buttons(order[0].generation, teach=order[0].rateable, more=ask.texts if cut(0) else None)
 
     def cut(at: int) -> bool:
         """Whether the answer that is shown first (0) or second (1) reached the limit and can be continued."""
@@ -101,7 +101,11 @@ async def show_two(
                 return await finish(top, [MessagePart(sentence)]) if top.started else sentence
             usual, other = end.usual, end.other
             answers = [answer for answer in (usual, other) if isinstance(answer, Answered)]
-            cut_off.update(answer.generation.generation for answer in answers if answer.finish_reason == "length")
+            cut_off.update(
+                answer.generation.generation
+                for answer in answers
+                if answer.finish_reason == "length" and answer.generation.text.strip()
+            )
             notes = {answer.generation.generation: answer.note for answer in answers}
             if not isinstance(other, Answered) or not _worth_comparing(usual, other):
                 if first is not None:  # it is shown already

@@ -9,8 +9,9 @@ import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from bot.answers import Answered, Ask, Failed, Piece, Queued, RunningAnswer
+from bot.answers import Answered, Ask, Failed, Piece, Queued, RunningAnswer, TakenBack, Thinking
 from bot.conversation import Chat
+from bot.engine.api import EngineError
 from bot.progress import Progress, by_kind, in_words
 from bot.ratings import RatingResult, Ratings, comparable, sentence, which_was_which
 from bot.terminal.asking import several_lines, yes_or_no
@@ -83,8 +84,11 @@ class Terminal:
     async def _converse(self) -> None:
         self.trial.look()  # so that a candidate is ready when it is needed
         self.person = await self.store.person(PLATFORM, _user())
-        async with self.chat.engine.session() as session:
-            self._serving(session.release)
+        try:
+            async with self.chat.engine.session() as session:
+                self._serving(session.release)
+        except EngineError as error:  # it may come back: the chat begins without it
+            self._say(error.for_member(self.texts))
         if self.settings.discord_token is None:
             self._say(self.texts.to_discord)
         self._say(self.texts.for_help)
@@ -200,12 +204,22 @@ class Terminal:
     async def _show(self, answer: RunningAnswer, *, blind: bool = False) -> StoredGeneration | None:
         """Write an answer as it comes, stop it on request, and return it as it was recorded."""
         stopper = asyncio.create_task(self._stop_when_asked(answer))
+        thinks = False
         try:
             async for event in answer:
                 match event:
                     case Queued(ahead):
                         self._say(self.texts.waiting.format(ahead=ahead))
+                    case Thinking(text):
+                        self.screen.write(text, "dim")
+                        thinks = True
+                    case TakenBack():
+                        self._say(self.texts.thoughts_taken_back)
+                        thinks = False
                     case Piece(text):
+                        if thinks:
+                            self.screen.end()
+                            thinks = False
                         self.screen.write(text, "green")
                     case Answered(generation, _, note):
                         self.screen.end()

@@ -24,6 +24,28 @@ EN = Texts(
     ),
     store_busy="Another program holds my memory, so I could not keep this. Please try again in a minute.",
     store_broken="I cannot use my memory right now, so I could not keep this; the operator's log says why.",
+    engine_unreachable="The model cannot be reached right now. Please try again later; the operator's log says more.",
+    engine_failed="The model's server failed. Please try again; the operator's log says more.",
+    engine_silent="The model took too long, so I stopped waiting. Please try again, or ask for something shorter.",
+    engine_loading="The model is still loading. Please ask again in a minute or two.",
+    engine_busy="The model has too much to do right now. Please try again in a moment.",
+    engine_busy_for="The model has too much to do right now. Please try again in {seconds} s.",
+    engine_spent=(
+        "The model's provider answers no more requests, because the account has no credit or quota left. The "
+        "operator has to see to that; asking again does not help."
+    ),
+    engine_filtered="The model's provider refused this question: its filter does not allow it. Put it differently.",
+    engine_too_long="This is more text than the model can read at once. Please begin anew, or send a shorter one.",
+    engine_refused="The model's server refused the request. The operator's log says why.",
+    no_word_left=(
+        "(The model used up its limit of {tokens} tokens before the first word of an answer, probably by thinking. "
+        "Ask for another answer, or put the question more simply.)"
+    ),
+    only_thoughts="(The model thought about it and gave no answer. Ask for another one, or put it differently.)",
+    part_missing="(A part of this answer may be missing: it did not arrive whole.)",
+    filtered="(The filter of the model's provider cut this answer here, so it cannot be rated.)",
+    filtered_not_rated="A filter of the model's provider cut this answer, so it cannot be rated.",
+    thoughts_taken_back="(That was the model thinking. Its answer:)",
     stored_up="Your vote on this answer is now 👍, thank you.",
     stored_down="Your vote on this answer is now 👎, thank you.",
     stored_correction="Your correction is noted, thank you.",

@@ -26,6 +26,23 @@ class Texts:
     disk_full: str
     store_busy: str
     store_broken: str
+    # what happened to the engine; the operator's log says more
+    engine_unreachable: str
+    engine_failed: str
+    engine_silent: str
+    engine_loading: str
+    engine_busy: str
+    engine_busy_for: str
+    engine_spent: str
+    engine_filtered: str
+    engine_too_long: str
+    engine_refused: str
+    no_word_left: str
+    only_thoughts: str
+    part_missing: str
+    filtered: str
+    filtered_not_rated: str
+    thoughts_taken_back: str
 
     # ratings
     stored_up: str
