@@ -194,8 +194,8 @@ class Store:
     ) -> StoredMessage:
         """Record what somebody said, below the message that it follows.
 
-        `unknown`: the author only sent it, and who wrote it is not known. Then it never trains anything, and goes when
-        its author is forgotten.
+        `unknown`: the author only sent it, and who wrote it is not known. Then it never trains anything, and it goes
+        when its author is forgotten.
         """
         place = {"author": author, "parent": parent}
         async with self.database.write() as session:
