@@ -30,7 +30,8 @@ def small(remark: str) -> str:
 
 def put(world: World, author: Any, text: str = "", **more: Any) -> Any:
     """A message that simcord's people cannot write themselves."""
-    return world.env.backend.create_message(world.channel.id, author.id, text, **more)
+    world.env.backend.create_message(world.channel.id, author.id, text, **more)
+    return world.last()
 
 
 # -- what can be read
@@ -74,9 +75,8 @@ async def test_control_strings_in_what_is_quoted_are_harmless(reading: World):
 
 
 async def test_a_poll_and_a_sticker_are_told_in_words(reading: World):
-    poll = Poll(
-        "Pizza or pasta?", [PollAnswer(1, "Pizza", None), PollAnswer(2, "Pasta", None)], "2026-02-01T00:00:00+00:00"
-    )
+    options = [PollAnswer(1, "Pizza"), PollAnswer(2, "Pasta")]
+    poll = Poll("Pizza or pasta?", options, "2026-02-01T00:00:00+00:00")
     assert await about(reading, put(reading, reading.bea, poll=poll)) == "a fake answer"
     assert reading.sent() == ["bea: [poll] Pizza or pasta?\n- Pizza\n- Pasta\nada: what does this mean?"]
     sticker = put(reading, reading.bea, stickers=[MessageSticker(7, "Wave", 1, reading.guild.id)])
