@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.access import Access
-from bot.discord.addressed import addressed, from_a_person, linear, mentioned, reply_to, to_somebody_else
+from bot.discord.addressed import addressed, from_a_person, linear, mentioned, own_roles, reply_to, to_somebody_else
 from bot.discord.answering import ask_by, show
 from bot.discord.compare import show_two
 from bot.discord.ids import PLATFORM
@@ -146,7 +146,7 @@ def _joins(app: App, message: discord.Message) -> bool:
 
 async def _say_what_to_do(app: App, message: discord.Message, texts: Texts) -> None:
     """Answer a message for the bot that has nothing to read in it."""
-    if message.guild is not None and not message.content and mentioned(message, app.me):
+    if message.guild is not None and not message.content and own_roles(message, app.me):
         await say(app.pace, message, texts.cannot_read)
     elif message.guild is not None and not message.content:
         await _tell_once(app, message, texts.cannot_read)
