@@ -98,7 +98,9 @@ async def versions_by(session: AsyncSession, person: int) -> list[int]:
 async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     """Erase a person's texts and ratings, and the link to their platform id; returns the number of erased texts."""
     row = await session.get_one(schema.Person, person)
-    query = select(MessageVersion.id).where(MessageVersion.author_id == person)
+    sent = select(MessageRow.id).where(MessageRow.author_id == person)  # also what they only forwarded
+    mine = or_(MessageVersion.author_id == person, MessageVersion.message_id.in_(sent))
+    query = select(MessageVersion.id).where(mine)
     spoke = select(MessageRow.conversation_id).where(MessageRow.author_id == person).distinct()
     written = [*await session.scalars(query), *await answers_under(session, person)]
     rated = select(ImportedText.version_id).join(ImportedRow, ImportedRow.id == ImportedText.row_id)
@@ -108,10 +110,9 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     await session.execute(delete(Rating).where(Rating.rater_id == person))
     await session.execute(delete(schema.Standing).where(schema.Standing.person_id == person))
     # A message on the platform leads back to its author.
-    mine = select(MessageRow.id).where(MessageRow.author_id == person)
-    said = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(mine))
+    said = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(sent))
     await open_answers.forget_questions(session, row.platform, said)
-    await session.execute(delete(PlatformMessage).where(PlatformMessage.message_id.in_(mine)))
+    await session.execute(delete(PlatformMessage).where(PlatformMessage.message_id.in_(sent)))
     await unlink_conversations(session, (await session.scalars(spoke)).all())
     await unlink(session, row)
     return erased

@@ -101,6 +101,13 @@ async def has_answer(session: AsyncSession, platform: str, platform_id: str) -> 
     return await session.scalar(query.limit(1)) is not None
 
 
+async def was_given(session: AsyncSession, generation: int, version: int) -> bool:
+    """Whether a version is in the context of a generation."""
+    entry = schema.GenerationContext
+    found = select(entry.position).where(entry.generation_id == generation, entry.version_id == version)
+    return (await session.scalar(found.limit(1))) is not None
+
+
 def _record(row: schema.Generation, text: str, parent: int | None) -> StoredGeneration:
     return StoredGeneration(
         generation=row.id,

@@ -16,7 +16,11 @@ RATING_VALUES: dict[str, tuple[str | None, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message's newest version."""
+    """A message's newest version.
+
+    `author` wrote the text, and is None where that is not known; `sender` sent the message, and may have forwarded
+    somebody else's words.
+    """
 
     message: int
     version: int
@@ -26,6 +30,7 @@ class StoredMessage:
     author: int | None
     parent: int | None
     created_at: datetime
+    sender: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

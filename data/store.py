@@ -19,7 +19,7 @@ from data import consent, erasure, keys, messages, open_answers, people, ratings
 from data.access import kept_of
 from data.audit_log import AuditEntry, newest_entries
 from data.database import NAME, Database, chunks
-from data.generations import add_generation, find_generation, generation_of, has_answer
+from data.generations import add_generation, find_generation, generation_of, has_answer, was_given
 from data.home import installation_key, keyed_hash
 from data.migrations import remove_backups
 from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
@@ -221,11 +221,18 @@ class Store:
         author: int | None = None,
         parent: int | None = None,
         platform_id: str | None = None,
+        unknown: bool = False,
     ) -> StoredMessage:
-        """Record what somebody said, below the message that it follows."""
+        """Record what somebody said, below the message that it follows.
+
+        `unknown`: the author only sent it, and who wrote it is not known. Then it never trains anything, and it goes
+        when its author is forgotten.
+        """
         place = {"author": author, "parent": parent}
         async with self.database.write() as session:
-            return await messages.add_message(session, conversation, role, text, **place, platform_id=platform_id)
+            return await messages.add_message(
+                session, conversation, role, text, **place, platform_id=platform_id, unknown=unknown
+            )
 
     async def edit_message(self, platform: str, platform_id: str, text: str) -> StoredMessage | None:
         """Record a message's new text as a new version; None when the message is unknown or was erased."""
@@ -277,6 +284,11 @@ class Store:
         async with self.database.read() as session:
             message = await messages.message_at(session, platform, platform_id)
             return await generation_of(session, message.message) if message else None
+
+    async def was_given(self, generation: int, version: int) -> bool:
+        """Whether a text was in what the model was given for an answer."""
+        async with self.database.read() as session:
+            return await was_given(session, generation, version)
 
     async def answered(self, platform: str, platform_id: str) -> bool:
         """Whether the question with this id on a platform has an answer."""

@@ -15,6 +15,14 @@ def from_a_person(message: discord.Message) -> bool:
     return written and not message.author.bot and message.webhook_id is None
 
 
+def reply_to(message: discord.Message) -> discord.MessageReference | None:
+    """What a message replies to; None where it does not reply. A forwarded message refers to another, too."""
+    reference = message.reference
+    if reference is None or reference.type is discord.MessageReferenceType.forward:
+        return None
+    return reference if reference.message_id is not None else None
+
+
 def own_roles(message: discord.Message, me: int) -> list[int]:
     """The ids of the mentioned roles that are the bot's own: Discord gives every bot a role with its name."""
     return [role.id for role in message.role_mentions if role.tags is not None and role.tags.bot_id == me]
@@ -31,7 +39,8 @@ def addressed(message: discord.Message, me: int) -> bool:
         return False
     if message.guild is None or mentioned(message, me):
         return True
-    replied = message.reference.resolved if message.reference else None
+    reference = reply_to(message)
+    replied = reference.resolved if reference else None
     return isinstance(replied, discord.Message) and replied.author.id == me
 
 
@@ -49,7 +58,8 @@ def addressed_late(message: discord.Message, before: discord.Message | None, me:
 
 def to_somebody_else(message: discord.Message, me: int) -> bool:
     """Whether people talk to each other in the bot's own thread: by a reply or a mention."""
-    replied = message.reference.resolved if message.reference else None
+    reference = reply_to(message)
+    replied = reference.resolved if reference else None
     if isinstance(replied, discord.Message):
         return replied.author.id != me
     everyone = "@everyone" in message.content or "@here" in message.content  # whether or not it pings

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from data.personas import Persona
     from data.store import StoredGeneration, StoredMessage
 
+    Remarks = Callable[[StoredGeneration], Awaitable[str | None]]
+
 
 async def ask_by(
     app: App,
@@ -79,6 +81,16 @@ def waiting_parts(ahead: int, texts: Texts) -> list[MessagePart]:
     return [MessagePart("⏳ " + texts.waiting.format(ahead=ahead), "stop")]
 
 
+def joined(*notes: str | None) -> str | None:
+    """All notes below an answer as one."""
+    return "\n".join(filter(None, notes)) or None
+
+
+async def no_remarks(_: StoredGeneration) -> str | None:
+    """There is nothing to say about an answer."""
+    return None
+
+
 async def show(
     app: App,
     ask: Ask,
@@ -88,11 +100,13 @@ async def show(
     question: str | None = None,
     asker: int,
     place: Place,
+    remarks: Remarks = no_remarks,
 ) -> str | None:
     """Answer a question, or the question of an earlier answer `again`, streaming into a place.
 
     The answer runs under `key`, and only `asker` may stop it. `question` is the id of the question's message on
-    Discord where that is not the key. Returns a sentence when there is no answer and nothing was shown.
+    Discord where that is not the key. `remarks` are for the person, in small print below the answer. Returns a
+    sentence when there is no answer and nothing was shown.
     """
     sent: list[int] = []
     stored: StoredGeneration | None = None
@@ -151,6 +165,7 @@ async def show(
                         more = ask.texts if reason == "length" and generation.text.strip() else None
                         for message in sent:  # those sent while the answer was being recorded
                             await app.store.set_platform_id(generation.message, str(message))
+                        note = joined(note, await remarks(generation))
                         failed = await finish(parts(spoiler(thoughts) + generation.text, "rate", note))
                     case Failed() as end:
                         pending.cancel()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.anew import with_offer
 from bot.answers import Answered, Failed, Paired, Queued
-from bot.discord.answering import waiting_parts
+from bot.discord.answering import joined, no_remarks, waiting_parts
 from bot.discord.buttons import more_button, rate_buttons, stop_button, verdict_buttons
 from bot.discord.draft import Draft
 from bot.discord.open_answer import RecordedPlace
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import discord
 
     from bot.answers import Ask, RunningAnswer
+    from bot.discord.answering import Remarks
     from bot.discord.app import App
     from bot.discord.place import Place
     from data.store import StoredGeneration
@@ -42,6 +43,7 @@ async def show_two(
     question: str | None = None,
     asker: int,
     place: Place,
+    remarks: Remarks = no_remarks,
 ) -> str | None:
     """Answer a question twice, or put another answer beside the `first` one, for people to compare.
 
@@ -106,14 +108,15 @@ async def show_two(
                 for answer in answers
                 if answer.finish_reason == "length" and answer.generation.text.strip()
             )
-            notes = {answer.generation.generation: answer.note for answer in answers}
+            remark = await remarks(usual.generation)
+            notes = {each.generation.generation: joined(each.note, remark) for each in answers}
             if not isinstance(other, Answered) or not _worth_comparing(usual, other):
                 if first is not None:  # it is shown already
                     reason = other.sentence if isinstance(other, Failed) else ask.texts.no_two_answers
                     return await finish(top, [MessagePart(reason)])
                 order.append(usual.generation)
                 await known_top()
-                return await finish(top, parts(usual.generation.text, "rate", usual.note))
+                return await finish(top, parts(usual.generation.text, "rate", notes[usual.generation.generation]))
             order += random.sample([usual.generation, other.generation], 2)
             await known_top()
             below = "more" if cut(0) else ""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 LIMIT = 2000
+_LONGEST_NOTE = 800
 # Where a text may be divided, best first: paragraphs, items of a list (not those within an item: Discord drops the
 # spaces at the beginning of a message), lines, sentences, words.
 _BREAKS = tuple(
@@ -126,7 +127,7 @@ def parts(text: str, buttons: str = "", note: str | None = None) -> list[Message
 def messages(contents: list[str], buttons: str = "", note: str | None = None) -> list[MessagePart]:
     """The messages that show the parts of an answer; see `parts`."""
     if note:
-        small = "\n".join(f"-# {line}" for line in note[:300].splitlines())
+        small = "\n".join(f"-# {line}" for line in note[:_LONGEST_NOTE].splitlines())
         if contents and len(contents[-1]) + len(small) + 1 <= LIMIT:
             contents[-1] += f"\n{small}"
         else:

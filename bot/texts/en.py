@@ -418,6 +418,16 @@ EN = Texts(
         "it."
     ),
     no_files_here="I am not allowed to attach files here. Use this command in a direct message to me.",
+    # what a question refers to and was not read
+    quoted_left="(Not read in what you refer to: {names}. I read only text files, up to {kib} KiB in one message.)",
+    quoted_hidden=(
+        "(Discord does not show me what the message that you replied to says. Put its words into your question, and "
+        "I will read them.)"
+    ),
+    quoted_gone="(The message that you replied to is gone, so I answered without it.)",
+    quoted_unread="(I could not read the message that you replied to, so I answered without it.)",
+    quoted_too_long="(What you replied to is too long for me, so I did not read all of it.)",
+    earlier_unread="(I did not read everything that was said before the message that you replied to.)",
     # beginning anew
     anew="New conversation",
     anew_offer="{slash}new begins a new conversation.",

@@ -280,6 +280,13 @@ class Texts:
     only_asker_retries: str
     not_shown: str
     no_files_here: str
+    # what a question refers to and was not read
+    quoted_left: str
+    quoted_hidden: str
+    quoted_gone: str
+    quoted_unread: str
+    quoted_too_long: str
+    earlier_unread: str
     # beginning anew
     anew: str
     anew_offer: str

@@ -338,6 +338,13 @@ ZH = Texts(
     only_asker_retries="只有提问的人才能让我重新回答，因为我没有保存这个问题。",
     not_shown="回答无法显示：Discord 不让我在这里发言。管理这个频道的人可以允许我。",
     no_files_here="我在这里无权发送文件。请在与我的私信里使用这个命令。",
+    # what a question refers to and was not read
+    quoted_left="（你引用的消息里有没读的内容：{names}。我只读文本文件，一条消息里总共不超过 {kib} KiB。）",
+    quoted_hidden="（Discord 不让我看到你回复的那条消息的内容。请把它的文字写进你的问题里，我就能读到。）",
+    quoted_gone="（你回复的那条消息已经不在了，所以我没有参考它。）",
+    quoted_unread="（我读不到你回复的那条消息，所以没有参考它。）",
+    quoted_too_long="（你回复的内容太长，我没有全部读完。）",
+    earlier_unread="（在你回复的那条消息之前的内容，我没有全部读到。）",
     # beginning anew
     anew="新的对话",
     anew_offer="用 {slash}new 可以开始新的对话。",
