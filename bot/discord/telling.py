@@ -74,6 +74,7 @@ async def say(pace: Pace, message: discord.Message, text: str) -> None:
             reference=reference,
             allowed_mentions=NOBODY,
             mention_author=False,
+            suppress_embeds=True,
             nonce=f"{message.id}s{crc32(text.encode()) % 1000}",  # Discord says it once, if two processes do
         )
     except discord.HTTPException as error:

@@ -136,6 +136,20 @@ CALLED = {
     "limits where": Named("范围", "In this channel, or on the whole server.", "在这个频道，还是整个服务器。"),
     "limits where here": Named("这里"),
     "limits where server": Named("服务器"),
+    "language": Named(
+        "语言",
+        "For managers: in which language the bot speaks here.",
+        "服务器管理员用：机器人在这里用哪种语言。",
+    ),
+    "language name": Named(
+        "名字", "Which language; leave it out to see the current one.", "哪种语言；不填则显示现在的语言。"
+    ),
+    "language name en": Named("英文"),
+    "language name zh": Named("中文"),
+    "language name default": Named("默认"),
+    "language where": Named("范围", "In this channel, or on the whole server.", "在这个频道，还是整个服务器。"),
+    "language where here": Named("这里"),
+    "language where server": Named("服务器"),
     "audit": Named(
         "记录",
         "For managers and operators: what managers and operators did.",

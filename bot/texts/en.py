@@ -394,4 +394,10 @@ EN = Texts(
         "In this channel every mention that is not a reply begins a new conversation, and a reply continues the one "
         "that it replies to. So simply mention me again, without replying."
     ),
+    # the language of a place
+    language_now=(
+        "Here I speak {name}: in what everybody reads, and as a persona that comes with the bot. What only you see "
+        "is in the language of your Discord."
+    ),
+    languages=("English", "Chinese"),
 )

@@ -259,3 +259,6 @@ class Texts:
     anew_begun: str
     anew_nothing: str
     anew_replies: str
+    # the language of a place
+    language_now: str
+    languages: tuple[str, ...]

@@ -133,7 +133,7 @@ async def _answer(
             key=str(interaction.id),
             question=message,
             asker=interaction.user.id,
-            place=FollowUp(interaction, command=True),
+            place=FollowUp(interaction, previews=app.settings.discord_previews),
         )
     except Exception:
         log.exception("a command could not be answered")
