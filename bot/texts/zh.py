@@ -320,4 +320,33 @@ ZH = Texts(
     # the language of a place
     language_now="在这里，大家都看得到的话和自带的角色用的是{name}。只有你看得到的话用你的 Discord 语言。",
     languages=("英文", "中文"),
+    # channels in which the bot speaks by itself
+    channel_closed="没有改动：我不能在 {channel} 里发言。请允许我查看那个频道并发送消息。",
+    announcements_go="从现在起，新版本会在 {channel} 里公布。",
+    announcements_off="这个服务器上不公布新版本。",
+    announce_new="🌱 从现在起由{release}来回答。",
+    announce_back="从现在起重新由{release}来回答。",
+    announce_learnt="它学习了 {rows} 个例子，其中有 {people} 个人的反馈。",
+    announce_won="和之前的版本相比，它的回答胜出的比例是 {share}。",
+    announce_thanks="感谢每一位打分、比较和改正的人。{slash}stats 显示之后的进展。",
+    refusals_go="从现在起，{channel} 每小时显示我拒绝了多少条消息、在哪里、为什么。",
+    refusals_off="现在不在任何地方显示被拒绝的消息数。",
+    refusals_hour="过去一小时里我拒绝的消息：",
+    refusals_line="{channel}：{counts}",
+    refusal_reasons=(
+        "{count} 条来自被禁止的人",
+        "{count} 条因为这里被禁止",
+        "{count} 条来自不在允许名单上的人",
+        "{count} 条超过每人的限额",
+        "{count} 条超过频道的限额",
+        "{count} 条超过服务器的限额",
+        "{count} 条因为排队的太多",
+        "{count} 条来自自己排队太多的人",
+        "{count} 条被内容检查拦下",
+    ),
+    # reactions as votes
+    reactions_on="从现在起，给我的回答加上的 👍 和 👎 表情算作评价，前提是每个人自己同意。",
+    reactions_off="给我的回答加上的表情不再算作评价。回答下面的按钮仍然有效。",
+    reaction_asks="你给我的一个回答加了表情。如果你同意，我就把它算作评价。我只问这一次；不想评价的话，不用理会这条消息。",
+    reaction_how="-# 只有同意过的人给我的回答加上的 👍 和 👎 才算作评价：用 {slash}consent yes，或者回答下面的按钮。",
 )
