@@ -194,7 +194,7 @@ class Chat:
         taken = self.rate_limiter.take(ask.caps)
         try:
             if isinstance(taken, Spent):
-                end = Failed(rate_limit.sentence(ask.texts, taken))
+                end = Failed(rate_limit.sentence(ask.texts, taken), f"hourly_{taken.cap.kind}")
             else:
                 end = await self._in_turn(ask, answer, ticket, work)
         except (EngineError, Unanswerable) as error:

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     discord_gateway: str | None = None
     discord_message_content: bool = False  # ask Discord for the texts of messages that do not mention the bot
     discord_threads: bool = False  # answer a first mention in a thread, unless managers choose otherwise
+    discord_previews: bool = False  # let links in answers show previews
     shards: int | None = Field(default=None, ge=1, le=10000)  # unset: the number that Discord recommends
     discord_training_permission: str | None = None
     operators: Annotated[tuple[int, ...], NoDecode] = ()

@@ -169,6 +169,7 @@ async def show(
                         failed = await finish(parts(spoiler(thoughts) + generation.text, "rate", note))
                     case Failed() as end:
                         pending.cancel()
+                        app.refused.add(place.guild, place.channel, end.kind)
                         sentence = with_offer(ask.texts, end)
                         failed = await finish([MessagePart(sentence)]) if draft.started else sentence
     return failed

@@ -99,6 +99,7 @@ async def show_two(
             ):
                 end = await _end(both.begin(app.chat.pair(ask, first, engine=candidate)), top, ask)
             if isinstance(end, Failed):
+                app.refused.add(place.guild, place.channel, end.kind)
                 sentence = with_offer(ask.texts, end)
                 return await finish(top, [MessagePart(sentence)]) if top.started else sentence
             usual, other = end.usual, end.other

@@ -81,6 +81,6 @@ async def say(pace: Pace, message: discord.Message, text: str) -> None:
     try:
         once = f"{message.id}s{crc32(text.encode()) % 1000}"  # Discord says it once, if two processes do
         reference = message.to_reference(fail_if_not_exists=False)
-        await send_below(message.channel, text[:LIMIT], reference, nonce=once)
+        await send_below(message.channel, text[:LIMIT], reference, nonce=once, suppress_embeds=True)
     except discord.HTTPException as error:
         log.warning("a sentence did not reach Discord: %s (code %s)", error.status, error.code)

@@ -440,4 +440,45 @@ EN = Texts(
         "In this channel every mention that is not a reply begins a new conversation, and a reply continues the one "
         "that it replies to. So simply mention me again, without replying."
     ),
+    # the language of a place
+    language_now=(
+        "Here I speak {name}: in what everybody reads, and as a persona that comes with the bot. What only you see "
+        "is in the language of your Discord."
+    ),
+    languages=("English", "Chinese"),
+    # channels in which the bot speaks by itself
+    channel_closed="Nothing was changed: I may not write in {channel}. Allow me to view it and send messages there.",
+    announcements_go="From now on, a new release is announced in {channel}.",
+    announcements_off="New releases are not announced on this server.",
+    announce_new="🌱 From now on, {release} answers.",
+    announce_back="From now on, {release} answers again.",
+    announce_learnt="Examples that it learnt from: {rows}. People whose feedback is in them: {people}.",
+    announce_won="Compared with the release before it, its answers won in {share} of cases.",
+    announce_thanks="Thank you to everybody who rated, compared and corrected. {slash}stats shows how it goes on.",
+    refusals_go="From now on, {channel} shows once an hour how many messages I refused, where and why.",
+    refusals_off="Counts of refused messages are not shown anywhere now.",
+    refusals_hour="Messages that I refused in the last hour:",
+    refusals_line="{channel}: {counts}",
+    refusal_reasons=(
+        "{count} from people who are blocked",
+        "{count} because this place is blocked",
+        "{count} from people who are not allowed",
+        "{count} above the limit for each person",
+        "{count} above the limit of the channel",
+        "{count} above the limit of the server",
+        "{count} because too many were waiting",
+        "{count} from people with too many questions waiting",
+        "{count} held back by moderation",
+    ),
+    # reactions as votes
+    reactions_on="From now on, 👍 and 👎 as reactions to my answers count as votes, with each person's own consent.",
+    reactions_off="Reactions to my answers do not count as votes any more. The buttons below them still do.",
+    reaction_asks=(
+        "You reacted to one of my answers. I count that as a vote if you agree, and I ask only this once. If you do "
+        "not want to vote, ignore this message."
+    ),
+    reaction_how=(
+        "-# 👍 and 👎 as reactions to my answers count as votes only from people who agreed: {slash}consent yes, or "
+        "the buttons below an answer."
+    ),
 )

@@ -293,3 +293,25 @@ class Texts:
     anew_begun: str
     anew_nothing: str
     anew_replies: str
+    # the language of a place
+    language_now: str
+    languages: tuple[str, ...]
+    # channels in which the bot speaks by itself
+    channel_closed: str
+    announcements_go: str
+    announcements_off: str
+    announce_new: str
+    announce_back: str
+    announce_learnt: str
+    announce_won: str
+    announce_thanks: str
+    refusals_go: str
+    refusals_off: str
+    refusals_hour: str
+    refusals_line: str
+    refusal_reasons: tuple[str, ...]
+    # reactions as votes
+    reactions_on: str
+    reactions_off: str
+    reaction_asks: str
+    reaction_how: str

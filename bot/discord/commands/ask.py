@@ -134,7 +134,7 @@ async def _answer(
             key=str(interaction.id),
             question=message,
             asker=interaction.user.id,
-            place=FollowUp(interaction, command=True),
+            place=FollowUp(interaction, previews=app.settings.discord_previews),
         )
     except Exception as error:
         failed = unexpected(log, texts, error, "a command could not be answered")

@@ -102,7 +102,7 @@ async def persona_named(app: App, interaction: discord.Interaction, name: str) -
     """The persona here with this name, as a person typed it."""
     name = tidy(name)
     if name in persona_names():
-        return persona(name, app.settings.language)
+        return persona(name, await app.rules.language(interaction.channel, interaction.guild_id))
     return (await app.rules.personas(interaction.guild_id)).get(name)
 
 
