@@ -1,4 +1,4 @@
-"""`python -m data import | export | stats | lineage | raters | forget | fetch`: feedback from the command line."""
+"""`python -m data import | export | stats | lineage | raters | forget | key | fetch`: feedback at a terminal."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import run
+from data.home import home
 
 _FOLDS = ("train", "judge_train", "judge", "gate", "all")
 
@@ -14,7 +15,11 @@ def main() -> int:
     """Read the command line and run the command."""
     arguments = _parser().parse_args()
 
-    from data import commands, raters_command  # after the flags are read: --help does not load the database
+    from data import (  # after the flags are read: --help does not load the database
+        commands,
+        key_command,
+        raters_command,
+    )
 
     match arguments.command:
         case "import":
@@ -30,6 +35,8 @@ def main() -> int:
             asyncio.run(commands.forget(arguments.rater))
         case "raters":
             asyncio.run(raters_command.raters(arguments))
+        case "key":
+            asyncio.run(key_command.key(home(), accept=arguments.accept))
         case "fetch":
             commands.fetch(arguments.alias)
     return 0
@@ -62,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     forget = commands.add_parser("forget", help="erase everything that one person said and rated")
     forget.add_argument("rater", metavar="RATER", help="the person's pseudonym, as `stats` lists it")
+    key = commands.add_parser("key", help="check the installation's key, and what to do when it is lost")
+    key.add_argument("--accept", action="store_true", help="go on with another key; see what it costs without this")
     fetch = commands.add_parser("fetch", help="download a bundled base model to this machine")
     fetch.add_argument("alias", nargs="?", default="smollm2-135m", metavar="ALIAS")
     _add_raters(commands)

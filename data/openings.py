@@ -7,14 +7,14 @@ its text is there.
 
 from collections.abc import Collection
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.answers import load_answers
 from data.candidates import opening
 from data.database import chunks
 from data.folds import fingerprint
-from data.schema import FoldMember, GenerationContext, ImportedRow, MessageVersion
+from data.schema import FoldMember, GenerationContext, ImportedRow, ImportedText, MessageVersion
 
 
 async def forget_openings(session: AsyncSession, key: bytes, versions: Collection[int]) -> None:
@@ -35,3 +35,19 @@ async def forget_openings(session: AsyncSession, key: bytes, versions: Collectio
         kept = select(ImportedRow.opening).where(ImportedRow.opening.in_(some))
         member = FoldMember.fingerprint
         await session.execute(delete(FoldMember).where(member.in_(some), member.not_in(kept)))
+
+
+async def note_openings(session: AsyncSession, key: bytes) -> None:
+    """Write the fingerprints of how imported rows open, with another key."""
+    text, row = MessageVersion.text, ImportedText.row_id
+    query = (
+        select(row, text)
+        .join(MessageVersion, MessageVersion.id == ImportedText.version_id)
+        .join(ImportedRow, ImportedRow.id == row)
+        .where(ImportedRow.opening.is_not(None), ImportedText.role == "user")
+        .where(ImportedText.part.in_(("messages", "prompt")))
+        .order_by(row, ImportedText.position.desc())
+    )
+    for number, said in (await session.execute(query)).all():  # the first of a row comes last
+        change = update(ImportedRow).where(ImportedRow.id == number)
+        await session.execute(change.values(opening=fingerprint(key, said or "")))
