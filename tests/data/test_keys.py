@@ -115,8 +115,7 @@ async def test_a_home_from_before_the_fingerprint_without_its_key_is_refused(use
 
 async def test_a_key_without_a_database_is_the_new_databases(used: Path) -> None:
     before = (used / "key").read_bytes()
-    for path in used.glob(f"{NAME}*"):
-        path.unlink()
+    (used / NAME).unlink()
     store = await Store.open(used)
     async with store.database.read() as session:
         assert await session.scalar(select(func.count()).select_from(schema.KeyPrint)) == 1
