@@ -1,4 +1,4 @@
-"""`python -m data import | export | stats | lineage | raters | forget | backup | restore | check | fetch`."""
+"""`python -m data import | export | stats | lineage | raters | forget | backup | restore | check | key | fetch`."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import run
+from data.home import home
 
 _FOLDS = ("train", "judge_train", "judge", "gate", "all")
 
@@ -15,7 +16,7 @@ def main() -> int:
     arguments = _parser().parse_args()
 
     # After the flags are read: --help does not load the database.
-    from data import backup_commands, commands, raters_command
+    from data import backup_commands, commands, key_command, raters_command
 
     match arguments.command:
         case "import":
@@ -37,6 +38,8 @@ def main() -> int:
             backup_commands.restore_home(arguments.backup, replace=arguments.replace)
         case "check":
             backup_commands.check(arguments.backup)
+        case "key":
+            asyncio.run(key_command.key(home(), accept=arguments.accept))
         case "fetch":
             commands.fetch(arguments.alias)
     return 0
@@ -70,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     forget = commands.add_parser("forget", help="erase everything that one person said and rated")
     forget.add_argument("rater", metavar="RATER", help="the person's pseudonym, as `stats` lists it")
     _add_backups(commands)
+    key = commands.add_parser("key", help="check the installation's key, and what to do when it is lost")
+    key.add_argument("--accept", action="store_true", help="go on with another key; see what it costs without this")
     fetch = commands.add_parser("fetch", help="download a bundled base model to this machine")
     fetch.add_argument("alias", nargs="?", default="smollm2-135m", metavar="ALIAS")
     _add_raters(commands)

@@ -9,6 +9,7 @@ from data import schema
 from data.database import chunks
 from data.home import keyed_hash
 from data.messages import add_message
+from data.openings import opening_of
 from data.persona_texts import system_prompt
 from data.records import NewGeneration, StoredGeneration
 
@@ -34,6 +35,7 @@ async def add_generation(session: AsyncSession, key: bytes, new: NewGeneration) 
         version_id=message.version,
         system_prompt_id=await system_prompt(session, new.system_prompt, new.conversation),
         rendered_sha256=prompt_hash(key, new.rendered_sha256),
+        opening=await opening_of(session, key, new.context),
         release=new.release,
         sampling=new.sampling,
         seed=new.seed,

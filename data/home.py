@@ -23,6 +23,7 @@ class KeyLost(BadInput):
     """The installation's key is not the one that its database was made with. Nothing was changed."""
 
     def __init__(self, problem: str) -> None:
+        self.problem = f"{problem}."
         super().__init__(
             f"{problem}. Put the right file back from a backup. If there is none, `python -m data key` says what "
             "another key costs and how to accept one. Nothing was changed."

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.consent import CONSENT_VERSION
 from data.home import KEY, KeyLost, keyed_hash
+from data.openings import note_openings
 from data.schema import Consent, FoldGroup, FoldMember, KeyPrint, Person
 
 
@@ -49,5 +50,6 @@ async def accept_key(session: AsyncSession, key: bytes) -> int:
         session.add(Consent(person_id=person.id, granted=False, text_version=CONSENT_VERSION))
     await session.execute(delete(FoldMember))
     await session.execute(delete(FoldGroup))
+    await note_openings(session, key)
     await note_key(session, key)
     return len(people)

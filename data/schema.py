@@ -227,6 +227,7 @@ class Generation(Base):
 
     `rendered_sha256` is a keyed hash of what the model was given: answers with the same one have the same prompt. It
     is empty once a text in the prompt or the answer was erased, and two empty ones say nothing about each other.
+    `opening` is the fingerprint of the text that opens the prompt (see `data.openings`), null once one was erased.
     """
 
     __tablename__ = "generations"
@@ -246,6 +247,7 @@ class Generation(Base):
     first_token_seconds: Mapped[float | None]
     platform: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(default=now)
+    opening: Mapped[str | None] = mapped_column(String(64), index=True)
 
 
 class GenerationContext(Base):

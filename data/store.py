@@ -24,7 +24,7 @@ from data.home import installation_key, keyed_hash
 from data.migrations import remove_backups
 from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 from data.scopes import Scope, resolve
-from data.tidy import tidy
+from data.tidy import remove_left, tidy
 
 __all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "OpenAnswer", "Store", "StoredGeneration", "StoredMessage"]
 
@@ -376,6 +376,7 @@ class Store:
             erased += await erasure.forget(session, person, self._key)
             await settings.forget_opened_for(session, person)
         await self._clean_up()
+        await asyncio.to_thread(remove_left, self.database.path.parent)
         return erased
 
     async def purge(self, older_than: datetime) -> int:
@@ -391,6 +392,7 @@ class Store:
             left = await settings.forget_left(session, older_than)
             await open_answers.forget_older(session, older_than)
         await self._clean_up(older_than, fold=bool(erased or left or self.words_in_log))
+        await asyncio.to_thread(remove_left, self.database.path.parent)
         return erased
 
     async def _erase(self, versions: Sequence[int], reason: str = erasure.DELETED) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import itertools
 import re
 import secrets
 import unicodedata
@@ -40,6 +41,7 @@ def upgrade() -> None:
     for name, function in functions.items():
         connection.connection.dbapi_connection.create_function(name, 1, function)  # type: ignore[union-attr]
     _key_prompts(connection)
+    _note_openings(connection, key)
     _forget_imported(connection)
     _forget_openings(connection, found)
     _unlink(connection)
@@ -66,6 +68,32 @@ def _key_prompts(connection: sa.Connection) -> None:
     )
 
 
+def _note_openings(connection: sa.Connection, key: bytes) -> None:
+    """Answers learn how their prompts open, as long as all of a prompt is there."""
+    op.add_column("generations", sa.Column("opening", sa.String(length=64), nullable=True))
+    op.create_index("ix_generations_opening", "generations", ["opening"])
+    turns = connection.exec_driver_sql(
+        "SELECT generation_id, role, message_versions.author_id, text FROM generation_context JOIN message_versions"
+        " ON message_versions.id = version_id LEFT JOIN messages ON messages.id = message_id"
+        " ORDER BY generation_id, position"
+    ).fetchall()
+    for number, context in itertools.groupby(turns, key=lambda turn: turn[0]):
+        said = [(role or "user", author, text) for _, role, author, text in context]
+        if all(text is not None for *_, text in said):
+            opening = _keyed(key, "text", _normalised(_opening(said)))
+            sets = sa.text("UPDATE generations SET opening = :opening WHERE id = :id")
+            connection.execute(sets, {"opening": opening, "id": number})
+
+
+def _opening(said: list[tuple[str, int | None, str]]) -> str:
+    """The first thing that people say, with the speakers' names where several speak."""
+    people = list(dict.fromkeys(author for role, author, _ in said if role == "user"))
+    names = {author: f"Person {number}: " for number, author in enumerate(people, 1)} if len(people) > 1 else {}
+    first = itertools.dropwhile(lambda turn: turn[0] != "user", said)
+    run = itertools.takewhile(lambda turn: turn[0] == "user", first)
+    return "\n".join(f"{names.get(author, '')}{text}" for _, author, text in run)
+
+
 def _forget_imported(connection: sa.Connection) -> None:
     """Imported rows learn how they open; of an erased one, the rater and a plain hash of its content go."""
     op.add_column("imported_rows", sa.Column("opening", sa.String(length=64), nullable=True))
@@ -85,16 +113,13 @@ def _forget_imported(connection: sa.Connection) -> None:
 
 
 def _forget_openings(connection: sa.Connection, key: bytes | None) -> None:
-    """Groups lose names that are made of texts, and texts that are not there any more lose their signatures.
-
-    A conversation keeps its fold by its own name, so the folds of what remains stay.
-    """
+    """Groups lose names that are made of texts, and texts that open nothing any more lose their signatures."""
     _run(connection, "UPDATE fold_members SET group_id = renamed(group_id)")
     _run(connection, "UPDATE folds SET group_id = renamed(group_id)")
     if key is None:
         return
-    texts = connection.exec_driver_sql("SELECT text FROM message_versions WHERE text IS NOT NULL")
-    live = {_keyed(key, "text", _normalised(text)) for (text,) in texts}
+    openings = "SELECT opening FROM generations UNION SELECT opening FROM imported_rows"
+    live = {name for (name,) in connection.exec_driver_sql(openings)}
     members = connection.exec_driver_sql("SELECT fingerprint FROM fold_members WHERE length(signature) > 0")
     for (name,) in members.fetchall():
         if name not in live:
