@@ -277,7 +277,7 @@ async def test_an_erasure_during_a_read_says_so_and_the_next_purge_ends_it(
     truncate, busy = talk.store.database.truncate_log, [True]
 
     async def truncate_log() -> bool:
-        return False if busy.pop() else await truncate()
+        return False if busy and busy.pop() else await truncate()
 
     monkeypatch.setattr(talk.store.database, "truncate_log", truncate_log)
     await talk.store.erase_message("terminal", "q")
