@@ -23,7 +23,7 @@ from alignment.training.plots import plot_curve
 from alignment.training.policy import load_policy
 from alignment.training.stage import Stage, name_base, trainer_arguments
 from data.errors import BadInput
-from data.home import file_sha256, private_dir
+from data.home import private_dir, rows_sha256
 from data.rows import Row
 
 
@@ -101,7 +101,7 @@ def _watched_pairs(stage: Stage) -> list[Row] | None:
         return not isinstance(columns, str) and (limit is None or longest_sequence(columns) <= limit)
 
     pairs = load_pairs(name, fits)
-    note_same(stage, "watch_sha256", file_sha256(Path(name)), f"{name} is not the file of preferences")
+    note_same(stage, "watch_sha256", rows_sha256(Path(name)), f"{name} is not the file of preferences")
     return pairs
 
 

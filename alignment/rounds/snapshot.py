@@ -4,7 +4,6 @@ Only `train` trains the models that answer. `judge_train` trains the judge's rew
 checks judges (and shows the loss while a stage trains), and `gate` only decides: nothing ever trains on it.
 """
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from data.database import Database
 from data.datasets import Collected, collect
-from data.home import discord_permission, home, installation_key
+from data.home import discord_permission, home, installation_key, keyed_hash
 from data.rows import Row
 from data.store import Store
 from data.trials import TrialSoFar, running_trial
@@ -94,9 +93,9 @@ class Snapshot:
 
 
 def digest(rows: Sequence[Row]) -> str:
-    """A hash of rows' contents and weights."""
+    """A hash of rows' contents and weights, keyed: manifests keep it, also when a row was erased since."""
     parts = [[row.kind, row.id, row.data, row.extra.get("weight"), row.extra.get("margin")] for row in rows]
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    return keyed_hash(installation_key(home()), "rows", json.dumps(parts, ensure_ascii=False, sort_keys=True))
 
 
 async def collect_snapshot(folder: Path) -> Collected:

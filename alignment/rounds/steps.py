@@ -16,7 +16,7 @@ from alignment.rounds.plan import REWARDED
 from alignment.rounds.snapshot import Snapshot, plural
 from alignment.training.run_folder import RunManifest
 from data.errors import BadInput, NothingToDo, ParleyError
-from data.home import file_sha256
+from data.home import file_sha256, rows_sha256
 from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
 from data.rows import Row, read_rows, write_rows
 from data.variables import PARENT
@@ -195,7 +195,7 @@ def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFol
     train = _kept(round_folder.path / f"{step.name}-train.jsonl", step.rows)
     flags = step.flags if step.watched else (*step.flags, *_NOTHING_HELD_OUT)
     inputs = {
-        "rows": file_sha256(train),
+        "rows": rows_sha256(train),
         "recipe": file_sha256(recipe),
         "start": adapter_sha256(start) if isinstance(start, Path) else start,
         "flags": " ".join(flags),
@@ -205,7 +205,7 @@ def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFol
     for flag, rows in more.items():
         if rows:
             path = _kept(round_folder.path / f"{step.name}-{flag.removesuffix('_name')}.jsonl", rows)
-            inputs[flag] = file_sha256(path)
+            inputs[flag] = rows_sha256(path)
             arguments += [f"--{flag}", str(path)]
     if step.needs:
         reward = round_folder.path / step.needs / "reward"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BadInput
-from data.home import file_sha256
+from data.home import rows_sha256
 from data.rows import Row, content_id, read_rows
 
 
@@ -54,7 +54,7 @@ def mix(kind: str, names: Sequence[str], *, allow_download: bool = False) -> tup
 def source_sha256(source: str, rows: Sequence[Row]) -> str:
     """The hash of a file, or of the rows of a data set, which has many files."""
     if Path(source).is_file():
-        return file_sha256(Path(source))
+        return rows_sha256(Path(source))
     return hashlib.sha256(" ".join(content_id({**row.data, **row.extra}) for row in rows).encode()).hexdigest()
 
 
