@@ -1,7 +1,7 @@
-"""A full disk, one that can only be read, and a database that somebody holds: a sentence, and nothing is lost.
+"""A full disk, one that can only be read, a database that somebody holds: a sentence, and nothing is lost.
 
-The disks are real ones in memory, mounted in a namespace of their own; where the system does not allow that, the tests
-say so and are skipped.
+The disks are real ones in memory, mounted in a namespace of their own. Where the system does not allow that, the
+tests say so and are skipped.
 """
 
 import contextlib
