@@ -1,4 +1,4 @@
-"""What is damaged, missing, changed or dangling is found and told, and no command ends in a traceback on such a home."""
+"""What is damaged, missing, changed or dangling is found and told, and no command ends in a traceback on it."""
 
 import asyncio
 import contextlib
