@@ -133,6 +133,8 @@ def _budget(home: Path) -> Iterator[Finding]:
         would_be(home)
     except BadInput as error:
         yield damage(str(error))
+    except OSError as error:
+        yield damage(f"{error.filename} cannot be read ({error.strerror}). Copy it from a backup.")
 
 
 def _rounds(home: Path, known: _Known) -> Iterator[Finding]:

@@ -6,13 +6,13 @@ Withdrawal covers everything they ever said.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.schema import Consent, ConsentText
+from data.schema import Consent, ConsentText, MessageVersion, now
 
 CONSENT_VERSION = "2026-11-2"
 # Older versions of the consent text that differ only in wording. People who agreed to any other version are asked
@@ -84,6 +84,15 @@ async def last_answer(session: AsyncSession, person: int) -> Consent | None:
     query = select(Consent).where(Consent.person_id == person).order_by(Consent.id.desc()).limit(1)
     found: Consent | None = await session.scalar(query)
     return found
+
+
+async def begins_now(session: AsyncSession, person: int) -> datetime:
+    """The time from which a yes of this moment covers: after everything that the person said until now.
+
+    It is the current time, unless the clock went back since something was said.
+    """
+    said = await session.scalar(select(func.max(MessageVersion.created_at)).where(MessageVersion.author_id == person))
+    return now() if said is None else max(now(), said + timedelta(microseconds=1))
 
 
 async def text_holds(session: AsyncSession) -> bool:

@@ -21,6 +21,7 @@ MINIMUM_PROMPTS = 20
 # the operator vouches for all of them, three are enough.
 MINIMUM_PEOPLE = 6
 MINIMUM_VOUCHED = 3
+_DIGITS = 9  # of a release's number; Python refuses to read thousands of them
 BASE_RELEASE = 0  # what serves before the first promotion: the base model itself
 
 
@@ -197,7 +198,12 @@ def _number(path: Path, whose: str, without: str) -> int | None:
         raw = path.read_bytes().strip()
     except FileNotFoundError:
         return None
-    if not raw.isdigit():
+    except OSError as error:
+        raise BadInput(
+            f"{path} should hold the number {whose}, and cannot be read ({(error.strerror or str(error)).lower()}). "
+            f"Move it away to {without}."
+        ) from None
+    if not raw.isdigit() or len(raw) > _DIGITS:
         raise BadInput(
             f"{path} should hold the number {whose}, alone, and holds something else. Correct it, or remove the "
             f"file to {without}."

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock, Timeout
+
 from data.backup import KEY
 from data.backup_file import BackupManifest, Readable, read_backup
 from data.bases import base_info
@@ -27,6 +29,11 @@ from data.unfinished import unfinished_folder
 
 # What may be in a home into which a backup is restored: none of it was made by people.
 _EMPTY_ENOUGH = ("bases", "engines", "engine.json", "logs", "evaluations")
+
+_BUSY = (
+    "Another process uses {path}; nothing was changed. Stop the bot, rounds and every other command of Parley that "
+    "uses this home, and run this again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ def restore(home: Path, backup: Path, passphrase: str | None, *, replace: bool =
     Raises `BadInput` when the backup is not whole, or when there is a home and `replace` is False; nothing is changed
     then.
     """
+    home = home.resolve()  # a link stays a link
     used = sorted(path.name for path in home.iterdir() if not _may_stay(path.name)) if home.is_dir() else []
     if used and not replace:
         named_files = ", ".join(used[:5]) + (" ..." if len(used) > 5 else "")
@@ -104,6 +112,12 @@ def _may_stay(name: str) -> bool:
 def _refuse_running(home: Path) -> None:
     """Raise `BadInput` while another process uses the home's database: it would go on in the folder that is moved."""
     path = home / NAME
+    if (home / "rounds").is_dir():
+        try:
+            with FileLock(home / "rounds" / ".lock", timeout=0):
+                pass
+        except Timeout:
+            raise BadInput(_BUSY.format(path=home / "rounds")) from None
     if not path.is_file() or not path.stat().st_size:
         return
     try:
@@ -115,10 +129,7 @@ def _refuse_running(home: Path) -> None:
             connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
-            raise BadInput(
-                f"Another process uses {path}; nothing was changed. Stop the bot, rounds and every other command of "
-                "Parley that uses this home, and run this again."
-            ) from None
+            raise BadInput(_BUSY.format(path=path)) from None
     except sqlite3.DatabaseError:  # damaged: that is why it is replaced
         pass
 

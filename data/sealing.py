@@ -11,6 +11,7 @@ settings, is authenticated with every chunk.
 import hashlib
 import secrets
 import struct
+import unicodedata
 from typing import IO, Any
 
 from data.errors import BadInput
@@ -114,7 +115,9 @@ def _cipher(key: bytes) -> tuple[Any, type[Exception]]:
 
 def _key(passphrase: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
     memory = 128 * r * ((1 << log_n) + p + 2)
-    return hashlib.scrypt(passphrase.encode(), salt=salt, n=1 << log_n, r=r, p=p, maxmem=2 * memory, dklen=32)
+    # The same letters can be typed as different code points on another machine.
+    typed = unicodedata.normalize("NFC", passphrase).encode(errors="surrogateescape")
+    return hashlib.scrypt(typed, salt=salt, n=1 << log_n, r=r, p=p, maxmem=2 * memory, dklen=32)
 
 
 def _nonce(prefix: bytes, count: int, *, last: bool) -> bytes:

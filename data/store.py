@@ -110,7 +110,8 @@ class Store:
         """
         new = {"granted": granted, "text_version": text_version, "outside_judge": outside_judge}
         async with self.database.write() as session:
-            session.add(schema.Consent(person_id=person, **new))
+            at = await consent.begins_now(session, person)
+            session.add(schema.Consent(person_id=person, at=at, **new))
 
     async def consent(self, person: int) -> bool | None:
         """The person's last answer to the consent question; None when they were never asked."""
