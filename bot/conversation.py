@@ -274,13 +274,20 @@ class Chat:
         self, ask: Ask, answer: RunningAnswer, session: Session, turns: list[StoredMessage]
     ) -> tuple[history.Prompt, Sampling, StreamedAnswer]:
         """The prompt that fits, and the answer to it: what the engine refuses as too long is cut further."""
+        refused: EngineError | None = None
         for left in reversed(range(_CUTS)):
-            prompt, room = await self._fit(ask, session, turns)
+            try:
+                prompt, room = await self._fit(ask, session, turns)
+            except Unanswerable:
+                if refused is None:
+                    raise
+                raise refused from None  # nothing is left to cut
             sampling = replace(self.sampling, seed=self._seed(), max_tokens=room)
             said = await streamed(
                 answer, session, prompt.messages, sampling, self.moderation, show_thinking=self._show_thinking
             )
-            if not left or said.text or not isinstance(said.error, ContextTooLong):
+            refused = said.error
+            if not left or said.text or not isinstance(refused, ContextTooLong):
                 break
         return prompt, sampling, said
 

@@ -95,6 +95,8 @@ class HealthPages:
         """The health as JSON: 200 when people are answered, else 503."""
         found = await self.health()
         body = {"status": "ok" if found.ok else "failing", **asdict(found)}
+        if found.engine_problem is None:
+            del body["engine_problem"]
         return web.json_response(body, status=200 if found.ok else 503)
 
     async def metrics_page(self, _: web.Request) -> web.Response:

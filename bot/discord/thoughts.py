@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-LONGEST = 1200  # characters; the end of a longer thought is shown
+LONGEST = 900  # characters; of a longer thought the end is shown. A message is never divided so early
 
 
 def spoiler(thoughts: str) -> str:
     """Thoughts as a spoiler on lines of their own; empty when there are none."""
-    text = thoughts.replace("||", "| |").replace("```", "\u02cb\u02cb\u02cb").strip()
+    # Code wins over spoilers: a lone backtick would reach over the spoiler's end.
+    text = thoughts.replace("|", "¦").replace("`", "'").rstrip("\\ \n").strip()
     if not text:
         return ""
     return f"||{text if len(text) <= LONGEST else '… ' + text[-LONGEST:].lstrip()}||\n"

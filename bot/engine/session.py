@@ -76,6 +76,7 @@ class HttpSession:
         self.release = backend.release
         self.control: Sequence[str] = backend.control
         self.context_length = backend.context_length
+        self._guessed = False  # the context was made smaller without knowing how much fits
         self.template = backend.template
         self.template_sha256 = template_sha256(backend.template)
 
@@ -106,6 +107,8 @@ class HttpSession:
                 async with aclosing(self._once(wire, body, sampling)) as events:
                     async for event in events:
                         begun = True
+                        if self._guessed:
+                            self._remember()
                         if event is not None:
                             yield event
                 return
@@ -169,9 +172,19 @@ class HttpSession:
     def _shrink(self, limit: int | None, sent: int) -> None:
         """The server holds less than it says, or than we thought."""
         fits = limit if limit is not None and limit < self.context_length else smaller(min(sent, self.context_length))
-        self.context_length = fits
-        self._backend.context_length = min(self._backend.context_length, fits)
-        log.info("The engine holds %d tokens at most; conversations are cut to that from now on.", fits)
+        self.context_length, self._guessed = fits, limit is None
+        if not self._guessed:
+            self._remember()
+
+    def _remember(self) -> None:
+        """What fits counts for every answer from now on; a guess only once it has been answered."""
+        self._guessed = False
+        self._backend.context_length = min(self._backend.context_length, self.context_length)
+        log.info(
+            "The engine at %s holds %d tokens at most; conversations are cut to that from now on.",
+            self._backend.wire.shown,
+            self.context_length,
+        )
 
     async def _loaded(self, mending: _Mending) -> bool:
         now = time.monotonic()

@@ -208,7 +208,11 @@ class Thinking:
     def _in_thought(self, last: bool) -> bool:
         for found in self._closer.finditer(self._rest):
             if self._rest[: found.start()].endswith("`"):
-                continue  # the thought talks about the tag
+                after = self._rest[found.end() :]
+                if not after and not last:
+                    return False
+                if after.startswith("`"):
+                    continue  # the thought talks about the tag
             self._think(self._rest[: found.start()])
             self._rest = self._rest[found.end() :]
             self._state, self._code = _State.START, CodeContext()

@@ -147,7 +147,7 @@ async def test_the_log_of_a_whole_process_is_json_without_anybodys_words(tmp_pat
         await server.direct_message("my secret question")
         await server.said("a secret answer")
         await server.direct_message("another secret question")
-        await server.said(f"The engine at {fake.url} refused the request (HTTP 400, None).")
+        await server.said(EN.engine_refused)
         assert process.stderr is not None
         lines = []
         while not lines or "health and metrics" not in lines[-1]:

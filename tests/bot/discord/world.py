@@ -55,7 +55,7 @@ class World:
         **settings: Any,
     ) -> Bot:
         chosen = Settings(_env_file=None, **{"home": self.store.database.path.parent, "shards": 1, **settings})
-        chat = Chat(self.store, self.engine, limits=limits)
+        chat = Chat(self.store, self.engine, limits=limits, show_thinking=chosen.show_thinking)
         return Bot(chosen, self.store, chat, trial, seconds_per_edit=seconds_per_edit)
 
     async def begin(self, env: Env) -> None:

@@ -405,6 +405,20 @@ async def test_a_refusal_without_a_number_makes_the_context_smaller_each_time(od
                 [event async for event in session.stream(HELLO, Sampling())]
             lengths.append(session.context_length)
     assert 64 <= lengths[1] < lengths[0] < 600
+    async with engine.session() as session:  # a guess that nothing confirms counts for one answer
+        assert session.context_length == 4096
+
+
+async def test_a_guess_that_is_answered_is_kept(odd, opened):
+    engine = await opened(odd)
+    odd.reply(error(413, "no"))
+    async with engine.session() as session:
+        with pytest.raises(ContextTooLong):
+            [event async for event in session.stream(HELLO, Sampling())]
+        [event async for event in session.stream(HELLO, Sampling())]
+        guess = session.context_length
+    async with engine.session() as session:
+        assert session.context_length == guess < 4096
 
 
 KINDS = {

@@ -14,6 +14,7 @@ THOUGHTS = {
     "<THINK>PLAN</THINK>It is 5.": FIVE,
     "<think>PLAN</think>\n<think>PLAN</think>\nIt is 5.": FIVE,
     "<think>a `</think>` PLAN\n</think>\nIt is 5.": FIVE,
+    "<think>PLAN: `5`</think>\nIt is 5.": FIVE,
     "<think>PLAN</think><answer>It is 5.</answer>": FIVE,
     "<thinking>PLAN<reflection>PLAN</reflection>PLAN</thinking><output>It is 5.</output>": FIVE,
     "<think>PLAN": "",
