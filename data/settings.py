@@ -12,6 +12,7 @@ from data.schema import AuditRow, Conversation, Generation, Server, Setting, Sys
 from data.scopes import Scope
 
 OPENED_FOR = "opened_for"  # a setting of threads that the bot opened: the person for whom
+ASKED = "asked_for_consent"  # a setting of a person: the version of the consent text that they were sent unasked
 
 
 async def values_at(session: AsyncSession, key: str, places: Sequence[Scope]) -> dict[Scope, Any]:
@@ -47,7 +48,8 @@ async def opened_for(session: AsyncSession, person: int) -> list[Setting]:
 
 
 async def forget_opened_for(session: AsyncSession, person: int) -> None:
-    """Forget which threads were opened for a person."""
+    """Forget which threads were opened for a person, and what they were asked."""
+    await session.execute(delete(Setting).where(Setting.scope == "person", Setting.scope_id == str(person)))
     for row in await opened_for(session, person):
         await session.delete(row)
 

@@ -8,6 +8,7 @@ from bot.discord.changes import Changes
 from bot.discord.operators import Operators
 from bot.discord.others import Others
 from bot.discord.refusals import Refusals
+from bot.discord.refused import RefusedMessages
 from bot.discord.rules import Rules
 from bot.discord.running import Running
 from bot.discord.seen import Seen
@@ -41,7 +42,8 @@ class App:
         self.ratings = Ratings(store, chat.moderation, chat.metrics)
         self.operators = Operators(client, settings.operators)
         self.rules = Rules(settings, store)
-        self.refusals = Refusals(self.rules)
+        self.refused = RefusedMessages()
+        self.refusals = Refusals(self.rules, self.refused)
         self.names = DisplayNames()
         self.seen = Seen()
         self.others = Others()

@@ -60,6 +60,8 @@ def intents(settings: Settings) -> discord.Intents:
     wanted.guilds = True
     wanted.guild_messages = True
     wanted.dm_messages = True
+    wanted.guild_reactions = True
+    wanted.dm_reactions = True
     wanted.message_content = settings.discord_message_content
     return wanted
 

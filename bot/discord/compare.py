@@ -64,7 +64,7 @@ async def show_two(
             return more_button(order[0].generation, ask.texts)
         if name != "rate":
             return None
-        return rate_buttons(order[0].generation, teach=bool(order[0].text), more=ask.texts if cut(0) else None)
+        return rate_buttons(order[0].generation, teach=order[0].rateable, more=ask.texts if cut(0) else None)
 
     def cut(at: int) -> bool:
         """Whether the answer that is shown first (0) or second (1) reached the limit and can be continued."""
@@ -99,11 +99,16 @@ async def show_two(
             ):
                 end = await _end(both.begin(app.chat.pair(ask, first, engine=candidate)), top, ask)
             if isinstance(end, Failed):
+                app.refused.add(place.guild, place.channel, end.kind)
                 sentence = with_offer(ask.texts, end)
                 return await finish(top, [MessagePart(sentence)]) if top.started else sentence
             usual, other = end.usual, end.other
             answers = [answer for answer in (usual, other) if isinstance(answer, Answered)]
-            cut_off.update(answer.generation.generation for answer in answers if answer.finish_reason == "length")
+            cut_off.update(
+                answer.generation.generation
+                for answer in answers
+                if answer.finish_reason == "length" and answer.generation.text.strip()
+            )
             remark = await remarks(usual.generation)
             notes = {each.generation.generation: joined(each.note, remark) for each in answers}
             if not isinstance(other, Answered) or not _worth_comparing(usual, other):

@@ -22,13 +22,18 @@ async def ask_consent(app: App, interaction: discord.Interaction, rating: str, t
     The button for "yes" remembers the version of the text, and the `rating` that is kept after a yes ("" for none).
     """
     await acknowledge(interaction)
+    text, buttons = await consent_question(app, await person_of(app.store, interaction.user.id), rating, texts)
+    await tell(interaction, text, buttons)
+
+
+async def consent_question(app: App, person: int, rating: str, texts: Texts) -> tuple[str, discord.ui.View]:
+    """The consent question for a person, with its buttons; see `ask_consent`."""
     question = texts.consent_question if app.may_train else texts.consent_question_held
     buttons = view(Press("agree", f"{CONSENT_VERSION}:{rating}", texts.yes), Press("no", "", texts.no))
     text = question.format(days=app.settings.retention_days)
-    person = await person_of(app.store, interaction.user.id)
     if await app.store.consent(person) and not await app.store.agrees(person):
         text = f"{texts.consent_changed}\n{text}"  # they agreed to an older version of the text
-    await tell(interaction, text, buttons)
+    return text, buttons
 
 
 async def record_consent(

@@ -21,6 +21,7 @@ from bot.discord.quoted import remarks_on
 from bot.discord.reading import LARGEST, contents
 from bot.discord.telling import say
 from bot.discord.waiting import Question
+from bot.unexpected import unexpected
 from data.personas import PERSONAS
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ async def hear(app: App, message: discord.Message, *, again: bool = False) -> bo
 
     `again` answers a message that was heard before.
     """
-    texts = app.texts
     # After a lost connection, Discord repeats messages that may not have arrived.
-    if not await _for_us(app, message, texts) or not (app.seen.first(message.id) or again):
+    if not await _for_us(app, message) or not (app.seen.first(message.id) or again):
         return False
+    texts = app.texts
     try:
         async with app.waiting.arriving(message.channel.id):
+            texts = await _texts_here(app, message)
             access = await app.refusals.access(message)
         if access is Access.GIVEN:
             app.changes.saw(message)
@@ -52,13 +54,16 @@ async def hear(app: App, message: discord.Message, *, again: bool = False) -> bo
                 await _answer(app, message, texts, again=again)
         elif reply := app.refusals.public_reply(access, message, texts):
             await say(app.pace, message, reply)
-    except Exception:
-        log.exception("a question could not be answered")
-        await say(app.pace, message, texts.internal_error)
+    except Exception as error:
+        await say(app.pace, message, unexpected(log, texts, error, "a question could not be answered"))
     return True
 
 
-async def _for_us(app: App, message: discord.Message, texts: Texts) -> bool:
+async def _texts_here(app: App, message: discord.Message) -> Texts:
+    return await app.rules.texts(message.channel, message.guild.id if message.guild else None)
+
+
+async def _for_us(app: App, message: discord.Message) -> bool:
     if addressed(message, app.me):
         return True
     if not from_a_person(message) or not own_thread(message.channel, app.me):
@@ -67,7 +72,7 @@ async def _for_us(app: App, message: discord.Message, texts: Texts) -> bool:
         return not to_somebody_else(message, app.me)
     unreadable = not message.content and not message.attachments
     if unreadable and await app.refusals.access(message) is Access.GIVEN:
-        await _tell_once(app, message, texts.cannot_read_thread)
+        await _tell_once(app, message, (await _texts_here(app, message)).cannot_read_thread)
     return False
 
 
@@ -114,7 +119,11 @@ async def _answer(app: App, message: discord.Message, texts: Texts, *, again: bo
     reference = message.to_reference(fail_if_not_exists=False)
     # A question that is asked again has an answer with this nonce already, which was interrupted.
     once = None if again else Once(app.others, message.id)
-    place = InChannel(thread, once=once) if thread else InChannel(message.channel, reference, once)
+    previews = app.settings.discord_previews
+    if thread:
+        place = InChannel(thread, once=once, previews=previews)
+    else:
+        place = InChannel(message.channel, reference, once, previews=previews)
     try:
         remarks = partial(remarks_on, app, question, texts)
         failed = await show_answer(app, ask, key=question.key, asker=message.author.id, place=place, remarks=remarks)

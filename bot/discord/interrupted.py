@@ -70,7 +70,9 @@ async def _close(app: App, answer: OpenAnswer) -> None:
     buttons = _buttons(message)
     if buttons and not any(name.startswith("parley:stop:") for name in buttons):
         return  # the end was shown, and only its record is missing
-    note = app.texts.interrupted
+    known = app.client.get_channel(int(answer.channel)) or channel
+    guild = getattr(known, "guild", None)
+    note = (await app.rules.texts(known, guild.id if guild else None)).interrupted
     retry = view(Press("retry", answer.question)) if answer.question else None
     content = closed(message.content, note)
     part = channel.get_partial_message(message.id)
@@ -124,7 +126,7 @@ async def retry(app: App, interaction: discord.Interaction, question: str, texts
         key=str(interaction.id),
         question=question,
         asker=interaction.user.id,
-        place=below(interaction, channel, message),
+        place=below(interaction, channel, message, previews=app.settings.discord_previews),
     )
     if failed:
         await tell(interaction, failed)

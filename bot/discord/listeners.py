@@ -12,12 +12,14 @@ from discord.ext import commands
 from bot.discord.addressed import addressed_late
 from bot.discord.app import App
 from bot.discord.buttons import Press
+from bot.discord.chores import chores
 from bot.discord.commands import publish
 from bot.discord.draft import SECONDS_PER_EDIT, Pace
 from bot.discord.hearing import hear
 from bot.discord.ids import PLATFORM
 from bot.discord.interrupted import close_interrupted
 from bot.discord.presses import pressed, submitted
+from bot.discord.reactions import Reactions
 from bot.trial import Trial
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class Parley:
         trial = trial or Trial(settings.home, None, usual=settings.compare_share)
         self.app = App(client, settings, store, chat, Pace(seconds_per_edit), trial)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reactions = Reactions()
+        self._chores: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._published: list[AnyCommand] = []
 
@@ -83,6 +87,7 @@ class Parley:
         self._closing = closing = asyncio.create_task(close())
         self._tasks.add(closing)
         closing.add_done_callback(self._tasks.discard)
+        self._chores = asyncio.create_task(chores(self.app))
 
     async def detach(self) -> None:
         """Remove everything again, as far as it was added, and finish what runs."""
@@ -103,6 +108,8 @@ class Parley:
 
     async def finish(self) -> None:
         """Stop and record what runs, and wait until it is shown, for ten seconds at most."""
+        if self._chores is not None:
+            self._chores.cancel()
         await self.app.chat.close()
         if showing := (self._tasks | self.app.running.tasks) - {asyncio.current_task()}:
             await asyncio.wait(showing, timeout=10)
@@ -153,6 +160,14 @@ class Parley:
             return
         self.app.others.complain()
         self.app.running.stop(str(question))
+
+    async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
+        """A person put a reaction on a message, however old it is."""
+        await self._reactions.added(self.app, event)
+
+    async def on_raw_reaction_remove(self, event: discord.RawReactionActionEvent) -> None:
+        """A person took a reaction back."""
+        await self._reactions.removed(self.app, event)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """A person sent a window."""

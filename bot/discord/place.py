@@ -107,7 +107,8 @@ class Place(Protocol):
 class InChannel:
     """A channel that the bot may write in; the first message replies to `reference`.
 
-    With `once`, nothing more is sent when another process of the same bot was first.
+    With `once`, nothing more is sent when another process of the same bot was first. `previews` says whether links
+    show previews.
     """
 
     def __init__(
@@ -115,6 +116,8 @@ class InChannel:
         channel: discord.abc.MessageableChannel,
         reference: discord.MessageReference | None = None,
         once: Once | None = None,
+        *,
+        previews: bool = False,
     ) -> None:
         guild = getattr(channel, "guild", None)
         self.channel: int = channel.id
@@ -123,12 +126,14 @@ class InChannel:
         self._channel = channel
         self._reference = reference
         self._once = once
+        self._previews = previews
         self._sent: dict[int, discord.PartialMessage] = {}
 
     async def send(self, content: str, view: discord.ui.View | None) -> int:
         """See `Place.send`."""
-        once = {} if self._once is None else {"nonce": self._once.nonce(len(self._sent))}
-        sent = await send_below(self._channel, content, None if self._sent else self._reference, view, **once)
+        extra: dict[str, Any] = {} if self._once is None else {"nonce": self._once.nonce(len(self._sent))}
+        reference = None if self._sent else self._reference
+        sent = await send_below(self._channel, content, reference, view, suppress_embeds=not self._previews, **extra)
         if self._once is not None:
             self._once.check(sent, view)
         self._sent[sent.id] = discord.PartialMessage(channel=sent.channel, id=sent.id)
@@ -151,30 +156,28 @@ class InChannel:
         reference = discord.MessageReference(
             message_id=message, channel_id=self.channel, guild_id=self.guild, fail_if_not_exists=False
         )
-        return InChannel(self._channel, reference)
+        return InChannel(self._channel, reference, previews=self._previews)
 
 
 class FollowUp:
-    """After a deferred command or a button press: through the interaction, which lives for 15 minutes."""
+    """After a deferred command or a button press: through the interaction, which lives for 15 minutes.
 
-    def __init__(self, interaction: discord.Interaction, *, command: bool) -> None:
+    `previews` says whether links show previews.
+    """
+
+    def __init__(self, interaction: discord.Interaction, *, previews: bool = False) -> None:
         self.channel, self.guild = interaction.channel_id or 0, interaction.guild_id
         self.channels = around(interaction.channel, self.channel)
         self._interaction = interaction
-        self._first = (
-            command  # a command's own response is the first message; a button's is the message with the button
-        )
+        self._previews = previews
 
     async def send(self, content: str, view: discord.ui.View | None) -> int:
         """See `Place.send`."""
-        if self._first:
-            self._first = False
-            answered = await self._interaction.edit_original_response(
-                content=content, view=view, allowed_mentions=NOBODY
-            )
-            return answered.id
+        # The first follow-up takes the place of a command's deferred response. Editing that cannot hide previews.
         extra: dict[str, Any] = {"view": view} if view else {}
-        sent = await self._interaction.followup.send(content, wait=True, allowed_mentions=NOBODY, **extra)
+        sent = await self._interaction.followup.send(
+            content, wait=True, allowed_mentions=NOBODY, suppress_embeds=not self._previews, **extra
+        )
         return sent.id
 
     async def edit(self, message: int, content: str, view: discord.ui.View | None) -> None:
@@ -189,10 +192,10 @@ class FollowUp:
         return self
 
 
-def below(interaction: discord.Interaction, channel: Any, message: discord.Message) -> Place:
+def below(interaction: discord.Interaction, channel: Any, message: discord.Message, *, previews: bool) -> Place:
     """The place below the message whose button was pressed; where the bot is not a member, only follow-ups work."""
     guild = interaction.guild_id
     # Not interaction.guild, which discord.py makes up where the bot is not a member.
     if interaction.client.get_guild(guild) is None if guild else interaction.context.private_channel:
-        return FollowUp(interaction, command=False)
-    return InChannel(channel, message.to_reference(fail_if_not_exists=False))
+        return FollowUp(interaction, previews=previews)
+    return InChannel(channel, message.to_reference(fail_if_not_exists=False), previews=previews)

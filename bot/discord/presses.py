@@ -111,7 +111,7 @@ async def _another_answer(app: App, interaction: discord.Interaction, number: in
         key=str(interaction.id),
         question=asked[0] if asked else "",
         asker=interaction.user.id,
-        place=below(interaction, channel, message),
+        place=below(interaction, channel, message, previews=app.settings.discord_previews),
     )
     if failed:
         await tell(interaction, failed, anew_button(texts) if failed == texts.question_gone else None)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.access import Access, sentence
+from bot.discord.refused import ACCESS as REASONS_OF_ACCESS
 from bot.discord.telling import tell, tell_alone, texts_for
 from bot.rate_limit import Cap, RateLimiter, Taken
 
 if TYPE_CHECKING:
+    from bot.discord.refused import RefusedMessages
     from bot.discord.rules import Rules
     from bot.texts import Texts
 
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 class Refusals:
     """Asks the rules whether a person may have what they want: an answer, another answer, or to rate one."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, counted: RefusedMessages) -> None:
         self.rules = rules
+        self.counted = counted
         self._told = RateLimiter()
 
     async def refused(self, interaction: discord.Interaction, *, shown: bool = False) -> bool:
@@ -30,6 +33,8 @@ class Refusals:
         manager = interaction.permissions.manage_guild
         found = await self.rules.access(interaction.user, interaction.channel, interaction.guild_id, manager=manager)
         if found is not Access.GIVEN:
+            if shown:
+                self.counted.add(interaction.guild_id, interaction.channel_id or 0, REASONS_OF_ACCESS[found])
             await (tell_alone if shown else tell)(interaction, sentence(texts_for(interaction), found))
         return found is not Access.GIVEN
 
@@ -41,11 +46,13 @@ class Refusals:
         return await self.rules.access(author, message.channel, guild, manager=manager)
 
     def public_reply(self, why: Access, message: discord.Message, texts: Texts) -> str | None:
-        """What to say in the channel about a message that is not answered; None to be silent.
+        """Count a message that is not answered; returns what to say about it in the channel, None to be silent.
 
         Blocked people, and people in a place that is blocked, get no reply. Others cannot know why the bot is silent:
         they are told once an hour.
         """
+        if message.guild is not None:
+            self.counted.add(message.guild.id, message.channel.id, REASONS_OF_ACCESS[why])
         if why is not Access.UNLISTED or message.guild is None:
             return None
         once = Cap("person", (str(message.guild.id), str(message.author.id)), 1)

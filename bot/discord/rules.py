@@ -6,14 +6,16 @@ in its own settings. They are read here; `data.scopes`, `bot.access` and `bot.ra
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bot import access, rate_limit, server_personas
 from bot.access import Access, Who
 from bot.discord.ids import PLATFORM
 from bot.discord.place import main_channel, scopes
+from bot.texts import Texts, texts
 from data.persona_texts import PERSONAS_HERE
-from data.personas import PERSONAS, Persona, persona
+from data.personas import LANGUAGES, Persona, persona, persona_names
 from data.scopes import Scope, resolve
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from data.store import Store
 
 # The settings' names in the store.
-ACCESS, HOURLY, PERSONA = "access", "hourly", "persona"
+ACCESS, HOURLY, LANGUAGE, PERSONA = "access", "hourly", "language", "persona"
 
 
 class Rules:
@@ -57,14 +59,24 @@ class Rules:
         own = await self.store.setting(PERSONAS_HERE, [_server(guild)]) if guild else None
         return server_personas.read(own, self.settings.language)
 
+    async def language(self, channel: Any, guild: int | None) -> str:
+        """The language here: of the bot's sentences, and of the personas that come with it."""
+        found: str = await self.store.setting(LANGUAGE, scopes(channel, guild), self.settings.language)
+        return found if found in LANGUAGES else self.settings.language
+
+    async def texts(self, channel: Any, guild: int | None) -> Texts:
+        """The bot's sentences for everybody who reads this channel."""
+        return texts(await self.language(channel, guild))
+
     async def persona(self, channel: Any, guild: int | None, conversation: int | None = None) -> Persona:
         """The persona that answers here. A persona that was deleted does not count: wider places decide then."""
         places = scopes(channel, guild, conversation)
         chosen = await self.store.said(PERSONA, places)
-        own = await self.personas(guild) if set(chosen.values()) - set(PERSONAS) else {}
-        existing = {place: name for place, name in chosen.items() if name in PERSONAS or name in own}
+        own = await self.personas(guild) if set(chosen.values()) - set(persona_names()) else {}
+        existing = {place: name for place, name in chosen.items() if name in persona_names() or name in own}
         name = resolve(existing, places, self.settings.persona)
-        return own.get(name) or persona(name, self.settings.language)
+        language = await self.language(channel, guild)
+        return replace(own[name], language=language) if name in own else persona(name, language)
 
     async def caps(self, person: int, channel: Any, guild: int | None) -> tuple[Cap, ...]:
         """The limits that an answer to a person in a channel counts against."""

@@ -13,6 +13,7 @@ from bot.discord.late import too_late
 from bot.discord.place import NOBODY, send_below
 from bot.discord.render import LIMIT
 from bot.texts import Texts, texts
+from bot.unexpected import unexpected
 
 if TYPE_CHECKING:
     from bot.discord.draft import Pace
@@ -69,9 +70,9 @@ async def report(interaction: discord.Interaction[Any], error: Exception, what: 
     if (late := too_late(error)) is not None:
         log.warning("%s failed: %s", what, late)
         return
-    log.error("%s failed", what, exc_info=error)
+    sentence = unexpected(log, texts_for(interaction), error, f"{what} failed")
     with suppress(discord.HTTPException):
-        await tell(interaction, texts_for(interaction).internal_error)
+        await tell(interaction, sentence)
 
 
 async def say(pace: Pace, message: discord.Message, text: str) -> None:
@@ -80,6 +81,6 @@ async def say(pace: Pace, message: discord.Message, text: str) -> None:
     try:
         once = f"{message.id}s{crc32(text.encode()) % 1000}"  # Discord says it once, if two processes do
         reference = message.to_reference(fail_if_not_exists=False)
-        await send_below(message.channel, text[:LIMIT], reference, nonce=once)
+        await send_below(message.channel, text[:LIMIT], reference, nonce=once, suppress_embeds=True)
     except discord.HTTPException as error:
         log.warning("a sentence did not reach Discord: %s (code %s)", error.status, error.code)

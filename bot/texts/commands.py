@@ -69,6 +69,14 @@ CALLED = {
     "teaching allowed": Named("允许", "On: they may. Off: they may not.", "开：可以教。关：不可以教。"),
     "teaching allowed on": Named("开"),
     "teaching allowed off": Named("关"),
+    "reactions": Named(
+        "表情评价",
+        "For managers: whether 👍 and 👎 as reactions to answers count as votes.",
+        "服务器管理员用：给回答加上的 👍 和 👎 表情算不算评价。",
+    ),
+    "reactions count": Named("计入", "On: they count. Off: only buttons count.", "开：计入。关：只有按钮计入。"),
+    "reactions count on": Named("开"),
+    "reactions count off": Named("关"),
     # rights
     "privacy": Named(
         "隐私",
@@ -94,6 +102,19 @@ CALLED = {
         "服务器管理员用：被举报的回答显示在哪个频道。",
     ),
     "reports channel": Named("频道", "Which channel; leave it out for none.", "哪个频道；不填则不显示。"),
+    # channels in which the bot speaks by itself
+    "announcements": Named(
+        "公告频道",
+        "For managers: the channel where new releases are announced.",
+        "服务器管理员用：新版本在哪个频道公布。",
+    ),
+    "announcements channel": Named("频道", "Which channel; leave it out for none.", "哪个频道；不填则不公布。"),
+    "refusals": Named(
+        "拒绝记录",
+        "For managers: the channel that shows how many messages were refused, and why.",
+        "服务器管理员用：在哪个频道显示拒绝了多少条消息、为什么。",
+    ),
+    "refusals channel": Named("频道", "Which channel; leave it out for none.", "哪个频道；不填则不显示。"),
     # what managers decide
     "access": Named(
         "准入",
@@ -136,6 +157,20 @@ CALLED = {
     "limits where": Named("范围", "In this channel, or on the whole server.", "在这个频道，还是整个服务器。"),
     "limits where here": Named("这里"),
     "limits where server": Named("服务器"),
+    "language": Named(
+        "语言",
+        "For managers: in which language the bot speaks here.",
+        "服务器管理员用：机器人在这里用哪种语言。",
+    ),
+    "language name": Named(
+        "名字", "Which language; leave it out to see the current one.", "哪种语言；不填则显示现在的语言。"
+    ),
+    "language name en": Named("英文"),
+    "language name zh": Named("中文"),
+    "language name default": Named("默认"),
+    "language where": Named("范围", "In this channel, or on the whole server.", "在这个频道，还是整个服务器。"),
+    "language where here": Named("这里"),
+    "language where server": Named("服务器"),
     "audit": Named(
         "记录",
         "For managers and operators: what managers and operators did.",

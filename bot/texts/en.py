@@ -18,6 +18,34 @@ EN = Texts(
     internal_error="Something went wrong on my side; the operator's log says what. Please try again.",
     question_gone="The question is gone, so I cannot answer it again.",
     answer_gone="I no longer have this answer, so it cannot be rated.",
+    disk_full=(
+        "The disk that I write to is full, so I could not keep this. Everything from before is still there. "
+        "Please try again when whoever runs me has made room."
+    ),
+    store_busy="Another program holds my memory, so I could not keep this. Please try again in a minute.",
+    store_broken="I cannot use my memory right now, so I could not keep this; the operator's log says why.",
+    engine_unreachable="The model cannot be reached right now. Please try again later; the operator's log says more.",
+    engine_failed="The model's server failed. Please try again; the operator's log says more.",
+    engine_silent="The model took too long, so I stopped waiting. Please try again, or ask for something shorter.",
+    engine_loading="The model is still loading. Please ask again in a minute or two.",
+    engine_busy="The model has too much to do right now. Please try again in a moment.",
+    engine_busy_for="The model has too much to do right now. Please try again in {seconds} s.",
+    engine_spent=(
+        "The model's provider answers no more requests, because the account has no credit or quota left. The "
+        "operator has to see to that; asking again does not help."
+    ),
+    engine_filtered="The model's provider refused this question: its filter does not allow it. Put it differently.",
+    engine_too_long="This is more text than the model can read at once. Please begin anew, or send a shorter one.",
+    engine_refused="The model's server refused the request. The operator's log says why.",
+    no_word_left=(
+        "(The model used up its limit of {tokens} tokens before the first word of an answer, probably by thinking. "
+        "Ask for another answer, or put the question more simply.)"
+    ),
+    only_thoughts="(The model thought about it and gave no answer. Ask for another one, or put it differently.)",
+    part_missing="(A part of this answer may be missing: it did not arrive whole.)",
+    filtered="(The filter of the model's provider cut this answer here, so it cannot be rated.)",
+    filtered_not_rated="A filter of the model's provider cut this answer, so it cannot be rated.",
+    thoughts_taken_back="(That was the model thinking. Its answer:)",
     stored_up="Your vote on this answer is now 👍, thank you.",
     stored_down="Your vote on this answer is now 👎, thank you.",
     stored_correction="Your correction is noted, thank you.",
@@ -80,8 +108,9 @@ EN = Texts(
     help=(
         "/up              the last answer is good\n"
         "/down [why]      the last answer is bad\n"
-        "/correct TEXT    what the last answer should have been\n"
+        "/correct TEXT    what the last answer should have been; without TEXT you write several lines\n"
         "/again           get another answer, then say which is better: a, b, tie or bad\n"
+        "/new             begin a new conversation\n"
         "/retract         take back your vote on the last answer\n"
         "/stop            stop the answer that is running (Ctrl-C does the same)\n"
         "/persona NAME    begin a new conversation with another persona\n"
@@ -103,7 +132,11 @@ EN = Texts(
     nothing_runs="No answer is running.",
     forget_usage="To erase all that you said and rated, leave with /quit and run: python -m data forget {name}",
     consent_usage="Write /consent yes or /consent no. Your consent: {consent}.",
-    ask_consent="Agree? [y/N] ",
+    ask_consent="Agree? [y/n] ",
+    yes_or_no="Please answer y (yes) or n (no).",
+    ask_new="This conversation began before your yes, so it stays out of training. Begin a new one now? [y/n] ",
+    begun_anew="A new conversation begins: the model no longer sees what was said before.",
+    correction_lines="Write the better answer, in as many lines as you like. A line with only a dot ends it.",
     goodbye="Goodbye.",
     mention_only="Hello! Write your question in the same message, and I will answer it.",
     cannot_read="Discord does not show me what this message says. Mention me in it, and I will answer.",
@@ -239,6 +272,7 @@ EN = Texts(
         "and {people} people; with fewer people, what they preferred is not shown."
     ),
     stats_picture="Win rate of each release, with its interval. {figures}.",
+    stats_trial_counting="{release} is on trial. How it stands is being counted; ask again in a while.",
     far="For the next verdict there are {parts}.",
     far_and=", ",
     far_prompts="{have} of {needed} held-out prompts",
@@ -255,6 +289,7 @@ EN = Texts(
     next_trial_prompts="Next: compare answers of the release on trial to {lacks} more questions.",
     next_trial_people="Next: more people need to compare answers of the release on trial: {lacks}.",
     next_enough="Next: there is enough for a verdict, so an operator can run a round.",
+    far_counting="How far it is to the next verdict is being counted; ask again in a while.",
     gate_yes="gate: yes",
     gate_no="gate: no",
     gate_silent="not judged",
@@ -404,5 +439,46 @@ EN = Texts(
     anew_replies=(
         "In this channel every mention that is not a reply begins a new conversation, and a reply continues the one "
         "that it replies to. So simply mention me again, without replying."
+    ),
+    # the language of a place
+    language_now=(
+        "Here I speak {name}: in what everybody reads, and as a persona that comes with the bot. What only you see "
+        "is in the language of your Discord."
+    ),
+    languages=("English", "Chinese"),
+    # channels in which the bot speaks by itself
+    channel_closed="Nothing was changed: I may not write in {channel}. Allow me to view it and send messages there.",
+    announcements_go="From now on, a new release is announced in {channel}.",
+    announcements_off="New releases are not announced on this server.",
+    announce_new="🌱 From now on, {release} answers.",
+    announce_back="From now on, {release} answers again.",
+    announce_learnt="Examples that it learnt from: {rows}. People whose feedback is in them: {people}.",
+    announce_won="Compared with the release before it, its answers won in {share} of cases.",
+    announce_thanks="Thank you to everybody who rated, compared and corrected. {slash}stats shows how it goes on.",
+    refusals_go="From now on, {channel} shows once an hour how many messages I refused, where and why.",
+    refusals_off="Counts of refused messages are not shown anywhere now.",
+    refusals_hour="Messages that I refused in the last hour:",
+    refusals_line="{channel}: {counts}",
+    refusal_reasons=(
+        "{count} from people who are blocked",
+        "{count} because this place is blocked",
+        "{count} from people who are not allowed",
+        "{count} above the limit for each person",
+        "{count} above the limit of the channel",
+        "{count} above the limit of the server",
+        "{count} because too many were waiting",
+        "{count} from people with too many questions waiting",
+        "{count} held back by moderation",
+    ),
+    # reactions as votes
+    reactions_on="From now on, 👍 and 👎 as reactions to my answers count as votes, with each person's own consent.",
+    reactions_off="Reactions to my answers do not count as votes any more. The buttons below them still do.",
+    reaction_asks=(
+        "You reacted to one of my answers. I count that as a vote if you agree, and I ask only this once. If you do "
+        "not want to vote, ignore this message."
+    ),
+    reaction_how=(
+        "-# 👍 and 👎 as reactions to my answers count as votes only from people who agreed: {slash}consent yes, or "
+        "the buttons below an answer."
     ),
 )

@@ -23,6 +23,26 @@ class Texts:
     internal_error: str
     question_gone: str
     answer_gone: str
+    disk_full: str
+    store_busy: str
+    store_broken: str
+    # what happened to the engine; the operator's log says more
+    engine_unreachable: str
+    engine_failed: str
+    engine_silent: str
+    engine_loading: str
+    engine_busy: str
+    engine_busy_for: str
+    engine_spent: str
+    engine_filtered: str
+    engine_too_long: str
+    engine_refused: str
+    no_word_left: str
+    only_thoughts: str
+    part_missing: str
+    filtered: str
+    filtered_not_rated: str
+    thoughts_taken_back: str
 
     # ratings
     stored_up: str
@@ -73,6 +93,10 @@ class Texts:
     forget_usage: str
     consent_usage: str
     ask_consent: str
+    yes_or_no: str
+    ask_new: str
+    begun_anew: str
+    correction_lines: str
     goodbye: str
 
     # discord
@@ -152,6 +176,7 @@ class Texts:
     stats_learnt: str
     stats_trial_few: str
     stats_picture: str
+    stats_trial_counting: str
 
     # how far it is to the next verdict (`bot.progress`)
     far: str
@@ -170,6 +195,7 @@ class Texts:
     next_trial_prompts: str
     next_trial_people: str
     next_enough: str
+    far_counting: str
     gate_yes: str
     gate_no: str
     gate_silent: str
@@ -267,3 +293,25 @@ class Texts:
     anew_begun: str
     anew_nothing: str
     anew_replies: str
+    # the language of a place
+    language_now: str
+    languages: tuple[str, ...]
+    # channels in which the bot speaks by itself
+    channel_closed: str
+    announcements_go: str
+    announcements_off: str
+    announce_new: str
+    announce_back: str
+    announce_learnt: str
+    announce_won: str
+    announce_thanks: str
+    refusals_go: str
+    refusals_off: str
+    refusals_hour: str
+    refusals_line: str
+    refusal_reasons: tuple[str, ...]
+    # reactions as votes
+    reactions_on: str
+    reactions_off: str
+    reaction_asks: str
+    reaction_how: str

@@ -18,6 +18,25 @@ ZH = Texts(
     internal_error="我这边出了点问题，运营者的日志里有原因。请再试一次。",
     question_gone="原来的问题已经不在了，所以无法重新回答。",
     answer_gone="我已经没有保存这个回答，所以无法评价它。",
+    disk_full="我写入的磁盘已满，这次的内容没有保存；之前的内容都还在。请等运营者腾出空间后再试。",
+    store_busy="我的数据库正被另一个程序占用，这次的内容没有保存。请过一分钟再试。",
+    store_broken="我现在无法使用自己的数据库，这次的内容没有保存；运营者的日志里有原因。",
+    engine_unreachable="现在连不上模型。请稍后再试；详情见运营者的日志。",
+    engine_failed="模型服务器出错了。请再试一次；详情见运营者的日志。",
+    engine_silent="模型太久没有回应，我不再等了。请再试一次，或者问得简短一些。",
+    engine_loading="模型还在加载。请过一两分钟再问。",
+    engine_busy="模型现在太忙。请稍后再试。",
+    engine_busy_for="模型现在太忙。请在 {seconds} 秒后再试。",
+    engine_spent="模型服务商不再接受请求：账户的余额或配额已用完。这要由运营者处理，再问也没有用。",
+    engine_filtered="模型服务商的过滤器不允许这个问题，所以没有回答。请换一种问法。",
+    engine_too_long="内容超过了模型一次能读的长度。请重新开始，或者发短一些的消息。",
+    engine_refused="模型服务器拒绝了这个请求。原因见运营者的日志。",
+    no_word_left="（模型还没写出第一个字就用完了 {tokens} 个词元，多半是在思考。请重新回答，或者问得简单些。）",
+    only_thoughts="（模型想过了，但没有给出回答。请重新回答，或者换一种问法。）",
+    part_missing="（回答没有完整送达，可能缺了一部分。）",
+    filtered="（模型服务商的过滤器在这里截断了回答，所以不能评价。）",
+    filtered_not_rated="这个回答被模型服务商的过滤器截断了，所以不能评价。",
+    thoughts_taken_back="（以上是模型的思考。它的回答：）",
     stored_up="你对这个回答的评价现在是 👍，谢谢。",
     stored_down="你对这个回答的评价现在是 👎，谢谢。",
     stored_correction="已记录你的改正，谢谢。",
@@ -72,8 +91,9 @@ ZH = Texts(
     help=(
         "/up              上一个回答很好\n"
         "/down [原因]     上一个回答不好\n"
-        "/correct 文本    上一个回答本该怎么说\n"
+        "/correct 文本    上一个回答本该怎么说；不写文本，就可以分多行写\n"
         "/again           换一个回答，然后说哪个更好：a、b、tie（一样好）或 bad（都不好）\n"
+        "/new             开始新的对话\n"
         "/retract         撤回你对上一个回答的评价\n"
         "/stop            停止正在生成的回答（Ctrl-C 也可以）\n"
         "/persona 名字    换一个角色，开始新的对话\n"
@@ -95,7 +115,11 @@ ZH = Texts(
     nothing_runs="没有正在生成的回答。",
     forget_usage="要删除你说过的话和你的所有评价，请用 /quit 退出，然后运行：python -m data forget {name}",
     consent_usage="请输入 /consent yes 或 /consent no。你的选择：{consent}。",
-    ask_consent="同意吗？[y/N] ",
+    ask_consent="同意吗？[y/n] ",
+    yes_or_no="请回答 y（是）或 n（否）。",
+    ask_new="这次对话是在你同意之前开始的，所以不会用于训练。现在开始新的对话吗？[y/n] ",
+    begun_anew="新的对话开始了：模型不再看到之前说的话。",
+    correction_lines="请写出更好的回答，可以写很多行。只有一个点（.）的一行表示写完。",
     goodbye="再见。",
     mention_only="你好！请把问题写在同一条消息里，我就会回答。",
     cannot_read="Discord 不让我看到这条消息的内容。请在消息里提及我，我就会回答。",
@@ -203,6 +227,7 @@ ZH = Texts(
         "人数更少时，不显示他们更喜欢哪个。"
     ),
     stats_picture="每个版本的胜率和区间。{figures}。",
+    stats_trial_counting="{release}正在试用，目前的结果还在统计，请稍后再问。",
     far="离下一次裁决还有多远：{parts}。",
     far_and="，",
     far_prompts="留出的问题 {have}/{needed} 个",
@@ -219,6 +244,7 @@ ZH = Texts(
     next_trial_prompts="下一步：再比较 {lacks} 个问题的试用版本的回答。",
     next_trial_people="下一步：还需要 {lacks} 个人来比较试用版本的回答。",
     next_enough="下一步：数量够了，运营者可以训练一轮。",
+    far_counting="离下一次裁决还有多远，正在统计，请稍后再问。",
     gate_yes="关卡：放行",
     gate_no="关卡：拒绝",
     gate_silent="未评判",
@@ -325,4 +351,36 @@ ZH = Texts(
     anew_begun="新的对话从这里开始。之前说的话不会被清除，但除非你回复它们，我不再参考。",
     anew_nothing="没有需要结束的对话：你的下一条消息本来就会开始新的对话。",
     anew_replies="在这个频道里，每次提及我（不是回复）都会开始新的对话，回复则接着原来的对话。所以直接再提及我一次就行，不要用回复。",
+    # the language of a place
+    language_now="在这里，大家都看得到的话和自带的角色用的是{name}。只有你看得到的话用你的 Discord 语言。",
+    languages=("英文", "中文"),
+    # channels in which the bot speaks by itself
+    channel_closed="没有改动：我不能在 {channel} 里发言。请允许我查看那个频道并发送消息。",
+    announcements_go="从现在起，新版本会在 {channel} 里公布。",
+    announcements_off="这个服务器上不公布新版本。",
+    announce_new="🌱 从现在起由{release}来回答。",
+    announce_back="从现在起重新由{release}来回答。",
+    announce_learnt="它学习了 {rows} 个例子，其中有 {people} 个人的反馈。",
+    announce_won="和之前的版本相比，它的回答胜出的比例是 {share}。",
+    announce_thanks="感谢每一位打分、比较和改正的人。{slash}stats 显示之后的进展。",
+    refusals_go="从现在起，{channel} 每小时显示我拒绝了多少条消息、在哪里、为什么。",
+    refusals_off="现在不在任何地方显示被拒绝的消息数。",
+    refusals_hour="过去一小时里我拒绝的消息：",
+    refusals_line="{channel}：{counts}",
+    refusal_reasons=(
+        "{count} 条来自被禁止的人",
+        "{count} 条因为这里被禁止",
+        "{count} 条来自不在允许名单上的人",
+        "{count} 条超过每人的限额",
+        "{count} 条超过频道的限额",
+        "{count} 条超过服务器的限额",
+        "{count} 条因为排队的太多",
+        "{count} 条来自自己排队太多的人",
+        "{count} 条被内容检查拦下",
+    ),
+    # reactions as votes
+    reactions_on="从现在起，给我的回答加上的 👍 和 👎 表情算作评价，前提是每个人自己同意。",
+    reactions_off="给我的回答加上的表情不再算作评价。回答下面的按钮仍然有效。",
+    reaction_asks="你给我的一个回答加了表情。如果你同意，我就把它算作评价。我只问这一次；不想评价的话，不用理会这条消息。",
+    reaction_how="-# 只有同意过的人给我的回答加上的 👍 和 👎 才算作评价：用 {slash}consent yes，或者回答下面的按钮。",
 )

@@ -60,6 +60,7 @@ class DiscordServer:
         self.token = token
         self.shards = shards
         self.privileged = privileged  # whether Message Content is switched on for the application
+        self.left_out = ""  # what the event READY lacks
         self.ready = asyncio.Event()
         self.messages: dict[int, dict[str, Any]] = {}
         self.identified: list[dict[str, Any]] = []
@@ -190,6 +191,7 @@ class DiscordServer:
             "private_channels": [],
             "shard": shard,
         }
+        ready.pop(self.left_out, None)
         await _send(socket, 0, ready, *session.add("READY", ready))
         if shard[0] == shard[1] - 1:
             self.ready.set()

@@ -22,6 +22,7 @@ from bot.discord.reading import LARGEST, contents, read_what_there_is
 from bot.discord.render import readable
 from bot.discord.rules import PERSONA
 from bot.discord.telling import acknowledge, tell, tell_alone, texts_for
+from bot.unexpected import unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -146,11 +147,10 @@ async def _answer(
             key=str(interaction.id),
             question=message,
             asker=interaction.user.id,
-            place=FollowUp(interaction, command=True),
+            place=FollowUp(interaction, previews=app.settings.discord_previews),
             remarks=remarks,
         )
-    except Exception:
-        log.exception("a command could not be answered")
-        failed = texts.internal_error
+    except Exception as error:
+        failed = unexpected(log, texts, error, "a command could not be answered")
     if failed:
         await tell_alone(interaction, failed)

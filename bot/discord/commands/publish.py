@@ -15,6 +15,8 @@ from bot.discord.commands.access import add_access
 from bot.discord.commands.answers import add_answers
 from bot.discord.commands.ask import add_ask
 from bot.discord.commands.audit import add_audit
+from bot.discord.commands.channels import add_channels
+from bot.discord.commands.language import add_language
 from bot.discord.commands.limits import add_limits
 from bot.discord.commands.new import add_new
 from bot.discord.commands.personas import add_personas
@@ -72,6 +74,8 @@ def commands(app: App) -> Sequence[AnyCommand]:
     add_threads(app, tree)
     add_access(app, tree)
     add_limits(app, tree)
+    add_language(app, tree)
+    add_channels(app, tree)
     add_audit(app, tree)
     add_release(app, stats, tree)
     made = tree.get_commands(type=None)

@@ -70,7 +70,9 @@ async def reported(
     shown = False
     try:
         place = app.client.get_partial_messageable(int(channel))
-        await place.send(texts.reported_there.format(link=message.jump_url), allowed_mentions=NOBODY)
+        there = app.client.get_channel(int(channel)) or place
+        public = await app.rules.texts(there, interaction.guild_id)
+        await place.send(public.reported_there.format(link=message.jump_url), allowed_mentions=NOBODY)
         shown = True
     except discord.HTTPException as error:
         log.warning("a report did not reach its channel: %s (code %s)", error.status, error.code)

@@ -1,4 +1,4 @@
-"""`/teach`: what becomes of ratings here; `/teaching`: whether people may rate on a server."""
+"""`/teach`: what becomes of ratings here; `/teaching`, `/reactions`: whether people may rate on a server, and how."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bot.discord.audit_log import record
 from bot.discord.commands.choices import ON_OFF
 from bot.discord.ids import PLATFORM
 from bot.discord.managers import for_managers
+from bot.discord.reactions import SETTING as REACTIONS
 from bot.discord.telling import acknowledge, tell, texts_for
 
 if TYPE_CHECKING:
@@ -35,6 +36,18 @@ def add_teaching(app: App, tree: app_commands.CommandTree[Any]) -> None:
         await record(app.store, interaction, "teaching", allowed=allowed.value)
         log.info("teaching was turned %s on a server", allowed.value)
         await tell(interaction, texts.teaching_now_on if on else texts.teaching_now_off)
+
+    @tree.command(name="reactions")
+    @app_commands.guild_only()
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.choices(count=ON_OFF)
+    async def reactions(interaction: discord.Interaction, count: app_commands.Choice[str]) -> None:
+        if (texts := await for_managers(interaction)) is None:
+            return
+        on = count.value == "on"
+        await app.store.set_setting(REACTIONS, ("server", str(interaction.guild_id)), None if on else False)
+        await record(app.store, interaction, "reactions", count=count.value)
+        await tell(interaction, texts.reactions_on if on else texts.reactions_off)
 
     @tree.command(name="teach")
     async def teach(interaction: discord.Interaction) -> None:

@@ -53,6 +53,7 @@ async def test_the_token_alone_starts_discord_and_a_signal_ends_it_with_everythi
         assert [button["label"] for button in answer["components"][0]["components"]] == RATE
         assert [m["content"] for m in fake.requests[1]["messages"][1:]] == ["hello there", "good evening", "and now?"]
         await server.said(f"half\n-# {EN.ended}")
+    assert b"-m bot --platform terminal" in logged  # how to chat beside it
     for secret in (b"a-token", b"hello there", b"good evening", b"half"):
         assert secret not in logged
     store = await Store.open(tmp_path)
@@ -102,3 +103,64 @@ async def test_a_bad_setting_is_a_json_line_if_the_log_is_json(tmp_path: Path):
     _, logged = await process.communicate()
     assert process.returncode == 2
     assert "PARLEY_QUEUE" in json.loads(logged)["message"]
+
+
+@pytest.mark.process
+async def test_a_second_bot_with_the_same_home_ends_with_a_sentence_and_a_question_gets_one_answer(tmp_path: Path):
+    async with FakeEngine() as fake, DiscordServer("a-token") as server:
+        first = await begin(tmp_path, fake.url, server, "a-token")
+        async with asyncio.timeout(60):
+            await server.ready.wait()
+        second = await begin(tmp_path, fake.url, server, "a-token")
+        async with asyncio.timeout(60):
+            _, logged = await second.communicate()
+        assert second.returncode == 2
+        assert f"parley: A bot on Discord already uses {tmp_path}: process {first.pid}.".encode() in logged
+        await server.direct_message("hello")
+        await server.said("a fake answer")
+        first.kill()  # the lock goes with it
+        await first.communicate()
+        server.ready.clear()
+        third = await begin(tmp_path, fake.url, server, "a-token")
+        async with asyncio.timeout(60):
+            await server.ready.wait()
+        third.terminate()
+        await third.communicate()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("noticed", ["gateway", "request"])
+async def test_a_token_that_is_revoked_while_it_runs_ends_the_process_with_a_sentence(tmp_path: Path, noticed: str):
+    async with FakeEngine() as fake, DiscordServer("a-token") as server:
+        process = await begin(tmp_path, fake.url, server, "a-token")
+        async with asyncio.timeout(60):
+            await server.ready.wait()
+        server.token = "another"
+        if noticed == "request":
+            await server.direct_message("hello")
+        else:
+            assert server._current is not None
+            await server._current.socket.close(code=4004, message=b"Authentication failed.")
+        async with asyncio.timeout(60):
+            _, logged = await process.communicate()
+    assert process.returncode == 2
+    assert b"parley: Discord no longer accepts the token in DISCORD_TOKEN: it was reset or revoked." in logged
+    assert b"Traceback" not in logged
+    assert b"discord.errors" not in logged
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("missing", ["shard", "session_id", "user"])
+async def test_a_ready_that_says_too_little_ends_the_process_with_a_sentence(tmp_path: Path, missing: str):
+    server = DiscordServer("a-token")
+    server.left_out = missing
+    async with FakeEngine() as fake, server:
+        process = await begin(tmp_path, fake.url, server, "a-token")
+        async with asyncio.timeout(60):
+            _, logged = await process.communicate()
+    assert process.returncode == 2
+    assert (
+        f"parley: Discord's gateway sent something that this bot cannot use (KeyError: '{missing}')".encode()
+        in logged
+    )
+    assert b"Traceback" not in logged

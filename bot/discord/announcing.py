@@ -1,0 +1,123 @@
+"""A new champion is told in the channels that managers chose: what it learnt from, from how many people, and thanks.
+
+It is told as counts alone. What was told is stored before it is sent, so a restart does not tell it twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import discord
+
+from bot.discord.place import NOBODY
+from bot.discord.render import LIMIT
+from bot.release_chart import figures
+from data.errors import ParleyError
+from data.gate_verdicts import GateVerdict, gate_verdict
+from data.lineage import trained_rounds
+from data.releases import BASE_RELEASE, Releases
+from data.rows import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from bot.discord.app import App
+    from bot.texts import Texts
+
+log = logging.getLogger(__name__)
+
+# The setting of a server: its channel, the champion that was told last, and the releases that are no news any more.
+SETTING = "announcements"
+
+
+@dataclass(frozen=True)
+class News:
+    """What can be told of a champion. `rows` and `people` are None for one that no round made."""
+
+    release: int
+    verdict: GateVerdict = field(default_factory=GateVerdict)
+    rows: int | None = None
+    people: int | None = None
+
+
+def news(home: Path) -> News:
+    """The champion of an installation. It reads files, so call it in a thread; `BadInput` when one is damaged."""
+    releases = Releases(home)
+    number = releases.champion()
+    if number == BASE_RELEASE:
+        return News(number)
+    verdict = gate_verdict(releases.get(number))
+    made = next((each for each in trained_rounds(home) if each.release == number), None)
+    if made is None:
+        return News(number, verdict)
+    rows = {row for kind in KINDS for row in made.rows.get(kind, ())}
+    return News(number, verdict, len(rows), len(made.raters))
+
+
+def chosen(now: Mapping[str, Any] | None, channel: int | None, champion: int, served: Collection[int]) -> Any:
+    """The setting after a manager chose a channel, or none. What serves or has served by then is no news."""
+    if channel is None:
+        return None
+    if now is not None:
+        return {**now, "channel": channel}
+    return {"channel": channel, "told": champion, "known": sorted({champion, *served})}
+
+
+def text(told: News, texts: Texts, *, new: bool) -> str:
+    """What members read about a champion; `new` is whether it serves for the first time."""
+    name = texts.of_release.format(release=told.release) if told.release else texts.the_base
+    if not new:
+        return texts.announce_back.format(release=name)
+    said = [texts.announce_new.format(release=name)]
+    if told.rows and told.people:
+        said.append(texts.announce_learnt.format(rows=told.rows, people=told.people))
+    if told.verdict.win is not None:
+        said.append(texts.announce_won.format(share=figures(told.verdict.win)))
+    return "\n".join([*said, texts.announce_thanks])[:LIMIT]
+
+
+async def announce(app: App) -> None:
+    """Tell the champion wherever it was not told yet."""
+    waiting = await app.store.said_anywhere(SETTING)
+    if not waiting:
+        return
+    try:
+        found = await asyncio.to_thread(news, app.settings.home)
+    except (ParleyError, OSError) as error:
+        log.warning("the champion cannot be announced: %s", error)
+        return
+    for place, setting in waiting.items():
+        if setting["told"] != found.release and app.client.get_guild(int(place[1])) is not None:
+            await _tell(app, int(place[1]), found)
+
+
+async def _tell(app: App, guild: int, found: News) -> None:
+    """Tell a server the champion. Where Discord does not answer, it is told at the next look."""
+    place, before = ("server", str(guild)), {}
+
+    def mark(now: Any) -> Any:
+        if now is None or now["told"] == found.release:  # a manager or another look was faster
+            return now
+        before.update(now)
+        return {**now, "told": found.release, "known": sorted({*now["known"], found.release})}
+
+    await app.store.change_setting(SETTING, place, mark)
+    if not before:
+        return
+    new = found.release not in before["known"] and found.release != BASE_RELEASE
+    channel = app.client.get_channel(before["channel"]) or app.client.get_partial_messageable(before["channel"])
+    texts = await app.rules.texts(channel, guild)
+    try:
+        sending = app.client.get_partial_messageable(before["channel"])
+        await sending.send(text(found, texts, new=new), allowed_mentions=NOBODY)
+    except (discord.Forbidden, discord.NotFound) as error:
+        log.info("a release could not be announced: %s (code %s)", error.status, error.code)
+    except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+        log.warning("a release is not announced yet: %s", type(error).__name__)
+        again = {"told": before["told"], "known": before["known"]}
+        await app.store.change_setting(SETTING, place, lambda now: now and {**now, **again})
