@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from bot.texts import Texts
     from data.personas import Persona
     from data.store import Store, StoredMessage
-
-log = logging.getLogger(__name__)
 
 # How many messages are searched for the bot's last answer, where messages follow each other without replies.
 HISTORY = 20
@@ -101,9 +98,6 @@ async def last_answer(app: App, channel: Any, question: int | None = None) -> St
         earlier = [one async for one in channel.history(limit=HISTORY) if one.author.id == app.me]
     except discord.Forbidden:  # in a thread whose history the bot may not read
         return None
-    except discord.HTTPException as error:
-        log.warning("Discord did not show what a question follows: %s (code %s)", error.status, error.code)
-        raise Unanswerable(app.texts.internal_error) from None
     began = await app.store.setting(BEGAN, [("channel", str(channel.id))])
     if question is not None and not asked_since(question, began):
         began = None  # it was asked before the conversation began anew, and belongs to the old one

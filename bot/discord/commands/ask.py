@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import app_commands
 
-from bot.discord.answering import ask_of, show
+from bot.discord.answering import ask_of, no_remarks, show
 from bot.discord.changes import NewText
 from bot.discord.commands.personas import no_such_persona, offered, persona_named
 from bot.discord.ids import PLATFORM
 from bot.discord.place import FollowUp, around
 from bot.discord.questions import begin_conversation
-from bot.discord.reading import text_of
+from bot.discord.reading import LARGEST, contents, read_what_there_is
 from bot.discord.render import readable
 from bot.discord.rules import PERSONA
 from bot.discord.telling import acknowledge, tell, tell_alone, texts_for
@@ -27,9 +27,10 @@ from bot.unexpected import unexpected
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from bot.discord.answering import Remarks
     from bot.discord.app import App
     from data.personas import Persona
-    from data.store import StoredMessage
+    from data.store import StoredGeneration, StoredMessage
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +67,8 @@ def add_ask(app: App, tree: app_commands.CommandTree[Any]) -> None:
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def answer(interaction: discord.Interaction, message: discord.Message) -> None:
-        text = text_of(message, app.me)
-        if message.author.bot or not text:
+        found = contents(message, app.me)
+        if message.author.bot or not found:
             await acknowledge(interaction)
             await tell(interaction, texts_for(interaction).nothing_to_answer)
             return
@@ -77,12 +78,22 @@ def add_ask(app: App, tree: app_commands.CommandTree[Any]) -> None:
 
         async def question() -> StoredMessage:
             known = await app.store.message(PLATFORM, str(message.id))
-            return known or await _store_question(app, interaction, text, message.author.id, message.id)
+            if known is not None:
+                return known
+            text, failed = await read_what_there_is(found)
+            left.extend(failed)
+            return await _store_question(app, interaction, text, message.author.id, message.id, unknown=found.unknown)
+
+        async def remarks(_: StoredGeneration) -> str | None:
+            names = ", ".join(left)[:200]
+            return texts.quoted_left.format(names=names, kib=LARGEST // 1024) if left else None
+
+        texts, left = texts_for(interaction), list(found.left)
 
         persona = await app.rules.persona(interaction.channel, interaction.guild_id, conversation)
         app.changes.saw(message)
         with app.changes.awaiting(message.id):
-            await _answer(app, interaction, question, persona, str(message.id))
+            await _answer(app, interaction, question, persona, str(message.id), remarks)
 
 
 async def _store_question(
@@ -93,6 +104,7 @@ async def _store_question(
     message: int | None = None,
     *,
     chosen: Persona | None = None,
+    unknown: bool = False,
 ) -> StoredMessage:
     """Store a question, which begins a conversation. `author` wrote it, and need not be the person who asks.
 
@@ -112,7 +124,7 @@ async def _store_question(
     )
     if chosen is not None:
         await app.store.set_setting(PERSONA, ("conversation", str(conversation)), chosen.name)
-    new = NewText(message or interaction.id, around(interaction.channel, channel), author, text)
+    new = NewText(message or interaction.id, around(interaction.channel, channel), author, text, unknown)
     return await app.changes.keep(new, conversation, None, texts)
 
 
@@ -122,6 +134,7 @@ async def _answer(
     question: Callable[[], Awaitable[StoredMessage]],
     persona: Persona,
     message: str | None = None,
+    remarks: Remarks = no_remarks,
 ) -> None:
     """Answer below the command; whatever goes wrong, the person is told. `message` is the question's id."""
     if await app.refusals.refused(interaction, shown=True):
@@ -135,6 +148,7 @@ async def _answer(
             question=message,
             asker=interaction.user.id,
             place=FollowUp(interaction, previews=app.settings.discord_previews),
+            remarks=remarks,
         )
     except Exception as error:
         failed = unexpected(log, texts, error, "a command could not be answered")

@@ -168,5 +168,5 @@ async def test_the_log_of_a_whole_process_is_json_without_anybodys_words(tmp_pat
     entries = [json.loads(line) for line in lines]
     (failed,) = [entry for entry in entries if entry["level"] == "ERROR"]
     assert failed["exception"] == "discord.errors.HTTPException"
-    assert any("in _followed" in place for place in failed["traceback"])
+    assert any("in last_answer" in place for place in failed["traceback"])
     assert not any(word in "".join(lines) for word in ("secret", "a-token"))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.discord.reading import LARGEST
 from bot.texts import EN
 from data import schema
 from tests.bot.discord.world import RATE, World, labels
@@ -83,3 +84,12 @@ async def test_there_is_nothing_to_answer_in_a_bots_message(talk: World, which: 
     assert said is not None
     assert said.content == EN.nothing_to_answer
     assert len(talk.fake.requests) == 1
+
+
+async def test_answer_this_reads_text_files_and_names_what_it_does_not_read(talk: World):
+    files = [("log.txt", b"disk full"), ("cat.png", b"\x89PNG")]
+    message = await talk.bea.send(talk.channel, "my log", attachments=files)
+    await talk.ada.context_menu(talk.channel, "Answer this", message)
+    assert talk.sent() == ["my log\n\n[log.txt]\ndisk full"]
+    remark = EN.quoted_left.format(names="cat.png", kib=LARGEST // 1024)
+    assert talk.last().content == f"a fake answer\n-# {remark}"
