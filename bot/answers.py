@@ -58,8 +58,20 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Thinking:
+    """The next piece of what the model thinks before it answers; it comes only where people may see it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """The pieces so far were thoughts and no answer: the answer begins anew."""
+
+
+@dataclass(frozen=True)
 class Held:
-    """There is text, but it is shown only after all of it was checked."""
+    """There is text that is not shown (yet): it must be checked as a whole first, or the model still thinks."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,7 @@ class Paired:
     other: Answered | Failed
 
 
-AnswerEvent = Queued | Started | Piece | Held | Answered | Paired | Failed
+AnswerEvent = Queued | Started | Piece | Thinking | TakenBack | Held | Answered | Paired | Failed
 
 
 class Unanswerable(Exception):

@@ -28,12 +28,21 @@ from bot.answers import (
     Started,
     Unanswerable,
 )
-from bot.engine.api import ContextTooLong, EngineAway, EngineBusy, EngineError, Sampling
+from bot.engine.api import (
+    ContextTooLong,
+    EngineAway,
+    EngineBusy,
+    EngineError,
+    EngineFiltered,
+    EngineSpent,
+    Sampling,
+)
 from bot.metrics import Metrics
 from bot.moderation.step import Moderation
 from bot.queue import AnswerQueue, ChannelMember, Full
 from bot.rate_limit import RateLimiter, Spent
-from bot.streaming import WHOLE, note, streamed, unless
+from bot.streaming import WHOLE, StreamedAnswer, note, streamed, unless
+from bot.unexpected import unexpected
 from data.chat import rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
 
@@ -41,19 +50,22 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bot.engine.api import Engine, Session
+    from bot.texts import Texts
 
     Work = Callable[[RunningAnswer], Awaitable[AnswerEvent]]
 
 log = logging.getLogger(__name__)
 
+_CUTS = 6  # times that a conversation is cut because the engine refuses it as too long
 # The words that failures are counted by.
 _KINDS: dict[type[Exception], str] = {
+    EngineSpent: "engine_spent",
+    EngineFiltered: "engine_filtered",
     EngineAway: "engine_away",
     EngineBusy: "engine_busy",
     ContextTooLong: "too_long",
-    Unanswerable: "unanswerable",
-    Stuck: "unanswerable",
     Flagged: "moderated",
+    Unanswerable: "unanswerable",
 }
 
 
@@ -79,6 +91,7 @@ class Chat:
         limits: Limits | None = None,
         moderation: Moderation | None = None,
         seed: Callable[[], int] = lambda: secrets.randbelow(2**31),
+        show_thinking: bool = False,
         metrics: Metrics | None = None,
     ) -> None:
         self.store = store
@@ -88,6 +101,7 @@ class Chat:
         self.moderation = moderation or Moderation()
         self.metrics = metrics or Metrics()
         self._seed = seed
+        self._show_thinking = show_thinking
         self._queue = AnswerQueue(self.limits.slots, self.limits.waiting, self.limits.waiting_per_person)
         self._turns: dict[int, asyncio.Event] = {}
         self._tickets = itertools.count()
@@ -139,10 +153,10 @@ class Chat:
             try:
                 other = await self._generate(ask, answer, question, engine or self.engine)
             except (EngineError, Unanswerable) as error:
-                other = _failed(error)
-            except Exception:  # the usual answer is there and is shown, whatever happens to the other
-                log.exception("a second answer on %s failed", ask.platform)
-                other = Failed(ask.texts.internal_error)
+                other = _failed(error, ask.texts)
+            except Exception as error:  # the usual answer is there and is shown, whatever happens to the other
+                what = f"a second answer on {ask.platform} failed"
+                other = Failed(unexpected(log, ask.texts, error, what))
             return Paired(usual, other)
 
         return self._begin(ask, work)
@@ -184,9 +198,9 @@ class Chat:
             else:
                 end = await self._in_turn(ask, answer, ticket, work)
         except (EngineError, Unanswerable) as error:
-            end = _failed(error)
-        except Exception:
-            log.exception("an answer on %s failed", ask.platform)
+            end = _failed(error, ask.texts)
+        except Exception as error:
+            end = Failed(unexpected(log, ask.texts, error, f"an answer on {ask.platform} failed"))
         finally:
             for started in self._queue.leave(ticket):
                 self._turns[started].set()
@@ -222,13 +236,12 @@ class Chat:
         async with engine.session() as session:
             if engine is self.engine:
                 self.metrics.serves(session.release)
-            prompt, room = await self._fit(ask, session, turns)
-            sampling = replace(self.sampling, seed=self._seed(), max_tokens=room)
-            said = await streamed(answer, session, prompt.messages, sampling, self.moderation)
+            prompt, sampling, said = await self._fitted(ask, answer, session, turns)
             if said.finish_reason == "stopped" and not said.text:
                 return Failed(ask.texts.stopped_early, "stopped")
             if said.error and not said.text:
                 raise said.error
+            _log_end(said, sampling.max_tokens)
             generation = await self.store.add_generation(
                 NewGeneration(
                     conversation=question.conversation,
@@ -253,10 +266,26 @@ class Chat:
             )
             for platform_id in ask.shown():
                 await self.store.set_platform_id(generation.message, platform_id)
-        return Answered(generation, said.finish_reason, note(ask.texts, said, room, closing=self._closing))
+        return Answered(
+            generation, said.finish_reason, note(ask.texts, said, sampling.max_tokens, closing=self._closing)
+        )
+
+    async def _fitted(
+        self, ask: Ask, answer: RunningAnswer, session: Session, turns: list[StoredMessage]
+    ) -> tuple[history.Prompt, Sampling, StreamedAnswer]:
+        """The prompt that fits, and the answer to it: what the engine refuses as too long is cut further."""
+        for left in reversed(range(_CUTS)):
+            prompt, room = await self._fit(ask, session, turns)
+            sampling = replace(self.sampling, seed=self._seed(), max_tokens=room)
+            said = await streamed(
+                answer, session, prompt.messages, sampling, self.moderation, show_thinking=self._show_thinking
+            )
+            if not left or said.text or not isinstance(said.error, ContextTooLong):
+                break
+        return prompt, sampling, said
 
     async def _fit(self, ask: Ask, session: Session, turns: list[StoredMessage]) -> tuple[history.Prompt, int]:
-        """The prompt with as many of the newest turns as fit, and the room for the answer in tokens."""
+        """The prompt, cut to what fits, and the room for the answer in tokens."""
         room = history.answer_room(self.sampling.max_tokens, session.context_length)
         budget = session.context_length - room
         if self.limits.history_tokens is not None:
@@ -264,19 +293,36 @@ class Chat:
         counted = 0
 
         def prompt(start: int) -> history.Prompt:
-            return history.prompt(ask.persona.system_prompt, turns[start:], session.control, ask.names)
+            return history.prompt(ask.persona.system_prompt, turns, session.control, ask.names, start=start)
 
-        async def fits(start: int) -> bool:
+        async def count(start: int) -> int:
             nonlocal counted
             counted = await session.count_tokens(prompt(start).messages)
-            return counted <= budget
+            return counted
 
-        start = await history.first_fitting(history.starts([turn.role for turn in turns]), fits)
+        start = await history.beginning(turns, count, budget)
         if start is None:
             sentence = ask.texts.message_too_long.format(tokens=counted, budget=budget)
             raise Stuck(sentence) if len(turns) > 1 else Unanswerable(sentence)
         return prompt(start), room
 
 
-def _failed(error: EngineError | Unanswerable) -> Failed:
-    return Failed(str(error), _KINDS.get(type(error), "engine_error"), stuck=is_stuck(error))
+def _failed(error: EngineError | Unanswerable, texts: Texts) -> Failed:
+    """What the person is told; what the operator must know goes into the log."""
+    kind = next((word for cause, word in _KINDS.items() if isinstance(error, cause)), "engine_error")
+    if isinstance(error, Unanswerable):
+        return Failed(str(error), kind, stuck=is_stuck(error))
+    log.warning("%s", error)
+    return Failed(error.for_member(texts), kind, stuck=is_stuck(error))
+
+
+def _log_end(said: StreamedAnswer, room: int) -> None:
+    """Tell the operator why an answer did not end as it should."""
+    if said.error:
+        log.warning("%s", said.error)
+    elif said.finish_reason == "length" and not said.text.strip():
+        log.warning(
+            "The model used all %d tokens of an answer before its first word. If it thinks, raise PARLEY_MAX_TOKENS, "
+            "or switch its thinking off with PARLEY_ENGINE_EXTRA; see docs/servers.md.",
+            room,
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
 
 # The most turns that are ever sent, even if more fit: it bounds the work for a conversation of many months.
 TURNS = 400
+
+# Steps of text that take about as many tokens as the budget has. Half of them are a little more than a power of two
+# (see `Window.chosen`), and a step is so small that any two places differ.
+STEPS = 144 << 20
+_TOKEN_BYTES = 3.6  # of text, about, the following included
+_TURN_BYTES = 16  # that stand for what a template puts around a message
+_GUESSES = 4  # counts that follow the length of the text; then the rest is halved each time, however odd the text is
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Prompt:
 
 def shown(path: Sequence[StoredMessage]) -> list[StoredMessage]:
     """The messages of a path that can be shown, newest last, without empty ones and answers before any question."""
-    kept = [message for message in path[-TURNS:] if message.text.strip()]
+    kept = [message for message in path if message.text.strip()]
     first = next((index for index, message in enumerate(kept) if message.role == "user"), len(kept))
     return kept[first:]
 
@@ -47,24 +56,90 @@ def starts(roles: Sequence[str]) -> list[int]:
     return pairs if pairs and pairs[-1] == len(roles) - 1 else [*pairs, len(roles) - 1]
 
 
-async def first_fitting(starts: Sequence[int], fits: Callable[[int], Awaitable[bool]]) -> int | None:
-    """The earliest start that fits; None if not even the last one does.
+async def beginning(
+    turns: Sequence[StoredMessage], count: Callable[[int], Awaitable[int]], budget: int
+) -> int | None:
+    """Where the history begins that the model is shown; None if not even the newest message fits.
 
-    A later start never takes more room than an earlier one, so bisection needs few of the costly counts. Usually
-    everything fits, and then one count is enough.
+    `count` gives the tokens of the prompt that begins at a turn; a later beginning never takes more. Counts are
+    costly: a conversation that fits takes one, a longer one two or three.
+
+    A history that does not fit is cut to between half of what fits and all of it, at a place that stays the same for
+    many turns, so that the engine has most of the prompt in its cache. The place follows from the messages and the
+    budget alone: it is the same for an answer that is asked again, for a branch and after a restart.
     """
-    if await fits(starts[0]):
-        return starts[0]
-    low, high = 0, len(starts) - 1  # low is known not to fit
-    if high == 0 or not await fits(starts[high]):
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        if await fits(starts[middle]):
-            high = middle
+    window = Window.of(turns, budget)
+    last = len(window.starts) - 1
+    low, high = window.oldest - 1, last + 1  # what does not fit, and what does; neither is counted yet
+    guess = window.first_within(STEPS)
+    for counts in itertools.count():
+        if high <= last and window.chosen(low + 1) == window.chosen(high):
+            break
+        at = window.telling(low, guess if counts < _GUESSES else (low + high) // 2, high)
+        tokens = await count(window.starts[at])
+        if tokens <= budget:
+            high = at
+        elif at == last:
+            return None
         else:
-            low = middle
-    return starts[high]
+            low = at
+        guess = window.first_within(window.steps_from(at) * budget // max(tokens, 1))
+    return window.starts[window.chosen(high)]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a history may begin, each place with its distance from the conversation's beginning.
+
+    Distances are in steps, a fraction of the budget in text. No tokens are counted for them: they choose between
+    places that fit, and a token that is longer than usual makes the cuts more or less even, nothing else.
+    """
+
+    starts: tuple[int, ...]
+    places: tuple[int, ...]
+    end: int
+    oldest: int  # the first start with at most TURNS turns
+
+    @classmethod
+    def of(cls, turns: Sequence[StoredMessage], budget: int) -> Window:
+        """The window over all turns of a conversation."""
+        step = max(budget, 1) * _TOKEN_BYTES / STEPS
+        sizes = (len(turn.text.encode(errors="replace")) + _TURN_BYTES for turn in turns)
+        reached = [int(size / step) for size in itertools.accumulate(sizes, initial=0)]
+        found = starts([turn.role for turn in turns])
+        oldest = bisect.bisect_left(found, min(len(turns) - TURNS, found[-1]))
+        return cls(tuple(found), tuple(reached[start] for start in found), reached[-1], oldest)
+
+    def steps_from(self, at: int) -> int:
+        """How many steps of text there are from a start to the end."""
+        return self.end - self.places[at]
+
+    def first_within(self, steps: int) -> int:
+        """The first start that is at most this many steps from the end."""
+        return min(bisect.bisect_left(self.places, self.end - steps), len(self.starts) - 1)
+
+    def telling(self, low: int, guess: int, high: int) -> int:
+        """Which start to count next, after one that does not fit and before one that does; `guess` may be the first.
+
+        It is at the edge of those that lead to the same choice as the guess. If the guess is right, two counts, one
+        at each edge, settle the choice.
+        """
+        guess = min(max(guess, low + 1), high - 1)
+        same = [at for at in range(low + 1, high) if self.chosen(at) == self.chosen(guess)]
+        return same[0] - 1 if same[0] - 1 > low else same[-1]
+
+    def chosen(self, first: int) -> int:
+        """The start to use if `first` is the first that fits: at the roundest place of the older half from there on.
+
+        Of some numbers the roundest is the one that the highest power of two divides. The half moves on with every
+        turn, but its roundest number stays until the half has passed it or a rounder one comes in.
+        """
+        if first == 0:
+            return 0
+        low = self.places[first - 1] + 1
+        high = max(low, (low + self.end) // 2)
+        zeros = ((low - 1) ^ high).bit_length() - 1
+        return self.first_within(self.end - (high >> zeros << zeros))
 
 
 def prompt(
@@ -72,20 +147,25 @@ def prompt(
     path: Sequence[StoredMessage],
     control: Sequence[str],
     names: Callable[[Iterable[int | None]], Mapping[int | None, str]] = lambda _: {},
+    *,
+    start: int = 0,
 ) -> Prompt:
-    """The messages as the engine gets them: the system prompt first, every content made harmless.
+    """The messages from `start` on as the engine gets them: the system prompt first, every content made harmless.
 
-    If several people speak, each of their messages begins with the person's name from `names`, else a number.
+    If several people speak, each of their messages begins with the person's name from `names`, else a number. Who is
+    called what follows from the whole path, so that it stays the same wherever the history is cut. What is recorded
+    is numbered by itself, as rows know nothing of what was cut.
     """
     system = harmless(system_prompt, control)
     head = (Message(role="system", content=system),) if system.strip() else ()
-    turns = [(turn.role, turn.author, turn.text) for turn in path]
-    numbers = speakers(turns)
+    every = [(turn.role, turn.author, turn.text) for turn in path]
+    turns, everyone = every[start:], speakers(every)
 
     def given(called: Mapping[int | None, str]) -> tuple[Message, ...]:
         return (*head, *harmless_messages(spoken(turns, called), control))
 
-    return Prompt(system, tuple(turn.version for turn in path), given({**numbers, **names(numbers)}), given(numbers))
+    versions = tuple(turn.version for turn in path[start:])
+    return Prompt(system, versions, given({**everyone, **names(everyone)}), given(speakers(turns)))
 
 
 def answer_room(max_tokens: int, context_length: int) -> int:

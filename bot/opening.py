@@ -34,6 +34,9 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
             model=settings.engine_model,
             api_key=settings.engine_api_key.get_secret_value() if settings.engine_api_key else None,
             base=settings.base,
+            context_length=settings.engine_context if settings.engine_url else None,
+            extra=settings.engine_extra,
+            silence=settings.engine_timeout,
         )
         stack.push_async_callback(engine.close)
         trial = _trial(settings)
@@ -68,4 +71,5 @@ def chat_of(settings: Settings, store: Store, engine: Engine) -> Chat:
         ),
         limits=Limits(settings.slots, settings.queue, settings.queue_per_person, settings.history_tokens),
         moderation=open_moderation(settings),
+        show_thinking=settings.show_thinking,
     )

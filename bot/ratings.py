@@ -27,6 +27,7 @@ class RatingResult(Enum):
     ALREADY = "already there"
     CONSENT_MISSING = "the person has to agree first"
     GONE = "the answer is not there any more"
+    FILTERED = "the engine's filter cut the answer"
     NOTHING = "there is no rating to take back"
     SAME = "the correction is the answer itself"
     EMPTY = "the correction is empty"
@@ -94,6 +95,8 @@ class Ratings:
         answer = await self.store.generation(generation)
         if answer is None or not answer.text:
             return RatingResult.GONE
+        if answer.finish_reason == "filtered":
+            return RatingResult.FILTERED
         return None if await self.store.agrees(rater) else RatingResult.CONSENT_MISSING
 
     async def _store(
@@ -138,7 +141,7 @@ async def consent_in_words(store: Store, person: int, texts: Texts) -> str:
 
 def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:
     """Whether two answers were given to exactly the same prompt, so that a comparison means something."""
-    return first.rendered_sha256 == second.rendered_sha256
+    return first.rendered_sha256 == second.rendered_sha256 != ""
 
 
 def which_was_which(texts: Texts, first: StoredGeneration | None, second: StoredGeneration | None) -> str:
@@ -170,6 +173,7 @@ def sentence(texts: Texts, outcome: RatingResult, kind: str, value: str | None =
         RatingResult.ALREADY: texts.already,
         RatingResult.CONSENT_MISSING: texts.consent_first,
         RatingResult.GONE: texts.answer_gone,
+        RatingResult.FILTERED: texts.filtered_not_rated,
         RatingResult.NOTHING: texts.nothing_to_retract,
         RatingResult.SAME: texts.correction_same,
         RatingResult.EMPTY: texts.correction_empty,

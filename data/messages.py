@@ -20,17 +20,19 @@ async def add_message(
     author: int | None,
     parent: int | None,
     platform_id: str | None,
+    unknown: bool = False,
 ) -> StoredMessage:
-    """Write a message and its first version below its parent."""
+    """Write a message and its first version below its parent; see `Store.add_message`."""
     row = schema.MessageRow(conversation_id=conversation, role=role, author_id=author, parent_id=parent)
     session.add(row)
     await session.flush()
-    version = schema.MessageVersion(message_id=row.id, author_id=author, text=text)
+    wrote = None if unknown else author
+    version = schema.MessageVersion(message_id=row.id, author_id=wrote, text=text)
     session.add(version)
     if platform_id is not None:
         await place_message(session, row.id, platform_id)
     await session.flush()
-    return StoredMessage(row.id, version.id, conversation, role, text, author, parent, version.created_at)
+    return StoredMessage(row.id, version.id, conversation, role, text, wrote, parent, version.created_at, author)
 
 
 async def edit_message(session: AsyncSession, platform: str, platform_id: str, text: str) -> StoredMessage | None:
@@ -114,8 +116,9 @@ async def newest_versions(session: AsyncSession, messages: Collection[int]) -> l
                 row.conversation_id,
                 row.role,
                 version.text,
-                row.author_id,
+                version.author_id,
                 row.parent_id,
                 version.created_at,
+                row.author_id,
             )
     return list(newest.values())

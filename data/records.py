@@ -16,7 +16,11 @@ RATING_VALUES: dict[str, tuple[str | None, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message's newest version."""
+    """A message's newest version.
+
+    `author` wrote the text, and is None where that is not known; `sender` sent the message, and may have forwarded
+    somebody else's words.
+    """
 
     message: int
     version: int
@@ -26,11 +30,15 @@ class StoredMessage:
     author: int | None
     parent: int | None
     created_at: datetime
+    sender: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StoredGeneration:
-    """One answer of the model. `text` is empty when it was erased."""
+    """One answer of the model. `text` is empty when it was erased.
+
+    `rendered_sha256` is keyed, and empty when a text in the prompt was erased; see `data.schema.Generation`.
+    """
 
     generation: int
     message: int
@@ -40,6 +48,12 @@ class StoredGeneration:
     release: int
     text: str
     rendered_sha256: str
+    finish_reason: str = "stop"
+
+    @property
+    def rateable(self) -> bool:
+        """Whether people may rate it: it has a text, and no filter cut it."""
+        return bool(self.text.strip()) and self.finish_reason != "filtered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +69,11 @@ class OpenAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewGeneration:
-    """An answer to record, with everything that made it.
+    """An answer to record, with everything that made it. Of `rendered_sha256` only a keyed hash is stored.
 
     `parent` is the message that was answered. `context` holds the message versions in the order in which the model
     got them, without the system prompt. `finish_reason` is one of stop, length, stopped (by a person), moderated (its
-    text is not kept), error.
+    text is not kept), filtered (by the engine), unknown, damaged, error. Only what ended with stop is learnt from.
     """
 
     conversation: int

@@ -2,13 +2,15 @@
 
 import json
 import math
+import os
+import secrets
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
@@ -16,8 +18,9 @@ from typing import Any
 
 from data.bases import base_info
 from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P, Message, harmless_messages
+from data.engine_environment import engine_environment
 from data.errors import BadInput, ParleyError
-from data.home import setting
+from data.home import bases_dir, home, setting
 
 # The bot's own sampling settings: their defaults and their limits.
 _SAMPLING: dict[str, tuple[float, float, float]] = {
@@ -73,20 +76,23 @@ class RunningEngine:
     control: tuple[str, ...]
     sampling: Mapping[str, Any]
     answered: Callable[[], None] | None = None
+    api_key: str = field(default="", repr=False)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Send JSON to a path below the server's root, and return the answer's JSON."""
-        request = urllib.request.Request(  # noqa: S310 - our own loopback address
-            self.url.removesuffix("/v1") + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        with _OPENER.open(request, timeout=600) as response:
+        with _OPENER.open(self._request(path, json.dumps(body).encode()), timeout=600) as response:
             return json.load(response)
 
     def get(self, path: str) -> Any:
         """The JSON at a path below the server's root."""
-        address = self.url.removesuffix("/v1") + path
-        with _OPENER.open(address, timeout=60) as response:
+        with _OPENER.open(self._request(path), timeout=60) as response:
             return json.load(response)
+
+    def _request(self, path: str, body: bytes | None = None) -> urllib.request.Request:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.api_key}"}
+        return urllib.request.Request(  # noqa: S310 - our own loopback address
+            self.url.removesuffix("/v1") + path, body, headers
+        )
 
     def complete(self, messages: Sequence[Message], *, seed: int, max_tokens: int | None = None) -> Completion:
         """The model's answer to a conversation, with serving's sampling and this seed.
@@ -121,16 +127,33 @@ def serve(base: str, adapter_gguf: Path | None) -> Iterator[RunningEngine]:
     drawn = sampling()
     command = [sys.executable, "-m", "bot.engine", "--with-parent", "--port", "0", "--base", base]
     command += ["--adapter", str(adapter_gguf)] if adapter_gguf else ["--release", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    key = secrets.token_hex(32)
+    process = subprocess.Popen(
+        [*command, "--key-on-stdin"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(),
+    )
     try:
+        assert process.stdin is not None
         assert process.stdout is not None
+        with suppress(BrokenPipeError):  # it refused its files before it read the key, and says so below
+            process.stdin.write(f"{key}\n")
+            process.stdin.flush()
         line = process.stdout.readline()
         if not line:
             _, problem = process.communicate()
             raise ParleyError(
                 problem.strip().removeprefix("parley: ") or "The engine did not start, and did not say why."
             )
-        yield RunningEngine(json.loads(line)["url"], base_info(base).control, drawn)
+        yield RunningEngine(json.loads(line)["url"], base_info(base).control, drawn, api_key=key)
     finally:
         process.terminate()
         process.communicate()
+
+
+def _environment() -> dict[str, str]:
+    # `.env` may name the places; the engine reads the same file, but from its own point of view.
+    return engine_environment(os.environ) | {"PARLEY_HOME": str(home()), "PARLEY_BASES": str(bases_dir())}

@@ -7,13 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bot.anew import with_offer
-from bot.answers import Answered, Ask, Failed, Held, Piece, Queued, Started
+from bot.answers import Answered, Ask, Failed, Held, Piece, Queued, Started, TakenBack, Thinking
 from bot.discord.buttons import rate_buttons, stop_button
 from bot.discord.draft import EMPTY, Draft
 from bot.discord.ids import PLATFORM, person_of
 from bot.discord.open_answer import RecordedPlace
 from bot.discord.pending import pending_parts, shown_as_pending
 from bot.discord.render import GrowingText, MessagePart, messages, parts
+from bot.discord.thoughts import spoiler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from bot.texts import Texts
     from data.personas import Persona
     from data.store import StoredGeneration, StoredMessage
+
+    Remarks = Callable[[StoredGeneration], Awaitable[str | None]]
 
 
 async def ask_by(
@@ -78,6 +81,16 @@ def waiting_parts(ahead: int, texts: Texts) -> list[MessagePart]:
     return [MessagePart("⏳ " + texts.waiting.format(ahead=ahead), "stop")]
 
 
+def joined(*notes: str | None) -> str | None:
+    """All notes below an answer as one."""
+    return "\n".join(filter(None, notes)) or None
+
+
+async def no_remarks(_: StoredGeneration) -> str | None:
+    """There is nothing to say about an answer."""
+    return None
+
+
 async def show(
     app: App,
     ask: Ask,
@@ -87,11 +100,13 @@ async def show(
     question: str | None = None,
     asker: int,
     place: Place,
+    remarks: Remarks = no_remarks,
 ) -> str | None:
     """Answer a question, or the question of an earlier answer `again`, streaming into a place.
 
     The answer runs under `key`, and only `asker` may stop it. `question` is the id of the question's message on
-    Discord where that is not the key. Returns a sentence when there is no answer and nothing was shown.
+    Discord where that is not the key. `remarks` are for the person, in small print below the answer. Returns a
+    sentence when there is no answer and nothing was shown.
     """
     sent: list[int] = []
     stored: StoredGeneration | None = None
@@ -103,7 +118,7 @@ async def show(
         if name == "stop":
             return stop_button(key, asker)
         if name == "rate" and stored:  # an answer without text can only be asked for again
-            return rate_buttons(stored.generation, teach=teach and bool(stored.text), more=more)
+            return rate_buttons(stored.generation, teach=teach and stored.rateable, more=more)
         return None
 
     async def on_sent(message: int) -> None:
@@ -120,7 +135,7 @@ async def show(
         teach = await app.rules.teaching(place.guild)
         recorded = RecordedPlace(place, app.store, key, question)
         draft = Draft(recorded, app.pace, buttons, on_sent, answer.stop)
-        text, failed = GrowingText(), None
+        text, thoughts, failed = GrowingText(), "", None
         async with shown_as_pending(recorded, draft, ask.texts) as pending:
             async for event in answer:
                 match event:
@@ -130,22 +145,43 @@ async def show(
                         if draft.started:  # it says how many come first, and none does any more
                             draft.show(partial(pending_parts, ask.texts))
                     case Held():
-                        draft.show(lambda: [MessagePart(EMPTY, "stop")])
+                        draft.show(_empty)
+                    case Thinking(piece):
+                        thoughts += piece
+                        pending.cancel()
+                        if not text:
+                            draft.show(partial(_thinking, thoughts))
+                    case TakenBack():
+                        text, thoughts = GrowingText(), ""
+                        draft.show(_empty)
                     case Piece(piece):
-                        text.add(piece)
+                        text.add(piece if text else spoiler(thoughts) + piece)
                         if text:
                             pending.cancel()
-                            draft.show(lambda: messages(text.parts, "stop"))
+                            draft.show(partial(_growing, text))
                     case Answered(generation, reason, note):
                         pending.cancel()
                         stored = generation
-                        more = ask.texts if reason == "length" else None
+                        more = ask.texts if reason == "length" and generation.text.strip() else None
                         for message in sent:  # those sent while the answer was being recorded
                             await app.store.set_platform_id(generation.message, str(message))
-                        failed = await finish(parts(generation.text, "rate", note))
+                        note = joined(note, await remarks(generation))
+                        failed = await finish(parts(spoiler(thoughts) + generation.text, "rate", note))
                     case Failed() as end:
                         pending.cancel()
                         app.refused.add(place.guild, place.channel, end.kind)
                         sentence = with_offer(ask.texts, end)
                         failed = await finish([MessagePart(sentence)]) if draft.started else sentence
     return failed
+
+
+def _empty() -> list[MessagePart]:
+    return [MessagePart(EMPTY, "stop")]
+
+
+def _thinking(thoughts: str) -> list[MessagePart]:
+    return parts(spoiler(thoughts), "stop") or _empty()
+
+
+def _growing(text: GrowingText) -> list[MessagePart]:
+    return messages(text.parts, "stop")

@@ -13,7 +13,7 @@ from bot.discord.rules import Rules
 from bot.discord.running import Running
 from bot.discord.seen import Seen
 from bot.discord.waiting import WaitingQuestions
-from bot.display_names import DisplayNames
+from bot.display_names import DisplayNames, label
 from bot.ratings import Ratings
 from bot.texts import Texts, texts
 
@@ -56,6 +56,12 @@ class App:
         """The bot's own id."""
         assert self.client.user is not None
         return self.client.user.id
+
+    @property
+    def name(self) -> str:
+        """What the bot is called where no server gives it another name."""
+        assert self.client.user is not None
+        return label(self.client.user.display_name) or "bot"
 
     @property
     def may_train(self) -> bool:

@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot.answers import Unanswerable
+from bot.discord.addressed import from_a_person
 from bot.discord.ids import PLATFORM, person_of
 from bot.discord.place import around
 from bot.discord.reading import Unreadable, text_of, whole_text
@@ -43,17 +44,23 @@ REMEMBERED = 10_000  # of each kind
 
 @dataclass(frozen=True)
 class NewText:
-    """A text that is to be stored: the id of its message, the channels around it, its author's id."""
+    """A text that is to be stored: the id of its message, the channels around it, its author's id.
+
+    The author is None for bots and webhooks, which are nobody. `unknown`: the author sent it, but did not write all.
+    """
 
     message: int
     channels: frozenset[int]
-    author: int
+    author: int | None
     text: str
+    unknown: bool = False
 
     @classmethod
     def of(cls, message: discord.Message, text: str) -> NewText:
         """The text of a message."""
-        return cls(message.id, around(message.channel, message.channel.id), message.author.id, text)
+        author = message.author.id if from_a_person(message) else None
+        channels = around(message.channel, message.channel.id)
+        return cls(message.id, channels, author, text, unknown=bool(message.message_snapshots))
 
 
 class Changes:
@@ -117,9 +124,10 @@ class Changes:
                 conversation,
                 "user",
                 text,
-                author=await person_of(store, new.author),
+                author=None if new.author is None else await person_of(store, new.author),
                 parent=parent.message if parent else None,
                 platform_id=number,
+                unknown=new.unknown,
             )
             if self._gone(new):  # while it was being stored
                 await store.erase_message(PLATFORM, number)
@@ -128,7 +136,7 @@ class Changes:
             return stored if newest == text else await store.edit_message(PLATFORM, number, newest) or stored
 
     def _gone(self, new: NewText) -> bool:
-        forgotten = self._forgotten.get(new.author)
+        forgotten = None if new.author is None else self._forgotten.get(new.author)
         return (
             new.message in self._deleted
             or not new.channels.isdisjoint(self._deleted)
@@ -173,8 +181,8 @@ class Changes:
         return await self.store.forget(person)
 
     async def edited(self, message: discord.Message, me: int) -> None:
-        """Take over the new text of a person's message. Discord shows it to us only with the bot's mention in it."""
-        if message.author.bot or message.edited_at in (None, self._edits.get(message.id)):
+        """Take over the new text of a message. Without Message Content, only a mention of the bot brings one."""
+        if message.author.id == me or message.edited_at in (None, self._edits.get(message.id)):
             return  # a link got its preview, or the message was pinned
         stored = await self.store.message(PLATFORM, str(message.id))
         if stored is None and message.id not in self._awaited:

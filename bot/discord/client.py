@@ -22,6 +22,7 @@ from bot.discord.invite import invite_link
 from bot.discord.late import log_late_answers_in_words
 from bot.discord.listeners import Parley
 from bot.discord.place import NOBODY
+from bot.discord.publishing import keep_published
 from bot.discord.shards import Launching, keep_session
 from data.errors import BadInput
 
@@ -95,6 +96,7 @@ class Bot(commands.AutoShardedBot):
         )
         self._gateway = yarl.URL(settings.discord_gateway) if settings.discord_gateway else None
         self._launching = Launching(self)
+        self._publishing: asyncio.Task[None] | None = None
         self.tree.error(tell_failure)
         self.parley = Parley(self, settings, store, chat, trial, seconds_per_edit=seconds_per_edit)
         self.parley.attach()
@@ -117,13 +119,13 @@ class Bot(commands.AutoShardedBot):
         return trace
 
     async def setup_hook(self) -> None:
-        """Close what an earlier process left open, and publish the commands."""
+        """Close what an earlier process left open, and begin to publish the commands."""
         await self.parley.begin()
         await self.tree.set_translator(Chinese())
-        try:
-            await self.tree.sync()
-        except discord.HTTPException as error:
-            log.warning("the slash commands were not published: %s (code %s)", error.status, error.code)
+        assert self.application_id is not None  # discord.py asks for it before this
+        # Not awaited: Discord may let us wait for many minutes.
+        publishing = keep_published(self.tree, self.app.store, self.application_id)
+        self._publishing = asyncio.create_task(publishing)
 
     async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
         """Connect a shard, to the gateway in the settings if there is one."""
@@ -142,6 +144,8 @@ class Bot(commands.AutoShardedBot):
 
     async def close(self) -> None:
         """Finish what runs, then log out."""
+        if self._publishing is not None:
+            self._publishing.cancel()
         if not self.is_closed():
             await self.parley.finish()
         await super().close()

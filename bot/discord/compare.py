@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.anew import with_offer
 from bot.answers import Answered, Failed, Paired, Queued
-from bot.discord.answering import waiting_parts
+from bot.discord.answering import joined, no_remarks, waiting_parts
 from bot.discord.buttons import more_button, rate_buttons, stop_button, verdict_buttons
 from bot.discord.draft import Draft
 from bot.discord.open_answer import RecordedPlace
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import discord
 
     from bot.answers import Ask, RunningAnswer
+    from bot.discord.answering import Remarks
     from bot.discord.app import App
     from bot.discord.place import Place
     from data.store import StoredGeneration
@@ -42,6 +43,7 @@ async def show_two(
     question: str | None = None,
     asker: int,
     place: Place,
+    remarks: Remarks = no_remarks,
 ) -> str | None:
     """Answer a question twice, or put another answer beside the `first` one, for people to compare.
 
@@ -62,7 +64,7 @@ async def show_two(
             return more_button(order[0].generation, ask.texts)
         if name != "rate":
             return None
-        return rate_buttons(order[0].generation, teach=bool(order[0].text), more=ask.texts if cut(0) else None)
+        return rate_buttons(order[0].generation, teach=order[0].rateable, more=ask.texts if cut(0) else None)
 
     def cut(at: int) -> bool:
         """Whether the answer that is shown first (0) or second (1) reached the limit and can be continued."""
@@ -102,15 +104,20 @@ async def show_two(
                 return await finish(top, [MessagePart(sentence)]) if top.started else sentence
             usual, other = end.usual, end.other
             answers = [answer for answer in (usual, other) if isinstance(answer, Answered)]
-            cut_off.update(answer.generation.generation for answer in answers if answer.finish_reason == "length")
-            notes = {answer.generation.generation: answer.note for answer in answers}
+            cut_off.update(
+                answer.generation.generation
+                for answer in answers
+                if answer.finish_reason == "length" and answer.generation.text.strip()
+            )
+            remark = await remarks(usual.generation)
+            notes = {each.generation.generation: joined(each.note, remark) for each in answers}
             if not isinstance(other, Answered) or not _worth_comparing(usual, other):
                 if first is not None:  # it is shown already
                     reason = other.sentence if isinstance(other, Failed) else ask.texts.no_two_answers
                     return await finish(top, [MessagePart(reason)])
                 order.append(usual.generation)
                 await known_top()
-                return await finish(top, parts(usual.generation.text, "rate", usual.note))
+                return await finish(top, parts(usual.generation.text, "rate", notes[usual.generation.generation]))
             order += random.sample([usual.generation, other.generation], 2)
             await known_top()
             below = "more" if cut(0) else ""

@@ -42,6 +42,7 @@ class Health:
     discord: bool
     store: bool
     champion: int | None
+    engine_problem: str | None = None  # why the engine does not answer, without any secret
 
     @property
     def ok(self) -> bool:
@@ -82,13 +83,13 @@ class HealthPages:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self._reaching: asyncio.Task[bool] | None = None
+        self._reaching: asyncio.Task[str] | None = None
 
     async def health(self) -> Health:
         """Check everything that an answer needs."""
         writable = self.app.store.database.writable(LOCKED)
-        engine, store = await asyncio.gather(self._engine_answers(), writable)
-        return Health(engine, connected(_client(self.app)), store, _champion(self.app))
+        problem, store = await asyncio.gather(self._engine_problem(), writable)
+        return Health(not problem, connected(_client(self.app)), store, _champion(self.app), problem or None)
 
     async def health_page(self, _: web.Request) -> web.Response:
         """The health as JSON: 200 when people are answered, else 503."""
@@ -101,12 +102,12 @@ class HealthPages:
         text = self.app.chat.metrics.text(*gauges(self.app))
         return web.Response(body=text.encode(), headers={"Content-Type": f"{CONTENT_TYPE}; charset=utf-8"})
 
-    async def _engine_answers(self) -> bool:
+    async def _engine_problem(self) -> str:
         # Reaching a dead engine starts it again, which must not be cut off: the next request waits for the same task.
         if self._reaching is None or self._reaching.done():
             self._reaching = asyncio.create_task(_reached(self.app.chat.engine))
         done, _ = await asyncio.wait({self._reaching}, timeout=PATIENCE)
-        return bool(done) and self._reaching.result()
+        return self._reaching.result() if done else "The engine has not answered yet."
 
 
 def counted_requests(metrics: Metrics) -> aiohttp.TraceConfig:
@@ -168,13 +169,14 @@ def resident_bytes() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-async def _reached(engine: Engine) -> bool:
+async def _reached(engine: Engine) -> str:
+    """Why the engine does not answer; empty when it does."""
     try:
         async with engine.session() as session:
             await session.reach()
-    except ParleyError:
-        return False
-    return True
+    except ParleyError as error:
+        return str(error)
+    return ""
 
 
 def _champion(app: App) -> int | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import discord
 
 from bot.access import Access
-from bot.discord.addressed import addressed, from_a_person, linear, to_somebody_else
+from bot.discord.addressed import addressed, from_a_person, linear, mentioned, own_roles, reply_to, to_somebody_else
 from bot.discord.answering import ask_by, show
 from bot.discord.compare import show_two
 from bot.discord.ids import PLATFORM
@@ -16,9 +17,11 @@ from bot.discord.others import Once
 from bot.discord.own_threads import own_thread, thread_for
 from bot.discord.place import InChannel
 from bot.discord.questions import conversation_of_reply, store_question
-from bot.discord.reading import LARGEST, sorted_out, text_of
+from bot.discord.quoted import remarks_on
+from bot.discord.reading import LARGEST, contents
 from bot.discord.telling import say
 from bot.discord.waiting import Question
+from bot.unexpected import unexpected
 from data.personas import PERSONAS
 
 if TYPE_CHECKING:
@@ -51,9 +54,8 @@ async def hear(app: App, message: discord.Message, *, again: bool = False) -> bo
                 await _answer(app, message, texts, again=again)
         elif reply := app.refusals.public_reply(access, message, texts):
             await say(app.pace, message, reply)
-    except Exception:
-        log.exception("a question could not be answered")
-        await say(app.pace, message, texts.internal_error)
+    except Exception as error:
+        await say(app.pace, message, unexpected(log, texts, error, "a question could not be answered"))
     return True
 
 
@@ -86,12 +88,12 @@ async def _tell_once(app: App, message: discord.Message, sentence: str) -> None:
 
 async def _answer(app: App, message: discord.Message, texts: Texts, *, again: bool) -> None:
     """Answer a message that is for the bot, unless it is a part of a question that waits already."""
-    read, left = sorted_out(message.attachments)
-    if left:
-        names = ", ".join(left)[:500]
+    found = contents(message, app.me)
+    if found.left:
+        names = ", ".join(found.left)[:500]
         await say(app.pace, message, texts.files_left.format(names=names, kib=LARGEST // 1024))
-    if not text_of(message, app.me) and not read:
-        if not left:
+    if not found:
+        if not found.left:
             await _say_what_to_do(app, message, texts)
         return
     guild = message.guild.id if message.guild else None
@@ -112,7 +114,7 @@ async def _answer(app: App, message: discord.Message, texts: Texts, *, again: bo
             shown_in=question.channel.id,
         )
         show_answer = show_two if app.trial.due() and await app.rules.teaching(guild) else show
-        if linear(message) and message.reference is None:
+        if linear(message) and reply_to(message) is None:
             app.waiting.add(question)
     reference = message.to_reference(fail_if_not_exists=False)
     once = Once(app.others, message.id, again=again)
@@ -122,7 +124,8 @@ async def _answer(app: App, message: discord.Message, texts: Texts, *, again: bo
     else:
         place = InChannel(message.channel, reference, once, previews=previews)
     try:
-        failed = await show_answer(app, ask, key=question.key, asker=message.author.id, place=place)
+        remarks = partial(remarks_on, app, question, texts)
+        failed = await show_answer(app, ask, key=question.key, asker=message.author.id, place=place, remarks=remarks)
     finally:
         app.waiting.remove(question)
         app.changes.settled(question.joined)
@@ -135,11 +138,11 @@ async def _answer(app: App, message: discord.Message, texts: Texts, *, again: bo
 def _joins(app: App, message: discord.Message) -> bool:
     """Add a message to the same person's question before it, if that still waits; returns whether it was added."""
     question = app.waiting.last_in(message.channel.id)
-    if question is None or app.running.under(question.key) is None or message.reference is not None:
+    if question is None or app.running.under(question.key) is None or reply_to(message) is not None:
         return False
     if question.first.author.id != message.author.id or len(question.messages) >= JOINED:
         return False
-    files = [file for one in (*question.messages, message) for file in sorted_out(one.attachments)[0]]
+    files = [file for one in (*question.messages, message) for file in contents(one, app.me).files]
     if sum(file.size for file in files) > LARGEST:
         return False
     question.messages.append(message)
@@ -151,10 +154,11 @@ def _joins(app: App, message: discord.Message) -> bool:
 
 async def _say_what_to_do(app: App, message: discord.Message, texts: Texts) -> None:
     """Answer a message for the bot that has nothing to read in it."""
-    mentioned = any(user.id == app.me for user in message.mentions)
-    if message.guild is not None and not message.content and message.reference is not None:
+    if message.guild is not None and not message.content and own_roles(message, app.me):
+        await say(app.pace, message, texts.cannot_read)
+    elif message.guild is not None and not message.content:
         await _tell_once(app, message, texts.cannot_read)
-    elif message.guild is None or mentioned:
+    elif message.guild is None or mentioned(message, app.me):
         guild = message.guild.id if message.guild else None
         persona = await app.rules.persona(message.channel, guild)
         greeting = "" if persona.name in PERSONAS else persona.greeting

@@ -15,7 +15,7 @@ from bot.discord.buttons import Press, view
 from bot.discord.draft import EMPTY
 from bot.discord.hearing import hear
 from bot.discord.ids import PLATFORM
-from bot.discord.place import NOBODY, below
+from bot.discord.place import NOBODY, below, send_below
 from bot.discord.render import LIMIT
 from bot.discord.telling import tell
 
@@ -81,9 +81,7 @@ async def _close(app: App, answer: OpenAnswer) -> None:
         await part.edit(content=content, view=retry, allowed_mentions=NOBODY)
         return
     await part.edit(view=None, allowed_mentions=NOBODY)
-    extra: dict[str, Any] = {"view": retry} if retry else {}
-    reference = part.to_reference(fail_if_not_exists=False)
-    await channel.send(f"-# {note}", reference=reference, allowed_mentions=NOBODY, mention_author=False, **extra)
+    await send_below(channel, f"-# {note}", part.to_reference(fail_if_not_exists=False), retry)
 
 
 async def _find(channel: discord.PartialMessageable, answer: OpenAnswer) -> discord.Message | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import discord
 from discord.ext import commands
 
+from bot.discord.addressed import addressed_late
 from bot.discord.app import App
 from bot.discord.buttons import Press
 from bot.discord.chores import chores
@@ -192,5 +193,8 @@ class Parley:
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A message was edited, or a link in it got its preview."""
-        if "content" in payload.data:
-            await self.app.changes.edited(payload.message, self.app.me)
+        if "content" not in payload.data:
+            return
+        await self.app.changes.edited(payload.message, self.app.me)
+        if addressed_late(payload.message, payload.cached_message, self.app.me):
+            await self.on_message(payload.message)

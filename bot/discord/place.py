@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
@@ -18,6 +20,38 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOBODY = discord.AllowedMentions.none()
+NO_HISTORY = 160002  # Discord's code for a reply where the bot may not read the history
+_NOT_ASKED = 3600.0  # seconds in which no reply is tried where one was refused
+_REMEMBERED = 10_000  # channels
+_INVALID = 50035  # Discord's code for a request with a wrong field
+_refused: dict[int, float] = {}  # channels, and when Discord refused a reply there
+
+
+async def send_below(
+    channel: discord.abc.Messageable,
+    content: str,
+    reference: Any,
+    view: discord.ui.View | None = None,
+    **extra: Any,
+) -> discord.Message:
+    """Send a message that replies to `reference`, if there is one; a plain one where Discord refuses replies."""
+    if view:
+        extra["view"] = view
+    send = partial(channel.send, content, allowed_mentions=NOBODY, mention_author=False, **extra)
+    number, now = getattr(channel, "id", 0), time.monotonic()
+    if reference is None or now - _refused.get(number, -_NOT_ASKED) < _NOT_ASKED:
+        return await send()
+    try:
+        return await send(reference=reference)
+    except discord.HTTPException as error:
+        if error.code == NO_HISTORY:
+            log.info("no replies in a channel whose history the bot may not read: plain messages from now on")
+            _refused[number] = now
+            while len(_refused) > _REMEMBERED:
+                del _refused[next(iter(_refused))]
+        elif error.code != _INVALID or "message_reference" not in error.text:
+            raise
+        return await send()
 
 
 def scopes(channel: Any, guild: int | None, conversation: int | None = None) -> list[Scope]:
@@ -97,18 +131,9 @@ class InChannel:
 
     async def send(self, content: str, view: discord.ui.View | None) -> int:
         """See `Place.send`."""
-        extra: dict[str, Any] = {"view": view} if view else {}
-        if not self._sent and self._reference is not None:
-            extra["reference"] = self._reference
-        if self._once is not None:
-            extra["nonce"] = self._once.nonce(len(self._sent))
-        sent = await self._channel.send(
-            content,
-            allowed_mentions=NOBODY,
-            mention_author=False,
-            suppress_embeds=not self._previews,
-            **extra,
-        )
+        extra: dict[str, Any] = {} if self._once is None else {"nonce": self._once.nonce(len(self._sent))}
+        reference = None if self._sent else self._reference
+        sent = await send_below(self._channel, content, reference, view, suppress_embeds=not self._previews, **extra)
         if self._once is not None:
             self._once.check(sent, view)
         self._sent[sent.id] = discord.PartialMessage(channel=sent.channel, id=sent.id)

@@ -9,11 +9,12 @@ import discord
 
 from bot.anew import BEGAN, asked_since
 from bot.answers import Unanswerable
-from bot.discord.addressed import from_a_person, linear
+from bot.discord.addressed import linear, reply_to
 from bot.discord.changes import NewText
 from bot.discord.ids import PLATFORM, person_of, server_of
 from bot.discord.place import conversation_key
-from bot.discord.reading import Unreadable, text_of, whole_text
+from bot.discord.quoted import follow, keep_chain
+from bot.discord.reading import Unreadable, whole_text
 
 if TYPE_CHECKING:
     from bot.discord.app import App
@@ -43,10 +44,8 @@ async def begin_conversation(
 
 async def conversation_of_reply(store: Store, message: discord.Message) -> int | None:
     """The conversation that a reply continues; None for other messages, and where it is not known yet."""
-    reference = message.reference
-    if reference is None or reference.message_id is None:
-        return None
-    found = await store.message(PLATFORM, str(reference.message_id))
+    reference = reply_to(message)
+    found = await store.message(PLATFORM, str(reference.message_id)) if reference else None
     return found.conversation if found else None
 
 
@@ -54,13 +53,16 @@ async def store_question(app: App, question: Question, persona: Persona, texts: 
     """Store a question when its turn has come, after what it follows."""
     app.waiting.remove(question)
     try:
-        read = [await whole_text(message, app.me) for message in question.messages]
+        said = [await whole_text(message, app.me) for message in question.messages]
     except Unreadable as error:
         raise Unanswerable(texts.file_unreadable.format(name=error)) from None
-    await app.chat.moderation.admit("\n".join(read), texts)
-    stored = await _followed(app, question, persona, texts)
-    conversation = stored.conversation if stored else await _begin(app, question, persona)
-    for message, text in zip(question.messages, read, strict=True):
+    await app.chat.moderation.admit("\n".join(said), texts)
+    chain = await follow(app, question.first, texts)
+    if chain.before is None and not chain.messages and linear(question.first):
+        chain.before = await _last_answer(app, question.first)
+    conversation = chain.before.conversation if chain.before else await _begin(app, question, persona)
+    stored = await keep_chain(app, question, chain, conversation, texts)
+    for message, text in zip(question.messages, said, strict=True):
         stored = await app.changes.keep(NewText.of(message, text), conversation, stored, texts)
     assert stored is not None
     return stored
@@ -76,34 +78,6 @@ async def _begin(app: App, question: Question, persona: Persona) -> int:
         message=question.first.id,
         guild=guild.id if guild else None,
     )
-
-
-async def _followed(app: App, question: Question, persona: Persona, texts: Texts) -> StoredMessage | None:
-    """What a question follows: the message that it replies to; in threads and direct messages the last answer."""
-    message = question.first
-    reference = message.reference
-    if reference is not None and reference.message_id is not None:
-        if running := app.running.shown_by(reference.message_id):
-            await running.wait()
-        found = await app.store.message(PLATFORM, str(reference.message_id))
-        found = found or await _quoted(app, reference.resolved, question, persona, texts)
-        if found is not None:
-            return found
-    return await _last_answer(app, message) if linear(message) else None
-
-
-async def _quoted(
-    app: App, quoted: object, question: Question, persona: Persona, texts: Texts
-) -> StoredMessage | None:
-    """Another person's message that a question is about: it begins the conversation, under its author's name."""
-    if not isinstance(quoted, discord.Message) or not from_a_person(quoted):
-        return None
-    if not (text := text_of(quoted, app.me)):
-        return None
-    await app.chat.moderation.admit(text, texts)
-    app.names.saw(await person_of(app.store, quoted.author.id), quoted.author.display_name)
-    conversation = await _begin(app, question, persona)
-    return await app.changes.keep(NewText.of(quoted, text), conversation, None, texts)
 
 
 async def _last_answer(app: App, message: discord.Message) -> StoredMessage | None:

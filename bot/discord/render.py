@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.discord.markup import LONGEST_CLOSING, Markup, open_at_end
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 LIMIT = 2000
+_LONGEST_NOTE = 800
 # Where a text may be divided, best first: paragraphs, items of a list (not those within an item: Discord drops the
 # spaces at the beginning of a message), lines, sentences, words.
 _BREAKS = tuple(
@@ -125,7 +127,7 @@ def parts(text: str, buttons: str = "", note: str | None = None) -> list[Message
 def messages(contents: list[str], buttons: str = "", note: str | None = None) -> list[MessagePart]:
     """The messages that show the parts of an answer; see `parts`."""
     if note:
-        small = "\n".join(f"-# {line}" for line in note[:300].splitlines())
+        small = "\n".join(f"-# {line}" for line in note[:_LONGEST_NOTE].splitlines())
         if contents and len(contents[-1]) + len(small) + 1 <= LIMIT:
             contents[-1] += f"\n{small}"
         else:
@@ -149,10 +151,36 @@ def readable(
     users: Mapping[int, str],
     roles: Mapping[int, str],
     channels: Mapping[int, str],
+    *,
+    own_roles: Sequence[int] = (),
+    name: str = "",
 ) -> str:
-    """What a person wrote, without the bot's own mention, and with names instead of ids, which are personal data."""
-    content = re.sub(rf" *<@!?{me}> *", " ", content)
+    """What a person wrote, with names instead of ids, which are personal data.
+
+    A mention of the bot, or of one of its `own_roles`, goes where it only addresses the bot; within a sentence the
+    bot's `name` stands in its place.
+    """
+    mention = "|".join((rf"<@!?{me}>", *(f"<@&{role}>" for role in own_roles)))
+    content = _unaddressed(content, mention, name)
     content = re.sub(r"<@!?(\d+)>", lambda m: f"@{users.get(int(m[1]), 'someone')}", content)
     content = re.sub(r"<@&(\d+)>", lambda m: f"@{roles.get(int(m[1]), 'role')}", content)
     content = re.sub(r"<#(\d+)>", lambda m: f"#{channels.get(int(m[1]), 'channel')}", content)
     return re.sub(r"<a?(:\w+:)\d+>", r"\1", content).strip()
+
+
+def _unaddressed(content: str, mention: str, name: str) -> str:
+    # At the beginning, with the comma or colon after it; not in "@Parley's". A colon may also begin an emoji.
+    first = re.compile(rf"\s*(?:{mention})(?![-'’的?!.？！。…])(?:[:：;；](?!\w+:)|\s*[,，、])?\s*")
+    while found := first.match(content):
+        content = content[found.end() :]
+    # Alone on a line, or after the last sentence.
+    content = re.sub(rf"(?m)^[ \t]*(?:{mention})[ \t]*(?:\n|\Z)", "", content)
+    content = re.sub(rf"(?<=[.!?…。！？])\s*(?:{mention})\s*\Z", "", content)
+    if not name:
+        return re.sub(rf" *(?:{mention}) *", " ", content)
+    return re.sub(rf"(?P<before>\w?)(?:{mention})(?P<after>\w?)", partial(_named, name), content)
+
+
+def _named(name: str, found: re.Match[str]) -> str:
+    before, after = found["before"], found["after"]
+    return f"{before}{' ' if before else ''}@{name}{' ' if after else ''}{after}"

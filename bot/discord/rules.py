@@ -15,7 +15,7 @@ from bot.discord.ids import PLATFORM
 from bot.discord.place import main_channel, scopes
 from bot.texts import Texts, texts
 from data.persona_texts import PERSONAS_HERE
-from data.personas import LANGUAGES, PERSONAS, Persona, persona
+from data.personas import LANGUAGES, Persona, persona, persona_names
 from data.scopes import Scope, resolve
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class Rules:
         """The persona that answers here. A persona that was deleted does not count: wider places decide then."""
         places = scopes(channel, guild, conversation)
         chosen = await self.store.said(PERSONA, places)
-        own = await self.personas(guild) if set(chosen.values()) - set(PERSONAS) else {}
-        existing = {place: name for place, name in chosen.items() if name in PERSONAS or name in own}
+        own = await self.personas(guild) if set(chosen.values()) - set(persona_names()) else {}
+        existing = {place: name for place, name in chosen.items() if name in persona_names() or name in own}
         name = resolve(existing, places, self.settings.persona)
         language = await self.language(channel, guild)
         return replace(own[name], language=language) if name in own else persona(name, language)

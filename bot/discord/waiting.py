@@ -19,6 +19,8 @@ class Question:
     key: str  # under which its answer runs
     channel: Any  # where it is answered
     joined: list[int] = field(default_factory=list)  # the ids of all messages after the first
+    quoted: list[int] = field(default_factory=list)  # the stored versions of what it replies to
+    remarks: list[str] = field(default_factory=list)  # what its author is told below the answer
 
     @property
     def first(self) -> discord.Message:

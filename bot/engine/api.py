@@ -14,11 +14,13 @@ be open at once. While a session is open, the process of its release stays alive
 To stop an answer, close the iterator (`await stream.aclose()`, best through `contextlib.aclosing`) or cancel the
 task that reads it. This closes the connection, and the server stops generating. A stopped stream gives no `Finished`.
 
-Every failure is an `EngineError`, and `str(error)` is a sentence for the person who waits.
+Every failure is an `EngineError` with two sentences: `str(error)` is for the operator and goes into the log;
+`error.for_member(texts)` is for the person who waits, and names no address, no key and no setting.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,23 +31,91 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from bot.engine.refused import Refused
+    from bot.texts import Texts
     from data.chat import Message
 
 
 class EngineError(ParleyError):
-    """The engine could not answer. The message says what happened and what to do."""
+    """The engine could not answer. `str` tells the operator what happened and what to do.
+
+    `refused` is what the server answered, if it did; it may hold what people said and is never shown or logged.
+    """
+
+    said = "engine_refused"  # the sentence in `bot.texts` for the person who waits
+
+    def __init__(self, sentence: str, refused: Refused | None = None) -> None:
+        super().__init__(sentence)
+        self.refused = refused
+
+    def for_member(self, texts: Texts) -> str:
+        """The sentence for the person who waits."""
+        return str(getattr(texts, self.said))
 
 
 class EngineAway(EngineError):
     """The engine did not answer, could not be started, or broke off in the middle of an answer."""
 
+    said = "engine_unreachable"
+
+
+class EngineFailed(EngineAway):
+    """The engine answered with an error of its own (HTTP 500)."""
+
+    said = "engine_failed"
+
+
+class EngineSilent(EngineAway):
+    """The engine took the request and said nothing for too long. It may still be at it, so it is not asked again."""
+
+    said = "engine_silent"
+
+
+class EngineLoading(EngineAway):
+    """The engine is loading its model."""
+
+    said = "engine_loading"
+
 
 class EngineBusy(EngineError):
-    """The engine accepts no more requests for now (HTTP 429 or 503). Try again in a moment."""
+    """The engine accepts no more requests for now (HTTP 429 or 503), for `seconds` if it says so."""
+
+    said = "engine_busy"
+
+    def __init__(self, sentence: str, refused: Refused | None = None, seconds: float | None = None) -> None:
+        super().__init__(sentence, refused)
+        self.seconds = seconds
+
+    def for_member(self, texts: Texts) -> str:
+        """See `EngineError.for_member`."""
+        if self.seconds is None:
+            return super().for_member(texts)
+        return texts.engine_busy_for.format(seconds=max(1, math.ceil(self.seconds)))
+
+
+class EngineSpent(EngineError):
+    """The account at the server has nothing left: waiting does not help (HTTP 402, or a quota)."""
+
+    said = "engine_spent"
+
+
+class EngineFiltered(EngineError):
+    """The server's filter refused the question."""
+
+    said = "engine_filtered"
 
 
 class ContextTooLong(EngineError):
-    """The messages do not fit into the engine's context: trim the conversation and ask again."""
+    """The messages do not fit into the engine's context: trim the conversation and ask again.
+
+    `limit` is the context in tokens, if the refusal names it.
+    """
+
+    said = "engine_too_long"
+
+    def __init__(self, sentence: str, refused: Refused | None = None, limit: int | None = None) -> None:
+        super().__init__(sentence, refused)
+        self.limit = limit
 
 
 @dataclass(frozen=True)
@@ -76,11 +146,24 @@ class Delta:
 
 
 @dataclass(frozen=True)
+class Thought:
+    """The next piece of what the model thinks before it answers. It is no part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """All text so far was a thought, as a closing tag has shown: the answer begins after this."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """The last event of a stream: why the answer ended and how many tokens it took.
 
     `finish_reason` is "stop" (the model ended its turn), "length" (the answer reached `max_tokens` or the end of the
-    context), or whatever else the server says. Token counts are the server's, or None if it gives none.
+    context), "filtered" (the server's filter cut it), "unknown" (the server ended the answer and did not say why),
+    "damaged" (a part was unreadable), or "error". Token counts are the server's, or None if it gives none.
     `first_token_seconds` is the time from sending the request to the first text, or None if there was no text.
     """
 
@@ -90,7 +173,7 @@ class Finished:
     first_token_seconds: float | None = None
 
 
-StreamEvent = Delta | Finished
+StreamEvent = Delta | Thought | TakenBack | Finished
 
 
 class Session(Protocol):
@@ -134,10 +217,12 @@ class Session(Protocol):
         """
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[StreamEvent, None]:
-        """Streams the answer to `messages`: any number of `Delta`s, then exactly one `Finished`.
+        """Streams the answer to `messages`: any number of `Delta`s and `Thought`s, then exactly one `Finished`.
 
-        If the engine dies before the first token, the request is sent once more. Iterating raises ContextTooLong,
-        EngineBusy, EngineAway (also in the middle of an answer) or another EngineError.
+        If the engine dies before it begins to answer, the request is sent once more. A request that it refuses
+        because of a field is sent again without that field, and a short pause that it asks for is made. Iterating
+        raises ContextTooLong (`context_length` is smaller afterwards), EngineBusy, EngineAway (also in the middle of
+        an answer) or another EngineError.
         """
 
 

@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING
 from data.bases import DEFAULT_BASE, BaseInfo, base_info, gguf_path, is_alias
 from data.chat import load_template, template_sha256
 from data.errors import BadInput
-from data.releases import BASE_RELEASE, Releases
+from data.releases import BASE_RELEASE, Release, Releases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CONTEXT = 4096  # tokens in one conversation; memory for every slot is reserved at the start
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The SHA-256 that a release's manifest pins; None where it says nothing."""
+
+    base_sha256: str | None = None
+    adapter_sha256: str | None = None
+
+    @classmethod
+    def by(cls, release: Release) -> Pinned:
+        """What this release's manifest pins."""
+        return cls(release.manifest.base_sha256, release.manifest.adapter_gguf_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +38,7 @@ class Artefact:
     model: Path
     adapter: Path | None
     template: str  # with the trainer's markers, as `load_template` gives it
+    pinned: Pinned = Pinned()
 
     @property
     def name(self) -> str:
@@ -52,7 +66,7 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
             raise BadInput("Give a release or an adapter file, not both: a release brings its own adapter.")
         if not adapter.is_file():
             raise BadInput(f"There is no adapter file {adapter}.")
-        return _artefact(BASE_RELEASE, base or DEFAULT_BASE, adapter)
+        return _artefact(BASE_RELEASE, base or DEFAULT_BASE, adapter, _pinned_beside(home, adapter))
     releases = Releases(home)
     number = releases.champion() if release is None else release
     if number == BASE_RELEASE:
@@ -65,11 +79,10 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
             f"Release {number} is a whole model, which the embedded engine cannot load. Serve {entry.path} with vLLM "
             "or any other OpenAI-compatible server and set PARLEY_ENGINE_URL to its address."
         )
-    found = _artefact(number, entry.base, entry.adapter_gguf)
+    found = _artefact(number, entry.base, entry.adapter_gguf, Pinned.by(entry))
     if not entry.adapter_gguf.is_file():
         raise BadInput(f"Release {number} has no {entry.adapter_gguf.name} in {entry.path}: export it again.")
-    pinned = entry.manifest.template_sha256
-    if pinned not in (None, template_sha256(found.template)):
+    if entry.manifest.template_sha256 not in (None, template_sha256(found.template)):
         raise BadInput(
             f"Release {number} was trained with another chat template than this version of Parley has, so its "
             "answers would be wrong. Use the version that made it, or run a new round."
@@ -77,11 +90,21 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
     return found
 
 
-def _artefact(release: int, base: str, adapter: Path | None) -> Artefact:
+def _pinned_beside(home: Path, adapter: Path) -> Pinned:
+    """What pins a loose adapter file: the manifest beside it, if it is a release's own; rounds measure those so."""
+    releases, folder = Releases(home), adapter.absolute().parent
+    number = int(folder.name) if folder.name.isdecimal() else BASE_RELEASE
+    if number == BASE_RELEASE or folder.resolve() != (releases.folder / f"{number:04d}").resolve():
+        return Pinned()
+    release = releases.get(number)
+    return Pinned.by(release) if adapter.name == release.adapter_gguf.name else Pinned()
+
+
+def _artefact(release: int, base: str, adapter: Path | None, pinned: Pinned = Pinned()) -> Artefact:
     if not is_alias(base):
         raise BadInput(
             f"The base model {base} has no GGUF file, so the embedded engine cannot serve it. Serve it with vLLM or "
             "any other OpenAI-compatible server and set PARLEY_ENGINE_URL to its address."
         )
     info = base_info(base)
-    return Artefact(release, info, gguf_path(base), adapter, load_template(info.template_name))
+    return Artefact(release, info, gguf_path(base), adapter, load_template(info.template_name), pinned)

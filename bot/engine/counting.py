@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import enum
-import logging
 from typing import TYPE_CHECKING, Any
 
-from bot.engine.api import EngineAway, EngineError
+from bot.engine.api import EngineAway, EngineError, EngineFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bot.engine.wire import Wire
     from data.chat import Message
-
-log = logging.getLogger(__name__)
 
 _A_TURN = 16  # tokens that a template puts around a message, at most
 _PROBE: list[Message] = [{"role": "user", "content": "?"}]
@@ -29,20 +26,17 @@ class Counting(enum.Enum):
 
 
 async def probe(wire: Wire) -> Counting:
-    """Finds out how the server counts tokens; logs a warning if it cannot. Raises EngineAway."""
+    """Finds out how the server counts tokens. Raises EngineAway when it does not answer or still loads its model."""
     for way in (Counting.LLAMA, Counting.VLLM):
         try:
             await count(wire, way, _PROBE)
+        except EngineFailed:  # some answer 500 to a path that they do not know
+            continue
         except EngineAway:
             raise
         except EngineError:
             continue
         return way
-    log.warning(
-        "The engine at %s cannot count tokens, so lengths are estimated from above and conversations are cut "
-        "earlier than necessary.",
-        wire.url,
-    )
     return Counting.ESTIMATE
 
 
@@ -55,7 +49,7 @@ async def count(wire: Wire, way: Counting, messages: Sequence[Message]) -> int:
     body: dict[str, Any] = {"model": wire.model, "messages": list(messages), "add_generation_prompt": True}
     found = (await wire.post("/tokenize", body)).get("count")
     if not isinstance(found, int):
-        raise EngineError(f"The engine at {wire.url} gave no count of tokens.")
+        raise EngineError(f"The engine at {wire.shown} gave no count of tokens.")
     return found
 
 
@@ -66,7 +60,7 @@ async def token_ids(wire: Wire, messages: Sequence[Message]) -> list[int]:
     body = {"content": prompt, "add_special": True, "parse_special": True}
     tokens = (await wire.post("/tokenize", body)).get("tokens")
     if not isinstance(prompt, str) or not isinstance(tokens, list):
-        raise EngineError(f"The engine at {wire.url} gave no tokens.")
+        raise EngineError(f"The engine at {wire.shown} gave no tokens.")
     return tokens
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -15,19 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.engine.api import EngineAway, EngineError
+from bot.engine.own_wire import OwnWire
 from bot.engine.sharing import Board, Entry, FileLock
-from bot.engine.wire import Wire
-from data.home import bases_dir, private_dir
+from data.engine_environment import engine_environment
+from data.home import bases_dir, private_dir, private_file
 
 if TYPE_CHECKING:
     from bot.engine.artefact import Artefact
+    from bot.engine.wire import Wire
 
 log = logging.getLogger(__name__)
 
 START = 120.0  # seconds that an engine may take to start
 _STEP = 0.05
 _ROOT = Path(__file__).parents[2]
-_SECRET = re.compile(r"DISCORD_TOKEN|PARLEY_\w+_API_KEY")  # environment variables that the engine does not need
 
 
 class Hold:
@@ -101,15 +101,14 @@ class Hold:
         # -P and PYTHONPATH make sure that our package is imported, not a bot.py in the current folder.
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         places = {"PARLEY_HOME": str(self._home), "PARLEY_BASES": str(bases_dir()), "PYTHONPATH": path}
-        environment = {k: v for k, v in os.environ.items() if not _SECRET.fullmatch(k)} | places
         private_dir(self._log().parent)
-        with self._log().open("wb") as output:
+        with private_file(self._log()).open("wb") as output:
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=output,
-                env=environment,
+                env=engine_environment(os.environ) | places,
                 pass_fds=(process.fileno(),),
                 start_new_session=True,  # Ctrl-C in one terminal must not end the engine of the others
             )
@@ -131,7 +130,7 @@ class Hold:
 
 async def _answering(entry: Entry) -> Wire | None:
     """A connection to the engine of an entry; None if something else, or nothing, answers at its address."""
-    wire = Wire(entry.url, model=f"release-{entry.release:04d}")
+    wire = OwnWire(entry)
     try:
         if any(entry.nonce in model.get("tags", ()) for model in await wire.models()):
             return wire

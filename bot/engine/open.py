@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot.engine.api import EngineError
 from bot.engine.external import ExternalEngine
@@ -13,6 +13,7 @@ if sys.platform != "win32":  # Windows lacks the file locks that the embedded en
     from bot.engine.embedded import EmbeddedEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from bot.engine.api import Engine
@@ -27,11 +28,15 @@ async def open_engine(
     release: int | None = None,
     base: str | None = None,
     context_length: int | None = None,
+    extra: Mapping[str, Any] | None = None,
+    silence: float | None = None,
 ) -> Engine:
     """Opens the server at `url`, else the one at PARLEY_ENGINE_URL, else the embedded engine of `home`.
 
     With an address: `model` (PARLEY_ENGINE_MODEL) defaults to the first model that the server lists, `api_key`
-    defaults to PARLEY_ENGINE_API_KEY, and the server is asked for `context_length` when it is not given.
+    defaults to PARLEY_ENGINE_API_KEY, and the server is asked for `context_length` when it is not given. `extra` is
+    merged into every request (None takes a field out), and `silence` is how many seconds an answer may stand still.
+    A server that does not answer yet is only logged.
 
     Without an address: the engine follows the champion of `home`, or always serves the `release` given here. `base`
     (default: PARLEY_BASE, then the bundled model) is what release 0 means. The engine's process is running when this
@@ -46,6 +51,8 @@ async def open_engine(
             model=model or os.environ.get("PARLEY_ENGINE_MODEL"),
             api_key=api_key or os.environ.get("PARLEY_ENGINE_API_KEY", ""),
             context_length=context_length,
+            extra=extra,
+            silence=silence,
         )
     if sys.platform == "win32":
         raise EngineError("The embedded engine does not run on Windows. Set PARLEY_ENGINE_URL to a server's address.")

@@ -10,14 +10,16 @@ import json
 import os
 import secrets
 import signal
+import sys
 import threading
 import time
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from bot.engine.sharing import Board, Entry, FileLock
+from bot.engine.intact import check
+from bot.engine.sharing import Board, Entry, FileLock, loose
 from data.chat import engine_template
 from data.errors import BadInput
 
@@ -43,13 +45,15 @@ class ServeOptions:
     leased: bool = False
     lock: int | None = None  # descriptor of the process lock, from the client that started a leased engine
     with_parent: bool = False
+    api_key: str | None = field(default=None, repr=False)  # what requests must carry; None draws one
 
 
 def serve(artefact: Artefact, home: Path, options: ServeOptions) -> None:
     """Serves until a signal, the parent's end (`with_parent`) or the last client's end (`leased`). Does not return.
 
-    Prints one JSON line with the address on standard output once it answers requests. Raises BadInput if the files
-    cannot be loaded or the port is taken.
+    Prints one JSON line with the address on standard output once it answers requests. The key is not printed: it is
+    in `engine.json`, unless the caller gave it. Raises BadInput if a file is not the one that its manifest pins, if
+    the files cannot be loaded, or if the port is taken.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -57,8 +61,9 @@ def serve(artefact: Artefact, home: Path, options: ServeOptions) -> None:
     parent = os.getppid()
     board = Board(home)
     process = _hold_process(board, artefact, options) if options.leased else None
-    nonce = secrets.token_hex(16)
-    server = _start(artefact, options, nonce)
+    check(artefact, home)
+    nonce, api_key = secrets.token_hex(16), options.api_key or secrets.token_hex(32)
+    server = _start(artefact, options, nonce, api_key)
     url = f"{server.listening_address}/v1"
     _check_health(server.listening_address)
     entry = Entry(
@@ -69,16 +74,19 @@ def serve(artefact: Artefact, home: Path, options: ServeOptions) -> None:
         context_length=artefact.context(options.context),
         nonce=nonce,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+        api_key=api_key,
     )
-    if process:
-        board.put(artefact.key, entry)
-    print(json.dumps(asdict(entry)), flush=True)
+    place = artefact.key if process else loose(artefact.key, entry.pid)
+    if not options.api_key:
+        board.put(place, entry)
+    _tell(entry, None if options.api_key else board, place)
     if process:
         until_deserted(board, artefact.key, stop)
-        board.remove(artefact.key)
     else:
         while not stop.wait(TICK) and not (options.with_parent and os.getppid() != parent):
             pass
+    if not options.api_key:
+        board.remove(place)
     # llama.cpp's own shutdown waits for running requests, although nobody reads their answers any more. This way the
     # kernel frees memory, port and locks at once.
     os._exit(0)
@@ -94,7 +102,7 @@ def llama_cpp() -> ModuleType:
     return cast("ModuleType", xllamacpp)
 
 
-def parameters(artefact: Artefact, options: ServeOptions, nonce: str) -> Any:
+def parameters(artefact: Artefact, options: ServeOptions, nonce: str, api_key: str) -> Any:
     """llama.cpp's settings for a release, as xllamacpp's `CommonParams`."""
     xllamacpp = llama_cpp()
     params = xllamacpp.CommonParams()
@@ -131,6 +139,10 @@ def parameters(artefact: Artefact, options: ServeOptions, nonce: str) -> Any:
     # Samplers that a request does not name are off, so that a generation's recorded settings are complete.
     params.sampling.top_k = 0
     params.sampling.min_p = 0.0
+    # Everything but /health, which says only that the server runs, asks for the key. Without it any user of this
+    # machine could switch the adapter off, by /lora-adapters or by a field of a request, and learn from the count of
+    # cached tokens whether somebody asked the same.
+    params.api_keys = [api_key]
     # No endpoint that shows prompts or changes settings, and no calls from a web page in a browser.
     params.endpoint_slots = False
     params.endpoint_props = False
@@ -142,15 +154,37 @@ def parameters(artefact: Artefact, options: ServeOptions, nonce: str) -> Any:
     return params
 
 
-def _start(artefact: Artefact, options: ServeOptions, nonce: str) -> Any:
+def _start(artefact: Artefact, options: ServeOptions, nonce: str, api_key: str) -> Any:
     try:
-        return llama_cpp().Server(parameters(artefact, options, nonce))
+        return llama_cpp().Server(parameters(artefact, options, nonce, api_key))
     except RuntimeError as error:
         files = " with ".join(str(path) for path in (artefact.model, artefact.adapter) if path)
         raise BadInput(
             f"llama.cpp could not serve {files} on {options.host}:{options.port}; the lines above say why. If a file "
             "is damaged, fetch or export it again; if the port is taken, choose another one with --port."
         ) from error
+
+
+def _tell(entry: Entry, board: Board | None, place: str) -> None:
+    """Prints the engine's address, and where its key is if `board` holds it."""
+    line = {
+        "url": entry.url,
+        "pid": entry.pid,
+        "release": entry.release,
+        "base": entry.base,
+        "context_length": entry.context_length,
+        "started": entry.started,
+        "key_file": str(board.path) if board else None,
+        "key_entry": place if board else None,
+    }
+    print(json.dumps(line), flush=True)
+    if board:
+        print(
+            f'Requests need a key: the api_key of "{place}" in {board.path}, which only you can read. Send it as the '
+            "header `Authorization: Bearer KEY`.",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _check_health(address: str) -> None:

@@ -1,23 +1,47 @@
-"""A session over HTTP, the same for every engine: it sends harmless messages, streams events and retries once."""
+"""A session over HTTP, the same for every engine: it sends harmless messages, streams events and mends what it can.
+
+A request is sent again only when the engine has not begun to answer it: once after a lost connection, once after a
+short pause that the engine asked for, while it loads its model, and without a field that it refused.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from bot.engine.api import EngineAway, Sampling, StreamEvent
-from bot.engine.counting import count
+from bot.engine.api import (
+    ContextTooLong,
+    Delta,
+    EngineAway,
+    EngineBusy,
+    EngineError,
+    EngineLoading,
+    EngineSilent,
+    Finished,
+    Sampling,
+    StreamEvent,
+    Thought,
+)
+from bot.engine.context import smaller
+from bot.engine.counting import Counting, count, estimate
+from bot.engine.reading import Reading
 from data.chat import Message, harmless_messages, template_sha256
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from bot.engine.counting import Counting
     from bot.engine.wire import Wire
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+CHANGES = 8  # times that one request is changed because of what a server refused
+WAIT = 20.0  # seconds; a longer pause that a server asks for is told to the person instead
+LOADING = 45.0  # seconds to wait for a model that loads
+LOOK = 2.0  # seconds between two looks
 
 
 class Backend(Protocol):
@@ -34,6 +58,16 @@ class Backend(Protocol):
         """Puts a working connection into `wire`, if it is still the one that failed. Raises EngineError."""
 
 
+class _Mending:
+    """What was done already for one request, so that nothing is tried for ever."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self.renewed = False
+        self.waited = False
+        self.until: float | None = None  # when loading takes too long
+
+
 class HttpSession:
     """Implements `bot.engine.api.Session` on a backend."""
 
@@ -47,39 +81,120 @@ class HttpSession:
 
     async def reach(self) -> None:
         """See `Session.reach`."""
-        await self._twice(lambda wire: wire.models())
+        await self._twice(lambda wire: wire.reach())
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """See `Session.count_tokens`."""
         clean = self._clean(messages)
-        return await self._twice(lambda wire: count(wire, self._backend.counting, clean))
+        try:
+            sent = self._backend.wire.dialect.messages
+            return await self._twice(lambda wire: count(wire, self._backend.counting, sent(clean)))
+        except EngineError as error:
+            if error.refused is None:
+                raise
+            log.info("The engine did not count tokens, so their number is estimated: %s", error)
+            return estimate(clean)
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[StreamEvent, None]:
         """See `Session.stream`."""
         clean = self._clean(messages)
-        started = False
-        wire = self._backend.wire
-        try:
-            async with aclosing(wire.chat(clean, sampling)) as events:
-                async for event in events:
-                    started = True
+        mending = _Mending()
+        while True:
+            wire, begun = self._backend.wire, False
+            body = wire.dialect.body(wire.model, clean, sampling)
+            try:
+                async with aclosing(self._once(wire, body, sampling)) as events:
+                    async for event in events:
+                        begun = True
+                        if event is not None:
+                            yield event
+                return
+            except EngineError as error:
+                # Half of the answer is on the screen already, and a second one would not continue it.
+                if begun:
+                    raise
+                if isinstance(error, ContextTooLong):
+                    self._shrink(error.limit, estimate(clean) + sampling.max_tokens)
+                    raise  # the caller cuts the conversation
+                if not await self._mended(error, wire, body, mending):
+                    raise
+                log.debug("A request is sent again: %s", error)
+
+    async def _once(
+        self, wire: Wire, body: dict[str, Any], sampling: Sampling
+    ) -> AsyncGenerator[StreamEvent | None, None]:
+        """Streams an answer to one request; None says that the engine has begun to answer."""
+        started, first = time.perf_counter(), None
+        reading = Reading(wire.habits, (*sampling.stop, *wire.dialect.stops))
+        async with aclosing(wire.chat(body)) as chunks:
+            try:
+                async for chunk in chunks:
+                    yield None
+                    for event in reading.take(chunk):
+                        if first is None and isinstance(event, Delta | Thought):
+                            first = time.perf_counter() - started
+                        yield event
+                    if reading.over:
+                        break
+            except EngineError:
+                for event in reading.end():
                     yield event
-        except EngineAway as error:
-            if started:
-                raise  # half of the answer is on the screen already, and a second one would not continue it
+                raise
+        for event in reading.end():
+            first = time.perf_counter() - started if first is None else first
+            yield event
+        if reading.reason is None and not reading.done and not reading.over:
+            raise EngineAway(f"The engine at {wire.shown} broke off in the middle of an answer.")
+        reason = reading.finish_reason(sampling.max_tokens)
+        yield Finished(reason, reading.prompt_tokens, reading.completion_tokens, first_token_seconds=first)
+
+    async def _mended(self, error: EngineError, wire: Wire, body: dict[str, Any], mending: _Mending) -> bool:
+        """Whether the request may be sent again; what must change for that is changed."""
+        if error.refused is not None and mending.changes < CHANGES:
+            mending.changes += 1
+            if learnt := wire.dialect.learn(error.refused, body):
+                log.info("The engine at %s refuses %s from now on.", wire.shown, learnt)
+                return True
+        if isinstance(error, EngineLoading):
+            return await self._loaded(mending)
+        if isinstance(error, EngineBusy):
+            return await self._waited(error, mending)
+        if isinstance(error, EngineAway) and not isinstance(error, EngineSilent) and not mending.renewed:
             log.warning("A request failed before its first token; sending it once more: %s", error)
+            mending.renewed = True
             await self._backend.renew(wire)
-        else:
-            return
-        async with aclosing(self._backend.wire.chat(clean, sampling)) as events:
-            async for event in events:
-                yield event
+            return True
+        return False
+
+    def _shrink(self, limit: int | None, sent: int) -> None:
+        """The server holds less than it says, or than we thought."""
+        fits = limit if limit is not None and limit < self.context_length else smaller(min(sent, self.context_length))
+        self.context_length = fits
+        self._backend.context_length = min(self._backend.context_length, fits)
+        log.info("The engine holds %d tokens at most; conversations are cut to that from now on.", fits)
+
+    async def _loaded(self, mending: _Mending) -> bool:
+        now = time.monotonic()
+        mending.until = mending.until or now + LOADING
+        if now >= mending.until:
+            return False
+        await asyncio.sleep(LOOK)
+        return True
+
+    async def _waited(self, error: EngineBusy, mending: _Mending) -> bool:
+        if mending.waited or error.seconds is None or error.seconds > WAIT:
+            return False
+        mending.waited = True
+        await asyncio.sleep(error.seconds)
+        return True
 
     async def _twice(self, ask: Callable[[Wire], Awaitable[_T]]) -> _T:
         wire = self._backend.wire
         try:
             return await ask(wire)
-        except EngineAway:
+        except EngineAway as error:
+            if error.refused is not None:
+                raise
             await self._backend.renew(wire)
             return await ask(self._backend.wire)
 

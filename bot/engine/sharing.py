@@ -8,8 +8,10 @@ ends, even after kill -9, so no state goes stale:
 - `<key>.process`: the engine holds it exclusively, or the client that is about to start the engine does. That client
   passes the locked descriptor to the engine, so the lock is never free in between and there is never a second engine.
 
-`engine.json` says where each engine listens. An entry counts only while the process lock is held and the server at
-its address gives the entry's nonce, so neither a leftover entry nor a stranger on a reused port causes harm.
+`engine.json` says where each engine listens and which API key it asks for; only the home's owner can read it. An
+entry counts only while the process lock is held and the server at its address gives the entry's nonce, so neither a
+leftover entry nor a stranger on a reused port causes harm. An engine that is not shared has an entry too, for the
+person who started it; the name of that entry ends with the number of its process.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ import fcntl
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
-from data.home import private_dir, write_atomic
+from data.home import private_dir, private_file, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,15 +32,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A running shared engine, as `engine.json` describes it."""
+    """A running engine, as `engine.json` describes it."""
 
     url: str
     pid: int
     release: int
     base: str
     context_length: int  # tokens in one conversation
-    nonce: str
+    nonce: str = field(repr=False)
     started: str  # ISO 8601, UTC
+    api_key: str = field(default="", repr=False)  # empty: an engine of an earlier version, which asks for none
 
 
 class FileLock:
@@ -104,24 +107,29 @@ class Board:
         """All entries by key. An unreadable file counts as empty: the locks decide, entries only inform."""
         try:
             raw = json.loads(self.path.read_text(encoding="utf-8"))
-            return {key: Entry(**fields) for key, fields in raw.items()}
+            return {key: _entry(told) for key, told in raw.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
 
     def put(self, key: str, entry: Entry) -> None:
-        """Writes the entry of a key; replaces an older one."""
+        """Writes the entry of a key; replaces an older one. Entries of killed processes go, if none shares them."""
         with self._writing() as entries:
+            for other in [other for other in entries if ":" in other and not _alive(entries[other].pid)]:
+                del entries[other]
             entries[key] = entry
 
     def remove(self, key: str) -> None:
-        """Removes the entry of a key, if there is one. Only the holder of the key's process lock may do this."""
+        """Removes the entry of a key, if there is one.
+
+        Only the holder of the key's process lock may do this, or the process that a key of its own names.
+        """
         with self._writing() as entries:
             entries.pop(key, None)
 
     @contextmanager
     def _writing(self) -> Iterator[dict[str, Entry]]:
         private_dir(self._folder)
-        with (self._folder / "board.lock").open("w") as file:
+        with private_file(self._folder / "board.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # held for one small write
             before = self.read()
             entries = dict(before)
@@ -129,3 +137,23 @@ class Board:
             if entries != before or not self.path.exists():
                 plain = {key: asdict(entry) for key, entry in sorted(entries.items())}
                 write_atomic(self.path, json.dumps(plain, indent=2) + "\n")
+
+
+def loose(key: str, pid: int) -> str:
+    """The key in `engine.json` of an engine that is not shared."""
+    return f"{key}:{pid}"
+
+
+def _entry(told: dict[str, Any]) -> Entry:
+    known = {one.name for one in fields(Entry)}  # a later version may tell more
+    return Entry(**{name: value for name, value in told.items() if name in known})
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,168 +1,247 @@
-"""One OpenAI-compatible server, reached with the `openai` package, whose exceptions become `EngineError`s."""
+"""One OpenAI-compatible server, reached with the `openai` package, whose exceptions become `EngineError`s.
+
+What a server is asked with is in `dialect`, how its events are read in `sse` and `chunks`, and what its refusals mean
+in `refusals`. No sentence here holds a password or a key of the address.
+"""
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
 import logging
-import time
-from contextlib import contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 import openai
 
-from bot.engine.api import (
-    ContextTooLong,
-    Delta,
-    EngineAway,
-    EngineBusy,
-    EngineError,
-    Finished,
-    Sampling,
-    StreamEvent,
-)
+from bot.engine.address import address
+from bot.engine.api import EngineAway, EngineError, EngineSilent
+from bot.engine.chunks import Chunk, read
+from bot.engine.dialect import Dialect
+from bot.engine.refusals import error_of
+from bot.engine.refused import refused
+from bot.engine.sse import Events, TooMuch
+from bot.engine.thinking import Habits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 
-    from openai.types.chat import ChatCompletionChunk
-
-    from data.chat import Message
-
-# At its debug level the package logs whole requests, which hold what people said.
+# At its debug level the package logs whole requests, which hold what people said; the one below it logs addresses.
 logging.getLogger("openai").setLevel(logging.INFO)
+for _name in ("httpx", "httpx2", "httpcore", "httpcore2"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
-SILENCE = 300.0  # seconds without a byte; a long prompt on a slow processor takes a while before the first token
+SILENCE = 300.0  # seconds without a token; a long prompt on a slow processor takes a while before the first one
 CONNECT = 5.0  # seconds
 ASK = 10.0  # seconds, for requests that a server answers at once
 
 
-class Wire:
-    """A connection pool to one server. `url` usually ends in /v1; `model` may be set once the server has named it."""
+class NoJson(EngineError):
+    """The server answered with something that is not what was asked for: a web page, or another kind of value."""
 
-    def __init__(self, url: str, *, model: str = "", api_key: str = "") -> None:
-        self.url = url.rstrip("/")
+
+class Wire:
+    """A connection pool to one server. `url` usually ends in /v1; `model` may be set once the server has named it.
+
+    `extra` is merged into every request for an answer; `silence` is how long, in seconds, an answer may stand still.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        model: str = "",
+        api_key: str = "",
+        extra: Mapping[str, Any] | None = None,
+        silence: float | None = None,
+    ) -> None:
+        place = address(url)
+        self.url = place.url
+        self.shown = place.shown
         self.root = self.url.removesuffix("/v1")
         self.model = model
-        loopback = _is_loopback(url)
-        timeout = openai.Timeout(SILENCE, connect=CONNECT)
+        self.silence = silence or SILENCE
+        self.dialect = Dialect(extra)
+        self.habits = Habits()
+        timeout = openai.Timeout(self.silence, connect=CONNECT)
+        headers = {"Authorization": place.authorization} if place.authorization and not api_key else {}
+        # A server may close an idle connection just as a request is sent on it, and the request fails. On loopback a
+        # new connection for each request costs nothing; elsewhere a retry is the lesser evil.
+        headers |= {"Connection": "close"} if place.loopback else {}
         self._client = openai.AsyncOpenAI(
             base_url=self.url,
             api_key=api_key or "none",  # else the package would send the user's OPENAI_API_KEY there
             max_retries=0,
-            # A server may close an idle connection just as a request is sent on it, and the request fails. On
-            # loopback a new connection for each request costs nothing; elsewhere a retry is the lesser evil.
-            default_headers={"Connection": "close"} if loopback else None,
+            default_headers=headers,
+            default_query=place.query,
             timeout=timeout,
             # A proxy for the internet cannot reach this machine's loopback.
-            http_client=openai.DefaultAsyncHttpxClient(timeout=timeout, trust_env=not loopback),
+            http_client=openai.DefaultAsyncHttpxClient(timeout=timeout, trust_env=not place.loopback),
         )
 
     async def close(self) -> None:
         """Closes the connections. Idempotent."""
         await self._client.close()
 
-    async def get(self, path: str) -> Any:
-        """The JSON at a path below the server's root. Raises EngineError."""
+    async def get(self, path: str) -> dict[str, Any]:
+        """The JSON object at a path below the server's root. Raises EngineError."""
         with self._failures():
-            return await self._client.get(self.root + path, cast_to=cast("Any", object), options={"timeout": ASK})
+            answer = await self._client.get(self.root + path, cast_to=_ANY, options={"timeout": ASK})
+        return self._object(answer, path)
 
-    async def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The JSON that a path below the server's root returns for a JSON body. Raises EngineError."""
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The JSON object that a path below the server's root returns for a JSON body. Raises EngineError."""
         with self._failures():
-            return await self._client.post(self.root + path, cast_to=cast("Any", object), body=body)
+            answer = await self._client.post(self.root + path, cast_to=_ANY, body=body)
+        return self._object(answer, path)
 
     async def models(self) -> list[dict[str, Any]]:
-        """The models that the server lists, each as the server describes it. Raises EngineError."""
+        """The models that the server lists, each as the server describes it. Raises EngineError, NoJson."""
         with self._failures():
-            answer = await self._client.get("/models", cast_to=cast("Any", object), options={"timeout": ASK})
-        entries = answer.get("data") if isinstance(answer, dict) else None
+            answer = await self._client.get("/models", cast_to=_ANY, options={"timeout": ASK})
+        entries = answer
+        if isinstance(answer, dict):
+            entries = answer["data"] if "data" in answer else answer.get("models", 0)
+        if entries is None:
+            return []
         if not isinstance(entries, list):
-            raise EngineError(f"{self.url} does not answer like an OpenAI-compatible server: no list of models.")
-        return entries
+            raise self.no_list()
+        return [entry for entry in entries if isinstance(entry, dict)]
 
-    async def chat(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[StreamEvent, None]:
-        """Streams an answer. The messages are sent unchanged. Raises EngineError."""
-        started = time.perf_counter()
-        first: float | None = None
-        reason: str | None = None
-        usage: tuple[int | None, int | None] = (None, None)
-        with self._failures():
-            stream: openai.AsyncStream[ChatCompletionChunk] = await self._client.chat.completions.create(
-                model=self.model,
-                messages=cast("Any", list(messages)),
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                frequency_penalty=sampling.frequency_penalty,
-                max_tokens=sampling.max_tokens,
-                seed=sampling.seed if sampling.seed is not None else openai.omit,
-                stop=list(sampling.stop) or openai.omit,
-                stream=True,
-                stream_options={"include_usage": True},
-            )
+    def no_list(self) -> NoJson:
+        """The error for a server that does not list its models."""
+        return NoJson(
+            f"The engine at {self.shown} has no list of models, as OpenAI-compatible servers do. Set "
+            "PARLEY_ENGINE_MODEL, or correct PARLEY_ENGINE_URL, which usually ends in /v1."
+        )
+
+    async def reach(self) -> None:
+        """Checks that the server answers and takes the key, even if it lists no models. Raises EngineError."""
         try:
-            with self._failures():
-                async for chunk in stream:
-                    if chunk.usage:
-                        usage = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
-                    if not chunk.choices:
-                        continue
-                    choice = chunk.choices[0]
-                    reason = choice.finish_reason or reason
-                    if choice.delta.content:
-                        first = time.perf_counter() - started if first is None else first
-                        yield Delta(choice.delta.content)
+            await self.models()
+        except EngineError as error:
+            status = None if error.refused is None else error.refused.status
+            unknown = isinstance(error, NoJson) or status in (400, 404, 405, 422, 500, 501)
+            if not unknown:
+                raise
+
+    async def chat(self, body: dict[str, Any]) -> AsyncGenerator[Chunk, None]:
+        """Streams the chunks of an answer to this request. Raises EngineError."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self.silence
+        ended = False
+        async with self._answering(body, deadline) as (blocks, events), aclosing(blocks):
+            while not ended:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        block = await anext(blocks, None)
+                    found = events.end() if block is None else events.feed(block)
+                except TimeoutError:
+                    raise self._silent() from None
+                except TooMuch:
+                    raise EngineAway(f"The engine at {self.shown} sends an endless event.") from None
+                for event in found:
+                    if event.page:
+                        raise self._page("/chat/completions")
+                    chunk = (
+                        Chunk(done=event.done, damaged=event.damaged)
+                        if event.value is None
+                        else read(event.value, event.name)
+                    )
+                    if chunk.error is not None:
+                        raise error_of(refused(200, chunk.error), self.shown, self.model)
+                    if chunk.progress:
+                        deadline = clock() + self.silence
+                    yield chunk
+                    ended = ended or chunk.done
+                ended = ended or block is None
+
+    @asynccontextmanager
+    async def _answering(
+        self, body: dict[str, Any], deadline: float
+    ) -> AsyncIterator[tuple[AsyncGenerator[bytes, None], Events]]:
+        """Sends a request for an answer; gives its bytes as they come, and what reads events from them."""
+        create = self._client.chat.completions.with_streaming_response.create
+        asked = create(model=self.model, messages=body["messages"], stream=True, extra_body=body)
+        with self._failures():
+            try:
+                async with asyncio.timeout_at(deadline):
+                    response = await asked.__aenter__()
+            except TimeoutError:
+                raise self._silent() from None
+        try:
+            kind = response.headers.get("content-type", "").lower()
+            events = Events(whole="json" in kind and "nd" not in kind and "lines" not in kind and "seq" not in kind)
+            yield self._bytes(response.iter_bytes()), events
         finally:
-            await stream.close()  # the server notices the closed connection and stops generating
-        if reason is None:
-            raise EngineAway(f"The engine at {self.url} broke off in the middle of an answer. Ask again.")
-        yield Finished(reason, *usage, first_token_seconds=first)
+            await asked.__aexit__(None, None, None)  # the server notices the closed connection and stops generating
+
+    async def _bytes(self, blocks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        try:
+            async for block in blocks:
+                yield block
+        except (GeneratorExit, asyncio.CancelledError, TimeoutError):
+            raise
+        except Exception as error:  # of the connection or of its compression: nothing else is called here
+            raise self._broke_off() from error
+
+    def _broke_off(self) -> EngineAway:
+        return EngineAway(
+            f"The engine at {self.shown} broke off in the middle of an answer. Its own log may say why."
+        )
+
+    def _silent(self) -> EngineSilent:
+        return EngineSilent(
+            f"The engine at {self.shown} took a request and gave no token for {self.silence:.0f} seconds. If it "
+            "needs longer, set PARLEY_ENGINE_TIMEOUT to more seconds."
+        )
+
+    def _object(self, answer: Any, path: str) -> dict[str, Any]:
+        if not isinstance(answer, dict):
+            raise self._page(path)
+        return answer
+
+    def _page(self, path: str) -> NoJson:
+        return NoJson(
+            f"The engine at {self.shown} answers {path} like a web site, not like an OpenAI-compatible server. "
+            "Correct PARLEY_ENGINE_URL, which usually ends in /v1."
+        )
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
         try:
             yield
+        except EngineError:
+            raise
         except openai.APIStatusError as error:
-            raise self._refusal(error) from error
+            answer = error.response
+            raise error_of(
+                refused(error.status_code, _body(error), answer.headers), self.shown, self.model
+            ) from error
+        except openai.APITimeoutError as error:
+            raise EngineSilent(f"The engine at {self.shown} did not answer in time.") from error
         except openai.APIConnectionError as error:
             raise EngineAway(
-                f"The engine at {self.url} does not answer. If it is yours, check that it runs; else try again later."
+                f"The engine at {self.shown} does not answer. If it is yours, check that it runs; else try again "
+                "later."
             ) from error
-        except openai.APIError as error:  # an error event in the middle of a stream
-            raise EngineAway(
-                f"The engine at {self.url} failed in the middle of an answer ({error.code}). Ask again."
-            ) from error
+        except openai.APIError as error:
+            raise EngineAway(f"The engine at {self.shown} does not answer as it should.") from error
+        except ValueError as error:  # a body that says it is JSON
+            raise NoJson(f"The engine at {self.shown} sent something that is not JSON.") from error
         except Exception as error:
             if not self._client.is_closed():
                 raise
             raise EngineAway(
-                f"The connection to the engine at {self.url} was closed: this bot is stopping."
+                f"The connection to the engine at {self.shown} was closed: this bot is stopping."
             ) from error
 
-    def _refusal(self, error: openai.APIStatusError) -> EngineError:
-        # The server's message may repeat the prompt, so it is read here but never shown or logged.
-        status, body = error.status_code, str(error.body).lower()
-        if status == 400 and any(hint in body for hint in ("context_size", "context_length", "context length")):
-            return ContextTooLong("The conversation is longer than the engine's context. Start a new one.")
-        if status in (429, 503):
-            return EngineBusy("The engine has too much to do right now. Try again in a moment.")
-        if status in (401, 403):
-            return EngineError(f"The engine at {self.url} refuses the key. Set PARLEY_ENGINE_API_KEY to a valid one.")
-        if status == 404 and self.model:
-            return EngineError(
-                f"The engine at {self.url} has no model {self.model!r}, or its address lacks /v1. Set "
-                "PARLEY_ENGINE_MODEL to one that it serves, or correct PARLEY_ENGINE_URL."
-            )
-        if status >= 500:
-            return EngineAway(f"The engine at {self.url} failed (HTTP {status}). Try again; its log says more.")
-        return EngineError(
-            f"The engine at {self.url} refused the request (HTTP {status}, {error.code or error.type})."
-        )
+
+_ANY = cast("Any", object)
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+def _body(error: openai.APIStatusError) -> Any:
+    """The whole body; the package itself gives only what stands in `error`."""
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return error.response.json()
+    except Exception:
+        return error.body if error.body is not None else error.message

@@ -18,6 +18,34 @@ EN = Texts(
     internal_error="Something went wrong on my side; the operator's log says what. Please try again.",
     question_gone="The question is gone, so I cannot answer it again.",
     answer_gone="I no longer have this answer, so it cannot be rated.",
+    disk_full=(
+        "The disk that I write to is full, so I could not keep this. Everything from before is still there. "
+        "Please try again when whoever runs me has made room."
+    ),
+    store_busy="Another program holds my memory, so I could not keep this. Please try again in a minute.",
+    store_broken="I cannot use my memory right now, so I could not keep this; the operator's log says why.",
+    engine_unreachable="The model cannot be reached right now. Please try again later; the operator's log says more.",
+    engine_failed="The model's server failed. Please try again; the operator's log says more.",
+    engine_silent="The model took too long, so I stopped waiting. Please try again, or ask for something shorter.",
+    engine_loading="The model is still loading. Please ask again in a minute or two.",
+    engine_busy="The model has too much to do right now. Please try again in a moment.",
+    engine_busy_for="The model has too much to do right now. Please try again in {seconds} s.",
+    engine_spent=(
+        "The model's provider answers no more requests, because the account has no credit or quota left. The "
+        "operator has to see to that; asking again does not help."
+    ),
+    engine_filtered="The model's provider refused this question: its filter does not allow it. Put it differently.",
+    engine_too_long="This is more text than the model can read at once. Please begin anew, or send a shorter one.",
+    engine_refused="The model's server refused the request. The operator's log says why.",
+    no_word_left=(
+        "(The model used up its limit of {tokens} tokens before the first word of an answer, probably by thinking. "
+        "Ask for another answer, or put the question more simply.)"
+    ),
+    only_thoughts="(The model thought about it and gave no answer. Ask for another one, or put it differently.)",
+    part_missing="(A part of this answer may be missing: it did not arrive whole.)",
+    filtered="(The filter of the model's provider cut this answer here, so it cannot be rated.)",
+    filtered_not_rated="A filter of the model's provider cut this answer, so it cannot be rated.",
+    thoughts_taken_back="(That was the model thinking. Its answer:)",
     stored_up="Your vote on this answer is now 👍, thank you.",
     stored_down="Your vote on this answer is now 👎, thank you.",
     stored_correction="Your correction is noted, thank you.",
@@ -80,8 +108,9 @@ EN = Texts(
     help=(
         "/up              the last answer is good\n"
         "/down [why]      the last answer is bad\n"
-        "/correct TEXT    what the last answer should have been\n"
+        "/correct TEXT    what the last answer should have been; without TEXT you write several lines\n"
         "/again           get another answer, then say which is better: a, b, tie or bad\n"
+        "/new             begin a new conversation\n"
         "/retract         take back your vote on the last answer\n"
         "/stop            stop the answer that is running (Ctrl-C does the same)\n"
         "/persona NAME    begin a new conversation with another persona\n"
@@ -103,7 +132,11 @@ EN = Texts(
     nothing_runs="No answer is running.",
     forget_usage="To erase all that you said and rated, leave with /quit and run: python -m data forget {name}",
     consent_usage="Write /consent yes or /consent no. Your consent: {consent}.",
-    ask_consent="Agree? [y/N] ",
+    ask_consent="Agree? [y/n] ",
+    yes_or_no="Please answer y (yes) or n (no).",
+    ask_new="This conversation began before your yes, so it stays out of training. Begin a new one now? [y/n] ",
+    begun_anew="A new conversation begins: the model no longer sees what was said before.",
+    correction_lines="Write the better answer, in as many lines as you like. A line with only a dot ends it.",
     goodbye="Goodbye.",
     mention_only="Hello! Write your question in the same message, and I will answer it.",
     cannot_read="Discord does not show me what this message says. Mention me in it, and I will answer.",
@@ -239,6 +272,7 @@ EN = Texts(
         "and {people} people; with fewer people, what they preferred is not shown."
     ),
     stats_picture="Win rate of each release, with its interval. {figures}.",
+    stats_trial_counting="{release} is on trial. How it stands is being counted; ask again in a while.",
     far="For the next verdict there are {parts}.",
     far_and=", ",
     far_prompts="{have} of {needed} held-out prompts",
@@ -255,6 +289,7 @@ EN = Texts(
     next_trial_prompts="Next: compare answers of the release on trial to {lacks} more questions.",
     next_trial_people="Next: more people need to compare answers of the release on trial: {lacks}.",
     next_enough="Next: there is enough for a verdict, so an operator can run a round.",
+    far_counting="How far it is to the next verdict is being counted; ask again in a while.",
     gate_yes="gate: yes",
     gate_no="gate: no",
     gate_silent="not judged",
@@ -382,6 +417,17 @@ EN = Texts(
         "I could not show the answer: Discord did not let me write here. Somebody who manages this channel can allow "
         "it."
     ),
+    no_files_here="I am not allowed to attach files here. Use this command in a direct message to me.",
+    # what a question refers to and was not read
+    quoted_left="(Not read in what you refer to: {names}. I read only text files, up to {kib} KiB in one message.)",
+    quoted_hidden=(
+        "(Discord does not show me what the message that you replied to says. Put its words into your question, and "
+        "I will read them.)"
+    ),
+    quoted_gone="(The message that you replied to is gone, so I answered without it.)",
+    quoted_unread="(I could not read the message that you replied to, so I answered without it.)",
+    quoted_too_long="(What you replied to is too long for me, so I did not read all of it.)",
+    earlier_unread="(I did not read everything that was said before the message that you replied to.)",
     # beginning anew
     anew="New conversation",
     anew_offer="{slash}new begins a new conversation.",

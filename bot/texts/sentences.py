@@ -23,6 +23,26 @@ class Texts:
     internal_error: str
     question_gone: str
     answer_gone: str
+    disk_full: str
+    store_busy: str
+    store_broken: str
+    # what happened to the engine; the operator's log says more
+    engine_unreachable: str
+    engine_failed: str
+    engine_silent: str
+    engine_loading: str
+    engine_busy: str
+    engine_busy_for: str
+    engine_spent: str
+    engine_filtered: str
+    engine_too_long: str
+    engine_refused: str
+    no_word_left: str
+    only_thoughts: str
+    part_missing: str
+    filtered: str
+    filtered_not_rated: str
+    thoughts_taken_back: str
 
     # ratings
     stored_up: str
@@ -73,6 +93,10 @@ class Texts:
     forget_usage: str
     consent_usage: str
     ask_consent: str
+    yes_or_no: str
+    ask_new: str
+    begun_anew: str
+    correction_lines: str
     goodbye: str
 
     # discord
@@ -152,6 +176,7 @@ class Texts:
     stats_learnt: str
     stats_trial_few: str
     stats_picture: str
+    stats_trial_counting: str
 
     # how far it is to the next verdict (`bot.progress`)
     far: str
@@ -170,6 +195,7 @@ class Texts:
     next_trial_prompts: str
     next_trial_people: str
     next_enough: str
+    far_counting: str
     gate_yes: str
     gate_no: str
     gate_silent: str
@@ -253,6 +279,14 @@ class Texts:
     chat_enough: str
     only_asker_retries: str
     not_shown: str
+    no_files_here: str
+    # what a question refers to and was not read
+    quoted_left: str
+    quoted_hidden: str
+    quoted_gone: str
+    quoted_unread: str
+    quoted_too_long: str
+    earlier_unread: str
     # beginning anew
     anew: str
     anew_offer: str

@@ -18,6 +18,25 @@ ZH = Texts(
     internal_error="我这边出了点问题，运营者的日志里有原因。请再试一次。",
     question_gone="原来的问题已经不在了，所以无法重新回答。",
     answer_gone="我已经没有保存这个回答，所以无法评价它。",
+    disk_full="我写入的磁盘已满，这次的内容没有保存；之前的内容都还在。请等运营者腾出空间后再试。",
+    store_busy="我的数据库正被另一个程序占用，这次的内容没有保存。请过一分钟再试。",
+    store_broken="我现在无法使用自己的数据库，这次的内容没有保存；运营者的日志里有原因。",
+    engine_unreachable="现在连不上模型。请稍后再试；详情见运营者的日志。",
+    engine_failed="模型服务器出错了。请再试一次；详情见运营者的日志。",
+    engine_silent="模型太久没有回应，我不再等了。请再试一次，或者问得简短一些。",
+    engine_loading="模型还在加载。请过一两分钟再问。",
+    engine_busy="模型现在太忙。请稍后再试。",
+    engine_busy_for="模型现在太忙。请在 {seconds} 秒后再试。",
+    engine_spent="模型服务商不再接受请求：账户的余额或配额已用完。这要由运营者处理，再问也没有用。",
+    engine_filtered="模型服务商的过滤器不允许这个问题，所以没有回答。请换一种问法。",
+    engine_too_long="内容超过了模型一次能读的长度。请重新开始，或者发短一些的消息。",
+    engine_refused="模型服务器拒绝了这个请求。原因见运营者的日志。",
+    no_word_left="（模型还没写出第一个字就用完了 {tokens} 个词元，多半是在思考。请重新回答，或者问得简单些。）",
+    only_thoughts="（模型想过了，但没有给出回答。请重新回答，或者换一种问法。）",
+    part_missing="（回答没有完整送达，可能缺了一部分。）",
+    filtered="（模型服务商的过滤器在这里截断了回答，所以不能评价。）",
+    filtered_not_rated="这个回答被模型服务商的过滤器截断了，所以不能评价。",
+    thoughts_taken_back="（以上是模型的思考。它的回答：）",
     stored_up="你对这个回答的评价现在是 👍，谢谢。",
     stored_down="你对这个回答的评价现在是 👎，谢谢。",
     stored_correction="已记录你的改正，谢谢。",
@@ -72,8 +91,9 @@ ZH = Texts(
     help=(
         "/up              上一个回答很好\n"
         "/down [原因]     上一个回答不好\n"
-        "/correct 文本    上一个回答本该怎么说\n"
+        "/correct 文本    上一个回答本该怎么说；不写文本，就可以分多行写\n"
         "/again           换一个回答，然后说哪个更好：a、b、tie（一样好）或 bad（都不好）\n"
+        "/new             开始新的对话\n"
         "/retract         撤回你对上一个回答的评价\n"
         "/stop            停止正在生成的回答（Ctrl-C 也可以）\n"
         "/persona 名字    换一个角色，开始新的对话\n"
@@ -95,7 +115,11 @@ ZH = Texts(
     nothing_runs="没有正在生成的回答。",
     forget_usage="要删除你说过的话和你的所有评价，请用 /quit 退出，然后运行：python -m data forget {name}",
     consent_usage="请输入 /consent yes 或 /consent no。你的选择：{consent}。",
-    ask_consent="同意吗？[y/N] ",
+    ask_consent="同意吗？[y/n] ",
+    yes_or_no="请回答 y（是）或 n（否）。",
+    ask_new="这次对话是在你同意之前开始的，所以不会用于训练。现在开始新的对话吗？[y/n] ",
+    begun_anew="新的对话开始了：模型不再看到之前说的话。",
+    correction_lines="请写出更好的回答，可以写很多行。只有一个点（.）的一行表示写完。",
     goodbye="再见。",
     mention_only="你好！请把问题写在同一条消息里，我就会回答。",
     cannot_read="Discord 不让我看到这条消息的内容。请在消息里提及我，我就会回答。",
@@ -203,6 +227,7 @@ ZH = Texts(
         "人数更少时，不显示他们更喜欢哪个。"
     ),
     stats_picture="每个版本的胜率和区间。{figures}。",
+    stats_trial_counting="{release}正在试用，目前的结果还在统计，请稍后再问。",
     far="离下一次裁决还有多远：{parts}。",
     far_and="，",
     far_prompts="留出的问题 {have}/{needed} 个",
@@ -219,6 +244,7 @@ ZH = Texts(
     next_trial_prompts="下一步：再比较 {lacks} 个问题的试用版本的回答。",
     next_trial_people="下一步：还需要 {lacks} 个人来比较试用版本的回答。",
     next_enough="下一步：数量够了，运营者可以训练一轮。",
+    far_counting="离下一次裁决还有多远，正在统计，请稍后再问。",
     gate_yes="关卡：放行",
     gate_no="关卡：拒绝",
     gate_silent="未评判",
@@ -311,6 +337,14 @@ ZH = Texts(
     chat_enough="你在一小时内已打开 {limit} 个子区，这是每个人的上限。{minutes} 分钟后可以再打开。",
     only_asker_retries="只有提问的人才能让我重新回答，因为我没有保存这个问题。",
     not_shown="回答无法显示：Discord 不让我在这里发言。管理这个频道的人可以允许我。",
+    no_files_here="我在这里无权发送文件。请在与我的私信里使用这个命令。",
+    # what a question refers to and was not read
+    quoted_left="（你引用的消息里有没读的内容：{names}。我只读文本文件，一条消息里总共不超过 {kib} KiB。）",
+    quoted_hidden="（Discord 不让我看到你回复的那条消息的内容。请把它的文字写进你的问题里，我就能读到。）",
+    quoted_gone="（你回复的那条消息已经不在了，所以我没有参考它。）",
+    quoted_unread="（我读不到你回复的那条消息，所以没有参考它。）",
+    quoted_too_long="（你回复的内容太长，我没有全部读完。）",
+    earlier_unread="（在你回复的那条消息之前的内容，我没有全部读到。）",
     # beginning anew
     anew="新的对话",
     anew_offer="用 {slash}new 可以开始新的对话。",

@@ -37,6 +37,7 @@ from rich.console import Console
 from data.errors import BadInput, run
 from tests.bench import costs_report, training
 from tests.bench.ran_on import ran_on
+from tests.engine_key import key_of
 
 CURVES = ("rows", "history", "adapters")
 PROMPT = 200  # tokens of history before the question in the curve `rows`, as in training's `multi`
@@ -115,7 +116,7 @@ def serve(adapters: int, base: str) -> Run:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         releases = make_releases(Path(folder), adapters, base) or [0]
         started = [_start(stack, Path(folder), number) for number in releases]
-        engines = [RunningEngine(line["url"], (), {}) for line in started]
+        engines = [RunningEngine(line["url"], (), {}, api_key=key_of(line)) for line in started]
         with ThreadPoolExecutor(len(engines)) as pool:
             for _ in pool.map(_tokens, engines):  # after this everything is loaded, and the prompt is in the cache
                 pass

@@ -1,6 +1,7 @@
 """The bot's own costs, besides its model: memory for buttons, time to the first text, a burst of questions.
 
-    python -m tests.bench.discord                                # all three parts; some minutes
+    python -m tests.bench.discord                                # all parts; some minutes
+    python -m tests.bench.discord --parts long                   # some seconds
     python -m tests.bench.discord --parts burst --people 50 --channels 5 --questions 200
 
 `buttons`: discord.py's own way of sending and editing messages with buttons, with made-up replies of Discord: as many
@@ -10,6 +11,9 @@ Beside it the same with ordinary buttons, which discord.py keeps. Each way runs 
 `first`: the bot on a simulated Discord, and an engine that takes `--delay` seconds before each piece of its answers:
 the time from a message to the reply's first text and to its first edit, and how much of it is not the engine's. The
 edit waits for its turn in the bot's own pace, which is shown.
+
+`long`: what the bot itself does for an answer that streams in at once, word by word, without Discord and engine: the
+time on the processor for a short and for a long one, in turn and in one run, and how often more the long one takes.
 
 `burst`: all questions at once, from people in turn, with the bot's usual limits and pace. Each question must be
 answered, or its author told that too many wait. discord.py parses them as from Discord's gateway; what it sends is
@@ -37,7 +41,8 @@ from rich.table import Table
 
 from data.errors import run
 
-PARTS = ("buttons", "first", "burst")
+PARTS = ("buttons", "first", "long", "burst")
+SHORT, LONG, ROUNDS = 2_000, 30_000, 5  # characters of two answers, and how often each is measured
 ON_AN_ANSWER = 6  # ⏹, and the five that replace it
 PIECES = ("The ", "answer ", "is ", "here.")
 TICK = 0.002  # seconds between two readings of the event loop's clock
@@ -61,9 +66,9 @@ async def send_buttons(count: int, *, ordinary: bool) -> Figures:
     """Send and edit enough answers for this many buttons; returns the memory before and after."""
     import discord
 
+    from bot.discord.buttons import Press, rate_buttons, stop_button
     from bot.discord.client import intents
     from bot.discord.place import InChannel
-    from bot.discord.presses import Press, rate_buttons, stop_button
     from bot.settings import Settings
 
     client = discord.Client(intents=intents(Settings(_env_file=None)))
@@ -210,6 +215,46 @@ async def first_words(questions: int, delay: float) -> Figures:
     }
 
 
+async def lay_out(characters: int) -> float:
+    """Seconds on the processor for an answer of so many characters: checked, divided, and edited as it grows."""
+    from bot.discord.draft import Draft, Pace
+    from bot.discord.render import GrowingText, messages, parts
+    from bot.moderation.step import our_words
+    from bot.moderation.words import Growing
+    from tests.bot.discord.wall import Wall, nothing
+
+    pieces = [f"word{number % 10} " for number in range(characters // 6)]
+    text, checked, wall = GrowingText(), Growing(our_words()), Wall()
+    draft = Draft(wall, Pace(0.01), lambda _: None, nothing, lambda: None)
+    began = time.process_time()
+    for number, piece in enumerate(pieces):
+        text.add(checked.add(piece))
+        draft.show(lambda: messages(text.parts, "stop"))
+        if number % 50 == 0:
+            await asyncio.sleep(0)
+    text.add(checked.end())
+    await draft.finish(parts("".join(pieces), "rate"))
+    seconds = time.process_time() - began
+    assert " ".join(wall.contents).split() == "".join(pieces).split()
+    return seconds
+
+
+async def long_answers() -> Figures:
+    """A short and a long answer in turn: the least seconds of each, and how often more the long one takes."""
+    taken: dict[int, list[float]] = {SHORT: [], LONG: []}
+    await lay_out(SHORT)  # only warms up
+    for _ in range(ROUNDS):
+        for characters, seconds in taken.items():
+            seconds.append(await lay_out(characters))
+    short, long = min(taken[SHORT]), min(taken[LONG])
+    return {
+        "long, short": short,
+        "long, long": long,
+        "times as long": LONG / SHORT,
+        "times the work": long / short,
+    }
+
+
 class Answers:
     """Discord's end, without a network: it accepts what the bot sends, and records the answer to each question."""
 
@@ -312,16 +357,19 @@ def show(console: Console, part: str, found: Any) -> None:
             table.add_row(names.get(name, name), *(unit.format(figures[name]) for figures in found.values()))
         console.print(table)
         return
-    titles = {"first": "from a message to the first words", "burst": "a burst"}
+    titles = {"first": "from a message to the first words", "long": "a long answer", "burst": "a burst"}
     table = Table("", "", title=titles[part])
-    seconds = ("engine", "beyond", "edit", "pace", "arrived", "over", "of the", "longest")
+    seconds = ("engine", "beyond", "edit", "pace", "arrived", "over", "of the", "longest", "long,")
     for name, figure in found.items():
-        unit = "{:.3f} s" if name.startswith(seconds) else "{:.1f} MiB" if name in ("before", "peak") else "{:,.0f}"
+        whole = "{:.1f} MiB" if name in ("before", "peak") else "{:,.0f}"
+        unit = "{:.3f} s" if name.startswith(seconds) else "{:.1f}" if name.startswith("times") else whole
         table.add_row(NAMES.get(name, name), unit.format(figure))
     console.print(table)
 
 
 NAMES = {
+    "long, short": f"an answer of {SHORT:,} characters",
+    "long, long": f"an answer of {LONG:,} characters",
     "engine": "the engine's time before each piece",
     "beyond, median": "the first text, beyond the engine's time, median",
     "beyond, 95 %": "the first text, beyond the engine's time, 95 %",
@@ -364,6 +412,8 @@ def main() -> int:
             found[part] = buttons_in_processes(options.buttons)
         elif part == "first":
             found[part] = asyncio.run(first_words(options.messages, options.delay))
+        elif part == "long":
+            found[part] = asyncio.run(long_answers())
         else:
             found[part] = asyncio.run(burst(options.questions, options.people, options.channels, options.delay))
         show(console, part, found[part])

@@ -21,6 +21,7 @@ from data.chat import Message
 from data.errors import BadInput, ParleyError
 from data.home import bases_dir
 from data.personas import SEED, persona
+from tests.engine_key import key_of
 
 ROOT = Path(__file__).parents[2]
 START = 180.0  # seconds that a server may take to start
@@ -107,13 +108,13 @@ class Process:
 class HttpServer:
     """An OpenAI-compatible server, asked over HTTP."""
 
-    def __init__(self, process: Process, url: str, model: str, extra: dict[str, Any]) -> None:
+    def __init__(self, process: Process, url: str, model: str, extra: dict[str, Any], api_key: str = "none") -> None:
         import openai
 
         self.process, self.model, self.extra = process, model, extra
         self.client = openai.AsyncOpenAI(
             base_url=url,
-            api_key="none",
+            api_key=api_key,
             max_retries=0,
             timeout=openai.Timeout(1800, connect=10),
             default_headers={"Connection": "close"},  # as in the bot: a kept connection may end just as it is used
@@ -187,7 +188,8 @@ async def start(way: str, dtype: str, serve_python: str, parallel: int) -> HttpS
         line = await asyncio.to_thread(process.child.stdout.readline)
         if not line:
             raise process.stopped()
-        return HttpServer(process, json.loads(line)["url"], "", {"stream_options": {"include_usage": True}})
+        told = json.loads(line)
+        return HttpServer(process, told["url"], "", {"stream_options": {"include_usage": True}}, key_of(told))
     folder = str(model_folder())
     if way == "generate":
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

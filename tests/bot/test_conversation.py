@@ -1,6 +1,7 @@
 """Answering with a store and an engine: what is sent, what is recorded, and what is said when it fails."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from bot.answers import Answered, Ask, Failed, Piece, Queued
+from bot.answers import Answered, Ask, Failed, Paired, Piece, Queued
 from bot.conversation import Limits
 from bot.engine.api import Sampling
 from bot.ratings import comparable
@@ -87,6 +88,25 @@ async def test_old_pairs_go_when_the_context_is_full(tmp_path: Path):
         assert contents[-1].startswith("question 5")
         assert "question 0" not in " ".join(contents)
         assert world.fake.requests[-1]["messages"][1]["role"] == "user"
+
+
+async def test_past_the_limit_a_prompt_goes_on_where_the_one_before_ended(tmp_path: Path):
+    """So the engine computes what is new only. Two people talk, one answer is asked again, and some branch off."""
+    async with opened(tmp_path, context=400, sampling=Sampling(max_tokens=40)) as world:
+        said = [await world.say("hello", person=world.bea)]
+        for number in range(60):
+            person = world.bea if number % 7 else world.ada
+            said.append(await world.say(f"question {number} {'word ' * 3}", parent=said[-1].message, person=person))
+        prompts = [request["messages"] for request in world.fake.requests]
+        went_on = [later[: len(before)] == before for before, later in itertools.pairwise(prompts)]
+        assert 3 <= went_on.count(False) <= 15
+        await events(world.chat.again(world.ask(""), said[50]))
+        assert world.fake.requests[-1]["messages"] == prompts[50]
+        await world.say(f"question 50 {'word ' * 3}", parent=said[50].message, person=world.bea)
+        assert world.fake.requests[-1]["messages"] == prompts[51]
+        pair = (await events(world.chat.pair(world.ask(""), said[40])))[-1]
+        assert isinstance(pair, Paired)
+        assert world.fake.requests[-1]["messages"] == prompts[40]
 
 
 async def test_a_message_that_is_too_long_gives_a_sentence_and_is_not_recorded_as_an_answer(tmp_path: Path):

@@ -1,19 +1,29 @@
 """How far it is to the next verdict, as the bot says it."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
+import bot.progress
 from bot.progress import Progress, in_words
 from bot.texts import EN, ZH, Texts
 from data import schema
 from data.distance import Distance, Part
+from data.figures import Figures
 from data.releases import MINIMUM_PEOPLE
 from data.store import Store
+from data.trials import TrialSoFar
 from tests.data.talk import Talk
 
 NAMES = ("prompts", "pairs", "thumbs", "people", "trial_prompts", "trial_people")
+
+
+async def people_of(progress: Progress) -> list[Part]:
+    found = await progress.now()
+    assert found is not None
+    return [part for part in found.distance.parts if part.name == "people"]
 
 
 @pytest.mark.parametrize("texts", [EN, ZH])
@@ -40,16 +50,72 @@ async def test_the_distance_is_computed_once_in_some_minutes_and_stores_nothing(
     store = await Store.open(tmp_path)
     try:
         progress = Progress(tmp_path, None)
-        people = [part for part in (await progress.now()).parts if part.name == "people"]
+        people = await people_of(progress)
         assert people == [Part("people", 0, MINIMUM_PEOPLE)]
         talk = await Talk.begin(store)
         person = await talk.person()
         (answer,) = await talk.ask(person, "hello", "hi")
         await talk.rate(person, "vote", answer, value="up")
-        assert [part for part in (await progress.now()).parts if part.name == "people"] == people
-        again = await Progress(tmp_path, None).now()
-        assert Part("people", 1, MINIMUM_PEOPLE) in again.parts
+        assert await people_of(progress) == people
+        assert await people_of(Progress(tmp_path, None)) == [Part("people", 1, MINIMUM_PEOPLE)]
         async with store.database.read() as session:
             assert await session.scalar(select(func.count()).select_from(schema.FoldGroup)) == 0
     finally:
         await store.close()
+
+
+class Slow:
+    """Figures that take until they are let go, one after the other."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked, self.go = 0, asyncio.Event()
+        monkeypatch.setattr(bot.progress, "figures_beside", self.compute)
+
+    async def compute(self, _home: Path, _permission: str | None) -> Figures:
+        self.asked += 1
+        await self.go.wait()
+        self.go.clear()
+        return Figures(Distance((Part("people", self.asked, 9),)), 0, 1, TrialSoFar(self.asked, 3, 0.5))
+
+
+async def test_nobody_waits_for_figures_that_take_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch)
+    progress = Progress(tmp_path, None, fresh=0, patience=0)
+    assert [await progress.now(), await progress.now()] == [None, None]
+    assert in_words(None, EN) == [EN.far_counting]
+    slow.go.set()
+    await asyncio.sleep(0.01)
+    assert slow.asked == 1
+    progress._until = 0
+    old = await progress.now()  # the newer ones are being computed
+    assert old is not None
+    assert old.distance.parts[0].have == 1
+    slow.go.set()
+    await asyncio.sleep(0.01)
+    assert slow.asked == 2
+    new = await progress.now()
+    assert new is not None
+    assert new.trial == TrialSoFar(2, 3, 0.5)
+
+
+async def test_figures_of_another_trial_count_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch)
+    slow.go.set()
+    progress = Progress(tmp_path, None, patience=0.01)
+    assert await progress.now(0, 1) is not None
+    assert await progress.now(0, 2) is None
+    assert slow.asked == 2
+
+
+async def test_after_a_failure_the_older_figures_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch)
+    slow.go.set()
+    progress = Progress(tmp_path, None, fresh=0)
+    first = await progress.now()
+
+    async def fails(_home: Path, _permission: str | None) -> Figures:
+        raise OSError
+
+    monkeypatch.setattr(bot.progress, "figures_beside", fails)
+    progress._until = 0
+    assert await progress.now() is first

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from data import migrations
 from data.database import NAME
-from data.errors import BadInput
+from data.errors import BadInput, ParleyError
 from data.schema import Base
 from data.store import Store
 from tests.data.talk import script
@@ -169,6 +169,7 @@ def test_processes_that_migrate_at_once_all_succeed(house: Path) -> None:
 def test_a_file_that_is_not_a_database_gives_a_sentence(house: Path, content: bytes) -> None:
     house.mkdir()
     (house / NAME).write_bytes(content)
-    with pytest.raises(BadInput, match=r"parley\.db cannot be opened .*put a backup in its place"):
+    said = r"parley\.db cannot be read as Parley's database: .*python -m data restore"
+    with pytest.raises(ParleyError, match=said):
         asyncio.run(Store.open(house))
     assert (house / NAME).read_bytes() == content

@@ -7,6 +7,7 @@ from gguf import GGUFWriter
 
 from data.bases import DEFAULT_BASE, base_info
 from data.chat import load_template, template_sha256
+from data.home import file_sha256
 from data.release_manifest import ReleaseManifest
 from data.releases import Release, Releases
 
@@ -31,15 +32,25 @@ def write_adapter(path: Path, *, seed: int = 0, strength: float = 0.02) -> Path:
     return path
 
 
-def make_release(home: Path, *, seed: int = 0, strength: float = 0.02, damaged: bool = False) -> Release:
-    """A release in `home` with such an adapter, or with a damaged file. Needs the fixture `base_home`."""
+def make_release(
+    home: Path, *, seed: int = 0, strength: float = 0.02, damaged: bool = False, pinned: bool = False
+) -> Release:
+    """A release in `home` with such an adapter, or with a damaged file. Needs the fixture `base_home`.
+
+    Only with `pinned` its manifest has the hashes of its files, as that of every release from a round.
+    """
 
     def build(folder: Path) -> ReleaseManifest:
         if damaged:
             (folder / "adapter.gguf").write_bytes(b"GGUF, but no more")
         else:
             write_adapter(folder / "adapter.gguf", seed=seed, strength=strength)
-        template = load_template(base_info(DEFAULT_BASE).template_name)
-        return ReleaseManifest(base=DEFAULT_BASE, template_sha256=template_sha256(template))
+        base = base_info(DEFAULT_BASE)
+        return ReleaseManifest(
+            base=DEFAULT_BASE,
+            template_sha256=template_sha256(load_template(base.template_name)),
+            base_sha256=base.gguf_sha256 if pinned else None,
+            adapter_gguf_sha256=file_sha256(folder / "adapter.gguf") if pinned else None,
+        )
 
     return Releases(home).create(build)

@@ -68,7 +68,7 @@ async def deleted(app: App, interaction: discord.Interaction, message: discord.M
     if answer is None:
         return texts.no_answer_here
     path = await app.store.path(answer.message)
-    author = next((earlier.author for earlier in reversed(path) if earlier.role == "user"), None)
+    author = next((earlier.sender for earlier in reversed(path) if earlier.role == "user"), None)
     person = await person_of(app.store, interaction.user.id)
     # Discord itself says whose command or menu a message answers: nothing about it needs to be stored.
     by = message.interaction_metadata

@@ -1,11 +1,17 @@
 """Answers as served: the requests, their settings, and failures."""
 
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
 import pytest
 
-from alignment.serving.engine import Completion, RunningEngine, sampling
+from alignment.serving.engine import Completion, RunningEngine, sampling, serve
 from bot.settings import Settings
 from data.chat import FREQUENCY_PENALTY, TEMPERATURE, TOP_P
 from data.errors import BadInput
+from tests.engine_key import SECRETS
 from tests.fakes.judge import FakeJudge
 
 
@@ -41,3 +47,28 @@ def test_requests_to_the_engine_bypass_the_proxy(monkeypatch: pytest.MonkeyPatch
         monkeypatch.delenv("no_proxy", raising=False)
         found = RunningEngine(fake.url, (), sampling()).complete([{"role": "user", "content": "a"}], seed=0)
         assert (found.text, proxy.bodies) == ("the engine's", [])
+
+
+@pytest.mark.base
+def test_the_engine_of_a_measurement_has_a_key_and_no_secrets(
+    base_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, "t0ken")
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path))
+    with serve("smollm2-135m", None) as engine:
+        assert engine.complete([{"role": "user", "content": "The capital of France?"}], seed=1, max_tokens=4).text
+        assert engine.get("/v1/models")["data"]
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            RunningEngine(engine.url, (), {}).get("/v1/models")
+        (child,) = [pid for pid in _children() if "bot.engine" in Path(f"/proc/{pid}/cmdline").read_text()]
+        for file in ("environ", "cmdline"):
+            told = Path(f"/proc/{child}/{file}").read_text()
+            assert "t0ken" not in told
+            assert engine.api_key not in told
+    assert not (tmp_path / "engine.json").exists()
+
+
+def _children() -> list[int]:
+    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]

@@ -112,6 +112,40 @@ def test_ids_become_names_and_the_bots_own_mention_goes():
     assert shown == "ask @Bea, @someone and @mods in #general :wave:"
 
 
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ("<@1> what is 2 + 3?", "what is 2 + 3?"),
+        ("<@!1>, what is 2 + 3?", "what is 2 + 3?"),
+        ("  <@1>: <@&7> what is 2 + 3?", "what is 2 + 3?"),
+        ("<@&7> what is 2 + 3?", "what is 2 + 3?"),
+        ("<@1>what is 2 + 3?", "what is 2 + 3?"),
+        ("<@1> -2 + 3", "-2 + 3"),
+        ("<@1> :wave: hi", ":wave: hi"),
+        ("<@1>:wave: hi", ":wave: hi"),
+        ("<@1>，二加三是多少？", "二加三是多少？"),
+        ("<@1>二加三是多少？", "二加三是多少？"),
+        ("<@1>的主人是谁？", "@Parley 的主人是谁？"),
+        ("<@1>'s answer was wrong", "@Parley's answer was wrong"),
+        ("hey <@1> what is 2 + 3", "hey @Parley what is 2 + 3"),
+        ("hey <@!1>, what is 2 + 3?", "hey @Parley, what is 2 + 3?"),
+        ("What would <@1> say?", "What would @Parley say?"),
+        ("What would <@&7> say?", "What would @Parley say?"),
+        ("Who made <@1>?", "Who made @Parley?"),
+        ("Is it true (ask <@1>)?", "Is it true (ask @Parley)?"),
+        ("ask<@1>about it", "ask @Parley about it"),
+        ("What is 2 + 3? <@1>", "What is 2 + 3?"),
+        ("What is 2 + 3?\n<@1>", "What is 2 + 3?"),
+        ("One line\n<@1>\nand another", "One line\nand another"),
+        ("<@1> tell <@2> about <@1>", "tell @Bea about @Parley"),
+        ("<@1>", ""),
+        (" <@!1> <@&7>\n", ""),
+    ],
+)
+def test_a_mention_of_the_bot_leaves_no_hole_in_a_sentence(content: str, shown: str):
+    assert readable(content, 1, {2: "Bea"}, {}, {}, own_roles=[7], name="Parley") == shown
+
+
 @given(st.integers(1, 10**19))
 def test_no_id_survives(number: int):
     assert str(number) not in readable(f"<@{number}> <@&{number}> <#{number}>", 0, {}, {}, {})

@@ -239,12 +239,19 @@ async def test_a_proxy_is_not_asked_for_loopback(tmp_path, monkeypatch):
         await engine.close()
 
 
-async def test_an_unreachable_address_is_reported_at_once(tmp_path):
+async def test_the_bot_starts_without_its_engine_and_uses_it_when_it_is_there(tmp_path, caplog):
     fake = FakeEngine()
     await fake.start()
+    port = int(fake.url.split(":")[2].split("/")[0])
     await fake.stop()
+    engine = await open_engine(tmp_path, url=fake.url)
+    assert "does not answer" in caplog.text
     with pytest.raises(EngineAway, match=r"does not answer"):
-        await open_engine(tmp_path, url=fake.url)
+        await answer(engine)
+    await fake.start(port)
+    assert (await answer(engine))[-1].finish_reason == "stop"
+    await engine.close()
+    await fake.stop()
 
 
 async def test_an_empty_templates_hash_is_that_of_an_empty_text(tmp_path):

@@ -17,6 +17,7 @@ from bot.engine.open import open_engine
 from bot.engine.sharing import Board, Entry
 from data.errors import BadInput
 from data.releases import Releases
+from tests.engine_key import SECRETS
 from tests.fakes.adapter import make_release
 from tests.fakes.engine import FakeEngine
 
@@ -90,8 +91,8 @@ def alive(number):
     return True
 
 
-def environment_of(number):
-    path = Path(f"/proc/{number}/environ")
+def environment_of(number, what="environ"):
+    path = Path(f"/proc/{number}/{what}")
     if not path.exists():
         pytest.skip("only Linux shows a process's environment")
     return path.read_text()
@@ -193,10 +194,50 @@ async def test_a_base_without_gguf_is_refused_at_once(home):
 
 
 async def test_secrets_stay_out_of_the_engines_environment(home, opened, monkeypatch):
-    for name in ("DISCORD_TOKEN", "PARLEY_ENGINE_API_KEY", "PARLEY_JUDGE_API_KEY", "PARLEY_MODERATION_API_KEY"):
+    for name in SECRETS:
         monkeypatch.setenv(name, "t0ken")
     await opened()
-    assert "t0ken" not in environment_of(pid(home))
+    environment = environment_of(pid(home))
+    assert "t0ken" not in environment
+    assert f"PARLEY_HOME={home}\0" in environment
+
+
+async def test_the_key_is_private_and_neither_a_log_nor_a_command_line_holds_it(home, opened, caplog):
+    caplog.set_level(logging.DEBUG)
+    engine = await opened()
+    assert "Paris" in (await answer(engine))[0]
+    entry = Board(home).read()[BASE_KEY]
+    assert len(entry.api_key) == 64
+    assert Board(home).path.stat().st_mode & 0o077 == 0
+    logs = "".join(path.read_text() for path in (home / "logs").iterdir())
+    for secret in (entry.api_key, entry.nonce):
+        assert secret not in caplog.text + logs + repr(entry)
+        assert secret not in environment_of(entry.pid) + environment_of(entry.pid, "cmdline")
+
+
+async def test_an_engine_that_another_one_replaced_on_its_port_is_started_again(home, opened):
+    engine = await opened()
+    before = await answer(engine)
+    old = Board(home).read()[BASE_KEY]
+    os.kill(old.pid, signal.SIGKILL)
+    await until(lambda: not alive(old.pid))
+    async with FakeEngine(api_key="another") as stranger:
+        engine._current.wire._client.base_url = stranger.url  # as if it listened on the same port
+        assert await answer(engine) == before
+        assert stranger.requests == []
+
+
+async def test_a_changed_champion_is_not_served_and_the_one_before_goes_on(home, opened, caplog):
+    good = make_release(home, strength=1.0)
+    changed = make_release(home, seed=1, pinned=True)
+    changed.adapter_gguf.write_bytes(good.adapter_gguf.read_bytes())
+    engine = await opened()
+    Releases(home).promote(changed.number)
+    await until(lambda: "cannot serve; release 0 still does" in caplog.text)
+    assert f"Release {changed.number} is not served: {changed.adapter_gguf} was changed or is damaged" in caplog.text
+    assert (await answer(engine))[1] == 0
+    with pytest.raises(EngineAway, match=r"alignment\.rollback"):
+        await opened()
 
 
 async def test_a_candidate_is_served_beside_the_champion(home, opened):

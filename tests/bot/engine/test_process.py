@@ -17,6 +17,7 @@ from bot.engine.server import ServeOptions, parameters
 from data.errors import BadInput
 from data.release_manifest import ReleaseManifest
 from data.releases import Releases
+from tests.engine_key import SECRETS, key_of
 from tests.fakes.adapter import make_release, write_adapter
 
 pytestmark = pytest.mark.base
@@ -43,17 +44,19 @@ def running(*flags, home=None):
         process.communicate(timeout=60)
 
 
-def ask(url, body):
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(url, raw, {"Content-Type": "application/json"})
+def ask(line, path, body=None, *, key=None, method=None):
+    """What a path below the server's root answers; without `key` it is the engine's own."""
+    raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key_of(line) if key is None else key}"}
+    request = urllib.request.Request(line["url"].removesuffix("/v1") + path, raw, headers, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=120) as response:
         return json.load(response)
 
 
-def answer(url, **settings):
+def answer(line, *, key=None, **settings):
     body = {"messages": QUESTION, "max_tokens": 12, "temperature": 0, **settings}
-    return ask(f"{url}/chat/completions", body)["choices"][0]["message"]["content"]
+    return ask(line, "/v1/chat/completions", body, key=key)["choices"][0]["message"]["content"]
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +72,12 @@ def test_the_line_on_standard_output_says_where_and_what(base_engine):
     assert line["pid"] == process.pid
     assert line["release"] == 0
     assert line["context_length"] == 256
-    assert "Paris" in answer(line["url"])
+    assert "Paris" in answer(line)
 
 
 def test_settings_that_a_request_does_not_name_are_off(base_engine):
     line, _ = base_engine
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(line["url"].removesuffix("/v1") + "/props", timeout=30) as response:
-        params = json.load(response)["default_generation_settings"]["params"]
+    params = ask(line, "/props")["default_generation_settings"]["params"]
     neutral = {
         "top_k": 0,
         "min_p": 0,
@@ -93,7 +94,7 @@ def test_a_conversation_that_lost_its_slot_to_another_is_not_computed_again(base
 
     def known(talk):  # tokens of the prompt that were not computed
         body = {"messages": talk, "max_tokens": 4, "temperature": 0}
-        found = ask(f"{line['url']}/chat/completions", body)
+        found = ask(line, "/v1/chat/completions", body)
         talk.append(found["choices"][0]["message"])
         return found["usage"]["prompt_tokens_details"]["cached_tokens"], found["usage"]["prompt_tokens"]
 
@@ -107,22 +108,113 @@ def test_a_conversation_that_lost_its_slot_to_another_is_not_computed_again(base
 @pytest.mark.parametrize("path", ["/slots", "/metrics"])
 def test_no_endpoint_shows_what_others_ask(base_engine, path):
     line, _ = base_engine
-    with pytest.raises(urllib.error.HTTPError):
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(line["url"].removesuffix("/v1") + path)
+    with pytest.raises(urllib.error.HTTPError, match="501"):
+        ask(line, path)
+
+
+@pytest.mark.parametrize("key", ["", "wrong", "0" * 64])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/completion",
+        "/v1/models",
+        "/models",
+        "/props",
+        "/slots",
+        "/metrics",
+        "/lora-adapters",
+        "/tokenize",
+        "/detokenize",
+        "/apply-template",
+        "/v1/messages",
+        "/v1/responses",
+        "/api/chat",
+        "/infill",
+        "/embedding",
+        "/slots/0?action=erase",
+        "/cors-proxy",
+    ],
+)
+def test_without_the_key_nobody_learns_or_changes_anything(base_engine, path, key):
+    line, _ = base_engine
+    for body in (None, {"messages": QUESTION, "content": "a", "prompt": "a", "lora": [{"id": 0, "scale": 0.0}]}, []):
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            ask(line, path, body, key=key)
+
+
+def test_an_answer_asks_for_the_key_only_once_and_all_health_says_is_ok(base_engine):
+    line, _ = base_engine
+    assert ask(line, "/health", key="") == {"status": "ok"}
+    assert "api_key" not in line
+    file = Path(line["key_file"])
+    assert file.stat().st_mode & 0o077 == 0
+    assert len(key_of(line)) == 64
+
+
+def test_every_process_has_a_key_of_its_own_and_takes_its_entry_with_it(base_engine, base_home, tmp_path):
+    first, _ = base_engine
+    with running("--parallel", 1, "--context", 64, home=tmp_path) as (line, process):
+        key = key_of(line)
+        assert key != key_of(first)
+        with running("--parallel", 1, "--context", 64, home=tmp_path) as (second, _):
+            assert key_of(second) != key == key_of(line)
+        assert key not in Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert key not in Path(f"/proc/{process.pid}/environ").read_text()
+        killed, dead = start("--context", 64, home=tmp_path), None
+        dead = json.loads(killed.stdout.readline())
+        killed.kill()
+        killed.communicate()
+    entries = json.loads((tmp_path / "engine.json").read_text())
+    assert list(entries) == [dead["key_entry"]]
+    with running("--context", 64, home=tmp_path) as (line, _):
+        assert list(json.loads((tmp_path / "engine.json").read_text())) == [line["key_entry"]]
+
+
+def test_a_key_can_be_given_and_is_then_written_nowhere(base_home, tmp_path):
+    environment = {**os.environ, "PARLEY_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "bot.engine", "--context", "64", "--key-on-stdin"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, cwd=ROOT, env=environment) as process:
+        process.stdin.write("our-own-key-of-the-test\n")
+        process.stdin.flush()
+        line = json.loads(process.stdout.readline())
+        assert line["key_file"] is None
+        assert "Paris" in answer(line, key="our-own-key-of-the-test")
+        assert not (tmp_path / "engine.json").exists()
+        process.terminate()
+    refused = subprocess.run(
+        command, input="short\n", capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
+    assert refused.returncode == 2
+    assert "at least 16" in refused.stderr
+
+
+def test_secrets_do_not_stay_in_the_environment_of_an_engine_started_by_hand(base_home, tmp_path, monkeypatch):
+    for name in SECRETS:
+        monkeypatch.setenv(name, "t0ken")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with running("--parallel", 1, "--context", 64, home=tmp_path) as (line, process):
+        assert line["pid"] == process.pid
+        environment = Path(f"/proc/{process.pid}/environ").read_text()
+        assert "t0ken" not in environment
+        assert "OMP_NUM_THREADS=1" in environment
+        assert f"PARLEY_HOME={tmp_path}" in environment
 
 
 def test_an_adapter_changes_the_answer_and_one_of_zeros_does_not(base_engine, base_home, tmp_path):
     line, _ = base_engine
-    plain = answer(line["url"])
+    plain = answer(line)
     for strength, same in ((0.0, True), (1.0, False)):
         adapter = write_adapter(tmp_path / "adapter.gguf", strength=strength)
         with running("--adapter", adapter, "--parallel", 1, "--context", 256, home=tmp_path) as (tuned, _):
-            assert (answer(tuned["url"]) == plain) is same
+            assert (answer(tuned) == plain) is same
 
 
 def test_no_text_reaches_the_log(base_home, tmp_path):
     process = start("--parallel", 1, "--context", 64, home=tmp_path)
-    url = json.loads(process.stdout.readline())["url"]
+    line = json.loads(process.stdout.readline())
     secret = "xylophone-4711"
     requests = [
         b'{"messages": [{"role": "user", "content": "' + secret.encode() + b'"} broken',
@@ -133,10 +225,12 @@ def test_no_text_reaches_the_log(base_home, tmp_path):
     ]
     for body in requests:
         with contextlib.suppress(urllib.error.HTTPError):
-            ask(f"{url}/chat/completions", body)
+            ask(line, "/v1/chat/completions", body)
+    key = key_of(line)
     process.terminate()
     out, err = process.communicate(timeout=60)
     assert "xylophone" not in out + err
+    assert key not in json.dumps(line) + out + err
 
 
 @pytest.mark.parametrize(
@@ -165,6 +259,19 @@ def test_a_damaged_adapter_is_refused_with_llama_cpps_reason(base_home, tmp_path
     assert "the lines above say why" in err
 
 
+def test_a_release_whose_adapter_was_changed_is_refused_before_it_serves(base_home, tmp_path):
+    release = make_release(tmp_path, pinned=True)
+    with running("--release", 1, "--parallel", 1, "--context", 64, home=tmp_path) as (line, _):
+        assert line["release"] == 1
+    raw = bytearray(release.adapter_gguf.read_bytes())
+    raw[-1] ^= 1  # one bit of a weight: llama.cpp would serve it
+    release.adapter_gguf.write_bytes(raw)
+    process = start("--release", 1, home=tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert f"parley: Release 1 is not served: {release.adapter_gguf} was changed or is damaged" in err
+
+
 def test_an_engine_ends_with_its_parent(base_home, tmp_path):
     parent = (
         "import subprocess, sys\n"
@@ -181,13 +288,14 @@ def test_an_engine_ends_with_its_parent(base_home, tmp_path):
         cwd=ROOT,
         env={**os.environ, "PARLEY_HOME": str(tmp_path)},
     )
-    url = json.loads(process.stdout.readline())["url"]
-    assert "Paris" in answer(url)
+    line = json.loads(process.stdout.readline())
+    key = key_of(line)
+    assert "Paris" in answer(line, key=key)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     with contextlib.suppress(OSError):
         while True:  # the test's timeout is the limit
-            answer(url, max_tokens=1)
+            answer(line, key=key, max_tokens=1)
 
 
 class TestFind:
@@ -220,6 +328,17 @@ class TestFind:
         with pytest.raises(BadInput, match="export it again"):
             find(tmp_path, 1)
 
+    def test_a_releases_file_is_pinned_by_its_manifest_when_it_is_named_as_a_file_too(self, base_home, tmp_path):
+        release = make_release(tmp_path, pinned=True)
+        pinned = find(tmp_path, 1).pinned
+        assert None not in (pinned.adapter_sha256, pinned.base_sha256)
+        assert find(tmp_path, adapter=release.adapter_gguf).pinned == pinned
+        other = write_adapter(tmp_path / "other.gguf")
+        (tmp_path / "0001").mkdir()
+        elsewhere = write_adapter(tmp_path / "0001" / "adapter.gguf")
+        for loose in (other, elsewhere):
+            assert find(tmp_path, adapter=loose).pinned.adapter_sha256 is None
+
     def test_a_whole_model_is_refused(self, base_home, tmp_path):
         Releases(tmp_path).create(lambda _: ReleaseManifest(base="smollm2-135m", kind="model"))
         with pytest.raises(BadInput, match="PARLEY_ENGINE_URL"):
@@ -229,5 +348,5 @@ class TestFind:
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 4)])
 def test_answers_use_half_of_the_cores_and_prompts_all_of_them(base_home, tmp_path, monkeypatch, cores, threads):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    found = parameters(find(tmp_path, 0, None), ServeOptions(), "nonce")
+    found = parameters(find(tmp_path, 0, None), ServeOptions(), "nonce", "key")
     assert (found.cpuparams.n_threads, found.cpuparams_batch.n_threads) == (threads, cores)

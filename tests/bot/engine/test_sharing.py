@@ -1,14 +1,17 @@
 """Locks, leases and engine.json without any model."""
 
+import json
+import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.engine import server
-from bot.engine.sharing import Board, Entry, FileLock
+from bot.engine.sharing import Board, Entry, FileLock, loose
 
 ENTRY = Entry(
     url="http://127.0.0.1:1/v1",
@@ -18,6 +21,7 @@ ENTRY = Entry(
     context_length=64,
     nonce="n",
     started="2026-01-01T00:00:00+00:00",
+    api_key="k",
 )
 
 
@@ -79,6 +83,34 @@ def test_an_unreadable_board_counts_as_empty_and_is_replaced(board, content):
     assert board.read() == {}
     board.put("0003", ENTRY)
     assert board.read() == {"0003": ENTRY}
+
+
+def test_entries_of_earlier_and_later_versions_are_read(board):
+    plain = _plain(ENTRY)
+    del plain["api_key"]
+    board.path.write_text(json.dumps({"0003": plain, "0004": {**plain, "invented_later": 1}}))
+    assert {key: entry.api_key for key, entry in board.read().items()} == {"0003": "", "0004": ""}
+
+
+def test_the_entry_of_a_killed_engine_goes_if_nobody_shared_it(board):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    board.put("0003", replace(ENTRY, pid=dead.pid))  # its lock says whether it lives
+    board.put(loose("0003", dead.pid), replace(ENTRY, pid=dead.pid))
+    board.put(loose("0003", os.getpid()), replace(ENTRY, pid=os.getpid()))
+    assert set(board.read()) == {"0003", loose("0003", os.getpid())}
+
+
+def test_no_secret_is_in_what_an_entry_shows(board):
+    assert "n0nce" not in repr(replace(ENTRY, nonce="n0nce", api_key="k3y"))
+    assert "k3y" not in repr(replace(ENTRY, nonce="n0nce", api_key="k3y"))
+
+
+def test_the_file_with_the_keys_becomes_private_when_it_was_not(board):
+    board.path.write_text("{}")
+    board.path.chmod(0o644)
+    board.put("0003", ENTRY)
+    assert board.path.stat().st_mode & 0o077 == 0
 
 
 def test_many_writers_lose_nothing(board):
