@@ -6,6 +6,7 @@ bot on Discord of one home are meant to run beside each other.
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 NAME = "discord.lock"  # holds the number of the process that has the lock
 
 
@@ -25,13 +28,21 @@ def alone_on_discord(home: Path) -> Iterator[None]:
     """Be the only bot on Discord with this home. Raises `BadInput` when another process is."""
     lock = FileLock(home / NAME)
     try:
-        if not lock.exclusive():
+        if not _locked(lock, home):
             raise BadInput(_taken(home, os.pread(lock.fileno(), 20, 0).decode("ascii", "replace").strip()))
         os.ftruncate(lock.fileno(), 0)
         os.pwrite(lock.fileno(), f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         lock.close()
+
+
+def _locked(lock: FileLock, home: Path) -> bool:
+    try:
+        return lock.exclusive()
+    except OSError as error:  # some network file systems have no locks
+        log.warning("%s cannot be locked (%s), so a second bot with it would not be noticed", home, error.strerror)
+        return True
 
 
 def _taken(home: Path, number: str) -> str:

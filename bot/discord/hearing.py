@@ -117,8 +117,7 @@ async def _answer(app: App, message: discord.Message, texts: Texts, *, again: bo
         if linear(message) and reply_to(message) is None:
             app.waiting.add(question)
     reference = message.to_reference(fail_if_not_exists=False)
-    # A question that is asked again has an answer with this nonce already, which was interrupted.
-    once = None if again else Once(app.others, message.id)
+    once = Once(app.others, message.id, again=again)
     previews = app.settings.discord_previews
     if thread:
         place = InChannel(thread, once=once, previews=previews)
@@ -130,7 +129,7 @@ async def _answer(app: App, message: discord.Message, texts: Texts, *, again: bo
     finally:
         app.waiting.remove(question)
         app.changes.settled(question.joined)
-    if once is not None and once.lost:
+    if once.lost:
         await app.store.close_answer(PLATFORM, question.key)
     elif failed:
         await say(app.pace, message, failed)

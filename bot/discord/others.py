@@ -48,6 +48,11 @@ class Others:
             raise AnsweredElsewhere
         self._ours.first(question)
 
+    def answers_again(self, question: int) -> None:
+        """This process is about to answer a question once more, whoever answered it before."""
+        self._theirs.forget(question)
+        self._ours.first(question)
+
     def saw(self, message: discord.Message) -> int | None:
         """The bot sent a message: returns the question to which another process replied with it, None for our own."""
         reference = message.reference
@@ -72,15 +77,23 @@ class Others:
 
 
 class Once:
-    """The answer to one question, which is shown only if no other process was first."""
+    """The answer to one question, which is shown only if no other process was first.
 
-    def __init__(self, others: Others, question: int) -> None:
+    With `again`, a person asked for the answer once more: it is shown beside the first one, whoever gave that.
+    """
+
+    def __init__(self, others: Others, question: int, *, again: bool = False) -> None:
         self.lost = False  # whether another process was first
         self._others = others
         self._question = question
+        self._again = again
+        if again:
+            others.answers_again(question)
 
     def nonce(self, number: int) -> str:
         """The nonce of the answer's message with this number. Raises `AnsweredElsewhere`."""
+        if self._again:  # with the first answer's nonce, Discord would give that back
+            return str(secrets.randbits(64))
         if number == 0:
             try:
                 self._others.replies(self._question)

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from bot.discord import buttons
-from bot.discord.others import HOUR, AnsweredElsewhere, Others
+from bot.discord.others import HOUR, AnsweredElsewhere, Once, Others
 from tests.bot.discord.test_gateway import TOKEN, addresses, answers, impatient, talking
 from tests.bot.discord.world import World, eventually
 from tests.fakes.discord_server import ME, DiscordServer
@@ -93,3 +93,16 @@ def test_the_stop_button_says_which_process_sent_it():
     (button,) = buttons.stop_button("1", 2).children
     assert getattr(button, "custom_id", "") == f"parley:stop:1:2:{buttons.PROCESS}"
     assert issubclass(AnsweredElsewhere, Exception)
+
+
+async def test_a_question_that_is_asked_again_is_answered_again():
+    others = Others()
+    others._theirs.first(7)
+    first = Once(others, 7)
+    with pytest.raises(AnsweredElsewhere):
+        first.nonce(0)
+    assert first.lost
+    again = Once(others, 7, again=True)
+    assert again.nonce(0) != again.nonce(0)
+    assert not again.lost
+    assert Once(others, 7).nonce(0) == "7-0"
