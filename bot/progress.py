@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from bot.texts import Texts
     from data.counts import RatingCounts
+    from data.trials import TrialSoFar
 
 SIGNS = {"up": "👍", "down": "👎", "correction": "✏️", "comparison": "⚖️"}
 FRESH = 300.0  # seconds for which the figures are reused ...
@@ -41,19 +42,21 @@ class Progress:
             return self._found
 
     def _look(self) -> Distance:
-        return asyncio.run(self._read())
-
-    async def _read(self) -> Distance:
-        # Here, because they load numpy, and the bot should start without it.
+        # Here, because it loads numpy, and the bot should start without it.
         from data.datasets import collect
+
+        database, key = self.home / NAME, installation_key(self.home)
+        rows = collect(database, database, key, discord_permission=self.permission, draws=False)
+        return distance(rows, asyncio.run(self._trial()))
+
+    async def _trial(self) -> TrialSoFar | None:
         from data.trials import running_trial
 
         # With connections of its own: those of the store belong to the event loop of the bot.
         database = await Database.open(self.home / NAME)
         try:
             async with database.read() as session:
-                rows = await collect(session, None, installation_key(self.home), discord_permission=self.permission)
-                return distance(rows, await running_trial(session, self.home))
+                return await running_trial(session, self.home)
         finally:
             await database.close()
 

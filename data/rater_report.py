@@ -10,7 +10,7 @@ from rich.table import Table
 from sqlalchemy import literal, select
 
 from data import schema
-from data.datasets import Collected
+from data.collected import Collected
 from data.imports import collect_rows
 from data.raters import FLOOR, Panel
 from data.row import IMPORT

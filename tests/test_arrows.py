@@ -53,7 +53,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 INSIDE: dict[str, tuple[int, str]] = {
     "parley.py": (1, "discord.py and the bot are loaded only after the check that the packages are ours"),
     "bot/__main__.py": (2, "--help needs no pydantic, and no platform needs what is only for the other one"),
-    "bot/progress.py": (1, "the bot starts without numpy"),
+    "bot/progress.py": (2, "the bot starts without numpy"),
     "bot/terminal/start.py": (1, "a pipe needs no prompt_toolkit"),
     "data/__main__.py": (1, "--help needs no SQLAlchemy"),
     "alignment/command.py": (1, "--help of the stages needs no torch"),

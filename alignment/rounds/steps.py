@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alignment.evaluation.suites.canaries import ROWS_EACH, Canary, canaries, ids_for, planted
@@ -37,10 +37,10 @@ class Step:
 
     name: str
     module: str
-    rows: list[Row]
-    watched: list[Row] = field(default_factory=list)
-    ties: list[Row] = field(default_factory=list)
-    pairs: list[Row] = field(default_factory=list)
+    rows: Sequence[Row]
+    watched: Sequence[Row] = ()
+    ties: Sequence[Row] = ()
+    pairs: Sequence[Row] = ()
     flags: tuple[str, ...] = ()
     policy: bool = True
     needs: str | None = None
@@ -241,7 +241,9 @@ def _kept(path: Path, rows: Sequence[Row]) -> Path:
             there = read_rows(path)
         except BadInput:  # only rounds write this file, so it was damaged
             there = []
-        if [(row.id, row.data) for row in there] == [(row.id, row.data) for row in rows]:
+        if len(there) == len(rows) and all(
+            (old.id, old.data) == (new.id, new.data) for old, new in zip(there, rows, strict=True)
+        ):
             return path
     write_rows(path, rows)
     return path
