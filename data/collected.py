@@ -1,7 +1,7 @@
 """The rows that may be used now, as those who train, judge or count them see them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, overload
 
@@ -49,6 +49,10 @@ class _Lazy(Sequence[_T], Generic[_T]):
         if isinstance(at, slice):
             return type(self)(self.shelf, self._numbers[at])
         return self._read(int(self._numbers[at]))
+
+    def only(self, kept: Callable[[_T], bool]) -> "_Lazy[_T]":
+        """Those of the rows for which `kept` holds."""
+        return type(self)(self.shelf, self._numbers[np.fromiter(map(kept, self), bool, len(self))])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -143,6 +147,11 @@ class Collected:
     def dropped_counts(self) -> dict[str, dict[str, int]]:
         """The counts of dropped rows, sorted, as a manifest holds them."""
         return {kind: dict(sorted(reasons.items())) for kind, reasons in sorted(self.dropped.items())}
+
+
+def only(rows: Sequence[Row], kept: Callable[[Row], bool]) -> Sequence[Row]:
+    """Those of the rows for which `kept` holds; rows that are in a file stay there."""
+    return rows.only(kept) if isinstance(rows, _Lazy) else list(filter(kept, rows))
 
 
 def _ordered(rows: Iterable[Row]) -> list[Row]:

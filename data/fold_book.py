@@ -5,9 +5,11 @@ Fingerprints are keyed hashes; in memory 8 bytes of each stand for it.
 
 import hashlib
 import sqlite3
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +78,7 @@ class Book:
         found += [_names([row[0] for row in some]) for some in batches(self._connection, query)]
         return np.sort(np.concatenate(found))
 
-    def groups_of(self, fingerprints: Sequence[int]) -> list[int]:
+    def groups_of(self, fingerprints: Sequence[int]) -> "array[int]":
         """The group of each of these texts or conversations; -1 for those that are not stored."""
         wanted = np.array(fingerprints, dtype=np.uint64)
         order = np.argsort(wanted)
@@ -90,7 +92,7 @@ class Book:
             at = np.flatnonzero(there)
             if len(at):
                 found[order[places[at]]] = self._numbers([some[each][1] for each in at.tolist()])
-        return found.tolist()
+        return array("q", found.tobytes())
 
     def signatures(self) -> Iterator[tuple[list[int], Signatures]]:
         """The stored signatures with the groups of their texts, some at a time."""
@@ -103,31 +105,31 @@ class Book:
         found: NDArray[np.int64] = self._order[np.searchsorted(self._names, _names(groups))]
         return found
 
-    def store(self, members: list[Member], shelf: Shelf) -> None:
+    def store(self, members: Iterator[Member], shelf: Shelf) -> None:
         """Write new members and the groups that they begin. Raises `Meanwhile` if there are others now.
 
-        A group is written together with the text after which it is called, so that a kill leaves no group without it.
+        The text after which a group is called comes first in it, and is written with it: so a kill leaves no group
+        without that text.
         """
-        # The text that gives a group its name comes first.
-        members.sort(key=lambda member: (member.group, member.fingerprint.hex() != member.group, member.fingerprint))
         begun = ""
         at = now().strftime("%Y-%m-%d %H:%M:%S.%f")
-        for start in range(0, len(members), _BATCH):
-            some = members[start : start + _BATCH]
+        while some := list(islice(members, _BATCH)):
             groups = []
             for member in some:
                 if member.fold is not None and member.group != begun:
                     begun = member.group
                     groups.append((member.group, member.fold, at))
-            signed = [member.signed for member in some if member.signed >= 0]
-            raw = iter(shelf.some(signed).astype("<u4"))
+            raw = iter(shelf.some(member.signed for member in some if member.signed >= 0).astype("<u4"))
             rows = [(m.fingerprint.hex(), m.group, next(raw).tobytes() if m.signed >= 0 else b"") for m in some]
-            with writing(self._database) as connection:
-                if connection.execute(_NEWEST).fetchone()[0] != self._newest:
-                    raise Meanwhile
-                connection.executemany(_GROUP, groups)
-                connection.executemany(_MEMBER, rows)
-                self._newest = connection.execute(_NEWEST).fetchone()[0]
+            self._write(groups, rows)
+
+    def _write(self, groups: list[tuple[str, str, str]], members: list[tuple[str, str, bytes]]) -> None:
+        with writing(self._database) as connection:
+            if connection.execute(_NEWEST).fetchone()[0] != self._newest:
+                raise Meanwhile
+            connection.executemany(_GROUP, sorted(groups))
+            connection.executemany(_MEMBER, sorted(members))
+            self._newest = connection.execute(_NEWEST).fetchone()[0]
 
 
 _FOLD: dict[str, str] = {}  # one text for each fold's name, however many groups have it

@@ -8,10 +8,11 @@ Near-duplicates are found in `data.near_duplicates`, and what is stored is in `d
 
 import math
 import re
+import sys
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,7 +133,7 @@ class Anchors:
                 placing = _Placing(self._key, book, self._texts, self._conversations, draws=draws)
                 placing.place(self._rows, self._signed, self._buckets[0], self._shelf)
                 found = placing.folds()
-                if not draws or not placing.new:
+                if not draws or not placing.adds:
                     return found
                 try:
                     book.store(placing.members(self._signed), self._shelf)
@@ -187,17 +188,25 @@ class _Placing:
         self._known = len(book.folds)
         self._text_group = book.groups_of(texts.names)
         self._conversation_group = book.groups_of(conversations.names)
-        self._old = len(texts.names), len(conversations.names)
         self._merged: dict[int, int] = {}
-        self._added: list[int] = []  # new texts, and new conversations as -1 - their number
-        self._placed = array("i")  # the group of each row
-        self.new: dict[int, str] = {}  # the folds of new groups
+        self._added = array("q")  # new texts, and new conversations as -1 - their number
+        self._placed = array("q")  # the group of each row
+        self._new = np.empty(0, dtype=np.int64)  # the new groups in the order of their numbers, and their folds
+        self._drawn: list[str] = []
+
+    @property
+    def adds(self) -> bool:
+        """Whether there are new members."""
+        return bool(self._added)
 
     def place(self, rows: "array[int]", signed: "array[int]", buckets: Buckets, shelf: Shelf) -> None:
         """Find the group of each row."""
         index = Index(buckets, shelf)
         stored = stored_neighbours(buckets, shelf, self._book.signatures())
-        text_of = {number: text for text, number in enumerate(signed) if number != _NONE}
+        text_of = array("i", [_NONE] * shelf.count)
+        for text, number in enumerate(signed):
+            if number != _NONE:
+                text_of[number] = text
         for text, conversation in zip(rows[::2], rows[1::2], strict=True):
             if self._text_group[text] == _NONE:
                 number = signed[text]
@@ -259,31 +268,39 @@ class _Placing:
         and people with many small ones would get more of the others. Groups of one size come in the order of a keyed
         hash, so that the order of people's questions decides nothing.
         """
-        roots = [_NONE if group == _NONE else self._root(group) for group in self._placed]
-        counts = Counter(roots)
-        counts.pop(_NONE, None)
+        roots = np.fromiter(
+            (_NONE if group == _NONE else self._root(group) for group in self._placed), np.int64, len(self._placed)
+        )
+        groups, counts = np.unique(roots[roots >= 0], return_counts=True)
         held = Counter[str]()
-        waiting = []
-        for group, count in counts.items():
-            if group < self._known:
-                held[self._book.folds[group]] += count
-            else:
-                waiting.append((count, keyed_digest(self._key, "order", self._name(group)), group))
-        for count, _, group in sorted(waiting):
-            fold = self.new[group] = draw(self._key, self._name(group), count, held) if self._draws else NEW
+        first = int(np.searchsorted(groups, self._known))
+        for group, count in zip(groups[:first].tolist(), counts[:first].tolist(), strict=True):
+            held[self._book.folds[group]] += count
+        self._new, sizes = groups[first:], counts[first:]
+        turns = (keyed_digest(self._key, "order", self._name(group)) for group in self._new.tolist())
+        order = np.fromiter((int.from_bytes(turn[:8], "big") for turn in turns), np.uint64, len(self._new))
+        self._drawn = [NEW] * len(self._new)
+        for at in np.lexsort((order, sizes)).tolist():
+            count = int(sizes[at])
+            fold = draw(self._key, self._name(int(self._new[at])), count, held) if self._draws else NEW
+            self._drawn[at] = sys.intern(fold)
             held[fold] += count
-        folds = self._book.folds
-        return [None if root == _NONE else folds[root] if root < self._known else self.new[root] for root in roots]
+        return [None if root == _NONE else self._fold(root) for root in roots.tolist()]
 
-    def members(self, signed: "array[int]") -> list[Member]:
-        """The new members."""
-        found = []
-        for added in self._added:
-            if added >= 0:
-                group = self._root(self._text_group[added])
-                found.append(Member(self._texts.digest(added), self._name(group), self.new.get(group), signed[added]))
-            else:
-                group = self._root(self._conversation_group[-1 - added])
-                digest = self._conversations.digest(-1 - added)
-                found.append(Member(digest, self._name(group), self.new.get(group), _NONE))
-        return found
+    def _fold(self, group: int) -> str:
+        if group < self._known:
+            return self._book.folds[group]
+        return self._drawn[int(np.searchsorted(self._new, group))]
+
+    def members(self, signed: "array[int]") -> Iterator[Member]:
+        """The new members by group; the text that gives a group its name comes first in it."""
+        group_of = (
+            self._text_group[each] if each >= 0 else self._conversation_group[-1 - each] for each in self._added
+        )
+        groups = np.fromiter((self._root(group) for group in group_of), np.int64, len(self._added))
+        added = np.array(self._added, dtype=np.int64)
+        for at in np.lexsort((added, groups != added + self._known, groups)).tolist():
+            each, group = int(added[at]), int(groups[at])
+            digest = self._texts.digest(each) if each >= 0 else self._conversations.digest(-1 - each)
+            fold = self._fold(group) if group >= self._known else None
+            yield Member(digest, self._name(group), fold, signed[each] if each >= 0 else _NONE)

@@ -237,7 +237,7 @@ class Shelf:
 
     def row(self, number: int) -> Row:
         """One row, read from the file."""
-        raw, _, row_id = self._spool.read(self._at[number], self._length[number]).decode().rpartition("\n")
+        raw, _, row_id = self._spool.read(self._at[number], self._length[number]).decode().partition("\n")
         kind = self._kind[number]
         name = "preference" if kind == TIE else KINDS[kind]
         data, flags = json.loads(raw), self._flags[number]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from data.collected import Collected
+from data.collected import Collected, only
 from data.datasets import collect
 from data.home import discord_permission, home, installation_key
 from data.rows import Row
@@ -61,7 +61,7 @@ class Snapshot:
             return rows[:limit]
         # The limit is not applied again: it would replace withdrawn rows with others.
         began = frozenset(self.pinned.get(name, ()))
-        return [row for row in rows if row.id in began]
+        return only(rows, lambda row: row.id in began)
 
     def judge_pairs(self) -> Sequence[Row]:
         """The preferences that decide whether a judge counts."""
