@@ -128,7 +128,7 @@ class _Collecting:
             if count:
                 self._collected.dropped[_NAMES[kind]][DUPLICATE] += count
         kept = np.flatnonzero(~again)
-        self._settle(kept, self._anchors.folds(kept.tolist(), draws=draws))
+        self._settle(kept, self._anchors.folds(kept, draws=draws))
         return self._collected
 
     def _feedback(self) -> Panel:

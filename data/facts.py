@@ -123,6 +123,8 @@ class _Reader:
     def add(self, answer: tuple[Any, ...], context: list[tuple[Any, ...]]) -> None:
         """Add the next answer."""
         number, _, rendered, finish, prompt, version, text, platform, server, may_teach, system, _ = answer
+        # Of an erased prompt there is no hash: then its newest text names it.
+        rendered = rendered or f"#{context[-1][0] if context else 0}"
         turns = [(role, author, said or "") for _, role, author, _, said in context]
         edited = any(each[0] in self._edited for each in context)
         if edited:

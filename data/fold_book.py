@@ -106,10 +106,10 @@ class Book:
         return found
 
     def store(self, members: Iterator[Member], shelf: Shelf) -> None:
-        """Write new members and the groups that they begin. Raises `Meanwhile` if there are others now.
+        """Write new members, group by group, and the groups that they begin. Raises `Meanwhile` if there are others
+        now.
 
-        The text after which a group is called comes first in it, and is written with it: so a kill leaves no group
-        without that text.
+        Each group is written with a member, so that a kill leaves none without any.
         """
         begun = ""
         at = now().strftime("%Y-%m-%d %H:%M:%S.%f")

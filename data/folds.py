@@ -8,6 +8,7 @@ Near-duplicates are found in `data.near_duplicates`, and what is stored is in `d
 
 import math
 import re
+import secrets
 import sys
 import unicodedata
 from array import array
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.fold_book import Book, Meanwhile, Member
 from data.fold_shares import NEW, SHARES
@@ -60,6 +62,11 @@ def normalised(text: str) -> str:
     """The text without differences that do not matter: case, width, punctuation and spacing."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(re.findall(r"\w+", plain)) or plain.strip()
+
+
+def fingerprint(key: bytes, text: str) -> str:
+    """The name of a text among the members of groups."""
+    return keyed_hash(key, "text", normalised(text))
 
 
 def assign(database: Path, key: bytes, anchors: Iterable[Anchor], *, draws: bool = True) -> list[str | None]:
@@ -115,8 +122,8 @@ class Anchors:
         self._shelf.add(signatures)
         self._buckets.append(buckets_of(signatures))
 
-    def folds(self, rows: Iterable[int] | None = None, *, draws: bool = True) -> list[str | None]:
-        """The fold of each row, or of those with these numbers, in order; new groups are stored.
+    def folds(self, rows: NDArray[np.int64] | None = None, *, draws: bool = True) -> list[str | None]:
+        """The fold of each row, or of those with these numbers, in order; new groups are stored. Call it once.
 
         None where a row touches two folds, as when its conversation belongs to one and its text to another: it would
         carry training text into judging, so it can be used for neither. The long work is done before anything is
@@ -125,9 +132,13 @@ class Anchors:
         something will get.
         """
         self._sign()
+        self._signer.forget()
+        self._texts.forget()
+        self._conversations.forget()
         self._buckets = [np.concatenate(self._buckets)]
         if rows is not None:
-            self._rows = array("i", (each for row in rows for each in self._rows[2 * row : 2 * row + 2]))
+            both = np.frombuffer(self._rows, dtype=np.int32).reshape(-1, 2)[rows]
+            self._rows = array("i", both.tobytes())
         while True:
             with Book.open(self._database) as book:
                 placing = _Placing(self._key, book, self._texts, self._conversations, draws=draws)
@@ -170,6 +181,11 @@ class _Numbers:
         self._last[text] = number
         return number, counts if new else None
 
+    def forget(self) -> None:
+        """Forget how to find numbers: there are no more texts to come."""
+        self._found.clear()
+        self._last.clear()
+
     def digest(self, number: int) -> bytes:
         """The whole fingerprint."""
         return bytes(self.digests[32 * number : 32 * number + 32])
@@ -178,8 +194,8 @@ class _Numbers:
 class _Placing:
     """The groups and their members: the stored ones, and the new ones, whose numbers follow on the stored ones'.
 
-    A new group is called after its first text. New groups that turn out to be one are merged; `_merged` says into
-    which. Stored groups stay as they are.
+    A new group is called after its first text, as long as it is not stored. New groups that turn out to be one are
+    merged; `_merged` says into which. Stored groups stay as they are.
     """
 
     def __init__(self, key: bytes, book: Book, texts: _Numbers, conversations: _Numbers, *, draws: bool) -> None:
@@ -293,14 +309,18 @@ class _Placing:
         return self._drawn[int(np.searchsorted(self._new, group))]
 
     def members(self, signed: "array[int]") -> Iterator[Member]:
-        """The new members by group; the text that gives a group its name comes first in it."""
+        """The new members, group by group."""
+        last, name = _NONE, ""
         group_of = (
             self._text_group[each] if each >= 0 else self._conversation_group[-1 - each] for each in self._added
         )
         groups = np.fromiter((self._root(group) for group in group_of), np.int64, len(self._added))
         added = np.array(self._added, dtype=np.int64)
-        for at in np.lexsort((added, groups != added + self._known, groups)).tolist():
+        for at in np.lexsort((added, groups)).tolist():
             each, group = int(added[at]), int(groups[at])
             digest = self._texts.digest(each) if each >= 0 else self._conversations.digest(-1 - each)
             fold = self._fold(group) if group >= self._known else None
-            yield Member(digest, self._name(group), fold, signed[each] if each >= 0 else _NONE)
+            if group != last:
+                # A name that is made of a text would outlive it.
+                last, name = group, self._name(group) if fold is None else secrets.token_hex(32)
+            yield Member(digest, name, fold, signed[each] if each >= 0 else _NONE)

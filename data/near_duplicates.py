@@ -12,6 +12,7 @@ amount of work.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,10 @@ class Signer:
             values = mixed * self._scale[column] + self._shift[column]
             found[:, column] = np.minimum.reduceat(values, starts)
         return found
+
+    def forget(self) -> None:
+        """Forget the shingles."""
+        self._known.clear()
 
     def _learn(self, shingles: set[str]) -> None:
         if len(self._known) > _KNOWN:
@@ -162,12 +167,14 @@ def stored_neighbours(
     `stored` are batches of groups with signatures.
     """
     found: dict[int, set[int]] = {}
-    if not len(buckets):
+    stored = iter(stored)
+    some = next(stored, None)
+    if not len(buckets) or some is None:
         return found
-    orders = [np.argsort(buckets[:, band], kind="stable") for band in range(_BANDS)]
+    orders = [np.argsort(buckets[:, band], kind="stable").astype(np.int32) for band in range(_BANDS)]
     columns = [buckets[order, band] for band, order in enumerate(orders)]
-    taken = np.zeros((_BANDS, len(buckets)), dtype=np.int32)  # by band and the first place of the bucket
-    for groups, signatures in stored:
+    taken = np.zeros((_BANDS, len(buckets)), dtype=np.uint8)  # by band and the first place of the bucket
+    for groups, signatures in chain([some], stored):
         theirs = buckets_of(signatures)
         pairs: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
         for band, (order, column) in enumerate(zip(orders, columns, strict=True)):
@@ -180,7 +187,7 @@ def stored_neighbours(
                 # As many comparisons for a bucket as if `FULL` new texts met `FULL` stored ones.
                 if taken[band, start] < (FULL if size <= FULL else max(1, FULL**2 // size)):
                     taken[band, start] += 1
-                    pairs.append(order[start : start + size] * len(signatures) + at)
+                    pairs.append(order[start : start + size].astype(np.int64) * len(signatures) + at)
         _compare(np.unique(np.concatenate(pairs)), groups, signatures, shelf, found)
     return found
 

@@ -181,7 +181,7 @@ class Shelf:
 
     def backed(self) -> NDArray[np.bool_]:
         """Which rows have backing."""
-        return np.diff(np.array([0, *self._claim_end], dtype=np.int64)) > 0
+        return _sizes(self._claim_end) > 0
 
     def settle(self, folds: NDArray[np.int8], weights: NDArray[np.float64]) -> None:
         """Give each row its fold (the place in `FOLDS`, -1 for none) and its weight."""
@@ -227,9 +227,7 @@ class Shelf:
 
     def names(self, *, ties: bool) -> set[str]:
         """The raters of all rows that may be used; without `ties`, of those that are none."""
-        ends = np.array([0, *self._rater_end], dtype=np.int64)
-        size = ends[1:] - ends[:-1]
-        kept = np.repeat((self._fold >= 0) & (ties | (self.kinds != TIE)), size)
+        kept = np.repeat((self._fold >= 0) & (ties | (self.kinds != TIE)), _sizes(self._rater_end))
         used = np.unique(np.array(self._rater, dtype=np.int64)[kept])
         return {self.raters.names[rater] for rater in used.tolist()}
 
@@ -280,6 +278,13 @@ class Shelf:
 
 def _two(digest: bytes) -> tuple[int, int]:
     return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+
+
+def _sizes(ends: "array[int]") -> Numbers:
+    """How many entries each row has, given where they end."""
+    found = np.array(ends, dtype=np.int64)
+    found[1:] -= found[:-1].copy()
+    return found
 
 
 def _columns(values: "array[int]") -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
