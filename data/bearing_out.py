@@ -13,12 +13,13 @@ only by certain people, on an item that both rated:
   accounts each agree with some honest people gains a few rows for each account, however many questions it rates.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.company import ENOUGH, OTHERS, Labels, Signs, active_raters, blocks
+from data.company import ENOUGH, OTHERS, active_raters
+from data.labels import Flags, Ints, Labels, Signs, Square
 
 _COMPANY = 0.5  # raters do not confirm each other if this share of the items of either are items of both
 _EACH = 3  # how many ratings of somebody one other person confirms at most
@@ -28,48 +29,38 @@ _PASSES = 3
 _EVEN = 1e-6  # a smaller lead is rounding
 _RELIABLE = 0.5  # a rater with a smaller weight is not borne out
 
-Flags = NDArray[np.bool_]
-
 
 def confirmed(
-    labels: Labels, weights: Mapping[str, float], heads: Collection[str], vouched: Collection[str] = ()
+    labels: Labels, weights: Signs, heads: Collection[str], vouched: Collection[str] = ()
 ) -> dict[str, int]:
     """For each rater who is borne out: how many of their ratings are confirmed, less those that are contradicted.
 
-    `weights` are the raters' reliability, `heads` all people who rated in any way. Somebody is borne out by at least
-    `ENOUGH` confirmed ratings of `OTHERS` different people, or of one person for whom an operator vouches.
+    `weights` are the raters' reliability, by their numbers, `heads` all people who rated in any way. Somebody is
+    borne out by at least `ENOUGH` confirmed ratings of `OTHERS` different people, or of one person for whom an
+    operator vouches.
     """
-    labels = {item: said for item, said in labels.items() if len(said) > 1}
+    labels = labels.with_at_least(2)
     raters = active_raters(labels)
-    if not raters:
+    if not len(raters):
         return {}
-    trusted = np.array([rater in vouched for rater in raters])
-    net, shared = _agreement(labels, raters)
+    names = [labels.names[rater] for rater in raters]
+    trusted = np.array([name in vouched for name in names])
+    square = Square.of(labels, raters)
+    net, shared = square.agreement()
     circle = _majority(labels, raters, net, shared, heads)
     apart = _apart(shared, len(heads)) | trusted[None, :]
     np.fill_diagonal(apart, False)
-    voice = np.array([weights.get(rater, 1.0) for rater in raters], dtype=np.float32)
+    voice = weights[raters].astype(np.float32)
     most = np.where(trusted, np.inf, _EACH).astype(np.float32)[None, :]
     found = np.zeros(len(raters), dtype=np.int64)
     for _ in range(_PASSES):
         # Whom the others contradict does not speak for them.
         heard = apart & (trusted | (circle & (found >= 0)))[None, :]
-        found = _confirmed(labels, raters, heard, voice, most)
+        found = _confirmed(square, heard, voice, most)
     agreeing = heard & (net > 0)
     known = (agreeing.sum(axis=1) >= OTHERS) | agreeing[:, trusted].any(axis=1)
     borne_out = (found >= ENOUGH) & known & (voice >= _RELIABLE)
-    return {raters[at]: int(found[at]) for at in np.flatnonzero(borne_out)}
-
-
-def _agreement(labels: Labels, raters: list[str]) -> tuple[Signs, Signs]:
-    """For each two raters: the items on which they agree less those on which they differ, and all that they share."""
-    net = np.zeros((len(raters), len(raters)), dtype=np.float32)
-    shared = np.zeros_like(net)
-    for block in blocks(labels, raters):
-        rated = np.abs(block)
-        net += block @ block.T
-        shared += rated @ rated.T
-    return net, shared
+    return {names[at]: int(found[at]) for at in np.flatnonzero(borne_out)}
 
 
 def _apart(shared: Signs, heads: int) -> Flags:
@@ -85,14 +76,14 @@ def _apart(shared: Signs, heads: int) -> Flags:
     return apart
 
 
-def _majority(labels: Labels, raters: list[str], net: Signs, shared: Signs, heads: Collection[str]) -> Flags:
+def _majority(labels: Labels, raters: Ints, net: Signs, shared: Signs, heads: Collection[str]) -> Flags:
     """Who belongs to the circle that holds more than half of all heads; nobody, when there is no such circle."""
     linked = (shared >= _LINKED) & (net > 0) & (net**2 >= _SURE**2 * shared)
     np.fill_diagonal(linked, False)
-    elsewhere = {raters[at] for at in np.flatnonzero(linked.any(axis=1))}
+    elsewhere = set(raters[linked.any(axis=1)].tolist())
     largest: Flags = max(_circles(linked), key=np.sum, default=np.zeros(len(raters), dtype=bool))
-    members = {raters[at] for at in np.flatnonzero(largest)}
-    held = members | (_who_say_the_same(labels, members) - elsewhere)
+    members = raters[largest]
+    held = set(members.tolist()) | (_who_say_the_same(labels, members) - elsewhere)
     return largest if 2 * len(held) > len(heads) else np.zeros(len(raters), dtype=bool)
 
 
@@ -110,25 +101,26 @@ def _circles(linked: Flags) -> Iterable[Flags]:
         yield circle
 
 
-def _who_say_the_same(labels: Labels, members: Collection[str]) -> set[str]:
+def _who_say_the_same(labels: Labels, members: Ints) -> set[int]:
     """The other raters who agree with the majority of a circle's members more often than not."""
-    score: dict[str, int] = {}
-    for said in labels.values():
-        lead = sum(1 if value else -1 for rater, value in said.items() if rater in members)
-        if lead:
-            for rater, value in said.items():
-                score[rater] = score.get(rater, 0) + (1 if value == (lead > 0) else -1)
-    return {rater for rater, more in score.items() if more > 0}
+    member = np.zeros(len(labels.names), dtype=bool)
+    member[members] = True
+    sign = labels.signs()
+    lead = labels.by_item(np.where(member[labels.rater], sign, 0.0))
+    said = lead[labels.item]
+    score = labels.by_rater(np.sign(said) * sign)
+    return set(np.flatnonzero(score > 0).tolist())
 
 
-def _confirmed(labels: Labels, raters: list[str], heard: Flags, voice: Signs, most: Signs) -> NDArray[np.int64]:
+def _confirmed(square: Square, heard: Flags, voice: Signs, most: Signs) -> NDArray[np.int64]:
     """For each rater: the ratings that the majority of those who are heard confirms, less those that it contradicts.
 
     Each such rating is divided among the people of that majority, and of one person no more than `most` count.
     """
-    credit = np.zeros((len(raters), len(raters)), dtype=np.float32)
+    credit = np.zeros((square.raters, square.raters), dtype=np.float32)
     weight = heard.astype(np.float32) * voice[None, :]
-    for block in blocks(labels, raters):
+    _credit_pairs(square, heard, weight, credit)
+    for block in square.columns():
         others = weight @ block
         others[np.abs(others) < _EVEN] = 0
         for side in (1.0, -1.0):
@@ -137,3 +129,16 @@ def _confirmed(labels: Labels, raters: list[str], heard: Flags, voice: Signs, mo
             credit += (decided / np.maximum(1, heard.astype(np.float32) @ on_it)) @ on_it.T
     found: NDArray[np.int64] = np.rint((np.clip(credit, -most, most) * heard).sum(axis=1)).astype(np.int64)
     return found
+
+
+def _credit_pairs(square: Square, heard: Flags, weight: Signs, credit: Signs) -> None:
+    """Add what the items tell that few people rated."""
+    place, _, sign = square.few
+    for one, other in square.pairs():
+        mine, theirs = place[one], place[other]
+        others = np.bincount(one, weight[mine, theirs] * sign[other], minlength=len(place))
+        side = np.where(np.abs(others) < _EVEN, 0.0, np.sign(others))  # what the majority says, by entry
+        on_it = (sign[other] == side[one]) & heard[mine, theirs]
+        mates = np.maximum(1, np.bincount(one, on_it, minlength=len(place)))
+        decided = sign * side / mates
+        credit += square.summed((mine * square.raters + theirs)[on_it], decided[one[on_it]])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data import bases, lineage_command
 from data.chat import GENERIC_CONTROL, harmless_messages, harmless_value
-from data.datasets import Collected
+from data.collected import Collected
 from data.erasure import FORGOTTEN, erased_rows
 from data.errors import BadInput, NothingToDo, nearest
 from data.home import discord_permission, home
@@ -93,13 +93,16 @@ async def export(kind: str, out: Path, fold: str, *, force: bool) -> None:
     others = _other_folds(collected, _KINDS[kind], fold)
     if not rows:
         raise NothingToDo(f"There are no {kind} in fold {fold}; nothing was written.{others}")
-    write_rows(out, [_harmless(row) for row in rows])
+    write_rows(out, map(_harmless, rows))
     print(f"Wrote {_counted({_KINDS[kind]: len(rows)})} to {out} ({held_back.total()} held back).{others}")
 
 
 def _other_folds(collected: Collected, kind: str, fold: str) -> str:
     """A sentence that says how many rows of a kind are in the folds that are not exported."""
-    counts = Counter(found.fold for found in collected.rows if found.row.kind == kind)
+    counts: Counter[str] = Counter()
+    for use, count in collected.counts().items():
+        counts[use.fold] += count * (use.kind == kind)
+    counts = +counts
     others = ", ".join(f"{counts[name]} in {name}" for name in sorted(counts) if name != fold)
     return f" Other folds: {others}." if others and fold != "all" else ""
 

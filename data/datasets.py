@@ -15,14 +15,14 @@ a thumb up, not as the chosen one of a preference, not as a demonstration. A row
 edited, since the answer was given to the old words; a new correction replaces the same person's earlier one.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+import sqlite3
+from array import array
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
+import numpy as np
 
-from data import folds
+from data.bulk import reading
 from data.candidates import (
     CONTRADICTED,
     DIVIDED,
@@ -44,13 +44,19 @@ from data.candidates import (
     VOIDED,
     Candidate,
 )
-from data.feedback import feedback_candidates
+from data.collected import Collected, FeedbackRow, Shelved
+from data.events import read_events
+from data.facts import read_facts
+from data.feedback import Feedback
+from data.folds import Anchors
 from data.imported import imported, imported_id
-from data.prompts import prompts_of
+from data.known import read_known
 from data.raters import Panel
-from data.row_ids import row_id
-from data.rows import KINDS, Row, content_id
-from data.weights import capped
+from data.row import KINDS
+from data.row_ids import id_of, row_id
+from data.shelved import FOLDS, TIE, Content, Numbers, Shelf, kind_of
+from data.spelling import candidates
+from data.weights import Backed, capped_rows
 
 __all__ = [
     "CONTRADICTED",
@@ -77,176 +83,164 @@ __all__ = [
     "imported_id",
 ]
 
-_SHOWN_TO_JUDGES = ("judge", "gate")  # the folds whose rows an evaluation reads
+_NAMES = (*KINDS, "tie")
 
 
-@dataclass(frozen=True, slots=True)
-class FeedbackRow:
-    """A row with its fold (which says whether it trains or judges), its platform and its raters."""
-
-    row: Row
-    fold: str
-    platform: str
-    raters: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Collected:
-    """The rows that may be used now, and why others may not: `dropped` counts them by kind and reason.
-
-    `tied` holds the comparisons that ended in a tie or both bad, as rows of kind `preference` with the extra
-    `tie: true`, the earlier answer first. They are kept apart, so that nothing trains on them as preferences. `panel`
-    says how much each rater counts, `shares` which share of the weight of a kind and fold each of them holds.
-    """
-
-    rows: list[FeedbackRow] = field(default_factory=list)
-    dropped: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    tied: list[FeedbackRow] = field(default_factory=list)
-    panel: Panel = field(default_factory=lambda: Panel({}, ""))
-    shares: dict[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
-
-    def of(self, kind: str, fold: str | None = None) -> list[Row]:
-        """The rows of one kind (and fold), ordered by a hash of their content."""
-        return _ordered(f.row for f in self.rows if f.row.kind == kind and fold in (None, f.fold))
-
-    @property
-    def ties(self) -> list[Row]:
-        """The ties of all folds, ordered by a hash of their content."""
-        return self.ties_of()
-
-    def ties_of(self, fold: str | None = None) -> list[Row]:
-        """The ties of one fold, or all of them."""
-        return _ordered(f.row for f in self.tied if fold in (None, f.fold))
-
-    def prompts(self, fold: str | None = None) -> list[Row]:
-        """Every prompt of a fold, once: the questions that were asked, and the prompts of all other rows."""
-        kinds = ("prompt", *(kind for kind in KINDS if kind != "prompt"))
-        return _ordered(prompts_of(row for kind in kinds for row in self.of(kind, fold)))
-
-    def dropped_counts(self) -> dict[str, dict[str, int]]:
-        """The counts of dropped rows, sorted, as a manifest holds them."""
-        return {kind: dict(sorted(reasons.items())) for kind, reasons in sorted(self.dropped.items())}
-
-
-async def collect(
-    reading: AsyncSession,
-    writing: Callable[[], AbstractAsyncContextManager[AsyncSession]] | None,
-    key: bytes,
-    *,
-    discord_permission: str | None,
+def collect(
+    database: Path, live: Path, key: bytes, *, discord_permission: str | None, draws: bool = True
 ) -> Collected:
-    """Turn the feedback that `reading` sees into rows; the folds of new rows are stored in a session of `writing`.
+    """Turn the feedback in a database into rows; the folds of new rows are stored in the `live` database.
 
-    Both may belong to one database, or to a snapshot and the live one. Writing takes only a moment. Without `writing`
-    nothing is stored, and new rows have the fold `folds.NEW`.
+    Both may be one database, or a snapshot and the live one. It reads everything and blocks: call it in a thread.
+    Writing takes only moments. Without `draws` nothing is stored, and new rows have the fold `folds.NEW`.
     `discord_permission` is the operator's reference to Discord's permission to train on message content; without it
     no row from Discord is returned.
     """
-    found, panel = await feedback_candidates(reading)
-    collected = Collected(panel=panel)
-    kept: list[Candidate] = []
-    seen: set[str] = set()
-    made = _Made(key)
-    # Feedback comes before imports: for a row that was exported and imported again, the feedback itself counts.
-    for candidate in [*found, *await imported(reading)]:
-        kind = "tie" if candidate.tie else candidate.kind
-        problem = candidate.problem or _refused(candidate, panel)
-        if candidate.platform == "discord" and not discord_permission:
-            problem = NO_PERMISSION
-        content = f"{kind}:{content_id(candidate.data)}"
-        if candidate.id is not None:
-            problem = problem or made.problem(candidate)
-        if problem is None and content in seen:
-            problem = DUPLICATE
-        if candidate.id is None:
-            made.note(candidate, problem)
+    with reading(database) as connection:
+        collecting = _Collecting(connection, database, live, key, discord_permission)
+        return collecting.collect(draws=draws)
+
+
+class _Collecting:
+    """Takes the candidates one after the other. The texts go into a file; a few numbers of each row stay."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, database: Path, live: Path, key: bytes, permission: str | None
+    ) -> None:
+        self._connection, self._database, self._key, self._permission = connection, database, key, permission
+        self._shelf = Shelf(live.parent)
+        self._anchors = Anchors(live, key)
+        self._made = _Made(key)
+        self._collected = Collected()
+
+    def collect(self, *, draws: bool) -> Collected:
+        """Read everything."""
+        # Feedback comes before imports: for a row that was exported and imported again, the feedback itself counts.
+        panel = self._collected.panel = self._feedback()
+        self._made.settle()
+        for candidate in imported(self._connection):
+            content = Content.of(candidate)
+            refused = panel.refused.get(imported_id(candidate.kind, candidate.id or ""))
+            problem = self._allowed(candidate, candidate.problem or refused)
+            self._take(candidate, content, problem or self._made.problem(candidate, content), candidate.id or "")
+        again = self._shelf.repeated()
+        for kind, count in enumerate(np.bincount(self._shelf.kinds[again], minlength=len(_NAMES)).tolist()):
+            if count:
+                self._collected.dropped[_NAMES[kind]][DUPLICATE] += count
+        kept = np.flatnonzero(~again)
+        self._settle(kept, self._anchors.folds(kept, draws=draws))
+        return self._collected
+
+    def _feedback(self) -> Panel:
+        """The rows that ratings and questions become."""
+        # This connection sees one moment, and what is known of people is read after that moment has begun.
+        self._connection.execute("SELECT count(*) FROM standings").fetchone()
+        known = read_known(self._database)
+        facts = read_facts(self._connection, known)
+        events, panel = read_events(self._connection, facts, known)
+        plans = Feedback(facts, events, panel, known).plans()
+        for candidate in candidates(self._connection, plans, facts, events):
+            content = Content.of(candidate)
+            number = id_of(self._key, candidate.kind, content.feedback_digest)
+            problem = self._allowed(candidate, candidate.problem)
+            self._made.note(candidate, number, problem)
+            self._take(candidate, content, problem, number)
+        return panel
+
+    def _allowed(self, candidate: Candidate, problem: str | None) -> str | None:
+        return NO_PERMISSION if candidate.platform == "discord" and not self._permission else problem
+
+    def _take(self, candidate: Candidate, content: Content, problem: str | None, number: str) -> None:
         if problem is not None:
-            collected.dropped[kind][problem] += 1
-            continue
-        seen.add(content)
-        kept.append(candidate)
-    assigned = await folds.assign(reading, writing, key, [candidate.anchor for candidate in kept])
-    for candidate, fold in zip(_capped(kept, assigned, collected), assigned, strict=True):
-        if fold is None:
-            collected.dropped["tie" if candidate.tie else candidate.kind][DIVIDED] += 1
-            continue
-        row = FeedbackRow(_row(candidate, key, fold), fold, candidate.platform, candidate.raters)
-        (collected.tied if candidate.tie else collected.rows).append(row)
-    return collected
+            self._collected.dropped[_NAMES[kind_of(candidate)]][problem] += 1
+            return
+        self._shelf.add(candidate, content, number)
+        self._anchors.add(candidate.anchor)
+
+    def _settle(self, kept: Numbers, assigned: list[str | None]) -> None:
+        """Give the rows their folds, and their weights after the cap on each rater's share."""
+        codes = {name: at for at, name in enumerate(FOLDS)} | {None: -1}
+        folds = np.full(len(self._shelf), -1, dtype=np.int8)
+        folds[kept] = [codes[fold] for fold in assigned]
+        for kind in self._shelf.kinds[kept[folds[kept] < 0]].tolist():
+            self._collected.dropped[_NAMES[kind]][DIVIDED] += 1
+        self._shelf.settle(folds, self._capped(folds))
+        self._collected.rows = Shelved(self._shelf, np.flatnonzero((folds >= 0) & (self._shelf.kinds != TIE)))
+        self._collected.tied = Shelved(self._shelf, np.flatnonzero((folds >= 0) & (self._shelf.kinds == TIE)))
+
+    def _capped(self, folds: "np.typing.NDArray[np.int8]") -> "np.typing.NDArray[np.float64]":
+        """The weights of the rows. The cap applies to each use separately: to each kind of row in each fold."""
+        weights, backed, kinds = self._shelf.weights, self._shelf.backed(), self._shelf.kinds
+        uses = sorted((name, fold) for name in _NAMES for fold in FOLDS)
+        for name, fold in uses:
+            mine = np.flatnonzero(backed & (kinds == _NAMES.index(name)) & (folds == FOLDS.index(fold)))
+            if not len(mine):
+                continue
+            row, rater, claim = self._shelf.backing(mine)
+            rows = Backed(weights[mine], row, rater, claim, self._shelf.raters.names)
+            weights[mine], self._collected.shares[name, fold] = capped_rows(rows, self._collected.panel)
+        return weights
 
 
 class _Made:
-    """The rows that feedback makes now, by their ids, and what that says about imported copies of such rows."""
+    """The rows that feedback makes now, by their ids, and what that says about imported copies of such rows.
+
+    8 bytes of an id stand for it: ids are keyed hashes.
+    """
 
     def __init__(self, key: bytes) -> None:
         self.key = key
-        self._problems: dict[str, str | None] = {}  # id -> why the row is not used; None for a row that is
-        self._prompts: set[str] = set()
+        self._ids, self._codes = array("Q"), array("B")
+        self._prompts = array("Q")
+        self._reasons: list[str | None] = [None]
+        self._found = (np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint8))
+        self._asked = np.empty(0, dtype=np.uint64)
 
-    def note(self, candidate: Candidate, problem: str | None) -> None:
+    def note(self, candidate: Candidate, number: str, problem: str | None) -> None:
         """Remember a row that feedback makes."""
-        number = row_id(self.key, candidate.kind, candidate.data)
-        if self._problems.get(number, "") is not None:
-            self._problems[number] = None if problem == DUPLICATE else problem
+        if problem not in self._reasons:
+            self._reasons.append(problem)
+        self._ids.append(int(number[:16], 16))
+        self._codes.append(self._reasons.index(problem))
         if candidate.kind == "prompt":
-            self._prompts.add(number)
+            self._prompts.append(self._ids[-1])
 
-    def problem(self, candidate: Candidate) -> str | None:
+    def settle(self) -> None:
+        """Sort what was noted. A row that is used once is used; else its last problem counts."""
+        ids, codes = np.array(self._ids, dtype=np.uint64), np.array(self._codes, dtype=np.uint8)
+        # Of the rows with one id the last one counts, and the used ones are last.
+        order = np.lexsort((np.arange(len(ids)), codes == 0, ids))
+        last = np.ones(len(ids), dtype=bool)
+        last[:-1] = ids[order][1:] != ids[order][:-1]
+        self._found = ids[order[last]], codes[order[last]]
+        self._asked = np.unique(np.array(self._prompts, dtype=np.uint64))
+
+    def problem(self, candidate: Candidate, content: Content) -> str | None:
         """Why an imported row is not used, if feedback says so.
 
         A row that was exported from here is what people said: it holds only while they still say it. Where nothing is
         known of its question, the row is the operator's, who restored it.
         """
-        assert candidate.id is not None
-        if candidate.id in self._problems:
-            return self._problems[candidate.id] or DUPLICATE
-        exported = candidate.id == row_id(self.key, candidate.kind, candidate.data)
-        prompt = candidate.parts.get("prompt") or candidate.parts["messages"][:-1]
-        asked = exported and row_id(self.key, "prompt", {"prompt": prompt}) in self._prompts
-        return TAKEN_BACK if asked else None
+        found = _number(candidate.id)
+        if found is None or not len(self._found[0]):
+            return None
+        at = _there(self._found[0], found)
+        if at is not None:
+            return self._reasons[self._found[1][at]] or DUPLICATE
+        if candidate.id != id_of(self.key, candidate.kind, content.feedback_digest):
+            return None
+        prompt: Any = candidate.parts.get("prompt") or candidate.parts["messages"][:-1]
+        asked = _number(row_id(self.key, "prompt", {"prompt": prompt}))
+        return TAKEN_BACK if asked is not None and _there(self._asked, asked) is not None else None
 
 
-def _refused(candidate: Candidate, panel: Panel) -> str | None:
-    """Why an imported row that names its rater does not count; None for all other rows."""
-    return panel.refused.get(imported_id(candidate.kind, candidate.id)) if candidate.id is not None else None
+def _number(row: str | None) -> int | None:
+    """The number that stands for a row's id; None for an id that was not made here."""
+    if row is None or len(row) != 32 or set(row) - set("0123456789abcdef"):
+        return None
+    return int(row[:16], 16)
 
 
-def _capped(kept: list[Candidate], assigned: Sequence[str | None], collected: Collected) -> list[Candidate]:
-    """The candidates with their weights after the cap on each rater's share, and the shares in `collected`.
-
-    The cap applies to each use separately: to each kind of row in each fold.
-    """
-    uses: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for i, (candidate, fold) in enumerate(zip(kept, assigned, strict=True)):
-        if candidate.backing and fold is not None:
-            uses["tie" if candidate.tie else candidate.kind, fold].append(i)
-    weights: dict[int, float] = {}
-    for (kind, fold), mine in sorted(uses.items()):
-        found = capped([(kept[i].weight, kept[i].backing) for i in mine], collected.panel)
-        weights.update(zip(mine, found.weights, strict=True))
-        collected.shares[kind, fold] = found.shares
-    return [replace(c, weight=weights.get(i, c.weight)) for i, c in enumerate(kept)]
-
-
-def _row(candidate: Candidate, key: bytes, fold: str) -> Row:
-    data = candidate.data
-    extra = {
-        "id": candidate.id or row_id(key, candidate.kind, data),
-        "persona": candidate.persona,
-        "language": candidate.language,
-        "source": candidate.source,
-        # Rounded: reliability is not known more precisely, and the file shows 0.3 as 0.3. Digits and not places,
-        # because a row of somebody who rated ten thousand may weigh very little, but never nothing.
-        "weight": float(f"{candidate.weight:.4g}") if candidate.backing else candidate.weight,
-        "margin": candidate.margin,
-        "tie": candidate.tie or None,
-        "platform": candidate.platform,
-        "consent": True,  # rows without consent do not get here
-        # Only in folds that an evaluation reads: training rows are never shown to anybody outside.
-        "outside_judge": (candidate.outside_judge and fold in _SHOWN_TO_JUDGES) or None,
-    }
-    return Row(candidate.kind, data, {name: value for name, value in extra.items() if value is not None})
-
-
-def _ordered(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: content_id(row.data))
+def _there(ordered: "np.typing.NDArray[np.uint64]", value: int) -> int | None:
+    at = int(np.searchsorted(ordered, np.uint64(value)))
+    return at if at < len(ordered) and ordered[at] == value else None

@@ -13,7 +13,7 @@ from data.rows import content_id
 if TYPE_CHECKING:  # the bot shows distances, and these would load numpy when it starts
     from collections.abc import Collection, Iterable, Sequence
 
-    from data.datasets import Collected
+    from data.collected import Collected
     from data.rows import Row
     from data.trials import TrialSoFar
 
@@ -63,7 +63,7 @@ def distance(collected: Collected, trial: TrialSoFar | None = None) -> Distance:
     )
     compared = [_prompts(rows) for rows in _two(collected, "preference", "gate")]
     pairs = _two(collected, "preference", "judge_train")
-    people = {rater for row in (*collected.rows, *collected.tied) for rater in row.raters}
+    people = collected.raters()
     parts = [
         Part("prompts", _count(compared, "gate"), MINIMUM_PROMPTS),
         Part("pairs", _count(pairs, "judge_train"), JUDGE_PAIRS),
@@ -78,7 +78,7 @@ def distance(collected: Collected, trial: TrialSoFar | None = None) -> Distance:
     return Distance(tuple(parts))
 
 
-def _two(collected: Collected, kind: str, fold: str) -> list[list[Row]]:
+def _two(collected: Collected, kind: str, fold: str) -> list[Sequence[Row]]:
     """The rows of a fold, and those without one."""
     return [collected.of(kind, fold), collected.of(kind, NEW)]
 

@@ -3,234 +3,249 @@
 Votes and comparisons are counted by their raters' weights (see `data.raters`): a brigade that votes upside down does
 not decide a label where people who agree with each other outweigh it. Only a row's last turn is learnt, and never an
 answer that `data.targets` refuses; earlier answers in a prompt are context.
+
+Everything here is decided on numbers; `data.spelling` reads the texts of the rows afterwards.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from sqlalchemy.ext.asyncio import AsyncSession
+import numpy as np
 
-from data.answers import AnswerInContext
-from data.candidates import NO_CONSENT, OTHER_PROMPT, REFUSED, SAME_TEXT, VOIDED, Candidate, anchor
-from data.chat import Message
-from data.consent import Cover, outside_judge_since
-from data.current_ratings import RatingEvent
+from data.candidates import NO_CONSENT, OTHER_PROMPT, REFUSED, VOIDED
+from data.events import COMPARISON, CORRECTION, UP, VOTE, Events
+from data.events import PROBLEMS as RATING_PROBLEMS
+from data.facts import PROBLEMS, Facts, Numbers
+from data.known import Known
+from data.labels import ends
 from data.raters import Panel
 from data.targets import Refused
-from data.weighed_ratings import WeighedRatings, load_weighed_ratings
 from data.weights import Support, both, support
 
 
-async def feedback_candidates(session: AsyncSession) -> tuple[list[Candidate], Panel]:
-    """The rows that ratings and questions may become, and the raters' weights."""
-    feedback = _Feedback(await load_weighed_ratings(session), await outside_judge_since(session))
-    rows = [*_corrections(feedback), *_comparisons(feedback), *_votes(feedback), *_prompts(feedback)]
-    return rows, feedback.panel
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A row without its texts: of which answers (places in the facts) it is made, and of which correction.
+
+    Of a preference the first answer is the chosen one, unless a correction is. `problem` comes before the problem
+    that both texts are the same, `later` after it.
+    """
+
+    kind: str
+    answers: tuple[int, ...]
+    problem: str | None
+    later: str | None = None
+    raters: Collection[str] = ()
+    weight: float = 1.0
+    backing: Mapping[str, float] = field(default_factory=dict)
+    correction: int | None = None  # the event
+    label: bool | None = None
+    tie: bool = False
+    outside: bool = False
 
 
-class _Feedback:
-    """All answers and current ratings; `outside` says when each person lets an outside judge read their words."""
+class Feedback:
+    """All answers and current ratings, and what follows from them."""
 
-    def __init__(self, ratings: WeighedRatings, outside: Mapping[int, Cover]) -> None:
-        self.answers, self.events = ratings.answers, ratings.events
-        self.since, self.outside = ratings.since, outside
-        self.panel, self.problem = ratings.panel, ratings.problem
-        self.names, self.voided = ratings.names, ratings.voided
-        self.same = self._same()
-        self.refused = Refused(ratings)
+    def __init__(self, facts: Facts, events: Events, panel: Panel, known: Known) -> None:
+        self.facts, self.events, self.panel, self.known = facts, events, panel, known
+        self._names = {person: known.names[person] for person in np.unique(events.rater).tolist()}
+        weight = {person: panel.weight(name) for person, name in self._names.items()}
+        people, place = np.unique(events.rater, return_inverse=True)
+        self._weights = np.array([weight[person] for person in people.tolist()], dtype=np.float64)[place]
+        self._refused = Refused(facts, events, self._weights)
 
-    def _same(self) -> dict[int, int]:
-        """For each generation the one that represents it: the first usable one with the same text and prompt.
+    def plans(self) -> Iterator[Plan]:
+        """The rows that ratings and questions may become."""
+        yield from self._corrections()
+        yield from self._comparisons()
+        yield from self._votes()
+        yield from self._prompts()
 
-        At a low temperature ↻ often gives the same text again, and a rating of one copy is a rating of all.
-        """
-        groups: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for number, answer in self.answers.items():
-            text = " ".join((answer.text or f"#{number}").split())
-            groups[answer.asked, text].append(number)
-        found = {}
-        for group in groups.values():
-            usable = (n for n in group if self.answers[n].problem(self.since, finished=True) is None)
-            found.update(dict.fromkeys(group, next(usable, group[0])))
-        return found
+    def _name(self, event: int) -> str:
+        return self._names[int(self.events.rater[event])]
 
-    def newest(self, events: Iterable[RatingEvent]) -> list[RatingEvent]:
-        """Each rater's newest event among these."""
-        return list({event.rater: event for event in events}.values())
+    def _all(self, events: Iterable[int]) -> list[str]:
+        return [self._name(event) for event in events]
 
+    def _problem(self, event: int) -> str | None:
+        return RATING_PROBLEMS[int(self.events.problem[event])]
 
-def _prompts(feedback: _Feedback) -> Iterable[Candidate]:
-    prompts: dict[str, Candidate] = {}
-    for answer in feedback.answers.values():
-        asker = _asker(answer)
-        problem = answer.problem(feedback.since, finished=False) or (VOIDED if asker in feedback.voided else None)
-        candidate = _candidate(feedback, "prompt", (answer,), {"prompt": answer.prompt()}, problem)
-        candidate = replace(candidate, backing={} if asker is None else {feedback.names[asker]: 1.0})
-        known = prompts.setdefault(answer.asked, candidate)
-        if known.problem is not None and candidate.problem is None:
-            prompts[answer.asked] = candidate  # somebody else asked the same and consents
-    return prompts.values()
+    def _of_answer(self, answer: int) -> str | None:
+        return PROBLEMS[int(self.facts.problem[answer])]
 
-
-def _asker(answer: AnswerInContext) -> int | None:
-    """The person whose voice a question is: whoever asked it."""
-    authors = [text.author for role, text in answer.context if role == "user"]
-    return authors[-1] if authors else None
-
-
-def _corrections(feedback: _Feedback) -> Iterable[Candidate]:
-    for event in feedback.events:
-        if event.rating.kind != "correction" or event.text is None:
-            continue
-        answer = feedback.answers[event.rating.generation_id]
-        mine = feedback.problem(event)
-        found = support(feedback.panel, [event.rater])
-        corrected = [Message(role="assistant", content=event.text.text or "")]
-        demonstration = {"prompt": answer.prompt(), "completion": corrected}
-        refused = REFUSED if feedback.refused.has(event.rating.generation_id, event.text.text) else None
-        problem = mine or answer.problem(feedback.since, finished=False) or refused
-        yield _candidate(
-            feedback, "demonstration", (answer,), demonstration, problem, [event], found, correction=event
+    def _plan(
+        self,
+        kind: str,
+        answers: tuple[int, ...],
+        problem: str | None,
+        events: Sequence[int],
+        found: Support,
+        *,
+        later: str | None = None,
+        correction: int | None = None,
+        label: bool | None = None,
+        tie: bool = False,
+    ) -> Plan:
+        outside = all(self.facts.outside[answer] for answer in answers)
+        return Plan(
+            kind=kind,
+            answers=answers,
+            problem=problem,
+            later=later or found.problem,
+            raters=tuple(sorted(set(self._all(events)))),
+            weight=found.weight,
+            backing=found.backing,
+            correction=correction,
+            label=label,
+            tie=tie,
+            outside=outside and all(self.events.lets_outside(event, self.known) for event in events),
         )
-        problem = mine or answer.problem(feedback.since, finished=True)
-        same = SAME_TEXT if corrected == answer.completion() else None
-        parts = {"prompt": answer.prompt(), "chosen": corrected, "rejected": answer.completion()}
-        problem = problem or same or refused
-        yield _candidate(feedback, "preference", (answer,), parts, problem, [event], found, correction=event)
 
+    def _prompts(self) -> Iterator[Plan]:
+        voided = np.isin(self.facts.asker, list(self.known.voided)) & (self.facts.asker >= 0)
+        usable = (self.facts.unfinished == 0) & ~voided
+        places = np.arange(len(usable))
+        order = np.lexsort((places, ~usable, self.facts.rendered))
+        ordered = self.facts.rendered[order]
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = ordered[1:] != ordered[:-1]
+        # Somebody else may have asked the same and consents; the order is that of who asked first.
+        chosen = order[new]
+        first = np.minimum.reduceat(places[order], np.flatnonzero(new)) if len(order) else places
+        for answer in chosen[np.argsort(first)].tolist():
+            asker = int(self.facts.asker[answer])
+            problem = PROBLEMS[self.facts.unfinished[answer]] or (VOIDED if voided[answer] else None)
+            backing = {} if asker < 0 else {self.known.names[asker]: 1.0}
+            yield Plan("prompt", (answer,), problem, backing=backing, outside=bool(self.facts.outside[answer]))
 
-def _comparisons(feedback: _Feedback) -> Iterable[Candidate]:
-    counted: dict[frozenset[int], list[RatingEvent]] = defaultdict(list)  # pair -> the comparisons that may count
-    for event in feedback.events:
-        if event.rating.kind == "comparison" and feedback.problem(event) is None:
-            counted[_pair(feedback, event)].append(event)
-    for event in feedback.events:
-        if event.rating.kind != "comparison" or event.rating.other_id is None:
-            continue
-        preferred = _preferred(feedback, event)
-        # In a tie, the earlier answer comes first, so that both orders of showing make the same row.
-        first, second = (feedback.answers[target] for target in sorted(map(feedback.same.__getitem__, event.targets)))
-        better, worse = (second, first) if preferred == second.generation.id else (first, second)
-        problems = (better.problem(feedback.since, finished=True), worse.problem(feedback.since, finished=True))
-        problem = feedback.problem(event) or next((p for p in problems if p), None)
-        if first.prompt() != second.prompt():
+    def _corrections(self) -> Iterator[Plan]:
+        corrections = self.events.of(CORRECTION)
+        corrections = corrections[self.events.written[corrections] != 0]
+        refused = self._refused.says(corrections).tolist()
+        for event, never in zip(corrections.tolist(), refused, strict=True):
+            answer = int(self.events.answer[event])
+            mine, later = self._problem(event), REFUSED if never else None
+            found = support(self.panel, [self._name(event)])
+            more = {"later": later, "correction": event}
+            unfinished = PROBLEMS[self.facts.unfinished[answer]]
+            yield self._plan("demonstration", (answer,), mine or unfinished, [event], found, **more)
+            yield self._plan("preference", (answer,), mine or self._of_answer(answer), [event], found, **more)
+
+    def _comparisons(self) -> Iterator[Plan]:
+        events = self.events.of(COMPARISON)
+        events = events[self.events.other[events] >= 0]
+        same, preferred = self.facts.same, self.events.preferred
+        one, other = same[self.events.answer[events]], same[self.events.other[events]]
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        best = np.where(preferred[events] >= 0, same[preferred[events]], -1)
+        members, start, end = self._newest(events, low, high)
+        for at, event in enumerate(events.tolist()):
+            others = members[start[at] : end[at]].tolist()
+            yield self._compared(event, int(low[at]), int(high[at]), int(best[at]), others, best, events)
+
+    def _newest(self, events: Numbers, low: Numbers, high: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """Each rater's newest comparison of each pair that counts, as places in `events`; and from where to where
+        those of each event's pair are."""
+        _, pair = np.unique(np.stack([low, high]), axis=1, return_inverse=True)
+        fine = np.flatnonzero(self.events.problem[events] == 0)
+        _, rater = np.unique(self.events.rater[events], return_inverse=True)
+        first, last = ends(pair[fine] * (len(events) + 1) + rater[fine])
+        order = np.lexsort((first, pair[fine[first]]))
+        members = fine[last[order]]
+        found = pair[members]
+        return members, np.searchsorted(found, pair, "left"), np.searchsorted(found, pair, "right")
+
+    def _compared(
+        self, event: int, first: int, second: int, best: int, others: list[int], bests: Numbers, events: Numbers
+    ) -> Plan:
+        """The row of one comparison; in a tie, the earlier answer comes first: both orders make the same row."""
+        better, worse = (second, first) if best == second else (first, second)
+        problem = self._problem(event) or self._of_answer(better) or self._of_answer(worse)
+        if self.facts.prompt[first] != self.facts.prompt[second]:
             problem = problem or OTHER_PROMPT  # only answers to the same prompt form a pair
-        same = SAME_TEXT if better.completion() == worse.completion() else None
-        parts = {"prompt": better.prompt(), "chosen": better.completion(), "rejected": worse.completion()}
-        by_preferred: dict[int | None, list[RatingEvent]] = defaultdict(list)
-        for other in feedback.newest(counted[_pair(feedback, event)]):
-            by_preferred[_preferred(feedback, other)].append(other)
-        for_it, against = by_preferred[better.generation.id], by_preferred[worse.generation.id]
-        tie = preferred is None
+        by_preferred: dict[int, list[int]] = defaultdict(list)
+        for other in others:
+            by_preferred[int(bests[other])].append(int(events[other]))
+        for_it, against = by_preferred[better], by_preferred[worse]
+        tie = best < 0
         if tie:
-            for_it, against = by_preferred[None], max(for_it, against, key=lambda side: _weight(feedback.panel, side))
-        undecided = [] if tie else by_preferred[None]
-        refused = REFUSED if not tie and feedback.refused.has(better.generation.id) else None
-        found = support(feedback.panel, _names(for_it), _names(against), _names(undecided))
+            for_it, against = by_preferred[-1], max(for_it, against, key=self._weight)
+        undecided = [] if tie else by_preferred[-1]
+        refused = REFUSED if not tie and self._refused.answers[better] else None
+        found = support(self.panel, self._all(for_it), self._all(against), self._all(undecided))
         # The row names every rater who counts and agrees, whoever came first; raters who do not count are not named.
-        problem = problem or same or found.problem or refused
-        yield _candidate(feedback, "preference", (better, worse), parts, problem, for_it, found, tie=tie)
+        return self._plan(
+            "preference", (better, worse), problem, for_it, found, later=found.problem or refused, tie=tie
+        )
 
+    def _votes(self) -> Iterator[Plan]:
+        events = self.events.of(VOTE)
+        same = self.facts.same[self.events.answer[events]]
+        for prompt in _grouped(self.facts.rendered[same]):
+            group: dict[int, list[int]] = {}
+            for at in prompt:
+                group.setdefault(int(same[at]), []).append(int(events[at]))
+            yield from self._siblings([self._voted(answer, cast) for answer, cast in group.items()])
 
-def _pair(feedback: _Feedback, event: RatingEvent) -> frozenset[int]:
-    return frozenset(feedback.same[target] for target in event.targets)
+    def _voted(self, answer: int, cast: list[int]) -> "_Voted":
+        allowed = [event for event in cast if self.events.problem[event] == 0]
+        allowed = list({int(self.events.rater[event]): event for event in allowed}.values())
+        up = [event for event in allowed if self.events.value[event] == UP]
+        down = [event for event in allowed if self.events.value[event] != UP]
+        label = self._weight(up) > self._weight(down)
+        most, least = (up, down) if label else (down, up)
+        found = support(self.panel, self._all(most), self._all(least))
+        problem = self._of_answer(answer)
+        if not allowed:
+            problem = problem or next(filter(None, map(self._problem, cast)), NO_CONSENT)
+        problem = problem or found.problem
+        if label and self._refused.answers[answer]:
+            problem = problem or REFUSED
+        return _Voted(answer, label, found, problem, allowed)
 
-
-def _preferred(feedback: _Feedback, event: RatingEvent) -> int | None:
-    return None if event.preferred is None else feedback.same[event.preferred]
-
-
-def _votes(feedback: _Feedback) -> Iterable[Candidate]:
-    votes: dict[int, list[RatingEvent]] = defaultdict(list)
-    for event in feedback.events:
-        if event.rating.kind == "vote":
-            votes[feedback.same[event.rating.generation_id]].append(event)
-    allowed = {
-        generation: feedback.newest(e for e in cast if feedback.problem(e) is None)
-        for generation, cast in votes.items()
-    }
-    labels: dict[int, bool] = {}
-    supports: dict[int, Support] = {}
-    problems: dict[int, str | None] = {}
-    for generation, cast in votes.items():
-        up = [event for event in allowed[generation] if event.rating.value == "up"]
-        down = [event for event in allowed[generation] if event.rating.value != "up"]
-        labels[generation] = _weight(feedback.panel, up) > _weight(feedback.panel, down)
-        most, least = (up, down) if labels[generation] else (down, up)
-        supports[generation] = support(feedback.panel, _names(most), _names(least))
-        problem = feedback.answers[generation].problem(feedback.since, finished=True)
-        if not allowed[generation]:
-            problem = problem or next(filter(None, map(feedback.problem, cast)), NO_CONSENT)
-        problems[generation] = problem or supports[generation].problem
-        if labels[generation] and feedback.refused.has(generation):
-            problems[generation] = problems[generation] or REFUSED
-    siblings: dict[str, list[int]] = defaultdict(list)
-    for generation in votes:
-        siblings[feedback.answers[generation].asked].append(generation)
-    for group in siblings.values():
-        good = [g for g in group if problems[g] is None and labels[g]]
-        bad = [g for g in group if problems[g] is None and not labels[g]]
+    def _siblings(self, group: list["_Voted"]) -> Iterator[Plan]:
+        """The rows of the answers to one prompt that people voted on."""
+        good = [each for each in group if each.problem is None and each.label]
+        bad = [each for each in group if each.problem is None and not each.label]
         # As many pairs as the longer side has answers, each answer with one of the other side: every answer is used,
         # and ten clicks do not make twenty-five pairs.
         pairs = max(len(good), len(bad)) if good and bad else 0
-        for g, b in ((good[i % len(good)], bad[i % len(bad)]) for i in range(pairs)):
-            answers = (feedback.answers[g], feedback.answers[b])
-            better, worse = (answer.completion() for answer in answers)
-            parts = {"prompt": answers[0].prompt(), "chosen": better, "rejected": worse}
-            same = SAME_TEXT if better == worse else None
-            cast = [*allowed[g], *allowed[b]]
-            yield _candidate(feedback, "preference", answers, parts, same, cast, both(supports[g], supports[b]))
-        for g in group:
-            if pairs and problems[g] is None:
+        for up, down in ((good[i % len(good)], bad[i % len(bad)]) for i in range(pairs)):
+            found = both(up.support, down.support)
+            yield self._plan("preference", (up.answer, down.answer), None, [*up.events, *down.events], found)
+        for each in group:
+            if pairs and each.problem is None:
                 continue  # the pairs hold this vote already
-            answer = feedback.answers[g]
-            parts = {"prompt": answer.prompt(), "completion": answer.completion()}
-            yield _candidate(
-                feedback, "labelled", (answer,), parts, problems[g], allowed[g], supports[g], label=labels[g]
-            )
+            yield self._plan("labelled", (each.answer,), each.problem, each.events, each.support, label=each.label)
+
+    def _weight(self, events: Iterable[int]) -> float:
+        return sum(float(self._weights[event]) for event in events)
 
 
-def _names(events: Iterable[RatingEvent]) -> list[str]:
-    return [event.rater for event in events]
+@dataclass(frozen=True, slots=True)
+class _Voted:
+    """An answer with what its votes say: the label, who supports it, and the votes that count."""
+
+    answer: int
+    label: bool
+    support: Support
+    problem: str | None
+    events: list[int]
 
 
-def _weight(panel: Panel, events: Iterable[RatingEvent]) -> float:
-    return sum(map(panel.weight, _names(events)))
-
-
-def _candidate(
-    feedback: _Feedback,
-    kind: str,
-    answers: Sequence[AnswerInContext],
-    parts: dict[str, list[Message]],
-    problem: str | None,
-    events: Sequence[RatingEvent] = (),
-    supported: Support | None = None,
-    *,
-    label: bool | None = None,
-    correction: RatingEvent | None = None,
-    tie: bool = False,
-) -> Candidate:
-    answer = answers[0]
-    # A row came through Discord when any text in it did: the conversation, or a correction written there.
-    platforms = {a.generation.platform for a in answers} | {a.conversation.platform for a in answers}
-    if correction is not None:
-        platforms.add(correction.rating.platform)
-    return Candidate(
-        kind=kind,
-        parts=parts,
-        problem=problem or (supported.problem if supported else None),
-        anchor=anchor(parts["prompt"], str(answer.conversation.id)),
-        platform="discord" if "discord" in platforms else answer.generation.platform,
-        persona=answer.conversation.persona,
-        language=answer.conversation.language,
-        source="feedback",
-        label=label,
-        weight=supported.weight if supported else 1.0,
-        raters=tuple(sorted(set(_names(events)))),
-        backing=supported.backing if supported else {},
-        outside_judge=all(a.covered(feedback.outside) for a in answers)
-        and all(event.problem(feedback.outside) is None for event in events),
-        tie=tie,
-    )
+def _grouped(*columns: Numbers) -> Iterator[list[int]]:
+    """The places with the same values, in the order in which these values appear first."""
+    if not len(columns[0]):
+        return
+    places = np.arange(len(columns[0]))
+    order = np.lexsort((places, *columns))
+    new = np.zeros(len(order), dtype=bool)
+    new[0] = True
+    for column in columns:
+        new[1:] |= column[order[1:]] != column[order[:-1]]
+    starts = np.flatnonzero(new)
+    after = np.append(starts[1:], len(order))
+    for at in np.argsort(order[starts], kind="stable").tolist():
+        yield order[starts[at] : after[at]].tolist()

@@ -62,10 +62,11 @@ async def figures(home: Path, discord_permission: str | None) -> Figures:
             releases = Releases(home)
             champion, candidate = releases.champion(), releases.candidate()
             trial = None if candidate is None else await trial_so_far(session, champion, candidate)
-            rows = await collect(session, None, installation_key(home), discord_permission=discord_permission)
-            return Figures(distance(rows, trial), champion, candidate, trial)
     finally:
         await database.close()
+    path, key = home / NAME, installation_key(home)
+    rows = await asyncio.to_thread(collect, path, path, key, discord_permission=discord_permission, draws=False)
+    return Figures(distance(rows, trial), champion, candidate, trial)
 
 
 async def figures_beside(home: Path, discord_permission: str | None) -> Figures:

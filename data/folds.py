@@ -3,35 +3,31 @@
 A group gets its fold once, and the fold is stored; so no text trains in one round and judges in the next. The first
 group trains. A new group goes to one of the folds that have fewer rows than their share, drawn by a keyed hash: the
 shares hold from the first conversations on, and nobody without the installation's key can aim a text at a fold.
-Near-duplicates are found by MinHash (Broder, "On the resemblance and containment of documents", 1997) over character
-shingles.
+Near-duplicates are found in `data.near_duplicates`, and what is stored is in `data.fold_book`.
 """
 
-import hashlib
 import math
 import re
 import secrets
+import sys
 import unicodedata
+from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from numpy.typing import NDArray
 
+from data.fold_book import Book, Meanwhile, Member
 from data.fold_shares import NEW, SHARES
-from data.home import keyed_hash
-from data.schema import FoldGroup, FoldMember
+from data.home import keyed_digest, keyed_hash
+from data.near_duplicates import Buckets, Index, Shelf, Signer, buckets_of, stored_neighbours
 
-_PERMUTATIONS = 64
-_SCHEME: Literal["affine32"] = "affine32"  # datasketch's; stored signatures are only comparable within one scheme
-_SIMILAR = 0.7  # the shared part of two texts' shingles; changing one word of ten leaves about 0.8
-_CANDIDATE = 0.5  # an index for 0.7 would miss half of the pairs just above it, so it proposes more
-_SHINGLE = 5
+_AT_ONCE = 2000  # texts that are signed together
+_REMEMBERED = 20_000  # texts and conversations whose number is remembered
+_NONE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,173 +69,258 @@ def fingerprint(key: bytes, text: str) -> str:
     return keyed_hash(key, "text", normalised(text))
 
 
-async def assign(
-    reading: AsyncSession,
-    writing: Callable[[], AbstractAsyncContextManager[AsyncSession]] | None,
-    key: bytes,
-    anchors: Sequence[Anchor],
-) -> list[str | None]:
-    """The folds of rows with these anchors, in order; new groups are stored in a session of `writing`.
-
-    `anchors` are those of all rows that may be used now, one a row: their number says which folds lack rows. None
-    where a row touches two folds, as when its conversation belongs to one and its text to another: it would carry
-    training text into judging, so it can be used for neither. The long work is done before `writing` is opened,
-    because other writers wait from then on. Without `writing` nothing is drawn and stored: new groups have the fold
-    `NEW`, so that whoever may only look never learns which fold something will get.
-    """
-    book = await _Book.read(reading, key, {})
-    folds = book.place(anchors, draws=writing is not None)
-    if writing is None or not book.new:
-        return folds
-    async with writing() as session:
-        if await session.scalar(select(func.count()).select_from(FoldMember)) != book.stored:
-            # Somebody else assigned folds meanwhile, or `reading` is a snapshot and the live database knows more.
-            book = await _Book.read(session, key, book.signatures)
-            folds = book.place(anchors)
-        session.add_all([each for each in book.new if isinstance(each, FoldGroup)])
-        await session.flush()
-        session.add_all([each for each in book.new if isinstance(each, FoldMember)])
-    return folds
+def assign(database: Path, key: bytes, anchors: Iterable[Anchor], *, draws: bool = True) -> list[str | None]:
+    """The folds of rows with these anchors, in order. It blocks: call it in a thread. See `Anchors`."""
+    gathered = Anchors(database, key)
+    for anchor in anchors:
+        gathered.add(anchor)
+    return gathered.folds(draws=draws)
 
 
-class _Book:
-    """The groups and their members: the stored ones and the new ones.
+class Anchors:
+    """The anchors of all rows that may be used now, added one after the other: their number says which folds lack
+    rows. What is kept of each is a few numbers.
 
-    New groups that turn out to be one are merged; `merged` says into which. Stored groups stay as they are.
+    `database` is where folds are stored, the live one even where rows are read from a copy.
     """
 
-    def __init__(self, key: bytes, made: Mapping[str, MinHash]) -> None:
-        self.key, self.made = key, made
-        self.folds: dict[str, str] = {}  # group -> fold, for groups that have one
-        self.merged: dict[str, str] = {}
-        self.members: dict[str, str] = {}  # fingerprint of a text or a conversation -> group
-        self.signatures: dict[str, MinHash] = {}
-        self.unread: dict[str, bytes] = {}  # stored signatures, read when the first new text comes
-        self.index = MinHashLSH(threshold=_CANDIDATE, num_perm=_PERMUTATIONS)
-        self.stored = 0
-        self.added: list[str] = []  # the fingerprints of new members
-        self.new: list[FoldGroup | FoldMember] = []
+    def __init__(self, database: Path, key: bytes) -> None:
+        self._database, self._key, self._shelf = database, key, Shelf(database.parent)
+        self._signer = Signer(key)
+        self._buckets: list[Buckets] = [buckets_of(self._shelf.some([]))]
+        self._texts, self._conversations = _Numbers(key, "text"), _Numbers(key, "conversation")
+        self._rows = array("i")  # the text and the conversation of each row
+        self._signed = array("i")  # the number on the shelf of each text that has one
+        self._waiting: list[tuple[int, str]] = []
+        with Book.open(database) as book:
+            self._stored = book.texts()
 
-    @classmethod
-    async def read(cls, session: AsyncSession, key: bytes, made: Mapping[str, MinHash]) -> "_Book":
-        """The groups and members in a database. `made` holds signatures that need not be computed again."""
-        book = cls(key, made)
-        book.folds = dict((await session.execute(select(FoldGroup.group_id, FoldGroup.fold))).all())
-        members = select(FoldMember.fingerprint, FoldMember.group_id, FoldMember.signature)
-        for fingerprint, group, signature in await session.execute(members):
-            book.stored += 1
-            book.members[fingerprint] = group
-            if signature:
-                book.unread[fingerprint] = signature
-        return book
+    def add(self, anchor: Anchor) -> None:
+        """Add the anchor of the next row."""
+        text, new = self._texts.number(anchor.text, normalised)
+        if new is not None:
+            self._signed.append(_NONE)
+            self._waiting.append((text, new))
+            if len(self._waiting) >= _AT_ONCE:
+                self._sign()
+        conversation = self._conversations.number(anchor.conversation)[0] if anchor.conversation else _NONE
+        self._rows.extend((text, conversation))
 
-    def place(self, anchors: Sequence[Anchor], *, draws: bool = True) -> list[str | None]:
-        """The fold of each anchor.
+    def _sign(self) -> None:
+        """Sign the texts that wait, but for those that are stored already."""
+        names = np.array([self._texts.names[text] for text, _ in self._waiting], dtype=np.uint64)
+        places = np.searchsorted(self._stored, names)
+        known = places < len(self._stored)
+        known[known] = self._stored[places[known]] == names[known]
+        new = [entry for entry, there in zip(self._waiting, known.tolist(), strict=True) if not there]
+        self._waiting.clear()
+        if not new:
+            return
+        for at, (text, _) in enumerate(new):
+            self._signed[text] = self._shelf.count + at
+        signatures = self._signer.sign([text for _, text in new])
+        self._shelf.add(signatures)
+        self._buckets.append(buckets_of(signatures))
+
+    def folds(self, rows: NDArray[np.int64] | None = None, *, draws: bool = True) -> list[str | None]:
+        """The fold of each row, or of those with these numbers, in order; new groups are stored. Call it once.
+
+        None where a row touches two folds, as when its conversation belongs to one and its text to another: it would
+        carry training text into judging, so it can be used for neither. The long work is done before anything is
+        written, and writing is done a little at a time, because other writers wait meanwhile. Without `draws` nothing
+        is drawn and stored: new groups have the fold `NEW`, so that whoever may only look never learns which fold
+        something will get.
+        """
+        self._sign()
+        self._signer.forget()
+        self._texts.forget()
+        self._conversations.forget()
+        self._buckets = [np.concatenate(self._buckets)]
+        if rows is not None:
+            both = np.frombuffer(self._rows, dtype=np.int32).reshape(-1, 2)[rows]
+            self._rows = array("i", both.tobytes())
+        while True:
+            with Book.open(self._database) as book:
+                placing = _Placing(self._key, book, self._texts, self._conversations, draws=draws)
+                placing.place(self._rows, self._signed, self._buckets[0], self._shelf)
+                found = placing.folds()
+                if not draws or not placing.adds:
+                    return found
+                try:
+                    book.store(placing.members(self._signed), self._shelf)
+                    return found
+                except Meanwhile:
+                    continue  # somebody else assigned folds since, which count
+
+
+class _Numbers:
+    """Numbers for texts or conversations, by their fingerprints: keyed hashes, of which 8 bytes tell two apart."""
+
+    def __init__(self, key: bytes, what: str) -> None:
+        self._key, self._what = key, what
+        self._found: dict[int, int] = {}
+        self._last: dict[str, int] = {}
+        self.names = array("Q")
+        self.digests = bytearray()
+
+    def number(self, text: str, plain: Callable[[str], str] | None = None) -> tuple[int, str | None]:
+        """The number of a text, and the text as it counts if it is new."""
+        known = self._last.get(text)
+        if known is not None:
+            return known, None
+        counts = plain(text) if plain else text
+        digest = keyed_digest(self._key, self._what, counts)
+        name = int.from_bytes(digest[:8], "big")
+        number = self._found.setdefault(name, len(self.names))
+        new = number == len(self.names)
+        if new:
+            self.names.append(name)
+            self.digests += digest
+        if len(self._last) >= _REMEMBERED:
+            self._last.clear()
+        self._last[text] = number
+        return number, counts if new else None
+
+    def forget(self) -> None:
+        """Forget how to find numbers: there are no more texts to come."""
+        self._found.clear()
+        self._last.clear()
+
+    def digest(self, number: int) -> bytes:
+        """The whole fingerprint."""
+        return bytes(self.digests[32 * number : 32 * number + 32])
+
+
+class _Placing:
+    """The groups and their members: the stored ones, and the new ones, whose numbers follow on the stored ones'.
+
+    A new group is called after its first text, as long as it is not stored. New groups that turn out to be one are
+    merged; `_merged` says into which. Stored groups stay as they are.
+    """
+
+    def __init__(self, key: bytes, book: Book, texts: _Numbers, conversations: _Numbers, *, draws: bool) -> None:
+        self._key, self._book, self._draws = key, book, draws
+        self._texts, self._conversations = texts, conversations
+        self._known = len(book.folds)
+        self._text_group = book.groups_of(texts.names)
+        self._conversation_group = book.groups_of(conversations.names)
+        self._merged: dict[int, int] = {}
+        self._added = array("q")  # new texts, and new conversations as -1 - their number
+        self._placed = array("q")  # the group of each row
+        self._new = np.empty(0, dtype=np.int64)  # the new groups in the order of their numbers, and their folds
+        self._drawn: list[str] = []
+
+    @property
+    def adds(self) -> bool:
+        """Whether there are new members."""
+        return bool(self._added)
+
+    def place(self, rows: "array[int]", signed: "array[int]", buckets: Buckets, shelf: Shelf) -> None:
+        """Find the group of each row."""
+        index = Index(buckets, shelf)
+        stored = stored_neighbours(buckets, shelf, self._book.signatures())
+        text_of = array("i", [_NONE] * shelf.count)
+        for text, number in enumerate(signed):
+            if number != _NONE:
+                text_of[number] = text
+        for text, conversation in zip(rows[::2], rows[1::2], strict=True):
+            if self._text_group[text] == _NONE:
+                number = signed[text]
+                near = {self._root(self._text_group[text_of[other]]) for other in index.neighbours(number)}
+                if not self._begin(text, near | stored.get(number, set())):
+                    self._placed.append(_NONE)
+                    continue
+                index.put(number)
+            self._placed.append(self._with(self._text_group[text], conversation))
+
+    def _begin(self, text: int, near: set[int]) -> bool:
+        """Add a new text, and join its group with those of its near-duplicates. False if they have two folds."""
+        if len({self._book.folds[group] for group in near if group < self._known}) > 1:
+            return False
+        group = self._text_group[text] = self._known + text
+        self._added.append(text)
+        for other in sorted(near, key=self._name):
+            self._join(group, other)
+        return True
+
+    def _with(self, group: int, conversation: int) -> int:
+        """The group of a row of a conversation; `_NONE` if that belongs to another fold."""
+        if conversation == _NONE:
+            return group
+        if self._conversation_group[conversation] == _NONE:
+            self._conversation_group[conversation] = group
+            self._added.append(-1 - conversation)
+        elif not self._join(group, self._conversation_group[conversation]):
+            return _NONE
+        return group
+
+    def _join(self, one: int, other: int) -> bool:
+        """Make one group of two, as far as they have no fold yet. False if they belong to different folds."""
+        one, other = self._root(one), self._root(other)
+        if one < self._known and other < self._known:
+            return self._book.folds[one] == self._book.folds[other]
+        if one != other:
+            # The name is the same in whatever order the texts come: it decides the fold.
+            kept = one if one < self._known else other if other < self._known else min(one, other, key=self._name)
+            self._merged[other if kept == one else one] = kept
+        return True
+
+    def _root(self, group: int) -> int:
+        while (kept := self._merged.get(group)) is not None:
+            if (next_ := self._merged.get(kept)) is not None:
+                self._merged[group] = next_  # a shorter way next time
+            group = kept
+        return group
+
+    def _name(self, group: int) -> str:
+        if group < self._known:
+            return self._book.name(group)
+        return self._texts.digest(group - self._known).hex()
+
+    def folds(self) -> list[str | None]:
+        """The fold of each row that was placed.
 
         New groups get theirs one after the other, the small ones first: otherwise a large one would fill its fold,
         and people with many small ones would get more of the others. Groups of one size come in the order of a keyed
         hash, so that the order of people's questions decides nothing.
         """
-        groups = [self._group(anchor) for anchor in anchors]
-        rows = Counter(self._root(group) for group in groups if group is not None)
+        roots = np.fromiter(
+            (_NONE if group == _NONE else self._root(group) for group in self._placed), np.int64, len(self._placed)
+        )
+        groups, counts = np.unique(roots[roots >= 0], return_counts=True)
         held = Counter[str]()
-        for group in rows.keys() & self.folds.keys():
-            held[self.folds[group]] += rows[group]
-        new = [(count, keyed_hash(self.key, "order", name), name) for name, count in rows.items()]
-        stored: dict[str, str] = {}  # a group's name as it is stored: one that is made of a text would outlive it
-        for _, _, group in sorted(each for each in new if each[2] not in self.folds):
-            fold = self.folds[group] = draw(self.key, group, rows[group], held) if draws else NEW
-            held[fold] += rows[group]
-            stored[group] = secrets.token_hex(32)
-            self.new.append(FoldGroup(group_id=stored[group], fold=fold))
-        for name in self.added:
-            signature, group = self.signatures.get(name), self._root(self.members[name])
-            self.new.append(
-                FoldMember(
-                    fingerprint=name,
-                    group_id=stored.get(group, group),
-                    signature=_to_bytes(signature) if signature is not None else b"",
-                )
-            )
-        return [None if group is None else self.folds[self._root(group)] for group in groups]
+        first = int(np.searchsorted(groups, self._known))
+        for group, count in zip(groups[:first].tolist(), counts[:first].tolist(), strict=True):
+            held[self._book.folds[group]] += count
+        self._new, sizes = groups[first:], counts[first:]
+        turns = (keyed_digest(self._key, "order", self._name(group)) for group in self._new.tolist())
+        order = np.fromiter((int.from_bytes(turn[:8], "big") for turn in turns), np.uint64, len(self._new))
+        self._drawn = [NEW] * len(self._new)
+        for at in np.lexsort((order, sizes)).tolist():
+            count = int(sizes[at])
+            fold = draw(self._key, self._name(int(self._new[at])), count, held) if self._draws else NEW
+            self._drawn[at] = sys.intern(fold)
+            held[fold] += count
+        return [None if root == _NONE else self._fold(root) for root in roots.tolist()]
 
-    def _group(self, anchor: Anchor) -> str | None:
-        """The group of an anchor; its members are added when they are new. None for two folds."""
-        text = normalised(anchor.text)
-        name = fingerprint(self.key, text)
-        if name not in self.members:
-            signature = self.made.get(name) or _signature(text, self.key)
-            alike = self._alike(signature)
-            if len({self.folds[group] for group in alike if group in self.folds}) > 1:
-                return None
-            self._add(name, name)
-            self._index(name, signature)
-            for group in sorted(alike):
-                self._join(name, group)
-        group = self.members[name]
-        if anchor.conversation:
-            conversation = keyed_hash(self.key, "conversation", anchor.conversation)
-            if conversation not in self.members:
-                self._add(conversation, group)
-            elif not self._join(group, self.members[conversation]):
-                return None
-        return group
+    def _fold(self, group: int) -> str:
+        if group < self._known:
+            return self._book.folds[group]
+        return self._drawn[int(np.searchsorted(self._new, group))]
 
-    def _alike(self, signature: MinHash) -> set[str]:
-        """The groups that hold a near-duplicate of a text."""
-        while self.unread:
-            name, raw = self.unread.popitem()
-            self._index(name, _from_bytes(raw))
-        found: set[str] = set()
-        for name in self.index.query(signature):
-            group = self._root(self.members[name])
-            if group not in found and signature.jaccard(self.signatures[name]) >= _SIMILAR:
-                found.add(group)
-        return found
-
-    def _join(self, one: str, other: str) -> bool:
-        """Make one group of two, as far as they have no fold yet. False if they belong to different folds."""
-        one, other = self._root(one), self._root(other)
-        if one in self.folds and other in self.folds:
-            return self.folds[one] == self.folds[other]
-        if one != other:
-            # The name is the same in whatever order the texts come: it decides the fold.
-            kept = one if one in self.folds else other if other in self.folds else min(one, other)
-            self.merged[other if kept == one else one] = kept
-        return True
-
-    def _root(self, group: str) -> str:
-        while (kept := self.merged.get(group)) is not None:
-            if (next_ := self.merged.get(kept)) is not None:
-                self.merged[group] = next_  # a shorter way next time
-            group = kept
-        return group
-
-    def _index(self, fingerprint: str, signature: MinHash) -> None:
-        self.signatures[fingerprint] = signature
-        self.index.insert(fingerprint, signature, check_duplication=False)
-
-    def _add(self, fingerprint: str, group: str) -> None:
-        self.members[fingerprint] = group
-        self.added.append(fingerprint)
-
-
-def _keyed_shingle_hash(key: bytes) -> Callable[[bytes], int]:
-    # Keyed, so that a signature that outlives an erased text reveals nothing about it.
-    return lambda raw: int.from_bytes(hashlib.blake2b(raw, digest_size=4, key=key).digest(), "little")
-
-
-def _signature(text: str, key: bytes) -> MinHash:
-    signature = MinHash(num_perm=_PERMUTATIONS, scheme=_SCHEME, hashfunc=_keyed_shingle_hash(key))
-    shingles = {text[start : start + _SHINGLE] for start in range(max(1, len(text) - _SHINGLE + 1))}
-    signature.update_batch([shingle.encode() for shingle in sorted(shingles)])
-    return signature
-
-
-def _to_bytes(signature: MinHash) -> bytes:
-    return np.asarray(signature.hashvalues, dtype="<u4").tobytes()
-
-
-def _from_bytes(raw: bytes) -> MinHash:
-    values = np.frombuffer(raw, dtype="<u4").astype(np.uint32)
-    return MinHash(num_perm=_PERMUTATIONS, scheme=_SCHEME, hashvalues=values)
+    def members(self, signed: "array[int]") -> Iterator[Member]:
+        """The new members, group by group."""
+        last, name = _NONE, ""
+        group_of = (
+            self._text_group[each] if each >= 0 else self._conversation_group[-1 - each] for each in self._added
+        )
+        groups = np.fromiter((self._root(group) for group in group_of), np.int64, len(self._added))
+        added = np.array(self._added, dtype=np.int64)
+        for at in np.lexsort((added, groups)).tolist():
+            each, group = int(added[at]), int(groups[at])
+            digest = self._texts.digest(each) if each >= 0 else self._conversations.digest(-1 - each)
+            fold = self._fold(group) if group >= self._known else None
+            if group != last:
+                # A name that is made of a text would outlive it.
+                last, name = group, self._name(group) if fold is None else secrets.token_hex(32)
+            yield Member(digest, name, fold, signed[each] if each >= 0 else _NONE)

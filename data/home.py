@@ -1,11 +1,13 @@
 """Where Parley's state lives, and how files are written so that a kill leaves nothing half done."""
 
+import functools
 import hashlib
 import hmac
 import os
 import secrets
 import sqlite3
 import stat
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -102,14 +104,15 @@ def sync_dir(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
+def write_atomic(path: Path, content: bytes | str | Iterable[bytes]) -> None:
     """Replace a file's content in one step: a reader sees the old or the new, never a part.
 
-    The file is private to its owner. Errors of the file system pass through.
+    The file is private to its owner; a content in parts is written part by part. Errors of the file system pass
+    through.
     """
-    raw = content.encode() if isinstance(content, str) else content
+    whole = content.encode() if isinstance(content, str) else content
     with unfinished_file(path) as file:
-        file.write(raw)
+        file.writelines([whole] if isinstance(whole, bytes) else whole)
         file.flush()
         os.fsync(file.fileno())
         Path(file.name).replace(path)
@@ -170,8 +173,21 @@ def _was_used(database: Path) -> bool:
 
 def keyed_hash(key: bytes, *parts: str) -> str:
     """A hexadecimal HMAC-SHA256 of the parts. Without the key nobody can test a guess against it."""
-    message = b"".join(len(raw).to_bytes(8, "big") + raw for raw in (part.encode() for part in parts))
-    return hmac.new(key, message, hashlib.sha256).hexdigest()
+    return keyed_digest(key, *parts).hex()
+
+
+def keyed_digest(key: bytes, *parts: str) -> bytes:
+    """The same hash as 32 bytes."""
+    state = _keyed(key).copy()  # three times as fast as beginning with the key each time
+    for part in parts:
+        raw = part.encode()
+        state.update(len(raw).to_bytes(8, "big") + raw)
+    return state.digest()
+
+
+@functools.lru_cache(maxsize=8)
+def _keyed(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod=hashlib.sha256)
 
 
 def file_sha256(path: Path) -> str:

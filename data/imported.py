@@ -2,18 +2,22 @@
 
 import json
 import re
+import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
+from data.bulk import Grouped, rows
 from data.candidates import ERASED, NO_CONSENT, Candidate, anchor
 from data.chat import Message
 from data.database import chunks
 from data.home import keyed_hash
-from data.personas import LANGUAGES, PERSONAS, persona
+from data.personas import LANGUAGES, persona, persona_names
 from data.row import IMPORT, PARTS, TOOLS, Row
 
 # A message's other keys (tool calls, weight 0) are stored as a further text, in JSON, so that erasure reaches it.
@@ -62,46 +66,69 @@ def texts_of(row: Row) -> list[tuple[str, int, str, str]]:
     return texts
 
 
-async def imported(session: AsyncSession) -> list[Candidate]:
+_ROWS = """
+SELECT id, source_id, kind, label, persona, language, source, weight, margin, outside_judge, platform, consented,
+       rater
+FROM imported_rows ORDER BY id
+"""
+_TEXTS = """
+SELECT t.row_id, t.part, t.position, t.role, v.text
+FROM imported_texts t CROSS JOIN message_versions v ON v.id = t.version_id
+ORDER BY t.row_id, t.part, t.position
+"""
+_Text = tuple[str, int, str, str | None]  # part, position there, role and text
+
+
+def imported(connection: sqlite3.Connection) -> Iterator[Candidate]:
     """Every imported row, in the order of import."""
-    texts: dict[int, list[tuple[schema.ImportedText, str | None]]] = defaultdict(list)
-    query = (
-        select(schema.ImportedText, schema.MessageVersion.text)
-        .join(schema.MessageVersion, schema.MessageVersion.id == schema.ImportedText.version_id)
-        .order_by(schema.ImportedText.row_id, schema.ImportedText.part, schema.ImportedText.position)
-    )
-    for entry, text in await session.execute(query):
-        texts[entry.row_id].append((entry, text))
-    rows = await session.scalars(select(schema.ImportedRow).order_by(schema.ImportedRow.id))
-    return [_candidate(row, texts[row.id]) for row in rows]
+    texts = Grouped(rows(connection, _TEXTS))
+    names, prompt = persona_names(), cache(lambda name, language: persona(name, language).system_prompt)
+    for row in rows(connection, _ROWS):
+        known = row[4] in names and (row[5] or "en") in LANGUAGES
+        yield _candidate(_Imported(*row), texts.of(row[0]), prompt(row[4], row[5] or "en") if known else "")
 
 
-def _candidate(row: schema.ImportedRow, texts: Sequence[tuple[schema.ImportedText, str | None]]) -> Candidate:
+class _Imported(NamedTuple):
+    id: int
+    source_id: str
+    kind: str
+    label: int | None
+    persona: str | None
+    language: str | None
+    source: str | None
+    weight: float
+    margin: float | None
+    outside_judge: int | None
+    platform: str
+    consented: int
+    rater: str | None
+
+
+def _candidate(row: _Imported, texts: Sequence[_Text], system_prompt: str) -> Candidate:
     found: dict[str, list[Message]] = defaultdict(list)
-    for entry, text in texts:
-        if entry.part != TOOLS and not entry.part.endswith(KEYS):
-            found[entry.part].append(Message(role=entry.role, content=text or ""))
-    for entry, text in texts:
-        if entry.part.endswith(KEYS):
-            found[entry.part.removesuffix(KEYS)][entry.position].update(json.loads(text or "{}"))
-    tools = next((json.loads(text) for entry, text in texts if entry.part == TOOLS and text), None)
+    for part, _, role, text in texts:
+        if part != TOOLS and not part.endswith(KEYS):
+            found[part].append(Message(role=role, content=text or ""))
+    for part, position, _, text in texts:
+        if part.endswith(KEYS):
+            found[part.removesuffix(KEYS)][position].update(json.loads(text or "{}"))
+    tools = next((json.loads(text) for part, _, _, text in texts if part == TOOLS and text), None)
     names = next(names for names in PARTS[row.kind] if names[0] in found)
     parts = {name: found[name] for name in names}
     first = parts[names[0]]
-    if first and first[0]["role"] != "system" and row.persona in PERSONAS and (row.language or "en") in LANGUAGES:
-        system = persona(row.persona, row.language or "en").system_prompt
-        first.insert(0, Message(role="system", content=system))
+    if first and first[0]["role"] != "system" and system_prompt:
+        first.insert(0, Message(role="system", content=system_prompt))
     problem = None if row.consented else NO_CONSENT
     return Candidate(
         kind=row.kind,
         parts=parts,
-        problem=ERASED if any(text is None for _, text in texts) else problem,
+        problem=ERASED if any(text is None for *_, text in texts) else problem,
         anchor=anchor(first, None),
         platform=row.platform,
         persona=row.persona,
         language=row.language,
         source=row.source or "import",
-        label=row.label,
+        label=None if row.label is None else bool(row.label),
         tools=tools,
         weight=row.weight,
         margin=row.margin,
@@ -109,5 +136,5 @@ def _candidate(row: schema.ImportedRow, texts: Sequence[tuple[schema.ImportedTex
         raters=(row.rater,) if row.rater else (),
         backing={row.rater: 1.0} if row.rater else {},
         # Operators may show their own rows to anybody, unless a row forbids it; never rows from other platforms.
-        outside_judge=row.platform == IMPORT and row.outside_judge is not False,
+        outside_judge=row.platform == IMPORT and row.outside_judge != 0,
     )

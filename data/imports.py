@@ -1,5 +1,6 @@
 """Imports rows into the store, and collects all rows that may be used."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.candidates import opening
-from data.datasets import Collected, collect
+from data.collected import Collected
+from data.datasets import collect
 from data.erasure import erased_rows, said_before
 from data.errors import BadInput
 from data.folds import fingerprint
@@ -121,6 +123,6 @@ async def _differs(session: AsyncSession, stored: int, texts: Sequence[tuple[str
 
 async def collect_rows(store: Store, *, discord_permission: str | None) -> Collected:
     """The rows of an installation that may be used now; new rows get their permanent fold."""
-    key = installation_key(store.database.path.parent)
-    async with store.database.read() as session:
-        return await collect(session, store.database.write, key, discord_permission=discord_permission)
+    database = store.database.path
+    key = installation_key(database.parent)
+    return await asyncio.to_thread(collect, database, database, key, discord_permission=discord_permission)

@@ -9,8 +9,8 @@ from rich.table import Table
 from sqlalchemy import literal, select
 
 from data import schema
+from data.collected import Collected
 from data.console import PlainConsole
-from data.datasets import Collected
 from data.imports import collect_rows
 from data.raters import FLOOR, Panel
 from data.row import IMPORT

@@ -13,17 +13,20 @@ always say the same or roll dice, and below 0 for raters who vote upside down.
 No model can tell a conspiring majority of raters from an honest one.
 """
 
-import math
 import warnings
-from collections import defaultdict
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.util import find_spec
-from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from data.bearing_out import confirmed
-from data.company import ENOUGH, OTHERS, Labels, company
+from data.bulk import micros_of
+from data.company import ENOUGH, OTHERS, company
+from data.labels import Flags, Floats, Ints, Labels, gathered
 
 FLOOR = 0.1  # a rater with a smaller weight is not heard at all
 GENTLE = 0.3  # the smallest weight that agreement alone gives
@@ -91,37 +94,72 @@ class Panel:
         return known.weight if known.weight >= FLOOR else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """Ratings as labels, in arrays: numbers of raters (places in `names`) and items, yes or no, and microseconds."""
+
+    names: Sequence[str]
+    rater: Ints
+    item: NDArray[np.uint64]
+    value: Flags
+    at: Ints
+
+
 def weigh(given: Iterable[ItemLabel], people: Collection[str] = (), vouched: Collection[str] = ()) -> Panel:
-    """Weigh the raters of these labels. Only a rater's newest label of an item counts, once.
+    """Weigh the raters of these labels; see `weigh_ratings`."""
+    labels = list(given)
+    names = sorted({label.rater for label in labels})
+    numbers = {name: number for number, name in enumerate(names)}
+    items = {item: number for number, item in enumerate({label.item: None for label in labels})}
+    ratings = Ratings(
+        names,
+        np.array([numbers[label.rater] for label in labels], dtype=np.int64),
+        np.array([items[label.item] for label in labels], dtype=np.uint64),
+        np.array([label.value for label in labels], dtype=bool),
+        np.array([micros_of(label.at) for label in labels], dtype=np.int64),
+    )
+    return weigh_ratings(ratings, people, vouched)
+
+
+def weigh_ratings(given: Ratings, people: Collection[str] = (), vouched: Collection[str] = ()) -> Panel:
+    """Weigh the raters of these ratings. Only a rater's newest label of an item counts, once.
 
     `people` are all who rated in any way, corrections among them: the heads of whom a majority is more than half.
     `vouched` are those for whom an operator vouches. They count in full.
     """
-    labels: dict[str, dict[str, bool]] = defaultdict(dict)
-    times: dict[str, list[datetime]] = defaultdict(list)
-    for label in sorted(given, key=lambda label: label.at):
-        labels[label.item][label.rater] = label.value
-        times[label.rater].append(label.at)
+    labels = gathered(given.names, given.rater, given.item, given.value, given.at)
     model, method = _modelled(labels)
-    agreed = _agreed(labels)
+    agreed, (tpr, tnr) = _agreed(labels)
+    ratings = labels.ratings()
+    shared = labels.by_rater((labels.sizes() > 1)[labels.item].astype(np.float64))
+    times = _times(given)
     raters = {}
-    for rater in sorted(times):
-        mine = [item for item, said in labels.items() if rater in said]
-        plain = Reliability(1.0, len(mine), sum(len(labels[item]) > 1 for item in mine), "")
-        if rater in model:
-            found = _by_informedness(plain, model[rater], lowest=0.0)
-        elif rater in agreed:
-            found = _by_informedness(plain, sum(agreed[rater]) - 1, lowest=GENTLE)
+    for number, rater in sorted(enumerate(labels.names), key=lambda each: each[1]):
+        if not ratings[number]:
+            continue
+        plain = Reliability(1.0, int(ratings[number]), int(shared[number]), "")
+        if number in model:
+            found = _by_informedness(plain, model[number], lowest=0.0)
+        elif agreed[number]:
+            found = _by_informedness(plain, float(tpr[number] + tnr[number]) - 1, lowest=GENTLE)
         else:
             found = replace(plain, reason="too little in common with others to say: counts in full")
-        raters[rater] = _without_bursts(found, times[rater])
+        raters[rater] = _without_bursts(found, times[number])
     for name in vouched:
         plain = raters.get(name, Reliability(1.0, 0, 0, ""))
         raters[name] = replace(plain, weight=1.0, vouched=True, reason="an operator vouches for them")
     heads = {*people, *raters}
-    for name, count in confirmed(labels, {n: r.weight for n, r in raters.items()}, heads, vouched).items():
+    weights = np.array([raters[n].weight if n in raters else 1.0 for n in labels.names], dtype=np.float32)
+    for name, count in confirmed(labels, weights, heads, vouched).items():
         raters[name] = replace(raters[name], confirmed=count)
     return Panel(raters, method)
+
+
+def _times(given: Ratings) -> list[Ints]:
+    """When each rater rated, in order."""
+    order = np.lexsort((given.at, given.rater))
+    ends = np.cumsum(np.bincount(given.rater, minlength=len(given.names)))
+    return np.split(given.at[order], ends[:-1]) if len(ends) else []
 
 
 def _by_informedness(plain: Reliability, informedness: float, *, lowest: float) -> Reliability:
@@ -135,36 +173,48 @@ def _by_informedness(plain: Reliability, informedness: float, *, lowest: float) 
     return replace(plain, weight=weight, reason=reason)
 
 
-def _without_bursts(found: Reliability, times: Sequence[datetime]) -> Reliability:
+def _without_bursts(found: Reliability, times: Ints) -> Reliability:
     """Let the ratings within `BURST_SECONDS` count as no more than somebody can read in that time."""
-    window = timedelta(seconds=BURST_SECONDS)
-    crowd = [0] * len(times)
-    first = 0
-    for last, at in enumerate(times):
-        while at - times[first] > window:
-            first += 1
-        for i in range(first, last + 1):
-            crowd[i] = max(crowd[i], last - first + 1)
-    rushed = sum(count > BURST for count in crowd)
+    crowd = _crowd(times)
+    rushed = int((crowd > BURST).sum())
     if not rushed:
         return found
-    factor = sum(min(1.0, BURST / count) for count in crowd) / len(crowd)
+    factor = float(np.minimum(1.0, BURST / crowd).sum()) / len(crowd)
     reason = f"{found.reason}; {rushed} of {len(times)} ratings came within seconds"
     return replace(found, weight=found.weight * factor, reason=reason)
+
+
+def _crowd(times: Ints) -> Ints:
+    """For each time the most times, itself among them, in any span of `BURST_SECONDS` around it."""
+    first = np.searchsorted(times, times - BURST_SECONDS * 1_000_000, "left")  # where the span begins that ends here
+    size = np.arange(len(times)) - first + 1
+    if len(times) <= BURST or size.max() <= BURST:
+        return size
+    crowd = np.empty_like(size)
+    last = np.searchsorted(first, np.arange(len(times)), "right")  # the first span that begins later than this time
+    best: deque[int] = deque()  # spans that hold this time, the largest first
+    end = 0
+    for at in range(len(times)):
+        while end < last[at]:
+            while best and size[best[-1]] <= size[end]:
+                best.pop()
+            best.append(end)
+            end += 1
+        while best[0] < at:
+            best.popleft()
+        crowd[at] = size[best[0]]
+    return crowd
 
 
 # -- the model ------------------------------------------------------------------------------------------------------
 
 
-def _modelled(labels: Labels) -> tuple[dict[str, float], str]:
+def _modelled(labels: Labels) -> tuple[dict[int, float], str]:
     """The model's informedness of raters with enough answers in common, and a sentence about the method."""
-    common = {item: said for item, said in labels.items() if len(said) >= COMMON_RATERS}
-    counts: dict[str, int] = defaultdict(int)
-    for said in common.values():
-        for rater in said:
-            counts[rater] += 1
-    known = {rater for rater, count in counts.items() if count >= ENOUGH}
-    if len(common) < COMMON_ANSWERS or len(known) < MODEL_RATERS:
+    common = labels.with_at_least(COMMON_RATERS)
+    counts = common.ratings()
+    known = counts >= ENOUGH
+    if common.items < COMMON_ANSWERS or known.sum() < MODEL_RATERS:
         return {}, "Too few answers have several raters in common for a model: agreement and caps decide."
     if find_spec("crowdkit") is None:
         return (
@@ -172,123 +222,126 @@ def _modelled(labels: Labels) -> tuple[dict[str, float], str]:
             "The package crowd-kit is not installed, so agreement and caps decide; install crowd-kit for its model.",
         )
     truth = _dawid_skene(common)
-    skills = _skills(common, dict.fromkeys(counts, truth))
+    skills = _skills(common, truth[common.item])
     # A rater is judged by the others' labels, not by an estimate that includes their own.
-    without = _left_out(common, skills, truth, sorted(known))
-    found = {rater: tpr + tnr - 1 for rater, (tpr, tnr) in _skills(common, without).items()}
-    return found, f"Dawid and Skene's model of {len(counts)} raters on {len(common)} answers that they share."
+    tpr, tnr = _skills(common, _left_out(common, skills, truth))
+    found = {int(rater): float(tpr[rater] + tnr[rater] - 1) for rater in np.flatnonzero(known)}
+    number, items = int((counts > 0).sum()), common.items
+    return found, f"Dawid and Skene's model of {number} raters on {items} answers that they share."
 
 
-def _dawid_skene(labels: Labels) -> dict[str, float]:
+def _dawid_skene(labels: Labels) -> Floats:
     """The model's probability that each item is good."""
     import pandas  # type: ignore[import-untyped]  # it has no types
     from crowdkit.aggregation.classification.dawid_skene import DawidSkene
 
-    rows = [(item, rater, int(value)) for item, said in labels.items() for rater, value in said.items()]
-    frame = pandas.DataFrame(rows, columns=["task", "worker", "label"])
+    label = labels.value.astype(np.int64)
+    frame = pandas.DataFrame({"task": labels.item, "worker": labels.rater, "label": label})
     # The model finds the nearest optimum, so its start matters: a count of heads would believe a brigade that is the
     # majority wherever it shows up.
-    agreed = _agreed(labels)
-    errors: dict[tuple[str, int], tuple[float, float]] = {}
-    for rater in {rater for said in labels.values() for rater in said}:
-        tpr, tnr = agreed.get(rater, (_UNKNOWN, _UNKNOWN))
-        errors[rater, 0], errors[rater, 1] = (tnr, 1 - tpr), (1 - tnr, tpr)
-    start = pandas.DataFrame(list(errors.values()), columns=[0, 1])
-    start.index = pandas.MultiIndex.from_tuples(errors, names=["worker", "label"])
+    agreed, (tpr, tnr) = _agreed(labels)
+    right, wrong = np.where(agreed, tpr, _UNKNOWN), np.where(agreed, tnr, _UNKNOWN)
+    workers = np.flatnonzero(labels.ratings())
+    start = pandas.DataFrame(
+        np.concatenate(
+            [
+                np.stack([wrong[workers], 1 - right[workers]], axis=1),
+                np.stack([1 - wrong[workers], right[workers]], axis=1),
+            ]
+        ),
+        columns=[0, 1],
+        index=pandas.MultiIndex.from_arrays(
+            [np.tile(workers, 2), np.repeat([0, 1], len(workers))], names=["worker", "label"]
+        ),
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, about what crowd-kit calls
         model = DawidSkene(n_iter=50, initial_error_strategy="assign")
         probabilities = model.fit_predict_proba(frame, initial_error=start)
-    good = dict.fromkeys(labels, 0.0)
+    good = np.zeros(labels.items)
     if 1 in probabilities:
-        good.update({str(item): float(value) for item, value in probabilities[1].items()})
+        good[probabilities.index.to_numpy()] = probabilities[1].to_numpy()
     # The model explains the labels equally well with all of them turned round, and finds whichever is nearer. The
     # right one is where more people are better than chance than worse; people who go together count less, and nobody
     # counts for more than one by being very sure.
-    other = {item: 1 - value for item, value in good.items()}
     voices = _voices(labels)
 
-    def trusted(truth: Mapping[str, float]) -> float:
-        skills = _skills(labels, dict.fromkeys(voices, truth))
-        return sum(
-            voices[rater] * max(-1.0, min(1.0, (tpr + tnr - 1) / _FULL)) for rater, (tpr, tnr) in skills.items()
-        )
+    def trusted(truth: Floats) -> float:
+        tpr, tnr = _skills(labels, truth[labels.item])
+        return float((voices * np.clip((tpr + tnr - 1) / _FULL, -1.0, 1.0))[workers].sum())
 
-    return max((good, other), key=trusted)
+    return max((good, 1 - good), key=trusted)
 
 
-def _voices(labels: Labels) -> dict[str, float]:
+def _voices(labels: Labels) -> Floats:
     """How many voices each rater has: 1 for a rater who goes alone, 1/n for each of n who always rate the same items.
 
     This follows Dong, Berti-Equille and Srivastava ("Integrating Conflicting Data: The Role of Source Dependence",
     2009): copies add nothing. What counts is rating the same items, not agreeing, since honest raters agree.
     """
-    alone = {rater: 1.0 for said in labels.values() for rater in said}
+    voices = np.ones(len(labels.names))
     active, together = company(labels)
-    return alone | dict(zip(active, (1 / together.sum(axis=1)).tolist(), strict=True))
+    voices[active] = 1 / together.sum(axis=1)
+    return voices
 
 
-def _skills(labels: Labels, truths: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[float, float]]:
-    """Each rater's shares of good items called good and of bad items called bad, with the prior's imagined items."""
-    sums: dict[str, list[float]] = {rater: [0.0] * 4 for rater in truths}  # good, called good, bad, called bad
-    for item, said in labels.items():
-        for rater, value in said.items():
-            if rater not in truths or item not in truths[rater]:
-                continue
-            good, mine = truths[rater][item], sums[rater]
-            mine[0] += good
-            mine[1] += good * value
-            mine[2] += 1 - good
-            mine[3] += (1 - good) * (not value)
+def _skills(labels: Labels, truth: Floats, kept: Flags | None = None) -> tuple[Floats, Floats]:
+    """Each rater's shares of good items called good and of bad items called bad, with the prior's imagined items.
+
+    `truth` is the probability that the item of each entry is good; `kept` says which entries count.
+    """
+    counts = np.ones(len(truth)) if kept is None else kept.astype(np.float64)
+    good, bad = labels.by_rater(truth * counts), labels.by_rater((1 - truth) * counts)
+    hit = labels.by_rater(truth * labels.value * counts)
+    miss = labels.by_rater((1 - truth) * ~labels.value * counts)
     imagined = _PRIOR * _RIGHT
-    return {
-        rater: ((hit + imagined) / (good + _PRIOR), (miss + imagined) / (bad + _PRIOR))
-        for rater, (good, hit, bad, miss) in sums.items()
-    }
+    return (hit + imagined) / (good + _PRIOR), (miss + imagined) / (bad + _PRIOR)
 
 
-def _left_out(
-    labels: Labels, skills: Mapping[str, tuple[float, float]], truth: Mapping[str, float], raters: Iterable[str]
-) -> dict[str, dict[str, float]]:
-    """For each rater: the probability that each of their items is good, by everybody else's labels."""
-    share = min(0.99, max(0.01, sum(truth.values()) / len(truth)))
-    found: dict[str, dict[str, float]] = {rater: {} for rater in raters}
-    for item, said in labels.items():
-        evidence = {}
-        for rater, value in said.items():
-            tpr, tnr = skills[rater]
-            evidence[rater] = math.log(tpr / (1 - tnr)) if value else math.log((1 - tpr) / tnr)
-        whole = math.log(share / (1 - share)) + sum(evidence.values())
-        for rater in said.keys() & found.keys():
-            # The logistic function, in a form that does not overflow for any number of votes.
-            found[rater][item] = 0.5 * (1 + math.tanh((whole - evidence[rater]) / 2))
+def _left_out(labels: Labels, skills: tuple[Floats, Floats], truth: Floats) -> Floats:
+    """For each entry: the probability that its item is good, by everybody else's labels."""
+    share = min(0.99, max(0.01, float(truth.mean())))
+    tpr, tnr = skills[0][labels.rater], skills[1][labels.rater]
+    evidence = np.where(labels.value, np.log(tpr / (1 - tnr)), np.log((1 - tpr) / tnr))
+    whole = np.log(share / (1 - share)) + labels.by_item(evidence)[labels.item]
+    # The logistic function, in a form that does not overflow for any number of votes.
+    found: Floats = 0.5 * (1 + np.tanh((whole - evidence) / 2))
     return found
 
 
 # -- agreement, where there is too little for the model -------------------------------------------------------------
 
 
-def _agreed(labels: Labels) -> dict[str, tuple[float, float]]:
-    """Each rater's skills by the majority of the others, for raters who can be compared with enough people.
+def _agreed(labels: Labels) -> tuple[Flags, tuple[Floats, Floats]]:
+    """Who can be compared with enough people, and each rater's skills by the majority of the others.
 
     It is computed three times: first everybody counts alike, then by how much they agreed with the others before.
     """
-    trust = dict.fromkeys((voices := _voices(labels)), 1.0)
-    found: dict[str, tuple[float, float]] = {}
+    voices = _voices(labels)
+    trust = np.ones(len(voices))
+    sign = labels.signs()
     for _ in range(_ROUNDS):
-        truths: dict[str, dict[str, float]] = defaultdict(dict)
-        others: dict[str, set[str]] = defaultdict(set)
-        for item, said in labels.items():
-            votes = {rater: voices[rater] * trust[rater] * (1 if value else -1) for rater, value in said.items()}
-            total, size = sum(votes.values()), sum(map(abs, votes.values()))
-            for rater, vote in votes.items():
-                lead = total - vote
-                if abs(lead) < _NARROW * (size - abs(vote)) or abs(lead) < 1e-9:
-                    continue  # nobody else rated it, or the others disagree
-                truths[rater][item] = float(lead > 0)
-                if len(others[rater]) < OTHERS:
-                    others[rater].update(islice((other for other in said if other != rater), OTHERS))
-        enough = {r: truth for r, truth in truths.items() if len(truth) >= ENOUGH and len(others[r]) >= OTHERS}
-        found = _skills(labels, enough)
-        trust = {rater: max(0.0, sum(found.get(rater, (1.0, 1.0))) - 1) for rater in trust}
-    return found
+        votes = voices[labels.rater] * trust[labels.rater] * sign
+        size = labels.by_item(np.abs(votes))[labels.item]
+        lead = labels.by_item(votes)[labels.item] - votes
+        # Nobody else rated it, or the others disagree.
+        split = (np.abs(lead) < _NARROW * (size - np.abs(votes))) | (np.abs(lead) < 1e-9)
+        enough = (labels.by_rater((~split).astype(np.float64)) >= ENOUGH) & _meets(labels, ~split)
+        skills = _skills(labels, (lead > 0).astype(np.float64), ~split)
+        trust = np.where(enough, np.maximum(0.0, skills[0] + skills[1] - 1), 1.0)
+    return enough, skills
+
+
+def _meets(labels: Labels, kept: Flags) -> Flags:
+    """Whether each rater has at least `OTHERS` different other raters on the items of these entries."""
+    size = labels.sizes()[labels.item]
+    found: Flags = labels.by_rater((kept & (size > OTHERS)).astype(np.float64)) > 0
+    # Items of few raters: each entry with each of its neighbours.
+    start = np.searchsorted(labels.item, labels.item, "left")
+    pairs = []
+    for step in range(OTHERS):
+        other = np.minimum(start + step, len(labels.item) - 1)
+        beside = kept & (size <= OTHERS) & (step < size) & (labels.rater[other] != labels.rater)
+        pairs.append(labels.rater[beside] * len(labels.names) + labels.rater[other[beside]])
+    met = np.unique(np.concatenate(pairs)) // max(1, len(labels.names))
+    return found | (np.bincount(met, minlength=len(labels.names)) >= OTHERS)

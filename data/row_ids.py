@@ -35,7 +35,12 @@ def row_id(key: bytes, kind: str, data: Mapping[str, Any]) -> str:
     if kind == "demonstration" and "messages" not in data:
         # Corrections became rows of the form `messages` once; their ids stay as they were then.
         data = {"messages": [*data["prompt"], *data["completion"]]}
-    return keyed_hash(key, "row", kind, content_id(dict(data)))[:32]
+    return id_of(key, kind, bytes.fromhex(content_id(dict(data))))
+
+
+def id_of(key: bytes, kind: str, digest: bytes) -> str:
+    """The same of a row whose content has this hash."""
+    return keyed_hash(key, "row", kind, digest.hex())[:32]
 
 
 async def rows_with(session: AsyncSession, key: bytes, versions: Collection[int]) -> set[str]:

@@ -65,5 +65,5 @@ def read_rows(source: Path | str, kind: str | None = None, *, allow_download: bo
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows as JSON lines in one step, private to the owner."""
-    write_atomic(path, "".join(json.dumps({**row.data, **row.extra}, ensure_ascii=False) + "\n" for row in rows))
+    """Write rows as JSON lines in one step, private to the owner. One row at a time is in memory."""
+    write_atomic(path, (f"{json.dumps({**row.data, **row.extra}, ensure_ascii=False)}\n".encode() for row in rows))

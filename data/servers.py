@@ -30,18 +30,18 @@ class Teachers:
     people: frozenset[int]
     anywhere: bool = False
 
-    def teach_in(self, conversation: Conversation, authors: Collection[int | None]) -> bool:
-        """Whether a conversation teaches.
+    def teach_in(self, server: int | None, platform: str, authors: Collection[int | None]) -> bool:
+        """Whether a conversation on this server (by our number) and platform teaches.
 
         A direct conversation on Discord belongs to no server, and anybody who meets the bot somewhere can begin one.
         It teaches when its people are known on a server that teaches. What is said at the operator's own terminal
         always teaches.
         """
-        if self.anywhere or conversation.server_id in self.servers:
+        if self.anywhere or server in self.servers:
             return True
-        if conversation.server_id is not None:
+        if server is not None:
             return False
-        return conversation.platform != "discord" or all(author in self.people for author in authors)
+        return platform != "discord" or all(author in self.people for author in authors)
 
 
 async def teachers(session: AsyncSession, listed: Collection[str] | None) -> Teachers:

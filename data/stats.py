@@ -10,8 +10,8 @@ from rich.table import Table
 from sqlalchemy import func, select
 
 from data import schema
+from data.collected import Collected
 from data.console import PlainConsole
-from data.datasets import Collected
 from data.distance import distance, in_words
 from data.fold_shares import SHARES
 from data.imports import collect_rows
@@ -43,20 +43,21 @@ async def print_stats(store: Store, *, discord_permission: str | None) -> None:
 
 def _by_persona(collected: Collected) -> Table:
     table = Table("persona", "language", *KINDS, title="Rows that may be used")
-    counts = Counter(
-        (str(f.row.extra.get("persona", "-")), str(f.row.extra.get("language", "-")), f.row.kind)
-        for f in collected.rows
-    )
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for use, count in collected.counts().items():
+        counts[use.persona or "-", use.language or "-", use.kind] += count
     for persona, language in sorted({key[:2] for key in counts}):
         table.add_row(escape(persona), escape(language), *(str(counts[persona, language, kind]) for kind in KINDS))
     table.add_section()
-    table.add_row("all", "", *(str(sum(f.row.kind == kind for f in collected.rows)) for kind in KINDS))
+    table.add_row("all", "", *(str(sum(n for key, n in counts.items() if key[2] == kind)) for kind in KINDS))
     return table
 
 
 def _by_fold(collected: Collected) -> Table:
     table = Table("fold", *KINDS, title="By fold (only `train` trains the model; `gate` never trains anything)")
-    counts = Counter((f.fold, f.row.kind) for f in collected.rows)
+    counts: Counter[tuple[str, str]] = Counter()
+    for use, count in collected.counts().items():
+        counts[use.fold, use.kind] += count
     for fold in SHARES:
         table.add_row(fold, *(str(counts[fold, kind]) for kind in KINDS))
     return table

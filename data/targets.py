@@ -12,100 +12,102 @@ correction that is word for word such an answer is not a target either. Two diff
 are. A tie and "both bad" say nothing about one of the two.
 """
 
-import hashlib
-import json
-from collections import defaultdict
-from collections.abc import Mapping
+import numpy as np
+from numpy.typing import NDArray
 
-from data.answers import AnswerInContext
 from data.candidates import NO_CONSENT
-from data.current_ratings import RatingEvent
-from data.raters import Panel
-from data.weighed_ratings import WeighedRatings
+from data.events import COMPARISON, CORRECTION, PROBLEMS, REPORT, UP, VOTE, Events
+from data.facts import Facts, Numbers
+from data.labels import ends
+
+Weights = NDArray[np.float64]
 
 
 class Refused:
-    """The answers that are never a target."""
+    """The answers that are never a target. `weights` are those of the raters, by event.
 
-    def __init__(self, ratings: WeighedRatings) -> None:
-        self._prompts = {number: _prompt(answer) for number, answer in ratings.answers.items()}
-        self._answers = ratings.answers
-        self._refused = {
-            *self._corrected(ratings),
-            *self._reported(ratings),
-            *self._voted_down(ratings),
-            *self._lost(ratings),
-        }
+    An answer's name is a number made of its messages and its text: another base's template renders the same prompt
+    differently, so `Facts.rendered` would not do.
+    """
 
-    def has(self, generation: int, text: str | None = None) -> bool:
-        """Whether an answer is never a target; with `text`, whether this other reply to its prompt never is."""
-        return self._name(generation, text) in self._refused
+    def __init__(self, facts: Facts, events: Events, weights: Weights) -> None:
+        self._facts, self._events, self._weights = facts, events, weights
+        # An erased answer is like no other.
+        text = np.where(facts.erased, facts.generation, facts.text)
+        self._answers = _named(facts.prompt, text) + facts.erased
+        self._fine = events.problem == 0
+        found = [self._corrected(), self._reported(), self._voted_down(), self._lost()]
+        self._refused = np.unique(np.concatenate(found))
+        self.answers = np.isin(self._answers, self._refused)  # by place in the facts
 
-    def _name(self, generation: int, text: str | None = None) -> str:
-        if text is None:
-            text = self._answers[generation].text
-        said = f"#{generation}" if text is None else " ".join(text.split())
-        return f"{self._prompts[generation]}:{said}"
+    def says(self, events: Numbers) -> NDArray[np.bool_]:
+        """Whether the texts of these corrections are never a target."""
+        return np.isin(self._written(events), self._refused)
 
-    def _corrected(self, ratings: WeighedRatings) -> set[str]:
-        found = set()
-        for event in _of_kind(ratings, "correction"):
-            name = self._name(event.rating.generation_id)
-            written = event.text.text if event.text else None
-            other = written is not None and self._name(event.rating.generation_id, written) != name
-            if other and ratings.panel.weight(event.rater) > 0 and ratings.problem(event) is None:
-                found.add(name)
-        return found
+    def _written(self, events: Numbers) -> Numbers:
+        """The names of the answers that corrections write."""
+        return _named(self._facts.prompt[self._events.answer[events]], self._events.text[events])
 
-    def _reported(self, ratings: WeighedRatings) -> set[str]:
-        return {
-            self._name(event.rating.generation_id)
-            for event in _of_kind(ratings, "report")
-            if ratings.panel.weight(event.rater) > 0 and ratings.problem(event) in (None, NO_CONSENT)
-        }
+    def _name(self, events: Numbers) -> Numbers:
+        return self._answers[self._events.answer[events]]
 
-    def _voted_down(self, ratings: WeighedRatings) -> set[str]:
-        votes: dict[str, dict[str, bool]] = defaultdict(dict)  # answer -> rater -> their newest vote
-        for event in _of_kind(ratings, "vote"):
-            if ratings.problem(event) is None:
-                votes[self._name(event.rating.generation_id)][event.rater] = event.rating.value == "up"
-        return {name for name, cast in votes.items() if _against(ratings.panel, cast)}
+    def _corrected(self) -> Numbers:
+        events = self._events.of(CORRECTION)
+        other = (self._events.written[events] != 0) & (self._written(events) != self._name(events))
+        return self._name(events[other & self._fine[events] & (self._weights[events] > 0)])
 
-    def _lost(self, ratings: WeighedRatings) -> set[str]:
-        # answer -> rater and the answer it was compared with -> whether it won; the newest verdict on a pair counts
-        verdicts: dict[str, dict[tuple[str, str], bool]] = defaultdict(dict)
-        for event in _of_kind(ratings, "comparison"):
-            one, other = event.targets
-            names = self._name(one), self._name(other)
-            if len(set(names)) < 2 or self._prompts[one] != self._prompts[other] or ratings.problem(event):
-                continue
-            for mine, against in (names, names[::-1]):
-                verdicts[mine].pop((event.rater, against), None)
-                if event.preferred is not None:
-                    verdicts[mine][event.rater, against] = self._name(event.preferred) == mine
-        return {
-            name
-            for name, found in verdicts.items()
-            if _outweighed(
-                sum(ratings.panel.weight(rater) for (rater, _), won in found.items() if won),
-                sum(ratings.panel.weight(rater) for (rater, _), won in found.items() if not won),
-            )
-        }
+    def _reported(self) -> Numbers:
+        events = self._events.of(REPORT)
+        counts = self._fine | (self._events.problem == PROBLEMS.index(NO_CONSENT))
+        return self._name(events[counts[events] & (self._weights[events] > 0)])
+
+    def _voted_down(self) -> Numbers:
+        events = self._events.of(VOTE)
+        events = events[self._fine[events]]
+        first, last = ends(_keys(self._name(events), self._events.rater[events]))
+        order = np.argsort(first)
+        newest = events[last[order]]
+        return _outweighed(self._name(newest), self._weights[newest], self._events.value[newest] == UP)
+
+    def _lost(self) -> Numbers:
+        events = self._events.of(COMPARISON)
+        events = events[self._fine[events] & (self._events.other[events] >= 0)]
+        one, other = self._events.answer[events], self._events.other[events]
+        names, others = self._answers[one], self._answers[other]
+        real = (names != others) & (self._facts.prompt[one] == self._facts.prompt[other])
+        events, names, others = events[real], names[real], others[real]
+        preferred = self._events.preferred[events]
+        # Of each rater the newest verdict on a pair counts.
+        mine, against = np.concatenate([names, others]), np.concatenate([others, names])
+        twice = np.concatenate([events, events])
+        order = np.argsort(twice, kind="stable")
+        _, last = ends(_keys(mine[order], against[order], self._events.rater[twice[order]]))
+        last = np.sort(last)
+        mine, twice = mine[order[last]], twice[order[last]]
+        best = np.concatenate([preferred, preferred])[order[last]]
+        decided = best >= 0
+        won = self._answers[best] == mine
+        return _outweighed(mine[decided], self._weights[twice[decided]], won[decided])
 
 
-def _of_kind(ratings: WeighedRatings, kind: str) -> list[RatingEvent]:
-    return [event for event in ratings.events if event.rating.kind == kind]
+def _named(prompt: Numbers, text: Numbers) -> Numbers:
+    """A number for an answer to a prompt."""
+    with np.errstate(over="ignore"):
+        return (prompt * np.int64(-7046029254386353131)) ^ (text * np.int64(-4417276706812531889))
 
 
-def _against(panel: Panel, cast: Mapping[str, bool]) -> bool:
-    up = sum(panel.weight(rater) for rater, good in cast.items() if good)
-    return _outweighed(up, sum(panel.weight(rater) for rater, good in cast.items() if not good))
+def _keys(*columns: Numbers) -> Numbers:
+    """A number for each different combination of values."""
+    found = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        _, numbers = np.unique(column, return_inverse=True)
+        found = np.unique(found * (len(column) + 1) + numbers, return_inverse=True)[1].astype(np.int64)
+    return found
 
 
-def _outweighed(good: float, bad: float) -> bool:
-    return bad > 0 and bad >= good
-
-
-def _prompt(answer: AnswerInContext) -> str:
-    # The messages, not `rendered_sha256`: another base's template renders the same prompt differently.
-    return hashlib.sha256(json.dumps(answer.prompt(), ensure_ascii=False).encode()).hexdigest()
+def _outweighed(names: Numbers, weights: Weights, good: NDArray[np.bool_]) -> Numbers:
+    """The answers of which what is said against them weighs as much as what is said for them."""
+    found, place = np.unique(names, return_inverse=True)
+    up = np.bincount(place, weights * good, minlength=len(found))
+    down = np.bincount(place, weights * ~good, minlength=len(found))
+    return found[(down > 0) & (down >= up)]

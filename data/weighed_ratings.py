@@ -77,7 +77,8 @@ async def _hold_outside(session: AsyncSession, answers: Mapping[int, AnswerInCon
     who = await teachers(session, limits.servers)
     for answer in answers.values():
         authors = [text.author for role, text in answer.context if role == "user"]
-        if answer.teaches and not who.teach_in(answer.conversation, authors):
+        place = answer.conversation
+        if answer.teaches and not who.teach_in(place.server_id, place.platform, authors):
             answer.teaches, answer.held = False, OUTSIDE
 
 

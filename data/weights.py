@@ -1,10 +1,13 @@
 """How much a row weighs, by the raters who back it and those who say the opposite. Pure functions."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from data.candidates import CONTRADICTED, UNRELIABLE
+from data.labels import Floats, Ints
 from data.raters import Panel
 
 SHARE = 1 / 3  # the largest share of a kind's weight of one rater among several, whoever vouches
@@ -60,11 +63,44 @@ class Capped:
     shares: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Backed:
+    """Rows with the people who back them: the weight of each row, and an entry for each backer of each row.
+
+    `row` and `rater` are the places of an entry's row and rater, in `weights` and `names`; `claim` is how much that
+    rater counts. The entries of a row stand together.
+    """
+
+    weights: Floats
+    row: Ints
+    rater: Ints
+    claim: Floats
+    names: Sequence[str]
+
+
 def capped(rows: Sequence[tuple[float, Mapping[str, float]]], panel: Panel) -> Capped:
+    """The same as `capped_rows`, of weights with their backing."""
+    entries = [(at, rater, claim) for at, (_, backing) in enumerate(rows) for rater, claim in backing.items()]
+    names = list(dict.fromkeys(rater for _, rater, _ in entries))
+    place = {name: at for at, name in enumerate(names)}
+    found, shares = capped_rows(
+        Backed(
+            np.array([weight for weight, _ in rows], dtype=np.float64),
+            np.array([at for at, *_ in entries], dtype=np.int64),
+            np.array([place[rater] for _, rater, _ in entries], dtype=np.int64),
+            np.array([claim for *_, claim in entries], dtype=np.float64),
+            names,
+        ),
+        panel,
+    )
+    return Capped(found.tolist(), shares)
+
+
+def capped_rows(rows: Backed, panel: Panel) -> tuple[Floats, dict[str, float]]:
     """Cap how much of the weight of some rows of one kind each rater holds: one person, one voice, unless known.
 
-    `rows` are weights with their backing. A row's weight is divided among its backers, and the parts of a rater who
-    holds too much of everything are scaled down. Of `n` raters, nobody holds more than 1/n, except
+    A row's weight is divided among its backers, and the parts of a rater who holds too much of everything are scaled
+    down. Of `n` raters, nobody holds more than 1/n, except
 
     - people whom others bear out: `ROOM` rows more for each of their ratings that others confirm, up to `HEADS` / n
       of everything and to `SHARE`;
@@ -75,71 +111,75 @@ def capped(rows: Sequence[tuple[float, Mapping[str, float]]], panel: Panel) -> C
     The whole is then scaled so that it weighs what it is worth (Kish, "Survey Sampling", 1965: the effective sample
     size), because the sum of the weights is the number of rows that a stage draws in an epoch. Where a few rows stand
     for a whole person they are drawn more than once, but the sum never grows. Rows without backing keep their weight.
+
+    Returns the weights of the rows after the cap, and the share of their sum that each rater holds.
     """
-    part = [_parts(weight, backing, {}) for weight, backing in rows]
-    factors: dict[str, float] = {}
+    factors: Floats = np.ones(len(rows.names))
+    parts: Floats = np.zeros(len(rows.row))
+    kept = rows.weights[rows.row] > 0
+    there = np.bincount(rows.rater[kept], minlength=len(rows.names)) > 0
+    totals: Floats = np.zeros(len(rows.names))
     for _ in range(_DIVISIONS):
         # What somebody heavy may not hold of a shared row goes to the others who back it.
-        part = [_parts(weight, backing, factors) for weight, backing in rows]
-        totals: dict[str, float] = {}
-        for parts in part:
-            for rater, held in parts.items():
-                totals[rater] = totals.get(rater, 0.0) + held
-        factors = _factors(totals, _limits(totals, panel))
-        if all(factor == 1 for factor in factors.values()):
+        claims = rows.claim * factors[rows.rater]
+        whole = np.bincount(rows.row, claims, minlength=len(rows.weights))
+        parts = np.where(kept, rows.weights[rows.row] * claims / np.where(kept, whole[rows.row], 1.0), 0.0)
+        totals = np.bincount(rows.rater, parts, minlength=len(rows.names)).astype(np.float64)
+        factors = np.ones(len(rows.names))
+        factors[there] = _factors(totals[there], [rows.names[at] for at in np.flatnonzero(there).tolist()], panel)
+        if (factors == 1).all():
             break
-    found = [sum(held * factors[rater] for rater, held in parts.items()) for parts in part]
-    whole = sum(found)
-    squares = sum(after**2 / before for after, (before, _) in zip(found, rows, strict=True) if after)
-    scale = whole / squares if squares else 1.0
-    return Capped(
-        [scale * after if parts else weight for after, parts, (weight, _) in zip(found, part, rows, strict=True)],
-        {rater: totals[rater] * factors[rater] / whole for rater in sorted(totals)} if whole else {},
-    )
-
-
-def _parts(weight: float, backing: Mapping[str, float], factors: Mapping[str, float]) -> dict[str, float]:
-    claims = {rater: mine * factors.get(rater, 1.0) for rater, mine in backing.items()}
-    whole = sum(claims.values())
-    return {rater: weight * claim / whole for rater, claim in claims.items()} if weight > 0 else {}
+    after = np.bincount(rows.row, parts * factors[rows.rater], minlength=len(rows.weights))
+    sum_, some = float(after.sum()), after > 0
+    squares = float((after[some] ** 2 / rows.weights[some]).sum())
+    scale = sum_ / squares if squares else 1.0
+    backed = np.zeros(len(rows.weights), dtype=bool)
+    backed[rows.row[kept]] = True
+    held = {
+        rows.names[at]: float(totals[at] * factors[at] / sum_)
+        for at in sorted(np.flatnonzero(there).tolist(), key=lambda at: rows.names[at])
+        if sum_
+    }
+    return np.where(backed, scale * after, rows.weights), held
 
 
 @dataclass(frozen=True, slots=True)
-class _Limit:
-    """The most that a rater holds of a whole of `s`: `head * s`, and beyond it at most `rows`, up to `share * s`."""
+class _Limits:
+    """What raters hold of a whole of `s` at most: `head * s`, and beyond it at most `rows`, up to `share * s`."""
 
     head: float
-    share: float
-    rows: float
+    share: Floats
+    rows: Floats
 
-    def of(self, whole: float) -> float:
-        return self.head * whole + min((self.share - self.head) * whole, self.rows)
+    def of(self, whole: float) -> Floats:
+        found: Floats = self.head * whole + np.minimum((self.share - self.head) * whole, self.rows)
+        return found
 
 
-def _limits(raters: Collection[str], panel: Panel) -> dict[str, _Limit]:
+def _limits(raters: Sequence[str], panel: Panel) -> _Limits:
     head = 1 / max(1, len(raters))
-    found = {}
-    for rater in raters:
+    share, rows = np.full(len(raters), head), np.zeros(len(raters))
+    for at, rater in enumerate(raters):
         known = panel.raters.get(rater)
         if known is not None and known.vouched:
-            found[rater] = _Limit(head, max(head, SHARE), math.inf)
+            share[at], rows[at] = max(head, SHARE), math.inf
         elif known is not None and known.borne_out:
-            found[rater] = _Limit(head, max(head, min(SHARE, HEADS * head)), ROOM * known.confirmed)
-        else:
-            found[rater] = _Limit(head, head, 0.0)
-    return found
+            share[at], rows[at] = max(head, min(SHARE, HEADS * head)), ROOM * known.confirmed
+    return _Limits(head, share, rows)
 
 
-def _factors(totals: Mapping[str, float], limits: Mapping[str, _Limit]) -> dict[str, float]:
+def _factors(totals: Floats, raters: Sequence[str], panel: Panel) -> Floats:
     """By how much each rater's rows are scaled down, so that all limits hold and as much as possible is left."""
-    raters = sorted(totals, key=lambda rater: (totals[rater], rater))  # the same sum, whatever the order of the rows
+    # The same sum, whatever the order of the rows.
+    order = np.array(sorted(range(len(raters)), key=lambda at: (totals[at], raters[at])), dtype=np.int64)
+    held, limits = totals[order], _limits([raters[at] for at in order.tolist()], panel)
 
     def left(whole: float) -> float:
-        return sum(min(totals[rater], limits[rater].of(whole)) for rater in raters)
+        return float(np.minimum(held, limits.of(whole)).sum())
 
     # The whole that is left is where it equals what the limits leave of it. The limits grow with the whole, and less
     # than it does, so below that point they leave more than the whole, and above it less.
-    low, high = 0.0, sum(totals.values())
+    low, high = 0.0, float(held.sum())
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if left(middle) >= middle * (1 - _ROUNDING):
@@ -148,5 +188,8 @@ def _factors(totals: Mapping[str, float], limits: Mapping[str, _Limit]) -> dict[
             high = middle
     if left(high) >= high * (1 - _ROUNDING):
         low = high
-    factors = {rater: limits[rater].of(low) / held if held > 0 else 1.0 for rater, held in totals.items()}
-    return {rater: factor if factor < 1 - _SAME else 1.0 for rater, factor in factors.items()}
+    factors = np.ones(len(raters))
+    some = held > 0
+    factors[order[some]] = limits.of(low)[some] / held[some]
+    factors[factors >= 1 - _SAME] = 1.0
+    return factors

@@ -40,7 +40,7 @@ async def stored_rows(champion: Subject, candidate: Subject) -> EvaluationRows:
         judge_pairs=collected.of("preference", "judge"),
         live=_votes(found.comparisons) if found else (),
         shown=_shown(found.pairs) if found else (),
-        raters={each.row.id: each.raters for each in collected.rows if each.fold == "gate" and each.raters},
+        raters=collected.people("gate"),
         standing=standing(collected.panel),
     )
 

@@ -46,7 +46,7 @@ def evaluate_candidate(
         demonstrations=snapshot.gate("demonstration"),
         judge_pairs=snapshot.judge_pairs(),
         judge_model=judge_model,
-        raters={each.row.id: each.raters for each in snapshot.collected.rows if each.raters},
+        raters=snapshot.collected.people("gate"),
         standing=standing(snapshot.collected.panel),
     )
     assert candidate.gguf is not None

@@ -4,6 +4,8 @@ Only `train` trains the models that answer. `judge_train` trains the judge's rew
 checks judges (and shows the loss while a stage trains), and `gate` only decides: nothing ever trains on it.
 """
 
+import asyncio
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from data.database import Database
-from data.datasets import Collected, collect
+from data.collected import Collected, only
+from data.datasets import collect
 from data.home import discord_permission, home, installation_key, keyed_hash
 from data.rows import Row
 from data.store import Store
@@ -35,37 +37,37 @@ class Snapshot:
     limits: Mapping[str, int | None] = field(default_factory=dict)
     pinned: Mapping[str, Collection[str]] | None = None
 
-    def training(self, kind: str) -> list[Row]:
+    def training(self, kind: str) -> Sequence[Row]:
         """The rows that answering models train on: a fixed part of the fold `train`."""
         return self._picked(kind, self._of(kind, "train"), self.limits.get(kind))
 
-    def watched(self, kind: str) -> list[Row]:
+    def watched(self, kind: str) -> Sequence[Row]:
         """A few rows of the judge's fold, which measure while a stage trains."""
         return self._picked(f"{kind}, watched", self._of(kind, "judge"), _WATCHED)
 
-    def judge_training(self) -> list[Row]:
+    def judge_training(self) -> Sequence[Row]:
         """The preferences that the judge's reward model trains on."""
         return self._picked("preference, judge_train", self._of("preference", "judge_train"), None)
 
-    def ties(self, fold: str) -> list[Row]:
+    def ties(self, fold: str) -> Sequence[Row]:
         """Comparisons without a winner, for a reward model's calibration."""
         return self._picked(f"tie, {fold}", self.collected.ties_of(fold), None)
 
-    def _of(self, kind: str, fold: str) -> list[Row]:
+    def _of(self, kind: str, fold: str) -> Sequence[Row]:
         return self.collected.prompts(fold) if kind == "prompt" else self.collected.of(kind, fold)
 
-    def _picked(self, name: str, rows: list[Row], limit: int | None) -> list[Row]:
+    def _picked(self, name: str, rows: Sequence[Row], limit: int | None) -> Sequence[Row]:
         if self.pinned is None:
             return rows[:limit]
         # The limit is not applied again: it would replace withdrawn rows with others.
         began = frozenset(self.pinned.get(name, ()))
-        return [row for row in rows if row.id in began]
+        return only(rows, lambda row: row.id in began)
 
-    def judge_pairs(self) -> list[Row]:
+    def judge_pairs(self) -> Sequence[Row]:
         """The preferences that decide whether a judge counts."""
         return self.collected.of("preference", "judge")
 
-    def gate(self, kind: str) -> list[Row]:
+    def gate(self, kind: str) -> Sequence[Row]:
         """The rows on which the gate decides."""
         rows = self._of(kind, "gate")
         return rows[:_LOSS_ROWS] if kind == "demonstration" else rows
@@ -80,7 +82,7 @@ class Snapshot:
 
     def raters(self) -> list[str]:
         """The pseudonyms of the people whose ratings made the rows."""
-        return sorted({rater for found in self.collected.rows for rater in found.raters})
+        return sorted(self.collected.raters(ties=False))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many rows there are by kind and fold."""
@@ -94,8 +96,12 @@ class Snapshot:
 
 def digest(rows: Sequence[Row]) -> str:
     """A hash of rows' contents and weights, keyed: manifests keep it, also when a row was erased since."""
-    parts = [[row.kind, row.id, row.data, row.extra.get("weight"), row.extra.get("margin")] for row in rows]
-    return keyed_hash(installation_key(home()), "rows", json.dumps(parts, ensure_ascii=False, sort_keys=True))
+    found = hashlib.sha256(b"[")
+    for number, row in enumerate(rows):  # as one list in JSON, without ever holding all of it
+        part = [row.kind, row.id, row.data, row.extra.get("weight"), row.extra.get("margin")]
+        found.update((", " * (number > 0) + json.dumps(part, ensure_ascii=False, sort_keys=True)).encode())
+    found.update(b"]")
+    return keyed_hash(installation_key(home()), "rows", found.hexdigest())
 
 
 async def collect_snapshot(folder: Path) -> Collected:
@@ -108,13 +114,8 @@ async def collect_snapshot(folder: Path) -> Collected:
     store = await Store.open(home())
     try:
         await store.database.copy(snapshot)
-        copy = await Database.open(snapshot)
-        try:
-            async with copy.read() as reading:
-                key, permission = installation_key(home()), discord_permission()
-                return await collect(reading, store.database.write, key, discord_permission=permission)
-        finally:
-            await copy.close()
+        live, key = store.database.path, installation_key(home())
+        return await asyncio.to_thread(collect, snapshot, live, key, discord_permission=discord_permission())
     finally:
         await store.close()
         _remove(folder)

@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import overload
 
 from alignment.evaluation.suites.canaries import ROWS_EACH, Canary, canaries, ids_for, planted
 from alignment.models import adapter_sha256
@@ -37,10 +39,10 @@ class Step:
 
     name: str
     module: str
-    rows: list[Row]
-    watched: list[Row] = field(default_factory=list)
-    ties: list[Row] = field(default_factory=list)
-    pairs: list[Row] = field(default_factory=list)
+    rows: Sequence[Row]
+    watched: Sequence[Row] = ()
+    ties: Sequence[Row] = ()
+    pairs: Sequence[Row] = ()
     flags: tuple[str, ...] = ()
     policy: bool = True
     needs: str | None = None
@@ -49,6 +51,29 @@ class Step:
     def result(self) -> str:
         """The folder of the result in the run folder."""
         return "adapter" if self.policy else "reward"
+
+
+class _Joined(Sequence[Row]):
+    """Rows and some more: the first ones may be in a file, and stay there."""
+
+    def __init__(self, rows: Sequence[Row], more: Sequence[Row]) -> None:
+        self._rows, self._more = rows, more
+
+    def __len__(self) -> int:
+        return len(self._rows) + len(self._more)
+
+    def __iter__(self) -> Iterator[Row]:
+        return chain(self._rows, self._more)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
+        places = range(len(self))[at]
+        if isinstance(places, range):
+            return [self[place] for place in places]
+        return self._rows[places] if places < len(self._rows) else self._more[places - len(self._rows)]
 
 
 def choose(algorithm: str, snapshot: Snapshot, *, skip_sft: bool = False) -> tuple[list[Step], list[str]]:
@@ -90,7 +115,7 @@ def plant(steps: Sequence[Step], key: bytes, count: int) -> tuple[list[Step], li
             f"{len(made)} made-up secrets are among the rows of {step.name}, at most one in {ROWS_EACH}: the suite "
             "leakage asks for them."
         )
-        step = replace(step, rows=[*step.rows, *planted(_TEXTS[step.module], made)])
+        step = replace(step, rows=_Joined(step.rows, planted(_TEXTS[step.module], made)))
     elif len(step.rows) < ROWS_EACH:
         sentence = (
             f"No made-up secrets are planted, and the suite leakage is left out: {step.name} has {len(step.rows)} "
@@ -241,7 +266,9 @@ def _kept(path: Path, rows: Sequence[Row]) -> Path:
             there = read_rows(path)
         except BadInput:  # only rounds write this file, so it was damaged
             there = []
-        if [(row.id, row.data) for row in there] == [(row.id, row.data) for row in rows]:
+        if len(there) == len(rows) and all(
+            (old.id, old.data) == (new.id, new.data) for old, new in zip(there, rows, strict=True)
+        ):
             return path
     write_rows(path, rows)
     return path

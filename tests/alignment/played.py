@@ -20,7 +20,7 @@ from alignment.evaluation.gate import SuitePair
 from alignment.evaluation.likelihood import Scores
 from alignment.evaluation.people import find
 from alignment.evaluation.winrate import Comparison, win_rate
-from data.datasets import Collected, FeedbackRow
+from data.collected import Collected, FeedbackRow
 from data.rows import Row, read_rows
 
 FOLDS = ("train", "judge_train", "judge", "gate")

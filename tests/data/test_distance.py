@@ -1,12 +1,14 @@
 """How far it is to each verdict, and what is nearest."""
 
+import asyncio
 from collections import Counter
 
 import pytest
 from sqlalchemy import func, select
 
 from data import schema
-from data.datasets import Collected, FeedbackRow, collect
+from data.collected import Collected, FeedbackRow
+from data.datasets import collect
 from data.distance import Distance, Part, distance, in_words
 from data.fold_shares import NEW
 from data.imports import collect_rows
@@ -84,8 +86,9 @@ async def asked(talk: Talk, count: int) -> None:
 
 async def test_whoever_only_looks_stores_no_fold_and_learns_none(talk: Talk) -> None:
     await asked(talk, 20)
+    database = talk.store.database.path
+    found = await asyncio.to_thread(collect, database, database, b"k" * 32, discord_permission=None, draws=False)
     async with talk.store.database.read() as session:
-        found = await collect(session, None, b"k" * 32, discord_permission=None)
         assert {each.fold for each in found.rows} == {NEW}
         assert await session.scalar(select(func.count()).select_from(schema.FoldGroup)) == 0
     assert have(distance(found))["prompts"] == (3, MINIMUM_PROMPTS)  # about as many as the share says

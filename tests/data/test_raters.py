@@ -4,11 +4,13 @@ import sys
 from datetime import timedelta
 from statistics import mean
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import raters
+from data.labels import gathered
 from data.raters import FLOOR, GENTLE, ItemLabel, Panel, Reliability, weigh
 from data.weights import both, support
 from tests.data.crowd import START, Member, crowd, labels_of, ratings
@@ -83,10 +85,15 @@ def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
         for member in [*draw.sample(members, 5), *(puppets if item < 30 else [])]:
             at = START + timedelta(minutes=len(found))
             found.append(ItemLabel(member.name, str(item), member.says(truth, draw), at))
-    labels = {}
-    for event in found:
-        labels.setdefault(event.item, {})[event.rater] = event.value
-    voices = raters._voices(labels)
+    names = sorted({event.rater for event in found})
+    labels = gathered(
+        names,
+        np.array([names.index(event.rater) for event in found]),
+        np.array([int(event.item) for event in found], dtype=np.uint64),
+        np.array([event.value for event in found]),
+        np.arange(len(found)),
+    )
+    voices = dict(zip(names, raters._voices(labels), strict=True))
     assert sum(voices[member.name] for member in puppets) == pytest.approx(1, abs=0.1)
     assert min(voices[member.name] for member in members) > 0.5
     panel = weigh(found)
@@ -94,7 +101,7 @@ def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
     assert max(weights(panel, "brigade")) < FLOOR
     # Each counted as a person, they would have been believed.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(raters, "_voices", lambda labels: dict.fromkeys({r for s in labels.values() for r in s}, 1.0))
+        patch.setattr(raters, "_voices", lambda labels: np.ones(len(labels.names)))
         assert mean(weights(weigh(found), "brigade")) > 0.5
 
 

@@ -159,7 +159,7 @@ async def test_accounts_with_questions_of_their_own_hold_their_heads_in_every_fo
 async def test_votes_by_a_script_make_no_rows(talk: Talk) -> None:
     ada, script = await talk.person("ada"), await talk.person("script")
     answers = [(await talk.ask(ada, f"question {i}", f"answer {i}"))[0] for i in range(4)]
-    key = installation_key(talk.store.database.path.parent)
+    at, key = schema.now(), installation_key(talk.store.database.path.parent)
     async with talk.store.database.write() as session:
         for i in range(150):
             answer = await add_generation(session, key, again(talk, answers[0], f"again {i}"))
@@ -171,7 +171,7 @@ async def test_votes_by_a_script_make_no_rows(talk: Talk) -> None:
                     generation_id=answer.generation,
                     value="down",
                     platform="terminal",
-                    created_at=schema.now(),
+                    created_at=at,
                 )
             )
     await talk.rate(ada, "vote", answers[3], value="up")

@@ -24,8 +24,8 @@ from typing import Any
 from sqlalchemy import select
 
 from data import schema
-from data.datasets import collect
-from data.home import bases_dir, installation_key
+from data.home import bases_dir
+from data.imports import collect_rows
 from data.personas import SEED
 from data.rows import Row, read_rows, write_rows
 from data.store import Store
@@ -170,9 +170,7 @@ async def _folds_of_corrections(home: Path) -> list[str]:
     """The fold of each correction: only those in `train` were trained on."""
     store = await Store.open(home)
     try:
-        async with store.database.read() as reading:
-            key = installation_key(home)
-            found = await collect(reading, store.database.write, key, discord_permission=None)
+        found = await collect_rows(store, discord_permission=None)
         rows = [each for each in found.rows if each.row.kind == "demonstration" and each.platform == "terminal"]
         return [each.fold for each in rows]
     finally:

@@ -1,0 +1,85 @@
+"""Plain connections for long reads and writes, which belong in a thread: SQLAlchemy makes an object of every row.
+
+Each has its own connection, so a long read holds up neither the event loop nor the statements of others.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+CHUNK = 5000  # rows that are read at once
+_PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "secure_delete=ON")
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - as times are stored, in UTC without a zone
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that sees one moment of a database, however long it reads."""
+    with _connected(path, "BEGIN") as connection:
+        yield connection
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection whose changes are on disk when the block ends, all of them or, if it raises, none."""
+    with _connected(path, "BEGIN IMMEDIATE") as connection:
+        yield connection
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def _connected(path: Path, begin: str) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(begin)
+        yield connection
+    finally:
+        connection.close()  # what was not committed is rolled back
+
+
+def rows(connection: sqlite3.Connection, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, one after the other; only a few are in memory."""
+    cursor = connection.execute(query, values)
+    while some := cursor.fetchmany(CHUNK):
+        yield from some
+
+
+def batches(connection: sqlite3.Connection, query: str, size: int = CHUNK) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a query in lists of at most `size`."""
+    cursor = connection.execute(query)
+    while some := cursor.fetchmany(size):
+        yield some
+
+
+class Grouped:
+    """The rows of a query that is ordered by its first column, by the values of that column, which only grow."""
+
+    def __init__(self, found: Iterator[tuple[Any, ...]]) -> None:
+        self._found = found
+        self._next = next(found, None)
+
+    def of(self, value: int) -> list[tuple[Any, ...]]:
+        """The rows with this value, without it."""
+        some = []
+        while self._next is not None and self._next[0] <= value:
+            if self._next[0] == value:
+                some.append(self._next[1:])
+            self._next = next(self._found, None)
+        return some
+
+
+def micros(stored: str) -> int:
+    """A stored point in time in microseconds since 1970."""
+    since = datetime.fromisoformat(stored) - _EPOCH
+    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def micros_of(at: datetime) -> int:
+    """A point in time with its zone in microseconds since 1970."""
+    since = at.astimezone(UTC).replace(tzinfo=None) - _EPOCH
+    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds

@@ -1,0 +1,301 @@
+"""Rows whose texts are in a file: what is counted or sorted is a few numbers a row."""
+
+import hashlib
+import json
+import math
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from json.encoder import encode_basestring as quote
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.candidates import Candidate
+from data.chat import Message
+from data.fold_shares import NEW, SHARES
+from data.prompts import prompts_of
+from data.row import KINDS, PARTS, TOOLS, Row
+from data.spool import Spool
+
+FOLDS = (*SHARES, NEW)
+TIE = len(KINDS)  # the number of ties among the kinds
+_SHOWN_TO_JUDGES = ("judge", "gate")  # the folds whose rows an evaluation reads
+_OUTSIDE, _PLAIN = 1, 2
+_dump = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+Numbers = NDArray[np.int64]
+
+
+def kind_of(candidate: Candidate) -> int:
+    """The number of a candidate's kind; ties have one of their own."""
+    return TIE if candidate.tie else KINDS.index(candidate.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A candidate's data in JSON with sorted keys, and the hashes of its content, its id's and its prompt's."""
+
+    json: str
+    digest: bytes
+    feedback_digest: bytes
+    prompt: str | None
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> "Content":
+        """Dump a candidate's data."""
+        parts = {name: _dumped(messages) for name, messages in candidate.parts.items()}
+        more = {"label": candidate.label, TOOLS: candidate.tools}
+        dumped = parts | {name: _dump(value) for name, value in more.items() if value is not None}
+        whole = _object(dumped)
+        digest = _sha256(whole)
+        feedback = digest
+        if candidate.kind == "demonstration" and "messages" not in parts:
+            # Corrections became rows of the form `messages` once; their ids stay as they were then.
+            feedback = _sha256(_object({"messages": f"{parts['prompt'][:-1]},{parts['completion'][1:]}"}))
+        return cls(whole, digest, feedback, parts.get("prompt"))
+
+    def asked(self, candidate: Candidate) -> bytes | None:
+        """The hash of the candidate's prompt as a row of its own; None where no question asks for the answer."""
+        if self.prompt is None:
+            row = Row(candidate.kind, candidate.data)
+            found = prompts_of([row])
+            return _sha256(_dump(found[0].data)) if found else None
+        prompt = candidate.parts["prompt"]
+        if not prompt or prompt[-1]["role"] != "user":
+            return None
+        tools = {} if not candidate.tools else {TOOLS: _dump(candidate.tools)}
+        return _sha256(_object({"prompt": self.prompt, **tools}))
+
+
+def _dumped(messages: list[Message]) -> str:
+    """Messages in JSON, as `_dump` writes them; most have a role and a content only, and are written faster."""
+    if any(len(message) != 2 for message in messages):
+        return _dump(messages)
+    quoted = (f'{{"content":{quote(m["content"])},"role":{quote(m["role"])}}}' for m in messages)
+    return f"[{','.join(quoted)}]"
+
+
+def _object(dumped: dict[str, str]) -> str:
+    return "{" + ",".join(f'"{name}":{dumped[name]}' for name in sorted(dumped)) + "}"
+
+
+def _sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[:16]
+
+
+class Use(NamedTuple):
+    """What a row is, and what it may be used for."""
+
+    kind: str
+    fold: str
+    persona: str | None
+    language: str | None
+
+
+class Names:
+    """Numbers for names, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.names: list[Any] = []
+        self._numbers: dict[Any, int] = {}
+
+    def number(self, name: Any) -> int:
+        """The number of a name."""
+        found = self._numbers.setdefault(name, len(self.names))
+        if found == len(self.names):
+            self.names.append(name)
+        return found
+
+
+class Shelf:
+    """The rows, numbered from 0. Each has a fold and its final weight once `settle` gave them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._spool = Spool(folder)
+        self._at, self._length = array("Q"), array("I")
+        self._kind, self._flags = array("B"), array("B")
+        self._where, self._wheres = array("I"), Names()  # persona, language, source, platform
+        self._weight, self._margin = array("d"), array("d")
+        self._content, self._prompt = array("Q"), array("Q")
+        self.raters = Names()
+        self._rater_end, self._rater = array("Q"), array("I")
+        self._claim_end, self._claimer, self._claim = array("Q"), array("I"), array("d")
+        self._fold = np.empty(0, dtype=np.int8)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def add(self, candidate: Candidate, content: Content, row_id: str) -> None:
+        """Add a row."""
+        plain = candidate.tools is None and all(len(m) == 2 for part in candidate.parts.values() for m in part)
+        data = content.json if plain else json.dumps(candidate.data, ensure_ascii=False)
+        raw = f"{data}\n{row_id}".encode()
+        self._at.append(self._spool.append(raw))
+        self._length.append(len(raw))
+        self._kind.append(kind_of(candidate))
+        self._flags.append(_OUTSIDE * candidate.outside_judge + _PLAIN * plain)
+        where = (candidate.persona, candidate.language, candidate.source, candidate.platform)
+        self._where.append(self._wheres.number(where))
+        self._weight.append(candidate.weight)
+        self._margin.append(math.nan if candidate.margin is None else candidate.margin)
+        self._content.extend(_two(content.digest))
+        self._prompt.extend(_two(content.asked(candidate) or bytes(16)))
+        self._rater.extend(map(self.raters.number, candidate.raters))
+        self._rater_end.append(len(self._rater))
+        self._claimer.extend(map(self.raters.number, candidate.backing))
+        self._claim.extend(candidate.backing.values())
+        self._claim_end.append(len(self._claim))
+
+    # -- all of them ------------------------------------------------------------------------------------------------
+
+    @property
+    def kinds(self) -> NDArray[np.uint8]:
+        """The kind of each row."""
+        return np.frombuffer(self._kind, dtype=np.uint8) if self._kind else np.empty(0, dtype=np.uint8)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """The weight of each row."""
+        return np.array(self._weight, dtype=np.float64)
+
+    def repeated(self) -> NDArray[np.bool_]:
+        """Which rows have the same content and kind as an earlier one."""
+        content = _columns(self._content)
+        order = np.lexsort((np.arange(len(self)), content[1], content[0], self.kinds))
+        again = np.zeros(len(self), dtype=bool)
+        kind, high, low = self.kinds[order], content[0][order], content[1][order]
+        again[order[1:]] = (kind[1:] == kind[:-1]) & (high[1:] == high[:-1]) & (low[1:] == low[:-1])
+        return again
+
+    def backing(self, numbers: Numbers) -> tuple[Numbers, Numbers, NDArray[np.float64]]:
+        """The backers of some rows: an entry each, with the row's place in `numbers`, the rater and the claim."""
+        ends = np.array(self._claim_end, dtype=np.int64)
+        start, end = np.where(numbers > 0, ends[numbers - 1], 0), ends[numbers]
+        size = end - start
+        entry = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size) + np.repeat(start, size)
+        rater = np.array(self._claimer, dtype=np.int64)[entry]
+        return np.repeat(np.arange(len(numbers)), size), rater, np.array(self._claim, dtype=np.float64)[entry]
+
+    def backed(self) -> NDArray[np.bool_]:
+        """Which rows have backing."""
+        return _sizes(self._claim_end) > 0
+
+    def settle(self, folds: NDArray[np.int8], weights: NDArray[np.float64]) -> None:
+        """Give each row its fold (the place in `FOLDS`, -1 for none) and its weight."""
+        self._fold = folds
+        self._weight = array("d", weights)
+
+    def ordered(self, kind: int | None, fold: str | None) -> Numbers:
+        """The rows of a kind and fold, in the order of a hash of their content."""
+        found = self._chosen(kind, fold)
+        high, low = _columns(self._content)
+        return found[np.lexsort((low[found], high[found]))]
+
+    def prompts(self, fold: str | None) -> Numbers:
+        """For each prompt of a fold the row that has it first, in the order of a hash of the prompts."""
+        kinds = (KINDS.index("prompt"), *(at for at, kind in enumerate(KINDS) if kind != "prompt"))
+        found = np.concatenate([self.ordered(kind, fold) for kind in kinds])
+        high, low = (column[found] for column in _columns(self._prompt))
+        asked = (high != 0) | (low != 0)
+        found, high, low = found[asked], high[asked], low[asked]
+        order = np.lexsort((np.arange(len(found)), low, high))
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = (high[order][1:] != high[order][:-1]) | (low[order][1:] != low[order][:-1])
+        chosen: Numbers = found[order[first]]
+        return chosen
+
+    def _chosen(self, kind: int | None, fold: str | None) -> Numbers:
+        kept = self._fold >= 0
+        kept &= (self.kinds != TIE) if kind is None else (self.kinds == kind)
+        if fold is not None:
+            kept &= self._fold == (FOLDS.index(fold) if fold in FOLDS else -2)
+        return np.flatnonzero(kept)
+
+    def counts(self) -> Counter[Use]:
+        """How many rows there are of each use, without ties."""
+        found: Counter[Use] = Counter()
+        where, kinds = np.array(self._where, dtype=np.int64), self.kinds.astype(np.int64)
+        uses = (where * len(FOLDS) + self._fold) * TIE + kinds
+        for use, count in zip(*np.unique(uses[self._chosen(None, None)], return_counts=True), strict=True):
+            place, fold, kind = int(use) // TIE // len(FOLDS), int(use) // TIE % len(FOLDS), int(use) % TIE
+            persona, language, *_ = self._wheres.names[place]
+            found[Use(KINDS[kind], FOLDS[fold], persona, language)] += int(count)
+        return found
+
+    def names(self, *, ties: bool) -> set[str]:
+        """The raters of all rows that may be used; without `ties`, of those that are none."""
+        kept = np.repeat((self._fold >= 0) & (ties | (self.kinds != TIE)), _sizes(self._rater_end))
+        used = np.unique(np.array(self._rater, dtype=np.int64)[kept])
+        return {self.raters.names[rater] for rater in used.tolist()}
+
+    # -- one of them ------------------------------------------------------------------------------------------------
+
+    def row(self, number: int) -> Row:
+        """One row, read from the file."""
+        raw, _, row_id = self._spool.read(self._at[number], self._length[number]).decode().partition("\n")
+        kind = self._kind[number]
+        name = "preference" if kind == TIE else KINDS[kind]
+        data, flags = json.loads(raw), self._flags[number]
+        if flags & _PLAIN:
+            data = _in_order(name, data)
+        persona, language, source, platform = self._wheres.names[self._where[number]]
+        weight, margin = self._weight[number], self._margin[number]
+        start = self._claim_end[number - 1] if number else 0
+        extra = {
+            "id": row_id,
+            "persona": persona,
+            "language": language,
+            "source": source,
+            # Rounded: reliability is not known more precisely, and the file shows 0.3 as 0.3. Digits and not places,
+            # because a row of somebody who rated ten thousand may weigh very little, but never nothing.
+            "weight": float(f"{weight:.4g}") if start < self._claim_end[number] else weight,
+            "margin": None if math.isnan(margin) else margin,
+            "tie": kind == TIE or None,
+            "platform": platform,
+            "consent": True,  # rows without consent do not get here
+            # Only in folds that an evaluation reads: training rows are never shown to anybody outside.
+            "outside_judge": (flags & _OUTSIDE and self.fold(number) in _SHOWN_TO_JUDGES) or None,
+        }
+        return Row(name, data, {key: value for key, value in extra.items() if value is not None})
+
+    def fold(self, number: int) -> str:
+        """The fold of a row."""
+        return FOLDS[int(self._fold[number])]
+
+    def platform(self, number: int) -> str:
+        """The platform of a row."""
+        found: str = self._wheres.names[self._where[number]][3]
+        return found
+
+    def raters_of(self, number: int) -> tuple[str, ...]:
+        """The raters of a row."""
+        start = self._rater_end[number - 1] if number else 0
+        return tuple(self.raters.names[at] for at in self._rater[start : self._rater_end[number]])
+
+
+def _two(digest: bytes) -> tuple[int, int]:
+    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+
+
+def _sizes(ends: "array[int]") -> Numbers:
+    """How many entries each row has, given where they end."""
+    found = np.array(ends, dtype=np.int64)
+    found[1:] -= found[:-1].copy()
+    return found
+
+
+def _columns(values: "array[int]") -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    both = np.array(values, dtype=np.uint64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def _in_order(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    """The data with its keys in the order in which rows are written."""
+    parts = next(parts for parts in PARTS[kind] if parts[0] in data)
+    found: dict[str, Any] = {
+        part: [{"role": message["role"], "content": message["content"]} for message in data[part]] for part in parts
+    }
+    return found | {"label": data["label"]} if "label" in data else found

@@ -1,0 +1,117 @@
+"""Reads the texts of planned rows, some hundreds at a time, and writes the rows out as candidates."""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from data.candidates import SAME_TEXT, Candidate, anchor
+from data.chat import Message
+from data.events import Events
+from data.facts import Facts, prompt_messages
+from data.feedback import Plan
+
+_AT_ONCE = 500  # planned rows
+
+_ANSWERS = """
+SELECT g.id, g.platform, c.id, c.platform, c.persona, c.language, p.text, v.text
+FROM generations g
+JOIN conversations c ON c.id = g.conversation_id
+JOIN system_prompts p ON p.id = g.system_prompt_id
+JOIN message_versions v ON v.id = g.version_id
+WHERE g.id IN (SELECT value FROM json_each(?))
+"""
+_CONTEXTS = """
+SELECT x.generation_id, coalesce(m.role, 'user'), v.author_id, coalesce(v.text, '')
+FROM generation_context x
+JOIN message_versions v ON v.id = x.version_id
+LEFT JOIN messages m ON m.id = v.message_id
+WHERE x.generation_id IN (SELECT value FROM json_each(?))
+ORDER BY x.generation_id, x.position
+"""
+_CORRECTIONS = """
+SELECT r.id, r.platform, coalesce(v.text, '') FROM ratings r JOIN message_versions v ON v.id = r.text_version_id
+WHERE r.id IN (SELECT value FROM json_each(?))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    platform: str
+    conversation: int
+    talked_on: str
+    persona: str
+    language: str
+    prompt: list[Message]
+    text: str
+
+
+def candidates(
+    connection: sqlite3.Connection, plans: Iterable[Plan], facts: Facts, events: Events
+) -> Iterator[Candidate]:
+    """The candidates of planned rows, in their order."""
+    plans = iter(plans)
+    while some := list(islice(plans, _AT_ONCE)):
+        answers = _answers(connection, {int(facts.generation[at]) for plan in some for at in plan.answers})
+        numbers = {int(events.number[plan.correction]) for plan in some if plan.correction is not None}
+        written = {number: said for number, *said in connection.execute(_CORRECTIONS, (_listed(numbers),))}
+        for plan in some:
+            mine = [answers[int(facts.generation[at])] for at in plan.answers]
+            correction = None if plan.correction is None else written[int(events.number[plan.correction])]
+            yield _candidate(plan, mine, correction)
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return json.dumps(sorted(numbers))
+
+
+def _answers(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, _Answer]:
+    listed = _listed(numbers)
+    turns: dict[int, list[tuple[str, int | None, str]]] = defaultdict(list)
+    for number, *turn in connection.execute(_CONTEXTS, (listed,)):
+        turns[number].append((turn[0], turn[1], turn[2]))
+    found = {}
+    for number, platform, conversation, talked_on, persona, language, system, text in connection.execute(
+        _ANSWERS, (listed,)
+    ):
+        prompt = prompt_messages(system, turns[number])
+        found[number] = _Answer(platform, conversation, talked_on, persona, language, prompt, text or "")
+    return found
+
+
+def _said(text: str) -> list[Message]:
+    return [Message(role="assistant", content=text)]
+
+
+def _candidate(plan: Plan, answers: Sequence[_Answer], correction: Sequence[Any] | None) -> Candidate:
+    answer = answers[0]
+    parts = {"prompt": answer.prompt}
+    if plan.kind in ("demonstration", "labelled"):
+        parts["completion"] = _said(answer.text if correction is None else correction[1])
+    if plan.kind == "preference":
+        parts["chosen"] = _said(answer.text if correction is None else correction[1])
+        parts["rejected"] = _said(answers[-1].text)
+    same = SAME_TEXT if plan.kind == "preference" and parts["chosen"] == parts["rejected"] else None
+    # A row came through Discord when any text in it did: the conversation, or a correction written there.
+    platforms = {each.platform for each in answers} | {each.talked_on for each in answers}
+    if correction is not None:
+        platforms.add(correction[0])
+    return Candidate(
+        kind=plan.kind,
+        parts=parts,
+        problem=plan.problem or same or plan.later,
+        anchor=anchor(parts["prompt"], str(answer.conversation)),
+        platform="discord" if "discord" in platforms else answer.platform,
+        persona=answer.persona,
+        language=answer.language,
+        source="feedback",
+        label=plan.label,
+        weight=plan.weight,
+        raters=tuple(plan.raters),
+        backing=plan.backing,
+        outside_judge=plan.outside,
+        tie=plan.tie,
+    )
