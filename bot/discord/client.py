@@ -51,7 +51,7 @@ REVOKED = (
     "page in Discord's developer portal, and start again."
 )
 _SHARDS = " It wants another number of shards: unset PARLEY_SHARDS."
-_CLOSED = {4004: REVOKED, 4014: INTENT_REFUSED}
+_CLOSED = {4004: f"{REVOKED[:-1]} (code 4004).", 4014: INTENT_REFUSED}
 
 
 def intents(settings: Settings) -> discord.Intents:

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from bot.discord import buttons
+from bot.discord import buttons, pending
 from bot.discord.others import HOUR, AnsweredElsewhere, Once, Others
 from tests.bot.discord.test_gateway import TOKEN, addresses, answers, impatient, talking
 from tests.bot.discord.world import World, eventually
@@ -28,8 +28,9 @@ async def another_answers(server: DiscordServer, question: dict[str, str], text:
 
 
 async def test_an_answer_that_the_other_process_shows_first_is_not_given_again(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(pending, "SOON", 60.0)  # this process shows nothing before the other one does
     hold = asyncio.Event()
     async with DiscordServer(TOKEN) as server, talking(world, server):
         world.fake.answer("never", hold=hold)
