@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import discord
 import pytest
 
 from bot.conversation import Limits
 from bot.discord import pending
 from bot.discord.answering import show
+from bot.discord.app import App
 from bot.discord.compare import show_two
 from bot.discord.draft import Pace
 from bot.discord.interrupted import closed
-from bot.discord.running import Running
+from bot.settings import Settings
 from bot.texts import EN
 from bot.trial import Trial
 from data import schema
@@ -41,19 +42,11 @@ async def thinking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     monkeypatch.setattr(pending, "SOON", 0.01)
     monkeypatch.setattr(pending, "TYPING", 0.05)
 
-    async def teaching(_: object) -> bool:
-        return True
-
     async with opened(tmp_path, limits=Limits(slots=1)) as core:
-        core.__class__ = Thinking
-        core.app = SimpleNamespace(
-            chat=core.chat,
-            store=core.store,
-            running=Running(),
-            pace=Pace(0),
-            rules=SimpleNamespace(teaching=teaching),
-            trial=Trial(tmp_path, None),
-        )
+        settings = Settings(_env_file=None, home=tmp_path)  # type: ignore[call-arg]
+        client = discord.Client(intents=discord.Intents.none())
+        core.__class__ = Thinking  # the same, with what Discord's side needs
+        core.app = App(client, settings, core.store, core.chat, Pace(0), Trial(tmp_path, None))
         yield core
 
 
