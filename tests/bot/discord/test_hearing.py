@@ -17,6 +17,7 @@ from bot.texts import EN, ZH
 from data import schema
 from data.answers import load_answers
 from data.chat import rendered_hash
+from data.generations import prompt_hash
 from tests.bot.discord.world import World, eventually
 
 
@@ -37,7 +38,8 @@ async def test_several_people_in_a_conversation_are_told_apart_by_name_and_in_ro
     assert [m["content"] for m in answers[2].prompt()[1:]] == ["Person 1: one", "a fake answer", "Person 2: and two?"]
     (_, generation) = await talk.rows(schema.Generation)
     async with talk.engine.session() as session:
-        assert generation.rendered_sha256 == rendered_hash(answers[2].prompt(), session.template)
+        rendered = rendered_hash(answers[2].prompt(), session.template)
+        assert generation.rendered_sha256 == prompt_hash(talk.store._key, rendered)
 
 
 async def test_a_direct_conversation_runs_on_without_mentions_and_after_a_restart(talk: World):
