@@ -68,8 +68,8 @@ def decided(folder: Path, *, besides: int | None = None) -> list[DecidedRound]:
 def remove_leftovers(home: Path, *, rows: bool = True) -> bool:
     """Remove the files with people's texts that an interrupted round left; False while a round runs.
 
-    Without `rows`, only copies and half files go, and the rows stay with which a round is continued. Otherwise it makes
-    them again, without what was forgotten meanwhile. A running round removes its own when it ends.
+    Without `rows`, only copies and half files go, and the rows stay with which a round is continued. Otherwise it
+    makes them again, without what was forgotten meanwhile. A running round removes its own when it ends.
     """
     rounds = home / "rounds"
     if not rounds.is_dir():
