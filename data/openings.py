@@ -32,7 +32,8 @@ async def opening_of(session: AsyncSession, key: bytes, context: Sequence[int]) 
         .where(MessageVersion.id.in_(context))
     )
     found = {version: (role or "user", author, text) for version, role, author, text in await session.execute(query)}
-    turns = [(role, author, text) for role, author, text in map(found.__getitem__, context) if text is not None]
+    known = [found[version] for version in context if version in found]
+    turns = [(role, author, text) for role, author, text in known if text is not None]
     if len(turns) < len(context):
         return None
     return fingerprint(key, opening(spoken(turns, speakers(turns))))

@@ -15,10 +15,9 @@ from data.manifests import Entries, Manifest
 from data.unfinished import remove
 
 DECIDED = ("promoted", "refused")
-# The last three are of libraries and of earlier versions: rows as tokens, and files that were never finished.
-_TEXTS = re.compile(
-    r".*\.jsonl|trained_tokens\.txt|.*snapshot\.db.*|.*\.arrow|tmp[a-z0-9_]{8}|\..+\.[a-z0-9_]{8}", re.DOTALL
-)
+_ROWS = re.compile(r".*\.jsonl|trained_tokens\.txt|.*\.arrow", re.DOTALL)
+# Copies of the database, and what libraries and earlier versions never finished.
+_UNFINISHED = re.compile(r".*snapshot\.db.*|tmp[a-z0-9_]{8}|\..+\.[a-z0-9_]{8}", re.DOTALL)
 _HALF_A_CHECKPOINT = ".incomplete"
 _WHY_PAUSED = (
     "Rounds are paused while this file is here. An operator ends that with /release resume on Discord, or by "
@@ -66,11 +65,11 @@ def decided(folder: Path, *, besides: int | None = None) -> list[DecidedRound]:
     return found
 
 
-def remove_leftovers(home: Path) -> bool:
+def remove_leftovers(home: Path, *, rows: bool = True) -> bool:
     """Remove the files with people's texts that an interrupted round left; False while a round runs.
 
-    A running round removes its own when it ends. A round that is continued makes its copy and its rows again, without
-    what was forgotten meanwhile.
+    Without `rows`, only copies and half files go, and the rows stay with which a round is continued. Otherwise it
+    makes them again, without what was forgotten meanwhile. A running round removes its own when it ends.
     """
     rounds = home / "rounds"
     if not rounds.is_dir():
@@ -79,7 +78,8 @@ def remove_leftovers(home: Path) -> bool:
         with FileLock(rounds / ".lock", timeout=0, mode=0o600):
             for parent, folders, files in os.walk(rounds):
                 for name in files:
-                    if _TEXTS.fullmatch(name) and name != "metrics.jsonl":
+                    mine = _UNFINISHED.fullmatch(name) or (rows and _ROWS.fullmatch(name))
+                    if mine and name != "metrics.jsonl":
                         Path(parent, name).unlink(missing_ok=True)
                 if _HALF_A_CHECKPOINT in folders:
                     remove(Path(parent, _HALF_A_CHECKPOINT))

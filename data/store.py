@@ -393,7 +393,7 @@ class Store:
             left = await settings.forget_left(session, older_than)
             await open_answers.forget_older(session, older_than)
         await self._clean_up(older_than, fold=bool(erased or left or self.words_in_log))
-        await asyncio.to_thread(remove_left, self.database.path.parent)
+        await asyncio.to_thread(remove_left, self.database.path.parent, rows=bool(erased))
         return erased
 
     async def _erase(self, versions: Sequence[int], reason: str = erasure.DELETED) -> int:

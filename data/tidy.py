@@ -32,18 +32,21 @@ def tidy(home: Path) -> None:
     if kept:
         more = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
         log.warning("%s%s: another account owns this, so others may read it. Make it private.", kept[0], more)
-    remove_left(home)
+    remove_left(home, rows=False)
 
 
-def remove_left(home: Path) -> bool:
-    """Remove the files of killed writers and interrupted rounds; False while a round runs, which removes its own."""
+def remove_left(home: Path, *, rows: bool = True) -> bool:
+    """Remove what killed writers left, and with `rows` the rows of an interrupted round.
+
+    False while a round runs, which removes its own.
+    """
     for path in _own(home):
         remove_unfinished(path)
     for pattern in _EARLIER:
         for path in home.glob(pattern):
             if path.is_dir() and path.stat().st_mtime < time.time() - _DAY:
                 remove(path)
-    return remove_leftovers(home)
+    return remove_leftovers(home, rows=rows)
 
 
 def _own(home: Path) -> list[Path]:

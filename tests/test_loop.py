@@ -17,6 +17,7 @@ from data.personas import SEED
 from data.releases import Releases
 from data.rows import Row, read_rows, write_rows
 from data.store import Store
+from tests.data.test_tidy import readable
 
 pytestmark = pytest.mark.base
 
@@ -129,3 +130,4 @@ def test_the_loop_closes_after_a_kill(house: Path, tmp_path: Path) -> None:
     back = run("alignment.rollback")
     assert back.returncode == 0
     assert Releases(house).champion() == 0
+    assert readable(house) == []

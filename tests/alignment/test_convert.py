@@ -41,10 +41,11 @@ def test_a_failed_conversion_leaves_nothing_and_a_killed_one_is_cleaned_up(fetch
     with pytest.raises(OSError, match="disk is full"):
         convert.converted("smollm2-135m")
     assert {path.name for path in fetched.iterdir()} == {"base.json", ".hf.lock"}
-    (fetched / ".hf-killed").mkdir()  # left by a kill: no exception handler ran
+    left = fetched / ".hf.killed.unfinished"
+    left.mkdir()  # left by a kill: no exception handler ran
     monkeypatch.setattr(convert, "_convert", lambda _alias, _gguf, folder: (folder / "w").write_text("w"))
     assert (convert.converted("smollm2-135m") / "w").exists()
-    assert not (fetched / ".hf-killed").exists()
+    assert not left.exists()
 
 
 def test_the_command_converts_and_prints_where(fetched, monkeypatch, capsys):

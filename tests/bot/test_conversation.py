@@ -19,6 +19,7 @@ from bot.streaming import LONGEST
 from bot.texts import EN
 from data import schema
 from data.chat import TEMPERATURE, rendered_hash
+from data.generations import prompt_hash
 from data.store import StoredMessage
 from tests.bot.core import PERSONA, World, events, opened, until
 
@@ -43,7 +44,7 @@ async def test_an_answer_streams_and_is_recorded_with_all_that_made_it(world: Wo
     ]
     row = await world.row(end.generation)
     async with world.chat.engine.session() as session:
-        assert row.rendered_sha256 == rendered_hash(sent, session.template)
+        assert row.rendered_sha256 == prompt_hash(world.chat.store._key, rendered_hash(sent, session.template))
     assert (row.finish_reason, row.release, row.platform) == ("stop", 0, "terminal")
     assert row.seed == row.sampling["seed"] == world.fake.requests[0]["seed"]
     assert row.sampling["temperature"] == TEMPERATURE

@@ -60,12 +60,20 @@ async def test_files_of_earlier_versions_and_libraries_go_from_rounds(house: Pat
     checkpoints = folder / "dpo" / "checkpoints"
     (checkpoints / ".incomplete" / "checkpoint-3").mkdir(parents=True)
     left = [folder / name for name in (".sft-train.jsonl.4hsgmm0l", "snapshot.db", ".snapshot.db.part")]
-    left += [checkpoints / name for name in ("reference-train-abc.arrow", "tmpab12cd_4")]
+    left += [checkpoints / "tmpab12cd_4"]
+    rows = [
+        folder / "sft-train.jsonl",
+        folder / "dpo" / "trained_tokens.txt",
+        checkpoints / "reference-train-abc.arrow",
+    ]
     kept = [folder / "manifest.json", folder / "metrics.jsonl", checkpoints / "optimizer.pt"]
-    for path in (*left, *kept):
+    for path in (*left, *rows, *kept):
         path.write_text("words")
-    await store.forget(await store.person("terminal", "ada"))
+    await (await Store.open(house)).close()
     assert [path for path in left if path.exists()] == []
+    assert all(path.exists() for path in rows)  # with these the round continues
+    await store.forget(await store.person("terminal", "ada"))
+    assert [path for path in rows if path.exists()] == []
     assert not (checkpoints / ".incomplete").exists()
     assert all(path.exists() for path in kept)
     await store.close()

@@ -1,6 +1,5 @@
 """Exports: a merged model that computes what PEFT does, and files that appear whole or not at all."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from alignment.serving.agreement import NotServable
 from alignment.serving.artefact import merge, staged, to_gguf
 from data.errors import BadInput
+from data.unfinished import unfinished_file
 from tests.alignment.serving.adapters import adapter
 
 pytestmark = pytest.mark.tiny
@@ -91,9 +91,8 @@ def test_a_kill_leaves_no_output_and_the_next_export_cleans_up(llama: Path, tmp_
 
 
 def test_another_running_export_is_not_removed(tmp_path: Path) -> None:
-    other = tmp_path / f".out.{os.getppid()}.partial"
-    other.write_text("somebody else's")
-    with staged(tmp_path / "out") as path:
-        path.write_text("mine")
-    assert other.exists()
+    with unfinished_file(tmp_path / "out") as other:
+        with staged(tmp_path / "out") as path:
+            path.write_text("mine")
+        assert Path(other.name).exists()
     assert (tmp_path / "out").read_text() == "mine"
