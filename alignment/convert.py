@@ -49,8 +49,8 @@ def converted(alias: str) -> Path:
 
 def _made_from(folder: Path) -> Any:
     try:
-        return json.loads((folder / "parley.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return json.loads((folder / "parley.json").read_bytes())
+    except (FileNotFoundError, ValueError):  # a damaged file: the folder is made again
         return None
 
 

@@ -202,12 +202,13 @@ def _name_end_of_turn(tokenizer: Any) -> None:
 
 def load_base(base: Base | str, *, dtype: Any = "auto", **options: Any) -> Any:
     """A base model's weights. `dtype` is a torch dtype, its name, or "auto" (as they are stored)."""
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     found = locate(base) if isinstance(base, str) else base
     try:
         model = AutoModelForCausalLM.from_pretrained(found.path, dtype=dtype, **options)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise BadInput(f"The base model {found.name} does not load: {first_line(error)}") from error
     # Adapters and merged models record this name, not a path of this machine.
     model.config._name_or_path = found.name
@@ -226,10 +227,15 @@ def load_model(base: Base | str, adapter: Path | None = None, *, dtype: Any = "a
 def load_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:
     """Put an adapter on its base."""
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     try:
         return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except SafetensorError as error:
+        raise BadInput(
+            f"The adapter in {adapter} is damaged: {first_line(error)}. Put it back from a backup, or train it again."
+        ) from error
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"The adapter in {adapter} does not fit its base: {first_line(error)}") from error
 
 

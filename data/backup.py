@@ -61,7 +61,11 @@ def write_backup(home: Path, out: Path, passphrase: str | None) -> Written:
     with unfinished_file(out) as file:
         sealer = None if passphrase is None else Sealer(file, passphrase)
         writer = BackupWriter(file if sealer is None else sealer)
-        manifest = _write(home, writer)
+        try:
+            manifest = _write(home, writer)
+        except BaseException:
+            writer.abandon()
+            raise
         if sealer is not None:
             sealer.close()
         file.flush()

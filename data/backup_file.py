@@ -55,7 +55,8 @@ class BackupWriter:
 
     def __init__(self, target: Writable) -> None:
         self.files: dict[str, str] = {}
-        tar = tarfile.open(fileobj=_as_file(target), mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - `finish`
+        self._outlet = _Outlet(target)
+        tar = tarfile.open(fileobj=_as_file(self._outlet), mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self._tar = tar
 
     def add(self, name: str, source: Path | bytes) -> None:
@@ -72,12 +73,27 @@ class BackupWriter:
         self._add(LAST, len(raw), io.BytesIO(raw))
         self._tar.close()
 
+    def abandon(self) -> None:
+        """Write nothing more. Otherwise the tar would write its end when it is collected, into whatever is there."""
+        self._outlet.target = None
+        self._tar.close()
+
     def _add(self, name: str, size: int, file: IO[bytes]) -> None:
         entry = tarfile.TarInfo(name)
         entry.size, entry.mode = size, 0o600
         hashing = _Hashing(file)
         self._tar.addfile(entry, _as_file(hashing))  # exactly `size` bytes, should the file grow meanwhile
         self.files[name] = hashing.hexdigest()
+
+
+class _Outlet:
+    """Where a tar writes to, until nothing more is to be written."""
+
+    def __init__(self, target: Writable) -> None:
+        self.target: Writable | None = target
+
+    def write(self, raw: bytes) -> int:
+        return len(raw) if self.target is None else self.target.write(raw)
 
 
 class _Hashing:

@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from data.errors import BadInput, nearest
 from data.home import bases_dir, file_sha256, make_private, private_dir, sync_dir, write_atomic
+from data.manifests import typed
 from data.unfinished import remove_unfinished_of, unfinished_folder
 
 DEFAULT_BASE = "smollm2-135m"
@@ -83,9 +84,16 @@ def gguf_path(alias: str) -> Path:
 
 
 def base_info(alias: str) -> BaseInfo:
-    """The facts about a fetched base."""
-    entry = json.loads((base_dir(alias) / "base.json").read_text(encoding="utf-8"))
-    return BaseInfo(**{**entry, "control": tuple(entry["control"])})
+    """The facts about a fetched base. Raises `BadInput` when they are damaged."""
+    path = base_dir(alias) / "base.json"
+    try:
+        found: BaseInfo = typed(json.loads(path.read_bytes()), BaseInfo)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadInput(
+            f"{path} is damaged ({error}). Remove {path.parent} and fetch the base model again with `python -m data "
+            f"fetch {alias}`."
+        ) from None
+    return found
 
 
 def fetch(alias: str, *, say: Callable[[str], None] = print) -> Path:

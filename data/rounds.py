@@ -90,7 +90,8 @@ def remove_leftovers(home: Path, *, rows: bool = True) -> bool:
 
 def holds_texts(name: str) -> bool:
     """Whether a file of this name in a round's folder may hold people's texts."""
-    return _TEXTS.fullmatch(name) is not None and name != "metrics.jsonl"
+    held = _UNFINISHED.fullmatch(name) or _ROWS.fullmatch(name)
+    return held is not None and name != "metrics.jsonl"
 
 
 def pause_path(home: Path) -> Path:

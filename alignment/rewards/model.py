@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig
@@ -124,11 +125,21 @@ def critic_parts(folder: Path) -> tuple[dict[str, Tensor], Any, Tensor, dict[str
     """
     folder = reward_folder(folder)
     facts = read_facts(folder)
-    state = load_file(str(folder / WEIGHTS))
+    with _readable(folder / WEIGHTS):
+        state = load_file(str(folder / WEIGHTS))
     head = state.pop(HEAD, None)
     if head is None:
         raise BadInput(f"{folder / WEIGHTS} holds no score head ({HEAD}); train the reward model again.")
     return state, LoraConfig.from_pretrained(str(folder)), head, facts
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        what = models.first_line(error)
+        raise BadInput(f"{path} is missing or damaged: {what}. Train the reward model again.") from error
 
 
 def reward_folder(folder: Path) -> Path:
@@ -197,7 +208,7 @@ def load_reward_model(
 
 def attach(scorer: Any, folder: Path, *, trainable: bool = False) -> Any:
     """Put a saved adapter with its score head on a scorer, and that on a GPU where there is one."""
-    with safe_open(str(folder / WEIGHTS), "pt") as file:
+    with _readable(folder / WEIGHTS), safe_open(str(folder / WEIGHTS), "pt") as file:
         if HEAD not in file.keys():  # noqa: SIM118 - the file is not a dictionary
             raise BadInput(f"{folder / WEIGHTS} holds no score head ({HEAD}); train the reward model again.")
     model = models.load_adapter(scorer, folder, trainable=trainable)

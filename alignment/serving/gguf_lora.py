@@ -76,6 +76,8 @@ def read_adapter(adapter: Path) -> tuple[dict[str, Any], list[Pair]]:
         ) from error
     except ValueError as error:
         raise BadInput(f"{settings_path} is not valid JSON: {error}.") from error
+    if not isinstance(settings, dict):
+        raise BadInput(f"{settings_path} is damaged: it should hold a JSON object with an adapter's settings.")
     refuse_unsupported(settings, str(settings_path))
     if not weights_path.is_file():
         raise BadInput(

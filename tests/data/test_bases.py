@@ -220,3 +220,14 @@ def test_the_real_base_is_what_it_should_be(base_home: Path) -> None:
     assert (info.eos_token, info.context_length, info.template_name) == ("<|im_end|>", 8192, "chatml")
     assert info.gguf_sha256 == bases.BUNDLED[bases.DEFAULT_BASE].sha256
     assert bases.gguf_path(bases.DEFAULT_BASE).stat().st_size == bases.BUNDLED[bases.DEFAULT_BASE].size
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{", b'{"alias": 3}', b"\xff", b"[" * 100_000])
+def test_damaged_facts_about_a_base_give_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setenv("PARLEY_BASES", str(tmp_path))
+    (tmp_path / "smollm2-135m").mkdir()
+    (tmp_path / "smollm2-135m" / "base.json").write_bytes(content)
+    with pytest.raises(BadInput, match=r"base\.json is damaged .*data fetch smollm2-135m"):
+        bases.base_info("smollm2-135m")

@@ -182,7 +182,7 @@ async def test_a_database_that_another_process_holds_is_named(house: Path, monke
     talk = await Talk.begin(store)
     with contextlib.closing(sqlite3.connect(house / NAME)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="another process has kept") as caught:
+        with pytest.raises(StoreError, match="Another process has kept") as caught:
             await talk.say(None, "hello")
         assert caught.value.kind == BUSY
         assert await store.message("terminal", "1") is None  # reading goes on

@@ -183,3 +183,10 @@ def test_an_unknown_architecture_is_refused(llama: Path, tmp_path: Path) -> None
     settings, pairs = gguf_lora.read_adapter(adapter(llama, tmp_path / "adapter"))
     with pytest.raises(BadInput, match=r"'mamba'.*vLLM"):
         list(gguf_lora.engine_tensors({"model_type": "mamba"}, settings, pairs, "here"))
+
+
+@pytest.mark.parametrize("content", ["null", "[]", "3", '"x"', "{", ""])
+def test_settings_that_are_no_object_give_a_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "adapter_config.json").write_text(content)
+    with pytest.raises(BadInput, match=r"adapter_config\.json"):
+        gguf_lora.read_adapter(tmp_path)
