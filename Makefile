@@ -4,21 +4,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BASE := smollm2-135m
-# As Parley itself reads them: from the environment, else from .env, else the default.
-dotenv = $(shell sed -n 's/^ *\(export \)\{0,1\}$(1) *= *//p' .env 2>/dev/null | tail -n 1 | tr -d "'\"")
-PARLEY_HOME ?= $(or $(call dotenv,PARLEY_HOME),var)
-export PARLEY_BASES ?= $(or $(call dotenv,PARLEY_BASES),$(PARLEY_HOME)/bases)
+# Parley itself finds its folders (PARLEY_HOME, PARLEY_BASES, .env): their names may hold what make cannot spell.
+HAS_BASE = import sys; from data.home import bases_dir; \
+  sys.exit(not (bases_dir() / "$(BASE)" / "hf" / "config.json").is_file())
 
 # With it set, each of the many processes that tests start would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test-unit test test-all lint types
+.PHONY: help setup base demo run test-unit test test-all lint types
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
 
-setup: $(VENV)/ready $(PARLEY_BASES)/$(BASE)/hf/config.json ## make the virtual environment and fetch the base model
+setup: $(VENV)/ready base ## make the virtual environment and fetch the base model
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; \
@@ -28,9 +27,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bot,train,dev]'
 	@touch $@
 
-$(PARLEY_BASES)/$(BASE)/hf/config.json: | $(VENV)/ready
-	@$(BIN)/python -m data fetch $(BASE)
-	@$(BIN)/python -m alignment.models $(BASE)
+base: | $(VENV)/ready
+	@$(BIN)/python -c '$(HAS_BASE)' || \
+	  { $(BIN)/python -m data fetch $(BASE) && $(BIN)/python -m alignment.models $(BASE); }
 
 demo: setup ## show the whole loop: import, train, evaluate, release, compare (DEMO=short for a quick look)
 	@deploy/demo.sh $(DEMO)

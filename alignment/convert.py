@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from alignment.quiet import quiet
 from data import bases
 from data.chat import load_template
 from data.errors import BadInput
-from data.home import sync_dir
+from data.home import make_private, sync_dir
+from data.unfinished import remove_unfinished_of, unfinished_folder
 
 # Raised whenever the conversion below changes, so that folders made by an older one are made again.
 _VERSION = 1
@@ -31,22 +31,19 @@ def converted(alias: str) -> Path:
     wanted = {"version": _VERSION, "gguf_sha256": bases.base_info(alias).gguf_sha256}
     if _made_from(folder) == wanted:
         return folder
-    with FileLock(parent / ".hf.lock"):
+    with FileLock(parent / ".hf.lock", mode=0o600):
         if _made_from(folder) == wanted:
             return folder
-        for leftover in parent.glob(".hf-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        staging = Path(tempfile.mkdtemp(dir=parent, prefix=".hf-"))
-        try:
+        remove_unfinished_of(folder)  # the folder need not be in the home, where every start does this
+        with unfinished_folder(folder) as staging:
             # Loading shows a progress bar for a few seconds that cannot be switched off.
             with contextlib.redirect_stderr(io.StringIO()):
                 _convert(alias, bases.gguf_path(alias), staging)
             (staging / "parley.json").write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+            make_private(staging)
             shutil.rmtree(folder, ignore_errors=True)
             staging.rename(folder)
             sync_dir(parent)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
     return folder
 
 

@@ -73,9 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     _check(options)
     # These load rich, SQLAlchemy and scipy, which takes a second; `--help` does without.
-    from rich.console import Console
-
     from alignment.evaluation.stored_rows import budget_name, stored_rows
+    from data.console import PlainConsole
 
     llm_judge = judge_settings()
     quiet()
@@ -88,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     suites = check_suites(options.suites, canaries, paths_of(options.suite_path, "--suite_path"))
     rows = given_rows(options) or asyncio.run(stored_rows(champion, candidate))
     rows = replace(rows, prompts=fixed_part(rows, options.limit), judge_model=options.judge_model)
-    console = Console()
+    console = PlainConsole()
     found = evaluate(
         champion,
         candidate,

@@ -7,6 +7,7 @@ import argparse
 
 from data.errors import run
 from data.home import home
+from data.pasted import pasted
 from data.releases import Releases
 
 
@@ -34,7 +35,7 @@ def main() -> int:
             f"Release {number} is on trial, and release {releases.champion()} goes on serving. When people have "
             "compared answers of the two, ask the gate:"
         )
-        print(f"  python -m alignment.evaluate --candidate {number} --limit 0")
+        print(pasted(f"  python -m alignment.evaluate --candidate {number} --limit 0"))
         return 0
     before = releases.champion()
     promote_alone(home(), number)

@@ -59,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.limit:
         suites = [limited(suite, options.limit) for suite in suites]
 
-    from rich.console import Console
+    from data.console import PlainConsole
 
     quiet()
-    console = Console()
+    console = PlainConsole()
     for suite in suites:
         for note in suite.notes:
             console.print(note, highlight=False)

@@ -9,6 +9,8 @@ import os
 from typing import TYPE_CHECKING
 
 from data.errors import BadInput, ParleyError, run
+from data.pasted import pasted
+from data.variables import set_here, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 TOKENLESS = (
     "Discord needs a token. Create an application with a bot in Discord's developer portal, put its token into "
     "DISCORD_TOKEN (in .env or the environment), and start again. Without a token, use `--platform terminal`."
+)
+
+BESIDE = (
+    "Discord starts, since DISCORD_TOKEN is set. To chat in a terminal beside it: python -m bot --platform terminal"
 )
 
 
@@ -48,8 +54,10 @@ def main() -> int:
     settings.share()
     platform = arguments.platform or ("discord" if settings.discord_token else "terminal")
     logs.begin(settings.log, verbose=platform == "discord")
-    for sentence in configuration.suspicious(configuration.names()):
+    for sentence in unknown(set_here()):
         logging.getLogger("bot").warning(sentence)
+    if platform == "discord" and arguments.platform is None:
+        logging.getLogger("bot").info(pasted(BESIDE))
 
     async def talk() -> None:
         logs.watch_loop()
@@ -73,15 +81,17 @@ def _platform(name: str) -> Callable[[Settings], Awaitable[None]]:
         from bot.terminal.start import talk_in_terminal
 
         return talk_in_terminal
+    from bot.discord.alone import alone_on_discord
     from bot.discord.client import talk_on_discord
     from bot.opening import chat_of, opened
 
     async def talk(settings: Settings) -> None:
-        async with opened(settings) as (store, engine, trial):
-            await talk_on_discord(settings, store, chat_of(settings, store, engine), trial)
+        with alone_on_discord(settings.home):
+            async with opened(settings) as (store, engine, trial):
+                await talk_on_discord(settings, store, chat_of(settings, store, engine), trial)
 
     return talk
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, tell_unknown=False)

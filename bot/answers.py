@@ -73,10 +73,14 @@ class Answered:
 
 @dataclass(frozen=True)
 class Failed:
-    """The end: there is no answer and nothing was recorded. `sentence` says why; `kind` is a word to count it by."""
+    """The end: there is no answer and nothing was recorded. `sentence` says why; `kind` is a word to count it by.
+
+    `stuck` says that the conversation cannot go on, so that a new one should be offered (see `bot.anew`).
+    """
 
     sentence: str
     kind: str = field(default="internal", compare=False)
+    stuck: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot import history, rate_limit
+from bot.anew import Stuck, is_stuck
 from bot.answers import (
     Answered,
     AnswerEvent,
@@ -33,6 +34,7 @@ from bot.moderation.step import Moderation
 from bot.queue import AnswerQueue, ChannelMember, Full
 from bot.rate_limit import RateLimiter, Spent
 from bot.streaming import WHOLE, note, streamed, unless
+from bot.unexpected import unexpected
 from data.chat import rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
 
@@ -51,6 +53,7 @@ _KINDS: dict[type[Exception], str] = {
     EngineBusy: "engine_busy",
     ContextTooLong: "too_long",
     Unanswerable: "unanswerable",
+    Stuck: "unanswerable",
     Flagged: "moderated",
 }
 
@@ -138,9 +141,9 @@ class Chat:
                 other = await self._generate(ask, answer, question, engine or self.engine)
             except (EngineError, Unanswerable) as error:
                 other = _failed(error)
-            except Exception:  # the usual answer is there and is shown, whatever happens to the other
-                log.exception("a second answer on %s failed", ask.platform)
-                other = Failed(ask.texts.internal_error)
+            except Exception as error:  # the usual answer is there and is shown, whatever happens to the other
+                what = f"a second answer on {ask.platform} failed"
+                other = Failed(unexpected(log, ask.texts, error, what))
             return Paired(usual, other)
 
         return self._begin(ask, work)
@@ -183,8 +186,8 @@ class Chat:
                 end = await self._in_turn(ask, answer, ticket, work)
         except (EngineError, Unanswerable) as error:
             end = _failed(error)
-        except Exception:
-            log.exception("an answer on %s failed", ask.platform)
+        except Exception as error:
+            end = Failed(unexpected(log, ask.texts, error, f"an answer on {ask.platform} failed"))
         finally:
             for started in self._queue.leave(ticket):
                 self._turns[started].set()
@@ -271,9 +274,10 @@ class Chat:
 
         start = await history.beginning(turns, count, budget)
         if start is None:
-            raise Unanswerable(ask.texts.message_too_long.format(tokens=counted, budget=budget))
+            sentence = ask.texts.message_too_long.format(tokens=counted, budget=budget)
+            raise Stuck(sentence) if len(turns) > 1 else Unanswerable(sentence)
         return prompt(start), room
 
 
 def _failed(error: EngineError | Unanswerable) -> Failed:
-    return Failed(str(error), _KINDS.get(type(error), "engine_error"))
+    return Failed(str(error), _KINDS.get(type(error), "engine_error"), stuck=is_stuck(error))

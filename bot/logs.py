@@ -17,6 +17,8 @@ import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from data.printing import printable
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -106,7 +108,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    return _IDS.sub("…", record.getMessage())
+    return printable(_IDS.sub("…", record.getMessage()))
 
 
 def _name(error: BaseException) -> str:

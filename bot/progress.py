@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING
 
-from data.database import NAME, Database
-from data.distance import Distance, distance, questions
-from data.home import installation_key
+from data.distance import Distance, questions
+from data.figures import Figures, figures_beside
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,45 +17,57 @@ if TYPE_CHECKING:
     from bot.texts import Texts
     from data.counts import RatingCounts
 
+log = logging.getLogger(__name__)
+
 SIGNS = {"up": "👍", "down": "👎", "correction": "✏️", "comparison": "⚖️"}
 FRESH = 300.0  # seconds for which the figures are reused ...
+PATIENCE = 5.0  # seconds that somebody waits for figures
 _RESTS = 20  # ... or as many times as long as computing them took, if that is longer
 
 
 class Progress:
-    """The distance of an installation to each verdict. It takes long, so a thread computes it; it is remembered."""
+    """An installation's figures: the distance to each verdict, and the state of the trial.
 
-    def __init__(self, home: Path, discord_permission: str | None, fresh: float = FRESH) -> None:
-        self.home, self.permission, self.fresh = home, discord_permission, fresh
-        self._found = Distance()
+    They take long, so they are computed beside the event loop, once for everybody who asks, and remembered. Nobody
+    waits longer than `patience` seconds for them, and while older ones are there, only if computing is that quick.
+    """
+
+    def __init__(
+        self, home: Path, discord_permission: str | None, fresh: float = FRESH, patience: float = PATIENCE
+    ) -> None:
+        self.home, self.permission, self.fresh, self.patience = home, discord_permission, fresh, patience
+        self._found: Figures | None = None
+        self._took = 0.0
         self._until: float | None = None
-        self._looking = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
 
-    async def now(self) -> Distance:
-        """The distance, at most `fresh` seconds old, or older where computing it takes long."""
-        async with self._looking:  # once for everybody who asks at the same time
-            began = time.monotonic()
-            if self._until is None or began > self._until:
-                self._found = await asyncio.to_thread(self._look)
-                self._until = time.monotonic() + max(self.fresh, _RESTS * (time.monotonic() - began))
-            return self._found
+    async def now(self, champion: int | None = None, candidate: int | None = None) -> Figures | None:
+        """The figures, at most `fresh` seconds old, or older where computing them takes long; None while they are
+        computed for the first time.
 
-    def _look(self) -> Distance:
-        return asyncio.run(self._read())
+        With `champion` and `candidate`, older figures of another trial count as none.
+        """
+        other = self._found is not None and champion is not None and not self._of(champion, candidate)
+        if self._looking is None and (other or self._until is None or time.monotonic() > self._until):
+            self._looking = asyncio.create_task(self._look())
+        if self._looking is not None and (other or self._found is None or self._took < self.patience):
+            await asyncio.wait({self._looking}, timeout=self.patience)
+        return self._found if champion is None or self._of(champion, candidate) else None
 
-    async def _read(self) -> Distance:
-        # Here, because they load numpy, and the bot should start without it.
-        from data.datasets import collect
-        from data.trials import running_trial
+    def _of(self, champion: int, candidate: int | None) -> bool:
+        found = self._found
+        return found is not None and (found.champion, found.candidate) == (champion, candidate)
 
-        # With connections of its own: those of the store belong to the event loop of the bot.
-        database = await Database.open(self.home / NAME)
+    async def _look(self) -> None:
+        began = time.monotonic()
         try:
-            async with database.read() as session:
-                rows = await collect(session, None, installation_key(self.home), discord_permission=self.permission)
-                return distance(rows, await running_trial(session, self.home))
+            self._found = await figures_beside(self.home, self.permission)
+        except Exception:  # whatever it is, the older figures still tell something
+            log.exception("the figures could not be computed")
         finally:
-            await database.close()
+            self._took = time.monotonic() - began
+            self._until = time.monotonic() + max(self.fresh, _RESTS * self._took)
+            self._looking = None
 
 
 def by_kind(found: RatingCounts) -> str:
@@ -63,8 +75,13 @@ def by_kind(found: RatingCounts) -> str:
     return ", ".join(f"{sign} {found.ratings[kind]}" for kind, sign in SIGNS.items())
 
 
-def in_words(found: Distance, texts: Texts, *, hidden: Collection[str] = ()) -> list[str]:
-    """The distance in a sentence, and what to do next in another, without the parts that are `hidden`."""
+def in_words(found: Distance | None, texts: Texts, *, hidden: Collection[str] = ()) -> list[str]:
+    """The distance in a sentence, and what to do next in another, without the parts that are `hidden`.
+
+    One sentence says that it is not known yet.
+    """
+    if found is None:
+        return [texts.far_counting]
     shown = Distance(tuple(part for part in found.parts if part.name not in hidden))
     if not shown.parts:
         return []

@@ -138,7 +138,7 @@ async def consent_in_words(store: Store, person: int, texts: Texts) -> str:
 
 def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:
     """Whether two answers were given to exactly the same prompt, so that a comparison means something."""
-    return first.rendered_sha256 == second.rendered_sha256
+    return first.rendered_sha256 == second.rendered_sha256 != ""
 
 
 def which_was_which(texts: Texts, first: StoredGeneration | None, second: StoredGeneration | None) -> str:

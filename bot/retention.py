@@ -7,6 +7,8 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from data.store_errors import StoreError
+
 if TYPE_CHECKING:
     from data.store import Store
 
@@ -28,6 +30,8 @@ async def purge_daily(store: Store, days: int) -> None:
     while True:
         try:
             await purge(store, days)
+        except StoreError as error:
+            log.error("the daily erasure failed: %s", error)
         except Exception:
             log.exception("the daily erasure failed")
         await asyncio.sleep(DAY)

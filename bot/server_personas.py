@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from data.persona_texts import with_author
-from data.personas import PERSONAS, Persona
+from data.personas import LONGEST, LONGEST_GREETING, Persona, persona_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from bot.texts import Texts
 
 MOST = 20
-LONGEST = 4000  # characters of a system prompt
-LONGEST_GREETING = 1000
 DEFAULT = "default"  # the choice that means: use the persona of the wider place
 _NAME = re.compile(r"[\w-]{1,32}")
 
@@ -32,7 +30,7 @@ def tidy(name: str) -> str:
 
 def check_name(name: str, own: Mapping[str, Any], texts: Texts) -> None:
     """Raise `Unusable` if a server that has these `own` personas cannot write one with this name."""
-    if name in PERSONAS or name == DEFAULT:
+    if name in persona_names() or name == DEFAULT:
         raise Unusable(texts.persona_taken.format(name=name))
     if not _NAME.fullmatch(name):
         raise Unusable(texts.persona_name)
@@ -65,7 +63,7 @@ def without_persona(own: Mapping[str, Any] | None, name: str, texts: Texts) -> d
     """A server's personas without this one. Raises `Unusable` if the server has no such persona."""
     own = own or {}
     if name not in own:
-        shipped = texts.persona_ships if name in PERSONAS else ""
+        shipped = texts.persona_ships if name in persona_names() else ""
         raise Unusable(texts.persona_unknown.format(name=name[:32], nearest=nearest(name, own, texts)) + shipped)
     return {other: text for other, text in own.items() if other != name} or None
 

@@ -6,33 +6,26 @@ name. Secrets are `SecretStr`, so that no log and no traceback shows them.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import BadInput, nearest
 from data.limits import PER_DAY, PER_PERSON, PER_SERVER
-from data.personas import LANGUAGES, PERSONAS
+from data.personas import LANGUAGES, PERSONAS, own_personas
+from data.variables import PREFIX, TOKEN
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-PREFIX = "PARLEY_"
 ENV_FILE = Path(".env")
 _SECRETS = ("DISCORD_TOKEN", "discord_token", "engine_api_key", "moderation_api_key", "moderation_url")
-_OTHERS = ("PARLEY_JUDGE_", "PARLEY_ENGINE_GRACE", "PARLEY_BENCH_")  # read elsewhere
 # What a value should be, by pydantic's name for the error.
 _WANTED = {"bool_parsing": "use 1 or 0", "int_parsing": "use a whole number", "float_parsing": "use a number"}
-TOKEN = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 
 class Settings(BaseSettings):
@@ -77,6 +70,7 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=0, le=65535)  # unset: off; 0: any free port
     metrics_host: str = "127.0.0.1"
 
+    personas: Path | None = None  # the operator's own, TOML files; unset: `personas` in `home`
     persona: str = "assistant"
     language: str = "en"
 
@@ -97,7 +91,7 @@ class Settings(BaseSettings):
     moderation_api_key: SecretStr | None = None
     moderation_fail: Literal["open", "closed"] = "open"  # what passes while the endpoint fails
 
-    @field_validator("home", "bases", "moderation_words")
+    @field_validator("home", "bases", "personas", "moderation_words")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else path
@@ -124,9 +118,14 @@ class Settings(BaseSettings):
 
     @field_validator("persona")
     @classmethod
-    def _known_persona(cls, value: str) -> str:
-        if value not in PERSONAS:
-            raise ValueError(f"the personas are {', '.join(PERSONAS)}.{nearest(value, PERSONAS)}")
+    def _known_persona(cls, value: str, info: ValidationInfo) -> str:
+        folder = info.data.get("personas") or info.data.get("home", Path("var")) / "personas"
+        try:
+            names = dict.fromkeys((*PERSONAS, *own_personas(folder)))
+        except BadInput as error:
+            raise ValueError(str(error)) from None
+        if value not in names:
+            raise ValueError(f"the personas are {', '.join(names)}.{nearest(value, names)}")
         return value
 
     @field_validator("language")
@@ -146,6 +145,13 @@ class Settings(BaseSettings):
     @classmethod
     def _websocket(cls, value: str | None) -> str | None:
         return _address(value, "wss?", "ws://127.0.0.1:8001")
+
+    @field_validator("personas")
+    @classmethod
+    def _folder(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_dir():
+            raise ValueError(f"there is no folder {path}; name one with a TOML file for each persona")
+        return path
 
     @field_validator("moderation_words")
     @classmethod
@@ -194,6 +200,8 @@ class Settings(BaseSettings):
         os.environ["PARLEY_HOME"] = str(self.home)
         if self.bases:
             os.environ["PARLEY_BASES"] = str(self.bases)
+        if self.personas:
+            os.environ["PARLEY_PERSONAS"] = str(self.personas)
         if self.base:
             os.environ["PARLEY_BASE"] = self.base
 
@@ -206,26 +214,6 @@ def load(env_file: Path | None = ENV_FILE) -> Settings:
         raise BadInput("\n".join(_sentence(detail) for detail in error.errors())) from None
     except UnicodeDecodeError:
         raise BadInput(f"{env_file} is not a UTF-8 text file.") from None
-
-
-def names(env_file: Path = ENV_FILE) -> list[str]:
-    """The names of all variables that are set, in the environment and in the file."""
-    return [*os.environ, *dotenv_values(env_file)]
-
-
-def suspicious(names: Iterable[str]) -> list[str]:
-    """A sentence for each variable that looks like a setting but is not one (`PARLEY_RETENTON_DAYS`)."""
-    known = [_variable(field) for field in Settings.model_fields]
-    said = []
-    for name in sorted(set(names)):
-        if name in known or not name.startswith((PREFIX, "DISCORD_")) or name.startswith(_OTHERS):
-            continue
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-        if near:
-            said.append(f"{name} is not a setting. Did you mean {near[0]}?")
-        elif name.startswith(PREFIX):
-            said.append(f"{name} is not a setting of the bot and has no effect.")
-    return said
 
 
 def _address(value: str | None, scheme: str, example: str) -> str | None:

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 # The finish reasons of a complete generation. Anything else that a server says is not an answer to learn from.
 WHOLE = ("stop", "length")
+# The most characters of one answer, however many a server sends: twenty messages on Discord.
+LONGEST = 40_000
 
 
 @dataclass
@@ -39,6 +41,7 @@ class StreamedAnswer:
     first_token_seconds: float | None = None
     error: EngineError | None = None
     flagged: Kind | None = None
+    outgrown: bool = False  # it had more than `LONGEST` characters
 
     def withdraw(self, flagged: Kind) -> None:
         """Drop the text. The answer itself is still recorded, so that the question can be asked again."""
@@ -79,9 +82,13 @@ async def streamed(
                     continue
                 if said.first_token_seconds is None:
                     said.first_token_seconds = time.monotonic() - began
-                said.text += event.text
-                show(growing.add(event.text))
+                text = event.text[: LONGEST - len(said.text)]
+                said.text += text
+                show(growing.add(text))
                 if growing.found:
+                    break
+                if len(text) < len(event.text):
+                    said.outgrown, said.finish_reason = True, "length"
                     break
         return True
 
@@ -109,6 +116,8 @@ def note(texts: Texts, said: StreamedAnswer, room: int, *, closing: bool) -> str
         return texts.broke_off.format(reason=said.error)
     if said.finish_reason == "stopped":
         return texts.ended if closing else texts.stopped
+    if said.outgrown:
+        return texts.outgrown.format(characters=LONGEST)
     if said.finish_reason == "length":
         return texts.cut_off.format(tokens=room)
     return None if said.text.strip() else texts.empty_answer

@@ -1,4 +1,4 @@
-"""`python -m data import | export | stats | lineage | raters | forget | fetch`: feedback from the command line."""
+"""`python -m data import | export | stats | lineage | raters | forget | backup | restore | check | fetch`."""
 
 import argparse
 import asyncio
@@ -14,7 +14,8 @@ def main() -> int:
     """Read the command line and run the command."""
     arguments = _parser().parse_args()
 
-    from data import commands, raters_command  # after the flags are read: --help does not load the database
+    # After the flags are read: --help does not load the database.
+    from data import backup_commands, commands, raters_command
 
     match arguments.command:
         case "import":
@@ -30,6 +31,12 @@ def main() -> int:
             asyncio.run(commands.forget(arguments.rater))
         case "raters":
             asyncio.run(raters_command.raters(arguments))
+        case "backup":
+            backup_commands.backup(arguments.out, encrypt=arguments.encrypt)
+        case "restore":
+            backup_commands.restore_home(arguments.backup, replace=arguments.replace)
+        case "check":
+            backup_commands.check(arguments.backup)
         case "fetch":
             commands.fetch(arguments.alias)
     return 0
@@ -62,10 +69,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     forget = commands.add_parser("forget", help="erase everything that one person said and rated")
     forget.add_argument("rater", metavar="RATER", help="the person's pseudonym, as `stats` lists it")
+    _add_backups(commands)
     fetch = commands.add_parser("fetch", help="download a bundled base model to this machine")
     fetch.add_argument("alias", nargs="?", default="smollm2-135m", metavar="ALIAS")
     _add_raters(commands)
     return parser
+
+
+def _add_backups(commands: Any) -> None:
+    backup = commands.add_parser(
+        "backup",
+        help="write the home into one file, while the bot and rounds may run",
+        description="Write the database, the key, the releases and the rounds into one private file. Base models are "
+        "left out. With a passphrase in PARLEY_BACKUP_PASSPHRASE it is encrypted.",
+    )
+    backup.add_argument(
+        "out", nargs="?", type=Path, metavar="FILE", help="a new file (default: parley-backup-TIME.tar, here)"
+    )
+    backup.add_argument("--encrypt", action="store_true", help="ask for a passphrase if none is set")
+    restore = commands.add_parser(
+        "restore",
+        help="put a backup in the place of the home, once all of it is verified",
+        description="Verify a backup, and put it in the place of PARLEY_HOME in one step. Nothing may run meanwhile.",
+    )
+    restore.add_argument("backup", type=Path, metavar="FILE", help="what `backup` wrote")
+    restore.add_argument("--replace", action="store_true", help="replace a home that is there; it is kept beside it")
+    check = commands.add_parser(
+        "check",
+        help="find what is damaged, missing or changed in the home, and say what to do",
+        description="Check the home. Exit code 0: all is well, 1: small things to mend, 2: damage.",
+    )
+    check.add_argument("backup", nargs="?", type=Path, metavar="FILE", help="check this backup instead")
 
 
 def _add_raters(commands: Any) -> None:

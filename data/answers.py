@@ -45,12 +45,18 @@ class AnswerInContext:
     held: str = NOT_HERE
     edited: bool = False
     persona_by: Sequence[Author] | None = None
+    question: int = 0  # the newest text of the context, by its version
 
     def prompt(self) -> list[Message]:
         """What the model was given. Where several people speak, they become Person 1, Person 2, in speaking order."""
         turns = [(role, text.author, text.text or "") for role, text in self.context]
         head = [Message(role="system", content=self.system_prompt)] if self.system_prompt else []
         return [*head, *spoken(turns, speakers(turns))]
+
+    @property
+    def asked(self) -> str:
+        """Names what the model was given, the same for the same prompts; of an erased one, its question."""
+        return self.generation.rendered_sha256 or f"#{self.question}"
 
     def completion(self) -> list[Message]:
         """The answer as one assistant message."""
@@ -130,6 +136,7 @@ async def load_answers(session: AsyncSession, only: Collection[int] | None = Non
     for entry in context:
         answer = answers[entry.generation_id]
         answer.context.append((texts.roles[entry.version_id], texts.found[entry.version_id]))
+        answer.question = entry.version_id
         if entry.version_id in old:
             answer.edited = True
             old.add(answer.generation.version_id)  # later answers come later in this order

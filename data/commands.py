@@ -14,6 +14,7 @@ from data.errors import BadInput, NothingToDo, nearest
 from data.home import discord_permission, home
 from data.imports import TIE, collect_rows, import_rows
 from data.lineage import releases_with
+from data.pasted import pasted
 from data.rounds import remove_leftovers
 from data.row import TOOLS
 from data.rows import Row, check_rows, write_rows
@@ -148,7 +149,7 @@ async def forget(rater: str) -> None:
     print("Releases trained before keep what they learnt; the next round trains without these rows.")
     if learnt:
         numbers = ", ".join(map(str, learnt))
-        print(f"Releases that learnt from people who left: {numbers} (see `python -m data lineage`).")
+        print(pasted(f"Releases that learnt from people who left: {numbers} (see `python -m data lineage`)."))
 
 
 def fetch(alias: str) -> None:

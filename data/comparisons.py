@@ -89,7 +89,7 @@ async def trial(session: AsyncSession, champion: int, candidate: int, *, discord
         platforms = {answer.generation.platform, answer.conversation.platform}
         if "discord" in platforms and not discord_permission:
             continue
-        sides.setdefault(names[answer.generation.rendered_sha256], {}).setdefault(answer.generation.release, answer)
+        sides.setdefault(names[answer.asked], {}).setdefault(answer.generation.release, answer)
     pairs = [
         ShownPair(
             prompt,
@@ -113,7 +113,7 @@ def _names(answers: Mapping[int, AnswerInContext]) -> dict[str, str]:
     """A name for each prompt, by its hash."""
     names: dict[str, str] = {}  # numbers: a hash would tell anybody who knows a prompt that it was asked here
     for number, answer in answers.items():
-        names.setdefault(answer.generation.rendered_sha256, f"prompt-{number}")
+        names.setdefault(answer.asked, f"prompt-{number}")
     return names
 
 
@@ -133,11 +133,11 @@ async def _live(
         if set(by_release) != {champion, candidate}:
             continue
         old, new = by_release[champion], by_release[candidate]
-        if old.generation.rendered_sha256 != new.generation.rendered_sha256 or old.text is None or new.text is None:
+        if old.asked != new.asked or old.text is None or new.text is None:
             continue
         if any(answer.generation.finish_reason not in _WHOLE or not answer.teaches for answer in (old, new)):
             continue
-        prompt = names[old.generation.rendered_sha256]
+        prompt = names[old.asked]
         value = _OUTCOMES.get(event.rating.value or "", float(event.preferred == new.generation.id))
         found.append(LiveComparison(value, prompt, len(new.text), len(old.text), event.rater))
     return found

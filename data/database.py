@@ -12,19 +12,28 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
-from sqlalchemy import Connection, event
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from data.home import private_dir
+from data.errors import BadInput
+from data.home import DATABASE, private_dir
 from data.migrations import backup, migrate
+from data.store_errors import named
 
-NAME = "parley.db"
+NAME = DATABASE
+_FOLDING = 50  # milliseconds that folding the log waits for readers
+_MAGIC = b"SQLite format 3\0"
+PATIENCE = 30.0  # seconds that a statement waits for another process
 _Number = TypeVar("_Number", int, str)
 
 
 class Database:
-    """One SQLite database in WAL mode. Any number of processes may have it open."""
+    """One SQLite database in WAL mode. Any number of processes may have it open.
+
+    Every method raises `StoreError` when the disk is full, another process holds a lock, or pages are damaged.
+    """
 
     def __init__(self, path: Path, engine: AsyncEngine) -> None:
         self.path = path
@@ -38,7 +47,8 @@ class Database:
         """Migrate to the current schema and open. Raises `BadInput` when a newer Parley wrote the database."""
         await asyncio.to_thread(_prepare, path)
         # Otherwise an error would print the statement's parameters, people's texts, into the log.
-        engine = create_async_engine(f"sqlite+aiosqlite:///{path}", hide_parameters=True)
+        # Not as a string: a home may have any name, and `?` would begin the URL's query.
+        engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)), hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _configure)
         event.listen(engine.sync_engine, "begin", _begin)
         return cls(path, engine)
@@ -46,31 +56,37 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session that sees one moment of the database, however long it reads."""
-        async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        with named(self.path):
+            async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A session whose changes are on disk when the block ends, all of them or, if it raises, none."""
-        async with (
-            self._turn,
-            AsyncSession(self._writing_engine, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            yield session
+        with named(self.path):
+            async with (
+                self._turn,
+                AsyncSession(self._writing_engine, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                yield session
 
     async def truncate_log(self) -> bool:
         """Fold the write-ahead log into the database, so that erased texts are in neither file.
 
         Returns False when somebody was reading all the time: the texts then stay in the log until it is folded again,
-        at the latest when the last process closes the database.
+        at the latest when the last process closes the database. A round reads for minutes and every write waits for
+        this, so it gives up soon.
         """
-        async with self._turn, self._engine.connect() as connection:
-            raw = await connection.get_raw_connection()
-            assert raw.driver_connection is not None
-            cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            ((busy, _, _),) = await cursor.fetchall()
-            await cursor.close()  # an open statement would make the pooled connection's next commit fail
+        with named(self.path):
+            async with self._turn, self._engine.connect() as connection:
+                raw = await connection.get_raw_connection()
+                assert raw.driver_connection is not None
+                try:
+                    await _pragma(raw.driver_connection, f"busy_timeout={_FOLDING}")
+                    ((busy, _, _),) = await _pragma(raw.driver_connection, "wal_checkpoint(TRUNCATE)")
+                finally:
+                    await _pragma(raw.driver_connection, f"busy_timeout={PATIENCE * 1000:.0f}")
         return not busy
 
     async def writable(self, patience: float) -> bool:
@@ -94,8 +110,23 @@ def chunks(items: Collection[_Number], size: int = 500) -> Iterator[list[_Number
 
 def _prepare(path: Path) -> None:
     private_dir(path.parent)
+    _refuse_outside(path)
     path.touch(mode=0o600)
     migrate(path)
+
+
+def _refuse_outside(path: Path) -> None:
+    """Raise `BadInput` where an earlier version, which read the path as a URL, put the database elsewhere."""
+    outside = Path(unquote(str(path).partition("?")[0]))
+    if outside == path or (path.is_file() and path.stat().st_size) or not outside.is_file():
+        return
+    with outside.open("rb") as file:
+        if file.read(len(_MAGIC)) == _MAGIC:
+            raise BadInput(
+                f"An earlier version of Parley kept this home's database in {outside}, because of a ? or % in its "
+                f"name, and others may have read it there. Stop every process of Parley, move it to {path}, and "
+                "start again."
+            )
 
 
 def _could_write(path: Path, patience: float) -> bool:
@@ -111,6 +142,13 @@ def _could_write(path: Path, patience: float) -> bool:
     return True
 
 
+async def _pragma(connection: Any, pragma: str) -> list[Any]:
+    cursor = await connection.execute(f"PRAGMA {pragma}")
+    found: list[Any] = await cursor.fetchall()
+    await cursor.close()  # an open statement would make the pooled connection's next commit fail
+    return found
+
+
 def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # only `_begin` begins transactions
     cursor = connection.cursor()
@@ -118,7 +156,7 @@ def _configure(connection: Any, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "busy_timeout=30000",
+        f"busy_timeout={PATIENCE * 1000:.0f}",
         "secure_delete=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")

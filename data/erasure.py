@@ -4,27 +4,29 @@ What goes is decided by origin, never by equal words: a text's versions, the ans
 corrections of those, and the imported copies of rows made of them. A copy is known by its row's id (see
 `data.row_ids`); a row that merely says the same stays, so nobody erases an operator's rows by repeating them. The ids
 of the erased rows stay as tombstones: an older export does not bring the rows back, and a round's manifest, which
-holds the ids of its rows, still says whether it learnt from somebody who left.
+holds the ids of its rows, still says whether it learnt from somebody who left. Nothing else is kept of an erasure:
+no time, no hash of a text or of an account, and no order.
 """
 
-import secrets
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select, update
+from sqlalchemy import Column, ColumnElement, Integer, MetaData, Table, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import open_answers, schema
 from data.chat import sayings
-from data.consent import CONSENT_VERSION, consents_since, covered
+from data.consent import consents_since
 from data.database import chunks
+from data.generations import forget_prompts
 from data.home import keyed_hash
-from data.imported import imported_id
+from data.imported import forget_imported, imported_id
+from data.leaving import remove_times, unlink, unlink_conversations
+from data.openings import forget_openings
 from data.persona_texts import answers_under, forget_personas
-from data.row_ids import rows_of, rows_with
+from data.row_ids import rows_rated_by, rows_with
 from data.rows import KINDS
 from data.schema import (
-    Consent,
     Conversation,
     Generation,
     GenerationContext,
@@ -36,10 +38,20 @@ from data.schema import (
     Rating,
     Server,
     Tombstone,
-    now,
+    UtcDateTime,
+    today,
 )
 
 DELETED, FORGOTTEN = "erased", "forgotten"  # why a row is gone
+# When people's words are covered; each connection that needs it has its own, in memory or a temporary file.
+_SPANS = Table(
+    "spans",
+    MetaData(),
+    Column("person", Integer, index=True),
+    Column("since", UtcDateTime),
+    Column("until", UtcDateTime),
+    prefixes=["TEMPORARY"],
+)
 _TELLING = 20  # characters; many people write the same shorter texts
 
 
@@ -51,13 +63,11 @@ async def erase_message(session: AsyncSession, platform: str, platform_id: str, 
         return False
     query = select(MessageVersion.id).where(MessageVersion.message_id == place.message_id)
     await erase(session, (await session.scalars(query)).all(), key)
-    ref = keyed_hash(key, "message", platform, platform_id)
-    session.add(Tombstone(kind="message", ref_hash=ref, reason="deleted"))
     return True
 
 
-async def erase_channel(session: AsyncSession, platform: str, channel: str, key: bytes) -> int:
-    """Erase all that was said in a channel and in its threads; returns the number of erased texts.
+async def channel_versions(session: AsyncSession, platform: str, channel: str) -> list[int]:
+    """The texts of all that was said in a channel and in its threads.
 
     A conversation's key begins with its channel, or with its thread's channel and the thread: `channel:...` or
     `channel/thread:...`.
@@ -70,9 +80,19 @@ async def erase_channel(session: AsyncSession, platform: str, channel: str, key:
         .join(Conversation, Conversation.id == MessageRow.conversation_id)
         .where(Conversation.platform == platform, here, MessageVersion.text.is_not(None))
     )
+    return list(await session.scalars(query))
+
+
+async def forget_channel(session: AsyncSession, channel: str) -> None:
+    """Forget the settings of a channel."""
     setting = schema.Setting
     await session.execute(delete(setting).where(setting.scope == "channel", setting.scope_id == channel))
-    return await erase(session, (await session.scalars(query)).all(), key)
+
+
+async def versions_by(session: AsyncSession, person: int) -> list[int]:
+    """The texts of a person that are not erased yet, the oldest first."""
+    mine = MessageVersion.author_id == person, MessageVersion.text.is_not(None)
+    return list(await session.scalars(select(MessageVersion.id).where(*mine).order_by(MessageVersion.id)))
 
 
 async def forget(session: AsyncSession, person: int, key: bytes) -> int:
@@ -83,7 +103,7 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     written = [*await session.scalars(query), *await answers_under(session, person)]
     rated = select(ImportedText.version_id).join(ImportedRow, ImportedRow.id == ImportedText.row_id)
     written += await session.scalars(rated.where(ImportedRow.rater == row.pseudonym))
-    erased = await erase(session, written, key, rows=await rows_of(session, key, person), reason=FORGOTTEN)
+    erased = await erase(session, written, key, rows=await rows_rated_by(session, key, person), reason=FORGOTTEN)
     await forget_personas(session, person)
     await session.execute(delete(Rating).where(Rating.rater_id == person))
     await session.execute(delete(schema.Standing).where(schema.Standing.person_id == person))
@@ -92,31 +112,9 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     said = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(mine))
     await open_answers.forget_questions(session, row.platform, said)
     await session.execute(delete(PlatformMessage).where(PlatformMessage.message_id.in_(mine)))
-    await _unlink(session, (await session.scalars(spoke)).all())
-    session.add(Tombstone(kind="person", ref_hash=row.id_hash, reason="forgotten"))
-    session.add(Consent(person_id=person, granted=False, text_version=CONSENT_VERSION))
-    # Somebody who comes back is a new person to us, who was never asked anything.
-    row.id_hash = secrets.token_hex(32)
+    await unlink_conversations(session, (await session.scalars(spoke)).all())
+    await unlink(session, row)
     return erased
-
-
-async def _unlink(session: AsyncSession, conversations: Collection[int]) -> None:
-    """Remove the platform's ids that lead from a forgotten person's conversations back to them.
-
-    A conversation's key names its first message. A direct channel with the bot belongs to the person, so its settings
-    go too. Where no text of anybody is left, the ids of the messages go as well.
-    """
-    for conversation in (await session.scalars(select(Conversation).where(Conversation.id.in_(conversations)))).all():
-        rows = select(MessageRow.id).where(MessageRow.conversation_id == conversation.id)
-        left = select(MessageVersion.id).where(MessageVersion.message_id.in_(rows), MessageVersion.text.is_not(None))
-        channel = conversation.key.rpartition(":")[0]
-        if conversation.server_id is None and channel:
-            setting = schema.Setting
-            await session.execute(delete(setting).where(setting.scope == "channel", setting.scope_id == channel))
-        if await session.scalar(left.limit(1)) is None:
-            await session.execute(delete(PlatformMessage).where(PlatformMessage.message_id.in_(rows)))
-            channel = ""
-        conversation.key = f"{channel}:{secrets.token_hex(16)}"
 
 
 async def expired_versions(session: AsyncSession, older_than: datetime) -> list[int]:
@@ -125,7 +123,6 @@ async def expired_versions(session: AsyncSession, older_than: datetime) -> list[
 
     Answers that may repeat them are erased with them; see `erase`.
     """
-    since = await consents_since(session)
     left = (
         select(MessageVersion.id)
         .join(MessageRow, MessageRow.id == MessageVersion.message_id)
@@ -133,11 +130,34 @@ async def expired_versions(session: AsyncSession, older_than: datetime) -> list[
         .join(Server, Server.id == Conversation.server_id)
         .where(MessageVersion.text.is_not(None), Server.left_at < older_than)
     )
-    query = select(MessageVersion.id, MessageVersion.author_id, MessageVersion.created_at).where(
-        MessageVersion.text.is_not(None), MessageVersion.created_at < older_than, ~_is_answer(), ~_is_imported()
+    old = select(MessageVersion.id).where(
+        MessageVersion.text.is_not(None),
+        MessageVersion.created_at < older_than,
+        ~await _is_covered(session),
+        ~_is_answer(),
+        ~_is_imported(),
     )
-    gone = set((await session.scalars(left)).all())
-    return [*gone, *(i for i, by, at in await session.execute(query) if i not in gone and not covered(by, at, since))]
+    return sorted({*await session.scalars(left), *await session.scalars(old)})
+
+
+async def _is_covered(session: AsyncSession) -> ColumnElement[bool]:
+    """Whether a text's author had agreed when it was written, for a query: `covered` for many texts at once."""
+    spans = [
+        {"person": person, "since": span.since, "until": span.until}
+        for person, cover in (await consents_since(session)).items()
+        for span in cover
+    ]
+    connection = await session.connection()
+    await connection.run_sync(lambda here: _SPANS.drop(here, checkfirst=True))
+    await connection.run_sync(_SPANS.create)
+    if spans:
+        await session.execute(insert(_SPANS), spans)
+    column = _SPANS.c
+    return exists().where(
+        column.person == MessageVersion.author_id,
+        column.since <= MessageVersion.created_at,
+        column.until.is_(None) | (MessageVersion.created_at < column.until),
+    )
 
 
 def _is_answer() -> ColumnElement[bool]:
@@ -200,14 +220,20 @@ async def erase(
     erased = 0
     ids = {*rows, *await rows_with(session, key, wanted)}
     wanted |= await _imported_copies(session, ids)
+    await forget_imported(session, key, wanted)
+    await forget_openings(session, key, wanted)
+    await forget_prompts(session, wanted)
     for chunk in chunks(wanted):
         gone = update(MessageVersion).where(MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None))
-        gone = gone.values(text=None, erased_at=now())
+        gone = gone.values(text=None, erased_at=today()).execution_options(synchronize_session=False)
         erased += len((await session.scalars(gone.returning(MessageVersion.id))).all())
+    if reason == FORGOTTEN:
+        await remove_times(session, wanted)
     for some in chunks(ids):
         there = Tombstone.kind == "row", Tombstone.reason == reason, Tombstone.ref_hash.in_(some)
         known = set(await session.scalars(select(Tombstone.ref_hash).where(*there)))
-        session.add_all(Tombstone(kind="row", ref_hash=ref, reason=reason) for ref in some if ref not in known)
+        if new := [{"kind": "row", "ref_hash": ref, "reason": reason} for ref in some if ref not in known]:
+            await session.execute(insert(Tombstone), new)
     return erased
 
 

@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from data.errors import BadInput
 from data.home import private_dir, write_atomic
+from data.manifests import typed
 from data.releases import Releases
 from data.rounds import decided
 
@@ -121,17 +122,18 @@ def _path(home: Path) -> Path:
 
 
 def _lock(home: Path) -> FileLock:
-    return FileLock(private_dir(home / "releases") / ".lock")
+    return FileLock(private_dir(home / "releases") / ".lock", mode=0o600)
 
 
 def _read(home: Path) -> list[Asked]:
     path = _path(home)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        raw = path.read_bytes()
     except FileNotFoundError:
         return _before(home)
     try:
-        return [Asked(**json.loads(line)) for line in lines if line.strip()]
+        lines = raw.decode().splitlines()
+        return [typed(json.loads(line), Asked) for line in lines if line.strip()]
     except (ValueError, TypeError) as error:
         raise BadInput(
             f"{path} should hold a JSON object a line, one for each candidate that the gate was asked about, and "

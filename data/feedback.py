@@ -48,7 +48,7 @@ class _Feedback:
         groups: dict[tuple[str, str], list[int]] = defaultdict(list)
         for number, answer in self.answers.items():
             text = " ".join((answer.text or f"#{number}").split())
-            groups[answer.generation.rendered_sha256, text].append(number)
+            groups[answer.asked, text].append(number)
         found = {}
         for group in groups.values():
             usable = (n for n in group if self.answers[n].problem(self.since, finished=True) is None)
@@ -67,9 +67,9 @@ def _prompts(feedback: _Feedback) -> Iterable[Candidate]:
         problem = answer.problem(feedback.since, finished=False) or (VOIDED if asker in feedback.voided else None)
         candidate = _candidate(feedback, "prompt", (answer,), {"prompt": answer.prompt()}, problem)
         candidate = replace(candidate, backing={} if asker is None else {feedback.names[asker]: 1.0})
-        known = prompts.setdefault(answer.generation.rendered_sha256, candidate)
+        known = prompts.setdefault(answer.asked, candidate)
         if known.problem is not None and candidate.problem is None:
-            prompts[answer.generation.rendered_sha256] = candidate  # somebody else asked the same and consents
+            prompts[answer.asked] = candidate  # somebody else asked the same and consents
     return prompts.values()
 
 
@@ -167,7 +167,7 @@ def _votes(feedback: _Feedback) -> Iterable[Candidate]:
             problems[generation] = problems[generation] or REFUSED
     siblings: dict[str, list[int]] = defaultdict(list)
     for generation in votes:
-        siblings[feedback.answers[generation].generation.rendered_sha256].append(generation)
+        siblings[feedback.answers[generation].asked].append(generation)
     for group in siblings.values():
         good = [g for g in group if problems[g] is None and labels[g]]
         bad = [g for g in group if problems[g] is None and not labels[g]]

@@ -10,6 +10,7 @@ shingles.
 import hashlib
 import math
 import re
+import secrets
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -65,6 +66,11 @@ def normalised(text: str) -> str:
     """The text without differences that do not matter: case, width, punctuation and spacing."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(re.findall(r"\w+", plain)) or plain.strip()
+
+
+def fingerprint(key: bytes, text: str) -> str:
+    """The name of a text among the members of groups."""
+    return keyed_hash(key, "text", normalised(text))
 
 
 async def assign(
@@ -140,16 +146,18 @@ class _Book:
         for group in rows.keys() & self.folds.keys():
             held[self.folds[group]] += rows[group]
         new = [(count, keyed_hash(self.key, "order", name), name) for name, count in rows.items()]
+        stored: dict[str, str] = {}  # a group's name as it is stored: one that is made of a text would outlive it
         for _, _, group in sorted(each for each in new if each[2] not in self.folds):
             fold = self.folds[group] = draw(self.key, group, rows[group], held) if draws else NEW
             held[fold] += rows[group]
-            self.new.append(FoldGroup(group_id=group, fold=fold))
-        for fingerprint in self.added:
-            signature = self.signatures.get(fingerprint)
+            stored[group] = secrets.token_hex(32)
+            self.new.append(FoldGroup(group_id=stored[group], fold=fold))
+        for name in self.added:
+            signature, group = self.signatures.get(name), self._root(self.members[name])
             self.new.append(
                 FoldMember(
-                    fingerprint=fingerprint,
-                    group_id=self._root(self.members[fingerprint]),
+                    fingerprint=name,
+                    group_id=stored.get(group, group),
                     signature=_to_bytes(signature) if signature is not None else b"",
                 )
             )
@@ -158,17 +166,17 @@ class _Book:
     def _group(self, anchor: Anchor) -> str | None:
         """The group of an anchor; its members are added when they are new. None for two folds."""
         text = normalised(anchor.text)
-        fingerprint = keyed_hash(self.key, "text", text)
-        if fingerprint not in self.members:
-            signature = self.made.get(fingerprint) or _signature(text, self.key)
+        name = fingerprint(self.key, text)
+        if name not in self.members:
+            signature = self.made.get(name) or _signature(text, self.key)
             alike = self._alike(signature)
             if len({self.folds[group] for group in alike if group in self.folds}) > 1:
                 return None
-            self._add(fingerprint, fingerprint)
-            self._index(fingerprint, signature)
+            self._add(name, name)
+            self._index(name, signature)
             for group in sorted(alike):
-                self._join(fingerprint, group)
-        group = self.members[fingerprint]
+                self._join(name, group)
+        group = self.members[name]
         if anchor.conversation:
             conversation = keyed_hash(self.key, "conversation", anchor.conversation)
             if conversation not in self.members:

@@ -1,18 +1,23 @@
 """Writes and finds the model's answers."""
 
+from collections.abc import Collection
+
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
+from data.database import chunks
+from data.home import keyed_hash
 from data.messages import add_message
 from data.persona_texts import system_prompt
 from data.records import NewGeneration, StoredGeneration
 
 
-async def add_generation(session: AsyncSession, new: NewGeneration) -> StoredGeneration:
+async def add_generation(session: AsyncSession, key: bytes, new: NewGeneration) -> StoredGeneration:
     """Write an answer as a message below the one that it answers, with everything that made it.
 
-    When a text in its context was erased while it was generated, its own text is not kept: it may repeat that text.
+    The hash of its prompt is keyed with `key`. When a text in its context was erased while it was generated, neither
+    its own text is kept, which may repeat that text, nor the hash.
     """
     message = await add_message(
         session,
@@ -28,7 +33,7 @@ async def add_generation(session: AsyncSession, new: NewGeneration) -> StoredGen
         message_id=message.message,
         version_id=message.version,
         system_prompt_id=await system_prompt(session, new.system_prompt, new.conversation),
-        rendered_sha256=new.rendered_sha256,
+        rendered_sha256=prompt_hash(key, new.rendered_sha256),
         release=new.release,
         sampling=new.sampling,
         seed=new.seed,
@@ -43,13 +48,28 @@ async def add_generation(session: AsyncSession, new: NewGeneration) -> StoredGen
     version = schema.MessageVersion
     if await session.scalar(select(version.id).where(version.id.in_(new.context), version.text.is_(None)).limit(1)):
         await session.execute(
-            update(version).where(version.id == message.version).values(text=None, erased_at=schema.now())
+            update(version).where(version.id == message.version).values(text=None, erased_at=schema.today())
         )
+        row.rendered_sha256 = ""
     session.add_all(
         schema.GenerationContext(generation_id=row.id, position=position, version_id=version)
         for position, version in enumerate(new.context)
     )
     return _record(row, new.text, new.parent)
+
+
+def prompt_hash(key: bytes, rendered: str) -> str:
+    """The hash of a prompt as it is stored: without the key nobody can test a guess at the prompt against it."""
+    return keyed_hash(key, "prompt", rendered)
+
+
+async def forget_prompts(session: AsyncSession, versions: Collection[int]) -> None:
+    """Remove the hashes of the prompts in which these texts are, and of those that they answer."""
+    table, context = schema.Generation, schema.GenerationContext
+    for chunk in chunks(versions):
+        given = select(context.generation_id).where(context.version_id.in_(chunk))
+        for which in (table.id.in_(given), table.version_id.in_(chunk)):
+            await session.execute(update(table).where(which).values(rendered_sha256=""))
 
 
 async def find_generation(session: AsyncSession, generation: int) -> StoredGeneration | None:

@@ -4,12 +4,29 @@ import hashlib
 import hmac
 import os
 import secrets
-import tempfile
+import sqlite3
+import stat
+from contextlib import closing, suppress
 from pathlib import Path
 
 from dotenv import dotenv_values
 
 from data.errors import BadInput
+from data.unfinished import unfinished_file
+
+DATABASE = "parley.db"
+KEY = "key"
+KEY_BYTES = 32
+
+
+class KeyLost(BadInput):
+    """The installation's key is not the one that its database was made with. Nothing was changed."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"{problem}. Put the right file back from a backup. If there is none, `python -m data key` says what "
+            "another key costs and how to accept one. Nothing was changed."
+        )
 
 
 def setting(name: str) -> str | None:
@@ -44,6 +61,31 @@ def private_dir(path: Path) -> Path:
     return path
 
 
+def private_file(path: Path) -> Path:
+    """Create an empty file that only its owner can read, unless it is there; return it."""
+    path.touch(mode=0o600)
+    return path
+
+
+def make_private(path: Path) -> list[Path]:
+    """Take the rights of everybody but the owner from a file, or from a folder and all that is in it.
+
+    Links stay: what they lead to may be shared. Returns what another account owns, which stays as well.
+    """
+    below = [Path(parent, name) for parent, *names in os.walk(path) for name in (*names[0], *names[1])]
+    others = []
+    for each in (path, *below):
+        try:
+            mode = each.lstat().st_mode
+            if not stat.S_ISLNK(mode) and mode & 0o077:
+                each.chmod(stat.S_IMODE(mode) & 0o700)
+        except FileNotFoundError:  # it was there for a moment only
+            continue
+        except OSError:
+            others.append(each)
+    return others
+
+
 def check_folder_of(flag: str, path: Path | None) -> None:
     """Raise `BadInput` at once when the folder of a file that is written hours later is missing."""
     if path is not None and not path.absolute().parent.is_dir():
@@ -65,45 +107,63 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     The file is private to its owner. Errors of the file system pass through.
     """
     raw = content.encode() if isinstance(content, str) else content
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with unfinished_file(path) as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+        Path(file.name).replace(path)
     sync_dir(path.parent)
 
 
 def installation_key(folder: Path) -> bytes:
-    """The installation's secret of 32 bytes, made at first use and kept in the file `key`, private to its owner.
+    """The installation's secret of 32 bytes, in the file `key`, private to its owner.
 
-    Two processes that ask at the same time get the same key: the file appears whole, and the first one stays.
+    It is drawn before the database is made, and never beside one that is there already: raises `KeyLost` when it is
+    missing then, or is no key. Two processes that ask at the same time get the same key: the file appears whole, and
+    the first one stays.
     """
-    path = private_dir(folder) / "key"
-    if not path.exists():
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".key.")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass
-        finally:
-            Path(temporary).unlink()
-        sync_dir(folder)
-    key = path.read_bytes()
-    if not 16 <= len(key) <= 64:
-        raise BadInput(
-            f"{path} holds {len(key)} bytes, and an installation's key has 32. Restore the right file: with another "
-            "key, rows would move between training and judging, and erased texts would not be recognised."
-        )
+    path = private_dir(folder) / KEY
+    there = (folder / DATABASE).exists()  # asked first: whoever makes the database has made the key before
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        if there and _was_used(folder / DATABASE):
+            raise KeyLost(f"{path} is missing, and {folder / DATABASE} was made with it") from None
+        return draw_key(path)
+    except OSError as error:
+        raise KeyLost(f"{path} cannot be read ({(error.strerror or str(error)).lower()})") from None
+    if len(key) != KEY_BYTES:
+        raise KeyLost(f"{path} holds {len(key)} bytes, and an installation's key has {KEY_BYTES}")
     return key
+
+
+def draw_key(path: Path) -> bytes:
+    """Draw a key and keep it in a file; returns the key that is there, if another process was faster."""
+    with unfinished_file(path) as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(file.name, path)
+    sync_dir(path.parent)
+    return path.read_bytes()
+
+
+def _was_used(database: Path) -> bool:
+    """Whether a database holds anything that was made with the installation's key."""
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            # The first is there since the key is checked; homes from before have people, or rows with folds.
+            keyed = ("key_print", "people", "fold_members")
+            return any(connection.execute(f"SELECT 1 FROM {name}").fetchone() for name in keyed if name in tables)  # noqa: S608
+        except sqlite3.OperationalError:  # it is locked: somebody uses it
+            return True
+        except sqlite3.DatabaseError as error:
+            raise BadInput(
+                f"{database} cannot be opened as Parley's database: {error}. If it is damaged, move it away and put "
+                "a backup in its place."
+            ) from error
 
 
 def keyed_hash(key: bytes, *parts: str) -> str:

@@ -1,8 +1,9 @@
 """The rows that were imported, read back from the store."""
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,16 +11,41 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data import schema
 from data.candidates import ERASED, NO_CONSENT, Candidate, anchor
 from data.chat import Message
+from data.database import chunks
+from data.home import keyed_hash
 from data.personas import LANGUAGES, PERSONAS, persona
 from data.row import IMPORT, PARTS, TOOLS, Row
 
 # A message's other keys (tool calls, weight 0) are stored as a further text, in JSON, so that erasure reaches it.
 KEYS = "+"
+_MAY_BE_CONTENT = re.compile(r"[0-9a-f]{32}|\d+-[0-9a-f]{12}")
 
 
 def imported_id(kind: str, row_id: str) -> str:
     """The id by which a second import of a row is recognised. Rows of different kinds may have the same `row_id`."""
     return f"{IMPORT}:{kind}:{row_id}"
+
+
+async def forget_imported(session: AsyncSession, key: bytes, versions: Collection[int]) -> None:
+    """Remove what the imported rows with these texts say about them beside the texts: how they opened, whose ratings
+    they were, and ids that may be a hash of the content."""
+    for chunk in chunks(versions):
+        rows = select(schema.ImportedText.row_id).where(schema.ImportedText.version_id.in_(chunk))
+        for row in await session.scalars(select(schema.ImportedRow).where(schema.ImportedRow.id.in_(rows))):
+            row.opening, row.rater = None, None
+            start = imported_id(row.kind, "")
+            row.source_id = start + rekeyed(key, row.source_id.removeprefix(start))
+
+
+def rekeyed(key: bytes, row_id: str) -> str:
+    """A row's id without a plain hash of its content, against which a guess could be tested.
+
+    The whole of an id may be such a hash, or what follows a number in it; others stay.
+    """
+    if not _MAY_BE_CONTENT.fullmatch(row_id):
+        return row_id
+    number, dash, content = row_id.rpartition("-")
+    return f"{number}{dash}{keyed_hash(key, 'content', content)[: len(content)]}"
 
 
 def texts_of(row: Row) -> list[tuple[str, int, str, str]]:

@@ -1,6 +1,5 @@
 """Imports rows into the store, and collects all rows that may be used."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +8,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
+from data.candidates import opening
 from data.datasets import Collected, collect
 from data.erasure import erased_rows, said_before
 from data.errors import BadInput
+from data.folds import fingerprint
 from data.home import installation_key
-from data.imported import imported_id, texts_of
+from data.imported import imported_id, rekeyed, texts_of
 from data.people import rater_named
+from data.platforms import platform_name
 from data.row import IMPORT, Row, content_id
 from data.row_ids import row_id
 from data.store import Store
@@ -54,24 +56,33 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
         erased = select(schema.Tombstone.ref_hash).where(schema.Tombstone.kind == "text")
         tombstones: set[str] = set((await session.scalars(erased)).all())
         for row in rows:
-            source_id, texts = imported_id(row.kind, row.id), texts_of(row)
-            if row.id in gone:
+            texts, before = texts_of(row), row.id  # `before`: its name in earlier versions
+            if before in gone:
                 result.erased += 1
                 continue
-            if row.id.isdigit() and source_id in known and await _differs(session, known[source_id], texts):
+            number = before if row.extra.get("id") else rekeyed(key, before)
+            same_number = known.get(imported_id(row.kind, number)) if before.isdigit() else None
+            if same_number is not None and await _differs(session, same_number, texts):
                 # A number only counts the rows of one file; another file has the same numbers.
-                source_id = imported_id(row.kind, f"{row.id}-{content_id(row.data)[:12]}")
-            if source_id in known:
+                before = f"{before}-{content_id(row.data)[:12]}"
+                number = rekeyed(key, before)
+            # A row that was erased since has another name: an id may be a hash of its content.
+            names = [
+                imported_id(row.kind, each) for each in (number, before, rekeyed(key, number), rekeyed(key, before))
+            ]
+            if not known.keys().isdisjoint(names):
                 result.known += 1
                 continue
+            source_id = names[0]
             # Only a row that was exported from here can have been erased here: others merely say the same.
             exported = row.id == row_id(key, row.kind, row.data)
             if exported and any(said_before(key, text) & tombstones for *_, text in texts):
                 result.erased += 1
                 continue
-            platform = _platform(row.extra.get("platform") or IMPORT)
+            platform = platform_name(row.extra.get("platform") or IMPORT)
             imported = schema.ImportedRow(
                 source_id=source_id,
+                opening=fingerprint(key, opening(row.data[row.parts[0]])),
                 kind=row.kind,
                 label=row.data.get("label"),
                 persona=row.extra.get("persona"),
@@ -95,12 +106,6 @@ async def import_rows(store: Store, rows: Iterable[Row]) -> Imported:
             )
             result.new[row.kind] += 1
     return result
-
-
-def _platform(name: str) -> str:
-    """A platform's name in one spelling. Whatever names Discord in any way is Discord: its rows need a permission."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return "discord" if "discord" in "".join(filter(str.isalnum, plain)) else plain.strip()
 
 
 async def _differs(session: AsyncSession, stored: int, texts: Sequence[tuple[str, int, str, str]]) -> bool:

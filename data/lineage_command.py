@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 
+from data.console import PlainConsole
 from data.erasure import FORGOTTEN, erased_rows
 from data.home import home, installation_key
 from data.lineage import Learnt, learnt_from, starts, trained_rounds
@@ -18,7 +18,7 @@ async def lineage(store: Store, name: str | None) -> None:
 
     Raises `BadInput` when there is nobody with this name.
     """
-    console, where = Console(), home()
+    console, where = PlainConsole(), home()
     pseudonym = None
     async with store.database.read() as session:
         if name is None:

@@ -53,9 +53,13 @@ class Manifest(Entries):
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a manifest. Raises `Damaged` for anything else, `OSError` where the file cannot be read."""
-        text = path.read_bytes()
+        return cls.read(path.read_bytes(), path)
+
+    @classmethod
+    def read(cls, raw: bytes, path: Path) -> Self:
+        """Read a manifest's bytes; `path` is what errors call it. Raises `Damaged` for anything else."""
         try:
-            found: Any = json.loads(text)
+            found: Any = json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise Damaged(path, f"it breaks off or is not JSON ({error})") from None
         try:
@@ -68,7 +72,11 @@ class Manifest(Entries):
 
     def save(self, path: Path) -> None:
         """Write the manifest in one step; it is on disk when this returns."""
-        write_atomic(path, json.dumps(self.entries(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_atomic(path, self.text())
+
+    def text(self) -> str:
+        """The manifest as it is written."""
+        return json.dumps(self.entries(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def typed(value: Any, kind: Any, name: str = "it") -> Any:

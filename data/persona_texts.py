@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -127,7 +127,7 @@ async def remove_unused(session: AsyncSession, older_than: datetime) -> bool:
     """
     current = {persona["system_prompt"] for row in await _settings(session) for persona in row.value["is"].values()}
     query = select(SystemPrompt).where(
-        SystemPrompt.written_at < older_than, SystemPrompt.id.not_in(select(Generation.system_prompt_id))
+        SystemPrompt.written_at < older_than, ~exists().where(Generation.system_prompt_id == SystemPrompt.id)
     )
     unused = [prompt for prompt in await session.scalars(query) if prompt.text not in current]
     for prompt in unused:

@@ -4,12 +4,12 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import literal, select
 
 from data import schema
+from data.console import PlainConsole
 from data.datasets import Collected
 from data.imports import collect_rows
 from data.raters import FLOOR, Panel
@@ -95,7 +95,7 @@ async def print_raters(store: Store, *, discord_permission: str | None, as_json:
     if as_json:
         print(json.dumps({"method": collected.panel.method, "raters": [asdict(line) for line in lines]}, indent=2))
         return
-    console = Console()
+    console = PlainConsole()
     if not lines:
         console.print("Nobody has rated anything yet.")
         return

@@ -3,9 +3,11 @@
 import argparse
 import getpass
 import os
+import shlex
 
 from data.errors import NothingToDo
 from data.home import discord_permission, home
+from data.pasted import pasted
 from data.people import pseudonyms
 from data.rater_report import print_raters
 from data.standings import Deed, set_standing
@@ -39,7 +41,7 @@ async def raters(arguments: argparse.Namespace) -> None:
             raise NothingToDo(nothing.format(name=arguments.name))
         operator = await store.person("terminal", _user())
         await store.record_deed(operator, deed, rater=await _pseudonym(store, person))
-        print(done.format(name=arguments.name))
+        print(pasted(done.format(name=shlex.quote(arguments.name))))
     finally:
         await store.close()
 

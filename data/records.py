@@ -30,7 +30,10 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class StoredGeneration:
-    """One answer of the model. `text` is empty when it was erased."""
+    """One answer of the model. `text` is empty when it was erased.
+
+    `rendered_sha256` is keyed, and empty when a text in the prompt was erased; see `data.schema.Generation`.
+    """
 
     generation: int
     message: int
@@ -55,7 +58,7 @@ class OpenAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewGeneration:
-    """An answer to record, with everything that made it.
+    """An answer to record, with everything that made it. Of `rendered_sha256` only a keyed hash is stored.
 
     `parent` is the message that was answered. `context` holds the message versions in the order in which the model
     got them, without the system prompt. `finish_reason` is one of stop, length, stopped (by a person), moderated (its

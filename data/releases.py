@@ -1,8 +1,6 @@
 """The numbered releases, and the pointers to the one that serves and to the one on trial."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,9 +9,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from data.errors import BadInput
-from data.home import private_dir, sync_dir, write_atomic
+from data.home import make_private, private_dir, sync_dir, write_atomic
 from data.manifests import Damaged
-from data.release_manifest import ReleaseManifest
+from data.release_manifest import ReleaseManifest, files_of
+from data.unfinished import remove_unfinished_of, unfinished_folder
 
 # Fewer compared prompts decide nothing between two releases: the interval would be wider than any difference worth
 # having.
@@ -106,7 +105,7 @@ class Releases:
             raise BadInput(f"Release {number} serves already, so there is nothing to compare it with.")
         if number != BASE_RELEASE:
             self.get(number)
-        with FileLock(private_dir(self.folder) / ".lock"):
+        with FileLock(private_dir(self.folder) / ".lock", mode=0o600):
             write_atomic(self.candidate_path, f"{number}\n")
 
     def end_trial(self) -> int | None:
@@ -121,24 +120,22 @@ class Releases:
     def create(self, build: Callable[[Path], ReleaseManifest]) -> Release:
         """Build a release in a temporary folder and rename it into place under the next number.
 
-        `build` fills the folder that it is given and returns the manifest; `number` and `created_at` are set here. If
-        it raises, or the process dies, no release appears.
+        `build` fills the folder that it is given and returns the manifest; `number`, `created_at` and `files` are set
+        here. If it raises, or the process dies, no release appears.
         """
         private_dir(self.folder)
-        with FileLock(self.folder / ".lock"):
-            self._sweep()
-            staging = Path(tempfile.mkdtemp(dir=self.folder, prefix=".building-"))
-            try:
-                manifest = build(staging)
-                number = max((release.number for release in self.all()), default=BASE_RELEASE) + 1
-                manifest = replace(manifest, number=number, created_at=datetime.now(UTC).isoformat())
-                manifest.save(staging / "manifest.json")
-                _sync_tree(staging)
-                staging.rename(self.folder / f"{number:04d}")
-                sync_dir(self.folder)
-            except BaseException:
-                shutil.rmtree(staging, ignore_errors=True)
-                raise
+        staged = self.folder / "release"
+        remove_unfinished_of(staged)
+        with FileLock(self.folder / ".lock", mode=0o600), unfinished_folder(staged) as staging:
+            manifest = build(staging)
+            number = max((release.number for release in self.all()), default=BASE_RELEASE) + 1
+            now, files = datetime.now(UTC).isoformat(), files_of(staging)
+            manifest = replace(manifest, number=number, created_at=now, files=files)
+            manifest.save(staging / "manifest.json")
+            make_private(staging)
+            _sync_tree(staging)
+            staging.rename(self.folder / f"{number:04d}")
+            sync_dir(self.folder)
         return self.get(number)
 
     def promote(self, number: int, *, instead_of: int | None = None) -> None:
@@ -148,7 +145,7 @@ class Releases:
         """
         if number != BASE_RELEASE:
             self.get(number)
-        with FileLock(private_dir(self.folder) / ".lock"):
+        with FileLock(private_dir(self.folder) / ".lock", mode=0o600):
             history = self._history()
             if instead_of is not None and history[-1] != instead_of:
                 raise Superseded(f"Release {history[-1]} serves meanwhile, so nothing was changed.")
@@ -157,7 +154,7 @@ class Releases:
 
     def rollback(self) -> int:
         """Go back to the champion before this one; returns its number. `BadInput` when there was none."""
-        with FileLock(private_dir(self.folder) / ".lock"):
+        with FileLock(private_dir(self.folder) / ".lock", mode=0o600):
             history = self._history()
             if len(history) < 2:
                 raise NoEarlier("There is no earlier champion to go back to.")
@@ -192,11 +189,6 @@ class Releases:
             problem = error.problem if isinstance(error, Damaged) else error
             raise BadInput(f"Release {number} in {path} has no readable manifest.json: {problem}.") from error
         return Release(number, path, manifest)
-
-    def _sweep(self) -> None:
-        # Nobody else builds while the lock is held, so these folders are left from a process that died.
-        for leftover in self.folder.glob(".building-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _number(path: Path, whose: str, without: str) -> int | None:

@@ -1,5 +1,7 @@
 """The rounds of an installation, as others see them: how they ended, what they left, and whether any may begin."""
 
+import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +12,14 @@ from filelock import FileLock, Timeout
 from data.errors import BadInput
 from data.home import private_dir, write_atomic
 from data.manifests import Entries, Manifest
+from data.unfinished import remove
 
 DECIDED = ("promoted", "refused")
-_TEXTS = ("*.jsonl", "trained_tokens.txt", "*snapshot.db*")
+# The last three are of libraries and of earlier versions: rows as tokens, and files that were never finished.
+_TEXTS = re.compile(
+    r".*\.jsonl|trained_tokens\.txt|.*snapshot\.db.*|.*\.arrow|tmp[a-z0-9_]{8}|\..+\.[a-z0-9_]{8}", re.DOTALL
+)
+_HALF_A_CHECKPOINT = ".incomplete"
 _WHY_PAUSED = (
     "Rounds are paused while this file is here. An operator ends that with /release resume on Discord, or by "
     "removing the file.\n"
@@ -69,13 +76,21 @@ def remove_leftovers(home: Path) -> bool:
     if not rounds.is_dir():
         return True
     try:
-        with FileLock(rounds / ".lock", timeout=0):
-            for path in (path for pattern in _TEXTS for path in rounds.glob(f"**/{pattern}")):
-                if path.name != "metrics.jsonl":
-                    path.unlink(missing_ok=True)
+        with FileLock(rounds / ".lock", timeout=0, mode=0o600):
+            for parent, folders, files in os.walk(rounds):
+                for name in files:
+                    if _TEXTS.fullmatch(name) and name != "metrics.jsonl":
+                        Path(parent, name).unlink(missing_ok=True)
+                if _HALF_A_CHECKPOINT in folders:
+                    remove(Path(parent, _HALF_A_CHECKPOINT))
     except Timeout:
         return False
     return True
+
+
+def holds_texts(name: str) -> bool:
+    """Whether a file of this name in a round's folder may hold people's texts."""
+    return _TEXTS.fullmatch(name) is not None and name != "metrics.jsonl"
 
 
 def pause_path(home: Path) -> Path:

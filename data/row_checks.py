@@ -2,14 +2,17 @@
 
 import json
 import re
-import sys
 from typing import Any
 
 from data.errors import BadInput, nearest
 from data.formats import converted
+from data.platforms import platform_name
 from data.row import PARTS, TOOLS, Row
 from data.row_messages import HALF_A_PAIR, given, read_messages, shown, storable
 
+# A weight is how often a row is drawn in an epoch, so a larger one would let a single row train for ever.
+MOST_WEIGHT = 100
+MOST_MARGIN = 1000
 # Keys that make a row something else than a demonstration or a prompt, and what to do with such a row.
 _VERDICTS = {
     "label": "a row with a verdict is not a {kind}; train it with KTO, or remove the key",
@@ -156,12 +159,15 @@ def _check_extra(extra: dict[str, Any]) -> None:
         check(key, extra.get(key) is None or isinstance(extra[key], str), expected)
     for key in ("consent", "tie", "outside_judge"):
         check(key, extra.get(key) is None or isinstance(extra[key], bool), "true or false")
-    check("weight", _number(extra.get("weight", 1.0)), "a number of at least 0")
-    check("margin", extra.get("margin") is None or _number(extra["margin"]), "a number of at least 0")
+    check("weight", _number(extra.get("weight", 1.0), MOST_WEIGHT), f"a number from 0 to {MOST_WEIGHT}")
+    margin = extra.get("margin")
+    check("margin", margin is None or _number(margin, MOST_MARGIN), f"a number from 0 to {MOST_MARGIN}")
+    if extra.get("platform"):
+        platform_name(extra["platform"])
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
+def _number(value: object, most: int) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def _find_half_a_pair(entry: dict[str, Any]) -> None:

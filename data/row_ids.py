@@ -4,11 +4,12 @@ An id is a keyed hash of the row's content. Nobody without the installation's ke
 that somebody else's row was exported from here, or test a guess at erased texts.
 """
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.answers import AnswerInContext, load_answers
@@ -25,6 +26,8 @@ from data.schema import (
     Rating,
     SystemPromptAuthor,
 )
+
+_AT_ONCE = 100  # answers or ratings that are read at once; more would hold the event loop for too long
 
 
 def row_id(key: bytes, kind: str, data: Mapping[str, Any]) -> str:
@@ -56,9 +59,14 @@ async def rows_of(session: AsyncSession, key: bytes, person: int) -> set[str]:
         .join(SystemPromptAuthor, SystemPromptAuthor.prompt_id == Generation.system_prompt_id)
         .where(SystemPromptAuthor.person_id == person)
     )
-    rated = select(Rating.id).where(Rating.rater_id == person)
-    answers, ratings = (await session.scalars(under)).all(), (await session.scalars(rated)).all()
-    return found | await _ids(session, key, answers, ratings)
+    found |= await _ids(session, key, (await session.scalars(under)).all(), ())
+    return found | await rows_rated_by(session, key, person)
+
+
+async def rows_rated_by(session: AsyncSession, key: bytes, person: int) -> set[str]:
+    """The ids of all rows, past and present, that a person's ratings support."""
+    rated = await session.scalars(select(Rating.id).where(Rating.rater_id == person))
+    return await _ids(session, key, (), rated.all())
 
 
 async def imported_rows_of(session: AsyncSession, rater: str) -> set[str]:
@@ -68,45 +76,67 @@ async def imported_rows_of(session: AsyncSession, rater: str) -> set[str]:
 
 
 async def _ids(session: AsyncSession, key: bytes, answers: Collection[int], ratings: Collection[int]) -> set[str]:
-    """The ids of the rows of these answers, whoever rated them, and of the rows that these ratings support."""
-    chosen: dict[int, Rating] = {}
-    for chunk in chunks(ratings):
-        query = select(Rating).where(Rating.id.in_(chunk))
-        chosen.update({rating.id: rating for rating in await session.scalars(query)})
-    whole = set(answers)
-    near = await _siblings(session, whole | {target for rating in chosen.values() for target in _targets(rating)})
-    rows = _Rows(key, await load_answers(session, near))
-    cast: dict[int, Rating] = {}
-    for chunk in chunks(near):
-        touching = select(Rating).where(or_(Rating.generation_id.in_(chunk), Rating.other_id.in_(chunk)))
-        cast.update({rating.id: rating for rating in await session.scalars(touching)})
-    texts = await _texts(session, cast.values())
-    voted: dict[str, set[int]] = defaultdict(set)  # a prompt as it was rendered -> its answers with votes
-    for rating in cast.values():
-        if rating.kind == "vote" and rating.generation_id in rows.answers:
-            voted[rows.answers[rating.generation_id].generation.rendered_sha256].add(rating.generation_id)
-    found = {rows.prompt(number) for number in whole if number in rows.answers}
-    for rating in cast.values():
-        mine = rating.id in chosen
-        if not (mine or whole & set(_targets(rating))) or not set(_targets(rating)) <= set(rows.answers):
-            continue
-        found |= rows.supported(rating, texts.get(rating.text_version_id or 0), voted, whole)
+    """The ids of the rows of these answers, whoever rated them, and of the rows that these ratings support.
+
+    Read in small parts and hashed in a thread: somebody may have written a great deal, and the bot answers meanwhile.
+    """
+    whole = frozenset(answers)
+    found: set[str] = set()
+    for some in chunks(answers, _AT_ONCE):
+        touching = select(Rating).where(or_(Rating.generation_id.in_(some), Rating.other_id.in_(some)))
+        found |= await _part(session, key, some, (await session.scalars(touching)).all(), whole)
+    for some in chunks(ratings, _AT_ONCE):
+        chosen = (await session.scalars(select(Rating).where(Rating.id.in_(some)))).all()
+        found |= await _part(session, key, (), chosen, whole)
     return found - {""}
 
 
+async def _part(
+    session: AsyncSession, key: bytes, answers: Collection[int], ratings: Sequence[Rating], whole: Collection[int]
+) -> set[str]:
+    """The ids of the prompts of these answers, and of the rows that these ratings support."""
+    needed = {*answers, *(target for rating in ratings for target in _targets(rating))}
+    loaded: dict[int, AnswerInContext] = {}
+    for chunk in chunks(needed, _AT_ONCE):
+        loaded |= await load_answers(session, chunk)
+    voted = {rating.generation_id for rating in ratings if rating.kind == "vote"}
+    prompts = {prompt for number in voted if (prompt := loaded[number].generation.rendered_sha256)}
+    rows = _Rows(key, loaded, await _voted_texts(session, prompts))
+    texts = await _texts(session, ratings)
+    return await asyncio.to_thread(rows.all, answers, ratings, texts, whole)
+
+
 class _Rows:
-    """The ids of the rows of some answers; empty where a text in the row was erased."""
+    """The ids of the rows of some answers; empty where a text in the row was erased.
 
-    def __init__(self, key: bytes, answers: Mapping[int, AnswerInContext]) -> None:
-        self.key, self.answers = key, answers
+    `siblings` are the texts of the answers with votes, by the prompt that they were given to, as it was rendered.
+    """
 
-    def prompt(self, number: int) -> str:
-        return self._id("prompt", number)
+    def __init__(
+        self, key: bytes, answers: Mapping[int, AnswerInContext], siblings: Mapping[str, Collection[str]]
+    ) -> None:
+        self.key, self.answers, self.siblings = key, answers, siblings
 
-    def supported(
-        self, rating: Rating, text: str | None, voted: Mapping[str, Collection[int]], whole: Collection[int]
+    def all(
+        self,
+        answers: Collection[int],
+        ratings: Iterable[Rating],
+        texts: Mapping[int, str | None],
+        whole: Collection[int],
     ) -> set[str]:
-        """The rows that a rating supports or supported."""
+        """The rows of answers, and those that ratings support or supported."""
+        found = {self._id("prompt", number) for number in answers}
+        votes: set[tuple[int, str | None]] = set()
+        for rating in ratings:
+            if rating.kind == "vote":
+                votes.add((rating.generation_id, rating.value))
+            else:
+                found |= self._supported(rating, texts.get(rating.text_version_id or 0))
+        for number, value in votes:
+            found |= self._voted(number, value, both=number in whole)
+        return found
+
+    def _supported(self, rating: Rating, text: str | None) -> set[str]:
         number, other = rating.generation_id, rating.other_id
         if rating.kind == "correction":
             both = self._pair(number, text, self._text(number))
@@ -114,13 +144,15 @@ class _Rows:
         if rating.kind == "comparison" and other is not None:
             found = {self._pair(number, self._text(number), self._text(other))}
             return found | {self._pair(number, self._text(other), self._text(number))}
-        if rating.kind != "vote":
-            return set()
-        labels = (True, False) if number in whole else (rating.value == "up",)
-        found = {self._id("labelled", number, completion=self._text(number), label=label) for label in labels}
-        for sibling in voted[self.answers[number].generation.rendered_sha256]:
-            better, worse = (number, sibling) if rating.value == "up" else (sibling, number)
-            found.add(self._pair(number, self._text(better), self._text(worse)))
+        return set()
+
+    def _voted(self, number: int, value: str | None, *, both: bool) -> set[str]:
+        labels = (True, False) if both else (value == "up",)
+        mine = self._text(number)
+        found = {self._id("labelled", number, completion=mine, label=label) for label in labels}
+        for other in self.siblings.get(self.answers[number].generation.rendered_sha256, ()):
+            better, worse = (mine, other) if value == "up" else (other, mine)
+            found.add(self._pair(number, better, worse))
         return found
 
     def _text(self, number: int) -> str | None:
@@ -142,18 +174,18 @@ def _targets(rating: Rating) -> tuple[int, ...]:
     return (rating.generation_id,) if rating.other_id is None else (rating.generation_id, rating.other_id)
 
 
-async def _siblings(session: AsyncSession, answers: Collection[int]) -> set[int]:
-    """These answers, and all rated ones that were given to the same prompts."""
-    found = set(answers)
-    prompts: set[str] = set()
-    for chunk in chunks(answers):
-        prompts.update(await session.scalars(select(Generation.rendered_sha256).where(Generation.id.in_(chunk))))
-    for some in chunks(prompts):
-        rated = select(Generation.id).where(
-            Generation.rendered_sha256.in_(some),
-            Generation.id.in_(select(Rating.generation_id)) | Generation.id.in_(select(Rating.other_id)),
+async def _voted_texts(session: AsyncSession, prompts: Collection[str]) -> dict[str, set[str]]:
+    """The texts of the answers with votes that were given to these prompts."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for chunk in chunks(prompts):
+        voted = exists().where(Rating.generation_id == Generation.id, Rating.kind == "vote")
+        query = (
+            select(Generation.rendered_sha256, MessageVersion.text)
+            .join(MessageVersion, MessageVersion.id == Generation.version_id)
+            .where(Generation.rendered_sha256.in_(chunk), MessageVersion.text.is_not(None), voted)
         )
-        found.update(await session.scalars(rated))
+        for prompt, text in await session.execute(query):
+            found[prompt].add(str(text))
     return found
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import text as sql_text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -26,9 +27,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value else None
 
 
+# Stands for the time of what must not be found again by it.
+NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 def now() -> datetime:
     """The current time, with its zone."""
     return datetime.now(UTC)
+
+
+def today() -> datetime:
+    """The day, without the time of day."""
+    return now().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 class Base(DeclarativeBase):
@@ -125,7 +135,7 @@ class Conversation(Base):
     key: Mapped[str] = mapped_column(String(80))
     persona: Mapped[str] = mapped_column(String(40))
     language: Mapped[str] = mapped_column(String(10))
-    server_id: Mapped[int | None] = mapped_column(ForeignKey("servers.id"))
+    server_id: Mapped[int | None] = mapped_column(ForeignKey("servers.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -173,6 +183,10 @@ class MessageVersion(Base):
     """A text, stored once, with its author. `text` is null after erasure; the row stays, so references hold."""
 
     __tablename__ = "message_versions"
+    # Finds the old texts that are still kept.
+    __table_args__ = (
+        Index("ix_message_versions_kept", "created_at", "author_id", sqlite_where=sql_text("text IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"), index=True)
@@ -209,7 +223,11 @@ class SystemPromptAuthor(Base):
 
 
 class Generation(Base):
-    """One answer of the model, with everything that made it."""
+    """One answer of the model, with everything that made it.
+
+    `rendered_sha256` is a keyed hash of what the model was given: answers with the same one have the same prompt. It
+    is empty once a text in the prompt or the answer was erased, and two empty ones say nothing about each other.
+    """
 
     __tablename__ = "generations"
 
@@ -217,7 +235,7 @@ class Generation(Base):
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), unique=True)
     version_id: Mapped[int] = mapped_column(ForeignKey("message_versions.id"), unique=True)
-    system_prompt_id: Mapped[int] = mapped_column(ForeignKey("system_prompts.id"))
+    system_prompt_id: Mapped[int] = mapped_column(ForeignKey("system_prompts.id"), index=True)
     rendered_sha256: Mapped[str] = mapped_column(String(64), index=True)
     release: Mapped[int]
     sampling: Mapped[dict[str, Any]]
@@ -245,12 +263,18 @@ class Rating(Base):
     """One rating. Append-only; the current ratings are derived from all of them, in order."""
 
     __tablename__ = "ratings"
+    # The first holds all that tells which ratings are current, so that they are counted without reading the table.
+    __table_args__ = (
+        Index("ix_ratings_current", "generation_id", "rater_id", "kind", "other_id", "value"),
+        Index("ix_ratings_void", "generation_id", sqlite_where=sql_text("kind = 'void'")),
+        Index("ix_ratings_text_version_id", "text_version_id", sqlite_where=sql_text("text_version_id IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     source_id: Mapped[str] = mapped_column(String(120), unique=True)
     rater_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
     kind: Mapped[str] = mapped_column(String(20))
-    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), index=True)
+    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"))
     other_id: Mapped[int | None] = mapped_column(ForeignKey("generations.id"), index=True)
     value: Mapped[str | None] = mapped_column(String(20))
     text_version_id: Mapped[int | None] = mapped_column(ForeignKey("message_versions.id"))
@@ -259,7 +283,10 @@ class Rating(Base):
 
 
 class ImportedRow(Base):
-    """A row that was imported from a file. `source_id` makes a second import of the same row do nothing."""
+    """A row that was imported from a file. `source_id` makes a second import of the same row do nothing.
+
+    `opening` is the fingerprint of the text that opens it (see `data.openings`); null where that was erased.
+    """
 
     __tablename__ = "imported_rows"
 
@@ -277,6 +304,7 @@ class ImportedRow(Base):
     consented: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(default=now)
     rater: Mapped[str | None] = mapped_column(String(80), index=True)  # whose rating it was, if the row says so
+    opening: Mapped[str | None] = mapped_column(String(64), index=True)
 
 
 class ImportedText(Base):
@@ -325,15 +353,26 @@ class ReleaseRow(Base):
 
 
 class Tombstone(Base):
-    """A keyed hash of something that was erased, so that it does not come back with an import or a backup."""
+    """The id of a row in which a text was erased, so that an older export does not bring it back.
+
+    It is a keyed hash. There is no time and no order: they would say which rows went together, and when. Earlier
+    versions kept keyed hashes of texts, of the kind `text`.
+    """
 
     __tablename__ = "tombstones"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(20))
-    ref_hash: Mapped[str] = mapped_column(String(64), index=True)
-    reason: Mapped[str] = mapped_column(String(20))
-    at: Mapped[datetime] = mapped_column(default=now)
+    ref_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(20), primary_key=True)
+
+
+class KeyPrint(Base):
+    """A fingerprint of the installation's key, so that another key is noticed. There is one row."""
+
+    __tablename__ = "key_print"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
 
 
 class AuditRow(Base):

@@ -73,6 +73,13 @@ def _say_who_teaches(servers: int, first: str) -> None:
     )
 
 
+async def find_server(session: AsyncSession, platform: str, platform_id: str) -> int | None:
+    """The server with this platform id; None when it is new."""
+    query = select(Server.id).where(Server.platform == platform, Server.platform_id == platform_id)
+    found: int | None = await session.scalar(query)
+    return found
+
+
 async def server_of(session: AsyncSession, platform: str, platform_id: str) -> Server:
     """The server with this platform id, made when it is new."""
     new = {"platform": platform, "platform_id": platform_id}

@@ -5,12 +5,12 @@ At the end it says how far it is to each verdict, and what to do next.
 
 from collections import Counter
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import func, select
 
 from data import schema
+from data.console import PlainConsole
 from data.datasets import Collected
 from data.distance import distance, in_words
 from data.fold_shares import SHARES
@@ -24,7 +24,7 @@ from data.trials import running_trial
 async def print_stats(store: Store, *, discord_permission: str | None) -> None:
     """Print the tables, and how far it is to each verdict, to standard output."""
     collected = await collect_rows(store, discord_permission=discord_permission)
-    console = Console()
+    console = PlainConsole()
     if not collected.rows and not collected.dropped:
         console.print("Nothing is stored yet. Chat and rate (`make run`), or import rows (`python -m data import`).")
         return

@@ -4,6 +4,8 @@ What a transaction does is in the file of its subject; the store opens the sessi
 """
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,18 +13,23 @@ from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
 
-from data import consent, erasure, messages, open_answers, people, ratings, schema, servers, settings
+from data import consent, erasure, keys, messages, open_answers, people, ratings, schema, servers, settings
 from data.access import kept_of
 from data.audit_log import AuditEntry, newest_entries
-from data.database import NAME, Database
+from data.database import NAME, Database, chunks
 from data.generations import add_generation, find_generation, generation_of, has_answer
 from data.home import installation_key, keyed_hash
 from data.migrations import remove_backups
 from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 from data.scopes import Scope, resolve
+from data.tidy import tidy
 
 __all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "OpenAnswer", "Store", "StoredGeneration", "StoredMessage"]
+
+_LONGEST_PAUSE = 60.0  # seconds between two attempts to fold the log
+_AT_ONCE = 50  # texts that one transaction erases; whoever votes meanwhile waits for no more
 
 
 class Store:
@@ -32,20 +39,40 @@ class Store:
         self.database = database
         self._key = key
         self.words_in_log = False  # whether erased texts may still be in the write-ahead log
+        self._folding: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, home: Path) -> "Store":
-        """Open an installation's store; it is made or migrated as needed."""
-        store = cls(await Database.open(home / NAME), installation_key(home))
-        async with store.database.read() as session:
-            known = await consent.text_holds(session)
-        if not known:
-            async with store.database.write() as session:
-                await consent.record_text(session)
+        """Open an installation's store; it is made or migrated as needed, and the home is put in order.
+
+        Raises `KeyLost` when its key is not the one that the database was made with.
+        """
+        key = installation_key(home)  # before the database: it is drawn only where there is none
+        store = cls(await Database.open(home / NAME), key)
+        try:
+            await store._begin(home)
+        except BaseException:
+            await store.close()
+            raise
+        await asyncio.to_thread(tidy, home)
         return store
+
+    async def _begin(self, home: Path) -> None:
+        async with self.database.read() as session:
+            known = await keys.is_known(session, self._key, home)
+            holds = await consent.text_holds(session)
+        if known and holds:
+            return
+        async with self.database.write() as session:
+            if not await keys.is_known(session, self._key, home):
+                await keys.note_key(session, self._key)
+            await consent.record_text(session)
 
     async def close(self) -> None:
         """Close the database."""
+        if self._folding is not None:
+            self._folding.cancel()
+            await asyncio.gather(self._folding, return_exceptions=True)
         await self.database.close()
 
     # -- people ---------------------------------------------------------------------------------------------------
@@ -105,6 +132,10 @@ class Store:
 
     async def server(self, platform: str, platform_id: str) -> int:
         """The server with this id on a platform, made at first sight."""
+        async with self.database.read() as session:
+            found = await servers.find_server(session, platform, platform_id)
+        if found is not None:
+            return found
         async with self.database.write() as session:
             return (await servers.server_of(session, platform, platform_id)).id
 
@@ -234,7 +265,7 @@ class Store:
     async def add_generation(self, new: NewGeneration) -> StoredGeneration:
         """Record an answer of the model as a message below the one that it answers."""
         async with self.database.write() as session:
-            return await add_generation(session, new)
+            return await add_generation(session, self._key, new)
 
     async def generation(self, generation: int) -> StoredGeneration | None:
         """An answer by its number."""
@@ -308,8 +339,14 @@ class Store:
 
     async def erase_channel(self, platform: str, channel: str) -> int:
         """Erase all that was said in a deleted channel and its threads; returns the number of erased texts."""
+        async with self.database.read() as session:
+            said = await erasure.channel_versions(session, platform, channel)
+        erased = await self._erase(said)
         async with self.database.write() as session:
-            erased = await erasure.erase_channel(session, platform, channel, self._key)
+            await erasure.forget_channel(session, channel)
+            erased += await erasure.erase(
+                session, await erasure.channel_versions(session, platform, channel), self._key
+            )
         if erased:
             await self._clean_up()
         return erased
@@ -317,10 +354,14 @@ class Store:
     async def forget(self, person: int) -> int:
         """Erase a person's texts and ratings, and the link to their platform id; returns the number of erased texts.
 
-        Answers that were generated from their texts go too, since they may repeat them.
+        Answers that were generated from their texts go too, since they may repeat them. Who asks again after a kill
+        half way has the rest erased.
         """
+        async with self.database.read() as session:
+            said = await erasure.versions_by(session, person)
+        erased = await self._erase(said, erasure.FORGOTTEN)
         async with self.database.write() as session:
-            erased = await erasure.forget(session, person, self._key)
+            erased += await erasure.forget(session, person, self._key)
             await settings.forget_opened_for(session, person)
         await self._clean_up()
         return erased
@@ -331,12 +372,21 @@ class Store:
         It also forgets the servers that removed the bot before then: their settings (lists of people and their own
         personas among them), their personas as they were sent to the model, and their managers' audit log entries.
         """
-        async with self.database.write() as session:
+        async with self.database.read() as session:
             expired = await erasure.expired_versions(session, older_than)
-            erased = await erasure.erase(session, expired, self._key)
+        erased = await self._erase(expired)
+        async with self.database.write() as session:
             left = await settings.forget_left(session, older_than)
             await open_answers.forget_older(session, older_than)
         await self._clean_up(older_than, fold=bool(erased or left or self.words_in_log))
+        return erased
+
+    async def _erase(self, versions: Sequence[int], reason: str = erasure.DELETED) -> int:
+        """Erase many texts, some at a time, so that others can write in between; returns how many there were."""
+        erased = 0
+        for some in chunks(versions, _AT_ONCE):
+            async with self.database.write() as session:
+                erased += await erasure.erase(session, some, self._key, reason=reason)
         return erased
 
     async def _clean_up(self, older_than: datetime | None = None, *, fold: bool = True) -> None:
@@ -344,6 +394,17 @@ class Store:
         await asyncio.to_thread(remove_backups, self.database.path, older_than or schema.now())
         if fold:
             self.words_in_log = not await self.database.truncate_log()
+        if self.words_in_log and (self._folding is None or self._folding.done()):
+            self._folding = asyncio.create_task(self._fold_later())
+
+    async def _fold_later(self) -> None:
+        """Fold the log as soon as nobody reads an older state of the database any more."""
+        pause = 1.0
+        while self.words_in_log:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            with contextlib.suppress(SQLAlchemyError, sqlite3.Error):  # busy, or the disk is full: tried again
+                self.words_in_log = not await self.database.truncate_log()
 
     # -- the audit log --------------------------------------------------------------------------------------------
 

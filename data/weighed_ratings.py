@@ -134,7 +134,7 @@ def _label(event: RatingEvent, answers: Mapping[int, AnswerInContext]) -> ItemLa
 def _item(answer: AnswerInContext) -> str:
     text = f"#{answer.generation.id}" if answer.text is None else _plain(answer.text)
     # A hash, because its order among others is as good as random.
-    return hashlib.sha256(f"{answer.generation.rendered_sha256}:{text}".encode()).hexdigest()
+    return hashlib.sha256(f"{answer.asked}:{text}".encode()).hexdigest()
 
 
 def _plain(text: str) -> str:

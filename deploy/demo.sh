@@ -5,9 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=.venv/bin/python
-real_home=${PARLEY_HOME:-var}
-export PARLEY_BASES=${PARLEY_BASES:-$real_home/bases}
-export PARLEY_HOME=$real_home/demo
+# As every command finds them, from the environment or .env.
+real_home=$($python -c 'from data.home import home; print(home())')
+PARLEY_BASES=$($python -c 'from data.home import bases_dir; print(bases_dir())')
+export PARLEY_BASES PARLEY_HOME=$real_home/demo
 
 size=${1:-full}
 case $size in
@@ -44,8 +45,9 @@ say "Done in $((SECONDS / 60)) min $((SECONDS % 60)) s."
 if [ $verdict -eq 1 ]; then
   echo "The gate refused the candidate, so the base model stays in service. With a handful of rows that is to be expected."
 fi
-echo "Chat with the champion, and rate its answers:   make run PARLEY_HOME=$PARLEY_HOME PARLEY_BASES=$PARLEY_BASES"
+printf -v places 'PARLEY_HOME=%q PARLEY_BASES=%q' "$PARLEY_HOME" "$PARLEY_BASES"  # so that they can be pasted
+echo "Chat with the champion, and rate its answers:   $places make run"
 echo "Look at the round's report in a browser:          $PARLEY_HOME/rounds/0001/report.html"
 echo "Train on your ratings, then let the gate decide:"
-echo "  PARLEY_HOME=$PARLEY_HOME PARLEY_BASES=$PARLEY_BASES $python -m alignment.round"
+echo "  $places $python -m alignment.round"
 echo "The demo's key is public, so keep real conversations in another home, such as the default one."

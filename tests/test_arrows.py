@@ -53,8 +53,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 INSIDE: dict[str, tuple[int, str]] = {
     "parley.py": (1, "discord.py and the bot are loaded only after the check that the packages are ours"),
     "bot/__main__.py": (2, "--help needs no pydantic, and no platform needs what is only for the other one"),
-    "bot/progress.py": (1, "the bot starts without numpy"),
     "bot/terminal/start.py": (1, "a pipe needs no prompt_toolkit"),
+    "data/figures.py": (1, "the bot starts without numpy"),
     "data/__main__.py": (1, "--help needs no SQLAlchemy"),
     "alignment/command.py": (1, "--help of the stages needs no torch"),
     "alignment/sft.py": (1, "--help needs no torch"),
@@ -64,6 +64,7 @@ INSIDE: dict[str, tuple[int, str]] = {
     "alignment/ppo.py": (1, "--help needs no torch"),
     "alignment/evaluate.py": (1, "--help needs no SQLAlchemy and no scipy"),
     "alignment/round.py": (1, "--help needs no SQLAlchemy and no scipy"),
+    "alignment/suites.py": (1, "--help needs no rich"),
     "alignment/promote.py": (1, "--help needs no SQLAlchemy"),
     "alignment/evaluation/judges.py": (1, "only a reward model as judge needs torch"),
     "alignment/evaluation/best_of.py": (1, "only a reward model as judge needs torch"),

@@ -135,7 +135,10 @@ def compare(
     if not any(qualification.counts for _, qualification in judges):
         asked = prompts[: options.questions]
         if len(asked) < len(prompts):
-            say(f"No judge counts, so {len(prompts) - len(asked)} of {len(prompts)} prompts are not answered.")
+            say(
+                f"No judge agrees with people often enough to compare answers, so {len(prompts) - len(asked)} of "
+                f"{len(prompts)} questions are not asked; people's own pairs and the suites decide."
+            )
         prompts = asked
     before, after = (
         _measure(subject, rows, prompts, options, say, console, opening) for subject in (champion, candidate)

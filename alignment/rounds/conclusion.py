@@ -3,6 +3,7 @@
 import asyncio
 
 from rich.console import Console
+from rich.text import Text
 
 from alignment.evaluation.stored_rows import live
 from alignment.evaluation.verdict import say
@@ -50,8 +51,12 @@ def conclude(console: Console, plan: Plan, folder: RoundFolder, releases: Releas
         folder.note(trial=made)
         releases.put_on_trial(made)
     status = "promoted" if promote else "refused"
-    report = write_report(folder.path, folder.manifest, status, reasons)
-    _say_outcome(console, made, promote, trial=trial, now=_called(now))
+    trial = trial and releases.candidate() == made  # a resumed round may find its trial ended
+    outcome = _outcome(made, promote, trial=trial, now=_called(now))
+    report = write_report(folder.path, folder.manifest, "on trial" if trial else status, reasons, outcome)
+    console.print(Text(outcome[0], "bold green") if promote else outcome[0])
+    for sentence in outcome[1:]:
+        console.print(sentence, markup=False, highlight=False)
     console.print(f"The report, for a browser: {report}", markup=False, highlight=False, soft_wrap=True)
     if not plan.keep_rows:
         folder.remove_rows()
@@ -63,18 +68,22 @@ def _called(release: int) -> str:
     return f"release {release}" if release != BASE_RELEASE else "the base model"
 
 
-def _say_outcome(console: Console, made: int, promote: bool, *, trial: bool, now: str) -> None:
+def _outcome(made: int, promote: bool, *, trial: bool, now: str) -> list[str]:
+    """What serves now, and what the operator can do next: sentences, and commands on lines of their own."""
     if promote:
-        console.print(f"[bold green]Release {made} is the champion now.[/] Running bots take it over by themselves.")
-        return
-    if trial:
-        console.print(
-            f"Release {made} is written and on trial: {now} goes on serving, and the bot lets people compare answers "
-            "of the two. The next round asks the gate again when enough have; to ask it now:"
-        )
-        console.print(f"  python -m alignment.evaluate --candidate {made} --limit 0")
-        console.print("To end the trial, or to overrule the gate:")
-        console.print("  python -m alignment.rollback --trial")
-    else:
-        console.print(f"Release {made} is written, and {now} goes on serving. To overrule the gate:")
-    console.print(f"  python -m alignment.promote {made}")
+        return [
+            f"Release {made} is the champion now. Running bots take it over by themselves.",
+            "To go back to the release before:",
+            "  python -m alignment.rollback",
+        ]
+    overrule = f"  python -m alignment.promote {made}"
+    if not trial:
+        return [f"Release {made} is written, and {now} goes on serving. To overrule the gate:", overrule]
+    return [
+        f"Release {made} is written and on trial: {now} goes on serving, and the bot lets people compare answers "
+        "of the two. The next round asks the gate again when enough have; to ask it now:",
+        f"  python -m alignment.evaluate --candidate {made} --limit 0",
+        "To end the trial, or to overrule the gate:",
+        "  python -m alignment.rollback --trial",
+        overrule,
+    ]

@@ -113,7 +113,7 @@ class RoundFolder:
     def open(cls, rounds: Path) -> Iterator["RoundFolder"]:
         """The unfinished round of an installation, or a new one. Only one round runs at a time."""
         private_dir(rounds)
-        lock = FileLock(rounds / ".lock", timeout=0)
+        lock = FileLock(rounds / ".lock", timeout=0, mode=0o600)
         try:
             lock.acquire()
         except Timeout:

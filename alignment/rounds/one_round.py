@@ -24,6 +24,7 @@ from alignment.rounds.plan import REWARDED, Plan
 from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows, trial_now
 from alignment.rounds.steps import Step, choose, judge_step, plant, run_step
 from alignment.training.run_folder import versions
+from data.console import PlainConsole
 from data.distance import distance, in_words
 from data.error_budget import name_of
 from data.errors import BadInput, NothingToDo
@@ -35,7 +36,7 @@ from data.rounds import Decision, decided
 def run_round(plan: Plan, folder: RoundFolder) -> int:
     """Run (or go on with) one round; 0 when the candidate became the champion, 1 when it did not."""
     quiet()
-    console = Console()
+    console = PlainConsole()
     releases = Releases(home())
     if folder.manifest.decision is not None:
         console.rule(f"[bold]Round {folder.number} was decided when it was interrupted")

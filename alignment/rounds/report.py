@@ -21,30 +21,38 @@ from alignment.training.run_folder import RunManifest
 from data.gate_verdicts import Interval
 from data.home import write_atomic
 from data.manifests import plain
+from data.pasted import pasted
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: 0.5rem 0 1rem; } th, td { padding: 0.2rem 0.8rem 0.2rem 0;
 text-align: left; border-bottom: 1px solid #ddd; vertical-align: top; } img { max-width: 100%; display: block; }
-.promoted { color: #17692a; } .refused { color: #9c2f16; } code { overflow-wrap: anywhere; }
+.promoted { color: #17692a; } .on-trial { color: #8a5a00; }
+pre { margin-left: 1rem; overflow-x: auto; } .refused { color: #9c2f16; } code { overflow-wrap: anywhere; }
 """
 
 
-def write_report(folder: Path, manifest: RoundManifest, status: str, reasons: Sequence[str]) -> Path:
-    """Write `report.html` into a round's folder; returns its path."""
+def write_report(
+    folder: Path, manifest: RoundManifest, status: str, reasons: Sequence[str], outcome: Sequence[str]
+) -> Path:
+    """Write `report.html` into a round's folder; returns its path. See `page`."""
     path = folder / "report.html"
-    write_atomic(path, page(folder, manifest, status, reasons))
+    write_atomic(path, page(folder, manifest, status, reasons, outcome))
     return path
 
 
-def page(folder: Path, manifest: RoundManifest, status: str, reasons: Sequence[str]) -> str:
+def page(
+    folder: Path, manifest: RoundManifest, status: str, reasons: Sequence[str], outcome: Sequence[str] = ()
+) -> str:
     """The page of a round, from its manifest and from the stages' folders below `folder`.
 
-    `status` is how the round ended, and `reasons` say why.
+    `status` is how the round ended, `reasons` say why, and `outcome` says what serves now and what can be done next;
+    its indented lines are commands.
     """
     parts = [
-        f"<h1>Round {manifest.number}: <span class='{_text(status)}'>{_text(status)}</span></h1>",
+        f"<h1>Round {manifest.number}: <span class='{_text(status.replace(' ', '-'))}'>{_text(status)}</span></h1>",
         *_decision(manifest, reasons),
+        *_next(outcome),
         *(_evaluation(manifest.evaluation) if manifest.evaluation else ()),
         *_stages(folder, manifest),
         *_rows(manifest),
@@ -61,7 +69,13 @@ def page(folder: Path, manifest: RoundManifest, status: str, reasons: Sequence[s
 def _decision(manifest: RoundManifest, reasons: Sequence[str]) -> Iterable[str]:
     made = manifest.decision.release if manifest.decision else None
     yield f"<p>Release {_text(made)} was compared with the champion, {_text(manifest.champion)}.</p>"
-    yield "<ul>" + "".join(f"<li>{_text(reason)}</li>" for reason in reasons) + "</ul>"
+    yield "<ul>" + "".join(f"<li>{_text(pasted(reason))}</li>" for reason in reasons) + "</ul>"
+
+
+def _next(outcome: Sequence[str]) -> Iterable[str]:
+    for line in outcome:
+        shown = _text(pasted(line.strip()))
+        yield f"<pre>{shown}</pre>" if line.startswith(" ") else f"<p>{shown}</p>"
 
 
 def _evaluation(evaluation: Summary) -> Iterable[str]:

@@ -14,12 +14,12 @@ from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.manifest import RoundFolder, StageRun
 from alignment.rounds.plan import REWARDED
 from alignment.rounds.snapshot import Snapshot, plural
-from alignment.training.parent import PARENT
 from alignment.training.run_folder import RunManifest
 from data.errors import BadInput, NothingToDo, ParleyError
 from data.home import file_sha256
 from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
 from data.rows import Row, read_rows, write_rows
+from data.variables import PARENT
 
 # The folds hold rows out already: a stage that watches none of them trains on all its rows.
 _NOTHING_HELD_OUT = ("--eval_fraction", "0", "--eval_strategy", "no")

@@ -37,6 +37,7 @@ from alignment.training.errors import Diverged
 from alignment.training.flags import as_flag, flag_names, without
 from alignment.training.recipe import load, split
 from alignment.training.stage import OBSERVER, Stage
+from data.console import PlainConsole
 from data.errors import BadInput, ParleyError
 from data.home import private_dir, write_atomic
 
@@ -207,13 +208,13 @@ def search(stage: str, main: Callable[[Sequence[str]], int], arguments: Sequence
     if not folder:
         raise BadInput("Name a folder for the search: --output_dir.")
     out = private_dir(Path(folder))
-    lock = FileLock(out / ".lock")
+    lock = FileLock(out / ".lock", mode=0o600)
     try:
         lock.acquire(blocking=False)
     except Timeout:
         raise BadInput(f"Another search is at work in {out}. Wait for it, or name another --output_dir.") from None
     with lock:
-        running = Search(stage, main, out, config, flags, named, found, aim, Console(highlight=False))
+        running = Search(stage, main, out, config, flags, named, found, aim, PlainConsole(highlight=False))
         running.open(settings)
         running.run(int(own.search))
         running.write()

@@ -6,9 +6,7 @@ served.
 
 from __future__ import annotations
 
-import os
-import shutil
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from alignment.models import load_model, load_tokenizer, locate
@@ -16,7 +14,8 @@ from alignment.serving.agreement import TOKENS, NotServable, log_probs, real_pas
 from alignment.serving.gguf_lora import read_adapter, write_gguf
 from data.chat import engine_template
 from data.errors import BadInput
-from data.home import sync_dir
+from data.home import make_private, sync_dir
+from data.unfinished import remove_unfinished_of, unfinished_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,44 +93,22 @@ def staged(out: Path) -> Iterator[Path]:
     refuse_existing(out)
     if not out.parent.is_dir():
         raise BadInput(f"There is no folder {out.parent} to write {out.name} in.")
-    for leftover in out.parent.glob(f".{out.name}.*.partial"):
-        if not _alive(leftover.name.split(".")[-2]):
-            _remove(leftover)
-    temporary = out.parent / f".{out.name}.{os.getpid()}.partial"
-    _remove(temporary)
-    try:
+    remove_unfinished_of(out)
+    with unfinished_folder(out) as folder:
+        temporary = folder / out.name
         yield temporary
+        make_private(temporary)
         for path in [temporary, *temporary.rglob("*")]:
             sync_dir(path)  # fsync takes a file's descriptor as well as a folder's
         refuse_existing(out)  # another process was faster
         temporary.rename(out)
         sync_dir(out.parent)
-    finally:
-        _remove(temporary)
 
 
 def refuse_existing(out: Path) -> None:
     """Raise `BadInput` where something has the name already."""
     if out.exists():
         raise BadInput(f"{out} exists already and is left as it is. Give another name, or remove it first.")
-
-
-def _alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(FileNotFoundError):
-            path.unlink()
 
 
 def _refuse_copy(adapter: Path) -> None:

@@ -4,7 +4,8 @@ import os
 import threading
 import time
 
-PARENT = "PARLEY_PARENT"  # the number of the process to end with
+from data.variables import PARENT
+
 _TICK = 0.5  # seconds
 
 

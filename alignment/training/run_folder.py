@@ -27,8 +27,9 @@ from filelock import FileLock, Timeout
 
 from alignment.training import checkpoints, processes
 from data.errors import BadInput
-from data.home import private_dir, write_atomic
+from data.home import make_private, private_dir, write_atomic
 from data.manifests import Damaged, Manifest, plain
+from data.unfinished import remove_unfinished, unfinished_folder
 
 # The libraries whose versions decide the result of a run or a round.
 _LIBRARIES = (
@@ -125,13 +126,14 @@ class RunFolder:
 
         Only the process that writes calls `save`; weights of all processes must be gathered before.
         """
-        target, staging = self.path / name, self.path / f".{name}"
+        target = self.path / name
         with processes.together():
             if self.writes:
-                shutil.rmtree(staging, ignore_errors=True)
-                save(private_dir(staging))
-                shutil.rmtree(target, ignore_errors=True)
-                staging.rename(target)
+                with unfinished_folder(target) as staging:
+                    save(staging)
+                    make_private(staging)
+                    shutil.rmtree(target, ignore_errors=True)
+                    staging.rename(target)
             measured = {**self.manifest.figures, **figures}
             self.note(figures=measured, status="done", finished_at=_now(), result=name)
             if self.writes:
@@ -186,7 +188,7 @@ def open_run(path: Path, stage: str, given: dict[str, Any], facts: dict[str, Any
     """
     identity = {"stage": stage, "recipe": _fixed(given), **facts}
     identity = json.loads(json.dumps(identity, default=str))  # as it is read back from the file
-    lock = FileLock(path / ".lock")
+    lock = FileLock(path / ".lock", mode=0o600)
     run: RunFolder | None = None
     try:
         with processes.together():
@@ -201,6 +203,7 @@ def open_run(path: Path, stage: str, given: dict[str, Any], facts: dict[str, Any
 
 def _acquire(lock: FileLock, path: Path) -> None:
     private_dir(path)
+    remove_unfinished(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -29,6 +29,7 @@ from alignment.training.recipe import Recipe, read
 from alignment.training.run_folder import RunFolder, open_run
 from alignment.training.telling import announce, report
 from data.chat import template_sha256
+from data.console import PlainConsole
 from data.home import private_dir
 
 
@@ -66,7 +67,7 @@ def begin(
     """
     quiet()
     end_with_parent()
-    console = Console(highlight=False, quiet=not processes.is_main())
+    console = PlainConsole(highlight=False, quiet=not processes.is_main())
     machine = this_machine()
     if sentence := choose_gpu(machine.gpus, os.environ):
         console.print(sentence)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from bot.anew import with_offer
 from bot.answers import Answered, Ask, Failed, Held, Piece, Queued, Started
 from bot.discord.buttons import rate_buttons, stop_button
 from bot.discord.draft import EMPTY, Draft
 from bot.discord.ids import PLATFORM, person_of
 from bot.discord.open_answer import RecordedPlace
-from bot.discord.render import MessagePart, parts
+from bot.discord.pending import pending_parts, shown_as_pending
+from bot.discord.render import GrowingText, MessagePart, messages, parts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -70,9 +73,9 @@ async def ask_of(
     )
 
 
-def waiting_part(ahead: int, texts: Texts) -> MessagePart:
+def waiting_parts(ahead: int, texts: Texts) -> list[MessagePart]:
     """What is shown while `ahead` other answers come first."""
-    return MessagePart("⏳ " + texts.waiting.format(ahead=ahead), "stop")
+    return [MessagePart("⏳ " + texts.waiting.format(ahead=ahead), "stop")]
 
 
 async def show(
@@ -117,25 +120,31 @@ async def show(
         teach = await app.rules.teaching(place.guild)
         recorded = RecordedPlace(place, app.store, key, question)
         draft = Draft(recorded, app.pace, buttons, on_sent, answer.stop)
-        text, failed = "", None
-        async for event in answer:
-            match event:
-                case Queued(ahead):
-                    draft.show([waiting_part(ahead, ask.texts)])
-                case Started():
-                    await recorded.typing()
-                case Held():
-                    draft.show([MessagePart(EMPTY, "stop")])
-                case Piece(piece):
-                    text += piece
-                    if shown := parts(text, "stop"):
-                        draft.show(shown)
-                case Answered(generation, reason, note):
-                    stored = generation
-                    more = ask.texts if reason == "length" else None
-                    for message in sent:  # those sent while the answer was being recorded
-                        await app.store.set_platform_id(generation.message, str(message))
-                    failed = await finish(parts(generation.text, "rate", note))
-                case Failed(sentence):
-                    failed = await finish([MessagePart(sentence)]) if draft.started else sentence
+        text, failed = GrowingText(), None
+        async with shown_as_pending(recorded, draft, ask.texts) as pending:
+            async for event in answer:
+                match event:
+                    case Queued(ahead):
+                        draft.show(partial(waiting_parts, ahead, ask.texts))
+                    case Started():
+                        if draft.started:  # it says how many come first, and none does any more
+                            draft.show(partial(pending_parts, ask.texts))
+                    case Held():
+                        draft.show(lambda: [MessagePart(EMPTY, "stop")])
+                    case Piece(piece):
+                        text.add(piece)
+                        if text:
+                            pending.cancel()
+                            draft.show(lambda: messages(text.parts, "stop"))
+                    case Answered(generation, reason, note):
+                        pending.cancel()
+                        stored = generation
+                        more = ask.texts if reason == "length" else None
+                        for message in sent:  # those sent while the answer was being recorded
+                            await app.store.set_platform_id(generation.message, str(message))
+                        failed = await finish(parts(generation.text, "rate", note))
+                    case Failed() as end:
+                        pending.cancel()
+                        sentence = with_offer(ask.texts, end)
+                        failed = await finish([MessagePart(sentence)]) if draft.started else sentence
     return failed

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from bot.discord.changes import Changes
 from bot.discord.operators import Operators
+from bot.discord.others import Others
 from bot.discord.refusals import Refusals
 from bot.discord.rules import Rules
 from bot.discord.running import Running
 from bot.discord.seen import Seen
 from bot.discord.waiting import WaitingQuestions
-from bot.display_names import DisplayNames
+from bot.display_names import DisplayNames, label
 from bot.ratings import Ratings
 from bot.texts import Texts, texts
 
@@ -43,6 +44,7 @@ class App:
         self.refusals = Refusals(self.rules)
         self.names = DisplayNames()
         self.seen = Seen()
+        self.others = Others()
         self.running = Running()
         self.waiting = WaitingQuestions()
         self.changes = Changes(store, chat, self.names, self.running, self.waiting)
@@ -52,6 +54,12 @@ class App:
         """The bot's own id."""
         assert self.client.user is not None
         return self.client.user.id
+
+    @property
+    def name(self) -> str:
+        """What the bot is called where no server gives it another name."""
+        assert self.client.user is not None
+        return label(self.client.user.display_name) or "bot"
 
     @property
     def may_train(self) -> bool:

@@ -5,19 +5,17 @@ What a press does is in `bot.discord.presses`; a button reaches it through the c
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, cast
 
 import discord
 
-from bot.discord.telling import tell, texts_for
+from bot.discord.others import PROCESS
+from bot.discord.telling import report
 
 if TYPE_CHECKING:
     import re
 
     from bot.texts import Texts
-
-log = logging.getLogger(__name__)
 
 # Plain characters as labels, not Discord's emoji: they need nothing else.
 _LABELS = {"up": "👍", "down": "👎", "again": "↻", "two": "⚖️", "fix": "✏️", "stop": "⏹", "retry": "↻"}
@@ -57,9 +55,8 @@ class Press(
         try:
             parley = cast(Any, interaction.client).parley  # the client may be somebody else's bot
             await parley.pressed(interaction, self.action, self.rest.split(":"))
-        except Exception:
-            log.exception("the button %s failed", self.action)
-            await tell(interaction, texts_for(interaction).internal_error)
+        except Exception as error:
+            await report(interaction, error, f"the button {self.action}")
 
 
 def view(*items: Press) -> discord.ui.View:
@@ -110,6 +107,11 @@ def verdict_buttons(first: int, second: int, texts: Texts, more: bool) -> discor
     return view(*verdicts, *([_more(second, texts)] if more else []))
 
 
+def anew_button(texts: Texts) -> discord.ui.View:
+    """The button that begins a new conversation, for a person whose conversation cannot go on."""
+    return view(Press("anew", "", texts.anew))
+
+
 def stop_button(key: str, asker: int) -> discord.ui.View:
     """The button below an answer while it streams."""
-    return view(Press("stop", f"{key}:{asker}"))
+    return view(Press("stop", f"{key}:{asker}:{PROCESS}"))

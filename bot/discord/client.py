@@ -19,8 +19,10 @@ from bot.discord.commands.publish import Chinese, tell_failure
 from bot.discord.draft import SECONDS_PER_EDIT
 from bot.discord.health import counted_requests, health_served
 from bot.discord.invite import invite_link
+from bot.discord.late import log_late_answers_in_words
 from bot.discord.listeners import Parley
 from bot.discord.place import NOBODY
+from bot.discord.publishing import keep_published
 from bot.discord.shards import Launching, keep_session
 from data.errors import BadInput
 
@@ -38,6 +40,18 @@ INTENT_REFUSED = (
     "off for this application. Switch it on at https://discord.com/developers/applications (your application, Bot, "
     "Privileged Gateway Intents, Message Content Intent), or unset PARLEY_DISCORD_MESSAGE_CONTENT."
 )
+
+
+NOT_ACCEPTED = (
+    "Discord does not accept the token in DISCORD_TOKEN. Copy it again from the bot's page in Discord's developer "
+    "portal, or reset it there."
+)
+REVOKED = (
+    "Discord no longer accepts the token in DISCORD_TOKEN: it was reset or revoked. Copy the new one from the bot's "
+    "page in Discord's developer portal, and start again."
+)
+_SHARDS = " It wants another number of shards: unset PARLEY_SHARDS."
+_CLOSED = {4004: REVOKED, 4014: INTENT_REFUSED}
 
 
 def intents(settings: Settings) -> discord.Intents:
@@ -66,6 +80,8 @@ class Bot(commands.AutoShardedBot):
         *,
         seconds_per_edit: float = SECONDS_PER_EDIT,
     ) -> None:
+        self.token_refused = False  # whether Discord refused the token after it had accepted it
+        self._closing_down: asyncio.Task[None] | None = None
         super().__init__(
             command_prefix=(),
             help_command=None,
@@ -74,10 +90,11 @@ class Bot(commands.AutoShardedBot):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             shard_count=settings.shards,
-            http_trace=counted_requests(chat.metrics),
+            http_trace=self._watched(counted_requests(chat.metrics)),
         )
         self._gateway = yarl.URL(settings.discord_gateway) if settings.discord_gateway else None
         self._launching = Launching(self)
+        self._publishing: asyncio.Task[None] | None = None
         self.tree.error(tell_failure)
         self.parley = Parley(self, settings, store, chat, trial, seconds_per_edit=seconds_per_edit)
         self.parley.attach()
@@ -87,14 +104,26 @@ class Bot(commands.AutoShardedBot):
         """The parts that it consists of."""
         return self.parley.app
 
+    def _watched(self, trace: aiohttp.TraceConfig) -> aiohttp.TraceConfig:
+        """The same trace, which also ends the bot when its token is no longer good: each further try is counted."""
+
+        async def ended(_: aiohttp.ClientSession, __: object, end: aiohttp.TraceRequestEndParams) -> None:
+            # A request without the token has another one in its address, that of an interaction.
+            if end.response.status == 401 and "Authorization" in end.headers and self.user and not self.token_refused:
+                self.token_refused = True
+                self._closing_down = asyncio.create_task(self.close())
+
+        trace.on_request_end.append(ended)
+        return trace
+
     async def setup_hook(self) -> None:
-        """Close what an earlier process left open, and publish the commands."""
+        """Close what an earlier process left open, and begin to publish the commands."""
         await self.parley.begin()
         await self.tree.set_translator(Chinese())
-        try:
-            await self.tree.sync()
-        except discord.HTTPException as error:
-            log.warning("the slash commands were not published: %s (code %s)", error.status, error.code)
+        assert self.application_id is not None  # discord.py asks for it before this
+        # Not awaited: Discord may let us wait for many minutes.
+        publishing = keep_published(self.tree, self.app.store, self.application_id)
+        self._publishing = asyncio.create_task(publishing)
 
     async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
         """Connect a shard, to the gateway in the settings if there is one."""
@@ -113,9 +142,18 @@ class Bot(commands.AutoShardedBot):
 
     async def close(self) -> None:
         """Finish what runs, then log out."""
+        if self._publishing is not None:
+            self._publishing.cancel()
         if not self.is_closed():
             await self.parley.finish()
         await super().close()
+
+
+def closed(code: int | None) -> str:
+    """What to say when the gateway closed the connection with this code and wants no other."""
+    return _CLOSED.get(code or 0) or (
+        f"Discord closed the connection for good (code {code})." + (_SHARDS if code in (4010, 4011) else "")
+    )
 
 
 async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: Trial | None = None) -> None:
@@ -125,6 +163,7 @@ async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: T
         Route.BASE = settings.discord_api
     if settings.discord_gateway:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway)
+    log_late_answers_in_words()
     bot = Bot(settings, store, chat, trial)
     ending: set[asyncio.Task[None]] = set()
     loop = asyncio.get_running_loop()
@@ -135,17 +174,11 @@ async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: T
         try:
             await bot.start(settings.discord_token.get_secret_value())
         except discord.LoginFailure:
-            raise BadInput(
-                "Discord does not accept the token in DISCORD_TOKEN. Copy it again from the bot's page in Discord's "
-                "developer portal, or reset it there."
-            ) from None
+            raise BadInput(NOT_ACCEPTED) from None
         except discord.PrivilegedIntentsRequired:
             raise BadInput(INTENT_REFUSED) from None
         except discord.ConnectionClosed as error:
-            raise BadInput(
-                f"Discord closed the connection for good (code {error.code})."
-                + (" It wants another number of shards: unset PARLEY_SHARDS." if error.code in (4010, 4011) else "")
-            ) from None
+            raise BadInput(closed(error.code)) from None
         except discord.GatewayNotFound:
             raise BadInput("Discord does not say where its gateway is. Try again later.") from None
         except discord.HTTPException as error:
@@ -154,5 +187,13 @@ async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: T
             ) from None
         except (aiohttp.ClientError, OSError) as error:
             raise BadInput(f"Discord cannot be reached at {Route.BASE} ({type(error).__name__}).") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(
+                f"Discord's gateway sent something that this bot cannot use ({type(error).__name__}: "
+                f"{str(error)[:60]}). If PARLEY_DISCORD_API and PARLEY_DISCORD_GATEWAY are set, they must lead to a "
+                "server that speaks version 10 of Discord's API; its READY names the shard."
+            ) from None
     if ending:
         await asyncio.gather(*ending, return_exceptions=True)
+    if bot.token_refused:
+        raise BadInput(REVOKED)

@@ -8,13 +8,16 @@ judges by speed.
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
+from bot.anew import with_offer
 from bot.answers import Answered, Failed, Paired, Queued
-from bot.discord.answering import waiting_part
+from bot.discord.answering import waiting_parts
 from bot.discord.buttons import more_button, rate_buttons, stop_button, verdict_buttons
 from bot.discord.draft import Draft
 from bot.discord.open_answer import RecordedPlace
+from bot.discord.pending import shown_as_pending
 from bot.discord.render import MessagePart, parts
 from bot.discord.running import TwoAnswers
 from bot.ratings import comparable
@@ -88,10 +91,14 @@ async def show_two(
     top = Draft(recorded, app.pace, buttons, on_top, both.stop)
     with app.running.showing(key, both, ask.person, place):
         try:
-            async with app.trial.engine(first.release if first else None) as candidate:
+            async with (
+                shown_as_pending(recorded, top, ask.texts),
+                app.trial.engine(first.release if first else None) as candidate,
+            ):
                 end = await _end(both.begin(app.chat.pair(ask, first, engine=candidate)), top, ask)
             if isinstance(end, Failed):
-                return await finish(top, [MessagePart(end.sentence)]) if top.started else end.sentence
+                sentence = with_offer(ask.texts, end)
+                return await finish(top, [MessagePart(sentence)]) if top.started else sentence
             usual, other = end.usual, end.other
             answers = [answer for answer in (usual, other) if isinstance(answer, Answered)]
             cut_off.update(answer.generation.generation for answer in answers if answer.finish_reason == "length")
@@ -122,11 +129,11 @@ async def _end(answer: RunningAnswer, draft: Draft, ask: Ask) -> Paired | Failed
     async for event in answer:
         match event:
             case Queued(ahead):
-                draft.show([waiting_part(ahead, ask.texts)])
+                draft.show(partial(waiting_parts, ahead, ask.texts))
             case Paired() | Failed():
                 return event
             case _:
-                draft.show([MessagePart("⏳ " + ask.texts.two_coming, "stop")])
+                draft.show(lambda: [MessagePart("⏳ " + ask.texts.two_coming, "stop")])
     raise AssertionError("an answer has an end")
 
 

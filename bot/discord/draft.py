@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import aiohttp
 import discord
 
+from bot.discord.others import AnsweredElsewhere
 from bot.discord.render import MessagePart, next_change
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bot.discord.place import Place
+
+    Wanted = Callable[[], list[MessagePart]]
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class Draft:
     """The messages of one answer.
 
     One request at a time. A newer text replaces one that has not gone out yet, and the last text always goes out.
+    What is wanted is asked for only when a request can go out, so a text may grow by any number of pieces meanwhile.
     `view` makes the buttons that a part names. `on_sent` is called after each new message, and `on_gone` when
     somebody deleted one or took the permission away.
     """
@@ -61,7 +65,7 @@ class Draft:
         self._view = view
         self._on_sent = on_sent
         self._on_gone = on_gone
-        self._wanted: list[MessagePart] = []
+        self._wanted: Wanted = list
         self._shown: list[MessagePart] = []
         self._messages: list[int] = []
         self._work: asyncio.Task[None] | None = None
@@ -70,38 +74,45 @@ class Draft:
     @property
     def started(self) -> bool:
         """Whether anything was shown, or is about to be."""
-        return bool(self._wanted)
+        return bool(self._wanted())
 
-    def show(self, wanted: list[MessagePart]) -> None:
-        """Show this as soon as the pace allows."""
+    def show(self, wanted: Wanted) -> None:
+        """Show what this returns by then, as soon as the pace allows."""
         self._wanted = wanted
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._paint())
 
+    async def settled(self) -> None:
+        """Wait until what was wanted so far has gone out, or could not."""
+        if self._work is not None:
+            await asyncio.wait({self._work})
+
     async def finish(self, wanted: list[MessagePart]) -> bool:
         """Show this and nothing else; returns whether that worked. A failure is tried once more, then logged."""
-        self._wanted = wanted
+        self._wanted = lambda: wanted
         if self._work is not None:
             await self._work
         # Nothing else may stay: an answer that was withdrawn can be shorter than what was shown of it.
-        self._wanted = [*wanted, *[MessagePart(EMPTY)] * (len(self._messages) - len(wanted))]
+        whole_text = [*wanted, *[MessagePart(EMPTY)] * (len(self._messages) - len(wanted))]
+        self._wanted = lambda: whole_text
         for _ in range(2):
             await self._paint()
-        whole = next_change(self._shown, self._wanted) is None
+        whole = next_change(self._shown, whole_text) is None
         if not self._gone and not whole:
             log.warning("an answer could not be shown in full")
         return whole and not self._gone
 
     async def _paint(self) -> None:
-        while not self._gone and next_change(self._shown, self._wanted) is not None:
+        while not self._gone and next_change(self._shown, self._wanted()) is not None:
             await self._pace.turn(self._place.channel)
-            index = next_change(self._shown, self._wanted)  # of the newest text, after the wait
+            wanted = self._wanted()  # the newest text, after the wait
+            index = next_change(self._shown, wanted)
             if index is None:
                 return
-            part = self._wanted[index]
+            part = wanted[index]
             try:
                 await self._put(index, part)
-            except (discord.NotFound, discord.Forbidden) as error:
+            except (discord.NotFound, discord.Forbidden, AnsweredElsewhere) as error:
                 # Somebody deleted the message or took the permission away: nobody wants to see the rest.
                 log.info("an answer cannot be shown any more: %s (code %s)", error.status, error.code)
                 self._gone = True

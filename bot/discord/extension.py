@@ -6,6 +6,7 @@ import logging
 from contextlib import AsyncExitStack
 
 from bot import settings as configuration
+from bot.discord.alone import alone_on_discord
 from bot.discord.listeners import Host, Parley
 from bot.opening import chat_of, opened
 from bot.texts import GUEST, OWN, call_commands
@@ -21,6 +22,7 @@ async def load(host: Host) -> None:
     settings = configuration.load()
     settings.share()
     async with AsyncExitStack() as stack:
+        stack.enter_context(alone_on_discord(settings.home))
         store, engine, trial = await stack.enter_async_context(opened(settings))
         parley = Parley(host, settings, store, chat_of(settings, store, engine), trial, guest=True)
         stack.push_async_callback(parley.detach)

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.access import Access
-from bot.discord.addressed import addressed, from_a_person, linear, to_somebody_else
+from bot.discord.addressed import addressed, from_a_person, linear, mentioned, to_somebody_else
 from bot.discord.answering import ask_by, show
 from bot.discord.compare import show_two
 from bot.discord.ids import PLATFORM
+from bot.discord.others import Once
 from bot.discord.own_threads import own_thread, thread_for
 from bot.discord.place import InChannel
 from bot.discord.questions import conversation_of_reply, store_question
 from bot.discord.reading import LARGEST, sorted_out, text_of
 from bot.discord.telling import say
 from bot.discord.waiting import Question
+from bot.unexpected import unexpected
 from data.personas import PERSONAS
 
 if TYPE_CHECKING:
@@ -46,12 +48,11 @@ async def hear(app: App, message: discord.Message, *, again: bool = False) -> bo
             app.changes.saw(message)
             about = message.reference.message_id if message.reference else None
             with app.changes.awaiting(message.id, about):
-                await _answer(app, message, texts)
+                await _answer(app, message, texts, again=again)
         elif reply := app.refusals.public_reply(access, message, texts):
             await say(app.pace, message, reply)
-    except Exception:
-        log.exception("a question could not be answered")
-        await say(app.pace, message, texts.internal_error)
+    except Exception as error:
+        await say(app.pace, message, unexpected(log, texts, error, "a question could not be answered"))
     return True
 
 
@@ -78,7 +79,7 @@ async def _tell_once(app: App, message: discord.Message, sentence: str) -> None:
     await say(app.pace, message, sentence)
 
 
-async def _answer(app: App, message: discord.Message, texts: Texts) -> None:
+async def _answer(app: App, message: discord.Message, texts: Texts, *, again: bool) -> None:
     """Answer a message that is for the bot, unless it is a part of a question that waits already."""
     read, left = sorted_out(message.attachments)
     if left:
@@ -109,13 +110,17 @@ async def _answer(app: App, message: discord.Message, texts: Texts) -> None:
         if linear(message) and message.reference is None:
             app.waiting.add(question)
     reference = message.to_reference(fail_if_not_exists=False)
-    place = InChannel(thread) if thread else InChannel(message.channel, reference)
+    # A question that is asked again has an answer with this nonce already, which was interrupted.
+    once = None if again else Once(app.others, message.id)
+    place = InChannel(thread, once=once) if thread else InChannel(message.channel, reference, once)
     try:
         failed = await show_answer(app, ask, key=question.key, asker=message.author.id, place=place)
     finally:
         app.waiting.remove(question)
         app.changes.settled(question.joined)
-    if failed:
+    if once is not None and once.lost:
+        await app.store.close_answer(PLATFORM, question.key)
+    elif failed:
         await say(app.pace, message, failed)
 
 
@@ -138,10 +143,9 @@ def _joins(app: App, message: discord.Message) -> bool:
 
 async def _say_what_to_do(app: App, message: discord.Message, texts: Texts) -> None:
     """Answer a message for the bot that has nothing to read in it."""
-    mentioned = any(user.id == app.me for user in message.mentions)
-    if message.guild is not None and not message.content and message.reference is not None:
+    if message.guild is not None and not message.content:
         await _tell_once(app, message, texts.cannot_read)
-    elif message.guild is None or mentioned:
+    elif message.guild is None or mentioned(message, app.me):
         guild = message.guild.id if message.guild else None
         persona = await app.rules.persona(message.channel, guild)
         greeting = "" if persona.name in PERSONAS else persona.greeting

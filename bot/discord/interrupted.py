@@ -12,9 +12,10 @@ import discord.abc
 from bot.answers import Unanswerable
 from bot.discord.answering import ask_of, show
 from bot.discord.buttons import Press, view
+from bot.discord.draft import EMPTY
 from bot.discord.hearing import hear
 from bot.discord.ids import PLATFORM
-from bot.discord.place import NOBODY, below
+from bot.discord.place import NOBODY, below, send_below
 from bot.discord.render import LIMIT
 from bot.discord.telling import tell
 
@@ -33,7 +34,7 @@ SEARCHED = 50  # messages after a question that are searched for the beginning o
 def closed(content: str, note: str) -> str | None:
     """A message's content once it is closed: its text and the note in small print; None when the two do not fit."""
     small = f"-# {note}"
-    if content.startswith("⏳"):  # it only said that an answer will come
+    if content.startswith("⏳") or content == EMPTY:  # it only said that an answer will come
         return small
     # A code block that never ended would swallow the note.
     fence = "\n```" if content.count("```") % 2 else ""
@@ -78,9 +79,7 @@ async def _close(app: App, answer: OpenAnswer) -> None:
         await part.edit(content=content, view=retry, allowed_mentions=NOBODY)
         return
     await part.edit(view=None, allowed_mentions=NOBODY)
-    extra: dict[str, Any] = {"view": retry} if retry else {}
-    reference = part.to_reference(fail_if_not_exists=False)
-    await channel.send(f"-# {note}", reference=reference, allowed_mentions=NOBODY, mention_author=False, **extra)
+    await send_below(channel, f"-# {note}", part.to_reference(fail_if_not_exists=False), retry)
 
 
 async def _find(channel: discord.PartialMessageable, answer: OpenAnswer) -> discord.Message | None:

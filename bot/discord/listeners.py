@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import discord
 from discord.ext import commands
 
+from bot.discord.addressed import addressed_late
 from bot.discord.app import App
 from bot.discord.buttons import Press
 from bot.discord.commands import publish
@@ -132,7 +133,10 @@ class Parley:
         await self.app.store.servers_now(PLATFORM, {str(guild.id) for guild in self.client.guilds})
 
     async def on_message(self, message: discord.Message) -> None:
-        """A person wrote a message."""
+        """Somebody wrote a message, a person or the bot itself."""
+        if message.author.id == self.app.me:
+            self._saw_own(message)
+            return
         if self.guest and (await self.client.get_context(message)).valid:
             return
         task = asyncio.current_task()
@@ -142,6 +146,13 @@ class Parley:
             await hear(self.app, message)
         finally:
             self._tasks.discard(task)
+
+    def _saw_own(self, message: discord.Message) -> None:
+        question = self.app.others.saw(message)
+        if question is None or question not in self.app.seen:
+            return
+        self.app.others.complain()
+        self.app.running.stop(str(question))
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """A person sent a window."""
@@ -167,5 +178,8 @@ class Parley:
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A message was edited, or a link in it got its preview."""
-        if "content" in payload.data:
-            await self.app.changes.edited(payload.message, self.app.me)
+        if "content" not in payload.data:
+            return
+        await self.app.changes.edited(payload.message, self.app.me)
+        if addressed_late(payload.message, payload.cached_message, self.app.me):
+            await self.on_message(payload.message)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
+from bot.discord.addressed import own_roles
 from bot.discord.ids import person_of
 from bot.discord.place import scopes
 
@@ -31,6 +32,11 @@ def thread_name(text: str, otherwise: str) -> str:
     return (line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1].rstrip() + "…") or otherwise
 
 
+def may_talk_in_threads(here: discord.Permissions) -> bool:
+    """Whether the bot may open a thread in a channel and write in it."""
+    return here.create_public_threads and here.send_messages_in_threads
+
+
 async def thread_for(app: App, message: discord.Message) -> discord.Thread | None:
     """The thread in which a first mention is answered; None where it is answered in its channel."""
     channel = message.channel
@@ -41,9 +47,9 @@ async def thread_for(app: App, message: discord.Message) -> discord.Thread | Non
         return message.thread
     if not await app.store.setting(SETTING, scopes(channel, channel.guild.id), app.settings.discord_threads):
         return None
-    name = thread_name(
-        message.clean_content.replace(f"@{channel.guild.me.display_name}", ""), message.author.display_name
-    )
+    if not may_talk_in_threads(channel.permissions_for(channel.guild.me)):
+        return None
+    name = thread_name(_without_mentions(message, app.me), message.author.display_name)
     try:
         thread = await message.create_thread(name=name)
     except discord.HTTPException as error:  # for example without the permission: then it is answered in its channel
@@ -51,6 +57,16 @@ async def thread_for(app: App, message: discord.Message) -> discord.Thread | Non
         return None
     await remember_opener(app.store, thread, message.author)
     return thread
+
+
+def _without_mentions(message: discord.Message, me: int) -> str:
+    """A message as people see it, without the mentions of the bot."""
+    assert message.guild is not None
+    roles = [message.guild.get_role(role) for role in own_roles(message, me)]
+    text = message.clean_content
+    for name in (message.guild.me.display_name, *(role.name for role in roles if role is not None)):
+        text = text.replace(f"@{name}", "")
+    return text
 
 
 async def remember_opener(store: Store, thread: discord.Thread, user: discord.abc.User) -> None:

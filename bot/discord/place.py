@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import aiohttp
 import discord
 
 from data.scopes import Scope, chain
@@ -12,9 +15,43 @@ from data.scopes import Scope, chain
 if TYPE_CHECKING:
     import discord.abc
 
+    from bot.discord.others import Once
+
 log = logging.getLogger(__name__)
 
 NOBODY = discord.AllowedMentions.none()
+NO_HISTORY = 160002  # Discord's code for a reply where the bot may not read the history
+_NOT_ASKED = 3600.0  # seconds in which no reply is tried where one was refused
+_REMEMBERED = 10_000  # channels
+_INVALID = 50035  # Discord's code for a request with a wrong field
+_refused: dict[int, float] = {}  # channels, and when Discord refused a reply there
+
+
+async def send_below(
+    channel: discord.abc.Messageable,
+    content: str,
+    reference: Any,
+    view: discord.ui.View | None = None,
+    **extra: Any,
+) -> discord.Message:
+    """Send a message that replies to `reference`, if there is one; a plain one where Discord refuses replies."""
+    if view:
+        extra["view"] = view
+    send = partial(channel.send, content, allowed_mentions=NOBODY, mention_author=False, **extra)
+    number, now = getattr(channel, "id", 0), time.monotonic()
+    if reference is None or now - _refused.get(number, -_NOT_ASKED) < _NOT_ASKED:
+        return await send()
+    try:
+        return await send(reference=reference)
+    except discord.HTTPException as error:
+        if error.code == NO_HISTORY:
+            log.info("no replies in a channel whose history the bot may not read: plain messages from now on")
+            _refused[number] = now
+            while len(_refused) > _REMEMBERED:
+                del _refused[next(iter(_refused))]
+        elif error.code != _INVALID or "message_reference" not in error.text:
+            raise
+        return await send()
 
 
 def scopes(channel: Any, guild: int | None, conversation: int | None = None) -> list[Scope]:
@@ -68,10 +105,16 @@ class Place(Protocol):
 
 
 class InChannel:
-    """A channel that the bot may write in; the first message replies to `reference`."""
+    """A channel that the bot may write in; the first message replies to `reference`.
+
+    With `once`, nothing more is sent when another process of the same bot was first.
+    """
 
     def __init__(
-        self, channel: discord.abc.MessageableChannel, reference: discord.MessageReference | None = None
+        self,
+        channel: discord.abc.MessageableChannel,
+        reference: discord.MessageReference | None = None,
+        once: Once | None = None,
     ) -> None:
         guild = getattr(channel, "guild", None)
         self.channel: int = channel.id
@@ -79,14 +122,15 @@ class InChannel:
         self.guild: int | None = guild.id if guild else None
         self._channel = channel
         self._reference = reference
+        self._once = once
         self._sent: dict[int, discord.PartialMessage] = {}
 
     async def send(self, content: str, view: discord.ui.View | None) -> int:
         """See `Place.send`."""
-        extra: dict[str, Any] = {"view": view} if view else {}
-        if not self._sent and self._reference is not None:
-            extra["reference"] = self._reference
-        sent = await self._channel.send(content, allowed_mentions=NOBODY, mention_author=False, **extra)
+        once = {} if self._once is None else {"nonce": self._once.nonce(len(self._sent))}
+        sent = await send_below(self._channel, content, None if self._sent else self._reference, view, **once)
+        if self._once is not None:
+            self._once.check(sent, view)
         self._sent[sent.id] = discord.PartialMessage(channel=sent.channel, id=sent.id)
         return sent.id
 
@@ -99,8 +143,8 @@ class InChannel:
         """See `Place.typing`."""
         try:
             await self._channel.typing()
-        except discord.HTTPException as error:
-            log.info("Discord refused to show typing: %s (code %s)", error.status, error.code)
+        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            log.info("Discord did not show that the bot types: %s", type(error).__name__)
 
     def below(self, message: int) -> InChannel:
         """See `Place.below`."""

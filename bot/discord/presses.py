@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +11,8 @@ import discord
 
 from bot.answers import Unanswerable
 from bot.discord.answering import ask_of, show
+from bot.discord.buttons import anew_button
+from bot.discord.commands.new import tell_anew
 from bot.discord.commands.personas import write_persona
 from bot.discord.commands.release import make_champion
 from bot.discord.compare import show_two
@@ -19,7 +20,7 @@ from bot.discord.consent import ask_consent, record_consent
 from bot.discord.interrupted import retry
 from bot.discord.place import below
 from bot.discord.rating import VERDICTS, agree, compare, correct, explain, open_correction, retract, vote
-from bot.discord.telling import replace_question, tell, texts_for
+from bot.discord.telling import replace_question, report, tell, texts_for
 from bot.discord.windows import sent_window
 from data.consent import CONSENT_VERSION
 from data.rounds import remove_leftovers
@@ -30,11 +31,9 @@ if TYPE_CHECKING:
     from bot.texts import Texts
     from data.store import StoredMessage
 
-log = logging.getLogger(__name__)
-
 _TEACHING = ("up", "down", "fix", "two", *VERDICTS)
 # Only for people who may use the bot here. Taking something back, and a person's rights, are for everybody.
-_RESTRICTED = (*_TEACHING, "again", "more", "retry", "agree")
+_RESTRICTED = (*_TEACHING, "again", "more", "retry", "agree", "anew")
 _WINDOWS = ("fix", "down")  # these may open a window, which must be the first reply that Discord gets
 
 
@@ -66,9 +65,11 @@ async def pressed(app: App, interaction: discord.Interaction, action: str, rest:
             await record_consent(app, interaction, False, CONSENT_VERSION, texts)
         case ("again" | "two" | "more", [generation]):
             await _another_answer(app, interaction, int(generation), action, texts)
+        case ("anew", _):
+            await tell_anew(app, interaction, texts)
         case ("retry", [question]):
             await retry(app, interaction, question, texts)
-        case ("stop", [key, asker]):
+        case ("stop", [key, asker, *_]):  # the rest says which process sent it
             if str(interaction.user.id) != asker:
                 await tell(interaction, texts.not_yours)
             elif not app.running.stop(key):
@@ -86,7 +87,7 @@ async def _another_answer(app: App, interaction: discord.Interaction, number: in
     generation = await app.store.generation(number)
     channel, message = interaction.channel, interaction.message
     if generation is None or channel is None or message is None:
-        await tell(interaction, texts.question_gone)
+        await tell(interaction, texts.question_gone, anew_button(texts))
         return
 
     async def go_on() -> StoredMessage:
@@ -113,7 +114,7 @@ async def _another_answer(app: App, interaction: discord.Interaction, number: in
         place=below(interaction, channel, message),
     )
     if failed:
-        await tell(interaction, failed)
+        await tell(interaction, failed, anew_button(texts) if failed == texts.question_gone else None)
 
 
 async def submitted(app: App, interaction: discord.Interaction) -> None:
@@ -125,9 +126,8 @@ async def submitted(app: App, interaction: discord.Interaction) -> None:
         await interaction.response.defer(ephemeral=True)
     try:
         await _take_window(app, interaction, window, texts_for(interaction))
-    except Exception:
-        log.exception("the window %s failed", window.kind)
-        await tell(interaction, texts_for(interaction).internal_error)
+    except Exception as error:
+        await report(interaction, error, f"the window {window.kind}")
 
 
 async def _take_window(app: App, interaction: discord.Interaction, window: SentWindow, texts: Texts) -> None:

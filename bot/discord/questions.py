@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import discord
 
+from bot.anew import BEGAN, asked_since
 from bot.answers import Unanswerable
 from bot.discord.addressed import from_a_person, linear
 from bot.discord.changes import NewText
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from bot.texts import Texts
     from data.personas import Persona
     from data.store import Store, StoredMessage
+
+log = logging.getLogger(__name__)
 
 # How many messages are searched for the bot's last answer, where messages follow each other without replies.
 HISTORY = 20
@@ -103,13 +107,32 @@ async def _quoted(
 
 
 async def _last_answer(app: App, message: discord.Message) -> StoredMessage | None:
+    newest = await last_answer(app, message.channel, message.id)
+    if newest is None:
+        return None
+    # Where two answers were compared, the conversation continues from the one that this person preferred.
+    rater = await person_of(app.store, message.author.id)
+    return await app.store.preferred(newest.message, rater) or newest
+
+
+async def last_answer(app: App, channel: Any, question: int | None = None) -> StoredMessage | None:
+    """The bot's last answer in a channel whose conversation did not begin anew after it; None where there is none.
+
+    `question` is the id of the message that would follow the answer; None for one that is yet to be written.
+    """
     # Discord is asked each time, so that it is right after a restart and after deletions, too. Everything up to now
     # is searched, not up to the message: earlier messages are answered by now, perhaps below this one.
     newest: StoredMessage | None = None
     try:
-        earlier = [one async for one in message.channel.history(limit=HISTORY) if one.author.id == app.me]
+        earlier = [one async for one in channel.history(limit=HISTORY) if one.author.id == app.me]
     except discord.Forbidden:  # in a thread whose history the bot may not read
         return None
+    except discord.HTTPException as error:
+        log.warning("Discord did not show what a question follows: %s (code %s)", error.status, error.code)
+        raise Unanswerable(app.texts.internal_error) from None
+    began = await app.store.setting(BEGAN, [("channel", str(channel.id))])
+    if question is not None and not asked_since(question, began):
+        began = None  # it was asked before the conversation began anew, and belongs to the old one
     for one in earlier:
         running = app.running.shown_by(one.id)
         if running is not None:
@@ -118,10 +141,16 @@ async def _last_answer(app: App, message: discord.Message) -> StoredMessage | No
             await running.wait()
         found = await app.store.message(PLATFORM, str(one.id))
         # The messages of several answers may be mixed.
-        if found is not None and (newest is None or found.message > newest.message):
+        if found is None or (newest is not None and found.message <= newest.message):
+            continue
+        if began is None or asked_since(await _asked(app.store, found), began):
             newest = found
-    if newest is None:
-        return None
-    # Where two answers were compared, the conversation continues from the one that this person preferred.
-    rater = await person_of(app.store, message.author.id)
-    return await app.store.preferred(newest.message, rater) or newest
+    return newest
+
+
+async def _asked(store: Store, answer: StoredMessage) -> int | None:
+    """The id on Discord of the question of an answer; for the continuation of an answer, that of its question."""
+    for earlier in reversed(await store.path(answer.message)):
+        if earlier.role == "user" and (places := await store.places(earlier.message)):
+            return int(places[0])
+    return None

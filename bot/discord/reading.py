@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.discord.addressed import own_roles
 from bot.discord.render import readable
+from bot.display_names import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,13 +60,24 @@ async def whole_text(message: discord.Message, me: int) -> str:
     return "\n\n".join(text for text in map(str.strip, texts) if text)
 
 
+def _own_name(message: discord.Message, me: int) -> str:
+    """What the bot is called where a message is."""
+    found = next((user.display_name for user in message.mentions if user.id == me), None)
+    if found is None and message.guild is not None and message.guild.me is not None:
+        found = message.guild.me.display_name
+    return label(found or "") or "bot"
+
+
 def text_of(message: discord.Message, me: int) -> str:
     """What a person typed. Mentioned people did not say anything, so neither their ids nor their names are kept."""
     others = dict.fromkeys(user.id for user in message.mentions if user.id != me)
+    mine = own_roles(message, me)
     return readable(
         message.content,
         me,
         users={user: "someone" + (f" {number}" if number > 1 else "") for number, user in enumerate(others, 1)},
         roles={role.id: role.name for role in message.role_mentions},
         channels={channel.id: getattr(channel, "name", "channel") for channel in message.channel_mentions},
+        own_roles=mine,
+        name=_own_name(message, me) if mine or any(user.id == me for user in message.mentions) else "",
     )

@@ -13,7 +13,7 @@ from bot.access import Access, Who
 from bot.discord.ids import PLATFORM
 from bot.discord.place import main_channel, scopes
 from data.persona_texts import PERSONAS_HERE
-from data.personas import PERSONAS, Persona, persona
+from data.personas import Persona, persona, persona_names
 from data.scopes import Scope, resolve
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Rules:
         """The persona that answers here. A persona that was deleted does not count: wider places decide then."""
         places = scopes(channel, guild, conversation)
         chosen = await self.store.said(PERSONA, places)
-        own = await self.personas(guild) if set(chosen.values()) - set(PERSONAS) else {}
-        existing = {place: name for place, name in chosen.items() if name in PERSONAS or name in own}
+        own = await self.personas(guild) if set(chosen.values()) - set(persona_names()) else {}
+        existing = {place: name for place, name in chosen.items() if name in persona_names() or name in own}
         name = resolve(existing, places, self.settings.persona)
         return own.get(name) or persona(name, self.settings.language)
 

@@ -101,6 +101,10 @@ class Running:
         """What a message of the bot's shows, while it runs."""
         return self._by_message.get(message)
 
+    def shows_in(self, channel: int) -> bool:
+        """Whether something runs in a channel."""
+        return any(channel in run.channels for run in self._by_key.values())
+
     def stop(self, key: str) -> bool:
         """Stop what runs under a key; False when nothing does."""
         answer = self.under(key)

@@ -26,6 +26,9 @@ class Seen:
             del self._ids[next(iter(self._ids))]
         return True
 
+    def __contains__(self, number: Hashable) -> bool:
+        return number in self._ids
+
     def forget(self, number: Hashable) -> None:
         """Drop an id: next time it comes for the first time again."""
         self._ids.pop(number, None)

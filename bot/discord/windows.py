@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot import server_personas
+from data.personas import LONGEST as LONGEST_PROMPT
+from data.personas import LONGEST_GREETING
 
 if TYPE_CHECKING:
     from bot.texts import Texts
@@ -57,14 +58,14 @@ def persona_window(name: str, now: Persona | None, texts: Texts) -> discord.ui.M
         style=discord.TextStyle.paragraph,
         custom_id=_PROMPT,
         default=now.system_prompt if now else None,
-        max_length=server_personas.LONGEST,
+        max_length=LONGEST_PROMPT,
     )
     greeting: Any = discord.ui.TextInput(
         style=discord.TextStyle.paragraph,
         custom_id=_GREETING,
         default=now.greeting if now else None,
         required=False,
-        max_length=server_personas.LONGEST_GREETING,
+        max_length=LONGEST_GREETING,
     )
     for text, help_text, field in (
         (texts.persona_prompt, texts.persona_prompt_help, prompt),

@@ -83,4 +83,4 @@ def _given_key() -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, tell_unknown=False)

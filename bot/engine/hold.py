@@ -17,7 +17,7 @@ from bot.engine.api import EngineAway, EngineError
 from bot.engine.own_wire import OwnWire
 from bot.engine.sharing import Board, Entry, FileLock
 from data.engine_environment import engine_environment
-from data.home import bases_dir, private_dir
+from data.home import bases_dir, private_dir, private_file
 
 if TYPE_CHECKING:
     from bot.engine.artefact import Artefact
@@ -102,7 +102,7 @@ class Hold:
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         places = {"PARLEY_HOME": str(self._home), "PARLEY_BASES": str(bases_dir()), "PYTHONPATH": path}
         private_dir(self._log().parent)
-        with self._log().open("wb") as output:
+        with private_file(self._log()).open("wb") as output:
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from data.home import private_dir, write_atomic
+from data.home import private_dir, private_file, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +129,7 @@ class Board:
     @contextmanager
     def _writing(self) -> Iterator[dict[str, Entry]]:
         private_dir(self._folder)
-        with (self._folder / "board.lock").open("w") as file:
+        with private_file(self._folder / "board.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # held for one small write
             before = self.read()
             entries = dict(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import logging
 import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -11,13 +12,17 @@ from uuid import uuid4
 from bot.answers import Answered, Ask, Failed, Piece, Queued, RunningAnswer
 from bot.conversation import Chat
 from bot.progress import Progress, by_kind, in_words
-from bot.ratings import RatingResult, Ratings, comparable, consent_in_words, sentence, which_was_which
+from bot.ratings import RatingResult, Ratings, comparable, sentence, which_was_which
+from bot.terminal.asking import several_lines, yes_or_no
 from bot.terminal.commands import Command, nearest, parse
+from bot.terminal.consent import ConsentQuestion
 from bot.trial import Trial
-from data.consent import CONSENT_VERSION
+from bot.unexpected import unexpected
 from data.counts import count_ratings
 from data.errors import BadInput
-from data.personas import PERSONAS, Persona, persona
+from data.pasted import pasted
+from data.personas import Persona, persona, persona_names
+from data.store_errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from bot.terminal.console import Lines, Screen
     from bot.texts import Texts
     from data.store import Store, StoredGeneration, StoredMessage
+
+log = logging.getLogger(__name__)
 
 PLATFORM = "terminal"
 VERDICTS = {"a": "a", "b": "b", "tie": "tie", "bad": "both_bad"}
@@ -53,6 +60,7 @@ class Terminal:
         self.texts = texts
         self.lines = lines
         self.screen = screen
+        self.consent = ConsentQuestion(store, settings, texts, lines, self._say)
         self.persona: Persona = persona(settings.persona, settings.language)
         self.person = 0
         self.release: int | None = None
@@ -83,12 +91,15 @@ class Terminal:
         self.screen.line(self.persona.greeting)
         while (line := await self.lines.read(self.texts.you)) is not None:
             said = parse(line)
-            if isinstance(said, Command):
-                if said.name == "/quit":
-                    break
-                await self._command(said)
-            elif said:
-                await self._talk(said)
+            if isinstance(said, Command) and said.name == "/quit":
+                break
+            try:
+                if isinstance(said, Command):
+                    await self._command(said)
+                elif said:
+                    await self._talk(said)
+            except (StoreError, OSError) as error:  # the chat goes on: there may be room again soon
+                self._say(unexpected(log, self.texts, error, "this could not be kept"), "red")
         if self.lines.interactive:
             self._say(self.texts.goodbye)
 
@@ -97,9 +108,11 @@ class Terminal:
             case "/up" | "/down":
                 await self._vote(command.name[1:], command.argument)
             case "/correct":
-                await self._correct(command.argument)
+                await self._correct(command.argument or await self._longer_correction())
             case "/again":
                 await self._again()
+            case "/new":
+                self._new()
             case "/retract":
                 await self._rate("retraction", self.ratings.retract)
             case "/stop":
@@ -111,9 +124,9 @@ class Terminal:
             case "/consent":
                 await self._consent(command.argument.lower())
             case "/privacy":
-                self._say(await self._privacy())
+                self._say(await self.consent.privacy(self.person))
             case "/forget":
-                self._say(self.texts.forget_usage.format(name=f"{PLATFORM}:{_user()}"))
+                self._say(pasted(self.texts.forget_usage.format(name=f"{PLATFORM}:{_user()}")))
             case "/help":
                 self._say(self.texts.help)
             case unknown:
@@ -218,9 +231,13 @@ class Terminal:
             self.release = release
             self._say(self.texts.serving.format(release=release) if release else self.texts.serving_base)
 
+    def _new(self) -> None:
+        self._begin()
+        self._say(self.texts.begun_anew)
+
     def _change_persona(self, name: str) -> None:
         if not name:
-            self._say(self.texts.persona_list.format(names=", ".join(PERSONAS), name=self.persona.name))
+            self._say(self.texts.persona_list.format(names=", ".join(persona_names()), name=self.persona.name))
             return
         try:
             self.persona = persona(name.lower(), self.settings.language)
@@ -235,7 +252,8 @@ class Terminal:
         async with self.store.database.read() as session:
             found = await count_ratings(session, None)
         self._say(self.texts.stats_everywhere.format(counts=by_kind(found), people=found.raters))
-        for line in in_words(await self.progress.now(), self.texts):
+        known = await self.progress.now()
+        for line in in_words(known.distance if known else None, self.texts):
             self._say(line)
 
     # -- rating
@@ -245,6 +263,12 @@ class Terminal:
             return await self.ratings.vote(rater, generation, value, platform=platform, source_id=source_id, why=why)
 
         await self._rate("vote", vote, value)
+
+    async def _longer_correction(self) -> str:
+        if self.last is None:
+            return ""
+        self._say(self.texts.correction_lines)
+        return await several_lines(self.lines)
 
     async def _correct(self, text: str) -> None:
         async def correct(rater: int, generation: int, *, platform: str, source_id: str) -> RatingResult:
@@ -261,57 +285,44 @@ class Terminal:
 
     async def _report(self, kind: str, rate: Callable[[], Awaitable[RatingResult]], value: str | None = None) -> None:
         """Rate, ask for consent if needed, and say what happened to the rating."""
-        outcome = await rate()
+        outcome, agreed = await rate(), False
         if outcome is RatingResult.CONSENT_MISSING and self.lines.interactive:
             # A person who said no is not asked again; one who agreed to an older text is.
-            if await self.store.consent(self.person) is not False and not await self._ask_consent():
-                return
+            if await self.store.consent(self.person) is not False:
+                agreed = await self.consent.ask(self.person)
+                if not agreed:
+                    return
             outcome = await rate()
         self._say(sentence(self.texts, outcome, kind, value))
-
-    async def _show_question(self) -> None:
-        if await self.store.consent(self.person):
-            self._say(self.texts.consent_changed)
-        self._say(self.texts.consent_question.format(days=self.settings.retention_days))
-
-    async def _ask_consent(self) -> bool:
-        await self._show_question()
-        answer = await self.lines.read(self.texts.ask_consent)
-        agreed = (answer or "").strip().lower() in ("y", "yes", "是", "好", "同意")
-        await self._set_consent(agreed)
-        return agreed
+        if agreed:
+            await self._offer_new()
 
     async def _consent(self, argument: str) -> None:
         if argument not in ("yes", "no"):
-            self._say(
-                self.texts.consent_usage.format(consent=await consent_in_words(self.store, self.person, self.texts))
-            )
-            return
-        if argument == "no":
-            await self._set_consent(False)
+            self._say(await self.consent.usage(self.person))
+        elif argument == "no":
+            await self.consent.record(self.person, False)
         elif await self.store.agrees(self.person):
             self._say(self.texts.consent_given)
         elif self.lines.interactive:
-            await self._ask_consent()
+            if await self.consent.ask(self.person):
+                await self._offer_new()
         else:  # nobody can be asked, but the script's output then holds the text that was agreed to
-            await self._show_question()
-            await self._set_consent(True)
+            await self.consent.show(self.person)
+            await self.consent.record(self.person, True)
+            self._begin_where_covered()
 
-    async def _set_consent(self, granted: bool) -> None:
-        had = await self.store.agrees(self.person)
-        await self.store.set_consent(self.person, granted, CONSENT_VERSION)
-        self._say(self.texts.consent_given if granted else self.texts.consent_refused)
-        if granted and not had:
-            # What was said before the yes is not covered, and would make every row of this conversation unusable.
-            self.key, self.parent = uuid4().hex, None
+    async def _offer_new(self) -> None:
+        """Offer to begin anew: what was said before the yes is not covered, so no row can be made of it."""
+        if self.parent is None:
+            return
+        if await yes_or_no(self.lines, self.texts.ask_new, lambda: self._say(self.texts.yes_or_no)):
+            self._begin_where_covered()
+            self._say(self.texts.begun_anew)
 
-    async def _privacy(self) -> str:
-        told = self.texts.privacy.format(
-            training=self.texts.training,
-            days=self.settings.retention_days,
-            consent=await consent_in_words(self.store, self.person, self.texts),
-        )
-        return f"{told} {self.texts.privacy_checked_outside}" if self.settings.checked_outside else told
+    def _begin_where_covered(self) -> None:
+        """Begin a new conversation; the last answer may still be rated or asked for again."""
+        self.key, self.parent = uuid4().hex, None
 
     def _say(self, text: str, style: str = "dim") -> None:
         self.screen.line(text, style)

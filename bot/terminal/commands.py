@@ -11,6 +11,7 @@ COMMANDS = (
     "/down",
     "/correct",
     "/again",
+    "/new",
     "/retract",
     "/stop",
     "/persona",

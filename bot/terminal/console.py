@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import sys
 import threading
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console as Rich
 
+from data.printing import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 STOP = "/stop"
-# A model, or a person it quotes, can write escape sequences, which a terminal would obey.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Screen:
@@ -34,7 +33,7 @@ class Screen:
 
     def write(self, text: str, style: str | None = None) -> None:
         """Write text without ending the line, visible at once. Control characters are left out."""
-        if text := _CONTROL.sub("", text):
+        if text := printable(text):  # a model, or a person it quotes, can write what a terminal would obey
             self._column = 0 if text.endswith("\n") else 1
             self._put(text, style)
 

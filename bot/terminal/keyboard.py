@@ -23,6 +23,7 @@ from prompt_toolkit.patch_stdout import StdoutProxy
 from prompt_toolkit.utils import get_cwidth
 
 from bot.terminal.console import Lines, Screen
+from bot.terminal.wrapping import Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -42,6 +43,8 @@ class ScreenAbove(Screen):
     def __init__(self, app: Application[str]) -> None:
         super().__init__(interactive=True)
         self._app = app
+        self._wrapper = Wrapper(lambda: app.output.get_size().columns)
+        self._style: str | None = None  # of the word that the wrapper holds back
         self._waiting: list[tuple[str, str | None]] = []  # text that is not printed yet, with its styles
         self._printing: Awaitable[None] | None = None
 
@@ -50,7 +53,8 @@ class ScreenAbove(Screen):
         size = self._app.output.get_size()
         rows: list[StyleAndTextTuples] = [[]]
         used = 0
-        for text, style in self._waiting:
+        waiting = [*self._waiting, (self._wrapper.rest(), self._style)]
+        for text, style in waiting:
             for character in text.expandtabs():
                 width = get_cwidth(character)
                 if character == "\n" or used + width > size.columns:
@@ -60,23 +64,31 @@ class ScreenAbove(Screen):
                     rows[-1].append((_STYLES.get(style or "", ""), character))
                     used += width
         room = size.rows - self._app.current_buffer.document.line_count - 1
-        return [fragment for row in rows[-max(1, room) :] for fragment in (*row, ("", "\n"))] if self._waiting else []
+        if not any(text for text, _ in waiting):
+            return []
+        return [fragment for row in rows[-max(1, room) :] for fragment in (*row, ("", "\n"))]
 
     def flush(self) -> None:
         """Print everything. The line that is typed must be gone."""
         self._print(all_of_it=True)
 
     def _put(self, text: str, style: str | None) -> None:
-        self._waiting.append((text, style))
+        if style != self._style:
+            self._waiting.append((self._wrapper.flush(), self._style))
+            self._style = style
+        shown = self._wrapper.add(text)
+        self._waiting.append((shown, style))
         if not self._app.is_running:
             self.flush()
             return
-        if "\n" in text and self._printing is None:
+        if "\n" in shown and self._printing is None:
             self._printing = run_in_terminal(self._print)
         self._app.invalidate()
 
     def _print(self, *, all_of_it: bool = False) -> None:
         self._printing = None
+        if all_of_it:
+            self._waiting.append((self._wrapper.flush(), self._style))
         waiting, self._waiting = self._waiting, []
         while waiting and not all_of_it and not waiting[-1][0].endswith("\n"):
             text, style = waiting.pop()

@@ -25,6 +25,7 @@ CALLED = {
     "ask persona": Named(
         "角色", "Which persona answers, in this conversation only.", "由哪个角色来回答，只用于这次对话。"
     ),
+    "new": Named("新对话", "Begin a new conversation here.", "在这里开始新的对话。"),
     "chat": Named("聊天", "Open a thread to talk with Parley.", "打开一个和 Parley 聊天的子区。"),
     "threads": Named(
         "子区回答",

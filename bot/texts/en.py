@@ -4,6 +4,7 @@ from bot.texts.sentences import Texts
 
 EN = Texts(
     waiting="Answers ahead of yours: {ahead}.",
+    on_its_way="Your answer is on its way.",
     queue_full="Too many people are waiting for an answer. Please ask again in a minute.",
     queue_full_person="You already have {waiting} questions waiting here. Please let them be answered first.",
     message_too_long="This message is too long: it takes {tokens} tokens and {budget} fit. Please shorten it.",
@@ -12,10 +13,17 @@ EN = Texts(
     ended="(I was switched off while I answered. Ask again when I am back.)",
     stopped_early="(stopped before the first word)",
     cut_off="(cut off: the answer reached its limit of {tokens} tokens)",
+    outgrown="(cut off: an answer has at most {characters} characters)",
     broke_off="(The answer broke off: {reason})",
     internal_error="Something went wrong on my side; the operator's log says what. Please try again.",
     question_gone="The question is gone, so I cannot answer it again.",
     answer_gone="I no longer have this answer, so it cannot be rated.",
+    disk_full=(
+        "The disk that I write to is full, so I could not keep this. Everything from before is still there. "
+        "Please try again when whoever runs me has made room."
+    ),
+    store_busy="Another program holds my memory, so I could not keep this. Please try again in a minute.",
+    store_broken="I cannot use my memory right now, so I could not keep this; the operator's log says why.",
     stored_up="Your vote on this answer is now 👍, thank you.",
     stored_down="Your vote on this answer is now 👎, thank you.",
     stored_correction="Your correction is noted, thank you.",
@@ -78,8 +86,9 @@ EN = Texts(
     help=(
         "/up              the last answer is good\n"
         "/down [why]      the last answer is bad\n"
-        "/correct TEXT    what the last answer should have been\n"
+        "/correct TEXT    what the last answer should have been; without TEXT you write several lines\n"
         "/again           get another answer, then say which is better: a, b, tie or bad\n"
+        "/new             begin a new conversation\n"
         "/retract         take back your vote on the last answer\n"
         "/stop            stop the answer that is running (Ctrl-C does the same)\n"
         "/persona NAME    begin a new conversation with another persona\n"
@@ -101,7 +110,11 @@ EN = Texts(
     nothing_runs="No answer is running.",
     forget_usage="To erase all that you said and rated, leave with /quit and run: python -m data forget {name}",
     consent_usage="Write /consent yes or /consent no. Your consent: {consent}.",
-    ask_consent="Agree? [y/N] ",
+    ask_consent="Agree? [y/n] ",
+    yes_or_no="Please answer y (yes) or n (no).",
+    ask_new="This conversation began before your yes, so it stays out of training. Begin a new one now? [y/n] ",
+    begun_anew="A new conversation begins: the model no longer sees what was said before.",
+    correction_lines="Write the better answer, in as many lines as you like. A line with only a dot ends it.",
     goodbye="Goodbye.",
     mention_only="Hello! Write your question in the same message, and I will answer it.",
     cannot_read="Discord does not show me what this message says. Mention me in it, and I will answer.",
@@ -237,6 +250,7 @@ EN = Texts(
         "and {people} people; with fewer people, what they preferred is not shown."
     ),
     stats_picture="Win rate of each release, with its interval. {figures}.",
+    stats_trial_counting="{release} is on trial. How it stands is being counted; ask again in a while.",
     far="For the next verdict there are {parts}.",
     far_and=", ",
     far_prompts="{have} of {needed} held-out prompts",
@@ -253,6 +267,7 @@ EN = Texts(
     next_trial_prompts="Next: compare answers of the release on trial to {lacks} more questions.",
     next_trial_people="Next: more people need to compare answers of the release on trial: {lacks}.",
     next_enough="Next: there is enough for a verdict, so an operator can run a round.",
+    far_counting="How far it is to the next verdict is being counted; ask again in a while.",
     gate_yes="gate: yes",
     gate_no="gate: no",
     gate_silent="not judged",
@@ -379,5 +394,18 @@ EN = Texts(
     not_shown=(
         "I could not show the answer: Discord did not let me write here. Somebody who manages this channel can allow "
         "it."
+    ),
+    no_files_here="I am not allowed to attach files here. Use this command in a direct message to me.",
+    # beginning anew
+    anew="New conversation",
+    anew_offer="{slash}new begins a new conversation.",
+    anew_begun=(
+        "A new conversation begins here. What was said before is not erased, but I no longer look at it unless you "
+        "reply to it."
+    ),
+    anew_nothing="There is nothing to leave behind: your next message begins a new conversation anyway.",
+    anew_replies=(
+        "In this channel every mention that is not a reply begins a new conversation, and a reply continues the one "
+        "that it replies to. So simply mention me again, without replying."
     ),
 )

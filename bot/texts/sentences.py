@@ -9,6 +9,7 @@ class Texts:
 
     # answering
     waiting: str
+    on_its_way: str
     queue_full: str
     queue_full_person: str
     message_too_long: str
@@ -17,10 +18,14 @@ class Texts:
     ended: str
     stopped_early: str
     cut_off: str
+    outgrown: str
     broke_off: str
     internal_error: str
     question_gone: str
     answer_gone: str
+    disk_full: str
+    store_busy: str
+    store_broken: str
 
     # ratings
     stored_up: str
@@ -71,6 +76,10 @@ class Texts:
     forget_usage: str
     consent_usage: str
     ask_consent: str
+    yes_or_no: str
+    ask_new: str
+    begun_anew: str
+    correction_lines: str
     goodbye: str
 
     # discord
@@ -150,6 +159,7 @@ class Texts:
     stats_learnt: str
     stats_trial_few: str
     stats_picture: str
+    stats_trial_counting: str
 
     # how far it is to the next verdict (`bot.progress`)
     far: str
@@ -168,6 +178,7 @@ class Texts:
     next_trial_prompts: str
     next_trial_people: str
     next_enough: str
+    far_counting: str
     gate_yes: str
     gate_no: str
     gate_silent: str
@@ -251,3 +262,10 @@ class Texts:
     chat_enough: str
     only_asker_retries: str
     not_shown: str
+    no_files_here: str
+    # beginning anew
+    anew: str
+    anew_offer: str
+    anew_begun: str
+    anew_nothing: str
+    anew_replies: str

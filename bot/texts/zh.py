@@ -4,6 +4,7 @@ from bot.texts.sentences import Texts
 
 ZH = Texts(
     waiting="前面还有 {ahead} 个回答。",
+    on_its_way="回答正在准备中。",
     queue_full="等待回答的人太多了，请过一分钟再问。",
     queue_full_person="你在这里已有 {waiting} 个问题在排队，请先等它们答完。",
     message_too_long="这条消息太长：占 {tokens} 个词元，最多只能放下 {budget} 个。请缩短一些。",
@@ -12,10 +13,14 @@ ZH = Texts(
     ended="（回答时我被关闭了。等我回来后请再问一次。）",
     stopped_early="（还没开始就停止了）",
     cut_off="（回答被截断：已达到 {tokens} 个词元的上限）",
+    outgrown="（回答被截断：一个回答最多 {characters} 个字符）",
     broke_off="（回答中断：{reason}）",
     internal_error="我这边出了点问题，运营者的日志里有原因。请再试一次。",
     question_gone="原来的问题已经不在了，所以无法重新回答。",
     answer_gone="我已经没有保存这个回答，所以无法评价它。",
+    disk_full="我写入的磁盘已满，这次的内容没有保存；之前的内容都还在。请等运营者腾出空间后再试。",
+    store_busy="我的数据库正被另一个程序占用，这次的内容没有保存。请过一分钟再试。",
+    store_broken="我现在无法使用自己的数据库，这次的内容没有保存；运营者的日志里有原因。",
     stored_up="你对这个回答的评价现在是 👍，谢谢。",
     stored_down="你对这个回答的评价现在是 👎，谢谢。",
     stored_correction="已记录你的改正，谢谢。",
@@ -70,8 +75,9 @@ ZH = Texts(
     help=(
         "/up              上一个回答很好\n"
         "/down [原因]     上一个回答不好\n"
-        "/correct 文本    上一个回答本该怎么说\n"
+        "/correct 文本    上一个回答本该怎么说；不写文本，就可以分多行写\n"
         "/again           换一个回答，然后说哪个更好：a、b、tie（一样好）或 bad（都不好）\n"
+        "/new             开始新的对话\n"
         "/retract         撤回你对上一个回答的评价\n"
         "/stop            停止正在生成的回答（Ctrl-C 也可以）\n"
         "/persona 名字    换一个角色，开始新的对话\n"
@@ -93,7 +99,11 @@ ZH = Texts(
     nothing_runs="没有正在生成的回答。",
     forget_usage="要删除你说过的话和你的所有评价，请用 /quit 退出，然后运行：python -m data forget {name}",
     consent_usage="请输入 /consent yes 或 /consent no。你的选择：{consent}。",
-    ask_consent="同意吗？[y/N] ",
+    ask_consent="同意吗？[y/n] ",
+    yes_or_no="请回答 y（是）或 n（否）。",
+    ask_new="这次对话是在你同意之前开始的，所以不会用于训练。现在开始新的对话吗？[y/n] ",
+    begun_anew="新的对话开始了：模型不再看到之前说的话。",
+    correction_lines="请写出更好的回答，可以写很多行。只有一个点（.）的一行表示写完。",
     goodbye="再见。",
     mention_only="你好！请把问题写在同一条消息里，我就会回答。",
     cannot_read="Discord 不让我看到这条消息的内容。请在消息里提及我，我就会回答。",
@@ -201,6 +211,7 @@ ZH = Texts(
         "人数更少时，不显示他们更喜欢哪个。"
     ),
     stats_picture="每个版本的胜率和区间。{figures}。",
+    stats_trial_counting="{release}正在试用，目前的结果还在统计，请稍后再问。",
     far="离下一次裁决还有多远：{parts}。",
     far_and="，",
     far_prompts="留出的问题 {have}/{needed} 个",
@@ -217,6 +228,7 @@ ZH = Texts(
     next_trial_prompts="下一步：再比较 {lacks} 个问题的试用版本的回答。",
     next_trial_people="下一步：还需要 {lacks} 个人来比较试用版本的回答。",
     next_enough="下一步：数量够了，运营者可以训练一轮。",
+    far_counting="离下一次裁决还有多远，正在统计，请稍后再问。",
     gate_yes="关卡：放行",
     gate_no="关卡：拒绝",
     gate_silent="未评判",
@@ -309,4 +321,11 @@ ZH = Texts(
     chat_enough="你在一小时内已打开 {limit} 个子区，这是每个人的上限。{minutes} 分钟后可以再打开。",
     only_asker_retries="只有提问的人才能让我重新回答，因为我没有保存这个问题。",
     not_shown="回答无法显示：Discord 不让我在这里发言。管理这个频道的人可以允许我。",
+    no_files_here="我在这里无权发送文件。请在与我的私信里使用这个命令。",
+    # beginning anew
+    anew="新的对话",
+    anew_offer="用 {slash}new 可以开始新的对话。",
+    anew_begun="新的对话从这里开始。之前说的话不会被清除，但除非你回复它们，我不再参考。",
+    anew_nothing="没有需要结束的对话：你的下一条消息本来就会开始新的对话。",
+    anew_replies="在这个频道里，每次提及我（不是回复）都会开始新的对话，回复则接着原来的对话。所以直接再提及我一次就行，不要用回复。",
 )

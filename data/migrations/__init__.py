@@ -1,7 +1,6 @@
 """Brings a database to the current schema: under a lock, after a backup, never backwards."""
 
 import contextlib
-import os
 import sqlite3
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +11,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from data.errors import BadInput
+from data.home import private_file
+from data.store_errors import named
+from data.unfinished import unfinished_folder
 
 
 def migrate(database: Path) -> None:
@@ -25,11 +26,10 @@ def migrate(database: Path) -> None:
     version of Parley wrote the database: going on could lose what that version added. After a kill half way the
     database is as it was.
     """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    scripts = ScriptDirectory.from_config(config)
+    config = _config()
+    scripts = _scripts(config)
     head = scripts.get_current_head()
-    with FileLock(f"{database}.migration-lock"):
+    with FileLock(f"{database}.migration-lock", mode=0o600), named(database):
         engine = _engine(database)
         try:
             with engine.connect() as connection:
@@ -47,23 +47,29 @@ def migrate(database: Path) -> None:
             with engine.execution_options(parley_writes=True).begin() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        except DatabaseError as error:
-            raise BadInput(
-                f"{database} cannot be opened as Parley's database: {error.orig}. If it is damaged, move it away and "
-                "put a backup in its place."
-            ) from error
         finally:
             engine.dispose()
 
 
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config
+
+
+def _scripts(config: Config) -> ScriptDirectory:
+    return ScriptDirectory.from_config(config)
+
+
 def _engine(database: Path) -> Engine:
     """An engine whose transactions include schema changes; by default Python's driver commits each one separately."""
-    engine = create_engine(f"sqlite:///{database}")
+    engine = create_engine(URL.create("sqlite", database=str(database)))
 
     def configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # only `begin` begins transactions
         connection.execute("PRAGMA busy_timeout=30000")
         connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA secure_delete=ON")
 
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("parley_writes", False)
@@ -72,6 +78,20 @@ def _engine(database: Path) -> Engine:
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def revision_of(database: Path) -> str | None:
+    """The schema that a database has; None for one without tables. Raises `StoreError` when it cannot be read."""
+    with named(database), contextlib.closing(sqlite3.connect(database)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(row[0]) if row else None
+
+
+def is_known(revision: str) -> bool:
+    """Whether this version of Parley knows a schema; a newer version's it does not."""
+    return revision in {script.revision for script in _scripts(_config()).walk_revisions()}
 
 
 def remove_backups(database: Path, older_than: datetime) -> None:
@@ -86,9 +106,12 @@ def backup(source: Path, target: Path) -> None:
 
     The copy appears whole, and only its owner can read it.
     """
-    temporary = target.with_name(f".{target.name}.part")
-    temporary.unlink(missing_ok=True)
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(temporary)) as new:
-        old.backup(new)
-    temporary.replace(target)
+    with unfinished_folder(target) as folder:  # SQLite writes a journal beside the copy
+        copy = private_file(folder / target.name)
+        with (
+            named(source),
+            contextlib.closing(sqlite3.connect(source, timeout=30)) as old,
+            contextlib.closing(sqlite3.connect(copy)) as new,
+        ):
+            old.backup(new)
+        copy.replace(target)

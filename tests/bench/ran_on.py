@@ -13,14 +13,16 @@ def ran_on() -> str:
     from alignment.training.machine import this_machine
 
     here = this_machine()
-    if here.device == "cuda":
-        place = f"{here.gpus} x {torch.cuda.get_device_name()}"
-    else:
-        cpu_info = Path("/proc/cpuinfo")
-        names = re.findall(r"^model name\s*: (.+)$", cpu_info.read_text(), re.MULTILINE) if cpu_info.is_file() else []
-        place = f"{here.cores} cores of {(names or [platform.machine()])[0].strip()}"
+    where = f"{here.gpus} x {torch.cuda.get_device_name()}" if here.device == "cuda" else processor(here.cores)
     kind = "bf16" if here.bf16 else "float32 (it does not multiply bf16)"
-    return f"{place}, {kind}, torch {version('torch')}, transformers {version('transformers')}, TRL {version('trl')}"
+    return f"{where}, {kind}, torch {version('torch')}, transformers {version('transformers')}, TRL {version('trl')}"
+
+
+def processor(cores: int) -> str:
+    """The processor, with the number of cores that may be used."""
+    cpu_info = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*: (.+)$", cpu_info.read_text(), re.MULTILINE) if cpu_info.is_file() else []
+    return f"{cores} cores of {(names or [platform.machine()])[0].strip()}"
 
 
 def dtype() -> str:

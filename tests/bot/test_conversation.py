@@ -15,6 +15,7 @@ from bot.conversation import Limits
 from bot.engine.api import Sampling
 from bot.ratings import comparable
 from bot.retention import purge
+from bot.streaming import LONGEST
 from bot.texts import EN
 from data import schema
 from data.chat import TEMPERATURE, rendered_hash
@@ -272,3 +273,29 @@ async def test_any_text_survives_the_way_through_store_and_engine(tmp_path: Path
         said = await world.say(text)
         path = await world.store.path(said.message)
         assert path[0].text == text
+
+
+async def test_an_answer_has_a_longest_length_whatever_the_server_sends(world: World):
+    world.fake.answer(*["ten chars "] * (LONGEST // 10 + 50), hold=asyncio.Event())  # it would never end
+    end = (await events(world.chat.answer(world.ask("go on for ever"))))[-1]
+    assert isinstance(end, Answered)
+    assert len(end.generation.text) == LONGEST
+    assert (end.finish_reason, end.note) == ("length", EN.outgrown.format(characters=LONGEST))
+    assert (await world.row(end.generation)).finish_reason == "length"
+    async with asyncio.timeout(10):
+        while world.fake.running:  # the server was told to stop # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_an_answer_of_just_the_longest_length_is_whole(world: World):
+    world.fake.answer("x" * LONGEST)
+    end = (await events(world.chat.answer(world.ask("write"))))[-1]
+    assert isinstance(end, Answered)
+    assert (end.finish_reason, end.note) == ("stop", None)
+
+
+async def test_a_longer_answer_in_one_piece_is_cut_too(world: World):
+    world.fake.answer("x" * (LONGEST * 3))
+    end = (await events(world.chat.answer(world.ask("write"))))[-1]
+    assert isinstance(end, Answered)
+    assert (len(end.generation.text), end.finish_reason) == (LONGEST, "length")

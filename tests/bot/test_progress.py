@@ -16,6 +16,12 @@ from tests.data.talk import Talk
 NAMES = ("prompts", "pairs", "thumbs", "people", "trial_prompts", "trial_people")
 
 
+async def people_of(progress: Progress) -> list[Part]:
+    found = await progress.now()
+    assert found is not None
+    return [part for part in found.distance.parts if part.name == "people"]
+
+
 @pytest.mark.parametrize("texts", [EN, ZH])
 def test_every_part_has_words_in_every_language(texts: Texts) -> None:
     for name in NAMES:
@@ -40,15 +46,14 @@ async def test_the_distance_is_computed_once_in_some_minutes_and_stores_nothing(
     store = await Store.open(tmp_path)
     try:
         progress = Progress(tmp_path, None)
-        people = [part for part in (await progress.now()).parts if part.name == "people"]
+        people = await people_of(progress)
         assert people == [Part("people", 0, MINIMUM_PEOPLE)]
         talk = await Talk.begin(store)
         person = await talk.person()
         (answer,) = await talk.ask(person, "hello", "hi")
         await talk.rate(person, "vote", answer, value="up")
-        assert [part for part in (await progress.now()).parts if part.name == "people"] == people
-        again = await Progress(tmp_path, None).now()
-        assert Part("people", 1, MINIMUM_PEOPLE) in again.parts
+        assert await people_of(progress) == people
+        assert await people_of(Progress(tmp_path, None)) == [Part("people", 1, MINIMUM_PEOPLE)]
         async with store.database.read() as session:
             assert await session.scalar(select(func.count()).select_from(schema.FoldGroup)) == 0
     finally:

@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 
 from bot.server_personas import (
     DEFAULT,
-    LONGEST,
-    LONGEST_GREETING,
     MOST,
     Unusable,
     check_name,
@@ -17,7 +15,7 @@ from bot.server_personas import (
     without_persona,
 )
 from bot.texts import EN, ZH
-from data.personas import PERSONAS, Persona
+from data.personas import LONGEST, LONGEST_GREETING, PERSONAS, Persona
 
 
 @given(st.text(max_size=50))

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import load, names, suspicious
+from bot.settings import Settings, load
 from bot.texts import EN, ZH, texts
 from data.errors import BadInput
 from data.limits import limits_set
+from data.variables import BOT
 
 
 @pytest.fixture(autouse=True)
@@ -110,15 +111,29 @@ def test_home_of_the_env_file_is_shared_with_data_and_engine(tmp_path: Path):
     assert os.environ["PARLEY_HOME"] == str(tmp_path / "state")
 
 
-def test_a_misspelt_variable_is_noticed_and_others_are_left_alone():
-    found = suspicious(
-        ["PARLEY_RETENTON_DAYS", "PARLEY_BENCH_PAIRS", "PARLEY_JUDGE_URL", "PARLEY_HOME", "PATH", "DISCORD_TOKN"]
-    )
-    assert found == [
-        "DISCORD_TOKN is not a setting. Did you mean DISCORD_TOKEN?",
-        "PARLEY_RETENTON_DAYS is not a setting. Did you mean PARLEY_RETENTION_DAYS?",
-    ]
-    assert suspicious(["PARLEY_WORDS"]) == ["PARLEY_WORDS is not a setting of the bot and has no effect."]
+def test_every_setting_of_the_bot_is_known_by_name():
+    assert set(BOT) | {"discord_token"} == set(Settings.model_fields)
+
+
+def test_the_personas_of_a_folder_can_be_chosen_and_a_mistake_in_one_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "shop.toml").write_text('system_prompt = "x"\ngreeting = "y"\n')
+    monkeypatch.setenv("PARLEY_PERSONAS", str(tmp_path))
+    monkeypatch.setenv("PARLEY_PERSONA", "shop")
+    assert load(None).persona == "shop"
+    monkeypatch.setenv("PARLEY_PERSONA", "shp")
+    with pytest.raises(BadInput, match=r"the personas are .*shop\. Did you mean 'shop'?"):
+        load(None)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "shop.toml").write_text("greeting = 3")
+    monkeypatch.setenv("PARLEY_PERSONAS", str(other))
+    with pytest.raises(BadInput, match=r"shop\.toml: system_prompt is missing"):
+        load(None)
+    monkeypatch.setenv("PARLEY_PERSONAS", str(tmp_path / "none"))
+    with pytest.raises(BadInput, match=r"PARLEY_PERSONAS: .*there is no folder"):
+        load(None)
 
 
 def test_an_unusable_home_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -142,14 +157,6 @@ def test_every_bad_value_has_a_line_that_says_what_it_should_be(monkeypatch: pyt
     assert "PARLEY_DISCORD_THREADS: 'ja' cannot be used: use 1 or 0." in said
     assert "PARLEY_QUEUE: 'many' cannot be used: use a whole number." in said
     assert any(line.startswith("PARLEY_MODERATION_WORDS:") and "it is a folder" in line for line in said)
-
-
-def test_names_are_those_of_environment_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    file = tmp_path / ".env"
-    file.write_text("PARLEY_PERSON=tutor\n")
-    monkeypatch.setenv("PARLEY_LANGUAG", "zh")
-    assert {"PARLEY_PERSON", "PARLEY_LANGUAG"} <= set(names(file))
-    assert names(tmp_path / "none")
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(EN)])

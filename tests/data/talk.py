@@ -38,6 +38,7 @@ class Talk:
 
     def __init__(self, store: Store, platform: str, conversation: int) -> None:
         self.store, self.platform, self.conversation = store, platform, conversation
+        self.rendered: dict[int, str] = {}  # what an answer's model was given, as the store got it
 
     @classmethod
     async def begin(cls, store: Store, platform: str = "terminal", key: str = "first", **more: Any) -> "Talk":
@@ -74,7 +75,10 @@ class Talk:
             "finish_reason": finish,
             "platform": self.platform,
         }
-        return await self.store.add_generation(generated(self.conversation, said.message, **{**values, **more}))
+        new = generated(self.conversation, said.message, **{**values, **more})
+        made = await self.store.add_generation(new)
+        self.rendered[made.generation] = new.rendered_sha256
+        return made
 
     async def ask(self, author: int | None, question: str, *answers: str) -> list[StoredGeneration]:
         """A question, and an answer for each text in `answers`."""
@@ -98,7 +102,7 @@ class Talk:
 
 def again(talk: Talk, answer: StoredGeneration, text: str) -> NewGeneration:
     """Another answer to the same first question, for a test that stores many in one transaction."""
-    more = {"rendered_sha256": answer.rendered_sha256, "text": text, "platform": talk.platform}
+    more = {"rendered_sha256": talk.rendered[answer.generation], "text": text, "platform": talk.platform}
     return generated(talk.conversation, answer.parent, (answer.version - 1,), **more)
 
 

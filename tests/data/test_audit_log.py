@@ -1,5 +1,6 @@
 """The audit log keeps who did what and where, by pseudonym, even after that person was forgotten."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from data.store import Store
@@ -38,7 +39,8 @@ async def test_a_forgotten_persons_entries_stay_under_a_pseudonym_that_leads_to_
     await store.record_deed(ada, "pause")
     (before,) = await store.deeds(None, 20)
     await store.forget(ada)
-    assert await store.deeds(None, 20) == [before]
+    day = before.at.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert await store.deeds(None, 20) == [replace(before, at=day)]  # the time might lead to them
     again = await store.person("discord", "1234567890")
     assert again != ada
     assert (await store.kept_of(again))["deeds"] == []

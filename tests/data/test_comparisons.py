@@ -9,6 +9,7 @@ from data import comparisons, schema
 from data.comparisons import LiveComparison
 from data.errors import BadInput
 from data.generations import add_generation
+from data.home import installation_key
 from data.ratings import add_rating
 from data.store import NewRating, Store, StoredGeneration
 from tests.data.talk import Talk, again
@@ -97,9 +98,10 @@ async def test_erased_answers_do_not_count(talk: Talk) -> None:
 async def test_a_script_decides_nothing(talk: Talk) -> None:
     ada, script = await talk.person("ada"), await talk.person("script")
     old, new = await pair(talk, ada)
+    key = installation_key(talk.store.database.path.parent)
     async with talk.store.database.write() as session:
         for item in range(110):
-            made = await add_generation(session, again(talk, old, f"answer {item}"))
+            made = await add_generation(session, key, again(talk, old, f"answer {item}"))
             vote = {"rater": script, "kind": "vote", "value": "up", "platform": "terminal"}
             await add_rating(session, NewRating(source_id=f"s{item}", generation=made.generation, **vote))
     for person in (ada, script):

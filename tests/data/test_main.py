@@ -149,9 +149,8 @@ def test_stats_show_what_is_held_back_and_who_rated_and_forget_erases(house: Pat
     assert b"better on terminal" not in raw
     code, _, errors = data(house, "forget", "ada")
     assert code == 2
-    assert (
-        errors == "parley: There is nobody called 'ada' here. `python -m data raters` lists the people who rated.\n"
-    )
+    assert errors.startswith("parley: There is nobody called 'ada' here. `")
+    assert errors.endswith(" -m data raters` lists the people who rated.\n")
 
 
 def test_a_completion_stays_one_through_import_and_export(house: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from data.database import NAME
 from data.errors import BadInput
 from data.schema import Base
 from data.store import Store
+from data.store_errors import StoreError
 from tests.data.talk import script
 
 
@@ -169,6 +170,6 @@ def test_processes_that_migrate_at_once_all_succeed(house: Path) -> None:
 def test_a_file_that_is_not_a_database_gives_a_sentence(house: Path, content: bytes) -> None:
     house.mkdir()
     (house / NAME).write_bytes(content)
-    with pytest.raises(BadInput, match=r"parley\.db cannot be opened .*put a backup in its place"):
+    with pytest.raises(StoreError, match=r"parley\.db cannot be read as Parley's database: .*python -m data restore"):
         asyncio.run(Store.open(house))
     assert (house / NAME).read_bytes() == content

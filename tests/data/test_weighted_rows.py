@@ -12,6 +12,7 @@ from data import datasets, schema
 from data.datasets import Collected
 from data.errors import BadInput
 from data.generations import add_generation
+from data.home import installation_key
 from data.imports import collect_rows, import_rows
 from data.messages import add_message
 from data.prompts import prompts_of
@@ -36,6 +37,7 @@ async def community(store: Store, items: int = 60, seed: int = 1) -> dict[str, s
         await store.set_consent(person, True)
     talk = await Talk.begin(store)
     said = ratings(crowd(), seed, items=items)
+    key = installation_key(store.database.path.parent)
     async with store.database.write() as session:
         pairs = []
         for item in range(items):
@@ -43,7 +45,7 @@ async def community(store: Store, items: int = 60, seed: int = 1) -> dict[str, s
             asked = await add_message(session, talk.conversation, "user", f"question number {item}", **place)
             answers = [{"rendered_sha256": f"{item:064}", "text": f"{text} {item}"} for text in ("good", "bad")]
             made = [generated(talk.conversation, asked.message, (asked.version,), **answer) for answer in answers]
-            pairs.append([(await add_generation(session, one)).generation for one in made])
+            pairs.append([(await add_generation(session, key, one)).generation for one in made])
         for number, one in enumerate(said):
             first, second = sorted(pairs[one.item], reverse=number % 2 == 0)
             # A rater who is right prefers the good answer, wherever it was shown.
@@ -106,6 +108,7 @@ async def test_accounts_with_questions_of_their_own_hold_their_heads_in_every_fo
     people = [await talk.person(f"honest-{i}") for i in range(8)] + [
         await talk.person(f"hostile-{i}") for i in (1, 2)
     ]
+    key = installation_key(talk.store.database.path.parent)
     async with talk.store.database.write() as session:
         for number, (person, item) in enumerate(
             (person, item) for at, person in enumerate(people) for item in range(6 if at < 8 else 50)
@@ -118,6 +121,7 @@ async def test_accounts_with_questions_of_their_own_hold_their_heads_in_every_fo
                 (
                     await add_generation(
                         session,
+                        key,
                         generated(
                             talk.conversation,
                             asked.message,
@@ -155,9 +159,10 @@ async def test_accounts_with_questions_of_their_own_hold_their_heads_in_every_fo
 async def test_votes_by_a_script_make_no_rows(talk: Talk) -> None:
     ada, script = await talk.person("ada"), await talk.person("script")
     answers = [(await talk.ask(ada, f"question {i}", f"answer {i}"))[0] for i in range(4)]
+    key = installation_key(talk.store.database.path.parent)
     async with talk.store.database.write() as session:
         for i in range(150):
-            answer = await add_generation(session, again(talk, answers[0], f"again {i}"))
+            answer = await add_generation(session, key, again(talk, answers[0], f"again {i}"))
             session.add(
                 schema.Rating(
                     source_id=f"s{i}",
@@ -267,7 +272,7 @@ async def test_the_margin_of_a_graded_preference_is_kept(store: Store) -> None:
 
 @pytest.mark.parametrize("margin", [-1, "2", True, float("inf"), [1]])
 def test_a_margin_is_a_number(margin: Any) -> None:
-    with pytest.raises(BadInput, match="field 'margin': expected a number of at least 0"):
+    with pytest.raises(BadInput, match="field 'margin': expected a number from 0 to 1000"):
         parse_row({"prompt": [ASK], "chosen": [YES], "rejected": [NO], "margin": margin})
 
 

@@ -65,6 +65,8 @@ class DiscordServer:
         self.identified: list[dict[str, Any]] = []
         self.resumed: list[int] = []  # the number of the last event, as each resume named it
         self.refusals: list[Refusal] = []  # for the messages that the bot sends next
+        self.published: list[Any] = []  # the commands, each time that they were sent
+        self.busy = False  # whether Discord lets the next publishing wait for ten minutes
         self.tried = 0  # messages that the bot sent or tried to send
         self.interactions: list[tuple[str, str, dict[str, Any]]] = []  # what came through interactions
         self._changed = asyncio.Event()
@@ -234,7 +236,8 @@ class DiscordServer:
                 | {"bot_public": True, "bot_require_code_grant": False, "owner": owner, "summary": ""}
             )
         if path.endswith("/commands"):
-            return _json([])
+            self.published.append(body)
+            return _refused(429, 600) if self.busy else _json([])
         if path.endswith("/typing"):
             return web.Response(status=204)
         if path == messages and request.method == "GET":
@@ -336,12 +339,12 @@ async def _send(
     await socket.send_str(json.dumps({"op": op, "d": data, "s": number, "t": event}))
 
 
-def _refused(status: int) -> web.Response:
+def _refused(status: int, seconds: float = 0.05) -> web.Response:
     if status != 429:
         return _json({"message": "it broke", "code": 0}, status=status)
     # Without Via and a JSON body discord.py takes it for a ban of the address.
-    body = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
-    return _json(body, status=429, headers={"Via": "1.1 loopback", "Retry-After": "0.05"})
+    body = {"message": "You are being rate limited.", "retry_after": seconds, "global": False}
+    return _json(body, status=429, headers={"Via": "1.1 loopback", "Retry-After": str(seconds)})
 
 
 def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -22,6 +22,7 @@ from bot.discord.reading import text_of
 from bot.discord.render import readable
 from bot.discord.rules import PERSONA
 from bot.discord.telling import acknowledge, tell, tell_alone, texts_for
+from bot.unexpected import unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,7 +48,7 @@ def add_ask(app: App, tree: app_commands.CommandTree[Any]) -> None:
     ) -> None:
         await interaction.response.defer()
         texts = texts_for(interaction)
-        text = readable(question, app.me, {}, {}, {})
+        text = readable(question, app.me, {}, {}, {}, name=app.name)
         chosen = await persona_named(app, interaction, persona) if persona else None
         if not text:
             await tell_alone(interaction, texts.mention_only)
@@ -135,8 +136,7 @@ async def _answer(
             asker=interaction.user.id,
             place=FollowUp(interaction, command=True),
         )
-    except Exception:
-        log.exception("a command could not be answered")
-        failed = texts.internal_error
+    except Exception as error:
+        failed = unexpected(log, texts, error, "a command could not be answered")
     if failed:
         await tell_alone(interaction, failed)

@@ -22,7 +22,7 @@ from bot.engine.api import EngineError
 from bot.server_personas import DEFAULT, Unusable, nearest, tidy
 from data.chat import Message, harmless
 from data.persona_texts import PERSONAS_HERE
-from data.personas import PERSONAS, Persona, persona
+from data.personas import Persona, persona, persona_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -70,7 +70,7 @@ def add_personas(app: App, tree: app_commands.CommandTree[Any]) -> None:
     @tree.command(name="persona_delete")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.autocomplete(name=offered(app, shipped=()))
+    @app_commands.autocomplete(name=offered(app, installed=False))
     async def delete(interaction: discord.Interaction, name: Name) -> None:
         if (texts := await for_managers(interaction)) is None:
             return
@@ -87,11 +87,11 @@ def add_personas(app: App, tree: app_commands.CommandTree[Any]) -> None:
         await tell(interaction, texts.persona_deleted.format(name=name))
 
 
-def offered(app: App, *, shipped: Sequence[str] = PERSONAS, more: Sequence[str] = ()) -> Offer:
+def offered(app: App, *, installed: bool = True, more: Sequence[str] = ()) -> Offer:
     """Offers the names of the personas here, the server's own among them, while a person types."""
 
     async def offer(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        names = (*shipped, *await app.rules.personas(interaction.guild_id), *more)
+        names = (*(persona_names() if installed else ()), *await app.rules.personas(interaction.guild_id), *more)
         fitting = [name for name in names if tidy(typed) in name]
         return [app_commands.Choice(name=name, value=name) for name in fitting[:25]]  # Discord shows no more
 
@@ -101,14 +101,14 @@ def offered(app: App, *, shipped: Sequence[str] = PERSONAS, more: Sequence[str] 
 async def persona_named(app: App, interaction: discord.Interaction, name: str) -> Persona | None:
     """The persona here with this name, as a person typed it."""
     name = tidy(name)
-    if name in PERSONAS:
+    if name in persona_names():
         return persona(name, app.settings.language)
     return (await app.rules.personas(interaction.guild_id)).get(name)
 
 
 async def no_such_persona(app: App, interaction: discord.Interaction, name: str, texts: Texts) -> str:
     """What to say about a name that no persona here has."""
-    names = (*PERSONAS, *await app.rules.personas(interaction.guild_id))
+    names = (*persona_names(), *await app.rules.personas(interaction.guild_id))
     return texts.persona_missing.format(names=", ".join(names), nearest=nearest(tidy(name), names, texts))
 
 
@@ -128,7 +128,7 @@ async def chosen(app: App, interaction: discord.Interaction, name: str | None, *
             await record(app.store, interaction, "persona", name=name, where="server" if wide else "here")
         log.info("the persona of a %s was set", "server" if wide else "channel")
     now = await app.rules.persona(interaction.channel, interaction.guild_id)
-    names = (*PERSONAS, *await app.rules.personas(interaction.guild_id))
+    names = (*persona_names(), *await app.rules.personas(interaction.guild_id))
     return texts.persona_list.format(names=", ".join(names), name=now.name)
 
 

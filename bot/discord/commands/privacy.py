@@ -12,8 +12,7 @@ from discord import app_commands
 from bot.discord.buttons import Press, view
 from bot.discord.consent import ask_consent, consent_text
 from bot.discord.ids import person_of
-from bot.discord.place import NOBODY
-from bot.discord.telling import acknowledge, tell, texts_for
+from bot.discord.telling import acknowledge, tell, tell_file, texts_for
 from bot.ratings import consent_in_words
 from data.consent import CONSENT_VERSION
 
@@ -56,12 +55,9 @@ def add_privacy(app: App, tree: app_commands.CommandTree[Any]) -> None:
         kept = await app.store.kept_of(await person_of(app.store, interaction.user.id))
         kept["server_lists"] = await app.rules.lists(interaction.user.id)
         file = io.BytesIO(json.dumps(kept, ensure_ascii=False, indent=2).encode())
-        await interaction.followup.send(
-            texts_for(interaction).kept,
-            file=discord.File(file, "parley.json"),
-            ephemeral=True,
-            allowed_mentions=NOBODY,
-        )
+        texts = texts_for(interaction)
+        if not await tell_file(interaction, texts.kept, discord.File(file, "parley.json")):
+            await tell(interaction, texts.no_files_here)
 
     @tree.command(name="forget")
     async def forget(interaction: discord.Interaction) -> None:

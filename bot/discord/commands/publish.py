@@ -6,7 +6,6 @@ They are added to a tree of their own first, because a host may have commands wi
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -17,6 +16,7 @@ from bot.discord.commands.answers import add_answers
 from bot.discord.commands.ask import add_ask
 from bot.discord.commands.audit import add_audit
 from bot.discord.commands.limits import add_limits
+from bot.discord.commands.new import add_new
 from bot.discord.commands.personas import add_personas
 from bot.discord.commands.privacy import add_privacy
 from bot.discord.commands.release import add_release
@@ -24,7 +24,7 @@ from bot.discord.commands.reports import add_reports
 from bot.discord.commands.stats import Stats, add_stats
 from bot.discord.commands.teaching import add_teaching
 from bot.discord.commands.threads import add_threads
-from bot.discord.telling import tell, texts_for
+from bot.discord.telling import report
 from bot.texts.commands import CALLED
 from data.errors import BadInput
 
@@ -67,6 +67,7 @@ def commands(app: App) -> Sequence[AnyCommand]:
     add_teaching(app, tree)
     add_stats(stats, tree)
     add_ask(app, tree)
+    add_new(app, tree)
     add_personas(app, tree)
     add_threads(app, tree)
     add_access(app, tree)
@@ -154,6 +155,4 @@ def put_in_group(made: Sequence[AnyCommand], tree: app_commands.CommandTree[Any]
 
 async def tell_failure(interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
     """Tell the person that their command failed, and log why."""
-    log.error("a command failed", exc_info=error)
-    with suppress(discord.HTTPException):
-        await tell(interaction, texts_for(interaction).internal_error)
+    await report(interaction, error, "a command")

@@ -6,7 +6,9 @@ It also says how far it is to the next verdict, and what to do next.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
+import sqlite3
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,16 +17,16 @@ import discord
 
 from bot.discord.ids import server_of
 from bot.discord.place import NOBODY
-from bot.discord.telling import acknowledge, texts_for
-from bot.progress import FRESH, SIGNS, Progress, by_kind
+from bot.discord.telling import acknowledge, tell_file, texts_for
+from bot.progress import SIGNS, Progress, by_kind
 from bot.progress import in_words as distance_in_words
 from bot.release_chart import chart, compared, in_words, picture
 from data.counts import RatingCounts, count_ratings
-from data.erasure import FORGOTTEN, erased_rows
+from data.database import NAME
+from data.erasure import FORGOTTEN
 from data.lineage import releases_with
 from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
 from data.rounds import decided
-from data.trials import TrialSoFar, trial_so_far
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +39,12 @@ if TYPE_CHECKING:
     from data.distance import Distance
     from data.releases import Release
     from data.store import Store
+    from data.trials import TrialSoFar
 
 # With fewer people the counts would show how each of them voted.
 HIDES = 3
+# From so many ratings on, counts are told again for _RESTS times as long as counting took.
+_MANY, _RESTS = 20_000, 20
 
 
 def add_stats(stats: Stats, tree: app_commands.CommandTree[Any]) -> None:
@@ -75,7 +80,8 @@ class Stats:
         self.store = store
         self.home = home
         self.progress = Progress(home, discord_permission)
-        self._trial: tuple[tuple[int, int], float, TrialSoFar] | None = None
+        self._counted: dict[int | None, tuple[float, RatingCounts]] = {}
+        self._counting = asyncio.Lock()
         self._drawing = asyncio.Lock()
         self._drawn: tuple[Sequence[ComparedRelease], bytes | None] = ((), None)
 
@@ -89,23 +95,37 @@ class Stats:
             return
         text = "\n".join([*lines, texts.stats_learnt])
         drawn = await self._draw(found)
-        if drawn is None:
-            text = f"{text}\n```\n{chart(found)}\n```"
-            await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY)
-            return
-        file = discord.File(io.BytesIO(drawn), "learning.png", description=in_words(found, texts))
-        await interaction.followup.send(text, file=file, ephemeral=True, allowed_mentions=NOBODY)
+        if drawn is not None:
+            file = discord.File(io.BytesIO(drawn), "learning.png", description=in_words(found, texts))
+            if await tell_file(interaction, text, file):
+                return
+        text = f"{text}\n```\n{chart(found)}\n```"
+        await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY)
 
     async def _lines(self, guild: int | None, now: Overview, texts: Texts) -> list[str]:
         server = await server_of(self.store, guild)
-        async with self.store.database.read() as session:
-            found = await count_ratings(session, server)
+        found = await self._count(server)
         first = texts.stats_here if guild else texts.stats_everywhere
         lines = [first.format(counts=_counts(found), people=found.raters), *await self.serving(now, texts)]
         if now.rounds:
             lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.rounds.count("promoted")))
-        far = await self.progress.now()
-        return [*lines, *distance_in_words(far, texts, hidden=self._hidden(far))]
+        known = await self.progress.now(now.champion, now.candidate)
+        if known is None:
+            return [*lines, *distance_in_words(None, texts)]
+        return [*lines, *distance_in_words(known.distance, texts, hidden=self._hidden(known.distance))]
+
+    async def _count(self, server: int | None) -> RatingCounts:
+        """The ratings of a server, or of all. Where counting takes long, the last counts are told for a while."""
+        async with self._counting:
+            began = time.monotonic()
+            until, found = self._counted.get(server, (0.0, None))
+            if found is None or began >= until:
+                async with self.store.database.read() as session:
+                    found = await count_ratings(session, server)
+                ended = time.monotonic()
+                many = found.ratings.total() >= _MANY
+                self._counted[server] = ended + (_RESTS * (ended - began) if many else 0.0), found
+            return found
 
     def _hidden(self, far: Distance) -> tuple[str, ...]:
         """The parts of the distance that people here should not see, or can do nothing about."""
@@ -121,29 +141,11 @@ class Stats:
         if now.candidate is None:
             lines.append(texts.stats_no_trial)
         else:
-            found = await self._so_far(now.champion, now.candidate)
-            line = texts.stats_trial if found.people >= HIDES else texts.stats_trial_few
-            lines.append(
-                line.format(
-                    release=release_name(now.candidate, texts),
-                    prompts=found.prompts,
-                    share=found.share,
-                    needed=MINIMUM_PROMPTS,
-                    people=MINIMUM_PEOPLE,
-                )
-            )
-        async with self.store.database.read() as session:
-            gone = await erased_rows(session, FORGOTTEN)
-        if left := await asyncio.to_thread(releases_with, self.home, gone):
+            known = await self.progress.now(now.champion, now.candidate)
+            lines.append(_on_trial(now.candidate, known.trial if known else None, texts))
+        if left := await asyncio.to_thread(_left, self.home):
             lines.append(texts.stats_left.format(releases=", ".join(map(str, left))))
         return [line[:1].upper() + line[1:] for line in lines]
-
-    async def _so_far(self, champion: int, candidate: int) -> TrialSoFar:
-        now, pair = time.monotonic(), (champion, candidate)
-        if self._trial is None or self._trial[0] != pair or now > self._trial[1] + FRESH:
-            async with self.store.database.read() as session:
-                self._trial = pair, now, await trial_so_far(session, champion, candidate)
-        return self._trial[2]
 
     async def _draw(self, found: Sequence[ComparedRelease]) -> bytes | None:
         async with self._drawing:  # once for everybody who asks at the same time
@@ -155,6 +157,24 @@ class Stats:
 def release_name(release: int, texts: Texts) -> str:
     """What a release is called; 0 is the base model."""
     return texts.of_release.format(release=release) if release else texts.the_base
+
+
+def _on_trial(candidate: int, found: TrialSoFar | None, texts: Texts) -> str:
+    """How the release on trial stands; None while that is not known yet."""
+    release = release_name(candidate, texts)
+    if found is None:
+        return texts.stats_trial_counting.format(release=release)
+    line = texts.stats_trial if found.people >= HIDES else texts.stats_trial_few
+    needed = {"needed": MINIMUM_PROMPTS, "people": MINIMUM_PEOPLE}
+    return line.format(release=release, prompts=found.prompts, share=found.share, **needed)
+
+
+def _left(home: Path) -> list[int]:
+    """The releases that learnt from people who left. It reads many ids and files, so call it in a thread."""
+    query = "SELECT ref_hash FROM tombstones WHERE kind = 'row' AND reason = ?"
+    with contextlib.closing(sqlite3.connect(home / NAME)) as connection:
+        gone = {ref for (ref,) in connection.execute(query, (FORGOTTEN,))}
+    return releases_with(home, gone)
 
 
 def _counts(found: RatingCounts) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -12,7 +13,7 @@ from discord import app_commands
 from bot.discord.audit_log import record
 from bot.discord.commands.choices import ON_OFF
 from bot.discord.managers import for_managers
-from bot.discord.own_threads import SETTING, remember_opener, thread_name
+from bot.discord.own_threads import SETTING, may_talk_in_threads, remember_opener, thread_name
 from bot.discord.place import NOBODY, scopes
 from bot.discord.telling import acknowledge, tell, texts_for
 from bot.rate_limit import Cap, RateLimiter, Spent
@@ -59,6 +60,8 @@ async def opened(app: App, interaction: discord.Interaction, lately: RateLimiter
     # The bot may be allowed to open threads where the person is not: it must not be a way around that.
     if not interaction.permissions.create_public_threads:
         return texts.chat_not_allowed
+    if not may_talk_in_threads(interaction.app_permissions):
+        return texts.chat_refused
     room = lately.take([Cap("person", ("person", str(interaction.user.id)), AN_HOUR)])
     if isinstance(room, Spent):
         return texts.chat_enough.format(limit=AN_HOUR, minutes=math.ceil(room.seconds / 60))
@@ -70,7 +73,8 @@ async def opened(app: App, interaction: discord.Interaction, lately: RateLimiter
         await remember_opener(app.store, thread, interaction.user)
         how = texts.chat_write if app.settings.discord_message_content else texts.chat_mention
         await thread.send(f"{persona.greeting}\n-# {how}", allowed_mentions=NOBODY)
-        await thread.add_user(interaction.user)
+        with suppress(discord.HTTPException):  # they get a link to it anyway
+            await thread.add_user(interaction.user)
     except discord.HTTPException as error:
         log.info("a thread could not be opened: %s (code %s)", error.status, error.code)
         if thread is None:

@@ -229,8 +229,7 @@ def test_a_champion_that_learnt_from_somebody_who_left_is_named(
     trained = sorted(played.trained[0])
     with contextlib.closing(sqlite3.connect(played.home / NAME)) as connection, connection:
         connection.execute(
-            "INSERT INTO tombstones (kind, ref_hash, reason, at) VALUES ('row', ?, 'forgotten', '2026-01-01')",
-            (trained[0],),
+            "INSERT INTO tombstones (kind, ref_hash, reason) VALUES ('row', ?, 'forgotten')", (trained[0],)
         )
     played.found = collected({"demonstration": 7})
     capsys.readouterr()

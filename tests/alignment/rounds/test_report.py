@@ -56,7 +56,7 @@ def stages(folder: Path) -> Path:
 
 
 def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path, pictures: None) -> None:
-    path = write_report(stages(tmp_path), manifest(), "refused", gate_reasons(manifest()))
+    path = write_report(stages(tmp_path), manifest(), "refused", gate_reasons(manifest()), ())
     assert path.stat().st_mode & 0o077 == 0
     text = path.read_text()
     drawn = re.findall(r"<img alt='([^']+)' src='data:image/png;base64,([^']+)'>", text)
@@ -91,6 +91,14 @@ def test_the_page_says_that_the_continued_weights_learnt_from_somebody_who_left(
     parents = {"base": "smollm2-135m", "champion": 2, "start": 2, "left": [2]}
     text = page(tmp_path, manifest(parents=parents), "refused", ())
     assert "continues the weights of release 2, which learnt from somebody who has left since" in text
+
+
+def test_the_page_of_a_release_on_trial_says_so_and_what_to_do_next(tmp_path: Path) -> None:
+    outcome = ("Release 2 is on trial; ask the gate:", "  python -m alignment.evaluate --candidate 2 --limit 0")
+    text = page(tmp_path, manifest(), "on trial", (), outcome)
+    assert "Round 3: <span class='on-trial'>on trial</span>" in text
+    assert "<p>Release 2 is on trial; ask the gate:</p>" in text
+    assert re.search(r"<pre>\S*python -m alignment.evaluate --candidate 2 --limit 0</pre>", text)
 
 
 def test_a_round_without_stages_or_suites_or_rows_has_a_page_too(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_stage_ends_with_its_round(tmp_path: Path) -> None:
         "import time, filelock\nfrom alignment.training.parent import end_with_parent\nend_with_parent()\n"
         f"with filelock.FileLock({str(lock)!r}):\n    open({str(tmp_path / 'began')!r}, 'w')\n    time.sleep(60)\n"
     )
-    code = "import os, sys, subprocess\nfrom alignment.training.parent import PARENT\n" + (
+    code = "import os, sys, subprocess\nfrom data.variables import PARENT\n" + (
         f"subprocess.run([sys.executable, {str(module)!r}], env={{**os.environ, PARENT: str(os.getpid())}})"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])

@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import discord
+import pytest
 import simcord
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.discord import addressed
 from bot.discord.hearing import JOINED, hear
 from bot.discord.reading import LARGEST
 from bot.discord.seen import Seen
@@ -221,3 +224,66 @@ async def test_a_question_that_a_dead_process_left_open_is_answered_and_kept_onc
     await heard_again(talk, 0)
     assert talk.last().content == "a fake answer"
     assert [row.role for row in await talk.rows(schema.MessageRow)] == ["user", "assistant"]
+
+
+async def test_a_mention_added_by_an_edit_is_answered_once(talk: World):
+    message = await talk.ada.send(talk.channel, "what is 7 + 8?")
+    await talk.ada.edit(message, f"{talk.me} what is 7 + 8?")
+    assert talk.sent() == ["what is 7 + 8?"]
+    assert talk.last().reference.message_id == message.id
+    await talk.ada.edit(message, f"{talk.me} what is 7 + 9?")
+    assert len(talk.fake.requests) == 1
+    await talk.env.restart_bot(talk.bot())
+    await talk.ada.edit(message, f"{talk.me} what is 7 + 10?")
+    assert len(talk.fake.requests) == 1
+
+
+async def test_an_edit_of_what_mentioned_the_bot_before_asks_nothing_anew(talk: World):
+    talk.fake.fail(400, message="no")
+    message = await talk.ada.send(talk.channel, f"{talk.me} what is 7 + 8?")
+    await talk.ada.edit(message, f"{talk.me} what is 7 + 9?")
+    assert len(talk.fake.requests) == 1
+    assert await talk.rows(schema.Generation) == []
+
+
+async def test_an_edit_without_a_mention_and_one_of_an_old_message_ask_nothing(
+    reading: World, monkeypatch: pytest.MonkeyPatch
+):
+    message = await reading.ada.send(reading.channel, "what is 7 + 8?")
+    await reading.ada.edit(message, "what is 7 + 9?")
+    monkeypatch.setattr(addressed, "LATE", timedelta(0))
+    await reading.env.advance_time(5)
+    await reading.ada.edit(message, f"{reading.me} what is 7 + 9?")
+    assert reading.fake.requests == []
+
+
+def own_role(talk: World) -> str:
+    """The mention of a role like the one that Discord gives to every bot."""
+    made = talk.guild.create_role("parley")
+    guild = talk.env.bot.get_guild(talk.guild.id)
+    role = guild.get_role(made.id) if guild else None
+    assert role is not None
+    assert talk.env.bot.user is not None
+    role.managed, role.tags = True, discord.RoleTags({"bot_id": str(talk.env.bot.user.id)})
+    return str(made.mention)
+
+
+async def test_a_mention_of_the_bots_own_role_is_for_the_bot(reading: World):
+    role = own_role(reading)
+    await reading.ada.send(reading.channel, f"{role} what would {role} say?")
+    assert reading.sent() == ["what would @TestBot say?"]
+    other = reading.guild.create_role("cooks").mention
+    await reading.ada.send(reading.channel, f"{other} what would you say?")
+    assert len(reading.fake.requests) == 1
+
+
+async def test_a_mention_of_its_role_that_it_may_not_read_is_told_so(talk: World):
+    await talk.ada.send(talk.channel, f"{own_role(talk)} what is 2 + 3?")
+    assert talk.sent() == ["what is 2 + 3?"] if talk.fake.requests else talk.contents()[-1] == EN.cannot_read
+
+
+async def test_a_mention_of_the_role_that_an_edit_adds_is_answered(reading: World):
+    role = own_role(reading)
+    message = await reading.ada.send(reading.channel, "what is 2 + 3?")
+    await reading.ada.edit(message, f"{role} what is 2 + 3?")
+    assert reading.sent() == ["what is 2 + 3?"]

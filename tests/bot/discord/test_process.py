@@ -53,6 +53,7 @@ async def test_the_token_alone_starts_discord_and_a_signal_ends_it_with_everythi
         assert [button["label"] for button in answer["components"][0]["components"]] == RATE
         assert [m["content"] for m in fake.requests[1]["messages"][1:]] == ["hello there", "good evening", "and now?"]
         await server.said(f"half\n-# {EN.ended}")
+    assert b"-m bot --platform terminal" in logged  # how to chat beside it
     for secret in (b"a-token", b"hello there", b"good evening", b"half"):
         assert secret not in logged
     store = await Store.open(tmp_path)

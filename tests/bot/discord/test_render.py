@@ -2,10 +2,11 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.discord.render import LIMIT, MessagePart, next_change, parts, readable, split
+from bot.discord.render import LIMIT, GrowingText, MessagePart, next_change, parts, readable, split
 
 pieces = st.sampled_from(
     [
@@ -111,6 +112,40 @@ def test_ids_become_names_and_the_bots_own_mention_goes():
     assert shown == "ask @Bea, @someone and @mods in #general :wave:"
 
 
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ("<@1> what is 2 + 3?", "what is 2 + 3?"),
+        ("<@!1>, what is 2 + 3?", "what is 2 + 3?"),
+        ("  <@1>: <@&7> what is 2 + 3?", "what is 2 + 3?"),
+        ("<@&7> what is 2 + 3?", "what is 2 + 3?"),
+        ("<@1>what is 2 + 3?", "what is 2 + 3?"),
+        ("<@1> -2 + 3", "-2 + 3"),
+        ("<@1> :wave: hi", ":wave: hi"),
+        ("<@1>:wave: hi", ":wave: hi"),
+        ("<@1>，二加三是多少？", "二加三是多少？"),
+        ("<@1>二加三是多少？", "二加三是多少？"),
+        ("<@1>的主人是谁？", "@Parley 的主人是谁？"),
+        ("<@1>'s answer was wrong", "@Parley's answer was wrong"),
+        ("hey <@1> what is 2 + 3", "hey @Parley what is 2 + 3"),
+        ("hey <@!1>, what is 2 + 3?", "hey @Parley, what is 2 + 3?"),
+        ("What would <@1> say?", "What would @Parley say?"),
+        ("What would <@&7> say?", "What would @Parley say?"),
+        ("Who made <@1>?", "Who made @Parley?"),
+        ("Is it true (ask <@1>)?", "Is it true (ask @Parley)?"),
+        ("ask<@1>about it", "ask @Parley about it"),
+        ("What is 2 + 3? <@1>", "What is 2 + 3?"),
+        ("What is 2 + 3?\n<@1>", "What is 2 + 3?"),
+        ("One line\n<@1>\nand another", "One line\nand another"),
+        ("<@1> tell <@2> about <@1>", "tell @Bea about @Parley"),
+        ("<@1>", ""),
+        (" <@!1> <@&7>\n", ""),
+    ],
+)
+def test_a_mention_of_the_bot_leaves_no_hole_in_a_sentence(content: str, shown: str):
+    assert readable(content, 1, {2: "Bea"}, {}, {}, own_roles=[7], name="Parley") == shown
+
+
 @given(st.integers(1, 10**19))
 def test_no_id_survives(number: int):
     assert str(number) not in readable(f"<@{number}> <@&{number}> <#{number}>", 0, {}, {}, {})
@@ -123,3 +158,89 @@ def test_a_list_is_divided_between_its_items_and_not_within_one():
     for number, part in enumerate(found):
         assert re.match(r"\d+\. ", part), (number, part[:40])
         assert part.splitlines()[-1].startswith("   - inner")
+
+
+@given(st.lists(pieces, max_size=60), st.integers(64, 200))
+def test_a_text_in_pieces_is_divided_like_the_whole_text(added: list[str], limit: int):
+    growing = GrowingText(limit)
+    for number, piece in enumerate(added, 1):
+        growing.add(piece)
+        assert growing.parts == split("".join(added[:number]), limit)
+        assert bool(growing) == bool(growing.parts)
+
+
+def test_a_divided_spoiler_is_closed_and_opened_again():
+    cut = split("Who did it? ||" + "It was the gardener. " * 200 + "|| Sorry.")
+    assert len(cut) > 2
+    assert all(part.startswith("||It") for part in cut[1:])
+    assert all(part.endswith(".||") for part in cut[:-1])
+    assert cut[-1].endswith("|| Sorry.")
+
+
+def test_a_code_block_in_a_spoiler_is_closed_inside_out():
+    cut = split("||```py\n" + "x = 1 || y\n" * 400 + "```||")
+    assert all(part.startswith("||```py\nx") and part.endswith("\n```||") for part in cut)
+
+
+def test_a_divided_code_block_in_a_quote_stays_in_it():
+    cut = split("> ```js\n" + "> let x = 1;\n" * 300 + "> ```")
+    assert len(cut) > 1
+    assert all(part.startswith("> ```js\n> let") for part in cut)
+    assert all(part.endswith(";\n> ```") for part in cut)
+
+
+def test_a_divided_line_of_a_quote_stays_a_quote_and_what_follows_does_not():
+    cut = split("> " + "word " * 600 + "\nand then " + "more " * 500)
+    assert [part.startswith("> word") for part in cut] == [True, True, False, False]
+    whole = split(">>> " + "word " * 600 + "\n\nnext " * 100)
+    assert all(part.startswith(">>> ") and not part.startswith(">>> >>>") for part in whole)
+
+
+def test_a_code_block_in_a_list_is_closed_within_its_item():
+    cut = split("1. Do this:\n   ```sh\n" + "   make it so\n" * 300 + "   ```\n2. Done.")
+    assert len(cut) > 1
+    assert cut[0].endswith("so\n   ```")
+    assert all(part.startswith("```sh\n   make") for part in cut[1:])
+
+
+def test_short_inline_code_is_not_divided_and_long_is_closed_and_opened():
+    cut = split("a " * 985 + "`git commit --amend --no-edit --all` and so on " + "b " * 100)
+    assert cut[1].startswith("`git commit --amend --no-edit --all` and")
+    cut = split("`" + "x " * 1500 + "` done")
+    assert (cut[0][-1], cut[1][0]) == ("`", "`")
+    assert cut[1].endswith("x ` done")
+
+
+@pytest.mark.parametrize(
+    "text", ["a || b", "It`s fine", "x = `a || b`", "use \\|| here", "```c\na || b\n```", "`||`", "a " * 900 + "|| b"]
+)
+def test_what_only_looks_like_markup_stays_as_it_is(text: str):
+    assert split(text) == [text]
+
+
+markup = st.sampled_from(
+    [
+        "x " * 30,
+        "word ",
+        "Ein Satz. ",
+        "\n",
+        "\n\n",
+        "```",
+        "```python\n",
+        "   ```sh\n",
+        "`",
+        "``",
+        "||",
+        "> ",
+        ">>> ",
+        "x " * 30,
+    ]
+)
+
+
+@given(st.lists(markup, max_size=80).map("".join), st.lists(markup, max_size=40).map("".join), st.integers(64, 300))
+def test_no_markup_makes_a_part_too_long_or_rewrites_a_finished_one(text: str, more: str, limit: int):
+    before, after = split(text, limit), split(text + more, limit)
+    assert all(0 < len(part) <= limit for part in after)
+    assert all(part.count("```") % 2 == 0 for part in after)
+    assert after[: len(before[:-1])] == before[:-1]

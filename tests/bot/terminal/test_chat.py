@@ -143,7 +143,7 @@ async def test_a_first_rating_at_a_keyboard_asks_and_a_no_keeps_nothing(world: W
 
 
 async def test_a_first_rating_at_a_keyboard_is_stored_after_a_yes(world: World):
-    written = await world.enter("hello", "/down too vague", "y", "/down too vague")
+    written = await world.enter("hello", "/down too vague", "y", "n", "/down too vague")
     assert EN.stored_down in written
     ratings = await world.rows(schema.Rating)
     assert [rating.value for rating in ratings] == ["down", "down"]
@@ -202,7 +202,9 @@ async def test_a_withdrawal_and_a_retraction(world: World):
 
 
 async def test_a_fresh_yes_begins_a_conversation_that_the_consent_covers_whole(world: World):
-    await world.enter("before", "/consent yes", "y", "after", "/correct better", "/consent yes", "and more", "/up")
+    await world.enter(
+        "before", "/consent yes", "y", "y", "after", "/correct better", "/consent yes", "and more", "/up"
+    )
     rows_of = [conversation.id for conversation in await world.rows(schema.Conversation)]
     assert len(rows_of) == 2  # a second yes changes nothing
     collected = await collect_rows(world.store, discord_permission=None)
@@ -210,6 +212,37 @@ async def test_a_fresh_yes_begins_a_conversation_that_the_consent_covers_whole(w
     assert [m["content"] for m in demonstration.messages if m["role"] == "user"] == ["after"]
     (labelled,) = collected.of("labelled")
     assert [m["content"] for m in labelled.messages if m["role"] == "user"] == ["after", "and more"]
+
+
+async def test_a_yes_after_the_first_answer_offers_a_new_conversation_and_a_no_stays_in_this_one(world: World):
+    await world.enter("before", "/up", "maybe", "Yes", "perhaps", "no", "after")
+    assert world.prompts.count(EN.ask_consent) == 2
+    assert world.prompts.count(EN.ask_new) == 2
+    assert [m["content"] for m in world.fake.requests[-1]["messages"][1:]] == ["before", "a fake answer", "after"]
+
+
+async def test_a_question_about_consent_that_was_not_answered_records_nothing(world: World):
+    await world.enter("hello", "/up", "what?", "/quit")
+    assert await world.rows(schema.Consent) == []
+
+
+async def test_new_begins_a_conversation_without_what_was_said(world: World):
+    written = await world.enter("one", "/new", "/up", "two")
+    assert EN.begun_anew in written
+    assert EN.nothing_to_rate in written
+    assert [m["content"] for m in world.fake.requests[-1]["messages"][1:]] == ["two"]
+
+
+async def test_a_correction_of_several_lines_ends_with_a_dot(world: World):
+    await world.store.set_consent(await world.store.person("terminal", _me()), True)
+    written = await world.enter(
+        "hello", "/correct", "First line.", "", "  /up is not a command here", ".", "/correct", "."
+    )
+    assert EN.correction_lines in written
+    assert EN.correction_empty in written
+    (rating,) = await world.rows(schema.Rating)
+    (text,) = [row.text for row in await world.rows(schema.MessageVersion) if row.id == rating.text_version_id]
+    assert text == "First line.\n\n  /up is not a command here"
 
 
 def _me() -> str:

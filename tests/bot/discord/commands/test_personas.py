@@ -5,10 +5,10 @@ import json
 import discord
 import pytest
 
-from bot.server_personas import LONGEST, MOST
+from bot.server_personas import MOST
 from bot.texts import EN
 from data import schema
-from data.personas import PERSONAS, persona
+from data.personas import LONGEST, PERSONAS, persona
 from tests.bot.discord.world import World, reply_of, said
 
 PIRATE = "Speak like a pirate."

@@ -1,0 +1,198 @@
+"""Finds what is damaged, missing, changed or dangling in a home, and says for each what to do. It changes nothing."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from data import bases
+from data.backup import KEY
+from data.check_database import database_findings
+from data.database import NAME
+from data.error_budget import would_be
+from data.errors import BadInput, ParleyError
+from data.finding import Finding, damage, note
+from data.home import bases_dir, file_sha256
+from data.manifests import Damaged
+from data.release_files import file_problems
+from data.releases import BASE_RELEASE, Release, Releases
+from data.rounds import DecidedRound
+
+_KEY_BYTES = range(16, 65)
+_FOLDERS = ("engines", "evaluations", "logs", "releases", "rounds")
+_FILES = (f"{NAME}*", KEY, "engine.json", "rounds.paused")
+_BACKUP = "put the home back from a backup (`python -m data restore`)"
+_SERVE = "Serve another release (`python -m alignment.promote N`; 0 is the base model)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The releases that can be read, and the numbers of all folders."""
+
+    releases: dict[int, Release]
+    numbers: frozenset[int]
+
+
+def check_home(home: Path) -> list[Finding]:
+    """What is wrong in a home, the worst first. Raises `BadInput` when there is no home."""
+    if not home.is_dir() or (not (home / NAME).exists() and not (home / "releases").exists()):
+        raise BadInput(f"There is no home in {home} (PARLEY_HOME). Nothing was checked.")
+    found = [*_key(home), *database_findings(home)]
+    known, problems = _releases(home)
+    found += problems
+    found += [*_pointers(home, known), *_budget(home), *_rounds(home, known), *_bases(known), *_modes(home)]
+    return sorted(found, key=lambda finding: not finding.damage)
+
+
+def _key(home: Path) -> Iterator[Finding]:
+    path = home / KEY
+    try:
+        size = len(path.read_bytes())
+    except FileNotFoundError:
+        yield damage(
+            f"{path} is missing. Without it people and erased texts are not recognised, and rows change their fold. "
+            f"Copy it from a backup, or {_BACKUP}."
+        )
+    except OSError as error:
+        yield damage(f"{path} cannot be read ({error.strerror}). Give it to the user that runs Parley.")
+    else:
+        if size not in _KEY_BYTES:
+            yield damage(f"{path} holds {size} bytes, and a key has 32. Copy it from a backup, or {_BACKUP}.")
+
+
+def _releases(home: Path) -> tuple[_Known, list[Finding]]:
+    releases = Releases(home)
+    folder = releases.folder
+    numbers = sorted(int(path.name) for path in folder.glob("*") if path.name.isdecimal()) if folder.is_dir() else []
+    known, found = {}, []
+    for number in numbers:
+        try:
+            known[number] = releases.get(number)
+        except ParleyError as error:
+            found.append(
+                damage(f"{error} Copy {folder / f'{number:04d}'} from a backup, or move it away if it never serves.")
+            )
+    for release in known.values():
+        found += [damage(problem) for problem in file_problems(release)]
+        found += map(damage, _missing(release))
+    return _Known(known, frozenset(numbers)), found
+
+
+def _missing(release: Release) -> Iterator[str]:
+    """What a release of before files were pinned must have at least."""
+    if release.manifest.kind != "adapter" or release.manifest.files:
+        return
+    wanted = [release.adapter / "adapter_config.json", release.adapter / "adapter_model.safetensors"]
+    if release.manifest.adapter_gguf_sha256 is None:
+        wanted.append(release.adapter_gguf)
+    for path in wanted:
+        if release.adapter.exists() and not (path.is_file() and path.stat().st_size):
+            yield f"Release {release.number}: {path} is missing or empty. Copy it from a backup. {_SERVE}."
+
+
+def _pointers(home: Path, known: _Known) -> Iterator[Finding]:
+    releases = Releases(home)
+    try:
+        champion = releases.champion()
+    except BadInput as error:
+        yield damage(str(error))
+    else:
+        if champion != BASE_RELEASE and champion not in known.numbers:
+            yield damage(
+                f"{releases.champion_path} names release {champion}, which is not there. {_SERVE}, or {_BACKUP}."
+            )
+    try:
+        candidate = releases.candidate()
+    except BadInput as error:
+        if str(releases.candidate_path) in str(error):
+            yield damage(str(error))
+    else:
+        if candidate not in (None, BASE_RELEASE) and candidate not in known.numbers:
+            yield damage(
+                f"{releases.candidate_path} names release {candidate}, which is not there. End the trial with "
+                "`python -m alignment.rollback --trial`."
+            )
+    yield from _history(releases.folder / "history", known)
+
+
+def _history(path: Path, known: _Known) -> Iterator[Finding]:
+    lines = path.read_bytes().split() if path.is_file() else []
+    odd = [line for line in lines if not line.isdigit()]
+    if odd:
+        yield note(f"{path} has {len(odd)} lines that are no numbers; a rollback leaves them out. Remove them.")
+    gone = sorted({int(line) for line in lines if line.isdigit()} - known.numbers - {BASE_RELEASE})
+    if gone:
+        numbers = ", ".join(map(str, gone))
+        yield note(
+            f"{path} names releases that are gone ({numbers}): a rollback cannot lead there. Remove the lines."
+        )
+
+
+def _budget(home: Path) -> Iterator[Finding]:
+    try:
+        would_be(home)
+    except BadInput as error:
+        yield damage(str(error))
+
+
+def _rounds(home: Path, known: _Known) -> Iterator[Finding]:
+    for folder in sorted((home / "rounds").glob("*")):
+        if not folder.name.isdecimal():
+            continue
+        try:
+            round_ = DecidedRound.load(folder / "manifest.json")
+        except FileNotFoundError:
+            yield note(f"{folder} has no manifest.json: a round died at its start. The next one uses it.")
+        except Damaged as error:
+            yield damage(f"{error} Copy it from a backup, or move {folder} away.")
+        except OSError as error:
+            yield damage(f"{folder / 'manifest.json'} cannot be read ({error.strerror}).")
+        else:
+            made = round_.decision.release if round_.decision else None
+            if made is not None and made not in known.numbers:
+                yield note(
+                    f"{folder} made release {made}, which is gone. If nobody removed it, copy it from a backup."
+                )
+
+
+def _bases(known: _Known) -> Iterator[Finding]:
+    """The base models that releases need, as far as they are ours to fetch."""
+    wanted = {release.base for release in known.releases.values()} & bases.BUNDLED.keys()
+    for alias in sorted(wanted | {alias for alias in bases.BUNDLED if (bases_dir() / alias).is_dir()}):
+        fetch = f"Remove {bases_dir() / alias} and fetch it again (`python -m data fetch {alias}`)."
+        try:
+            bases.base_info(alias)
+            found = file_sha256(bases.gguf_path(alias))
+        except BadInput as error:
+            yield (note if not (bases_dir() / alias).is_dir() else damage)(str(error))
+        except OSError as error:
+            yield damage(f"The base model {alias} has no readable file {error.filename}. {fetch}")
+        else:
+            if found != bases.BUNDLED[alias].sha256:
+                yield damage(f"{bases.gguf_path(alias)} was changed or is damaged. {fetch}")
+
+
+def _modes(home: Path) -> Iterator[Finding]:
+    """Files that others may read, and files that we may not."""
+    opened, closed = [], []
+    for path in _own(home):
+        status = path.stat()
+        if status.st_mode & 0o077 and (path.is_dir() or status.st_size):
+            opened.append(path)
+        if not os.access(path, os.R_OK | os.W_OK):
+            closed.append(path)
+    if opened:
+        more = f" and {len(opened) - 1} more" if len(opened) > 1 else ""
+        yield note(f"{opened[0]}{more} can be read by others. Make them private: `chmod -R go= '{home}'`.")
+    for path in closed[:5]:
+        yield damage(f"{path} cannot be read and written by this user. Give it to the user that runs Parley.")
+
+
+def _own(home: Path) -> Iterator[Path]:
+    yield home
+    for pattern in _FILES:
+        yield from home.glob(pattern)
+    for name in _FOLDERS:
+        if (home / name).is_dir():
+            yield home / name
+            yield from (path for path in (home / name).rglob("*") if not path.is_symlink())

@@ -1,0 +1,56 @@
+"""Whether a release's files are those that were checked and released: each against its hash in the manifest."""
+
+from collections.abc import Iterator
+
+from data.errors import BadInput
+from data.home import file_sha256
+from data.releases import Release
+
+
+def check_artefact(release: Release) -> None:
+    """Raise `BadInput` when the GGUF that an engine loads is missing, or is not the one that the manifest pins.
+
+    A release that was made by hand may pin none; its file must only be there.
+    """
+    path, pinned = release.adapter_gguf, release.manifest.adapter_gguf_sha256
+    if not path.is_file():
+        raise BadInput(f"Release {release.number} has no {path.name} in {release.path}. {_again(release)}")
+    if pinned is not None and (found := file_sha256(path)) != pinned:
+        raise BadInput(
+            f"{path} is not the file that was released: its SHA-256 is {found}, and the manifest says {pinned}. It "
+            f"is damaged, or somebody changed it. Move it away, and then: {_again(release)}"
+        )
+
+
+def file_problems(release: Release) -> Iterator[str]:
+    """A sentence for each file of a release that is missing or is not the one that its manifest pins."""
+    pinned = dict(release.manifest.files)
+    if (artefact := release.manifest.adapter_gguf_sha256) is not None:
+        pinned[release.adapter_gguf.name] = artefact
+    for name, wanted in sorted(pinned.items()):
+        path = release.path / name
+        what = f"Release {release.number}: {path}"
+        advice = _again(release) if path == release.adapter_gguf else _put_back(release)
+        try:
+            found = file_sha256(path)
+        except FileNotFoundError:
+            yield f"{what} is missing. {advice}"
+        except OSError as error:
+            yield f"{what} cannot be read ({error.strerror}). Check the disk; if it stays so: {advice}"
+        else:
+            if found != wanted:
+                yield f"{what} was changed or is damaged: it has not the hash in the manifest. {advice}"
+
+
+def _again(release: Release) -> str:
+    return (
+        f"Make it again from the adapter with `python -m alignment.export --release {release.number}`, or serve "
+        "another release (`python -m alignment.rollback`, or `python -m alignment.promote N`)."
+    )
+
+
+def _put_back(release: Release) -> str:
+    return (
+        f"Put {release.path} back from a backup, or serve another release (`python -m alignment.rollback`, or "
+        "`python -m alignment.promote N`)."
+    )
