@@ -26,7 +26,9 @@ class Pinned:
     @classmethod
     def by(cls, release: Release) -> Pinned:
         """What this release's manifest pins."""
-        return cls(release.manifest.base_sha256, release.manifest.adapter_gguf_sha256)
+        manifest = release.manifest
+        whole = manifest.files.get(release.adapter_gguf.name)
+        return cls(manifest.base_sha256, whole or manifest.adapter_gguf_sha256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import history
@@ -41,6 +41,7 @@ class Counted:
         return 60 + sum(5 + int(len(turn.text.encode()) / self.token_bytes) for turn in self.turns[start:])
 
 
+@settings(deadline=None)
 @given(conversations, st.integers(0, 900))
 async def test_trimming_keeps_the_budget_the_order_the_pairs_and_the_newest(turns: list[StoredMessage], budget: int):
     shown = history.shown(turns)
@@ -61,7 +62,8 @@ async def test_trimming_keeps_the_budget_the_order_the_pairs_and_the_newest(turn
     assert len(set(count.asked)) == len(count.asked) <= 12
 
 
-@given(st.lists(st.integers(1, 400), min_size=4, max_size=300), st.integers(900, 4000), st.data())
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 400), min_size=4, max_size=150), st.integers(900, 2000), st.data())
 async def test_a_history_begins_at_the_same_place_for_many_turns(sizes: list[int], budget: int, data: st.DataObject):
     """Tokens that no cache has: those of new messages, and the whole prompt whenever its beginning moves."""
     turns: list[StoredMessage] = []

@@ -32,12 +32,10 @@ def write_adapter(path: Path, *, seed: int = 0, strength: float = 0.02) -> Path:
     return path
 
 
-def make_release(
-    home: Path, *, seed: int = 0, strength: float = 0.02, damaged: bool = False, pinned: bool = False
-) -> Release:
-    """A release in `home` with such an adapter, or with a damaged file. Needs the fixture `base_home`.
+def make_release(home: Path, *, seed: int = 0, strength: float = 0.02, damaged: bool = False) -> Release:
+    """A release in `home` with such an adapter, or with a file that was damaged from the start.
 
-    Only with `pinned` its manifest has the hashes of its files, as that of every release from a round.
+    Its manifest has the hashes of its files, as that of every release from a round. Needs the fixture `base_home`.
     """
 
     def build(folder: Path) -> ReleaseManifest:
@@ -49,8 +47,8 @@ def make_release(
         return ReleaseManifest(
             base=DEFAULT_BASE,
             template_sha256=template_sha256(load_template(base.template_name)),
-            base_sha256=base.gguf_sha256 if pinned else None,
-            adapter_gguf_sha256=file_sha256(folder / "adapter.gguf") if pinned else None,
+            base_sha256=base.gguf_sha256,
+            adapter_gguf_sha256=file_sha256(folder / "adapter.gguf"),
         )
 
     return Releases(home).create(build)

@@ -229,7 +229,7 @@ async def test_an_engine_that_another_one_replaced_on_its_port_is_started_again(
 
 async def test_a_changed_champion_is_not_served_and_the_one_before_goes_on(home, opened, caplog):
     good = make_release(home, strength=1.0)
-    changed = make_release(home, seed=1, pinned=True)
+    changed = make_release(home, seed=1)
     changed.adapter_gguf.write_bytes(good.adapter_gguf.read_bytes())
     engine = await opened()
     Releases(home).promote(changed.number)
@@ -314,13 +314,14 @@ async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving_until_it_
     home, opened, caplog, monkeypatch
 ):
     monkeypatch.setattr(embedded, "BACK_OFF", (0.1, 0.2))
-    good = make_release(home, strength=1.0)
-    bad = make_release(home, damaged=True)
+    bad = make_release(home, strength=1.0)
+    whole = bad.adapter_gguf.read_bytes()
+    bad.adapter_gguf.write_bytes(whole[:99])
     engine = await opened()
     Releases(home).promote(bad.number)
     await until(lambda: caplog.text.count("cannot serve; release 0 still does") >= 2)
     assert (await answer(engine))[1] == 0
-    bad.adapter_gguf.write_bytes(good.adapter_gguf.read_bytes())
+    bad.adapter_gguf.write_bytes(whole)
     async with asyncio.timeout(120):
         while (await answer(engine))[1] != bad.number:
             pass

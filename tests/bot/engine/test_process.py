@@ -260,7 +260,7 @@ def test_a_damaged_adapter_is_refused_with_llama_cpps_reason(base_home, tmp_path
 
 
 def test_a_release_whose_adapter_was_changed_is_refused_before_it_serves(base_home, tmp_path):
-    release = make_release(tmp_path, pinned=True)
+    release = make_release(tmp_path)
     with running("--release", 1, "--parallel", 1, "--context", 64, home=tmp_path) as (line, _):
         assert line["release"] == 1
     raw = bytearray(release.adapter_gguf.read_bytes())
@@ -329,7 +329,7 @@ class TestFind:
             find(tmp_path, 1)
 
     def test_a_releases_file_is_pinned_by_its_manifest_when_it_is_named_as_a_file_too(self, base_home, tmp_path):
-        release = make_release(tmp_path, pinned=True)
+        release = make_release(tmp_path)
         pinned = find(tmp_path, 1).pinned
         assert None not in (pinned.adapter_sha256, pinned.base_sha256)
         assert find(tmp_path, adapter=release.adapter_gguf).pinned == pinned
