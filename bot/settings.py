@@ -27,7 +27,6 @@ ENV_FILE = Path(".env")
 _SECRETS = (
     "DISCORD_TOKEN",
     "discord_token",
-    "engine_url",
     "engine_api_key",
     "engine_extra",
     "moderation_api_key",
@@ -279,5 +278,6 @@ def _sentence(detail: Any) -> str:
     place = str(detail["loc"][0])
     variable = place if place == TOKEN else _variable(place)
     said = _WANTED.get(detail["type"]) or str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
-    shown = "" if place in _SECRETS else f" {str(detail['input'])[:80]!r} cannot be used:"
+    address = place == "engine_url" and re.search("[@?]", str(detail["input"]))  # with a password or a key
+    shown = "" if place in _SECRETS or address else f" {str(detail['input'])[:80]!r} cannot be used:"
     return f"{variable}:{shown} {said[:1].lower()}{said[1:]}{'' if said.endswith('?') else '.'}"

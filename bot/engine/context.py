@@ -100,13 +100,13 @@ def _dicts(value: Any) -> Iterable[Mapping[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def tokens(value: Any) -> int | None:
-    """A number of tokens that can be one."""
+def tokens(value: Any, least: int = 16) -> int | None:
+    """A number of tokens that can be a context."""
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    usable = isinstance(value, int) and not isinstance(value, bool) and SMALLEST <= value <= _MOST
+    usable = isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST
     return int(value) if usable else None
 
 
@@ -163,9 +163,9 @@ def limit_in(text: str) -> int | None:
     text = re.sub(r"(?<=\d)[,_ ](?=\d{3}\b)", "", text)
     for pattern in _LIMITS:
         for found in pattern.finditer(text):
-            if number := tokens(int(found[1])):
+            if number := tokens(int(found[1]), SMALLEST):
                 return number
-    numbers = sorted({n for n in map(int, re.findall(r"(?<![\w.])\d{2,9}(?![\w.])", text)) if tokens(n)})
+    numbers = sorted({n for n in map(int, re.findall(r"(?<![\w.])\d{2,9}(?![\w.])", text)) if tokens(n, SMALLEST)})
     return numbers[-2] if len(numbers) > 1 else None
 
 

@@ -171,8 +171,9 @@ class HttpSession:
 
     def _shrink(self, limit: int | None, sent: int) -> None:
         """The server holds less than it says, or than we thought."""
-        fits = limit if limit is not None and limit < self.context_length else smaller(min(sent, self.context_length))
-        self.context_length, self._guessed = fits, limit is None
+        named = limit is not None and limit < self.context_length
+        self._guessed = not named
+        self.context_length = limit if limit and named else smaller(min(sent, self.context_length))
         if not self._guessed:
             self._remember()
 

@@ -397,7 +397,7 @@ async def test_the_context_is_learnt_from_a_refusal(odd, opened, name):
 
 async def test_a_refusal_without_a_number_makes_the_context_smaller_each_time(odd, opened):
     engine = await opened(odd)
-    odd.reply(error(413, "no"), error(400, "Prompt 超长"))
+    odd.reply(error(400, "too long: the maximum context length is 9000"), error(400, "Prompt 超长"))
     lengths = []
     async with engine.session() as session:
         for _ in range(2):

@@ -413,8 +413,11 @@ async def test_an_acknowledged_rating_survives_a_kill(tmp_path: Path):
 
 
 @pytest.mark.process
-async def test_an_engine_that_is_not_there_ends_with_a_sentence(tmp_path: Path):
-    process = await begin(tmp_path, "http://127.0.0.1:9/v1")
+async def test_the_chat_begins_without_its_engine_and_says_so(tmp_path: Path):
+    process = await begin(tmp_path, "http://bob:hunter2@127.0.0.1:9/v1")
+    process.enter("hello")
     written = await process.end()
-    assert process.process.returncode == 2
+    assert process.process.returncode == 0
+    assert written.count(EN.engine_unreachable) == 2  # at the start, and as the answer
     assert "Traceback" not in written
+    assert "hunter2" not in written
