@@ -55,7 +55,7 @@ def main() -> int:
     async def talk() -> None:
         logs.watch_loop()
         talk_there = _platform(platform)
-        gc.freeze()  # what was imported stays: looking through it again and again would hold the event loop for 0.15 s
+        gc.freeze()  # what was imported stays; looking through it again would hold the event loop for 0.15 s
         await talk_there(settings)
 
     try:
