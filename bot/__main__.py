@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -61,7 +62,9 @@ def main() -> int:
 
     async def talk() -> None:
         logs.watch_loop()
-        await _platform(platform)(settings)
+        talk_there = _platform(platform)
+        gc.freeze()  # what was imported stays; looking through it again would hold the event loop for 0.15 s
+        await talk_there(settings)
 
     try:
         if platform == "discord" and settings.discord_token is None:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 SIGNS = {"up": "👍", "down": "👎", "correction": "✏️", "comparison": "⚖️"}
 FRESH = 300.0  # seconds for which the figures are reused ...
-PATIENCE = 5.0  # seconds that somebody waits for figures
+PATIENCE = 3.0  # seconds that somebody waits for figures
 _RESTS = 20  # ... or as many times as long as computing them took, if that is longer
 
 

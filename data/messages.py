@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -100,25 +100,25 @@ async def newest_version(session: AsyncSession, message: int) -> StoredMessage |
 
 async def newest_versions(session: AsyncSession, messages: Collection[int]) -> list[StoredMessage]:
     """The newest versions of messages, ordered by number; messages whose newest version was erased are left out."""
-    newest: dict[int, StoredMessage] = {}
+    version = aliased(schema.MessageVersion)
+    newest = select(func.max(version.id)).where(version.message_id == schema.MessageRow.id).scalar_subquery()
     query = (
         select(schema.MessageRow, schema.MessageVersion)
-        .join(schema.MessageVersion, schema.MessageVersion.message_id == schema.MessageRow.id)
-        .where(schema.MessageRow.id.in_(messages))
-        .order_by(schema.MessageRow.id, schema.MessageVersion.id)
+        .join(schema.MessageVersion, schema.MessageVersion.id == newest)
+        .where(schema.MessageRow.id.in_(messages), schema.MessageVersion.text.is_not(None))
+        .order_by(schema.MessageRow.id)
     )
-    for row, version in await session.execute(query):
-        newest.pop(row.id, None)
-        if version.text is not None:
-            newest[row.id] = StoredMessage(
-                row.id,
-                version.id,
-                row.conversation_id,
-                row.role,
-                version.text,
-                version.author_id,
-                row.parent_id,
-                version.created_at,
-                row.author_id,
-            )
-    return list(newest.values())
+    return [
+        StoredMessage(
+            row.id,
+            found.id,
+            row.conversation_id,
+            row.role,
+            found.text or "",
+            found.author_id,
+            row.parent_id,
+            found.created_at,
+            row.author_id,
+        )
+        for row, found in await session.execute(query)
+    ]

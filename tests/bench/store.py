@@ -22,6 +22,7 @@ Figures go to `store.json` in `--out`, with the command and the machine.
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -224,6 +225,7 @@ async def _measured(name: str, home: Path) -> Figures:
 
 def measure(name: str, home: Path) -> Figures:
     """One measurement in this process."""
+    gc.freeze()  # as the bot does
     found = asyncio.run(_measured(name, home))
     return {**found, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 

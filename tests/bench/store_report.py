@@ -61,24 +61,25 @@ def plot(found: Mapping[str, Any], path: Path) -> None:
     made.suptitle(f"The store by its size: ratings, and as many imported rows\n{found['machine']}", fontsize=10)
     writes, loop, rows = panels
     for name in WRITES:
-        _line(writes, found, name, "median_ms", name)
+        _line(writes, found, name, "median_ms", f"{name}, by the clock")
+        _line(writes, found, name, "cpu_ms", f"{name}, processor", style="x--")
     for name in COMMANDS:
-        _line(loop, found, name, "stall_ms", {"trial": "the trial's state"}.get(name, f"/{name}"))
+        _line(loop, found, name, "busy_ms", {"trial": "the trial's state"}.get(name, f"/{name}"))
     for axes in (writes, loop):
         axes.axhline(BAR, color="tab:red", linestyle=":", label="the bar")
     _line(rows, found, "rows", "seconds", "rows for a round")
     for name in ("trial", "stats", "forget", "purge"):
         _line(rows, found, name, "seconds", name)
-    labels = ("milliseconds, median", "longest milliseconds of the event loop", "seconds")
+    labels = ("milliseconds", "milliseconds, the event loop's longest work", "seconds")
     for axes, label in zip(panels, labels, strict=True):
         axes.set(xscale="log", yscale="log", xlabel="ratings, and imported rows", ylabel=label)
         axes.legend(fontsize=SMALL)
     path.write_bytes(png(made))
 
 
-def _line(axes: Any, found: Mapping[str, Any], measure: str, key: str, label: str) -> None:
+def _line(axes: Any, found: Mapping[str, Any], measure: str, key: str, label: str, style: str = "o-") -> None:
     points = sorted(
         (run["size"], run[key]) for run in found["runs"] if run["measure"] == measure and run.get(key) is not None
     )
     if points:
-        axes.plot(*zip(*points, strict=True), "o-", label=label, markersize=4)
+        axes.plot(*zip(*points, strict=True), style, label=label, markersize=4)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event, select
@@ -14,6 +15,7 @@ from data import store as store_module
 from data.consent import consents_since, covered
 from data.counts import RatingCounts, count_ratings
 from data.erasure import expired_versions
+from data.messages import message_at
 from data.store import Store, StoredGeneration
 from tests.data.talk import Talk
 
@@ -48,7 +50,7 @@ async def scanned(store: Store, seen: list[tuple[str, object]]) -> list[str]:
         for statement, parameters in seen:
             if not statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")):
                 continue
-            one = parameters[0] if isinstance(parameters, list) and parameters else parameters
+            one: Any = parameters[0] if isinstance(parameters, list) and parameters else parameters
             plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", one)
             steps = [str(row[3]) for row in plan.all()]
             found += [step for step in steps if step.startswith("SCAN") and GROWING.intersection(step.split())]
@@ -79,7 +81,22 @@ async def test_a_vote_an_edit_and_an_erasure_read_no_whole_table(store: Store) -
     assert await scanned(store, seen) == []
 
 
-async def test_the_test_above_sees_a_whole_table_being_read(store: Store) -> None:
+async def test_a_message_that_was_edited_often_is_read_by_its_newest_version(store: Store) -> None:
+    await rated(store)
+    for number in range(5):
+        await store.edit_message("discord", "q1", f"version {number}")
+    async with store.database.read() as session:
+        kept: list[schema.MessageVersion] = []
+        event.listen(session.sync_session, "loaded_as_persistent", lambda _, one: kept.append(one))
+        found = await message_at(session, "discord", "q1")
+        assert found is not None
+        assert found.text == "version 4"
+        assert sum(isinstance(one, schema.MessageVersion) for one in kept) == 1
+    await store.erase_message("discord", "q1")
+    assert await store.message("discord", "q1") is None
+
+
+async def test_a_whole_table_that_is_read_is_noticed(store: Store) -> None:
     await rated(store)
     assert await scanned(store, [("SELECT id FROM ratings WHERE platform = ?", ("discord",))])
 
@@ -115,12 +132,12 @@ async def test_the_database_counts_what_counting_one_after_the_other_finds(store
         one = draw.randrange(len(answers))
         other = answers[one ^ 1]
         kind = draw.choice(KINDS)
-        more = {
+        given: dict[str, dict[str, Any]] = {
             "vote": {"value": draw.choice(("up", "down"))},
             "comparison": {"value": draw.choice(("a", "b", "tie", "both_bad")), "other": other},
             "correction": {"text": f"better {draw.random()}"},
-        }.get(kind, {})
-        await talks[0].rate(draw.choice(people), kind, answers[one], **more)
+        }
+        await talks[0].rate(draw.choice(people), kind, answers[one], **given.get(kind, {}))
     await store.forget(people[3])
     async with store.database.read() as session:
         ratings = list(await session.scalars(select(schema.Rating).order_by(schema.Rating.id)))

@@ -113,7 +113,7 @@ async def status_text(app: App, stats: Stats, seconds: float, texts: Texts) -> s
     home = app.settings.home
     try:
         now = await asyncio.to_thread(overview, home)
-        lines = await stats.serving(now, texts)
+        lines = await stats.serving(now, await stats.progress.now(now.champion, now.candidate), texts)
     except ParleyError as error:  # a file is damaged: the sentence says which, and the operator can mend it
         lines = [str(error)]
     else:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bot.release_chart import ComparedRelease
     from bot.texts import Texts
     from data.distance import Distance
+    from data.figures import Figures
     from data.releases import Release
     from data.store import Store
     from data.trials import TrialSoFar
@@ -106,10 +107,10 @@ class Stats:
         server = await server_of(self.store, guild)
         found = await self._count(server)
         first = texts.stats_here if guild else texts.stats_everywhere
-        lines = [first.format(counts=_counts(found), people=found.raters), *await self.serving(now, texts)]
+        known = await self.progress.now(now.champion, now.candidate)
+        lines = [first.format(counts=_counts(found), people=found.raters), *await self.serving(now, known, texts)]
         if now.rounds:
             lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.rounds.count("promoted")))
-        known = await self.progress.now(now.champion, now.candidate)
         if known is None:
             return [*lines, *distance_in_words(None, texts)]
         return [*lines, *distance_in_words(known.distance, texts, hidden=self._hidden(known.distance))]
@@ -134,14 +135,13 @@ class Stats:
         few = any(part.name == "people" and part.have < HIDES for part in far.parts)
         return ("thumbs",) if few else ()
 
-    async def serving(self, now: Overview, texts: Texts) -> list[str]:
+    async def serving(self, now: Overview, known: Figures | None, texts: Texts) -> list[str]:
         """Which release serves, how the one on trial does, and which ones learnt from people who left."""
         release = release_name(now.champion, texts)
         lines = [texts.stats_serving.format(release=release, releases=len(now.releases))]
         if now.candidate is None:
             lines.append(texts.stats_no_trial)
         else:
-            known = await self.progress.now(now.champion, now.candidate)
             lines.append(_on_trial(now.candidate, known.trial if known else None, texts))
         if left := await asyncio.to_thread(_left, self.home):
             lines.append(texts.stats_left.format(releases=", ".join(map(str, left))))
