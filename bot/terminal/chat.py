@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from bot.anew import with_offer
 from bot.answers import Answered, Ask, Failed, Piece, Queued, RunningAnswer, TakenBack, Thinking
 from bot.conversation import Chat
 from bot.engine.api import EngineError
@@ -228,8 +229,8 @@ class Terminal:
                         if not blind:
                             self._serving(generation.release)
                         return generation
-                    case Failed(why):
-                        self._say(why, "red")
+                    case Failed() as end:
+                        self._say(with_offer(self.texts, end), "red")
         finally:
             stopper.cancel()
             await asyncio.gather(stopper, return_exceptions=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.conversation import Chat
+from bot.conversation import Chat, Limits
 from bot.engine.api import Engine
 from bot.engine.open import open_engine
 from bot.settings import Settings
@@ -231,6 +231,12 @@ async def test_new_begins_a_conversation_without_what_was_said(world: World):
     assert EN.begun_anew in written
     assert EN.nothing_to_rate in written
     assert [m["content"] for m in world.fake.requests[-1]["messages"][1:]] == ["two"]
+
+
+async def test_a_conversation_that_is_stuck_offers_a_new_one(world: World):
+    world.chat = Chat(world.store, world.chat.engine, limits=Limits(history_tokens=200))
+    written = await world.enter("one", "word " * 300)
+    assert EN.anew_offer in written
 
 
 async def test_a_correction_of_several_lines_ends_with_a_dot(world: World):
