@@ -20,6 +20,7 @@ from data.schema import (
     Generation,
     MessageRow,
     MessageVersion,
+    OpenAnswer,
     Person,
     PlatformMessage,
     Setting,
@@ -49,6 +50,8 @@ async def remove_times(session: AsyncSession, versions: Collection[int]) -> None
             MessageVersion.message_id.in_(messages), MessageVersion.text.is_not(None)
         )
         gone = select(MessageRow.id).where(MessageRow.id.in_(messages), MessageRow.id.not_in(live))
+        places = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(gone))
+        await session.execute(delete(OpenAnswer).where(OpenAnswer.question_id.in_(places)))
         await session.execute(delete(PlatformMessage).where(PlatformMessage.message_id.in_(gone)))
         for table, column in ((MessageRow, MessageRow.id), (Generation, Generation.message_id)):
             await session.execute(update(table).where(column.in_(gone)).values(created_at=NO_TIME))
