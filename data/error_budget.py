@@ -17,6 +17,7 @@ and each look at the release that is on trial, as candidates.
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -133,12 +134,17 @@ def _read(home: Path) -> list[Asked]:
         return _before(home)
     try:
         lines = raw.decode().splitlines()
-        return [typed(json.loads(line), Asked) for line in lines if line.strip()]
+        return [_line(json.loads(line)) for line in lines if line.strip()]
     except (ValueError, TypeError) as error:
         raise BadInput(
             f"{path} should hold a JSON object a line, one for each candidate that the gate was asked about, and "
             f"does not ({error}). Put back a copy of it; without the file, the rounds in {home / 'rounds'} count."
         ) from error
+
+
+def _line(entry: Any) -> Asked:
+    typed(entry, Asked)  # the kinds of its values
+    return Asked(**entry)  # no other keys
 
 
 def _write(home: Path, asked: list[Asked]) -> None:

@@ -36,6 +36,11 @@ def migrate(database: Path) -> None:
                 current = MigrationContext.configure(connection).get_current_revision()
             if current == head:
                 return
+            if current is None and _has_tables(engine):
+                raise BadInput(
+                    f"{database} is a database, but does not say that it is Parley's (the table alembic_version is "
+                    "missing or empty). Move it away and put a backup in its place with `python -m data restore`."
+                )
             known = {script.revision for script in scripts.walk_revisions()}
             if current is not None and current not in known:
                 raise BadInput(
@@ -49,6 +54,12 @@ def migrate(database: Path) -> None:
                 command.upgrade(config, "head")
         finally:
             engine.dispose()
+
+
+def _has_tables(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name != 'alembic_version'"
+        return connection.exec_driver_sql(query).first() is not None
 
 
 def _config() -> Config:

@@ -56,6 +56,7 @@ def damaged(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A copy to damage."""
     monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
     monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("data.bases.BUNDLED", {})  # no base is missing
     shutil.copytree(whole, tmp_path / "home")
     return tmp_path / "home"
 
@@ -127,8 +128,8 @@ DAMAGES: dict[str, tuple[Damage, str, bool]] = {
     "manifest []": (write(f"{ONE}/manifest.json", b"[]"), "no readable manifest.json", True),
     "manifest null": (write(f"{ONE}/manifest.json", b"null"), "no readable manifest.json", True),
     "half a manifest": (cut(f"{ONE}/manifest.json"), "no readable manifest.json", True),
-    "no manifest": (remove(f"{ONE}/manifest.json"), "There is no release 1", True),
-    "a manifest as folder": (folder(f"{ONE}/manifest.json"), "There is no release 1", True),
+    "no manifest": (remove(f"{ONE}/manifest.json"), "no readable manifest.json", True),
+    "a manifest as folder": (folder(f"{ONE}/manifest.json"), "no readable manifest.json", True),
     "deep manifest": (write(f"{ONE}/manifest.json", b"[" * 100_000), "no readable manifest.json", True),
     "another manifest": (write(f"{ONE}/manifest.json", b'{"base": "x"}'), "has not the hash in the database", True),
     "the champion is gone": (remove(ONE), "names release 1, which is not there", True),
