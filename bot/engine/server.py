@@ -129,6 +129,9 @@ def parameters(artefact: Artefact, options: ServeOptions, nonce: str, api_key: s
     # that is often another conversation's slot, even if one is free. This cache keeps what loses its slot, so that it
     # need not be computed again: about 11,000 tokens with the bundled base.
     params.cache_ram_mib = 256
+    # llama.cpp looks into that cache only if no slot has this share of the prompt. At its usual 0.1 a persona's
+    # prompt was enough in a short context, and a conversation that had lost its slot was computed again.
+    params.slot_prompt_similarity = 0.5
     params.cache_idle_slots = False
     # The prompt is rendered exactly by our template, and the answer comes back exactly as the model wrote it.
     params.chat_template = engine_template(artefact.template)
