@@ -87,10 +87,13 @@ async def _ids(session: AsyncSession, key: bytes, answers: Collection[int], rati
     """
     whole = frozenset(answers)
     found: set[str] = set()
+    seen: set[int] = set()
     for some in chunks(answers, _AT_ONCE):
         touching = select(Rating).where(or_(Rating.generation_id.in_(some), Rating.other_id.in_(some)))
-        found |= await _part(session, key, some, (await session.scalars(touching)).all(), whole)
-    for some in chunks(ratings, _AT_ONCE):
+        cast = (await session.scalars(touching)).all()
+        found |= await _part(session, key, some, cast, whole)
+        seen.update(rating.id for rating in cast)
+    for some in chunks(set(ratings) - seen, _AT_ONCE):
         chosen = (await session.scalars(select(Rating).where(Rating.id.in_(some)))).all()
         found |= await _part(session, key, (), chosen, whole)
     return found - {""}
