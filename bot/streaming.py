@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.answers import Held, Piece, TakenBack, Thinking
@@ -163,8 +164,8 @@ class _Shown:
 
     def release(self) -> None:
         """All of it was checked, and may be shown."""
-        for event in self._held:
-            self._answer.tell(event)
+        for kind, events in groupby(self._held, type):
+            self._answer.tell(kind("".join(event.text for event in events)))
 
     def _show(self, event: Piece | Thinking) -> None:
         if not event.text:

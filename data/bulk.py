@@ -5,10 +5,12 @@ Each has its own connection, so a long read holds up neither the event loop nor 
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from data.store_errors import named
 
 CHUNK = 5000  # rows that are read at once
 _PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "secure_delete=ON")
@@ -17,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - as times are stored, in UTC with
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that sees one moment of a database, however long it reads."""
+    """A connection that sees one moment of a database, however long it reads. Raises `StoreError`."""
     with _connected(path, "BEGIN") as connection:
         yield connection
 
@@ -32,14 +34,12 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def _connected(path: Path, begin: str) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
+    with named(path), closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as connection:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(begin)
         yield connection
-    finally:
-        connection.close()  # what was not committed is rolled back
+        # What was not committed is rolled back.
 
 
 def rows(connection: sqlite3.Connection, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

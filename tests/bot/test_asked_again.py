@@ -77,7 +77,7 @@ async def test_the_terminal_asks_again_too(installed: tuple[Store, FakeEngine, E
     terminal = Terminal(store, fake, Chat(store, engine))
     person = await store.person("terminal", _user())
     await store.set_consent(person, True, "2026-11")
-    written = await terminal.enter("hello", "/up", "y", "/up", "more", "/up")
+    written = await terminal.enter("hello", "/up", "y", "y", "more", "/up")
     assert written.count(EN.consent_changed) == terminal.prompts.count(EN.ask_consent) == 1
     assert written.count(EN.stored_up) == 2
     assert len(await terminal.rows(schema.Rating)) == 2

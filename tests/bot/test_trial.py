@@ -3,8 +3,7 @@
 from typing import Any
 
 from bot.conversation import Chat
-from bot.engine.api import Engine
-from bot.engine.open import open_engine
+from bot.engine.api import Engine, EngineError
 from bot.settings import Settings
 from bot.terminal.chat import Terminal
 from bot.texts import EN
@@ -37,7 +36,7 @@ async def test_a_trial_is_opened_once_and_closed_when_it_ends(tried: Tried):
 
 async def test_neither_a_candidate_that_cannot_serve_nor_a_broken_file_harms_anybody(tried: Tried, caplog: Any):
     async def start(release: int) -> Engine:
-        return await open_engine(tried.home, url="http://127.0.0.1:1")
+        raise EngineError("its adapter is damaged")
 
     trial = Trial(tried.home, start, share=1.0)
     trial.look()

@@ -1,6 +1,5 @@
 """Erased texts are gone: from the tables, from the file and from its write-ahead log."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,17 +75,6 @@ async def test_the_bytes_of_an_erased_text_are_gone_among_many_texts(talk: Talk,
     gone = words[::3]
     assert on_disk(house, *gone, *(word[::-1] for word in gone)) == []
     assert len(on_disk(house, *words)) == len(words) - len(gone)
-
-
-async def test_erasure_waits_for_a_reader_of_the_old_text(talk: Talk, house: Path) -> None:
-    await talk.say(None, "secret-one", platform_id="q")
-    async with talk.store.database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(schema.Person)) == 0
-        erasing = asyncio.create_task(talk.store.erase_message("terminal", "q"))
-        await asyncio.sleep(0.1)  # it cannot be done while somebody still sees the old moment
-        assert not erasing.done()
-    await erasing
-    assert on_disk(house, "secret-one") == []
 
 
 async def test_forgetting_a_person_leaves_nothing_of_them(talk: Talk, house: Path) -> None:

@@ -58,6 +58,8 @@ async def test_a_database_that_an_earlier_version_put_elsewhere_is_named(
     there = tmp_path / outside if "?" in name else tmp_path / outside / NAME
     there.parent.mkdir(exist_ok=True)
     (tmp_path / "old" / NAME).rename(there)
+    house.mkdir(exist_ok=True)
+    (tmp_path / "old" / "key").rename(house / "key")
     with pytest.raises(BadInput, match=r"kept this home's database in .*move it to"):
         await Store.open(house)
     there.rename(house / NAME)  # what the sentence says helps

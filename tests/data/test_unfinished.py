@@ -132,6 +132,7 @@ def test_a_home_that_is_full_of_other_things_is_left_alone(tmp_path: Path) -> No
 
 # Where a file may get a name of its own for a moment, besides `data/unfinished.py`, and why.
 ELSEWHERE = {
+    "data/spool.py": "a file without a name, which goes with its process",
     "data/reading.py": "a cache folder for tables that stays empty: they are streamed",
     "alignment/evaluation/model.py": "an exported adapter of the operator's, outside of the home; it holds no texts",
 }

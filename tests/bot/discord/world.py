@@ -91,8 +91,10 @@ class World:
         return message
 
     async def rows(self, table: type[schema.Base]) -> list[Any]:
+        """A table's rows; of settings, those that people made: the bot notes which commands it published."""
         async with self.store.database.read() as session:
-            return list((await session.scalars(select(table).order_by(table.id))).all())  # type: ignore[attr-defined]
+            found = (await session.scalars(select(table).order_by(table.id))).all()  # type: ignore[attr-defined]
+        return [row for row in found if not (isinstance(row, schema.Setting) and row.scope == "application")]
 
     async def agree(self, user_id: int) -> None:
         await self.store.set_consent(await self.store.person("discord", str(user_id)), True)
