@@ -157,12 +157,10 @@ class Settings(BaseSettings):
     @classmethod
     def _known_persona(cls, value: str, info: ValidationInfo) -> str:
         folder = info.data.get("personas") or info.data.get("home", Path("var")) / "personas"
-        try:
-            names = dict.fromkeys((*PERSONAS, *own_personas(folder)))
-        except BadInput as error:
-            raise ValueError(str(error)) from None
+        names = dict.fromkeys((*PERSONAS, *own_personas(folder)))
         if value not in names:
-            raise ValueError(f"the personas are {', '.join(names)}.{nearest(value, names)}")
+            hint = nearest(value, names) or f" Your own are read from {folder}"
+            raise ValueError(f"the personas are {', '.join(names)}.{hint}")
         return value
 
     @field_validator("language")

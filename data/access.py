@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
@@ -25,7 +25,7 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
         select(version, schema.Conversation.platform, message.role)
         .join(message, message.id == version.message_id, isouter=True)
         .join(schema.Conversation, schema.Conversation.id == message.conversation_id, isouter=True)
-        .where(version.author_id == person)
+        .where(or_(version.author_id == person, and_(message.author_id == person, message.role == "user")))
         .order_by(version.id)
     )
     texts: dict[int, str | None] = {}

@@ -20,17 +20,16 @@ from data.backup_file import BackupManifest, BackupWriter
 from data.bases import base_info
 from data.database import NAME
 from data.errors import BadInput, ParleyError
-from data.home import bases_dir, private_dir, sync_dir
+from data.home import KEY, bases_dir, private_dir, private_file, sync_dir
 from data.migrations import revision_of
 from data.releases import Releases
 from data.rounds import holds_texts
 from data.sealing import Sealer
-from data.store_errors import named
-from data.unfinished import SUFFIX, remove_unfinished, unfinished_file
+from data.store_errors import FULL, UNREADABLE, StoreError, named
+from data.unfinished import SUFFIX, remove_unfinished, unfinished_file, unfinished_folder
 
-KEY = "key"
 _ALONE = (KEY, "rounds.paused")  # files of the home itself
-_FOLDERS = ("releases", "rounds")
+_FOLDERS = ("personas", "releases", "rounds")
 BEGINS = "parley-backup-"
 
 
@@ -103,10 +102,11 @@ def _there(out: Path) -> str:
 
 
 def _write(home: Path, writer: BackupWriter) -> BackupManifest:
-    with unfinished_file(home / NAME) as copy:
-        held = _hold(home, Path(copy.name))
-        schema = revision_of(Path(copy.name)) or ""
-        writer.add(NAME, Path(copy.name))
+    with unfinished_folder(home / NAME) as folder:  # SQLite writes a journal beside the copy
+        copy = private_file(folder / NAME)
+        held = _hold(home, copy)
+        schema = revision_of(copy) or ""
+        writer.add(NAME, copy)
     for name, source in held.items():
         try:
             writer.add(name, source)
@@ -156,7 +156,7 @@ def _still(home: Path) -> Iterator[None]:
 def copy_database(source: Path, target: Path) -> None:
     """Copy a database as it is at one moment into an empty file, and check that the copy is whole."""
     with (
-        named(source),
+        _named(source, target),
         contextlib.closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=30)) as old,
         contextlib.closing(sqlite3.connect(target)) as new,
     ):
@@ -168,6 +168,21 @@ def copy_database(source: Path, target: Path) -> None:
             f"{source} is damaged ({problems[0]}), so a backup of it would be too. `python -m data check` says more; "
             "use an earlier backup."
         )
+
+
+@contextlib.contextmanager
+def _named(source: Path, target: Path) -> Iterator[None]:
+    """Raise `StoreError`, or `BadInput` where it is the copy that cannot be written."""
+    try:
+        with named(source):
+            yield
+    except StoreError as error:
+        if error.kind in (FULL, UNREADABLE):
+            raise BadInput(
+                f"The copy of {source} for the backup could not be written in {target.parent.parent}: is there room "
+                f"for it ({source.stat().st_size / 2**20:.0f} MiB)? Nothing was changed. ({error})"
+            ) from error
+        raise
 
 
 def _names(home: Path, folder: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from data.check import check_home
 from data.errors import BadInput, NothingToDo
 from data.finding import Finding
 from data.home import home, setting
+from data.pasted import pasted
 from data.reapply import Reapplied
 from data.restore import Restored, is_sealed, restore, verify
 
@@ -32,8 +33,11 @@ def restore_home(source: Path, *, replace: bool) -> None:
     done = restore(place, _there(source), _passphrase(source), replace=replace)
     print(f"Restored {place} as it was on {done.manifest.created_at}: {len(done.manifest.files)} files, all whole.")
     if done.before is not None:
-        print(f"The home from before is kept as {done.before}; delete it when you need it no more.")
-    print(_again(done.again))
+        print(
+            f"The home from before is kept as {done.before}. Neither `forget` nor the daily erasure reaches it: delete "
+            "it soon, at the latest after PARLEY_RETENTION_DAYS."
+        )
+    print(pasted(_again(done.again)))
     _say_bases(done)
 
 
@@ -66,7 +70,7 @@ def check(source: Path | None) -> None:
         return
     findings = check_home(home())
     for finding in findings:
-        print(f"{'damage' if finding.damage else 'note'}: {finding.sentence}")
+        print(pasted(f"{'damage' if finding.damage else 'note'}: {finding.sentence}"))
     damage = sum(finding.damage for finding in findings)
     _conclude(findings, damage)
 

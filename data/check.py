@@ -6,21 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data import bases
-from data.backup import KEY
 from data.check_database import database_findings
 from data.database import NAME
 from data.error_budget import would_be
 from data.errors import BadInput, ParleyError
 from data.finding import Finding, damage, note
-from data.home import bases_dir, file_sha256
+from data.home import KEY, KEY_BYTES, bases_dir, file_sha256
+from data.keys import fits
 from data.manifests import Damaged
 from data.release_files import file_problems
 from data.releases import BASE_RELEASE, Release, Releases
 from data.rounds import DecidedRound
+from data.tidy import FILES, FOLDERS
 
-_KEY_BYTES = range(16, 65)
-_FOLDERS = ("engines", "evaluations", "logs", "releases", "rounds")
-_FILES = (f"{NAME}*", KEY, "engine.json", "rounds.paused")
 _BACKUP = "put the home back from a backup (`python -m data restore`)"
 _SERVE = "Serve another release (`python -m alignment.promote N`; 0 is the base model)"
 
@@ -47,7 +45,7 @@ def check_home(home: Path) -> list[Finding]:
 def _key(home: Path) -> Iterator[Finding]:
     path = home / KEY
     try:
-        size = len(path.read_bytes())
+        key = path.read_bytes()
     except FileNotFoundError:
         yield damage(
             f"{path} is missing. Without it people and erased texts are not recognised, and rows change their fold. "
@@ -56,8 +54,13 @@ def _key(home: Path) -> Iterator[Finding]:
     except OSError as error:
         yield damage(f"{path} cannot be read ({error.strerror}). Give it to the user that runs Parley.")
     else:
-        if size not in _KEY_BYTES:
-            yield damage(f"{path} holds {size} bytes, and a key has 32. Copy it from a backup, or {_BACKUP}.")
+        if len(key) not in KEY_BYTES:
+            yield damage(f"{path} holds {len(key)} bytes, and a key has 32. Copy it from a backup, or {_BACKUP}.")
+        elif not fits(home / NAME, key):
+            yield damage(
+                f"{path} is another key than the one that {home / NAME} was made with. Copy the right one from a "
+                "backup; if there is none, `python -m data key` says what another one costs."
+            )
 
 
 def _releases(home: Path) -> tuple[_Known, list[Finding]]:
@@ -192,9 +195,9 @@ def _modes(home: Path) -> Iterator[Finding]:
 
 def _own(home: Path) -> Iterator[Path]:
     yield home
-    for pattern in _FILES:
+    for pattern in FILES:
         yield from home.glob(pattern)
-    for name in _FOLDERS:
+    for name in FOLDERS:
         if (home / name).is_dir():
             yield home / name
             yield from (path for path in (home / name).rglob("*") if not path.is_symlink())

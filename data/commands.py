@@ -9,6 +9,7 @@ from pathlib import Path
 from data import bases, lineage_command
 from data.chat import GENERIC_CONTROL, harmless_messages, harmless_value
 from data.collected import Collected
+from data.database import NAME
 from data.erasure import FORGOTTEN, erased_rows
 from data.errors import BadInput, NothingToDo, nearest
 from data.home import discord_permission, home
@@ -31,7 +32,13 @@ _KINDS = {
 
 
 @asynccontextmanager
-async def _opened() -> AsyncIterator[Store]:
+async def _opened(*, begins: bool = False) -> AsyncIterator[Store]:
+    """The store. Raises `BadInput` where there is none, which only an import `begins`."""
+    if not begins and not home().is_file() and not (home() / NAME).exists():
+        raise BadInput(
+            f"There is no home in {home()} yet. Is PARLEY_HOME right? Chat and rate (`make run`), or import rows "
+            "(`python -m data import ROWS.jsonl`), to begin one."
+        )
     store = await Store.open(home())
     try:
         yield store
@@ -59,7 +66,7 @@ async def import_files(sources: list[str], *, dry_run: bool = False, allow_downl
         raise BadInput(_listed(problems))
     if dry_run:
         return
-    async with _opened() as store:
+    async with _opened(begins=True) as store:
         result = await import_rows(store, rows)
     known = f"; {result.known} were there already" if result.known else ""
     known += f"; {result.erased} left out because somebody had a text in them erased" if result.erased else ""

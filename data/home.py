@@ -1,13 +1,14 @@
 """Where Parley's state lives, and how files are written so that a kill leaves nothing half done."""
 
 import functools
+import glob
 import hashlib
 import hmac
 import os
 import secrets
 import sqlite3
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from data.unfinished import unfinished_file
 
 DATABASE = "parley.db"
 KEY = "key"
-KEY_BYTES = 32
+KEY_BYTES = range(16, 65)  # a key has 32; earlier versions took an operator's own, of these sizes
 
 
 class KeyLost(BadInput):
@@ -34,8 +35,22 @@ class KeyLost(BadInput):
 
 def setting(name: str) -> str | None:
     """A setting from the environment, or from `.env` in the working directory when the environment lacks it."""
-    value = os.environ.get(name) or dotenv_values(".env").get(name)
+    value = os.environ.get(name) or _env_file().get(name)
     return (value or "").strip() or None
+
+
+def _env_file() -> Mapping[str, str | None]:
+    path = Path(".env").absolute()
+    try:
+        state = path.stat()
+    except OSError:
+        return {}
+    return _parsed(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(path: Path, changed: int, size: int) -> Mapping[str, str | None]:  # noqa: ARG001 - a changed file is read anew
+    return dotenv_values(path)
 
 
 def home() -> Path:
@@ -133,18 +148,29 @@ def installation_key(folder: Path) -> bytes:
     except FileNotFoundError:
         if there and _was_used(folder / DATABASE):
             raise KeyLost(f"{path} is missing, and {folder / DATABASE} was made with it") from None
+        if not there:
+            _refuse_half_restored(folder)
         return draw_key(path)
     except OSError as error:
         raise KeyLost(f"{path} cannot be read ({(error.strerror or str(error)).lower()})") from None
-    if len(key) != KEY_BYTES:
-        raise KeyLost(f"{path} holds {len(key)} bytes, and an installation's key has {KEY_BYTES}")
+    if len(key) not in KEY_BYTES:
+        raise KeyLost(f"{path} holds {len(key)} bytes, and an installation's key has 32")
     return key
+
+
+def _refuse_half_restored(folder: Path) -> None:
+    """Raise `BadInput` where a restore was killed after it moved the home away: an empty one would take its place."""
+    if before := sorted(folder.parent.glob(f"{glob.escape(folder.name)}.before-*")):
+        raise BadInput(
+            f"{folder} is empty, and {before[-1]} lies beside it: a restore was interrupted. Run the restore again, "
+            f"or rename that folder to {folder.name}. To begin with an empty home, move that folder elsewhere."
+        )
 
 
 def draw_key(path: Path) -> bytes:
     """Draw a key and keep it in a file; returns the key that is there, if another process was faster."""
     with unfinished_file(path) as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
+        file.write(secrets.token_bytes(32))
         file.flush()
         os.fsync(file.fileno())
         with suppress(FileExistsError):

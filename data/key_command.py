@@ -72,7 +72,7 @@ def _usable(path: Path) -> bytes:
         found = path.read_bytes()
     except OSError:
         found = b""
-    if len(found) == KEY_BYTES:
+    if len(found) in KEY_BYTES:
         return found
     if path.exists() or path.is_symlink():
         path.rename(path.with_name(f"{KEY}.{datetime.now(UTC):%Y-%m-%d}.{secrets.token_hex(2)}"))

@@ -5,6 +5,8 @@ rows would move between training and judging. So nothing is written until the op
 accepts the loss (`python -m data key`).
 """
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import delete, select
@@ -30,6 +32,16 @@ async def is_known(session: AsyncSession, key: bytes, folder: Path) -> bool:
     if known not in (None, key_print(key)):
         raise KeyLost(f"{folder / KEY} is another key than the one that the database beside it was made with")
     return known is not None
+
+
+def fits(database: Path, key: bytes) -> bool:
+    """Whether a database may have been made with this key; True where it cannot say. It changes nothing."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            known = connection.execute("SELECT fingerprint FROM key_print").fetchone()
+    except sqlite3.DatabaseError:  # damaged, of an earlier version, or not there
+        return True
+    return known is None or known[0] == key_print(key)
 
 
 async def note_key(session: AsyncSession, key: bytes) -> None:

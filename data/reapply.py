@@ -13,9 +13,8 @@ from pathlib import Path
 from sqlalchemy import select
 
 from data import erasure
-from data.backup import KEY
 from data.database import NAME
-from data.home import installation_key
+from data.home import KEY, installation_key
 from data.persona_texts import blank
 from data.schema import MessageVersion, Person, SystemPrompt
 from data.store import Store

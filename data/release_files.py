@@ -2,24 +2,8 @@
 
 from collections.abc import Iterator
 
-from data.errors import BadInput
 from data.home import file_sha256
 from data.releases import Release
-
-
-def check_artefact(release: Release) -> None:
-    """Raise `BadInput` when the GGUF that an engine loads is missing, or is not the one that the manifest pins.
-
-    A release that was made by hand may pin none; its file must only be there.
-    """
-    path, pinned = release.adapter_gguf, release.manifest.adapter_gguf_sha256
-    if not path.is_file():
-        raise BadInput(f"Release {release.number} has no {path.name} in {release.path}. {_again(release)}")
-    if pinned is not None and (found := file_sha256(path)) != pinned:
-        raise BadInput(
-            f"{path} is not the file that was released: its SHA-256 is {found}, and the manifest says {pinned}. It "
-            f"is damaged, or somebody changed it. Move it away, and then: {_again(release)}"
-        )
 
 
 def file_problems(release: Release) -> Iterator[str]:

@@ -15,12 +15,11 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from data.backup import KEY
 from data.backup_file import BackupManifest, Readable, read_backup
 from data.bases import base_info
 from data.database import NAME
 from data.errors import BadInput, ParleyError
-from data.home import bases_dir, private_dir, sync_dir
+from data.home import KEY, bases_dir, private_dir, sync_dir
 from data.migrations import is_known
 from data.reapply import Reapplied, reapply
 from data.sealing import MAGIC, Opener
@@ -87,8 +86,8 @@ def restore(home: Path, backup: Path, passphrase: str | None, *, replace: bool =
     if used and not replace:
         named_files = ", ".join(used[:5]) + (" ..." if len(used) > 5 else "")
         raise BadInput(
-            f"{home} is in use ({named_files}); nothing was changed. To put the backup in its place, add --replace: "
-            f"the home that is there is kept beside it. Or set PARLEY_HOME to another folder."
+            f"{home} is not empty ({named_files}); nothing was changed. To put the backup in its place, add "
+            f"--replace: the home that is there is kept beside it. Or set PARLEY_HOME to another folder."
         )
     if home.is_mount():
         raise BadInput(
@@ -100,7 +99,9 @@ def restore(home: Path, backup: Path, passphrase: str | None, *, replace: bool =
     with unfinished_folder(home) as new:
         manifest = verify(backup, passphrase, new)
         _check_database(new / NAME, backup)
+        _refuse_running(home)  # checking the backup took a while
         again = asyncio.run(reapply(new, home)) if (home / NAME).is_file() else None
+        _refuse_running(home)
         before = _put(new, home)
     return Restored(manifest, before if used else None, again, tuple(_missing_bases(manifest)))
 

@@ -12,8 +12,8 @@ from data.unfinished import SUFFIX, remove, remove_unfinished
 log = logging.getLogger(__name__)
 
 # What Parley keeps in its home. Other files there are somebody else's, and stay as they are.
-FOLDERS = ("bases", "engines", "evaluations", "logs", "releases", "rounds")
-_FILES = (f"{DATABASE}*", f"{KEY}*", "engine.json", "rounds.paused", f".*{SUFFIX}")
+FOLDERS = ("bases", "engines", "evaluations", "logs", "personas", "releases", "rounds")
+FILES = (f"{DATABASE}*", f"{KEY}*", "discord.lock", "engine.json", "rounds.paused", f".*{SUFFIX}")
 
 
 # Unfinished folders as earlier versions named them. No lock tells whether somebody fills them, so they wait a day.
@@ -50,5 +50,5 @@ def remove_left(home: Path, *, rows: bool = True) -> bool:
 
 
 def _own(home: Path) -> list[Path]:
-    files = [path for pattern in _FILES for path in home.glob(pattern)]
+    files = [path for pattern in FILES for path in home.glob(pattern)]
     return [*files, *(home / name for name in FOLDERS if (home / name).is_dir() and not (home / name).is_symlink())]

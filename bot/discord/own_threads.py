@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot.discord.addressed import own_roles
+from bot.discord.addressed import own_roles, reply_to
 from bot.discord.ids import person_of
 from bot.discord.place import scopes
 
@@ -40,7 +40,7 @@ def may_talk_in_threads(here: discord.Permissions) -> bool:
 async def thread_for(app: App, message: discord.Message) -> discord.Thread | None:
     """The thread in which a first mention is answered; None where it is answered in its channel."""
     channel = message.channel
-    if not isinstance(channel, discord.TextChannel) or message.reference is not None:
+    if not isinstance(channel, discord.TextChannel) or reply_to(message) is not None:
         return None
     # A process that died before it answered may have opened it.
     if message.thread is not None and own_thread(message.thread, app.me):

@@ -55,7 +55,7 @@ class Reactions:
             if answer is None or not await _counts(app, event):
                 return
             rater = await person_of(app.store, event.user_id)
-            source = _source(event)
+            source = _source()
             outcome = await app.ratings.vote(
                 rater, answer.generation, value, platform=PLATFORM, source_id=f"{PLATFORM}:{source}"
             )
@@ -74,7 +74,7 @@ class Reactions:
             if await app.store.vote(answer.generation, rater) != value:
                 return
             left = await _left(app, event)
-            source = f"{PLATFORM}:{_source(event)}"
+            source = f"{PLATFORM}:{_source()}"
             if value in left:
                 return
             if left and await _counts(app, event):
@@ -120,9 +120,10 @@ def _channel(app: App, event: discord.RawReactionActionEvent) -> Any:
     return known or app.client.get_partial_messageable(event.channel_id, guild_id=event.guild_id)
 
 
-def _source(event: discord.RawReactionActionEvent) -> str:
-    # Discord gives reactions no id. An event that comes twice changes nothing: the vote is there already.
-    return f"{event.message_id}-{secrets.token_hex(6)}"
+def _source() -> str:
+    # Discord gives reactions no id. An event that comes twice changes nothing: the vote is there already. The
+    # message's id would outlive an erasure, and lead to the conversation.
+    return f"reaction-{secrets.token_hex(12)}"
 
 
 async def _left(app: App, event: discord.RawReactionActionEvent) -> set[str]:

@@ -138,7 +138,7 @@ def _shown_as_text(message: discord.Message | discord.MessageSnapshot) -> list[s
     poll = getattr(message, "poll", None)  # a forwarded message has none
     if poll is not None:
         texts.append("\n".join((f"[poll] {poll.question}", *(f"- {answer.text}" for answer in poll.answers))))
-    return texts + _words_in(message.components)
+    return [readable(text, 0, {}, {}, {}) for text in texts + _words_in(message.components)]
 
 
 def _words_in(components: Sequence[discord.Component]) -> list[str]:

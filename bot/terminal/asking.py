@@ -28,8 +28,10 @@ async def yes_or_no(lines: Lines, prompt: str, unclear: Callable[[], None]) -> b
 
 
 async def several_lines(lines: Lines) -> str:
-    """What the person writes, up to a line with only a dot or the end of the input."""
+    """What the person writes, up to a line with only a dot; nothing if the input ends before that line."""
     written: list[str] = []
-    while (line := await lines.read("... ")) is not None and line.strip() != END:
+    while (line := await lines.read("... ")) is not None:
+        if line.strip() == END:
+            return "\n".join(written).strip()
         written.append(line)
-    return "\n".join(written).strip()
+    return ""

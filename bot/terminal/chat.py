@@ -113,7 +113,7 @@ class Terminal:
             case "/up" | "/down":
                 await self._vote(command.name[1:], command.argument)
             case "/correct":
-                await self._correct(command.argument or await self._longer_correction())
+                await (self._correct(command.argument) if command.argument else self._longer_correction())
             case "/again":
                 await self._again()
             case "/new":
@@ -279,11 +279,23 @@ class Terminal:
 
         await self._rate("vote", vote, value)
 
-    async def _longer_correction(self) -> str:
+    async def _longer_correction(self) -> None:
+        """Take a correction of several lines; whoever has not agreed is asked before they write it."""
         if self.last is None:
-            return ""
+            self._say(self.texts.nothing_to_rate)
+            return
+        agreed = False
+        if not await self.store.agrees(self.person):
+            asked = self.lines.interactive and await self.store.consent(self.person) is not False
+            agreed = asked and await self.consent.ask(self.person)
+            if not agreed:
+                if not asked:
+                    self._say(self.texts.consent_first)
+                return
         self._say(self.texts.correction_lines)
-        return await several_lines(self.lines)
+        await self._correct(await several_lines(self.lines))
+        if agreed:
+            await self._offer_new()
 
     async def _correct(self, text: str) -> None:
         async def correct(rater: int, generation: int, *, platform: str, source_id: str) -> RatingResult:

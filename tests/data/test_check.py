@@ -21,8 +21,6 @@ from data.check import check_home
 from data.database import NAME
 from data.errors import BadInput, ParleyError, run
 from data.home import file_sha256
-from data.release_files import check_artefact
-from data.releases import Releases
 from data.store import Store
 from tests.data.test_backup import lived_in
 
@@ -207,18 +205,3 @@ def test_where_there_is_no_home_nothing_is_checked(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="There is no home"):
         check_home(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
-
-
-def test_an_artefact_is_checked_before_it_serves(damaged: Path) -> None:
-    release = Releases(damaged).get(1)
-    check_artefact(release)  # nothing is pinned, so the file must only be there
-    raw = json.loads((release.path / "manifest.json").read_text())
-    raw["adapter_gguf_sha256"] = file_sha256(release.adapter_gguf)
-    (release.path / "manifest.json").write_text(json.dumps(raw))
-    check_artefact(Releases(damaged).get(1))
-    release.adapter_gguf.write_text("GGUF of somebody else")
-    with pytest.raises(BadInput, match=r"is not the file that was released: its SHA-256 is"):
-        check_artefact(Releases(damaged).get(1))
-    release.adapter_gguf.unlink()
-    with pytest.raises(BadInput, match=r"Release 1 has no adapter\.gguf"):
-        check_artefact(Releases(damaged).get(1))

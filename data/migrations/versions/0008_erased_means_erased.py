@@ -76,13 +76,15 @@ def _note_openings(connection: sa.Connection, key: bytes) -> None:
         "SELECT generation_id, role, message_versions.author_id, text FROM generation_context JOIN message_versions"
         " ON message_versions.id = version_id LEFT JOIN messages ON messages.id = message_id"
         " ORDER BY generation_id, position"
-    ).fetchall()
+    )
+    # Read as it comes, since all contexts of a large home are far more than its memory.
+    found: list[tuple[str, int]] = []
     for number, context in itertools.groupby(turns, key=lambda turn: turn[0]):
         said = [(role or "user", author, text) for _, role, author, text in context]
         if all(text is not None for *_, text in said):
-            opening = _keyed(key, "text", _normalised(_opening(said)))
-            sets = sa.text("UPDATE generations SET opening = :opening WHERE id = :id")
-            connection.execute(sets, {"opening": opening, "id": number})
+            found.append((_keyed(key, "text", _normalised(_opening(said))), number))
+    if found:
+        connection.exec_driver_sql("UPDATE generations SET opening = ? WHERE id = ?", found)
 
 
 def _opening(said: list[tuple[str, int | None, str]]) -> str:
@@ -118,12 +120,12 @@ def _forget_openings(connection: sa.Connection, key: bytes | None) -> None:
     _run(connection, "UPDATE folds SET group_id = renamed(group_id)")
     if key is None:
         return
-    openings = "SELECT opening FROM generations UNION SELECT opening FROM imported_rows"
-    live = {name for (name,) in connection.exec_driver_sql(openings)}
-    members = connection.exec_driver_sql("SELECT fingerprint FROM fold_members WHERE length(signature) > 0")
-    for (name,) in members.fetchall():
-        if name not in live:
-            _run(connection, "DELETE FROM fold_members WHERE fingerprint = :name", name=name)
+    _run(
+        connection,
+        "DELETE FROM fold_members WHERE length(signature) > 0 AND fingerprint NOT IN"
+        " (SELECT opening FROM generations WHERE opening IS NOT NULL"
+        " UNION SELECT opening FROM imported_rows WHERE opening IS NOT NULL)",
+    )
 
 
 def _unlink(connection: sa.Connection) -> None:
