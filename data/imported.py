@@ -39,6 +39,7 @@ async def forget_imported(session: AsyncSession, key: bytes, versions: Collectio
             row.opening, row.rater = None, None
             start = imported_id(row.kind, "")
             row.source_id = start + rekeyed(key, row.source_id.removeprefix(start))
+    await session.flush()
 
 
 def rekeyed(key: bytes, row_id: str) -> str:
