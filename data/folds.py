@@ -6,7 +6,6 @@ shares hold from the first conversations on, and nobody without the installation
 Near-duplicates are found in `data.near_duplicates`, and what is stored is in `data.fold_book`.
 """
 
-import math
 import re
 import secrets
 import sys
@@ -46,11 +45,16 @@ def draw(key: bytes, group: str, rows: int, held: Mapping[str, int]) -> str:
     fold ever takes more than its share of all rows and one group. Two rules are for the first conversations: no other
     fold gets more rows than train has, and folds that are empty and should have a whole group go first.
     """
-    total = sum(held.values()) + rows
-    lacks = {fold: share * total - held.get(fold, 0) for fold, share in SHARES.items()}
-    most = {fold: float(held.get("train", 0)) for fold in SHARES} | {"train": math.inf}
-    open_ = {fold: lack for fold, lack in lacks.items() if lack > 0 and held.get(fold, 0) + rows <= most[fold]}
-    open_ = {fold: lack for fold, lack in open_.items() if lack >= rows and not held.get(fold)} or open_
+    total, most = sum(held.values()) + rows, held.get("train", 0)
+    open_, empty = {}, {}
+    for fold, share in SHARES.items():
+        there = held.get(fold, 0)
+        lack = share * total - there
+        if lack > 0 and (fold == "train" or there + rows <= most):
+            open_[fold] = lack
+            if lack >= rows and not there:
+                empty[fold] = lack
+    open_ = empty or open_
     point = int(keyed_hash(key, "fold", group)[:13], 16) / 16**13 * sum(open_.values())
     for fold, lack in open_.items():
         if point < lack:
