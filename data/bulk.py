@@ -66,10 +66,12 @@ class Grouped:
     def of(self, value: int) -> list[tuple[Any, ...]]:
         """The rows with this value, without it."""
         some = []
-        while self._next is not None and self._next[0] <= value:
-            if self._next[0] == value:
-                some.append(self._next[1:])
-            self._next = next(self._found, None)
+        following, found = self._next, self._found
+        while following is not None and following[0] <= value:
+            if following[0] == value:
+                some.append(following[1:])
+            following = next(found, None)
+        self._next = following
         return some
 
 

@@ -66,4 +66,7 @@ def anchor(messages: Sequence[Message], conversation: str | None) -> Anchor:
 
 def opening(messages: Sequence[Message]) -> str:
     """The text that opens a conversation: the first that a person says."""
-    return next((message["content"] for message in messages if message["role"] == "user"), "")
+    for message in messages:
+        if message["role"] == "user":
+            return message["content"]
+    return ""

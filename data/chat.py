@@ -184,7 +184,7 @@ def blank(text: str) -> bool:
 
 def speakers(turns: Iterable[Turn]) -> dict[int | None, str]:
     """The names of a conversation's human authors, such as `Person 2`; empty when there is only one."""
-    people = list(dict.fromkeys(author for role, author, _ in turns if role == "user"))
+    people = dict.fromkeys([author for role, author, _ in turns if role == "user"])
     return {author: f"Person {number}" for number, author in enumerate(people, 1)} if len(people) > 1 else {}
 
 
@@ -199,7 +199,7 @@ def spoken(turns: Iterable[Turn], called: Mapping[int | None, str]) -> list[Mess
         said = f"{called[author]}: {text}" if role == "user" and author in called else text
         if role == "user" and messages and messages[-1]["role"] == "user":
             said = f"{messages.pop()['content']}\n{said}"
-        messages.append(Message(role=role, content=said))
+        messages.append({"role": role, "content": said})
     return messages
 
 

@@ -7,6 +7,7 @@ without it. Commits are synced to disk, so an acknowledged write survives a kill
 
 import asyncio
 import contextlib
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
@@ -106,6 +107,11 @@ def chunks(items: Collection[_Number], size: int = 500) -> Iterator[list[_Number
     """The items in order, in parts: SQLite limits the number of variables in a statement."""
     ordered = sorted(items)
     return (ordered[start : start + size] for start in range(0, len(ordered), size))
+
+
+def listed(numbers: Collection[int]) -> str:
+    """The numbers as a parameter for `json_each`: any number of them in a statement that is always the same."""
+    return json.dumps(sorted(numbers))
 
 
 def _prepare(path: Path) -> None:

@@ -11,13 +11,27 @@ no time, no hash of a text or of an account, and no order.
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Column, ColumnElement, Integer, MetaData, Table, delete, exists, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Integer,
+    MetaData,
+    Table,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as insert_new
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import open_answers, schema
 from data.chat import sayings
 from data.consent import consents_since
-from data.database import chunks
+from data.database import chunks, listed
 from data.generations import forget_prompts
 from data.home import keyed_hash
 from data.imported import forget_imported, imported_id
@@ -29,7 +43,6 @@ from data.rows import KINDS
 from data.schema import (
     Conversation,
     Generation,
-    GenerationContext,
     ImportedRow,
     ImportedText,
     MessageRow,
@@ -51,6 +64,25 @@ _SPANS = Table(
     Column("since", UtcDateTime),
     Column("until", UtcDateTime),
     prefixes=["TEMPORARY"],
+)
+# An answer is context of later answers, which may repeat it too, and a correction of such an answer is another
+# person's version of it.
+_WITH_ANSWERS = text(
+    """
+    WITH RECURSIVE gone(id) AS (
+        SELECT value FROM json_each(:versions)
+        UNION
+        SELECT g.version_id FROM gone
+        CROSS JOIN generation_context x ON x.version_id = gone.id
+        CROSS JOIN generations g ON g.id = x.generation_id
+        UNION
+        SELECT r.text_version_id FROM gone
+        CROSS JOIN generations g ON g.version_id = gone.id
+        CROSS JOIN ratings r ON r.generation_id = g.id
+        WHERE r.text_version_id IS NOT NULL
+    )
+    SELECT id FROM gone
+    """
 )
 _TELLING = 20  # characters; many people write the same shorter texts
 
@@ -170,12 +202,12 @@ def _is_imported() -> ColumnElement[bool]:
     return exists().where(ImportedText.version_id == MessageVersion.id)
 
 
-def said_before(key: bytes, text: str) -> set[str]:
+def said_before(key: bytes, said: str) -> set[str]:
     """The hashes by which earlier versions of Parley knew the erased messages that a row's text may repeat.
 
     Rows join messages and name the speakers. Now the ids of erased rows are kept instead.
     """
-    plain = {" ".join(saying.split()) for saying in sayings(text)}
+    plain = {" ".join(saying.split()) for saying in sayings(said)}
     return {keyed_hash(key, "erased", each) for each in plain if len(each) >= _TELLING}
 
 
@@ -198,26 +230,8 @@ async def erase(
     Imported copies of the rows with these texts go too, and those with the ids `rows`. Returns the number of removed
     texts. What held a text stays without it, so that references to it hold.
     """
-    wanted = set(versions)
-    frontier = wanted
-    while frontier:  # an answer is context of later answers, which may repeat it too
-        answers: set[int] = set()
-        for chunk in chunks(frontier):
-            query = (
-                select(Generation.version_id)
-                .join(GenerationContext, GenerationContext.generation_id == Generation.id)
-                .where(GenerationContext.version_id.in_(chunk))
-            )
-            answers.update((await session.scalars(query)).all())
-            # A correction of such an answer is another person's version of it.
-            correction = (
-                select(Rating.text_version_id)
-                .join(Generation, Generation.id == Rating.generation_id)
-                .where(Generation.version_id.in_(chunk), Rating.text_version_id.is_not(None))
-            )
-            answers.update(version for version in (await session.scalars(correction)).all() if version is not None)
-        frontier = answers - wanted
-        wanted |= frontier
+    await session.flush()  # what follows is plain SQL
+    wanted = set(await session.scalars(_WITH_ANSWERS, {"versions": listed(versions)}))
     erased = 0
     ids = {*rows, *await rows_with(session, key, wanted)}
     wanted |= await _imported_copies(session, ids)
@@ -231,10 +245,8 @@ async def erase(
     if reason == FORGOTTEN:
         await remove_times(session, wanted)
     for some in chunks(ids):
-        there = Tombstone.kind == "row", Tombstone.reason == reason, Tombstone.ref_hash.in_(some)
-        known = set(await session.scalars(select(Tombstone.ref_hash).where(*there)))
-        if new := [{"kind": "row", "ref_hash": ref, "reason": reason} for ref in some if ref not in known]:
-            await session.execute(insert(Tombstone), new)
+        new = [{"kind": "row", "ref_hash": ref, "reason": reason} for ref in some]
+        await session.execute(insert_new(Tombstone).on_conflict_do_nothing(), new)
     return erased
 
 

@@ -6,7 +6,6 @@ shares hold from the first conversations on, and nobody without the installation
 Near-duplicates are found in `data.near_duplicates`, and what is stored is in `data.fold_book`.
 """
 
-import math
 import re
 import secrets
 import sys
@@ -28,6 +27,7 @@ from data.near_duplicates import Buckets, Index, Shelf, Signer, buckets_of, stor
 _AT_ONCE = 2000  # texts that are signed together
 _REMEMBERED = 20_000  # texts and conversations whose number is remembered
 _NONE = -1
+_NO_WORD = bytes(at for at in range(128) if not re.match(r"\w", chr(at)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,16 @@ def draw(key: bytes, group: str, rows: int, held: Mapping[str, int]) -> str:
     fold ever takes more than its share of all rows and one group. Two rules are for the first conversations: no other
     fold gets more rows than train has, and folds that are empty and should have a whole group go first.
     """
-    total = sum(held.values()) + rows
-    lacks = {fold: share * total - held.get(fold, 0) for fold, share in SHARES.items()}
-    most = {fold: float(held.get("train", 0)) for fold in SHARES} | {"train": math.inf}
-    open_ = {fold: lack for fold, lack in lacks.items() if lack > 0 and held.get(fold, 0) + rows <= most[fold]}
-    open_ = {fold: lack for fold, lack in open_.items() if lack >= rows and not held.get(fold)} or open_
+    total, most = sum(held.values()) + rows, held.get("train", 0)
+    open_, empty = {}, {}
+    for fold, share in SHARES.items():
+        there = held.get(fold, 0)
+        lack = share * total - there
+        if lack > 0 and (fold == "train" or there + rows <= most):
+            open_[fold] = lack
+            if lack >= rows and not there:
+                empty[fold] = lack
+    open_ = empty or open_
     point = int(keyed_hash(key, "fold", group)[:13], 16) / 16**13 * sum(open_.values())
     for fold, lack in open_.items():
         if point < lack:
@@ -60,6 +65,8 @@ def draw(key: bytes, group: str, rows: int, held: Mapping[str, int]) -> str:
 
 def normalised(text: str) -> str:
     """The text without differences that do not matter: case, width, punctuation and spacing."""
+    if text.isascii():  # the same, in a fifth of the time
+        return text.encode().lower().translate(None, _NO_WORD).decode() or text.lower().strip()
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(re.findall(r"\w+", plain)) or plain.strip()
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
-from data.database import chunks
+from data.database import listed
 from data.home import keyed_hash
 from data.messages import add_message
 from data.openings import opening_of
@@ -65,13 +65,21 @@ def prompt_hash(key: bytes, rendered: str) -> str:
     return keyed_hash(key, "prompt", rendered)
 
 
+_FORGET_PROMPTS = text(
+    """
+    WITH gone(id) AS (SELECT value FROM json_each(:versions))
+    UPDATE generations SET rendered_sha256 = '' WHERE id IN (
+        SELECT x.generation_id FROM gone CROSS JOIN generation_context x ON x.version_id = gone.id
+        UNION
+        SELECT g.id FROM gone CROSS JOIN generations g ON g.version_id = gone.id
+    )
+    """
+)
+
+
 async def forget_prompts(session: AsyncSession, versions: Collection[int]) -> None:
     """Remove the hashes of the prompts in which these texts are, and of those that they answer."""
-    table, context = schema.Generation, schema.GenerationContext
-    for chunk in chunks(versions):
-        given = select(context.generation_id).where(context.version_id.in_(chunk))
-        for which in (table.id.in_(given), table.version_id.in_(chunk)):
-            await session.execute(update(table).where(which).values(rendered_sha256=""))
+    await session.execute(_FORGET_PROMPTS, {"versions": listed(versions)})
 
 
 async def find_generation(session: AsyncSession, generation: int) -> StoredGeneration | None:

@@ -3,7 +3,6 @@
 import json
 import re
 import sqlite3
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -39,6 +38,7 @@ async def forget_imported(session: AsyncSession, key: bytes, versions: Collectio
             row.opening, row.rater = None, None
             start = imported_id(row.kind, "")
             row.source_id = start + rekeyed(key, row.source_id.removeprefix(start))
+    await session.flush()
 
 
 def rekeyed(key: bytes, row_id: str) -> str:
@@ -105,14 +105,18 @@ class _Imported(NamedTuple):
 
 
 def _candidate(row: _Imported, texts: Sequence[_Text], system_prompt: str) -> Candidate:
-    found: dict[str, list[Message]] = defaultdict(list)
-    for part, _, role, text in texts:
-        if part != TOOLS and not part.endswith(KEYS):
-            found[part].append(Message(role=role, content=text or ""))
-    for part, position, _, text in texts:
-        if part.endswith(KEYS):
-            found[part.removesuffix(KEYS)][position].update(json.loads(text or "{}"))
-    tools = next((json.loads(text) for part, _, _, text in texts if part == TOOLS and text), None)
+    found: dict[str, list[Message]] = {}
+    more, tools, erased = [], None, False
+    for part, position, role, text in texts:
+        erased = erased or text is None
+        if part == TOOLS:
+            tools = json.loads(text) if text else None
+        elif part.endswith(KEYS):
+            more.append((part.removesuffix(KEYS), position, text))
+        else:
+            found.setdefault(part, []).append({"role": role, "content": text or ""})
+    for part, position, text in more:
+        found[part][position].update(json.loads(text or "{}"))
     names = next(names for names in PARTS[row.kind] if names[0] in found)
     parts = {name: found[name] for name in names}
     first = parts[names[0]]
@@ -122,7 +126,7 @@ def _candidate(row: _Imported, texts: Sequence[_Text], system_prompt: str) -> Ca
     return Candidate(
         kind=row.kind,
         parts=parts,
-        problem=ERASED if any(text is None for *_, text in texts) else problem,
+        problem=ERASED if erased else problem,
         anchor=anchor(first, None),
         platform=row.platform,
         persona=row.persona,

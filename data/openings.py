@@ -4,19 +4,17 @@ Whoever has the key can test a guess against both. So they go with the last answ
 with the text; as long as one is left, the text is there too, and its fold stays.
 """
 
+import json
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.candidates import opening
 from data.chat import speakers, spoken
-from data.database import chunks
+from data.database import listed
 from data.folds import fingerprint
 from data.schema import (
-    FoldMember,
-    Generation,
-    GenerationContext,
     ImportedRow,
     ImportedText,
     MessageRow,
@@ -39,31 +37,48 @@ async def opening_of(session: AsyncSession, key: bytes, context: Sequence[int]) 
     return fingerprint(key, opening(spoken(turns, speakers(turns))))
 
 
+# The texts, and how the answers to them opened.
+_OPEN = text(
+    """
+    WITH gone(id) AS (SELECT value FROM json_each(:versions))
+    SELECT NULL, v.text FROM gone CROSS JOIN message_versions v ON v.id = gone.id WHERE v.text != ''
+    UNION ALL
+    SELECT g.id, g.opening FROM gone CROSS JOIN generation_context x ON x.version_id = gone.id
+    CROSS JOIN generations g ON g.id = x.generation_id WHERE g.opening != ''
+    """
+)
+_UNNAME = text("UPDATE generations SET opening = NULL WHERE id IN (SELECT value FROM json_each(:answers))")
+_FORGET = text(
+    """
+    DELETE FROM fold_members WHERE fingerprint IN (
+        SELECT value FROM json_each(:names)
+        EXCEPT SELECT opening FROM generations WHERE opening IN (SELECT value FROM json_each(:names))
+        EXCEPT SELECT opening FROM imported_rows WHERE opening IN (SELECT value FROM json_each(:names))
+    )
+    """
+)
+
+
 async def forget_openings(session: AsyncSession, key: bytes, versions: Collection[int]) -> None:
     """Remove what folds know of these texts, and of how the answers to them opened.
 
-    Called before the texts are erased, and after `forget_imported`.
+    Called before the texts are erased, and after `forget_imported`, whose changes are flushed.
     """
-    gone: set[str] = set()
-    for chunk in chunks(versions):
-        texts = select(MessageVersion.text).where(MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None))
-        gone.update(fingerprint(key, text) for text in await session.scalars(texts) if text)
-        answers = select(GenerationContext.generation_id).where(GenerationContext.version_id.in_(chunk))
-        theirs = Generation.id.in_(answers), Generation.opening.is_not(None)
-        gone.update(name for name in await session.scalars(select(Generation.opening).where(*theirs)) if name)
-        await session.execute(update(Generation).where(*theirs).values(opening=None))
-    member = FoldMember.fingerprint
-    for some in chunks(gone):
-        left = [select(each.opening).where(each.opening.in_(some)) for each in (Generation, ImportedRow)]
-        kept = {name for query in left for name in await session.scalars(query)}
-        await session.execute(delete(FoldMember).where(member.in_(set(some) - kept)))
+    them = {"versions": listed(versions)}
+    found = (await session.execute(_OPEN, them)).all()
+    gone = {fingerprint(key, said) for answer, said in found if answer is None}
+    gone.update(said for answer, said in found if answer is not None)
+    if answers := {answer for answer, _ in found if answer is not None}:
+        await session.execute(_UNNAME, {"answers": listed(answers)})
+    if gone:
+        await session.execute(_FORGET, {"names": json.dumps(sorted(gone))})
 
 
 async def note_openings(session: AsyncSession, key: bytes) -> None:
     """Write the fingerprints of how imported rows open, with another key."""
-    text, row = MessageVersion.text, ImportedText.row_id
+    row = ImportedText.row_id
     query = (
-        select(row, text)
+        select(row, MessageVersion.text)
         .join(MessageVersion, MessageVersion.id == ImportedText.version_id)
         .join(ImportedRow, ImportedRow.id == row)
         .where(ImportedRow.opening.is_not(None), ImportedText.role == "user")

@@ -9,24 +9,33 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.answers import AnswerInContext, load_answers
 from data.chat import Message
-from data.database import chunks
+from data.database import chunks, listed
 from data.home import keyed_hash
 from data.imported import imported_id
 from data.rows import content_id
 from data.schema import (
     Generation,
-    GenerationContext,
     ImportedRow,
     MessageVersion,
     Rating,
     SystemPromptAuthor,
 )
 
+# The answers that were given to texts or are such texts, and the ratings that correct an answer with one.
+_WITH = text(
+    """
+    WITH gone(id) AS (SELECT value FROM json_each(:versions))
+    SELECT x.generation_id, 0 FROM gone CROSS JOIN generation_context x ON x.version_id = gone.id
+    UNION SELECT g.id, 0 FROM gone CROSS JOIN generations g ON g.version_id = gone.id
+    UNION ALL
+    SELECT r.id, 1 FROM gone CROSS JOIN ratings r ON r.text_version_id = gone.id WHERE r.text_version_id IS NOT NULL
+    """
+)
 _AT_ONCE = 100  # answers or ratings that are read at once; more would hold the event loop for too long
 
 
@@ -47,11 +56,8 @@ async def rows_with(session: AsyncSession, key: bytes, versions: Collection[int]
     """The ids of all rows, past and present, that hold one of these texts: in the prompt, or as an answer."""
     answers: set[int] = set()
     corrections: set[int] = set()
-    for chunk in chunks(versions):
-        context = select(GenerationContext.generation_id).where(GenerationContext.version_id.in_(chunk))
-        answers.update(await session.scalars(context))
-        answers.update(await session.scalars(select(Generation.id).where(Generation.version_id.in_(chunk))))
-        corrections.update(await session.scalars(select(Rating.id).where(Rating.text_version_id.in_(chunk))))
+    for number, corrects in await session.execute(_WITH, {"versions": listed(versions)}):
+        (corrections if corrects else answers).add(number)
     return await _ids(session, key, answers, corrections)
 
 
@@ -192,8 +198,8 @@ async def _voted_texts(session: AsyncSession, prompts: Collection[str]) -> dict[
             .join(MessageVersion, MessageVersion.id == Generation.version_id)
             .where(Generation.rendered_sha256.in_(chunk), MessageVersion.text.is_not(None), voted)
         )
-        for prompt, text in await session.execute(query):
-            found[prompt].add(str(text))
+        for prompt, said in await session.execute(query):
+            found[prompt].add(str(said))
     return found
 
 

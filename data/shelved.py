@@ -1,11 +1,12 @@
 """Rows whose texts are in a file: what is counted or sorted is a few numbers a row."""
 
-import hashlib
 import json
 import math
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from json.encoder import encode_basestring as quote
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,13 +18,16 @@ from data.candidates import Candidate
 from data.chat import Message
 from data.fold_shares import NEW, SHARES
 from data.prompts import prompts_of
-from data.row import KINDS, PARTS, TOOLS, Row
+from data.row import KINDS, PARTS, TOOLS, Row, trained_turns
 from data.spool import Spool
 
 FOLDS = (*SHARES, NEW)
 TIE = len(KINDS)  # the number of ties among the kinds
 _SHOWN_TO_JUDGES = ("judge", "gate")  # the folds whose rows an evaluation reads
 _OUTSIDE, _PLAIN = 1, 2
+_NO_PROMPT = bytes(16)
+_LABELS = ("false", "true")
+_ROLES = {role: quote(role) for role in ("system", "user", "assistant", "tool")}
 _dump = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 Numbers = NDArray[np.int64]
@@ -38,27 +42,42 @@ def kind_of(candidate: Candidate) -> int:
 class Content:
     """A candidate's data in JSON with sorted keys, and the hashes of its content, its id's and its prompt's."""
 
-    json: str
+    raw: bytes
     digest: bytes
     feedback_digest: bytes
     prompt: str | None
+    plain: bool  # whether its messages have a role and a content only, and it has no tools
 
     @classmethod
     def of(cls, candidate: Candidate) -> "Content":
         """Dump a candidate's data."""
-        parts = {name: _dumped(messages) for name, messages in candidate.parts.items()}
-        more = {"label": candidate.label, TOOLS: candidate.tools}
-        dumped = parts | {name: _dump(value) for name, value in more.items() if value is not None}
-        whole = _object(dumped)
-        digest = _sha256(whole)
-        feedback = digest
-        if candidate.kind == "demonstration" and "messages" not in parts:
+        plain = candidate.tools is None
+        dumped = {}
+        for name, messages in candidate.parts.items():
+            found = _plainly(messages)
+            plain = plain and found is not None
+            dumped[name] = _dump(messages) if found is None else found
+        if candidate.label is not None:
+            dumped["label"] = _LABELS[candidate.label]
+        if candidate.tools is not None:
+            dumped[TOOLS] = _dump(candidate.tools)
+        raw = _object(dumped).encode()
+        digest = feedback = sha256(raw).digest()[:16]
+        prompt = dumped.get("prompt")
+        if candidate.kind == "demonstration" and prompt is not None:
             # Corrections became rows of the form `messages` once; their ids stay as they were then.
-            feedback = _sha256(_object({"messages": f"{parts['prompt'][:-1]},{parts['completion'][1:]}"}))
-        return cls(whole, digest, feedback, parts.get("prompt"))
+            feedback = _sha256(f'{{"messages":{prompt[:-1]},{dumped["completion"][1:]}}}')
+        return cls(raw, digest, feedback, prompt, plain)
 
     def asked(self, candidate: Candidate) -> bytes | None:
         """The hash of the candidate's prompt as a row of its own; None where no question asks for the answer."""
+        if self.prompt is None and self.plain:
+            messages = candidate.parts["messages"]
+            trained = trained_turns(messages)
+            asked = messages[: trained[-1]] if trained else messages[:-1]
+            if not asked or asked[-1]["role"] != "user":
+                return None
+            return _sha256(f'{{"prompt":{_plainly(asked)}}}')
         if self.prompt is None:
             row = Row(candidate.kind, candidate.data)
             found = prompts_of([row])
@@ -66,24 +85,30 @@ class Content:
         prompt = candidate.parts["prompt"]
         if not prompt or prompt[-1]["role"] != "user":
             return None
-        tools = {} if not candidate.tools else {TOOLS: _dump(candidate.tools)}
-        return _sha256(_object({"prompt": self.prompt, **tools}))
+        if candidate.kind == "prompt" and candidate.tools is None and candidate.label is None:
+            return self.digest
+        tools = "" if not candidate.tools else f',"{TOOLS}":{_dump(candidate.tools)}'
+        return _sha256(f'{{"prompt":{self.prompt}{tools}}}')
 
 
-def _dumped(messages: list[Message]) -> str:
-    """Messages in JSON, as `_dump` writes them; most have a role and a content only, and are written faster."""
-    if any(len(message) != 2 for message in messages):
-        return _dump(messages)
-    quoted = (f'{{"content":{quote(m["content"])},"role":{quote(m["role"])}}}' for m in messages)
-    return f"[{','.join(quoted)}]"
+def _plainly(messages: Sequence[Message]) -> str | None:
+    """Messages in JSON, as `_dump` writes them, but faster. None if one has more than a role and a content."""
+    found = []
+    for message in messages:
+        if len(message) != 2:
+            return None
+        role = message["role"]
+        quoted = _ROLES.get(role) or quote(role)
+        found.append(f'{{"content":{quote(message["content"])},"role":{quoted}}}')
+    return f"[{','.join(found)}]"
 
 
 def _object(dumped: dict[str, str]) -> str:
-    return "{" + ",".join(f'"{name}":{dumped[name]}' for name in sorted(dumped)) + "}"
+    return "{" + ",".join([f'"{name}":{dumped[name]}' for name in sorted(dumped)]) + "}"
 
 
 def _sha256(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()[:16]
+    return sha256(text.encode()).digest()[:16]
 
 
 class Use(NamedTuple):
@@ -119,7 +144,7 @@ class Shelf:
         self._kind, self._flags = array("B"), array("B")
         self._where, self._wheres = array("I"), Names()  # persona, language, source, platform
         self._weight, self._margin = array("d"), array("d")
-        self._content, self._prompt = array("Q"), array("Q")
+        self._content, self._prompt = bytearray(), bytearray()  # the hashes
         self.raters = Names()
         self._rater_end, self._rater = array("Q"), array("I")
         self._claim_end, self._claimer, self._claim = array("Q"), array("I"), array("d")
@@ -130,9 +155,9 @@ class Shelf:
 
     def add(self, candidate: Candidate, content: Content, row_id: str) -> None:
         """Add a row."""
-        plain = candidate.tools is None and all(len(m) == 2 for part in candidate.parts.values() for m in part)
-        data = content.json if plain else json.dumps(candidate.data, ensure_ascii=False)
-        raw = f"{data}\n{row_id}".encode()
+        plain = content.plain
+        data = content.raw if plain else json.dumps(candidate.data, ensure_ascii=False).encode()
+        raw = data + b"\n" + row_id.encode()
         self._at.append(self._spool.append(raw))
         self._length.append(len(raw))
         self._kind.append(kind_of(candidate))
@@ -141,12 +166,14 @@ class Shelf:
         self._where.append(self._wheres.number(where))
         self._weight.append(candidate.weight)
         self._margin.append(math.nan if candidate.margin is None else candidate.margin)
-        self._content.extend(_two(content.digest))
-        self._prompt.extend(_two(content.asked(candidate) or bytes(16)))
-        self._rater.extend(map(self.raters.number, candidate.raters))
+        self._content += content.digest
+        self._prompt += content.asked(candidate) or _NO_PROMPT
+        if candidate.raters:
+            self._rater.extend(map(self.raters.number, candidate.raters))
         self._rater_end.append(len(self._rater))
-        self._claimer.extend(map(self.raters.number, candidate.backing))
-        self._claim.extend(candidate.backing.values())
+        if candidate.backing:
+            self._claimer.extend(map(self.raters.number, candidate.backing))
+            self._claim.extend(candidate.backing.values())
         self._claim_end.append(len(self._claim))
 
     # -- all of them ------------------------------------------------------------------------------------------------
@@ -276,10 +303,6 @@ class Shelf:
         return tuple(self.raters.names[at] for at in self._rater[start : self._rater_end[number]])
 
 
-def _two(digest: bytes) -> tuple[int, int]:
-    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
-
-
 def _sizes(ends: "array[int]") -> Numbers:
     """How many entries each row has, given where they end."""
     found = np.array(ends, dtype=np.int64)
@@ -287,8 +310,8 @@ def _sizes(ends: "array[int]") -> Numbers:
     return found
 
 
-def _columns(values: "array[int]") -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    both = np.array(values, dtype=np.uint64).reshape(-1, 2)
+def _columns(hashes: bytearray) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    both = np.frombuffer(hashes, dtype=">u8").astype(np.uint64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 
 
