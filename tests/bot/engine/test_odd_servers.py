@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from bot.engine import external
 from bot.engine import session as session_module
 from bot.engine.api import (
     ContextTooLong,
