@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.answers import Answered, Ask, Failed, RunningAnswer
@@ -41,7 +41,6 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
 @given(steps)
 def test_no_hour_holds_more_than_its_limit_and_nobody_is_refused_below_it(taken):
     clock = Clock()

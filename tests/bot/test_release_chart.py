@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.release_chart import SHOWN, ComparedRelease, chart, compared, figures, in_words, picture
@@ -31,7 +31,6 @@ def test_a_chart_shows_where_the_win_rates_lie() -> None:
     assert figures(None) == "–"
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(LEARNT, min_size=1, max_size=SHOWN))
 def test_every_line_has_its_mark_within_its_interval_and_all_fit_into_a_message(found: list[ComparedRelease]) -> None:
     lines = chart(found).splitlines()

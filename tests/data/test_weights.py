@@ -38,7 +38,6 @@ def of(totals: dict[str, int], standings: dict[str, str] | None = None, confirme
     return capped(rows, panel(standings or {}, confirmed))
 
 
-@settings(deadline=None, max_examples=40)
 @given(ROWS)
 def test_nobody_whom_nobody_knows_holds_more_than_a_head(rows: list[tuple[float, dict[str, float]]]) -> None:
     found = capped(rows, panel({}))

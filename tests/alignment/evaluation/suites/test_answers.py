@@ -4,7 +4,7 @@ import math
 from zlib import crc32
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.evaluation.model import LoadedModel
@@ -89,7 +89,6 @@ def test_a_repeated_piece_is_a_loop_whatever_comes_before_it(piece, times, befor
     assert loops(before + piece * max(times, 60 // len(signs) + 1))
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.permutations([a + b for a in "bcdfgklm" for b in ("a", "en", "it", "olo", "um", "yes")]))
 def test_different_words_are_not_a_loop(words):
     assert not loops(" ".join(words))
