@@ -21,6 +21,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import pytest
 
 from data.bases import DEFAULT_BASE
@@ -30,6 +31,8 @@ _ROOT = Path(__file__).parents[1]
 _RINGS = ("unit", "tiny", "base")
 # These files take longest, so they start first; otherwise one process would still run them after all others ended.
 _LONGEST = ("test_loop.py",)
+# How many examples a property is tried on in the unit ring, where its test does not say; other runs try 100.
+_EXAMPLES = 30
 
 
 class _NoTorch(MetaPathFinder, Loader):
@@ -52,6 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("ring") == ["unit"]:
         assert "torch" not in sys.modules
         sys.meta_path.insert(0, _NoTorch())
+    # No example has a time limit: on a busy machine each may take long.
+    examples = _EXAMPLES if config.getoption("ring") == ["unit"] else 100
+    hypothesis.settings.register_profile("parley", max_examples=examples, deadline=None)
+    hypothesis.settings.load_profile("parley")
 
 
 def rings(source: str) -> set[str]:

@@ -91,6 +91,7 @@ async def test_old_pairs_go_when_the_context_is_full(tmp_path: Path):
         assert world.fake.requests[-1]["messages"][1]["role"] == "user"
 
 
+@pytest.mark.simulation
 async def test_past_the_limit_a_prompt_goes_on_where_the_one_before_ended(tmp_path: Path):
     """So the engine computes what is new only. Two people talk, one answer is asked again, and some branch off."""
     async with opened(tmp_path, context=400, sampling=Sampling(max_tokens=40)) as world:

@@ -23,10 +23,12 @@ def test_accounts_whom_nobody_bears_out_hold_their_heads(attack) -> None:
     assert line.changed == line.lost == 0
 
 
+@pytest.mark.simulation
 def test_sleepers_hold_less_than_their_few_heads() -> None:
     assert measure(sleepers, 0.1, (), seed=1).comparisons < 0.1 * HEADS
 
 
+@pytest.mark.simulation
 def test_honest_people_lose_next_to_nothing_where_nobody_is_hostile() -> None:
     line = measure(None, 0.0, (), seed=1)
     assert (line.changed, line.lost) == (0.0, 0.0)

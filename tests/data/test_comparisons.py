@@ -95,6 +95,7 @@ async def test_erased_answers_do_not_count(talk: Talk) -> None:
     assert await live(talk.store) == []
 
 
+@pytest.mark.simulation
 async def test_a_script_decides_nothing(talk: Talk) -> None:
     ada, script = await talk.person("ada"), await talk.person("script")
     old, new = await pair(talk, ada)

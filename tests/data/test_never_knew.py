@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from data.datasets import Collected
 from data.row import KINDS
 from data.store import Store
@@ -19,6 +21,7 @@ def lines(found: Collected) -> dict[str, list[str]]:
     return {name: [json.dumps({**row.data, **row.extra}) for row in part] for name, part in made.items()}
 
 
+@pytest.mark.simulation
 async def test_the_rows_are_those_of_a_store_that_never_knew_the_person(tmp_path: Path) -> None:
     found = []
     for home in await two_homes(tmp_path):
@@ -38,6 +41,7 @@ async def test_the_rows_are_those_of_a_store_that_never_knew_the_person(tmp_path
     assert len(never.of("demonstration")) == len(TOPICS)
 
 
+@pytest.mark.simulation
 async def test_no_word_and_no_name_of_the_person_is_left_in_the_files(tmp_path: Path) -> None:
     left, never = await two_homes(tmp_path)
     for words in (b"Ada on", b"Something else.", b"Honey is sweet", b"Bob on Ada", b"no secret", b"a secret"):

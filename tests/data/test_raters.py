@@ -74,6 +74,7 @@ def test_regulars_are_not_taken_for_copies_of_each_other(honest: int, trolls: in
         assert mean(weights(panel, "brigade")) < 0.3, seed
 
 
+@pytest.mark.simulation
 def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
     """Ten accounts of one person outnumber the honest raters on the same thirty answers, and still lose."""
     draw = random.Random(2)
@@ -195,6 +196,7 @@ def test_a_burst_among_calm_ratings_costs_its_share() -> None:
     assert weigh(calm + burst).weight("ada") == pytest.approx(0.75)
 
 
+@pytest.mark.simulation
 def test_weights_do_not_depend_on_the_order_of_the_events() -> None:
     found = labels_of(ratings(crowd(), 5, items=40))
     shuffled = random.Random(1).sample(found, len(found))

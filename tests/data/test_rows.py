@@ -231,7 +231,7 @@ def rows(draw: st.DrawFn) -> Row:
     return Row(kind, data, draw(EXTRAS))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=st.lists(rows(), min_size=1, max_size=3))
 def test_every_valid_row_survives_writing_and_reading(tmp_path: Path, wanted: list[Row]) -> None:
     path = tmp_path / "rows.jsonl"

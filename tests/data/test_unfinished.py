@@ -144,7 +144,10 @@ def test_nothing_else_makes_files_of_a_moment() -> None:
     for package in ("data", "alignment", "bot"):
         for path in (ROOT / package).rglob("*.py"):
             name = path.relative_to(ROOT).as_posix()
-            code = ast.unparse(ast.parse(path.read_text(encoding="utf-8")))
-            if OWN_NAMES.search(code) and name not in ("data/unfinished.py", "data/tidy.py"):
+            source = path.read_text(encoding="utf-8")
+            # Reading a file without its comments takes long, so only one that has such a name at all is read.
+            if name in ("data/unfinished.py", "data/tidy.py") or not OWN_NAMES.search(source):
+                continue
+            if OWN_NAMES.search(ast.unparse(ast.parse(source))):
                 found.add(name)
     assert found == set(ELSEWHERE), "use data.unfinished: the clean-up does not know other names"

@@ -85,6 +85,7 @@ async def test_a_brigade_does_not_decide_where_honest_raters_outweigh_it(store: 
     assert found.dropped["preference"][datasets.UNRELIABLE] > 10  # what only the brigade says
 
 
+@pytest.mark.simulation
 async def test_nobody_holds_more_than_a_voice_of_a_kind(talk: Talk) -> None:
     asker = await talk.person("asker")
     busy, *others = [await talk.person(f"rater-{i}") for i in range(7)]
@@ -156,6 +157,7 @@ async def test_accounts_with_questions_of_their_own_hold_their_heads_in_every_fo
     assert len(found.shares["preference", "train"]) == 10
 
 
+@pytest.mark.simulation
 async def test_votes_by_a_script_make_no_rows(talk: Talk) -> None:
     ada, script = await talk.person("ada"), await talk.person("script")
     answers = [(await talk.ask(ada, f"question {i}", f"answer {i}"))[0] for i in range(4)]

@@ -160,6 +160,7 @@ def test_live_comparisons_of_enough_people_outrank_pairs(comparisons: list[Compa
     assert found.decisive.name == source
 
 
+@pytest.mark.simulation
 def test_live_comparisons_outrank_judges_and_a_judge_that_counts_is_counted_in() -> None:
     people = [Comparison(f"p{n}", float(n % 3 > 0), 10, 10, f"r{n % 7}") for n in range(60)]
     shown = [(row, "an answer", "a kind answer") for row in prompts(300)]

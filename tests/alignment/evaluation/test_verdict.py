@@ -46,6 +46,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.simulation
 def test_the_gate_decides_by_the_decisive_evidence_and_by_what_earlier_candidates_spent(monkeypatch, house) -> None:
     close = evaluation(wins=45, losses=15)
     assert evaluated(monkeypatch, close)[0].verdict.promote

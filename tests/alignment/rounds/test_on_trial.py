@@ -84,6 +84,7 @@ def test_too_few_comparisons_decide_nothing(
     assert sentence in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.simulation
 def test_the_gate_may_be_asked_in_every_round(tried: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = gate(monkeypatch, promote=False, undecided=True)
     compared(tried.folder.parent, MINIMUM_PROMPTS)

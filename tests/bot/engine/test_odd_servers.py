@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from bot.engine import external
 from bot.engine import session as session_module
 from bot.engine.api import (
     ContextTooLong,
@@ -36,7 +37,8 @@ FIVE = "It is 5."
 def _clean(monkeypatch):
     for name in ("PARLEY_ENGINE_URL", "PARLEY_ENGINE_MODEL", "PARLEY_ENGINE_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(session_module, "LOOK", 0.01)
+    for module in (session_module, external):  # each reads its own name for it
+        monkeypatch.setattr(module, "LOOK", 0.01)
 
 
 @pytest.fixture
