@@ -34,8 +34,8 @@ def restore_home(source: Path, *, replace: bool) -> None:
     print(f"Restored {place} as it was on {done.manifest.created_at}: {len(done.manifest.files)} files, all whole.")
     if done.before is not None:
         print(
-            f"The home from before is kept as {done.before}. Neither `forget` nor the daily erasure reaches it: delete "
-            "it soon, at the latest after PARLEY_RETENTION_DAYS."
+            f"The home from before is kept as {done.before}. Neither `forget` nor the daily erasure reaches it: "
+            "delete it soon, at the latest after PARLEY_RETENTION_DAYS."
         )
     print(pasted(_again(done.again)))
     _say_bases(done)

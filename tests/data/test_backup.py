@@ -227,7 +227,7 @@ def test_another_home_tells_nothing_about_a_backup(lived: Path, tmp_path: Path) 
 def test_a_home_that_is_there_is_not_replaced_unless_told(lived: Path, tmp_path: Path) -> None:
     write_backup(lived, tmp_path / "b.tar", None)
     before = files(lived)
-    with pytest.raises(BadInput, match=r"is in use \(.*add --replace"):
+    with pytest.raises(BadInput, match=r"is not empty \(.*add --replace"):
         restore.restore(lived, tmp_path / "b.tar", None)
     assert files(lived) == before
 

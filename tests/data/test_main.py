@@ -251,6 +251,9 @@ def test_what_cannot_be_done_says_why(house: Path, tmp_path: Path) -> None:
     assert code == 2
     assert "demonstrations, preferences, labelled, prompts. Did you mean 'preferences'?" in errors
     code, _, errors = data(house, "export", "--kind", "preferences", "--out", path)
+    assert (code, f"There is no home in {house} yet" in errors, house.exists()) == (2, True, False)
+    assert data(house, "import", written(tmp_path / "first.jsonl", DEMO))[0] == 0
+    code, _, errors = data(house, "export", "--kind", "preferences", "--out", path)
     assert code == 1
     assert "There are no preferences in fold train; nothing was written." in errors
     assert not path.exists()
