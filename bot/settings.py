@@ -32,6 +32,7 @@ _SECRETS = (
     "moderation_api_key",
     "moderation_url",
 )
+_ADDRESSES = ("engine_url", "discord_api", "discord_gateway")
 # What a value should be, by pydantic's name for the error.
 _WANTED = {"bool_parsing": "use 1 or 0", "int_parsing": "use a whole number", "float_parsing": "use a number"}
 
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
     bases: Path | None = None  # where base models are; unset: in `home`
     base: str | None = None  # which model release 0 is, for the embedded engine
 
-    engine_url: str | None = None  # unset: the embedded engine
+    engine_url: str | None = Field(default=None, repr=False)  # unset: the embedded engine
     engine_model: str | None = None
     engine_api_key: SecretStr | None = None
     engine_context: int | None = Field(default=None, ge=64, le=100_000_000)  # unset: what the server says
@@ -276,6 +277,7 @@ def _sentence(detail: Any) -> str:
     place = str(detail["loc"][0])
     variable = place if place == TOKEN else _variable(place)
     said = _WANTED.get(detail["type"]) or str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
-    address = place == "engine_url" and re.search("[@?]", str(detail["input"]))  # with a password or a key
-    shown = "" if place in _SECRETS or address else f" {str(detail['input'])[:80]!r} cannot be used:"
+    # An address may hold a password or a key.
+    hidden = place in _SECRETS or (place in _ADDRESSES and re.search("[@?#=]", str(detail["input"])))
+    shown = "" if hidden else f" {str(detail['input'])[:80]!r} cannot be used:"
     return f"{variable}:{shown} {said[:1].lower()}{said[1:]}{'' if said.endswith('?') else '.'}"

@@ -49,6 +49,7 @@ class Chunk:
     error: Any = None
     damaged: bool = False
     done: bool = False
+    whole: bool = False  # the text is that of a whole message, which may repeat what was streamed
 
     @property
     def progress(self) -> bool:
@@ -76,6 +77,7 @@ def read(value: Any, name: str = "") -> Chunk:
         reason=_reason(choice.get("finish_reason")),
         prompt_tokens=_number(usage.get("prompt_tokens")),
         completion_tokens=_number(usage.get("completion_tokens")),
+        whole="message" in choice and not choice.get("delta"),
     )
 
 

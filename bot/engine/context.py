@@ -161,6 +161,7 @@ _LIMITS = tuple(
 def limit_in(text: str) -> int | None:
     """The context that a refusal names, in tokens; None if it names none."""
     text = re.sub(r"(?<=\d)[,_ ](?=\d{3}\b)", "", text)
+    text = re.sub(r"\bby \d+|\(2013\)|\d+ \+ \d+", "", text)  # by how much, MiniMax's number of the error, a sum
     for pattern in _LIMITS:
         for found in pattern.finditer(text):
             if number := tokens(int(found[1]), SMALLEST):

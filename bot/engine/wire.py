@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import openai
@@ -128,7 +129,7 @@ class Wire:
         """Streams the chunks of an answer to this request. Raises EngineError."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self.silence
-        ended = False
+        ended, said = False, ""
         async with self._answering(body, deadline) as (blocks, events), aclosing(blocks):
             while not ended:
                 try:
@@ -151,8 +152,13 @@ class Wire:
                         raise error_of(refused(200, chunk.error), self.shown, self.model)
                     if chunk.progress:
                         deadline = clock() + self.silence
+                    if chunk.whole:  # the answer once more, at the end of its stream
+                        chunk = replace(chunk, text=chunk.text.removeprefix(said))
+                    said += chunk.text
                     yield chunk
-                    ended = ended or chunk.done
+                    if chunk.done:  # nothing that follows belongs to the answer
+                        ended = True
+                        break
                 ended = ended or block is None
 
     @asynccontextmanager

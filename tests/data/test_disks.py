@@ -63,7 +63,7 @@ async def main():
         engine = await open_engine(home, url=fake.url)
         chat, paper = Chat(store, engine), Paper()
         full = ["FILL", *["a question on a full disk"] * 4, "/down"]
-        typed = Lines(["first question", "/consent yes", "y", "second question", "/up", *full, "EMPTY",
+        typed = Lines(["first question", "/consent yes", "y", "y", "second question", "/up", *full, "EMPTY",
                        "a question with room again", "/up"])
         await Terminal(store, chat, Settings(_env_file=None), EN, typed, paper).run()
         await chat.close()
@@ -169,8 +169,11 @@ def test_a_restore_onto_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.process
 def test_a_home_on_a_disk_that_can_only_be_read_is_named(tmp_path: Path) -> None:
     at = tmp_path / "disk"
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": [{"role": "user", "content": "a question"}]}\n')
     stats = python("-m", "data", "stats")
-    result = on_a_disk(at, "4m", f"{stats} >/dev/null && mount -o remount,ro {at} && {stats}")
+    begun = python("-m", "data", "import", rows)
+    result = on_a_disk(at, "4m", f"{begun} >/dev/null && mount -o remount,ro {at} && {stats}")
     assert result.returncode == 2
     assert "can only be read" in result.stderr
     assert "Traceback" not in result.stderr

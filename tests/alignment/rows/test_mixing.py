@@ -62,9 +62,9 @@ def test_an_invalid_weight_is_refused(weight, files):
 
 
 def test_weights_meant_as_percents_are_refused(tokenizer, tmp_path):
-    rows = [{**row, "weight": 300.0} for row in tiny.demonstrations(4)]
+    rows = [{**row, "weight": 100.0} for row in tiny.demonstrations(4)]
     with pytest.raises(BadInput, match=r"300 draws a row and epoch.*Divide them"):
-        prepare("demonstration", tokenizer, str(tiny.write(tmp_path / "a.jsonl", rows)), eval_fraction=0)
+        prepare("demonstration", tokenizer, f"{tiny.write(tmp_path / 'a.jsonl', rows)}=3", eval_fraction=0)
 
 
 def test_one_file_is_described_as_before(tokenizer, files):

@@ -23,6 +23,7 @@ from bot.engine.api import (
     TakenBack,
     Thought,
 )
+from bot.engine.context import limit_in
 from bot.engine.open import open_engine
 from bot.engine.refusals import error_of
 from bot.engine.refused import refused
@@ -567,3 +568,15 @@ async def test_the_address_keeps_its_secrets(odd, opened, caplog):
     assert odd.headers[-1]["authorization"] == "Basic Ym9iOmh1bnRlcjI="
     assert odd.paths[-1] == "/v1/chat/completions?key=hunter3"
     assert "hunter" not in caplog.text + str(caught.value) + repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("prompt too long; exceeded max context length by 904 tokens", None),
+        ("invalid params, context window exceeds limit (2013)", None),
+        ("input length and max_tokens exceed context limit: 190000 + 20000 > 200000", 200_000),
+    ],
+)
+def test_a_number_that_is_no_limit_is_not_taken_for_one(text: str, limit: int | None) -> None:
+    assert limit_in(text) == limit

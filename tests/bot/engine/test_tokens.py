@@ -22,6 +22,7 @@ from bot.engine.session import HttpSession
 from bot.engine.wire import Wire
 from data.bases import DEFAULT_BASE, base_info
 from data.chat import harmless_messages, load_template
+from tests.engine_key import key_of
 
 pytestmark = pytest.mark.base
 
@@ -60,13 +61,14 @@ CONVERSATIONS = {
 
 
 @pytest.fixture(scope="module")
-def engine_url(base_home, tmp_path_factory):
-    """A private engine with the base model."""
+def engine(base_home, tmp_path_factory):
+    """The address and the key of a private engine with the base model."""
     home = tmp_path_factory.mktemp("home")
     command = [sys.executable, "-m", "bot.engine", "--with-parent", "--release", "0", "--context", "1024"]
     environment = {**os.environ, "PARLEY_HOME": str(home)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
-    yield json.loads(process.stdout.readline())["url"]
+    line = json.loads(process.stdout.readline())
+    yield line["url"], key_of(line)
     process.terminate()
     process.communicate(timeout=60)
 
@@ -79,12 +81,13 @@ def tokenizer(base_home):
     return load_tokenizer(DEFAULT_BASE)
 
 
-def engine_ids(url, conversations):
+def engine_ids(engine, conversations):
     """The token ids that the server makes of what the client sends."""
     control = base_info(DEFAULT_BASE).control
 
     async def ask():
-        wire = Wire(url)
+        url, key = engine
+        wire = Wire(url, api_key=key)
         try:
             return [await token_ids(wire, harmless_messages(messages, control)) for messages in conversations]
         finally:
@@ -111,30 +114,30 @@ def trainer_ids(tokenizer, conversations):
     ]
 
 
-def test_the_same_messages_are_the_same_tokens(engine_url, tokenizer):
+def test_the_same_messages_are_the_same_tokens(engine, tokenizer):
     conversations = list(CONVERSATIONS.values())
-    pairs = zip(engine_ids(engine_url, conversations), trainer_ids(tokenizer, conversations), strict=True)
+    pairs = zip(engine_ids(engine, conversations), trainer_ids(tokenizer, conversations), strict=True)
     different = [name for name, (ours, theirs) in zip(CONVERSATIONS, pairs, strict=True) if ours != theirs]
     assert different == []
 
 
-def test_the_stages_encode_a_prompt_as_the_engine_does(engine_url, tokenizer):
+def test_the_stages_encode_a_prompt_as_the_engine_does(engine, tokenizer):
     from alignment.models import control_strings, prompt_ids
 
     control = control_strings(tokenizer)
     conversations = list(CONVERSATIONS.values())
-    assert [prompt_ids(tokenizer, m, control) for m in conversations] == engine_ids(engine_url, conversations)
+    assert [prompt_ids(tokenizer, m, control) for m in conversations] == engine_ids(engine, conversations)
 
 
-def test_a_person_cannot_type_a_control_token(engine_url, tokenizer):
+def test_a_person_cannot_type_a_control_token(engine, tokenizer):
     special = set(tokenizer.convert_tokens_to_ids(list(base_info(DEFAULT_BASE).control)))
     conversations = list(CONVERSATIONS.values())
-    for messages, ids in zip(conversations, engine_ids(engine_url, conversations), strict=True):
+    for messages, ids in zip(conversations, engine_ids(engine, conversations), strict=True):
         # The template's own tokens: a start for each message and for the answer, an end for each message.
         assert sum(token in special for token in ids) == 2 * len(messages) + 1
 
 
-def test_the_client_counts_the_prompt_tokens_that_an_answer_takes(engine_url, base_home):
+def test_the_client_counts_the_prompt_tokens_that_an_answer_takes(engine, base_home):
     """`count_tokens` of a session is the server's own count for the same request."""
     info = base_info(DEFAULT_BASE)
 
@@ -146,7 +149,8 @@ def test_the_client_counts_the_prompt_tokens_that_an_answer_takes(engine_url, ba
         counting = Counting.LLAMA
 
         def __init__(self):
-            self.wire = Wire(engine_url)
+            url, key = engine
+            self.wire = Wire(url, api_key=key)
 
         async def renew(self, failed):
             raise AssertionError("nothing should fail here")
@@ -179,5 +183,5 @@ _CONVERSATIONS = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(_CONVERSATIONS)
-def test_any_messages_are_the_same_tokens(engine_url, tokenizer, conversations):
-    assert engine_ids(engine_url, conversations) == trainer_ids(tokenizer, conversations)
+def test_any_messages_are_the_same_tokens(engine, tokenizer, conversations):
+    assert engine_ids(engine, conversations) == trainer_ids(tokenizer, conversations)
