@@ -82,8 +82,14 @@ def read(value: Any, name: str = "") -> Chunk:
 
 
 def _error(value: dict[str, Any], name: str) -> Any:
-    if value.get("error") and not _said(_first(value.get("choices"))).get("content"):
-        return value["error"]
+    result = value.get("base_resp")  # MiniMax's, also in an answer that is none
+    if isinstance(result, dict) and result.get("status_code") not in (None, 0):
+        return result
+    error = value.get("error")
+    if isinstance(error, dict) and str(error.get("code")).lower() in ("0", "ok", "success"):
+        error = None  # some servers send it with every chunk
+    if error and not _said(_first(value.get("choices"))).get("content"):
+        return error
     if name == "error" or value.get("object") == "error":
         return value
     wrong = "choices" not in value and any(key in value for key in ("detail", "message", "error_msg", "errors"))
@@ -150,5 +156,5 @@ def _number(value: Any) -> int | None:
 def _reason(value: Any) -> str | None:
     if not value:
         return None
-    word = str(value).lower()
+    word = str(value).lower().removeprefix("finish_reason_")
     return next((reason for reason, words in _REASONS.items() if word in words), "error")

@@ -118,11 +118,16 @@ _TOO_LONG = re.compile(
     r"`?(?:inputs?|prompt)`? must have (?:less|fewer)|input length|`?inputs`? tokens|max_new_tokens|"
     r"max_seq_len|max_model_len|too large for model|"
     r"string_above_max_length|"
+    r"maximum (?:prompt|sequence) length|exceeds max(?:imum)? length|reduce the length of|"
+    r"max_tokens must be at least 1, got -|sequence length \d+ is longer|kv cache|"
     r"上下文|超长|过长|长度(?:超|过|限|应|必须)|超(?:过|出)[^。]{0,30}(?:长度|token|限制)"
 )
 _ONLY_THE_ANSWER = re.compile(
     r"completion tokens|output tokens|valid range of max_tokens|max_tokens[^.]{0,30}(?:at most|range)"
 )
+
+
+_PER_TIME = re.compile(r"tokens? per (?:second|minute|hour|day)")
 
 
 def too_long(refused: Refused) -> bool:
@@ -131,7 +136,7 @@ def too_long(refused: Refused) -> bool:
         return True
     if refused.status == 429:
         return "request too large" in refused.text
-    if refused.status not in (400, 403, 422, 500, 501):
+    if refused.status not in (400, 403, 422, 500, 501) or _PER_TIME.search(refused.text):
         return False
     only_answer = _ONLY_THE_ANSWER.search(refused.text) and "context" not in refused.text
     return not only_answer and _TOO_LONG.search(refused.text) is not None

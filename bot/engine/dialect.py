@@ -35,10 +35,11 @@ _SYSTEM = re.compile(
     r"(?:system|developer)['\"]?[ _]?(?:role|message|prompt|instruction)[^.]{0,60}(?:not|un|only)|"
     r"role[^.]{0,60}(?:system|developer)|(?:not|un)[^.]{0,20}support[^.]{0,30}['\"]?system|"
     r"only user(?:,| and) assistant|roles must alternate|\broles?\b[^.]{0,40}\bmust be\b|system role|"
-    r"messages\[0\]\.role"
+    r"messages\[0\]\.role|['\"]system['\"] is not one of|should be ['\"]user['\"] or ['\"]assistant['\"]"
 )
 _MOST = re.compile(
-    r"(?:at most|maximum(?: value)?(?: is| of)?|<=|less than or equal to|up to|range[^\[]*\[\s*\d+\s*,)\s*(\d+)"
+    r"(?:at most|maximum(?: value)?(?: is| of)?|<=|less than or equal to|up to|range[^\[]*\[\s*\d+\s*,|"
+    r"in \[\s*\d+\s*,|between \d+ and|\d+ >)\s*(\d+)"
 )
 
 

@@ -20,6 +20,8 @@ _WAIT = re.compile(
     r"(?:try again in|retry after|retry in|retrydelay\W+|wait)\s*"
     r"(?:(\d+)\s?m(?:in\w*)?\s?)?(\d+(?:\.\d+)?)\s?(ms|s\b|sec|m\b|min)?"
 )
+# A server's word for an error: `rate_limit_exceeded`, `InvalidParameter`. Other words may be of a prompt, or a key.
+_CODE = re.compile(r"[A-Za-z]{2,20}(?:_[A-Za-z]{1,20}){1,6}|(?:[A-Z][a-z]{1,20}){2,6}")
 _LONGEST_WAIT = 7 * 24 * 3600.0
 
 
@@ -49,7 +51,7 @@ def refused(status: int, body: Any, headers: Mapping[str, str] | None = None) ->
     numbers = [int(code) for code in codes if code.isdecimal() and 400 <= int(code) <= 599]
     if status < 400:  # an error inside a 200
         status = numbers[0] if numbers else _status_of(codes, text)
-    words = [code for code in codes if not code.isdecimal() and re.fullmatch(r"[\w.-]{1,60}", code)]
+    words = [code for code in codes if _CODE.fullmatch(code)]
     return Refused(status, text, words[0] if words else "", _parameters(error), _seconds(headers or {}, text))
 
 

@@ -21,23 +21,35 @@ _PAIRS: tuple[tuple[str, str], ...] = (
             r"(?:\w+:)?think(?:ing)?",
             r"thoughts?",
             r"thought_process",
-            r"reasoning",
-            r"reflection",
+            r"thinking_process",
+            r"ant_?thinking",
+            r"analysis",
+            r"reason(?:ing)?",
+            r"cot",
+            r"reflect(?:ion)?",
             r"scratchpad",
-            r"inner_monologue",
+            r"inner_(?:monologue|thoughts?)",
         )
     ),
     (r"\[THINK\]", r"\[/THINK\]"),
     (r"◁think▷", r"◁/think▷"),
     (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
     (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
-    (r"<\|(?:begin_of_)?think(?:ing)?\|>", r"<\|(?:/|end_of_)think(?:ing)?\|>"),
+    (
+        r"<\|(?:begin_of_)?think(?:ing)?\|>",
+        r"<\|(?:/|end_of_)think(?:ing)?\|>|<\|end\|>\s?<\|begin\|>\s?assistant\s?<\|content\|>",
+    ),
+    (r"<\|thought\|>", r"<\|/thought\|>|<\|answer\|>"),
+    (r"<\|reasoning_start\|>", r"<\|reasoning_end\|>"),
+    # The thought as a turn of its own: `<|im_start|>think ... <|im_start|>answer`.
+    (r"<\|im_start\|>\s?(?:assistant/)?think(?:ing)?\b", r"<\|im_start\|>\s?(?:answer|assistant)\b(?!/)"),
     (r"<\|inner_prefix\|>", r"<\|inner_suffix\|>"),
     (r"<unused94>(?:thought)?", r"<unused95>"),
     (r"<\|channel>\s?(?:thought|analysis)?", r"<channel\|>"),
 )
 _OPENS = re.compile("|".join(f"({opens})" for opens, _ in _PAIRS), re.IGNORECASE)
-_CLOSES = re.compile("|".join(closes for _, closes in _PAIRS), re.IGNORECASE)
+# Where one of these stands alone, a thought may have come before it; the beginning of a turn says nothing of that.
+_CLOSES = re.compile("|".join(closes for _, closes in _PAIRS if "im_start" not in closes), re.IGNORECASE)
 # gpt-oss: `<|start|>assistant<|channel|>analysis<|message|>...<|end|>`, and the answer in the channel `final`.
 _CHANNEL = re.compile(
     r"(?:<\|start\|>\s?[\w.]*)?<\|channel\|>\s?(\w*)[^<]{0,80}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>"
@@ -45,8 +57,13 @@ _CHANNEL = re.compile(
 _CHANNEL_BEGINS = re.compile(r"<\|(?:start|channel)\|>")
 _CHANNEL_ENDS = re.compile(r"<\|(?:end|return|call)\|>|(?=<\|(?:start|channel)\|>)")
 _HEADER = 220  # a channel's header is never longer
-# The same without its control tokens, which some servers leave out: `analysisThe user ...assistantfinalIt is 5.`
-_BARE, _BARE_ENDS = "analysis", "assistantfinal"
+# Words that begin a thought if the second ones follow: gpt-oss's channels without control tokens, which some servers
+# leave out (`analysisThe user ...assistantfinalIt is 5.`), and Granite's.
+_BARE = {
+    "analysis": "assistantfinal",
+    "assistantanalysis": "assistantfinal",
+    "Here is my thought process:": "Here is my response:",
+}
 # What some models put around the answer that follows a thought.
 _WRAP = re.compile(
     r"<(?:answer|response|output|final_answer)>|<\|(?:START_RESPONSE|begin_of_solution)\|>", re.IGNORECASE
@@ -89,7 +106,7 @@ class _State(Enum):
     CHANNEL = 3  # in one of gpt-oss's channels that is not the answer's
     PERHAPS = 4  # after an opening tag in the middle of an answer, which a closing one must confirm
     INSIDE = 5  # from the beginning, and a closing tag must confirm it
-    BARE = 6  # after the word "analysis", which "assistantfinal" must confirm
+    BARE = 6  # after words that other words must confirm (`_BARE`)
 
 
 Piece = tuple[Kind, str]
@@ -176,12 +193,10 @@ class Thinking:
         if self._thought and (closes := _CLOSES.match(text)):  # a closing tag too many
             self._rest = text[closes.end() :]
             return True
-        if text.startswith(_BARE) and text[len(_BARE) : len(_BARE) + 1] not in (" ", ":", ",", "."):
-            if len(text) == len(_BARE) and not last:
-                return False
+        if not self._thought and text.startswith(tuple(_BARE)):
             self._state, self._rest = _State.BARE, text
             return True
-        if not last and (_may_begin_tag(text) or _BARE.startswith(text)):
+        if not last and (_may_begin_tag(text) or any(words.startswith(text) for words in _BARE)):
             return False
         if self._thought:
             self._rest = text
@@ -275,10 +290,11 @@ class Thinking:
 
     def _bare(self, last: bool) -> bool:
         del last
-        if (at := self._rest.find(_BARE_ENDS)) < 0:
+        begins = next(words for words in _BARE if self._rest.startswith(words))
+        if (at := self._rest.find(_BARE[begins])) < 0:
             return False
-        self._think(self._rest[len(_BARE) : at])
-        self._rest, self._state = self._rest[at + len(_BARE_ENDS) :], _State.START
+        self._think(self._rest[len(begins) : at])
+        self._rest, self._state = self._rest[at + len(_BARE[begins]) :], _State.START
         return True
 
     def _said(self, last: bool) -> bool:
@@ -360,7 +376,7 @@ def _safe(text: str) -> int:
     return len(text)
 
 
-_TAG_SO_FAR = re.compile(r"<[|/]?[\s\w:|]*|\[/?[A-Z]*|◁/?[a-z]*")
+_TAG_SO_FAR = re.compile(r"<[|/<>\s\w:]*|\[/?[A-Z]*|◁/?[a-z]*")
 
 
 def _may_begin_tag(text: str) -> bool:

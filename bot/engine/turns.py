@@ -50,6 +50,14 @@ _LONGEST = 48
 _NAME_AND_VALUE = re.compile(r"[\s>*-]*[\w .()/-]{1,30}[:：]")
 
 
+_ENDS = re.compile(r"end|eot|eos|stop|</s>|user|human|system|tool|start|turn|inst|sys>", re.IGNORECASE)
+
+
+def _opens_something(mark: str) -> bool:
+    """Whether a control token before the first word cannot end a turn, nor begin somebody else's."""
+    return mark[0] in "<[" and _ENDS.search(mark) is None
+
+
 class Turns:
     """Passes an answer on up to where it ends. `over` is set when that was before the stream's end."""
 
@@ -59,6 +67,7 @@ class Turns:
         self._rest = ""
         self._code = CodeContext()
         self._said = False
+        self._any = False  # words of the answer were passed on
         self._headed = False
         self._script = False  # the answer begins with a speaker, so it is a dialogue
 
@@ -90,6 +99,9 @@ class Turns:
             token = mark.end() - mark.start()
             if not last and not self._rest[token:].strip():
                 break  # what follows decides
+            if not self._any and _opens_something(self._rest[:token]):
+                self._rest = self._rest[token:].lstrip()
+                continue
             if self._ends(self._rest[:token], self._rest[token:], person=mark["person"] is not None):
                 self.over = True
                 break
@@ -142,6 +154,7 @@ class Turns:
         return any(self._rest.startswith(stop, at) for stop in self._stops)
 
     def _say(self, text: str) -> str:
+        self._any = self._any or bool(text.strip())
         self._code.feed(text)
         return text
 
