@@ -1,7 +1,6 @@
 """A backup holds a home as it was at one moment; a restore puts all of it back, or changes nothing."""
 
 import asyncio
-import io
 import sqlite3
 import stat
 import tarfile
@@ -11,99 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from data import backup, restore
+from data import restore
 from data.backup import copy_database, write_backup
-from data.backup_file import BackupWriter, read_backup
+from data.backup_file import read_backup
 from data.database import NAME
 from data.errors import BadInput
-from data.release_manifest import ReleaseManifest
 from data.releases import Releases
-from data.restore import verify
-from data.sealing import CHUNK, Opener, Sealer
 from data.store import Store
+from tests.data.backed_up import HELD, PASSPHRASE, files, lived_in, texts
 from tests.data.talk import Talk
 from tests.data.test_main import data
 
-PASSPHRASE = "correct horse"
-
-
-@pytest.fixture(autouse=True)
-def _no_bases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
-    monkeypatch.delenv("PARLEY_BACKUP_PASSPHRASE", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.sealing._COST", (10, 8, 1))
-
-
-def release(house: Path, text: str) -> int:
-    def build(folder: Path) -> ReleaseManifest:
-        (folder / "adapter").mkdir()
-        (folder / "adapter" / "adapter_model.safetensors").write_text(text)
-        (folder / "adapter.gguf").write_text(f"GGUF {text}")
-        return ReleaseManifest(base="smollm2-135m", base_sha256="b1")
-
-    return Releases(house).create(build).number
-
-
-async def lived_in(house: Path) -> None:
-    """A home with a conversation, two releases, a trial, a decided round and one that runs."""
-    store = await Store.open(house)
-    talk = await Talk.begin(store)
-    ada, bob = await talk.person("ada"), await talk.person("bob")
-    (one,) = await talk.ask(ada, "what ada asked", "an answer to ada")
-    await talk.rate(ada, "correction", one, text="what ada corrected")
-    await talk.ask(bob, "what bob asked", "an answer to bob")
-    await store.close()
-    release(house, "one")
-    release(house, "two")
-    Releases(house).promote(1)
-    Releases(house).put_on_trial(2)
-    (house / "releases" / "asked.jsonl").write_text('{"candidate": "round 1 against 0", "error": 0.03}\n')
-    for number, status in ((1, "promoted"), (2, "running")):
-        folder = house / "rounds" / f"{number:04d}"
-        (folder / "sft" / "checkpoint-4").mkdir(parents=True)
-        (folder / "manifest.json").write_text(f'{{"number": {number}, "status": "{status}"}}')
-        (folder / "report.html").write_text("a report")
-        (folder / "metrics.jsonl").write_text("{}\n")
-        (folder / "sft-train.jsonl").write_text("what ada asked")
-        (folder / "snapshot.db").write_text("what ada asked")
-        (folder / "sft" / "checkpoint-4" / "optimizer.pt").write_text("large")
-    for name in ("engine.json", "rounds.paused"):
-        (house / name).write_text("{}")
-    (house / "logs").mkdir()
-    (house / "logs" / "engine.log").write_text("words")
-
-
-@pytest.fixture
-def lived(house: Path) -> Path:
-    asyncio.run(lived_in(house))
-    return house
-
-
-def texts(house: Path) -> set[str]:
-    with closing(sqlite3.connect(house / NAME)) as connection:
-        return {text for (text,) in connection.execute("SELECT text FROM message_versions WHERE text IS NOT NULL")}
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder that somebody made, with its content; locks and SQLite's own files come and go."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.endswith(("lock", "-wal", "-shm"))
-    }
-
-
-HELD = {
-    *("key", "parley.db", "rounds.paused", "releases/champion", "releases/candidate", "releases/history"),
-    "releases/asked.jsonl",
-    *(f"releases/000{n}/{name}" for n in (1, 2) for name in ("manifest.json", "adapter.gguf")),
-    *(f"releases/000{n}/adapter/adapter_model.safetensors" for n in (1, 2)),
-    *(f"rounds/000{n}/{name}" for n in (1, 2) for name in ("manifest.json", "report.html", "metrics.jsonl")),
-}
+pytestmark = pytest.mark.usefixtures("no_bases", "cheap_sealing")
 
 
 @pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
@@ -243,6 +161,45 @@ def test_a_home_with_nothing_but_bases_counts_as_empty(lived: Path, tmp_path: Pa
     assert texts(other) == texts(lived)
 
 
+def test_the_operators_personas_come_back(lived: Path, tmp_path: Path) -> None:
+    (lived / "personas").mkdir()
+    (lived / "personas" / "shop.toml").write_text("greeting = 'hi'")
+    write_backup(lived, tmp_path / "b.tar", None)
+    restore.restore(lived, tmp_path / "b.tar", None, replace=True)
+    assert (lived / "personas" / "shop.toml").read_text() == "greeting = 'hi'"
+
+
+def test_a_restore_that_was_killed_between_its_renames_leaves_no_room_for_an_empty_home(
+    lived: Path, tmp_path: Path
+) -> None:
+    write_backup(lived, tmp_path / "b.tar", None)
+    before = lived.rename(tmp_path / "home.before-20261130-120000")
+    with pytest.raises(BadInput, match=r"home\.before-20261130-120000 lies beside it: a restore was interrupted"):
+        asyncio.run(Store.open(lived))
+    assert not (lived / NAME).exists()
+    restore.restore(lived, tmp_path / "b.tar", None)  # what the sentence says helps
+    assert texts(lived) == texts(before)
+
+
+def test_a_process_that_begins_while_the_backup_is_checked_keeps_its_home(
+    lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_backup(lived, tmp_path / "b.tar", None)
+    real, opened = restore.verify, []
+
+    def slowly(*arguments: object) -> object:
+        connection = sqlite3.connect(lived / NAME)
+        connection.execute("BEGIN IMMEDIATE")
+        opened.append(connection)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(restore, "verify", slowly)
+    with pytest.raises(BadInput, match="Another process uses"):
+        restore.restore(lived, tmp_path / "b.tar", None, replace=True)
+    opened[0].close()
+    assert not before_it(tmp_path)
+
+
 def before_it(folder: Path) -> list[Path]:
     return list(folder.glob("home.before*"))
 
@@ -256,165 +213,6 @@ async def test_a_home_that_somebody_uses_is_not_replaced(house: Path, tmp_path: 
         await asyncio.to_thread(restore.restore, house, tmp_path / "b.tar", None, replace=True)
     await store.close()
     assert not before_it(tmp_path)
-
-
-@pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
-@pytest.mark.parametrize("where", [0, 0.02, 0.3, 0.6, 0.9, 0.999])
-def test_a_backup_that_breaks_off_is_refused(
-    lived: Path, tmp_path: Path, passphrase: str | None, where: float
-) -> None:
-    out = tmp_path / "b.tar"
-    write_backup(lived, out, passphrase)
-    raw = out.read_bytes()
-    end = len(raw.rstrip(b"\0")) if passphrase is None else len(raw)  # a tar's padding carries nothing
-    out.write_bytes(raw[: int(end * where)])
-    with pytest.raises(BadInput):
-        restore.restore(tmp_path / "other", out, passphrase)
-    assert not (tmp_path / "other").exists()
-    assert not list(tmp_path.glob(".*"))
-
-
-@pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
-@pytest.mark.parametrize("where", [0.01, 0.1, 0.4, 0.7, 0.9])
-def test_a_changed_byte_is_noticed(lived: Path, tmp_path: Path, passphrase: str | None, where: float) -> None:
-    out = tmp_path / "b.tar"
-    write_backup(lived, out, passphrase)
-    raw = bytearray(out.read_bytes())
-    at = int(len(raw.rstrip(b"\0")) * where)
-    raw[at] ^= 1
-    out.write_bytes(raw)
-    try:
-        verify(out, passphrase)
-    except BadInput:
-        return
-    # A tar has padding between its members, whose bytes say nothing.
-    assert passphrase is None
-    restore.restore(tmp_path / "other", out, None)
-    assert texts(tmp_path / "other") == texts(lived)
-
-
-def sealed(plain: bytes) -> bytearray:
-    out = io.BytesIO()
-    sealer = Sealer(out, PASSPHRASE)
-    for start in range(0, len(plain), 300_000):
-        sealer.write(plain[start : start + 300_000])
-    sealer.close()
-    return bytearray(out.getvalue())
-
-
-@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
-def test_what_is_sealed_opens_again(size: int) -> None:
-    plain = bytes(range(256)) * (size // 256 + 1)
-    plain = plain[:size]
-    opener = Opener(io.BytesIO(sealed(plain)), PASSPHRASE, "b")
-    found = b""
-    while piece := opener.read(70_000):
-        found += piece
-    assert found == plain
-    assert plain[:1000] not in sealed(plain) or size < 2
-
-
-HEAD = 23 + 3 + 16 + 7
-
-
-@pytest.mark.parametrize("fault", ["swap", "drop", "repeat", "cut", "end", "header", "longer"])
-def test_chunks_in_another_order_or_missing_are_noticed(fault: str) -> None:
-    raw = sealed(b"a" * CHUNK + b"b" * CHUNK + b"c" * CHUNK + b"end")
-    step = CHUNK + 16
-    head, parts = raw[:HEAD], [raw[HEAD + i * step : HEAD + (i + 1) * step] for i in range(4)]
-    match fault:
-        case "swap":
-            parts[0], parts[1] = parts[1], parts[0]
-        case "drop":
-            del parts[1]
-        case "repeat":
-            parts.insert(1, parts[0])
-        case "cut":
-            del parts[3]
-        case "end":
-            parts[3] = parts[3][:-1]
-        case "header":
-            head[-1] ^= 1
-        case "longer":
-            parts.append(bytearray(b"more"))
-    opener = Opener(io.BytesIO(head + b"".join(parts)), PASSPHRASE, "the backup")
-    with pytest.raises(BadInput, match="the backup"):
-        opener.read()
-
-
-def test_another_passphrase_opens_nothing(lived: Path, tmp_path: Path) -> None:
-    out = tmp_path / "b.tar"
-    write_backup(lived, out, PASSPHRASE)
-    for wrong in ("", "correct  horse", "Correct horse"):
-        with pytest.raises(BadInput, match="the passphrase is another one"):
-            verify(out, wrong)
-    with pytest.raises(BadInput, match="is encrypted: set PARLEY_BACKUP_PASSPHRASE"):
-        verify(out, None)
-
-
-def odd_tar(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
-    with tarfile.open(path, "w") as tar:
-        for member, raw in members:
-            member.size = len(raw)
-            tar.addfile(member, io.BytesIO(raw))
-    return path
-
-
-def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
-    made = tarfile.TarInfo(name)
-    made.type, made.linkname = kind, link
-    return made
-
-
-@pytest.mark.parametrize(
-    "member",
-    [
-        entry("../outside"),
-        entry("/tmp/outside"),
-        entry("releases/../../outside"),
-        entry("./key"),
-        entry("key", tarfile.SYMTYPE, "/etc/passwd"),
-        entry("key", tarfile.LNKTYPE, "parley.db"),
-        entry("pipe", tarfile.FIFOTYPE),
-        entry("device", tarfile.CHRTYPE),
-        entry("folder", tarfile.DIRTYPE),
-    ],
-    ids=lambda member: f"{member.name} {member.type!r}",
-)
-def test_a_member_that_no_backup_has_is_refused(tmp_path: Path, member: tarfile.TarInfo) -> None:
-    path = odd_tar(tmp_path / "b.tar", (member, b""))
-    with pytest.raises(BadInput, match="which no backup has"):
-        verify(path, None, tmp_path / "new")
-    assert [each.name for each in tmp_path.iterdir()] == ["b.tar"]
-
-
-@pytest.mark.parametrize("content", [b"", b"nothing", b"\0" * 20480, b"SQLite format 3\0" + b"x" * 5000, b"{}"])
-def test_a_file_that_is_no_backup_gives_a_sentence(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "b.tar").write_bytes(content)
-    with pytest.raises(BadInput, match=r"b\.tar"):
-        verify(tmp_path / "b.tar", None)
-
-
-@pytest.mark.parametrize(
-    "manifest", [b"[]", b"null", b"{", b"{}", b'{"files": 3, "created_at": "", "schema": ""}', b"\xff"]
-)
-def test_a_damaged_manifest_gives_a_sentence(tmp_path: Path, manifest: bytes) -> None:
-    path = odd_tar(tmp_path / "b.tar", (entry("key"), b"k"), (entry("manifest.json"), manifest))
-    with pytest.raises(BadInput, match=r"b\.tar has a damaged manifest"):
-        verify(path, None)
-
-
-def test_a_backup_with_other_files_than_its_manifest_says_is_refused(lived: Path, tmp_path: Path) -> None:
-    class Forged(BackupWriter):
-        def finish(self, manifest: object) -> None:
-            manifest.files["releases/0009/adapter.gguf"] = "0" * 64  # type: ignore[attr-defined]
-            super().finish(manifest)  # type: ignore[arg-type]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backup, "BackupWriter", Forged)
-        write_backup(lived, tmp_path / "b.tar", None)
-    with pytest.raises(BadInput, match=r"it misses releases/0009/adapter\.gguf"):
-        verify(tmp_path / "b.tar", None)
 
 
 def test_a_backup_of_a_newer_version_is_refused(lived: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from data.database import NAME
 from data.errors import BadInput, ParleyError, run
 from data.home import file_sha256
 from data.store import Store
-from tests.data.test_backup import lived_in
+from tests.data.backed_up import lived_in
 
 Damage = Callable[[Path], object]
 
@@ -117,6 +117,7 @@ DAMAGES: dict[str, tuple[Damage, str, bool]] = {
     "a dangling reference": (sql("UPDATE messages SET conversation_id = 999"), "dangling references: messages", True),
     "no key": (remove("key"), "key is missing", True),
     "a short key": (write("key", b"short"), "holds 5 bytes", True),
+    "another key": (write("key", b"k" * 32), "is another key than the one", True),
     "a missing GGUF": (remove(f"{ONE}/adapter.gguf"), "adapter.gguf is missing", True),
     "a changed GGUF": (write(f"{ONE}/adapter.gguf", b"GGUF other"), "adapter.gguf was changed", True),
     "half a GGUF": (cut(f"{ONE}/adapter.gguf"), "alignment.export --release 1", True),

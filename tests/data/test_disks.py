@@ -139,7 +139,7 @@ def test_a_full_disk_at_the_start_is_named(tmp_path: Path, command: tuple[str, .
 
 MAKE_HOME = """
 import asyncio, pathlib, sys
-from tests.data.test_backup import lived_in
+from tests.data.backed_up import lived_in
 asyncio.run(lived_in(pathlib.Path(sys.argv[1])))
 """
 

@@ -24,8 +24,8 @@ from data.migrations import migrate, revision_of
 from data.releases import Releases
 from data.restore import verify
 from data.store import Store
+from tests.data.backed_up import lived_in, texts
 from tests.data.talk import Talk, script
-from tests.data.test_backup import lived_in, texts
 from tests.data.test_durability import WRITER
 
 pytestmark = pytest.mark.process

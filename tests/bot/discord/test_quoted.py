@@ -94,6 +94,7 @@ async def test_a_forwarded_message_is_read_and_its_author_is_unknown(reading: Wo
     version = (await reading.rows(schema.MessageVersion))[0]
     sender = await reading.store.person("discord", str(reading.max.id))
     assert (row.author_id, version.author_id) == (sender, None)
+    assert "The raid is off." in str(await reading.store.kept_of(sender))
     await reading.store.forget(sender)  # what they only forwarded goes, too
     assert (await reading.rows(schema.MessageVersion))[0].text is None
 

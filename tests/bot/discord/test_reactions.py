@@ -27,6 +27,8 @@ async def test_reactions_of_people_who_agreed_are_votes_and_taking_them_back_is_
     await talk.bea.react(answer, "👍🏾")
     await talk.bea.react(answer, "🎉")
     assert await votes(talk) == [("vote", "up")]
+    (row,) = await talk.rows(schema.Rating)
+    assert str(answer.id) not in row.source_id  # it would outlive the answer's erasure, and lead to it
     await talk.bea.unreact(answer, "🎉")
     await talk.bea.unreact(answer, "👍🏾")
     assert await votes(talk) == [("vote", "up"), ("retraction", None)]
