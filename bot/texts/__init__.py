@@ -1,17 +1,21 @@
 """Every sentence that people read from the bot, in English and Chinese.
 
-One data class (`sentences`) with two instances (`en`, `zh`): a sentence that is missing in one language is a type
-error. Placeholders are filled with `str.format`; a test checks that both languages use the same ones. `{slash}`
-before a command is filled in here: the command is `/teach` in our own bot, `/parley teach` in somebody else's.
+Two data classes (`sentences`), each with an instance in every language (`en_talk`, `zh_server`, ...): a sentence that
+is missing in one language is a type error. Placeholders are filled with `str.format`; a test checks that both
+languages use the same ones. `{slash}` before a command is filled in here: the command is `/teach` in our own bot,
+`/parley teach` in somebody else's.
 """
 
 from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
-from bot.texts.en import EN as _EN
+from bot.texts import en_server, en_talk, zh_server, zh_talk
 from bot.texts.sentences import Texts as Texts
-from bot.texts.zh import ZH as _ZH
+from bot.texts.sentences import together
+
+_EN = together(en_talk.TALK, en_server.SERVER)
+_ZH = together(zh_talk.TALK, zh_server.SERVER)
 
 
 @cache

@@ -1,11 +1,12 @@
 """The names of the sentences that the bot has in every language."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Texts:
-    """The bot's sentences in one language."""
+class TalkTexts:
+    """What everybody reads who talks with the bot: answers, ratings, consent, the terminal, moderation."""
 
     # answering
     waiting: str
@@ -26,6 +27,7 @@ class Texts:
     disk_full: str
     store_busy: str
     store_broken: str
+
     # what happened to the engine; the operator's log says more
     engine_unreachable: str
     engine_failed: str
@@ -98,6 +100,35 @@ class Texts:
     begun_anew: str
     correction_lines: str
     goodbye: str
+
+    # moderation
+    moderated_question: str
+    moderated_self_harm: str
+    moderated_answer: str
+    moderated_rating: str
+    moderation_away: str
+    moderation_away_answer: str
+    privacy_checked_outside: str
+
+    # what a question refers to and was not read
+    quoted_left: str
+    quoted_hidden: str
+    quoted_gone: str
+    quoted_unread: str
+    quoted_too_long: str
+    earlier_unread: str
+
+    # beginning anew
+    anew: str
+    anew_offer: str
+    anew_begun: str
+    anew_nothing: str
+    anew_replies: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerTexts:
+    """What is said on a Discord server, and to the people who run it."""
 
     # discord
     mention_only: str
@@ -221,14 +252,7 @@ class Texts:
     rounds_paused_already: str
     rounds_resumed_now: str
     rounds_not_paused: str
-    # moderation
-    moderated_question: str
-    moderated_self_harm: str
-    moderated_answer: str
-    moderated_rating: str
-    moderation_away: str
-    moderation_away_answer: str
-    privacy_checked_outside: str
+
     # rules: who is answered, how often, by which persona
     comma: str
     access_person: str
@@ -272,30 +296,21 @@ class Texts:
     persona_prompt_help: str
     persona_greeting: str
     persona_greeting_help: str
+
     # running
     interrupted: str
+
     # who may open a thread and ask again, and answers that found no room
     chat_not_allowed: str
     chat_enough: str
     only_asker_retries: str
     not_shown: str
     no_files_here: str
-    # what a question refers to and was not read
-    quoted_left: str
-    quoted_hidden: str
-    quoted_gone: str
-    quoted_unread: str
-    quoted_too_long: str
-    earlier_unread: str
-    # beginning anew
-    anew: str
-    anew_offer: str
-    anew_begun: str
-    anew_nothing: str
-    anew_replies: str
+
     # the language of a place
     language_now: str
     languages: tuple[str, ...]
+
     # channels in which the bot speaks by itself
     channel_closed: str
     announcements_go: str
@@ -310,8 +325,22 @@ class Texts:
     refusals_hour: str
     refusals_line: str
     refusal_reasons: tuple[str, ...]
+
     # reactions as votes
     reactions_on: str
     reactions_off: str
     reaction_asks: str
     reaction_how: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts(TalkTexts, ServerTexts):
+    """The bot's sentences in one language."""
+
+
+def together(talk: TalkTexts, server: ServerTexts) -> Texts:
+    """All sentences of a language, from its two files."""
+    parts: dict[str, Any] = {
+        field.name: getattr(part, field.name) for part in (talk, server) for field in fields(part)
+    }
+    return Texts(**parts)
