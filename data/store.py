@@ -4,8 +4,6 @@ What a transaction does is in the file of its subject; the store opens the sessi
 """
 
 import asyncio
-import contextlib
-import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import SQLAlchemyError
 
 from data import consent, erasure, keys, messages, open_answers, people, ratings, schema, servers, settings
 from data.access import kept_of
@@ -21,14 +18,13 @@ from data.audit_log import AuditEntry, newest_entries
 from data.database import NAME, Database, chunks
 from data.generations import add_generation, find_generation, generation_of, has_answer, was_given
 from data.home import installation_key, keyed_hash
-from data.migrations import remove_backups
 from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 from data.scopes import Scope, resolve
 from data.tidy import remove_left, tidy
+from data.write_ahead import WriteAheadLog
 
 __all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "OpenAnswer", "Store", "StoredGeneration", "StoredMessage"]
 
-_LONGEST_PAUSE = 60.0  # seconds between two attempts to fold the log
 _AT_ONCE = 50  # texts that one transaction erases; whoever votes meanwhile waits for no more
 
 
@@ -38,8 +34,7 @@ class Store:
     def __init__(self, database: Database, key: bytes) -> None:
         self.database = database
         self._key = key
-        self.words_in_log = False  # whether erased texts may still be in the write-ahead log
-        self._folding: asyncio.Task[None] | None = None
+        self._log = WriteAheadLog(database)
 
     @classmethod
     async def open(cls, home: Path) -> "Store":
@@ -68,11 +63,14 @@ class Store:
                 await keys.note_key(session, self._key)
             await consent.record_text(session)
 
+    @property
+    def words_in_log(self) -> bool:
+        """Whether erased texts may still be in the write-ahead log, because somebody reads an older state."""
+        return self._log.holds_words
+
     async def close(self) -> None:
         """Close the database."""
-        if self._folding is not None:
-            self._folding.cancel()
-            await asyncio.gather(self._folding, return_exceptions=True)
+        await self._log.close()
         await self.database.close()
 
     # -- people ---------------------------------------------------------------------------------------------------
@@ -347,7 +345,7 @@ class Store:
         async with self.database.write() as session:
             if not await erasure.erase_message(session, platform, platform_id, self._key):
                 return False
-        await self._clean_up()
+        await self._log.clean_up()
         return True
 
     async def erase_channel(self, platform: str, channel: str) -> int:
@@ -361,7 +359,7 @@ class Store:
                 session, await erasure.channel_versions(session, platform, channel), self._key
             )
         if erased:
-            await self._clean_up()
+            await self._log.clean_up()
         return erased
 
     async def forget(self, person: int) -> int:
@@ -376,7 +374,7 @@ class Store:
         async with self.database.write() as session:
             erased += await erasure.forget(session, person, self._key)
             await settings.forget_opened_for(session, person)
-        await self._clean_up()
+        await self._log.clean_up()
         await asyncio.to_thread(remove_left, self.database.path.parent)
         return erased
 
@@ -392,7 +390,7 @@ class Store:
         async with self.database.write() as session:
             left = await settings.forget_left(session, older_than)
             await open_answers.forget_older(session, older_than)
-        await self._clean_up(older_than, fold=bool(erased or left or self.words_in_log))
+        await self._log.clean_up(older_than, empty=bool(erased or left or self.words_in_log))
         await asyncio.to_thread(remove_left, self.database.path.parent, rows=bool(erased))
         return erased
 
@@ -403,23 +401,6 @@ class Store:
             async with self.database.write() as session:
                 erased += await erasure.erase(session, some, self._key, reason=reason)
         return erased
-
-    async def _clean_up(self, older_than: datetime | None = None, *, fold: bool = True) -> None:
-        """Remove erased texts from where they still are: backups from before `older_than`, and the log."""
-        await asyncio.to_thread(remove_backups, self.database.path, older_than or schema.now())
-        if fold:
-            self.words_in_log = not await self.database.truncate_log()
-        if self.words_in_log and (self._folding is None or self._folding.done()):
-            self._folding = asyncio.create_task(self._fold_later())
-
-    async def _fold_later(self) -> None:
-        """Fold the log as soon as nobody reads an older state of the database any more."""
-        pause = 1.0
-        while self.words_in_log:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-            with contextlib.suppress(SQLAlchemyError, sqlite3.Error):  # busy, or the disk is full: tried again
-                self.words_in_log = not await self.database.truncate_log()
 
     # -- the audit log --------------------------------------------------------------------------------------------
 

@@ -210,6 +210,6 @@ async def test_the_log_is_folded_once_a_long_read_ends(store: Store) -> None:
         await session.scalar(select(schema.Person.id))
         await store.erase_message("discord", "q")  # it does not wait for the reader
         assert store.words_in_log
-    assert store._folding is not None
-    await store._folding
+    assert store._log._emptying is not None
+    await store._log._emptying
     assert b"secret-one" not in store.database.path.with_name("parley.db-wal").read_bytes()
