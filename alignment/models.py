@@ -100,7 +100,7 @@ def own_base(adapter: Path) -> str:
 def locate(name: str, *, allow_download: bool = False) -> Base:
     """Find a base model by alias, local directory or Hugging Face id; an alias is converted at first use."""
     if bases.is_alias(name):
-        return Base(name, str(converted(name)))
+        return Base(name, str(converted(name) if name in bases.BUNDLED else bases.base_dir(name) / "hf"))
     folder = Path(name)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -109,9 +109,9 @@ def locate(name: str, *, allow_download: bool = False) -> Base:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
         raise BadInput(f"There is no folder {name}.")
     if not allow_download and not _cached(name):
-        hint = nearest(name, bases.BUNDLED)
+        hint = nearest(name, bases.known_bases())
         raise BadInput(
-            f"There is no base model {name!r} on this machine: no folder and no bundled alias of that name, and it "
+            f"There is no base model {name!r} on this machine: no folder and no added base of that name, and it "
             f"is not in the Hugging Face cache.{hint} To fetch it from the hub, add --allow_download."
         )
     return Base(name, name)
@@ -251,7 +251,7 @@ def check_vocabulary(model: Any, tokenizer: Any) -> None:
 def base_sha256(base: Base) -> str:
     """A base's exact identity: the hash of its GGUF (an alias) or of its weights; the commit of a hub id."""
     if bases.is_alias(base.name):
-        return bases.base_info(base.name).gguf_sha256
+        return bases.base_info(base.name).sha256
     folder = Path(base.path)
     if not folder.is_dir():
         from huggingface_hub import try_to_load_from_cache

@@ -208,5 +208,5 @@ def _bases(home: Path) -> dict[str, str]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         with contextlib.suppress(ParleyError, OSError):
             if (path / "base.json").is_file():
-                found[path.name] = base_info(path.name).gguf_sha256
+                found[path.name] = base_info(path.name).sha256
     return dict(sorted(found.items()))

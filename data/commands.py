@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from data import bases, lineage_command
+from data import bundled, lineage_command
 from data.chat import GENERIC_CONTROL, harmless_messages, harmless_value
 from data.collected import Collected
 from data.database import NAME
@@ -164,4 +164,4 @@ async def forget(rater: str) -> None:
 
 def fetch(alias: str) -> None:
     """Download a bundled base model. Raises `BadInput` when that fails."""
-    bases.fetch(alias)
+    bundled.fetch(alias)

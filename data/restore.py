@@ -171,7 +171,7 @@ def _missing_bases(manifest: BackupManifest) -> list[str]:
     missing = []
     for name, wanted in manifest.bases.items():
         try:
-            there = base_info(name).gguf_sha256
+            there = base_info(name).sha256
         except (ParleyError, OSError):
             there = ""
         if there != wanted and not (bases_dir() / name).is_dir():

@@ -9,7 +9,7 @@ from typing import Any
 
 from alignment.evaluation.suites.canaries import COUNT, MOST
 from alignment.training.recipe import RECIPES
-from data.bases import BUNDLED, is_alias
+from data.bases import is_alias, known_bases
 from data.errors import BadInput, nearest
 from data.home import file_sha256
 
@@ -125,9 +125,8 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
             raise BadInput(f"--{stage}_config: there is no recipe {recipe}.")
     if not is_alias(options.base):
         raise BadInput(
-            f"--base {options.base}: a round serves what it trained with the embedded engine, which has a GGUF of "
-            f"the bundled bases only ({', '.join(BUNDLED)}). Train other bases with `python -m alignment.sft` and "
-            f"`dpo`, and serve them with vLLM or another server.{nearest(options.base, BUNDLED)}"
+            f"--base {options.base}: there is no base of that name here (known: {', '.join(known_bases())})."
+            f"{nearest(options.base, known_bases())} Add it first: `python -m alignment.bases add`."
         )
     return Plan(
         base=options.base,

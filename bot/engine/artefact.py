@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.bases import DEFAULT_BASE, BaseInfo, base_info, gguf_path, is_alias
-from data.chat import load_template, template_sha256
+from data.bases import DEFAULT_BASE, BaseInfo, base_info, base_template, gguf_path
+from data.chat import template_sha256
 from data.errors import BadInput
 from data.releases import BASE_RELEASE, Release, Releases
 
@@ -103,10 +103,5 @@ def _pinned_beside(home: Path, adapter: Path) -> Pinned:
 
 
 def _artefact(release: int, base: str, adapter: Path | None, pinned: Pinned = Pinned()) -> Artefact:
-    if not is_alias(base):
-        raise BadInput(
-            f"The base model {base} has no GGUF file, so the embedded engine cannot serve it. Serve it with vLLM or "
-            "any other OpenAI-compatible server and set PARLEY_ENGINE_URL to its address."
-        )
     info = base_info(base)
-    return Artefact(release, info, gguf_path(base), adapter, load_template(info.template_name), pinned)
+    return Artefact(release, info, gguf_path(base), adapter, base_template(info), pinned)

@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from data.bases import how_to_get
 from data.errors import BadInput
 from data.home import file_sha256, private_dir, write_atomic
 
@@ -25,10 +26,10 @@ def check(artefact: Artefact, home: Path) -> None:
     if _known_sha256(artefact.model, home) != base.gguf_sha256:
         raise BadInput(
             f"The base model {artefact.model} was changed or is damaged: its SHA-256 is not the one in base.json. It "
-            f"is not served. Remove the folder {artefact.model.parent} and fetch it again with `make setup`."
+            f"is not served. Remove the folder {artefact.model.parent} and get it again: {how_to_get(base.alias)}."
         )
     pinned = artefact.pinned
-    if pinned.base_sha256 not in (None, base.gguf_sha256):
+    if pinned.base_sha256 not in (None, base.sha256):
         raise BadInput(
             f"{_named(artefact)} is not served: it was trained on another version of the base model {base.alias} "
             f"than the one in {artefact.model.parent}, so its answers would be wrong. Restore that base, go back to "

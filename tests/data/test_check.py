@@ -17,6 +17,7 @@ import pytest
 from alignment import promote, rollback
 from bot.engine import artefact
 from data import __main__ as data_main
+from data.bases import BaseInfo
 from data.check import check_home
 from data.database import NAME
 from data.errors import BadInput, ParleyError, run
@@ -54,7 +55,10 @@ def damaged(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A copy to damage."""
     monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
     monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("data.bases.BUNDLED", {})  # no base is missing
+    monkeypatch.setattr("data.bases.BUNDLED", {})
+    base = tmp_path / "bases" / "smollm2-135m"  # a base without a GGUF, which other engines serve
+    base.mkdir(parents=True)
+    BaseInfo(alias=base.name, control=(), context_length=64, eos_token="").save(base / "base.json")
     shutil.copytree(whole, tmp_path / "home")
     return tmp_path / "home"
 

@@ -20,7 +20,14 @@ def served(tmp_path: Path) -> Artefact:
     for path in (model, adapter):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"GGUF" + path.name.encode())
-    base = BaseInfo("small", file_sha256(model), (), "chatml", 64, "")
+    base = BaseInfo(
+        alias="small",
+        gguf_sha256=file_sha256(model),
+        control=(),
+        template_name="chatml",
+        context_length=64,
+        eos_token="",
+    )
     pinned = Pinned(base.gguf_sha256, file_sha256(adapter))
     return Artefact(3, base, model, adapter, "", pinned)
 
@@ -57,7 +64,7 @@ def test_a_changed_base_is_refused_also_after_it_was_found_to_be_whole(served: A
     os.utime(served.model, ns=(was.st_atime_ns, was.st_mtime_ns))  # as whoever wants to hide it would
     sentence = refusal(served, tmp_path)
     assert str(served.model) in sentence
-    assert "make setup" in sentence
+    assert "alignment.bases add" in sentence
     assert refusal(replace(served, release=0, adapter=None, pinned=Pinned()), tmp_path) == sentence
 
 

@@ -236,7 +236,7 @@ def test_no_text_reaches_the_log(base_home, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--base", "gpt2"], "has no GGUF file, so the embedded engine cannot serve it. Serve it with vLLM"),
+        (["--base", "gpt2"], "There is no base model 'gpt2' in"),
         (["--release", "9"], "There is no release 9"),
         (["--adapter", "nowhere.gguf"], "There is no adapter file nowhere.gguf"),
     ],
