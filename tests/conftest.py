@@ -48,7 +48,7 @@ class _NoTorch(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         pytest.fail(
-            "A test in a ring without torch imports it: mark the file or the test with pytest.mark.tiny (see tests/conftest.py)."
+            "This test's ring has no torch: mark the file or the test with pytest.mark.tiny (see tests/conftest.py)."
         )
 
 
