@@ -37,18 +37,22 @@ demo: setup ## show the whole loop: import, train, evaluate, release, compare (D
 run: setup ## start the bot: on Discord with DISCORD_TOKEN set, else as a chat in this terminal
 	@$(BIN)/python -m bot
 
-# Three rings of tests; tests/conftest.py says which test is in which. At most 8 processes, since each may hold torch.
+# The rings of tests; tests/conftest.py says which test is in which. At most 8 processes, since each may hold torch.
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8
+WITHOUT_TORCH = @$(PYTEST) --dist worksteal --ring unit
+# With torch, the tests of a file run in one process: they share what the file has trained.
+WITH_TORCH = @$(PYTEST) --dist loadfile --no-loadscope-reorder --ring tiny
 
-test-unit: setup ## run the tests that need no torch and no process of their own
-	@$(PYTEST) --ring unit --dist worksteal
+test-unit: setup ## run the quick tests: no torch, no process of their own, no played Discord server
+	$(WITHOUT_TORCH)
 
-# From here on the tests of a file run in one process: they share what the file has trained.
-test: test-unit ## run these, and the tests on tiny random models and whole processes
-	@$(PYTEST) --ring tiny --dist loadfile --no-loadscope-reorder
+test: setup ## run these, and the tests that play a server, train tiny random models or start whole processes
+	$(WITHOUT_TORCH) --ring played
+	$(WITH_TORCH)
 
-test-all: test-unit ## run all tests, also those on the real base model
-	@$(PYTEST) --ring tiny --ring base --dist loadfile --no-loadscope-reorder
+test-all: setup ## run all tests, also those on the real base model
+	$(WITHOUT_TORCH) --ring played
+	$(WITH_TORCH) --ring base
 
 lint: setup ## check style and formatting
 	@$(BIN)/ruff check .

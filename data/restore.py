@@ -29,6 +29,7 @@ from data.unfinished import unfinished_folder
 # What may be in a home into which a backup is restored: none of it was made by people.
 _EMPTY_ENOUGH = ("bases", "engines", "engine.json", "logs", "evaluations")
 
+_PATIENCE = 2.0  # seconds that a restore waits for another process to let go of the database
 _BUSY = (
     "Another process uses {path}; nothing was changed. Stop the bot, rounds and every other command of Parley that "
     "uses this home, and run this again."
@@ -123,7 +124,7 @@ def _refuse_running(home: Path) -> None:
         return
     try:
         with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=2)
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE)
         ) as connection:
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             connection.execute("BEGIN EXCLUSIVE")

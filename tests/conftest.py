@@ -1,9 +1,11 @@
 """The rings of the tests, and fixtures that several folders share.
 
-A test is in one of three rings, by default in `unit`. A file chooses another ring with
-`pytestmark = pytest.mark.tiny` or `pytest.mark.base`, a single test with the same mark as a decorator:
+A test is in one of four rings, by default in `unit`. A file chooses another ring with
+`pytestmark = pytest.mark.played`, `pytest.mark.tiny` or `pytest.mark.base`, a single test with the same mark as a
+decorator:
 
     unit    imports no torch and starts no program of ours
+    played  the same, but plays a whole Discord server, or a whole round whose stages train nothing
     tiny    imports torch, or trains a tiny random model; with `pytest.mark.process`: starts the bot or a command;
             with `pytest.mark.simulation`: plays chance many times, which takes seconds
     base    needs the fetched base model
@@ -28,22 +30,25 @@ from data.bases import DEFAULT_BASE
 from tests.quick import make_quick
 
 _ROOT = Path(__file__).parents[1]
-_RINGS = ("unit", "tiny", "base")
+_RINGS = ("unit", "played", "tiny", "base")
+_WITHOUT_TORCH = {"unit", "played"}
+# Fixtures that start a bot on a played Discord server.
+_PLAYED = {"env", "reading"}
 # These files take longest, so they start first; otherwise one process would still run them after all others ended.
 _LONGEST = ("test_loop.py",)
-# How many examples a property is tried on in the unit ring, where its test does not say; other runs try 100.
+# How many examples a property is tried on without torch, where its test does not say; other runs try 100.
 _EXAMPLES = 30
 
 
 class _NoTorch(MetaPathFinder, Loader):
-    """Refuses torch when only unit tests run: a test that imports torch must be marked for another ring."""
+    """Refuses torch in the rings without it: a test that imports torch must be marked for another ring."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         return ModuleSpec(name, self) if name == "torch" else None
 
     def exec_module(self, module: ModuleType) -> None:
         pytest.fail(
-            "A unit test imports torch: mark the file or the test with pytest.mark.tiny (see tests/conftest.py)."
+            "This test's ring has no torch: mark the file or the test with pytest.mark.tiny (see tests/conftest.py)."
         )
 
 
@@ -51,26 +56,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ring", action="append", choices=_RINGS, help="run only this ring (may be repeated)")
 
 
+def _without_torch(config: pytest.Config) -> bool:
+    """Whether only rings run that import no torch."""
+    chosen = config.getoption("ring")
+    return bool(chosen) and _WITHOUT_TORCH.issuperset(chosen)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("ring") == ["unit"]:
+    if _without_torch(config):
         assert "torch" not in sys.modules
         sys.meta_path.insert(0, _NoTorch())
     # No example has a time limit: on a busy machine each may take long.
-    examples = _EXAMPLES if config.getoption("ring") == ["unit"] else 100
+    examples = _EXAMPLES if _without_torch(config) else 100
     hypothesis.settings.register_profile("parley", max_examples=examples, deadline=None)
     hypothesis.settings.load_profile("parley")
 
 
 def rings(source: str) -> set[str]:
     """The rings of the tests of a file, read from its source: importing it to know would import torch."""
-    marks = set(re.findall(r"\bpytest\.mark\.(tiny|base|process|simulation)\b", source))
-    whole = re.search(r"^pytestmark = .*\bmark\.(tiny|base|process|simulation)\b", source, re.MULTILINE)
+    marks = set(re.findall(r"\bpytest\.mark\.(played|tiny|base|process|simulation)\b", source))
+    whole = re.search(r"^pytestmark = .*\bmark\.(played|tiny|base|process|simulation)\b", source, re.MULTILINE)
     return {"tiny" if mark in ("process", "simulation") else mark for mark in marks} | (set() if whole else {"unit"})
 
 
 def ring(item: pytest.Item) -> str:
     """The ring of one test."""
-    marks = {"base": "base", "tiny": "tiny", "process": "tiny", "simulation": "tiny"}
+    marks = {"base": "base", "tiny": "tiny", "process": "tiny", "simulation": "tiny", "played": "played"}
     return next((name for mark, name in marks.items() if item.get_closest_marker(mark)), "unit")
 
 
@@ -93,6 +104,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if "base_home" in getattr(item, "fixturenames", ()) and ring(item) != "base":
         pytest.fail("This test needs the base model: mark it with pytest.mark.base (tests/conftest.py).")
+    if _PLAYED.intersection(getattr(item, "fixturenames", ())) and ring(item) == "unit":
+        pytest.fail("This test plays a Discord server: mark it with pytest.mark.played (tests/conftest.py).")
 
 
 @pytest.hookimpl(trylast=True)
@@ -100,7 +113,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """What the imports made stays until the end, so the collector of garbage need not look at it again and again."""
     gc.collect()
     gc.freeze()
-    if session.config.getoption("ring") == ["unit"]:  # the others hold models in their garbage
+    if _without_torch(session.config):  # the other rings hold models in their garbage
         gc.set_threshold(20_000)
 
 

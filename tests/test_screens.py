@@ -23,6 +23,7 @@ def said(svg: str) -> list[str]:
     return ["".join(one.itertext()) for one in root.iter() if one.tag in (f"{SVG}text", f"{SVG}title")]
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", SCENES)
 async def test_the_committed_picture_is_what_the_bot_shows(name: str, language: str) -> None:
@@ -37,6 +38,7 @@ def test_the_schematic_pictures_are_current(name: str, language: str) -> None:
     assert file(FOLDER, name, language).read_text("utf-8") == INVITE[name](language)
 
 
+@pytest.mark.played
 def test_the_script_draws_where_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["tests.screens", "teach", "invite-1", "--out", str(tmp_path / "new")])
     main()

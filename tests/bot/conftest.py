@@ -1,6 +1,6 @@
 """Fixtures for a simulated Discord; `tests.bot.discord.world` plays it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,9 +9,18 @@ from simcord.env import Env
 from bot.engine.api import Engine
 from bot.engine.open import open_engine
 from data.store import Store
+from tests.bot.discord.quick import copy_payloads_quickly
 from tests.bot.discord.world import World, playing
 from tests.bot.tried import Tried
 from tests.fakes.engine import FakeEngine
+from tests.fakes.near import go_near
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_discord() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        copy_payloads_quickly(patch)
+        yield
 
 
 @pytest.fixture
@@ -22,6 +31,7 @@ async def installed(
     monkeypatch.delenv("DISCORD_TOKEN", raising=False)
     store = await Store.open(tmp_path)
     async with FakeEngine() as fake:
+        go_near(monkeypatch, fake)
         engine = await open_engine(tmp_path, url=fake.url)
         yield store, fake, engine
         await engine.close()
@@ -57,6 +67,7 @@ async def reading(world: World) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def tried(tmp_path: Path) -> AsyncIterator[Tried]:
+async def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tried]:
     async with FakeEngine() as fake:
+        go_near(monkeypatch, fake)
         yield Tried(tmp_path, fake)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from bot.answers import Answered, AnswerEvent, Ask, RunningAnswer
@@ -16,6 +17,7 @@ from data import schema
 from data.personas import Persona
 from data.store import Store, StoredGeneration, StoredMessage
 from tests.fakes.engine import FakeEngine
+from tests.fakes.near import go_near
 
 PERSONA = Persona("assistant", "en", "Be brief.", "Hello.")
 
@@ -57,7 +59,9 @@ class World:
 @asynccontextmanager
 async def opened(home: Path, *, context: int = 2048, **options: Any) -> AsyncIterator[World]:
     store = await Store.open(home)
+    patch = pytest.MonkeyPatch()
     async with FakeEngine(context=context) as fake:
+        go_near(patch, fake)
         engine = await open_engine(home, url=fake.url)
         chat = Chat(store, engine, **options)
         world = World(store, fake, chat)
@@ -70,6 +74,7 @@ async def opened(home: Path, *, context: int = 2048, **options: Any) -> AsyncIte
             await chat.close()
             await engine.close()
             await store.close()
+            patch.undo()
 
 
 async def events(answer: RunningAnswer) -> list[AnswerEvent]:

@@ -24,6 +24,7 @@ async def agreed_before(talk: World) -> int:
     return person
 
 
+@pytest.mark.played
 async def test_the_new_text_is_asked_about_once_and_then_the_rating_is_kept(talk: World):
     answer = await talk.ask("hello")
     await agreed_before(talk)
@@ -41,6 +42,7 @@ async def test_the_new_text_is_asked_about_once_and_then_the_rating_is_kept(talk
     assert len(await talk.rows(schema.Consent)) == 2
 
 
+@pytest.mark.played
 async def test_nothing_new_is_kept_without_an_answer_to_the_new_text(talk: World):
     moderators = talk.guild.create_text_channel("moderators")
     await talk.max.slash(talk.channel, "reports", channel=moderators)
@@ -55,6 +57,7 @@ async def test_nothing_new_is_kept_without_an_answer_to_the_new_text(talk: World
     assert await talk.store.consent(person) is True  # to what the older text said
 
 
+@pytest.mark.played
 async def test_privacy_says_to_which_text_the_yes_was(talk: World):
     await agreed_before(talk)
     assert EN.consent_older in said(await talk.ada.slash(talk.channel, "privacy"))
@@ -62,6 +65,7 @@ async def test_privacy_says_to_which_text_the_yes_was(talk: World):
     assert EN.consent_older not in said(await talk.ada.slash(talk.channel, "privacy"))
 
 
+@pytest.mark.played
 async def test_a_no_to_the_new_text_is_a_no(talk: World):
     answer = await talk.ask("hello")
     person = await agreed_before(talk)
@@ -84,6 +88,7 @@ async def test_the_terminal_asks_again_too(installed: tuple[Store, FakeEngine, E
     assert len(await terminal.rows(schema.Conversation)) == 2  # the new yes does not cover earlier messages
 
 
+@pytest.mark.played
 async def test_a_yes_below_an_older_text_asks_about_the_new_one_and_keeps_what_was_meant(
     talk: World, monkeypatch: pytest.MonkeyPatch
 ):
@@ -100,6 +105,7 @@ async def test_a_yes_below_an_older_text_asks_about_the_new_one_and_keeps_what_w
     assert [rating.value for rating in await talk.rows(schema.Rating)] == ["up"]
 
 
+@pytest.mark.played
 async def test_a_yes_from_before_buttons_named_the_text_asks_again(talk: World, monkeypatch: pytest.MonkeyPatch):
     answer = await talk.ask("hello")
     with monkeypatch.context() as before:

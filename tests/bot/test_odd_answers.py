@@ -194,8 +194,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize("texts", [EN, ZH])
-@pytest.mark.parametrize("number", range(len(REFUSALS)))
+@pytest.mark.parametrize(("number", "texts"), [*((number, EN) for number in range(len(REFUSALS))), (0, ZH)])
 async def test_a_member_reads_no_address_and_no_setting_and_the_operator_does(
     odd: OddServer, make: Any, caplog: pytest.LogCaptureFixture, number: int, texts: Texts
 ):

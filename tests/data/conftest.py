@@ -1,6 +1,7 @@
 """Fixtures of the tests of `data`: every test gets its own installation."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -31,11 +32,25 @@ async def talk(store: Store) -> Talk:
     return await Talk.begin(store)
 
 
-@pytest.fixture
-def lived(house: Path) -> Path:
-    """An installation that was lived in: see `tests.data.backed_up`."""
+@pytest.fixture(scope="session")
+def lived_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation that was lived in, to copy: see `tests.data.backed_up`."""
+    house = tmp_path_factory.mktemp("lived") / "home"
     asyncio.run(lived_in(house))
     return house
+
+
+@pytest.fixture
+def lived(lived_once: Path, house: Path) -> Path:
+    """An installation that was lived in."""
+    shutil.copytree(lived_once, house)
+    return house
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restore does not wait for whoever uses the home."""
+    monkeypatch.setattr("data.restore._PATIENCE", 0.01)
 
 
 @pytest.fixture

@@ -181,6 +181,7 @@ def test_a_restore_that_was_killed_between_its_renames_leaves_no_room_for_an_emp
     assert texts(lived) == texts(before)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_process_that_begins_while_the_backup_is_checked_keeps_its_home(
     lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +205,7 @@ def before_it(folder: Path) -> list[Path]:
     return list(folder.glob("home.before*"))
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_home_that_somebody_uses_is_not_replaced(house: Path, tmp_path: Path) -> None:
     await lived_in(house)
     write_backup(house, tmp_path / "b.tar", None)

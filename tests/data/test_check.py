@@ -194,6 +194,7 @@ def test_damage_is_found_and_told_with_what_to_do(damaged: Path, name: str) -> N
     assert any(line.startswith("damage: " if serious else "note: ") and sentence in line for line in lines)
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("name", DAMAGES)
 def test_no_command_ends_in_a_traceback_on_a_damaged_home(damaged: Path, name: str, tmp_path: Path) -> None:
     DAMAGES[name][0](damaged)

@@ -22,6 +22,8 @@ NAMES = [
     *("$HOME", "`id`", "a;b", "a\\b", "-x", "[x]*", "a\nb", "file:x", ":memory:", "ä", "你好", "a:b@c", "~"),
     os.fsdecode(b"\xff\xfe"),
 ]
+# What an address, a query, a fragment, a shell and a file name without any encoding would each read otherwise.
+ODDEST = ["a?mode=memory&cache=shared", "100%", "a#b", "a\nb", os.fsdecode(b"\xff\xfe")]
 
 
 def names(folder: Path) -> list[str]:
@@ -41,6 +43,12 @@ async def test_a_home_of_any_name_holds_its_own_database(tmp_path: Path, name: s
     assert (names(tmp_path), names(tmp_path / name)) == ([name], ["home"])
     with closing(connect(house / NAME)) as connection:
         assert connection.execute("SELECT count(*) FROM people").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("name", ODDEST)
+async def test_a_home_of_any_name_is_backed_up_restored_and_checked(tmp_path: Path, name: str) -> None:
+    house = tmp_path / name / "home"
+    await (await Store.open(house)).close()
     out = tmp_path / name / "b.tar"
     write_backup(house, out, None)
     restore(tmp_path / name / "again", out, None)

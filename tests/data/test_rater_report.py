@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,17 +33,27 @@ async def evening(store: Store) -> None:
         await talk.rate(person, "correction", answer, text=f"better {at}")
 
 
-@pytest.fixture
-def lived_in(house: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An installation after one evening."""
-    monkeypatch.setattr("data.folds.SHARES", {"train": 1.0})
+@pytest.fixture(scope="module")
+def evening_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation after one evening, to copy."""
+    house = tmp_path_factory.mktemp("evening") / "home"
 
     async def prepare() -> None:
         store = await Store.open(house)
         await evening(store)
         await store.close()
 
-    asyncio.run(prepare())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("data.folds.SHARES", {"train": 1.0})
+        asyncio.run(prepare())
+    return house
+
+
+@pytest.fixture
+def lived_in(evening_once: Path, house: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation after one evening."""
+    monkeypatch.setattr("data.folds.SHARES", {"train": 1.0})
+    shutil.copytree(evening_once, house)
     return house
 
 

@@ -118,6 +118,7 @@ def test_an_answer_that_a_thousand_people_rated_is_weighed() -> None:
     assert panel.weight("r0") < FLOOR
 
 
+@pytest.mark.simulation
 def test_a_rater_who_always_says_the_same_is_not_taken_for_an_expert() -> None:
     # If nine of ten answers are good, somebody who always votes up is right nine times of ten, and it means nothing.
     draw = random.Random(1)

@@ -117,6 +117,7 @@ def recounted(ratings: list[schema.Rating], here: set[int] | None) -> RatingCoun
     return RatingCounts(Counter(current.values()), len({rater for rater, _, _ in current}))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("seed", range(2))
 async def test_the_database_counts_what_counting_one_after_the_other_finds(store: Store, seed: int) -> None:
     draw = random.Random(seed)

@@ -23,7 +23,10 @@ import re
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
 
 TEMPLATE = (
     "{% for message in messages %}"
@@ -43,6 +46,9 @@ class Script:
     status: int = 200
     error: dict[str, Any] = field(default_factory=dict)
     drop_after: int | None = None
+
+
+_USUAL = Script(("a", " fake", " answer"))
 
 
 def render(messages: list[dict[str, Any]]) -> str:
@@ -116,6 +122,57 @@ class FakeEngine:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
 
+    def answer_at_once(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        """What this path answers, for a client in the same process; None where it must use the socket."""
+        found = self._plain(path, body) if self._open else None
+        if found is not None:
+            self.paths.append(path)
+        return found
+
+    def at_once(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None] | None:
+        """The events of an ordinary answer, for a client in the same process; None where it must use the socket."""
+        script = self._scripts[0] if self._scripts else _USUAL
+        ordinary = script.status == 200 and script.drop_after is None and not script.delay
+        if not ordinary or not self._open or self._too_long(body):
+            return None
+        self._next_script()
+        self.paths.append("/v1/chat/completions")
+        self.requests.append(body)
+        return self._near(script, self._usage(body, script))
+
+    async def _near(self, script: Script, usage: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        whole = False
+        self.running += 1
+        try:
+            yield self._chunk([_choice({"role": "assistant", "content": None})])
+            for number, piece in enumerate(script.pieces):
+                if script.hold and number == len(script.pieces) - 1:
+                    await script.hold.wait()
+                await asyncio.sleep(0)
+                yield self._chunk([_choice({"content": piece})])
+            yield self._chunk([_choice({}, script.finish_reason)])
+            whole = True
+            yield self._chunk([], usage)
+        finally:
+            self.running -= 1
+            self.cancelled += not whole
+
+    @property
+    def _open(self) -> bool:
+        return self._server is not None and self._server.is_serving() and not self.api_key
+
+    def _next_script(self) -> Script:
+        return self._scripts.popleft() if self._scripts else _USUAL
+
+    def _too_long(self, body: dict[str, Any]) -> bool:
+        return len(tokens(render(body["messages"]))) >= self.context
+
+    def _usage(self, body: dict[str, Any], script: Script) -> dict[str, Any]:
+        return {
+            "prompt_tokens": len(tokens(render(body["messages"]))),
+            "completion_tokens": len(script.pieces),
+        }
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -172,8 +229,8 @@ class FakeEngine:
 
     async def _chat(self, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         self.requests.append(body)
-        script = self._scripts.popleft() if self._scripts else Script(("a", " fake", " answer"))
-        if script.status == 200 and len(tokens(render(body["messages"]))) >= self.context:
+        script = self._next_script()
+        if script.status == 200 and self._too_long(body):
             error = {"code": 400, "type": "exceed_context_size_error", "message": "too long"}
             script = Script(status=400, error=error)
         if script.status != 200:
@@ -181,8 +238,7 @@ class FakeEngine:
             return True
         if script.drop_after == 0:
             return False
-        prompt = len(tokens(render(body["messages"])))
-        usage = {"prompt_tokens": prompt, "completion_tokens": len(script.pieces)}
+        usage = self._usage(body, script)
         if not body.get("stream"):
             message = {"role": "assistant", "content": "".join(script.pieces)}
             choice = {"index": 0, "message": message, "finish_reason": script.finish_reason}

@@ -14,6 +14,8 @@ import alignment.rounds.steps
 from data.releases import Releases
 from tests.alignment.played import Played, collected, rows
 
+pytestmark = pytest.mark.played
+
 
 class Killed(BaseException):
     """Stands for a SIGKILL: nothing catches it."""

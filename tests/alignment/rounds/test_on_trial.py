@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,6 +24,8 @@ from data.store import Store
 from tests.alignment.played import evaluation
 from tests.data.talk import Talk
 
+pytestmark = pytest.mark.played
+
 BASE = "smollm2-135m"
 
 
@@ -37,7 +41,7 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Releases:
     return releases
 
 
-def compared(house: Path, questions: int, raters: int = 3) -> None:
+def talked_about(house: Path, questions: int, raters: int) -> None:
     """People compare answers to these questions, in turn, and prefer the release on trial."""
 
     async def talk() -> None:
@@ -54,6 +58,21 @@ def compared(house: Path, questions: int, raters: int = 3) -> None:
             await store.close()
 
     asyncio.run(talk())
+
+
+@cache
+def compared_once(questions: int, raters: int) -> dict[str, bytes]:
+    """The files of a home in which people compared answers to these questions."""
+    with TemporaryDirectory() as folder:
+        talked_about(Path(folder), questions, raters)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
+
+
+def compared(house: Path, questions: int, raters: int = 3) -> None:
+    """The same in this home, which has only releases."""
+    for name, content in compared_once(questions, raters).items():
+        (house / name).write_bytes(content)
+        (house / name).chmod(0o600)
 
 
 def gate(monkeypatch: pytest.MonkeyPatch, *, promote: bool, undecided: bool) -> list[tuple[Any, ...]]:

@@ -21,6 +21,8 @@ from data.minimums import JUDGE_PAIRS
 from data.releases import Releases
 from tests.alignment.played import Played, collected, evaluation, rows
 
+pytestmark = pytest.mark.played
+
 
 def test_a_better_candidate_becomes_the_champion_and_the_manifest_says_how(
     played: Played, capsys: pytest.CaptureFixture[str]

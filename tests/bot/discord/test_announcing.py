@@ -12,6 +12,8 @@ from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 from tests.bot.discord.world import World, said
 
+pytestmark = pytest.mark.played
+
 WON = {"verdict": {"promote": True, "interval": {"mean": 0.63, "low": 0.57, "high": 0.69}, "reasons": []}}
 ONE = EN.of_release.format(release=1)
 

@@ -3,11 +3,14 @@
 import asyncio
 
 import discord
+import pytest
 import simcord
 
 from bot.texts import EN
 from data import schema
 from tests.bot.discord.world import RATE, World, eventually, labels
+
+pytestmark = pytest.mark.played
 
 
 async def test_a_mention_is_answered_with_a_streamed_reply(talk: World):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import discord
+import pytest
 from sqlalchemy import select
 
 from bot.moderation.endpoint import EndpointFailed
@@ -13,6 +14,8 @@ from data import schema
 from tests.bot.discord.test_hearing import waits
 from tests.bot.discord.test_interrupted import restart_dead
 from tests.bot.discord.world import World, eventually
+
+pytestmark = pytest.mark.played
 
 
 async def test_deleting_a_message_erases_its_text_and_what_was_made_of_it(talk: World):

@@ -25,6 +25,7 @@ def test_the_only_privileged_intent_is_message_content_if_it_is_set():
     assert not any((asked.members, asked.presences))
 
 
+@pytest.mark.played
 async def test_a_token_that_discord_refuses_gives_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch):
     async def refuse(self: discord.Client, token: str) -> None:
         raise discord.LoginFailure("Improper token has been passed.")
@@ -36,6 +37,7 @@ async def test_a_token_that_discord_refuses_gives_a_sentence(world: World, monke
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.played
 async def test_a_discord_that_cannot_be_reached_gives_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(discord.http.Route, "BASE", discord.http.Route.BASE)
 
@@ -48,6 +50,7 @@ async def test_a_discord_that_cannot_be_reached_gives_a_sentence(world: World, m
         await talk_on_discord(settings, world.store, Chat(world.store, world.engine))
 
 
+@pytest.mark.played
 @pytest.mark.parametrize(
     ("refusal", "told"),
     [
@@ -79,6 +82,7 @@ def test_shards_are_a_number(monkeypatch: pytest.MonkeyPatch, shards: str):
         load(None)
 
 
+@pytest.mark.played
 async def test_every_shard_talks(world: World):
     async with simcord.run(world.bot(shards=3), approved_intents=discord.Intents.default()) as env:
         for shard in range(3):
@@ -115,6 +119,7 @@ def test_the_readme_shows_the_link(readme: str):
     assert f"`{link}`" in (Path(__file__).parents[3] / readme).read_text(encoding="utf-8")
 
 
+@pytest.mark.played
 async def test_the_link_is_logged_when_the_bot_is_ready(world: World, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.INFO, "bot"):
         async with simcord.run(world.bot(), approved_intents=discord.Intents.default()) as env:

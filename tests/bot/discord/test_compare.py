@@ -38,6 +38,7 @@ async def two(world: World, tried: Tried, first: str = "one", second: str = "oth
     return tuple(world.channel.history()[-2:])  # type: ignore[return-value]
 
 
+@pytest.mark.played
 async def test_champion_and_candidate_answer_side_by_side(tested: World, tried: Tried):
     top, bottom = await two(tested, tried)
     assert top.content == f"-# {EN.two_answers}\n**A**\none"
@@ -51,6 +52,7 @@ async def test_champion_and_candidate_answer_side_by_side(tested: World, tried: 
     assert [m["content"] for m in tried.fake.requests[-1]["messages"][1:]] == tested.sent() == ["hello"]
 
 
+@pytest.mark.played
 async def test_a_verdict_is_kept_and_then_the_releases_are_named(tested: World, tried: Tried):
     _, bottom = await two(tested, tried)
     await tested.agree(tested.bea.id)
@@ -66,6 +68,7 @@ async def test_a_verdict_is_kept_and_then_the_releases_are_named(tested: World, 
     assert [rating.value for rating in await tested.rows(schema.Rating)] == ["b"]
 
 
+@pytest.mark.played
 async def test_a_verdict_asks_for_consent_first_and_remembers_what_was_pressed(tested: World, tried: Tried):
     _, bottom = await two(tested, tried)
     (question,) = (await tested.ada.click(bottom, label="A")).followups
@@ -76,6 +79,7 @@ async def test_a_verdict_asks_for_consent_first_and_remembers_what_was_pressed(t
     assert [rating.value for rating in await tested.rows(schema.Rating)] == ["a"]
 
 
+@pytest.mark.played
 async def test_verdicts_survive_a_restart(tested: World, tried: Tried):
     _, bottom = await two(tested, tried)
     await tested.agree(tested.bea.id)
@@ -84,6 +88,7 @@ async def test_verdicts_survive_a_restart(tested: World, tried: Tried):
     assert [rating.value for rating in await tested.rows(schema.Rating)] == ["tie"]
 
 
+@pytest.mark.played
 async def test_a_reply_goes_on_from_the_answer_it_replies_to(tested: World, tried: Tried):
     top, bottom = await two(tested, tried)
     for message, said in ((bottom, "other"), (top, "one")):
@@ -91,6 +96,7 @@ async def test_a_reply_goes_on_from_the_answer_it_replies_to(tested: World, trie
         assert tested.sent() == ["hello", said, "go on"]
 
 
+@pytest.mark.played
 async def test_a_direct_conversation_goes_on_from_the_preferred_answer(tested: World, tried: Tried):
     user = tested.ada.user
     await tested.agree(tested.ada.id)
@@ -117,6 +123,7 @@ async def test_the_order_is_random(world: World, tried: Tried):
     await trial.close()
 
 
+@pytest.mark.played
 async def test_answers_that_are_alike_or_broken_are_shown_as_one(tested: World, tried: Tried):
     tested.fake.answer("same")
     tried.fake.answer("same")
@@ -134,6 +141,7 @@ async def test_answers_that_are_alike_or_broken_are_shown_as_one(tested: World, 
     assert stored.text == "whole"
 
 
+@pytest.mark.played
 async def test_an_engine_that_is_away_gives_a_sentence(tested: World):
     for _ in range(4):
         tested.fake.fail(400, message="no")
@@ -143,6 +151,7 @@ async def test_an_engine_that_is_away_gives_a_sentence(tested: World):
     assert labels(answer) == []
 
 
+@pytest.mark.played
 async def test_the_asker_may_stop_both(tested: World, tried: Tried):
     tested.fake.answer("half ", "never", hold=asyncio.Event())
     tested.say_without_waiting("hello")
@@ -153,6 +162,7 @@ async def test_the_asker_may_stop_both(tested: World, tried: Tried):
     assert tried.fake.requests == []
 
 
+@pytest.mark.played
 async def test_the_scales_button_puts_another_answer_beside_one(
     tested: World, tried: Tried, monkeypatch: pytest.MonkeyPatch
 ):
@@ -169,6 +179,7 @@ async def test_the_scales_button_puts_another_answer_beside_one(
     assert [rating.value for rating in await tested.rows(schema.Rating)] == ["a"]
 
 
+@pytest.mark.played
 async def test_without_a_candidate_both_are_the_champions(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(compare.random, "sample", lambda answers, _: list(answers))
     async with simcord.run(world.bot(compare_share=1.0), approved_intents=discord.Intents.default()) as env:
@@ -182,6 +193,7 @@ async def test_without_a_candidate_both_are_the_champions(world: World, monkeypa
         assert told == f"{EN.stored_comparison} {EN.of_one_release.format(first=EN.the_base)}"
 
 
+@pytest.mark.played
 async def test_long_answers_keep_their_messages_apart(tested: World, tried: Tried):
     await two(tested, tried, "long. " * 500, "longer. " * 500)
     messages = tested.channel.history()[1:]
@@ -192,6 +204,7 @@ async def test_long_answers_keep_their_messages_apart(tested: World, tried: Trie
     assert {answer.release for answer in shown if answer} == {0, 2}
 
 
+@pytest.mark.played
 async def test_a_reply_while_two_answers_grow_waits_for_them_and_blocks_nobody(tested: World, tried: Tried):
     hold = asyncio.Event()
     tested.fake.answer("one", hold=hold)
@@ -211,6 +224,7 @@ async def test_a_reply_while_two_answers_grow_waits_for_them_and_blocks_nobody(t
     assert tested.sent() == ["hello", "one", "and then?"]
 
 
+@pytest.mark.played
 async def test_direct_questions_in_a_row_follow_one_another_and_those_that_wait_become_one(
     tested: World, tried: Tried
 ):
@@ -228,6 +242,7 @@ async def test_direct_questions_in_a_row_follow_one_another_and_those_that_wait_
     assert [text for text in tested.sent() if not text.startswith(("answer", "other"))] == ["first", "second\nthird"]
 
 
+@pytest.mark.played
 async def test_nobody_can_judge_a_pair_after_one_of_the_two_is_deleted(tested: World, tried: Tried):
     hold = asyncio.Event()
     tested.fake.answer("one")
@@ -241,12 +256,14 @@ async def test_nobody_can_judge_a_pair_after_one_of_the_two_is_deleted(tested: W
     assert all("**B**" not in content for content in tested.contents())
 
 
+@pytest.mark.played
 async def test_each_second_answer_replies_to_its_first(tested: World, tried: Tried):
     top, bottom = await two(tested, tried)
     assert bottom.reference is not None
     assert bottom.reference.message_id == top.id
 
 
+@pytest.mark.played
 async def test_two_answers_that_were_cut_off_say_so_and_can_be_continued(tested: World, tried: Tried):
     tested.fake.answer("one", finish_reason="length")
     tried.fake.answer("other", finish_reason="length")

@@ -113,6 +113,7 @@ def bodies(world: World) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.played
 async def test_a_host_talks_and_is_taught_and_nobody_is_pinged(hosted: World):
     hosted.fake.answer(f"@everyone look, {hosted.bea.mention}!")
     answer = await hosted.ask("hello")
@@ -133,6 +134,7 @@ async def test_a_host_talks_and_is_taught_and_nobody_is_pinged(hosted: World):
     assert [body for body in bodies(hosted) if body.get("allowed_mentions", {}).get("parse") != []] == []
 
 
+@pytest.mark.played
 async def test_a_host_is_told_commands_as_they_are_called_there(hosted: World):
     taught = said(await hosted.ada.slash(hosted.channel, "parley teach"))
     assert "/parley privacy says what is kept, /parley forget erases it" in taught
@@ -145,6 +147,7 @@ async def test_a_host_is_told_commands_as_they_are_called_there(hosted: World):
     assert texts("en") is EN
 
 
+@pytest.mark.played
 async def test_the_hosts_own_things_are_left_alone(hosted: World):
     host: Any = hosted.env.bot
     assert said(await hosted.ada.slash(hosted.channel, "privacy")) == "the host's"
@@ -164,11 +167,13 @@ async def test_the_hosts_own_things_are_left_alone(hosted: World):
     }
 
 
+@pytest.mark.played
 async def test_a_command_that_fails_in_a_host_tells_the_person(hosted: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(hosted.env.bot.parley.app.store, "consent", None)  # type: ignore[attr-defined]
     assert said(await hosted.ada.slash(hosted.channel, "parley privacy")) == EN.internal_error
 
 
+@pytest.mark.played
 async def test_unloading_takes_everything_away_and_it_can_come_again(hosted: World, monkeypatch: pytest.MonkeyPatch):
     host: Any = hosted.env.bot
     hosted.fake.answer("half ", "never", hold=asyncio.Event())
@@ -200,12 +205,14 @@ async def test_unloading_takes_everything_away_and_it_can_come_again(hosted: Wor
     assert host.parley.app.store is not store
 
 
+@pytest.mark.played
 async def test_the_hosts_own_windows_are_left_to_it():
     interaction = Mock(data={"custom_id": "fix:1"})
     await submitted(Mock(), interaction)
     interaction.response.defer.assert_not_called()
 
 
+@pytest.mark.played
 async def test_menus_that_find_no_room_are_named_and_the_rest_works(world: World, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING, "bot"):
         host = Host(menus=3)
@@ -218,6 +225,7 @@ async def test_menus_that_find_no_room_are_named_and_the_rest_works(world: World
     assert len(host.tree.get_commands(type=None)) == 4
 
 
+@pytest.mark.played
 async def test_parleys_own_menus_fit():
     host = Host()
     await host.load_extension(EXTENSION)
@@ -234,6 +242,7 @@ async def refused(host: Host) -> str:
     return str(failed.value.original)
 
 
+@pytest.mark.played
 async def test_a_host_with_a_command_of_that_name_is_told(world: World):
     host = Host()
     host.tree.add_command(app_commands.Group(name="parley", description="The host's own."))
@@ -241,6 +250,7 @@ async def test_a_host_with_a_command_of_that_name_is_told(world: World):
     assert host.tree.get_command("parley").description == "The host's own."  # type: ignore[union-attr]
 
 
+@pytest.mark.played
 async def test_its_only_name_is_parley():
     host: Any = Host()
     with pytest.raises(commands.NoEntryPointError):
@@ -254,11 +264,13 @@ async def test_its_only_name_is_parley():
     assert listeners(host) == []
 
 
+@pytest.mark.played
 async def test_a_bad_setting_gives_a_sentence_for_the_host(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PARLEY_RETENTION_DAYS", "soon")
     assert "PARLEY_RETENTION_DAYS" in await refused(Host())
 
 
+@pytest.mark.played
 async def test_an_intent_that_the_host_does_not_ask_for_is_named(caplog: pytest.LogCaptureFixture):
     host = Host()
     host._connection._intents.dm_messages = False
@@ -310,6 +322,7 @@ def test_a_package_in_the_way_is_named(tmp_path: Path, shadow: str):
     assert f"`{name}` is {tmp_path / shadow}. Rename that file or folder" in done.stdout
 
 
+@pytest.mark.played
 def test_every_sentence_is_sent_without_pinging_anybody():
     # On somebody else's bot nothing else prevents pings.
     sends = {"send", "send_message", "edit", "edit_message", "edit_original_response", "reply"}

@@ -19,6 +19,8 @@ from data.errors import BadInput
 from tests.bot.discord.world import RATE, World, eventually
 from tests.fakes.discord_server import MESSAGE_CONTENT, DiscordServer, Refusal
 
+pytestmark = pytest.mark.played
+
 TOKEN = "a-token"
 
 

@@ -43,6 +43,7 @@ async def watched_bot(talk: World, caplog: pytest.LogCaptureFixture):
         yield address(caplog)
 
 
+@pytest.mark.played
 async def test_a_bot_that_works_is_healthy(talk: World, watched_bot: str):
     status, kind, body = await fetch(f"{watched_bot}/health")
     assert (status, kind.partition(";")[0]) == (200, "application/json")
@@ -77,6 +78,7 @@ async def unhealthy(url: str) -> set[str]:
     return wrong
 
 
+@pytest.mark.played
 async def test_each_problem_is_named(talk: World, watched_bot: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("bot.discord.health.LOCKED", 0.05)
     home = talk.store.database.path.parent
@@ -95,6 +97,7 @@ async def test_each_problem_is_named(talk: World, watched_bot: str, monkeypatch:
     assert await unhealthy(watched_bot) == {"engine"}
 
 
+@pytest.mark.played
 async def test_the_figures_hold_what_happened_and_nobodys_ids(talk: World, watched_bot: str):
     answer = await talk.ask("my secret words")
     await talk.agree(talk.ada.id)
@@ -113,6 +116,7 @@ async def test_the_figures_hold_what_happened_and_nobodys_ids(talk: World, watch
     assert not any(str(part) in text for part in (*ids, "secret", "ada", "general"))
 
 
+@pytest.mark.played
 async def test_reports_are_counted(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.bea.id)
@@ -122,6 +126,7 @@ async def test_reports_are_counted(talk: World):
     assert figures(metrics.text())['parley_ratings_total{kind="report"}'] == 1
 
 
+@pytest.mark.played
 async def test_an_unusable_host_gives_a_sentence(talk: World):
     bot = talk.bot(metrics_port=0, metrics_host="192.0.2.1")
     with pytest.raises(BadInput, match=r"nothing can listen at 192\.0\.2\.1, port 0 \(.+\)"):
@@ -129,12 +134,14 @@ async def test_an_unusable_host_gives_a_sentence(talk: World):
             pass
 
 
+@pytest.mark.played
 async def test_without_a_port_nothing_listens(talk: World, caplog: pytest.LogCaptureFixture):
     caplog.set_level("INFO", logger="bot")
     async with health_served(talk.bot().app):
         assert "health and metrics" not in caplog.text
 
 
+@pytest.mark.played
 async def test_a_port_that_is_taken_gives_a_sentence(world: World):
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
@@ -145,6 +152,7 @@ async def test_a_port_that_is_taken_gives_a_sentence(world: World):
             await talk_on_discord(settings, world.store, Chat(world.store, world.engine))
 
 
+@pytest.mark.played
 async def test_requests_to_discord_are_counted_by_their_status(world: World):
     metrics = Metrics()
     async with DiscordServer("a-token") as server:
@@ -163,6 +171,7 @@ async def test_requests_to_discord_are_counted_by_their_status(world: World):
     }
 
 
+@pytest.mark.played
 async def test_the_bot_counts_its_requests(world: World):
     bot: discord.Client = world.bot()
     assert isinstance(bot, Bot)

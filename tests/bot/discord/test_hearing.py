@@ -24,6 +24,7 @@ from data.generations import prompt_hash
 from tests.bot.discord.world import World, eventually
 
 
+@pytest.mark.played
 async def test_a_reply_continues_with_the_history(talk: World):
     answer = await talk.ask("one")
     await talk.ada.send(talk.channel, "two", reply_to=answer)
@@ -32,6 +33,7 @@ async def test_a_reply_continues_with_the_history(talk: World):
     assert talk.sent() == ["three"]
 
 
+@pytest.mark.played
 async def test_several_people_in_a_conversation_are_told_apart_by_name_and_in_rows_by_number(talk: World):
     answer = await talk.ask("one")
     await talk.bea.send(talk.channel, "and two?", reply_to=answer)
@@ -45,6 +47,7 @@ async def test_several_people_in_a_conversation_are_told_apart_by_name_and_in_ro
     assert generation.rendered_sha256 == prompt_hash(talk.store._key, given)
 
 
+@pytest.mark.played
 async def test_a_direct_conversation_runs_on_without_mentions_and_after_a_restart(talk: World):
     user = talk.ada.user
     await user.send_dm("one")
@@ -56,6 +59,7 @@ async def test_a_direct_conversation_runs_on_without_mentions_and_after_a_restar
     assert len(await talk.rows(schema.Conversation)) == 1
 
 
+@pytest.mark.played
 async def test_bots_everyone_and_talk_among_people_are_left_alone(talk: World):
     guild = talk.env.guild
     robot = guild.add_member(talk.env.create_user("robot", bot=True))
@@ -67,11 +71,13 @@ async def test_bots_everyone_and_talk_among_people_are_left_alone(talk: World):
     assert await talk.rows(schema.MessageRow) == []
 
 
+@pytest.mark.played
 async def test_a_mention_without_a_question_gets_a_greeting(talk: World):
     assert (await talk.ask("")).content == EN.mention_only
     assert talk.fake.requests == []
 
 
+@pytest.mark.played
 async def test_people_mentioned_in_a_question_are_kept_neither_by_id_nor_by_name(talk: World):
     await talk.ask(f"do you know {talk.bea.mention}, {talk.max.mention} and {talk.bea.mention}?")
     (said,) = talk.sent()
@@ -79,6 +85,7 @@ async def test_people_mentioned_in_a_question_are_kept_neither_by_id_nor_by_name
     assert said in [f"do you know {one}, {other} and {one}?" for one, other in (either, either[::-1])]
 
 
+@pytest.mark.played
 async def test_a_reply_to_an_answer_that_still_grows_follows_the_whole_answer(talk: World):
     hold = asyncio.Event()
     talk.fake.answer("half ", "and whole", hold=hold)
@@ -94,12 +101,14 @@ async def test_a_reply_to_an_answer_that_still_grows_follows_the_whole_answer(ta
     assert talk.sent() == ["ada: one", "half and whole", "bea: go on"]
 
 
+@pytest.mark.played
 async def test_the_bots_language_is_the_operators(world: World):
     async with simcord.run(world.bot(language="zh"), approved_intents=discord.Intents.default()) as env:
         await world.begin(env)
         assert (await world.ask("")).content == ZH.mention_only
 
 
+@pytest.mark.played
 async def test_in_a_channel_it_says_once_that_it_cannot_read_a_reply(talk: World):
     await talk.ada.slash(talk.channel, "ask", question="one")
     answer = talk.last()
@@ -108,6 +117,7 @@ async def test_in_a_channel_it_says_once_that_it_cannot_read_a_reply(talk: World
     assert talk.contents().count(EN.cannot_read) == 1
 
 
+@pytest.mark.played
 async def test_a_mention_in_a_forum_post_is_answered_there_with_what_went_before(talk: World):
     forum = talk.guild.create_forum_channel("help")
     backend = talk.env.backend
@@ -121,6 +131,7 @@ async def test_a_mention_in_a_forum_post_is_answered_there_with_what_went_before
     assert talk.last(post).content == "a fake answer"
 
 
+@pytest.mark.played
 async def test_a_question_about_somebody_elses_message_shows_it(reading: World):
     spoken = await reading.bea.send(reading.channel, "The earth is flat.")
     await reading.ada.send(reading.channel, f"{reading.me} is that so?", reply_to=spoken)
@@ -150,6 +161,7 @@ async def waits(talk: World, text: str, files: Sequence[tuple[str, bytes]] = ())
     return int(message.id)
 
 
+@pytest.mark.played
 async def test_messages_that_wait_together_get_one_answer(talk: World):
     async with busy(talk):
         sent = [await waits(talk, text) for text in ("one", "two", "three")]
@@ -165,6 +177,7 @@ async def test_messages_that_wait_together_get_one_answer(talk: World):
     assert talk.app.running.keys == []
 
 
+@pytest.mark.played
 async def test_the_number_of_messages_in_one_question_is_limited(talk: World):
     async with busy(talk):
         for number in range(JOINED + 2):
@@ -174,6 +187,7 @@ async def test_the_number_of_messages_in_one_question_is_limited(talk: World):
     assert talk.sent(2)[-1] == f"{JOINED}\n{JOINED + 1}"
 
 
+@pytest.mark.played
 async def test_files_that_are_too_large_together_do_not_become_one_question(talk: World):
     async with busy(talk):
         for name in ("a.txt", "b.txt"):
@@ -199,6 +213,7 @@ async def heard_again(talk: World, number: int) -> None:
     await hear(talk.app, await channel.fetch_message(talk.channel.history()[number].id))
 
 
+@pytest.mark.played
 async def test_a_message_that_comes_twice_is_answered_once(talk: World):
     await talk.ask("hello")
     await talk.ask("")
@@ -209,6 +224,7 @@ async def test_a_message_that_comes_twice_is_answered_once(talk: World):
     assert len(talk.fake.requests) == 1
 
 
+@pytest.mark.played
 async def test_a_message_that_was_answered_before_a_restart_is_not_answered_again(talk: World):
     await talk.ask("hello")
     before = talk.contents()
@@ -218,6 +234,7 @@ async def test_a_message_that_was_answered_before_a_restart_is_not_answered_agai
     assert len(await talk.rows(schema.Generation)) == 1
 
 
+@pytest.mark.played
 async def test_a_question_that_a_dead_process_left_open_is_answered_and_kept_once(talk: World):
     talk.fake.fail(400, message="no")
     await talk.ask("hello")
@@ -228,6 +245,7 @@ async def test_a_question_that_a_dead_process_left_open_is_answered_and_kept_onc
     assert [row.role for row in await talk.rows(schema.MessageRow)] == ["user", "assistant"]
 
 
+@pytest.mark.played
 async def test_a_mention_added_by_an_edit_is_answered_once(talk: World):
     message = await talk.ada.send(talk.channel, "what is 7 + 8?")
     await talk.ada.edit(message, f"{talk.me} what is 7 + 8?")
@@ -240,6 +258,7 @@ async def test_a_mention_added_by_an_edit_is_answered_once(talk: World):
     assert len(talk.fake.requests) == 1
 
 
+@pytest.mark.played
 async def test_an_edit_of_what_mentioned_the_bot_before_asks_nothing_anew(talk: World):
     talk.fake.fail(400, message="no")
     message = await talk.ada.send(talk.channel, f"{talk.me} what is 7 + 8?")
@@ -248,6 +267,7 @@ async def test_an_edit_of_what_mentioned_the_bot_before_asks_nothing_anew(talk: 
     assert await talk.rows(schema.Generation) == []
 
 
+@pytest.mark.played
 async def test_an_edit_without_a_mention_and_one_of_an_old_message_ask_nothing(
     reading: World, monkeypatch: pytest.MonkeyPatch
 ):
@@ -270,6 +290,7 @@ def own_role(talk: World) -> str:
     return str(made.mention)
 
 
+@pytest.mark.played
 async def test_a_mention_of_the_bots_own_role_is_for_the_bot(reading: World):
     role = own_role(reading)
     await reading.ada.send(reading.channel, f"{role} what would {role} say?")
@@ -279,11 +300,13 @@ async def test_a_mention_of_the_bots_own_role_is_for_the_bot(reading: World):
     assert len(reading.fake.requests) == 1
 
 
+@pytest.mark.played
 async def test_a_mention_of_its_role_that_it_may_not_read_is_told_so(talk: World):
     await talk.ada.send(talk.channel, f"{own_role(talk)} what is 2 + 3?")
     assert talk.sent() == ["what is 2 + 3?"] if talk.fake.requests else talk.contents()[-1] == EN.cannot_read
 
 
+@pytest.mark.played
 async def test_a_mention_of_the_role_that_an_edit_adds_is_answered(reading: World):
     role = own_role(reading)
     message = await reading.ada.send(reading.channel, "what is 2 + 3?")

@@ -67,6 +67,7 @@ def test_what_was_said_stays_and_the_note_is_below_it(content: str):
 # -- after the process died
 
 
+@pytest.mark.played
 async def test_an_interrupted_answer_keeps_its_words_and_can_be_asked_for_again(talk: World):
     message = await interrupt(talk)
     assert message.content == f"half\n{NOTE}"
@@ -81,6 +82,7 @@ async def test_an_interrupted_answer_keeps_its_words_and_can_be_asked_for_again(
     assert await open_now(talk) == []
 
 
+@pytest.mark.played
 async def test_nothing_is_closed_twice_and_nothing_that_was_finished(talk: World):
     whole = await talk.ask("hello")
     await interrupt(talk)
@@ -91,6 +93,7 @@ async def test_nothing_is_closed_twice_and_nothing_that_was_finished(talk: World
     assert whole.content == "a fake answer"
 
 
+@pytest.mark.played
 async def test_an_answer_that_was_shown_whole_only_loses_its_record(talk: World):
     answer = await talk.ask("hello")
     await talk.store.keep_open(OpenAnswer("discord", "1", str(talk.channel.id), "1", str(answer.id)))
@@ -100,6 +103,7 @@ async def test_an_answer_that_was_shown_whole_only_loses_its_record(talk: World)
     assert await open_now(talk) == []
 
 
+@pytest.mark.played
 async def test_the_record_is_there_before_the_first_message_and_holds_no_text(talk: World):
     reached, go = asyncio.Event(), asyncio.Event()
     keep = talk.store.keep_open
@@ -124,6 +128,7 @@ async def test_the_record_is_there_before_the_first_message_and_holds_no_text(ta
     assert await open_now(talk) == []
 
 
+@pytest.mark.played
 async def test_a_process_that_died_before_it_knew_its_message_is_cleaned_up_by_the_stop_button(talk: World):
     talk.fake.answer("half ", "never", hold=asyncio.Event())
     talk.say_without_waiting("one")
@@ -135,6 +140,7 @@ async def test_a_process_that_died_before_it_knew_its_message_is_cleaned_up_by_t
     assert labels(talk.last()) == ["↻"]
 
 
+@pytest.mark.played
 async def test_a_question_that_still_waited_is_asked_again_by_its_author_alone(talk: World):
     talk.fake.answer("half ", "never", hold=asyncio.Event())
     talk.say_without_waiting("one")
@@ -151,6 +157,7 @@ async def test_a_question_that_still_waited_is_asked_again_by_its_author_alone(t
     assert talk.sent() == ["two"]
 
 
+@pytest.mark.played
 async def test_an_erased_question_is_not_asked_again(talk: World):
     message = await interrupt(talk)
     question = talk.channel.history()[0]
@@ -159,6 +166,7 @@ async def test_an_erased_question_is_not_asked_again(talk: World):
     assert len(talk.fake.requests) == 1
 
 
+@pytest.mark.played
 async def test_the_note_on_a_full_message_is_sent_as_another_message(talk: World):
     long = "x" * (LIMIT - 10)
     message = await interrupt(talk, shown=long)
@@ -167,6 +175,7 @@ async def test_the_note_on_a_full_message_is_sent_as_another_message(talk: World
     assert labels(message) == ["↻"]
 
 
+@pytest.mark.played
 @pytest.mark.parametrize(("status", "left"), [(404, 0), (403, 0), (503, 1)])
 async def test_an_answer_out_of_reach_is_given_up_and_one_that_discord_refuses_is_tried_again(
     talk: World, status: int, left: int
@@ -183,6 +192,7 @@ async def test_an_answer_out_of_reach_is_given_up_and_one_that_discord_refuses_i
     assert (talk.last().content == f"half\n{NOTE}") is bool(left)
 
 
+@pytest.mark.played
 async def test_asking_by_command_can_be_interrupted_too(talk: World):
     talk.fake.answer("half ", "never", hold=asyncio.Event())
     asking = asyncio.create_task(talk.ada.slash(talk.channel, "ask", question="one"))
@@ -196,6 +206,7 @@ async def test_asking_by_command_can_be_interrupted_too(talk: World):
     assert talk.sent() == ["one"]
 
 
+@pytest.mark.played
 async def test_another_answer_and_two_answers_can_be_interrupted_too(talk: World):
     for label in ("↻", "⚖️"):
         answer = await talk.ask("one")
@@ -216,6 +227,7 @@ async def test_another_answer_and_two_answers_can_be_interrupted_too(talk: World
 # -- erasure
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("how", ["deleted", "forgotten", "expired"])
 async def test_the_record_of_an_open_answer_is_erased_with_its_question(talk: World, how: str):
     talk.fake.answer("half ", "never", hold=asyncio.Event())

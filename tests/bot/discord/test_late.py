@@ -33,6 +33,7 @@ def test_it_is_found_however_deep_it_is(code: int):
     assert too_late(refused(50013)) is None
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("code", [10062, 40060])
 async def test_late_presses_and_windows(talk: World, caplog: pytest.LogCaptureFixture, code: int):
     await talk.agree(talk.ada.id)

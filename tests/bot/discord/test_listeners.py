@@ -18,6 +18,8 @@ from data.schema import now
 from data.store import Store
 from tests.bot.discord.world import World
 
+pytestmark = pytest.mark.played
+
 
 @pytest.fixture
 def host(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:

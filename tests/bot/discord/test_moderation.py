@@ -12,6 +12,8 @@ from data import schema
 from tests.bot.discord.world import RATE, World, eventually, labels, playing, said
 from tests.fakes.moderation import FakeModeration
 
+pytestmark = pytest.mark.played
+
 SLUR, THREAT, GRIEF = "you faggot", "now kill yourself", "I want to kill myself"
 
 

@@ -8,6 +8,8 @@ import pytest
 from bot.discord.operators import HOUR, MINUTE, Operators, owners
 from tests.bot.discord.world import World
 
+pytestmark = pytest.mark.played
+
 
 def user(number: int) -> dict[str, Any]:
     return {"id": str(number), "username": f"user{number}", "discriminator": "0", "avatar": None}

@@ -27,6 +27,7 @@ async def another_answers(server: DiscordServer, question: dict[str, str], text:
     await server._happens("MESSAGE_CREATE", message)
 
 
+@pytest.mark.played
 async def test_an_answer_that_the_other_process_shows_first_is_not_given_again(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
@@ -47,6 +48,7 @@ async def test_an_answer_that_the_other_process_shows_first_is_not_given_again(
     assert await world.store.open_answers("discord") == []
 
 
+@pytest.mark.played
 async def test_of_two_answers_at_the_same_time_discord_keeps_the_first(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
@@ -65,6 +67,7 @@ async def test_of_two_answers_at_the_same_time_discord_keeps_the_first(
     assert await world.store.open_answers("discord") == []
 
 
+@pytest.mark.played
 async def test_our_own_messages_are_not_taken_for_another_processs(world: World, caplog: pytest.LogCaptureFixture):
     async with DiscordServer(TOKEN) as server, talking(world, server):
         hold = asyncio.Event()

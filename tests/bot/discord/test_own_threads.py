@@ -8,6 +8,8 @@ from bot.texts import EN
 from data.personas import persona
 from tests.bot.discord.world import World, said
 
+pytestmark = pytest.mark.played
+
 
 async def test_in_a_thread_of_its_own_nobody_needs_to_mention_the_bot_where_it_may_read(reading: World):
     thread = await reading.open_thread()

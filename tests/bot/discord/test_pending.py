@@ -103,6 +103,7 @@ async def test_a_question_whose_turn_has_come_no_longer_says_that_it_waits(think
     assert walls[1].contents == ["first"]
 
 
+@pytest.mark.played
 async def test_an_answer_that_begins_at_once_needs_no_message_before_it(talk: World):
     await talk.ask("hello")
     shown = [r.json for r in talk.env.http_requests if r.method in ("POST", "PATCH") and isinstance(r.json, dict)]

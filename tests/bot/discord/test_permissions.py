@@ -7,6 +7,8 @@ from bot.discord import place
 from bot.texts import EN
 from tests.bot.discord.world import World, reply_of, said
 
+pytestmark = pytest.mark.played
+
 SEND = "/channels/*/messages"
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import discord
+import pytest
 
 from bot.discord.place import scopes
 from tests.bot.discord.world import World, said
@@ -32,12 +33,14 @@ def thread_abroad(client: Any) -> discord.Thread:
     return discord.Thread(guild=state._get_or_create_unavailable_guild(ABROAD), state=state, data=data)
 
 
+@pytest.mark.played
 async def test_a_thread_whose_channel_is_unknown_has_no_category(talk: World):
     found = scopes(thread_abroad(talk.env.bot), ABROAD, 3)
     expected = [("conversation", "3"), ("channel", str(THREAD)), ("channel", str(MAIN)), ("server", str(ABROAD))]
     assert found == expected
 
 
+@pytest.mark.played
 async def test_a_channel_and_its_threads_lie_in_its_category(talk: World):
     category = talk.guild.create_category("rooms")
     channel = talk.guild.create_text_channel("room", category=category)

@@ -8,6 +8,8 @@ from bot.texts import EN
 from data import schema
 from tests.bot.discord.world import RATE, World, eventually, labels, said
 
+pytestmark = pytest.mark.played
+
 
 async def test_another_answer_is_a_sibling_with_buttons_of_its_own(talk: World):
     first = await talk.ask("hello")

@@ -4,6 +4,8 @@ import pytest
 
 from tests.bot.discord.world import World, playing
 
+pytestmark = pytest.mark.played
+
 
 @pytest.mark.parametrize("previews", [False, True])
 async def test_links_show_previews_only_where_the_operator_wants_them(world: World, previews: bool):

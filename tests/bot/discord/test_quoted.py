@@ -15,6 +15,8 @@ from data import schema
 from data.answers import load_answers
 from tests.bot.discord.world import World, eventually
 
+pytestmark = pytest.mark.played
+
 KIB = LARGEST // 1024
 
 

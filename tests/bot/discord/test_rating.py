@@ -1,11 +1,14 @@
 """Votes: consent comes first, a click counts once, and people see only their own vote and can take it back."""
 
 import discord
+import pytest
 import simcord
 
 from bot.texts import EN
 from data import schema
 from tests.bot.discord.world import World, reply_of
+
+pytestmark = pytest.mark.played
 
 
 async def test_the_first_rating_asks_for_consent_and_nothing_is_stored_before(talk: World):

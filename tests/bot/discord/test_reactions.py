@@ -21,6 +21,7 @@ def test_thumbs_of_every_skin_tone_are_votes(emoji: str, vote: str | None):
     assert vote_of(emoji) == vote
 
 
+@pytest.mark.played
 async def test_reactions_of_people_who_agreed_are_votes_and_taking_them_back_is_a_retraction(talk: World):
     await talk.agree(talk.bea.id)
     answer = await talk.ask("one")
@@ -36,6 +37,7 @@ async def test_reactions_of_people_who_agreed_are_votes_and_taking_them_back_is_
     assert await votes(talk) == [("vote", "up"), ("retraction", None), ("vote", "down")]
 
 
+@pytest.mark.played
 async def test_of_both_the_newer_counts_and_what_is_left_counts_again(talk: World):
     await talk.agree(talk.bea.id)
     answer = await talk.ask("one")
@@ -51,6 +53,7 @@ async def test_of_both_the_newer_counts_and_what_is_left_counts_again(talk: Worl
     assert (await votes(talk))[3:] == [("retraction", None)]
 
 
+@pytest.mark.played
 async def test_answers_of_an_earlier_process_are_voted_on_and_other_messages_are_not(talk: World):
     await talk.agree(talk.bea.id)
     answer = await talk.ask("one")
@@ -62,6 +65,7 @@ async def test_answers_of_an_earlier_process_are_voted_on_and_other_messages_are
     assert await votes(talk) == [("vote", "up")]
 
 
+@pytest.mark.played
 async def test_consent_is_asked_once_in_a_direct_message_and_a_yes_keeps_the_vote(talk: World):
     answer = await talk.ask("one")
     await talk.bea.react(answer, "👎")
@@ -82,6 +86,7 @@ async def test_consent_is_asked_once_in_a_direct_message_and_a_yes_keeps_the_vot
     assert talk.last(talk.ada.user.dm_channel).content.startswith(EN.reaction_asks)
 
 
+@pytest.mark.played
 async def test_people_who_refused_are_never_asked(talk: World):
     await talk.store.set_consent(await talk.store.person("discord", str(talk.bea.id)), False)
     answer = await talk.ask("one")
@@ -90,6 +95,7 @@ async def test_people_who_refused_are_never_asked(talk: World):
     assert [row for row in await talk.rows(schema.Setting) if row.scope == "person"] == []
 
 
+@pytest.mark.played
 async def test_where_a_person_takes_no_direct_messages_the_channel_is_told_once(talk: World):
     answer = await talk.ask("one")
     talk.env.inject_error("POST", "/users/@me/channels", status=403)
@@ -100,6 +106,7 @@ async def test_where_a_person_takes_no_direct_messages_the_channel_is_told_once(
     assert talk.contents().count(EN.reaction_how) == 1
 
 
+@pytest.mark.played
 async def test_managers_turn_them_off_and_on(talk: World):
     await talk.agree(talk.bea.id)
     answer = await talk.ask("one")
@@ -112,6 +119,7 @@ async def test_managers_turn_them_off_and_on(talk: World):
     assert await talk.log() == [("reactions", {"count": "off"}), ("reactions", {"count": "on"})]
 
 
+@pytest.mark.played
 async def test_nobody_votes_where_teaching_is_off_or_where_they_are_blocked(talk: World):
     await talk.agree(talk.bea.id)
     answer = await talk.ask("one")
@@ -123,6 +131,7 @@ async def test_nobody_votes_where_teaching_is_off_or_where_they_are_blocked(talk
     assert await votes(talk) == []
 
 
+@pytest.mark.played
 async def test_what_a_person_was_asked_is_forgotten_with_them(talk: World):
     answer = await talk.ask("one")
     await talk.bea.react(answer, "👍")
@@ -131,6 +140,7 @@ async def test_what_a_person_was_asked_is_forgotten_with_them(talk: World):
     assert [row for row in await talk.rows(schema.Setting) if row.scope == "person"] == []
 
 
+@pytest.mark.played
 async def test_only_managers_decide(talk: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(discord.Interaction, "permissions", discord.Permissions.none())
     assert said(await talk.max.slash(talk.channel, "reactions", count="off")) == EN.managers_only

@@ -13,6 +13,7 @@ async def send_file(talk: World, file: tuple[str, bytes]) -> None:
     await user.send_dm("", attachments=talk.env.backend.store_attachments(user.dm_channel.id, [file]))
 
 
+@pytest.mark.played
 async def test_text_files_are_read_and_others_are_named(talk: World):
     files = [("notes.txt", b"remember the milk"), ("cat.png", b"\x89PNG")]
     await talk.ada.send(talk.channel, f"{talk.me} summarise", attachments=files)
@@ -21,11 +22,13 @@ async def test_text_files_are_read_and_others_are_named(talk: World):
     assert talk.last().content == "a fake answer"
 
 
+@pytest.mark.played
 async def test_a_file_alone_is_a_question_in_a_direct_conversation(talk: World):
     await send_file(talk, ("code.py", b"print(1)"))
     assert talk.sent() == ["[code.py]\nprint(1)"]
 
 
+@pytest.mark.played
 @pytest.mark.parametrize(
     ("file", "told"),
     [
@@ -46,6 +49,7 @@ def test_what_is_a_text_file():
     assert not any(is_text(*file) for file in (("a.png", "image/png"), ("a.pdf", "application/pdf"), ("py", None)))
 
 
+@pytest.mark.played
 async def test_an_edit_keeps_the_files(talk: World):
     question = await talk.ada.send(talk.channel, f"{talk.me} one", attachments=[("a.txt", b"inside")])
     await talk.ada.edit(question, f"{talk.me} two")

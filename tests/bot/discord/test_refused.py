@@ -1,5 +1,7 @@
 """How many messages were refused is told to managers: by place and reason, without words and names."""
 
+import pytest
+
 from bot.discord.chores import tell_managers
 from bot.discord.refused import REASONS, RefusedMessages, lines
 from bot.texts import EN
@@ -10,6 +12,7 @@ def reason(name: str, count: int) -> str:
     return EN.refusal_reasons[REASONS.index(name)].format(count=count)
 
 
+@pytest.mark.played
 async def test_managers_see_counts_by_place_and_reason_once(world: World):
     async with playing(world.bot(hourly_per_person=1)) as env:
         await world.begin(env)
@@ -37,6 +40,7 @@ async def test_managers_see_counts_by_place_and_reason_once(world: World):
         assert ("refusals", {"channel": log.id}) in await world.log()
 
 
+@pytest.mark.played
 async def test_without_a_channel_nothing_is_told_and_nothing_kept(talk: World):
     await talk.max.slash(talk.channel, "access block", who=talk.bea)
     await talk.bea.send(talk.channel, f"{talk.me} one")

@@ -9,6 +9,8 @@ from bot.texts import EN
 from tests.bot.discord.test_interrupted import restart_dead
 from tests.bot.discord.world import World, eventually, labels, said
 
+pytestmark = pytest.mark.played
+
 
 async def busy(talk: World) -> None:
     """An answer to Ada runs, so that later questions wait."""

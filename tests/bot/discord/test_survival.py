@@ -79,6 +79,7 @@ async def test_a_signal_to_end_keeps_every_running_answer(tmp_path: Path):
     await store.close()
 
 
+@pytest.mark.played
 async def test_the_end_of_the_bot_waits_for_what_was_asked_by_command(talk: World):
     talk.fake.answer("half ", "never", hold=asyncio.Event())
     asking = asyncio.create_task(talk.ada.slash(talk.channel, "ask", question="one"))

@@ -19,6 +19,7 @@ FORMS = {
 }
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_thought_is_not_shown(reading: World, form: str):
     reading.fake.answer(*FORMS[form])
@@ -28,6 +29,7 @@ async def test_a_thought_is_not_shown(reading: World, form: str):
     assert not any("PLAN" in text or "|" in text for text in reading.sent())
 
 
+@pytest.mark.played
 async def test_a_thought_is_a_spoiler_where_people_may_see_it_and_is_not_stored(world: World):
     async with playing(world.bot(show_thinking=True)) as env:
         await world.begin(env)
@@ -40,6 +42,7 @@ async def test_a_thought_is_a_spoiler_where_people_may_see_it_and_is_not_stored(
         assert stored.text == "It is 5."
 
 
+@pytest.mark.played
 async def test_no_button_continues_an_answer_without_a_word(talk: World):
     talk.fake.answer(finish_reason="length")
     answer = await talk.ask("think hard")
@@ -47,6 +50,7 @@ async def test_no_button_continues_an_answer_without_a_word(talk: World):
     assert labels(answer) == ["↻"]
 
 
+@pytest.mark.played
 async def test_an_answer_that_a_filter_cut_has_no_buttons_to_rate_it(talk: World):
     talk.fake.answer("I think", finish_reason="content_filter")
     answer = await talk.ask("tell me")

@@ -14,6 +14,7 @@ async def texts_of(talk: World, kind: str) -> list[tuple[str | None, str]]:
     return [(row.value, versions.get(row.text_version_id, "")) for row in ratings if row.kind == kind]
 
 
+@pytest.mark.played
 async def test_a_correction_starts_from_the_answer_and_is_kept(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.bea.id)
@@ -27,6 +28,7 @@ async def test_a_correction_starts_from_the_answer_and_is_kept(talk: World):
     assert await texts_of(talk, "correction") == [(None, "a better answer")]
 
 
+@pytest.mark.played
 async def test_a_correction_without_a_change_gives_a_sentence(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.ada.id)
@@ -38,6 +40,7 @@ async def test_a_correction_without_a_change_gives_a_sentence(talk: World):
     assert await talk.rows(schema.Rating) == []
 
 
+@pytest.mark.played
 async def test_a_correction_asks_for_consent_before_anything_is_written(talk: World):
     answer = await talk.ask("hello")
     asked = await talk.ada.click(answer, label="✏️")
@@ -49,6 +52,7 @@ async def test_a_correction_asks_for_consent_before_anything_is_written(talk: Wo
     assert (await talk.ada.click(answer, label="✏️")).modal is not None
 
 
+@pytest.mark.played
 async def test_a_window_from_before_a_restart_is_not_lost(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.ada.id)
@@ -59,6 +63,7 @@ async def test_a_window_from_before_a_restart_is_not_lost(talk: World):
     assert await texts_of(talk, "correction") == [(None, "a better answer")]
 
 
+@pytest.mark.played
 @pytest.mark.parametrize(
     ("file", "told"),
     [
@@ -80,6 +85,7 @@ async def test_an_answer_that_is_too_long_for_a_window_is_corrected_in_a_file(
     assert await texts_of(talk, "correction") == ([(None, "better")] if told == EN.stored_correction else [])
 
 
+@pytest.mark.played
 async def test_a_vote_against_counts_at_the_click_and_its_reasons_afterwards(talk: World):
     answer = await talk.ask("hello")
     await talk.agree(talk.ada.id)

@@ -12,6 +12,8 @@ from bot.texts import EN
 from data import schema
 from tests.bot.discord.world import RATE, World, reply_of
 
+pytestmark = pytest.mark.played
+
 
 async def everything(talk: World, answer: discord.Message) -> list[str]:
     """What Ada is told about each way to get an answer or to rate one; her plain message is the last."""

@@ -7,6 +7,8 @@ from data import schema
 from tests.bot.discord.test_windows import texts_of
 from tests.bot.discord.world import World, reply_of, said
 
+pytestmark = pytest.mark.played
+
 
 async def test_context_menus_reach_old_answers(talk: World):
     answer = await talk.ask("hello")

@@ -7,6 +7,8 @@ from bot.texts import EN
 from data import schema
 from tests.bot.discord.world import RATE, World, labels
 
+pytestmark = pytest.mark.played
+
 
 async def authors(talk: World) -> list[int | None]:
     return [row.author_id for row in await talk.rows(schema.MessageRow) if row.role == "user"]

@@ -69,6 +69,7 @@ async def acted(talk: World) -> World:
     return talk
 
 
+@pytest.mark.played
 async def test_managers_see_their_servers_entries_and_operators_see_all(acted: World):
     told = said(await acted.max.slash(acted.channel, "audit")).split("\n")
     assert [line.partition("> ")[2] for line in told[1:]] == ["you `teaching allowed=on`"]
@@ -81,12 +82,14 @@ async def test_managers_see_their_servers_entries_and_operators_see_all(acted: W
     ]
 
 
+@pytest.mark.played
 async def test_others_see_nothing(acted: World):
     assert said(await acted.ada.slash(acted.channel, "audit")) == EN.audit_managers_only
     assert said(await acted.ada.user.slash("audit")) == EN.operators_only
     assert said(await acted.max.user.slash("audit")) == EN.operators_only  # a manager, but not an operator
 
 
+@pytest.mark.played
 async def test_the_newest_twenty_are_shown(acted: World):
     server = await acted.store.server("discord", str(acted.guild.id))
     person = await acted.store.person("discord", str(acted.max.id))
@@ -98,6 +101,7 @@ async def test_the_newest_twenty_are_shown(acted: World):
     assert "number=0`" in told[-1]
 
 
+@pytest.mark.played
 async def test_what_a_manager_did_is_written_down_for_their_server(talk: World):
     interaction: Any = type("Interaction", (), {"user": talk.max, "guild_id": talk.guild.id})()
     await record(talk.store, interaction, "teaching", allowed="on")

@@ -8,6 +8,8 @@ from data import schema
 from data.personas import persona
 from tests.bot.discord.world import World, said
 
+pytestmark = pytest.mark.played
+
 
 async def test_the_most_specific_place_decides(talk: World):
     told = await talk.max.slash(talk.channel, "language", name="zh", where="server")

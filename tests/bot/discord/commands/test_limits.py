@@ -38,6 +38,7 @@ async def limited(world: World) -> AsyncIterator[World]:
         yield world
 
 
+@pytest.mark.played
 async def test_a_person_at_their_limit_is_told_when_to_ask_again_and_nothing_is_kept(limited: World):
     clock = clock_of(limited)
     first = await limited.ask("one")
@@ -62,6 +63,7 @@ async def test_a_person_at_their_limit_is_told_when_to_ask_again_and_nothing_is_
     assert (await limited.ask("six")).content.startswith("You had 2 answers")
 
 
+@pytest.mark.played
 async def test_everybody_on_a_server_shares_its_limit_and_other_places_have_their_own(limited: World):
     clock_of(limited)
     for member in (limited.ada, limited.ada, limited.bea, limited.bea):
@@ -72,6 +74,7 @@ async def test_everybody_on_a_server_shares_its_limit_and_other_places_have_thei
     assert limited.last(limited.max.user.dm_channel).content == "a fake answer"
 
 
+@pytest.mark.played
 async def test_a_manager_limits_a_channel_and_the_server_but_never_beyond_the_operator(limited: World):
     clock_of(limited)
     other = limited.guild.create_text_channel("other")
@@ -98,6 +101,7 @@ async def test_a_manager_limits_a_channel_and_the_server_but_never_beyond_the_op
     assert limited.last().content == "a fake answer"
 
 
+@pytest.mark.played
 async def test_two_answers_to_compare_count_as_one(world: World):
     bot = world.bot(hourly_per_person=1, compare_share=1.0)
     async with simcord.run(bot, approved_intents=discord.Intents.default()) as env:
@@ -108,6 +112,7 @@ async def test_two_answers_to_compare_count_as_one(world: World):
         assert (await world.ask("more")).content == EN.hourly_person.format(limit=1, minutes=60)
 
 
+@pytest.mark.played
 async def test_an_answer_that_fails_does_not_count(limited: World):
     clock_of(limited)
     for _ in range(3):
@@ -117,6 +122,7 @@ async def test_an_answer_that_fails_does_not_count(limited: World):
     assert (await limited.ask("hello")).content == "a fake answer"
 
 
+@pytest.mark.played
 async def test_without_limits_nobody_is_refused(talk: World):
     for _ in range(5):
         assert (await talk.ask("hello")).content == "a fake answer"
@@ -126,6 +132,7 @@ async def test_without_limits_nobody_is_refused(talk: World):
     ]
 
 
+@pytest.mark.played
 async def test_only_managers_set_limits_and_it_is_recorded(talk: World, monkeypatch: pytest.MonkeyPatch):
     await talk.max.slash(talk.channel, "limits")
     await talk.max.slash(talk.channel, "limits", person=5, server=50, where="server")

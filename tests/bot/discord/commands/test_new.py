@@ -2,10 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from bot.conversation import Limits
 from bot.texts import EN
 from data import schema
 from tests.bot.discord.world import World, eventually, reply_of, said
+
+pytestmark = pytest.mark.played
 
 
 async def test_direct_messages_begin_anew(talk: World):

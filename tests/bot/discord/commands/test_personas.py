@@ -11,6 +11,8 @@ from data import schema
 from data.personas import LONGEST, PERSONAS, persona
 from tests.bot.discord.world import World, reply_of, said
 
+pytestmark = pytest.mark.played
+
 PIRATE = "Speak like a pirate."
 
 

@@ -8,6 +8,8 @@ from bot.texts import EN
 from data import schema
 from tests.bot.discord.world import World, reply_of, said
 
+pytestmark = pytest.mark.played
+
 
 async def test_privacy_and_consent_commands(talk: World):
     told = await talk.ada.slash(talk.channel, "privacy")

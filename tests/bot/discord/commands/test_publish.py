@@ -33,6 +33,7 @@ def names(told: list[dict[str, Any]], above: str = "") -> Iterator[tuple[str, st
             yield "choice", f"{path} {choice['name']}", choice
 
 
+@pytest.mark.played
 def test_everything_has_a_valid_name_in_chinese(told: list[dict[str, Any]]):
     found = list(names(told))
     assert {kind for kind, *_ in found} == {"command", "menu", "option", "choice"}
@@ -48,6 +49,7 @@ def test_everything_has_a_valid_name_in_chinese(told: list[dict[str, Any]]):
         assert set(one["name_localizations"]) == {"zh-CN", "zh-TW"}
 
 
+@pytest.mark.played
 def test_commands_and_options_say_what_they_are_for_in_both_languages(told: list[dict[str, Any]]):
     for kind, path, one in names(told):
         if kind in ("command", "option"):
@@ -56,6 +58,7 @@ def test_commands_and_options_say_what_they_are_for_in_both_languages(told: list
             assert descriptions[0] != descriptions[1], path
 
 
+@pytest.mark.played
 def test_no_two_names_on_one_level_are_the_same(told: list[dict[str, Any]]):
     beside: dict[tuple[str, str], list[str]] = {}
     for kind, path, one in names(told):
@@ -65,10 +68,12 @@ def test_no_two_names_on_one_level_are_the_same(told: list[dict[str, Any]]):
         assert len(set(found)) == len(found), place
 
 
+@pytest.mark.played
 def test_every_entry_of_the_table_names_something_that_exists(told: list[dict[str, Any]]):
     assert set(CALLED) == {path for _, path, _ in names(told)} | {publish.GROUP}
 
 
+@pytest.mark.played
 async def test_commands_work_under_any_name_that_discord_shows(talk: World):
     # Discord sends the English names, so options must keep theirs.
     await talk.ada.slash(talk.channel, "ask", question="hello")

@@ -41,6 +41,7 @@ async def recorded(talk: World) -> list[tuple[str, str | None, dict[str, Any]]]:
     return [(entry.deed, entry.server, dict(entry.what)) for entry in await talk.store.deeds(None, 9)]
 
 
+@pytest.mark.played
 async def test_nobody_else_is_obeyed_not_even_managers(operated: World):
     for command, options in (
         ("status", {}),
@@ -60,6 +61,7 @@ async def test_nobody_else_is_obeyed_not_even_managers(operated: World):
     assert await recorded(operated) == []
 
 
+@pytest.mark.played
 async def test_a_release_serves_after_a_confirmation_that_shows_what_the_gate_said(operated: World):
     asked = await ask(operated, "promote", number=2)
     gate, question = asked.content.split("\n")
@@ -77,6 +79,7 @@ async def test_a_release_serves_after_a_confirmation_that_shows_what_the_gate_sa
     assert await recorded(operated) == [("promote", None, {"release": 2, "before": 0})]
 
 
+@pytest.mark.played
 async def test_what_the_gate_refused_needs_an_explicit_anyway(operated: World):
     told = await ask(operated, "promote", number=1)
     assert told.content == (
@@ -89,6 +92,7 @@ async def test_what_the_gate_refused_needs_an_explicit_anyway(operated: World):
     assert Releases(home(operated)).champion() == 1
 
 
+@pytest.mark.played
 async def test_a_release_that_nobody_judged_says_so_and_the_base_needs_no_gate(operated: World):
     asked = await ask(operated, "promote", number=3)
     assert asked.content.startswith(EN.gate_never_asked)
@@ -99,6 +103,7 @@ async def test_a_release_that_nobody_judged_says_so_and_the_base_needs_no_gate(o
     assert Releases(home(operated)).champion() == 0
 
 
+@pytest.mark.played
 async def test_what_cannot_be_promoted_gives_a_sentence(operated: World):
     told = await ask(operated, "promote", number=9)
     assert told.content == EN.no_such_release.format(number=9, numbers="0, 1, 2, 3")
@@ -107,6 +112,7 @@ async def test_what_cannot_be_promoted_gives_a_sentence(operated: World):
     assert not told.components
 
 
+@pytest.mark.played
 async def test_a_confirmation_counts_only_while_the_same_champion_serves(operated: World):
     late, soon = await ask(operated, "promote", number=2), await ask(operated, "promote", number=3)
     await operated.bea.user.click(soon, label=EN.promote_yes)
@@ -115,6 +121,7 @@ async def test_a_confirmation_counts_only_while_the_same_champion_serves(operate
     assert [action for action, _, _ in await recorded(operated)] == ["promote"]
 
 
+@pytest.mark.played
 async def test_a_former_operator_cannot_confirm_anything(operated: World):
     asked = await ask(operated, "promote", number=2)
     await operated.env.restart_bot(operated.bot(operators=(operated.max.id,)))
@@ -123,6 +130,7 @@ async def test_a_former_operator_cannot_confirm_anything(operated: World):
     assert Releases(home(operated)).champion() == 0
 
 
+@pytest.mark.played
 async def test_a_rollback_goes_back_and_says_where(operated: World):
     assert (await ask(operated, "rollback")).content == EN.no_earlier_champion
     Releases(home(operated)).promote(1)
@@ -133,6 +141,7 @@ async def test_a_rollback_goes_back_and_says_where(operated: World):
     assert await recorded(operated) == [("rollback", None, {"release": 1, "before": 2})]
 
 
+@pytest.mark.played
 async def test_rounds_are_paused_and_resumed_and_a_round_respects_it(
     operated: World, monkeypatch: pytest.MonkeyPatch
 ):
@@ -150,6 +159,7 @@ async def test_rounds_are_paused_and_resumed_and_a_round_respects_it(
     assert [action for action, _, _ in await recorded(operated)] == ["resume", "pause"]
 
 
+@pytest.mark.played
 async def test_what_operators_do_is_recorded_for_no_server_wherever_they_do_it(operated: World):
     await operated.env.restart_bot(operated.bot(operators=(operated.max.id,)))
     told = reply_of(await operated.max.slash(operated.channel, "release pause"))
@@ -157,6 +167,7 @@ async def test_what_operators_do_is_recorded_for_no_server_wherever_they_do_it(o
     assert await recorded(operated) == [("pause", None, {})]
 
 
+@pytest.mark.played
 async def test_status_says_how_everything_stands(operated: World, monkeypatch: pytest.MonkeyPatch):
     releases = Releases(home(operated))
     releases.promote(2)
@@ -188,6 +199,7 @@ async def test_status_says_how_everything_stands(operated: World, monkeypatch: p
     assert EN.engine_away in (await ask(operated, "status")).content
 
 
+@pytest.mark.played
 async def test_a_damaged_file_is_named_and_the_rest_is_shown(operated: World):
     Releases(home(operated)).champion_path.write_text("two")
     told = (await ask(operated, "status")).content
@@ -197,6 +209,7 @@ async def test_a_damaged_file_is_named_and_the_rest_is_shown(operated: World):
     assert "should hold the number" in (await ask(operated, "rollback")).content
 
 
+@pytest.mark.played
 async def test_the_status_of_many_releases_fits_into_a_message(operated: World):
     for _ in range(40):
         release(home(operated), promote=False, win=(0.45, 0.3, 0.6))
@@ -205,6 +218,7 @@ async def test_the_status_of_many_releases_fits_into_a_message(operated: World):
     assert told.count("gate: no") == 12
 
 
+@pytest.mark.played
 async def test_long_reasons_leave_room_for_the_question(operated: World):
     reasons = ["On the suite Refusal the candidate is worse. " * 60]
     verdict = {"promote": False, "interval": None, "reasons": reasons}

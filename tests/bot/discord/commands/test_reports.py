@@ -6,6 +6,8 @@ from bot.texts import EN
 from data import schema
 from tests.bot.discord.world import World, said
 
+pytestmark = pytest.mark.played
+
 
 async def test_a_report_is_shown_in_the_moderators_channel(talk: World):
     moderators = talk.guild.create_text_channel("moderators")

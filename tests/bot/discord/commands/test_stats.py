@@ -36,6 +36,7 @@ async def judged(talk: World) -> World:
     return talk
 
 
+@pytest.mark.played
 async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
     answer = await talk.ask("hello")
     for member in (talk.ada, talk.bea):
@@ -58,6 +59,7 @@ async def test_stats_count_what_this_server_taught(talk: World, tried: Tried):
     assert EN.stats_no_trial in reply_of(await talk.ada.slash(talk.channel, "stats")).content
 
 
+@pytest.mark.played
 async def test_releases_that_learnt_from_somebody_who_left_are_named(judged: World):
     folder = home(judged) / "rounds" / "0002"
     rows = {"rows": {"prompt": ["a", "b"]}, "used": {"prompt": 2}, "decision": {"release": 2}}
@@ -69,6 +71,7 @@ async def test_releases_that_learnt_from_somebody_who_left_are_named(judged: Wor
     assert told in reply_of(await judged.ada.slash(judged.channel, "stats")).content
 
 
+@pytest.mark.played
 async def test_the_picture_has_a_description_for_people_who_cannot_see_it(judged: World):
     shown = reply_of(await judged.ada.slash(judged.channel, "stats"))
     assert EN.stats_rounds.format(rounds=2, promoted=1) in shown.content
@@ -80,6 +83,7 @@ async def test_the_picture_has_a_description_for_people_who_cannot_see_it(judged
     assert await again.attachments[0].read() == await file.read()
 
 
+@pytest.mark.played
 async def test_without_matplotlib_there_is_a_chart_of_text(judged: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     shown = reply_of(await judged.ada.slash(judged.channel, "stats"))
@@ -91,6 +95,7 @@ async def test_without_matplotlib_there_is_a_chart_of_text(judged: World, monkey
     assert len(shown.content) < 2000
 
 
+@pytest.mark.played
 async def test_releases_that_were_never_compared_give_no_picture(talk: World):
     release(home(talk))
     shown = reply_of(await talk.ada.slash(talk.channel, "stats"))
@@ -99,6 +104,7 @@ async def test_releases_that_were_never_compared_give_no_picture(talk: World):
     assert "Rounds so far" not in shown.content
 
 
+@pytest.mark.played
 async def test_the_text_with_the_picture_does_not_tell_two_people_how_each_of_them_voted(judged: World):
     answer = await judged.ask("hello")
     for member in (judged.ada, judged.bea):
@@ -113,6 +119,7 @@ async def test_the_description_of_many_releases_fits(tmp_path: Path):
     assert all(len(in_words(compared(made, set()), words)) <= 1024 for words in (EN, ZH))
 
 
+@pytest.mark.played
 async def test_what_people_preferred_is_not_shown_while_they_are_fewer_than_three(talk: World, tried: Tried):
     people = [await talk.store.person("discord", name) for name in ("1", "2", "3")]
     spoken = await Talk.begin(talk.store, "discord")
@@ -127,6 +134,7 @@ async def test_what_people_preferred_is_not_shown_while_they_are_fewer_than_thre
         assert ("100%" in line) is (number == 3)
 
 
+@pytest.mark.played
 async def test_with_permission_to_train_stats_say_how_far_it_is_but_not_how_two_people_voted(world: World):
     bot = world.bot(discord_training_permission="ticket 1")
     async with simcord.run(bot, approved_intents=discord.Intents.default()) as env:

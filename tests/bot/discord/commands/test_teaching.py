@@ -7,6 +7,8 @@ from bot.texts import EN, ZH
 from data import schema
 from tests.bot.discord.world import RATE, World, labels, reply_of, said
 
+pytestmark = pytest.mark.played
+
 
 async def test_teach_says_what_becomes_of_ratings_here(talk: World, world: World):
     told = reply_of(await talk.ada.slash(talk.channel, "teach")).content

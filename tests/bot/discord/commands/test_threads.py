@@ -11,6 +11,8 @@ from data import schema
 from data.settings import OPENED_FOR
 from tests.bot.discord.world import World, reply_of, said
 
+pytestmark = pytest.mark.played
+
 
 async def test_a_blocked_person_gets_no_thread(talk: World):
     await talk.max.slash(talk.channel, "access block", who=talk.ada)
