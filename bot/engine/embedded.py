@@ -154,9 +154,9 @@ class EmbeddedEngine:
                 pause = failed[2] if failed and failed[0] == wanted else BACK_OFF[0]
                 failed = (wanted, time.monotonic() + pause, min(2 * pause, BACK_OFF[1]))
                 log.error(
-                    "Release %d, the new champion, cannot serve; release %d still does. Next attempt in %.0f s. %s",
-                    wanted[0],
-                    self._current.release,
+                    "%s, the new champion, cannot serve; %s still does. Next attempt in %.0f s. %s",
+                    _called(*wanted),
+                    _called(self._current.release, self._current.model),
                     pause,
                     error,
                 )
@@ -169,10 +169,19 @@ class EmbeddedEngine:
         new = await EmbeddedRelease.start(self._home, artefact, self._context)
         old, self._current = self._current, new
         self._draining.add(old)
-        log.info("Release %d answers from now on; release %d finishes its running answers.", release, old.release)
+        log.info(
+            "%s answers from now on; %s finishes its running answers.",
+            _called(new.release, new.model),
+            _called(old.release, old.model),
+        )
         await self._drop_drained()
 
     async def _drop_drained(self) -> None:
         for served in [served for served in self._draining if not served.users]:
             self._draining.discard(served)
             await served.drop()
+
+
+def _called(release: int, model: str | None) -> str:
+    """A release as the log calls it; release 0 is another model for each base."""
+    return f"Release {release} ({model})" if model else f"Release {release}"
