@@ -1,7 +1,7 @@
 """`python -m alignment.release ADAPTER`: a release from an adapter that was trained by hand, or by another trainer.
 
-It is exported, checked and pinned as a round's candidate is, and recorded as one. The gate was never asked about it, so
-it does not serve before somebody promotes it.
+It is exported, checked, pinned and recorded as a round's candidate is. The gate was never asked about it, so it does
+not serve before somebody promotes it.
 """
 
 import argparse

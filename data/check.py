@@ -7,11 +7,13 @@ from pathlib import Path
 
 from data import bases
 from data.check_database import database_findings
+from data.chosen_base import home_base
 from data.database import NAME
 from data.error_budget import would_be
 from data.errors import BadInput, ParleyError
 from data.finding import Finding, damage, note
 from data.home import KEY, KEY_BYTES, bases_dir, file_sha256
+from data.home_base import read_home_base
 from data.keys import fits
 from data.manifests import Damaged
 from data.release_files import file_problems
@@ -38,7 +40,8 @@ def check_home(home: Path) -> list[Finding]:
     found = [*_key(home), *database_findings(home)]
     known, problems = _releases(home)
     found += problems
-    found += [*_pointers(home, known), *_budget(home), *_rounds(home, known), *_bases(known), *_modes(home)]
+    found += [*_pointers(home, known), *_budget(home), *_rounds(home, known), *_home_base(home), *_bases(known)]
+    found += _modes(home)
     return sorted(found, key=lambda finding: not finding.damage)
 
 
@@ -158,6 +161,15 @@ def _rounds(home: Path, known: _Known) -> Iterator[Finding]:
                 yield note(
                     f"{folder} made release {made}, which is gone. If nobody removed it, copy it from a backup."
                 )
+
+
+def _home_base(home: Path) -> Iterator[Finding]:
+    """Whether the base that the home is pinned to is the one that is here, and the one that the setting names."""
+    try:
+        if read_home_base(home) is not None:
+            home_base(home)
+    except BadInput as error:
+        yield damage(str(error))
 
 
 def _bases(known: _Known) -> Iterator[Finding]:

@@ -65,6 +65,7 @@ INSIDE: dict[str, tuple[int, str]] = {
     "alignment/evaluate.py": (1, "--help needs no SQLAlchemy and no scipy"),
     "alignment/round.py": (1, "--help needs no SQLAlchemy and no scipy"),
     "alignment/suites.py": (1, "--help needs no rich"),
+    "alignment/release.py": (1, "--help needs no SQLAlchemy and no rich"),
     "alignment/promote.py": (1, "--help needs no SQLAlchemy"),
     "alignment/evaluation/judges.py": (1, "only a reward model as judge needs torch"),
     "alignment/evaluation/best_of.py": (1, "only a reward model as judge needs torch"),

@@ -34,9 +34,9 @@ class Subject:
 def subject(name: str, base: str | None, home: Path) -> Subject:
     """The model that a command line names: a release's number (0: the base model), or an adapter's or a run's folder.
 
-    `base` is the base of release 0 (None: the home's), and where the base of a bare adapter is now (None: the one that
-    it names). A base that is not the home's was never release 0: people compared nothing with it. Raises `BadInput`
-    for any other name, and if `base` is not the adapter's.
+    `base` is the base of release 0 (None: the home's), and where the base of a bare adapter is now (None: the one
+    that it names). A base that is not the home's was never release 0: people compared nothing with it. Raises
+    `BadInput` for any other name, and if `base` is not the adapter's.
     """
     if name.isdecimal():
         number = int(name)

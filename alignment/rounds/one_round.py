@@ -90,8 +90,8 @@ def _champion(releases: Releases, base: str) -> Subject:
     found = subject(str(releases.champion()), base, home())
     if found.base != base:
         raise BadInput(
-            f"The champion, {found.name}, belongs to the base model {found.base}, and this home to {base}. A release is "
-            "compared on one base only: go back to the base with `python -m alignment.promote 0`, or begin anew with "
+            f"The champion, {found.name}, belongs to the base model {found.base}, and this home has {base}. Go back "
+            "to the base with `python -m alignment.promote 0`, or begin anew from the other one with "
             f"`python -m alignment.bases switch {found.base}`."
         )
     return found
