@@ -30,7 +30,7 @@ def main() -> int:
 
     named = conversion.TextModel.get_vocab_base_pre
     for number, job in enumerate(jobs):
-        conversion.TextModel.get_vocab_base_pre = _pre_tokenizer(named, job["pre"])
+        conversion.TextModel.get_vocab_base_pre = _pre_tokenizer(named, job["pre"], job["vocabulary"])
         try:
             if job["kind"] in _OURS:
                 _quantise(conversion, convert_hf_to_gguf.gguf, job)
@@ -45,8 +45,11 @@ def main() -> int:
     return 0
 
 
-def _pre_tokenizer(known: Any, name: str | None) -> Any:
-    """What the converter asks for the name of a pre-tokenizer: the given name, else what it knows."""
+def _pre_tokenizer(known: Any, name: str | None, vocabulary: bool) -> Any:
+    """What the converter asks for the name of a pre-tokenizer: the given name, else what it knows.
+
+    A vocabulary alone is converted with an unknown one, too, because that is how it is found.
+    """
 
     def ask(model: Any, tokenizer: Any) -> str:
         if name:
@@ -54,6 +57,8 @@ def _pre_tokenizer(known: Any, name: str | None) -> Any:
         try:
             return str(known(model, tokenizer))
         except NotImplementedError:
+            if vocabulary:
+                return "default"
             raise ValueError(UNKNOWN) from None
 
     return ask
