@@ -37,13 +37,16 @@ class UnknownPreTokenizer(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One model to convert. `pre` names its pre-tokenizer, or is None where the converter is to know it."""
+    """One model to convert.
+
+    `kind` is a quantisation but "none", or "empty" for the tokenizer on a model of one empty layer. `pre` names the
+    pre-tokenizer, or is None where the converter is to know it.
+    """
 
     model: Path
     out: Path
     kind: str
     pre: str | None = None
-    vocabulary: bool = False  # the tokenizer only, without weights
 
 
 def convert(
@@ -159,7 +162,6 @@ def _staged(jobs: Sequence[Job]) -> Iterator[list[dict[str, Any]]]:
                     "out": str(job.out.absolute()),
                     "kind": job.kind,
                     "pre": job.pre,
-                    "vocabulary": job.vocabulary,
                 }
             )
         yield orders
