@@ -1,8 +1,8 @@
 """Loads an empty model in llama.cpp under one pre-tokenizer's name after another, in a process of its own.
 
-`python -m alignment.conversion.candidates FILE` reads `names`, `texts` and `ids` as JSON and prints one JSON line for
-each name that could be loaded, until one gives the ids; the name in the file is the first. It runs alone because llama.cpp may end the process that holds
-it.
+`python -m alignment.conversion.candidates FILE` reads `names`, `texts` and `ids` as JSON from standard input and
+prints one JSON line for each name that could be loaded, until one gives the ids. The name in the file is tried first.
+It runs alone because llama.cpp may end the process that holds it.
 """
 
 import json

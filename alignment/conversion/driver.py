@@ -1,9 +1,9 @@
 """Runs llama.cpp's converter. This file is a program of its own: `python -P driver.py CONVERTER`, with jobs as JSON.
 
-Standard input holds a list of jobs: `model` (a folder), `out` (a file), `kind` (f32, f16, bf16, q8_0, q4_0, q4_1, q5_0
-or q5_1; `empty` for the tokenizer on a model of one empty layer) and `pre` (the pre-tokenizer's name, or null where
-the converter shall know it). One process may convert several models, because its imports take seconds. What went wrong with a job is
-the last line of standard error, and the exit code is 1; the job's number is on the line before it.
+Standard input holds a list of jobs: `model` (a folder), `out` (a file), `kind` (f32, f16, bf16, q8_0, q4_0, q4_1,
+q5_0 or q5_1; `empty` for the tokenizer on a model of one empty layer) and `pre` (the pre-tokenizer's name, or null
+where the converter shall know it). One process may convert several models, because its imports take seconds. It stops
+at the first job that fails, with exit code 1; the last two lines of standard error are the job's number and the error.
 
 Two things are changed in the converter: a pre-tokenizer may be named, and there are four quantisations that it does
 not offer. It imports neither our packages nor the `gguf` package that is installed here, but the one beside it.
@@ -40,9 +40,9 @@ def main() -> int:
                 sys.argv = ["convert_hf_to_gguf.py", job["model"], "--outfile", job["out"]]
                 sys.argv += ["--outtype", job["kind"]]
                 convert_hf_to_gguf.main()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the parent makes a sentence of it
-            lines = str(error).strip().splitlines() or [""]
-            print(f"\njob {number}\n{type(error).__name__}: {lines[-1] if len(lines) == 1 else lines[0]}", file=sys.stderr)
+        except Exception as error:
+            line = (str(error).strip().splitlines() or [""])[0]
+            print(f"\njob {number}\n{type(error).__name__}: {line}", file=sys.stderr)
             return 1
     return 0
 

@@ -115,7 +115,8 @@ def _refusal(job: Job, code: int, line: str) -> BadInput:
     """Why a job failed, as a sentence."""
     if UNKNOWN in line:
         return UnknownPreTokenizer(
-            f"llama.cpp's converter does not know how the tokenizer of {job.model} splits a text before it makes tokens."
+            f"llama.cpp's converter does not know how the tokenizer of {job.model} splits a text before it makes "
+            "tokens."
         )
     if code < 0:
         return BadInput(

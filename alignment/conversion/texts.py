@@ -14,8 +14,8 @@ COUNT = 2000
 
 _WORDS = (
     "the", "The", "THE", "fern", "water", "Straße", "naïve", "façade", "it's", "don't", "I'LL", "we'Ve", "you'RE",
-    "привет", "Ελλάδα", "مرحبا", "नमस्ते", "สวัสดี", "안녕하세요", "こんにちは", "カタカナ", "你好", "世界", "机器学习", "饿",
-    "camelCase", "SHOUTING", "snake_case", "x", "A", "é", "e\u0301", "ﬁ", "½", "²", "Ⅷ", "№", "user", "assistant",
+    "привет", "Ελλάδα", "مرحبا", "नमस्ते", "สวัสดี", "안녕하세요", "こんにちは", "カタカナ",
+    "你好", "世界", "机器学习", "饿", "camelCase", "SHOUTING", "snake_case", "x", "A", "é", "e\u0301", "ﬁ", "½", "²", "Ⅷ", "№", "user", "assistant",
 )  # fmt: skip
 _EMOJI = ("🚀", "😀", "👍🏽", "👩‍👩‍👧‍👦", "🏳️‍🌈", "🇩🇪", "😶‍🌫️", "✅", "❤️", "1️⃣", "🦙🦙")
 _SPACES = (" ", " ", " ", "  ", "   ", "\t", "\n", "\n\n", "\r\n", " \n ", "\n\t", "        ", "\u3000", "\u00a0", "")
@@ -37,7 +37,7 @@ _CODE = (
 
 
 def texts(control: Sequence[str], count: int = COUNT) -> list[str]:
-    """The same `count` texts at every call. `control` are the tokenizer's control strings, some stand in the texts."""
+    """The same `count` texts at every call. `control` are the tokenizer's control strings; some texts hold them."""
     draw = random.Random(17)  # noqa: S311 - no secret
     real = _real()
     return [real[at // 2 % len(real)] if at % 2 else _drawn(draw, control) for at in range(count)]
