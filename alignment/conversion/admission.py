@@ -135,9 +135,10 @@ def _exact(name: str) -> Any:
     import torch
 
     model = load_model(name)
-    blocks = max((m for m in model.modules() if isinstance(m, torch.nn.ModuleList)), key=_size, default=[])
-    stored = model.dtype
-    model.float() if not len(blocks) or stored == torch.float32 else _widen(model, blocks, stored)
+    blocks = max((m for m in model.modules() if isinstance(m, torch.nn.ModuleList)), key=_size, default=None)
+    if model.dtype == torch.float32 or blocks is None:
+        return model.float()
+    _widen(model, blocks, model.dtype)
     return model
 
 

@@ -2,8 +2,8 @@
 
 Standard input holds a list of jobs: `model` (a folder), `out` (a file), `kind` (f32, f16, bf16, q8_0, q4_0, q4_1,
 q5_0 or q5_1; `empty` for the tokenizer on a model of one empty layer) and `pre` (the pre-tokenizer's name, or null
-where the converter shall know it). One process may convert several models, because its imports take seconds. It stops
-at the first job that fails, with exit code 1; the last two lines of standard error are the job's number and the error.
+where the converter shall know it). One process may convert several models, because its imports take seconds. It
+stops at the first job that fails, with exit code 1; the last two lines of standard error are its number and the error.
 
 Two things are changed in the converter: a pre-tokenizer may be named, and there are four quantisations that it does
 not offer. It imports neither our packages nor the `gguf` package that is installed here, but the one beside it.
@@ -75,7 +75,7 @@ def _quantise(conversion: Any, gguf: Any, job: dict[str, Any]) -> None:
     import torch
 
     wanted = gguf.GGMLQuantizationType[job["kind"].upper()]
-    known = _model_class(conversion, job)
+    known: Any = _model_class(conversion, job)
 
     class Quantised(known):  # type: ignore[misc]
         def tensor_force_quant(self, name: str, new_name: str, bid: int | None, n_dims: int) -> Any:

@@ -1,8 +1,8 @@
 """Finds how a base's tokenizer splits a text before it makes tokens, under the name that llama.cpp has for it.
 
-The converter knows a pre-tokenizer by a hash of a few token ids, and so refuses a tokenizer that it has not seen, for
-example a family's own with another vocabulary. Here the tokenizer is converted without the model, which takes seconds,
-and put on an empty one. llama.cpp loads that under one name after another and makes tokens of 2,000 texts, until a
+The converter knows a pre-tokenizer by a hash of a few token ids, and so refuses a tokenizer that it has not seen,
+for example a family's own with another vocabulary. Here the tokenizer is converted without the model, which takes
+seconds, and put on an empty one. llama.cpp loads that under one name after another and makes tokens of 2,000 texts, until a
 name gives the ids that transformers gives. A name that the converter knows is tested in the same way, and first.
 """
 
@@ -37,8 +37,8 @@ def find_pretokenizer(model: Path, *, tokenizer: Any = None, say: Callable[[str]
 
     `model` is a folder in Hugging Face's format, `tokenizer` what transformers loads from it (loaded here if not
     given). A tokenizer of another kind than byte-level BPE has no such name, but its ids are compared as well. Takes
-    about 25 seconds of one core for a vocabulary of 49,152. Raises `BadInput`, with a text on which the ids differ, if
-    no name fits.
+    about 25 seconds of one core for a vocabulary of 49,152. Raises `BadInput`, with a text on which the ids differ,
+    if no name fits.
     """
     if tokenizer is None:
         from transformers import AutoTokenizer
