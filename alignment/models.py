@@ -18,6 +18,7 @@ from alignment.convert import converted
 from alignment.rows.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids
 from alignment.templates import MARK, accepting, name_end_of_turn
 from data import bases
+from data.base_files import refuse_damaged
 from data.chat import load_template
 from data.errors import BadInput, nearest, run
 from data.home import file_sha256
@@ -98,9 +99,15 @@ def own_base(adapter: Path) -> str:
 
 
 def locate(name: str, *, allow_download: bool = False) -> Base:
-    """Find a base model by alias, local directory or Hugging Face id; an alias is converted at first use."""
+    """Find a base model by name, local directory or Hugging Face id; the bundled one is converted at first use.
+
+    Raises `BadInput`, which says what to do, for one that is not here, and for an added one that is damaged.
+    """
     if bases.is_alias(name):
-        return Base(name, str(converted(name) if name in bases.BUNDLED else bases.base_dir(name) / "hf"))
+        if name in bases.BUNDLED:
+            return Base(name, str(converted(name)))
+        refuse_damaged(bases.base_info(name))
+        return Base(name, str(bases.base_dir(name) / "hf"))
     folder = Path(name)
     if folder.is_dir():
         if not (folder / "config.json").is_file():

@@ -1,0 +1,67 @@
+"""The table of the bases on this machine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.table import Table
+
+from alignment.shelf.copying import amount
+from alignment.shelf.using import users_of
+from data.bases import BUNDLED, base_info, known_bases
+from data.console import PlainConsole
+from data.errors import BadInput
+from data.home import bases_dir, home
+
+_BUNDLED_TYPES = {"smollm2-135m": "llama"}  # their base.json of earlier versions does not say it
+
+
+def show(console: PlainConsole | None = None) -> None:
+    """Print one line for each base, and a sentence for each that cannot be used."""
+    console = console or PlainConsole()
+    table = Table(title=f"Base models in {bases_dir()}", title_justify="left")
+    for heading in ("name", "type", "context", "languages", "on disk", "served by", "licence", "thinks", "used by"):
+        table.add_column(heading, overflow="fold")
+    problems = []
+    for name in known_bases():
+        try:
+            table.add_row(*_row(name, home()))
+        except BadInput as error:
+            problems.append(str(error))
+    console.print(table)
+    for problem in [*problems, *_unknown()]:
+        console.print(problem, highlight=False)
+
+
+def _row(name: str, where: Path) -> list[str]:
+    folder, bundled = bases_dir() / name, BUNDLED.get(name)
+    if not (folder / "base.json").is_file():
+        return [name, _BUNDLED_TYPES.get(name, ""), *("" for _ in range(2)), "not here: `make setup`", *("" for _ in range(4))]
+    info = base_info(name)
+    serves = f"embedded ({info.quantisation or _of_bundled(name) or 'own GGUF'}), others" if info.gguf_sha256 else "others"
+    return [
+        name,
+        info.architecture or _BUNDLED_TYPES.get(name, "unknown"),
+        f"{info.context_length:,}",
+        _languages(info.languages) or ("en" if bundled else "unknown"),
+        amount(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())),
+        serves,
+        info.licence or (bundled.licence if bundled else "unknown"),
+        "switched off" if info.thinks else "no",
+        ", ".join(users_of(name, where)) or "nothing here",
+    ]
+
+
+def _languages(codes: tuple[str, ...]) -> str:
+    return ", ".join(codes[:4]) + (f" and {len(codes) - 4} more" if len(codes) > 4 else "")
+
+
+def _of_bundled(name: str) -> str:
+    return BUNDLED[name].member.rpartition(".gguf")[0].rpartition(".")[2].lower() if name in BUNDLED else ""
+
+
+def _unknown() -> Iterator[str]:
+    """Folders that look like bases and are none."""
+    folder = bases_dir()
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir() and not path.name.startswith(".") and not (path / "base.json").is_file():
+            yield f"{path} is not a base: it has no base.json. Nothing uses it; move it away."
