@@ -64,8 +64,8 @@ def _add_adding(commands: Any) -> None:
         "add",
         help="add a base: its weights, and the GGUF that the embedded engine serves",
         description="Copy a model, make its GGUF with llama.cpp's converter, and admit it if llama.cpp computes what "
-        "transformers does: the same token ids on 2,000 texts, and the same log-probabilities up to the rounding of the "
-        "quantisation. What can be refused at once is refused first.",
+        "transformers does: the same token ids on 2,000 texts, and the same log-probabilities up to the rounding of "
+        "the quantisation. What can be refused at once is refused first.",
     )
     add.add_argument("name", metavar="NAME", help="what the base is called here")
     add.add_argument(
@@ -78,7 +78,8 @@ def _add_adding(commands: Any) -> None:
     made.add_argument(
         "--quantise",
         metavar="KIND",
-        help=f"q8_0, f16, bf16, f32, q5_1, q5_0, q4_1, q4_0, or none to keep the stored precision (default: {_DEFAULT})",
+        help="q8_0, f16, bf16, f32, q5_1, q5_0, q4_1, q4_0, or none to keep the stored precision (default: "
+        f"{_DEFAULT})",
     )
     made.add_argument("--gguf", type=Path, metavar="FILE", help="take this GGUF of the model instead of making one")
     made.add_argument(

@@ -197,7 +197,7 @@ def _take_chatml(tokenizer: Any) -> str:
 
 def is_chatml(tokenizer: Any) -> bool:
     """Whether a tokenizer has ChatML's tokens."""
-    return {"<|im_start|>", "<|im_end|>"} <= tokenizer.get_vocab().keys()
+    return bool({"<|im_start|>", "<|im_end|>"} <= tokenizer.get_vocab().keys())
 
 
 def load_base(base: Base | str, *, dtype: Any = "auto", **options: Any) -> Any:

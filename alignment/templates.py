@@ -8,8 +8,8 @@ than as code, so that every engine renders what the trainer did:
     fold            for a template that refuses a system message too, or shows it to the last question only (the older
                     Mistral's): its words open the first user's turn
 
-Markers of other trainers (`{% generation %}`) are taken out: some of them hold a turn's header too. Masks here come from
-positions (`alignment.rows.spans`), which need no markers.
+Markers of other trainers (`{% generation %}`) are taken out: some of them hold a turn's header too. Masks here come
+from positions (`alignment.rows.spans`), which need no markers.
 """
 
 import re
@@ -25,8 +25,8 @@ from alignment.rows.tokens import control_strings, encode_answer
 from data.chat import Message, load_template
 from data.errors import BadInput
 
-# With this every composed template begins, so that a merged model's folder is known to bring one. The empty expression
-# keeps the line end that may follow.
+# With this every composed template begins, so that a merged model's folder is known to bring one. The empty
+# expression keeps the line end that may follow.
 MARK = "{#- Parley made this of the base's own template. #}{{- '' }}"
 # What a request may set (`chat_template_kwargs`) to let a base think for once. No persona does that yet.
 THINKING = "parley_thinks"
@@ -64,8 +64,8 @@ def own_template(tokenizer: Any) -> str | None:
 def compose(tokenizer: Any, name: str) -> Composed:
     """Make the template of a base that has one of its own, and show that it renders what the original does.
 
-    `name` is what errors call the base. The tokenizer is left as it was. Raises `BadInput` for a template that renders
-    no plain conversation, or that cannot be kept from thinking.
+    `name` is what errors call the base. The tokenizer is left as it was. Raises `BadInput` for a template that
+    renders no plain conversation, or that cannot be kept from thinking.
     """
     own = own_template(tokenizer)
     if own is None:
@@ -139,8 +139,8 @@ def _switch(tokenizer: Any, name: str) -> str:
             return switch
     if _OPEN.search(_rendered(tokenizer, asked) or ""):
         raise BadInput(
-            f"{name} always thinks before it answers: its chat template opens a thought and has no variable that keeps "
-            "it from that. Take a base that answers at once, or whose thinking can be switched off."
+            f"{name} always thinks before it answers: its chat template opens a thought and has no variable that "
+            "keeps it from that. Take a base that answers at once, or whose thinking can be switched off."
         )
     return ""
 

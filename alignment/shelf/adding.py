@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from alignment.conversion.admission import admit
 from alignment.conversion.converter import VERSION
-from alignment.conversion.gguf import BITS, convert
+from alignment.conversion.gguf import QUANTISATIONS, convert
 from alignment.conversion.pretokenizer import find_pretokenizer
 from alignment.shelf.card import UNKNOWN, languages_of, licence_of
 from alignment.shelf.contents import refuse_broken, small_files, tokenizer_files
@@ -26,7 +26,7 @@ from alignment.shelf.source import Source, find
 from data.base_files import refuse_damaged
 from data.bases import BUNDLED, BaseInfo, is_name
 from data.chat import template_sha256
-from data.errors import BadInput
+from data.errors import BadInput, nearest
 from data.home import bases_dir, file_sha256, make_private, private_dir, sync_dir
 from data.unfinished import remove_unfinished_of, unfinished_folder
 
@@ -56,7 +56,10 @@ class Wanted:
 
 
 def add(wanted: Wanted, say: Callable[[str], None] = _say) -> BaseInfo:
-    """Add a base; returns what its `base.json` says. Raises `BadInput`, which says what to do, if it cannot be added."""
+    """Add a base; returns what its `base.json` says.
+
+    Raises `BadInput`, which says what to do, for a model that cannot be a base, and for a name that is taken.
+    """
     refuse_name(wanted.name)
     parent = private_dir(bases_dir())
     try:
@@ -76,8 +79,8 @@ def refuse_name(name: str) -> None:
         )
     if not is_name(name):
         raise BadInput(
-            f"{name!r} cannot be the name of a base. Take up to 64 letters, digits, dots, hyphens and underscores; the "
-            "first is a letter or a digit."
+            f"{name!r} cannot be the name of a base. Take up to 64 letters, digits, dots, hyphens and underscores; "
+            "the first is a letter or a digit."
         )
 
 
@@ -88,11 +91,18 @@ def _refuse_taken(folder: Path) -> None:
             f"`python -m alignment.bases remove {folder.name}`."
         )
     if folder.exists():
-        raise BadInput(f"{folder} is there and is not a base: it has no base.json. Move it away, or take another name.")
+        raise BadInput(
+            f"{folder} is there and is not a base: it has no base.json. Move it away, or take another name."
+        )
 
 
 def _add(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> BaseInfo:
     remove_unfinished_of(folder)  # the folder need not be in the home, where every start does this
+    if wanted.quantise not in (None, *QUANTISATIONS):
+        raise BadInput(
+            f"There is no quantisation {wanted.quantise!r}.{nearest(str(wanted.quantise), QUANTISATIONS)} Take one "
+            f"of {', '.join(QUANTISATIONS)}."
+        )
     if wanted.gguf is not None and not wanted.gguf.is_file():
         raise BadInput(f"There is no file {wanted.gguf} (--gguf).")
     source = find(wanted.model, allow_download=wanted.allow_download, say=say)
@@ -190,7 +200,14 @@ def _gguf_size(wanted: Wanted, found: Examined, weights: int) -> int:
     """About how many bytes the GGUF is going to have."""
     if wanted.gguf is not None:
         return wanted.gguf.stat().st_size
-    return int(weights * BITS.get(wanted.quantise, found.bits) / found.bits) if wanted.quantise else 0
+    return int(weights * _bits(wanted.quantise, found.bits) / found.bits) if wanted.quantise else 0
+
+
+def _bits(kind: str, stored: int) -> float:
+    """The bits of a weight of this kind, with the blocks' scales (`q8_0`: 8.5); `stored` for the precision it has."""
+    if kind.startswith("q"):
+        return int(kind[1]) + (0.5 if kind.endswith("_0") else 1.0)
+    return float(kind.lstrip("bf")) if kind != "none" else stored
 
 
 def _own_quantisation(wanted: Wanted, found: Examined) -> str:
@@ -209,12 +226,15 @@ def _say_what(found: Examined, say: Callable[[str], None]) -> None:
 
 def _say_end(info: BaseInfo, say: Callable[[str], None]) -> None:
     if info.licence == UNKNOWN:
-        say("Neither its model card nor its configuration says under which licence it is. Find out before you serve it.")
+        say(
+            "Neither its model card nor its configuration says under which licence it is. Find out before you serve "
+            "it."
+        )
     else:
         say(f"Its licence: {info.licence}.")
     if not info.gguf_sha256:
         say("It has no GGUF, so the embedded engine does not serve it: set PARLEY_ENGINE_URL to a vLLM that does.")
     say(
-        f"The base model {info.alias} is in place. A new home takes it with PARLEY_BASE={info.alias}; a home that has "
-        f"another begins anew with `python -m alignment.bases switch {info.alias}`."
+        f"The base model {info.alias} is in place. A new home takes it with PARLEY_BASE={info.alias}; a home that "
+        f"has another begins anew with `python -m alignment.bases switch {info.alias}`."
     )

@@ -11,7 +11,7 @@ _TEXTS = {"apache license": "apache-2.0", "mit license": "mit", "gemma terms of 
 
 
 def licence_of(folder: Path) -> str:
-    """The licence as the model card names it (`apache-2.0`), else as the licence's own file begins, else "unknown"."""
+    """The licence as the model card names it (`apache-2.0`), else as its own file begins, else "unknown"."""
     front = _front_matter(folder)
     said = front.get("license")
     names = [str(each) for each in (said if isinstance(said, list) else [said]) if each]

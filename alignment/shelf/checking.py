@@ -36,7 +36,10 @@ def _check(name: str, say: Callable[[str], None]) -> bool:
             say(f"{name}: {problem}")
         say(f"{name} is not used until that is mended. {get_again(name)}")
         return False
-    say(f"{name}: {len(info.pinned)} file{'s' if len(info.pinned) > 1 else ''}, as {_pinned_by(name)}.{_not_yet(name)}")
+    say(
+        f"{name}: {len(info.pinned)} file{'s' if len(info.pinned) > 1 else ''}, as "
+        f"{_pinned_by(name)}.{_not_yet(name)}"
+    )
     return True
 
 

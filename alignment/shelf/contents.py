@@ -47,8 +47,8 @@ def weight_files(folder: Path, sizes: Mapping[str, int], where: str) -> list[str
         missing = [part for part in parts if part not in sizes]
         if missing:
             raise BadInput(
-                f"{where} lacks {len(missing)} of its {len(parts)} files with weights (the first: {missing[0]}). Fetch "
-                "the model again."
+                f"{where} lacks {len(missing)} of its {len(parts)} files with weights (the first: {missing[0]}). "
+                "Fetch the model again."
             )
         return [str(part) for part in parts]
     if "adapter_config.json" in sizes:
@@ -77,9 +77,11 @@ def refuse_broken(folder: Path, names: Iterable[str]) -> None:
         try:
             with path.open("rb") as file:
                 length = int.from_bytes(file.read(8), "little")
-                header = json.loads(file.read(length)) if length < size else None
+                header = json.loads(file.read(min(length, size)))
             end = max(tensor["data_offsets"][1] for key, tensor in header.items() if key != "__metadata__")
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             raise BadInput(f"{path} is damaged: it is not a safetensors file. Fetch the model again.") from None
         if 8 + length + end != size:
-            raise BadInput(f"{path} breaks off: it has {size} bytes, and should have {8 + length + end}. Fetch it again.")
+            raise BadInput(
+                f"{path} breaks off: it has {size} bytes, and should have {8 + length + end}. Fetch it again."
+            )

@@ -44,6 +44,6 @@ def refuse_full(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise BadInput(
-            f"The base takes about {amount(needed)}, and {folder} has {amount(free)} left. Make room, choose a smaller "
-            "--quantise, or set PARLEY_BASES to a folder on another disk."
+            f"The base takes about {amount(needed)}, and {folder} has {amount(free)} left. Make room, choose a "
+            "smaller --quantise, or set PARLEY_BASES to a folder on another disk."
         )

@@ -28,8 +28,8 @@ def refuse_unsupported(config: Mapping[str, Any], where: str, *, served: bool) -
     kind = str(config["model_type"])
     if any(isinstance(config.get(key), int) and config[key] > 1 for key in _EXPERTS) or "moe" in kind:
         raise BadInput(
-            f"{where} is a mixture of experts ({kind}), which Parley cannot train: adapters are on plain linear layers "
-            "only. Take a dense model."
+            f"{where} is a mixture of experts ({kind}), which Parley cannot train: adapters are on plain linear "
+            "layers only. Take a dense model."
         )
     if any(config.get(key) for key in _SENSES):
         raise BadInput(
@@ -39,14 +39,14 @@ def refuse_unsupported(config: Mapping[str, Any], where: str, *, served: bool) -
     if config.get("quantization_config"):
         method = dict(config["quantization_config"]).get("quant_method") or "quantised"
         raise BadInput(
-            f"The weights of {where} are stored quantised ({method}). Take the original ones: Parley makes its own GGUF, "
-            "and QLoRA quantises while it trains."
+            f"The weights of {where} are stored quantised ({method}). Take the original ones: Parley makes its own "
+            "GGUF, and QLoRA quantises while it trains."
         )
     if served and kind not in ARCHITECTURES:
         raise BadInput(
-            f"{where} is a model of the type {kind!r}, which the embedded engine cannot serve with an adapter (known: "
-            f"{', '.join(sorted(ARCHITECTURES))}).{nearest(kind, ARCHITECTURES)} To train it and serve it with vLLM, "
-            "which nobody has tried with this type, add --no_gguf."
+            f"{where} is a model of the type {kind!r}, which the embedded engine cannot serve with an adapter "
+            f"(known: {', '.join(sorted(ARCHITECTURES))}).{nearest(kind, ARCHITECTURES)} To train it and serve it "
+            "with vLLM, which nobody has tried with this type, add --no_gguf."
         )
     if not served:
         _refuse_unknown(kind, where)

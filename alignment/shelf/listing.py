@@ -35,16 +35,16 @@ def show(console: PlainConsole | None = None) -> None:
 def _row(name: str, where: Path) -> list[str]:
     folder, bundled = bases_dir() / name, BUNDLED.get(name)
     if not (folder / "base.json").is_file():
-        return [name, _BUNDLED_TYPES.get(name, ""), *("" for _ in range(2)), "not here: `make setup`", *("" for _ in range(4))]
+        return [name, _BUNDLED_TYPES.get(name, ""), "", "", "not here: `make setup`", "", "", "", ""]
     info = base_info(name)
-    serves = f"embedded ({info.quantisation or _of_bundled(name) or 'own GGUF'}), others" if info.gguf_sha256 else "others"
+    kind = info.quantisation or _of_bundled(name) or "own GGUF"
     return [
         name,
         info.architecture or _BUNDLED_TYPES.get(name, "unknown"),
         f"{info.context_length:,}",
         _languages(info.languages) or ("en" if bundled else "unknown"),
         amount(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())),
-        serves,
+        f"embedded ({kind}), others" if info.gguf_sha256 else "others",
         info.licence or (bundled.licence if bundled else "unknown"),
         "switched off" if info.thinks else "no",
         ", ".join(users_of(name, where)) or "nothing here",

@@ -10,8 +10,8 @@ from data.errors import BadInput
 def quantisation_of(path: Path, architecture: str, layers: int) -> str:
     """How a GGUF is quantised (`q4_k_m`), once it is seen to be a model of this type and depth.
 
-    `architecture` is transformers' name of the type. Raises `BadInput` for any other file. Whether its numbers are the
-    model's is found by the admission, which compares what both compute.
+    `architecture` is transformers' name of the type. Raises `BadInput` for any other file. Whether its numbers are
+    the model's is found by the admission, which compares what both compute.
     """
     from gguf import GGUFReader, LlamaFileType
 
@@ -31,8 +31,10 @@ def quantisation_of(path: Path, architecture: str, layers: int) -> str:
     if kind != wanted:
         raise BadInput(f"{path} holds a model of the type {kind!r}, and --model names one of the type {wanted!r}.")
     if layers and found != layers:
-        raise BadInput(f"{path} holds a model of {found} layers, and --model names one of {layers}: they are two models.")
+        raise BadInput(
+            f"{path} holds a model of {found} layers, and --model names one of {layers}: they are two models."
+        )
     try:
-        return LlamaFileType(int(stored)).name.removeprefix("MOSTLY_").removeprefix("ALL_").lower()
+        return str(LlamaFileType(int(stored)).name).removeprefix("MOSTLY_").removeprefix("ALL_").lower()
     except (TypeError, ValueError):
         return "unknown"

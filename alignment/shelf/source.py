@@ -39,7 +39,9 @@ def find(model: str, *, allow_download: bool = False, say: Callable[[str], None]
             raise BadInput(f"{folder} holds no model: there is no config.json in it.")
         return Source(str(folder.resolve()), folder.resolve(), "", _sizes(folder))
     if folder.exists():
-        raise BadInput(f"{folder} is a file, and --model takes a folder or a Hugging Face id. A GGUF goes with --gguf.")
+        raise BadInput(
+            f"{folder} is a file, and --model takes a folder or a Hugging Face id. A GGUF goes with --gguf."
+        )
     if not _HUB_ID.fullmatch(model) or model.endswith((".", "-")) or ".." in model:
         raise BadInput(f"There is no folder {model}.")
     return _from_hub(model, say) if allow_download else _from_cache(model)
@@ -57,8 +59,8 @@ def _from_cache(model: str) -> Source:
         folder = Path(snapshot_download(model, local_files_only=True))
     except (LocalEntryNotFoundError, OSError, ValueError):
         raise BadInput(
-            f"There is no folder {model}, and no model of that id in the Hugging Face cache. To fetch it from the hub, "
-            "add --allow_download."
+            f"There is no folder {model}, and no model of that id in the Hugging Face cache. To fetch it from the "
+            "hub, add --allow_download."
         ) from None
     if not (folder / "config.json").is_file():
         raise BadInput(f"The Hugging Face cache has {model} in parts only. To fetch the rest, add --allow_download.")
@@ -89,8 +91,8 @@ def _asked(model: str, ask: Callable[[], Any]) -> Any:
         return ask()
     except errors.GatedRepoError:
         _refuse(
-            f"{model} asks everybody to accept its licence on its page of the hub. Do that, put a token of your account "
-            "into HF_TOKEN, and run the same command again."
+            f"{model} asks everybody to accept its licence on its page of the hub. Do that, put a token of your "
+            "account into HF_TOKEN, and run the same command again."
         )
     except errors.RepositoryNotFoundError:
         _refuse(f"There is no folder {model}, and the hub has no model of that id (or it is a private one).")

@@ -8,11 +8,6 @@ from data.home import setting
 from data.releases import Releases
 
 
-def home_of(home: Path) -> str:
-    """The base that a home has."""
-    return setting("PARLEY_BASE") or DEFAULT_BASE
-
-
 def users_of(name: str, home: Path) -> list[str]:
     """What in a home needs a base, in words; empty if nothing does."""
     found = []
@@ -20,7 +15,7 @@ def users_of(name: str, home: Path) -> list[str]:
         numbers = [release.number for release in Releases(home).all() if release.base == name]
     except ParleyError:  # a damaged release may be one of this base
         return [f"a release in {home} that cannot be read (`python -m data check` says which)"]
-    if home_of(home) == name and (home / "parley.db").is_file():
+    if (setting("PARLEY_BASE") or DEFAULT_BASE) == name and (home / "parley.db").is_file():
         found.append("this home")
     if numbers:
         found.append(f"release{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}")
