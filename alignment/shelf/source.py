@@ -101,7 +101,7 @@ def _asked(model: str, ask: Callable[[], Any]) -> Any:
     except (errors.HfHubHTTPError, OSError) as error:
         _refuse(f"{model} was not fetched: {_brief(error)}. Run the same command again; what was fetched is kept.")
     except Exception as error:  # the hub's client lets the errors of its transport through
-        if type(error).__module__.partition(".")[0] not in ("httpx", "httpcore", "requests", "hf_xet"):
+        if not type(error).__module__.startswith(("http", "requests", "hf_xet")):
             raise
         _refuse(f"{model} was not fetched: the hub cannot be reached ({_brief(error)}). Check the network.")
 
