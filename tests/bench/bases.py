@@ -149,7 +149,7 @@ def rows() -> Iterator[str]:
 def spoken(count: float) -> str:
     """Minutes as people read them."""
     if count < 1:
-        return "under 1 min"
+        return f"{count * 60:.0f} s"
     return f"{count:.0f} min" if count < 120 else f"{count / 60:.0f} h"
 
 
