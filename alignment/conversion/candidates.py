@@ -1,8 +1,8 @@
 """Loads an empty model in llama.cpp under one pre-tokenizer's name after another, in a process of its own.
 
-`python -m alignment.conversion.candidates FILE` reads `names`, `texts` and `ids` as JSON and prints one JSON line for
-each name that could be loaded, until one gives the ids. It runs alone because llama.cpp may end the process that holds
-it.
+`python -m alignment.conversion.candidates FILE` reads `names`, `texts` and `ids` as JSON from standard input and
+prints one JSON line for each name that could be loaded, until one gives the ids. The name in the file is tried first.
+It runs alone because llama.cpp may end the process that holds it.
 """
 
 import json
@@ -18,7 +18,8 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def main() -> int:
     """Try the names of standard input on the file of the first argument."""
     path, order = Path(sys.argv[1]), json.load(sys.stdin)
-    for name in order["names"]:
+    first = rename(path, None)
+    for name in dict.fromkeys([first, *order["names"]]):
         rename(path, name)
         try:
             server = _start(path)
@@ -45,14 +46,20 @@ def first_difference(address: str, texts: list[str], ids: list[list[int]]) -> in
     return None
 
 
-def rename(path: Path, name: str) -> None:
-    """Give the empty model's file another pre-tokenizer: name and padding keep their length together."""
+def rename(path: Path, name: str | None) -> str:
+    """Give the empty model's file another pre-tokenizer, if a name is given; returns the one that it had.
+
+    Name and padding keep their length together (`alignment.conversion.driver`).
+    """
     key, padding = b"tokenizer.ggml.pre", b"parley.padding"
     whole = path.read_bytes()
     start = whole.index(struct.pack("<Q", len(key)) + key) + 8 + len(key) + 4  # after the value's type
     old = struct.unpack_from("<Q", whole, start)[0]
     rest = start + 8 + old + 8 + len(padding) + 4
     free = old + struct.unpack_from("<Q", whole, rest)[0]
+    before = whole[start + 8 : start + 8 + old].decode()
+    if name is None:
+        return before
     made = name.encode()
     value = struct.pack("<Q", len(made)) + made
     value += struct.pack("<Q", len(padding)) + padding + struct.pack("<I", 8)
@@ -60,6 +67,7 @@ def rename(path: Path, name: str) -> None:
     with path.open("r+b") as file:
         file.seek(start)
         file.write(value)
+    return before
 
 
 def _start(path: Path) -> Any:

