@@ -58,7 +58,7 @@ class BaseInfo(Manifest):
     path from the folder. `quantisation` and `converter` say how the GGUF was made. `thinks` says that the base thinks
     before it answers unless its template keeps it from that, and `thinking_switch` names the variable by which the
     base's own template is told so; the template in the folder sets it to false. `languages` are what the model card
-    says.
+    says. `nats` is how far the engine's log-probabilities were from transformers' when the base was admitted (mean).
     """
 
     alias: str
@@ -80,6 +80,7 @@ class BaseInfo(Manifest):
     thinks: bool = False
     thinking_switch: str = ""
     languages: tuple[str, ...] = ()
+    nats: float | None = None
     files: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -137,8 +137,10 @@ def _add(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> BaseInfo:
         info.save(work / "base.json")
         make_private(work)
         if wanted.served:
-            say("Comparing what llama.cpp and transformers compute ...")
-            say(str(admit(folder.name, staging)))
+            admitted = admit(folder.name, staging, say=say)
+            say(f"Admitted: {admitted}.")
+            info = replace(info, nats=admitted.mean)
+            info.save(work / "base.json")
         _keep(work, folder)
     refuse_damaged(info)  # this notes how the files look, so that they are not read again at first use
     _say_end(info, say)

@@ -36,10 +36,9 @@ def _check(name: str, say: Callable[[str], None]) -> bool:
             say(f"{name}: {problem}")
         say(f"{name} is not used until that is mended. {get_again(name)}")
         return False
-    say(
-        f"{name}: {len(info.pinned)} file{'s' if len(info.pinned) > 1 else ''}, as "
-        f"{_pinned_by(name)}.{_not_yet(name)}"
-    )
+    count = f"{len(info.pinned)} file{'s' if len(info.pinned) > 1 else ''}"
+    admitted = f" Admitted {info.nats:.4f} nats from transformers." if info.nats is not None else ""
+    say(f"{name}: {count}, as {_pinned_by(name)}.{admitted}{_not_yet(name)}")
     return True
 
 
