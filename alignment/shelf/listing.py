@@ -12,22 +12,31 @@ from data.console import PlainConsole
 from data.errors import BadInput
 from data.home import bases_dir, home
 
+_HEADINGS = ("name", "type", "context", "languages", "on disk", "served by", "licence", "thinks", "used by")
+_WIDE = 120  # columns that the table needs
 _BUNDLED_TYPES = {"smollm2-135m": "llama"}  # their base.json of earlier versions does not say it
 
 
 def show(console: PlainConsole | None = None) -> None:
-    """Print one line for each base, and a sentence for each that cannot be used."""
+    """Print a line for each base, or a few on a narrow terminal, and a sentence for each that cannot be used."""
     console = console or PlainConsole()
-    table = Table(title=f"Base models in {bases_dir()}", title_justify="left")
-    for heading in ("name", "type", "context", "languages", "on disk", "served by", "licence", "thinks", "used by"):
-        table.add_column(heading, overflow="fold")
-    problems = []
+    rows, problems = [], []
     for name in known_bases():
         try:
-            table.add_row(*_row(name, home()))
+            rows.append(_row(name, home()))
         except BadInput as error:
             problems.append(str(error))
-    console.print(table)
+    if console.width < _WIDE:
+        for name, *facts in rows:
+            said = [f"{heading}: {fact}" for heading, fact in zip(_HEADINGS[1:], facts, strict=True) if fact]
+            console.print(name, *(f"  {'; '.join(said[at : at + 3])}" for at in range(0, len(said), 3)), sep="\n")
+    else:
+        table = Table(title=f"Base models in {bases_dir()}", title_justify="left")
+        for heading in _HEADINGS:
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
     for problem in [*problems, *_unknown()]:
         console.print(problem, highlight=False)
 

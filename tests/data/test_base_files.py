@@ -74,12 +74,12 @@ def test_a_template_that_was_changed_is_refused(shelf: Path) -> None:
     template = "{{ messages[0]['content'] }}"
     info = made.base(shelf, template_name="", template_sha256=template_sha256(template))
     path = shelf / "fern" / "template.jinja"
-    with pytest.raises(BadInput, match="template.jinja cannot be read"):
+    with pytest.raises(BadInput, match=r"template\.jinja cannot be read"):
         base_template(info)
     path.write_text(template)
     assert base_template(info) == template
     path.write_text(template + " ")
-    with pytest.raises(BadInput, match=r"template.jinja was changed.*alignment\.bases add fern"):
+    with pytest.raises(BadInput, match=r"template\.jinja was changed.*alignment\.bases add fern"):
         base_template(info)
 
 

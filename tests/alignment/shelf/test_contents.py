@@ -9,8 +9,9 @@ from data.errors import BadInput
 from tests.alignment.shelf import made
 
 FOLDER = [
-    "config.json", "model.safetensors", "consolidated.safetensors", "pytorch_model.bin", "modeling_own.py", "README.md",
-    "LICENSE.txt", "tokenizer.json", "tokenizer_config.json", "merges.txt", "training_args.bin", "chat_template.jinja",
+    "config.json", "model.safetensors", "consolidated.safetensors", "pytorch_model.bin", "modeling_own.py",
+    "README.md", "LICENSE.txt", "tokenizer.json", "tokenizer_config.json", "merges.txt", "training_args.bin",
+    "chat_template.jinja",
 ]  # fmt: skip
 
 

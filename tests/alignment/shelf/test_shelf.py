@@ -28,7 +28,7 @@ def shelf(tmp_path, monkeypatch):
 
 def release(home, base):
     """A release of a base."""
-    return Releases(home).create(lambda folder: ReleaseManifest(kind="adapter", base=base))
+    return Releases(home).create(lambda _: ReleaseManifest(kind="adapter", base=base))
 
 
 def lines(capsys):
@@ -98,7 +98,7 @@ def test_nothing_on_the_shelf_is_said(shelf, capsys):
 
 def test_an_unknown_base_gets_the_nearest_name(shelf):
     for run in (["check", "ferm"], ["remove", "ferm"]):
-        with pytest.raises(BadInput, match="There is no base model 'ferm'.*Did you mean 'fern'"):
+        with pytest.raises(BadInput, match=r"There is no base model 'ferm'.*Did you mean 'fern'"):
             command.main(run)
 
 

@@ -50,7 +50,7 @@ def test_the_cache_is_used_without_a_download_and_the_commit_is_the_revision(cac
     found = source.find("moss/fern")
     assert (found.name, found.revision, found.folder) == ("moss/fern", "c" * 40, cache)
     (cache / "config.json").unlink()
-    with pytest.raises(BadInput, match="in parts only.*--allow_download"):
+    with pytest.raises(BadInput, match=r"in parts only.*--allow_download"):
         source.find("moss/fern")
 
 
@@ -73,7 +73,7 @@ def test_from_the_hub_the_small_files_come_first_and_the_weights_when_asked(monk
     asked = []
     monkeypatch.setattr("huggingface_hub.HfApi", Hub)
     monkeypatch.setattr(
-        "huggingface_hub.snapshot_download", lambda model, **options: asked.append(options) or str(tmp_path)
+        "huggingface_hub.snapshot_download", lambda _, **options: asked.append(options) or str(tmp_path)
     )
     found = source.find("moss/fern", allow_download=True, say=lambda _: None)
     assert (found.revision, found.sizes) == ("d" * 40, {"config.json": 2, "model.safetensors": 80})
