@@ -1,12 +1,14 @@
 """Runs llama.cpp's converter. This file is a program of its own: `python -P driver.py CONVERTER`, with jobs as JSON.
 
 Standard input holds a list of jobs: `model` (a folder), `out` (a file), `kind` (f32, f16, bf16, q8_0, q4_0, q4_1,
-q5_0 or q5_1; `empty` for the tokenizer on a model of one empty layer) and `pre` (the pre-tokenizer's name, or null
-where the converter shall know it). One process may convert several models, because its imports take seconds. It
-stops at the first job that fails, with exit code 1; the last two lines of standard error are its number and the error.
+q5_0 or q5_1; `empty` for the tokenizer on a model of one empty layer), `pre` (the pre-tokenizer's name, or null where
+the converter shall know it) and `name` (what the file calls the model). One process may convert several models,
+because its imports take seconds. It stops at the first job that fails, with exit code 1; the last two lines of
+standard error are then its number and its error.
 
-Two things are changed in the converter: a pre-tokenizer may be named, and there are four quantisations that it does
-not offer. It imports neither our packages nor the `gguf` package that is installed here, but the one beside it.
+Three things are changed in the converter: a pre-tokenizer may be named, settings that transformers 5 no longer has
+under their old names are given back, and there are four quantisations that it does not offer. It imports neither our
+packages nor the `gguf` package that is installed here, but the one beside it.
 """
 
 import json
@@ -28,6 +30,7 @@ def main() -> int:
     import conversion  # type: ignore[import-not-found]
     import convert_hf_to_gguf  # type: ignore[import-not-found]
 
+    conversion.ModelBase.load_hparams = staticmethod(_completed(conversion.ModelBase.load_hparams))
     named = conversion.TextModel.get_vocab_base_pre
     for number, job in enumerate(jobs):
         conversion.TextModel.get_vocab_base_pre = _pre_tokenizer(named, job["pre"], job["kind"] == "empty")
@@ -38,7 +41,7 @@ def main() -> int:
                 _quantise(conversion, convert_hf_to_gguf.gguf, job)
             else:
                 sys.argv = ["convert_hf_to_gguf.py", job["model"], "--outfile", job["out"]]
-                sys.argv += ["--outtype", job["kind"]]
+                sys.argv += ["--outtype", job["kind"], "--model-name", job["name"]]
                 convert_hf_to_gguf.main()
         except Exception as error:
             line = (str(error).strip().splitlines() or [""])[0]
@@ -66,6 +69,20 @@ def _pre_tokenizer(known: Any, name: str | None, empty: bool) -> Any:
     return ask
 
 
+def _completed(load: Any) -> Any:
+    """The converter's reader of a configuration, with the names that it reads and transformers 5 no longer writes."""
+
+    def completed(*given: Any, **named: Any) -> Any:
+        found = load(*given, **named)
+        if found.get("model_type") == "gpt2":
+            found.setdefault("n_ctx", found.get("n_positions", 1024))
+        if found.get("model_type") == "gpt_neox":
+            found.setdefault("rotary_pct", (found.get("rope_parameters") or {}).get("partial_rotary_factor", 0.25))
+        return found
+
+    return completed
+
+
 def _quantise(conversion: Any, gguf: Any, job: dict[str, Any]) -> None:
     """Convert to a quantisation that `gguf.quants` has but the converter does not offer.
 
@@ -86,7 +103,7 @@ def _quantise(conversion: Any, gguf: Any, job: dict[str, Any]) -> None:
 
     kind = gguf.LlamaFileType[f"MOSTLY_{job['kind'].upper()}"]
     with torch.inference_mode():
-        Quantised(Path(job["model"]), kind, Path(job["out"])).write()
+        Quantised(Path(job["model"]), kind, Path(job["out"]), model_name=job["name"]).write()
 
 
 def _empty(conversion: Any, gguf: Any, job: dict[str, Any]) -> None:
@@ -102,6 +119,7 @@ def _empty(conversion: Any, gguf: Any, job: dict[str, Any]) -> None:
     (values,) = model.gguf_writer.kv_data
     size = len(values["tokenizer.ggml.tokens"].value)
     writer = gguf.GGUFWriter(job["out"], "llama")
+    writer.add_name(job["name"])
     writer.add_context_length(64)
     writer.add_embedding_length(_WIDTH)
     writer.add_block_count(1)

@@ -146,37 +146,37 @@ def _follow(process: subprocess.Popen[str], say: Callable[[str], None]) -> list[
 def _staged(jobs: Sequence[Job]) -> Iterator[list[dict[str, Any]]]:
     """The jobs for the converter's process, each with a folder of links to the model's files.
 
-    Its config.json is a copy with what the converter misses. Programs that a model brings along are left out.
+    Programs that a model brings along are left out, and so is their mention in config.json.
     """
     with tempfile.TemporaryDirectory(prefix="parley-convert-") as name:
         orders: list[dict[str, Any]] = []
         for number, job in enumerate(jobs):
-            folder = Path(name, str(number), job.model.parent.name if job.model.name == "hf" else job.model.name)
-            folder.mkdir(parents=True)
+            folder = Path(name, str(number))
+            folder.mkdir()
             for path in sorted({path for pattern in _FILES for path in job.model.glob(pattern)}):
                 if path.name != "config.json":
                     (folder / path.name).symlink_to(path.resolve())
-            (folder / "config.json").write_text(json.dumps(_completed(_config(job.model))), encoding="utf-8")
+            config = {key: value for key, value in _config(job.model).items() if key != "auto_map"}
+            (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
             orders.append(
                 {
                     "model": str(folder),
                     "out": str(job.out.absolute()),
                     "kind": job.kind,
                     "pre": job.pre,
+                    "name": _name(job.model, config),
                 }
             )
         yield orders
 
 
-def _completed(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with the names that the converter reads and transformers 5 no longer writes."""
-    found = {key: value for key, value in config.items() if key != "auto_map"}
-    rope = found.get("rope_parameters") or {}
-    if found["model_type"] == "gpt2":
-        found.setdefault("n_ctx", found.get("n_positions", 1024))
-    if found["model_type"] == "gpt_neox":
-        found.setdefault("rotary_pct", rope.get("partial_rotary_factor", 0.25))
-    return found
+def _name(model: Path, config: dict[str, Any]) -> str:
+    """What the GGUF calls the model. llama.cpp goes by that name where it should go by the tokenizer.
+
+    It takes away the white space after control tokens for a "phi-3". The real ones, whose tokenizers are
+    SentencePiece's, need that; any other base that somebody calls so would get other tokens, or not load.
+    """
+    return "phi-3" if config["model_type"] == "phi3" and (model / "tokenizer.model").is_file() else "base"
 
 
 def _config(model: Path) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 The converter knows a pre-tokenizer by a hash of a few token ids, and so refuses a tokenizer that it has not seen,
 for example a family's own with another vocabulary. Here the tokenizer is converted without the model, which takes
-seconds, and put on an empty one. llama.cpp loads that under one name after another and makes tokens of 2,000 texts, until a
-name gives the ids that transformers gives. A name that the converter knows is tested in the same way, and first.
+seconds, and put on an empty one. llama.cpp loads that under one name after another and makes tokens of 2,000 texts,
+until a name gives the ids that transformers gives. A name that the converter knows is tested first, in the same way.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from data.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# One name for each way of splitting that llama.cpp knows, the common ones first. `llama-bpe` and others also take a
-# word that is a token itself before they merge.
-KNOWN = (
-    "gpt-2", "qwen2", "llama-bpe", "smollm", "smaug-bpe", "gpt-4o", "tekken", "deepseek-llm", "deepseek-v3",
-    "deepseek-coder", "qwen35", "falcon", "jais-2", "bloom", "viking", "seed-coder", "bailingmoe", "grok-2",
-    "minicpm5", "granite-embed-multi-97m", "tiny_aya", "kimi-k2", "superbpe", "youtu", "chameleon", "afmoe", "laguna",
-    "exaone-moe", "gemma4", "sarvam-moe", "default",
+# One name for each way of splitting that llama.cpp knows, the common ones first. Under the names of the first group
+# it takes a word that is a token before it merges, as some tokenizers do (`ignore_merges`).
+_WHOLE = ("llama-bpe", "tekken", "granite-embed-multi-97m", "minicpm5", "youtu")
+_MERGED = (
+    "gpt-2", "qwen2", "smollm", "smaug-bpe", "gpt-4o", "deepseek-llm", "deepseek-v3", "deepseek-coder", "qwen35",
+    "falcon", "jais-2", "bloom", "viking", "seed-coder", "bailingmoe", "grok-2", "tiny_aya", "kimi-k2", "superbpe",
+    "chameleon", "afmoe", "laguna", "exaone-moe", "gemma4", "sarvam-moe", "default",
 )  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def find_pretokenizer(model: Path, *, tokenizer: Any = None, say: Callable[[str]
     with tempfile.TemporaryDirectory(prefix="parley-vocabulary-") as folder:
         empty = Path(folder, "empty.gguf")
         run_jobs([Job(model, empty, "empty")], say=say)
-        found = _try(empty, asked, wanted)
+        found = _try(empty, _names(tokenizer), asked, wanted)
     if found and found[-1]["differs"] is None:
         name = str(found[-1]["name"])
         say(f"Token ids are equal on {len(asked)} texts (pre-tokenizer {name}).")
@@ -67,15 +67,21 @@ def find_pretokenizer(model: Path, *, tokenizer: Any = None, say: Callable[[str]
     )
 
 
-def _try(empty: Path, asked: list[str], wanted: list[list[int]]) -> list[dict[str, Any]]:
-    """Load the empty model under its own and every known name until one gives the wanted ids; returns what was tried.
+def _names(tokenizer: Any) -> list[str]:
+    """All names, in the order in which they are likely for this tokenizer."""
+    whole = json.loads(tokenizer.backend_tokenizer.to_str())["model"].get("ignore_merges")
+    return [*_WHOLE, *_MERGED] if whole else [*_MERGED, *_WHOLE]
+
+
+def _try(empty: Path, names: list[str], asked: list[str], wanted: list[list[int]]) -> list[dict[str, Any]]:
+    """Load the empty model under its own and these names until one gives the wanted ids; returns what was tried.
 
     An entry has the `name` and in `differs` the number of the first text with other ids, None if all are equal. Names
     that this llama.cpp does not know have none.
     """
     process = subprocess.run(
         [sys.executable, "-m", "alignment.conversion.candidates", str(empty)],
-        input=json.dumps({"names": list(KNOWN), "texts": asked, "ids": wanted}),
+        input=json.dumps({"names": names, "texts": asked, "ids": wanted}),
         capture_output=True,
         text=True,
         check=False,

@@ -33,7 +33,6 @@ from alignment.serving.engine import RunningEngine, serve
 from alignment.serving.gguf_check import expected_layers, file_difference
 from alignment.serving.passages import (
     TOKENS,
-    LogProbs,
     NotServable,
     Passage,
     apart,
@@ -47,6 +46,8 @@ from data.errors import BadInput, ParleyError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from alignment.serving.passages import LogProbs
 
 
 PROBE = 0.6  # nats by which the probed adapter should move log-probabilities

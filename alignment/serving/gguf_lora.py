@@ -2,9 +2,9 @@
 
 llama.cpp computes `W x + s * B A x` with `s = adapter.lora.alpha / rank`, and has its own names for the weights. So
 an adapter is converted by renaming its tensors, with two exceptions. Some rows are in another order there: Llama's
-query and key rows (`permuted_rows`) and GPT-NeoX's fused ones (`unmixed_rows`), and so the rows of their B are too. And
-there is one alpha for the whole file, while PEFT
-can scale each module differently (rsLoRA, alpha and rank patterns): the difference is multiplied into B.
+query and key rows (`permuted_rows`) and GPT-NeoX's fused ones (`unmixed_rows`), and so the rows of their B are too.
+And there is one alpha for the whole file, while PEFT can scale each module differently (rsLoRA, alpha and rank
+patterns): the difference is multiplied into B.
 
 Anything but LoRA on linear layers is refused rather than half converted.
 """
@@ -199,7 +199,8 @@ def engine_tensors(
             raise BadInput(
                 f"{where}: {pair.module} is not a linear layer that {name} has inside its blocks. {_WANTED}"
             )
-        a, b = pair.a, pair.b * np.float32(scaling(settings, pair.module, len(pair.a)) * len(pair.a) / alpha(settings))
+        a, rank = pair.a, len(pair.a)
+        b = pair.b * np.float32(scaling(settings, pair.module, rank) * rank / alpha(settings))
         b = _reordered(b, name, target, config, f"{where}: {pair.module}")
         yield f"{target}.lora_a", np.ascontiguousarray(a, dtype=np.float32)
         yield f"{target}.lora_b", np.ascontiguousarray(b, dtype=np.float32)
