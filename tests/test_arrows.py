@@ -39,12 +39,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     # what learns
     ("alignment.intervals", "alignment.quiet"),
     ("alignment.convert", "alignment.rows"),
+    ("alignment.templates",),
     ("alignment.models",),
     ("alignment.fast",),
     ("alignment.training",),
     ("alignment.rewards", "alignment.serving"),
-    ("alignment.evaluation",),
-    ("alignment.rl", "alignment.search"),
+    ("alignment.conversion", "alignment.evaluation"),
+    ("alignment.rl", "alignment.search", "alignment.shelf"),
     ("alignment.rounds",),
     ("alignment",),  # the commands
 )
@@ -56,6 +57,7 @@ INSIDE: dict[str, tuple[int, str]] = {
     "bot/terminal/start.py": (1, "a pipe needs no prompt_toolkit"),
     "data/figures.py": (1, "the bot starts without numpy"),
     "data/__main__.py": (1, "--help needs no SQLAlchemy"),
+    "alignment/bases.py": (2, "--help needs neither torch nor rich"),
     "alignment/command.py": (1, "--help of the stages needs no torch"),
     "alignment/sft.py": (1, "--help needs no torch"),
     "alignment/dpo.py": (1, "--help needs no torch"),

@@ -3,8 +3,9 @@
 Mean absolute difference in nats over the 32 likeliest tokens; `python -m alignment.bases check` prints it for a base.
 """
 
-# Right files stay well below; a wrong base, template, rotary base or order of rows is at 0.5 and above.
-_LIMITS = {"f32": 0.02, "f16": 0.02, "bf16": 0.05, "q8_0": 0.1}
+# Right files stay below; a wrong base, template, rotary base or order of rows is at 0.5 and above. SmolLM2-135M has
+# 0.12 in q8_0: llama.cpp rounds what flows between the layers to eight bits, too.
+_LIMITS = {"f32": 0.02, "f16": 0.02, "bf16": 0.05, "q8_0": 0.2}
 WIDEST = 0.25  # for four and five bits: above this the engine serves another base
 
 
