@@ -33,7 +33,6 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
             url=settings.engine_url,
             model=settings.engine_model,
             api_key=settings.engine_api_key.get_secret_value() if settings.engine_api_key else None,
-            base=settings.base,
             context_length=settings.engine_context if settings.engine_url else None,
             extra=settings.engine_extra,
             silence=settings.engine_timeout,
@@ -51,7 +50,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
 
 def _trial(settings: Settings) -> Trial:
     async def start(release: int) -> Engine:
-        return await open_engine(settings.home, release=release, base=settings.base)
+        return await open_engine(settings.home, release=release)
 
     # We cannot load a second release into a server that somebody else runs.
     own = settings.engine_url is None and not os.environ.get("PARLEY_ENGINE_URL")

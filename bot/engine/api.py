@@ -187,6 +187,10 @@ class Session(Protocol):
         """
 
     @property
+    def model(self) -> str | None:
+        """Which model answers as release 0: the mark of the embedded engine's base (`data.home_base`); else None."""
+
+    @property
     def control(self) -> Sequence[str]:
         """The control strings of the served tokenizer, for `data.chat.harmless`.
 

@@ -13,7 +13,8 @@ from bot.engine.artefact import find
 from bot.engine.counting import Counting
 from bot.engine.hold import Hold
 from bot.engine.session import HttpSession
-from data.releases import Releases
+from data.chosen_base import home_base
+from data.releases import BASE_RELEASE, Releases
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from bot.engine.artefact import Artefact
     from bot.engine.wire import Wire
+    from data.releases import Serving
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class EmbeddedRelease:
 
     def __init__(self, hold: Hold, wire: Wire, context_length: int) -> None:
         self.release = hold.artefact.release
+        self.model = hold.artefact.mark
         self.control = hold.artefact.base.control
         self.template = hold.artefact.template
         self.counting = Counting.LLAMA
@@ -55,6 +58,10 @@ class EmbeddedRelease:
             hold.drop()
             raise
         return cls(hold, wire, entry.context_length)
+
+    def is_what(self, serving: Serving) -> bool:
+        """Whether this is the model that should serve. Release 0 of another base is another one."""
+        return (serving.number, serving.model or self.model) == (self.release, self.model)
 
     async def renew(self, failed: Wire) -> None:
         """Finds or starts a running process, unless another request has done so since `failed` failed."""
@@ -81,9 +88,8 @@ class EmbeddedRelease:
 class EmbeddedEngine:
     """Implements `bot.engine.api.Engine` on the shared processes of one PARLEY_HOME. Create one with `open`."""
 
-    def __init__(self, home: Path, base: str | None, context: int | None, current: EmbeddedRelease) -> None:
+    def __init__(self, home: Path, context: int | None, current: EmbeddedRelease) -> None:
         self._home = home
-        self._base = base
         self._context = context
         self._current = current
         self._look = asyncio.Event()
@@ -92,11 +98,15 @@ class EmbeddedEngine:
         self._closed = False
 
     @classmethod
-    async def open(cls, home: Path, *, release: int | None, base: str | None, context: int | None) -> EmbeddedEngine:
-        """Serves the given release, or the champion and every champion after it. Raises ParleyError."""
+    async def open(cls, home: Path, *, release: int | None, context: int | None) -> EmbeddedEngine:
+        """Serves the given release, or the champion and every champion after it. Raises ParleyError.
+
+        A home without a base gets one here.
+        """
+        home_base(home, pin=True)
         number = Releases(home).champion() if release is None else release
-        current = await EmbeddedRelease.start(home, find(home, number, None if number else base), context)
-        engine = cls(home, base, context, current)
+        current = await EmbeddedRelease.start(home, find(home, number), context)
+        engine = cls(home, context, current)
         if release is None:
             engine._follower = asyncio.create_task(engine._follow(), name="engine-follows-champion")
         return engine
@@ -126,39 +136,52 @@ class EmbeddedEngine:
         self._draining.clear()
 
     async def _follow(self) -> None:
-        """Moves to each new champion once its process answers; the old one serves until then."""
-        failed: tuple[int, float, float] | None = None  # release, when to try again, the pause after that
+        """Moves to each new champion, or base, once its process answers; the old one serves until then."""
+        failed: tuple[tuple[int, str | None], float, float] | None = None  # when to try again, the pause
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), LOOK)
             self._look.clear()
-            wanted = self._current.release
+            wanted: tuple[int, str | None] = (self._current.release, self._current.model)
             try:
-                wanted = Releases(self._home).champion()
-                if wanted == self._current.release:
+                serving = Releases(self._home).serving()
+                wanted = (serving.number, serving.model)
+                if self._current.is_what(serving):
                     failed = None
                 elif not failed or failed[0] != wanted or time.monotonic() >= failed[1]:
-                    await self._move_to(wanted)
+                    await self._move_to(serving)
             except Exception as error:  # whatever it is, this client must keep following
                 pause = failed[2] if failed and failed[0] == wanted else BACK_OFF[0]
                 failed = (wanted, time.monotonic() + pause, min(2 * pause, BACK_OFF[1]))
                 log.error(
-                    "Release %d, the new champion, cannot serve; release %d still does. Next attempt in %.0f s. %s",
-                    wanted,
-                    self._current.release,
+                    "%s, the new champion, cannot serve; %s still does. Next attempt in %.0f s. %s",
+                    _called(*wanted),
+                    _called(self._current.release, self._current.model),
                     pause,
                     error,
                 )
 
-    async def _move_to(self, release: int) -> None:
-        artefact = find(self._home, release, None if release else self._base)
+    async def _move_to(self, serving: Serving) -> None:
+        release = serving.number
+        # The pinned base is named: PARLEY_BASE as this process got it may be from before a switch.
+        base = serving.base.name if serving.base and release == BASE_RELEASE else None
+        artefact = find(self._home, release, base)
         new = await EmbeddedRelease.start(self._home, artefact, self._context)
         old, self._current = self._current, new
         self._draining.add(old)
-        log.info("Release %d answers from now on; release %d finishes its running answers.", release, old.release)
+        log.info(
+            "%s answers from now on; %s finishes its running answers.",
+            _called(new.release, new.model),
+            _called(old.release, old.model),
+        )
         await self._drop_drained()
 
     async def _drop_drained(self) -> None:
         for served in [served for served in self._draining if not served.users]:
             self._draining.discard(served)
             await served.drop()
+
+
+def _called(release: int, model: str | None) -> str:
+    """A release as the log calls it; release 0 is another model for each base."""
+    return f"Release {release} ({model})" if model else f"Release {release}"

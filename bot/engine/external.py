@@ -46,6 +46,7 @@ class ExternalEngine:
     def __init__(self, home: Path, wire: Wire, context_length: int | None) -> None:
         self.wire = wire
         self.release = BASE_RELEASE
+        self.model: str | None = None
         self.control = GENERIC_CONTROL
         self.context_length = context_length or FALLBACK_CONTEXT
         self.template = ""

@@ -26,7 +26,6 @@ async def open_engine(
     model: str | None = None,
     api_key: str | None = None,
     release: int | None = None,
-    base: str | None = None,
     context_length: int | None = None,
     extra: Mapping[str, Any] | None = None,
     silence: float | None = None,
@@ -38,9 +37,8 @@ async def open_engine(
     merged into every request (None takes a field out), and `silence` is how many seconds an answer may stand still.
     A server that does not answer yet is only logged.
 
-    Without an address: the engine follows the champion of `home`, or always serves the `release` given here. `base`
-    (default: PARLEY_BASE, then the bundled model) is what release 0 means. The engine's process is running when this
-    returns.
+    Without an address: the engine follows the champion of `home`, or always serves the `release` given here.
+    Release 0 is the home's base (`data.chosen_base`). The engine's process is running when this returns.
 
     Raises EngineError or BadInput when the engine cannot be used at all.
     """
@@ -56,6 +54,4 @@ async def open_engine(
         )
     if sys.platform == "win32":
         raise EngineError("The embedded engine does not run on Windows. Set PARLEY_ENGINE_URL to a server's address.")
-    return await EmbeddedEngine.open(
-        home, release=release, base=base or os.environ.get("PARLEY_BASE"), context=context_length
-    )
+    return await EmbeddedEngine.open(home, release=release, context=context_length)

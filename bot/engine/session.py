@@ -48,6 +48,7 @@ class Backend(Protocol):
     """One release on one server, and how to connect to it again after it died."""
 
     release: int
+    model: str | None
     control: tuple[str, ...]
     context_length: int
     template: str
@@ -74,6 +75,7 @@ class HttpSession:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.release = backend.release
+        self.model = backend.model
         self.control: Sequence[str] = backend.control
         self.context_length = backend.context_length
         self._guessed = False  # the context was made smaller without knowing how much fits
