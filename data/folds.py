@@ -13,8 +13,8 @@ import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,7 @@ _NONE = -1
 _NO_WORD = bytes(at for at in range(128) if not re.match(r"\w", chr(at)))
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """What decides a row's group: the conversation that it comes from, if any, and the text that opens it."""
 
     text: str

@@ -5,7 +5,6 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from json.encoder import encode_basestring as quote
 from pathlib import Path
@@ -38,8 +37,7 @@ def kind_of(candidate: Candidate) -> int:
     return TIE if candidate.tie else KINDS.index(candidate.kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A candidate's data in JSON with sorted keys, and the hashes of its content, its id's and its prompt's."""
 
     raw: bytes

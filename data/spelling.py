@@ -4,9 +4,8 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from data.candidates import SAME_TEXT, Candidate, anchor
 from data.chat import Message
@@ -38,8 +37,7 @@ WHERE r.id IN (SELECT value FROM json_each(?))
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     platform: str
     conversation: int
     talked_on: str
