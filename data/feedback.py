@@ -25,7 +25,6 @@ from data.raters import Panel
 from data.targets import Refused
 from data.weights import Support, both, support
 
-
 _NOBODY: Mapping[str, float] = MappingProxyType({})
 
 
