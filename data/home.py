@@ -204,10 +204,11 @@ def keyed_hash(key: bytes, *parts: str) -> str:
 
 def keyed_digest(key: bytes, *parts: str) -> bytes:
     """The same hash as 32 bytes."""
-    raw = [part.encode() for part in parts]
     inner, outer = _keyed(key)
     state, whole = inner.copy(), outer.copy()
-    state.update(b"".join([len(each).to_bytes(8, "big") + each for each in raw]))
+    for part in parts:
+        raw = part.encode()
+        state.update(len(raw).to_bytes(8, "big") + raw)
     whole.update(state.digest())
     return whole.digest()
 

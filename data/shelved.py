@@ -23,6 +23,7 @@ from data.spool import Spool
 
 FOLDS = (*SHARES, NEW)
 TIE = len(KINDS)  # the number of ties among the kinds
+_KIND = {kind: number for number, kind in enumerate(KINDS)}
 _SHOWN_TO_JUDGES = ("judge", "gate")  # the folds whose rows an evaluation reads
 _OUTSIDE, _PLAIN = 1, 2
 _NO_PROMPT = bytes(16)
@@ -46,7 +47,7 @@ Numbers = NDArray[np.int64]
 
 def kind_of(candidate: Candidate) -> int:
     """The number of a candidate's kind; ties have one of their own."""
-    return TIE if candidate.tie else KINDS.index(candidate.kind)
+    return TIE if candidate.tie else _KIND[candidate.kind]
 
 
 class Content(NamedTuple):
@@ -104,9 +105,12 @@ class Content(NamedTuple):
 
 def _plainly(messages: Sequence[Message]) -> str | None:
     """Messages in JSON, as `_dump` writes them, but faster. None if one has more than a role and a content."""
-    if sum(map(len, messages)) != 2 * len(messages) or any(message["role"] not in _ROLES for message in messages):
+    if sum(map(len, messages)) != 2 * len(messages):
         return None
-    found = [f'{{"content":{quote(message["content"])}{_ROLES[message["role"]]}' for message in messages]
+    try:
+        found = [f'{{"content":{quote(message["content"])}{_ROLES[message["role"]]}' for message in messages]
+    except KeyError:  # a role that only imported rows have
+        return None
     return f"[{','.join(found)}]"
 
 
