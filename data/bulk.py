@@ -42,7 +42,9 @@ def _connected(path: Path, begin: str) -> Iterator[sqlite3.Connection]:
         # What was not committed is rolled back.
 
 
-def rows(connection: sqlite3.Connection, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def rows(
+    connection: sqlite3.Connection, query: str, values: tuple[Any, ...] | dict[str, Any] = ()
+) -> Iterator[tuple[Any, ...]]:
     """The rows of a query, one after the other; only a few are in memory."""
     cursor = connection.execute(query, values)
     while some := cursor.fetchmany(CHUNK):

@@ -1,8 +1,8 @@
 """What may become a row: its texts and the people who support it, before it is known whether it may be used."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from data.chat import Message
 from data.folds import Anchor
@@ -30,8 +30,10 @@ VOIDED = "an operator took its rater's ratings out (python -m data raters void)"
 DIVIDED = "its conversation and its text belong to different folds"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+_NOBODY: Mapping[str, float] = MappingProxyType({})
+
+
+class Candidate(NamedTuple):  # ten times as fast to make as a frozen data class, and there are millions
     """A possible row. `backing` says how much each person who supports it counts; it is empty for imported rows."""
 
     kind: str
@@ -47,7 +49,7 @@ class Candidate:
     margin: float | None = None
     id: str | None = None
     raters: tuple[str, ...] = ()
-    backing: Mapping[str, float] = field(default_factory=dict)
+    backing: Mapping[str, float] = _NOBODY
     outside_judge: bool = False
     tie: bool = False
     tools: list[Any] | None = None  # the functions that the assistant may call; imported rows only

@@ -12,6 +12,7 @@ from data.prompts import prompts_of
 from data.raters import Panel
 from data.row import KINDS, Row, content_id
 from data.shelved import TIE, Shelf, Use
+from data.trials import TrialSoFar
 
 _T = TypeVar("_T")
 
@@ -86,7 +87,8 @@ class Collected:
 
     `tied` holds the comparisons that ended in a tie or both bad, as rows of kind `preference` with the extra
     `tie: true`, the earlier answer first. They are kept apart, so that nothing trains on them as preferences. `panel`
-    says how much each rater counts, `shares` which share of the weight of a kind and fold each of them holds.
+    says how much each rater counts, `shares` which share of the weight of a kind and fold each of them holds, `trial`
+    how two releases compare, if `collect` was asked for it.
 
     The rows of an installation are `Shelved`: they and the parts that the methods return are read from a file each
     time they are looked at, because they may be more than fit into memory.
@@ -97,6 +99,7 @@ class Collected:
     tied: Sequence[FeedbackRow] = field(default_factory=list)
     panel: Panel = field(default_factory=lambda: Panel({}, ""))
     shares: dict[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
+    trial: TrialSoFar | None = None
 
     def of(self, kind: str, fold: str | None = None) -> Sequence[Row]:
         """The rows of one kind (and fold), ordered by a hash of their content."""

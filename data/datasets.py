@@ -51,6 +51,7 @@ from data.feedback import Feedback
 from data.folds import Anchors
 from data.imported import imported, imported_id
 from data.known import read_known
+from data.live import Pair, trial_of
 from data.raters import Panel
 from data.row import KINDS
 from data.row_ids import id_of, row_id
@@ -87,17 +88,23 @@ _NAMES = (*KINDS, "tie")
 
 
 def collect(
-    database: Path, live: Path, key: bytes, *, discord_permission: str | None, draws: bool = True
+    database: Path,
+    live: Path,
+    key: bytes,
+    *,
+    discord_permission: str | None,
+    draws: bool = True,
+    trial: Pair | None = None,
 ) -> Collected:
     """Turn the feedback in a database into rows; the folds of new rows are stored in the `live` database.
 
     Both may be one database, or a snapshot and the live one. It reads everything and blocks: call it in a thread.
     Writing takes only moments. Without `draws` nothing is stored, and new rows have the fold `folds.NEW`.
     `discord_permission` is the operator's reference to Discord's permission to train on message content; without it
-    no row from Discord is returned.
+    no row from Discord is returned. `trial` are two releases whose comparisons are counted on the way.
     """
     with reading(database) as connection:
-        collecting = _Collecting(connection, database, live, key, discord_permission)
+        collecting = _Collecting(connection, database, live, key, discord_permission, trial)
         return collecting.collect(draws=draws)
 
 
@@ -105,9 +112,16 @@ class _Collecting:
     """Takes the candidates one after the other. The texts go into a file; a few numbers of each row stay."""
 
     def __init__(
-        self, connection: sqlite3.Connection, database: Path, live: Path, key: bytes, permission: str | None
+        self,
+        connection: sqlite3.Connection,
+        database: Path,
+        live: Path,
+        key: bytes,
+        permission: str | None,
+        trial: Pair | None,
     ) -> None:
         self._connection, self._database, self._key, self._permission = connection, database, key, permission
+        self._trial = trial
         self._shelf = Shelf(live.parent)
         self._anchors = Anchors(live, key)
         self._made = _Made(key)
@@ -138,6 +152,8 @@ class _Collecting:
         known = read_known(self._database)
         facts = read_facts(self._connection, known)
         events, panel = read_events(self._connection, facts, known)
+        if self._trial is not None:
+            self._collected.trial = trial_of(self._connection, facts, events, panel, known, self._trial)
         plans = Feedback(facts, events, panel, known).plans()
         for candidate in candidates(self._connection, plans, facts, events):
             content = Content.of(candidate)

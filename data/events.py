@@ -79,7 +79,7 @@ def read_events(connection: sqlite3.Connection, facts: Facts, known: Known) -> t
             events.problem[number] = _NUMBER[NO_CONSENT]
     open_ = events.problem == 0
     events.problem[open_ & (events.written == _GONE)] = _NUMBER[ERASED]
-    _mark(events, _self_votes(events, facts), SELF_VOTE)
+    _mark(events, self_votes(events, facts), SELF_VOTE)
     _mark(events, np.isin(events.rater, list(known.voided)), VOIDED)
     # Nothing is left of an answer that was erased: the store weighs its raters as if it had never been given.
     stands = ~facts.erased[events.answer] & ~np.where(events.other < 0, False, facts.erased[events.other])
@@ -159,7 +159,7 @@ def _last(keys: Iterable[Any], numbers: Numbers) -> dict[Any, int]:
     return dict(zip(keys, numbers.tolist(), strict=True))
 
 
-def _self_votes(events: Events, facts: Facts) -> NDArray[np.bool_]:
+def self_votes(events: Events, facts: Facts) -> NDArray[np.bool_]:
     """Which ratings are people's for their own texts.
 
     Everybody rates the answers to their own questions. A self-vote is a vote on, or a preference for, an answer that

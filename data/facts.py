@@ -70,6 +70,7 @@ class Facts:
     empty: NDArray[np.bool_]
     unfinished: NDArray[np.uint8]
     problem: NDArray[np.uint8]
+    teaches: NDArray[np.bool_]  # whether what was said here may teach
     outside: NDArray[np.bool_]  # whether everybody in it lets an outside judge read it
     same: Numbers  # the answer that represents it: the first usable one with the same text and prompt
 
@@ -118,7 +119,7 @@ class _Reader:
         self._known, self._edited = known, edited
         self._numbers = array("q")  # generation, server, asker, rendered, prompt, text of each answer
         self._items = array("Q")
-        self._flags = array("B")  # erased, empty, unfinished, problem, outside of each answer
+        self._flags = array("B")  # erased, empty, unfinished, problem, teaches, outside of each answer
 
     def add(self, answer: tuple[Any, ...], context: list[tuple[Any, ...]]) -> None:
         """Add the next answer."""
@@ -132,13 +133,14 @@ class _Reader:
         writers = [(author, micros(at)) for _, role, author, at, _ in context if role == "user"]
         authors = None if answer[11] is None else self._known.authors.get(prompt, ())
         gone = (authors is not None and not system) or text is None or any(each[4] is None for each in context)
+        held = self._teaches(server, platform, may_teach, [author for author, _ in writers])
         if gone:
             problem: str | None = ERASED
         elif edited:
             problem = EDITED
         else:
-            problem = self._teaches(server, platform, may_teach, [author for author, _ in writers])
-            if problem is None and not self._covered(self._known.since, authors, writers):
+            problem = held
+            if held is None and not self._covered(self._known.since, authors, writers):
                 problem = NO_CONSENT
         whole = problem or (UNFINISHED if finish != "stop" or not text.strip() else None)
         said = "" if text is None else plain(text)
@@ -157,7 +159,7 @@ class _Reader:
         self._items.append(int.from_bytes(hashlib.sha256(item.encode()).digest()[:8], "big"))
         outside = bool(self._known.outside) or not (authors or writers)
         outside = outside and self._covered(self._known.outside, authors, writers)
-        self._flags.extend((text is None, not text, _NUMBER[problem], _NUMBER[whole], outside))
+        self._flags.extend((text is None, not text, _NUMBER[problem], _NUMBER[whole], held is None, outside))
 
     def _teaches(
         self, server: int | None, platform: str, may_teach: int | None, authors: list[int | None]
@@ -175,7 +177,7 @@ class _Reader:
     def facts(self) -> Facts:
         """All that was added."""
         numbers = np.frombuffer(self._numbers, dtype=np.int64).reshape(-1, 6)
-        flags = np.frombuffer(self._flags, dtype=np.uint8).reshape(-1, 5)
+        flags = np.frombuffer(self._flags, dtype=np.uint8).reshape(-1, 6)
         generation, server, asker, rendered, prompt, text = (np.ascontiguousarray(each) for each in numbers.T)
         item = np.frombuffer(self._items, dtype=np.uint64)
         empty, problem = flags[:, 1].astype(bool), np.ascontiguousarray(flags[:, 3])
@@ -191,7 +193,8 @@ class _Reader:
             empty=empty,
             unfinished=np.ascontiguousarray(flags[:, 2]),
             problem=problem,
-            outside=flags[:, 4].astype(bool),
+            teaches=flags[:, 4].astype(bool),
+            outside=flags[:, 5].astype(bool),
             same=_same(item, empty, problem == 0),
         )
 

@@ -9,7 +9,9 @@ Everything here is decided on numbers; `data.spelling` reads the texts of the ro
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,9 +25,10 @@ from data.raters import Panel
 from data.targets import Refused
 from data.weights import Support, both, support
 
+_NOBODY: Mapping[str, float] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+
+class Plan(NamedTuple):
     """A row without its texts: of which answers (places in the facts) it is made, and of which correction.
 
     Of a preference the first answer is the chosen one, unless a correction is. `problem` comes before the problem
@@ -38,7 +41,7 @@ class Plan:
     later: str | None = None
     raters: Collection[str] = ()
     weight: float = 1.0
-    backing: Mapping[str, float] = field(default_factory=dict)
+    backing: Mapping[str, float] = _NOBODY
     correction: int | None = None  # the event
     label: bool | None = None
     tie: bool = False

@@ -16,13 +16,13 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data.database import NAME, Database
+from data.database import NAME
 from data.distance import Distance, Part, distance
 from data.errors import BadInput, ParleyError
 from data.home import installation_key
 from data.home_base import mark_of
 from data.releases import Releases
-from data.trials import TrialSoFar, trial_so_far
+from data.trials import TrialSoFar
 
 SMALL = 2_000  # ratings, answers and imported rows together, up to which a thread is enough
 _ROOT = Path(__file__).parents[1]
@@ -56,19 +56,16 @@ class Figures:
 async def figures(home: Path, discord_permission: str | None) -> Figures:
     """Compute them in this process. Nothing is stored: a new row's fold is drawn by a round only."""
     from data.datasets import collect  # it loads numpy, and the bot should start without it
+    from data.live import Pair
 
-    database = await Database.open(home / NAME)
-    try:
-        async with database.read() as session:
-            releases = Releases(home)
-            champion, candidate = releases.champion(), releases.candidate()
-            base = mark_of(home)
-            trial = None if candidate is None else await trial_so_far(session, champion, candidate, base=base)
-    finally:
-        await database.close()
+    releases = Releases(home)
+    champion, candidate = releases.champion(), releases.candidate()
+    trial = None if candidate is None else Pair(champion, candidate, mark_of(home))
     path, key = home / NAME, installation_key(home)
-    rows = await asyncio.to_thread(collect, path, path, key, discord_permission=discord_permission, draws=False)
-    return Figures(distance(rows, trial), champion, candidate, trial)
+    rows = await asyncio.to_thread(
+        collect, path, path, key, discord_permission=discord_permission, draws=False, trial=trial
+    )
+    return Figures(distance(rows, rows.trial), champion, candidate, rows.trial)
 
 
 async def figures_beside(home: Path, discord_permission: str | None) -> Figures:

@@ -8,9 +8,9 @@ import sqlite3
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,7 @@ class Meanwhile(Exception):
     """Somebody else stored members since these were read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A new member of a group. `fold` is that of a new group; `signed` is the number of its signature, or -1."""
 
     fingerprint: bytes

@@ -13,8 +13,8 @@ import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,7 @@ _NONE = -1
 _NO_WORD = bytes(at for at in range(128) if not re.match(r"\w", chr(at)))
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """What decides a row's group: the conversation that it comes from, if any, and the text that opens it."""
 
     text: str
@@ -308,12 +307,13 @@ class _Placing:
             fold = draw(self._key, self._name(int(self._new[at])), count, held) if self._draws else NEW
             self._drawn[at] = sys.intern(fold)
             held[fold] += count
-        return [None if root == _NONE else self._fold(root) for root in roots.tolist()]
-
-    def _fold(self, group: int) -> str:
-        if group < self._known:
-            return self._book.folds[group]
-        return self._drawn[int(np.searchsorted(self._new, group))]
+        found: list[str | None] = []
+        for root, place in zip(roots.tolist(), np.searchsorted(self._new, roots).tolist(), strict=True):
+            if root == _NONE:
+                found.append(None)
+            else:
+                found.append(self._book.folds[root] if root < self._known else self._drawn[place])
+        return found
 
     def members(self, signed: "array[int]") -> Iterator[Member]:
         """The new members, group by group."""
@@ -323,10 +323,11 @@ class _Placing:
         )
         groups = np.fromiter((self._root(group) for group in group_of), np.int64, len(self._added))
         added = np.array(self._added, dtype=np.int64)
-        for at in np.lexsort((added, groups)).tolist():
-            each, group = int(added[at]), int(groups[at])
+        order = np.lexsort((added, groups))
+        places = np.searchsorted(self._new, groups[order]).tolist()
+        for each, group, place in zip(added[order].tolist(), groups[order].tolist(), places, strict=True):
             digest = self._texts.digest(each) if each >= 0 else self._conversations.digest(-1 - each)
-            fold = self._fold(group) if group >= self._known else None
+            fold = self._drawn[place] if group >= self._known else None
             if group != last:
                 # A name that is made of a text would outlive it.
                 last, name = group, self._name(group) if fold is None else secrets.token_hex(32)

@@ -17,6 +17,7 @@ from data.errors import BadInput
 from data.folds import fingerprint
 from data.home import installation_key
 from data.imported import imported_id, rekeyed, texts_of
+from data.live import Pair
 from data.people import rater_named
 from data.platforms import platform_name
 from data.row import IMPORT, Row, content_id
@@ -121,8 +122,13 @@ async def _differs(session: AsyncSession, stored: int, texts: Sequence[tuple[str
     return all(text is not None for *_, text in found) and sorted(found) != sorted(texts)
 
 
-async def collect_rows(store: Store, *, discord_permission: str | None) -> Collected:
-    """The rows of an installation that may be used now; new rows get their permanent fold."""
+async def collect_rows(store: Store, *, discord_permission: str | None, trial: Pair | None = None) -> Collected:
+    """The rows of an installation that may be used now; new rows get their permanent fold.
+
+    `trial` are two releases whose comparisons are counted on the way.
+    """
     database = store.database.path
     key = installation_key(database.parent)
-    return await asyncio.to_thread(collect, database, database, key, discord_permission=discord_permission)
+    return await asyncio.to_thread(
+        collect, database, database, key, discord_permission=discord_permission, trial=trial
+    )

@@ -27,31 +27,35 @@ FULL = 200  # texts in a bucket
 _BANDS, _WIDTH = 14, 4  # datasketch's choice for the threshold 0.5: pairs just above 0.7 are seldom missed
 _SIMILAR = 0.7  # the shared part of two texts' shingles; changing one word of ten leaves about 0.8
 _SHINGLE = 5
-_KNOWN = 1 << 18  # shingles whose hash is remembered
+_HASH = 4  # bytes
+_KNOWN = 1 << 19  # shingles whose hash is remembered: 10 MiB
 
 Signatures = NDArray[np.uint32]  # (texts, PERMUTATIONS)
 Buckets = NDArray[np.uint32]  # (texts, _BANDS)
 
 
 class Signer:
-    """Computes signatures with the installation's key: one that outlives an erased text reveals nothing about it."""
+    """Computes signatures with the installation's key: one that outlives an erased text reveals nothing about it.
+
+    The shingles of many texts are looked up at once, in a table whose slots hold the hash of the last one in each.
+    """
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
-        self._known: dict[str, int] = {}
+        self._hash = hashlib.blake2b(digest_size=_HASH, key=key)  # copied for each shingle: twice as fast
         # The scheme is datasketch's; stored signatures can be compared within one scheme only.
         self._scale, self._shift = MinHash(num_perm=PERMUTATIONS, scheme="affine32").permutations
+        self._one, self._other = np.zeros((2, _KNOWN), dtype=np.uint64)
+        self._hashes = np.zeros(_KNOWN, dtype=np.uint32)
 
     def sign(self, texts: Sequence[str]) -> Signatures:
         """The signatures of normalised texts."""
-        hashes: list[int] = []
-        starts: list[int] = []
-        for text in texts:
-            shingles = {text[at : at + _SHINGLE] for at in range(max(1, len(text) - _SHINGLE + 1))}
-            self._learn(shingles)
-            starts.append(len(hashes))
-            hashes.extend(map(self._known.__getitem__, shingles))
-        mixed = _mixed(np.array(hashes, dtype=np.uint32))
+        sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+        counts = np.maximum(1, sizes - _SHINGLE + 1)
+        starts = np.cumsum(counts) - counts
+        joined = "".join([text.ljust(_SHINGLE, "\0") for text in texts])
+        lengths = np.maximum(sizes, _SHINGLE)
+        places = np.arange(counts.sum()) + np.repeat(np.cumsum(lengths) - lengths - starts, counts)
+        mixed = _mixed(self._hashed(joined, places, np.repeat(np.minimum(sizes, _SHINGLE), counts)))
         found = np.empty((len(texts), PERMUTATIONS), dtype=np.uint32)
         for column in range(PERMUTATIONS):
             values = mixed * self._scale[column] + self._shift[column]
@@ -60,14 +64,51 @@ class Signer:
 
     def forget(self) -> None:
         """Forget the shingles."""
-        self._known.clear()
+        self._one[:] = self._other[:] = self._hashes[:] = 0
 
-    def _learn(self, shingles: set[str]) -> None:
-        if len(self._known) > _KNOWN:
-            self._known.clear()
-        for shingle in shingles.difference(self._known):
-            raw = hashlib.blake2b(shingle.encode(), digest_size=4, key=self._key).digest()
-            self._known[shingle] = int.from_bytes(raw, "little")
+    def _hashed(self, joined: str, places: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """The hashes of the shingles at these places, of these sizes."""
+        one, other = _names(joined, places, sizes)
+        slots = ((_spread(one, other) * np.uint64(_KNOWN)) >> np.uint64(32)).astype(np.int64)
+        found = self._hashes[slots]
+        left = np.flatnonzero((self._one[slots] != one) | (self._other[slots] != other))
+        while len(left):
+            # Of the shingles that share a slot one is learnt at a time.
+            slot = slots[left]
+            new = left[np.unique(slot, return_index=True)[1]]
+            self._one[slots[new]], self._other[slots[new]] = one[new], other[new]
+            self._hashes[slots[new]] = self._learnt(joined, places[new].tolist(), sizes[new].tolist())
+            there = (self._one[slot] == one[left]) & (self._other[slot] == other[left])
+            found[left] = self._hashes[slot]
+            left = left[~there]
+        return found
+
+    def _learnt(self, joined: str, places: list[int], sizes: list[int]) -> NDArray[np.uint32]:
+        hashes = []
+        for place, size in zip(places, sizes, strict=True):
+            state = self._hash.copy()
+            state.update(joined[place : place + size].encode())
+            hashes.append(state.digest())
+        return np.frombuffer(b"".join(hashes), dtype="<u4").astype(np.uint32)
+
+
+def _names(
+    joined: str, places: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Two numbers for each shingle that no other has: its characters and its size. The second is never 0, as it is
+    in a slot that holds no shingle yet."""
+    characters = np.frombuffer(joined.encode("utf-32-le"), dtype="<u4").astype(np.uint64)
+    one, two, three, four, five = (characters[places + at] for at in range(_SHINGLE))
+    bits = np.uint64(21)  # a character is below 2**21
+    size = sizes.astype(np.uint64) + np.uint64(1)
+    return ((one << bits) | two) << bits | three, ((four << bits) | five) << bits | size
+
+
+def _spread(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Numbers below 2**32 that look random."""
+    with np.errstate(over="ignore"):
+        mixed = one * np.uint64(0x9E3779B97F4A7C15) + other * np.uint64(0xC2B2AE3D27D4EB4F)
+    return mixed >> np.uint64(32)
 
 
 def _mixed(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -80,10 +121,7 @@ def _mixed(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
 def buckets_of(signatures: Signatures) -> Buckets:
     """The bucket of each text in each band. Two texts share one by chance only once in 2**32."""
     halves = np.ascontiguousarray(signatures).view(np.uint64)[:, : _BANDS * _WIDTH // 2]
-    with np.errstate(over="ignore"):
-        mixed = halves[:, ::2] * np.uint64(0x9E3779B97F4A7C15) + halves[:, 1::2] * np.uint64(0xC2B2AE3D27D4EB4F)
-    found: Buckets = (mixed >> np.uint64(32)).astype(np.uint32)
-    return found
+    return _spread(halves[:, ::2], halves[:, 1::2]).astype(np.uint32)
 
 
 def alike(signature: NDArray[np.uint32], others: Signatures) -> NDArray[np.bool_]:

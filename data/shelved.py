@@ -2,10 +2,10 @@
 
 import json
 import math
+import struct
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from json.encoder import encode_basestring as quote
 from pathlib import Path
@@ -23,23 +23,34 @@ from data.spool import Spool
 
 FOLDS = (*SHARES, NEW)
 TIE = len(KINDS)  # the number of ties among the kinds
+_KIND = {kind: number for number, kind in enumerate(KINDS)}
 _SHOWN_TO_JUDGES = ("judge", "gate")  # the folds whose rows an evaluation reads
 _OUTSIDE, _PLAIN = 1, 2
 _NO_PROMPT = bytes(16)
 _LABELS = ("false", "true")
-_ROLES = {role: quote(role) for role in ("system", "user", "assistant", "tool")}
+_ROLES = {role: f',"role":{quote(role)}}}' for role in ("system", "user", "assistant", "tool")}
 _dump = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+# A row's numbers lie together: where its text is and how long, its kind, flags, persona and the like, weight, margin,
+# the hashes of its content and its prompt, and where its raters and its backers end.
+_RECORD = struct.Struct("<QIBBIdd16s16sQQ")
+_COLUMNS = np.dtype(
+    [
+        *(("at", "<u8"), ("length", "<u4"), ("kind", "u1"), ("flags", "u1"), ("where", "<u4")),
+        *(("weight", "<f8"), ("margin", "<f8"), ("content", ">u8", 2), ("prompt", ">u8", 2)),
+        *(("raters", "<u8"), ("claims", "<u8")),
+    ]
+)
 
 Numbers = NDArray[np.int64]
 
 
 def kind_of(candidate: Candidate) -> int:
     """The number of a candidate's kind; ties have one of their own."""
-    return TIE if candidate.tie else KINDS.index(candidate.kind)
+    return TIE if candidate.tie else _KIND[candidate.kind]
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A candidate's data in JSON with sorted keys, and the hashes of its content, its id's and its prompt's."""
 
     raw: bytes
@@ -55,8 +66,9 @@ class Content:
         dumped = {}
         for name, messages in candidate.parts.items():
             found = _plainly(messages)
-            plain = plain and found is not None
-            dumped[name] = _dump(messages) if found is None else found
+            if found is None:
+                plain, found = False, _dump(messages)
+            dumped[name] = found
         if candidate.label is not None:
             dumped["label"] = _LABELS[candidate.label]
         if candidate.tools is not None:
@@ -93,13 +105,12 @@ class Content:
 
 def _plainly(messages: Sequence[Message]) -> str | None:
     """Messages in JSON, as `_dump` writes them, but faster. None if one has more than a role and a content."""
-    found = []
-    for message in messages:
-        if len(message) != 2:
-            return None
-        role = message["role"]
-        quoted = _ROLES.get(role) or quote(role)
-        found.append(f'{{"content":{quote(message["content"])},"role":{quoted}}}')
+    if sum(map(len, messages)) != 2 * len(messages):
+        return None
+    try:
+        found = [f'{{"content":{quote(message["content"])}{_ROLES[message["role"]]}' for message in messages]
+    except KeyError:  # a role that only imported rows have
+        return None
     return f"[{','.join(found)}]"
 
 
@@ -140,66 +151,69 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self._spool = Spool(folder)
-        self._at, self._length = array("Q"), array("I")
-        self._kind, self._flags = array("B"), array("B")
-        self._where, self._wheres = array("I"), Names()  # persona, language, source, platform
-        self._weight, self._margin = array("d"), array("d")
-        self._content, self._prompt = bytearray(), bytearray()  # the hashes
+        self._records, self._count = bytearray(), 0
+        self._wheres = Names()  # persona, language, source, platform
         self.raters = Names()
-        self._rater_end, self._rater = array("Q"), array("I")
-        self._claim_end, self._claimer, self._claim = array("Q"), array("I"), array("d")
-        self._fold = np.empty(0, dtype=np.int8)
+        self._rater = array("I")
+        self._claimer, self._claim = array("I"), array("d")
+        self._fold, self._final = np.empty(0, dtype=np.int8), np.empty(0, dtype=np.float64)
 
     def __len__(self) -> int:
-        return len(self._at)
+        return self._count
 
     def add(self, candidate: Candidate, content: Content, row_id: str) -> None:
         """Add a row."""
         plain = content.plain
         data = content.raw if plain else json.dumps(candidate.data, ensure_ascii=False).encode()
         raw = data + b"\n" + row_id.encode()
-        self._at.append(self._spool.append(raw))
-        self._length.append(len(raw))
-        self._kind.append(kind_of(candidate))
-        self._flags.append(_OUTSIDE * candidate.outside_judge + _PLAIN * plain)
-        where = (candidate.persona, candidate.language, candidate.source, candidate.platform)
-        self._where.append(self._wheres.number(where))
-        self._weight.append(candidate.weight)
-        self._margin.append(math.nan if candidate.margin is None else candidate.margin)
-        self._content += content.digest
-        self._prompt += content.asked(candidate) or _NO_PROMPT
         if candidate.raters:
             self._rater.extend(map(self.raters.number, candidate.raters))
-        self._rater_end.append(len(self._rater))
         if candidate.backing:
             self._claimer.extend(map(self.raters.number, candidate.backing))
             self._claim.extend(candidate.backing.values())
-        self._claim_end.append(len(self._claim))
+        self._records += _RECORD.pack(
+            self._spool.append(raw),
+            len(raw),
+            kind_of(candidate),
+            _OUTSIDE * candidate.outside_judge + _PLAIN * plain,
+            self._wheres.number((candidate.persona, candidate.language, candidate.source, candidate.platform)),
+            candidate.weight,
+            math.nan if candidate.margin is None else candidate.margin,
+            content.digest,
+            content.asked(candidate) or _NO_PROMPT,
+            len(self._rater),
+            len(self._claim),
+        )
+        self._count += 1
 
     # -- all of them ------------------------------------------------------------------------------------------------
 
     @property
     def kinds(self) -> NDArray[np.uint8]:
         """The kind of each row."""
-        return np.frombuffer(self._kind, dtype=np.uint8) if self._kind else np.empty(0, dtype=np.uint8)
+        return self._column("kind")
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """The weight of each row."""
-        return np.array(self._weight, dtype=np.float64)
+        """The weight of each row, as it was added."""
+        return self._column("weight")
+
+    def _column(self, name: str) -> NDArray[Any]:
+        found: NDArray[Any] = np.frombuffer(self._records, _COLUMNS)[name]
+        return np.ascontiguousarray(found, found.dtype.newbyteorder("="))
 
     def repeated(self) -> NDArray[np.bool_]:
         """Which rows have the same content and kind as an earlier one."""
-        content = _columns(self._content)
-        order = np.lexsort((np.arange(len(self)), content[1], content[0], self.kinds))
+        content, kinds = self._column("content").T, self.kinds
+        order = np.lexsort((np.arange(len(self)), content[1], content[0], kinds))
         again = np.zeros(len(self), dtype=bool)
-        kind, high, low = self.kinds[order], content[0][order], content[1][order]
+        kind, high, low = kinds[order], content[0][order], content[1][order]
         again[order[1:]] = (kind[1:] == kind[:-1]) & (high[1:] == high[:-1]) & (low[1:] == low[:-1])
         return again
 
     def backing(self, numbers: Numbers) -> tuple[Numbers, Numbers, NDArray[np.float64]]:
         """The backers of some rows: an entry each, with the row's place in `numbers`, the rater and the claim."""
-        ends = np.array(self._claim_end, dtype=np.int64)
+        ends = self._column("claims").astype(np.int64)
         start, end = np.where(numbers > 0, ends[numbers - 1], 0), ends[numbers]
         size = end - start
         entry = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size) + np.repeat(start, size)
@@ -208,24 +222,23 @@ class Shelf:
 
     def backed(self) -> NDArray[np.bool_]:
         """Which rows have backing."""
-        return _sizes(self._claim_end) > 0
+        return _sizes(self._column("claims")) > 0
 
     def settle(self, folds: NDArray[np.int8], weights: NDArray[np.float64]) -> None:
         """Give each row its fold (the place in `FOLDS`, -1 for none) and its weight."""
-        self._fold = folds
-        self._weight = array("d", weights)
+        self._fold, self._final = folds, weights
 
     def ordered(self, kind: int | None, fold: str | None) -> Numbers:
         """The rows of a kind and fold, in the order of a hash of their content."""
         found = self._chosen(kind, fold)
-        high, low = _columns(self._content)
+        high, low = self._column("content").T
         return found[np.lexsort((low[found], high[found]))]
 
     def prompts(self, fold: str | None) -> Numbers:
         """For each prompt of a fold the row that has it first, in the order of a hash of the prompts."""
         kinds = (KINDS.index("prompt"), *(at for at, kind in enumerate(KINDS) if kind != "prompt"))
         found = np.concatenate([self.ordered(kind, fold) for kind in kinds])
-        high, low = (column[found] for column in _columns(self._prompt))
+        high, low = (column[found] for column in self._column("prompt").T)
         asked = (high != 0) | (low != 0)
         found, high, low = found[asked], high[asked], low[asked]
         order = np.lexsort((np.arange(len(found)), low, high))
@@ -244,7 +257,7 @@ class Shelf:
     def counts(self) -> Counter[Use]:
         """How many rows there are of each use, without ties."""
         found: Counter[Use] = Counter()
-        where, kinds = np.array(self._where, dtype=np.int64), self.kinds.astype(np.int64)
+        where, kinds = self._column("where").astype(np.int64), self.kinds.astype(np.int64)
         uses = (where * len(FOLDS) + self._fold) * TIE + kinds
         for use, count in zip(*np.unique(uses[self._chosen(None, None)], return_counts=True), strict=True):
             place, fold, kind = int(use) // TIE // len(FOLDS), int(use) // TIE % len(FOLDS), int(use) % TIE
@@ -254,7 +267,7 @@ class Shelf:
 
     def names(self, *, ties: bool) -> set[str]:
         """The raters of all rows that may be used; without `ties`, of those that are none."""
-        kept = np.repeat((self._fold >= 0) & (ties | (self.kinds != TIE)), _sizes(self._rater_end))
+        kept = np.repeat((self._fold >= 0) & (ties | (self.kinds != TIE)), _sizes(self._column("raters")))
         used = np.unique(np.array(self._rater, dtype=np.int64)[kept])
         return {self.raters.names[rater] for rater in used.tolist()}
 
@@ -262,15 +275,15 @@ class Shelf:
 
     def row(self, number: int) -> Row:
         """One row, read from the file."""
-        raw, _, row_id = self._spool.read(self._at[number], self._length[number]).decode().partition("\n")
-        kind = self._kind[number]
+        at, length, kind, flags, where, _, margin, *_, claims = self._record(number)
+        raw, _, row_id = self._spool.read(at, length).decode().partition("\n")
         name = "preference" if kind == TIE else KINDS[kind]
-        data, flags = json.loads(raw), self._flags[number]
+        data = json.loads(raw)
         if flags & _PLAIN:
             data = _in_order(name, data)
-        persona, language, source, platform = self._wheres.names[self._where[number]]
-        weight, margin = self._weight[number], self._margin[number]
-        start = self._claim_end[number - 1] if number else 0
+        persona, language, source, platform = self._wheres.names[where]
+        weight = float(self._final[number])
+        backed = claims > (self._record(number - 1)[-1] if number else 0)
         extra = {
             "id": row_id,
             "persona": persona,
@@ -278,7 +291,7 @@ class Shelf:
             "source": source,
             # Rounded: reliability is not known more precisely, and the file shows 0.3 as 0.3. Digits and not places,
             # because a row of somebody who rated ten thousand may weigh very little, but never nothing.
-            "weight": float(f"{weight:.4g}") if start < self._claim_end[number] else weight,
+            "weight": float(f"{weight:.4g}") if backed else weight,
             "margin": None if math.isnan(margin) else margin,
             "tie": kind == TIE or None,
             "platform": platform,
@@ -294,25 +307,23 @@ class Shelf:
 
     def platform(self, number: int) -> str:
         """The platform of a row."""
-        found: str = self._wheres.names[self._where[number]][3]
+        found: str = self._wheres.names[self._record(number)[4]][3]
         return found
 
     def raters_of(self, number: int) -> tuple[str, ...]:
         """The raters of a row."""
-        start = self._rater_end[number - 1] if number else 0
-        return tuple(self.raters.names[at] for at in self._rater[start : self._rater_end[number]])
+        start = self._record(number - 1)[-2] if number else 0
+        return tuple(self.raters.names[at] for at in self._rater[start : self._record(number)[-2]])
+
+    def _record(self, number: int) -> tuple[Any, ...]:
+        return _RECORD.unpack_from(self._records, number * _RECORD.size)
 
 
-def _sizes(ends: "array[int]") -> Numbers:
+def _sizes(ends: NDArray[np.uint64]) -> Numbers:
     """How many entries each row has, given where they end."""
-    found = np.array(ends, dtype=np.int64)
+    found = ends.astype(np.int64)
     found[1:] -= found[:-1].copy()
     return found
-
-
-def _columns(hashes: bytearray) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    both = np.frombuffer(hashes, dtype=">u8").astype(np.uint64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
 
 
 def _in_order(kind: str, data: dict[str, Any]) -> dict[str, Any]:

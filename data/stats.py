@@ -15,15 +15,16 @@ from data.console import PlainConsole
 from data.distance import distance, in_words
 from data.fold_shares import SHARES
 from data.imports import collect_rows
+from data.live import pair_on_trial
 from data.raters import Panel
 from data.rows import KINDS
 from data.store import Store
-from data.trials import running_trial
 
 
 async def print_stats(store: Store, *, discord_permission: str | None) -> None:
     """Print the tables, and how far it is to each verdict, to standard output."""
-    collected = await collect_rows(store, discord_permission=discord_permission)
+    trial = pair_on_trial(store.database.path.parent)
+    collected = await collect_rows(store, discord_permission=discord_permission, trial=trial)
     console = PlainConsole()
     if not collected.rows and not collected.dropped:
         console.print("Nothing is stored yet. Chat and rate (`make run`), or import rows (`python -m data import`).")
@@ -35,9 +36,7 @@ async def print_stats(store: Store, *, discord_permission: str | None) -> None:
     if raters := await _raters(store, collected.panel):
         console.print(raters)
         console.print(escape(collected.panel.method))
-    async with store.database.read() as session:
-        trial = await running_trial(session, store.database.path.parent)
-    for sentence in in_words(distance(collected, trial)):
+    for sentence in in_words(distance(collected, collected.trial)):
         console.print(sentence, markup=False, highlight=False)
 
 

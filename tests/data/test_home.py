@@ -1,3 +1,4 @@
+import hmac
 import os
 import stat
 import subprocess
@@ -144,3 +145,9 @@ def test_a_keyed_hash_depends_on_the_key_and_on_every_part() -> None:
         keyed_hash(b"l" * 32, "a", "bc"),
     ]
     assert len(set(hashes)) == len(hashes)
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 65])
+def test_a_keyed_hash_is_an_hmac_as_stored_ones_are(size: int) -> None:
+    key, message = bytes(range(size)), b"\0\0\0\0\0\0\0\4text\0\0\0\0\0\0\0\2\xc3\xa4"
+    assert keyed_hash(key, "text", "ä") == hmac.new(key, message, "sha256").hexdigest()

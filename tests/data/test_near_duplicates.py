@@ -27,7 +27,9 @@ def texts(count: int, seed: int = 0) -> list[str]:
         copy = list(draw.choice(found) or "abc")
         copy[draw.randrange(len(copy))] = "z"
         found.append("".join(copy))
-    return list(dict.fromkeys([*found, "", "a", "你好，世界"]))
+    return list(
+        dict.fromkeys([*found, "", "a", "a\0\0", "a\0\0\0\0", "你好，世界", "请问明天下午博物馆几点开门😀谢谢"])
+    )
 
 
 def plainly(text: str) -> MinHash:

@@ -1,0 +1,77 @@
+"""How a trial stands, counted in bulk, is what is found by looking at one comparison after the other."""
+
+import random
+
+import pytest
+from sqlalchemy import case, update
+
+from data import schema
+from data.errors import BadInput
+from data.imports import collect_rows
+from data.live import Pair
+from data.store import Store, StoredGeneration
+from data.trials import TrialSoFar, trial_so_far
+from tests.data.talk import Talk
+
+
+async def one_by_one(store: Store, base: str | None) -> TrialSoFar:
+    async with store.database.read() as session:
+        return await trial_so_far(session, 0, 1, base=base)
+
+
+async def in_bulk(store: Store, base: str | None = None) -> TrialSoFar | None:
+    return (await collect_rows(store, discord_permission=None, trial=Pair(0, 1, base))).trial
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_counting_in_bulk_finds_what_counting_one_by_one_finds(store: Store, seed: int) -> None:
+    draw = random.Random(seed)
+    teaching, silent = await store.server("discord", "1"), await store.server("discord", "2")
+    await store.set_may_teach("discord", "1", True)
+    talks = [
+        await Talk.begin(store, "discord", "a", server=teaching),
+        await Talk.begin(store, "discord", "b", server=silent),
+        await Talk.begin(store),
+    ]
+    people = [await talks[0].person(f"p{number}", agrees=number != 3 or None) for number in range(5)]
+    pairs: list[list[StoredGeneration]] = []
+    for number in range(24):
+        talk = draw.choice(talks)
+        said = await talk.say(draw.choice(people), f"question {number % 9}", platform_id=f"q{number}")
+        releases = draw.choice(((0, 1), (0, 1), (0, 1), (0, 2), (1, 1)))
+        finish = draw.choice(("stop", "stop", "length", "stopped"))
+        pairs.append([await talk.answer(said, f"{number} {r}", release=r, finish=finish) for r in releases])
+    for _ in range(90):
+        first, second = draw.sample(draw.choice(pairs), 2)
+        rater, value = draw.choice(people), draw.choice(("a", "b", "tie", "both_bad"))
+        await talks[0].rate(rater, "comparison", first, other=second, value=value)
+        if draw.random() < 0.1:
+            await talks[0].rate(rater, "correction", first, text=second.text)  # it is their own text then
+        if draw.random() < 0.03:
+            await talks[0].rate(people[0], "void", first)
+    await store.set_consent(people[4], False)
+    await store.erase_message("discord", "q1")
+    async with store.database.write() as session:
+        of_two_bases = case((schema.Generation.id % 3 == 0, "old@1"), (schema.Generation.id % 3 == 1, "new@2"))
+        await session.execute(
+            update(schema.Generation).where(schema.Generation.release == 0).values(model=of_two_bases)
+        )
+    prompts = set()
+    for base in (None, "new@2"):
+        found = await one_by_one(store, base)
+        assert found.prompts > 1
+        prompts.add(found.prompts)
+        counted = await in_bulk(store, base)
+        assert counted is not None
+        assert (counted.prompts, counted.people) == (found.prompts, found.people)
+        assert counted.share == pytest.approx(found.share)
+    assert len(prompts) == 2  # answers of the base before are not of release 0
+
+
+async def test_without_a_comparison_nothing_is_said(talk: Talk) -> None:
+    assert await in_bulk(talk.store) == TrialSoFar(0, 0, 0.5)
+
+
+async def test_a_release_is_not_compared_with_itself(store: Store) -> None:
+    with pytest.raises(BadInput, match="Release 1 cannot be compared with itself"):
+        await collect_rows(store, discord_permission=None, trial=Pair(1, 1))
