@@ -26,7 +26,7 @@ TOKEN = "a-token"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait the five seconds that Discord wants between two logins of a bot, and for a refused request briefly."""
+    """Wait neither the five seconds that Discord wants between two logins, nor long after a refused request."""
 
     async def at_once(*_: object, **__: object) -> None:
         pass
