@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -74,17 +75,24 @@ def python_commands() -> set[str]:
     }
 
 
+@cache
+def help_of(*words: str) -> str:
+    """What a command's `--help` says; the pages show some commands many times."""
+    run = [sys.executable, "-m", *words, "--help"]
+    result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("command", sorted(python_commands()))
 def test_commands_have_the_flags_that_are_shown(command: str) -> None:
     words = shlex.split(command, comments=True)
     module, arguments = words[2], words[3:]
     subcommand = [word for word in arguments[:1] if not word.startswith("-")] if module == "data" else []
-    run = [sys.executable, "-m", module, *subcommand, "--help"]
-    result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    said = help_of(module, *subcommand)
     for flag in (word for word in arguments if word.startswith("--")):
-        assert re.search(rf"{flag}(?![\w-])", result.stdout) or flag in unlisted(module), f"{module}: {flag}?"
+        assert re.search(rf"{flag}(?![\w-])", said) or flag in unlisted(module), f"{module}: {flag}?"
     for path in (word for word in arguments if word.startswith(("alignment/", "data/", "deploy/"))):
         assert (ROOT / path).exists(), path
 

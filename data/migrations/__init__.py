@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from data.home import private_file
 from data.store_errors import named
 from data.unfinished import unfinished_folder
 
+_PATIENCE = 30.0  # seconds that a statement waits for another process
+
 
 def migrate(database: Path) -> None:
     """Migrate a SQLite database to the newest schema, or create it.
@@ -26,16 +29,15 @@ def migrate(database: Path) -> None:
     version of Parley wrote the database: going on could lose what that version added. After a kill half way the
     database is as it was.
     """
-    config = _config()
-    scripts = _scripts(config)
+    scripts = _scripts(_here())
     head = scripts.get_current_head()
     with FileLock(f"{database}.migration-lock", mode=0o600), named(database):
+        if revision_of(database, patience=_PATIENCE) == head:
+            return  # as at nearly every start: nothing else of Alembic is needed
         engine = _engine(database)
         try:
             with engine.connect() as connection:
                 current = MigrationContext.configure(connection).get_current_revision()
-            if current == head:
-                return
             if current is None and _has_tables(engine):
                 raise BadInput(
                     f"{database} is a database, but does not say that it is Parley's (the table alembic_version is "
@@ -50,6 +52,7 @@ def migrate(database: Path) -> None:
             if current is not None:
                 backup(database, database.with_name(f"{database.name}.backup-{current}"))
             with engine.execution_options(parley_writes=True).begin() as connection:
+                config = _config(_here())
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         finally:
@@ -62,14 +65,20 @@ def _has_tables(engine: Engine) -> bool:
         return connection.exec_driver_sql(query).first() is not None
 
 
-def _config() -> Config:
+def _here() -> Path:
+    return Path(__file__).parent
+
+
+def _config(folder: Path) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     return config
 
 
-def _scripts(config: Config) -> ScriptDirectory:
-    return ScriptDirectory.from_config(config)
+@cache
+def _scripts(folder: Path) -> ScriptDirectory:
+    """The migrations in `folder`. Their files are run to know them: once, however many stores a process opens."""
+    return ScriptDirectory.from_config(_config(folder))
 
 
 def _engine(database: Path) -> Engine:
@@ -78,7 +87,7 @@ def _engine(database: Path) -> Engine:
 
     def configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # only `begin` begins transactions
-        connection.execute("PRAGMA busy_timeout=30000")
+        connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000:.0f}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA secure_delete=ON")
 
@@ -91,9 +100,12 @@ def _engine(database: Path) -> Engine:
     return engine
 
 
-def revision_of(database: Path) -> str | None:
-    """The schema that a database has; None for one without tables. Raises `StoreError` when it cannot be read."""
-    with named(database), contextlib.closing(sqlite3.connect(database)) as connection:
+def revision_of(database: Path, *, patience: float = 5.0) -> str | None:
+    """The schema that a database has; None for one without tables.
+
+    Raises `StoreError` when it cannot be read, or not within `patience` seconds because another process locks it.
+    """
+    with named(database), contextlib.closing(sqlite3.connect(database, timeout=patience)) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
             return None
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -102,7 +114,7 @@ def revision_of(database: Path) -> str | None:
 
 def is_known(revision: str) -> bool:
     """Whether this version of Parley knows a schema; a newer version's it does not."""
-    return revision in {script.revision for script in _scripts(_config()).walk_revisions()}
+    return revision in {script.revision for script in _scripts(_here()).walk_revisions()}
 
 
 def remove_backups(database: Path, older_than: datetime) -> None:

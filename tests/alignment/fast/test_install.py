@@ -255,19 +255,23 @@ ALLOWED = {
 }
 
 
+_OURS = {"alignment", "bot", "data", *sys.stdlib_module_names}  # the standard library's hooks are for all
+_AT_HOME = {"self", "cls", "", *sys.stdlib_module_names}
+
+
 def replaced(tree: ast.Module) -> list[tuple[int, str]]:
     """Where a file seems to replace parts of a library: the line, and the left side."""
     libraries: set[str] = set()
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         if isinstance(node, ast.Import):
             found = {alias.asname or alias.name.partition(".")[0]: alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             found = {alias.asname or alias.name: node.module or "" for alias in node.names}
         else:
             continue
-        own = {"alignment", "bot", "data", *sys.stdlib_module_names}  # the standard library's hooks are for all
-        libraries |= {name for name, module in found.items() if module.partition(".")[0] not in own}
-    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        libraries |= {name for name, module in found.items() if module.partition(".")[0] not in _OURS}
+    functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
     def root(node: ast.expr) -> str:
         while isinstance(node, ast.Attribute | ast.Subscript):
@@ -280,13 +284,13 @@ def replaced(tree: ast.Module) -> list[tuple[int, str]]:
         return isinstance(value, ast.Lambda) or (isinstance(value, ast.Name) and value.id in functions)
 
     hits = []
-    for node in ast.walk(tree):
+    for node in nodes:
         targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
         named = isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(value, ast.Attribute)
         if named and root(value) in libraries:  # another name for a part of a library
             libraries |= {target.id for target in targets if isinstance(target, ast.Name)}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("setattr", "delattr"):
             name = getattr(node.args[1], "value", None)
             if root(node.args[0]) in libraries or name in ("forward", "__class__"):
@@ -298,7 +302,7 @@ def replaced(tree: ast.Module) -> list[tuple[int, str]]:
             continue
         targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
         for target in targets:
-            at_home = root(target) in {"self", "cls", "", *sys.stdlib_module_names}
+            at_home = root(target) in _AT_HOME
             attribute = isinstance(target, ast.Attribute)
             table = isinstance(target, ast.Subscript)
             if (

@@ -16,6 +16,7 @@ from discord import app_commands
 from discord.ext import commands
 from simcord.env import Env
 
+from bot.discord.listeners import Parley
 from bot.discord.presses import submitted
 from bot.texts import EN, texts
 from data import schema
@@ -83,6 +84,7 @@ def settings(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ):  # the settings write absolute paths back: only for this test
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("PARLEY_ENGINE_URL", world.fake.url)
+    monkeypatch.setitem(Parley.__init__.__kwdefaults__, "seconds_per_edit", 0)  # edits need not keep to the pace of Discord
 
 
 @pytest.fixture

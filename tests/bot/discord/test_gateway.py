@@ -26,12 +26,20 @@ TOKEN = "a-token"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait the five seconds that Discord wants between two logins of a bot."""
+    """Wait neither the five seconds that Discord wants between two logins, nor long after a refused request."""
 
     async def at_once(*_: object, **__: object) -> None:
         pass
 
+    class Hurried:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(asyncio, name)
+
+        async def sleep(self, seconds: float) -> None:
+            await asyncio.sleep(min(seconds, 0.01))
+
     monkeypatch.setattr(Bot, "before_identify_hook", at_once)
+    monkeypatch.setattr(discord.http, "asyncio", Hurried())
 
 
 @pytest.fixture(autouse=True)

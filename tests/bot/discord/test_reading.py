@@ -47,6 +47,8 @@ def test_what_is_a_text_file():
     assert all(is_text(name, None) for name in ("a.py", "B.MD", "x.yaml", "y.yml"))
     assert is_text("any", "text/plain; charset=utf-8")
     assert not any(is_text(*file) for file in (("a.png", "image/png"), ("a.pdf", "application/pdf"), ("py", None)))
+    assert not any(is_text(*file) for file in (("voice-message.ogg", "audio/ogg"), ("movie.mp4", "video/mp4")))
+    assert not any(is_text(name, None) for name in ("cat.png", "voice-message.ogg", "movie.mp4"))
 
 
 @pytest.mark.played
