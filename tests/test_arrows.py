@@ -43,7 +43,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("alignment.fast",),
     ("alignment.training",),
     ("alignment.rewards", "alignment.serving"),
-    ("alignment.evaluation",),
+    ("alignment.conversion", "alignment.evaluation"),
     ("alignment.rl", "alignment.search"),
     ("alignment.rounds",),
     ("alignment",),  # the commands
