@@ -13,7 +13,7 @@ HAS_BASE = import sys; from data.home import bases_dir; \
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup base demo run test-unit test test-all lint types
+.PHONY: help setup base converter demo run test-unit test test-all lint types
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -32,6 +32,10 @@ base: | $(VENV)/ready
 	@$(BIN)/python -c '$(HAS_BASE)' || \
 	  { $(BIN)/python -m data fetch $(BASE) && $(BIN)/python -m alignment.models $(BASE); }
 
+# Tests have no network, so the converter of bases is fetched before them; `alignment.bases add` fetches it itself.
+converter: setup
+	@$(BIN)/python -m alignment.conversion.converter >/dev/null
+
 demo: setup ## show the whole loop: import, train, evaluate, release, compare (DEMO=short for a quick look)
 	@deploy/demo.sh $(DEMO)
 
@@ -47,11 +51,11 @@ WITH_TORCH = @$(PYTEST) --dist loadfile --no-loadscope-reorder --ring tiny
 test-unit: setup ## run the quick tests: no torch, no process of their own, no played Discord server
 	$(WITHOUT_TORCH)
 
-test: setup ## run these, and the tests that play a server, train tiny random models or start whole processes
+test: setup converter ## run these, and the tests that play a server, train tiny random models or start whole processes
 	$(WITHOUT_TORCH) --ring played
 	$(WITH_TORCH)
 
-test-all: setup ## run all tests, also those on the real base model
+test-all: setup converter ## run all tests, also those on the real base model
 	$(WITHOUT_TORCH) --ring played
 	$(WITH_TORCH) --ring base
 
