@@ -27,5 +27,9 @@ def test_the_arithmetic_gives_what_was_measured_for_the_bundled_base() -> None:
     # An engine that serves it in Q8_0 had 0.59 GB at its peak; DPO on two pairs a step 2.7 and 2.0 GB.
     found = bases.SMOLLM2
     assert bases.to_serve(found, 8.5) == pytest.approx(0.59, abs=0.15)
-    assert bases.to_train(found, held=found.weights * 4 / 1e9, step=1.5, where=0.6) == pytest.approx(2.7, abs=0.1)
-    assert bases.to_train(found, held=found.weights * 2 / 1e9, step=1.2, where=0.6) == pytest.approx(2.0, abs=0.1)
+    assert bases.to_train(found, held=found.weights * 4 / 1e9, step=bases.STEP_FLOAT32, where=0.6) == pytest.approx(
+        2.7, abs=0.1
+    )
+    assert bases.to_train(found, held=found.weights * 2 / 1e9, step=bases.STEP_BF16, where=0.6) == pytest.approx(
+        2.0, abs=0.1
+    )
