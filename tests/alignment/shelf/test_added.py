@@ -9,6 +9,7 @@ from transformers import AutoTokenizer
 
 from alignment import bases as command
 from alignment.conversion.admission import conversations
+from alignment.conversion.converter import FOLDER
 from alignment.models import load_tokenizer
 from alignment.rows.tokens import control_strings
 from alignment.serving.engine import serve
@@ -22,17 +23,16 @@ from tests.fakes import tiny_bases
 pytestmark = pytest.mark.tiny
 
 ROOT = Path(__file__).parents[3]
-CONVERTER = ".llama.cpp-b10605"
 
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory):
     """A shelf with the converter that `make test` fetched, and a home."""
-    there = Path(os.environ.get("PARLEY_BASES") or ROOT / "var" / "bases").absolute() / CONVERTER
+    there = Path(os.environ.get("PARLEY_BASES") or ROOT / "var" / "bases").absolute() / FOLDER
     if not there.is_dir():
         pytest.fail(f"llama.cpp's converter is not in {there}: run `make converter` once.", pytrace=False)
     folder = tmp_path_factory.mktemp("bases")
-    (folder / CONVERTER).symlink_to(there)
+    (folder / FOLDER).symlink_to(there)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARLEY_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("PARLEY_BASES", str(folder))
