@@ -115,10 +115,10 @@ def refuse_without_gguf(base: str) -> None:
     if base in BUNDLED or base_info(base).gguf_sha256:
         return
     raise BadInput(
-        f"The base model {base} has no GGUF file, and a release is checked and compared as the embedded engine "
-        f"serves it. Give the base one: `python -m alignment.bases remove {base}`, then `add` it again with --quantise "
-        "q8_0 or --gguf FILE. Without one, train it with single stages (`python -m alignment.sft`) and serve the adapter "
-        "with vLLM."
+        f"The base model {base} has no GGUF file, and releases are checked and compared as the embedded engine "
+        f"serves them. Give it one: `python -m alignment.bases remove {base}`, then `add` it again with --quantise "
+        "q8_0 or --gguf FILE. Without one, train with single stages (`python -m alignment.sft`) and serve the "
+        "adapter with vLLM."
     )
 
 
