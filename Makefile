@@ -13,7 +13,7 @@ HAS_BASE = import sys; from data.home import bases_dir; \
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup base demo run test-unit test test-all lint types
+.PHONY: help setup base converter demo run test-unit test test-all lint types
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -32,6 +32,10 @@ base: | $(VENV)/ready
 	@$(BIN)/python -c '$(HAS_BASE)' || \
 	  { $(BIN)/python -m data fetch $(BASE) && $(BIN)/python -m alignment.models $(BASE); }
 
+# Tests have no network, so the converter of bases is fetched before them; `alignment.bases add` fetches it itself.
+converter: setup
+	@$(BIN)/python -m alignment.conversion.converter >/dev/null
+
 demo: setup ## show the whole loop: import, train, evaluate, release, compare (DEMO=short for a quick look)
 	@deploy/demo.sh $(DEMO)
 
@@ -41,7 +45,7 @@ run: setup ## start the bot: on Discord with DISCORD_TOKEN set, else as a chat i
 # Three rings of tests; tests/conftest.py says which test is in which. At most 8 processes, since each may hold torch.
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8
 
-test-unit: setup ## run the tests that need no torch and no process of their own
+test-unit: setup converter ## run the tests that need no torch and no process of their own
 	@$(PYTEST) --ring unit --dist worksteal
 
 # From here on the tests of a file run in one process: they share what the file has trained.

@@ -18,6 +18,7 @@ from alignment.rows.tokens import control_strings, prompt_ids
 from alignment.serving import noise
 from alignment.serving.engine import RunningEngine, serve
 from alignment.serving.passages import (
+    CONTEXT,
     NotServable,
     Passage,
     apart,
@@ -33,8 +34,6 @@ from data.errors import BadInput, ParleyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-_CONTEXT = 4096  # of the engine, for one conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def admit(name: str, bases: Path, *, say: Callable[[str], None] = print) -> Admi
         info, tokenizer = base_info(name), load_tokenizer(name)
         control = control_strings(tokenizer)
         asked, talks = texts(control), conversations(tokenizer, control)
-        passages = real_passages(tokenizer, min(_CONTEXT, info.context_length))
+        passages = real_passages(tokenizer, min(CONTEXT, info.context_length))
         with serve(name, None) as engine:
             try:
                 say(f"Comparing token ids of {len(asked)} texts and {len(talks)} conversations ...")

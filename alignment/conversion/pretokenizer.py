@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from alignment.conversion.gguf import Job, run_jobs
 from alignment.conversion.texts import shown, texts
+from alignment.rows.tokens import control_strings
 from data.errors import BadInput
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ def find_pretokenizer(model: Path, *, tokenizer: Any = None, say: Callable[[str]
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(model)
-    from alignment.rows.tokens import control_strings
-
     say("Comparing llama.cpp's tokenizer with transformers' ...")
     asked = texts(control_strings(tokenizer))
     wanted = [list(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in asked]

@@ -31,7 +31,9 @@ from typing import TYPE_CHECKING
 from alignment.models import load_model, load_tokenizer
 from alignment.serving.engine import RunningEngine, serve
 from alignment.serving.gguf_check import expected_layers, file_difference
+from alignment.serving.noise import limit
 from alignment.serving.passages import (
+    CONTEXT,
     TOKENS,
     NotServable,
     Passage,
@@ -41,7 +43,7 @@ from alignment.serving.passages import (
     log_probs,
     real_passages,
 )
-from data.bases import gguf_path, is_alias
+from data.bases import base_info, gguf_path, is_alias
 from data.errors import BadInput, ParleyError
 
 if TYPE_CHECKING:
@@ -54,7 +56,6 @@ PROBE = 0.6  # nats by which the probed adapter should move log-probabilities
 NOISE = 1.25  # times the floor; right files had 0.94 to 1.08 times
 HAIR = 0.005  # nats, for an engine that computes almost without noise
 OWN_NOISE = 0.05  # of the effect at full scale: a strong adapter's arithmetic is noisier (2 % at 1.2 nats)
-FLOOR = 0.25  # nats; above this the engine serves another base
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def expected(adapter: Path, base: str, *, passages: int = 8) -> Expected:
     import torch
     from peft.helpers import rescale_adapter_scale
 
-    found = real_passages(load_tokenizer(base))[:passages]
+    found = real_passages(load_tokenizer(base), min(CONTEXT, base_info(base).context_length))[:passages]
     model = load_model(base, adapter, dtype=torch.float32)
     layers = expected_layers(model, gguf_path(base))
     with model.disable_adapter():
@@ -174,7 +175,7 @@ def measure(wanted: Expected, base: str, gguf: Path) -> Agreement:
     return Agreement(
         positions=len(served),
         tokens=TOKENS * len(served),
-        base=(floor := _gap(0.0, plain, wanted.base, wanted.base, FLOOR)),
+        base=(floor := _gap(0.0, plain, wanted.base, wanted.base, limit(base_info(base).quantisation))),
         served=_gap(1.0, served, wanted.full, wanted.base, NOISE * floor.mean + HAIR, OWN_NOISE),
         probe=_gap(wanted.scale, probe, wanted.probe, wanted.base, NOISE * floor.mean + HAIR),
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     LogProbs = NDArray[np.float32]
 
+CONTEXT = 4096  # tokens of one conversation in the engine, unless the base takes fewer
 POSITIONS = 6  # per passage, from the answer's first token to its end of turn
 TOKENS = 32  # per position: those that transformers finds likeliest
 # The engine lists this many tokens a position; tokens that it leaves out are at most as likely as its last.

@@ -187,7 +187,7 @@ wheel = pathlib.Path(sys.argv[1])
 def hang():
     print("half way", flush=True)
     time.sleep(60)
-def download(_, folder):
+def download(_, folder, __):
     if sys.argv[2] == "download":
         (folder / wheel.name).write_bytes(wheel.read_bytes()[:100])
         hang()

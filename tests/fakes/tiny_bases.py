@@ -5,14 +5,20 @@ ways in which their tokenizers split a text are those of the real families.
 """
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from alignment.conversion.gguf import Job, run_jobs
 from alignment.conversion.texts import texts
+from alignment.models import load_tokenizer
+from alignment.rows.tokens import control_strings
+from data.bases import BaseInfo
 from data.chat import load_template
+from data.home import file_sha256
 
 # How the families split: GPT-2's way; Qwen's with single digits; Llama 3's and GPT-4's with up to three.
 _GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
@@ -129,6 +135,21 @@ FAMILIES = {
 }  # fmt: skip
 
 
+# The names of their pre-tokenizers, as `find_pretokenizer` finds them.
+PRE = {
+    "llama": "llama-bpe",
+    "mistral": "granite-embed-multi-97m",
+    "qwen2": "qwen2",
+    "qwen3": "qwen2",
+    "gemma3_text": "gpt-2",
+    "smollm3": "smaug-bpe",
+    "olmo2": "smaug-bpe",
+    "phi3": "smaug-bpe",
+    "gpt2": "gpt-2",
+    "gpt_neox": "gpt-2",
+}
+
+
 def build(family: str, folder: Path, *, seed: int = 0, spread: float = 2.0) -> Path:
     """Write a tiny base of a family into a folder, in Hugging Face's format.
 
@@ -179,3 +200,31 @@ def _tokenizer(
         ),
     )
     return PreTrainedTokenizerFast(tokenizer_object=made, **names, model_max_length=2048)
+
+
+def shelf(folder: Path, kinds: Mapping[str, str], *, make: Callable[[Sequence[Job]], None] = run_jobs) -> Path:
+    """A folder of bases (for `PARLEY_BASES`) with tiny ones that the embedded engine serves; returns it.
+
+    `kinds` maps each family to its quantisation. All are converted in one process, because its imports take seconds.
+    """
+    for family in kinds:
+        build(family, folder / family / "hf")
+    make([Job(folder / f / "hf", folder / f / "model.gguf", kind, PRE[f]) for f, kind in kinds.items()])
+    for family, kind in kinds.items():
+        describe(folder / family, kind)
+    return folder
+
+
+def describe(folder: Path, kind: str) -> None:
+    """Write a base's `base.json` and template beside its weights and its GGUF."""
+    tokenizer = load_tokenizer(str(folder / "hf"))
+    (folder / "template.jinja").write_text(tokenizer.chat_template, encoding="utf-8")
+    BaseInfo(
+        alias=folder.name,
+        gguf_sha256=file_sha256(folder / "model.gguf"),
+        weights_sha256=file_sha256(folder / "hf" / "model.safetensors"),
+        control=control_strings(tokenizer),
+        context_length=2048,
+        eos_token=tokenizer.eos_token,
+        quantisation=kind,
+    ).save(folder / "base.json")
