@@ -8,8 +8,9 @@ than as code, so that every engine renders what the trainer did:
     fold            for a template that refuses a system message too, or shows it to the last question only (the older
                     Mistral's): its words open the first user's turn
 
-Markers of other trainers (`{% generation %}`) are taken out: some of them hold a turn's header too. Masks here come
-from positions (`alignment.rows.spans`), which need no markers.
+Two things in it are replaced. Markers of other trainers (`{% generation %}`) are taken out: some of them hold a
+turn's header too, and masks here come from positions (`alignment.rows.spans`). Variables that llama.cpp sets to the
+day and transformers does not (Llama 3.1's `date_string`) get other names, so that nobody sets them.
 """
 
 import re
@@ -33,6 +34,10 @@ THINKING = "parley_thinks"
 # The variables by which templates are asked to think or not: Qwen3's and SmolLM3's, and DeepSeek's and Granite's.
 _SWITCHES = ("enable_thinking", "thinking")
 _OPEN, _CLOSED = re.compile(r"<think(?:ing)?>\s*$"), re.compile(r"</think(?:ing)?>\s*$")
+_TAG = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_STRING_OR_DATE = re.compile(
+    r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?<![.\w])(date_string|datetime)(?!\w)""", re.DOTALL
+)
 _MARKER = re.compile(r"\{%(-?)\s*(end)?generation\s*(-?)%\}")
 
 
@@ -71,7 +76,7 @@ def compose(tokenizer: Any, name: str) -> Composed:
     if own is None:
         raise BadInput(f"{name} has no chat template.")
     with _restored(tokenizer):
-        tokenizer.chat_template = plain = without_markers(own)
+        tokenizer.chat_template = plain = without_dates(without_markers(own))
         switch = _switch(tokenizer, name)
         off = f"{{%- set {switch} = {THINKING} | default(false) %}}{{{{- '' }}}}" if switch else ""
         front = accepting(tokenizer, name, ("neighbours", "fold"))
@@ -85,6 +90,15 @@ def compose(tokenizer: Any, name: str) -> Composed:
 def without_markers(template: str) -> str:
     """The template without generation markers; blocks that render nothing keep their control of white space."""
     return _MARKER.sub(lambda found: f"{{%{found[1]} {'endif' if found[2] else 'if true'} {found[3]}%}}", template)
+
+
+def without_dates(template: str) -> str:
+    """The template with other names for the variables that llama.cpp sets to the day; texts stay as they are."""
+
+    def renamed(found: re.Match[str]) -> str:
+        return f"parley_{found[1]}" if found[1] else found[0]
+
+    return _TAG.sub(lambda tag: _STRING_OR_DATE.sub(renamed, tag[0]), template)
 
 
 def accepting(tokenizer: Any, name: str, fronts: Sequence[str]) -> str:

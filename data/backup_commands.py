@@ -57,7 +57,8 @@ def _say_bases(done: Restored) -> None:
     if done.missing_bases:
         print(
             f"Base models are not in a backup, and these are missing here: {', '.join(done.missing_bases)}. Fetch "
-            "the bundled one with `python -m data fetch`, or put yours where PARLEY_BASES says."
+            "the bundled one with `python -m data fetch`, and add yours again, from the same weights, with "
+            "`python -m alignment.bases add` (or copy its folder to where PARLEY_BASES says)."
         )
 
 

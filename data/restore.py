@@ -174,8 +174,7 @@ def _missing_bases(manifest: BackupManifest) -> list[str]:
             there = base_info(name).sha256
         except (ParleyError, OSError):
             there = ""
-        if there != wanted and not (bases_dir() / name).is_dir():
-            missing.append(name)
-        elif there and there != wanted:
-            missing.append(f"{name} (another one is there)")
+        if there != wanted:
+            what = "another one" if there else "a damaged one"
+            missing.append(f"{name} ({what} is there)" if (bases_dir() / name).is_dir() else name)
     return missing

@@ -27,7 +27,7 @@ def quantisation_of(path: Path, architecture: str, layers: int) -> str:
         raise BadInput(f"{path} is not a readable GGUF ({error or type(error).__name__}).") from None
     if what != "model":
         raise BadInput(f"{path} is a GGUF of the kind {what!r}, and --gguf takes that of the whole model.")
-    wanted = ARCHITECTURES[architecture][0]
+    wanted = ARCHITECTURES[architecture]
     if kind != wanted:
         raise BadInput(f"{path} holds a model of the type {kind!r}, and --model names one of the type {wanted!r}.")
     if layers and found != layers:

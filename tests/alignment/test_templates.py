@@ -147,6 +147,22 @@ def test_markers_of_other_trainers_go_and_leave_every_blank_where_it_was(marks):
     assert tokenizer.apply_chat_template(TURNS[:1], tokenize=False) == with_markers
 
 
+def test_variables_that_only_the_engine_sets_get_other_names_and_texts_stay():
+    body = (
+        "date_string {% if not date_string is defined %}{% set date_string = 'date_string' %}{% endif %}"
+        "{{ date_string ~ messages[0].datetime ~ \"a 'datetime'\" ~ xdate_string }}"
+    )
+    found = templates.without_dates(body)
+    assert found == (
+        "date_string {% if not parley_date_string is defined %}{% set parley_date_string = 'date_string' %}{% endif "
+        "%}{{ parley_date_string ~ messages[0].datetime ~ \"a 'datetime'\" ~ xdate_string }}"
+    )
+    made = made_for(own_templates.LLAMA3)
+    made.chat_template = templates.compose(made, "the base").text
+    asked = {"tokenize": False, "date_string": "today"}
+    assert "26 Jul 2024" in made.apply_chat_template(TURNS[:1], **asked)
+
+
 def test_the_default_is_taken_where_a_base_brings_several_templates():
     tokenizer = made_for({"default": own_templates.CHATML, "tool_use": "{{ tools }}"})
     assert templates.own_template(tokenizer) == own_templates.CHATML

@@ -1,11 +1,13 @@
 """A backup holds a home as it was at one moment; a restore puts all of it back, or changes nothing."""
 
 import asyncio
+import shutil
 import sqlite3
 import stat
 import tarfile
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from data.database import NAME
 from data.errors import BadInput
 from data.releases import Releases
 from data.store import Store
+from tests.alignment.shelf import made
 from tests.data.backed_up import HELD, PASSPHRASE, files, lived_in, texts
 from tests.data.talk import Talk
 from tests.data.test_main import data
@@ -148,6 +151,24 @@ def test_a_home_that_is_there_is_not_replaced_unless_told(lived: Path, tmp_path:
     with pytest.raises(BadInput, match=r"is not empty \(.*add --replace"):
         restore.restore(lived, tmp_path / "b.tar", None)
     assert files(lived) == before
+
+
+def test_bases_are_named_by_hash_and_a_missing_changed_or_damaged_one_is_told(lived: Path, tmp_path: Path) -> None:
+    shelf = tmp_path / "bases"
+    infos = {name: made.base(shelf, name, gguf=name != "moss") for name in ("fern", "lichen", "moss", "reed")}
+    out = tmp_path / "b.tar"
+    write_backup(lived, out, None)
+    shutil.rmtree(shelf / "fern")
+    (shelf / "lichen" / "base.json").write_text("{")
+    replace(infos["moss"], weights_sha256="0" * 64).save(shelf / "moss" / "base.json")
+    done = restore.restore(tmp_path / "other", out, None)
+    assert done.manifest.bases == {"smollm2-135m": "b1", **{name: info.sha256 for name, info in infos.items()}}
+    assert done.missing_bases == (
+        "fern",
+        "lichen (a damaged one is there)",
+        "moss (another one is there)",
+        "smollm2-135m",
+    )
 
 
 def test_a_home_with_nothing_but_bases_counts_as_empty(lived: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from data.database import NAME
 from data.errors import BadInput, ParleyError, run
 from data.home import file_sha256
 from data.store import Store
+from tests.alignment.shelf import made
 from tests.data.backed_up import lived_in
 
 Damage = Callable[[Path], object]
@@ -181,6 +182,30 @@ def command(module: ModuleType, *arguments: str) -> tuple[int, str]:
 def test_a_whole_home_is_whole(damaged: Path) -> None:
     assert check_home(damaged) == []
     assert command(data_main, "check") == (0, f"{damaged} is whole: the database, the releases and the rounds.\n")
+
+
+def test_a_changed_file_of_an_added_base_is_damage_and_a_base_that_is_gone_is_noted(
+    damaged: Path, tmp_path: Path
+) -> None:
+    made.base(tmp_path / "bases", "fern")
+    made.base(tmp_path / "bases", "moss", gguf=False)
+    for number, base in enumerate(("fern", "lichen"), 1):
+        path = damaged / "releases" / f"{number:04d}" / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"base": base}))
+
+    def told(word: str) -> list[str]:
+        return [finding.sentence for finding in check_home(damaged) if word in finding.sentence]
+
+    assert not told("fern")
+    assert not told("moss")
+    (gone,) = (finding for finding in check_home(damaged) if "lichen" in finding.sentence)
+    assert not gone.damage
+    assert "alignment.bases add lichen" in gone.sentence
+    for name, file in (("fern", "model.gguf"), ("moss", "hf/model.safetensors")):
+        (tmp_path / "bases" / name / file).write_bytes(b"other numbers")
+        (problem,) = told(f"The base model {name}")
+        assert f"{file} was changed or is damaged." in problem
+        assert f"alignment.bases add {name}" in problem
 
 
 @pytest.mark.parametrize("name", DAMAGES)
