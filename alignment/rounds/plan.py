@@ -13,6 +13,7 @@ from data.bases import BUNDLED, base_info
 from data.chosen_base import home_base
 from data.errors import BadInput
 from data.home import file_sha256, home
+from data.home_base import mark_of
 
 ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
 # Algorithms that train against a reward model.
@@ -49,6 +50,7 @@ class Plan:
         found = asdict(self)
         for free in ("questions", "keep_rows", "trial", "even_if_paused"):
             del found[free]
+        found["base"] = mark_of(home()) or self.base  # other weights under the same name teach something else
         found["recipes"] = {name: file_sha256(path) for name, path in self.recipes.items() if path.is_file()}
         return found
 

@@ -70,10 +70,11 @@ async def serves(engine: Engine, number: int, model: str | None) -> None:
 
 def test_the_round_made_a_release_that_belongs_to_the_base_of_the_home(home: Path) -> None:
     (made,) = Releases(home).all()
-    assert (made.base, made.manifest.stages, Releases(home).candidate()) == ("gpt2", ("sft",), 1)
+    found = json.loads((home / "rounds" / "0001" / "manifest.json").read_text())
+    assert (made.base, made.manifest.stages, found["base"], found["trial"]) == ("gpt2", ("sft",), "gpt2", 1)
     assert f"gpt2@{str(made.manifest.base_sha256)[:12]}" == mark_of(home)
     assert json.loads((made.adapter / "adapter_config.json").read_text())["base_model_name_or_path"] == "gpt2"
-    agreement = json.loads((home / "rounds" / "0001" / "manifest.json").read_text())["export"]["agreement"]
+    agreement = found["export"]["agreement"]
     assert agreement["served"]["mean"] < 0.01 < agreement["served"]["effect"]
 
 
