@@ -75,20 +75,20 @@ def _release(adapter: Path, base: str) -> int:
     # These load SQLAlchemy and rich; a bad command line is told without them.
     from alignment.rounds.candidate import identity, record
 
-    def check(file: Path) -> None:
-        print(f"It computes what was trained: {check_served(adapter, base, file)}.", flush=True)
-
     quiet()
     releases = Releases(home())
     # The check takes minutes, and nothing may be promoted while a release is written: so it comes before.
     with unfinished_folder(private_dir(releases.folder) / "by-hand") as staging:
         gguf = staging / "adapter.gguf"
-        print(f"Converting {adapter} (base: {base}) and comparing it with PEFT's log-probabilities ...", flush=True)
-        to_gguf(adapter, base, gguf, check=check)
-        artefact, pinned = file_sha256(gguf), identity(base)
+        print(f"Converting {adapter} (base: {base}) ...", flush=True)
+        to_gguf(adapter, base, gguf)
+        artefact = file_sha256(gguf)
         for there in releases.all():
             if there.base == base and there.manifest.adapter_gguf_sha256 == artefact:
                 raise NothingToDo(f"Release {there.number} is this very adapter already.")
+        print("Comparing it with PEFT's log-probabilities on real prompts ...", flush=True)
+        print(f"It computes what was trained: {check_served(adapter, base, gguf)}.", flush=True)
+        pinned = identity(base)
 
         def build(folder: Path) -> ReleaseManifest:
             _copy(adapter, base, folder / "adapter")

@@ -13,6 +13,7 @@ from data.bases import BUNDLED, base_info
 from data.chosen_base import home_base
 from data.errors import BadInput
 from data.home import file_sha256, home
+from data.home_base import mark_of
 
 ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
 # Algorithms that train against a reward model.
@@ -49,6 +50,7 @@ class Plan:
         found = asdict(self)
         for free in ("questions", "keep_rows", "trial", "even_if_paused"):
             del found[free]
+        found["base"] = mark_of(home()) or self.base  # other weights under the same name teach something else
         found["recipes"] = {name: file_sha256(path) for name, path in self.recipes.items() if path.is_file()}
         return found
 
@@ -115,10 +117,10 @@ def refuse_without_gguf(base: str) -> None:
     if base in BUNDLED or base_info(base).gguf_sha256:
         return
     raise BadInput(
-        f"The base model {base} has no GGUF file, and a release is checked and compared as the embedded engine "
-        f"serves it. Give the base one: `python -m alignment.bases remove {base}`, then `add` it again with --quantise "
-        "q8_0 or --gguf FILE. Without one, train it with single stages (`python -m alignment.sft`) and serve the adapter "
-        "with vLLM."
+        f"The base model {base} has no GGUF file, and releases are checked and compared as the embedded engine "
+        f"serves them. Give it one: `python -m alignment.bases remove {base}`, then `add` it again with --quantise "
+        "q8_0 or --gguf FILE. Without one, train with single stages (`python -m alignment.sft`) and serve the "
+        "adapter with vLLM."
     )
 
 

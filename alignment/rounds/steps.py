@@ -18,7 +18,8 @@ from alignment.rounds.plan import REWARDED
 from alignment.rounds.snapshot import Snapshot, plural
 from alignment.training.run_folder import RunManifest
 from data.errors import BadInput, NothingToDo, ParleyError
-from data.home import file_sha256, rows_sha256
+from data.home import file_sha256, home, rows_sha256
+from data.home_base import mark_of
 from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
 from data.rows import Row, read_rows, write_rows
 from data.variables import PARENT
@@ -222,7 +223,7 @@ def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFol
     inputs = {
         "rows": rows_sha256(train),
         "recipe": file_sha256(recipe),
-        "start": adapter_sha256(start) if isinstance(start, Path) else start,
+        "start": adapter_sha256(start) if isinstance(start, Path) else mark_of(home()) or start,
         "flags": " ".join(flags),
     }
     arguments = ["--config", str(recipe), "--model_name_or_path", str(start), "--dataset_name", str(train)]

@@ -154,7 +154,7 @@ class EmbeddedEngine:
                 pause = failed[2] if failed and failed[0] == wanted else BACK_OFF[0]
                 failed = (wanted, time.monotonic() + pause, min(2 * pause, BACK_OFF[1]))
                 log.error(
-                    "%s, the new champion, cannot serve; %s still does. Next attempt in %.0f s. %s",
+                    "Release %s, the new champion, cannot serve; release %s still does. Next attempt in %.0f s. %s",
                     _called(*wanted),
                     _called(self._current.release, self._current.model),
                     pause,
@@ -170,7 +170,7 @@ class EmbeddedEngine:
         old, self._current = self._current, new
         self._draining.add(old)
         log.info(
-            "%s answers from now on; %s finishes its running answers.",
+            "Release %s answers from now on; release %s finishes its running answers.",
             _called(new.release, new.model),
             _called(old.release, old.model),
         )
@@ -183,5 +183,5 @@ class EmbeddedEngine:
 
 
 def _called(release: int, model: str | None) -> str:
-    """A release as the log calls it; release 0 is another model for each base."""
-    return f"Release {release} ({model})" if model else f"Release {release}"
+    """A release's number as the log gives it, with the base where release 0 is meant: it is another one for each."""
+    return f"{release} ({model})" if model else str(release)

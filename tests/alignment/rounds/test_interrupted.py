@@ -1,6 +1,7 @@
 """A round that is killed anywhere continues where it was, and ends as if it had not been killed."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ import alignment.rounds.manifest
 import alignment.rounds.one_round
 import alignment.rounds.report
 import alignment.rounds.steps
+from data.base_switch import switch
 from data.releases import Releases
 from tests.alignment.played import Played, collected, rows
+from tests.data.two_bases import FERN, add_base
 
 pytestmark = pytest.mark.played
 
@@ -174,3 +177,21 @@ def test_a_new_round_begins_with_the_trial_and_a_resumed_one_does_not(
     assert begun == ["none"]
     assert played.round() == 0
     assert begun == ["none"]
+
+
+def test_a_candidate_is_not_promoted_after_the_home_got_another_base(
+    played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Releases, "promote", before(Releases.promote, 1))
+        with pytest.raises(Killed):
+            played.round()
+    monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
+    add_base(tmp_path / "bases", "fern", FERN)
+    switch("fern", say=lambda _: None)
+    assert played.round() == 1
+    assert (Releases(played.home).champion(), Releases(played.home).candidate()) == (0, None)
+    assert "belongs to the base model smollm2-135m" in played.manifest()["reason"]
+    assert played.round() == 1  # the next round begins from the new base
+    assert played.flag(played.launches[-2], "--model_name_or_path") == "fern"
+    assert played.manifest(2)["parents"]["base"] == "fern"

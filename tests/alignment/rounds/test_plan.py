@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+import alignment.round
 from alignment.rounds.plan import read_plan
+from data.chosen_base import home_base
 from data.errors import BadInput
+from tests.data.two_bases import FERN, MOSS, add_base
 
 
 def test_an_impossible_plan_is_refused(tmp_path: Path) -> None:
@@ -18,3 +21,39 @@ def test_an_impossible_plan_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(BadInput, match=problem):
             read_plan(flags)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home on fern; moss is here too, and has no GGUF."""
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
+    monkeypatch.delenv("PARLEY_BASE", raising=False)
+    add_base(tmp_path / "bases", "fern", FERN)
+    add_base(tmp_path / "bases", "moss", MOSS, gguf=False)
+    home_base(tmp_path / "home", "fern", pin=True)
+    return tmp_path / "home"
+
+
+def test_a_round_is_on_the_base_of_the_home(home: Path) -> None:
+    plan = read_plan(["--base", "fern"])
+    assert (read_plan([]).base, plan.base, plan.facts()["base"]) == ("fern", "fern", "fern@ffffffffffff")
+
+
+def test_another_base_is_refused_before_any_work(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match=r"--base names the base model moss.*bases switch moss"):
+        alignment.round.main(["--base", "moss"])
+    monkeypatch.setenv("PARLEY_BASE", "moss")
+    with pytest.raises(BadInput, match="PARLEY_BASE names the base model moss"):
+        alignment.round.main([])
+    assert not (home / "rounds").exists()
+
+
+def test_a_base_without_a_gguf_is_refused_before_any_work(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "new"))
+    monkeypatch.setenv("PARLEY_BASE", "moss")
+    with pytest.raises(BadInput, match=r"moss has no GGUF file.*bases remove moss.*--quantise q8_0.*vLLM"):
+        alignment.round.main([])
+    assert not (tmp_path / "new").exists()

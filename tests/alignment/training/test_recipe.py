@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from alignment.training.recipe import RECIPES, ParleyArguments, help_text, joined, read
+from data.chosen_base import home_base
 from data.errors import BadInput
+from tests.data.two_bases import FERN, add_base
 
 pytestmark = pytest.mark.tiny
 
@@ -30,6 +32,19 @@ def test_shipped_recipes_are_read(stage):
     assert recipe.model.use_peft
     assert recipe.training.report_to == []
     assert recipe.given["dataset_name"] == ["rows.jsonl"]
+
+
+def test_without_a_base_a_stage_starts_from_the_homes(tmp_path, monkeypatch):
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
+    add_base(tmp_path / "bases", "fern", FERN)
+    home_base(tmp_path / "home", "fern", pin=True)
+    recipe = reading(TOLD)
+    assert (recipe.model.model_name_or_path, recipe.given["model_name_or_path"]) == ("fern", "fern")
+    assert reading([*TOLD, "--model_name_or_path", "out/adapter"]).model.model_name_or_path == "out/adapter"
+    monkeypatch.setenv("PARLEY_BASE", "moss")
+    with pytest.raises(BadInput, match="PARLEY_BASE names the base model moss"):
+        reading(TOLD)
 
 
 @pytest.mark.parametrize("stage", ["sft", "dpo", "kto"])
