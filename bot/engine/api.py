@@ -181,10 +181,11 @@ class Session(Protocol):
 
     @property
     def release(self) -> int:
-        """The number of the release that answers; 0 is the base model without an adapter.
+        """The number of the release that answers; 0 is the base model without an adapter, or another model."""
 
-        With another server (PARLEY_ENGINE_URL) it comes from a model name like `release-0007`; any other name is 0.
-        """
+    @property
+    def model(self) -> str | None:
+        """The name of the model that answers, if it is no release of this home; else None."""
 
     @property
     def control(self) -> Sequence[str]:
@@ -228,6 +229,9 @@ class Session(Protocol):
 
 class Engine(Protocol):
     """A server that generates text, reached over HTTP."""
+
+    def cannot_serve(self, release: int) -> str | None:
+        """Why it would not answer as a release that becomes the champion; None if nothing is known against it."""
 
     def session(self) -> AbstractAsyncContextManager[Session]:
         """Opens a session on the release that serves now. Raises EngineError after `close`."""

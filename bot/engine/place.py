@@ -1,0 +1,69 @@
+"""Where a server that somebody else runs is, and how this home uses it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from bot.engine.wire import Wire
+from data.errors import BadInput
+from data.releases import BASE_RELEASE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+OLLAMA = "ollama"  # as a value of PARLEY_ENGINE_RELEASES
+_OLLAMAS_ADDRESS = "http://127.0.0.1:11434/v1"
+
+
+def address_of(releases: str | None) -> str | None:
+    """The address that is meant when only PARLEY_ENGINE_RELEASES is set. Raises BadInput for a value that is none."""
+    if not releases:
+        return None
+    if releases == OLLAMA:
+        return _OLLAMAS_ADDRESS
+    return release_address(releases, BASE_RELEASE)
+
+
+def release_address(pattern: str, release: int) -> str:
+    """The address of a release, `pattern` being one with `{release}` in it. Raises BadInput if it is no address."""
+    try:
+        found = pattern.format(release=release)
+        urlsplit(found).port  # noqa: B018 - it raises
+    except (ValueError, KeyError, IndexError, AttributeError):
+        found = ""
+    if not re.match(r"https?://[^/\s]+", found):
+        raise BadInput(
+            f"PARLEY_ENGINE_RELEASES: {pattern[:80]!r} cannot be used: use {OLLAMA!r}, or an address such as "
+            "http://127.0.0.1:9{release:03}/v1, in which {release} stands for the number of a release."
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server at `url`.
+
+    `model` is the one that the operator chose, `releases` how it serves releases if it must be told
+    (PARLEY_ENGINE_RELEASES), `adapters` the folder of the releases as the server sees it (PARLEY_ENGINE_ADAPTERS).
+    `base` is what release 0 is. The other settings are those of `bot.engine.open.open_engine`.
+    """
+
+    home: Path
+    url: str = field(repr=False)
+    base: str
+    model: str | None = None
+    api_key: str = field(default="", repr=False)
+    context_length: int | None = None
+    extra: Mapping[str, Any] | None = field(default=None, repr=False)
+    silence: float | None = None
+    releases: str | None = field(default=None, repr=False)
+    adapters: str | None = None
+
+    def wire(self, model: str = "", *, url: str | None = None, more: Mapping[str, Any] | None = None) -> Wire:
+        """A connection for one model; `url` if it is at another address, `more` fields for its requests."""
+        extra = {**(more or {}), **(self.extra or {})}
+        return Wire(url or self.url, model=model, api_key=self.api_key, extra=extra, silence=self.silence)
