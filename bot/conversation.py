@@ -258,6 +258,7 @@ class Chat:
                     completion_tokens=said.completion_tokens,
                     first_token_seconds=said.first_token_seconds,
                     platform=ask.platform,
+                    model=session.model,
                 )
             )
             answer.counts |= said.finish_reason != "error"

@@ -48,7 +48,6 @@ async def _engine(settings: Settings, release: int | None = None) -> Engine:
         url=settings.engine_url,
         model=settings.engine_model,
         api_key=settings.engine_api_key.get_secret_value() if settings.engine_api_key else None,
-        base=settings.base,
         context_length=settings.engine_context if elsewhere else None,
         extra=settings.engine_extra,
         silence=settings.engine_timeout,

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     discord_token: SecretStr | None = Field(default=None, validation_alias=AliasChoices(TOKEN))
     home: Path = Path("var")
     bases: Path | None = None  # where base models are; unset: in `home`
-    base: str | None = None  # which model release 0 is, for the embedded engine
+    base: str | None = None  # the base model of a new home; for another home the one that it has
 
     engine_url: str | None = Field(default=None, repr=False)  # unset: the embedded engine
     engine_model: str | None = None

@@ -14,6 +14,7 @@ from data.chat import Message
 from data.consent import outside_judge_since, withdrawn
 from data.errors import BadInput
 from data.raters import Panel
+from data.releases import BASE_RELEASE
 from data.weighed_ratings import WeighedRatings, load_weighed_ratings
 
 _OUTCOMES = {"tie": 0.5, "both_bad": 0.5}
@@ -59,30 +60,37 @@ class Trial:
     panel: Panel
 
 
-async def live(session: AsyncSession, champion: int, candidate: int) -> list[LiveComparison]:
+async def live(
+    session: AsyncSession, champion: int, candidate: int, *, base: str | None = None
+) -> list[LiveComparison]:
     """People's comparisons of an answer of release `candidate` with one of release `champion`, in their order.
 
     Only current ones: each rater's newest rating of a pair, nothing that was taken back or voided, nothing by
-    unreliable raters. Raises `BadInput` when both numbers are the same.
+    unreliable raters. `base` is the mark of the base that release 0 is (`data.home_base`): answers of another one do
+    not count as release 0; None lets all count. Raises `BadInput` when both numbers are the same.
     """
     _check(champion, candidate)
-    return await _live(session, await load_weighed_ratings(session), champion, candidate)
+    return await _live(session, await load_weighed_ratings(session), champion, candidate, base)
 
 
-async def trial(session: AsyncSession, champion: int, candidate: int, *, discord_permission: str | None) -> Trial:
+async def trial(
+    session: AsyncSession, champion: int, candidate: int, *, discord_permission: str | None, base: str | None = None
+) -> Trial:
     """The comparisons of two releases, and the pairs of answers that a judge may read.
 
     Pairs are of prompts whose people all agreed to training; those from Discord need its permission, as for training.
-    Raises `BadInput` when both numbers are the same.
+    `base` as in `live`. Raises `BadInput` when both numbers are the same.
     """
     _check(champion, candidate)
     ratings = await load_weighed_ratings(session)
-    comparisons = await _live(session, ratings, champion, candidate)
+    comparisons = await _live(session, ratings, champion, candidate, base)
     outside = await outside_judge_since(session)
     names = _names(ratings.answers)
     sides: dict[str, dict[int, AnswerInContext]] = {}
     for answer in ratings.answers.values():
         if answer.generation.release not in (champion, candidate) or answer.generation.finish_reason not in _WHOLE:
+            continue
+        if _of_another_base(answer, base):
             continue
         if answer.problem(ratings.since, finished=False) is not None:
             continue
@@ -109,6 +117,12 @@ def _check(champion: int, candidate: int) -> None:
         raise BadInput(f"Release {champion} cannot be compared with itself.")
 
 
+def _of_another_base(answer: AnswerInContext, base: str | None) -> bool:
+    """Whether an answer of release 0 came from another base than release 0 is now."""
+    found = answer.generation
+    return base is not None and found.release == BASE_RELEASE and found.model not in (None, base)
+
+
 def _names(answers: Mapping[int, AnswerInContext]) -> dict[str, str]:
     """A name for each prompt, by its hash."""
     names: dict[str, str] = {}  # numbers: a hash would tell anybody who knows a prompt that it was asked here
@@ -118,7 +132,7 @@ def _names(answers: Mapping[int, AnswerInContext]) -> dict[str, str]:
 
 
 async def _live(
-    session: AsyncSession, ratings: WeighedRatings, champion: int, candidate: int
+    session: AsyncSession, ratings: WeighedRatings, champion: int, candidate: int, base: str | None
 ) -> list[LiveComparison]:
     answers = ratings.answers
     refused = await withdrawn(session)
@@ -136,6 +150,8 @@ async def _live(
         if old.asked != new.asked or old.text is None or new.text is None:
             continue
         if any(answer.generation.finish_reason not in _WHOLE or not answer.teaches for answer in (old, new)):
+            continue
+        if _of_another_base(old, base) or _of_another_base(new, base):
             continue
         prompt = names[old.asked]
         value = _OUTCOMES.get(event.rating.value or "", float(event.preferred == new.generation.id))

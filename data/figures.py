@@ -20,6 +20,7 @@ from data.database import NAME, Database
 from data.distance import Distance, Part, distance
 from data.errors import BadInput, ParleyError
 from data.home import installation_key
+from data.home_base import mark_of
 from data.releases import Releases
 from data.trials import TrialSoFar, trial_so_far
 
@@ -61,7 +62,8 @@ async def figures(home: Path, discord_permission: str | None) -> Figures:
         async with database.read() as session:
             releases = Releases(home)
             champion, candidate = releases.champion(), releases.candidate()
-            trial = None if candidate is None else await trial_so_far(session, champion, candidate)
+            base = mark_of(home)
+            trial = None if candidate is None else await trial_so_far(session, champion, candidate, base=base)
     finally:
         await database.close()
     path, key = home / NAME, installation_key(home)

@@ -12,6 +12,7 @@ from data.messages import add_message
 from data.openings import opening_of
 from data.persona_texts import system_prompt
 from data.records import NewGeneration, StoredGeneration
+from data.releases import BASE_RELEASE
 
 
 async def add_generation(session: AsyncSession, key: bytes, new: NewGeneration) -> StoredGeneration:
@@ -44,6 +45,7 @@ async def add_generation(session: AsyncSession, key: bytes, new: NewGeneration) 
         completion_tokens=new.completion_tokens,
         first_token_seconds=new.first_token_seconds,
         platform=new.platform,
+        model=new.model,
     )
     session.add(row)
     await session.flush()
@@ -63,6 +65,13 @@ async def add_generation(session: AsyncSession, key: bytes, new: NewGeneration) 
 def prompt_hash(key: bytes, rendered: str) -> str:
     """The hash of a prompt as it is stored: without the key nobody can test a guess at the prompt against it."""
     return keyed_hash(key, "prompt", rendered)
+
+
+async def name_base(session: AsyncSession, mark: str) -> None:
+    """Say of the answers of release 0 whose base nobody noted that they came from this one."""
+    table = schema.Generation
+    unnamed = update(table).where(table.release == BASE_RELEASE, table.model.is_(None))
+    await session.execute(unnamed.values(model=mark))
 
 
 _FORGET_PROMPTS = text(

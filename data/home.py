@@ -119,6 +119,13 @@ def sync_dir(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_tree(folder: Path) -> None:
+    """Write a folder and all files and folders in it to the disk."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_file() or path.is_dir():
+            sync_dir(path)  # a file's descriptor is synced the same way
+
+
 def write_atomic(path: Path, content: bytes | str | Iterable[bytes]) -> None:
     """Replace a file's content in one step: a reader sees the old or the new, never a part.
 

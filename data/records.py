@@ -74,6 +74,7 @@ class NewGeneration:
     `parent` is the message that was answered. `context` holds the message versions in the order in which the model
     got them, without the system prompt. `finish_reason` is one of stop, length, stopped (by a person), moderated (its
     text is not kept), filtered (by the engine), unknown, damaged, error. Only what ended with stop is learnt from.
+    `model` is the mark of the base that answered as release 0 (see `data.schema.Generation`).
     """
 
     conversation: int
@@ -91,6 +92,7 @@ class NewGeneration:
     first_token_seconds: float | None
     platform: str
     platform_id: str | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

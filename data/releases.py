@@ -1,7 +1,7 @@
 """The numbered releases, and the pointers to the one that serves and to the one on trial."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +9,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from data.errors import BadInput
-from data.home import make_private, private_dir, sync_dir, write_atomic
+from data.home import make_private, private_dir, sync_dir, sync_tree, write_atomic
+from data.home_base import HomeBase, read_home_base, write_home_base
 from data.manifests import Damaged
 from data.release_manifest import ReleaseManifest, files_of
 from data.unfinished import remove_unfinished_of, unfinished_folder
@@ -31,6 +32,10 @@ class Superseded(BadInput):
 
 class NoEarlier(BadInput):
     """There was no champion before the one that serves."""
+
+
+class OtherBase(BadInput):
+    """A release belongs to another base than the home has, so it cannot serve there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,24 @@ class Release:
         return self.manifest.base
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What serves: a release's number, and the home's base (None before it is pinned), read at one moment."""
+
+    number: int
+    base: HomeBase | None
+
+    @property
+    def model(self) -> str | None:
+        """The mark of the base where that is what serves; None for a numbered release."""
+        return self.base.mark if self.base and self.number == BASE_RELEASE else None
+
+
 class Releases:
     """The releases of one installation, under `releases/` of its folder."""
 
     def __init__(self, home: Path) -> None:
+        self.home = home
         self.folder = home / "releases"
         self.champion_path = self.folder / "champion"
         self.candidate_path = self.folder / "candidate"
@@ -82,11 +101,27 @@ class Releases:
 
     def champion(self) -> int:
         """The number of the release that serves; 0 stands for the base model, before the first promotion."""
+        return self._champion(read_home_base(self.home))
+
+    def serving(self) -> Serving:
+        """The champion together with the base that it belongs to, also while somebody switches to another base."""
+        while True:
+            base = read_home_base(self.home)
+            number = self._champion(base)
+            if read_home_base(self.home) == base:
+                return Serving(number, base)
+
+    def _champion(self, base: HomeBase | None) -> int:
+        if base is not None and base.begins_anew:
+            return BASE_RELEASE
         found = _number(self.champion_path, "of the release that serves", "serve the base model")
         return BASE_RELEASE if found is None else found
 
     def candidate(self) -> int | None:
         """The number of the release on trial, whose answers people compare with the champion's; None without one."""
+        base = read_home_base(self.home)
+        if base is not None and base.begins_anew:
+            return None
         found = _number(self.candidate_path, "of the release on trial", "end the trial")
         return found if found != self.champion() else None
 
@@ -101,12 +136,16 @@ class Releases:
             return []
 
     def put_on_trial(self, number: int) -> None:
-        """Let people compare a release's answers with the champion's, until another serves or the trial is ended."""
+        """Let people compare a release's answers with the champion's, until another serves or the trial is ended.
+
+        Raises `OtherBase` for a release that cannot serve in this home.
+        """
         if number == self.champion():
             raise BadInput(f"Release {number} serves already, so there is nothing to compare it with.")
         if number != BASE_RELEASE:
             self.get(number)
-        with FileLock(private_dir(self.folder) / ".lock", mode=0o600):
+        with self._writing():
+            self.refuse_other_base(number)
             write_atomic(self.candidate_path, f"{number}\n")
 
     def end_trial(self) -> int | None:
@@ -134,7 +173,7 @@ class Releases:
             manifest = replace(manifest, number=number, created_at=now, files=files)
             manifest.save(staging / "manifest.json")
             make_private(staging)
-            _sync_tree(staging)
+            sync_tree(staging)
             staging.rename(self.folder / f"{number:04d}")
             sync_dir(self.folder)
         return self.get(number)
@@ -142,11 +181,13 @@ class Releases:
     def promote(self, number: int, *, instead_of: int | None = None) -> None:
         """Make a release the champion; 0 goes back to the base model. Readers see the old or the new one.
 
-        `instead_of` is the champion to replace; raises `Superseded` when another one serves by now.
+        `instead_of` is the champion to replace. Raises `Superseded` when another one serves by now, and `OtherBase` for
+        a release that cannot serve in this home.
         """
         if number != BASE_RELEASE:
             self.get(number)
-        with FileLock(private_dir(self.folder) / ".lock", mode=0o600):
+        with self._writing():
+            self.refuse_other_base(number)
             history = self._history()
             if instead_of is not None and history[-1] != instead_of:
                 raise Superseded(f"Release {history[-1]} serves meanwhile, so nothing was changed.")
@@ -155,12 +196,57 @@ class Releases:
 
     def rollback(self) -> int:
         """Go back to the champion before this one; returns its number. `BadInput` when there was none."""
-        with FileLock(private_dir(self.folder) / ".lock", mode=0o600):
+        with self._writing():
             history = self._history()
             if len(history) < 2:
                 raise NoEarlier("There is no earlier champion to go back to.")
+            self.refuse_other_base(history[-2])
             self._point(history[-2], history[:-1])
             return history[-2]
+
+    def refuse_other_base(self, number: int) -> None:
+        """Raise `OtherBase` for a release that belongs to another base than this home has; `BadInput` without it."""
+        base = read_home_base(self.home)
+        if base is None or number == BASE_RELEASE:
+            return
+        manifest = self.get(number).manifest
+        if base.has(manifest.base, manifest.base_sha256):
+            return
+        if manifest.base == base.name:
+            raise OtherBase(
+                f"Release {number} was trained on other weights of the base model {base.name} than this home "
+                f"({self.home}) has, so it cannot serve here. Promote another release, or run a new round."
+            )
+        raise OtherBase(
+            f"Release {number} belongs to the base model {manifest.base}, and this home ({self.home}) has "
+            f"{base.name}, so it cannot serve here. `python -m alignment.bases switch {manifest.base}` begins anew from its base; "
+            "then it can."
+        )
+
+    def begin_anew(self, name: str, sha256: str) -> None:
+        """Give the home another base: release 0 is that base from now on and serves, and the history starts over.
+
+        A process that dies on the way leaves the home with the base before and its champion, or with the new base.
+        """
+        with self._writing():
+            # This write decides. Pointers of the base before do not count from here on, wherever the process dies.
+            write_home_base(self.home, HomeBase(name=name, sha256=sha256, begins_anew=True))
+            self._remove_pointers()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the lock of the pointers, without those that a switch of the base left when it was killed."""
+        with FileLock(private_dir(self.folder) / ".lock", mode=0o600):
+            self._remove_pointers()
+            yield
+
+    def _remove_pointers(self) -> None:
+        base = read_home_base(self.home)
+        if base is not None and base.begins_anew:
+            for path in (self.candidate_path, self.champion_path, self.folder / "history"):
+                path.unlink(missing_ok=True)
+            sync_dir(self.folder)
+            write_home_base(self.home, replace(base, begins_anew=False))
 
     def _history(self) -> list[int]:
         """The champions so far, oldest first, ending with the one that serves."""
@@ -209,13 +295,3 @@ def _number(path: Path, whose: str, without: str) -> int | None:
             f"file to {without}."
         )
     return int(raw)
-
-
-def _sync_tree(folder: Path) -> None:
-    for path in (folder, *folder.rglob("*")):
-        if path.is_file() or path.is_dir():
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)

@@ -228,6 +228,9 @@ class Generation(Base):
     `rendered_sha256` is a keyed hash of what the model was given: answers with the same one have the same prompt. It
     is empty once a text in the prompt or the answer was erased, and two empty ones say nothing about each other.
     `opening` is the fingerprint of the text that opens the prompt (see `data.openings`), null once one was erased.
+    `model` says which model answered where the release's number does not: as release 0, which is another base after
+    `python -m alignment.bases switch`, with the base's mark (`data.home_base`). It is null for numbered releases, and
+    for answers of release 0 from before there was this column, until the home is switched to another base.
     """
 
     __tablename__ = "generations"
@@ -248,6 +251,7 @@ class Generation(Base):
     platform: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(default=now)
     opening: Mapped[str | None] = mapped_column(String(64), index=True)
+    model: Mapped[str | None] = mapped_column(String(120))
 
 
 class GenerationContext(Base):

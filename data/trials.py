@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.comparisons import live
+from data.home_base import mark_of
 from data.releases import Releases
 
 
@@ -18,11 +19,16 @@ class TrialSoFar:
     share: float
 
 
-async def trial_so_far(session: AsyncSession, champion: int, candidate: int) -> TrialSoFar:
-    """The comparisons of two releases so far; every question counts once, by the mean over its comparisons."""
+async def trial_so_far(
+    session: AsyncSession, champion: int, candidate: int, *, base: str | None = None
+) -> TrialSoFar:
+    """The comparisons of two releases so far; every question counts once, by the mean over its comparisons.
+
+    `base` is the mark of the base that release 0 is (see `data.comparisons.live`).
+    """
     by_prompt: dict[str, list[float]] = {}
     people = set()
-    for comparison in await live(session, champion, candidate):
+    for comparison in await live(session, champion, candidate, base=base):
         people.add(comparison.rater)
         by_prompt.setdefault(comparison.prompt, []).append(comparison.value)
     means = [sum(values) / len(values) for values in by_prompt.values()]
@@ -33,4 +39,6 @@ async def running_trial(session: AsyncSession, home: Path) -> TrialSoFar | None:
     """The same of the release that is on trial now; None without one."""
     releases = Releases(home)
     candidate = releases.candidate()
-    return None if candidate is None else await trial_so_far(session, releases.champion(), candidate)
+    if candidate is None:
+        return None
+    return await trial_so_far(session, releases.champion(), candidate, base=mark_of(home))

@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         "and only you can read that file. The bot starts its engines by itself.",
     )
     flags.add_argument("--release", type=int, metavar="N", help="the release; 0 is the base (default: the champion)")
-    flags.add_argument("--base", metavar="ALIAS", help="the base model (default: the release's, or the bundled one)")
+    flags.add_argument("--base", metavar="ALIAS", help="the base model (default: the release's; the home's)")
     flags.add_argument("--adapter", type=Path, metavar="FILE.gguf", help="a LoRA file that no release has yet")
     flags.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     flags.add_argument("--port", type=int, default=0, help="the port (default: a free one)")

@@ -60,7 +60,9 @@ def adapter_of(home: Path, number: int, kind: str) -> Adapter:
 
     Raises BadInput when it has none, or when it belongs to another base or template than the ones that are here.
     """
-    release = Releases(home).get(number)
+    releases = Releases(home)
+    releases.refuse_other_base(number)
+    release = releases.get(number)
     manifest = release.manifest
     if manifest.kind != "adapter":
         raise BadInput(

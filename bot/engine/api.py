@@ -185,7 +185,7 @@ class Session(Protocol):
 
     @property
     def model(self) -> str | None:
-        """The name of the model that answers, if it is no release of this home; else None."""
+        """With release 0: the mark of the home's base (`data.home_base`), or another model's own name; else None."""
 
     @property
     def control(self) -> Sequence[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.bases import DEFAULT_BASE, BaseInfo, base_info, base_template, gguf_path
+from data.bases import BaseInfo, base_info, base_template, gguf_path
 from data.chat import template_sha256
+from data.chosen_base import home_base
 from data.errors import BadInput
+from data.home_base import base_mark, read_home_base
 from data.releases import BASE_RELEASE, Release, Releases
 
 if TYPE_CHECKING:
@@ -48,9 +50,14 @@ class Artefact:
         return f"release-{self.release:04d}"
 
     @property
+    def mark(self) -> str | None:
+        """Which base release 0 is, by its mark; None for a numbered release."""
+        return None if self.release else base_mark(self.base.alias, self.base.sha256)
+
+    @property
     def key(self) -> str:
         """The key of its process in `engine.json`. It names the base too, as release 0 differs from base to base."""
-        return f"{self.release:04d}" if self.release else f"0000-{self.base.alias}"
+        return f"{self.release:04d}" if self.release else f"0000-{self.mark}"
 
     def context(self, wanted: int | None) -> int:
         """The context of one conversation in tokens: `wanted`, but never more than the base supports."""
@@ -60,20 +67,23 @@ class Artefact:
 def find(home: Path, release: int | None = None, base: str | None = None, adapter: Path | None = None) -> Artefact:
     """Finds the files of `release` (None: the champion of `home`), or of a base with a loose `adapter` file.
 
-    `base` None means the release's own base, and the bundled one for release 0. Raises BadInput when a file is
-    missing, when files do not belong together, or when they cannot be served as GGUF at all.
+    `base` None means the release's own base, and the home's base for release 0 and for a loose adapter. Raises
+    BadInput when a file is missing, when files do not belong together, when the release belongs to another base than
+    the home has, or when they cannot be served as GGUF at all.
     """
     if adapter is not None:
         if release is not None:
             raise BadInput("Give a release or an adapter file, not both: a release brings its own adapter.")
         if not adapter.is_file():
             raise BadInput(f"There is no adapter file {adapter}.")
-        return _artefact(BASE_RELEASE, base or DEFAULT_BASE, adapter, _pinned_beside(home, adapter))
+        return _artefact(BASE_RELEASE, base or home_base(home), adapter, _pinned_beside(home, adapter))
     releases = Releases(home)
     number = releases.champion() if release is None else release
     if number == BASE_RELEASE:
-        return _artefact(BASE_RELEASE, base or DEFAULT_BASE, None)
+        return _the_pinned(_artefact(BASE_RELEASE, base or home_base(home), None), home)
     entry = releases.get(number)
+    if base is None:
+        releases.refuse_other_base(number)
     if base is not None and base != entry.base:
         raise BadInput(f"Release {number} belongs to the base model {entry.base}, not to {base}.")
     if entry.manifest.kind != "adapter":
@@ -88,6 +98,17 @@ def find(home: Path, release: int | None = None, base: str | None = None, adapte
         raise BadInput(
             f"Release {number} was trained with another chat template than this version of Parley has, so its "
             "answers would be wrong. Use the version that made it, or run a new round."
+        )
+    return found
+
+
+def _the_pinned(found: Artefact, home: Path) -> Artefact:
+    """Release 0 of a home; raises BadInput if the weights of its base are not those that the home is pinned to."""
+    pinned = read_home_base(home)
+    if pinned is not None and pinned.name == found.base.alias and pinned.sha256 != found.base.sha256:
+        raise BadInput(
+            f"The base model {pinned.name} on this machine is not the one that this home ({home}) began with, so it "
+            f"is not served. Put that one back, or begin anew: `python -m alignment.bases switch {pinned.name}`."
         )
     return found
 

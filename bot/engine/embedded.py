@@ -10,6 +10,7 @@ from bot.engine.artefact import find
 from bot.engine.counting import Counting
 from bot.engine.following import CLOSED
 from bot.engine.hold import Hold
+from data.releases import BASE_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
 class EmbeddedRelease:
     """One release in its own process, and this client's hold on that process. Implements `Served`."""
 
-    model: str | None = None  # it is always a release of this home
-
     def __init__(self, hold: Hold, wire: Wire, context_length: int) -> None:
         self.release = hold.artefact.release
+        self.model = hold.artefact.mark
         self.control = hold.artefact.base.control
         self.template = hold.artefact.template
         self.counting = Counting.LLAMA
@@ -80,18 +80,17 @@ class EmbeddedRelease:
 class EmbeddedServer:
     """Implements `bot.engine.serving.ReleaseServer`: each release is a process that the bots of a home share."""
 
-    def __init__(self, home: Path, base: str | None, context: int | None) -> None:
+    def __init__(self, home: Path, context: int | None) -> None:
         self._home = home
-        self._base = base
         self._context = context
 
     def cannot_serve(self, release: int) -> str | None:  # noqa: ARG002 - its files are looked at when it starts
         """See `ReleaseServer.cannot_serve`."""
         return None
 
-    async def serve(self, release: int) -> EmbeddedRelease:
+    async def serve(self, release: int, base: str) -> EmbeddedRelease:
         """See `ReleaseServer.serve`."""
-        artefact = find(self._home, release, None if release else self._base)
+        artefact = find(self._home, release, base if release == BASE_RELEASE else None)
         return await EmbeddedRelease.start(self._home, artefact, self._context)
 
     async def forget(self, kept: Collection[int]) -> None:

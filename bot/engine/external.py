@@ -20,6 +20,7 @@ from bot.engine.remote import RemoteModel
 from bot.engine.session import HttpSession
 from bot.engine.vllm import VllmServer, base_entry, base_problem
 from data.bases import base_info
+from data.chosen_base import home_base
 from data.errors import ParleyError
 from data.releases import BASE_RELEASE, Releases
 
@@ -131,7 +132,7 @@ class ExternalEngine:
             self._how = _DOCS[:1].upper() + _DOCS[1:]
             return None
         try:
-            problem = base_problem(str(entry.get("root") or entry.get("id")), base_info(self._place.base))
+            problem = base_problem(str(entry.get("root") or entry.get("id")), base_info(home_base(self._place.home)))
         except ParleyError as error:  # there is no such base here
             problem = str(error)
         if problem is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bot.engine.api import EngineAway
 from bot.engine.session import HttpSession
+from data.chosen_base import home_base
 from data.errors import ParleyError
 from data.releases import Releases
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.engine.serving import ReleaseServer, Served
+    from data.releases import Serving
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class FollowingEngine:
     """
 
     def __init__(self, home: Path, server: ReleaseServer, current: Served) -> None:
+        self._home = home
         self._releases = Releases(home)
         self._server = server
         self._current = current
@@ -44,9 +47,13 @@ class FollowingEngine:
 
     @classmethod
     async def open(cls, home: Path, server: ReleaseServer, *, release: int | None) -> FollowingEngine:
-        """Serves the given release, or the champion and every champion after it. Raises ParleyError."""
+        """Serves the given release, or the champion and every champion after it. Raises ParleyError.
+
+        A home without a base gets one here.
+        """
         try:
-            current = await server.serve(Releases(home).champion() if release is None else release)
+            base = home_base(home, pin=True)
+            current = await server.serve(Releases(home).champion() if release is None else release, base)
         except BaseException:
             await server.close()
             raise
@@ -86,26 +93,27 @@ class FollowingEngine:
         await self._server.close()
 
     async def _follow(self) -> None:
-        """Moves to each new champion once it answers; the old one serves until then."""
-        failed: tuple[int, float, float] | None = None  # release, when to try again, the pause after that
+        """Moves to each new champion, or base, once it answers; the old one serves until then."""
+        failed: tuple[tuple[int, str | None], float, float] | None = None  # when to try again, the pause
         tidied = time.monotonic()
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), LOOK)
             self._look.clear()
-            wanted = self._current.release
+            wanted: tuple[int, str | None] = (self._current.release, self._current.model)
             try:
-                wanted = self._releases.champion()
-                if wanted == self._current.release:
+                serving = self._releases.serving()
+                wanted = (serving.number, serving.model)
+                if self._is_current(serving):
                     failed = None
                 elif not failed or failed[0] != wanted or time.monotonic() >= failed[1]:
-                    await self._move_to(wanted)
+                    await self._move_to(serving)
             except Exception as error:  # whatever it is, this client must keep following
                 pause = failed[2] if failed and failed[0] == wanted else BACK_OFF[0]
                 failed = (wanted, time.monotonic() + pause, min(2 * pause, BACK_OFF[1]))
                 log.error(
                     "Release %d, the new champion, cannot serve; release %d still does. Next attempt in %.0f s. %s",
-                    wanted,
+                    wanted[0],
                     self._current.release,
                     pause,
                     error,
@@ -114,8 +122,15 @@ class FollowingEngine:
                 tidied = time.monotonic()
                 await self._tidy()
 
-    async def _move_to(self, release: int) -> None:
-        new = await self._server.serve(release)
+    def _is_current(self, serving: Serving) -> bool:
+        """Whether what should serve does. Release 0 of another base is another one."""
+        current = self._current
+        return (serving.number, serving.model or current.model) == (current.release, current.model)
+
+    async def _move_to(self, serving: Serving) -> None:
+        # The pinned base is named: PARLEY_BASE as this process got it may be from before a switch.
+        release = serving.number
+        new = await self._server.serve(release, serving.base.name if serving.base else home_base(self._home))
         old, self._current = self._current, new
         self._draining.add(old)
         log.info("Release %d answers from now on; release %d finishes its running answers.", release, old.release)

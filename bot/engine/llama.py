@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from bot.engine.place import Place
     from bot.engine.wire import Wire
-    from data.bases import BaseInfo
 
 log = logging.getLogger(__name__)
 
@@ -43,21 +42,23 @@ class LlamaServers:
     def cannot_serve(self, release: int) -> str | None:
         """See `ReleaseServer.cannot_serve`."""
         try:
-            self._base(release)
+            if release != BASE_RELEASE:
+                adapter_of(self._place.home, release, "llama-server")
         except ParleyError as error:
             return str(error)
         return None
 
-    async def serve(self, release: int) -> RemoteModel:
+    async def serve(self, release: int, base: str) -> RemoteModel:
         """See `ReleaseServer.serve`."""
-        base = self._base(release)
-        thoughtless = {"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else None
+        own = release == BASE_RELEASE
+        info = base_info(base) if own else adapter_of(self._place.home, release, "llama-server").base
+        thoughtless = {"chat_template_kwargs": {"enable_thinking": False}} if info.thinks else None
         wire = self._place.wire(url=release_address(self._pattern, release), more=thoughtless)
         try:
             await self._find(wire, release)
-            if problem := await tokens_problem(wire, Counting.LLAMA, base):
+            if problem := await tokens_problem(wire, Counting.LLAMA, info):
                 raise EngineError(problem)
-            model = RemoteModel(self._place.home, wire, self._place.context_length, release=release, base=base)
+            model = RemoteModel(self._place.home, wire, self._place.context_length, release=release, base=info)
             await model.ready()
         except BaseException:
             await wire.close()
@@ -69,11 +70,6 @@ class LlamaServers:
 
     async def close(self) -> None:
         """See `ReleaseServer.close`. Nothing is held apart from the releases."""
-
-    def _base(self, release: int) -> BaseInfo:
-        if release == BASE_RELEASE:
-            return base_info(self._place.base)
-        return adapter_of(self._place.home, release, "llama-server").base
 
     async def _find(self, wire: Wire, release: int) -> None:
         """Finds the release in the server's list of models, and looks at its adapters. Raises EngineError."""

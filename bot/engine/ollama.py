@@ -15,6 +15,7 @@ from bot.engine.api import EngineError
 from bot.engine.remote import RemoteModel
 from bot.engine.same_tokens import trained_ids
 from data.bases import BaseInfo, base_info, gguf_path
+from data.chosen_base import home_base
 from data.errors import ParleyError
 from data.home import file_sha256
 from data.releases import BASE_RELEASE, Releases
@@ -50,20 +51,20 @@ class OllamaServer:
         """See `ReleaseServer.cannot_serve`."""
         try:
             adapter = self._adapter(release)
-            gguf_path((adapter.base if adapter else base_info(self._place.base)).alias)
+            gguf_path(adapter.base.alias if adapter else home_base(self._place.home))
         except ParleyError as error:
             return str(error)
         return None
 
-    async def serve(self, release: int) -> RemoteModel:
+    async def serve(self, release: int, base: str) -> RemoteModel:
         """See `ReleaseServer.serve`."""
         adapter = self._adapter(release)
-        base = adapter.base if adapter else base_info(self._place.base)
-        name = await self._created(base, adapter)
+        info = adapter.base if adapter else base_info(base)
+        name = await self._created(info, adapter)
         wire = self._place.wire(name)
         try:
-            await _check(wire, base)
-            model = RemoteModel(self._place.home, wire, self._context(base), release=release, base=base)
+            await _check(wire, info)
+            model = RemoteModel(self._place.home, wire, self._context(info), release=release, base=info)
             await model.ready()
         except BaseException:
             await wire.close()

@@ -10,7 +10,6 @@ from bot.engine.api import EngineError
 from bot.engine.external import ExternalEngine
 from bot.engine.following import FollowingEngine
 from bot.engine.place import Place, address_of
-from data.bases import DEFAULT_BASE
 
 if sys.platform != "win32":  # Windows lacks the file locks that the embedded engine needs
     from bot.engine.embedded import EmbeddedServer
@@ -29,7 +28,6 @@ async def open_engine(
     model: str | None = None,
     api_key: str | None = None,
     release: int | None = None,
-    base: str | None = None,
     context_length: int | None = None,
     extra: Mapping[str, Any] | None = None,
     silence: float | None = None,
@@ -38,8 +36,8 @@ async def open_engine(
 ) -> Engine:
     """Opens the server at `url`, else the one at PARLEY_ENGINE_URL, else the embedded engine of `home`.
 
-    The engine follows the champion of `home`, or always serves the `release` given here. `base` (default:
-    PARLEY_BASE, then the bundled model) is what release 0 means.
+    The engine follows the champion of `home`, or always serves the `release` given here. Release 0
+    is the home's base (`data.chosen_base`).
 
     With an address: a server that serves releases does so, unless `model` (PARLEY_ENGINE_MODEL) names the one that
     always answers. `api_key` defaults to PARLEY_ENGINE_API_KEY, and the server is asked for `context_length` when it
@@ -52,13 +50,11 @@ async def open_engine(
 
     Raises EngineError or BadInput when the engine cannot be used at all.
     """
-    base = base or os.environ.get("PARLEY_BASE")
     releases = releases or os.environ.get("PARLEY_ENGINE_RELEASES") or None
     if address := url or os.environ.get("PARLEY_ENGINE_URL") or address_of(releases):
         place = Place(
             home,
             address,
-            base or DEFAULT_BASE,
             model=model or os.environ.get("PARLEY_ENGINE_MODEL") or None,
             api_key=api_key or os.environ.get("PARLEY_ENGINE_API_KEY", ""),
             context_length=context_length,
@@ -70,4 +66,4 @@ async def open_engine(
         return await ExternalEngine.open(place, release=release)
     if sys.platform == "win32":
         raise EngineError("The embedded engine does not run on Windows. Set PARLEY_ENGINE_URL to a server's address.")
-    return await FollowingEngine.open(home, EmbeddedServer(home, base, context_length), release=release)
+    return await FollowingEngine.open(home, EmbeddedServer(home, context_length), release=release)

@@ -49,12 +49,11 @@ class Place:
 
     `model` is the one that the operator chose, `releases` how it serves releases if it must be told
     (PARLEY_ENGINE_RELEASES), `adapters` the folder of the releases as the server sees it (PARLEY_ENGINE_ADAPTERS).
-    `base` is what release 0 is. The other settings are those of `bot.engine.open.open_engine`.
+    The other settings are those of `bot.engine.open.open_engine`.
     """
 
     home: Path
     url: str = field(repr=False)
-    base: str
     model: str | None = None
     api_key: str = field(default="", repr=False)
     context_length: int | None = None

@@ -22,6 +22,7 @@ from bot.engine.thinking import Habits
 from bot.engine.wire import ASK
 from data.bases import base_template
 from data.chat import GENERIC_CONTROL
+from data.home_base import base_mark
 from data.releases import BASE_RELEASE, Releases
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class RemoteModel:
     """Implements `bot.engine.serving.Served` for one model at a fixed address.
 
     `release` is the release that the model is, on the base `base`; with None it is found in a model name like
-    `release-0007`, and otherwise `model` is the name under which the answers are recorded. `restore_it` puts a model
+    `release-0007`, and otherwise the answers are recorded under the model's own name. `restore_it` puts a model
     back that the server does not know any more.
     """
 
@@ -60,7 +61,7 @@ class RemoteModel:
     ) -> None:
         self.wire = wire
         self.release = BASE_RELEASE if release is None else release
-        self.model: str | None = None
+        self.model: str | None = base_mark(base.alias, base.sha256) if base and release == BASE_RELEASE else None
         self.control = GENERIC_CONTROL
         self.context_length = context_length or FALLBACK_CONTEXT
         self.template = ""

@@ -37,8 +37,10 @@ class ReleaseServer(Protocol):
     def cannot_serve(self, release: int) -> str | None:
         """Why a release can never answer here, as far as that is known without asking; None if nothing forbids it."""
 
-    async def serve(self, release: int) -> Served:
+    async def serve(self, release: int, base: str) -> Served:
         """Makes the server answer as a release, once it is shown that it computes what was trained.
+
+        `base` is the home's base, which release 0 is.
 
         Raises EngineAway or EngineBusy when the server does not answer now, another ParleyError when it cannot serve
         the release.

@@ -48,7 +48,7 @@ LOOK = 2.0  # seconds between two looks
 class Backend(Protocol):
     """One release on one server, and how to connect to it again after it died.
 
-    `model` is the name of the model that answers where it is no release of this home; `release` is 0 then.
+    Where `release` is 0, `model` is the mark of the home's base (`data.home_base`), or the name of another model.
     """
 
     release: int

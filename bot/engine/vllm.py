@@ -79,17 +79,17 @@ class VllmServer:
             return str(error)
         return None
 
-    async def serve(self, release: int) -> RemoteModel:
+    async def serve(self, release: int, base: str) -> RemoteModel:
         """See `ReleaseServer.serve`."""
         adapter = self._adapter(release)
-        base = adapter.base if adapter else base_info(self._place.base)
-        thoughtless = {"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else None
+        info = adapter.base if adapter else base_info(base)
+        thoughtless = {"chat_template_kwargs": {"enable_thinking": False}} if info.thinks else None
         wire = self._place.wire(more=thoughtless)
-        bring = partial(self._bring, wire, base, adapter)
+        bring = partial(self._bring, wire, info, adapter)
         try:
             await bring()
             model = RemoteModel(
-                self._place.home, wire, self._place.context_length, release=release, base=base, restore_it=bring
+                self._place.home, wire, self._place.context_length, release=release, base=info, restore_it=bring
             )
             await model.ready()
         except BaseException:

@@ -60,7 +60,7 @@ class FakeEngine:
     """An engine that gives the answers it was told to give. Use it as an async context manager."""
 
     def __init__(
-        self, *, kind: str = "llama", model: str = "fake-model", context: int = 2048, api_key: str = ""
+        self, *, kind: str = "llama", model: str = "release-0000", context: int = 2048, api_key: str = ""
     ) -> None:
         self.kind = kind
         self.model = model

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.engine import external
+from bot.engine import remote
 from bot.engine import session as session_module
 from bot.engine.open import open_engine
 from tests.fakes.odd import OddServer
@@ -12,7 +12,7 @@ from tests.fakes.odd import OddServer
 def quick_looks(monkeypatch):
     for name in ("PARLEY_ENGINE_URL", "PARLEY_ENGINE_MODEL", "PARLEY_ENGINE_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    for module in (session_module, external):  # each reads its own name for it
+    for module in (session_module, remote):  # each reads its own name for it
         monkeypatch.setattr(module, "LOOK", 0.01)
 
 
