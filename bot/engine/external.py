@@ -67,7 +67,7 @@ class ExternalEngine:
         if self._following:
             return self._following.cannot_serve(release)
         fixed = self._fixed
-        if fixed is None or (fixed.model is None and fixed.release == release):
+        if fixed is None or not fixed.described or (fixed.model is None and fixed.release == release):
             return None
         return self._sentence(fixed)
 

@@ -96,9 +96,10 @@ class FollowingEngine:
         """Moves to each new champion, or base, once it answers; the old one serves until then."""
         failed: tuple[tuple[int, str | None], float, float] | None = None  # when to try again, the pause
         tidied = time.monotonic()
-        while True:
+        while not self._closed:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), LOOK)
+                async with asyncio.timeout(LOOK):  # `wait_for` may swallow a cancellation before Python 3.12
+                    await self._look.wait()
             self._look.clear()
             wanted: tuple[int, str | None] = (self._current.release, self._current.model)
             try:
