@@ -12,7 +12,7 @@ HAS_BASE = import sys; from data.home import bases_dir; \
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup base demo run test-unit test test-all lint types
+.PHONY: help setup base demo run test-unit test test-all test-vllm lint types
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -49,6 +49,11 @@ test: test-unit ## run these, and the tests on tiny random models and whole proc
 
 test-all: test-unit ## run all tests, also those on the real base model
 	@$(PYTEST) --ring tiny --ring base --dist loadfile --no-loadscope-reorder
+
+# vLLM has an environment of its own: it pins another torch.
+test-vllm: setup ## run releases on a real vLLM (installs 3.5 GB into .venv-vllm once)
+	@PYTHON=$(PYTHON) tests/vllm/install.sh .venv-vllm
+	@VLLM=$(CURDIR)/.venv-vllm/bin/vllm $(BIN)/python -m pytest -p no:randomly -rs -s tests/vllm
 
 lint: setup ## check style and formatting
 	@$(BIN)/ruff check .

@@ -22,7 +22,7 @@ queue_per_person moderation moderation_words moderation_outside moderation_url m
 moderation_fail
 """
 BOT = tuple(_BOT.split())
-_ELSEWHERE = "backup_passphrase engine_grace judge_url judge_model judge_api_key judge_outside parent"
+_ELSEWHERE = "backup_passphrase engine_grace judge_url judge_model judge_api_key judge_outside other_models parent"
 _OTHERS = tuple(_ELSEWHERE.split())
 PARENT = "PARLEY_PARENT"  # the process that started this one, which this one ends with
 _BENCH = "PARLEY_BENCH_"

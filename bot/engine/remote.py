@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FALLBACK_CONTEXT = 4096  # tokens, for a server that does not say
+_LONGEST = 120  # characters of a model's name that are recorded
 _PAUSE = 0.5  # seconds before the one retry
 _ASK_AGAIN = (20.0, 1800.0)  # seconds until a server that did not say everything is asked again: first, at most
 # Where servers without such a list tell the context of their model: TGI, SGLang, LM Studio, KoboldCpp, TabbyAPI.
@@ -136,7 +137,7 @@ class RemoteModel:
         if not self._known:
             number = release_of(self.wire.model)
             self.release = BASE_RELEASE if number is None else number
-            self.model = self.wire.model if number is None else None
+            self.model = self.wire.model[:_LONGEST] if number is None else None
         self.counting = await probe(self.wire)
         props = await self._asked(f"/props?model={quote(self.wire.model)}") if self.counting is Counting.LLAMA else {}
         self.template = base_template(self._base) if self._base else str(props.get("chat_template") or "")

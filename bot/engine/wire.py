@@ -112,7 +112,10 @@ class Wire:
 
     async def upload(self, path: str, file: Path) -> None:
         """Sends a file to a path below the server's root. Raises EngineError."""
-        headers = {"Content-Type": "application/octet-stream"}
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(await asyncio.to_thread(_size, file)),
+        }
         with self._failures():
             await self._client.post(
                 self.root + path, cast_to=_ANY, content=_blocks(file), options={"headers": headers}
@@ -266,6 +269,10 @@ class Wire:
 
 
 _ANY = cast("Any", object)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size
 
 
 async def _blocks(file: Path) -> AsyncIterator[bytes]:

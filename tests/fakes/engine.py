@@ -71,6 +71,7 @@ class FakeEngine:
         self.cancelled = 0
         self.running = 0
         self.url = ""
+        self.raw = b""  # the body of the last request
         self._scripts: deque[Script] = deque()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -136,7 +137,8 @@ class FakeEngine:
         first, *lines = head.rstrip("\r\n").split("\r\n")
         headers = {k.strip().lower(): v.strip() for k, v in (line.split(":", 1) for line in lines)}
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
-        body = json.loads(raw) if raw else {}
+        self.raw = raw
+        body = json.loads(raw) if "json" in headers.get("content-type", "") else {}
         path = first.split()[1].partition("?")[0]
         self.paths.append(path)
         if self.api_key and headers.get("authorization") != f"Bearer {self.api_key}":
@@ -154,7 +156,7 @@ class FakeEngine:
         """Why a chat request is answered with 404; None where it is answered."""
         return None
 
-    def reply(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any] | str]:
+    def reply(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any] | list[Any] | str]:
         """The status and the body at any other path."""
         answer = self._plain(path, body)
         return (404, {"error": {"code": 404}}) if answer is None else (200, answer)
@@ -240,7 +242,9 @@ class FakeEngine:
         writer.write(f"{len(raw):x}\r\n".encode() + raw + b"\r\n")
         await writer.drain()
 
-    async def _json(self, writer: asyncio.StreamWriter, body: dict[str, Any] | str, status: int = 200) -> None:
+    async def _json(
+        self, writer: asyncio.StreamWriter, body: dict[str, Any] | list[Any] | str, status: int = 200
+    ) -> None:
         raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         kind = "" if isinstance(body, str) else "Content-Type: application/json\r\n"
         head = f"HTTP/1.1 {status} Fake\r\n{kind}Content-Length: {len(raw)}\r\n\r\n"

@@ -12,36 +12,9 @@ from bot.engine.open import open_engine
 from bot.trial import Trial
 from data.errors import BadInput
 from data.home_base import base_mark
-from data.releases import Releases
-from tests.bot.engine.asked import HELLO, said
+from tests.bot.engine.asked import HELLO, eventually, said, serving, until
 from tests.fakes.base import make_base, make_release_of
 from tests.fakes.vllm import FakeVllm
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    names = ("URL", "MODEL", "API_KEY", "RELEASES", "ADAPTERS")
-    for name in (*(f"PARLEY_ENGINE_{name}" for name in names), "OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
-    monkeypatch.setenv("PARLEY_BASE", "toy")
-    monkeypatch.setattr(following, "LOOK", 0.01)
-
-
-@pytest.fixture
-def base(tmp_path):
-    return make_base(tmp_path / "bases")
-
-
-@pytest.fixture
-def home(tmp_path):
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def releases(home):
-    return Releases(home)
 
 
 @pytest.fixture
@@ -61,21 +34,6 @@ async def opened(home, fake):
     yield open_it
     for engine in engines:
         await engine.close()
-
-
-async def serving(engine):
-    async with engine.session() as session:
-        return session.release
-
-
-async def eventually(found, wanted):
-    async with asyncio.timeout(20):
-        while await found() != wanted:  # noqa: ASYNC110 - what changes is in another task, or in a file
-            await asyncio.sleep(0.01)
-
-
-async def until(engine, release):
-    await eventually(lambda: serving(engine), release)
 
 
 async def test_the_base_serves_first_and_then_each_champion(fake, base, home, releases, opened):
