@@ -231,7 +231,10 @@ class Engine(Protocol):
     """A server that generates text, reached over HTTP."""
 
     def cannot_serve(self, release: int) -> str | None:
-        """Why it would not answer as a release that becomes the champion; None if nothing is known against it."""
+        """Why it would not answer as a release that becomes the champion; None if nothing is known against it.
+
+        The sentence is for operators, and names no address.
+        """
 
     def session(self) -> AbstractAsyncContextManager[Session]:
         """Opens a session on the release that serves now. Raises EngineError after `close`."""

@@ -69,7 +69,7 @@ class ExternalEngine:
         fixed = self._fixed
         if fixed is None or not fixed.described or (fixed.model is None and fixed.release == release):
             return None
-        return self._sentence(fixed)
+        return self._sentence(fixed, "The engine")
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[HttpSession]:
@@ -125,11 +125,13 @@ class ExternalEngine:
     def _probed(self, model: RemoteModel) -> ReleaseServer | None:
         """The server of releases that this is by itself: a vLLM with the home's base. Raises EngineError."""
         if self._place.model:
-            self._how = f"Leave PARLEY_ENGINE_MODEL out to let a server that can, serve releases; {_DOCS}"
+            self._how = (
+                f"It is named in PARLEY_ENGINE_MODEL; without that, a server that can serves releases: {_DOCS}."
+            )
             return None
         entry = base_entry(model.listed)
         if entry is None:
-            self._how = _DOCS[:1].upper() + _DOCS[1:]
+            self._how = f"See {_DOCS}."
             return None
         try:
             problem = base_problem(str(entry.get("root") or entry.get("id")), base_info(home_base(self._place.home)))
@@ -148,15 +150,15 @@ class ExternalEngine:
 
     def _say_fixed(self, model: RemoteModel) -> None:
         if self._release is not None and (model.model or model.release != self._release):
-            raise EngineError(self._sentence(model))
-        log.warning("%s", self._sentence(model))
+            raise EngineError(self._sentence(model, f"The engine at {model.wire.shown}"))
+        log.warning("%s", self._sentence(model, f"The engine at {model.wire.shown}"))
 
-    def _sentence(self, model: RemoteModel) -> str:
+    def _sentence(self, model: RemoteModel, engine: str) -> str:
         what = repr(model.model) if model.model else f"release {model.release}"
         return (
-            f"The engine at {model.wire.shown} answers as {what}, whatever release is the champion: promote, trial "
+            f"{engine} answers as {what}, whatever release is the champion: promote, trial "
             f"and rollback do not reach it. {self._how}"
         )
 
 
-_DOCS = "docs/servers.md says which servers can and what they need."
+_DOCS = "docs/servers.md"
