@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.engine.api import EngineAway, EngineBusy, EngineError
-from bot.engine.following import FollowingEngine
+from bot.engine.following import CLOSED, FollowingEngine
 from bot.engine.llama import LlamaServers
 from bot.engine.ollama import OllamaServer
 from bot.engine.place import OLLAMA
@@ -39,7 +39,8 @@ class ExternalEngine:
     def __init__(self, place: Place, release: int | None) -> None:
         self._place = place
         self._release = release
-        self._fixed: RemoteModel | None = None
+        self._model: RemoteModel | None = None  # what answers if the server is `fixed`, and is asked what it is
+        self._fixed = False
         self._following: FollowingEngine | None = None
         self._how = ""  # how a fixed server could serve releases
         self._finding = asyncio.Lock()
@@ -66,10 +67,10 @@ class ExternalEngine:
         """See `Engine.cannot_serve`."""
         if self._following:
             return self._following.cannot_serve(release)
-        fixed = self._fixed
-        if fixed is None or not fixed.described or (fixed.model is None and fixed.release == release):
+        model = self._model
+        if model is None or not self._fixed or (model.model is None and model.release == release):
             return None
-        return self._sentence(fixed, "The engine")
+        return self._sentence(model, "The engine")
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[HttpSession]:
@@ -79,16 +80,16 @@ class ExternalEngine:
             async with self._following.session() as session:
                 yield session
         else:
-            assert self._fixed is not None
-            yield HttpSession(self._fixed)
+            assert self._model is not None
+            yield HttpSession(self._model)
 
     async def close(self) -> None:
         """See `Engine.close`."""
         self._closed = True
         if self._following:
             await self._following.close()
-        if self._fixed:
-            await self._fixed.drop()
+        if self._model:
+            await self._model.drop()
 
     async def _find(self) -> None:
         """Finds out what the server is, once it can be asked. Raises ParleyError."""
@@ -99,21 +100,24 @@ class ExternalEngine:
                 return
             server = self._told()
             if server is None:
-                new = self._fixed is None or not self._fixed.described
-                if self._fixed is None:
+                if self._model is None:
                     wire = self._place.wire(self._place.model or "")
-                    self._fixed = RemoteModel(self._place.home, wire, self._place.context_length)
-                await self._fixed.ready()
-                if not new:
-                    return
-                server = self._probed(self._fixed)
-            if server is not None:
-                self._following = await FollowingEngine.open(self._place.home, server, release=self._release)
+                    self._model = RemoteModel(self._place.home, wire, self._place.context_length)
+                await self._model.ready()
                 if self._fixed:
-                    await self._fixed.drop()
-                    self._fixed = None
-            elif self._fixed:
-                self._say_fixed(self._fixed)
+                    return
+                server = self._probed(self._model)
+                if server is None:
+                    self._say_fixed(self._model)
+                    self._fixed = True
+                    return
+            following = await FollowingEngine.open(self._place.home, server, release=self._release)
+            if self._closed:
+                await following.close()
+                raise EngineAway(CLOSED)
+            self._following = following
+            if self._model:
+                await self._model.drop()
 
     def _told(self) -> ReleaseServer | None:
         """The server of releases that the operator names."""

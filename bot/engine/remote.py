@@ -82,11 +82,6 @@ class RemoteModel:
         self._pause = _ASK_AGAIN[0]
         self._describing = asyncio.Lock()
 
-    @property
-    def described(self) -> bool:
-        """Whether the server has said what the model is."""
-        return self._described
-
     async def renew(self, failed: Wire) -> None:  # noqa: ARG002 - the address is fixed; all we can do is wait
         """Waits a moment, for a server that restarts or has closed an idle connection."""
         self._again = time.monotonic()  # it may come back with another context
