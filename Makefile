@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The bundled base, which the demo and the tests use, and every home that has no other (PARLEY_BASE).
 BASE := smollm2-135m
 # Parley itself finds its folders (PARLEY_HOME, PARLEY_BASES, .env): their names may hold what make cannot spell.
 HAS_BASE = import sys; from data.home import bases_dir; \

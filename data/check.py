@@ -2,16 +2,19 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data import bases
+from data.base_files import base_problems
 from data.check_database import database_findings
+from data.chosen_base import home_base
 from data.database import NAME
 from data.error_budget import would_be
 from data.errors import BadInput, ParleyError
 from data.finding import Finding, damage, note
-from data.home import KEY, KEY_BYTES, bases_dir, file_sha256
+from data.home import KEY, KEY_BYTES, bases_dir
+from data.home_base import read_home_base
 from data.keys import fits
 from data.manifests import Damaged
 from data.release_files import file_problems
@@ -38,7 +41,8 @@ def check_home(home: Path) -> list[Finding]:
     found = [*_key(home), *database_findings(home)]
     known, problems = _releases(home)
     found += problems
-    found += [*_pointers(home, known), *_budget(home), *_rounds(home, known), *_bases(known), *_modes(home)]
+    found += [*_pointers(home, known), *_budget(home), *_rounds(home, known), *_home_base(home), *_bases(known)]
+    found += _modes(home)
     return sorted(found, key=lambda finding: not finding.damage)
 
 
@@ -160,21 +164,28 @@ def _rounds(home: Path, known: _Known) -> Iterator[Finding]:
                 )
 
 
+def _home_base(home: Path) -> Iterator[Finding]:
+    """Whether the base that the home is pinned to is the one that is here, and the one that the setting names."""
+    try:
+        if read_home_base(home) is not None:
+            home_base(home)
+    except BadInput as error:
+        yield damage(str(error))
+
+
 def _bases(known: _Known) -> Iterator[Finding]:
     """The base models that releases need, as far as they are ours to fetch."""
     wanted = {release.base for release in known.releases.values() if bases.is_name(release.base)}
     for alias in sorted(wanted | {alias for alias in bases.known_bases() if (bases_dir() / alias).is_dir()}):
-        fetch = f"Remove {bases_dir() / alias} and fetch it again ({bases.how_to_get(alias)})."
         try:
-            pinned = bases.BUNDLED[alias].sha256 if alias in bases.BUNDLED else bases.base_info(alias).gguf_sha256
-            found = file_sha256(bases.gguf_path(alias)) if pinned else ""
+            info = bases.base_info(alias)
+            if alias in bases.BUNDLED:  # a changed file with a changed base.json is found, too
+                info = replace(info, gguf_sha256=bases.BUNDLED[alias].sha256)
+            problems = list(base_problems(info))
         except BadInput as error:
             yield (note if not (bases_dir() / alias).is_dir() else damage)(str(error))
-        except OSError as error:
-            yield damage(f"The base model {alias} has no readable file {error.filename}. {fetch}")
         else:
-            if found != pinned:
-                yield damage(f"{bases.gguf_path(alias)} was changed or is damaged. {fetch}")
+            yield from (damage(f"The base model {alias}: {each} {bases.get_again(alias)}") for each in problems)
 
 
 def _modes(home: Path) -> Iterator[Finding]:

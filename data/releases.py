@@ -181,8 +181,8 @@ class Releases:
     def promote(self, number: int, *, instead_of: int | None = None) -> None:
         """Make a release the champion; 0 goes back to the base model. Readers see the old or the new one.
 
-        `instead_of` is the champion to replace. Raises `Superseded` when another one serves by now, and `OtherBase` for
-        a release that cannot serve in this home.
+        `instead_of` is the champion to replace. Raises `Superseded` when another one serves by now, and `OtherBase`
+        for a release that cannot serve in this home.
         """
         if number != BASE_RELEASE:
             self.get(number)
@@ -219,8 +219,8 @@ class Releases:
             )
         raise OtherBase(
             f"Release {number} belongs to the base model {manifest.base}, and this home ({self.home}) has "
-            f"{base.name}, so it cannot serve here. `python -m alignment.bases switch {manifest.base}` begins anew from its base; "
-            "then it can."
+            f"{base.name}, so it cannot serve here. To begin anew from its base, so that it can: "
+            f"`python -m alignment.bases switch {manifest.base}`."
         )
 
     def begin_anew(self, name: str, sha256: str) -> None:

@@ -8,7 +8,8 @@ python=.venv/bin/python
 # As every command finds them, from the environment or .env.
 real_home=$($python -c 'from data.home import home; print(home())')
 PARLEY_BASES=$($python -c 'from data.home import bases_dir; print(bases_dir())')
-export PARLEY_BASES PARLEY_HOME=$real_home/demo
+# The demo shows the bundled base, whichever one the real home has.
+export PARLEY_BASES PARLEY_HOME=$real_home/demo PARLEY_BASE=smollm2-135m
 
 size=${1:-full}
 case $size in
@@ -45,7 +46,8 @@ say "Done in $((SECONDS / 60)) min $((SECONDS % 60)) s."
 if [ $verdict -eq 1 ]; then
   echo "The gate refused the candidate, so the base model stays in service. With a handful of rows that is to be expected."
 fi
-printf -v places 'PARLEY_HOME=%q PARLEY_BASES=%q' "$PARLEY_HOME" "$PARLEY_BASES"  # so that they can be pasted
+# So that they can be pasted.
+printf -v places 'PARLEY_HOME=%q PARLEY_BASES=%q PARLEY_BASE=%q' "$PARLEY_HOME" "$PARLEY_BASES" "$PARLEY_BASE"
 echo "Chat with the champion, and rate its answers:   $places make run"
 echo "Look at the round's report in a browser:          $PARLEY_HOME/rounds/0001/report.html"
 echo "Train on your ratings, then let the gate decide:"

@@ -39,12 +39,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     # what learns
     ("alignment.intervals", "alignment.quiet"),
     ("alignment.convert", "alignment.rows"),
+    ("alignment.templates",),
     ("alignment.models",),
     ("alignment.fast",),
     ("alignment.training",),
     ("alignment.rewards", "alignment.serving"),
-    ("alignment.evaluation",),
-    ("alignment.rl", "alignment.search"),
+    ("alignment.conversion", "alignment.evaluation"),
+    ("alignment.rl", "alignment.search", "alignment.shelf"),
     ("alignment.rounds",),
     ("alignment",),  # the commands
 )
@@ -56,6 +57,7 @@ INSIDE: dict[str, tuple[int, str]] = {
     "bot/terminal/start.py": (1, "a pipe needs no prompt_toolkit"),
     "data/figures.py": (1, "the bot starts without numpy"),
     "data/__main__.py": (1, "--help needs no SQLAlchemy"),
+    "alignment/bases.py": (2, "--help needs neither torch nor rich"),
     "alignment/command.py": (1, "--help of the stages needs no torch"),
     "alignment/sft.py": (1, "--help needs no torch"),
     "alignment/dpo.py": (1, "--help needs no torch"),
@@ -65,6 +67,7 @@ INSIDE: dict[str, tuple[int, str]] = {
     "alignment/evaluate.py": (1, "--help needs no SQLAlchemy and no scipy"),
     "alignment/round.py": (1, "--help needs no SQLAlchemy and no scipy"),
     "alignment/suites.py": (1, "--help needs no rich"),
+    "alignment/release.py": (1, "--help needs no SQLAlchemy and no rich"),
     "alignment/promote.py": (1, "--help needs no SQLAlchemy"),
     "alignment/evaluation/judges.py": (1, "only a reward model as judge needs torch"),
     "alignment/evaluation/best_of.py": (1, "only a reward model as judge needs torch"),

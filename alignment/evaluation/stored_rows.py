@@ -10,6 +10,7 @@ from alignment.evaluation.winrate import Comparison
 from data import comparisons
 from data.error_budget import name_of
 from data.home import discord_permission, home
+from data.home_base import mark_of
 from data.imports import collect_rows
 from data.raters import Panel
 from data.releases import BASE_RELEASE, Releases
@@ -30,6 +31,7 @@ async def stored_rows(champion: Subject, candidate: Subject) -> EvaluationRows:
                     int(champion.release or 0),
                     int(candidate.release or 0),
                     discord_permission=discord_permission(),
+                    base=mark_of(home()),
                 )
     finally:
         await store.close()
@@ -54,7 +56,9 @@ async def live(champion: int, candidate: int) -> tuple[list[Comparison], Standin
     store = await Store.open(home())
     try:
         async with store.database.read() as session:
-            found = await comparisons.trial(session, champion, candidate, discord_permission=None)
+            found = await comparisons.trial(
+                session, champion, candidate, discord_permission=None, base=mark_of(home())
+            )
     finally:
         await store.close()
     return _votes(found.comparisons), standing(found.panel)
@@ -85,7 +89,10 @@ def standing(panel: Panel) -> Standing:
 
 def budget_name(champion: Subject, candidate: Subject) -> str:
     """The candidate's name in the error budget; empty for a model that was never released, which may be asked about
-    freely because nothing follows from the answer."""
+    freely because nothing follows from the answer.
+
+    A candidate has one base only and is compared on that one, so the name need not say which base release 0 was.
+    """
     if champion.release is None or candidate.release in (None, BASE_RELEASE):
         return ""
     round_ = Releases(home()).get(int(candidate.release or 0)).manifest.round

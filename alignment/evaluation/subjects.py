@@ -8,7 +8,7 @@ from pathlib import Path
 from alignment import models
 from alignment.evaluation.suites.canaries import Canary, canaries, canary_ids
 from alignment.serving.same_base import check_base
-from data.bases import DEFAULT_BASE
+from data.chosen_base import home_base
 from data.errors import BadInput
 from data.home import file_sha256, installation_key
 from data.releases import BASE_RELEASE, Releases
@@ -19,8 +19,8 @@ class Subject:
     """A model to compare or measure: a base model, with or without an adapter. `name` is what tables call it.
 
     `gguf` is the adapter as the embedded engine loads it; without one it is made when answers are asked for.
-    `canaries` are the ids of the made-up secrets that were among its rows. `release` is its number (0: the base
-    model), None if it was never released, so that no one compared it live.
+    `canaries` are the ids of the made-up secrets that were among its rows. `release` is its number (0: the home's
+    base), None if it was never released, so that no one compared it live.
     """
 
     name: str
@@ -34,13 +34,15 @@ class Subject:
 def subject(name: str, base: str | None, home: Path) -> Subject:
     """The model that a command line names: a release's number (0: the base model), or an adapter's or a run's folder.
 
-    `base` is the base of release 0 (None: the bundled one), and where the base of a bare adapter is now (None: the
-    one that it names). Raises `BadInput` for any other name, and if `base` is not the adapter's.
+    `base` is the base of release 0 (None: the home's), and where the base of a bare adapter is now (None: the one
+    that it names). A base that is not the home's was never release 0: people compared nothing with it. Raises
+    `BadInput` for any other name, and if `base` is not the adapter's.
     """
     if name.isdecimal():
         number = int(name)
         if number == BASE_RELEASE:
-            return Subject("base model", base or DEFAULT_BASE, release=number)
+            own = home_base(home)
+            return Subject("base model", base or own, release=number if base in (None, own) else None)
         found = Releases(home).get(number)
         # Before their ids were written down, they were always the first ones of both languages.
         planted = found.manifest.canary_ids or tuple(canary_ids(found.manifest.canaries))

@@ -11,7 +11,7 @@ from alignment.rounds.candidate import record
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.plan import Plan
 from alignment.rounds.report import write_report
-from data.releases import BASE_RELEASE, Releases
+from data.releases import BASE_RELEASE, OtherBase, Releases
 
 
 def conclude(console: Console, plan: Plan, folder: RoundFolder, releases: Releases) -> int:
@@ -22,6 +22,12 @@ def conclude(console: Console, plan: Plan, folder: RoundFolder, releases: Releas
     console.rule("Decision")
     made, promote, reasons = decision.release, decision.promote, list(decision.reasons)
     now = releases.champion()
+    usable = True
+    try:
+        releases.refuse_other_base(made)
+    except OtherBase as error:  # the round was interrupted, and the home got another base meanwhile
+        promote = usable = False
+        reasons.append(str(error))
     if promote and manifest.promoted is not None and now != made:
         promote = False
         reasons.append(
@@ -41,7 +47,7 @@ def conclude(console: Console, plan: Plan, folder: RoundFolder, releases: Releas
         folder.note(promoted=made)
     record(made, str(manifest.base), promoted=promote)
     # No trial if another release serves by now, or if a resumed round finds its trial already ended.
-    trial = decision.trial and not promote and now == decision.champion
+    trial = decision.trial and usable and not promote and now == decision.champion
     running = releases.candidate()
     if trial and running not in (None, made) and asyncio.run(live(now, int(running or 0)))[0]:
         # Otherwise people's comparisons of the release on trial would be lost.
@@ -53,6 +59,8 @@ def conclude(console: Console, plan: Plan, folder: RoundFolder, releases: Releas
     status = "promoted" if promote else "refused"
     trial = trial and releases.candidate() == made  # a resumed round may find its trial ended
     outcome = _outcome(made, promote, trial=trial, now=_called(now))
+    if not usable:
+        outcome = outcome[:1]
     report = write_report(folder.path, folder.manifest, "on trial" if trial else status, reasons, outcome)
     console.print(Text(outcome[0], "bold green") if promote else outcome[0])
     for sentence in outcome[1:]:
@@ -78,7 +86,7 @@ def _outcome(made: int, promote: bool, *, trial: bool, now: str) -> list[str]:
         ]
     overrule = f"  python -m alignment.promote {made}"
     if not trial:
-        return [f"Release {made} is written, and {now} goes on serving. To overrule the gate:", overrule]
+        return [f"Release {made} is written, and {now} goes on serving.", "To overrule the gate:", overrule]
     return [
         f"Release {made} is written and on trial: {now} goes on serving, and the bot lets people compare answers "
         "of the two. The next round asks the gate again when enough have; to ask it now:",

@@ -90,8 +90,9 @@ def _champion(releases: Releases, base: str) -> Subject:
     found = subject(str(releases.champion()), base, home())
     if found.base != base:
         raise BadInput(
-            f"The champion, {found.name}, belongs to the base model {found.base}, this round to {base}. A release is "
-            f"compared on one base only: run the round with --base {found.base}, or promote 0 first."
+            f"The champion, {found.name}, belongs to the base model {found.base}, and this home has {base}. Go back "
+            "to the base with `python -m alignment.promote 0`, or begin anew from the other one with "
+            f"`python -m alignment.bases switch {found.base}`."
         )
     return found
 

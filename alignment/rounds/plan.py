@@ -9,9 +9,10 @@ from typing import Any
 
 from alignment.evaluation.suites.canaries import COUNT, MOST
 from alignment.training.recipe import RECIPES
-from data.bases import is_alias, known_bases
-from data.errors import BadInput, nearest
-from data.home import file_sha256
+from data.bases import BUNDLED, base_info
+from data.chosen_base import home_base
+from data.errors import BadInput
+from data.home import file_sha256, home
 
 ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
 # Algorithms that train against a reward model.
@@ -60,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
         "candidate is the champion now; 1: it is not, or there is nothing to do; 2: bad input, or a stage stopped.",
     )
     add = made.add_argument
-    add("--base", default="smollm2-135m", help="the base model (default: %(default)s)")
+    add(
+        "--base", help="the base model of a new home (default: PARLEY_BASE, then the bundled one); others have theirs"
+    )
     add(
         "--from",
         dest="start",
@@ -107,6 +110,18 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def refuse_without_gguf(base: str) -> None:
+    """Raise `BadInput` for a base that the embedded engine cannot serve: what it cannot serve is not measured."""
+    if base in BUNDLED or base_info(base).gguf_sha256:
+        return
+    raise BadInput(
+        f"The base model {base} has no GGUF file, and releases are checked and compared as the embedded engine "
+        f"serves them. Give it one: `python -m alignment.bases remove {base}`, then `add` it again with --quantise "
+        "q8_0 or --gguf FILE. Without one, train with single stages (`python -m alignment.sft`) and serve the "
+        "adapter with vLLM."
+    )
+
+
 def read_plan(argv: Sequence[str] | None = None) -> Plan:
     """The plan that a command line describes. Raises `BadInput` for a plan that cannot be run."""
     options = parser().parse_args(argv)
@@ -123,13 +138,10 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
     for stage, recipe in recipes.items():
         if getattr(options, f"{stage}_config") and not recipe.is_file():
             raise BadInput(f"--{stage}_config: there is no recipe {recipe}.")
-    if not is_alias(options.base):
-        raise BadInput(
-            f"--base {options.base}: there is no base of that name here (known: {', '.join(known_bases())})."
-            f"{nearest(options.base, known_bases())} Add it first: `python -m alignment.bases add`."
-        )
+    base = home_base(home(), options.base)
+    refuse_without_gguf(base)
     return Plan(
-        base=options.base,
+        base=base,
         recipes=recipes,
         limits={kind: getattr(options, name) for kind, name in _LIMITS.items()},
         algorithm=options.algorithm,

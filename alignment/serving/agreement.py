@@ -26,52 +26,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alignment.models import load_model, load_tokenizer
-from alignment.rows.tokens import control_strings, encode_answer
 from alignment.serving.engine import RunningEngine, serve
 from alignment.serving.gguf_check import expected_layers, file_difference
+from alignment.serving.passages import (
+    TOKENS,
+    NotServable,
+    Passage,
+    apart,
+    compare_tokens,
+    engine_log_probs,
+    log_probs,
+    real_passages,
+)
 from data.bases import gguf_path, is_alias
-from data.chat import Message, harmless_messages
 from data.errors import BadInput, ParleyError
-from data.personas import LANGUAGES, PERSONAS, SEED, persona
-from data.rows import read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from alignment.serving.passages import LogProbs
 
-    LogProbs = NDArray[np.float32]
 
-POSITIONS = 6  # per passage, from the answer's first token to its end of turn
-TOKENS = 32  # per position: those that PEFT finds likeliest
 PROBE = 0.6  # nats by which the probed adapter should move log-probabilities
 NOISE = 1.25  # times the floor; right files had 0.94 to 1.08 times
 HAIR = 0.005  # nats, for an engine that computes almost without noise
 OWN_NOISE = 0.05  # of the effect at full scale: a strong adapter's arithmetic is noisier (2 % at 1.2 nats)
 FLOOR = 0.25  # nats; above this the engine serves another base
-# The engine lists this many tokens a position; tokens that it leaves out are at most as likely as its last.
-_ANSWERED = 1000
-
-
-class NotServable(ParleyError):
-    """An export does not compute what was trained; it must not serve."""
-
-    exit_code = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A real conversation as token ids; before each of `positions` the next token's distribution is compared."""
-
-    messages: Sequence[Message]  # up to the answer, control strings harmless
-    prompt: list[int]
-    ids: list[int]
-    positions: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +161,11 @@ def measure(wanted: Expected, base: str, gguf: Path) -> Agreement:
     with serve(base, gguf) as engine:
         try:
             _compare_setup(engine, gguf)
-            _compare_tokens(engine, wanted.passages)
+            compare_tokens(engine, wanted.passages)
             # Measure as served first: its results must not come from a prompt cache that another scale filled.
-            served = _served(engine, wanted.passages, None)
-            probe = served if wanted.scale == 1 else _served(engine, wanted.passages, wanted.scale)
-            plain = _served(engine, wanted.passages, 0.0)
+            served = engine_log_probs(engine, wanted.passages)
+            probe = served if wanted.scale == 1 else engine_log_probs(engine, wanted.passages, wanted.scale)
+            plain = engine_log_probs(engine, wanted.passages, 0.0)
         except (OSError, HTTPException) as error:
             raise ParleyError(
                 f"The engine that served {gguf} for the check broke off ({error}); nothing was compared. Run the "
@@ -208,44 +191,6 @@ def difference(found: Agreement) -> str | None:
     return None
 
 
-def real_passages(tokenizer: Any) -> list[Passage]:
-    """One passage for every persona and language, from the project's seed demonstrations."""
-    import numpy as np
-
-    control = control_strings(tokenizer)
-    passages = []
-    for language in LANGUAGES:
-        for name in PERSONAS:
-            system = Message(role="system", content=persona(name, language).system_prompt)
-            choices = []
-            for row in read_rows(SEED / name / f"demonstrations.{language}.jsonl", "demonstration"):
-                messages = [system, *row.data["messages"]]
-                coded = encode_answer(tokenizer, messages[:-1], messages[-1]["content"], control)
-                start, end = len(coded.prompt), len(coded.prompt) + len(coded.answer)
-                spread = np.linspace(start, end - 1, POSITIONS).astype(int).tolist()
-                before = harmless_messages(messages[:-1], control)
-                if end - start >= 2 * POSITIONS:
-                    choices.append(Passage(before, coded.prompt, coded.prompt + coded.answer, spread))
-            # A longer one would only cost time.
-            passages.append(min(choices, key=lambda passage: len(passage.ids)))
-    return passages
-
-
-def log_probs(model: Any, passages: Sequence[Passage]) -> LogProbs:
-    """A transformers model's log-softmax in float32 before each position; shape (positions, vocabulary)."""
-    import torch
-
-    rows = []
-    with torch.no_grad():
-        for passage in passages:
-            keep = torch.tensor(passage.positions, device=model.device) - 1  # the logits that predict what is there
-            ids = torch.tensor([passage.ids], device=model.device)
-            logits = model(input_ids=ids, logits_to_keep=keep).logits[0]
-            rows.append(torch.log_softmax(logits.float(), dim=-1).cpu())
-    result: LogProbs = torch.cat(rows).numpy()
-    return result
-
-
 def effect(moved: LogProbs, plain: LogProbs) -> float:
     """By how much log-probabilities moved: mean absolute change over the tokens that are likeliest now, in nats."""
     import numpy as np
@@ -254,47 +199,10 @@ def effect(moved: LogProbs, plain: LogProbs) -> float:
     return float(np.abs(np.take_along_axis(moved, top, 1) - np.take_along_axis(plain, top, 1)).mean())
 
 
-def _served(engine: RunningEngine, passages: Sequence[Passage], scale: float | None) -> list[dict[int, float]]:
-    """The engine's log-probabilities by token id, before each position. `scale` None: as served."""
-    tables = []
-    for passage in passages:
-        for number, position in enumerate(passage.positions):
-            body: dict[str, Any] = {
-                "prompt": passage.ids[:position],
-                "n_predict": 1,
-                "n_probs": _ANSWERED,
-                "temperature": 0.0,
-                "id_slot": 0,
-                # Within a passage the next prompt continues the last one; before it the cache belongs to another
-                # scale.
-                "cache_prompt": number > 0,
-                # The engine lists nothing for a token that ends a turn or is half a character, so a harmless one is
-                # forced. The listed log-probabilities come from before the sampler and are not touched by it.
-                "logit_bias": [["a", 1000.0]],
-            }
-            if scale is not None:
-                body["lora"] = [{"id": 0, "scale": scale}]
-            answer = engine.post("/completion", body)
-            try:
-                listed = answer["completion_probabilities"][0]["top_logprobs"]
-            except (KeyError, IndexError) as error:
-                raise NotServable(
-                    "The engine answered without log-probabilities, so nothing can be compared."
-                ) from error
-            tables.append({int(entry["id"]): float(entry["logprob"]) for entry in listed})
-    return tables
-
-
 def _gap(
     scale: float, served: list[dict[int, float]], wanted: LogProbs, plain: LogProbs, limit: float, own: float = 0.0
 ) -> Gap:
-    import numpy as np
-
-    differences = []
-    for table, row in zip(served, wanted, strict=True):
-        last = min(table.values())
-        differences += [table.get(int(token), last) - float(row[token]) for token in np.argsort(-row)[:TOKENS]]
-    sizes = np.abs(np.array(differences))
+    sizes = apart(served, wanted)
     moved = effect(wanted, plain)
     return Gap(scale, float(sizes.mean()), float(sizes.max()), moved, limit + own * moved)
 
@@ -307,19 +215,3 @@ def _compare_setup(engine: RunningEngine, gguf: Path) -> None:
         raise NotServable(
             f"{gguf} must not serve: the engine has adapters at these scales: {scales}; expected one at 1."
         )
-
-
-def _compare_tokens(engine: RunningEngine, passages: Sequence[Passage]) -> None:
-    """Raise `NotServable` unless the engine makes the trainer's token ids from the same messages."""
-    for number, passage in enumerate(passages, 1):
-        text = engine.post("/apply-template", {"messages": list(passage.messages)})["prompt"]
-        answer = engine.post("/tokenize", {"content": text, "add_special": True, "parse_special": True})
-        if answer["tokens"] != passage.prompt:
-            at = next(
-                (i for i, (a, b) in enumerate(zip(answer["tokens"], passage.prompt, strict=False)) if a != b),
-                min(len(answer["tokens"]), len(passage.prompt)),
-            )
-            raise NotServable(
-                f"The engine makes other tokens of passage {number} than the trainer (from token {at} on): their "
-                "templates or tokenizers differ, so what was trained is not what would be served."
-            )

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from alignment.models import load_model, load_tokenizer, locate
-from alignment.serving.agreement import TOKENS, NotServable, log_probs, real_passages
 from alignment.serving.gguf_lora import read_adapter, write_gguf
+from alignment.serving.passages import TOKENS, NotServable, log_probs, real_passages
 from data.chat import engine_template
 from data.errors import BadInput
 from data.home import make_private, sync_dir

@@ -1,9 +1,10 @@
 """Writes a PEFT LoRA adapter as the LoRA GGUF that llama.cpp's servers load, with the `gguf` package alone.
 
 llama.cpp computes `W x + s * B A x` with `s = adapter.lora.alpha / rank`, and has its own names for the weights. So
-an adapter is converted by renaming its tensors, with two exceptions. Llama's query and key rows are in another order
-there (see `permuted_rows`), and so the rows of their B are too. And there is one alpha for the whole file, while PEFT
-can scale each module differently (rsLoRA, alpha and rank patterns): the difference is multiplied into B.
+an adapter is converted by renaming its tensors, with two exceptions. Some rows are in another order there: Llama's
+query and key rows (`permuted_rows`) and GPT-NeoX's fused ones (`unmixed_rows`), and so the rows of their B are too.
+And there is one alpha for the whole file, while PEFT can scale each module differently (rsLoRA, alpha and rank
+patterns): the difference is multiplied into B.
 
 Anything but LoRA on linear layers is refused rather than half converted.
 """
@@ -27,15 +28,24 @@ if TYPE_CHECKING:
 
     Weights = NDArray[np.float32]
 
-# The GGUF name of this model type, and whether its query and key rows are reordered (llama.cpp's rotary embedding of
-# that architecture turns neighbouring pairs, Hugging Face's turns one half against the other).
-ARCHITECTURES: Mapping[str, tuple[str, bool]] = {
-    "llama": ("llama", True),
-    "mistral": ("llama", True),
-    "qwen2": ("qwen2", False),
-    "qwen3": ("qwen3", False),
-    "gpt2": ("gpt2", False),
+# The GGUF name of each model type that is served here. `tests/alignment/conversion` converts, trains and serves each.
+ARCHITECTURES: Mapping[str, str] = {
+    "gemma3_text": "gemma3",
+    "gpt2": "gpt2",
+    "gpt_neox": "gptneox",
+    "llama": "llama",
+    "mistral": "llama",
+    "olmo2": "olmo2",
+    "phi3": "phi3",
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "smollm3": "smollm3",
 }
+# Those whose query and key rows llama.cpp reorders: its rotary embedding turns neighbouring pairs, Hugging Face's one
+# half against the other.
+_PAIRED = ("llama", "smollm3")
+# Settings that give the number of experts of a mixture.
+_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
 # Settings of an adapter that change nothing about the weights, or that `scaling` follows.
 _FOLLOWED = {
@@ -159,6 +169,15 @@ def permuted_rows(b: Weights, heads: int) -> Weights:
     return b.reshape(heads, 2, rows // heads // 2, rank).swapaxes(1, 2).reshape(rows, rank)
 
 
+def unmixed_rows(b: Weights, heads: int) -> Weights:
+    """The rows of GPT-NeoX's fused matrix as llama.cpp keeps them: all queries, then all keys, then all values.
+
+    Hugging Face stores query, key and value of one head together, head after head.
+    """
+    rows, rank = b.shape
+    return b.reshape(heads, 3, rows // heads // 3, rank).swapaxes(0, 1).reshape(rows, rank)
+
+
 def engine_tensors(
     config: Mapping[str, Any], settings: Mapping[str, Any], pairs: list[Pair], where: str
 ) -> Iterator[tuple[str, Weights]]:
@@ -170,7 +189,7 @@ def engine_tensors(
     import numpy as np
     from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
 
-    name, permute = architecture(config, where)
+    name = architecture(config, where)
     arch = next(key for key, value in MODEL_ARCH_NAMES.items() if value == name)
     names = get_tensor_name_map(arch, int(config.get("num_hidden_layers") or config.get("n_layer") or 0))
     for pair in pairs:
@@ -180,18 +199,26 @@ def engine_tensors(
             raise BadInput(
                 f"{where}: {pair.module} is not a linear layer that {name} has inside its blocks. {_WANTED}"
             )
-        a, b = (
-            pair.a,
-            pair.b * np.float32(scaling(settings, pair.module, len(pair.a)) * len(pair.a) / alpha(settings)),
-        )
-        if permute and target.endswith(("attn_q.weight", "attn_k.weight")):
-            queries = int(config["num_attention_heads"])
-            heads = queries if target.endswith("attn_q.weight") else int(config.get("num_key_value_heads") or queries)
-            if len(b) % (2 * heads):
-                raise BadInput(f"{where}: {pair.module} has {len(b)} outputs, which {heads} heads cannot share.")
-            b = permuted_rows(b, heads)
+        a, rank = pair.a, len(pair.a)
+        b = pair.b * np.float32(scaling(settings, pair.module, rank) * rank / alpha(settings))
+        b = _reordered(b, name, target, config, f"{where}: {pair.module}")
         yield f"{target}.lora_a", np.ascontiguousarray(a, dtype=np.float32)
         yield f"{target}.lora_b", np.ascontiguousarray(b, dtype=np.float32)
+
+
+def _reordered(b: Weights, name: str, target: str, config: Mapping[str, Any], where: str) -> Weights:
+    """The rows of one layer's B in the order in which llama.cpp keeps the layer's own rows."""
+    queries = int(config.get("num_attention_heads") or 1)
+    if name in _PAIRED and target.endswith(("attn_q.weight", "attn_k.weight")):
+        heads = queries if target.endswith("attn_q.weight") else int(config.get("num_key_value_heads") or queries)
+        parts, order = 2, permuted_rows
+    elif name == "gptneox" and target.endswith("attn_qkv.weight"):
+        heads, parts, order = queries, 3, unmixed_rows
+    else:
+        return b
+    if len(b) % (parts * heads):
+        raise BadInput(f"{where} has {len(b)} outputs, which {heads} heads cannot share.")
+    return order(b, heads)
 
 
 def alpha(settings: Mapping[str, Any]) -> float:
@@ -199,13 +226,21 @@ def alpha(settings: Mapping[str, Any]) -> float:
     return float(settings["lora_alpha"])
 
 
-def architecture(config: Mapping[str, Any], where: str) -> tuple[str, bool]:
-    """The GGUF architecture of a base model, and whether its query and key rows are reordered."""
+def architecture(config: Mapping[str, Any], where: str) -> str:
+    """The GGUF architecture of a base model, by its config.json.
+
+    Raises `BadInput` for one that the embedded engine is not known to compute rightly with an adapter.
+    """
     kind = str(config.get("model_type"))
+    if any((config.get(key) or 0) > 1 for key in _EXPERTS):
+        raise BadInput(
+            f"{where}: a base of the type {kind!r} is a mixture of experts, and llama.cpp has no adapters for these. "
+            "Serve it with vLLM instead, or take a dense base."
+        )
     if kind not in ARCHITECTURES:
         raise BadInput(
-            f"{where}: no LoRA GGUF can be written for a base of the type {kind!r} (known: "
-            f"{', '.join(sorted(ARCHITECTURES))}).{nearest(kind, ARCHITECTURES)} Serve its adapter with vLLM instead."
+            f"{where}: no GGUF with an adapter can be made for a base of the type {kind!r} (known: "
+            f"{', '.join(sorted(ARCHITECTURES))}).{nearest(kind, ARCHITECTURES)} Serve it with vLLM instead."
         )
     return ARCHITECTURES[kind]
 
@@ -220,7 +255,7 @@ def write_gguf(adapter: Path, config: Mapping[str, Any], out: Path) -> int:
 
     settings, pairs = read_adapter(adapter)
     tensors = list(engine_tensors(config, settings, pairs, str(adapter)))
-    writer = GGUFWriter(out, architecture(config, str(adapter))[0])
+    writer = GGUFWriter(out, architecture(config, str(adapter)))
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
     writer.add_float32("adapter.lora.alpha", alpha(settings))

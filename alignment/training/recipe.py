@@ -16,7 +16,9 @@ import yaml
 
 from alignment.training.checks import check_settings
 from alignment.training.flags import as_flag, flag_names, once
+from data.chosen_base import home_base
 from data.errors import BadInput, nearest
+from data.home import home
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -157,7 +159,8 @@ def help_text(stage: str) -> str:
 def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaults: dict[str, Any]) -> Recipe:
     """Read recipe and flags for a stage whose TRL configuration is `config_class`.
 
-    `machine_defaults` are this machine's values for names that neither sets. Raises `BadInput` for unknown or
+    `machine_defaults` are this machine's values for names that neither sets. Without `model_name_or_path` it is the
+    home's base. Raises `BadInput` for unknown or
     refused names, values of a wrong type, and what TRL itself refuses.
     """
     # These are imported here because help and the checks of names need neither.
@@ -210,6 +213,9 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
         if any(name == known_field.name for known_field in dataclasses.fields(part))
     }
     parley, training, model = parts
+    if not model.model_name_or_path:
+        # Read here, not in the recipe: one recipe serves every home. Noted, so that the run's manifest says what ran.
+        model.model_name_or_path = given["model_name_or_path"] = home_base(home())
     recipe = Recipe(stage, parley, training, model, given)
     _check(recipe)
     return recipe
@@ -219,8 +225,6 @@ def _check(recipe: Recipe) -> None:
     for name in ("dataset_name", "output_dir"):
         if not recipe.given.get(name):
             raise BadInput(f"Name {'the rows to train on' if name == 'dataset_name' else 'a run folder'}: --{name}.")
-    if not recipe.model.model_name_or_path:
-        raise BadInput("Name the base model (or an adapter to continue): --model_name_or_path.")
     targets = recipe.model.lora_target_modules or []
     for target in [targets] if isinstance(targets, str) else targets:
         if NOT_ADAPTED.search(target):

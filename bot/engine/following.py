@@ -113,9 +113,9 @@ class FollowingEngine:
                 pause = failed[2] if failed and failed[0] == wanted else BACK_OFF[0]
                 failed = (wanted, time.monotonic() + pause, min(2 * pause, BACK_OFF[1]))
                 log.error(
-                    "Release %d, the new champion, cannot serve; release %d still does. Next attempt in %.0f s. %s",
-                    wanted[0],
-                    self._current.release,
+                    "Release %s, the new champion, cannot serve; release %s still does. Next attempt in %.0f s. %s",
+                    _called(*wanted),
+                    _called(self._current.release, self._current.model),
                     pause,
                     error,
                 )
@@ -134,7 +134,11 @@ class FollowingEngine:
         new = await self._server.serve(release, serving.base.name if serving.base else home_base(self._home))
         old, self._current = self._current, new
         self._draining.add(old)
-        log.info("Release %d answers from now on; release %d finishes its running answers.", release, old.release)
+        log.info(
+            "Release %s answers from now on; release %s finishes its running answers.",
+            _called(new.release, new.model),
+            _called(old.release, old.model),
+        )
         await self._drop_drained()
 
     async def _drop_drained(self) -> None:
@@ -149,3 +153,8 @@ class FollowingEngine:
             await self._server.forget([number for number in kept if number is not None])
         except (ParleyError, OSError) as error:  # the next look may find the server well
             log.info("What the engine could forget was not looked at: %s", error)
+
+
+def _called(release: int, model: str | None) -> str:
+    """A release's number as the log gives it, with the base where release 0 is meant: it is another one for each."""
+    return f"{release} ({model})" if model else str(release)

@@ -20,6 +20,7 @@ from alignment.evaluation.gate import SuitePair
 from alignment.evaluation.likelihood import Scores
 from alignment.evaluation.people import find
 from alignment.evaluation.winrate import Comparison, win_rate
+from data.bases import BUNDLED, DEFAULT_BASE
 from data.collected import Collected, FeedbackRow
 from data.rows import Row, read_rows
 
@@ -137,7 +138,7 @@ def play(home: Path, patch: pytest.MonkeyPatch) -> Played:
     patch.setattr(alignment.rounds.one_round, "collect_snapshot", played.collect)
     patch.setattr(alignment.rounds.steps, "launch", played.launch)
     patch.setattr(alignment.evaluation.verdict, "compare", played.compare)
-    patch.setattr(alignment.rounds.candidate, "identity", lambda _: {"base_sha256": "0"})
+    patch.setattr(alignment.rounds.candidate, "identity", lambda _: {"base_sha256": BUNDLED[DEFAULT_BASE].sha256})
 
     def to_gguf(adapter: Path, base: str, out: Path, *, check: Any = None) -> Path:
         out.write_bytes(b"gguf of " + (adapter / "adapter_model.safetensors").read_bytes())

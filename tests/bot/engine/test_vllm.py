@@ -182,7 +182,7 @@ async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving(fake, bas
     releases.promote(1)
 
     async def said_so():
-        return "Release 1, the new champion, cannot serve; release 0 still does" in caplog.text
+        return "Release 1, the new champion, cannot serve; release 0 (toy@abababababab) still does" in caplog.text
 
     await eventually(said_so, True)
     assert await serving(engine) == 0
