@@ -21,6 +21,8 @@ from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import BadInput, nearest
 from data.limits import PER_DAY, PER_PERSON, PER_SERVER
 from data.personas import LANGUAGES, PERSONAS, own_personas
+from data.release_address import OLLAMA, release_address
+from data.releases import BASE_RELEASE
 from data.variables import PREFIX, TOKEN
 
 ENV_FILE = Path(".env")
@@ -159,18 +161,8 @@ class Settings(BaseSettings):
     @field_validator("engine_releases")
     @classmethod
     def _how(cls, value: str | None) -> str | None:
-        """`ollama`, or the address of a release."""
-        if value not in (None, "ollama"):
-            try:
-                found = value.format(release=0)
-                urlsplit(found).port  # noqa: B018 - it raises
-            except (ValueError, KeyError, IndexError, AttributeError):
-                found = ""
-            if not re.match(r"https?://[^/\s]+", found):
-                raise ValueError(
-                    "use ollama, or an address such as http://127.0.0.1:9{release:03}/v1, in which {release} "
-                    "stands for the number of a release"
-                )
+        if value not in (None, OLLAMA):
+            release_address(value, BASE_RELEASE)
         return value
 
     @field_validator("persona")

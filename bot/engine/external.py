@@ -15,13 +15,13 @@ from bot.engine.api import EngineAway, EngineBusy, EngineError
 from bot.engine.following import CLOSED, FollowingEngine
 from bot.engine.llama import LlamaServers
 from bot.engine.ollama import OllamaServer
-from bot.engine.place import OLLAMA
 from bot.engine.remote import RemoteModel
 from bot.engine.session import HttpSession
 from bot.engine.vllm import VllmServer, base_entry, base_problem
 from data.bases import base_info
 from data.chosen_base import home_base
 from data.errors import ParleyError
+from data.release_address import OLLAMA
 from data.releases import BASE_RELEASE, Releases
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class ExternalEngine:
     def _told(self) -> ReleaseServer | None:
         """The server of releases that the operator names."""
         releases = self._place.releases
-        if not releases:
+        if not releases or self._place.model:
             return None
         return OllamaServer(self._place) if releases == OLLAMA else LlamaServers(self._place, releases)
 

@@ -13,11 +13,11 @@ from urllib.parse import quote
 from bot.engine.adapters import adapter_of
 from bot.engine.api import EngineError
 from bot.engine.counting import Counting
-from bot.engine.place import release_address
 from bot.engine.remote import RemoteModel, release_of
 from bot.engine.same_tokens import tokens_problem
 from data.bases import base_info
 from data.errors import ParleyError
+from data.release_address import release_address
 from data.releases import BASE_RELEASE
 
 if TYPE_CHECKING:

@@ -134,7 +134,7 @@ def _name(base: BaseInfo, adapter: Adapter | None) -> str:
 
 async def _check(wire: Wire, base: BaseInfo) -> None:
     """Raises EngineError unless Ollama reads as many tokens as the trainer."""
-    for messages, ids in trained_ids(base):
+    for messages, ids in await asyncio.to_thread(trained_ids, base):
         body = {"model": wire.model, "messages": messages, "stream": False, "options": {"num_predict": 1}}
         read = (await wire.post("/api/chat", body)).get("prompt_eval_count")
         if read != len(ids):

@@ -51,7 +51,8 @@ async def open_engine(
     Raises EngineError or BadInput when the engine cannot be used at all.
     """
     releases = releases or os.environ.get("PARLEY_ENGINE_RELEASES") or None
-    if address := url or os.environ.get("PARLEY_ENGINE_URL") or address_of(releases):
+    told = address_of(releases)
+    if address := url or os.environ.get("PARLEY_ENGINE_URL") or told:
         place = Place(
             home,
             address,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from bot.engine.wire import Wire
 from data.errors import BadInput
+from data.release_address import OLLAMA, release_address
 from data.releases import BASE_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-OLLAMA = "ollama"  # as a value of PARLEY_ENGINE_RELEASES
 _OLLAMAS_ADDRESS = "http://127.0.0.1:11434/v1"
 
 
@@ -25,22 +23,10 @@ def address_of(releases: str | None) -> str | None:
         return None
     if releases == OLLAMA:
         return _OLLAMAS_ADDRESS
-    return release_address(releases, BASE_RELEASE)
-
-
-def release_address(pattern: str, release: int) -> str:
-    """The address of a release, `pattern` being one with `{release}` in it. Raises BadInput if it is no address."""
     try:
-        found = pattern.format(release=release)
-        urlsplit(found).port  # noqa: B018 - it raises
-    except (ValueError, KeyError, IndexError, AttributeError):
-        found = ""
-    if not re.match(r"https?://[^/\s]+", found):
-        raise BadInput(
-            f"PARLEY_ENGINE_RELEASES: {pattern[:80]!r} cannot be used: use {OLLAMA!r}, or an address such as "
-            "http://127.0.0.1:9{release:03}/v1, in which {release} stands for the number of a release."
-        )
-    return found
+        return release_address(releases, BASE_RELEASE)
+    except ValueError as error:
+        raise BadInput(f"PARLEY_ENGINE_RELEASES: {releases[:80]!r} cannot be used: {error}.") from None
 
 
 @dataclass(frozen=True, slots=True)

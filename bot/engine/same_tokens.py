@@ -6,6 +6,7 @@ template as transformers does.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 from datetime import datetime
@@ -73,7 +74,7 @@ def trained_ids(base: BaseInfo, arguments: Mapping[str, Any] | None = None) -> l
 async def tokens_problem(wire: Wire, way: Counting, base: BaseInfo) -> str | None:
     """What is wrong with the token ids that a server makes; None if they are the trainer's. Raises EngineError."""
     arguments = wire.dialect.template_arguments
-    for messages, wanted in trained_ids(base):
+    for messages, wanted in await asyncio.to_thread(trained_ids, base):
         got = await prompt_ids(wire, way, messages)
         if got != wanted:
             pairs = zip(got, wanted, strict=False)
