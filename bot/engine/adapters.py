@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data.bases import BaseInfo, base_info, base_template
 from data.chat import template_sha256
-from data.errors import BadInput
+from data.errors import BadInput, ParleyError
 from data.home import file_sha256
 from data.releases import Release, Releases
 
@@ -53,6 +54,15 @@ class Adapter:
                 )
         if not pinned and not (release.path / folder).exists():
             raise BadInput(f"Release {release.number} has no {folder} in {release.path}: export it again.")
+
+
+def adapters_of(home: Path, kind: str) -> list[Adapter]:
+    """The adapters of all releases of a home that a server of this kind could serve."""
+    found = []
+    for release in Releases(home).all():
+        with suppress(ParleyError):
+            found.append(adapter_of(home, release.number, kind))
+    return found
 
 
 def adapter_of(home: Path, number: int, kind: str) -> Adapter:

@@ -21,6 +21,7 @@ Every failure is an `EngineError` with two sentences: `str(error)` is for the op
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +29,7 @@ from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import ParleyError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from bot.engine.refused import Refused
@@ -116,6 +117,17 @@ class ContextTooLong(EngineError):
     def __init__(self, sentence: str, refused: Refused | None = None, limit: int | None = None) -> None:
         super().__init__(sentence, refused)
         self.limit = limit
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What cannot be served is an EngineError to the person who waits, like everything else that goes wrong."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except ParleyError as error:
+        raise EngineError(str(error)) from error
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from bot.engine.api import EngineAway, EngineBusy, EngineError
+from bot.engine.api import EngineAway, EngineBusy, EngineError, sentences
 from bot.engine.following import CLOSED, FollowingEngine
 from bot.engine.llama import LlamaServers
 from bot.engine.ollama import OllamaServer
@@ -75,7 +75,8 @@ class ExternalEngine:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[HttpSession]:
         """See `Engine.session`."""
-        await self._find()
+        with sentences():
+            await self._find()
         if self._following:
             async with self._following.session() as session:
                 yield session

@@ -43,6 +43,7 @@ class FollowingEngine:
         self._look = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
         self._draining: set[Served] = set()
+        self._stuck: int | None = None  # a champion that could not serve when it was tried last
         self._closed = False
 
     @classmethod
@@ -64,6 +65,9 @@ class FollowingEngine:
 
     def cannot_serve(self, release: int) -> str | None:
         """See `Engine.cannot_serve`."""
+        if release == self._stuck:
+            now = _called(self._current.release, self._current.model)
+            return f"Release {release} cannot serve, so release {now} still does. The bot's log says why."
         return self._server.cannot_serve(release)
 
     @asynccontextmanager
@@ -106,10 +110,11 @@ class FollowingEngine:
                 serving = self._releases.serving()
                 wanted = (serving.number, serving.model)
                 if self._is_current(serving):
-                    failed = None
+                    failed = self._stuck = None
                 elif not failed or failed[0] != wanted or time.monotonic() >= failed[1]:
                     await self._move_to(serving)
             except Exception as error:  # whatever it is, this client must keep following
+                self._stuck = wanted[0]
                 pause = failed[2] if failed and failed[0] == wanted else BACK_OFF[0]
                 failed = (wanted, time.monotonic() + pause, min(2 * pause, BACK_OFF[1]))
                 log.error(

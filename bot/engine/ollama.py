@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
-from bot.engine.adapters import Adapter, adapter_of
+from bot.engine.adapters import Adapter, adapter_of, adapters_of
 from bot.engine.api import EngineError
 from bot.engine.remote import RemoteModel
 from bot.engine.same_tokens import trained_ids
+from bot.engine.unused import Unused
 from data.bases import BaseInfo, base_info, gguf_path
 from data.chosen_base import home_base
 from data.errors import ParleyError
 from data.home import file_sha256
-from data.releases import BASE_RELEASE, Releases
+from data.releases import BASE_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNUSED = 600.0  # seconds after which a model that nobody needs is deleted
 CONTEXT = 4096  # tokens, as in the embedded engine
 # Ollama writes templates in Go's language. These are ours in it; those of other bases it must know by itself.
 _TEMPLATES = {
@@ -45,7 +44,7 @@ class OllamaServer:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._wire: Wire = place.wire()  # for its own routes
-        self._unused: dict[str, float] = {}
+        self._unused = Unused()
 
     def cannot_serve(self, release: int) -> str | None:
         """See `ReleaseServer.cannot_serve`."""
@@ -73,19 +72,10 @@ class OllamaServer:
 
     async def forget(self, kept: Collection[int]) -> None:
         """See `ReleaseServer.forget`. The base stays."""
-        ours = {}
-        for release in Releases(self._place.home).all():
-            try:
-                adapter = adapter_of(self._place.home, release.number, "Ollama")
-            except ParleyError:
-                continue
-            ours[_name(adapter.base, adapter)] = release.number
-        now = time.monotonic()
-        idle = {name for name in await self._names() if name in ours and ours[name] not in kept}
-        self._unused = {name: self._unused.get(name, now) for name in idle}
-        for name in sorted(name for name, since in self._unused.items() if now - since >= UNUSED):
+        adapters = adapters_of(self._place.home, "Ollama")
+        ours = {_name(each.base, each): each.release.number for each in adapters}
+        for name in self._unused.due(await self._names(), ours, kept):
             await self._wire.order("/api/delete", {"model": name}, method="delete")
-            del self._unused[name]
             log.info("Ollama at %s has forgotten %s, which nobody needs.", self._wire.shown, name)
 
     async def close(self) -> None:

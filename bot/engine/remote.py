@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bot.engine import context
-from bot.engine.api import EngineAway, EngineError, EngineLoading
+from bot.engine.api import EngineAway, EngineError, EngineLoading, sentences
 from bot.engine.counting import Counting, probe
 from bot.engine.models import chosen
 from bot.engine.session import LOADING, LOOK
@@ -94,7 +94,8 @@ class RemoteModel:
         before = self._restored
         async with self._restoring:
             if self._restored == before:  # nobody else did it while we waited
-                await self._restore_it()
+                with sentences():
+                    await self._restore_it()
                 self._restored += 1
         return True
 

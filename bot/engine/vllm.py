@@ -10,20 +10,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.engine.adapters import Adapter, adapter_of
+from bot.engine.adapters import Adapter, adapter_of, adapters_of
 from bot.engine.api import EngineAway, EngineBusy, EngineError
 from bot.engine.counting import Counting
 from bot.engine.remote import RemoteModel
 from bot.engine.same_tokens import tokens_problem
+from bot.engine.unused import Unused
 from data.bases import BaseInfo, base_dir, base_info
 from data.errors import BadInput, ParleyError
-from data.releases import BASE_RELEASE, Releases
+from data.releases import BASE_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNUSED = 600.0  # seconds after which an adapter that nobody needs is taken out
 _SHOWN = 300  # characters of vLLM's own words
 
 
@@ -69,7 +68,7 @@ class VllmServer:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._wire: Wire = place.wire()  # for its own routes
-        self._unused: dict[str, float] = {}  # adapters that nobody needs, and since when that is known
+        self._unused = Unused()
 
     def cannot_serve(self, release: int) -> str | None:
         """See `ReleaseServer.cannot_serve`."""
@@ -83,8 +82,7 @@ class VllmServer:
         """See `ReleaseServer.serve`."""
         adapter = self._adapter(release)
         info = adapter.base if adapter else base_info(base)
-        thoughtless = {"chat_template_kwargs": {"enable_thinking": False}} if info.thinks else None
-        wire = self._place.wire(more=thoughtless)
+        wire = self._place.wire(more=_fields(info))
         bring = partial(self._bring, wire, info, adapter)
         try:
             await bring()
@@ -99,20 +97,10 @@ class VllmServer:
 
     async def forget(self, kept: Collection[int]) -> None:
         """See `ReleaseServer.forget`. Other homes' adapters stay: they are known by the hashes in their names."""
-        releases = {release.number: release for release in Releases(self._place.home).all()}
-        ours = {}
-        for number in releases:
-            try:
-                ours[adapter_of(self._place.home, number, "vLLM").name] = number
-            except ParleyError:
-                continue
-        held = {str(each.get("id")) for each in await self._wire.models() if each.get("parent")}
-        idle = {name for name in held if name in ours and ours[name] not in kept}
-        now = time.monotonic()
-        self._unused = {name: self._unused.get(name, now) for name in idle}
-        for name in sorted(name for name, since in self._unused.items() if now - since >= UNUSED):
+        ours = {each.name: each.release.number for each in adapters_of(self._place.home, "vLLM")}
+        held = [str(each.get("id")) for each in await self._wire.models() if each.get("parent")]
+        for name in self._unused.due(held, ours, kept):
             await self._wire.order("/v1/unload_lora_adapter", {"lora_name": name})
-            del self._unused[name]
             log.info("vLLM at %s has forgotten %s, which nobody needs.", self._wire.shown, name)
 
     async def close(self) -> None:
@@ -130,21 +118,25 @@ class VllmServer:
             raise EngineError(f"The engine at {self._wire.shown} is no vLLM any more; start the bot again.")
         if problem := base_problem(str(entry.get("root") or entry.get("id")), base):
             raise EngineError(f"vLLM at {self._wire.shown} cannot serve {_named(adapter)}. {problem}")
+        # Adapters have the base's tokens, and one that is loaded answers whoever asks: so this comes first. It has a
+        # wire of its own, because answers may be asked for on the other one meanwhile.
+        asking = self._place.wire(str(entry["id"]), more=_fields(base))
+        try:
+            if problem := await tokens_problem(asking, Counting.VLLM, base):
+                raise EngineError(f"{problem} (docs/servers.md has the command.)")
+        finally:
+            await asking.close()
         if adapter is None:
             wire.model = str(entry["id"])
-        else:
-            await asyncio.to_thread(adapter.check, "adapter/")
-            wire.model = adapter.name
-            if not any(each.get("id") == adapter.name for each in models):
-                await self._load(adapter)
-                models = await self._wire.models()
-            mine = next((each for each in models if each.get("id") == adapter.name), None)
-            if mine is None or mine.get("parent") != entry["id"]:
-                raise EngineError(
-                    f"vLLM at {self._wire.shown} loaded {adapter.name} and does not list it on its base."
-                )
-        if problem := await tokens_problem(wire, Counting.VLLM, base):
-            raise EngineError(f"{problem} (docs/servers.md has the command.)")
+            return
+        await asyncio.to_thread(adapter.check, "adapter/")
+        if not any(each.get("id") == adapter.name for each in models):
+            await self._load(adapter)
+            models = await self._wire.models()
+        mine = next((each for each in models if each.get("id") == adapter.name), None)
+        if mine is None or mine.get("parent") != entry["id"]:
+            raise EngineError(f"vLLM at {self._wire.shown} loaded {adapter.name} and does not list it on its base.")
+        wire.model = adapter.name
 
     async def _load(self, adapter: Adapter) -> None:
         number = adapter.release.number
@@ -178,6 +170,11 @@ class VllmServer:
                 "of the releases; if that has another path there, set PARLEY_ENGINE_ADAPTERS to it."
             )
         return BadInput(f"{at} does not load release {number} from {path}. It says: {(said or str(status))[:_SHOWN]}")
+
+
+def _fields(base: BaseInfo) -> dict[str, Any]:
+    """What every request holds for a base that thinks: it was trained without that."""
+    return {"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else {}
 
 
 def _named(adapter: Adapter | None) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.engine import following, vllm
+from bot.engine import following, unused, vllm
 from bot.engine.api import EngineError, Finished, Sampling
 from bot.engine.open import open_engine
 from bot.engine.same_tokens import trained_ids
@@ -148,7 +148,7 @@ async def test_releases_are_served_compared_promoted_rolled_back_and_survive_a_r
     for name in ("URL", "MODEL", "API_KEY", "RELEASES", "ADAPTERS"):
         monkeypatch.delenv(f"PARLEY_ENGINE_{name}", raising=False)
     monkeypatch.setattr(following, "FORGET", 1.0)
-    monkeypatch.setattr(vllm, "UNUSED", 3.0)
+    monkeypatch.setattr(unused, "UNUSED", 3.0)
     folder = base_home / DEFAULT_BASE / "hf"
     home, port, log = tmp_path / "home", free_port(), tmp_path / "vllm.log"
     home.mkdir()

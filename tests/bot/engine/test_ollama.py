@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from bot.engine import following, ollama
+from bot.engine import following, unused
 from bot.engine.api import EngineError
 from bot.engine.open import open_engine
 from tests.bot.engine.asked import eventually, said, until
@@ -27,7 +27,7 @@ async def fake(base, tmp_path):
 
 async def test_the_base_is_uploaded_once_and_each_release_made_on_it(fake, base, home, releases, monkeypatch):
     monkeypatch.setattr(following, "FORGET", 0.0)
-    monkeypatch.setattr(ollama, "UNUSED", 0.05)
+    monkeypatch.setattr(unused, "UNUSED", 0.05)
     for weights in ("one", "two"):
         make_release_of(home, base, weights=weights)
     releases.promote(1)

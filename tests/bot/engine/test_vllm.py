@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from bot.engine import following, vllm
+from bot.engine import following, unused, vllm
 from bot.engine.api import ContextTooLong, Delta, EngineError, Sampling
 from bot.engine.open import open_engine
 from bot.trial import Trial
@@ -117,7 +117,12 @@ async def test_a_vllm_that_came_back_with_another_template_does_not_answer(fake,
     engine = await opened()
     fake.forget()
     fake.tail = "<think>"
-    with pytest.raises(EngineError, match="makes other tokens"):
+    for _ in range(2):
+        with pytest.raises(EngineError, match="makes other tokens"):
+            await said(engine)
+    assert not fake.adapters
+    fake.tail, fake.loads = "", False
+    with pytest.raises(EngineError, match="takes no adapters"):
         await said(engine)
 
 
@@ -175,7 +180,9 @@ async def test_a_release_that_cannot_be_loaded_says_why(fake, base, home, releas
     assert not fake.adapters
 
 
-async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving(fake, base, home, releases, opened, caplog):
+async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving(
+    fake, base, home, releases, opened, caplog, monkeypatch
+):
     engine = await opened()
     fake.loads = False
     make_release_of(home, base)
@@ -186,6 +193,15 @@ async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving(fake, bas
 
     await eventually(said_so, True)
     assert await serving(engine) == 0
+    assert str(engine.cannot_serve(1)).startswith(
+        "Release 1 cannot serve, so release 0 (toy@abababababab) still does."
+    )
+    fake.loads = True
+    monkeypatch.setattr(following, "BACK_OFF", (0.0, 0.0))
+    releases.promote(0)
+    await eventually(lambda: asyncio.sleep(0, engine.cannot_serve(1)), None)
+    releases.promote(1)
+    await until(engine, 1)
 
 
 async def test_the_folder_of_the_releases_may_have_another_path_there(fake, base, home, releases, opened):
@@ -202,7 +218,7 @@ async def test_the_folder_of_the_releases_may_have_another_path_there(fake, base
 
 async def test_what_nobody_needs_is_taken_out_after_a_while(fake, base, home, releases, opened, caplog, monkeypatch):
     monkeypatch.setattr(following, "FORGET", 0.0)
-    monkeypatch.setattr(vllm, "UNUSED", 0.05)
+    monkeypatch.setattr(unused, "UNUSED", 0.05)
     caplog.set_level(logging.INFO)
     fake.adapters["release-0009-12345678"] = "another home's"
     for weights in ("one", "two", "three"):
