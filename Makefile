@@ -13,7 +13,7 @@ HAS_BASE = import sys; from data.home import bases_dir; \
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup base converter demo run test-unit test test-all lint types
+.PHONY: help setup base converter demo run test-unit test test-all test-vllm lint types
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -58,6 +58,11 @@ test: setup converter ## run these, and the tests that play a server, train tiny
 test-all: setup converter ## run all tests, also those on the real base model
 	$(WITHOUT_TORCH) --ring played
 	$(WITH_TORCH) --ring base
+
+# vLLM has an environment of its own: it pins another torch.
+test-vllm: setup ## run releases on a real vLLM (installs 3.5 GB into .venv-vllm once)
+	@PYTHON=$(PYTHON) tests/vllm/install.sh .venv-vllm
+	@VLLM=$(CURDIR)/.venv-vllm/bin/vllm $(BIN)/python -m pytest -p no:randomly -rs -s tests/vllm
 
 lint: setup ## check style and formatting
 	@$(BIN)/ruff check .

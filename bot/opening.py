@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -28,15 +27,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.home)
         stack.push_async_callback(store.close)
-        engine = await open_engine(
-            settings.home,
-            url=settings.engine_url,
-            model=settings.engine_model,
-            api_key=settings.engine_api_key.get_secret_value() if settings.engine_api_key else None,
-            context_length=settings.engine_context if settings.engine_url else None,
-            extra=settings.engine_extra,
-            silence=settings.engine_timeout,
-        )
+        engine = await _engine(settings)
         stack.push_async_callback(engine.close)
         trial = _trial(settings)
         stack.push_async_callback(trial.close)
@@ -48,13 +39,28 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
             await asyncio.gather(purging, return_exceptions=True)
 
 
+async def _engine(settings: Settings, release: int | None = None) -> Engine:
+    """The engine of the champion, or of one release."""
+    elsewhere = settings.engine_url or settings.engine_releases
+    return await open_engine(
+        settings.home,
+        release=release,
+        url=settings.engine_url,
+        model=settings.engine_model,
+        api_key=settings.engine_api_key.get_secret_value() if settings.engine_api_key else None,
+        context_length=settings.engine_context if elsewhere else None,
+        extra=settings.engine_extra,
+        silence=settings.engine_timeout,
+        releases=settings.engine_releases,
+        adapters=settings.engine_adapters,
+    )
+
+
 def _trial(settings: Settings) -> Trial:
     async def start(release: int) -> Engine:
-        return await open_engine(settings.home, release=release)
+        return await _engine(settings, release)
 
-    # We cannot load a second release into a server that somebody else runs.
-    own = settings.engine_url is None and not os.environ.get("PARLEY_ENGINE_URL")
-    return Trial(settings.home, start if own else None, share=settings.trial_share, usual=settings.compare_share)
+    return Trial(settings.home, start, share=settings.trial_share, usual=settings.compare_share)
 
 
 def chat_of(settings: Settings, store: Store, engine: Engine) -> Chat:

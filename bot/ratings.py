@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from bot.metrics import Metrics
 from bot.moderation.step import Moderation
 from bot.moderation.words import Kind
+from data.home_base import other_model
 from data.store import NewRating, Store, StoredGeneration
 
 if TYPE_CHECKING:
@@ -146,13 +147,16 @@ def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:
 
 def which_was_which(texts: Texts, first: StoredGeneration | None, second: StoredGeneration | None) -> str:
     """Which releases gave two compared answers; told to a person after their verdict."""
-    one, other = (
-        texts.of_release.format(release=answer.release) if answer and answer.release else texts.the_base
-        for answer in (first, second)
-    )
+    one, other = (_answered_by(texts, answer) for answer in (first, second))
     if one == other:
         return texts.of_one_release.format(first=one)
     return texts.which_was_which.format(first=one, second=other)
+
+
+def _answered_by(texts: Texts, answer: StoredGeneration | None) -> str:
+    if answer and answer.model and other_model(answer.model):
+        return answer.model
+    return texts.of_release.format(release=answer.release) if answer and answer.release else texts.the_base
 
 
 def vote_is(texts: Texts, vote: str | None) -> str:

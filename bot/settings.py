@@ -21,6 +21,8 @@ from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import BadInput, nearest
 from data.limits import PER_DAY, PER_PERSON, PER_SERVER
 from data.personas import LANGUAGES, PERSONAS, own_personas
+from data.release_address import OLLAMA, release_address
+from data.releases import BASE_RELEASE
 from data.variables import PREFIX, TOKEN
 
 ENV_FILE = Path(".env")
@@ -32,7 +34,7 @@ _SECRETS = (
     "moderation_api_key",
     "moderation_url",
 )
-_ADDRESSES = ("engine_url", "discord_api", "discord_gateway")
+_ADDRESSES = ("engine_url", "engine_releases", "discord_api", "discord_gateway")
 # What a value should be, by pydantic's name for the error.
 _WANTED = {"bool_parsing": "use 1 or 0", "int_parsing": "use a whole number", "float_parsing": "use a number"}
 
@@ -52,6 +54,8 @@ class Settings(BaseSettings):
     engine_api_key: SecretStr | None = None
     engine_context: int | None = Field(default=None, ge=64, le=100_000_000)  # unset: what the server says
     engine_timeout: float = Field(default=300.0, ge=1, le=86_400)  # seconds that an answer may stand still
+    engine_releases: str | None = Field(default=None, repr=False)  # how a server that must be told serves releases
+    engine_adapters: str | None = None  # the folder of the releases as the engine sees it; unset: as we do
     engine_extra: Annotated[dict[str, Any], NoDecode] = {}  # fields for every request; null takes one out
     show_thinking: bool = False  # whether people may see what a model thinks before it answers
 
@@ -152,6 +156,13 @@ class Settings(BaseSettings):
                 urlsplit(value).port  # noqa: B018 - it raises
             except ValueError:
                 raise ValueError("its port is not a number") from None
+        return value
+
+    @field_validator("engine_releases")
+    @classmethod
+    def _how(cls, value: str | None) -> str | None:
+        if value not in (None, OLLAMA):
+            release_address(value, BASE_RELEASE)
         return value
 
     @field_validator("persona")

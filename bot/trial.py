@@ -1,7 +1,8 @@
 """The candidate on trial: while there is one, it has an engine beside the champion's.
 
 Which release is on trial is written in a file (`data.releases`), so that a round, an operator and a running bot agree
-without talking to each other. Only the embedded engine serves two releases.
+without talking to each other. An engine that serves one model only (the kind `fixed`) says so when it is asked for
+the candidate, and turns get one answer.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ TAKEN_BACK = "people no longer say what it was exported for"
 EDITED = "somebody edited a text in it since"
 OUTSIDE = "comes from outside the servers that teach the shared model (PARLEY_TEACHING_SERVERS)"
 OVER_QUOTA = "its rater, server or day had as many ratings as count in a day (PARLEY_RATINGS_PER_...)"
+OTHER_MODEL = "the answer was another model's, not one of this home's (PARLEY_OTHER_MODELS)"
 VOIDED = "an operator took its rater's ratings out (python -m data raters void)"
 
 DIVIDED = "its conversation and its text belong to different folds"

@@ -15,19 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.bulk import Grouped, micros, rows
-from data.candidates import EDITED, ERASED, NO_CONSENT, NOT_HERE, OUTSIDE, UNFINISHED
+from data.candidates import EDITED, ERASED, NO_CONSENT, NOT_HERE, OTHER_MODEL, OUTSIDE, UNFINISHED
 from data.chat import Message, speakers, spoken
+from data.home_base import other_model
 from data.known import Known, within
 
 # Why no row may be made of an answer, by number; 0 stands for none.
-PROBLEMS: tuple[str | None, ...] = (None, ERASED, EDITED, NOT_HERE, OUTSIDE, NO_CONSENT, UNFINISHED)
+PROBLEMS: tuple[str | None, ...] = (None, ERASED, EDITED, NOT_HERE, OUTSIDE, NO_CONSENT, UNFINISHED, OTHER_MODEL)
 _NUMBER = {problem: number for number, problem in enumerate(PROBLEMS)}
 
 Numbers = NDArray[np.int64]
 
 _ANSWERS = """
 SELECT g.id, g.conversation_id, g.rendered_sha256, g.finish_reason, g.system_prompt_id, g.version_id, v.text,
-       c.platform, c.server_id, s.may_teach, p.text, p.server
+       c.platform, c.server_id, s.may_teach, p.text, p.server, g.model
 FROM generations g
 JOIN conversations c ON c.id = g.conversation_id
 JOIN system_prompts p ON p.id = g.system_prompt_id
@@ -123,7 +124,7 @@ class _Reader:
 
     def add(self, answer: tuple[Any, ...], context: list[tuple[Any, ...]]) -> None:
         """Add the next answer."""
-        number, _, rendered, finish, prompt, version, text, platform, server, may_teach, system, _ = answer
+        number, _, rendered, finish, prompt, version, text, platform, server, may_teach, system, *_ = answer
         # Of an erased prompt there is no hash: then its newest text names it.
         rendered = rendered or f"#{context[-1][0] if context else 0}"
         turns = [(role, author, said or "") for _, role, author, _, said in context]
@@ -142,7 +143,7 @@ class _Reader:
             problem = held
             if held is None and not self._covered(self._known.since, authors, writers):
                 problem = NO_CONSENT
-        whole = problem or (UNFINISHED if finish != "stop" or not text.strip() else None)
+        whole = problem or (UNFINISHED if finish != "stop" or not text.strip() else self._other(answer[12]))
         said = "" if text is None else plain(text)
         messages = prompt_messages(system, turns)
         self._numbers.extend(
@@ -167,6 +168,10 @@ class _Reader:
         if may_teach == 0:  # a direct conversation has no manager to ask
             return NOT_HERE
         return None if self._known.teachers.teach_in(server, platform, authors) else OUTSIDE
+
+    def _other(self, model: str | None) -> str | None:
+        """What another model answered teaches this home's model nothing, unless the operator wants that."""
+        return OTHER_MODEL if other_model(model) and not self._known.limits.other_models else None
 
     def _covered(self, covers: Any, authors: Any, writers: list[tuple[int | None, int]]) -> bool:
         """Whether everybody who wrote a part of the prompt had consented when they wrote it, its persona too."""

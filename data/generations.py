@@ -138,4 +138,5 @@ def _record(row: schema.Generation, text: str, parent: int | None) -> StoredGene
         text=text,
         rendered_sha256=row.rendered_sha256,
         finish_reason=row.finish_reason,
+        model=row.model,
     )

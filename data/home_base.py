@@ -4,6 +4,7 @@ The file is written when a bot or a round first uses the home, and again by `dat
 decides which base a home gets, and whether the one on this machine is still the pinned one.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from data.errors import BadInput
 from data.home import private_dir
 from data.manifests import Damaged, Manifest
 
+_MARK = re.compile(r"[^@]+@[0-9a-f]{12}")
 _SHOWN = 12  # hexadecimal digits of a hash that tell two versions of one base apart
 
 
@@ -39,6 +41,11 @@ class HomeBase(Manifest):
 def base_mark(name: str, sha256: str) -> str:
     """A base's name with the beginning of its hash."""
     return f"{name}@{sha256[:_SHOWN]}"
+
+
+def other_model(model: str | None) -> bool:
+    """Whether an answer that is stored with this is neither a release's nor a base's, but another model's."""
+    return model is not None and _MARK.fullmatch(model) is None
 
 
 def mark_of(home: Path) -> str | None:

@@ -20,6 +20,7 @@ class Limits:
     per_server: int = PER_SERVER
     per_day: int = PER_DAY
     servers: tuple[str, ...] | None = None
+    other_models: bool = False  # whether answers of models that are not this home's teach
 
 
 def limits_set() -> Limits:
@@ -30,6 +31,7 @@ def limits_set() -> Limits:
         _number("PARLEY_RATINGS_PER_SERVER", setting("PARLEY_RATINGS_PER_SERVER"), PER_SERVER),
         _number("PARLEY_RATINGS_PER_DAY", setting("PARLEY_RATINGS_PER_DAY"), PER_DAY),
         None if listed is None else _server_ids(listed),
+        _switch("PARLEY_OTHER_MODELS", setting("PARLEY_OTHER_MODELS")),
     )
 
 
@@ -48,6 +50,12 @@ def _number(name: str, value: str | None, default: int) -> int:
     if not value.isdecimal():
         raise BadInput(f"{name}: {value!r} cannot be used: use a whole number of at least 0.")
     return int(value)
+
+
+def _switch(name: str, value: str | None) -> bool:
+    if value not in (None, "0", "1"):
+        raise BadInput(f"{name}: {value!r} cannot be used: use 1 or 0.")
+    return value == "1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class StoredGeneration:
     text: str
     rendered_sha256: str
     finish_reason: str = "stop"
+    model: str | None = None
 
     @property
     def rateable(self) -> bool:
@@ -74,7 +75,7 @@ class NewGeneration:
     `parent` is the message that was answered. `context` holds the message versions in the order in which the model
     got them, without the system prompt. `finish_reason` is one of stop, length, stopped (by a person), moderated (its
     text is not kept), filtered (by the engine), unknown, damaged, error. Only what ended with stop is learnt from.
-    `model` is the mark of the base that answered as release 0 (see `data.schema.Generation`).
+    `model` is the mark of the base that answered as release 0, or another model's name; see `data.schema.Generation`.
     """
 
     conversation: int

@@ -12,7 +12,8 @@ TOKEN = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 # The settings of the bot, without the prefix. Some of them are read by `data` and `alignment` too.
 _BOT = """
-home bases base engine_url engine_model engine_api_key engine_context engine_timeout engine_extra show_thinking
+home bases base engine_url engine_model engine_api_key engine_context engine_timeout engine_extra
+engine_releases engine_adapters show_thinking
 discord_api discord_gateway discord_message_content discord_threads discord_previews shards
 discord_training_permission operators retention_days hourly_per_person hourly_per_channel hourly_per_server
 teaching_servers ratings_per_person ratings_per_server ratings_per_day trial_share compare_share log metrics_port
@@ -21,7 +22,7 @@ queue_per_person moderation moderation_words moderation_outside moderation_url m
 moderation_fail
 """
 BOT = tuple(_BOT.split())
-_ELSEWHERE = "backup_passphrase engine_grace judge_url judge_model judge_api_key judge_outside parent"
+_ELSEWHERE = "backup_passphrase engine_grace judge_url judge_model judge_api_key judge_outside other_models parent"
 _OTHERS = tuple(_ELSEWHERE.split())
 PARENT = "PARLEY_PARENT"  # the process that started this one, which this one ends with
 _BENCH = "PARLEY_BENCH_"

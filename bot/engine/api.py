@@ -21,6 +21,7 @@ Every failure is an `EngineError` with two sentences: `str(error)` is for the op
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +29,7 @@ from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import ParleyError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from bot.engine.refused import Refused
@@ -118,6 +119,17 @@ class ContextTooLong(EngineError):
         self.limit = limit
 
 
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What cannot be served is an EngineError to the person who waits, like everything else that goes wrong."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except ParleyError as error:
+        raise EngineError(str(error)) from error
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How an answer is sampled.
@@ -181,14 +193,11 @@ class Session(Protocol):
 
     @property
     def release(self) -> int:
-        """The number of the release that answers; 0 is the base model without an adapter.
-
-        With another server (PARLEY_ENGINE_URL) it comes from a model name like `release-0007`; any other name is 0.
-        """
+        """The number of the release that answers; 0 is the base model without an adapter, or another model."""
 
     @property
     def model(self) -> str | None:
-        """Which model answers as release 0: the mark of the embedded engine's base (`data.home_base`); else None."""
+        """With release 0: the mark of the home's base (`data.home_base`), or another model's own name; else None."""
 
     @property
     def control(self) -> Sequence[str]:
@@ -237,6 +246,12 @@ class Session(Protocol):
 
 class Engine(Protocol):
     """A server that generates text, reached over HTTP."""
+
+    def cannot_serve(self, release: int) -> str | None:
+        """Why it would not answer as a release that becomes the champion; None if nothing is known against it.
+
+        The sentence is for operators, and names no address.
+        """
 
     def session(self) -> AbstractAsyncContextManager[Session]:
         """Opens a session on the release that serves now. Raises EngineError after `close`."""

@@ -45,23 +45,34 @@ async def count(wire: Wire, way: Counting, messages: Sequence[Message]) -> int:
     if way is Counting.ESTIMATE:
         return estimate(messages)
     if way is Counting.LLAMA:
-        return len(await token_ids(wire, messages))
-    body: dict[str, Any] = {"model": wire.model, "messages": list(messages), "add_generation_prompt": True}
-    found = (await wire.post("/tokenize", body)).get("count")
+        return len(await prompt_ids(wire, way, messages))
+    found = (await wire.post("/tokenize", _asked(wire, messages) | {"add_generation_prompt": True})).get("count")
     if not isinstance(found, int):
         raise EngineError(f"The engine at {wire.shown} gave no count of tokens.")
     return found
 
 
-async def token_ids(wire: Wire, messages: Sequence[Message]) -> list[int]:
-    """The prompt's token ids, as llama-server builds them for an answer. Raises EngineError."""
-    prompt = (await wire.post("/apply-template", {"messages": list(messages)})).get("prompt")
-    # add_special, as for an answer: the server strips a leading BOS from the rendered text and adds it again here.
-    body = {"content": prompt, "add_special": True, "parse_special": True}
-    tokens = (await wire.post("/tokenize", body)).get("tokens")
-    if not isinstance(prompt, str) or not isinstance(tokens, list):
+async def prompt_ids(wire: Wire, way: Counting, messages: Sequence[Message]) -> list[int]:
+    """The prompt's token ids, as the server builds them for an answer; `way` is not ESTIMATE. Raises EngineError."""
+    asked = _asked(wire, messages)
+    if way is Counting.VLLM:
+        tokens = (await wire.post("/tokenize", asked | {"add_generation_prompt": True})).get("tokens")
+    else:
+        prompt = (await wire.post("/apply-template", asked)).get("prompt")
+        if not isinstance(prompt, str):
+            raise EngineError(f"The engine at {wire.shown} gave no prompt.")
+        # add_special, as for an answer: the server strips a leading BOS from the rendered text and adds it here.
+        body = {"model": wire.model, "content": prompt, "add_special": True, "parse_special": True}
+        tokens = (await wire.post("/tokenize", body)).get("tokens")
+    if not isinstance(tokens, list):
         raise EngineError(f"The engine at {wire.shown} gave no tokens.")
     return tokens
+
+
+def _asked(wire: Wire, messages: Sequence[Message]) -> dict[str, Any]:
+    arguments = wire.dialect.template_arguments
+    more = {"chat_template_kwargs": arguments} if arguments else {}
+    return {"model": wire.model, "messages": list(messages), **more}
 
 
 def estimate(messages: Sequence[Message]) -> int:

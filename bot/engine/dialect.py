@@ -67,6 +67,12 @@ class Dialect:
         found = self._extra.get("stop") or ()
         return tuple(map(str, [found] if isinstance(found, str) else found))
 
+    @property
+    def template_arguments(self) -> dict[str, Any]:
+        """What the operator has the server's template told (`chat_template_kwargs`)."""
+        found = self._extra.get("chat_template_kwargs")
+        return dict(found) if isinstance(found, dict) else {}
+
     def messages(self, messages: Sequence[Message]) -> list[Message]:
         """The messages as the server takes them: without a system role, its words open the first question."""
         if self._system or not messages or messages[0]["role"] != "system":

@@ -1,232 +1,169 @@
-"""The external engine: vLLM, llama-server, Ollama, or any other OpenAI-compatible server that somebody else runs.
+"""The engine at an address: what kind of server it is, found out when it first answers.
 
-A server may be away or loading when the bot starts: then the bot starts without it, and asks it again when somebody
-talks.
-What a server could not say at first (its context, how it counts tokens) is asked again later, and after it was away.
+Either it serves this home's releases and follows the champion, or one model of it answers whatever the champion is
+(the kind `fixed`), which is said plainly.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
-import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bot.engine import context
-from bot.engine.api import EngineAway, EngineBusy, EngineError, EngineLoading
-from bot.engine.counting import Counting, probe
-from bot.engine.models import chosen
-from bot.engine.session import LOADING, LOOK, HttpSession
-from bot.engine.thinking import Habits
-from bot.engine.wire import ASK, Wire
-from data.chat import GENERIC_CONTROL
+from bot.engine.api import EngineAway, EngineBusy, EngineError, sentences
+from bot.engine.following import CLOSED, FollowingEngine
+from bot.engine.llama import LlamaServers
+from bot.engine.ollama import OllamaServer
+from bot.engine.remote import RemoteModel
+from bot.engine.session import HttpSession
+from bot.engine.vllm import VllmServer, base_entry, base_problem
+from data.bases import base_info
+from data.chosen_base import home_base
+from data.errors import ParleyError
+from data.release_address import OLLAMA
 from data.releases import BASE_RELEASE, Releases
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
+    from collections.abc import AsyncIterator
+
+    from bot.engine.place import Place
+    from bot.engine.serving import ReleaseServer
 
 log = logging.getLogger(__name__)
 
-FALLBACK_CONTEXT = 4096  # tokens, for a server that does not say
-_PAUSE = 0.5  # seconds before the one retry
-_ASK_AGAIN = (20.0, 1800.0)  # seconds until a server that did not say everything is asked again: first, at most
-# Where servers without such a list tell the context of their model: TGI, SGLang, LM Studio, KoboldCpp, TabbyAPI.
-_PLACES = ("/info", "/get_server_info", "/api/v0/models", "/api/extra/true_max_context_length", "/v1/model")
-
 
 class ExternalEngine:
-    """Implements `bot.engine.api.Engine` on a server at a fixed address. It is also its sessions' `Backend`.
+    """Implements `bot.engine.api.Engine` on a server that somebody else runs. Create one with `open`."""
 
-    Create one with `open`.
-    """
-
-    def __init__(self, home: Path, wire: Wire, context_length: int | None) -> None:
-        self.wire = wire
-        self.release = BASE_RELEASE
-        self.model: str | None = None
-        self.control = GENERIC_CONTROL
-        self.context_length = context_length or FALLBACK_CONTEXT
-        self.template = ""
-        self.counting = Counting.ESTIMATE
-        self._home = home
-        self._set = context_length  # by the operator
-        self._told: int | None = None  # by the server
-        self._described = False
-        self._again: float | None = None  # when the server is asked again
-        self._pause = _ASK_AGAIN[0]
-        self._describing = asyncio.Lock()
+    def __init__(self, place: Place, release: int | None) -> None:
+        self._place = place
+        self._release = release
+        self._model: RemoteModel | None = None  # what answers if the server is `fixed`, and is asked what it is
+        self._fixed = False
+        self._following: FollowingEngine | None = None
+        self._how = ""  # how a fixed server could serve releases
+        self._finding = asyncio.Lock()
+        self._closed = False
 
     @classmethod
-    async def open(
-        cls,
-        home: Path,
-        url: str,
-        *,
-        model: str | None,
-        api_key: str,
-        context_length: int | None,
-        extra: Mapping[str, Any] | None = None,
-        silence: float | None = None,
-    ) -> ExternalEngine:
-        """Asks the server what it serves. Raises EngineError when it has no such model or refuses the key.
+    async def open(cls, place: Place, *, release: int | None = None) -> ExternalEngine:
+        """Asks the server what it is. Raises ParleyError when it refuses the key or cannot serve what it should.
 
-        A server that does not answer, or loads its model, is only logged: it is asked again for each answer.
+        `release` None follows the champion. A server that does not answer, or loads its model, is only logged: it is
+        asked again for each answer.
         """
-        wire = Wire(url, model=model or "", api_key=api_key, extra=extra, silence=silence)
-        engine = cls(home, wire, context_length)
+        engine = cls(place, release)
         try:
-            await engine._describe()
+            await engine._find()
         except (EngineAway, EngineBusy) as error:
             log.warning("%s The bot starts without it, and asks it again when somebody talks.", error)
         except BaseException:
-            await wire.close()
+            await engine.close()
             raise
         return engine
+
+    def cannot_serve(self, release: int) -> str | None:
+        """See `Engine.cannot_serve`."""
+        if self._following:
+            return self._following.cannot_serve(release)
+        model = self._model
+        if model is None or not self._fixed or (model.model is None and model.release == release):
+            return None
+        return self._sentence(model, "The engine")
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[HttpSession]:
         """See `Engine.session`."""
-        await self._know()
-        yield HttpSession(self)
-
-    async def renew(self, failed: Wire) -> None:  # noqa: ARG002 - the address is fixed; all we can do is wait
-        """Waits a moment, for a server that restarts or has closed an idle connection."""
-        self._again = time.monotonic()  # it may come back with another context
-        await asyncio.sleep(_PAUSE)
+        with sentences():
+            await self._find()
+        if self._following:
+            async with self._following.session() as session:
+                yield session
+        else:
+            assert self._model is not None
+            yield HttpSession(self._model)
 
     async def close(self) -> None:
         """See `Engine.close`."""
-        await self.wire.close()
+        self._closed = True
+        if self._following:
+            await self._following.close()
+        if self._model:
+            await self._model.drop()
 
-    async def _know(self) -> None:
-        """Asks the server what it serves if that is not known yet, or is to be asked again. Raises EngineError."""
-        due = self._again is not None and time.monotonic() >= self._again
-        if self._described and not due:
+    async def _find(self) -> None:
+        """Finds out what the server is, once it can be asked. Raises ParleyError."""
+        if self._following:
             return
-        async with self._describing:
-            if self._described and (self._again is None or time.monotonic() < self._again):
+        async with self._finding:
+            if self._following:
                 return
-            until = time.monotonic() + LOADING
-            while True:
-                try:
-                    await self._describe()
-                except EngineLoading:
-                    if time.monotonic() >= until:
-                        raise
-                    await asyncio.sleep(LOOK)
-                except EngineError:
-                    if not self._described:
-                        raise
-                    self._ask_later()  # the answer itself will show whether it works
+            server = self._told()
+            if server is None:
+                if self._model is None:
+                    wire = self._place.wire(self._place.model or "")
+                    self._model = RemoteModel(self._place.home, wire, self._place.context_length)
+                await self._model.ready()
+                if self._fixed:
                     return
-                else:
+                server = self._probed(self._model)
+                if server is None:
+                    self._say_fixed(self._model)
+                    self._fixed = True
                     return
+            following = await FollowingEngine.open(self._place.home, server, release=self._release)
+            if self._closed:
+                await following.close()
+                raise EngineAway(CLOSED)
+            self._following = following
+            if self._model:
+                await self._model.drop()
 
-    async def _describe(self) -> None:
-        models = await self._models()
-        entry: Mapping[str, Any] = next((each for each in models if each.get("id") == self.wire.model), {})
-        self.release = release_of(self.wire.model)
-        self.counting = await probe(self.wire)
-        props = await self._asked("/props") if self.counting is Counting.LLAMA else {}
-        self.template = str(props.get("chat_template") or "")
-        strings = {props.get("bos_token"), props.get("eos_token"), *self._pinned(), *GENERIC_CONTROL}
-        self.control = tuple(sorted(s for s in strings if s and isinstance(s, str)))
-        if not self._described:
-            self.wire.habits = Habits(unknown=not self.template or "think" in self.template)
-        told, certain = await self._context(entry, models, props)
-        self._hold(told)
-        first, self._described = not self._described, True
-        if certain or self._set:
-            self._again, self._pause = None, _ASK_AGAIN[0]
-        else:
-            self._ask_later()
-        if first:
-            self._say_what_is_unknown(told)
+    def _told(self) -> ReleaseServer | None:
+        """The server of releases that the operator names."""
+        releases = self._place.releases
+        if not releases or self._place.model:
+            return None
+        return OllamaServer(self._place) if releases == OLLAMA else LlamaServers(self._place, releases)
 
-    async def _models(self) -> list[dict[str, Any]]:
-        """The models that the server lists, and the one to ask, if the operator did not choose it."""
+    def _probed(self, model: RemoteModel) -> ReleaseServer | None:
+        """The server of releases that this is by itself: a vLLM with the home's base. Raises EngineError."""
+        if self._place.model:
+            self._how = (
+                f"It is named in PARLEY_ENGINE_MODEL; without that, a server that can serves releases: {_DOCS}."
+            )
+            return None
+        entry = base_entry(model.listed)
+        if entry is None:
+            self._how = f"See {_DOCS}."
+            return None
         try:
-            models = await self.wire.models()
-        except EngineAway as error:
-            if error.refused is None or isinstance(error, EngineLoading) or not self.wire.model:
-                raise
-            return []
-        except EngineError as error:
-            refused = error.refused is not None and error.refused.status in (401, 402, 403, 407, 429)
-            if refused:
-                raise
-            if not self.wire.model:
-                raise self.wire.no_list() from error
-            return []  # the operator says which model to ask, so a list is not needed
-        if not self.wire.model:
-            self.wire.model = chosen(models, self.wire.shown)
-        return models
+            problem = base_problem(str(entry.get("root") or entry.get("id")), base_info(home_base(self._place.home)))
+        except ParleyError as error:  # there is no such base here
+            problem = str(error)
+        if problem is None:
+            return VllmServer(self._place)
+        champion = Releases(self._place.home).champion() if self._release is None else self._release
+        if champion != BASE_RELEASE:
+            raise EngineError(
+                f"vLLM at {model.wire.shown} cannot serve release {champion}. {problem} To let its own model answer "
+                f"in place of the releases, set PARLEY_ENGINE_MODEL={model.wire.model}."
+            )
+        self._how = problem
+        return None
 
-    async def _context(
-        self, entry: Mapping[str, Any], models: list[dict[str, Any]], props: Mapping[str, Any]
-    ) -> tuple[int | None, bool]:
-        """The context that the server tells, wherever it does, and whether that is certain."""
-        told = context.told(entry, models)
-        slot = context.of_llama(props)
-        if slot is not None or told is not None:
-            return min(filter(None, (slot, told))), True
-        if self._set:
-            return None, True
-        show, running = await asyncio.gather(
-            self._asked("/api/show", {"model": self.wire.model, "name": self.wire.model}), self._asked("/api/ps")
+    def _say_fixed(self, model: RemoteModel) -> None:
+        if self._release is not None and (model.model or model.release != self._release):
+            raise EngineError(self._sentence(model, f"The engine at {model.wire.shown}"))
+        log.warning("%s", self._sentence(model, f"The engine at {model.wire.shown}"))
+
+    def _sentence(self, model: RemoteModel, engine: str) -> str:
+        what = repr(model.model) if model.model else f"release {model.release}"
+        return (
+            f"{engine} answers as {what}, whatever release is the champion: promote, trial "
+            f"and rollback do not reach it. {self._how}"
         )
-        if ollama := context.of_ollama(show, running, self.wire.model):
-            return ollama
-        answers = await asyncio.gather(*map(self._asked, _PLACES))
-        found = (context.anywhere(answer, self.wire.model) for answer in answers)
-        told = next((number for number in found if number), None)
-        return told, told is not None
-
-    async def _asked(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What a path answers; nothing where the server does not have it."""
-        try:
-            async with asyncio.timeout(ASK):
-                return await (self.wire.get(path) if body is None else self.wire.post(path, body))
-        except (EngineError, TimeoutError):
-            return {}
-
-    def _hold(self, told: int | None) -> None:
-        """Takes what the server tells; what a refusal taught stays while the server tells the same as before."""
-        if self._set or (self._described and told == self._told):
-            return
-        self._told = told
-        if told is not None or not self._described:
-            self.context_length = told or FALLBACK_CONTEXT
-
-    def _ask_later(self) -> None:
-        self._again = time.monotonic() + self._pause
-        self._pause = min(2 * self._pause, _ASK_AGAIN[1])
-
-    def _say_what_is_unknown(self, told: int | None) -> None:
-        if self.counting is Counting.ESTIMATE:
-            log.warning(
-                "The engine at %s cannot count tokens, so lengths are estimated from above and conversations are cut "
-                "earlier than necessary.",
-                self.wire.shown,
-            )
-        if told is None and not self._set:
-            log.warning(
-                "The engine at %s does not say how many tokens it holds; %d are assumed. Set PARLEY_ENGINE_CONTEXT "
-                "to the right number.",
-                self.wire.shown,
-                self.context_length,
-            )
-
-    def _pinned(self) -> list[str]:
-        """The control strings in the manifest of the release that is served, if it is one of this home's."""
-        known = {release.number: release for release in Releases(self._home).all()} if self.release else {}
-        return list(known[self.release].manifest.control) if self.release in known else []
 
 
-def release_of(model: str) -> int:
-    """The release number in a model name like `release-0007`; 0 for any other name."""
-    match = re.fullmatch(r"release-(\d+)", model)
-    return int(match[1]) if match else BASE_RELEASE
+_DOCS = "docs/servers.md"

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bot.engine.api import (
@@ -45,7 +46,10 @@ LOOK = 2.0  # seconds between two looks
 
 
 class Backend(Protocol):
-    """One release on one server, and how to connect to it again after it died."""
+    """One release on one server, and how to connect to it again after it died.
+
+    Where `release` is 0, `model` is the mark of the home's base (`data.home_base`), or the name of another model.
+    """
 
     release: int
     model: str | None
@@ -58,6 +62,9 @@ class Backend(Protocol):
     async def renew(self, failed: Wire) -> None:
         """Puts a working connection into `wire`, if it is still the one that failed. Raises EngineError."""
 
+    async def restore(self) -> bool:
+        """Puts the release back into a server that has forgotten it; whether that was done. Raises EngineError."""
+
 
 class _Mending:
     """What was done already for one request, so that nothing is tried for ever."""
@@ -65,6 +72,7 @@ class _Mending:
     def __init__(self) -> None:
         self.changes = 0
         self.renewed = False
+        self.restored = False
         self.waited = False
         self.until: float | None = None  # when loading takes too long
 
@@ -159,6 +167,11 @@ class HttpSession:
 
     async def _mended(self, error: EngineError, wire: Wire, body: dict[str, Any], mending: _Mending) -> bool:
         """Whether the request may be sent again; what must change for that is changed."""
+        if _forgotten(error) and not mending.restored:
+            mending.restored = True
+            if await self._backend.restore():
+                log.warning("The engine at %s had forgotten a release; it has it again.", wire.shown)
+                return True
         if error.refused is not None and mending.changes < CHANGES:
             mending.changes += 1
             if learnt := wire.dialect.learn(error.refused, body):
@@ -217,8 +230,17 @@ class HttpSession:
                 raise
             await self._backend.renew(wire)
             return await ask(self._backend.wire)
+        except EngineError as error:
+            if not _forgotten(error) or not await self._backend.restore():
+                raise
+            return await ask(self._backend.wire)
 
     def _clean(self, messages: Sequence[Message]) -> list[Message]:
         # Half of a surrogate pair is not a character: JSON cannot carry it and tokenizers do not know it.
         whole = [Message(role=m["role"], content=m["content"].encode(errors="replace").decode()) for m in messages]
         return harmless_messages(whole, self.control)
+
+
+def _forgotten(error: EngineError) -> bool:
+    """Whether a refusal may mean that the server does not know the model any more."""
+    return error.refused is not None and error.refused.status == HTTPStatus.NOT_FOUND

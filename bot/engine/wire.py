@@ -25,6 +25,7 @@ from bot.engine.thinking import Habits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+    from pathlib import Path
 
 # At its debug level the package logs whole requests, which hold what people said; the one below it logs addresses.
 logging.getLogger("openai").setLevel(logging.INFO)
@@ -94,6 +95,31 @@ class Wire:
         with self._failures():
             answer = await self._client.post(self.root + path, cast_to=_ANY, body=body)
         return self._object(answer, path)
+
+    async def listed(self, path: str) -> list[Any]:
+        """The JSON list at a path below the server's root. Raises EngineError."""
+        with self._failures():
+            answer = await self._client.get(self.root + path, cast_to=_ANY, options={"timeout": ASK})
+        if not isinstance(answer, list):
+            raise self._page(path)
+        return answer
+
+    async def order(self, path: str, body: dict[str, Any], *, method: str = "post") -> None:
+        """Has a path below the server's root do something; what it answers does not matter. Raises EngineError."""
+        send = self._client.delete if method == "delete" else self._client.post
+        with self._failures():
+            await send(self.root + path, cast_to=_ANY, body=body)
+
+    async def upload(self, path: str, file: Path) -> None:
+        """Sends a file to a path below the server's root. Raises EngineError."""
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(await asyncio.to_thread(_size, file)),
+        }
+        with self._failures():
+            await self._client.post(
+                self.root + path, cast_to=_ANY, content=_blocks(file), options={"headers": headers}
+            )
 
     async def models(self) -> list[dict[str, Any]]:
         """The models that the server lists, each as the server describes it. Raises EngineError, NoJson."""
@@ -243,6 +269,16 @@ class Wire:
 
 
 _ANY = cast("Any", object)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size
+
+
+async def _blocks(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as opened:
+        while block := await asyncio.to_thread(opened.read, 1 << 20):
+            yield block
 
 
 def _body(error: openai.APIStatusError) -> Any:

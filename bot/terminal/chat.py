@@ -22,6 +22,7 @@ from bot.trial import Trial
 from bot.unexpected import unexpected
 from data.counts import count_ratings
 from data.errors import BadInput
+from data.home_base import other_model
 from data.pasted import pasted
 from data.personas import Persona, persona, persona_names
 from data.store_errors import StoreError
@@ -87,7 +88,7 @@ class Terminal:
         self.person = await self.store.person(PLATFORM, _user())
         try:
             async with self.chat.engine.session() as session:
-                self._serving(session.release)
+                self._serving(session.release, session.model)
         except EngineError as error:  # it may come back: the chat begins without it
             self._say(error.for_member(self.texts))
         if self.settings.discord_token is None:
@@ -227,7 +228,7 @@ class Terminal:
                         if note:
                             self._say(note)
                         if not blind:
-                            self._serving(generation.release)
+                            self._serving(generation.release, generation.model)
                         return generation
                     case Failed() as end:
                         self._say(with_offer(self.texts, end), "red")
@@ -240,11 +241,14 @@ class Terminal:
         await self.lines.stop_asked()
         answer.stop()
 
-    def _serving(self, release: int) -> None:
+    def _serving(self, release: int, model: str | None) -> None:
         """Say which release answers: at the start, and when a new champion has taken over."""
         if release != self.release:
             self.release = release
-            self._say(self.texts.serving.format(release=release) if release else self.texts.serving_base)
+            if other_model(model):
+                self._say(self.texts.serving_other.format(model=model))
+            else:
+                self._say(self.texts.serving.format(release=release) if release else self.texts.serving_base)
 
     def _new(self) -> None:
         self._begin()

@@ -102,6 +102,7 @@ TALK = TalkTexts(
     ),
     # terminal
     serving="Release {release} answers.",
+    serving_other="{model} answers; it is not one of the releases trained here.",
     serving_base="The base model answers (release 0: nothing trained yet).",
     to_discord=(
         "This is the terminal. To talk on Discord, put the bot's token into DISCORD_TOKEN (in .env or the "

@@ -78,6 +78,7 @@ class TalkTexts:
     # terminal
     serving: str
     serving_base: str
+    serving_other: str
     to_discord: str
     for_help: str
     starting: str

@@ -88,6 +88,7 @@ TALK = TalkTexts(
     ),
     # terminal
     serving="现在由第 {release} 号版本回答。",
+    serving_other="现在由 {model} 回答，它不是在这里训练的版本。",
     serving_base="现在由基础模型回答（0 号版本：还没有训练过）。",
     to_discord="这里是终端。要在 Discord 上聊天，请把令牌写进 DISCORD_TOKEN（.env 或环境变量），然后重新启动。",
     for_help="/help 列出命令，/quit 退出。",

@@ -242,6 +242,7 @@ def test_every_error_of_the_engine_has_a_sentence_for_members(texts: Texts):
         ("PARLEY_ENGINE_EXTRA", "[1]", "is not a JSON object"),
         ("PARLEY_ENGINE_EXTRA", '{"messages": []}', "cannot be set here"),
         ("PARLEY_ENGINE_CONTEXT", "1", "greater than or equal to 64"),
+        ("PARLEY_ENGINE_RELEASES", "9{release}", "use ollama, or an address such as"),
         ("PARLEY_ENGINE_TIMEOUT", "0", "greater than or equal to 1"),
         ("PARLEY_ENGINE_URL", "htp://bob:hunter2@host/v1", "use an address"),
         ("PARLEY_ENGINE_URL", "http://bob:hunter2@host:port/v1", "its port is not a number"),

@@ -24,8 +24,7 @@ class Tried:
 
     async def start(self, release: int) -> Engine:
         self.opened.append(release)
-        engine = await open_engine(self.home, url=self.fake.url)
-        engine.release = release  # type: ignore[attr-defined]
+        engine = await open_engine(self.home, url=self.fake.url, model=f"release-{release:04d}")
         usual = engine.close
 
         async def close() -> None:

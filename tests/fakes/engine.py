@@ -66,7 +66,7 @@ class FakeEngine:
     """An engine that gives the answers it was told to give. Use it as an async context manager."""
 
     def __init__(
-        self, *, kind: str = "llama", model: str = "fake-model", context: int = 2048, api_key: str = ""
+        self, *, kind: str = "llama", model: str = "release-0000", context: int = 2048, api_key: str = ""
     ) -> None:
         self.kind = kind
         self.model = model
@@ -77,6 +77,7 @@ class FakeEngine:
         self.cancelled = 0
         self.running = 0
         self.url = ""
+        self.raw = b""  # the body of the last request
         self._scripts: deque[Script] = deque()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -193,17 +194,29 @@ class FakeEngine:
         first, *lines = head.rstrip("\r\n").split("\r\n")
         headers = {k.strip().lower(): v.strip() for k, v in (line.split(":", 1) for line in lines)}
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
-        body = json.loads(raw) if raw else {}
-        path = first.split()[1]
+        self.raw = raw
+        body = json.loads(raw) if "json" in headers.get("content-type", "") else {}
+        path = first.split()[1].partition("?")[0]
         self.paths.append(path)
         if self.api_key and headers.get("authorization") != f"Bearer {self.api_key}":
             await self._json(writer, {"error": {"code": 401, "message": "wrong key"}}, 401)
-        elif path == "/v1/chat/completions":
+        elif path == "/v1/chat/completions" and (refusal := self.refusal(body)) is None:
             return await self._chat(body, reader, writer)
+        elif path == "/v1/chat/completions":
+            await self._json(writer, refusal or {}, 404)
         else:
-            answer = self._plain(path, body)
-            await self._json(writer, answer or {"error": {"code": 404}}, 200 if answer is not None else 404)
+            status, answer = self.reply(path, body)
+            await self._json(writer, answer, status)
         return True
+
+    def refusal(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """Why a chat request is answered with 404; None where it is answered."""
+        return None
+
+    def reply(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any] | list[Any] | str]:
+        """The status and the body at any other path."""
+        answer = self._plain(path, body)
+        return (404, {"error": {"code": 404}}) if answer is None else (200, answer)
 
     def _plain(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """The endpoints without a stream; None where this kind of server has no such endpoint."""
@@ -285,9 +298,12 @@ class FakeEngine:
         writer.write(f"{len(raw):x}\r\n".encode() + raw + b"\r\n")
         await writer.drain()
 
-    async def _json(self, writer: asyncio.StreamWriter, body: dict[str, Any], status: int = 200) -> None:
-        raw = json.dumps(body).encode()
-        head = f"HTTP/1.1 {status} Fake\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
+    async def _json(
+        self, writer: asyncio.StreamWriter, body: dict[str, Any] | list[Any] | str, status: int = 200
+    ) -> None:
+        raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        kind = "" if isinstance(body, str) else "Content-Type: application/json\r\n"
+        head = f"HTTP/1.1 {status} Fake\r\n{kind}Content-Length: {len(raw)}\r\n\r\n"
         writer.write(head.encode() + raw)
         await writer.drain()
 

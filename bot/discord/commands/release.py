@@ -125,6 +125,8 @@ async def status_text(app: App, stats: Stats, seconds: float, texts: Texts) -> s
     if since is not None:
         lines.append(texts.rounds_paused_since.format(when=f"<t:{int(since.timestamp())}:f>"))
     lines.append(texts.engine_well if await engine_answers(app.chat) else texts.engine_away)
+    if reason := await asyncio.to_thread(_unreached, app):
+        lines.append(reason)
     running, waiting = app.chat.load
     lines.append(
         texts.status_load.format(
@@ -132,6 +134,17 @@ async def status_text(app: App, stats: Stats, seconds: float, texts: Texts) -> s
         )
     )
     return "\n".join(lines)
+
+
+def _unreached(app: App) -> str | None:
+    """Why the champion or the release on trial does not answer; None if nothing is known against them."""
+    releases = Releases(app.settings.home)
+    try:
+        numbers = (releases.champion(), releases.candidate())
+    except BadInput:  # the lines above say so
+        return None
+    reasons = (app.chat.engine.cannot_serve(number) for number in numbers if number is not None)
+    return next(filter(None, reasons), None)
 
 
 def _listed(release: Release, served: set[int], texts: Texts) -> str:
@@ -189,6 +202,8 @@ async def ask_to_promote(
             release=release_name(number, texts), champion=release_name(now.champion, texts)
         )
         gate = [verdict_text(verdicts[number], now.champion, texts)] if number in verdicts else []
+        if (reason := await asyncio.to_thread(app.chat.engine.cannot_serve, number)) is not None:
+            gate.append(reason)
         buttons = view(Press("promote", f"{number}:{now.champion}", texts.promote_yes))
         await tell(interaction, "\n".join([*gate, asked]), buttons)
 

@@ -92,7 +92,7 @@ async def test_each_problem_is_named(talk: World, watched_bot: str, monkeypatch:
     monkeypatch.setattr(discord.ShardInfo, "is_closed", lambda _: True)
     assert await unhealthy(watched_bot) == {"discord"}
     monkeypatch.undo()
-    monkeypatch.setattr("bot.engine.external._PAUSE", 0)
+    monkeypatch.setattr("bot.engine.remote._PAUSE", 0)
     await talk.fake.stop()
     assert await unhealthy(watched_bot) == {"engine"}
 

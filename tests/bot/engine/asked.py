@@ -1,5 +1,7 @@
 """What an engine is asked in the tests of odd servers, and what it said."""
 
+import asyncio
+
 from bot.engine.api import Delta, Finished, Sampling, TakenBack, Thought
 
 HELLO = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 2 + 3?"}]
@@ -25,3 +27,18 @@ async def said(engine, **more):
             case Finished():
                 reason = event.finish_reason
     return text, thoughts, reason
+
+
+async def serving(engine):
+    async with engine.session() as session:
+        return session.release
+
+
+async def eventually(found, wanted):
+    async with asyncio.timeout(20):
+        while await found() != wanted:  # noqa: ASYNC110 - what changes is in another task, or in a file
+            await asyncio.sleep(0.01)
+
+
+async def until(engine, release):
+    await eventually(lambda: serving(engine), release)

@@ -113,6 +113,18 @@ async def test_an_estimate_is_logged_once_and_is_never_too_low(tmp_path, caplog)
     assert caplog.text.count("estimated from above") == 1
 
 
+async def test_another_model_answers_under_its_own_name_and_says_what_does_not_reach_it(tmp_path, caplog):
+    async with FakeEngine(model="gpt-4o") as fake:
+        engine = await open_engine(tmp_path, url=fake.url)
+        assert "answers as 'gpt-4o', whatever release is the champion: promote, trial and rollback" in caplog.text
+        assert "do not reach it" in engine.cannot_serve(0)
+        async with engine.session() as session:
+            assert (session.release, session.model) == (0, "gpt-4o")
+        await engine.close()
+        with pytest.raises(EngineError, match="do not reach it"):
+            await open_engine(tmp_path, url=fake.url, release=3)
+
+
 async def test_a_session_knows_the_servers_template_and_release(tmp_path):
     async with FakeEngine(model="release-0012") as fake:
         engine = await open_engine(tmp_path, url=fake.url)

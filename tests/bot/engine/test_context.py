@@ -72,7 +72,7 @@ async def test_the_operators_context_wins(odd, opened):
 async def test_an_unknown_context_is_asked_for_again(odd, opened):
     engine = await opened(odd)
     odd.on("/v1/models", body({"data": [{"id": "odd", "max_model_len": 8192}]}))
-    engine._again = 0.0  # the time has come
+    engine._model._again = 0.0  # the time has come
     async with engine.session() as session:
         assert session.context_length == 8192
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.engine.api import Sampling
-from bot.engine.counting import Counting, token_ids
+from bot.engine.counting import Counting, prompt_ids
 from bot.engine.session import HttpSession
 from bot.engine.wire import Wire
 from data.bases import DEFAULT_BASE, base_info
@@ -89,7 +89,10 @@ def engine_ids(engine, conversations):
         url, key = engine
         wire = Wire(url, api_key=key)
         try:
-            return [await token_ids(wire, harmless_messages(messages, control)) for messages in conversations]
+            return [
+                await prompt_ids(wire, Counting.LLAMA, harmless_messages(messages, control))
+                for messages in conversations
+            ]
         finally:
             await wire.close()
 

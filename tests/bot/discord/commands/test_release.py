@@ -64,7 +64,8 @@ async def test_nobody_else_is_obeyed_not_even_managers(operated: World):
 @pytest.mark.played
 async def test_a_release_serves_after_a_confirmation_that_shows_what_the_gate_said(operated: World):
     asked = await ask(operated, "promote", number=2)
-    gate, question = asked.content.split("\n")
+    gate, unreached, question = asked.content.split("\n")
+    assert "promote, trial and rollback do not reach it" in unreached  # the fake engine is of the kind `fixed`
     assert gate == (
         f"{EN.gate_said_yes.format(reasons='Judged by a test, the answer is True.')} "
         f"{EN.gate_compared_with.format(release='release 1')}"

@@ -1,0 +1,192 @@
+"""vLLM as a server of releases: each release is an adapter that its own route loads while it runs.
+
+vLLM must be started with `--enable-lora` and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1; docs/servers.md has the command.
+What it says of its base and its tokens is compared with the release's base before the first answer, and again after
+it was restarted, which makes it forget its adapters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot.engine.adapters import Adapter, adapter_of, adapters_of
+from bot.engine.api import EngineAway, EngineBusy, EngineError
+from bot.engine.counting import Counting
+from bot.engine.remote import RemoteModel
+from bot.engine.same_tokens import tokens_problem
+from bot.engine.unused import Unused
+from data.bases import BaseInfo, base_dir, base_info
+from data.errors import BadInput, ParleyError
+from data.releases import BASE_RELEASE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from bot.engine.place import Place
+    from bot.engine.wire import Wire
+
+    Entry = Mapping[str, Any]
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 300  # characters of vLLM's own words
+
+
+def base_entry(models: Sequence[Entry]) -> Entry | None:
+    """The base in vLLM's list of models; None if the list is not vLLM's. Adapters alone have a parent."""
+    return next((each for each in models if each.get("owned_by") == "vllm" and not each.get("parent")), None)
+
+
+def base_problem(root: str, base: BaseInfo) -> str | None:
+    """Why vLLM's base, which it loaded from `root`, is not this one; None if it is.
+
+    It is if the folder is the base's own, or looks so from afar (`.../NAME/hf`, on another machine or in a
+    container), or if it is the model id that the base was taken from.
+    """
+    own = base_dir(base.alias) / "hf"
+    try:
+        if Path(root).exists():
+            same = Path(root).samefile(own)
+        else:
+            same = Path(root).parts[-2:] == own.parts[-2:] or (bool(base.source) and root == base.source)
+    except OSError:
+        same = False
+    if same:
+        return None
+    return f"It serves {root}, and the base model of this home is {base.alias}. Let it serve {own}."
+
+
+class VllmServer:
+    """Implements `bot.engine.serving.ReleaseServer`."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._wire: Wire = place.wire()  # for its own routes
+        self._unused = Unused()
+
+    def cannot_serve(self, release: int) -> str | None:
+        """See `ReleaseServer.cannot_serve`."""
+        try:
+            self._adapter(release)
+        except ParleyError as error:
+            return str(error)
+        return None
+
+    async def serve(self, release: int, base: str) -> RemoteModel:
+        """See `ReleaseServer.serve`."""
+        adapter = self._adapter(release)
+        info = adapter.base if adapter else base_info(base)
+        wire = self._place.wire(more=_fields(info))
+        bring = partial(self._bring, wire, info, adapter)
+        try:
+            await bring()
+            model = RemoteModel(
+                self._place.home, wire, self._place.context_length, release=release, base=info, restore_it=bring
+            )
+            await model.ready()
+        except BaseException:
+            await wire.close()
+            raise
+        return model
+
+    async def forget(self, kept: Collection[int]) -> None:
+        """See `ReleaseServer.forget`. Other homes' adapters stay: they are known by the hashes in their names."""
+        ours = {each.name: each.release.number for each in adapters_of(self._place.home, "vLLM")}
+        held = [str(each.get("id")) for each in await self._wire.models() if each.get("parent")]
+        for name in self._unused.due(held, ours, kept):
+            await self._wire.order("/v1/unload_lora_adapter", {"lora_name": name})
+            log.info("vLLM at %s has forgotten %s, which nobody needs.", self._wire.shown, name)
+
+    async def close(self) -> None:
+        """See `ReleaseServer.close`."""
+        await self._wire.close()
+
+    def _adapter(self, release: int) -> Adapter | None:
+        return None if release == BASE_RELEASE else adapter_of(self._place.home, release, "vLLM")
+
+    async def _bring(self, wire: Wire, base: BaseInfo, adapter: Adapter | None) -> None:
+        """Has vLLM answer as this model under `wire.model`, or raises a ParleyError that says why it does not."""
+        models = await self._wire.models()
+        entry = base_entry(models)
+        if entry is None:
+            raise EngineError(f"The engine at {self._wire.shown} is no vLLM any more; start the bot again.")
+        if problem := base_problem(str(entry.get("root") or entry.get("id")), base):
+            raise EngineError(f"vLLM at {self._wire.shown} cannot serve {_named(adapter)}. {problem}")
+        # Adapters have the base's tokens, and one that is loaded answers whoever asks: so this comes first. It has a
+        # wire of its own, because answers may be asked for on the other one meanwhile.
+        asking = self._place.wire(str(entry["id"]), more=_fields(base))
+        try:
+            if problem := await tokens_problem(asking, Counting.VLLM, base):
+                raise EngineError(f"{problem} (docs/servers.md has the command.)")
+        finally:
+            await asking.close()
+        if adapter is None:
+            wire.model = str(entry["id"])
+            return
+        await asyncio.to_thread(adapter.check, "adapter/")
+        if not any(each.get("id") == adapter.name for each in models):
+            await self._load(adapter)
+            models = await self._wire.models()
+        mine = next((each for each in models if each.get("id") == adapter.name), None)
+        if mine is None or mine.get("parent") != entry["id"]:
+            raise EngineError(f"vLLM at {self._wire.shown} loaded {adapter.name} and does not list it on its base.")
+        wire.model = adapter.name
+
+    async def _load(self, adapter: Adapter) -> None:
+        number = adapter.release.number
+        own = adapter.release.adapter
+        place = self._place.adapters
+        path = f"{place.rstrip('/')}/{number:04d}/adapter" if place else str(own.resolve())
+        try:
+            await self._wire.order("/v1/load_lora_adapter", {"lora_name": adapter.name, "lora_path": path})
+        except (EngineAway, EngineBusy):
+            raise
+        except EngineError as error:
+            if error.refused is None:
+                raise
+            if "already been loaded" in error.refused.text:  # another bot of this home was faster
+                return
+            raise self._refusal(error.refused.status, error.refused.text, number, path) from error
+        log.info("vLLM at %s has loaded release %d.", self._wire.shown, number)
+
+    def _refusal(self, status: int, text: str, number: int, path: str) -> BadInput:
+        at = f"vLLM at {self._wire.shown}"
+        said = _message(text)
+        if status == HTTPStatus.NOT_FOUND and said is None:
+            return BadInput(
+                f"{at} takes no adapters, so it cannot serve release {number}. Start it with --enable-lora and "
+                "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1. If vLLM has no LoRA for this architecture (GPT-2), serve the "
+                "base with the embedded engine or llama-server."
+            )
+        if status == HTTPStatus.NOT_FOUND:
+            return BadInput(
+                f"{at} does not find the adapter of release {number} at {path}. It must be able to read the folder "
+                "of the releases; if that has another path there, set PARLEY_ENGINE_ADAPTERS to it."
+            )
+        return BadInput(f"{at} does not load release {number} from {path}. It says: {(said or str(status))[:_SHOWN]}")
+
+
+def _fields(base: BaseInfo) -> dict[str, Any]:
+    """What every request holds for a base that thinks: it was trained without that."""
+    return {"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else {}
+
+
+def _named(adapter: Adapter | None) -> str:
+    return f"release {adapter.release.number}" if adapter else "this home's base model"
+
+
+def _message(text: str) -> str | None:
+    """vLLM's own words in its answer about an adapter, in lower case; None for a path that it does not know."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text or None
+    error = found.get("error", found) if isinstance(found, dict) else None
+    message = error.get("message") if isinstance(error, dict) else None
+    return message if isinstance(message, str) else None
