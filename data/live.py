@@ -17,14 +17,14 @@ from data.facts import Facts, Numbers
 from data.home_base import mark_of
 from data.known import Known
 from data.raters import Panel
-from data.releases import BASE_RELEASE, Releases
+from data.releases import Releases
 from data.trials import TrialSoFar
 
 # A whole answer only: one that a person stopped, or an error, says nothing about its release.
 # Release 0 is one base: answers of the base that it was before count for nothing.
-_SIDES = f"""
+_SIDES = """
 SELECT id, release FROM generations WHERE release IN (:champion, :candidate) AND finish_reason IN ('stop', 'length')
-AND (release <> {BASE_RELEASE} OR :base IS NULL OR ifnull(model, :base) = :base)
+AND (release <> 0 OR :base IS NULL OR ifnull(model, :base) = :base)
 """
 _WITHDRAWN = """
 SELECT person_id FROM consents WHERE NOT granted AND id IN (SELECT max(id) FROM consents GROUP BY person_id)
