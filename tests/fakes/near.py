@@ -42,8 +42,8 @@ class NearWire(Wire):
 
     async def chat(self, body: dict[str, Any]) -> AsyncGenerator[Chunk, None]:
         """See `Wire.chat`."""
-        sent = _copied({"model": self.model, "messages": body["messages"], "stream": True, **body})
-        events = self.fake.at_once(sent) if self.silence == SILENCE else None
+        streams = body["stream"] and self.silence == SILENCE
+        events = self.fake.at_once(_copied(body)) if streams else None
         if events is None:
             async for chunk in super().chat(body):
                 yield chunk

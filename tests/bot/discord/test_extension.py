@@ -84,7 +84,7 @@ def settings(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ):  # the settings write absolute paths back: only for this test
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("PARLEY_ENGINE_URL", world.fake.url)
-    # Edits need not keep to the pace of Discord.
+    # Edits need not keep to Discord's pace.
     monkeypatch.setitem(Parley.__init__.__kwdefaults__, "seconds_per_edit", 0)
 
 
