@@ -2,7 +2,7 @@
 
 Mean absolute difference in nats over the 32 likeliest tokens. Where weights are stored in eight bits or fewer,
 llama.cpp rounds what they are multiplied with to eight bits as well, and that is most of the noise. Measured with
-`alignment.conversion.admission` on 8 passages x 6 positions (means; tiny random bases as in tests/fakes, and a real one):
+`alignment.conversion.admission` on 8 passages x 6 positions (tiny random bases as in tests/fakes, and a real one):
 
                  f32      q8_0                      f32      q8_0
     llama        0.0003   0.0038      smollm3       0.0004   0.0043
