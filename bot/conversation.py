@@ -251,7 +251,7 @@ class Chat:
                     rendered_sha256=rendered_hash(prompt.recorded, session.template),
                     text=said.text,
                     release=session.release,
-                    sampling=sampling.as_dict(),
+                    sampling=session.sampled(sampling),
                     seed=sampling.seed or 0,
                     finish_reason=said.finish_reason,
                     prompt_tokens=said.prompt_tokens,

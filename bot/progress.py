@@ -7,7 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from data.distance import Distance, questions
+from data.distance import Distance, Part, questions
 from data.figures import Figures, figures_beside
 
 if TYPE_CHECKING:
@@ -85,10 +85,16 @@ def in_words(found: Distance | None, texts: Texts, *, hidden: Collection[str] = 
     shown = Distance(tuple(part for part in found.parts if part.name not in hidden))
     if not shown.parts:
         return []
-    parts = [getattr(texts, f"far_{part.name}").format(have=part.have, needed=part.needed) for part in shown.parts]
+    parts = [_part(part, texts) for part in shown.parts]
     lines = [texts.far.format(parts=texts.far_and.join(parts))]
     nearest = shown.nearest
     if nearest is None:
         return [*lines, texts.next_enough]
     name = f"{nearest.name}_{nearest.fewer}" if nearest.fewer else nearest.name
     return [*lines, getattr(texts, f"next_{name}").format(more=questions(nearest), lacks=nearest.lacks)]
+
+
+def _part(part: Part, texts: Texts) -> str:
+    count = texts.far_lacking.format(have=part.have, needed=part.needed) if part.lacks else str(part.have)
+    said: str = getattr(texts, f"far_{part.name}").format(count=count)
+    return said if part.lacks else texts.far_enough.format(part=said)

@@ -121,7 +121,7 @@ def in_words(found: Distance) -> list[str]:
     """The distance in a sentence, and what to do next in another; for operators, in English."""
     if not found.parts:
         return []
-    listed = ", ".join(f"{part.have} of {part.needed} {_WHAT[part.name]}" for part in found.parts)
+    listed = ", ".join(map(_listed, found.parts))
     nearest = found.nearest
     if nearest is None:
         return [
@@ -130,3 +130,8 @@ def in_words(found: Distance) -> list[str]:
         ]
     step = _NEXT[nearest.name].format(more=questions(nearest), lacks=nearest.lacks, fewer=nearest.fewer)
     return [f"How far to a verdict: {listed}.", f"Next: {step}."]
+
+
+def _listed(part: Part) -> str:
+    what = _WHAT[part.name]
+    return f"{part.have} of {part.needed} {what}" if part.lacks else f"{part.have} {what} (enough)"

@@ -216,6 +216,11 @@ class Session(Protocol):
         over-estimate. Raises EngineError.
         """
 
+    def sampled(self, sampling: Sampling) -> dict[str, Any]:
+        """The settings with which answers are really sampled, for the record: a server may refuse some of them, and
+        the operator may set others.
+        """
+
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[StreamEvent, None]:
         """Streams the answer to `messages`: any number of `Delta`s and `Thought`s, then exactly one `Finished`.
 

@@ -112,6 +112,8 @@ def _said(choice: dict[str, Any]) -> dict[str, Any]:
             return said
         if isinstance(said, str):
             return {"content": said}
+        if isinstance(said, list):
+            return next((part for part in said if isinstance(part, dict)), {})
     return {}
 
 
@@ -126,6 +128,8 @@ def _texts(content: Any) -> tuple[str, str]:
     """The text and the thoughts in a content, which may be a list of parts."""
     if isinstance(content, str):
         return content, ""
+    if isinstance(content, int | float) and not isinstance(content, bool):
+        return str(content), ""  # a server that reads its model's output as JSON
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list):
@@ -154,6 +158,8 @@ def _number(value: Any) -> int | None:
 
 
 def _reason(value: Any) -> str | None:
+    if isinstance(value, dict):
+        value = value.get("type") or value.get("reason") or value.get("name")
     if not value:
         return None
     word = str(value).lower().removeprefix("finish_reason_")

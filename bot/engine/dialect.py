@@ -37,6 +37,13 @@ _SYSTEM = re.compile(
     r"only user(?:,| and) assistant|roles must alternate|\broles?\b[^.]{0,40}\bmust be\b|system role|"
     r"messages\[0\]\.role|['\"]system['\"] is not one of|should be ['\"]user['\"] or ['\"]assistant['\"]"
 )
+# A server that does not stream, or not for this account, gives the whole answer at once.
+_STREAM = re.compile(
+    r"verified to stream|"
+    r"stream(?:ing)?['\"`]?(?: mode| responses?)?(?: is| are)? (?:not|un|only|disabled|must be false)|"
+    r"(?:not|un)[^.]{0,20}(?:support|allow|enabl)[^.]{0,20}stream(?![_ ]?options)|"
+    r"\bstream['\"`]?:? (?:must|should|has to) be false"
+)
 _MOST = re.compile(
     r"(?:at most|maximum(?: value)?(?: is| of)?|<=|less than or equal to|up to|range[^\[]*\[\s*\d+\s*,|"
     r"in \[\s*\d+\s*,|between \d+ and|\d+ >)\s*(\d+)"
@@ -52,6 +59,7 @@ class Dialect:
         self._length = LENGTH
         self._most: int | None = None
         self._system = True
+        self._streams = True
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -80,12 +88,18 @@ class Dialect:
             self._length: length,
             "seed": sampling.seed,
             "stop": list(sampling.stop) or None,
-            "stream": True,
-            "stream_options": {"include_usage": True},
+            "stream": self._streams,
+            "stream_options": {"include_usage": True} if self._streams else None,
         }
         fields = {name: value for name, value in fields.items() if value is not None and name not in self._left_out}
         fields |= self._extra
         return {name: value for name, value in fields.items() if value is not None}
+
+    def sampled(self, sampling: Sampling) -> dict[str, Any]:
+        """The settings as they are sent, for the record of a generation; None for what the server does not take."""
+        sent = self.body("", [], sampling)
+        found = {name: sent.get(name) for name in sampling.as_dict()}
+        return found | {LENGTH: sent.get(LENGTH) or sent.get(NEW_LENGTH), "stop": list(self.stops or sampling.stop)}
 
     def learn(self, refused: Refused, body: Mapping[str, Any]) -> str | None:
         """Changes what is sent after a refusal; says what changed, or None if this request cannot be mended."""
@@ -94,6 +108,9 @@ class Dialect:
         if self._system and body["messages"][0]["role"] == "system" and _SYSTEM.search(refused.text):
             self._system = False
             return "a system role; its words are sent with the first question"
+        if self._streams and (refused.parameters[:1] == ("stream",) or _STREAM.search(refused.text)):
+            self._streams = False
+            return "streaming; answers come whole"
         sent = [name for name in _OPTIONAL if name in body and name not in self._extra]
         named = self._named(refused, sent)
         if named is None and refused.status in (400, 422) and _UNNAMED.search(refused.text):

@@ -25,6 +25,7 @@ class Reading:
         self.damaged = False
         self.done = False
         self.thought = False
+        self._half = ""  # the first half of a character that a server sends in two chunks
         self._stops = stops
         self._thinking = Thinking(habits)
         self._turns = Turns(stops)
@@ -45,13 +46,22 @@ class Reading:
         if chunk.thought:
             self.thought = True
             self._thinking.separate()
-            events.append(Thought(chunk.thought))
-        return [*events, *self._events(self._thinking.feed(chunk.text))]
+            events.append(Thought(_characters(chunk.thought)))
+        return [*events, *self._events(self._thinking.feed(self._whole(chunk.text)))]
 
     def end(self) -> list[StreamEvent]:
         """The last pieces."""
-        events = self._events(self._thinking.end(cut=self.reason == "length"))
+        text, self._half = ("\ufffd" if self._half else ""), ""
+        events = self._events(self._thinking.feed(text)) if text else []
+        events += self._events(self._thinking.end(cut=self.reason == "length"))
         return [*events, *_delta(self._turns.end())]
+
+    def _whole(self, text: str) -> str:
+        """The text with surrogate halves put together; a half at its end waits for the other one."""
+        text, self._half = self._half + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return _characters(text)
 
     def finish_reason(self, most: int) -> str:
         """Why the answer ended, `most` being the tokens that it was allowed."""
@@ -80,6 +90,11 @@ class Reading:
             else:
                 events += _delta(self._turns.feed(text))
         return events
+
+
+def _characters(text: str) -> str:
+    """A text with the halves of surrogate pairs put together; a half alone becomes a question mark in a box."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _delta(text: str) -> list[StreamEvent]:

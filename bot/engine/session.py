@@ -80,6 +80,10 @@ class HttpSession:
         self.template = backend.template
         self.template_sha256 = template_sha256(backend.template)
 
+    def sampled(self, sampling: Sampling) -> dict[str, Any]:
+        """See `Session.sampled`."""
+        return self._backend.wire.dialect.sampled(sampling)
+
     async def reach(self) -> None:
         """See `Session.reach`."""
         await self._twice(lambda wire: wire.reach())

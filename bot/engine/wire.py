@@ -167,7 +167,7 @@ class Wire:
     ) -> AsyncIterator[tuple[AsyncGenerator[bytes, None], Events]]:
         """Sends a request for an answer; gives its bytes as they come, and what reads events from them."""
         create = self._client.chat.completions.with_streaming_response.create
-        asked = create(model=self.model, messages=body["messages"], stream=True, extra_body=body)
+        asked = create(model=self.model, messages=body["messages"], stream=body["stream"], extra_body=body)
         with self._failures():
             try:
                 async with asyncio.timeout_at(deadline):

@@ -212,6 +212,8 @@ class ServerTexts:
     # how far it is to the next verdict (`bot.progress`)
     far: str
     far_and: str
+    far_lacking: str
+    far_enough: str
     far_prompts: str
     far_pairs: str
     far_thumbs: str

@@ -43,6 +43,8 @@ def test_what_two_people_voted_is_not_shown() -> None:
     lines = in_words(found, EN, hidden=("thumbs",))
     assert lines[0] == "For the next verdict there are 8 of 20 held-out prompts, 2 of 3 people."
     assert lines[1] == EN.next_people.format(lacks=1)
+    more = in_words(Distance((Part("prompts", 35, 20), Part("people", 2, 3))), EN)[0]
+    assert more == "For the next verdict there are 35 held-out prompts (enough), 2 of 3 people."
     assert in_words(Distance(), EN) == []
 
 

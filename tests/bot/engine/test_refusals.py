@@ -50,6 +50,40 @@ async def test_a_refused_field_is_left_out_from_then_on(odd, opened, name):
         assert sent["messages"] == HELLO
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(400, "Your organization must be verified to stream this model.", param="stream"),
+        error(422, "Streaming is not supported for this model"),
+        error(400, "This deployment does not support streaming."),
+    ],
+)
+async def test_a_server_that_does_not_stream_is_asked_for_the_whole_answer(odd, opened, refusal):
+    engine = await opened(odd)
+    odd.reply(refusal)
+    odd.usual = body({"choices": [{"message": {"content": FIVE}, "finish_reason": "stop"}]})
+    assert await said(engine) == (FIVE, "", "stop")
+    assert [sent["stream"] for sent in odd.requests] == [True, False]
+    assert "stream_options" not in odd.requests[-1]
+
+
+async def test_settings_are_recorded_as_they_are_sent(odd, opened):
+    engine = await opened(odd, extra={"temperature": 0.9, "frequency_penalty": None})
+    odd.refuse("seed", error(422, "property 'seed' is unsupported"))
+    odd.refuse("max_tokens", REFUSED_FIELDS["max_tokens"])
+    wanted = Sampling(seed=3, max_tokens=50)
+    assert (await said(engine, sampling=wanted))[0] == FIVE
+    async with engine.session() as session:
+        assert session.sampled(wanted) == {
+            "temperature": 0.9,
+            "top_p": wanted.top_p,
+            "frequency_penalty": None,
+            "max_tokens": 50,
+            "seed": None,
+            "stop": [],
+        }
+
+
 async def test_a_server_that_refuses_everything_is_not_asked_for_ever(odd, opened):
     engine = await opened(odd)
     odd.usual = error(422, "Extra inputs are not permitted")
@@ -149,6 +183,13 @@ def test_a_word_of_the_server_that_may_be_a_secret_is_not_shown(code: str) -> No
 @pytest.mark.parametrize("code", ["rate_limit_exceeded", "InvalidParameter", "context_length_exceeded"])
 def test_the_name_of_an_error_is_shown(code: str) -> None:
     assert refused(400, {"error": {"code": code, "message": "no"}}).shown == f"HTTP 400, {code}"
+
+
+def test_a_refused_option_of_streaming_does_not_end_the_streaming() -> None:
+    dialect = Dialect()
+    body = dialect.body("m", HELLO, Sampling())
+    assert dialect.learn(refused(400, {"error": {"message": "unsupported parameter: 'stream_options'"}}), body)
+    assert dialect.body("m", HELLO, Sampling())["stream"]
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,25 @@ STREAMS = {
         events(chunk({"reasoning_content": "PLAN"}), chunk({}, "length")),
         ("", "PLAN", "length"),
     ),
+    "a number": (events(chunk({"content": 5}), chunk({}, "stop")), ("5", "", "stop")),
+    "a delta in a list": (
+        events({"choices": [{"index": 0, "delta": [{"content": FIVE}], "finish_reason": "stop"}]}),
+        (FIVE, "", "stop"),
+    ),
+    "a reason with a type": (
+        events(chunk({"content": FIVE}), chunk({}, {"type": "max_tokens"})),  # type: ignore[arg-type]
+        (FIVE, "", "length"),
+    ),
+    "halves of a character": (
+        raw(
+            rb'data: {"choices": [{"delta": {"content": "so \ud83d"}}]}',
+            b"\n\n",
+            rb'data: {"choices": [{"delta": {"content": "\ude00!", "reasoning": "\ud83d"}',
+            rb', "finish_reason": "stop"}]}',
+            b"\n\n",
+        ),
+        ("so \U0001f600!", "\ufffd", "stop"),
+    ),
     "other words for the end": (stream(FIVE, finish="MAX_TOKENS"), (FIVE, "", "length")),
 }
 
