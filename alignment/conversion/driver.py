@@ -95,6 +95,8 @@ def _quantise(conversion: Any, gguf: Any, job: dict[str, Any]) -> None:
     known: Any = _model_class(conversion, job)
 
     class Quantised(known):  # type: ignore[misc]
+        model_arch = known.model_arch  # every class of the converter names its own
+
         def tensor_force_quant(self, name: str, new_name: str, bid: int | None, n_dims: int) -> Any:
             inside = new_name.startswith("blk.")
             if n_dims == 2 and new_name.endswith(".weight") and (inside or new_name in _ENDS):

@@ -237,6 +237,11 @@ def architecture(config: Mapping[str, Any], where: str) -> str:
             f"{where}: a base of the type {kind!r} is a mixture of experts, and llama.cpp has no adapters for these. "
             "Serve it with vLLM instead, or take a dense base."
         )
+    if "vision_config" in config:
+        raise BadInput(
+            f"{where}: a base of the type {kind!r} sees images, which is not supported. Take the family's text-only "
+            "base."
+        )
     if kind not in ARCHITECTURES:
         raise BadInput(
             f"{where}: no GGUF with an adapter can be made for a base of the type {kind!r} (known: "
