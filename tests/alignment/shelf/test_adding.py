@@ -345,3 +345,12 @@ def test_two_at_a_time_are_refused(shelf, model, monkeypatch):
 
     monkeypatch.setattr(adding, "find_pretokenizer", meanwhile)
     add(model)
+
+
+def test_a_merged_models_folder_keeps_the_template_of_its_base(shelf, model, tmp_path):
+    add(model)
+    tokenizer = models.load_tokenizer("fern")
+    tokenizer.save_pretrained(tmp_path / "merged")
+    shutil.copy(model / "config.json", tmp_path / "merged")
+    merged = models.load_tokenizer(str(tmp_path / "merged"))
+    assert (merged.chat_template, merged.eos_token) == (tokenizer.chat_template, "<|im_end|>")
