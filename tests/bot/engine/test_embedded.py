@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.engine import embedded, hold, server
+from bot.engine import following, hold, server
 from bot.engine.api import Delta, EngineAway, Finished, Sampling
 from bot.engine.open import open_engine
 from bot.engine.sharing import Board, Entry
@@ -316,7 +316,7 @@ async def test_a_session_keeps_its_release_and_its_process_while_the_champion_ch
 async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving_until_it_is_mended(
     home, opened, caplog, monkeypatch
 ):
-    monkeypatch.setattr(embedded, "BACK_OFF", (0.1, 0.2))
+    monkeypatch.setattr(following, "BACK_OFF", (0.1, 0.2))
     bad = make_release(home, strength=1.0)
     whole = bad.adapter_gguf.read_bytes()
     bad.adapter_gguf.write_bytes(whole[:99])
