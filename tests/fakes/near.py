@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bot.engine import external
+from bot.engine import place
 from bot.engine.chunks import Chunk, read
 from bot.engine.wire import SILENCE, Wire
 
@@ -58,7 +58,7 @@ class NearWire(Wire):
 
 def go_near(patch: pytest.MonkeyPatch, fake: FakeEngine) -> None:
     """Engines that are opened at this fake's address from now on reach it without a socket."""
-    over_the_socket = external.Wire
+    over_the_socket = place.Wire
 
     def wire(url: str, **named: Any) -> Wire:
         if url != fake.url:
@@ -67,7 +67,7 @@ def go_near(patch: pytest.MonkeyPatch, fake: FakeEngine) -> None:
         near.fake = fake
         return near
 
-    patch.setattr(external, "Wire", wire)
+    patch.setattr(place, "Wire", wire)
 
 
 def _copied(value: Any) -> Any:
