@@ -135,6 +135,8 @@ ELSEWHERE = {
     "data/spool.py": "a file without a name, which goes with its process",
     "data/reading.py": "a cache folder for tables that stays empty: they are streamed",
     "alignment/evaluation/model.py": "an exported adapter of the operator's, outside of the home; it holds no texts",
+    "alignment/conversion/gguf.py": "links to a base's own files, outside of the home; it holds no texts",
+    "alignment/conversion/pretokenizer.py": "an empty model with a base's tokenizer; it holds no texts",
 }
 OWN_NAMES = re.compile(r"tempfile|mkstemp|mkdtemp|TemporaryFile|TemporaryDirectory|\.(partial|tmp|part)['\"]")
 
