@@ -176,8 +176,10 @@ def measure(wanted: Expected, base: str, gguf: Path) -> Agreement:
         positions=len(served),
         tokens=TOKENS * len(served),
         base=(floor := _gap(0.0, plain, wanted.base, wanted.base, limit(base_info(base).quantisation))),
-        served=_gap(1.0, served, wanted.full, wanted.base, NOISE * floor.mean + HAIR, OWN_NOISE),
-        probe=_gap(wanted.scale, probe, wanted.probe, wanted.base, NOISE * floor.mean + HAIR),
+        served=(full := _gap(1.0, served, wanted.full, wanted.base, NOISE * floor.mean + HAIR, OWN_NOISE)),
+        probe=full
+        if wanted.scale == 1
+        else _gap(wanted.scale, probe, wanted.probe, wanted.base, NOISE * floor.mean + HAIR),
     )
 
 
