@@ -118,6 +118,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _no_settings() -> Iterator[None]:
+    """Whoever runs the tests may have settings of their own; only where the bases are counts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [
+            name for name in os.environ if name.startswith(("PARLEY_", "DISCORD_")) and name != "PARLEY_BASES"
+        ]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         make_quick(patch, tmp_path_factory.mktemp("migrated"))
