@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gguf import GGUFReader
-
 from alignment.conversion.admission import Admission, admit
 from alignment.conversion.gguf import check_convertible, convert
 from alignment.models import locate
@@ -61,5 +59,7 @@ def _pre_tokenizer(base: str) -> str | None:
     """How llama.cpp splits the base's texts, as its own GGUF says; None where the converter has to find out."""
     if not base_info(base).gguf_sha256:
         return None
+    from gguf import GGUFReader
+
     field = GGUFReader(base_dir(base) / "model.gguf").fields.get("tokenizer.ggml.pre")
     return str(field.contents()) if field else None

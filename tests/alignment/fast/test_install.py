@@ -252,6 +252,8 @@ ALLOWED = {
     "settings.fp32_precision",  # a documented setting of torch, for one product, then restored
     # discord.py, which has no settings for these; the bot must not import alignment.
     *("Route.BASE", "DiscordWebSocket.DEFAULT_GATEWAY", "shard.reconnect"),
+    # llama.cpp's converter, which is pinned by its hash and runs alone in a process of its own.
+    *("conversion.ModelBase.load_hparams", "conversion.TextModel.get_vocab_base_pre"),
 }
 
 

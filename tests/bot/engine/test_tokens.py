@@ -146,6 +146,7 @@ def test_the_client_counts_the_prompt_tokens_that_an_answer_takes(engine, base_h
 
     class Here:
         release = 0
+        model = None
         control = info.control
         context_length = 1024
         template = load_template(info.template_name)
