@@ -106,6 +106,7 @@ def test_puppets_who_only_ever_go_together_are_one_voice() -> None:
         assert mean(weights(weigh(found), "brigade")) > 0.5
 
 
+@pytest.mark.simulation
 def test_an_answer_that_a_thousand_people_rated_is_weighed() -> None:
     """No number overflows, and it is fast: an algorithm quadratic in the raters of one answer took minutes."""
     found = [
