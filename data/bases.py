@@ -4,7 +4,7 @@
         base.json        what is known of the base (`BaseInfo`); the folder counts only with it
         hf/              weights, configuration and tokenizer as transformers loads them
         model.gguf       what the embedded engine serves; a base may have none
-        template.jinja   the chat template that trainer and engine share, where it is not one of ours
+        template.jinja   the chat template that trainer and engine share, as engines take it
 
 The bundled base is fetched as a GGUF and its `hf/` made from that (`data.bundled`, `alignment.convert`); with any
 other base it is the other way round (`python -m alignment.bases add`).
@@ -146,6 +146,12 @@ def base_template(info: BaseInfo) -> str:
     if info.template_sha256 not in ("", template_sha256(found)):
         raise BadInput(f"{path} was changed: it is not the template that base.json pins. {get_again(info.alias)}")
     return found
+
+
+def template_path(info: BaseInfo) -> Path:
+    """The file with a base's chat template, to be given to an engine that somebody else runs."""
+    folder = base_dir(info.alias)
+    return folder / "hf" / "chat_template.jinja" if info.alias in BUNDLED else folder / "template.jinja"
 
 
 def base_info(alias: str) -> BaseInfo:

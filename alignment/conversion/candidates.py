@@ -12,11 +12,14 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from alignment.training.parent import end_with_parent
+
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def main() -> int:
     """Try the names of standard input on the file of the first argument."""
+    end_with_parent()
     path, order = Path(sys.argv[1]), json.load(sys.stdin)
     first = rename(path, None)
     for name in dict.fromkeys([first, *order["names"]]):

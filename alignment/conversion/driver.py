@@ -1,10 +1,11 @@
 """Runs llama.cpp's converter. This file is a program of its own: `python -P driver.py CONVERTER`, with jobs as JSON.
 
-Standard input holds a list of jobs: `model` (a folder), `out` (a file), `kind` (f32, f16, bf16, q8_0, q4_0, q4_1,
-q5_0 or q5_1; `empty` for the tokenizer on a model of one empty layer), `pre` (the pre-tokenizer's name, or null where
-the converter shall know it) and `name` (what the file calls the model). One process may convert several models,
-because its imports take seconds. It stops at the first job that fails, with exit code 1; the last two lines of
-standard error are then its number and its error.
+The first line of standard input is a list of jobs: `model` (a folder), `out` (a file), `kind` (f32, f16, bf16, q8_0,
+q4_0, q4_1, q5_0 or q5_1; `empty` for the tokenizer on a model of one empty layer), `pre` (the pre-tokenizer's name,
+or null where the converter shall know it) and `name` (what the file calls the model). One process may convert several
+models, because its imports take seconds. It stops at the first job that fails, with exit code 1; the last two lines
+of standard error are then its number and its error. Standard input stays open until the process that started this one
+is gone, and then this one ends as well.
 
 Three things are changed in the converter: a pre-tokenizer may be named, settings that transformers 5 no longer has
 under their old names are given back, and there are four quantisations that it does not offer. It imports neither our
@@ -14,6 +15,7 @@ packages nor the `gguf` package that is installed here, but the one beside it.
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,13 @@ UNKNOWN = "unknown-pre-tokenizer"
 
 def main() -> int:
     """Do all jobs of standard input, in their order."""
-    folder, jobs = Path(sys.argv[1]), json.load(sys.stdin)
+    folder, jobs = Path(sys.argv[1]), json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["HF_HUB_OFFLINE"] = "1"
     # The converter's own `gguf` must come first: the installed one is of another age.
     sys.path[:0] = [str(folder), str(folder / "gguf-py")]
-    import conversion  # type: ignore[import-not-found]
-    import convert_hf_to_gguf  # type: ignore[import-not-found]
+    import conversion  # type: ignore[import-not-found]  # it lies in the converter's folder
+    import convert_hf_to_gguf  # type: ignore[import-not-found]  # the same
 
     conversion.ModelBase.load_hparams = staticmethod(_completed(conversion.ModelBase.load_hparams))
     named = conversion.TextModel.get_vocab_base_pre
@@ -48,6 +51,13 @@ def main() -> int:
             print(f"\njob {number}\n{type(error).__name__}: {line}", file=sys.stderr)
             return 1
     return 0
+
+
+def _end_with_parent() -> None:
+    # Not `sys.stdin`: a thread that waits in it would break this process's own end.
+    while os.read(0, 1024):
+        pass
+    os._exit(1)
 
 
 def _pre_tokenizer(known: Any, name: str | None, empty: bool) -> Any:
@@ -94,7 +104,7 @@ def _quantise(conversion: Any, gguf: Any, job: dict[str, Any]) -> None:
     wanted = gguf.GGMLQuantizationType[job["kind"].upper()]
     known: Any = _model_class(conversion, job)
 
-    class Quantised(known):  # type: ignore[misc]
+    class Quantised(known):  # type: ignore[misc]  # a class that is chosen at run time
         model_arch = known.model_arch  # every class of the converter names its own
 
         def tensor_force_quant(self, name: str, new_name: str, bid: int | None, n_dims: int) -> Any:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,24 +88,28 @@ def check_convertible(model: Path, folder: Path, quantise: str) -> str:
 def run_jobs(jobs: Sequence[Job], *, say: Callable[[str], None] = print) -> None:
     """Convert several models in one process. Errors as in `convert`, for the first job that fails."""
     converter = fetch_converter(say)
-    with _staged(jobs) as orders, tempfile.TemporaryFile("w+") as wanted:
-        json.dump(orders, wanted)
-        wanted.seek(0)
+    with _staged(jobs) as orders:
         process = subprocess.Popen(
             [sys.executable, "-P", str(_DRIVER), str(converter)],
-            stdin=wanted,
+            stdin=subprocess.PIPE,  # stays open: at its end, which is ours, the converter ends too
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             env=_environment(),
         )
+        assert process.stdin is not None
         try:
+            with suppress(BrokenPipeError):  # it ended before it read; its last line says why
+                process.stdin.write(f"{json.dumps(orders)}\n")
+                process.stdin.flush()
             last = _follow(process, say)
             code = process.wait()
         finally:
             process.kill()
             process.wait()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
     if code:
         number = int(last[0].removeprefix("job ")) if len(last) > 1 and last[0].startswith("job ") else 0
         raise _refusal(jobs[number], code, last[-1] if last else "")

@@ -9,6 +9,7 @@ until a name gives the ids that transformers gives. A name that the converter kn
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from alignment.conversion.gguf import Job, run_jobs
 from alignment.conversion.texts import shown, texts
 from alignment.rows.tokens import control_strings
 from data.errors import BadInput
+from data.variables import PARENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +86,7 @@ def _try(empty: Path, names: list[str], asked: list[str], wanted: list[list[int]
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, PARENT: str(os.getpid())},
     )
     found = [json.loads(line) for line in process.stdout.splitlines() if line.startswith("{")]
     if process.returncode and not found:

@@ -25,7 +25,7 @@ from alignment.shelf.own_gguf import quantisation_of
 from alignment.shelf.source import Source, find
 from data.base_files import refuse_damaged
 from data.bases import BUNDLED, BaseInfo, is_name
-from data.chat import template_sha256
+from data.chat import engine_template, load_template, template_sha256
 from data.errors import BadInput, nearest
 from data.home import bases_dir, file_sha256, make_private, private_dir, sync_dir
 from data.unfinished import remove_unfinished_of, unfinished_folder
@@ -154,9 +154,9 @@ def _take(source: Source, found: Examined, work: Path, size: int, say: Callable[
     refuse_broken(source.folder, found.weights)
     names = [*small_files(source.sizes), *found.weights]
     files = {f"hf/{name}": copy(source.folder / name, work / "hf" / name, say) for name in names}
-    if found.composed:
-        (work / "template.jinja").write_bytes(found.composed.text.encode())
-        files["template.jinja"] = file_sha256(work / "template.jinja")
+    text = found.composed.text if found.composed else engine_template(load_template(found.template_name))
+    (work / "template.jinja").write_bytes(text.encode())
+    files["template.jinja"] = file_sha256(work / "template.jinja")
     return files
 
 

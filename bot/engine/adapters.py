@@ -10,7 +10,7 @@ from data.bases import BaseInfo, base_info, base_template
 from data.chat import template_sha256
 from data.errors import BadInput, ParleyError
 from data.home import file_sha256
-from data.releases import Release, Releases
+from data.releases import BASE_RELEASE, Release, Releases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,14 +62,25 @@ def adapters_of(home: Path, kind: str) -> list[Adapter]:
     for release in Releases(home).all():
         with suppress(ParleyError):
             found.append(adapter_of(home, release.number, kind))
-    return found
+    return [adapter for adapter in found if adapter is not None]
 
 
-def adapter_of(home: Path, number: int, kind: str) -> Adapter:
-    """The adapter of a release, for a server of this kind ("vLLM").
+def adapter_problem(home: Path, number: int, kind: str) -> str | None:
+    """Why a server of this kind cannot load a release's adapter; None if nothing forbids it."""
+    try:
+        adapter_of(home, number, kind)
+    except ParleyError as error:
+        return str(error)
+    return None
+
+
+def adapter_of(home: Path, number: int, kind: str) -> Adapter | None:
+    """The adapter of a release, for a server of this kind ("vLLM"); None for release 0, which is the base alone.
 
     Raises BadInput when it has none, or when it belongs to another base or template than the ones that are here.
     """
+    if number == BASE_RELEASE:
+        return None
     releases = Releases(home)
     releases.refuse_other_base(number)
     release = releases.get(number)

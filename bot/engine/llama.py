@@ -7,16 +7,16 @@ computed them, so a server that switches adapters answers from the cache of the 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from bot.engine.adapters import adapter_of
+from bot.engine.adapters import adapter_of, adapter_problem
 from bot.engine.api import EngineError
 from bot.engine.counting import Counting
-from bot.engine.remote import RemoteModel, release_of
+from bot.engine.remote import RemoteModel, opened, release_of, thoughtless
 from bot.engine.same_tokens import tokens_problem
 from data.bases import base_info
-from data.errors import ParleyError
 from data.release_address import release_address
 from data.releases import BASE_RELEASE
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bot.engine.place import Place
     from bot.engine.wire import Wire
+    from data.bases import BaseInfo
 
 log = logging.getLogger(__name__)
 
@@ -41,29 +42,15 @@ class LlamaServers:
 
     def cannot_serve(self, release: int) -> str | None:
         """See `ReleaseServer.cannot_serve`."""
-        try:
-            if release != BASE_RELEASE:
-                adapter_of(self._place.home, release, "llama-server")
-        except ParleyError as error:
-            return str(error)
-        return None
+        return adapter_problem(self._place.home, release, "llama-server")
 
     async def serve(self, release: int, base: str) -> RemoteModel:
         """See `ReleaseServer.serve`."""
-        own = release == BASE_RELEASE
-        info = base_info(base) if own else adapter_of(self._place.home, release, "llama-server").base
-        thoughtless = {"chat_template_kwargs": {"enable_thinking": False}} if info.thinks else None
-        wire = self._place.wire(url=release_address(self._pattern, release), more=thoughtless)
-        try:
-            await self._find(wire, release)
-            if problem := await tokens_problem(wire, Counting.LLAMA, info):
-                raise EngineError(problem)
-            model = RemoteModel(self._place.home, wire, self._place.context_length, release=release, base=info)
-            await model.ready()
-        except BaseException:
-            await wire.close()
-            raise
-        return model
+        adapter = adapter_of(self._place.home, release, "llama-server")
+        info = adapter.base if adapter else base_info(base)
+        wire = self._place.wire(url=release_address(self._pattern, release), more=thoughtless(info))
+        model = RemoteModel(self._place.home, wire, self._place.context_length, release=release, base=info)
+        return await opened(model, partial(self._find, wire, release, info))
 
     async def forget(self, kept: Collection[int]) -> None:
         """See `ReleaseServer.forget`. The operator ends the servers that nobody needs."""
@@ -71,8 +58,11 @@ class LlamaServers:
     async def close(self) -> None:
         """See `ReleaseServer.close`. Nothing is held apart from the releases."""
 
-    async def _find(self, wire: Wire, release: int) -> None:
-        """Finds the release in the server's list of models, and looks at its adapters. Raises EngineError."""
+    async def _find(self, wire: Wire, release: int, base: BaseInfo) -> None:
+        """Finds the release in the server's list of models, and looks at its adapters and tokens.
+
+        Raises EngineError.
+        """
         name = f"release-{release:04d}"
         names = [str(each.get("id")) for each in await wire.models()]
         wire.model = next((each for each in names if release_of(each) == release), "")
@@ -88,12 +78,18 @@ class LlamaServers:
             if error.refused is None:
                 raise
             log.info("The server at %s does not list its adapters, so they are not looked at.", wire.shown)
-            return
-        scales = [each.get("scale") for each in adapters if isinstance(each, dict)]
-        wanted = [] if release == BASE_RELEASE else [1.0]
-        if scales != wanted:
-            what = "no adapter" if release == BASE_RELEASE else "one adapter at scale 1"
-            found = ", ".join(map(str, scales)) or "none"
-            raise EngineError(
-                f"The server at {wire.shown} must have {what} to be release {release}; its adapters' scales: {found}."
-            )
+        else:
+            _refuse_adapters(wire, release, [each.get("scale") for each in adapters if isinstance(each, dict)])
+        if problem := await tokens_problem(wire, Counting.LLAMA, base):
+            raise EngineError(problem)
+
+
+def _refuse_adapters(wire: Wire, release: int, scales: list[Any]) -> None:
+    """Raises EngineError unless a server has one adapter at full scale, or none for release 0."""
+    wanted = [] if release == BASE_RELEASE else [1.0]
+    if scales != wanted:
+        what = "no adapter" if release == BASE_RELEASE else "one adapter at scale 1"
+        found = ", ".join(map(str, scales)) or "none"
+        raise EngineError(
+            f"The server at {wire.shown} must have {what} to be release {release}; its adapters' scales: {found}."
+        )

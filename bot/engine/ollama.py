@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bot.engine.adapters import Adapter, adapter_of, adapters_of
 from bot.engine.api import EngineError
-from bot.engine.remote import RemoteModel
+from bot.engine.remote import RemoteModel, opened
 from bot.engine.same_tokens import trained_ids
 from bot.engine.unused import Unused
 from data.bases import BaseInfo, base_info, gguf_path
 from data.chosen_base import home_base
 from data.errors import ParleyError
 from data.home import file_sha256
-from data.releases import BASE_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,7 +49,7 @@ class OllamaServer:
     def cannot_serve(self, release: int) -> str | None:
         """See `ReleaseServer.cannot_serve`."""
         try:
-            adapter = self._adapter(release)
+            adapter = adapter_of(self._place.home, release, "Ollama")
             gguf_path(adapter.base.alias if adapter else home_base(self._place.home))
         except ParleyError as error:
             return str(error)
@@ -57,18 +57,11 @@ class OllamaServer:
 
     async def serve(self, release: int, base: str) -> RemoteModel:
         """See `ReleaseServer.serve`."""
-        adapter = self._adapter(release)
+        adapter = adapter_of(self._place.home, release, "Ollama")
         info = adapter.base if adapter else base_info(base)
-        name = await self._created(info, adapter)
-        wire = self._place.wire(name)
-        try:
-            await _check(wire, info)
-            model = RemoteModel(self._place.home, wire, self._context(info), release=release, base=info)
-            await model.ready()
-        except BaseException:
-            await wire.close()
-            raise
-        return model
+        wire = self._place.wire(await self._created(info, adapter))
+        model = RemoteModel(self._place.home, wire, self._context(info), release=release, base=info)
+        return await opened(model, partial(_check, wire, info))
 
     async def forget(self, kept: Collection[int]) -> None:
         """See `ReleaseServer.forget`. The base stays."""
@@ -81,9 +74,6 @@ class OllamaServer:
     async def close(self) -> None:
         """See `ReleaseServer.close`."""
         await self._wire.close()
-
-    def _adapter(self, release: int) -> Adapter | None:
-        return None if release == BASE_RELEASE else adapter_of(self._place.home, release, "Ollama")
 
     def _context(self, base: BaseInfo) -> int:
         return min(self._place.context_length or CONTEXT, base.context_length)

@@ -232,6 +232,22 @@ class RemoteModel:
         return list(known[self.release].manifest.control) if self.release in known else []
 
 
+async def opened(model: RemoteModel, find: Callable[[], Awaitable[None]]) -> RemoteModel:
+    """The model, once `find` has shown that it is the right one; its connections are closed if it is not."""
+    try:
+        await find()
+        await model.ready()
+    except BaseException:
+        await model.drop()
+        raise
+    return model
+
+
+def thoughtless(base: BaseInfo) -> dict[str, Any]:
+    """What every request holds for a base that thinks: it was trained without that."""
+    return {"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else {}
+
+
 def release_of(model: str) -> int | None:
     """The release number in a model name like `release-0007`; None for any other name."""
     match = re.fullmatch(r"release-(\d{1,9})(?:-[0-9a-f]{8})?", model)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bot.engine.counting import prompt_ids
-from data.bases import base_dir, base_template
+from data.bases import base_dir, base_template, template_path
 from data.chat import Message, engine_template
 from data.errors import BadInput
 
@@ -83,7 +83,7 @@ async def tokens_problem(wire: Wire, way: Counting, base: BaseInfo) -> str | Non
             return (
                 f"The server at {wire.shown} makes other tokens of a conversation than the base model {base.alias} "
                 f"was trained with, from token {at} on{how}: its tokenizer or its chat template is another one. Let "
-                f"it serve {base_dir(base.alias) / 'hf'}, with the template in that folder's chat_template.jinja."
+                f"it serve {base_dir(base.alias) / 'hf'}, with the chat template {template_path(base)}."
             )
     return None
 

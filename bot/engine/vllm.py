@@ -15,15 +15,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.engine.adapters import Adapter, adapter_of, adapters_of
+from bot.engine.adapters import Adapter, adapter_of, adapter_problem, adapters_of
 from bot.engine.api import EngineAway, EngineBusy, EngineError
 from bot.engine.counting import Counting
-from bot.engine.remote import RemoteModel
+from bot.engine.remote import RemoteModel, opened, thoughtless
 from bot.engine.same_tokens import tokens_problem
 from bot.engine.unused import Unused
 from data.bases import BaseInfo, base_dir, base_info
-from data.errors import BadInput, ParleyError
-from data.releases import BASE_RELEASE
+from data.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -72,28 +71,18 @@ class VllmServer:
 
     def cannot_serve(self, release: int) -> str | None:
         """See `ReleaseServer.cannot_serve`."""
-        try:
-            self._adapter(release)
-        except ParleyError as error:
-            return str(error)
-        return None
+        return adapter_problem(self._place.home, release, "vLLM")
 
     async def serve(self, release: int, base: str) -> RemoteModel:
         """See `ReleaseServer.serve`."""
-        adapter = self._adapter(release)
+        adapter = adapter_of(self._place.home, release, "vLLM")
         info = adapter.base if adapter else base_info(base)
-        wire = self._place.wire(more=_fields(info))
+        wire = self._place.wire(more=thoughtless(info))
         bring = partial(self._bring, wire, info, adapter)
-        try:
-            await bring()
-            model = RemoteModel(
-                self._place.home, wire, self._place.context_length, release=release, base=info, restore_it=bring
-            )
-            await model.ready()
-        except BaseException:
-            await wire.close()
-            raise
-        return model
+        model = RemoteModel(
+            self._place.home, wire, self._place.context_length, release=release, base=info, restore_it=bring
+        )
+        return await opened(model, bring)
 
     async def forget(self, kept: Collection[int]) -> None:
         """See `ReleaseServer.forget`. Other homes' adapters stay: they are known by the hashes in their names."""
@@ -107,9 +96,6 @@ class VllmServer:
         """See `ReleaseServer.close`."""
         await self._wire.close()
 
-    def _adapter(self, release: int) -> Adapter | None:
-        return None if release == BASE_RELEASE else adapter_of(self._place.home, release, "vLLM")
-
     async def _bring(self, wire: Wire, base: BaseInfo, adapter: Adapter | None) -> None:
         """Has vLLM answer as this model under `wire.model`, or raises a ParleyError that says why it does not."""
         models = await self._wire.models()
@@ -120,7 +106,7 @@ class VllmServer:
             raise EngineError(f"vLLM at {self._wire.shown} cannot serve {_named(adapter)}. {problem}")
         # Adapters have the base's tokens, and one that is loaded answers whoever asks: so this comes first. It has a
         # wire of its own, because answers may be asked for on the other one meanwhile.
-        asking = self._place.wire(str(entry["id"]), more=_fields(base))
+        asking = self._place.wire(str(entry["id"]), more=thoughtless(base))
         try:
             if problem := await tokens_problem(asking, Counting.VLLM, base):
                 raise EngineError(f"{problem} (docs/servers.md has the command.)")
@@ -170,11 +156,6 @@ class VllmServer:
                 "of the releases; if that has another path there, set PARLEY_ENGINE_ADAPTERS to it."
             )
         return BadInput(f"{at} does not load release {number} from {path}. It says: {(said or str(status))[:_SHOWN]}")
-
-
-def _fields(base: BaseInfo) -> dict[str, Any]:
-    """What every request holds for a base that thinks: it was trained without that."""
-    return {"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else {}
 
 
 def _named(adapter: Adapter | None) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -126,3 +128,18 @@ def test_what_goes_wrong_in_the_converter_is_one_sentence(fake: Path, tmp_path: 
     (fake / "fails").write_text("os.kill(os.getpid(), 9)")
     with pytest.raises(BadInput, match=r"signal 9.*free memory"):
         run_jobs(jobs[:1], say=print)
+
+
+@pytest.mark.process
+def test_the_converter_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    (tmp_path / "conversion.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(60)\n")
+    program = [sys.executable, "-P", str(gguf._DRIVER), str(tmp_path)]
+    process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("[]\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "begun\n"
+    assert process.poll() is None
+    process.stdin.close()  # as the system does when the other end's process is gone
+    assert process.wait(timeout=30) == 1

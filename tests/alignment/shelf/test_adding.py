@@ -18,7 +18,7 @@ from alignment.shelf import adding
 from alignment.shelf.adding import Wanted
 from data.base_files import base_problems
 from data.bases import base_info, base_template, known_bases
-from data.chat import template_sha256
+from data.chat import engine_template, template_sha256
 from data.errors import BadInput
 from data.home import file_sha256
 from tests.alignment import own_templates, tiny
@@ -172,7 +172,8 @@ def test_a_base_without_a_template_gets_ours(shelf, tmp_path):
     info = add(tiny.build("gpt2", tmp_path / "model"))
     assert (info.template_name, info.eos_token, info.thinks) == ("eos", "<|endoftext|>", False)
     assert info.template_sha256 == template_sha256(base_template(info))
-    assert not (shelf / "fern" / "template.jinja").exists()
+    # Other engines are given the file, which has no markers of the trainer.
+    assert (shelf / "fern" / "template.jinja").read_text() == engine_template(base_template(info))
     assert models.load_tokenizer("fern").chat_template == base_template(info)
 
 
