@@ -9,6 +9,7 @@ from data.chosen_base import home_base
 from data.errors import run
 from data.home import home
 from data.pasted import pasted
+from data.release_address import not_reached
 from data.releases import Releases
 
 
@@ -38,10 +39,12 @@ def main() -> int:
             "compared answers of the two, ask the gate:"
         )
         print(pasted(f"  python -m alignment.evaluate --candidate {number} --limit 0"))
-        return 0
-    before = releases.champion()
-    promote_alone(home(), number)
-    print(f"The champion is release {number} now; before it was release {before}.")
+    else:
+        before = releases.champion()
+        promote_alone(home(), number)
+        print(f"The champion is release {number} now; before it was release {before}.")
+    if sentence := not_reached():
+        print(sentence)
     return 0
 
 

@@ -4,6 +4,7 @@ import argparse
 
 from data.errors import run
 from data.home import home
+from data.release_address import not_reached
 from data.releases import Releases
 
 
@@ -22,6 +23,8 @@ def main() -> int:
     before = releases.champion()
     number = releases.rollback()
     print(f"The champion is release {number} again; release {before} stays on disk.")
+    if sentence := not_reached():
+        print(sentence)
     return 0
 
 

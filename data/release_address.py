@@ -1,7 +1,9 @@
-"""Where a server that must be told serves a release: what PARLEY_ENGINE_RELEASES says."""
+"""Where releases are served, as the settings say it: at an address for each, or nowhere but one fixed model."""
 
 import re
 from urllib.parse import urlsplit
+
+from data.home import setting
 
 OLLAMA = "ollama"  # the other value: releases become models of Ollama
 EXAMPLE = "http://127.0.0.1:9{release:03}/v1"
@@ -22,3 +24,13 @@ def release_address(pattern: str, release: int) -> str:
             f"use {OLLAMA}, or an address such as {EXAMPLE}, in which {{release}} stands for the number of a release"
         )
     return found
+
+
+def not_reached() -> str | None:
+    """A sentence for whoever changes what serves, if one model always answers as the settings say; else None."""
+    if (model := setting("PARLEY_ENGINE_MODEL")) is None:
+        return None
+    return (
+        f"PARLEY_ENGINE_MODEL says that {model} always answers, so a bot with this setting does not change what it "
+        "serves. Unset it if its server can serve releases (docs/servers.md)."
+    )
