@@ -41,9 +41,6 @@ from typing import Any
 
 from rich.console import Console
 
-from bot.discord.commands.stats import Stats
-from bot.ratings import Ratings
-from bot.texts import EN
 from data.errors import BadInput, run
 from data.figures import figures_beside
 from data.store import Store
@@ -113,6 +110,8 @@ async def _once(action: Callable[[], Awaitable[Any]]) -> Figures:
 
 async def vote(store: Store, home: Path) -> Figures:
     """People vote on answers spread over the home."""
+    from bot.ratings import Ratings
+
     ratings = Ratings(store)
     person = await store.person(PLATFORM, f"voter{time.time()}")
     await store.set_consent(person, True)
@@ -147,6 +146,10 @@ async def deletion(store: Store, home: Path) -> Figures:
 
 async def stats(store: Store, home: Path) -> Figures:
     """A member asks for `/stats` for the first time, and once more."""
+    # Here and above, so that the memory of the rows is that of a process without a bot.
+    from bot.discord.commands.stats import Stats
+    from bot.texts import EN
+
     command = Stats(store, home, PERMISSION)
     interaction: Any = SimpleNamespace(guild_id=int(SERVER), followup=SimpleNamespace(send=_nothing))
     first = await _once(lambda: command.tell(interaction, EN))

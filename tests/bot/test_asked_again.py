@@ -12,7 +12,7 @@ from data import schema
 from data.consent import CONSENT_VERSION
 from data.store import Store
 from tests.bot.discord.world import World, said
-from tests.bot.terminal.test_chat import World as Terminal
+from tests.bot.terminal.world import World as Terminal
 from tests.fakes.engine import FakeEngine
 
 AGAIN = f"{EN.consent_changed}\n{EN.consent_question_held.format(days=30)}"

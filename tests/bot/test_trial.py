@@ -10,7 +10,7 @@ from bot.texts import EN
 from bot.trial import Trial
 from data import schema
 from tests.bot.discord.world import World, eventually
-from tests.bot.terminal.test_chat import Paper, ScriptedLines
+from tests.bot.terminal.world import Paper, ScriptedLines
 from tests.bot.tried import Tried
 
 

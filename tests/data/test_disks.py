@@ -32,7 +32,7 @@ from bot.settings import Settings
 from bot.terminal.chat import Terminal
 from bot.texts import EN
 from data.store import Store
-from tests.bot.terminal.test_chat import Paper, ScriptedLines
+from tests.bot.terminal.world import Paper, ScriptedLines
 from tests.fakes.engine import FakeEngine
 
 home = pathlib.Path(sys.argv[1])

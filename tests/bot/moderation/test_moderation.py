@@ -19,7 +19,7 @@ from data.rows import KINDS
 from data.store import Store
 from tests.bot.core import World, events
 from tests.bot.moderation.flagged import GRIEF, SLUR, THREAT, asked
-from tests.bot.terminal.test_chat import World as AtTerminal
+from tests.bot.terminal.world import World as AtTerminal
 from tests.fakes.engine import FakeEngine
 
 # -- questions

@@ -14,7 +14,7 @@ from bot.texts import EN
 from data.errors import BadInput
 from tests.bot.core import World
 from tests.bot.moderation.flagged import SLUR
-from tests.bot.terminal.test_chat import World as AtTerminal
+from tests.bot.terminal.world import World as AtTerminal
 from tests.fakes.moderation import FakeModeration
 
 

@@ -12,7 +12,7 @@ from bot.terminal.console import Lines
 from bot.texts import EN
 from data import schema
 from data.store import Store
-from tests.bot.terminal.test_chat import rows
+from tests.bot.terminal.world import rows
 from tests.fakes.engine import FakeEngine
 
 
