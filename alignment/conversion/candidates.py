@@ -1,11 +1,12 @@
 """Loads an empty model in llama.cpp under one pre-tokenizer's name after another, in a process of its own.
 
-`python -m alignment.conversion.candidates FILE` reads `names`, `texts` and `ids` as JSON from standard input and
-prints one JSON line for each name that could be loaded, until one gives the ids. The name in the file is tried first.
-It runs alone because llama.cpp may end the process that holds it.
+`python -m alignment.conversion.candidates FILE` reads `names`, `texts` and `ids` as JSON from standard input. It
+prints one JSON line with each name that it begins to try, and one with what was found if llama.cpp could load it,
+until a name gives the ids. It runs alone because llama.cpp may end the process that holds it, or never return.
 """
 
 import json
+import signal
 import struct
 import sys
 import urllib.request
@@ -14,6 +15,7 @@ from typing import Any
 
 from alignment.training.parent import end_with_parent
 
+LIMIT = 120  # seconds for one name; the slowest one seen took 3, with a vocabulary of 152,000
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -21,8 +23,9 @@ def main() -> int:
     """Try the names of standard input on the file of the first argument."""
     end_with_parent()
     path, order = Path(sys.argv[1]), json.load(sys.stdin)
-    first = rename(path, None)
-    for name in dict.fromkeys([first, *order["names"]]):
+    for name in order["names"]:
+        signal.alarm(LIMIT)  # ends this process: nothing of Python runs while llama.cpp does not return
+        print(json.dumps({"tries": name}), flush=True)
         rename(path, name)
         try:
             server = _start(path)
@@ -30,6 +33,7 @@ def main() -> int:
             continue
         differs = first_difference(server.listening_address, order["texts"], order["ids"])
         print(json.dumps({"name": name, "differs": differs}), flush=True)
+        _wait_for_loop(server.listening_address)
         del server
         if differs is None:
             break
@@ -88,7 +92,18 @@ def _start(path: Path) -> Any:
     params.ui = False
     params.verbosity = 0
     params.use_jinja = False
+    params.endpoint_metrics = True
     return xllamacpp.Server(params)
+
+
+def _wait_for_loop(address: str) -> None:
+    """Waits until the server's loop runs.
+
+    A server that is destroyed earlier never ends: its loop then starts after the order to stop, and is waited for. It
+    makes tokens without that loop, but counts its own work inside it.
+    """
+    with _OPENER.open(f"{address}/metrics", timeout=60) as response:
+        response.read()
 
 
 if __name__ == "__main__":

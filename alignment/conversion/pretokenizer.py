@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alignment.conversion.candidates import rename
 from alignment.conversion.gguf import Job, run_jobs
 from alignment.conversion.texts import shown, texts
 from alignment.rows.tokens import control_strings
@@ -78,18 +80,30 @@ def _try(empty: Path, names: list[str], asked: list[str], wanted: list[list[int]
     """Load the empty model under its own and these names until one gives the wanted ids; returns what was tried.
 
     An entry has the `name` and in `differs` the number of the first text with other ids, None if all are equal. Names
-    that this llama.cpp does not know have none.
+    that this llama.cpp does not know have none, nor has one under which it ended the process or did not return: the
+    next process goes on behind that name.
     """
-    process = subprocess.run(
-        [sys.executable, "-m", "alignment.conversion.candidates", str(empty)],
-        input=json.dumps({"names": names, "texts": asked, "ids": wanted}),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, PARENT: str(os.getpid())},
-    )
-    found = [json.loads(line) for line in process.stdout.splitlines() if line.startswith("{")]
-    if process.returncode and not found:
-        reason = (process.stderr.strip().splitlines() or ["it gave no reason"])[-1]
-        raise BadInput(f"llama.cpp could not be tried on this tokenizer: {reason}.")
+    try:
+        left = list(dict.fromkeys([rename(empty, None), *names]))
+    except (ValueError, struct.error) as error:
+        raise BadInput("llama.cpp's converter could not make a file of this tokenizer alone.") from error
+    found: list[dict[str, Any]] = []
+    while left:
+        process = subprocess.run(
+            [sys.executable, "-m", "alignment.conversion.candidates", str(empty)],
+            input=json.dumps({"names": left, "texts": asked, "ids": wanted}),
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, PARENT: str(os.getpid())},
+        )
+        lines = [json.loads(line) for line in process.stdout.splitlines() if line.startswith("{")]
+        found += [line for line in lines if "name" in line]
+        tried = [line["tries"] for line in lines if "tries" in line]
+        if not tried:
+            reason = (process.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+            raise BadInput(f"llama.cpp could not be tried on this tokenizer: {reason}.")
+        if not process.returncode or (found and found[-1]["differs"] is None):
+            break
+        left = left[left.index(tried[-1]) + 1 :]
     return found

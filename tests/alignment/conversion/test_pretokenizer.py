@@ -1,5 +1,6 @@
 """Finding a pre-tokenizer: the known names are tried in llama.cpp until the token ids are transformers'."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -45,6 +46,38 @@ def test_if_no_name_fits_a_text_is_named(made: Path, find) -> None:
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([splits, bytewise])
     with pytest.raises(BadInput, match=r"other tokens than transformers.*whichever.*differ on '.+vLLM"):
         find(tokenizer)
+
+
+# Stands for llama.cpp: ends the process under one name, never returns under another, and knows no other.
+_STUBBORN = """
+import os, pathlib, signal, time
+from unittest.mock import MagicMock as CommonParams
+from alignment.conversion.candidates import rename
+def Server(params):
+    name = rename(pathlib.Path(params.model.path), None)
+    with open(os.environ["ASKED"], "a") as asked:
+        print(name, file=asked)
+    if name == "crash":
+        os.abort()
+    if name == "hang":
+        if not signal.alarm(1):  # no limit was set
+            os._exit(0)
+        time.sleep(60)
+    raise RuntimeError
+"""
+
+
+def test_a_name_under_which_llama_cpp_ends_or_hangs_is_passed_over(
+    made: Path, find, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "xllamacpp.py").write_text(_STUBBORN, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
+    monkeypatch.setattr(pretokenizer, "_MERGED", ("crash", "hang", "qwen2"))
+    monkeypatch.setattr(pretokenizer, "_WHOLE", ())
+    with pytest.raises(BadInput, match=r"could not load the tokenizer of .* under any name"):
+        find(AutoTokenizer.from_pretrained(made / "hf"))
+    assert (tmp_path / "asked").read_text().split() == ["default", "crash", "hang", "qwen2"]
 
 
 def test_another_name_changes_nothing_else(made: Path, tmp_path: Path) -> None:
