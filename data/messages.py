@@ -1,8 +1,9 @@
 """Writes and finds messages: their versions, their ids on a platform, and the path down to one."""
 
 from collections.abc import Collection
+from functools import cache
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -85,12 +86,7 @@ async def goes_on(session: AsyncSession, message: int) -> int:
 
 async def messages_down_to(session: AsyncSession, message: int) -> list[StoredMessage]:
     """The messages from a conversation's beginning down to this one in their newest versions, without erased ones."""
-    row = schema.MessageRow
-    chain = select(row.id, row.parent_id).where(row.id == message).cte(recursive=True)
-    above = aliased(row)
-    chain = chain.union_all(select(above.id, above.parent_id).join(chain, above.id == chain.c.parent_id))
-    # A parent is always older than its children, so ids give the order.
-    return await newest_versions(session, (await session.scalars(select(chain.c.id).order_by(chain.c.id))).all())
+    return await newest_versions(session, (await session.scalars(_down_to(), {"message": message})).all())
 
 
 async def newest_version(session: AsyncSession, message: int) -> StoredMessage | None:
@@ -100,14 +96,6 @@ async def newest_version(session: AsyncSession, message: int) -> StoredMessage |
 
 async def newest_versions(session: AsyncSession, messages: Collection[int]) -> list[StoredMessage]:
     """The newest versions of messages, ordered by number; messages whose newest version was erased are left out."""
-    version = aliased(schema.MessageVersion)
-    newest = select(func.max(version.id)).where(version.message_id == schema.MessageRow.id).scalar_subquery()
-    query = (
-        select(schema.MessageRow, schema.MessageVersion)
-        .join(schema.MessageVersion, schema.MessageVersion.id == newest)
-        .where(schema.MessageRow.id.in_(messages), schema.MessageVersion.text.is_not(None))
-        .order_by(schema.MessageRow.id)
-    )
     return [
         StoredMessage(
             row.id,
@@ -120,5 +108,34 @@ async def newest_versions(session: AsyncSession, messages: Collection[int]) -> l
             found.created_at,
             row.author_id,
         )
-        for row, found in await session.execute(query)
+        for row, found in await session.execute(_newest(), {"messages": list(messages)})
     ]
+
+
+# Every question and every answer asks these two; putting a statement together takes far longer than running it.
+
+
+@cache
+def _down_to() -> Select[tuple[int]]:
+    """The numbers of the messages from a conversation's beginning down to `:message`, in that order."""
+    row = schema.MessageRow
+    chain = select(row.id, row.parent_id).where(row.id == bindparam("message")).cte(recursive=True)
+    above = aliased(row)
+    chain = chain.union_all(select(above.id, above.parent_id).join(chain, above.id == chain.c.parent_id))
+    # A parent is always older than its children, so ids give the order.
+    return select(chain.c.id).order_by(chain.c.id)
+
+
+@cache
+def _newest() -> Select[tuple[schema.MessageRow, schema.MessageVersion]]:
+    """Each of `:messages` with its newest version, in the order of their numbers, without erased ones."""
+    version = aliased(schema.MessageVersion)
+    newest = select(func.max(version.id)).where(version.message_id == schema.MessageRow.id).scalar_subquery()
+    return (
+        select(schema.MessageRow, schema.MessageVersion)
+        .join(schema.MessageVersion, schema.MessageVersion.id == newest)
+        .where(
+            schema.MessageRow.id.in_(bindparam("messages", expanding=True)), schema.MessageVersion.text.is_not(None)
+        )
+        .order_by(schema.MessageRow.id)
+    )
