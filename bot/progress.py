@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from data.distance import Distance, Part, questions
+from data.distance import Distance, Part, questions, with_trial
 from data.figures import Figures, figures_beside
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Progress:
 
     They take long, so they are computed beside the event loop, once for everybody who asks, and remembered. Nobody
     waits longer than `patience` seconds for them, and while older ones are there, only if computing is that quick.
+    In a large home the trial's state comes first, and more often than the distance.
     """
 
     def __init__(
@@ -37,8 +39,9 @@ class Progress:
     ) -> None:
         self.home, self.permission, self.fresh, self.patience = home, discord_permission, fresh, patience
         self._found: Figures | None = None
-        self._took = 0.0
+        self._took = self._whole_took = 0.0  # the last time, and when all figures were computed
         self._until: float | None = None
+        self._whole_due = 0.0
         self._looking: asyncio.Task[None] | None = None
 
     async def now(self, champion: int | None = None, candidate: int | None = None) -> Figures | None:
@@ -59,14 +62,27 @@ class Progress:
         return found is not None and (found.champion, found.candidate) == (champion, candidate)
 
     async def _look(self) -> None:
-        began = time.monotonic()
+        """Compute all figures, where they are due; where that takes long, the trial's state is known before."""
+        began = trial = time.monotonic()
+        slow = self._whole_took >= self.patience
+        whole = not slow or began >= self._whole_due
         try:
-            self._found = await figures_beside(self.home, self.permission)
+            if slow or self._found is None:
+                found = await figures_beside(self.home, self.permission, whole=False)
+                far = None if self._found is None else self._found.distance
+                self._found = replace(found, distance=None if far is None else with_trial(far, found.trial))
+                trial = time.monotonic()
+            if whole:
+                self._found = await figures_beside(self.home, self.permission)
         except Exception:  # whatever it is, the older figures still tell something
             log.exception("the figures could not be computed")
         finally:
-            self._took = time.monotonic() - began
-            self._until = time.monotonic() + max(self.fresh, _RESTS * self._took)
+            ended = time.monotonic()
+            self._took = ended - began
+            self._until = ended + max(self.fresh, _RESTS * (trial - began))
+            if whole:
+                self._whole_took = ended - trial
+                self._whole_due = ended + _RESTS * self._whole_took
             self._looking = None
 
 

@@ -29,6 +29,9 @@ WHOLE = ("stop", "length")
 # The most characters of one answer, however many a server sends: twenty messages on Discord.
 LONGEST = 40_000
 _KNOWN = (*WHOLE, "filtered", "damaged", "unknown")
+# The most seconds of a stream that are read without a break: a server may send a long answer at once, and everybody
+# else waits meanwhile.
+_BREATH = 0.02
 
 
 @dataclass
@@ -79,7 +82,7 @@ async def streamed(
     shown = _Shown(answer, moderation, show_thinking=show_thinking)
 
     async def read() -> bool:
-        began = time.monotonic()
+        began = breath = time.monotonic()
         async with aclosing(session.stream(messages, sampling)) as stream:
             async for event in stream:
                 if isinstance(event, api.Finished):
@@ -90,6 +93,9 @@ async def streamed(
                 _take(said, event, shown)
                 if shown.found or said.outgrown:
                     break
+                if time.monotonic() - breath > _BREATH:
+                    await asyncio.sleep(0)
+                    breath = time.monotonic()
         return True
 
     try:

@@ -45,12 +45,10 @@ from data.candidates import (
     Candidate,
 )
 from data.collected import Collected, FeedbackRow, Shelved
-from data.events import read_events
-from data.facts import read_facts
+from data.events import read_recorded
 from data.feedback import Feedback
 from data.folds import Anchors
 from data.imported import imported, imported_id
-from data.known import read_known
 from data.live import Pair, trial_of
 from data.raters import Panel
 from data.row import KINDS
@@ -147,13 +145,10 @@ class _Collecting:
 
     def _feedback(self) -> Panel:
         """The rows that ratings and questions become."""
-        # This connection sees one moment, and what is known of people is read after that moment has begun.
-        self._connection.execute("SELECT count(*) FROM standings").fetchone()
-        known = read_known(self._database)
-        facts = read_facts(self._connection, known)
-        events, panel = read_events(self._connection, facts, known)
+        recorded = read_recorded(self._connection, self._database)
+        known, facts, events, panel = recorded
         if self._trial is not None:
-            self._collected.trial = trial_of(self._connection, facts, events, panel, known, self._trial)
+            self._collected.trial = trial_of(self._connection, recorded, self._trial)
         plans = Feedback(facts, events, panel, known).plans()
         for candidate in candidates(self._connection, plans, facts, events):
             content = Content.of(candidate)

@@ -70,6 +70,12 @@ def distance(collected: Collected, trial: TrialSoFar | None = None) -> Distance:
         Part("thumbs", min(up, down), MINIMUM_THUMBS, fewer="up" if up < down else "down"),
         Part("people", len(people), MINIMUM_PEOPLE),
     ]
+    return with_trial(Distance(tuple(parts)), trial)
+
+
+def with_trial(found: Distance, trial: TrialSoFar | None) -> Distance:
+    """The same distance, but for the comparisons of the release on trial, which are these; None without one."""
+    parts = [part for part in found.parts if not part.name.startswith("trial_")]
     if trial is not None:
         parts += [
             Part("trial_prompts", trial.prompts, MINIMUM_PROMPTS),

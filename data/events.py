@@ -6,15 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.bulk import micros, rows
 from data.candidates import ERASED, NO_CONSENT, OVER_QUOTA, SELF_VOTE, VOIDED
-from data.facts import Facts, Numbers, plain
-from data.known import Known, within
+from data.facts import Facts, Numbers, plain, read_facts
+from data.known import Known, read_known, within
 from data.limits import Spent, over_quota
 from data.raters import Panel, Ratings, Reliability, weigh_ratings
 
@@ -69,6 +70,24 @@ class Events:
         if self.written[event] == _GONE:
             return False
         return within(known.outside, int(self.rater[event]), int(self.at[event]))
+
+
+class Recorded(NamedTuple):
+    """All answers and ratings of one moment, and what is known of people and raters."""
+
+    known: Known
+    facts: Facts
+    events: Events
+    panel: Panel
+
+
+def read_recorded(connection: sqlite3.Connection, database: Path) -> Recorded:
+    """Read them from a database, through a connection to it that has just been opened. It blocks."""
+    # This connection sees one moment, and what is known of people is read after that moment has begun.
+    connection.execute("SELECT count(*) FROM standings").fetchone()
+    known = read_known(database)
+    facts = read_facts(connection, known)
+    return Recorded(known, facts, *read_events(connection, facts, known))
 
 
 def read_events(connection: sqlite3.Connection, facts: Facts, known: Known) -> tuple[Events, Panel]:

@@ -1,8 +1,9 @@
 """The figures that take long to compute: how far it is to each verdict, and how the release on trial stands.
 
-They need every rating, row and rater. A bot has a small home computed in a thread, and a large one by
-`python -m data.figures`, a process of its own: a thread would hold up the event loop by its garbage collection alone,
-and the memory of a million rows is given back only when a process ends.
+They need every rating, row and rater; the trial's state alone needs no rows, which are most of the work. A bot has a
+small home computed in a thread, and a large one by `python -m data.figures`, a process of its own: a thread would
+hold up the event loop by its garbage collection alone, and the memory of a million rows is given back only when a
+process ends.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ _ROOT = Path(__file__).parents[1]
 class Figures:
     """The distance to each verdict, and the state of the trial of `candidate` against `champion`.
 
-    `candidate` and `trial` are None without a release on trial.
+    `candidate` and `trial` are None without a release on trial, `distance` where only the trial was looked at.
     """
 
-    distance: Distance
+    distance: Distance | None
     champion: int
     candidate: int | None
     trial: TrialSoFar | None
@@ -48,33 +49,42 @@ class Figures:
     def from_json(cls, line: str) -> Figures:
         """The figures that `to_json` wrote."""
         raw = json.loads(line)
-        parts = tuple(Part(**part) for part in raw["distance"]["parts"])
-        trial = None if raw["trial"] is None else TrialSoFar(**raw["trial"])
-        return cls(Distance(parts), raw["champion"], raw["candidate"], trial)
+        far, trial = raw["distance"], raw["trial"]
+        return cls(
+            None if far is None else Distance(tuple(Part(**part) for part in far["parts"])),
+            raw["champion"],
+            raw["candidate"],
+            None if trial is None else TrialSoFar(**trial),
+        )
 
 
-async def figures(home: Path, discord_permission: str | None) -> Figures:
-    """Compute them in this process. Nothing is stored: a new row's fold is drawn by a round only."""
+async def figures(home: Path, discord_permission: str | None, *, whole: bool = True) -> Figures:
+    """Compute them in this process, or the trial's state alone. Nothing is stored: a new row's fold is drawn by a
+    round only."""
     from data.datasets import collect  # it loads numpy, and the bot should start without it
-    from data.live import Pair
+    from data.live import Pair, trial_now
 
     releases = Releases(home)
     champion, candidate = releases.champion(), releases.candidate()
     trial = None if candidate is None else Pair(champion, candidate, mark_of(home))
     path, key = home / NAME, installation_key(home)
+    if not whole:
+        found = None if trial is None else await asyncio.to_thread(trial_now, path, trial)
+        return Figures(None, champion, candidate, found)
     rows = await asyncio.to_thread(
         collect, path, path, key, discord_permission=discord_permission, draws=False, trial=trial
     )
     return Figures(distance(rows, rows.trial), champion, candidate, rows.trial)
 
 
-async def figures_beside(home: Path, discord_permission: str | None) -> Figures:
-    """Compute them beside this event loop: in a thread, or for a large home in a process with a low priority.
+async def figures_beside(home: Path, discord_permission: str | None, *, whole: bool = True) -> Figures:
+    """Compute them, or the trial's state alone, beside this event loop: in a thread, or for a large home in a process
+    with a low priority.
 
     Raises a `ParleyError` when that process fails.
     """
     if await asyncio.to_thread(_is_small, home):
-        return await asyncio.to_thread(lambda: asyncio.run(figures(home, discord_permission)))
+        return await asyncio.to_thread(lambda: asyncio.run(figures(home, discord_permission, whole=whole)))
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     child = await asyncio.create_subprocess_exec(
         # -P and PYTHONPATH make sure that our package is imported, not a data.py in the current folder.
@@ -85,7 +95,7 @@ async def figures_beside(home: Path, discord_permission: str | None) -> Figures:
         env={**os.environ, "PYTHONPATH": path},
     )
     try:
-        question = json.dumps({"home": str(home), "discord_permission": discord_permission})
+        question = json.dumps({"home": str(home), "discord_permission": discord_permission, "whole": whole})
         out, errors = await child.communicate(question.encode())
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -113,7 +123,8 @@ def _main() -> int:
     with contextlib.suppress(OSError):
         os.nice(10)  # people are answered meanwhile
     try:
-        print(asyncio.run(figures(Path(asked["home"]), asked["discord_permission"])).to_json())
+        found = asyncio.run(figures(Path(asked["home"]), asked["discord_permission"], whole=asked["whole"]))
+        print(found.to_json())
     except BadInput as error:
         print(error, file=sys.stderr)
         return 2

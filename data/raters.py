@@ -1,8 +1,8 @@
 """How much each rater counts: a weight between 0 and 1, with the reason as a sentence. Pure functions.
 
 Where enough answers have several raters in common, the model of Dawid and Skene ("Maximum Likelihood Estimation of
-Observer Error-Rates Using the EM Algorithm", 1979), as `crowd-kit` implements it, estimates which answers are good
-and how often each rater is right. With fewer, agreement with the others decides, and gently: a few people may be
+Observer Error-Rates Using the EM Algorithm", 1979; `data.dawid_skene`) estimates which answers are good and how
+often each rater is right. With fewer, agreement with the others decides, and gently: a few people may be
 wrong together, so agreement lowers a weight but silences nobody. A rater with nothing in common with others counts in
 full.
 
@@ -13,12 +13,10 @@ always say the same or roll dice, and below 0 for raters who vote upside down.
 No model can tell a conspiring majority of raters from an honest one.
 """
 
-import warnings
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 from data.bearing_out import confirmed
 from data.bulk import micros_of
 from data.company import ENOUGH, OTHERS, company
+from data.dawid_skene import goodness
 from data.labels import Flags, Floats, Ints, Labels, gathered
 
 FLOOR = 0.1  # a rater with a smaller weight is not heard at all
@@ -216,11 +215,6 @@ def _modelled(labels: Labels) -> tuple[dict[int, float], str]:
     known = counts >= ENOUGH
     if common.items < COMMON_ANSWERS or known.sum() < MODEL_RATERS:
         return {}, "Too few answers have several raters in common for a model: agreement and caps decide."
-    if find_spec("crowdkit") is None:
-        return (
-            {},
-            "The package crowd-kit is not installed, so agreement and caps decide; install crowd-kit for its model.",
-        )
     truth = _dawid_skene(common)
     skills = _skills(common, truth[common.item])
     # A rater is judged by the others' labels, not by an estimate that includes their own.
@@ -232,35 +226,11 @@ def _modelled(labels: Labels) -> tuple[dict[int, float], str]:
 
 def _dawid_skene(labels: Labels) -> Floats:
     """The model's probability that each item is good."""
-    import pandas  # type: ignore[import-untyped]  # it has no types
-    from crowdkit.aggregation.classification.dawid_skene import DawidSkene
-
-    label = labels.value.astype(np.int64)
-    frame = pandas.DataFrame({"task": labels.item, "worker": labels.rater, "label": label})
     # The model finds the nearest optimum, so its start matters: a count of heads would believe a brigade that is the
     # majority wherever it shows up.
     agreed, (tpr, tnr) = _agreed(labels)
-    right, wrong = np.where(agreed, tpr, _UNKNOWN), np.where(agreed, tnr, _UNKNOWN)
+    good = goodness(labels, np.where(agreed, tpr, _UNKNOWN), np.where(agreed, tnr, _UNKNOWN))
     workers = np.flatnonzero(labels.ratings())
-    start = pandas.DataFrame(
-        np.concatenate(
-            [
-                np.stack([wrong[workers], 1 - right[workers]], axis=1),
-                np.stack([1 - wrong[workers], right[workers]], axis=1),
-            ]
-        ),
-        columns=[0, 1],
-        index=pandas.MultiIndex.from_arrays(
-            [np.tile(workers, 2), np.repeat([0, 1], len(workers))], names=["worker", "label"]
-        ),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, about what crowd-kit calls
-        model = DawidSkene(n_iter=50, initial_error_strategy="assign")
-        probabilities = model.fit_predict_proba(frame, initial_error=start)
-    good = np.zeros(labels.items)
-    if 1 in probabilities:
-        good[probabilities.index.to_numpy()] = probabilities[1].to_numpy()
     # The model explains the labels equally well with all of them turned round, and finds whichever is nearer. The
     # right one is where more people are better than chance than worse; people who go together count less, and nobody
     # counts for more than one by being very sure.

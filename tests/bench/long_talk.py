@@ -1,13 +1,15 @@
 """What a turn costs once a conversation is longer than the context: the real base, the embedded engine, one client.
 
-    python -m tests.bench.long_talk                      # a context of 1,024 tokens, some minutes on two cores
-    python -m tests.bench.long_talk --context 4096 --turns 120
+    python -m tests.bench.long_talk                      # a context of 1,024 tokens, two minutes on two idle cores
+    python -m tests.bench.long_talk --context 4096 --turns 120 --limit 3600
 
 Three conversations talk in turn, with the same questions, to one engine. `short` begins anew before it is longer than
-half of the limit. `long` goes on past the limit, with histories that begin where `bot.history` says. `before` goes on
-too, with as many turns as fit, as the bot did before: its histories begin one pair later at nearly every turn.
+half of the limit. `long` is past the limit from its first turn on, with histories that begin where `bot.history`
+says. `before` is too, with as many turns as fit, as the bot did before: its histories begin one pair later at nearly
+every turn, so a few turns of it are enough.
 
-A turn's time runs from the question to the first text, with the counts of tokens that find the beginning.
+A turn's time runs from the question to the first text, with the counts of tokens that find the beginning. The tokens
+that a turn computed are the engine's own count, and the same on a busy machine.
 """
 
 import argparse
@@ -32,6 +34,9 @@ from bot.engine.sharing import Board, Entry
 from data.errors import ParleyError, run
 from data.store import StoredMessage
 from tests.bench.servers import SYSTEM, exchanges
+
+BEFORE = 6  # turns of `before`: each of them computes the whole prompt
+PATIENCE = 120.0  # seconds for one request
 
 Count = Callable[[int], Awaitable[int]]
 Beginning = Callable[[Sequence[StoredMessage], Count, int], Awaitable[int | None]]
@@ -88,6 +93,7 @@ class Bench:
             base_url=entry.url,
             api_key=entry.api_key,
             max_retries=0,
+            timeout=PATIENCE,
             default_headers={"Connection": "close"},
             http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
         )
@@ -136,9 +142,17 @@ class Bench:
                 text += chunk.choices[0].delta.content
         return text or "Hm.", first or time.perf_counter(), usage
 
+    async def fill(self, talk: Talk) -> None:
+        """Let a conversation have happened that is a little longer than the limit."""
+        for question, answer in itertools.cycle(exchanges()):
+            if await self.session.count_tokens(self._prompt(talk, 0).messages) > self.budget:
+                return
+            talk.say("user", question["content"])
+            talk.say("assistant", answer["content"])
 
-async def measure(context: int, max_tokens: int, turns: int) -> tuple[dict[str, Talk], int]:
-    """The three conversations, until `turns` turns of `long` were past the limit; and the limit in tokens."""
+
+async def measure(context: int, max_tokens: int, turns: int, limit: float) -> tuple[dict[str, Talk], int]:
+    """The three conversations after so many turns, or after so many seconds; and the limit in tokens."""
     questions = [exchange[0]["content"] for exchange in exchanges()]
     with tempfile.TemporaryDirectory() as folder:
         engine = await open_engine(Path(folder), context_length=context)
@@ -151,11 +165,13 @@ async def measure(context: int, max_tokens: int, turns: int) -> tuple[dict[str, 
                     "long": Talk(history.beginning),
                     "before": Talk(as_many_as_fit),
                 }
-                number = 0
-                while sum(turn.begins > 0 for turn in talks["long"].turns) < turns:
-                    for talk in talks.values():
-                        await bench.turn(talk, questions[number % len(questions)])
-                    number += 1
+                for name in ("long", "before"):
+                    await bench.fill(talks[name])
+                over = time.monotonic() + limit
+                for number in range(turns + 1):  # the first is not compared: nothing is in the cache yet
+                    for name, talk in talks.items():
+                        if time.monotonic() < over and (name != "before" or number <= BEFORE):
+                            await bench.turn(talk, questions[number % len(questions)])
                 await bench.client.close()
                 return talks, bench.budget
         finally:
@@ -163,10 +179,10 @@ async def measure(context: int, max_tokens: int, turns: int) -> tuple[dict[str, 
 
 
 def settled(name: str, talk: Talk) -> list[Turn]:
-    """The turns that are compared: those past the limit; of the short conversation those after its first."""
+    """The turns that are compared: those past the limit but the first; of the short one those after its beginning."""
     if name == "short":
         return [turn for before, turn in itertools.pairwise(talk.turns) if turn.prompt > before.prompt]
-    return [turn for turn in talk.turns if turn.begins]
+    return [turn for turn in talk.turns[1:] if turn.begins]
 
 
 def show(console: Console, talks: dict[str, Talk], budget: int) -> None:
@@ -221,10 +237,13 @@ def main() -> int:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--context", type=int, default=1024, help="tokens (default: %(default)s)")
-    parser.add_argument("--max_tokens", type=int, default=48, help="of an answer (default: %(default)s)")
-    parser.add_argument("--turns", type=int, default=60, help="turns past the limit (default: %(default)s)")
+    parser.add_argument("--max_tokens", type=int, default=24, help="of an answer (default: %(default)s)")
+    parser.add_argument("--turns", type=int, default=24, help="turns past the limit (default: %(default)s)")
+    parser.add_argument("--limit", type=float, default=170.0, help="seconds for the turns (default: %(default)s)")
     options = parser.parse_args()
-    talks, budget = asyncio.run(measure(options.context, options.max_tokens, options.turns))
+    talks, budget = asyncio.run(measure(options.context, options.max_tokens, options.turns, options.limit))
+    if not all(settled(name, talk) for name, talk in talks.items()):
+        raise ParleyError("Not one turn of each conversation was done in time: give a longer --limit.")
     show(Console(width=130, highlight=False), talks, budget)
     return 0
 

@@ -12,7 +12,8 @@ is used again if it is there. Each measurement runs in a process of its own, `--
                            the event loop did nothing else ("stall"; "busy" counts its own work only, without that of
                            other processes), in milliseconds
     teach                  what `/teach` looks up
-    trial                  how the release on trial stands and how far it is to each verdict: computed beside the loop
+    trial                  how the release on trial stands, computed beside the loop
+    distance               the same, and how far it is to each verdict, which takes all rows
     purge, forget          the daily erasure, and one person's `/forget`
     channel                a deleted channel
     rows                   all rows for a round: seconds, and the process's peak memory
@@ -163,8 +164,19 @@ async def teach(store: Store, home: Path) -> Figures:
 
 
 async def trial(store: Store, home: Path) -> Figures:
-    """The figures that are computed beside the loop: how the release on trial stands, how far to each verdict."""
-    return await _once(lambda: figures_beside(home, PERMISSION))
+    """How the release on trial stands: computed beside the loop."""
+    return await _beside(home, whole=False)
+
+
+async def distance(store: Store, home: Path) -> Figures:
+    """The same, and how far it is to each verdict."""
+    return await _beside(home, whole=True)
+
+
+async def _beside(home: Path, *, whole: bool) -> Figures:
+    found = await _once(lambda: figures_beside(home, PERMISSION, whole=whole))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {**found, "child_cpu_s": used.ru_utime + used.ru_stime, "child_mib": used.ru_maxrss / 1024}
 
 
 async def purge(store: Store, home: Path) -> Figures:
@@ -187,10 +199,13 @@ async def rows(store: Store, home: Path) -> Figures:
     """All rows for a round, folds included."""
     from data.imports import collect_rows
 
-    return await _once(lambda: collect_rows(store, discord_permission=PERMISSION))
+    worked = time.process_time()
+    found = await _once(lambda: collect_rows(store, discord_permission=PERMISSION))
+    return {**found, "cpu_s": time.process_time() - worked}
 
 
-MEASURES = {each.__name__: each for each in (vote, edit, deletion, teach, stats, trial, channel, forget, purge, rows)}
+_ALL = (vote, edit, deletion, teach, stats, trial, distance, channel, forget, purge, rows)
+MEASURES = {each.__name__: each for each in _ALL}
 
 
 async def _nothing(*_: object, **__: object) -> None:

@@ -19,6 +19,9 @@ OTHERS = {
     "busy_ms": "ms, loop busy",
     "again_stall_ms": "ms, loop held, again",
     "again_busy_ms": "ms, loop busy, again",
+    "cpu_s": "s of processor",
+    "child_cpu_s": "s of processor, beside",
+    "child_mib": "peak MiB, beside",
     "peak_mib": "peak MiB",
 }
 WRITES = ("vote", "deletion", "edit")
@@ -68,7 +71,7 @@ def plot(found: Mapping[str, Any], path: Path) -> None:
     for axes in (writes, loop):
         axes.axhline(BAR, color="tab:red", linestyle=":", label="the bar")
     _line(rows, found, "rows", "seconds", "rows for a round")
-    for name in ("trial", "stats", "forget", "purge"):
+    for name in ("trial", "distance", "stats", "forget", "purge"):
         _line(rows, found, name, "seconds", name)
     labels = ("milliseconds", "milliseconds, the event loop's longest work", "seconds")
     for axes, label in zip(panels, labels, strict=True):

@@ -23,6 +23,7 @@ NAMES = ("prompts", "pairs", "thumbs", "people", "trial_prompts", "trial_people"
 async def people_of(progress: Progress) -> list[Part]:
     found = await progress.now()
     assert found is not None
+    assert found.distance is not None
     return [part for part in found.distance.parts if part.name == "people"]
 
 
@@ -73,31 +74,57 @@ class Slow:
         self.asked, self.go = 0, asyncio.Event()
         monkeypatch.setattr(bot.progress, "figures_beside", self.compute)
 
-    async def compute(self, _home: Path, _permission: str | None) -> Figures:
+    async def compute(self, _home: Path, _permission: str | None, *, whole: bool = True) -> Figures:
+        if not whole:
+            return Figures(None, 0, 1, TrialSoFar(100 + self.asked, 3, 0.5))
         self.asked += 1
         await self.go.wait()
         self.go.clear()
-        return Figures(Distance((Part("people", self.asked, 9),)), 0, 1, TrialSoFar(self.asked, 3, 0.5))
+        far = Distance((Part("people", self.asked, 9), Part("trial_people", 3, 9)))
+        return Figures(far, 0, 1, TrialSoFar(self.asked, 3, 0.5))
 
 
 async def test_nobody_waits_for_figures_that_take_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow(monkeypatch)
     progress = Progress(tmp_path, None, fresh=0, patience=0)
-    assert [await progress.now(), await progress.now()] == [None, None]
-    assert in_words(None, EN) == [EN.far_counting]
+    await progress.now()
+    first = await progress.now()  # the trial's state, before the rest
+    assert first == Figures(None, 0, 1, TrialSoFar(100, 3, 0.5))
+    assert in_words(first.distance, EN) == [EN.far_counting]
     slow.go.set()
     await asyncio.sleep(0.01)
     assert slow.asked == 1
-    progress._until = 0
     old = await progress.now()  # the newer ones are being computed
     assert old is not None
+    assert old.distance is not None
     assert old.distance.parts[0].have == 1
+    progress._until = progress._whole_due = 0
+    await progress.now()
     slow.go.set()
     await asyncio.sleep(0.01)
     assert slow.asked == 2
     new = await progress.now()
     assert new is not None
     assert new.trial == TrialSoFar(2, 3, 0.5)
+
+
+async def test_where_figures_take_long_the_trial_is_looked_at_more_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch)
+    slow.go.set()
+    progress = Progress(tmp_path, None, fresh=0)
+    await progress.now()
+    progress._until, progress._whole_due, progress._whole_took = 0, float("inf"), 60.0
+    found = await progress.now()
+    assert found is not None
+    assert (slow.asked, found.trial) == (1, TrialSoFar(101, 3, 0.5))
+    assert found.distance is not None
+    assert [(part.name, part.have) for part in found.distance.parts] == [
+        ("people", 1),
+        ("trial_prompts", 101),
+        ("trial_people", 3),
+    ]
 
 
 async def test_figures_of_another_trial_count_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +142,7 @@ async def test_after_a_failure_the_older_figures_stay(tmp_path: Path, monkeypatc
     progress = Progress(tmp_path, None, fresh=0)
     first = await progress.now()
 
-    async def fails(_home: Path, _permission: str | None) -> Figures:
+    async def fails(*_: object, **__: object) -> Figures:
         raise OSError
 
     monkeypatch.setattr(bot.progress, "figures_beside", fails)

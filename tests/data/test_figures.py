@@ -35,6 +35,9 @@ async def test_a_thread_finds_what_this_process_finds(tried: Path) -> None:
     assert found == await figures(tried, None)
     assert found.trial == TrialSoFar(2, 2, 0.5)
     assert Figures.from_json(found.to_json()) == found
+    trial = await figures_beside(tried, None, whole=False)
+    assert trial == Figures(None, 0, 1, TrialSoFar(2, 2, 0.5))
+    assert Figures.from_json(trial.to_json()) == trial
 
 
 @pytest.mark.process

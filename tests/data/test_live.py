@@ -1,5 +1,6 @@
 """How a trial stands, counted in bulk, is what is found by looking at one comparison after the other."""
 
+import asyncio
 import random
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import case, update
 from data import schema
 from data.errors import BadInput
 from data.imports import collect_rows
-from data.live import Pair
+from data.live import Pair, trial_now
 from data.store import Store, StoredGeneration
 from data.trials import TrialSoFar, trial_so_far
 from tests.data.talk import Talk
@@ -20,7 +21,10 @@ async def one_by_one(store: Store, base: str | None) -> TrialSoFar:
 
 
 async def in_bulk(store: Store, base: str | None = None) -> TrialSoFar | None:
-    return (await collect_rows(store, discord_permission=None, trial=Pair(0, 1, base))).trial
+    pair = Pair(0, 1, base)
+    found = (await collect_rows(store, discord_permission=None, trial=pair)).trial
+    assert found == await asyncio.to_thread(trial_now, store.database.path, pair)
+    return found
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.simulation) for seed in (1, 2))])

@@ -111,9 +111,8 @@ class Stats:
         lines = [first.format(counts=_counts(found), people=found.raters), *await self.serving(now, known, texts)]
         if now.rounds:
             lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.rounds.count("promoted")))
-        if known is None:
-            return [*lines, *distance_in_words(None, texts)]
-        return [*lines, *distance_in_words(known.distance, texts, hidden=self._hidden(known.distance))]
+        far = known.distance if known else None
+        return [*lines, *distance_in_words(far, texts, hidden=self._hidden(far) if far else ())]
 
     async def _count(self, server: int | None) -> RatingCounts:
         """The ratings of a server, or of all. Where counting takes long, the last counts are told for a while."""
