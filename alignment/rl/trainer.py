@@ -1,9 +1,9 @@
 """PPO as a subclass of TRL's GRPOTrainer: its sampling, reward calls and logging; a critic, GAE and PPO's losses.
 
 A rollout is scored once, by the weights that sampled it: log-probabilities, values and reference, cut into the same
-batches that the first epoch trains, so that the first ratio is exactly 1. Every process holds the whole rollout
-(token ids and a few numbers a token), so whitening, minibatches and means are over all processes' answers, and how a
-minibatch is split over devices and accumulation steps changes nothing but rounding.
+batches that the first epoch trains, so that the first ratio is exactly 1; the first step trains that very pass. Every
+process holds the whole rollout (token ids and a few numbers a token), so whitening, minibatches and means are over
+all processes' answers, and how a minibatch is split over devices and accumulation steps changes nothing but rounding.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from alignment.evaluation.likelihood import completion_logprobs, scores
 from alignment.rewards.model import WEIGHTS
 from alignment.rl import critic as parts
 from alignment.rl import formulas
+from alignment.rl.first_pass import ROOM, FirstPass
 from alignment.rl.rollouts import Rollouts
 from alignment.rl.samples import Sampled, write_samples
 from alignment.rows.batching import padded
@@ -50,6 +52,7 @@ class Rollout:
     values: Tensor
     advantages: Tensor
     returns: Tensor
+    first: FirstPass
 
 
 class Grpo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no types
@@ -114,7 +117,10 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         sampled = self._sample(prompts)
         scores, ended, mask = sampled.scores, sampled.ended, sampled.mask
         steps = self._steps([len(answer) for answer in sampled.answers])
-        logprobs, values, reference = self._score(sampled, steps)
+        # A model that is copied to or split over processes wants a backward pass after each forward pass.
+        alone = self.accelerator.unwrap_model(self.model) is self.model
+        first = FirstPass(self.model, ROOM if alone else 0)
+        logprobs, values, reference = self._score(sampled, steps, first)
         args, kl_coef = self.args, self.controller.coefficient
         kl = formulas.kl_per_token(logprobs, reference, mask)
         normal = formulas.clipped_scores(scores, *self.scale, args.reward_clip)
@@ -144,7 +150,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         self.controller = self.controller.after(figures["kl"], len(scores))
         if args.whiten_advantages:
             advantages = formulas.whiten(advantages, mask)
-        return Rollout(sampled.ids, sampled.answers, steps, mask, logprobs, values, advantages, returns)
+        return Rollout(sampled.ids, sampled.answers, steps, mask, logprobs, values, advantages, returns, first)
 
     def _sample(self, prompts: list[Any]) -> Sampled:
         """Sample and reward an answer to each of this process's prompts; returns those of all processes."""
@@ -177,16 +183,17 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         return list(rows[start : start + size])
 
     @torch.no_grad()
-    def _score(self, sampled: Sampled, steps: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
+    def _score(self, sampled: Sampled, steps: list[list[int]], first: FirstPass) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probabilities, values and the reference's log-probabilities, in the batches of the first epoch."""
         args, width = self.args, sampled.mask.shape[1]
         found = torch.zeros(3, len(sampled.answers), width, device=self.accelerator.device)
         epoch = steps[: len(steps) // args.num_iterations]
-        for rows in epoch:
+        for step, rows in enumerate(epoch):
             for micro in range(args.gradient_accumulation_steps):
                 mine = self._mine(rows, micro)
                 texts = [sampled.ids[row] for row in mine], [sampled.answers[row] for row in mine]
-                policy = self._forward(self.model, *texts, width)
+                forward = partial(self._forward, self.model, *texts, width)
+                policy = forward() if step else first.compute(micro, forward)
                 found[0, mine], found[1, mine] = policy["log_probs"], policy["values"]
                 with parts.reference(self.accelerator.unwrap_model(self.model)):
                     found[2, mine] = self._forward(self.model, *texts, width, with_values=False)["log_probs"]
@@ -242,7 +249,9 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         rows = held.steps[inputs["step"]]
         mine, args, world = self._mine(rows, inputs["micro"]), self.args, self.accelerator.num_processes
         texts = [held.prompts[row] for row in mine], [held.answers[row] for row in mine]
-        found = self._forward(model, *texts, held.mask.shape[1])
+        found = held.first.take(inputs["step"], inputs["micro"])
+        if found is None:
+            found = self._forward(model, *texts, held.mask.shape[1])
         mask, old = held.mask[mine], held.logprobs[mine]
         policy, clipped = formulas.policy_losses(found["log_probs"], old, held.advantages[mine], args.epsilon)
         value, value_clipped = formulas.value_losses(

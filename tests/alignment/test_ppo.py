@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from alignment import models
 from alignment.ppo import main
 from alignment.rl import critic
+from alignment.rl.first_pass import ROOM, FirstPass
 from alignment.rl.settings import settings_class
 from alignment.rl.trainer import Ppo
 from alignment.training.recipe import read
@@ -213,6 +214,24 @@ def test_how_a_step_is_cut_into_batches_does_not_matter(bases, prompts, tmp_path
         one, four = (weights(tmp_path / name / part) for name in ("one", "four"))
         for name, tensor in one.items():
             torch.testing.assert_close(four[name], tensor, atol=2e-4, rtol=1e-3)
+
+
+def test_the_first_step_trains_the_pass_that_scored_the_rollout(bases, prompts, tmp_path, monkeypatch):
+    """With the same losses and weights as if it were computed again."""
+    seen = []
+    usual = FirstPass.take
+    monkeypatch.setattr(FirstPass, "take", lambda *asked: seen.append(usual(*asked)) or seen[-1])
+    for name, room in (("kept", ROOM), ("again", 0)):
+        monkeypatch.setattr("alignment.rl.trainer.ROOM", room)
+        flags = {"gradient_accumulation_steps": 2, "steps_per_generation": 4, "num_iterations": 2, "max_steps": 8}
+        run(bases["qwen"], prompts, tmp_path / name, **flags)
+    used = [found is not None for found in seen]
+    assert used == [True] * 2 + [False] * 6 + [True] * 2 + [False] * 6 + [False] * 16
+    assert losses(tmp_path / "kept") == pytest.approx(losses(tmp_path / "again"), abs=1e-6)
+    for part in ("adapter", "critic"):
+        kept, again = (weights(tmp_path / name / part) for name in ("kept", "again"))
+        for name, tensor in kept.items():
+            torch.testing.assert_close(again[name], tensor, atol=1e-6, rtol=1e-6)
 
 
 def test_answers_to_one_prompt_are_trained_together(bases, prompts, tmp_path, monkeypatch):

@@ -109,12 +109,13 @@ def answers(prompts: list[dict[str, Any]]) -> int:
 
 
 def measure(stage: str, way: str, kind: str, base: str, limit: int | None, flags: list[str]) -> dict[str, Any]:
-    """Train in this process; returns seconds, tokens, peak memory and the last loss."""
+    """Train in this process; returns seconds, CPU seconds, tokens, peak memory and the last loss."""
     import torch
     from transformers import Trainer
     from trl import DPOTrainer
 
     spent: list[float] = []
+    worked: list[float] = []
     tokens: list[int] = []
     trainers: list[Any] = []
     looked_up = torch.nn.Embedding.forward
@@ -127,11 +128,12 @@ def measure(stage: str, way: str, kind: str, base: str, limit: int | None, flags
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             trainers.append(self)
             torch.nn.Embedding.forward = counted  # type: ignore[method-assign]
-            began = time.monotonic()
+            began, cpu = time.monotonic(), time.process_time()
             try:
                 return usual(self, *args, **kwargs)
             finally:
                 spent.append(time.monotonic() - began)
+                worked.append(time.process_time() - cpu)
                 torch.nn.Embedding.forward = looked_up  # type: ignore[method-assign]
 
         return call
@@ -143,6 +145,7 @@ def measure(stage: str, way: str, kind: str, base: str, limit: int | None, flags
     losses = [entry["loss"] for entry in trainers[0].state.log_history if "loss" in entry]
     return {
         "seconds": sum(spent),
+        "cpu": sum(worked),
         "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "loss": losses[-1] if losses else None,
         "tokens": sum(tokens),

@@ -93,3 +93,18 @@ def test_the_copy_that_samples_is_the_policy(family, bases):
         assert (copy.model(ids).logits - model(ids).logits).abs().max() > 0.1
         copy.take(model)
         torch.testing.assert_close(copy.model(ids).logits, model(ids).logits, atol=1e-3, rtol=1e-4)
+
+
+def test_the_packed_head_follows_an_adapter_on_it_and_the_embedding_does_not(bases):
+    model = AutoModelForCausalLM.from_pretrained(bases["qwen"])
+    model.config.tie_word_embeddings = True
+    model.tie_weights()
+    before = model.get_input_embeddings().weight.detach().clone()
+    config = LoraConfig(target_modules=["lm_head"], init_lora_weights=False, r=4, task_type="CAUSAL_LM")
+    model = get_peft_model(model, config)
+    copy = PlainCopy(model, torch.float32)
+    copy.take(model)
+    ids = torch.tensor([[5, 9, 13, 60]])
+    with torch.no_grad():
+        torch.testing.assert_close(copy.model(ids).logits, model(ids).logits, atol=1e-3, rtol=1e-4)
+    assert torch.equal(copy.model.get_input_embeddings().weight, before)
