@@ -68,9 +68,9 @@ def told(size: Size, largest: Size, rate: float) -> str:
     fewer = f" (a faster one takes {largest.demonstrations} and {largest.preferences})" if size != largest else ""
     minutes = max(1, round(size.seconds(rate) / 60))
     return (
-        f"This machine trains about {rate:.0f} tokens a second. So the base learns from {rows}{fewer}. What it becomes, "
-        "release 1, is compared with it on rows that were held out, and then answers the same question. All in all the "
-        f"demo takes about {minutes} minute{'s' if minutes > 1 else ''}."
+        f"This machine trains about {rate:.0f} tokens a second. So the base learns from {rows}{fewer}.\n"
+        "What it becomes, release 1, is compared with it on rows that were held out, and answers the same question.\n"
+        f"All in all the demo takes about {minutes} minute{'s' if minutes > 1 else ''}."
     )
 
 
