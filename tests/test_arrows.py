@@ -69,6 +69,8 @@ INSIDE: dict[str, tuple[int, str]] = {
     "alignment/suites.py": (1, "--help needs no rich"),
     "alignment/release.py": (1, "--help needs no SQLAlchemy and no rich"),
     "alignment/promote.py": (1, "--help needs no SQLAlchemy"),
+    "alignment/demo.py": (1, "the first answer comes before torch is loaded"),
+    "alignment/evaluation/likelihood.py": (1, "--help of the commands needs neither torch nor TRL"),
     "alignment/evaluation/judges.py": (1, "only a reward model as judge needs torch"),
     "alignment/evaluation/best_of.py": (1, "only a reward model as judge needs torch"),
 }

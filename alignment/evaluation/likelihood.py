@@ -99,6 +99,11 @@ def answer_logprobs(
     model: Any, pad_token_id: int, answers: Sequence[EncodedAnswer], *, batch_tokens: int = 2048
 ) -> list[tuple[float, int]]:
     """`completion_logprobs` for answers that are encoded already, in their order."""
+    from alignment.fast.scoring import score_together, scores_together
+
+    if answers and scores_together(model):
+        sums = score_together(model, pad_token_id, answers, batch_tokens)
+        return [(total, len(answer.answer)) for total, answer in zip(sums, answers, strict=True)]
     results: dict[int, tuple[float, int]] = {}
     for batch in batches([len(answer.prompt) + len(answer.answer) for answer in answers], batch_tokens):
         sums = _batch_logprobs(model, pad_token_id, [answers[index] for index in batch])

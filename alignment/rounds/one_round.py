@@ -23,6 +23,7 @@ from alignment.rounds.on_trial import decide_trial
 from alignment.rounds.plan import REWARDED, Plan
 from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows, trial_now
 from alignment.rounds.steps import Step, choose, judge_step, plant, run_step
+from alignment.rounds.warm import WarmStart
 from alignment.training.run_folder import versions
 from data.console import PlainConsole
 from data.distance import distance, in_words
@@ -51,10 +52,11 @@ def run_round(plan: Plan, folder: RoundFolder) -> int:
     start: str | Path = plan.base
     if plan.start == "champion" and champion.adapter is not None:
         start = champion.adapter
-    adapter = _train(console, plan, folder, steps, start)
-    judge, sentence = judge_step(snapshot)
-    console.print(sentence)
-    judge_model = run_step(judge, plan.recipes["reward"], plan.base, folder) if judge else None
+    with WarmStart() as warm:
+        adapter = _train(console, plan, folder, steps, start, warm)
+        judge, sentence = judge_step(snapshot)
+        console.print(sentence)
+        judge_model = run_step(judge, plan.recipes["reward"], plan.base, folder, warm) if judge else None
 
     console.rule("Export")
     candidate = Subject("candidate", plan.base, adapter, export(console, plan.base, adapter, folder))
@@ -169,10 +171,12 @@ def _note_start(
     )
 
 
-def _train(console: Console, plan: Plan, folder: RoundFolder, steps: list[Step], start: str | Path) -> Path:
+def _train(
+    console: Console, plan: Plan, folder: RoundFolder, steps: list[Step], start: str | Path, warm: WarmStart
+) -> Path:
     for step in steps:
         console.rule(f"{step.name.upper()} on {len(step.rows)} rows")
-        made = run_step(step, plan.recipes[step.module], start if step.policy else plan.base, folder)
+        made = run_step(step, plan.recipes[step.module], start if step.policy else plan.base, folder, warm)
         start = made if step.policy else start
     assert isinstance(start, Path)
     return start

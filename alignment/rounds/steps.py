@@ -16,6 +16,7 @@ from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.manifest import RoundFolder, StageRun
 from alignment.rounds.plan import REWARDED
 from alignment.rounds.snapshot import Snapshot, plural
+from alignment.rounds.warm import WarmStart
 from alignment.training.run_folder import RunManifest
 from data.errors import BadInput, NothingToDo, ParleyError
 from data.home import file_sha256, home, rows_sha256
@@ -201,21 +202,27 @@ def _thumbs_problem(rows: Sequence[Row]) -> str | None:
     )
 
 
-def launch(module: str, arguments: Sequence[str]) -> int:
+def launch(module: str, arguments: Sequence[str], warm: WarmStart | None = None) -> int:
     """Run a stage's command as a process, so that its memory is freed; returns its exit code.
 
-    The stage ends with this process, even after a kill -9: a stage that went on alone would hold the folder that a
-    resumed round needs.
+    `warm` spares the stage its imports, where that is possible. The stage ends with this process, even after a
+    kill -9: a stage that went on alone would hold the folder that a resumed round needs.
     """
+    code = warm.run(f"alignment.{module}", arguments) if warm else None
+    if code is not None:
+        return code
     environment = {**os.environ, PARENT: str(os.getpid())}
     command = [sys.executable, "-m", f"alignment.{module}", *arguments]
     return subprocess.run(command, env=environment, check=False).returncode
 
 
-def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFolder) -> Path:
+def run_step(
+    step: Step, recipe: Path, start: str | Path, round_folder: RoundFolder, warm: WarmStart | None = None
+) -> Path:
     """Run one step, or reuse its result from the same rows, recipe and start; returns the result.
 
-    `start` is the base's name or the adapter to continue. Raises `ParleyError` when the stage fails.
+    `start` is the base's name or the adapter to continue, `warm` as in `launch`. Raises `ParleyError` when the
+    stage fails.
     """
     folder = round_folder.path / step.name
     train = _kept(round_folder.path / f"{step.name}-train.jsonl", step.rows)
@@ -243,7 +250,7 @@ def run_step(step: Step, recipe: Path, start: str | Path, round_folder: RoundFol
     if round_folder.manifest.started.get(step.name) != inputs:
         shutil.rmtree(folder, ignore_errors=True)  # an earlier attempt on other rows cannot be continued
     round_folder.start_stage(step.name, inputs)
-    if launch(step.module, [*arguments, *flags, "--output_dir", str(folder)]) != 0:
+    if launch(step.module, [*arguments, *flags, "--output_dir", str(folder)], warm) != 0:
         raise ParleyError(f"The stage {step.name} of round {round_folder.number} stopped; see its messages above.")
     _note_run(folder, step.name, round_folder)
     round_folder.finish_stage(step.name, inputs)

@@ -90,7 +90,7 @@ class Played:
     async def collect(self, folder: Path) -> Collected:
         return self.found
 
-    def launch(self, module: str, arguments: list[str]) -> int:
+    def launch(self, module: str, arguments: list[str], _warm: Any = None) -> int:
         self.launches.append([module, *arguments])
         inputs = [self.flag(arguments, "--model_name_or_path"), str(self.read_files(arguments))]
         name = "reward" if module == "reward" else "adapter"
