@@ -12,6 +12,7 @@ from bot.engine.server import ServeOptions, serve
 from data.engine_environment import engine_environment
 from data.errors import BadInput, run
 from data.home import home
+from data.merged_files import FORMS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,6 +27,11 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--release", type=int, metavar="N", help="the release; 0 is the base (default: the champion)")
     flags.add_argument("--base", metavar="ALIAS", help="the base model (default: the release's; the home's)")
     flags.add_argument("--adapter", type=Path, metavar="FILE.gguf", help="a LoRA file that no release has yet")
+    flags.add_argument(
+        "--served",
+        choices=FORMS,
+        help="insist on the adapter on top of the base, or on the merged file (default: as the base is served)",
+    )
     flags.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     flags.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
     flags.add_argument("--parallel", type=int, default=4, metavar="N", help="parallel answers (default: %(default)s)")
@@ -62,7 +68,7 @@ def main() -> None:
         with_parent=args.with_parent,
         api_key=_given_key() if args.key_on_stdin else None,
     )
-    serve(find(home(), args.release, args.base, args.adapter), home(), options)
+    serve(find(home(), args.release, args.base, args.adapter, args.served), home(), options)
 
 
 def _leave_secrets() -> None:

@@ -96,6 +96,8 @@ class Hold:
     def _spawn(self, process: FileLock) -> None:
         command = [sys.executable, "-P", "-m", "bot.engine", "--leased", "--lock", str(process.fileno())]
         command += ["--release", str(self.artefact.release), "--base", self.artefact.base.alias]
+        # The key of the process says so too: it must not serve the other form.
+        command += ["--served", self.artefact.form]
         if self._context:
             command += ["--context", str(self._context)]
         # -P and PYTHONPATH make sure that our package is imported, not a bot.py in the current folder.

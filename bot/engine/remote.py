@@ -99,6 +99,10 @@ class RemoteModel:
                 self._restored += 1
         return True
 
+    def outdated(self) -> bool:
+        """See `Served.outdated`. What a server has loaded under a name stays what it is."""
+        return False
+
     async def drop(self) -> None:
         """Closes the connections. Idempotent."""
         await self.wire.close()
