@@ -23,7 +23,7 @@ _RANK = 16  # of the recipes' adapters, on all linear layers
 _LAYER = re.compile(r"blk\.\d+\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))\.weight")
 _AT_ONCE, _PROMPT, _ANSWER = 4, 128, 24  # conversations, and their tokens
 _ROUNDS = 5
-_PATIENCE = 15.0  # seconds of measuring for each form, after the first round
+_PATIENCE = 15.0  # seconds of measuring for each form; a slow machine is asked once
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,7 @@ def made_up_adapter(base: Path, out: Path, rank: int = _RANK) -> Path:
     writer.add_string("adapter.type", "lora")
     writer.add_float32("adapter.lora.alpha", float(rank))
     for tensor in reader.tensors:
-        if (
-            tensor.name.startswith("blk.")
-            and tensor.name.split(".")[2] in _LAYERS
-            and tensor.name.endswith(".weight")
-        ):
+        if _LAYER.fullmatch(tensor.name):
             inputs, outputs = (int(size) for size in tensor.shape[:2])
             writer.add_tensor(f"{tensor.name}.lora_a", draw.normal(0, 1e-3, (rank, inputs)).astype(np.float32))
             writer.add_tensor(f"{tensor.name}.lora_b", draw.normal(0, 1e-3, (outputs, rank)).astype(np.float32))
@@ -82,7 +78,8 @@ def _seconds(base: str, adapter: Path | None) -> float:
     try:
         with serve(base, adapter) as engine:
             _answers(engine, _prompts(engine))  # the first ones find cold memory
-            took, until = [], time.monotonic() + _PATIENCE / 2
+            took: list[float] = []
+            until = time.monotonic() + _PATIENCE / 2
             while not took or (len(took) < _ROUNDS and time.monotonic() < until):
                 asked, began = _prompts(engine), time.perf_counter()
                 _answers(engine, asked)
