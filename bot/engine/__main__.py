@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from bot.engine.artefact import find
-from bot.engine.server import ServeOptions, serve
+from bot.engine.server import PARALLEL, ServeOptions, serve
 from data.engine_environment import engine_environment
 from data.errors import BadInput, run
 from data.home import home
@@ -34,7 +34,14 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     flags.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
-    flags.add_argument("--parallel", type=int, default=4, metavar="N", help="parallel answers (default: %(default)s)")
+    flags.add_argument(
+        "--parallel", type=int, default=PARALLEL, metavar="N", help="parallel answers (default: %(default)s)"
+    )
+    flags.add_argument(
+        "--unified",
+        action="store_true",
+        help=f"let them share the memory of {PARALLEL} whole conversations; when it is full, all running answers fail",
+    )
     flags.add_argument("--context", type=int, metavar="N", help="tokens in one conversation (default: 4096)")
     flags.add_argument("--with-parent", action="store_true", help="exit when the parent process ends")
     flags.add_argument("--leased", action="store_true", help="share it by engine.json; exit with its last client")
@@ -62,6 +69,7 @@ def main() -> None:
         host=args.host,
         port=args.port,
         parallel=args.parallel,
+        unified=args.unified,
         context=args.context,
         leased=args.leased,
         lock=args.lock,

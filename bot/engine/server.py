@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from bot.engine.artefact import Artefact
 
+PARALLEL = 4  # answers at once; each has the memory of a whole conversation
 TICK = 0.25  # seconds between two checks of the lease
 GRACE = 2.0  # seconds, see `grace`
 _ERRORS_ONLY = 1  # llama.cpp's log level: errors name tasks and sizes; the debug level would print message texts
@@ -36,11 +37,16 @@ _ERRORS_ONLY = 1  # llama.cpp's log level: errors name tasks and sizes; the debu
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How to serve. `port` 0 takes a free port; `context` is in tokens of one conversation, None is the default."""
+    """How to serve. `port` 0 takes a free port; `context` is in tokens of one conversation, None is the default.
+
+    With `unified` the `parallel` conversations share the memory of `PARALLEL`. Who asks must then keep the sum of all
+    running conversations below that: llama.cpp ends every running answer with an error when it is full.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
-    parallel: int = 4
+    parallel: int = PARALLEL
+    unified: bool = False
     context: int | None = None
     leased: bool = False
     lock: int | None = None  # descriptor of the process lock, from the client that started a leased engine
@@ -114,7 +120,10 @@ def parameters(artefact: Artefact, options: ServeOptions, nonce: str, api_key: s
     params.hostnames = [options.host]
     params.port = options.port
     params.n_parallel = options.parallel
-    params.n_ctx = options.parallel * artefact.context(options.context)
+    context = artefact.context(options.context)
+    params.n_ctx = (PARALLEL if options.unified else options.parallel) * context
+    params.kv_unified = options.unified
+    params.kv_unified_per_slot = context if options.unified else 0
     # Each streaming answer occupies one of these threads; /health and /tokenize must get through as well.
     params.n_threads_http = options.parallel + 32
     # Generating one answer is bound by memory: half of the cores are as fast as all of them. Threads that wait for

@@ -93,7 +93,7 @@ def test_the_check_of_a_home_names_a_changed_one(releases: Releases) -> None:
     (release.path / "merged" / "manifest.json").write_text("{")
     (problem,) = file_problems(release)
     assert "manifest.json cannot be used" in problem
-    with pytest.raises(BadInput, match="alignment.promote N` makes"):
+    with pytest.raises(BadInput, match=r"alignment\.promote N` makes"):
         merged_of(release.adapter_gguf)
 
 
