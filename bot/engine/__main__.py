@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from bot.engine.artefact import find
-from bot.engine.server import PARALLEL, ServeOptions, serve
+from bot.engine.room import WHOLE
+from bot.engine.server import ServeOptions, serve
 from data.engine_environment import engine_environment
 from data.errors import BadInput, run
 from data.home import home
@@ -35,12 +36,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     flags.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
     flags.add_argument(
-        "--parallel", type=int, default=PARALLEL, metavar="N", help="parallel answers (default: %(default)s)"
+        "--parallel", type=int, default=WHOLE, metavar="N", help="parallel answers (default: %(default)s)"
     )
     flags.add_argument(
         "--unified",
         action="store_true",
-        help=f"let them share the memory of {PARALLEL} whole conversations; when it is full, all running answers fail",
+        help=f"they share the memory of {WHOLE} whole conversations; when it is full, all running answers fail",
     )
     flags.add_argument("--context", type=int, metavar="N", help="tokens in one conversation (default: 4096)")
     flags.add_argument("--with-parent", action="store_true", help="exit when the parent process ends")

@@ -33,6 +33,7 @@ class EmbeddedRelease:
         self.counting = Counting.LLAMA
         self.context_length = context_length
         self.wire = wire
+        self.room = hold.room(context_length)
         self.users = 0
         self._dropped = False
         self._home = home
