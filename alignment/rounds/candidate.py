@@ -3,13 +3,14 @@
 import asyncio
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from alignment import models
-from alignment.conversion.merged_release import make_wanted
+from alignment.conversion.merged_release import make_wanted, prepare
 from alignment.evaluation.subjects import Subject
 from alignment.rounds.manifest import Export, RoundFolder
 from alignment.serving.agreement import check_served
@@ -33,7 +34,10 @@ def export(console: Console, base: str, adapter: Path, folder: RoundFolder) -> P
     for earlier in folder.path.parent.glob("[0-9]*"):  # a round that was given up keeps none of this size
         if earlier != folder.path:
             remove_merged(earlier)
-    make_wanted(adapter, base, made, say=lambda line: console.print(line, markup=False, highlight=False))
+    say = partial(console.print, markup=False, highlight=False)
+    releases = Releases(home())
+    prepare(releases, releases.champion(), say=say)  # it was promoted on Discord, where nothing is merged
+    make_wanted(adapter, base, made, say=say)
     return made
 
 

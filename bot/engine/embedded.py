@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.engine.artefact import Artefact
+    from bot.engine.room import Room
     from bot.engine.wire import Wire
 
 
@@ -33,7 +34,7 @@ class EmbeddedRelease:
         self.counting = Counting.LLAMA
         self.context_length = context_length
         self.wire = wire
-        self.room = hold.room(context_length)
+        self.room: Room | None = hold.room(context_length)
         self.users = 0
         self._dropped = False
         self._home = home
