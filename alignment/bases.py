@@ -1,4 +1,4 @@
-"""`python -m alignment.bases add | list | check | remove | switch`: the base models on this machine."""
+"""`python -m alignment.bases add | list | check | remove | served | switch`: the base models on this machine."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import run
+from data.merged_files import FORMS
 
 _DEFAULT = "q8_0"
 
@@ -29,6 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             from alignment.shelf.removing import remove
 
             remove(options.name, force=options.force)
+        case "served":
+            from alignment.quiet import quiet
+            from alignment.shelf.form import choose
+
+            quiet()
+            choose(options.name, options.form)
         case "switch":
             from data.base_switch import switch
 
@@ -43,7 +50,7 @@ def _add(options: argparse.Namespace) -> int:
     refuse_name(options.name)
     quiet()
     quantise = None if options.gguf or options.no_gguf else options.quantise or _DEFAULT
-    add(Wanted(options.name, options.model, options.gguf, quantise, options.allow_download))
+    add(Wanted(options.name, options.model, options.gguf, quantise, options.allow_download, options.served))
     return 0
 
 
@@ -60,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     remove = commands.add_parser("remove", help="remove a base that this home does not need")
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("--force", action="store_true", help="remove it even if this home needs it")
+    served = commands.add_parser(
+        "served", help="serve releases of a base with their adapters (lora) or merged, or measure what is faster here"
+    )
+    served.add_argument("name", metavar="NAME")
+    served.add_argument("form", nargs="?", choices=FORMS, metavar="lora|merged", help="default: measure")
     switch = commands.add_parser(
         "switch", help="begin this home anew from another base: release 0 is that one, and all feedback is kept"
     )
@@ -92,6 +104,12 @@ def _add_adding(commands: Any) -> None:
     made.add_argument("--gguf", type=Path, metavar="FILE", help="take this GGUF of the model instead of making one")
     made.add_argument(
         "--no_gguf", action="store_true", help="add the base without a GGUF, for vLLM and other engines to serve"
+    )
+    add.add_argument(
+        "--served",
+        choices=FORMS,
+        metavar="lora|merged",
+        help="serve releases with their adapters, or merged (default: measure here, and decide)",
     )
     add.add_argument("--allow_download", action="store_true", help="fetch the model from the hub by its id")
 

@@ -5,12 +5,13 @@ Running bots pick up both changes by themselves.
 
 import argparse
 
+from alignment.conversion.merged_release import prepare
 from data.chosen_base import home_base
 from data.errors import run
 from data.home import home
 from data.pasted import pasted
 from data.release_address import not_reached
-from data.releases import Releases
+from data.releases import BASE_RELEASE, Releases
 
 
 def main() -> int:
@@ -32,6 +33,7 @@ def main() -> int:
     home_base(home(), pin=True)
     number: int = options.release
     releases = Releases(home())
+    _prepare(releases, number)
     if options.trial:
         releases.put_on_trial(number)
         print(
@@ -46,6 +48,13 @@ def main() -> int:
     if sentence := not_reached():
         print(sentence)
     return 0
+
+
+def _prepare(releases: Releases, number: int) -> None:
+    """Make what the release is served from, before anybody is served from it."""
+    if number != BASE_RELEASE:
+        releases.refuse_other_base(number)
+        prepare(releases, number)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import argparse
 
+from alignment.conversion.merged_release import prepare
 from data.errors import run
 from data.home import home
 from data.release_address import not_reached
@@ -22,7 +23,9 @@ def main() -> int:
         return 0 if ended is not None else 1
     before = releases.champion()
     number = releases.rollback()
-    print(f"The champion is release {number} again; release {before} stays on disk.")
+    print(f"The champion is release {number} again; release {before} stays on disk.", flush=True)
+    # It serves already, with its adapter. Running bots take the merged file when it is there.
+    prepare(releases, number)
     if sentence := not_reached():
         print(sentence)
     return 0

@@ -21,6 +21,7 @@ from data.bases import base_info
 from data.database import NAME
 from data.errors import BadInput, ParleyError
 from data.home import KEY, bases_dir, private_dir, private_file, sync_dir
+from data.merged_files import FOLDER
 from data.migrations import revision_of
 from data.releases import Releases
 from data.rounds import holds_texts
@@ -188,7 +189,8 @@ def _named(source: Path, target: Path) -> Iterator[None]:
 def _names(home: Path, folder: str) -> Iterator[str]:
     """The files of a folder of the home that belong into a backup, as paths in the home."""
     for parent, folders, files in os.walk(home / folder):
-        folders[:] = [each for each in folders if not each.startswith((".", "checkpoint-"))]
+        # A merged file is made again from the adapter, and is as large as the base.
+        folders[:] = [each for each in folders if not each.startswith((".", "checkpoint-")) and each != FOLDER]
         for each in files:
             path = Path(parent, each)
             if each.startswith(".") or each.endswith(".lock") or path.is_symlink() or not path.is_file():

@@ -18,6 +18,7 @@ from data.chat import load_template, template_sha256
 from data.errors import BadInput, nearest
 from data.home import bases_dir
 from data.manifests import Damaged, Manifest
+from data.merged_files import LORA, MERGED
 
 DEFAULT_BASE = "smollm2-135m"
 # A folder's name, and what people type: no path, nothing hidden.
@@ -59,6 +60,8 @@ class BaseInfo(Manifest):
     before it answers unless its template keeps it from that, and `thinking_switch` names the variable by which the
     base's own template is told so; the template in the folder sets it to false. `languages` are what the model card
     says. `nats` is how far the engine's log-probabilities were from transformers' when the base was admitted (mean).
+    `served` says how the embedded engine serves releases of it: "lora", the adapter on top of the GGUF, or "merged"
+    (`data.merged_files`).
     """
 
     alias: str
@@ -81,6 +84,7 @@ class BaseInfo(Manifest):
     thinking_switch: str = ""
     languages: tuple[str, ...] = ()
     nats: float | None = None
+    served: str = LORA
     files: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -92,6 +96,11 @@ class BaseInfo(Manifest):
     def sha256(self) -> str:
         """What a release pins the base by: its weights, or the GGUF of a base whose weights are made from it."""
         return self.weights_sha256 or self.gguf_sha256
+
+    @property
+    def merges(self) -> bool:
+        """Whether the embedded engine is to serve releases merged into this base."""
+        return self.served == MERGED and bool(self.gguf_sha256)
 
 
 def is_alias(name: str) -> bool:

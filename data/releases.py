@@ -1,7 +1,7 @@
 """The numbered releases, and the pointers to the one that serves and to the one on trial."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from data.errors import BadInput
 from data.home import make_private, private_dir, sync_dir, sync_tree, write_atomic
 from data.home_base import HomeBase, read_home_base, write_home_base
 from data.manifests import Damaged
+from data.merged_files import keep_merged
 from data.release_manifest import ReleaseManifest, files_of
 from data.unfinished import remove_unfinished_of, unfinished_folder
 
@@ -147,6 +148,7 @@ class Releases:
         with self._writing():
             self.refuse_other_base(number)
             write_atomic(self.candidate_path, f"{number}\n")
+            self.keep_merged()
 
     def end_trial(self) -> int | None:
         """End the trial; returns the number of the release that was on trial, None without one that can be read."""
@@ -155,7 +157,13 @@ class Releases:
         except BadInput:
             number = None  # a damaged file goes with the trial
         self.candidate_path.unlink(missing_ok=True)
+        self.keep_merged()
         return number
+
+    def keep_merged(self) -> None:
+        """Let the champion and the release on trial alone keep their merged files (`data.merged_files`)."""
+        with suppress(BadInput):  # a damaged pointer: whoever mends it comes by here again
+            keep_merged(self.folder, {self.champion(), self.candidate()})
 
     def create(self, build: Callable[[Path], ReleaseManifest]) -> Release:
         """Build a release in a temporary folder and rename it into place under the next number.
@@ -247,6 +255,7 @@ class Releases:
                 path.unlink(missing_ok=True)
             sync_dir(self.folder)
             write_home_base(self.home, replace(base, begins_anew=False))
+            self.keep_merged()
 
     def _history(self) -> list[int]:
         """The champions so far, oldest first, ending with the one that serves."""
@@ -267,6 +276,7 @@ class Releases:
         write_atomic(self.champion_path, f"{number}\n")
         # The release on trial was compared with the champion before this one.
         self.candidate_path.unlink(missing_ok=True)
+        self.keep_merged()
 
     def _read(self, number: int) -> Release:
         path = self.folder / f"{number:04d}"

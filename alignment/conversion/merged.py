@@ -39,7 +39,7 @@ def merge_to_gguf(
     with staged(out) as temporary:
         folder = private_dir(temporary.parent / "bases" / _NAME)
         merge(adapter, base, folder / "hf", check=(lambda made: check_merged(adapter, base, made)) if check else None)
-        kind = convert(folder / "hf", folder / "model.gguf", quantise, pre=_pre_tokenizer(base), say=say)
+        kind = convert(folder / "hf", folder / "model.gguf", quantise, pre=pre_tokenizer(base), say=say)
         found = _admit(folder, info, kind, say) if check else None
         (folder / "model.gguf").rename(temporary)
         shutil.rmtree(folder.parent)
@@ -55,7 +55,7 @@ def _admit(folder: Path, info: BaseInfo, kind: str, say: Callable[[str], None]) 
     return admit(_NAME, folder.parent, say=say)
 
 
-def _pre_tokenizer(base: str) -> str | None:
+def pre_tokenizer(base: str) -> str | None:
     """How llama.cpp splits the base's texts, as its own GGUF says; None where the converter has to find out."""
     if not base_info(base).gguf_sha256:
         return None

@@ -3,12 +3,14 @@
 import asyncio
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from alignment import models
+from alignment.conversion.merged_release import make_wanted, prepare
 from alignment.evaluation.subjects import Subject
 from alignment.rounds.manifest import Export, RoundFolder
 from alignment.serving.agreement import check_served
@@ -16,6 +18,7 @@ from alignment.serving.artefact import to_gguf
 from data.chat import template_sha256
 from data.home import file_sha256, home
 from data.manifests import plain
+from data.merged_files import move_merged, remove_merged
 from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 from data.store import Store
@@ -24,12 +27,26 @@ from data.store import Store
 def export(console: Console, base: str, adapter: Path, folder: RoundFolder) -> Path:
     """Write the adapter as the engine loads it, and check that it computes what was trained.
 
-    An artefact that was checked before an interruption is reused.
+    Where the base is served merged, the merged file is made beside it: the engine of the evaluation takes it as the
+    bot's will. An artefact that was checked before an interruption is reused.
     """
+    made = _export(console, base, adapter, folder)
+    for earlier in folder.path.parent.glob("[0-9]*"):  # a round that was given up keeps none of this size
+        if earlier != folder.path:
+            remove_merged(earlier)
+    say = partial(console.print, markup=False, highlight=False)
+    releases = Releases(home())
+    prepare(releases, releases.champion(), say=say)  # it was promoted on Discord, where nothing is merged
+    make_wanted(adapter, base, made, say=say)
+    return made
+
+
+def _export(console: Console, base: str, adapter: Path, folder: RoundFolder) -> Path:
     target, trained, noted = folder.path / "adapter.gguf", models.adapter_sha256(adapter), folder.manifest.export
     if noted and target.exists() and (noted.adapter, noted.gguf) == (trained, file_sha256(target)):
         console.print("The artefact was exported and checked before.")
         return target
+    remove_merged(folder.path)
     target.unlink(missing_ok=True)  # left by an interrupted round: the adapter may have changed
     found: dict[str, Any] = {}
 
@@ -71,7 +88,9 @@ def release(candidate: Subject, folder: RoundFolder, releases: Releases) -> int:
             figures=figures,
         )
 
-    return releases.create(build).number
+    made = releases.create(build)
+    move_merged(candidate.gguf, made.adapter_gguf)
+    return made.number
 
 
 def identity(name: str) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def conclude(console: Console, plan: Plan, folder: RoundFolder, releases: Releas
         folder.note(trial=made)
         releases.put_on_trial(made)
     status = "promoted" if promote else "refused"
+    releases.keep_merged()
     trial = trial and releases.candidate() == made  # a resumed round may find its trial ended
     outcome = _outcome(made, promote, trial=trial, now=_called(now))
     if not usable:

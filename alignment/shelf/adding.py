@@ -21,6 +21,7 @@ from alignment.shelf.card import UNKNOWN, languages_of, licence_of
 from alignment.shelf.contents import refuse_broken, small_files, tokenizer_files
 from alignment.shelf.copying import amount, copy, refuse_full
 from alignment.shelf.examining import Examined, examine
+from alignment.shelf.form import decide
 from alignment.shelf.own_gguf import quantisation_of
 from alignment.shelf.source import Source, find
 from data.base_files import refuse_damaged
@@ -28,6 +29,7 @@ from data.bases import BUNDLED, BaseInfo, is_name
 from data.chat import engine_template, load_template, template_sha256
 from data.errors import BadInput, nearest
 from data.home import bases_dir, file_sha256, make_private, private_dir, sync_dir
+from data.merged_files import MERGED
 from data.unfinished import remove_unfinished_of, unfinished_folder
 
 _say = partial(print, flush=True)
@@ -41,13 +43,17 @@ _GIVEN = "given with --gguf"  # what base.json says of a GGUF that was not made 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line asks for. `gguf` is a file of one's own; without a `quantise` no GGUF is made."""
+    """What the command line asks for. `gguf` is a file of one's own; without a `quantise` no GGUF is made.
+
+    `form` says how releases are served; None measures it.
+    """
 
     name: str
     model: str
     gguf: Path | None = None
     quantise: str | None = "q8_0"
     allow_download: bool = False
+    form: str | None = None
 
     @property
     def served(self) -> bool:
@@ -65,9 +71,13 @@ def add(wanted: Wanted, say: Callable[[str], None] = _say) -> BaseInfo:
     try:
         with FileLock(parent / f".{wanted.name}.lock", mode=0o600, timeout=0):
             _refuse_taken(parent / wanted.name)
-            return _add(wanted, parent / wanted.name, say)
+            info = _add(wanted, parent / wanted.name, say)
     except Timeout:
         raise BadInput(f"Another process is adding {wanted.name} right now. Wait for its end.") from None
+    # The base is complete: whatever ends this, it is served with adapters.
+    info = decide(info, wanted.form, say)
+    _say_end(info, say)
+    return info
 
 
 def refuse_name(name: str) -> None:
@@ -103,6 +113,8 @@ def _add(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> BaseInfo:
             f"There is no quantisation {wanted.quantise!r}.{nearest(str(wanted.quantise), QUANTISATIONS)} Take one "
             f"of {', '.join(QUANTISATIONS)}."
         )
+    if wanted.form == MERGED and not wanted.served:
+        raise BadInput("--served merged is for the embedded engine, which needs a GGUF: leave out --no_gguf.")
     if wanted.gguf is not None and not wanted.gguf.is_file():
         raise BadInput(f"There is no file {wanted.gguf} (--gguf).")
     source = find(wanted.model, allow_download=wanted.allow_download, say=say)
@@ -143,7 +155,6 @@ def _add(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> BaseInfo:
             info.save(work / "base.json")
         _keep(work, folder)
     refuse_damaged(info)  # this notes how the files look, so that they are not read again at first use
-    _say_end(info, say)
     return info
 
 

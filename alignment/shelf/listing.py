@@ -53,7 +53,7 @@ def _row(name: str, where: Path) -> list[str]:
         f"{info.context_length:,}",
         _languages(info.languages) or ("en" if bundled else "unknown"),
         amount(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())),
-        f"embedded ({kind}), others" if info.gguf_sha256 else "others",
+        f"embedded ({kind}{', merged' if info.merges else ''}), others" if info.gguf_sha256 else "others",
         info.licence or (bundled.licence if bundled else "unknown"),
         "switched off" if info.thinks else "no",
         ", ".join(users_of(name, where)) or "nothing here",

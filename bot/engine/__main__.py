@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 from bot.engine.artefact import find
+from bot.engine.room import WHOLE
 from bot.engine.server import ServeOptions, serve
 from data.engine_environment import engine_environment
 from data.errors import BadInput, run
 from data.home import home
+from data.merged_files import FORMS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,9 +28,21 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--release", type=int, metavar="N", help="the release; 0 is the base (default: the champion)")
     flags.add_argument("--base", metavar="ALIAS", help="the base model (default: the release's; the home's)")
     flags.add_argument("--adapter", type=Path, metavar="FILE.gguf", help="a LoRA file that no release has yet")
+    flags.add_argument(
+        "--served",
+        choices=FORMS,
+        help="insist on the adapter on top of the base, or on the merged file (default: as the base is served)",
+    )
     flags.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     flags.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
-    flags.add_argument("--parallel", type=int, default=4, metavar="N", help="parallel answers (default: %(default)s)")
+    flags.add_argument(
+        "--parallel", type=int, default=WHOLE, metavar="N", help="parallel answers (default: %(default)s)"
+    )
+    flags.add_argument(
+        "--unified",
+        action="store_true",
+        help=f"they share the memory of {WHOLE} whole conversations; when it is full, all running answers fail",
+    )
     flags.add_argument("--context", type=int, metavar="N", help="tokens in one conversation (default: 4096)")
     flags.add_argument("--with-parent", action="store_true", help="exit when the parent process ends")
     flags.add_argument("--leased", action="store_true", help="share it by engine.json; exit with its last client")
@@ -56,13 +70,14 @@ def main() -> None:
         host=args.host,
         port=args.port,
         parallel=args.parallel,
+        unified=args.unified,
         context=args.context,
         leased=args.leased,
         lock=args.lock,
         with_parent=args.with_parent,
         api_key=_given_key() if args.key_on_stdin else None,
     )
-    serve(find(home(), args.release, args.base, args.adapter), home(), options)
+    serve(find(home(), args.release, args.base, args.adapter, args.served), home(), options)
 
 
 def _leave_secrets() -> None:

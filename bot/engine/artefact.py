@@ -1,8 +1,12 @@
-"""The files that the embedded engine loads for a release: the base's GGUF, the adapter's GGUF, the template."""
+"""The files that the embedded engine loads for a release, and the template.
+
+These are the base's GGUF and the adapter's, or one GGUF with the adapter merged in, where the base is served so and
+that file is there (`data.merged_files`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from data.bases import BaseInfo, base_info, base_template, gguf_path
@@ -10,6 +14,7 @@ from data.chat import template_sha256
 from data.chosen_base import home_base
 from data.errors import BadInput
 from data.home_base import base_mark, read_home_base
+from data.merged_files import LORA, MERGED, MergedFile, folder_of, merged_of
 from data.releases import BASE_RELEASE, Release, Releases
 
 if TYPE_CHECKING:
@@ -35,7 +40,10 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """The files of one release; they exist and belong together. `adapter` is None for the base model itself."""
+    """The files of one release; they exist and belong together.
+
+    `adapter` is None for the base model itself, and where `model` is the `merged` file.
+    """
 
     release: int
     base: BaseInfo
@@ -43,6 +51,7 @@ class Artefact:
     adapter: Path | None
     template: str  # with the trainer's markers, as `load_template` gives it
     pinned: Pinned = Pinned()
+    merged: MergedFile | None = None
 
     @property
     def name(self) -> str:
@@ -56,21 +65,54 @@ class Artefact:
 
     @property
     def key(self) -> str:
-        """The key of its process in `engine.json`. It names the base too, as release 0 differs from base to base."""
+        """The key of its process in `engine.json`. It names the base too, as release 0 differs from base to base.
+
+        A release that is served with its adapter and then merged has two processes, one after the other.
+        """
+        if self.merged:
+            return f"{self.release:04d}-{MERGED}"
         return f"{self.release:04d}" if self.release else f"0000-{self.mark}"
+
+    @property
+    def form(self) -> str:
+        """How it is served: merged, or with an adapter if there is one."""
+        return MERGED if self.merged else LORA
 
     def context(self, wanted: int | None) -> int:
         """The context of one conversation in tokens: `wanted`, but never more than the base supports."""
         return min(wanted or CONTEXT, self.base.context_length)
 
 
-def find(home: Path, release: int | None = None, base: str | None = None, adapter: Path | None = None) -> Artefact:
+def find(
+    home: Path,
+    release: int | None = None,
+    base: str | None = None,
+    adapter: Path | None = None,
+    form: str | None = None,
+) -> Artefact:
     """Finds the files of `release` (None: the champion of `home`), or of a base with a loose `adapter` file.
 
-    `base` None means the release's own base, and the home's base for release 0 and for a loose adapter. Raises
+    `base` None means the release's own base, and the home's base for release 0 and for a loose adapter. `form` None
+    takes the merged file if the base is served merged and the file is there; "lora" and "merged" insist. Raises
     BadInput when a file is missing, when files do not belong together, when the release belongs to another base than
     the home has, or when they cannot be served as GGUF at all.
     """
+    return _in_form(_find(home, release, base, adapter), form)
+
+
+def _in_form(found: Artefact, form: str | None) -> Artefact:
+    """The same release with its merged file, where that is to serve."""
+    if found.adapter is None or form == LORA or (form is None and not found.base.merges):
+        return found
+    merged = merged_of(found.adapter)
+    if merged is None:
+        if form == MERGED:
+            raise BadInput(f"There is no merged file in {folder_of(found.adapter)} any more.")
+        return found
+    return replace(found, model=merged.path, adapter=None, merged=merged)
+
+
+def _find(home: Path, release: int | None, base: str | None, adapter: Path | None) -> Artefact:
     if adapter is not None:
         if release is not None:
             raise BadInput("Give a release or an adapter file, not both: a release brings its own adapter.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bot.engine.api import EngineAway
@@ -10,6 +11,7 @@ from bot.engine.artefact import find
 from bot.engine.counting import Counting
 from bot.engine.following import CLOSED
 from bot.engine.hold import Hold
+from data.errors import ParleyError
 from data.releases import BASE_RELEASE
 
 if TYPE_CHECKING:
@@ -17,13 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.engine.artefact import Artefact
+    from bot.engine.room import Room
     from bot.engine.wire import Wire
 
 
 class EmbeddedRelease:
     """One release in its own process, and this client's hold on that process. Implements `Served`."""
 
-    def __init__(self, hold: Hold, wire: Wire, context_length: int) -> None:
+    def __init__(self, home: Path, hold: Hold, wire: Wire, context_length: int) -> None:
         self.release = hold.artefact.release
         self.model = hold.artefact.mark
         self.control = hold.artefact.base.control
@@ -31,8 +34,10 @@ class EmbeddedRelease:
         self.counting = Counting.LLAMA
         self.context_length = context_length
         self.wire = wire
+        self.room: Room | None = hold.room(context_length)
         self.users = 0
         self._dropped = False
+        self._home = home
         self._hold = hold
         self._spent: list[Wire] = []
         self._renewing = asyncio.Lock()
@@ -46,7 +51,7 @@ class EmbeddedRelease:
         except BaseException:
             hold.drop()
             raise
-        return cls(hold, wire, entry.context_length)
+        return cls(home, hold, wire, entry.context_length)
 
     async def renew(self, failed: Wire) -> None:
         """Finds or starts a running process, unless another request has done so since `failed` failed."""
@@ -66,6 +71,14 @@ class EmbeddedRelease:
 
     async def restore(self) -> bool:
         """See `Backend.restore`. A process never forgets its release."""
+        return False
+
+    def outdated(self) -> bool:
+        """See `Served.outdated`. A merged file is there that was not, or it is to serve no more."""
+        if self.release == BASE_RELEASE:
+            return False
+        with suppress(ParleyError, OSError):
+            return find(self._home, self.release).form != self._hold.artefact.form
         return False
 
     async def drop(self) -> None:

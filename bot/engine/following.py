@@ -129,9 +129,13 @@ class FollowingEngine:
                 await self._tidy()
 
     def _is_current(self, serving: Serving) -> bool:
-        """Whether what should serve does. Release 0 of another base is another one."""
+        """Whether what should serve does, and from the files that it has now.
+
+        Release 0 of another base is another one.
+        """
         current = self._current
-        return (serving.number, serving.model or current.model) == (current.release, current.model)
+        same = (serving.number, serving.model or current.model) == (current.release, current.model)
+        return same and not current.outdated()
 
     async def _move_to(self, serving: Serving) -> None:
         # The pinned base is named: PARLEY_BASE as this process got it may be from before a switch.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bot.engine.api import EngineAway, EngineError
 from bot.engine.own_wire import OwnWire
+from bot.engine.room import UNITS, WHOLE, Room
 from bot.engine.sharing import Board, Entry, FileLock
 from data.engine_environment import engine_environment
 from data.home import bases_dir, private_dir, private_file
@@ -48,6 +49,10 @@ class Hold:
         deadline = time.monotonic() + START
         await self._take_lease(deadline)
         return await self._living(deadline)
+
+    def room(self, context_length: int) -> Room:
+        """The memory of the process, which the answers of all its clients share: four whole conversations."""
+        return Room(self._board.room(self.artefact.key), WHOLE * context_length)
 
     def drop(self) -> None:
         """Gives up the lease, so that the process can end. Idempotent."""
@@ -96,6 +101,10 @@ class Hold:
     def _spawn(self, process: FileLock) -> None:
         command = [sys.executable, "-P", "-m", "bot.engine", "--leased", "--lock", str(process.fileno())]
         command += ["--release", str(self.artefact.release), "--base", self.artefact.base.alias]
+        # The key of the process says so too: it must not serve the other form.
+        command += ["--served", self.artefact.form]
+        # Every client takes room before it asks, so many conversations may share the memory of a few whole ones.
+        command += ["--parallel", str(UNITS), "--unified"]
         if self._context:
             command += ["--context", str(self._context)]
         # -P and PYTHONPATH make sure that our package is imported, not a bot.py in the current folder.

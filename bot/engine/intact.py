@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from data.bases import how_to_get
 from data.errors import BadInput
 from data.home import file_sha256, private_dir, write_atomic
+from data.merged_files import without
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.engine.artefact import Artefact
+    from data.merged_files import MergedFile
 
 
 def check(artefact: Artefact, home: Path) -> None:
@@ -23,7 +25,9 @@ def check(artefact: Artefact, home: Path) -> None:
     pin, as in releases that were made by hand, is not checked.
     """
     base = artefact.base
-    if _known_sha256(artefact.model, home) != base.gguf_sha256:
+    if artefact.merged:
+        _check_merged(artefact, artefact.merged, home)
+    elif _known_sha256(artefact.model, home) != base.gguf_sha256:
         raise BadInput(
             f"The base model {artefact.model} was changed or is damaged: its SHA-256 is not the one in base.json. It "
             f"is not served. Remove the folder {artefact.model.parent} and get it again: {how_to_get(base.alias)}."
@@ -41,6 +45,21 @@ def check(artefact: Artefact, home: Path) -> None:
             "one in the release's manifest.json. Restore the file from a backup, or go back to the release before "
             "with `python -m alignment.rollback`; `python -m data check` looks at all other files too."
         )
+
+
+def _check_merged(artefact: Artefact, merged: MergedFile, home: Path) -> None:
+    """Raises BadInput if a merged file was changed, or was made of another adapter or base than the release's."""
+    made = merged.manifest
+    adapter = artefact.pinned.adapter_sha256 or file_sha256(merged.adapter)
+    if (made.adapter_gguf_sha256, made.base_sha256) != (adapter, artefact.base.sha256):
+        problem = "was made of another adapter or base"
+    elif not merged.path.is_file():
+        problem = "is missing"
+    elif _known_sha256(merged.path, home) != made.sha256:
+        problem = "was changed or is damaged"
+    else:
+        return
+    raise BadInput(f"{_named(artefact)} is not served: {merged.path} {problem}. {without(merged.path.parent)}")
 
 
 def _named(artefact: Artefact) -> str:

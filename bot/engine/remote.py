@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from bot.engine.room import Room
     from bot.engine.wire import Wire
     from data.bases import BaseInfo
 
@@ -67,6 +68,7 @@ class RemoteModel:
         self.context_length = context_length or FALLBACK_CONTEXT
         self.template = ""
         self.counting = Counting.ESTIMATE
+        self.room: Room | None = None  # it lets questions wait by itself
         self.users = 0
         self.listed: list[dict[str, Any]] = []  # the server's models, when it was asked last
         self._home = home
@@ -98,6 +100,10 @@ class RemoteModel:
                     await self._restore_it()
                 self._restored += 1
         return True
+
+    def outdated(self) -> bool:
+        """See `Served.outdated`. What a server has loaded under a name stays what it is."""
+        return False
 
     async def drop(self) -> None:
         """Closes the connections. Idempotent."""

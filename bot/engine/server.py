@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from bot.engine.intact import check
+from bot.engine.room import WHOLE
 from bot.engine.sharing import Board, Entry, FileLock, loose
 from data.chat import engine_template
 from data.errors import BadInput
@@ -36,11 +37,17 @@ _ERRORS_ONLY = 1  # llama.cpp's log level: errors name tasks and sizes; the debu
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How to serve. `port` 0 takes a free port; `context` is in tokens of one conversation, None is the default."""
+    """How to serve. `port` 0 takes a free port; `context` is in tokens of one conversation, None is the default.
+
+    With `unified` the `parallel` conversations share the memory of `WHOLE` whole ones. Who asks must then keep the
+    sum of all running conversations below that (`bot.engine.room`): llama.cpp ends every running answer with an error
+    when it is full.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
-    parallel: int = 4
+    parallel: int = WHOLE
+    unified: bool = False
     context: int | None = None
     leased: bool = False
     lock: int | None = None  # descriptor of the process lock, from the client that started a leased engine
@@ -114,7 +121,10 @@ def parameters(artefact: Artefact, options: ServeOptions, nonce: str, api_key: s
     params.hostnames = [options.host]
     params.port = options.port
     params.n_parallel = options.parallel
-    params.n_ctx = options.parallel * artefact.context(options.context)
+    context = artefact.context(options.context)
+    params.n_ctx = (WHOLE if options.unified else options.parallel) * context
+    params.kv_unified = options.unified
+    params.kv_unified_per_slot = context if options.unified else 0
     # Each streaming answer occupies one of these threads; /health and /tokenize must get through as well.
     params.n_threads_http = options.parallel + 32
     # Generating one answer is bound by memory: half of the cores are as fast as all of them. Threads that wait for
@@ -132,7 +142,8 @@ def parameters(artefact: Artefact, options: ServeOptions, nonce: str, api_key: s
     # llama.cpp looks into that cache only if no slot has this share of the prompt. At its usual 0.1 a persona's
     # prompt was enough in a short context, and a conversation that had lost its slot was computed again.
     params.slot_prompt_similarity = 0.5
-    params.cache_idle_slots = False
+    # Where all share one memory, what idle conversations hold moves to that cache as well, and makes room.
+    params.cache_idle_slots = options.unified
     # The prompt is rendered exactly by our template, and the answer comes back exactly as the model wrote it.
     params.chat_template = engine_template(artefact.template)
     params.use_jinja = True

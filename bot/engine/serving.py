@@ -27,6 +27,9 @@ class Served(Backend, Protocol):
     async def ready(self) -> None:
         """Asks again what the server did not say so far. Raises EngineError."""
 
+    def outdated(self) -> bool:
+        """Whether this very release should be served anew, because its files are others by now."""
+
     async def drop(self) -> None:
         """Lets the release go: nobody is answered by it any more. Idempotent."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -34,6 +34,7 @@ from data.chat import Message, harmless_messages, template_sha256
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    from bot.engine.room import Room
     from bot.engine.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Backend(Protocol):
     """One release on one server, and how to connect to it again after it died.
 
     Where `release` is 0, `model` is the mark of the home's base (`data.home_base`), or the name of another model.
+    `room` is the memory that all answers of the server share, None where the server itself lets them wait for it.
     """
 
     release: int
@@ -58,6 +60,7 @@ class Backend(Protocol):
     template: str
     counting: Counting
     wire: Wire
+    room: Room | None
 
     async def renew(self, failed: Wire) -> None:
         """Puts a working connection into `wire`, if it is still the one that failed. Raises EngineError."""
@@ -86,6 +89,7 @@ class HttpSession:
         self.model = backend.model
         self.control: Sequence[str] = backend.control
         self.context_length = backend.context_length
+        self._counted: tuple[list[Message], int] | None = None  # what was counted last, and its tokens
         self._guessed = False  # the context was made smaller without knowing how much fits
         self.template = backend.template
         self.template_sha256 = template_sha256(backend.template)
@@ -103,7 +107,9 @@ class HttpSession:
         clean = self._clean(messages)
         try:
             sent = self._backend.wire.dialect.messages
-            return await self._twice(lambda wire: count(wire, self._backend.counting, sent(clean)))
+            found = await self._twice(lambda wire: count(wire, self._backend.counting, sent(clean)))
+            self._counted = (clean, found)
+            return found
         except EngineError as error:
             if error.refused is None:
                 raise
@@ -113,6 +119,20 @@ class HttpSession:
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[StreamEvent, None]:
         """See `Session.stream`."""
         clean = self._clean(messages)
+        async with await self._room(clean, sampling), aclosing(self._answered(clean, sampling)) as events:
+            async for event in events:
+                yield event
+
+    async def _room(self, clean: list[Message], sampling: Sampling) -> AbstractAsyncContextManager[None]:
+        """The room for a question and its longest answer, in an engine whose memory all answers share."""
+        if self._backend.room is None:
+            return nullcontext()
+        known = self._counted is not None and self._counted[0] == clean
+        tokens = self._counted[1] if known and self._counted else await self.count_tokens(clean)
+        return self._backend.room.take(min(tokens + sampling.max_tokens, self.context_length))
+
+    async def _answered(self, clean: list[Message], sampling: Sampling) -> AsyncGenerator[StreamEvent, None]:
+        """Streams an answer, and asks again as long as what keeps the engine from it can be mended."""
         mending = _Mending()
         while True:
             wire, begun = self._backend.wire, False

@@ -103,6 +103,10 @@ class Board:
         """The file that the engine holds exclusively."""
         return FileLock(self._folder / f"{key}.process")
 
+    def room(self, key: str) -> Path:
+        """The folder of the locks by which clients share the engine's memory (`bot.engine.room`)."""
+        return self._folder / f"{key}.room"
+
     def read(self) -> dict[str, Entry]:
         """All entries by key. An unreadable file counts as empty: the locks decide, entries only inform."""
         try:

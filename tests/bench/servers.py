@@ -20,6 +20,7 @@ from data.bases import DEFAULT_BASE
 from data.chat import Message
 from data.errors import BadInput, ParleyError
 from data.home import bases_dir
+from data.merged_files import MERGED
 from data.personas import SEED, persona
 from tests.engine_key import key_of
 
@@ -29,6 +30,8 @@ START = 180.0  # seconds that a server may take to start
 # reused.
 # Without these `transformers serve` takes nine tenths of the memory and is slower.
 CACHE = ("--cb-block-size", "32", "--cb-num-blocks", "512", "--cb-max-batch-tokens", "512")
+# The embedded engine, in both forms of a release; then merged with 16 slots that share the memory of 4.
+OURS = ("lora", "merged", "unified")
 SYSTEM = Message(role="system", content=persona("assistant", "en").system_prompt)
 
 
@@ -79,6 +82,7 @@ class Process:
     def __init__(self, command: list[str], **more: Any) -> None:
         self.words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "PARLEY_BASES": str(bases_dir())}
+        quiet |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
         self.child: Any = subprocess.Popen(command, cwd=ROOT, env=os.environ | quiet, stderr=self.words, **more)
         self.command = " ".join(command[1:4])
         self.memory = 0
@@ -180,29 +184,53 @@ class Generate:
         return self.process.memory
 
 
-async def start(way: str, dtype: str, serve_python: str, parallel: int) -> HttpServer | Generate:
-    """Start one of the three; it is ready when this returns."""
-    if way == "parley":
-        arguments = ["--with-parent", "--base", DEFAULT_BASE, "--release", "0", "--parallel", str(parallel)]
-        process = Process([sys.executable, "-m", "bot.engine", *arguments], stdout=subprocess.PIPE)
-        line = await asyncio.to_thread(process.child.stdout.readline)
-        if not line:
-            raise process.stopped()
-        told = json.loads(line)
-        return HttpServer(process, told["url"], "", {"stream_options": {"include_usage": True}}, key_of(told))
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the ways are started: `adapter` has a merged file beside it, `vllm` is the program's path."""
+
+    dtype: str
+    serve_python: str
+    parallel: int
+    adapter: Path
+    vllm: str = ""
+
+
+async def start(way: str, settings: Settings) -> HttpServer | Generate:
+    """Start one of the ways; it is ready when this returns."""
+    if way in OURS:
+        return await _start_ours(way, settings)
     folder = str(model_folder())
     if way == "generate":
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        return Generate(Process([sys.executable, "-m", "tests.bench.servers", folder, dtype], **pipes))
+        return Generate(Process([sys.executable, "-m", "tests.bench.servers", folder, settings.dtype], **pipes))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    serve = [serve_python, "-m", "transformers.cli.transformers", "serve", folder, "--dtype", dtype]
-    serve += ["--continuous-batching", *CACHE]
-    process = Process(
-        [*serve, "--dtype", dtype, "--host", "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL
-    )
+    command = _serve(folder, settings) if way == "serve" else _vllm(folder, settings)
+    process = Process([*command, "--host", "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL)
     await _listening(process, port)
-    return HttpServer(process, f"http://127.0.0.1:{port}/v1", folder, {})
+    extra = {"stream_options": {"include_usage": True}} if way == "vllm" else {}
+    return HttpServer(process, f"http://127.0.0.1:{port}/v1", folder, extra)
+
+
+async def _start_ours(way: str, settings: Settings) -> HttpServer:
+    form, slots = (MERGED, 16) if way == "unified" else (way, settings.parallel)
+    arguments = ["--with-parent", "--base", DEFAULT_BASE, "--adapter", str(settings.adapter), "--served", form]
+    arguments += ["--parallel", str(slots), *(["--unified"] if way == "unified" else [])]
+    process = Process([sys.executable, "-m", "bot.engine", *arguments], stdout=subprocess.PIPE)
+    line = await asyncio.to_thread(process.child.stdout.readline)
+    if not line:
+        raise process.stopped()
+    told = json.loads(line)
+    return HttpServer(process, told["url"], "", {"stream_options": {"include_usage": True}}, key_of(told))
+
+
+def _serve(folder: str, settings: Settings) -> list[str]:
+    command = [settings.serve_python, "-m", "transformers.cli.transformers", "serve", folder]
+    return [*command, "--dtype", settings.dtype, "--continuous-batching", *CACHE]
+
+
+def _vllm(folder: str, settings: Settings) -> list[str]:
+    return [settings.vllm, "serve", folder, "--dtype", settings.dtype, "--max-model-len", "4096"]
 
 
 async def _listening(process: Process, port: int) -> None:

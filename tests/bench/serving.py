@@ -1,17 +1,20 @@
-"""Measures how fast it answers: the embedded engine, `transformers serve`, plain `generate`; a swap; on Discord.
+"""Measures how fast it answers: the embedded engine in both forms, and what else serves; a swap; on Discord.
 
+    python -m tests.bench.serving --short --serve_python PYTHON      # a few minutes; ratios at every load
     python -m tests.bench.serving                                    # everything; long on two cores
-    python -m tests.bench.serving --parts servers --ways parley --repeats 1 --at_once 1 4 --histories 250 1000
+    python -m tests.bench.serving --parts servers --ways lora merged --repeats 1 --at_once 1 4 --histories 250 1000
     python -m tests.bench.serving --parts swap discord --out out/serving
-    python -m tests.bench.serving --serve_python .venv-serve/bin/python      # has transformers[serving]
 
-`servers`: `parley` is `python -m bot.engine` as the bot starts it; `serve` is `transformers serve` with continuous
-batching and as large a cache; `generate` is transformers alone, all conversations in one batch. Conversations have
-the assistant's system prompt, a question of the seed rows and their own answers as history; all ask at once, and the
-next turn comes when all are answered. Then conversations that ask one after the other, fewer and more than the engine
-has slots; then histories of several lengths: the first turn is new to the server, the second follows it. The engine
-serves the base's GGUF of 4 bits, transformers its weights in `--dtype`. Each way is restarted in each repeat, in
-turn; the tables hold medians, and ratios above 1 favour Parley.
+`servers`: `lora` and `merged` are `python -m bot.engine` as the bot starts it, with an adapter on the base's GGUF of
+4 bits, and with a merged file of 8 bits (`tests.bench.forms`). `unified` is `merged` with 16 slots that share the
+memory of the usual 4. `serve` is `transformers serve` with continuous
+batching and as large a cache; PYTHON has transformers[serving]. `generate` is transformers alone, all conversations
+in one batch. `vllm` is the program at VLLM, or at --vllm. These three have the base's weights in `--dtype`, without
+an adapter. Conversations have the assistant's system prompt, a question of the seed rows and their own answers as
+history; all ask at once, and the next turn comes when all are answered. Then conversations that ask one after the
+other, fewer and more than the engine has slots; then histories of several lengths: the first turn is new to the
+server, the second follows it. Each way is restarted in each repeat, in turn; the tables hold medians, and ratios
+above 1 favour Parley.
 
 `swap`: people ask without pause while champions are promoted, and between. `discord`: the bot on a simulated Discord
 with the embedded engine: the time from the message to the reply's first text and to its first edit, and how much of
@@ -26,6 +29,7 @@ import shlex
 import signal
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -35,11 +39,22 @@ from rich.table import Table
 
 from data.chat import Message
 from data.errors import BadInput, run
+from tests.bench.forms import make_forms
 from tests.bench.ran_on import dtype
-from tests.bench.servers import SYSTEM, Generate, HttpServer, exchanges, lacking, model_folder, start
+from tests.bench.servers import OURS, SYSTEM, Generate, HttpServer, Settings, exchanges, lacking, model_folder, start
 
 PARTS = ("servers", "swap", "discord")
-WAYS = ("parley", "serve", "generate")
+WAYS = (*OURS, "serve", "generate", "vllm")
+# What --short measures: every load once.
+SHORT = {
+    "parts": ["servers"],
+    "repeats": 1,
+    "at_once": [1, 4, 16],
+    "in_turn": [],
+    "turns": 2,
+    "max_tokens": 32,
+    "histories": [500, 2000],
+}
 MORE = Message(role="user", content="Go on: tell me more about that, with an example.")
 LONGEST = 3500  # tokens of a history that the engine's 4,096 hold with its answers
 IN_TURN = 500  # tokens of the histories of conversations that ask one after the other
@@ -103,10 +118,11 @@ async def in_turn(server: HttpServer | Generate, people: int, tokens: int, begin
     return {"first turn": statistics.median(first[0]), "later turns": statistics.median(first[1] + first[2])}
 
 
-async def measure(way: str, options: argparse.Namespace) -> dict[str, Figures]:
+async def measure(way: str, options: argparse.Namespace, adapter: Path) -> dict[str, Figures]:
     """Start one way and measure everything."""
     began = time.perf_counter()
-    server = await start(way, options.dtype, options.serve_python, options.parallel)
+    settings = Settings(options.dtype, options.serve_python, options.parallel, adapter, options.vllm)
+    server = await start(way, settings)
     found: dict[str, Figures] = {}
     try:
         await server.ask([[SYSTEM, Message(role="user", content="Hello!")]], 4)
@@ -143,50 +159,53 @@ def shown(name: str, value: float) -> str:
 
 
 def show_servers(console: Console, found: dict[str, dict[str, Figures]]) -> None:
-    """Two tables: speeds, and what a growing history costs."""
-    others = [way for way in found if way != "parley"] if "parley" in found else []
-    table = Table("", "", *found, *(f"parley to {way}" for way in others), title="servers: medians")
-    one = next(iter(found.values()))
-    for case in (case for case in one if not case.startswith("history")):
-        for name in one[case]:
-            cells = [shown(name, figures[case][name]) for figures in found.values()]
-            pairs = [(found[way][case][name], found["parley"][case][name]) for way in others]
-            ratios = [parley / other if name == "tokens a second" else other / parley for other, parley in pairs]
-            word = {"start": "to its first answer", "memory": "peak memory", "tokens a second": name}
-            table.add_row(case, word.get(name, f"first token, {name}"), *cells, *(f"{r:.2f}x" for r in ratios))
-        table.add_section()
+    """A table of all figures, one of the ratios, and one of what a growing history costs."""
+    every = next(iter(found.values()))
+    rows = [(case, name) for case, figures in every.items() for name in figures if name != "prompt"]
+    table = Table("", "", *found, title="medians")
+    for case, name in rows:
+        table.add_row(case, name_of(case, name), *(shown(name, figures[case][name]) for figures in found.values()))
     console.print(table)
-    cases = [case for case in one if case.startswith("history")]
-    if not cases:
+    pairs = [(ours, way) for ours in OURS for way in found if ours in found and way not in OURS]
+    if pairs:
+        table = Table("", "", *(f"{ours} to {way}" for ours, way in pairs), title="ratios; above 1 favours Parley")
+        for case, name in rows:
+            ratios = (ratio(name, found[ours][case][name], found[way][case][name]) for ours, way in pairs)
+            table.add_row(case, name_of(case, name), *(f"{each:.2f}x" for each in ratios))
+        console.print(table)
+    histories = [case for case in every if case.startswith("history")]
+    if not histories:
         return
     table = Table("tokens of the prompt", title="first token of a new history, and of the turn after it")
     for way in found:
         table.add_column(f"{way}: new")
         table.add_column("then")
-        table.add_column("new / then")
-    for case in cases:
-        cells = []
-        for measured in found.values():
-            new, then = measured[case]["first turn"], measured[case]["second turn"]
-            cells += [f"{new:.2f} s", f"{then:.2f} s", f"{new / then:.1f}x"]
-        table.add_row(f"{one[case]['prompt']:.0f}", *cells)
+    for case in histories:
+        both = [figures[case][turn] for figures in found.values() for turn in ("first turn", "second turn")]
+        table.add_row(f"{every[case]['prompt']:.0f}", *(f"{one:.2f} s" for one in both))
     console.print(table)
-    for way, measured in found.items():
-        short, long = measured[cases[0]], measured[cases[-1]]
-        console.print(
-            f"{way}: with a history {long['prompt'] / short['prompt']:.1f} times as long, the first turn waits "
-            f"{long['first turn'] / short['first turn']:.1f} times and the second turn "
-            f"{long['second turn'] / short['second turn']:.1f} times as long."
-        )
+
+
+def name_of(case: str, name: str) -> str:
+    """What a row of the tables is called."""
+    whole = {"start": "to its first answer", "memory": "peak memory", "tokens a second": name}
+    return whole.get(name, f"first token, {name}")
+
+
+def ratio(name: str, ours: float, theirs: float) -> float:
+    """How many times as good ours is: more tokens a second; less of anything else."""
+    return ours / theirs if name == "tokens a second" else theirs / ours
 
 
 async def compare(options: argparse.Namespace, console: Console) -> dict[str, dict[str, Figures]]:
     """All ways in turn, `repeats` times."""
     runs: dict[str, list[dict[str, Figures]]] = {way: [] for way in options.ways}
-    for number in range(options.repeats):
-        for way in options.ways:
-            console.print(f"{way}, {number + 1} of {options.repeats} ...", style="dim")
-            runs[way].append(await measure(way, options))
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
+        adapter = make_forms(Path(folder), model_folder(), merged=bool({"merged", "unified"} & {*options.ways}))
+        for number in range(options.repeats):
+            for way in options.ways:
+                console.print(f"{way}, {number + 1} of {options.repeats} ...", style="dim")
+                runs[way].append(await measure(way, options, adapter))
     return {way: medians(every) for way, every in runs.items()}
 
 
@@ -214,6 +233,8 @@ def parsed() -> argparse.Namespace:
         "--dtype", choices=("bfloat16", "float32"), default=dtype(), help="dtype of transformers' weights"
     )
     parser.add_argument("--serve_python", default=sys.executable, help="the Python that runs `transformers serve`")
+    parser.add_argument("--vllm", default=os.environ.get("VLLM", ""), help="vLLM's program (default: VLLM)")
+    parser.add_argument("--short", action="store_true", help="a few minutes: every load once, no swap, no Discord")
     parser.add_argument("--swaps", type=positive, default=4, help="champions promoted (default: %(default)s)")
     parser.add_argument(
         "--people", type=positive, default=4, help="people who ask during a swap (default: %(default)s)"
@@ -222,12 +243,17 @@ def parsed() -> argparse.Namespace:
         "--messages", type=positive, default=10, help="messages on Discord, of each kind (default: 10)"
     )
     parser.add_argument("--out", type=Path, help="a folder for the figures")
+    if "--short" in sys.argv:
+        parser.set_defaults(**SHORT)
     options = parser.parse_args()
     if options.histories and max(options.histories) > LONGEST:
         raise BadInput(f"--histories: at most {LONGEST} tokens, so that the engine's context holds the answers too.")
     if "servers" in options.parts and "serve" in options.ways and (sentence := lacking(options.serve_python)):
         print(sentence)
         options.ways.remove("serve")
+    if "vllm" in options.ways and not options.vllm:
+        print("`vllm` is left out: set VLLM to the path of its program.")
+        options.ways.remove("vllm")
     return options
 
 

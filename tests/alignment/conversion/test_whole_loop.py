@@ -10,10 +10,12 @@ import pytest
 
 from alignment import promote, release, rollback
 from alignment import round as whole_round
+from alignment.bases import main as bases
 from alignment.conversion import merged
 from alignment.export import main as export
 from bot.engine.api import Engine, Finished, Sampling
 from bot.engine.open import open_engine
+from bot.engine.sharing import Board
 from data.__main__ import main as data
 from data.base_switch import switch
 from data.errors import BadInput, NothingToDo
@@ -121,6 +123,36 @@ def test_a_running_bot_follows_promotion_rollback_and_another_base(
             await engine.close()
 
     asyncio.run(loop())
+
+
+def test_a_running_bot_moves_to_the_merged_release_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    merged_file = home / "releases" / "0001" / "merged" / "model.gguf"
+
+    async def key(engine: Engine, wanted: str) -> None:
+        """Wait until the engine that answers is the one with this key; no question fails meanwhile."""
+        async with asyncio.timeout(60):
+            while (await answers(engine), list(Board(home).read())) != ((1, None), [wanted]):  # noqa: ASYNC110 - other processes set no event
+                await asyncio.sleep(0.1)
+
+    async def loop() -> None:
+        monkeypatch.setattr("sys.argv", ["promote", "1"])
+        assert await asyncio.to_thread(promote.main) == 0
+        assert not merged_file.exists()
+        engine = await open_engine(home, context_length=256)
+        try:
+            await key(engine, "0001")
+            assert await asyncio.to_thread(bases, ["served", "gpt2", "merged"]) == 0
+            assert merged_file.is_file()
+            await key(engine, "0001-merged")
+            assert await asyncio.to_thread(bases, ["served", "gpt2", "lora"]) == 0
+            assert not merged_file.exists()
+            await key(engine, "0001")
+        finally:
+            await engine.close()
+
+    asyncio.run(loop())
+    monkeypatch.setattr("sys.argv", ["rollback"])
+    assert rollback.main() == 0
 
 
 def test_a_release_is_merged_into_a_whole_gguf(

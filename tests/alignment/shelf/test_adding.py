@@ -14,8 +14,9 @@ from alignment import models
 from alignment.conversion.admission import Admission
 from alignment.rows.tokens import control_strings, encode_answer
 from alignment.serving.passages import NotServable
-from alignment.shelf import adding
+from alignment.shelf import adding, form
 from alignment.shelf.adding import Wanted
+from alignment.shelf.speed import Forms
 from data.base_files import base_problems
 from data.bases import base_info, base_template, known_bases
 from data.chat import engine_template, template_sha256
@@ -60,6 +61,7 @@ def shelf(tmp_path, monkeypatch):
     monkeypatch.setattr(adding, "find_pretokenizer", lambda *_, **__: "gpt-2")
     monkeypatch.setattr(adding, "convert", convert)
     monkeypatch.setattr(adding, "admit", lambda *_, **__: ADMITTED)
+    monkeypatch.setattr(form, "compare_forms", lambda _: Forms(lora=3.0, merged=2.0))
     return tmp_path / "bases"
 
 
@@ -101,6 +103,7 @@ def test_base_json_says_everything_and_the_folder_has_what_training_needs(shelf,
         thinks=True,
         thinking_switch="enable_thinking",
         nats=0.001,
+        served="merged",
     )
     assert {"<|im_start|>", "<think>", "</s>"} <= set(info.control)
     assert info.sha256 == models.base_sha256(models.Base(str(model), str(model)))

@@ -350,3 +350,11 @@ def test_answers_use_half_of_the_cores_and_prompts_all_of_them(base_home, tmp_pa
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
     found = parameters(find(tmp_path, 0, None), ServeOptions(), "nonce", "key")
     assert (found.cpuparams.n_threads, found.cpuparams_batch.n_threads) == (threads, cores)
+
+
+def test_a_shared_engine_answers_sixteen_in_the_memory_of_four(base_home, tmp_path):
+    usual = parameters(find(tmp_path, 0, None), ServeOptions(), "nonce", "key")
+    assert (usual.n_parallel, usual.n_ctx, usual.kv_unified, usual.cache_idle_slots) == (4, 4 * 4096, False, False)
+    shared = parameters(find(tmp_path, 0, None), ServeOptions(parallel=16, unified=True), "nonce", "key")
+    assert (shared.n_parallel, shared.n_ctx, shared.kv_unified, shared.cache_idle_slots) == (16, 4 * 4096, True, True)
+    assert shared.kv_unified_per_slot == 4096  # no conversation has more than it had

@@ -151,6 +151,7 @@ def test_the_client_counts_the_prompt_tokens_that_an_answer_takes(engine, base_h
         context_length = 1024
         template = load_template(info.template_name)
         counting = Counting.LLAMA
+        room = None
 
         def __init__(self):
             url, key = engine
