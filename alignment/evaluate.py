@@ -21,6 +21,7 @@ from alignment.evaluation.suites.files import paths_of
 from alignment.evaluation.tables import best_table
 from alignment.evaluation.verdict import check_suites, evaluate, say
 from alignment.quiet import quiet
+from alignment.serving.server import Server, server_for
 from data.errors import BadInput, run
 from data.home import check_folder_of, home, write_atomic
 from data.prompts import prompts_of
@@ -81,17 +82,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     from data.console import PlainConsole
 
     llm_judge = judge_settings()
-    quiet()
     against = options.champion or str(Releases(home()).champion())
     # Release 0 is the base that the other model is on.
     base = options.base or base_of(options.candidate, against)
     champion = subject(against, base if against == str(BASE_RELEASE) else options.base, home())
     candidate = subject(options.candidate, base if options.candidate == str(BASE_RELEASE) else options.base, home())
+    console = PlainConsole()
+    server = server_for(champion.base, lambda sentence: say(console, [sentence]))
+    quiet()
     canaries = planted_canaries(home(), champion, candidate)
     suites = check_suites(options.suites, canaries, paths_of(options.suite_path, "--suite_path"))
     rows = given_rows(options) or asyncio.run(stored_rows(champion, candidate))
     rows = replace(rows, prompts=fixed_part(rows, options.limit), judge_model=options.judge_model)
-    console = PlainConsole()
     found = evaluate(
         champion,
         candidate,
@@ -103,12 +105,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed=options.seed,
             cache=home() / CACHE,
             questions=options.questions,
+            server=server,
         ),
         console,
         name=budget_name(champion, candidate),
     )
     if options.best_of:
-        _best_of(console, options, candidate, rows)
+        _best_of(console, options, candidate, rows, server)
     say(console, found.verdict.reasons)
     if options.out:
         write_atomic(options.out, json.dumps(found.figures(), indent=2) + "\n")
@@ -141,9 +144,11 @@ def fixed_part(rows: EvaluationRows, limit: int | None) -> list[Row]:
     return sorted(prompts_of(rows.prompts), key=lambda row: content_id(row.data))[:limit]
 
 
-def _best_of(console: "Console", options: argparse.Namespace, candidate: Subject, rows: EvaluationRows) -> None:
+def _best_of(
+    console: "Console", options: argparse.Namespace, candidate: Subject, rows: EvaluationRows, server: Server
+) -> None:
     prompts = [row.messages for row in rows.prompts]
-    with open_model(candidate) as model:
+    with open_model(candidate, server=server) as model:
         drawn = best_of(
             model, options.judge_model, prompts, options.best_of, max_tokens=options.max_tokens, seed=options.seed
         )

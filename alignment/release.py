@@ -12,11 +12,10 @@ from pathlib import Path
 
 from alignment.models import adapter_config, locate, own_base, result_of
 from alignment.quiet import quiet
-from alignment.rounds.plan import refuse_without_gguf
-from alignment.serving.agreement import check_served
 from alignment.serving.artefact import to_gguf
 from alignment.serving.gguf_lora import read_adapter
 from alignment.serving.same_base import check_base
+from alignment.serving.server import Server, server_for
 from data.bases import base_info
 from data.chosen_base import home_base
 from data.errors import BadInput, NothingToDo, run
@@ -49,11 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not (adapter / _CONFIG).is_file():
         raise BadInput(f"{options.adapter} holds no adapter: there is no {_CONFIG} in it.")
     base = home_base(home(), options.base, pin=True)
-    refuse_without_gguf(base)
+    server = server_for(base, lambda sentence: print(sentence, flush=True))
     if sentence := _check_base(adapter, base):
         print(sentence, flush=True)
     read_adapter(adapter)  # a bad adapter fails here, not after a model was loaded
-    number = _release(adapter, base)
+    number = _release(adapter, base, server)
     print(f"Release {number} is written. To let people compare its answers with the champion's:")
     print(pasted(f"  python -m alignment.promote {number} --trial"))
     print("To compare the two on held-out rows, or to make it the champion at once:")
@@ -70,29 +69,30 @@ def _check_base(adapter: Path, base: str) -> str | None:
     return check_base(adapter, locate(base))
 
 
-def _release(adapter: Path, base: str) -> int:
+def _release(adapter: Path, base: str, server: Server) -> int:
     """Export and check the adapter, and write it as a release; returns its number."""
     # These load SQLAlchemy and rich; a bad command line is told without them.
-    from alignment.rounds.candidate import identity, record
+    from alignment.rounds.candidate import identity, made_before, record
 
     quiet()
     releases = Releases(home())
     # The check takes minutes, and nothing may be promoted while a release is written: so it comes before.
     with unfinished_folder(private_dir(releases.folder) / "by-hand") as staging:
-        gguf = staging / "adapter.gguf"
-        print(f"Converting {adapter} (base: {base}) ...", flush=True)
-        to_gguf(adapter, base, gguf)
-        artefact = file_sha256(gguf)
-        for there in releases.all():
-            if there.base == base and there.manifest.adapter_gguf_sha256 == artefact:
-                raise NothingToDo(f"Release {there.number} is this very adapter already.")
+        if there := made_before(releases, adapter, base):
+            raise NothingToDo(f"Release {there.number} is this very adapter already.")
+        gguf = staging / "adapter.gguf" if server.loads_gguf else None
+        if gguf:
+            print(f"Converting {adapter} (base: {base}) ...", flush=True)
+            to_gguf(adapter, base, gguf)
         print("Comparing it with PEFT's log-probabilities on real prompts ...", flush=True)
-        print(f"It computes what was trained: {check_served(adapter, base, gguf)}.", flush=True)
+        print(f"It computes what was trained: {server.check(base, adapter, gguf)}.", flush=True)
         pinned = identity(base)
 
         def build(folder: Path) -> ReleaseManifest:
             _copy(adapter, base, folder / "adapter")
-            shutil.copyfile(gguf, folder / "adapter.gguf")
+            if gguf:
+                shutil.copyfile(gguf, folder / "adapter.gguf")
+            artefact = file_sha256(gguf) if gguf else None
             return ReleaseManifest(base=base, **pinned, adapter_gguf_sha256=artefact)
 
         number = releases.create(build).number

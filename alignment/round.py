@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from alignment.evaluation.llm_judge import judge_settings
 from alignment.rounds.plan import read_plan
 from alignment.serving.engine import sampling
+from alignment.serving.server import server_for
 from data.chosen_base import home_base
 from data.errors import NothingToDo, ParleyError, run
 from data.home import home
@@ -19,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and run the round; 0 when the candidate became the champion, 1 when it did not."""
     plan = read_plan(argv)
     _respect_pause(even_if_paused=plan.even_if_paused)
+    server = server_for(plan.base, lambda sentence: print(sentence, flush=True))
     home_base(home(), plan.base, pin=True)
     # These load rich, SQLAlchemy, numpy and scipy, which takes seconds; `--help` does without.
     from alignment.evaluation.verdict import check_suites
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sampling()
     with RoundFolder.open(home() / "rounds") as folder:
         try:
-            return run_round(plan, folder)
+            return run_round(plan, folder, server)
         except ParleyError as error:
             folder.end("stopped", str(error))
             raise

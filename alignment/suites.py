@@ -13,6 +13,7 @@ from alignment.evaluation.suites import SuiteScores, limited, load_suites, run_s
 from alignment.evaluation.suites.files import paths_of
 from alignment.evaluation.tables import scores_table
 from alignment.quiet import quiet
+from alignment.serving.server import server_for
 from data.errors import BadInput, run
 from data.home import check_folder_of, home, write_atomic
 
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_folder_of("--out", options.out)
     chosen = subject(options.model, options.base, home())
     names = [name.strip() for name in options.suites.split(",") if name.strip()] if options.suites else None
+    server = server_for(chosen.base, lambda sentence: print(sentence, flush=True))
     suites = load_suites(names, paths_of(options.path, "--path"), canaries=planted_canaries(home(), chosen))
     if not suites:
         raise BadInput(f"No made-up secrets were planted in what {chosen.name} was trained on: nothing to ask for.")
@@ -68,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.print(note, highlight=False)
     measured: list[SuiteScores] = []
     seconds: list[float] = []
-    with open_model(chosen, serve=any(suite.name not in LIKELIHOOD_ONLY for suite in suites)) as model:
+    asked = any(suite.name not in LIKELIHOOD_ONLY for suite in suites)
+    with open_model(chosen, serve=asked, server=server) as model:
         for suite in suites:
             started = time.monotonic()
             with console.status(f"{suite.title}: {len(suite.items)} items"):

@@ -37,7 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bot.discord", "bot.terminal"),
     ("bot.__main__", "parley"),
     # what learns
-    ("alignment.intervals", "alignment.quiet"),
+    ("alignment.gpu", "alignment.intervals", "alignment.quiet"),
     ("alignment.convert", "alignment.rows"),
     ("alignment.templates",),
     ("alignment.models",),

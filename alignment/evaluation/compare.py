@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ from alignment.evaluation.suites import Suite, SuiteScores, fingerprint, run_sui
 from alignment.evaluation.winrate import Comparison
 from alignment.rows import batching, tokens
 from alignment.serving import engine
+from alignment.serving.server import Server
 from alignment.training.run_folder import versions
 from data import chat
 from data.errors import BadInput, ParleyError
@@ -72,7 +74,8 @@ class EvaluationRows:
 class Options:
     """How to evaluate. `llm_judge` says where an LLM judge is; `cache` is the private file that keeps suites' scores;
     `max_tokens` limits an answer in place of serving's own limit. `questions` is how many questions are to be shown
-    (None: all); if no judge counts, only these are answered."""
+    (None: all); if no judge counts, only these are answered. `server` is what serves the two models (None: the
+    embedded engine)."""
 
     suites: Sequence[Suite] = ()
     llm_judge: JudgeSettings | None = None
@@ -80,6 +83,7 @@ class Options:
     seed: int = 0
     cache: Path | None = None
     questions: int | None = 0
+    server: Server | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def compare(
     *,
     look: Callable[[Sequence[Sample]], None] | None = None,
     console: "Console | None" = None,
-    opening: Opening = open_model,
+    opening: Opening | None = None,
 ) -> Evaluation:
     """Compare two models.
 
@@ -124,6 +128,7 @@ def compare(
     `ParleyError` when a model's figures are not finite or its engine fails. A judge that fails does not count, and
     its sentence says why.
     """
+    opening = opening or partial(open_model, server=options.server)
     if champion.base != candidate.base:
         raise BadInput(
             f"{champion.name} belongs to the base model {champion.base}, {candidate.name} to {candidate.base}; their "
@@ -240,7 +245,7 @@ def _suites(subject: Subject, model: Judged, options: Options, say: Callable[[st
     """Scores on all suites; those that the cache holds for this artefact are not computed again."""
     if not options.suites:
         return []
-    artefact = _artefact(subject) if options.cache else ""
+    artefact = _artefact(subject, options.server) if options.cache else ""
     kept = _read_cache(options.cache)
     found = []
     for suite in options.suites:
@@ -258,11 +263,12 @@ def _suites(subject: Subject, model: Judged, options: Options, say: Callable[[st
     return found
 
 
-def _artefact(subject: Subject) -> str:
+def _artefact(subject: Subject, server: Server | None) -> str:
     """Everything but the suite that decides a suite's values: the model, the sampling, the code, the libraries."""
     files = [Path(str(module.__file__)) for module in (batching, models, likelihood, engine, tokens, chat)]
     code = [file_sha256(path) for path in [*files, *sorted(chat.TEMPLATES.iterdir())]]
-    return json.dumps([artefact_sha256(subject), engine.sampling(), versions(), code], sort_keys=True)
+    where = server.name if server else None
+    return json.dumps([artefact_sha256(subject), where, engine.sampling(), versions(), code], sort_keys=True)
 
 
 def _read_cache(path: Path | None) -> dict[str, Any]:

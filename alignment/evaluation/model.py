@@ -1,21 +1,24 @@
-"""A model under evaluation: likelihoods from its weights, answers from its engine, as the bot would serve them."""
+"""A model under evaluation: answers from its server, as the bot would serve them, and likelihoods.
 
-import tempfile
+Likelihoods come from the weights beside the embedded engine, and from the server itself where it is vLLM.
+"""
+
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
-from alignment.evaluation.likelihood import Scores, answer_logprobs, completion_logprobs, scores
+from alignment.evaluation.likelihood import Scores, answer_logprobs, scores
 from alignment.evaluation.subjects import Subject
 from alignment.evaluation.suites.suite import Model
+from alignment.gpu import on_gpu
 from alignment.models import load_model, load_tokenizer
-from alignment.rows.tokens import EncodedAnswer, control_strings
-from alignment.serving.artefact import to_gguf
+from alignment.rows.tokens import EncodedAnswer, control_strings, encode_answer
+from alignment.serving.embedded import Embedded
 from alignment.serving.engine import Completion, PromptRefused, RunningEngine
-from alignment.serving.engine import serve as start
+from alignment.serving.prompt_log_probs import answer_log_probs
+from alignment.serving.server import Server
 from data.chat import Message, harmless
 from data.errors import ParleyError
 from data.rows import Row
@@ -36,7 +39,10 @@ class Judged(Model, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model with its tokenizer and, if it must answer, its engine. `seed` is for a suite's first answer."""
+    """A model with its tokenizer and, if it must answer, its engine. `seed` is for a suite's first answer.
+
+    `model` is None where the engine scores texts too.
+    """
 
     model: Any
     tokenizer: Any
@@ -72,7 +78,13 @@ class LoadedModel:
 
     def logprobs(self, prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> list[tuple[float, int]]:
         """For each completion of its prompt: its log-probability in nats, end-of-turn included, and its tokens."""
-        return completion_logprobs(self.model, self.tokenizer, prompts, completions, batch_tokens=self.batch_tokens)
+        control = control_strings(self.tokenizer)
+        return self._scored(
+            [
+                encode_answer(self.tokenizer, prompt, completion, control)
+                for prompt, completion in zip(prompts, completions, strict=True)
+            ]
+        )
 
     def text_logprobs(self, texts: Sequence[str]) -> list[tuple[float, int]]:
         """For each text outside any conversation: its log-probability in nats, and its tokens.
@@ -87,28 +99,31 @@ class LoadedModel:
             )
             for text in texts
         ]
+        return self._scored(encoded)
+
+    def _scored(self, encoded: Sequence[EncodedAnswer]) -> list[tuple[float, int]]:
+        if self.model is None:
+            assert self.engine is not None
+            return answer_log_probs(self.engine, encoded)
         return answer_logprobs(self.model, self.tokenizer.pad_token_id, encoded, batch_tokens=self.batch_tokens)
 
 
 @contextmanager
 def open_model(
-    subject: Subject, answered: Callable[[], None] | None = None, *, serve: bool = True
+    subject: Subject, answered: Callable[[], None] | None = None, *, serve: bool = True, server: Server | None = None
 ) -> Iterator[LoadedModel]:
-    """Load a subject and, with `serve`, start its engine; both are gone after the block.
+    """Load a subject and, with `serve`, have `server` (None: the embedded engine) answer as it, inside the block.
 
     `answered` is called after each answer, to show progress.
     """
+    server = server or Embedded()
     tokenizer = load_tokenizer(subject.base)
-    model = load_model(subject.base, subject.adapter)
-    if not serve:
+    model = on_gpu(load_model(subject.base, subject.adapter)) if server.loads_gguf else None
+    if model is not None and not serve:
         yield LoadedModel(model, tokenizer)
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        gguf = subject.gguf
-        if gguf is None and subject.adapter is not None:
-            gguf = to_gguf(subject.adapter, subject.base, Path(scratch) / "adapter.gguf")
-        with start(subject.base, gguf) as engine:
-            yield LoadedModel(model, tokenizer, replace(engine, answered=answered))
+    with server.serve(subject.base, subject.adapter, subject.gguf) as engine:
+        yield LoadedModel(model, tokenizer, replace(engine, answered=answered))
 
 
 def score(subject: Subject, preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Scores:

@@ -46,7 +46,8 @@ def subject(name: str, base: str | None, home: Path) -> Subject:
         found = Releases(home).get(number)
         # Before their ids were written down, they were always the first ones of both languages.
         planted = found.manifest.canary_ids or tuple(canary_ids(found.manifest.canaries))
-        return Subject(f"release {number}", found.base, found.adapter, found.adapter_gguf, planted, number)
+        gguf = found.adapter_gguf if found.adapter_gguf.is_file() else None
+        return Subject(f"release {number}", found.base, found.adapter, gguf, planted, number)
     folder = models.result_of(Path(name))
     if not (folder / "adapter_config.json").is_file():
         raise BadInput(f"{name} is neither a release's number nor the folder of an adapter.")

@@ -30,6 +30,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from alignment import models
 from alignment.fast.install import share_prefixes, shares
 from alignment.fast.rounding import hold
+from alignment.gpu import on_gpu
 from alignment.models import Base
 from alignment.rows.batching import batches, padded, related
 from alignment.rows.tokens import control_strings, encode_answer
@@ -212,12 +213,9 @@ def attach(scorer: Any, folder: Path, *, trainable: bool = False) -> Any:
         if HEAD not in file.keys():  # noqa: SIM118 - the file is not a dictionary
             raise BadInput(f"{folder / WEIGHTS} holds no score head ({HEAD}); train the reward model again.")
     model = models.load_adapter(scorer, folder, trainable=trainable)
-    if torch.cuda.is_available():
-        model.to("cuda")
-    if trainable:
-        return model
-    model.requires_grad_(False)
-    return model.eval()
+    if not trainable:
+        return on_gpu(model.requires_grad_(False).eval())
+    return model.to("cuda") if torch.cuda.is_available() else model
 
 
 def load_scorer(base: Base, *, dtype: Any = "float32", seed: int = 0, **options: Any) -> Any:

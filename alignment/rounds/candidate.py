@@ -1,4 +1,4 @@
-"""Makes a round's result servable: the adapter's GGUF, checked, and the release that holds both."""
+"""Makes a round's result servable: it is checked as served, and written as a release."""
 
 import asyncio
 import shutil
@@ -13,24 +13,29 @@ from alignment import models
 from alignment.conversion.merged_release import make_wanted, prepare
 from alignment.evaluation.subjects import Subject
 from alignment.rounds.manifest import Export, RoundFolder
-from alignment.serving.agreement import check_served
 from alignment.serving.artefact import to_gguf
+from alignment.serving.server import Server
 from data.chat import template_sha256
 from data.home import file_sha256, home
 from data.manifests import plain
 from data.merged_files import move_merged, remove_merged
 from data.release_manifest import ReleaseManifest
-from data.releases import Releases
+from data.releases import Release, Releases
 from data.store import Store
 
+WEIGHTS = "adapter_model.safetensors"
 
-def export(console: Console, base: str, adapter: Path, folder: RoundFolder) -> Path:
-    """Write the adapter as the engine loads it, and check that it computes what was trained.
 
-    Where the base is served merged, the merged file is made beside it: the engine of the evaluation takes it as the
-    bot's will. An artefact that was checked before an interruption is reused.
+def export(console: Console, base: str, adapter: Path, folder: RoundFolder, server: Server) -> Path | None:
+    """Check that the adapter computes what was trained, as `server` serves it; returns its GGUF, if that loads one.
+
+    Where the embedded engine serves the base merged, the merged file is made beside the GGUF: the engine of the
+    evaluation takes it as the bot's will. What was checked before an interruption, on the same kind of server, is not
+    checked again.
     """
-    made = _export(console, base, adapter, folder)
+    made = _export(console, base, adapter, folder, server)
+    if made is None:
+        return None
     for earlier in folder.path.parent.glob("[0-9]*"):  # a round that was given up keeps none of this size
         if earlier != folder.path:
             remove_merged(earlier)
@@ -41,41 +46,56 @@ def export(console: Console, base: str, adapter: Path, folder: RoundFolder) -> P
     return made
 
 
-def _export(console: Console, base: str, adapter: Path, folder: RoundFolder) -> Path:
+def _export(console: Console, base: str, adapter: Path, folder: RoundFolder, server: Server) -> Path | None:
     target, trained, noted = folder.path / "adapter.gguf", models.adapter_sha256(adapter), folder.manifest.export
-    if noted and target.exists() and (noted.adapter, noted.gguf) == (trained, file_sha256(target)):
+    there = file_sha256(target) if server.loads_gguf and target.exists() else None
+    if noted and (noted.adapter, noted.gguf, noted.server) == (trained, there, server.name):
         console.print("The artefact was exported and checked before.")
-        return target
+        return target if there else None
     remove_merged(folder.path)
     target.unlink(missing_ok=True)  # left by an interrupted round: the adapter may have changed
     found: dict[str, Any] = {}
 
-    def check(temporary: Path) -> None:
-        agreement = check_served(adapter, base, temporary)
+    def check(temporary: Path | None) -> None:
+        agreement = server.check(base, adapter, temporary)
         found.update(asdict(agreement))
         console.print(f"It computes what was trained: {agreement}.")
 
-    made = to_gguf(adapter, base, target, check=check)
-    folder.note(export=Export(adapter=trained, gguf=file_sha256(made), agreement=found))
+    made = None
+    if server.loads_gguf:
+        made = to_gguf(adapter, base, target, check=check)
+    else:
+        check(None)
+    gguf = file_sha256(made) if made else None
+    folder.note(export=Export(adapter=trained, gguf=gguf, server=server.name, agreement=found))
     return made
+
+
+def made_before(releases: Releases, adapter: Path, base: str) -> Release | None:
+    """The release of a base with this very adapter, if there is one."""
+    trained = models.adapter_sha256(adapter)
+    for each in releases.all():
+        if each.base == base and each.manifest.files.get(f"{each.adapter.name}/{WEIGHTS}") == trained:
+            return each
+    return None
 
 
 def release(candidate: Subject, folder: RoundFolder, releases: Releases) -> int:
     """Write the candidate as a release, or find the one that an interrupted round wrote; returns its number."""
     manifest = folder.manifest
-    assert candidate.gguf is not None
+    assert candidate.adapter is not None
     assert manifest.evaluation is not None
-    artefact = file_sha256(candidate.gguf)
-    for there in releases.all():
-        if there.manifest.round == folder.number and there.manifest.adapter_gguf_sha256 == artefact:
-            return there.number
+    there = made_before(releases, candidate.adapter, candidate.base)
+    if there is not None and there.manifest.round == folder.number:
+        return there.number
+    artefact = file_sha256(candidate.gguf) if candidate.gguf else None
     figures = {name: value for name, value in plain(manifest.evaluation).items() if name != "inputs"}
 
     def build(path: Path) -> ReleaseManifest:
         assert candidate.adapter is not None
-        assert candidate.gguf is not None
         shutil.copytree(candidate.adapter, path / "adapter")
-        shutil.copyfile(candidate.gguf, path / "adapter.gguf")
+        if candidate.gguf:
+            shutil.copyfile(candidate.gguf, path / "adapter.gguf")
         return ReleaseManifest(
             base=candidate.base,
             **identity(candidate.base),
@@ -89,7 +109,8 @@ def release(candidate: Subject, folder: RoundFolder, releases: Releases) -> int:
         )
 
     made = releases.create(build)
-    move_merged(candidate.gguf, made.adapter_gguf)
+    if candidate.gguf:
+        move_merged(candidate.gguf, made.adapter_gguf)
     return made.number
 
 

@@ -14,10 +14,12 @@ from alignment.evaluation.stored_rows import standing
 from alignment.evaluation.subjects import Subject
 from alignment.evaluation.suites.canaries import Canary
 from alignment.evaluation.verdict import Summary, check_suites, evaluate, summary
+from alignment.models import adapter_sha256
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.plan import Plan
 from alignment.rounds.snapshot import Snapshot, digest
 from alignment.serving.engine import sampling
+from alignment.serving.server import Server
 from data.home import file_sha256, home, write_atomic
 
 
@@ -29,6 +31,7 @@ def evaluate_candidate(
     snapshot: Snapshot,
     judge_model: Path | None,
     folder: RoundFolder,
+    server: Server,
     *,
     canaries: Sequence[Canary],
     name: str,
@@ -49,11 +52,13 @@ def evaluate_candidate(
         raters=snapshot.collected.people("gate"),
         standing=standing(snapshot.collected.panel),
     )
-    assert candidate.gguf is not None
+    assert candidate.adapter is not None
     inputs = {
+        "server": server.name,
         "champion": champion.name,
         "champion_gguf": file_sha256(champion.gguf) if champion.gguf else None,
-        "candidate_gguf": file_sha256(candidate.gguf),
+        "candidate": adapter_sha256(candidate.adapter),
+        "candidate_gguf": file_sha256(candidate.gguf) if candidate.gguf else None,
         "judge_model": _folder_sha256(judge_model),
         "llm_judge": judge.model if judge else None,
         "rows": {
@@ -72,7 +77,11 @@ def evaluate_candidate(
         console.print("The candidate was evaluated before the round was interrupted.")
         return before
     options = Options(
-        suites=check_suites(plan.suites, canaries), llm_judge=judge, cache=home() / CACHE, questions=plan.questions
+        suites=check_suites(plan.suites, canaries),
+        llm_judge=judge,
+        cache=home() / CACHE,
+        questions=plan.questions,
+        server=server,
     )
     found = evaluate(champion, candidate, rows, options, console, name=name)
     write_atomic(folder.path / "evaluation.json", json.dumps(found.figures()) + "\n")

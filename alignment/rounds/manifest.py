@@ -38,10 +38,14 @@ class Parents(Entries):
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Entries):
-    """The adapter as exported: the hashes of both forms, and how far the served one is from PEFT's arithmetic."""
+    """The adapter as exported: the hashes of both forms, and how far the served one is from PEFT's arithmetic.
+
+    `gguf` is None where `server`, on which it was checked, loads the adapter as it is.
+    """
 
     adapter: str
-    gguf: str
+    gguf: str | None = None
+    server: str = "the embedded engine"
     agreement: dict[str, Any] = field(default_factory=dict)
 
 

@@ -13,13 +13,14 @@ from alignment.evaluation.llm_judge import judge_settings
 from alignment.evaluation.stored_rows import budget_name, live, stored_rows
 from alignment.evaluation.subjects import planted_canaries, subject
 from alignment.evaluation.verdict import QUICK, check_suites, evaluate, say
+from alignment.serving.server import Server
 from data.errors import ParleyError
 from data.home import home
 from data.promotion import promote_alone
 from data.releases import Releases
 
 
-def decide_trial(console: Console, base: str, suites: str) -> None:
+def decide_trial(console: Console, base: str, suites: str, server: Server | None = None) -> None:
     """Ask the gate about the release on trial, if people compared enough answers, and carry out its decision.
 
     A release that turns out to be worse is no longer on trial; one that may still be better stays. The gate may be
@@ -35,7 +36,7 @@ def decide_trial(console: Console, base: str, suites: str) -> None:
         return
     console.rule(f"Release {candidate}, on trial")
     try:
-        verdict = _verdict(console, champion, candidate, base, suites)
+        verdict = _verdict(console, champion, candidate, base, suites, server)
     except ParleyError as error:  # training goes on even if the trial cannot be decided
         say(console, [f"Release {candidate} cannot be compared: {error}"])
         return
@@ -52,7 +53,9 @@ def decide_trial(console: Console, base: str, suites: str) -> None:
         console.print(f"Release {candidate} is not on trial any more.")
 
 
-def _verdict(console: Console, champion: int, candidate: int, base: str, suites: str) -> Verdict:
+def _verdict(
+    console: Console, champion: int, candidate: int, base: str, suites: str, server: Server | None
+) -> Verdict:
     """The gate's verdict on two releases, by the store's rows. People have compared answers: none are made here."""
     old, new = (subject(str(number), base, home()) for number in (champion, candidate))
     # These are the quick suites, but whole: here they decide which release serves.
@@ -61,6 +64,7 @@ def _verdict(console: Console, champion: int, candidate: int, base: str, suites:
         suites=check_suites(names, planted_canaries(home(), old, new)),
         llm_judge=judge_settings(),
         cache=home() / CACHE,
+        server=server,
     )
     rows = replace(asyncio.run(stored_rows(old, new)), prompts=(), judge_model=_judge_model(candidate))
     verdict = evaluate(old, new, rows, options, console, name=budget_name(old, new)).verdict

@@ -24,6 +24,7 @@ from alignment.rounds.plan import REWARDED, Plan
 from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows, trial_now
 from alignment.rounds.steps import Step, choose, judge_step, plant, run_step
 from alignment.rounds.warm import WarmStart
+from alignment.serving.server import Server
 from alignment.training.run_folder import versions
 from data.console import PlainConsole
 from data.distance import distance, in_words
@@ -34,8 +35,11 @@ from data.releases import BASE_RELEASE, Releases
 from data.rounds import Decision, decided
 
 
-def run_round(plan: Plan, folder: RoundFolder) -> int:
-    """Run (or go on with) one round; 0 when the candidate became the champion, 1 when it did not."""
+def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
+    """Run (or go on with) one round; 0 when the candidate became the champion, 1 when it did not.
+
+    `server` is what the candidate is checked and measured on.
+    """
     quiet()
     console = PlainConsole()
     releases = Releases(home())
@@ -43,7 +47,7 @@ def run_round(plan: Plan, folder: RoundFolder) -> int:
         console.rule(f"[bold]Round {folder.number} was decided when it was interrupted")
         return conclude(console, plan, folder, releases)
     if folder.manifest.learns is None:  # an interrupted round keeps the champion that it began with
-        decide_trial(console, plan.base, plan.suites)
+        decide_trial(console, plan.base, plan.suites, server)
     champion = _champion(releases, plan.base)
     number = releases.champion()
     snapshot, steps, secrets = _snapshot(console, plan, folder)
@@ -52,14 +56,14 @@ def run_round(plan: Plan, folder: RoundFolder) -> int:
     start: str | Path = plan.base
     if plan.start == "champion" and champion.adapter is not None:
         start = champion.adapter
-    with WarmStart() as warm:
+    judge, sentence = judge_step(snapshot)
+    with server.resting(lambda sentence: say(console, [sentence])), WarmStart() as warm:
         adapter = _train(console, plan, folder, steps, start, warm)
-        judge, sentence = judge_step(snapshot)
         console.print(sentence)
         judge_model = run_step(judge, plan.recipes["reward"], plan.base, folder, warm) if judge else None
 
     console.rule("Export")
-    candidate = Subject("candidate", plan.base, adapter, export(console, plan.base, adapter, folder))
+    candidate = Subject("candidate", plan.base, adapter, export(console, plan.base, adapter, folder, server))
     console.rule("Evaluation")
     verdict = evaluate_candidate(
         console,
@@ -69,6 +73,7 @@ def run_round(plan: Plan, folder: RoundFolder) -> int:
         snapshot,
         judge_model,
         folder,
+        server,
         canaries=secrets,
         name=name_of(None, folder.number, number),
     ).verdict

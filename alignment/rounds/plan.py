@@ -9,7 +9,6 @@ from typing import Any
 
 from alignment.evaluation.suites.canaries import COUNT, MOST
 from alignment.training.recipe import RECIPES
-from data.bases import BUNDLED, base_info
 from data.chosen_base import home_base
 from data.errors import BadInput
 from data.home import file_sha256, home
@@ -112,18 +111,6 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def refuse_without_gguf(base: str) -> None:
-    """Raise `BadInput` for a base that the embedded engine cannot serve: what it cannot serve is not measured."""
-    if base in BUNDLED or base_info(base).gguf_sha256:
-        return
-    raise BadInput(
-        f"The base model {base} has no GGUF file, and releases are checked and compared as the embedded engine "
-        f"serves them. Give it one: `python -m alignment.bases remove {base}`, then `add` it again with --quantise "
-        "q8_0 or --gguf FILE. Without one, train with single stages (`python -m alignment.sft`) and serve the "
-        "adapter with vLLM."
-    )
-
-
 def read_plan(argv: Sequence[str] | None = None) -> Plan:
     """The plan that a command line describes. Raises `BadInput` for a plan that cannot be run."""
     options = parser().parse_args(argv)
@@ -140,10 +127,8 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
     for stage, recipe in recipes.items():
         if getattr(options, f"{stage}_config") and not recipe.is_file():
             raise BadInput(f"--{stage}_config: there is no recipe {recipe}.")
-    base = home_base(home(), options.base)
-    refuse_without_gguf(base)
     return Plan(
-        base=base,
+        base=home_base(home(), options.base),
         recipes=recipes,
         limits={kind: getattr(options, name) for kind, name in _LIMITS.items()},
         algorithm=options.algorithm,

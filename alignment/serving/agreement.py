@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
+from alignment.gpu import on_gpu
 from alignment.models import load_model, load_tokenizer
 from alignment.serving.engine import RunningEngine, serve
 from alignment.serving.gguf_check import expected_layers, file_difference
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alignment.serving.passages import LogProbs
+
+    # An engine's log-probabilities by token id, before each position.
+    Tables = list[dict[int, float]]
 
 
 PROBE = 0.6  # nats by which the probed adapter should move log-probabilities
@@ -115,19 +119,24 @@ def check_served(adapter: Path, base: str, gguf: Path) -> Agreement:
     return compare(expected(adapter, base), base, gguf)
 
 
-def expected(adapter: Path, base: str, *, passages: int = 8) -> Expected:
-    """What PEFT computes for an adapter on the check's passages, and at which scale to probe it."""
+def expected(adapter: Path, base: str, *, passages: int = 8, layers: bool = True) -> Expected:
+    """What PEFT computes for an adapter on the check's passages, and at which scale to probe it.
+
+    Without `layers`, there are none of a GGUF. Raises `BadInput` for a base that has no GGUF otherwise, and for one
+    that was never added.
+    """
     if not is_alias(base):
         raise BadInput(
-            f"The base model {base} has no GGUF, so the embedded engine cannot serve it and the export cannot be "
-            "compared as served. Serve the adapter with vLLM, or export with --no-check and compare it yourself."
+            f"The base model {base} was not added here, so it cannot be served and the adapter cannot be compared as "
+            "served. Add it with `python -m alignment.bases add`, or export with --no-check and compare it yourself."
         )
+    gguf = gguf_path(base) if layers else None
     import torch
     from peft.helpers import rescale_adapter_scale
 
     found = real_passages(load_tokenizer(base), min(CONTEXT, base_info(base).context_length))[:passages]
-    model = load_model(base, adapter, dtype=torch.float32)
-    layers = expected_layers(model, gguf_path(base))
+    model = on_gpu(load_model(base, adapter, dtype=torch.float32))
+    matrices = expected_layers(model, gguf) if gguf else {}
     with model.disable_adapter():
         plain = log_probs(model, found)
     full = log_probs(model, found)
@@ -139,7 +148,7 @@ def expected(adapter: Path, base: str, *, passages: int = 8) -> Expected:
         scale *= min(max(PROBE / moved, 1 / 64), 64)
         with rescale_adapter_scale(model, scale):
             probe = log_probs(model, found)
-    return Expected(found, plain, full, scale, probe, layers)
+    return Expected(found, plain, full, scale, probe, matrices)
 
 
 def compare(wanted: Expected, base: str, gguf: Path) -> Agreement:
@@ -172,14 +181,25 @@ def measure(wanted: Expected, base: str, gguf: Path) -> Agreement:
                 f"The engine that served {gguf} for the check broke off ({error}); nothing was compared. Run the "
                 "same command again, and look at the free memory if it happens twice."
             ) from error
+    return agreement(wanted, plain, served, probe, widest=limit(base_info(base).quantisation))
+
+
+def agreement(
+    wanted: Expected, plain: Tables, served: Tables, probe: Tables, *, widest: float, tokens: int = TOKENS
+) -> Agreement:
+    """How far an engine's log-probabilities are from what is expected: of the base, as served, and probed.
+
+    `widest` is the largest mean that passes for the base alone, `tokens` how many are compared at each position.
+    """
+    floor = _gap(0.0, plain, wanted.base, wanted.base, tokens, widest)
+    noise = NOISE * floor.mean + HAIR
+    full = _gap(1.0, served, wanted.full, wanted.base, tokens, noise, OWN_NOISE)
     return Agreement(
         positions=len(served),
-        tokens=TOKENS * len(served),
-        base=(floor := _gap(0.0, plain, wanted.base, wanted.base, limit(base_info(base).quantisation))),
-        served=(full := _gap(1.0, served, wanted.full, wanted.base, NOISE * floor.mean + HAIR, OWN_NOISE)),
-        probe=full
-        if wanted.scale == 1
-        else _gap(wanted.scale, probe, wanted.probe, wanted.base, NOISE * floor.mean + HAIR),
+        tokens=tokens * len(served),
+        base=floor,
+        served=full,
+        probe=full if wanted.scale == 1 else _gap(wanted.scale, probe, wanted.probe, wanted.base, tokens, noise),
     )
 
 
@@ -203,9 +223,9 @@ def effect(moved: LogProbs, plain: LogProbs) -> float:
 
 
 def _gap(
-    scale: float, served: list[dict[int, float]], wanted: LogProbs, plain: LogProbs, limit: float, own: float = 0.0
+    scale: float, served: Tables, wanted: LogProbs, plain: LogProbs, tokens: int, limit: float, own: float = 0.0
 ) -> Gap:
-    sizes = apart(served, wanted)
+    sizes = apart(served, wanted, tokens)
     moved = effect(wanted, plain)
     return Gap(scale, float(sizes.mean()), float(sizes.max()), moved, limit + own * moved)
 

@@ -1,4 +1,4 @@
-"""Asks a model as the bot would: it starts `python -m bot.engine` as a process and talks to it by HTTP."""
+"""Asks a model as the bot would, by HTTP; `serve` starts `python -m bot.engine` as a process for that."""
 
 import json
 import math
@@ -69,7 +69,9 @@ class Completion:
 class RunningEngine:
     """A running engine. `url` ends in `/v1`. `answered` is called after each answer, to show progress.
 
-    `sampling` is how answers are drawn, as `sampling()` gives it.
+    `sampling` is how answers are drawn, as `sampling()` gives it. `model` names the one of several models that is
+    asked; it is empty for a server with one. `extra` is merged into every request for an answer, where None takes a
+    field out. `authorization` goes before `api_key`; `shown` is the address without passwords.
     """
 
     url: str
@@ -77,11 +79,16 @@ class RunningEngine:
     sampling: Mapping[str, Any]
     answered: Callable[[], None] | None = None
     api_key: str = field(default="", repr=False)
+    model: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    authorization: str | None = field(default=None, repr=False)
+    shown: str = ""
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Send JSON to a path below the server's root, and return the answer's JSON."""
+        """Send JSON to a path below the server's root, and return the answer's JSON, or its text if it has none."""
         with _OPENER.open(self._request(path, json.dumps(body).encode()), timeout=600) as response:
-            return json.load(response)
+            raw = response.read()
+            return json.loads(raw) if "json" in response.headers.get_content_type() else raw.decode()
 
     def get(self, path: str) -> Any:
         """The JSON at a path below the server's root."""
@@ -89,8 +96,9 @@ class RunningEngine:
             return json.load(response)
 
     def _request(self, path: str, body: bytes | None = None) -> urllib.request.Request:
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.api_key}"}
-        return urllib.request.Request(  # noqa: S310 - our own loopback address
+        allowed = self.authorization or f"Bearer {self.api_key}"
+        headers = {"Content-Type": "application/json", "Authorization": allowed}
+        return urllib.request.Request(  # noqa: S310 - our own address, or the operator's
             self.url.removesuffix("/v1") + path, body, headers
         )
 
@@ -104,15 +112,19 @@ class RunningEngine:
         body = {**self.sampling, "seed": seed, "messages": messages}
         if max_tokens is not None:
             body["max_tokens"] = max_tokens
+        if self.model:
+            body["model"] = self.model
+        body = {name: value for name, value in {**body, **self.extra}.items() if value is not None}
+        at = self.shown or self.url
         try:
             choice = self.post("/v1/chat/completions", body)["choices"][0]
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == HTTPStatus.BAD_REQUEST:
                 raise PromptRefused("The engine does not take a prompt; it is longer than its context.") from None
-            raise ParleyError(f"The engine at {self.url} failed with status {error.code} on a prompt.") from None
+            raise ParleyError(f"The engine at {at} failed with status {error.code} on a prompt.") from None
         except (OSError, HTTPException) as error:  # its text is about the connection, not from the conversation
-            raise ParleyError(f"The engine at {self.url} broke off while it answered: {error}") from error
+            raise ParleyError(f"The engine at {at} broke off while it answered: {error}") from error
         if self.answered is not None:
             self.answered()
         return Completion(str(choice["message"]["content"] or "").strip(), str(choice["finish_reason"]))

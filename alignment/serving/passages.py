@@ -132,17 +132,17 @@ def _harmless_token(engine: RunningEngine) -> int:
     return int(ids[-1])
 
 
-def apart(served: Sequence[dict[int, float]], wanted: LogProbs) -> LogProbs:
-    """By how much an engine's log-probabilities differ, in nats: shape (positions, `TOKENS`), absolute values.
+def apart(served: Sequence[dict[int, float]], wanted: LogProbs, tokens: int = TOKENS) -> LogProbs:
+    """By how much an engine's log-probabilities differ, in nats: shape (positions, `tokens`), absolute values.
 
-    Compared are the tokens that `wanted`, of shape (positions, vocabulary), has for likeliest.
+    Compared are as many `tokens` as `wanted`, of shape (positions, vocabulary), has for likeliest.
     """
     import numpy as np
 
     rows = []
     for table, row in zip(served, wanted, strict=True):
         last = min(table.values())
-        rows.append([abs(table.get(int(token), last) - float(row[token])) for token in np.argsort(-row)[:TOKENS]])
+        rows.append([abs(table.get(int(token), last) - float(row[token])) for token in np.argsort(-row)[:tokens]])
     return np.array(rows, dtype=np.float32)
 
 

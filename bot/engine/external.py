@@ -17,12 +17,13 @@ from bot.engine.llama import LlamaServers
 from bot.engine.ollama import OllamaServer
 from bot.engine.remote import RemoteModel
 from bot.engine.session import HttpSession
-from bot.engine.vllm import VllmServer, base_entry, base_problem
+from bot.engine.vllm import VllmServer
 from data.bases import base_info
 from data.chosen_base import home_base
 from data.errors import ParleyError
 from data.release_address import OLLAMA
 from data.releases import BASE_RELEASE, Releases
+from data.vllm import base_entry, base_problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

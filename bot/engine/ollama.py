@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from bot.engine.adapters import Adapter, adapter_of, adapters_of
 from bot.engine.api import EngineError
 from bot.engine.remote import RemoteModel, opened
-from bot.engine.same_tokens import trained_ids
 from bot.engine.unused import Unused
 from data.bases import BaseInfo, base_info, gguf_path
 from data.chosen_base import home_base
 from data.errors import ParleyError
 from data.home import file_sha256
+from data.same_tokens import trained_ids
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -8,12 +8,9 @@ it was restarted, which makes it forget its adapters.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from functools import partial
-from http import HTTPStatus
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bot.engine.adapters import Adapter, adapter_of, adapter_problem, adapters_of
 from bot.engine.api import EngineAway, EngineBusy, EngineError
@@ -21,44 +18,16 @@ from bot.engine.counting import Counting
 from bot.engine.remote import RemoteModel, opened, thoughtless
 from bot.engine.same_tokens import tokens_problem
 from bot.engine.unused import Unused
-from data.bases import BaseInfo, base_dir, base_info
-from data.errors import BadInput
+from data.bases import BaseInfo, base_info
+from data.vllm import LOAD, LOADED, UNLOAD, base_entry, base_problem, load_refused, seen_from
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection
 
     from bot.engine.place import Place
     from bot.engine.wire import Wire
 
-    Entry = Mapping[str, Any]
-
 log = logging.getLogger(__name__)
-
-_SHOWN = 300  # characters of vLLM's own words
-
-
-def base_entry(models: Sequence[Entry]) -> Entry | None:
-    """The base in vLLM's list of models; None if the list is not vLLM's. Adapters alone have a parent."""
-    return next((each for each in models if each.get("owned_by") == "vllm" and not each.get("parent")), None)
-
-
-def base_problem(root: str, base: BaseInfo) -> str | None:
-    """Why vLLM's base, which it loaded from `root`, is not this one; None if it is.
-
-    It is if the folder is the base's own, or looks so from afar (`.../NAME/hf`, on another machine or in a
-    container), or if it is the model id that the base was taken from.
-    """
-    own = base_dir(base.alias) / "hf"
-    try:
-        if Path(root).exists():
-            same = Path(root).samefile(own)
-        else:
-            same = Path(root).parts[-2:] == own.parts[-2:] or (bool(base.source) and root == base.source)
-    except OSError:
-        same = False
-    if same:
-        return None
-    return f"It serves {root}, and the base model of this home is {base.alias}. Let it serve {own}."
 
 
 class VllmServer:
@@ -89,7 +58,7 @@ class VllmServer:
         ours = {each.name: each.release.number for each in adapters_of(self._place.home, "vLLM")}
         held = [str(each.get("id")) for each in await self._wire.models() if each.get("parent")]
         for name in self._unused.due(held, ours, kept):
-            await self._wire.order("/v1/unload_lora_adapter", {"lora_name": name})
+            await self._wire.order(UNLOAD, {"lora_name": name})
             log.info("vLLM at %s has forgotten %s, which nobody needs.", self._wire.shown, name)
 
     async def close(self) -> None:
@@ -125,49 +94,21 @@ class VllmServer:
         wire.model = adapter.name
 
     async def _load(self, adapter: Adapter) -> None:
-        number = adapter.release.number
-        own = adapter.release.adapter
-        place = self._place.adapters
-        path = f"{place.rstrip('/')}/{number:04d}/adapter" if place else str(own.resolve())
+        release = adapter.release
+        path = seen_from(release.adapter, release.path.parent, self._place.adapters)
         try:
-            await self._wire.order("/v1/load_lora_adapter", {"lora_name": adapter.name, "lora_path": path})
+            await self._wire.order(LOAD, {"lora_name": adapter.name, "lora_path": path})
         except (EngineAway, EngineBusy):
             raise
         except EngineError as error:
             if error.refused is None:
                 raise
-            if "already been loaded" in error.refused.text:  # another bot of this home was faster
+            if LOADED in error.refused.text:  # another bot of this home was faster
                 return
-            raise self._refusal(error.refused.status, error.refused.text, number, path) from error
-        log.info("vLLM at %s has loaded release %d.", self._wire.shown, number)
-
-    def _refusal(self, status: int, text: str, number: int, path: str) -> BadInput:
-        at = f"vLLM at {self._wire.shown}"
-        said = _message(text)
-        if status == HTTPStatus.NOT_FOUND and said is None:
-            return BadInput(
-                f"{at} takes no adapters, so it cannot serve release {number}. Start it with --enable-lora and "
-                "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1. If vLLM has no LoRA for this architecture (GPT-2), serve the "
-                "base with the embedded engine or llama-server."
-            )
-        if status == HTTPStatus.NOT_FOUND:
-            return BadInput(
-                f"{at} does not find the adapter of release {number} at {path}. It must be able to read the folder "
-                "of the releases; if that has another path there, set PARLEY_ENGINE_ADAPTERS to it."
-            )
-        return BadInput(f"{at} does not load release {number} from {path}. It says: {(said or str(status))[:_SHOWN]}")
+            what = f"release {release.number}"
+            raise load_refused(self._wire.shown, error.refused.status, error.refused.text, what, path) from error
+        log.info("vLLM at %s has loaded release %d.", self._wire.shown, release.number)
 
 
 def _named(adapter: Adapter | None) -> str:
     return f"release {adapter.release.number}" if adapter else "this home's base model"
-
-
-def _message(text: str) -> str | None:
-    """vLLM's own words in its answer about an adapter, in lower case; None for a path that it does not know."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return text or None
-    error = found.get("error", found) if isinstance(found, dict) else None
-    message = error.get("message") if isinstance(error, dict) else None
-    return message if isinstance(message, str) else None

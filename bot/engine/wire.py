@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import openai
 
-from bot.engine.address import address
 from bot.engine.api import EngineAway, EngineError, EngineSilent
 from bot.engine.chunks import Chunk, read
 from bot.engine.dialect import Dialect
@@ -22,6 +21,7 @@ from bot.engine.refusals import error_of
 from bot.engine.refused import refused
 from bot.engine.sse import Events, TooMuch
 from bot.engine.thinking import Habits
+from data.address import address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping

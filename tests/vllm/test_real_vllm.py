@@ -20,12 +20,12 @@ import pytest
 from bot.engine import following, unused, vllm
 from bot.engine.api import EngineError, Finished, Sampling
 from bot.engine.open import open_engine
-from bot.engine.same_tokens import trained_ids
 from bot.trial import Trial
 from data.bases import DEFAULT_BASE, base_info
 from data.chat import load_template, template_sha256
 from data.release_manifest import ReleaseManifest
 from data.releases import Releases
+from data.same_tokens import trained_ids
 
 PROGRAM = os.environ.get("VLLM", "")
 pytestmark = [

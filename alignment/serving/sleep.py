@@ -1,0 +1,102 @@
+"""Puts vLLM to sleep while a round trains on the GPU that it serves on, and wakes it again whatever happens.
+
+Asleep (level 1) vLLM keeps its weights in the machine's memory and gives the GPU's back. Questions that are asked
+meanwhile wait. So it sleeps only where training would find no room: vLLM takes nine tenths of its GPU's memory.
+
+Nothing of this was ever run on a GPU; on a processor vLLM answers these requests and frees nothing.
+"""
+
+import json
+import subprocess
+import sys
+import urllib.error
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from http.client import HTTPException
+
+from alignment.gpu import free_share
+from alignment.serving.engine import RunningEngine
+from data.errors import BadInput, ParleyError
+
+_ENOUGH = 0.5  # of the GPU's memory; whoever leaves that much free shares it on purpose
+SLEEP, WAKE, STATE = "/sleep?level=1&mode=wait", "/wake_up", "/is_sleeping"
+_TWO = (
+    "Training needs the GPU that vLLM serves on. Start vLLM with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1, so "
+    "that it can sleep meanwhile, or use two GPUs: name the free one in CUDA_VISIBLE_DEVICES for this command."
+)
+_PATIENCE = 660.0  # seconds for the process that wakes it
+
+
+@contextmanager
+def asleep(engine: RunningEngine, say: Callable[[str], object]) -> Iterator[None]:
+    """Inside the block, vLLM leaves its memory on this process's GPU; without a GPU, or with room, it goes on.
+
+    Raises `BadInput`, which says what to do, where it cannot sleep.
+    """
+    free = free_share()
+    if free is None or free >= _ENOUGH:
+        yield
+        return
+    at = f"vLLM at {engine.shown}"
+    say(f"{free:.0%} of the GPU is free. {at} sleeps while the round trains; questions wait until it wakes up.")
+    with _waking(engine):
+        _order(engine)
+        left = free_share() or 0.0
+        if left < _ENOUGH:
+            raise BadInput(f"{at} sleeps, and still only {left:.0%} of the GPU is free. {_TWO}")
+        yield
+    say(f"{at} is awake again.")
+
+
+def refuse_sleeping(engine: RunningEngine) -> None:
+    """Raise `BadInput` if vLLM is asleep: it would not answer, and whoever put it to sleep may be at work."""
+    try:
+        found = engine.get(STATE)
+    except urllib.error.HTTPError:  # without VLLM_SERVER_DEV_MODE nobody can put it to sleep
+        return
+    if isinstance(found, dict) and found.get("is_sleeping"):
+        raise BadInput(
+            f"vLLM at {engine.shown} is asleep. A round that trains on its GPU wakes it when it is done; if none "
+            f"runs, wake it with `curl -X POST {engine.shown.removesuffix('/v1')}{WAKE}`."
+        )
+
+
+def _order(engine: RunningEngine) -> None:
+    at = f"vLLM at {engine.shown}"
+    try:
+        engine.post(SLEEP, {})
+    except urllib.error.HTTPError as error:
+        error.close()
+        why = "it has no such route" if error.code == HTTPStatus.NOT_FOUND else f"it answers with status {error.code}"
+        raise BadInput(f"{at} cannot be put to sleep: {why}. {_TWO}") from None
+    except (OSError, HTTPException) as error:
+        raise ParleyError(f"{at} broke off when it was put to sleep: {error}") from error
+
+
+@contextmanager
+def _waking(engine: RunningEngine) -> Iterator[None]:
+    """Wake vLLM after the block, and after a kill -9 too: a process of its own waits for the end of this one."""
+    url = engine.url.removesuffix("/v1") + WAKE
+    process = subprocess.Popen(
+        [sys.executable, "-m", "alignment.serving.wake"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C ends this process and not that one
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"url": url, "authorization": engine.authorization or f"Bearer {engine.api_key}"}))
+    process.stdin.write("\n")
+    process.stdin.flush()
+    try:
+        yield
+    finally:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        problem = process.communicate(timeout=_PATIENCE)[1] if process.stderr else ""
+    if process.returncode:
+        raise ParleyError(
+            f"vLLM at {engine.shown} could not be woken up ({problem.strip()}). Wake it with `curl -X POST "
+            f"{engine.shown.removesuffix('/v1')}{WAKE}`, or start it again; then run the same command again."
+        )
