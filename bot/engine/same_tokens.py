@@ -73,7 +73,7 @@ def trained_ids(base: BaseInfo, arguments: Mapping[str, Any] | None = None) -> l
 
 async def tokens_problem(wire: Wire, way: Counting, base: BaseInfo) -> str | None:
     """What is wrong with the token ids that a server makes; None if they are the trainer's. Raises EngineError."""
-    arguments = wire.dialect.template_arguments
+    arguments = wire.dialect.template_arguments()
     for messages, wanted in await asyncio.to_thread(trained_ids, base):
         got = await prompt_ids(wire, way, messages)
         if got != wanted:

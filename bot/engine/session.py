@@ -98,12 +98,12 @@ class HttpSession:
         """See `Session.reach`."""
         await self._twice(lambda wire: wire.reach())
 
-    async def count_tokens(self, messages: Sequence[Message]) -> int:
+    async def count_tokens(self, messages: Sequence[Message], *, thinks: bool = False) -> int:
         """See `Session.count_tokens`."""
         clean = self._clean(messages)
         try:
             sent = self._backend.wire.dialect.messages
-            return await self._twice(lambda wire: count(wire, self._backend.counting, sent(clean)))
+            return await self._twice(lambda wire: count(wire, self._backend.counting, sent(clean), thinks=thinks))
         except EngineError as error:
             if error.refused is None:
                 raise

@@ -1,4 +1,4 @@
-"""Demonstrations of several answers: every assistant's turn is trained, whatever the template makes of earlier ones."""
+"""Demonstrations of several answers: every assistant turn is trained, whatever becomes of it in the history."""
 
 import pytest
 
