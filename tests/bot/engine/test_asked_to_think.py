@@ -35,7 +35,8 @@ async def test_a_vllm_with_a_base_that_thinks_counts_and_answers_with_the_same_w
     async with FakeVllm(tmp_path / "bases" / "toy" / "hf") as fake:
         engine = await open_engine(tmp_path / "home", url=fake.url)
         fake.answer("<think>\nTwo and three.\n</think>\n\n", FIVE)
-        assert await said(engine, sampling=THINKS) == (FIVE, "Two and three.", "stop")
+        text, thoughts, reason = await said(engine, sampling=THINKS)
+        assert (text, thoughts.strip(), reason) == (FIVE, "Two and three.", "stop")
         assert fake.requests[-1][ARGUMENTS] == {"thinking": True, "parley_thinks": True}
         assert (await said(engine))[2] == "stop"
         assert fake.requests[-1][ARGUMENTS] == {"thinking": False}
