@@ -29,7 +29,7 @@ from data.errors import BadInput
 # With this every composed template begins, so that a merged model's folder is known to bring one. The empty
 # expression keeps the line end that may follow.
 MARK = "{#- Parley made this of the base's own template. #}{{- '' }}"
-# What a request may set (`chat_template_kwargs`) to let a base think for once. No persona does that yet.
+# What a request may set (`chat_template_kwargs`) to let a base think for once. `bot.engine` does for some personas.
 THINKING = "parley_thinks"
 # The variables by which templates are asked to think or not: Qwen3's and SmolLM3's, and DeepSeek's and Granite's.
 _SWITCHES = ("enable_thinking", "thinking")

@@ -283,7 +283,7 @@ class Chat:
                 if refused is None:
                     raise
                 raise refused from None  # nothing is left to cut
-            sampling = replace(self.sampling, seed=self._seed(), max_tokens=room)
+            sampling = replace(self.sampling, seed=self._seed(), max_tokens=room, thinks=ask.persona.thinks)
             said = await streamed(
                 answer, session, prompt.messages, sampling, self.moderation, show_thinking=self._show_thinking
             )
@@ -305,7 +305,7 @@ class Chat:
 
         async def count(start: int) -> int:
             nonlocal counted
-            counted = await session.count_tokens(prompt(start).messages)
+            counted = await session.count_tokens(prompt(start).messages, thinks=ask.persona.thinks)
             return counted
 
         start = await history.beginning(turns, count, budget)
@@ -331,6 +331,6 @@ def _log_end(said: StreamedAnswer, room: int) -> None:
     elif said.finish_reason == "length" and not said.text.strip():
         log.warning(
             "The model used all %d tokens of an answer before its first word. If it thinks, raise PARLEY_MAX_TOKENS, "
-            "or switch its thinking off with PARLEY_ENGINE_EXTRA; see docs/servers.md.",
+            "or switch its thinking off, in its persona or with PARLEY_ENGINE_EXTRA; see docs/servers.md.",
             room,
         )

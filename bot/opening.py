@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,12 @@ from bot.engine.open import open_engine
 from bot.moderation.step import open_moderation
 from bot.retention import purge_daily
 from bot.trial import Trial
+from data.bases import base_info
+from data.chosen_base import home_base
+from data.errors import ParleyError
+from data.personas import thinking_personas
+from data.release_address import OLLAMA
+from data.releases import BASE_RELEASE
 from data.store import Store
 
 if TYPE_CHECKING:
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
 
     from bot.engine.api import Engine
     from bot.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -29,6 +38,8 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
         stack.push_async_callback(store.close)
         engine = await _engine(settings)
         stack.push_async_callback(engine.close)
+        if sentence := await asyncio.to_thread(cannot_think, settings, engine):
+            log.warning("%s", sentence)
         trial = _trial(settings)
         stack.push_async_callback(trial.close)
         purging = asyncio.create_task(purge_daily(store, settings.retention_days))
@@ -37,6 +48,25 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
         finally:
             purging.cancel()
             await asyncio.gather(purging, return_exceptions=True)
+
+
+def cannot_think(settings: Settings, engine: Engine) -> str | None:
+    """Why personas that ask the model to think first are answered at once; None if nothing is known against it."""
+    names = thinking_personas(settings.personas or settings.home / "personas")
+    if not names or engine.cannot_serve(BASE_RELEASE):  # another model answers, which may think
+        return None
+    try:
+        base = home_base(settings.home)
+        if not base_info(base).thinks:
+            why = f"the base model {base} does not think"
+        elif settings.engine_releases == OLLAMA:
+            why = "Ollama is not asked for that"
+        else:
+            return None
+    except ParleyError:  # whoever talks to the bot is told
+        return None
+    asking = f"The persona {names[0]} asks" if len(names) == 1 else f"The personas {', '.join(names)} ask"
+    return f"{asking} for an answer with thinking first, and {why}: answers come at once."
 
 
 async def _engine(settings: Settings, release: int | None = None) -> Engine:

@@ -24,17 +24,19 @@ LONGEST_GREETING = 1000
 
 _NAME = re.compile(r"[\w-]{1,32}")
 _RESERVED = ("default",)  # on Discord it means the persona of the wider place
+_THINKS = "thinks"
 _TEXTS = {"system_prompt": LONGEST, "greeting": LONGEST_GREETING}
 
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """A character of the bot in one language."""
+    """A character of the bot in one language. `thinks`: the base is asked to think before it answers, if it can."""
 
     name: str
     language: str
     system_prompt: str
     greeting: str
+    thinks: bool = False
 
 
 def personas_dir() -> Path:
@@ -67,6 +69,11 @@ def _shipped(name: str, language: str) -> Persona:
     return Persona(name, language, entry["system_prompt"], entry["greeting"])
 
 
+def thinking_personas(folder: Path) -> list[str]:
+    """The names of a folder's personas that ask the base to think."""
+    return sorted(name for name, texts in own_personas(folder).items() if texts[LANGUAGES[0]].thinks)
+
+
 @cache
 def own_personas(folder: Path) -> Mapping[str, Mapping[str, Persona]]:
     """The personas of a folder's TOML files: by name, then by language. Raises `BadInput`, which names the file."""
@@ -85,7 +92,7 @@ def _read(path: Path) -> dict[str, Persona]:
         raise BadInput(f"{path} is not a UTF-8 text file.") from None
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{path} is not valid TOML: {error}.") from None
-    known = (*_TEXTS, *LANGUAGES)
+    known = (*_TEXTS, _THINKS, *LANGUAGES)
     if unknown := [key for key in entry if key not in known]:
         raise BadInput(f"{path}: unknown key {unknown[0]!r}.{nearest(unknown[0], known)}")
     return {language: _in_language(path, entry, language) for language in LANGUAGES}
@@ -104,4 +111,7 @@ def _in_language(path: Path, entry: Mapping[str, Any], language: str) -> Persona
         if len(text) > longest:
             raise BadInput(f"{path}: {key} has {len(text)} characters, and {longest} are the most.")
         texts[key] = text.strip()
-    return Persona(path.stem, language, **texts)
+    thinks = entry.get(_THINKS, False)
+    if not isinstance(thinks, bool):
+        raise BadInput(f"{path}: {_THINKS} is {thinks!r}. Write true or false, without quotes.")
+    return Persona(path.stem, language, **texts, thinks=thinks)

@@ -92,6 +92,11 @@ class Releases:
         numbers = sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdecimal() and p.is_dir())
         return [self._read(number) for number in numbers]
 
+    def servable(self) -> list[Release]:
+        """Every complete release of the home's base, oldest first: those of other bases cannot serve here."""
+        base = read_home_base(self.home)
+        return [each for each in self.all() if not base or base.has(each.base, each.manifest.base_sha256)]
+
     def get(self, number: int) -> Release:
         """One release; `BadInput` when there is none of that number."""
         if not (self.folder / f"{number:04d}" / "manifest.json").is_file():

@@ -16,7 +16,15 @@ from datasets import Dataset
 
 from alignment.rows.mixing import RowFile, mix, source_sha256, weight_of
 from alignment.rows.rendering import Unrenderable
-from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids, surely_longer
+from alignment.rows.tokens import (
+    EncodedAnswer,
+    control_strings,
+    encode,
+    encode_answer,
+    encode_turns,
+    prompt_ids,
+    surely_longer,
+)
 from data.errors import BadInput
 from data.rows import Row, read_rows
 
@@ -42,10 +50,14 @@ class Example:
 
 @dataclass
 class Examples:
-    """The encoded rows of one use, shortest first (less padding), and why the others were dropped."""
+    """The encoded rows of one use, shortest first (less padding), and why the others were dropped.
+
+    `rows` counts the rows; there are more examples where a row had to become one for each of its answers.
+    """
 
     examples: list[Example] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -66,7 +78,8 @@ class Examples:
 
     def facts(self) -> dict[str, Any]:
         """For the manifest."""
-        return {"rows": len(self), "tokens": self.tokens, "dropped": dict(self.dropped)}
+        found = {"rows": self.rows, "tokens": self.tokens, "dropped": dict(self.dropped)}
+        return found if len(self) == self.rows else {**found, "examples": len(self)}
 
 
 @dataclass(frozen=True)
@@ -94,20 +107,31 @@ class Prepared:
         return {**found, "files": [file.facts() for file in self.files]} if self.mixed else found
 
 
-def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
+# The columns of a row, or of each of its answers; a text says why the row cannot be used.
+Columns = dict[str, Any] | list[dict[str, Any]] | str
+
+
+def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> Columns:
     """The columns of a demonstration for TRL's `SFTTrainer` (`labels` is -100 where nothing is trained).
 
     Of a prompt with its completion the completion alone is trained, of `messages` every assistant turn whose weight
-    is not 0.
+    is not 0. Where the template renders earlier turns otherwise than when they were generated, each turn has columns
+    of its own.
     """
     if "completion" in row.data:
-        answer = encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0], control, row.tools)
-        return {"input_ids": [*answer.prompt, *answer.answer], "labels": [-100] * len(answer.prompt) + answer.answer}
+        return _answer(encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0], control, row.tools))
     encoded = encode(tokenizer, row.data["messages"], control, row.tools)
+    if not encoded.whole:
+        turns = encode_turns(tokenizer, row.data["messages"], control, row.tools)
+        return [_answer(turn) for turn in turns] or NOTHING_TO_TRAIN
     if not any(encoded.mask):
         return NOTHING_TO_TRAIN
     labels = [token if trained else -100 for token, trained in zip(encoded.ids, encoded.mask, strict=True)]
     return {"input_ids": encoded.ids, "labels": labels}
+
+
+def _answer(answer: EncodedAnswer) -> dict[str, Any]:
+    return {"input_ids": [*answer.prompt, *answer.answer], "labels": [-100] * len(answer.prompt) + answer.answer}
 
 
 def preference(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, list[int]] | str:
@@ -133,7 +157,7 @@ def prompt(tokenizer: Any, control: Sequence[str], row: Row) -> dict[str, Any] |
 
 # How a stage turns a row into its trainer's columns: called with tokenizer, control strings and row, it returns the
 # columns, or why the row cannot be used.
-Encoder = Callable[[Any, Sequence[str], Row], dict[str, Any] | str]
+Encoder = Callable[[Any, Sequence[str], Row], Columns]
 ENCODERS: dict[str, Encoder] = {
     "demonstration": demonstration,
     "preference": preference,
@@ -211,11 +235,12 @@ def encode_rows(
         if isinstance(columns, str):
             found.dropped[columns] += 1
             continue
-        longest = longest_sequence(columns)
-        if max_length is not None and longest > max_length:
+        parts = columns if isinstance(columns, list) else [columns]
+        if max_length is not None and max(map(longest_sequence, parts)) > max_length:
             found.dropped[too_long] += 1
             continue
-        found.examples.append(Example(columns, _tokens(columns), row.line, row))
+        found.examples += [Example(part, _tokens(part), row.line, row) for part in parts]
+        found.rows += 1
     found.examples.sort(key=lambda example: longest_sequence(example.columns))
     return found
 
@@ -290,7 +315,7 @@ def _check_labels(train: Examples, name: str) -> None:
 
 def _check_dropped(found: Examples, name: str, limit: float) -> None:
     dropped = sum(count for reason, count in found.dropped.items() if reason != NO_WEIGHT)
-    total = dropped + len(found)
+    total = dropped + found.rows
     if total and dropped / total > limit:
         raise BadInput(
             f"{name}: {dropped} of {total} rows cannot be used{_reasons(found.dropped)}. That is more than the share "

@@ -21,12 +21,21 @@ _MANY, _DENSE = 64, 3
 _SPARSE, _SLACK = 32, 16
 
 
+class Unstable(BadInput):
+    """A prompt is rendered otherwise once its answer is there, so that answer cannot be trained."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids of one conversation; `mask` is 1 where a token is trained: assistant turns and their ends."""
+    """Token ids of one conversation; `mask` is 1 where a token is trained: assistant turns and their ends.
+
+    `whole` says that every turn that should be trained is in the mask. It is not where the template renders an
+    earlier turn otherwise than when it was generated (Qwen3's): `encode_turns` gives each of them a sequence.
+    """
 
     ids: list[int]
     mask: list[int]
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +81,28 @@ def encode(
     text, spans = trained_spans(tokenizer, safe, tools, control, trained)
     if not spans:
         ids = _ids(tokenizer, text)
-        return Encoded(ids, [0] * len(ids))
+        return Encoded(ids, [0] * len(ids), not trained)
     start, end = spans[-1]
     head = tokenizer(text[:start], add_special_tokens=False, return_offsets_mapping=True)
     last = _ids(tokenizer, text[start:end])
-    return Encoded([*head["input_ids"], *last], [*_inside(head["offset_mapping"], spans[:-1]), *([1] * len(last))])
+    mask = [*_inside(head["offset_mapping"], spans[:-1]), *([1] * len(last))]
+    return Encoded([*head["input_ids"], *last], mask, len(spans) == len(trained))
+
+
+def encode_turns(
+    tokenizer: Any, messages: Sequence[Message], control: Sequence[str], tools: Sequence[Any] | None = None
+) -> list[EncodedAnswer]:
+    """Every trained turn with the prompt that it answered, as it is rendered while it is the last one.
+
+    Turns that cannot be trained even so are left out: those whose prompt is rendered otherwise once they are there.
+    """
+    found = []
+    for at in trained_turns(messages):
+        try:
+            found.append(encode_answer(tokenizer, messages[:at], messages[at], control, tools))
+        except Unstable:
+            continue
+    return found
 
 
 def encode_answer(
@@ -93,7 +119,7 @@ def encode_answer(
     check_rendered(tokenizer, messages, tools)
     text, spans = trained_spans(tokenizer, messages, tools, control, [len(messages) - 1])
     if not spans:
-        raise BadInput("The base's chat template renders a prompt differently once its answer is there; use another.")
+        raise Unstable("The base's chat template renders a prompt differently once its answer is there; use another.")
     start, end = spans[-1]
     return EncodedAnswer(_ids(tokenizer, text[:start]), _ids(tokenizer, text[start:end]))
 

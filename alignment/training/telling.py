@@ -16,7 +16,13 @@ def announce(console: Console, stage: str, source: Start, rows: Prepared, how: s
     console.print(f"[bold]{stage}[/bold]: {start}, {how}")
     for name, part in (("train", rows.train), ("held out", rows.held_out)):
         dropped = ", ".join(f"{count} dropped: {reason}" for reason, count in part.dropped.items())
-        console.print(f"  {name}: {len(part)} rows, {part.tokens} tokens" + (f" ({dropped})" if dropped else ""))
+        console.print(f"  {name}: {part.rows} rows, {part.tokens} tokens" + (f" ({dropped})" if dropped else ""))
+        if len(part) > part.rows:
+            console.print(
+                f"  {name}: {len(part)} examples are made of them, one for each answer: the base's chat template "
+                "renders an answer otherwise once another question follows.",
+                soft_wrap=True,
+            )
     if rows.note:
         console.print(f"  {rows.note}", soft_wrap=True)
     for file in rows.files if rows.mixed else ():

@@ -1,6 +1,7 @@
 """A new champion is told in the channels that managers chose: what it learnt from, from how many people, and thanks.
 
-It is told as counts alone. What was told is stored before it is sent, so a restart does not tell it twice.
+So is another base model. Only counts and names are told. What was told is stored before it is sent, so a restart does
+not tell it twice.
 """
 
 from __future__ import annotations
@@ -31,45 +32,64 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The setting of a server: its channel, the champion that was told last, and the releases that are no news any more.
+# The setting of a server: its channel, the champion and the mark of the base that were told last, and the releases
+# that are no news any more. Settings of earlier versions have no base.
 SETTING = "announcements"
 
 
 @dataclass(frozen=True)
 class News:
-    """What can be told of a champion. `rows` and `people` are None for one that no round made."""
+    """What can be told of a champion. `rows` and `people` are None for one that no round made.
+
+    `base` is the mark of the home's base (`data.home_base`); None before it is pinned.
+    """
 
     release: int
     verdict: GateVerdict = field(default_factory=GateVerdict)
     rows: int | None = None
     people: int | None = None
+    base: str | None = None
+
+    def told_in(self, setting: Mapping[str, Any]) -> bool:
+        """Whether this was told already where a server's setting is this one."""
+        return setting["told"] == self.release and self.base in (None, setting.get("base"))
+
+    def of_another_base(self, setting: Mapping[str, Any]) -> bool:
+        """Whether it belongs to another base than the one that was told last."""
+        return self.base is not None and setting.get("base") not in (None, self.base)
 
 
 def news(home: Path) -> News:
     """The champion of an installation. It reads files, so call it in a thread; `BadInput` when one is damaged."""
     releases = Releases(home)
-    number = releases.champion()
+    serving = releases.serving()
+    number, base = serving.number, serving.base.mark if serving.base else None
     if number == BASE_RELEASE:
-        return News(number)
+        return News(number, base=base)
     verdict = gate_verdict(releases.get(number))
     made = next((each for each in trained_rounds(home) if each.release == number), None)
     if made is None:
-        return News(number, verdict)
+        return News(number, verdict, base=base)
     rows = {row for kind in KINDS for row in made.rows.get(kind, ())}
-    return News(number, verdict, len(rows), len(made.raters))
+    return News(number, verdict, len(rows), len(made.raters), base)
 
 
-def chosen(now: Mapping[str, Any] | None, channel: int | None, champion: int, served: Collection[int]) -> Any:
+def chosen(
+    now: Mapping[str, Any] | None, channel: int | None, champion: int, served: Collection[int], base: str | None
+) -> Any:
     """The setting after a manager chose a channel, or none. What serves or has served by then is no news."""
     if channel is None:
         return None
     if now is not None:
         return {**now, "channel": channel}
-    return {"channel": channel, "told": champion, "known": sorted({champion, *served})}
+    return {"channel": channel, "told": champion, "known": sorted({champion, *served}), "base": base}
 
 
-def text(told: News, texts: Texts, *, new: bool) -> str:
+def text(told: News, texts: Texts, *, new: bool, another_base: bool = False) -> str:
     """What members read about a champion; `new` is whether it serves for the first time."""
+    if another_base and told.base:
+        said = texts.announce_base.format(base=told.base.partition("@")[0])
+        return said if told.release == BASE_RELEASE else f"{said}\n{text(told, texts, new=new)}"[:LIMIT]
     name = texts.of_release.format(release=told.release) if told.release else texts.the_base
     if not new:
         return texts.announce_back.format(release=name)
@@ -92,7 +112,7 @@ async def announce(app: App) -> None:
         log.warning("the champion cannot be announced: %s", error)
         return
     for place, setting in waiting.items():
-        if setting["told"] != found.release and app.client.get_guild(int(place[1])) is not None:
+        if not found.told_in(setting) and app.client.get_guild(int(place[1])) is not None:
             await _tell(app, int(place[1]), found)
 
 
@@ -101,23 +121,25 @@ async def _tell(app: App, guild: int, found: News) -> None:
     place, before = ("server", str(guild)), {}
 
     def mark(now: Any) -> Any:
-        if now is None or now["told"] == found.release:  # a manager or another look was faster
+        if now is None or found.told_in(now):  # a manager or another look was faster
             return now
         before.update(now)
-        return {**now, "told": found.release, "known": sorted({*now["known"], found.release})}
+        known = sorted({*now["known"], found.release})
+        return {**now, "told": found.release, "known": known, "base": found.base}
 
     await app.store.change_setting(SETTING, place, mark)
-    if not before:
+    another = found.of_another_base(before)
+    if not before or (before["told"] == found.release and not another):  # the base alone was not known yet
         return
     new = found.release not in before["known"] and found.release != BASE_RELEASE
     channel = app.client.get_channel(before["channel"]) or app.client.get_partial_messageable(before["channel"])
     texts = await app.rules.texts(channel, guild)
     try:
         sending = app.client.get_partial_messageable(before["channel"])
-        await sending.send(text(found, texts, new=new), allowed_mentions=NOBODY)
+        await sending.send(text(found, texts, new=new, another_base=another), allowed_mentions=NOBODY)
     except (discord.Forbidden, discord.NotFound) as error:
         log.info("a release could not be announced: %s (code %s)", error.status, error.code)
     except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
         log.warning("a release is not announced yet: %s", type(error).__name__)
-        again = {"told": before["told"], "known": before["known"]}
+        again = {"told": before["told"], "known": before["known"], "base": before.get("base")}
         await app.store.change_setting(SETTING, place, lambda now: now and {**now, **again})

@@ -144,10 +144,12 @@ class Sampling:
     max_tokens: int = MAX_TOKENS
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    thinks: bool = False  # whether the model is asked to think first; its thoughts count towards `max_tokens`
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as plain JSON values, for the record of a generation."""
-        return {**asdict(self), "stop": list(self.stop)}
+        """The settings as plain JSON values, for the record of a generation; `thinks` only where it is asked for."""
+        found = {**asdict(self), "stop": list(self.stop)}
+        return found if self.thinks else {name: value for name, value in found.items() if name != "thinks"}
 
 
 @dataclass(frozen=True)
@@ -222,8 +224,10 @@ class Session(Protocol):
     async def reach(self) -> None:
         """Checks that the server answers, over the same connection as an answer. Raises EngineError."""
 
-    async def count_tokens(self, messages: Sequence[Message]) -> int:
+    async def count_tokens(self, messages: Sequence[Message], *, thinks: bool = False) -> int:
         """The length of the rendered prompt in tokens, including the template and the start of the answer.
+
+        `thinks` as in `Sampling`: some templates say it in the prompt.
 
         The server's own endpoints give the exact number (llama-server, vLLM); without them it is a safe
         over-estimate. Raises EngineError.

@@ -40,21 +40,22 @@ async def probe(wire: Wire) -> Counting:
     return Counting.ESTIMATE
 
 
-async def count(wire: Wire, way: Counting, messages: Sequence[Message]) -> int:
+async def count(wire: Wire, way: Counting, messages: Sequence[Message], *, thinks: bool = False) -> int:
     """The length of the rendered prompt in tokens, including the start of the answer. Raises EngineError."""
     if way is Counting.ESTIMATE:
         return estimate(messages)
     if way is Counting.LLAMA:
-        return len(await prompt_ids(wire, way, messages))
-    found = (await wire.post("/tokenize", _asked(wire, messages) | {"add_generation_prompt": True})).get("count")
+        return len(await prompt_ids(wire, way, messages, thinks=thinks))
+    asked = _asked(wire, messages, thinks=thinks) | {"add_generation_prompt": True}
+    found = (await wire.post("/tokenize", asked)).get("count")
     if not isinstance(found, int):
         raise EngineError(f"The engine at {wire.shown} gave no count of tokens.")
     return found
 
 
-async def prompt_ids(wire: Wire, way: Counting, messages: Sequence[Message]) -> list[int]:
+async def prompt_ids(wire: Wire, way: Counting, messages: Sequence[Message], *, thinks: bool = False) -> list[int]:
     """The prompt's token ids, as the server builds them for an answer; `way` is not ESTIMATE. Raises EngineError."""
-    asked = _asked(wire, messages)
+    asked = _asked(wire, messages, thinks=thinks)
     if way is Counting.VLLM:
         tokens = (await wire.post("/tokenize", asked | {"add_generation_prompt": True})).get("tokens")
     else:
@@ -69,8 +70,8 @@ async def prompt_ids(wire: Wire, way: Counting, messages: Sequence[Message]) -> 
     return tokens
 
 
-def _asked(wire: Wire, messages: Sequence[Message]) -> dict[str, Any]:
-    arguments = wire.dialect.template_arguments
+def _asked(wire: Wire, messages: Sequence[Message], *, thinks: bool) -> dict[str, Any]:
+    arguments = wire.dialect.template_arguments(thinks=thinks)
     more = {"chat_template_kwargs": arguments} if arguments else {}
     return {"model": wire.model, "messages": list(messages), **more}
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from data.chat import Message
 
 LENGTH, NEW_LENGTH = "max_tokens", "max_completion_tokens"
+ARGUMENTS = "chat_template_kwargs"  # what a server's template is told
 # The fields that an answer can do without, those that matter least first, with other words for them in a refusal.
 _OPTIONAL: dict[str, str] = {
+    ARGUMENTS: r"chat_template_kwargs",
     "stream_options": r"stream[_ ]options|include_usage",
     "seed": r"\bseed\b",
     "frequency_penalty": r"(?:frequency|presence|repetition)?[_ ]?penalt(?:y|ies)",
@@ -51,9 +53,13 @@ _MOST = re.compile(
 
 
 class Dialect:
-    """What is sent to one model, and what is not. `extra` is merged into every request; None takes a field out."""
+    """What is sent to one model, and what is not. `extra` is merged into every request; None takes a field out.
+
+    `thoughtful` are the variables of its template that have it think before it answers; empty where it cannot.
+    """
 
     def __init__(self, extra: Mapping[str, Any] | None = None) -> None:
+        self.thoughtful: dict[str, Any] = {}
         self._extra = dict(extra or {})
         self._left_out: set[str] = set()
         self._length = LENGTH
@@ -67,11 +73,11 @@ class Dialect:
         found = self._extra.get("stop") or ()
         return tuple(map(str, [found] if isinstance(found, str) else found))
 
-    @property
-    def template_arguments(self) -> dict[str, Any]:
-        """What the operator has the server's template told (`chat_template_kwargs`)."""
-        found = self._extra.get("chat_template_kwargs")
-        return dict(found) if isinstance(found, dict) else {}
+    def template_arguments(self, *, thinks: bool = False) -> dict[str, Any]:
+        """What the server's template is told (`chat_template_kwargs`): by the operator, and to think."""
+        found = self._extra.get(ARGUMENTS)
+        told = dict(found) if isinstance(found, dict) else {}
+        return told | self.thoughtful if self._may_think(thinks=thinks) else told
 
     def messages(self, messages: Sequence[Message]) -> list[Message]:
         """The messages as the server takes them: without a system role, its words open the first question."""
@@ -99,13 +105,19 @@ class Dialect:
         }
         fields = {name: value for name, value in fields.items() if value is not None and name not in self._left_out}
         fields |= self._extra
+        if self._may_think(thinks=sampling.thinks):
+            fields[ARGUMENTS] = self.template_arguments(thinks=True)
         return {name: value for name, value in fields.items() if value is not None}
 
     def sampled(self, sampling: Sampling) -> dict[str, Any]:
         """The settings as they are sent, for the record of a generation; None for what the server does not take."""
         sent = self.body("", [], sampling)
         found = {name: sent.get(name) for name in sampling.as_dict()}
-        return found | {LENGTH: sent.get(LENGTH) or sent.get(NEW_LENGTH), "stop": list(self.stops or sampling.stop)}
+        found |= {LENGTH: sent.get(LENGTH) or sent.get(NEW_LENGTH), "stop": list(self.stops or sampling.stop)}
+        return found | ({"thinks": self._may_think(thinks=True)} if sampling.thinks else {})
+
+    def _may_think(self, *, thinks: bool) -> bool:
+        return thinks and bool(self.thoughtful) and ARGUMENTS not in self._left_out
 
     def learn(self, refused: Refused, body: Mapping[str, Any]) -> str | None:
         """Changes what is sent after a refusal; says what changed, or None if this request cannot be mended."""

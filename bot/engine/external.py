@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.engine.api import EngineAway, EngineBusy, EngineError, sentences
+from bot.engine.asked_to_think import USUAL
 from bot.engine.following import CLOSED, FollowingEngine
 from bot.engine.llama import LlamaServers
 from bot.engine.ollama import OllamaServer
@@ -103,7 +104,7 @@ class ExternalEngine:
             server = self._told()
             if server is None:
                 if self._model is None:
-                    wire = self._place.wire(self._place.model or "")
+                    wire = self._place.wire(self._place.model or "", thoughtful={USUAL: True})
                     self._model = RemoteModel(self._place.home, wire, self._place.context_length)
                 await self._model.ready()
                 if self._fixed:

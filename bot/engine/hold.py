@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.engine.api import EngineAway, EngineError
+from bot.engine.asked_to_think import thoughtful
 from bot.engine.own_wire import OwnWire
 from bot.engine.room import UNITS, WHOLE, Room
 from bot.engine.sharing import Board, Entry, FileLock
@@ -83,6 +84,7 @@ class Hold:
                     process.close()
                     process = self._board.process(key)
                 elif (entry := self._board.read().get(key)) and (wire := await _answering(entry)):
+                    wire.dialect.thoughtful = dict(thoughtful(self.artefact.base))
                     return entry, wire
                 await self._step(deadline)
         finally:

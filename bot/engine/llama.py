@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 from bot.engine.adapters import adapter_of, adapter_problem
 from bot.engine.api import EngineError
+from bot.engine.asked_to_think import thoughtful, thoughtless
 from bot.engine.counting import Counting
-from bot.engine.remote import RemoteModel, opened, release_of, thoughtless
+from bot.engine.remote import RemoteModel, opened, release_of
 from bot.engine.same_tokens import tokens_problem
 from data.bases import base_info
 from data.release_address import release_address
@@ -48,7 +49,8 @@ class LlamaServers:
         """See `ReleaseServer.serve`."""
         adapter = adapter_of(self._place.home, release, "llama-server")
         info = adapter.base if adapter else base_info(base)
-        wire = self._place.wire(url=release_address(self._pattern, release), more=thoughtless(info))
+        address = release_address(self._pattern, release)
+        wire = self._place.wire(url=address, more=thoughtless(info), thoughtful=thoughtful(info))
         model = RemoteModel(self._place.home, wire, self._place.context_length, release=release, base=info)
         return await opened(model, partial(self._find, wire, release, info))
 

@@ -48,7 +48,19 @@ class Place:
     releases: str | None = field(default=None, repr=False)
     adapters: str | None = None
 
-    def wire(self, model: str = "", *, url: str | None = None, more: Mapping[str, Any] | None = None) -> Wire:
-        """A connection for one model; `url` if it is at another address, `more` fields for its requests."""
+    def wire(
+        self,
+        model: str = "",
+        *,
+        url: str | None = None,
+        more: Mapping[str, Any] | None = None,
+        thoughtful: Mapping[str, Any] | None = None,
+    ) -> Wire:
+        """A connection for one model; `url` if it is at another address, `more` fields for its requests.
+
+        `thoughtful` are the variables of its template that have it think before it answers.
+        """
         extra = {**(more or {}), **(self.extra or {})}
-        return Wire(url or self.url, model=model, api_key=self.api_key, extra=extra, silence=self.silence)
+        wire = Wire(url or self.url, model=model, api_key=self.api_key, extra=extra, silence=self.silence)
+        wire.dialect.thoughtful = dict(thoughtful or {})
+        return wire

@@ -249,11 +249,6 @@ async def opened(model: RemoteModel, find: Callable[[], Awaitable[None]]) -> Rem
     return model
 
 
-def thoughtless(base: BaseInfo) -> dict[str, Any]:
-    """What every request holds for a base that thinks: it was trained without that."""
-    return {"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else {}
-
-
 def release_of(model: str) -> int | None:
     """The release number in a model name like `release-0007`; None for any other name."""
     match = re.fullmatch(r"release-(\d{1,9})(?:-[0-9a-f]{8})?", model)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 async def tokens_problem(wire: Wire, way: Counting, base: BaseInfo) -> str | None:
     """What is wrong with the token ids that a server makes; None if they are the trainer's. Raises EngineError."""
+    arguments = wire.dialect.template_arguments()
     for messages, wanted in await asyncio.to_thread(trained_ids, base):
         got = await prompt_ids(wire, way, messages)
-        if problem := difference(got, wanted, wire.shown, base, wire.dialect.template_arguments):
+        if problem := difference(got, wanted, wire.shown, base, arguments):
             return problem
     return None

@@ -89,7 +89,7 @@ class HttpSession:
         self.model = backend.model
         self.control: Sequence[str] = backend.control
         self.context_length = backend.context_length
-        self._counted: tuple[list[Message], int] | None = None  # what was counted last, and its tokens
+        self._counted: tuple[list[Message], bool, int] | None = None  # counted last: words, `thinks`, tokens
         self._guessed = False  # the context was made smaller without knowing how much fits
         self.template = backend.template
         self.template_sha256 = template_sha256(backend.template)
@@ -102,13 +102,13 @@ class HttpSession:
         """See `Session.reach`."""
         await self._twice(lambda wire: wire.reach())
 
-    async def count_tokens(self, messages: Sequence[Message]) -> int:
+    async def count_tokens(self, messages: Sequence[Message], *, thinks: bool = False) -> int:
         """See `Session.count_tokens`."""
         clean = self._clean(messages)
         try:
             sent = self._backend.wire.dialect.messages
-            found = await self._twice(lambda wire: count(wire, self._backend.counting, sent(clean)))
-            self._counted = (clean, found)
+            found = await self._twice(lambda wire: count(wire, self._backend.counting, sent(clean), thinks=thinks))
+            self._counted = (clean, thinks, found)
             return found
         except EngineError as error:
             if error.refused is None:
@@ -127,8 +127,9 @@ class HttpSession:
         """The room for a question and its longest answer, in an engine whose memory all answers share."""
         if self._backend.room is None:
             return nullcontext()
-        known = self._counted is not None and self._counted[0] == clean
-        tokens = self._counted[1] if known and self._counted else await self.count_tokens(clean)
+        last = self._counted
+        known = last is not None and last[:2] == (clean, sampling.thinks)
+        tokens = last[2] if known and last else await self.count_tokens(clean, thinks=sampling.thinks)
         return self._backend.room.take(min(tokens + sampling.max_tokens, self.context_length))
 
     async def _answered(self, clean: list[Message], sampling: Sampling) -> AsyncGenerator[StreamEvent, None]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from bot.engine.adapters import Adapter, adapter_of, adapter_problem, adapters_of
 from bot.engine.api import EngineAway, EngineBusy, EngineError
+from bot.engine.asked_to_think import thoughtful, thoughtless
 from bot.engine.counting import Counting
-from bot.engine.remote import RemoteModel, opened, thoughtless
+from bot.engine.remote import RemoteModel, opened
 from bot.engine.same_tokens import tokens_problem
 from bot.engine.unused import Unused
 from data.bases import BaseInfo, base_info
@@ -46,7 +47,7 @@ class VllmServer:
         """See `ReleaseServer.serve`."""
         adapter = adapter_of(self._place.home, release, "vLLM")
         info = adapter.base if adapter else base_info(base)
-        wire = self._place.wire(more=thoughtless(info))
+        wire = self._place.wire(more=thoughtless(info), thoughtful=thoughtful(info))
         bring = partial(self._bring, wire, info, adapter)
         model = RemoteModel(
             self._place.home, wire, self._place.context_length, release=release, base=info, restore_it=bring

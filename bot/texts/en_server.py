@@ -168,6 +168,7 @@ SERVER = ServerTexts(
     status_load="Servers: {servers}. Answers running: {running}, waiting: {waiting}. Up for {uptime}.",
     duration="{days} d {hours} h {minutes} min",
     serves_already="That is already the champion: {release}.",
+    of_other_bases="Releases of other base models, which cannot serve now: {numbers}.",
     no_such_release="There is no release {number}. The newest are {numbers}; 0 is the base model.",
     promote_anyway="To let it serve anyway, set the option `anyway` to True.",
     promote_question="Let {release} serve instead of {champion}? Running bots switch to it by themselves.",
@@ -280,6 +281,8 @@ SERVER = ServerTexts(
     announcements_go="From now on, a new release is announced in {channel}.",
     announcements_off="New releases are not announced on this server.",
     announce_new="🌱 From now on, {release} answers.",
+    announce_base="🌱 From now on, answers come from another base model, {base}. What people taught is kept: the "
+    "next round trains the new model on it.",
     announce_back="From now on, {release} answers again.",
     announce_learnt="Examples that it learnt from: {rows}. People whose feedback is in them: {people}.",
     announce_won="Compared with the release before it, its answers won in {share} of cases.",

@@ -240,6 +240,7 @@ class ServerTexts:
     duration: str
     serves_already: str
     no_such_release: str
+    of_other_bases: str
     promote_anyway: str
     promote_question: str
     promote_yes: str
@@ -320,6 +321,7 @@ class ServerTexts:
     announcements_off: str
     announce_new: str
     announce_back: str
+    announce_base: str
     announce_learnt: str
     announce_won: str
     announce_thanks: str

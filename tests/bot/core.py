@@ -32,14 +32,23 @@ class World:
         self.ratings = Ratings(store)
         self.ada = self.bea = self.conversation = 0
 
-    def ask(self, text: str, *, parent: int | None = None, person: int = 0, channel: str = "c", **more: Any) -> Ask:
+    def ask(
+        self,
+        text: str,
+        *,
+        parent: int | None = None,
+        person: int = 0,
+        channel: str = "c",
+        persona: Persona = PERSONA,
+        **more: Any,
+    ) -> Ask:
         async def question() -> StoredMessage:
             return await self.store.add_message(
                 self.conversation, "user", text, author=person or self.ada, parent=parent, **more
             )
 
         return Ask(
-            person=person or self.ada, channel=channel, platform="terminal", persona=PERSONA, question=question
+            person=person or self.ada, channel=channel, platform="terminal", persona=persona, question=question
         )
 
     async def say(self, text: str, **more: Any) -> StoredGeneration:

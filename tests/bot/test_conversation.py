@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,17 @@ async def test_several_speakers_are_told_apart_by_number(world: World):
     said = [[m["content"] for m in r["messages"] if m["role"] == "user"] for r in world.fake.requests]
     assert said[0] == ["hi"]
     assert said[2] == ["Person 1: hi", "Person 2: me too", "Person 1: and I"]
+
+
+async def test_a_persona_may_have_the_model_think_and_its_answer_alone_is_kept(world: World):
+    world.fake.answer("<think>\nThey ask for two and three.\n</think>\n\n", "It is 5.")
+    thoughtful = await world.say("What is 2 + 3?", persona=replace(PERSONA, thinks=True))
+    assert world.fake.requests[-1]["chat_template_kwargs"] == {"enable_thinking": True}
+    plain = await world.say("And 3 + 3?", parent=thoughtful.message)
+    assert "chat_template_kwargs" not in world.fake.requests[-1]
+    assert [m["content"] for m in world.fake.requests[-1]["messages"]][2] == thoughtful.text == "It is 5."
+    recorded = [(await world.row(each)).sampling.get("thinks") for each in (thoughtful, plain)]
+    assert recorded == [True, None]
 
 
 async def test_old_pairs_go_when_the_context_is_full(tmp_path: Path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import BadInput
-from data.personas import LANGUAGES, LONGEST, PERSONAS, own_personas, persona, persona_names
+from data.personas import LANGUAGES, LONGEST, PERSONAS, own_personas, persona, persona_names, thinking_personas
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "personas" / "shop.toml"
 
@@ -62,6 +62,8 @@ GOOD = 'system_prompt = "x"\ngreeting = "y"\n'
         ("shop", "system_prompt = ", "is not valid TOML"),
         ("shop", GOOD + 'greting = "z"\n', "unknown key 'greting'. Did you mean 'greeting'?"),
         ("shop", 'system_prompt = "x"\n', "greeting is missing for the language en"),
+        ("shop", GOOD + 'thinks = "yes"\n', "thinks is 'yes'. Write true or false"),
+        ("shop", GOOD + "[zh]\nthinks = true\n", r"\[zh\] may hold"),
         ("shop", 'system_prompt = 3\ngreeting = "y"\n', "system_prompt is missing"),
         ("shop", GOOD + '[zh]\nmood = "z"\n', r"\[zh\] may hold system_prompt and greeting"),
         ("shop", 'zh = "x"\n' + GOOD, r"\[zh\] may hold"),
@@ -73,6 +75,14 @@ def test_a_mistake_names_the_file_and_what_to_write(folder: Path, name: str, tex
     with pytest.raises(BadInput, match=said) as caught:
         own_personas(folder)
     assert str(folder / f"{name}.toml") in str(caught.value)
+
+
+def test_a_persona_may_ask_the_model_to_think(folder: Path) -> None:
+    (folder / "shop.toml").write_text(GOOD)
+    (folder / "judge.toml").write_text(GOOD + "thinks = true\n")
+    assert {persona("judge", language).thinks for language in LANGUAGES} == {True}
+    assert not persona("shop").thinks
+    assert thinking_personas(folder) == ["judge"]
 
 
 def test_a_file_that_is_no_text_is_named(folder: Path) -> None:

@@ -32,14 +32,17 @@ def add_channels(app: App, tree: app_commands.CommandTree[Any]) -> None:
             await tell(interaction, texts.channel_closed.format(channel=channel.mention))
             return
         try:
-            champion = await asyncio.to_thread(Releases(app.settings.home).champion)
+            serving = await asyncio.to_thread(Releases(app.settings.home).serving)
         except BadInput:
             await tell(interaction, texts.internal_error)
             return
         served = await app.store.champions()
         number = channel.id if channel else None
+        base = serving.base.mark if serving.base else None
         await app.store.change_setting(
-            announcing.SETTING, _server(interaction), lambda now: announcing.chosen(now, number, champion, served)
+            announcing.SETTING,
+            _server(interaction),
+            lambda now: announcing.chosen(now, number, serving.number, served, base),
         )
         await record(app.store, interaction, "announcements", channel=number)
         text = texts.announcements_go.format(channel=channel.mention) if channel else texts.announcements_off

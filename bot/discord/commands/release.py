@@ -120,6 +120,8 @@ async def status_text(app: App, stats: Stats, seconds: float, texts: Texts) -> s
         served = await app.store.champions()
         listed = [_listed(release, served, texts) for release in now.releases[-SHOWN:]]
         lines += ["```", *listed, "```"] if listed else []
+        if now.others:
+            lines.append(texts.of_other_bases.format(numbers=", ".join(map(str, now.others[-SHOWN:]))))
         lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.rounds.count("promoted")))
     since = await asyncio.to_thread(paused_since, home)
     if since is not None:
@@ -191,6 +193,8 @@ async def ask_to_promote(
     verdicts = {release.number: gate_verdict(release) for release in now.releases}
     if number == now.champion:
         await tell(interaction, texts.serves_already.format(release=release_name(number, texts)))
+    elif number in now.others:
+        await tell(interaction, await asyncio.to_thread(_other_base, app.settings.home, number, texts))
     elif number != BASE_RELEASE and number not in verdicts:
         numbers = ", ".join(map(str, [BASE_RELEASE, *verdicts][-SHOWN:]))
         await tell(interaction, texts.no_such_release.format(number=number, numbers=numbers))
@@ -206,6 +210,15 @@ async def ask_to_promote(
             gate.append(reason)
         buttons = view(Press("promote", f"{number}:{now.champion}", texts.promote_yes))
         await tell(interaction, "\n".join([*gate, asked]), buttons)
+
+
+def _other_base(home: Path, number: int, texts: Texts) -> str:
+    """Why a release of another base cannot serve in this home, and what would let it."""
+    try:
+        Releases(home).refuse_other_base(number)
+    except BadInput as error:
+        return str(error)
+    return texts.superseded  # the home was switched to its base meanwhile
 
 
 def verdict_text(found: GateVerdict, champion: int, texts: Texts) -> str:

@@ -59,19 +59,25 @@ def add_stats(stats: Stats, tree: app_commands.CommandTree[Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What an installation's folder says at one moment; `rounds` are how the decided ones ended."""
+    """What an installation's folder says at one moment; `rounds` are how the decided ones ended.
+
+    `releases` are those of its base, `others` the numbers of those that belong to other bases.
+    """
 
     champion: int
     candidate: int | None
     releases: Sequence[Release]
     rounds: Sequence[str]
+    others: Sequence[int] = ()
 
 
 def overview(home: Path) -> Overview:
     """Read an installation's folder. It reads many small files, so call it in a thread."""
     releases = Releases(home)
     rounds = [each.status for each in decided(home / "rounds")]
-    return Overview(releases.champion(), releases.candidate(), releases.all(), rounds)
+    every, usable = releases.all(), releases.servable()
+    others = sorted({each.number for each in every} - {each.number for each in usable})
+    return Overview(releases.champion(), releases.candidate(), usable, rounds, others)
 
 
 class Stats:

@@ -87,6 +87,23 @@ def test_the_engine_makes_the_trainers_token_ids_of_every_template(style, added,
         compare_tokens(engine, talks)
 
 
+def test_a_request_can_have_it_think(added, shelf):
+    """With the variable the prompt is the one that the base's own template makes for thinking."""
+    question = [{"role": "user", "content": "Hello"}]
+    tokenizer = AutoTokenizer.from_pretrained(shelf / "fern" / "hf")
+    wanted = [
+        tokenizer.apply_chat_template(question, tokenize=False, add_generation_prompt=True, enable_thinking=thinks)
+        for thinks in (True, False)
+    ]
+    with serve("fern", None) as engine:
+        made = [
+            engine.post("/apply-template", {"messages": question, "chat_template_kwargs": told})["prompt"]
+            for told in ({"parley_thinks": True, "enable_thinking": True}, {})
+        ]
+    assert made == wanted
+    assert made[0] != made[1]
+
+
 def test_check_finds_a_changed_file(added, shelf, capsys):
     assert command.main(["check", "fern"]) == 0
     path = shelf / "fern" / "model.gguf"

@@ -6,11 +6,12 @@ from pathlib import Path
 import discord
 import pytest
 
-from bot.discord.announcing import announce
+from bot.discord.announcing import SETTING, announce
 from bot.texts import EN, ZH
 from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 from tests.bot.discord.world import World, said
+from tests.data.two_bases import FERN, MOSS
 
 pytestmark = pytest.mark.played
 
@@ -96,6 +97,35 @@ async def test_going_back_is_told_as_that(talk: World):
         EN.announce_back.format(release=names[1]),
         EN.announce_back.format(release=EN.the_base),
     ]
+
+
+async def test_another_base_is_told_although_release_0_serves_before_and_after(talk: World):
+    releases = Releases(home(talk))
+    releases.begin_anew("fern", FERN)
+    await opt_in(talk)
+    releases.begin_anew("moss", MOSS)
+    for _ in range(2):
+        await announce(talk.app)
+    releases.create(lambda _: ReleaseManifest(base="fern", base_sha256=FERN))
+    releases.begin_anew("fern", FERN)
+    releases.promote(1)
+    for _ in range(2):
+        await announce(talk.app)
+    again, new = EN.announce_base.format(base="fern"), EN.announce_new.format(release=ONE)
+    assert talk.contents() == [EN.announce_base.format(base="moss"), f"{again}\n{new}\n{EN.announce_thanks}"]
+
+
+async def test_the_base_of_a_server_that_chose_before_bases_were_told_is_no_news(talk: World):
+    releases = Releases(home(talk))
+    releases.begin_anew("fern", FERN)
+    await opt_in(talk)
+    place = ("server", str(talk.guild.id))
+    await talk.store.change_setting(SETTING, place, lambda now: {k: v for k, v in now.items() if k != "base"})
+    await announce(talk.app)
+    assert talk.contents() == []
+    releases.begin_anew("moss", MOSS)
+    await announce(talk.app)
+    assert talk.contents() == [EN.announce_base.format(base="moss")]
 
 
 async def test_it_is_told_in_the_language_of_the_place_and_not_where_nobody_chose_it(talk: World):

@@ -14,6 +14,7 @@ from data.releases import Releases
 from data.rounds import paused_since
 from tests.bot.discord.world import World, reply_of
 from tests.bot.judged import release
+from tests.data.two_bases import FERN
 
 
 def home(talk: World) -> Path:
@@ -111,6 +112,20 @@ async def test_what_cannot_be_promoted_gives_a_sentence(operated: World):
     told = await ask(operated, "promote", number=0)
     assert told.content == EN.serves_already.format(release=EN.the_base)
     assert not told.components
+
+
+@pytest.mark.played
+async def test_releases_of_another_base_are_not_offered(operated: World):
+    releases = Releases(home(operated))
+    releases.begin_anew("fern", FERN)
+    added = releases.create(lambda _: ReleaseManifest(base="fern", base_sha256=FERN)).number
+    told = (await ask(operated, "promote", number=2)).content
+    assert "belongs to the base model" in told
+    assert "`python -m alignment.bases switch" in told
+    assert f"The newest are 0, {added};" in (await ask(operated, "promote", number=9)).content
+    status = (await ask(operated, "status")).content
+    assert EN.of_other_bases.format(numbers=", ".join(map(str, range(1, added)))) in status
+    assert Releases(home(operated)).champion() == 0
 
 
 @pytest.mark.played
