@@ -277,9 +277,11 @@ class Chat:
             )
             for platform_id in ask.shown():
                 await self.store.set_platform_id(generation.message, platform_id)
-        return Answered(
-            generation, said.finish_reason, note(ask.texts, said, sampling.max_tokens, closing=self._closing)
-        )
+        below = note(ask.texts, said, sampling.max_tokens, closing=self._closing)
+        used = taught[0].entry if taught and prompt.lessons else None
+        if below is None and used:
+            below = ask.texts.from_entry.format(entry=used)
+        return Answered(generation, said.finish_reason, below)
 
     async def _lessons(
         self, ask: Ask, question: StoredMessage, session: Session, beside: StoredGeneration | None

@@ -143,6 +143,7 @@ TALK = TalkTexts(
     no_question="There is no question to answer again yet.",
     persona_now="You are talking to the persona {name}.",
     persona_list="The personas are {names}. You are talking to {name}.",
+    from_entry="(see {entry})",
     lessons_none="You have taught nothing yet: correct an answer, and ask something like it again.",
     lessons_mine="When you ask something like this, the model sees what it should say:",
     lessons_line="{number}. {question} → {answer}{scope}",

@@ -92,6 +92,7 @@ class TalkTexts:
     no_question: str
     persona_now: str
     persona_list: str
+    from_entry: str
     lessons_none: str
     lessons_mine: str
     lessons_line: str

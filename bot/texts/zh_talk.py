@@ -122,6 +122,7 @@ TALK = TalkTexts(
     no_question="还没有可以重新回答的问题。",
     persona_now="你正在和角色 {name} 聊天。",
     persona_list="可选的角色：{names}。你正在和 {name} 聊天。",
+    from_entry="（见 {entry}）",
     lessons_none="你还没有教过什么：改正一个回答，再问类似的问题试试。",
     lessons_mine="你问类似的问题时，模型会看到它该怎么回答：",
     lessons_line="{number}. {question} → {answer}{scope}",
