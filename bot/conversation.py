@@ -14,7 +14,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bot import history, rate_limit
+from bot import history, lessons, rate_limit
 from bot.anew import Stuck, is_stuck
 from bot.answers import (
     Answered,
@@ -43,14 +43,15 @@ from bot.queue import AnswerQueue, ChannelMember, Full
 from bot.rate_limit import RateLimiter, Spent
 from bot.streaming import WHOLE, StreamedAnswer, note, streamed, unless
 from bot.unexpected import unexpected
-from data.chat import rendered_hash
+from data.chat import Message, rendered_hash
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from bot.engine.api import Engine, Session
     from bot.texts import Texts
+    from data.lessons import StoredLesson
 
     Work = Callable[[RunningAnswer], Awaitable[AnswerEvent]]
 
@@ -151,7 +152,7 @@ class Chat:
             if usual.finish_reason not in WHOLE or answer.stopped.is_set():
                 return Paired(usual, Failed(ask.texts.stopped_early, "stopped"))
             try:
-                other = await self._generate(ask, answer, question, engine or self.engine)
+                other = await self._generate(ask, answer, question, engine or self.engine, beside=usual.generation)
             except (EngineError, Unanswerable) as error:
                 other = _failed(error, ask.texts)
             except Exception as error:  # the usual answer is there and is shown, whatever happens to the other
@@ -228,15 +229,23 @@ class Chat:
         return await work(answer)
 
     async def _generate(
-        self, ask: Ask, answer: RunningAnswer, question: StoredMessage, engine: Engine
+        self,
+        ask: Ask,
+        answer: RunningAnswer,
+        question: StoredMessage,
+        engine: Engine,
+        *,
+        beside: StoredGeneration | None = None,
     ) -> Answered | Failed:
+        """Answer a question; one that is compared with the answer `beside` it gets the same lessons."""
         turns = history.shown(await self.store.path(question.message))
         if not turns or turns[-1].message != question.message:
             raise Unanswerable(ask.texts.question_gone)
         async with engine.session() as session:
             if engine is self.engine:
                 self.metrics.serves(session.release)
-            prompt, sampling, said = await self._fitted(ask, answer, session, turns)
+            taught = await self._lessons(ask, question, session, beside)
+            prompt, sampling, said = await self._fitted(ask, answer, session, turns, taught)
             if said.finish_reason == "stopped" and not said.text:
                 return Failed(ask.texts.stopped_early, "stopped")
             if said.error and not said.text:
@@ -259,6 +268,7 @@ class Chat:
                     first_token_seconds=said.first_token_seconds,
                     platform=ask.platform,
                     model=session.model,
+                    lessons=prompt.lessons,
                 )
             )
             answer.counts |= said.finish_reason != "error"
@@ -267,18 +277,41 @@ class Chat:
             )
             for platform_id in ask.shown():
                 await self.store.set_platform_id(generation.message, platform_id)
-        return Answered(
-            generation, said.finish_reason, note(ask.texts, said, sampling.max_tokens, closing=self._closing)
-        )
+        below = note(ask.texts, said, sampling.max_tokens, closing=self._closing)
+        used = taught[0].entry if taught and prompt.lessons else None
+        if below is None and used:
+            below = ask.texts.from_entry.format(entry=used)
+        return Answered(generation, said.finish_reason, below)
+
+    async def _lessons(
+        self, ask: Ask, question: StoredMessage, session: Session, beside: StoredGeneration | None
+    ) -> list[StoredLesson]:
+        """The lessons for a question that fit into their share of the prompt, most similar first."""
+        book = self.store.lessons
+        if beside is not None:
+            return list(reversed(await book.given_to(beside.generation)))
+        found = (await book.like(question.text, question.conversation, ask.person))[: lessons.MOST]
+        budget = lessons.budget(session.context_length)
+        while found:
+            alone = lessons.with_lessons([Message(role="user", content="")], found)
+            if await session.count_tokens(alone) <= budget:
+                break
+            found.pop()
+        return found
 
     async def _fitted(
-        self, ask: Ask, answer: RunningAnswer, session: Session, turns: list[StoredMessage]
+        self,
+        ask: Ask,
+        answer: RunningAnswer,
+        session: Session,
+        turns: list[StoredMessage],
+        taught: Sequence[StoredLesson],
     ) -> tuple[history.Prompt, Sampling, StreamedAnswer]:
         """The prompt that fits, and the answer to it: what the engine refuses as too long is cut further."""
         refused: EngineError | None = None
         for left in reversed(range(_CUTS)):
             try:
-                prompt, room = await self._fit(ask, session, turns)
+                prompt, room = await self._fit(ask, session, turns, taught)
             except Unanswerable:
                 if refused is None:
                     raise
@@ -292,7 +325,9 @@ class Chat:
                 break
         return prompt, sampling, said
 
-    async def _fit(self, ask: Ask, session: Session, turns: list[StoredMessage]) -> tuple[history.Prompt, int]:
+    async def _fit(
+        self, ask: Ask, session: Session, turns: list[StoredMessage], taught: Sequence[StoredLesson]
+    ) -> tuple[history.Prompt, int]:
         """The prompt, cut to what fits, and the room for the answer in tokens."""
         room = history.answer_room(self.sampling.max_tokens, session.context_length)
         budget = session.context_length - room
@@ -301,7 +336,9 @@ class Chat:
         counted = 0
 
         def prompt(start: int) -> history.Prompt:
-            return history.prompt(ask.persona.system_prompt, turns, session.control, ask.names, start=start)
+            return history.prompt(
+                ask.persona.system_prompt, turns, session.control, ask.names, start=start, lessons=taught
+            )
 
         async def count(start: int) -> int:
             nonlocal counted
@@ -309,6 +346,8 @@ class Chat:
             return counted
 
         start = await history.beginning(turns, count, budget)
+        if start is None and taught:  # the question alone may fit
+            return await self._fit(ask, session, turns, ())
         if start is None:
             sentence = ask.texts.message_too_long.format(tokens=counted, budget=budget)
             raise Stuck(sentence) if len(turns) > 1 else Unanswerable(sentence)

@@ -7,11 +7,13 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bot.lessons import with_lessons
 from data.chat import Message, harmless, harmless_messages, speakers, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+    from data.lessons import StoredLesson
     from data.store import StoredMessage
 
 # The most turns that are ever sent, even if more fit: it bounds the work for a conversation of many months.
@@ -30,12 +32,14 @@ class Prompt:
     """The prompt of one answer, and the ids of the stored message versions in it.
 
     `messages` call people by their names where known; `recorded` are the same messages with numbers as names.
+    `lessons` are the numbers of the lessons in them, in order.
     """
 
     system_prompt: str
     versions: tuple[int, ...]
     messages: tuple[Message, ...]
     recorded: tuple[Message, ...]
+    lessons: tuple[int, ...] = ()
 
 
 def shown(path: Sequence[StoredMessage]) -> list[StoredMessage]:
@@ -149,8 +153,11 @@ def prompt(
     names: Callable[[Iterable[int | None]], Mapping[int | None, str]] = lambda _: {},
     *,
     start: int = 0,
+    lessons: Sequence[StoredLesson] = (),
 ) -> Prompt:
     """The messages from `start` on as the engine gets them: the system prompt first, every content made harmless.
+
+    Lessons, the one that is most like the question first, stand before the question; see `bot.lessons`.
 
     If several people speak, each of their messages begins with the person's name from `names`, else a number. Who is
     called what follows from the whole path, so that it stays the same wherever the history is cut. What is recorded
@@ -162,10 +169,11 @@ def prompt(
     turns, everyone = every[start:], speakers(every)
 
     def given(called: Mapping[int | None, str]) -> tuple[Message, ...]:
-        return (*head, *harmless_messages(spoken(turns, called), control))
+        return (*head, *harmless_messages(with_lessons(spoken(turns, called), lessons), control))
 
     versions = tuple(turn.version for turn in path[start:])
-    return Prompt(system, versions, given({**everyone, **names(everyone)}), given(speakers(turns)))
+    messages, recorded = given({**everyone, **names(everyone)}), given(speakers(turns))
+    return Prompt(system, versions, messages, recorded, tuple(lesson.lesson for lesson in reversed(lessons)))
 
 
 def answer_room(max_tokens: int, context_length: int) -> int:

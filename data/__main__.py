@@ -1,4 +1,6 @@
-"""`python -m data import | export | stats | lineage | raters | forget | backup | restore | check | key | fetch`."""
+"""`python -m data import | export | stats | lineage | raters | lessons | forget | backup | restore | check | key |
+fetch`.
+"""
 
 import argparse
 import asyncio
@@ -16,7 +18,7 @@ def main() -> int:
     arguments = _parser().parse_args()
 
     # After the flags are read: --help does not load the database.
-    from data import backup_commands, commands, key_command, raters_command
+    from data import backup_commands, commands, key_command, lessons_command, raters_command
 
     match arguments.command:
         case "import":
@@ -32,6 +34,8 @@ def main() -> int:
             asyncio.run(commands.forget(arguments.rater))
         case "raters":
             asyncio.run(raters_command.raters(arguments))
+        case "lessons":
+            asyncio.run(lessons_command.lessons(arguments))
         case "backup":
             backup_commands.backup(arguments.out, encrypt=arguments.encrypt)
         case "restore":
@@ -78,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download a bundled base model to this machine")
     fetch.add_argument("alias", nargs="?", default="smollm2-135m", metavar="ALIAS")
     _add_raters(commands)
+    _add_lessons(commands)
     return parser
 
 
@@ -120,6 +125,21 @@ def _add_raters(commands: Any) -> None:
         one.add_argument("name", metavar="NAME", help="a pseudonym from the report, or PLATFORM:ID (discord:1234)")
         if deed == "void":
             one.add_argument("--undo", action="store_true", help="let their ratings count again")
+
+
+def _add_lessons(commands: Any) -> None:
+    lessons = commands.add_parser("lessons", help="import a FAQ; list, accept and remove what stands in prompts")
+    deeds = lessons.add_subparsers(dest="deed", metavar="import|list|accept|remove", required=True)
+    add = deeds.add_parser("import", help="make a lesson of each entry of a FAQ; entries that are there stay")
+    add.add_argument("file", metavar="FILE", help="CSV or JSON lines with question and answer, or Markdown")
+    add.add_argument("--server", metavar="ID", help="the Discord server that it is for (default: everybody)")
+    add.add_argument("--persona", metavar="NAME", help="the persona that it is for (default: all)")
+    deeds.add_parser("list", help="show all lessons")
+    accept = deeds.add_parser("accept", help="let a lesson stand in everybody's prompts on its platform")
+    accept.add_argument("number", type=int, metavar="NUMBER")
+    accept.add_argument("--own", action="store_true", help="take that back: only for the person who taught it")
+    remove = deeds.add_parser("remove", help="take a lesson, or all entries of a file, out of the prompts")
+    remove.add_argument("what", metavar="NUMBER|FILE")
 
 
 if __name__ == "__main__":

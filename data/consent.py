@@ -4,7 +4,7 @@ Consent covers what a person says after giving it, until a new version of the co
 Withdrawal covers everything they ever said.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.schema import Consent, ConsentText, MessageVersion, now
 
-CONSENT_VERSION = "2026-11-2"
+CONSENT_VERSION = "2026-11-3"
 # Older versions of the consent text that differ only in wording. People who agreed to any other version are asked
-# again before a new rating of theirs is kept. "2026-11" did not say that comparisons choose releases.
+# again before a new rating of theirs is kept. "2026-11" did not say that comparisons choose releases, and
+# "2026-11-2" not that corrections are shown to the model as examples.
 SAME_IN_SUBSTANCE: frozenset[str] = frozenset()
 
 
@@ -113,6 +114,11 @@ async def consents_since(session: AsyncSession) -> dict[int, Cover]:
     return await _covers(session, lambda answer: answer.granted)
 
 
+async def covers_of(session: AsyncSession, people: Collection[int]) -> dict[int, Cover]:
+    """The same of these people alone."""
+    return await _covers(session, lambda answer: answer.granted, people)
+
+
 async def outside_judge_since(session: AsyncSession) -> dict[int, Cover]:
     """When each person's words are covered for judges outside this installation.
 
@@ -129,9 +135,12 @@ async def withdrawn(session: AsyncSession) -> set[int]:
     return {person for person, granted in last.items() if not granted}
 
 
-async def _covers(session: AsyncSession, agreed: Callable[[Consent], bool]) -> dict[int, Cover]:
+async def _covers(
+    session: AsyncSession, agreed: Callable[[Consent], bool], people: Collection[int] | None = None
+) -> dict[int, Cover]:
     events: dict[int, list[ConsentEvent]] = {}
-    for answer in await session.scalars(select(Consent).order_by(Consent.id)):
+    query = select(Consent).order_by(Consent.id)
+    for answer in await session.scalars(query if people is None else query.where(Consent.person_id.in_(people))):
         event = ConsentEvent(answer.at, agreed(answer), still_says(answer.text_version))
         events.setdefault(answer.person_id, []).append(event)
     changes = (await session.scalars(select(ConsentText.since))).all()

@@ -36,6 +36,7 @@ from data.generations import forget_prompts
 from data.home import keyed_hash
 from data.imported import forget_imported, imported_id
 from data.leaving import remove_times, unlink, unlink_conversations
+from data.lessons import faq_of_left, forget_lessons, is_faq
 from data.openings import forget_openings
 from data.persona_texts import answers_under, forget_personas
 from data.row_ids import rows_rated_by, rows_with
@@ -66,7 +67,7 @@ _SPANS = Table(
     prefixes=["TEMPORARY"],
 )
 # An answer is context of later answers, which may repeat it too, and a correction of such an answer is another
-# person's version of it.
+# person's version of it. An answer that was given with a lesson may repeat the lesson.
 _WITH_ANSWERS = text(
     """
     WITH RECURSIVE gone(id) AS (
@@ -74,6 +75,11 @@ _WITH_ANSWERS = text(
         UNION
         SELECT g.version_id FROM gone
         CROSS JOIN generation_context x ON x.version_id = gone.id
+        CROSS JOIN generations g ON g.id = x.generation_id
+        UNION
+        SELECT g.version_id FROM gone
+        CROSS JOIN lessons l ON l.question_id = gone.id OR l.answer_id = gone.id
+        CROSS JOIN generation_lessons x ON x.lesson_id = l.id
         CROSS JOIN generations g ON g.id = x.generation_id
         UNION
         SELECT r.text_version_id FROM gone
@@ -139,6 +145,7 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     written += await session.scalars(rated.where(ImportedRow.rater == row.pseudonym))
     erased = await erase(session, written, key, rows=await rows_rated_by(session, key, person), reason=FORGOTTEN)
     await forget_personas(session, person)
+    await forget_lessons(session, person)
     await session.execute(delete(Rating).where(Rating.rater_id == person))
     await session.execute(delete(schema.Standing).where(schema.Standing.person_id == person))
     # A message on the platform leads back to its author.
@@ -169,8 +176,10 @@ async def expired_versions(session: AsyncSession, older_than: datetime) -> list[
         ~await _is_covered(session),
         ~_is_answer(),
         ~_is_imported(),
+        ~is_faq(),
     )
-    return sorted({*await session.scalars(left), *await session.scalars(old)})
+    faq = await faq_of_left(session, older_than)
+    return sorted({*await session.scalars(left), *await session.scalars(old), *faq})
 
 
 async def _is_covered(session: AsyncSession) -> ColumnElement[bool]:

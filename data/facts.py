@@ -7,7 +7,7 @@ texts apart.
 import hashlib
 import sqlite3
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from data.candidates import EDITED, ERASED, NO_CONSENT, NOT_HERE, OTHER_MODEL, O
 from data.chat import Message, speakers, spoken
 from data.home_base import other_model
 from data.known import Known, within
+from data.lesson_writers import lesson_writers
 
 # Why no row may be made of an answer, by number; 0 stands for none.
 PROBLEMS: tuple[str | None, ...] = (None, ERASED, EDITED, NOT_HERE, OUTSIDE, NO_CONSENT, UNFINISHED, OTHER_MODEL)
@@ -93,7 +94,7 @@ def prompt_messages(system: str, context: Sequence[tuple[str, int | None, str]])
 
 def read_facts(connection: sqlite3.Connection, known: Known) -> Facts:
     """Read the answers of a database, one after the other."""
-    reader = _Reader(known, _edited(connection))
+    reader = _Reader(known, _edited(connection), lesson_writers(connection))
     contexts = Grouped(rows(connection, _CONTEXTS))
     for answer in rows(connection, _ANSWERS):
         reader.add(answer, contexts.of(answer[0]))
@@ -116,8 +117,10 @@ def _edited(connection: sqlite3.Connection) -> set[int]:
 class _Reader:
     """Takes the answers one after the other."""
 
-    def __init__(self, known: Known, edited: set[int]) -> None:
-        self._known, self._edited = known, edited
+    def __init__(
+        self, known: Known, edited: set[int], taught: Mapping[int, Sequence[tuple[int | None, int]]]
+    ) -> None:
+        self._known, self._edited, self._taught = known, edited, taught
         self._numbers = array("q")  # generation, server, asker, rendered, prompt, text of each answer
         self._items = array("Q")
         self._flags = array("B")  # erased, empty, unfinished, problem, teaches, outside of each answer
@@ -131,7 +134,8 @@ class _Reader:
         edited = any(each[0] in self._edited for each in context)
         if edited:
             self._edited.add(version)  # later answers come later in this order
-        writers = [(author, micros(at)) for _, role, author, at, _ in context if role == "user"]
+        writers = [*self._taught.get(number, ())]  # an answer may repeat a lesson that it was given
+        writers += [(author, micros(at)) for _, role, author, at, _ in context if role == "user"]
         authors = None if answer[11] is None else self._known.authors.get(prompt, ())
         gone = (authors is not None and not system) or text is None or any(each[4] is None for each in context)
         held = self._teaches(server, platform, may_teach, [author for author, _ in writers])

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data import schema
 from data.database import listed
 from data.home import keyed_hash
+from data.lessons import texts_of
 from data.messages import add_message
 from data.openings import opening_of
 from data.persona_texts import system_prompt
@@ -50,7 +51,8 @@ async def add_generation(session: AsyncSession, key: bytes, new: NewGeneration) 
     session.add(row)
     await session.flush()
     version = schema.MessageVersion
-    if await session.scalar(select(version.id).where(version.id.in_(new.context), version.text.is_(None)).limit(1)):
+    given = [*new.context, *await texts_of(session, new.lessons)]
+    if await session.scalar(select(version.id).where(version.id.in_(given), version.text.is_(None)).limit(1)):
         await session.execute(
             update(version).where(version.id == message.version).values(text=None, erased_at=schema.today())
         )
@@ -58,6 +60,10 @@ async def add_generation(session: AsyncSession, key: bytes, new: NewGeneration) 
     session.add_all(
         schema.GenerationContext(generation_id=row.id, position=position, version_id=version)
         for position, version in enumerate(new.context)
+    )
+    session.add_all(
+        schema.GenerationLesson(generation_id=row.id, position=position, lesson_id=lesson)
+        for position, lesson in enumerate(new.lessons)
     )
     return _record(row, new.text, new.parent)
 
@@ -79,6 +85,10 @@ _FORGET_PROMPTS = text(
     WITH gone(id) AS (SELECT value FROM json_each(:versions))
     UPDATE generations SET rendered_sha256 = '' WHERE id IN (
         SELECT x.generation_id FROM gone CROSS JOIN generation_context x ON x.version_id = gone.id
+        UNION
+        SELECT x.generation_id FROM gone
+        CROSS JOIN lessons l ON l.question_id = gone.id OR l.answer_id = gone.id
+        CROSS JOIN generation_lessons x ON x.lesson_id = l.id
         UNION
         SELECT g.id FROM gone CROSS JOIN generations g ON g.version_id = gone.id
     )

@@ -76,6 +76,7 @@ class NewGeneration:
     got them, without the system prompt. `finish_reason` is one of stop, length, stopped (by a person), moderated (its
     text is not kept), filtered (by the engine), unknown, damaged, error. Only what ended with stop is learnt from.
     `model` is the mark of the base that answered as release 0, or another model's name; see `data.schema.Generation`.
+    `lessons` are the numbers of the lessons that stood before the question, in order.
     """
 
     conversation: int
@@ -94,6 +95,7 @@ class NewGeneration:
     platform: str
     platform_id: str | None = None
     model: str | None = None
+    lessons: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -288,6 +288,41 @@ class Rating(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class Lesson(Base):
+    """A question and its right answer, which stand in the prompts of like questions (see `data.lessons`).
+
+    Both are texts that are stored anyway, so their erasure reaches the lesson: what was asked, and the correction
+    `rating_id` of the answer; or the texts of a FAQ, which has an `entry` (its file and place there) in place of a
+    rating and an author. `scope` is one of own, server, everywhere and removed. A lesson without a platform or a
+    persona holds on all of them. When its author is forgotten, the row stays and says nothing.
+    """
+
+    __tablename__ = "lessons"
+    __table_args__ = (Index("ix_lessons_everywhere", "id", sqlite_where=sql_text("scope = 'everywhere'")),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rating_id: Mapped[int | None] = mapped_column(ForeignKey("ratings.id"), unique=True)
+    question_id: Mapped[int] = mapped_column(ForeignKey("message_versions.id"), index=True)
+    answer_id: Mapped[int] = mapped_column(ForeignKey("message_versions.id"), index=True)
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"), index=True)
+    platform: Mapped[str | None] = mapped_column(String(20))
+    server_id: Mapped[int | None] = mapped_column(ForeignKey("servers.id"), index=True)
+    persona: Mapped[str | None] = mapped_column(String(40))
+    scope: Mapped[str] = mapped_column(String(20))
+    entry: Mapped[str | None] = mapped_column(String(120))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class GenerationLesson(Base):
+    """The lessons that a generation was given, in order, just before the message that it answers."""
+
+    __tablename__ = "generation_lessons"
+
+    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    lesson_id: Mapped[int] = mapped_column(ForeignKey("lessons.id"), index=True)
+
+
 class ImportedRow(Base):
     """A row that was imported from a file. `source_id` makes a second import of the same row do nothing.
 

@@ -12,12 +12,25 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from data import consent, erasure, keys, messages, open_answers, people, ratings, schema, servers, settings
+from data import (
+    consent,
+    erasure,
+    keys,
+    lesson_events,
+    messages,
+    open_answers,
+    people,
+    ratings,
+    schema,
+    servers,
+    settings,
+)
 from data.access import kept_of
 from data.audit_log import AuditEntry, newest_entries
 from data.database import NAME, Database, chunks
 from data.generations import add_generation, find_generation, generation_of, has_answer, was_given
 from data.home import installation_key, keyed_hash
+from data.lesson_book import LessonBook
 from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 from data.scopes import Scope, resolve
 from data.tidy import remove_left, tidy
@@ -35,6 +48,7 @@ class Store:
         self.database = database
         self._key = key
         self._log = WriteAheadLog(database)
+        self.lessons = LessonBook(database)
 
     @classmethod
     async def open(cls, home: Path) -> "Store":
@@ -315,7 +329,10 @@ class Store:
         """Record a rating. False when its source id is known already: a repeated click is one event."""
         ratings.check_rating(new)
         async with self.database.write() as session:
-            return await ratings.add_rating(session, new)
+            added = await ratings.add_rating(session, new)
+            if added:
+                await lesson_events.follow(session, new)
+            return added
 
     async def rated(self, source_id: str) -> bool:
         """Whether the rating with this source id is recorded."""

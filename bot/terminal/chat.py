@@ -13,6 +13,7 @@ from bot.anew import with_offer
 from bot.answers import Answered, Ask, Failed, Piece, Queued, RunningAnswer, TakenBack, Thinking
 from bot.conversation import Chat
 from bot.engine.api import EngineError
+from bot.lessons import listed
 from bot.progress import Progress, by_kind, in_words
 from bot.ratings import RatingResult, Ratings, comparable, sentence, which_was_which
 from bot.terminal.asking import several_lines, yes_or_no
@@ -23,6 +24,7 @@ from bot.unexpected import unexpected
 from data.counts import count_ratings
 from data.errors import BadInput
 from data.home_base import other_model
+from data.lessons import REMOVED
 from data.pasted import pasted
 from data.personas import Persona, persona, persona_names
 from data.store_errors import StoreError
@@ -125,6 +127,8 @@ class Terminal:
                 self._say(self.texts.nothing_runs)
             case "/persona":
                 self._change_persona(command.argument)
+            case "/lessons":
+                await self._lessons(command.argument)
             case "/stats":
                 await self._stats()
             case "/consent":
@@ -266,6 +270,29 @@ class Terminal:
         self._begin()
         self._say(self.texts.persona_now.format(name=self.persona.name))
         self.screen.line(self.persona.greeting)
+
+    async def _lessons(self, argument: str) -> None:
+        """List what this person taught; `remove NUMBER` takes one out, `edit NUMBER TEXT` corrects it anew."""
+        what, _, rest = argument.partition(" ")
+        number, _, text = rest.strip().partition(" ")
+        mine = await self.store.lessons.of(self.person)
+        if what not in ("edit", "remove"):
+            lines, texts = listed(mine, self.texts), self.texts
+            said = [texts.lessons_mine, *lines, texts.lessons_change] if lines else [texts.lessons_none]
+            self._say("\n".join(said))
+            return
+        lesson = next((each for each in mine if str(each.lesson) == number), None)
+        if lesson is None or lesson.generation is None:
+            self._say(self.texts.lesson_gone.format(number=number or "?"))
+        elif what == "remove":
+            await self.store.lessons.set_scope(lesson.lesson, REMOVED)
+            self._say(self.texts.lesson_removed.format(number=number))
+        else:
+            about, source = lesson.generation, _source()
+            await self._report(
+                "correction",
+                lambda: self.ratings.correct(self.person, about, text, platform=PLATFORM, source_id=source),
+            )
 
     async def _stats(self) -> None:
         async with self.store.database.read() as session:

@@ -15,6 +15,7 @@ COMMANDS = (
     "/retract",
     "/stop",
     "/persona",
+    "/lessons",
     "/stats",
     "/consent",
     "/privacy",

@@ -61,6 +61,17 @@ CALLED = {
     # teaching
     "teach": Named("教学", "How to teach Parley, and what happens with it.", "怎样教 Parley，之后会怎样。"),
     "stats": Named("统计", "What people have taught Parley so far.", "到目前为止大家教了 Parley 什么。"),
+    "lessons": Named(
+        "教过的内容",
+        "Your corrections that the model sees at like questions; managers accept them here.",
+        "你问类似问题时模型会看到的改正；服务器管理员可以在这里接受它们。",
+    ),
+    "lessons number": Named("编号", "Which one, as the list numbers it.", "哪一条，按列表里的编号。"),
+    "lessons what": Named("做什么", "What to do with it.", "对它做什么。"),
+    "lessons what edit": Named("修改"),
+    "lessons what remove": Named("移除"),
+    "lessons what accept": Named("接受"),
+    "lessons what decline": Named("拒绝"),
     "teaching": Named(
         "允许教学",
         "For managers: whether this server's members may teach Parley.",

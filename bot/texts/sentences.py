@@ -92,6 +92,16 @@ class TalkTexts:
     no_question: str
     persona_now: str
     persona_list: str
+    from_entry: str
+    lessons_none: str
+    lessons_mine: str
+    lessons_line: str
+    lessons_on_server: str
+    lessons_everywhere: str
+    lessons_more: str
+    lessons_change: str
+    lesson_gone: str
+    lesson_removed: str
     nothing_runs: str
     forget_usage: str
     consent_usage: str
@@ -180,6 +190,12 @@ class ServerTexts:
     teach_trains: str
     teach_held: str
     teach_off: str
+    lessons_change_discord: str
+    lessons_to_accept: str
+    lessons_accept_how: str
+    lesson_not_here: str
+    lesson_accepted: str
+    lesson_declined: str
     stats_here: str
     stats_everywhere: str
     stats_serving: str

@@ -75,6 +75,12 @@ SERVER = ServerTexts(
         "不会用来训练模型，因为这个机器人没有得到 Discord 的许可。"
     ),
     teach_off="这个服务器的成员还不能教我。服务器管理员可以用 {slash}teaching on 允许。",
+    lessons_change_discord="用 {slash}lessons 加上编号和 edit 或 remove，可以修改或移除一条。",
+    lessons_to_accept="成员在这个服务器上教的内容，在你接受之前只对教的人自己有效：",
+    lessons_accept_how="用 {slash}lessons 加上编号和 accept，就对这里所有人有效；decline 则取消。",
+    lesson_not_here="这个服务器上没有编号为 {number} 的内容。",
+    lesson_accepted="这个服务器上问类似问题的人，现在都会得到第 {number} 条。",
+    lesson_declined="第 {number} 条只对教它的人自己有效。",
     stats_here="这个服务器到目前为止教了：{counts}，来自 {people} 个人。",
     stats_everywhere="到目前为止教了：{counts}，来自 {people} 个人。",
     stats_serving="现在由{release}回答；到目前为止训练过 {releases} 个版本。",

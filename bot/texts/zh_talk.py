@@ -42,7 +42,7 @@ TALK = TalkTexts(
     # ratings
     stored_up="你对这个回答的评价现在是 👍，谢谢。",
     stored_down="你对这个回答的评价现在是 👎，谢谢。",
-    stored_correction="已记录你的改正，谢谢。",
+    stored_correction="已记录你的改正，谢谢。你再问类似的问题时，模型会看到它；{slash}lessons 列出你教过的内容。",
     stored_comparison="已记录你的判断，谢谢。",
     stored_retraction="已撤回：你现在对这个回答没有评价。",
     already="之前已经记录过了。",
@@ -53,13 +53,15 @@ TALK = TalkTexts(
     # consent
     consent_question=(
         "Parley 可以向你学习吗？如果同意，你的评价以及从现在起你对机器人说的话会被保留，并可能用来训练它。"
-        "如果不同意，你可以照常聊天，你说的话和你的评价都不会用于训练，你的消息会在 {days} 天后删除。"
+        "你再问类似的问题时，模型还会看到你的改正作为例子；在服务器的管理员接受、或另外三个人也支持之后，那里所有人提问时也会。"
+        "如果不同意，你可以照常聊天，你说的话和你的评价都不会使用，你的消息会在 {days} 天后删除。"
         "你随时可以改变主意。"
     ),
     consent_question_held=(
         "Parley 可以向你学习吗？如果同意，你的评价以及从现在起你对机器人说的话会被保留，并可能用来训练它。"
         "目前来自 Discord 的内容不会用来训练模型：这需要 Discord 的许可，而这个机器人没有得到许可。"
-        "你对回答的比较会帮助决定由哪个版本服务；除此之外，你的评价只是保存下来，暂时不会使用。"
+        "你对回答的比较会帮助决定由哪个版本服务。你再问类似的问题时，模型会看到你的改正作为例子；"
+        "在管理员接受、或另外三个人也支持之后，这个服务器上所有人提问时也会。除此之外，你的评价只是保存下来，暂时不会使用。"
         "如果不同意，你可以照常聊天，你说的话和你的评价都不会使用，你的消息会在 {days} 天后删除。"
         "你随时可以改变主意。"
     ),
@@ -69,7 +71,8 @@ TALK = TalkTexts(
         "所以只有在你同意之后才开始的对话，评价才算数。"
     ),
     consent_given_held=(
-        "谢谢。从现在起你的评价会被保留，你的比较会帮助决定由哪个版本服务；目前来自 Discord 的内容不会用来训练模型。"
+        "谢谢。从现在起你的评价会被保留，你的比较会帮助决定由哪个版本服务，你的改正会作为例子出现在类似的问题之前；"
+        "目前来自 Discord 的内容不会用来训练模型。"
     ),
     consent_refused="明白了。你说过的话和以前的评价都不会使用，也不再保留新的评价。",
     consent_unanswered="尚未回答",
@@ -103,6 +106,7 @@ TALK = TalkTexts(
         "/retract         撤回你对上一个回答的评价\n"
         "/stop            停止正在生成的回答（Ctrl-C 也可以）\n"
         "/persona 名字    换一个角色，开始新的对话\n"
+        "/lessons         你问类似的问题时模型会看到的改正；可以修改或移除\n"
         "/stats           到目前为止教了什么，离下一次裁决还有多远\n"
         "/consent yes|no  是否允许用你的评价和消息训练机器人\n"
         "/privacy         保留什么，保留多久\n"
@@ -118,6 +122,16 @@ TALK = TalkTexts(
     no_question="还没有可以重新回答的问题。",
     persona_now="你正在和角色 {name} 聊天。",
     persona_list="可选的角色：{names}。你正在和 {name} 聊天。",
+    from_entry="（见 {entry}）",
+    lessons_none="你还没有教过什么：改正一个回答，再问类似的问题试试。",
+    lessons_mine="你问类似的问题时，模型会看到它该怎么回答：",
+    lessons_line="{number}. {question} → {answer}{scope}",
+    lessons_on_server="（对整个服务器）",
+    lessons_everywhere="（对所有服务器）",
+    lessons_more="……还有 {count} 条。",
+    lessons_change="/lessons remove 编号：移除一条；/lessons edit 编号 文本：修改它该怎么回答。",
+    lesson_gone="没有编号为 {number} 的、你教的内容。",
+    lesson_removed="模型不再看到第 {number} 条。你的改正仍保留在你的评价里。",
     nothing_runs="没有正在生成的回答。",
     forget_usage="要删除你说过的话和你的所有评价，请用 /quit 退出，然后运行：python -m data forget {name}",
     consent_usage="请输入 /consent yes 或 /consent no。你的选择：{consent}。",

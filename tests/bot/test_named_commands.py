@@ -12,7 +12,7 @@ from bot.texts import EN, GUEST, OWN, ZH, Texts, call_commands, texts
 from tests.bot.discord.world import World
 
 # The terminal has its own commands, and is never a guest.
-AT_THE_TERMINAL = {"help", "for_help", "consent_usage", "correction_empty", "forget_usage"}
+AT_THE_TERMINAL = {"help", "for_help", "consent_usage", "correction_empty", "forget_usage", "lessons_change"}
 COMMAND = re.compile(r"(?<!\w)/((?:\w+ ?)+)", re.ASCII)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import event, select
 
 from data import schema
 from data import store as store_module
-from data.consent import consents_since, covered
+from data.consent import CONSENT_VERSION, consents_since, covered
 from data.counts import RatingCounts, count_ratings
 from data.erasure import expired_versions
 from data.messages import message_at
@@ -164,7 +164,7 @@ async def test_the_database_finds_the_expired_texts_that_consents_leave(store: S
             version = await session.get_one(schema.MessageVersion, one.version)
             version.created_at = start + timedelta(days=draw.randrange(40))
         for day in range(0, 40, 5):
-            given = {"granted": draw.random() < 0.6, "text_version": draw.choice(("an older one", "2026-11-2"))}
+            given = {"granted": draw.random() < 0.6, "text_version": draw.choice(("an older one", CONSENT_VERSION))}
             session.add(schema.Consent(person_id=draw.choice(people), at=start + timedelta(days=day), **given))
     cutoff = start + timedelta(days=30)
     async with store.database.read() as session:

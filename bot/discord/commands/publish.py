@@ -17,6 +17,7 @@ from bot.discord.commands.ask import add_ask
 from bot.discord.commands.audit import add_audit
 from bot.discord.commands.channels import add_channels
 from bot.discord.commands.language import add_language
+from bot.discord.commands.lessons import add_lessons
 from bot.discord.commands.limits import add_limits
 from bot.discord.commands.new import add_new
 from bot.discord.commands.personas import add_personas
@@ -67,6 +68,7 @@ def commands(app: App) -> Sequence[AnyCommand]:
     add_answers(app, tree)
     add_privacy(app, tree)
     add_teaching(app, tree)
+    add_lessons(app, tree)
     add_stats(stats, tree)
     add_ask(app, tree)
     add_new(app, tree)

@@ -173,3 +173,21 @@ def _me() -> str:
     from bot.terminal.chat import _user
 
     return _user()
+
+
+# -- lessons
+
+
+async def test_a_correction_is_listed_seen_changed_and_removed(world: World):
+    asked = "When is game night?"
+    written = await world.enter("/lessons", "/consent yes", "y", asked, "/correct On Friday.", "/lessons")
+    assert EN.lessons_none in written
+    assert "1. When is game night? → On Friday." in written
+    await world.enter("What day is game night?")
+    assert world.fake.requests[-1]["messages"][-1]["content"] == "What day is game night?\n(On Friday.)"
+    written = await world.enter("/lessons edit 1 On Sunday.", "/lessons")
+    assert "2. When is game night? → On Sunday." in written
+    written = await world.enter("/lessons remove 1", "/lessons remove 2", "/lessons")
+    assert EN.lesson_gone.format(number=1) in written
+    assert EN.lesson_removed.format(number=2) in written
+    assert EN.lessons_none in written

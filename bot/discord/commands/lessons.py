@@ -1,0 +1,87 @@
+"""`/lessons`: a person's own lessons to edit and remove, and a server's for its managers to accept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+
+from bot.discord.audit_log import record
+from bot.discord.ids import person_of, server_of
+from bot.discord.managers import manages
+from bot.discord.telling import acknowledge, tell, texts_for
+from bot.discord.windows import fix_window, send_window
+from bot.lessons import listed
+from data.lessons import OWN, REMOVED, SERVER
+
+if TYPE_CHECKING:
+    from bot.discord.app import App
+    from bot.texts import Texts
+    from data.lessons import StoredLesson
+
+WHAT = [app_commands.Choice(name=name, value=name) for name in ("edit", "remove", "accept", "decline")]
+
+
+def add_lessons(app: App, tree: app_commands.CommandTree[Any]) -> None:
+    """Add the command to a tree."""
+
+    @tree.command(name="lessons")
+    @app_commands.choices(what=WHAT)
+    async def lessons(
+        interaction: discord.Interaction, number: int | None = None, what: app_commands.Choice[str] | None = None
+    ) -> None:
+        texts = texts_for(interaction)
+        if number is None or what is None:
+            await acknowledge(interaction)
+            for text in await overview(app, interaction, texts):
+                await tell(interaction, text)
+        elif what.value in ("accept", "decline"):
+            await acknowledge(interaction)
+            await tell(interaction, await decided(app, interaction, number, texts, accept=what.value == "accept"))
+        else:
+            await _change_own(app, interaction, number, texts, edit=what.value == "edit")
+
+
+async def overview(app: App, interaction: discord.Interaction, texts: Texts) -> list[str]:
+    """What a person taught; for managers, in a second message, what others taught on their server."""
+    person = await person_of(app.store, interaction.user.id)
+    mine = listed(await app.store.lessons.of(person), texts)
+    lines = [texts.lessons_mine, *mine, texts.lessons_change_discord] if mine else [texts.lessons_none]
+    server = await server_of(app.store, interaction.guild_id)
+    if server is not None and manages(interaction):
+        theirs = listed([each for each in await app.store.lessons.on(server) if each.author != person], texts)
+        if theirs:
+            return ["\n".join(lines), "\n".join([texts.lessons_to_accept, *theirs, texts.lessons_accept_how])]
+    return ["\n".join(lines)]
+
+
+async def decided(app: App, interaction: discord.Interaction, number: int, texts: Texts, *, accept: bool) -> str:
+    """Let a lesson hold for the whole server, or for its author alone again; returns what was done."""
+    if not manages(interaction):
+        return texts.managers_only
+    server = await server_of(app.store, interaction.guild_id)
+    lesson = await app.store.lessons.numbered(number)
+    if lesson is None or lesson.server != server or lesson.scope not in (OWN, SERVER):
+        return texts.lesson_not_here.format(number=number)
+    await app.store.lessons.set_scope(number, SERVER if accept else OWN)
+    await record(app.store, interaction, "lessons", number=number, what="accept" if accept else "decline")
+    return (texts.lesson_accepted if accept else texts.lesson_declined).format(number=number)
+
+
+async def _change_own(app: App, interaction: discord.Interaction, number: int, texts: Texts, *, edit: bool) -> None:
+    lesson = await _own(app, interaction, number)
+    if lesson is None or lesson.generation is None:
+        await tell(interaction, texts.lesson_gone.format(number=number))
+    elif edit:  # a window must be the first reply that Discord gets
+        await send_window(interaction, fix_window(lesson.generation, lesson.answer, texts))
+    else:
+        await acknowledge(interaction)
+        await app.store.lessons.set_scope(number, REMOVED)
+        await tell(interaction, texts.lesson_removed.format(number=number))
+
+
+async def _own(app: App, interaction: discord.Interaction, number: int) -> StoredLesson | None:
+    person = await person_of(app.store, interaction.user.id)
+    lesson = await app.store.lessons.numbered(number)
+    return lesson if lesson is not None and lesson.author == person else None

@@ -1,0 +1,96 @@
+"""The lessons of an installation as the bot uses them: found for a question, listed, accepted and removed."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Sequence
+from functools import cached_property
+
+from data import lessons
+from data.database import Database
+from data.lesson_search import LessonIndex
+from data.lessons import StoredLesson
+from data.schema import Conversation
+
+log = logging.getLogger(__name__)
+
+
+class LessonBook:
+    """Each method is one moment of the database. The index of questions is in memory, one for each book."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @cached_property
+    def _index(self) -> LessonIndex:
+        return LessonIndex()  # made when the first lesson is there
+
+    async def like(self, question: str, conversation: int, person: int) -> list[StoredLesson]:
+        """The lessons that hold for a person's question in a conversation and are like it, most similar first.
+
+        Of the same question only the newest lesson, one's own before others'.
+        """
+        async with self._database.read() as session:
+            place = await session.get_one(Conversation, conversation)
+            among = await lessons.in_reach(session, person, place.server_id)
+            if not among:
+                return []
+            try:
+                new = await lessons.questions_of(session, self._index.missing(among))
+            except sqlite3.OperationalError as error:  # a SQLite that was built without FTS5
+                log.warning("Lessons are not used: this Python's SQLite cannot search texts (%s)", error)
+                return []
+        found = await asyncio.to_thread(self._nearest, question, among, new)
+        if not found:
+            return []
+        async with self._database.read() as session:
+            holding = await lessons.holding(
+                session, found, person=person, platform=place.platform, persona=place.persona
+            )
+            erased = await lessons.erased_of(session, found)
+        self._index.drop(erased)
+        return _best(holding, person)
+
+    def _nearest(self, question: str, among: set[int], new: dict[int, str]) -> list[int]:
+        self._index.add(new)
+        return [number for number, _ in self._index.nearest(question, among)]
+
+    async def given_to(self, generation: int) -> list[StoredLesson]:
+        """The lessons that an answer was given and that are still there, in order."""
+        async with self._database.read() as session:
+            numbers = await lessons.given_to(session, generation)
+            found = [await lessons.lesson_numbered(session, number) for number in numbers]
+        return [lesson for lesson in found if lesson is not None]
+
+    async def of(self, person: int) -> list[StoredLesson]:
+        """What a person taught, oldest first."""
+        async with self._database.read() as session:
+            return await lessons.lessons_of(session, person)
+
+    async def on(self, server: int) -> list[StoredLesson]:
+        """What was taught on a server or imported for it, oldest first."""
+        async with self._database.read() as session:
+            return await lessons.lessons_on(session, server)
+
+    async def every(self) -> list[StoredLesson]:
+        """All lessons, oldest first."""
+        async with self._database.read() as session:
+            return await lessons.every_lesson(session)
+
+    async def numbered(self, lesson: int) -> StoredLesson | None:
+        """A lesson by its number; None when it is gone."""
+        async with self._database.read() as session:
+            return await lessons.lesson_numbered(session, lesson)
+
+    async def set_scope(self, lesson: int, scope: str) -> None:
+        """Let a lesson hold for its author (`OWN`), its server or everybody, or remove it."""
+        async with self._database.write() as session:
+            await lessons.set_scope(session, lesson, scope)
+
+
+def _best(found: Sequence[StoredLesson], person: int) -> list[StoredLesson]:
+    best: dict[str, StoredLesson] = {}
+    for lesson in sorted(found, key=lambda each: (each.author == person, each.lesson)):
+        best[" ".join(lesson.question.split()).lower()] = lesson
+    chosen = {lesson.lesson for lesson in best.values()}
+    return [lesson for lesson in found if lesson.lesson in chosen]

@@ -1,0 +1,92 @@
+"""Reads a FAQ: CSV, JSON lines, or Markdown whose headings are the questions."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from data.errors import BadInput, nearest
+
+LONGEST = 4000  # characters of a question or an answer; longer ones would never fit into a prompt
+_HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*\s*")
+_FENCE = re.compile(r"\s*(```|~~~)")
+_KEYS = ("question", "answer")
+
+
+class Entry(NamedTuple):
+    """One entry of a FAQ; `place` names its file and where it stands there."""
+
+    question: str
+    answer: str
+    place: str
+
+
+def read_faq(path: Path) -> list[Entry]:
+    """The entries of a FAQ. Raises `BadInput` with the place of the first entry that cannot be used."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+    readers = {".csv": _csv, ".jsonl": _json_lines, ".md": _markdown, ".markdown": _markdown}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise BadInput(f"{path} is none of {', '.join(readers)}: a FAQ is one of these.")
+    entries = [_checked(path, *each) for each in reader(path, text)]
+    if not entries:
+        raise BadInput(f"{path} holds no questions with answers.")
+    return entries
+
+
+def _checked(path: Path, place: str, question: object, answer: object) -> Entry:
+    for name, said in zip(_KEYS, (question, answer), strict=True):
+        if not isinstance(said, str) or not said.strip():
+            raise BadInput(f"{path}, {place}: the {name} is empty.")
+        if len(said) > LONGEST:
+            raise BadInput(f"{path}, {place}: the {name} has more than {LONGEST} characters; divide the entry.")
+    return Entry(str(question).strip(), str(answer).strip(), f"{path.name}, {place}"[:120])
+
+
+def _csv(path: Path, text: str) -> Iterator[tuple[str, object, object]]:
+    rows = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    names = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
+    for key in _KEYS:
+        if key not in names:
+            raise BadInput(f"{path}, line 1: a column {key!r} is missing.{nearest(key, list(names))}")
+    try:
+        for row in rows:
+            yield f"line {rows.line_num}", row[names["question"]], row[names["answer"]]
+    except csv.Error as error:
+        raise BadInput(f"{path}, line {rows.line_num}: {error}.") from None
+
+
+def _json_lines(path: Path, text: str) -> Iterator[tuple[str, object, object]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise BadInput(f"{path}, line {number}: this is not JSON.") from None
+        if not isinstance(row, dict):
+            raise BadInput(f"{path}, line {number}: expected an object with a question and an answer.")
+        yield f"line {number}", row.get("question"), row.get("answer")
+
+
+def _markdown(_path: Path, text: str) -> Iterator[tuple[str, object, object]]:
+    """A heading with text below it is an entry; one with nothing but other headings below it is a chapter."""
+    heading, lines, fence = "", list[str](), ""
+    for line in [*text.splitlines(), "# "]:
+        mark = _FENCE.match(line)
+        if mark:
+            fence = "" if fence == mark[1] else fence or mark[1]
+        found = None if fence else _HEADING.fullmatch(line)
+        if found is None and line != "# ":
+            lines.append(line)
+            continue
+        if heading and any(each.strip() for each in lines):
+            yield heading, heading, "\n".join(lines)
+        heading, lines = found[2] if found else "", []

@@ -1,0 +1,210 @@
+"""Lessons: a question and its right answer, which stand in the prompts of like questions. They train nothing.
+
+A correction stands at once in the conversations of the person who wrote it; in those of their server after a manager
+accepts it or three other people bear it out; in all of its platform when the operator decides. An entry of a FAQ
+stands in those of one server or in all, as the operator chose at the import.
+
+A lesson holds texts by reference, so it is gone when one of them is erased: the question's message was deleted,
+somebody was forgotten, a persona was erased. It also rests while its question says something else (the message was
+edited), while its author's last answer about consent is no, and while the persona is another one than the one that
+was corrected. Other people's lessons need everything said in them to be covered by consent (`data.consent`), as rows
+do; one's own need that of whoever else asked the question. A new correction of the same answer replaces the lesson.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from data.consent import Cover, covered, covers_of, last_answer, withdrawn
+from data.schema import NO_TIME, GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
+
+OWN, SERVER, EVERYWHERE, REMOVED = "own", "server", "everywhere", "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLesson:
+    """A lesson that holds. `generation` is the corrected answer, None for an entry of a FAQ, which has an `entry`."""
+
+    lesson: int
+    scope: str
+    question: str
+    answer: str
+    generation: int | None
+    author: int | None
+    server: int | None
+    persona: str | None
+    entry: str | None
+
+
+# -- which lessons hold for a question
+
+
+async def in_reach(session: AsyncSession, person: int, server: int | None) -> set[int]:
+    """The lessons that may stand in a person's conversation on a server, by their numbers; see `holding`."""
+    everywhere = select(Lesson.id).where(text("scope = 'everywhere'"))  # as the index says it
+    mine = select(Lesson.id).where(Lesson.author_id == person, Lesson.scope != REMOVED)
+    found = {*await session.scalars(mine), *await session.scalars(everywhere)}
+    if server is not None:
+        here = select(Lesson.id).where(Lesson.server_id == server, Lesson.scope == SERVER)
+        found |= set(await session.scalars(here))
+    return found
+
+
+async def questions_of(session: AsyncSession, lessons: Collection[int]) -> dict[int, str]:
+    """The questions of lessons; those of erased ones are empty."""
+    query = select(Lesson.id, MessageVersion.text).join(MessageVersion, MessageVersion.id == Lesson.question_id)
+    return {number: said or "" for number, said in await session.execute(query.where(Lesson.id.in_(lessons)))}
+
+
+async def erased_of(session: AsyncSession, lessons: Collection[int]) -> set[int]:
+    """Those of these lessons whose question was erased."""
+    query = select(Lesson.id).join(MessageVersion, MessageVersion.id == Lesson.question_id)
+    return set(await session.scalars(query.where(Lesson.id.in_(lessons), MessageVersion.text.is_(None))))
+
+
+async def holding(
+    session: AsyncSession, lessons: Sequence[int], *, person: int, platform: str, persona: str | None
+) -> list[StoredLesson]:
+    """Those of these lessons that hold now for a person's question to a persona on a platform, in their order."""
+    rows = {row.Lesson.id: row for row in await _rows(session, Lesson.id.in_(lessons))}
+    some = [rows[number] for number in lessons if number in rows]
+    people = {one for row in some for one in (row.Lesson.author_id, row.asked_by) if one is not None}
+    covers = await covers_of(session, people)
+    voided = set(await session.scalars(select(Standing.person_id).where(Standing.voided_at.is_not(None))))
+    found = []
+    for row in some:
+        lesson = row.Lesson
+        if lesson.platform not in (None, platform) or lesson.persona not in (None, persona):
+            continue
+        if lesson.author_id is not None:
+            last = await last_answer(session, lesson.author_id)
+            if last is None or not last.granted:
+                continue
+            own = lesson.author_id == person
+            if not own and (lesson.author_id in voided or row.may_teach is False):
+                continue
+            if not _covered(row, covers, own=own):
+                continue
+        found.append(_stored(row))
+    return found
+
+
+def _covered(row: Any, covers: dict[int, Cover], *, own: bool) -> bool:
+    """Whether consent covers what a lesson says; one's own words stand in one's own conversations anyway."""
+    author = row.Lesson.author_id
+    asked = (own and row.asked_by == author) or covered(row.asked_by, row.asked_at, covers)
+    return asked and (own or covered(author, row.written_at, covers))
+
+
+async def _rows(session: AsyncSession, which: ColumnElement[bool]) -> Sequence[Any]:
+    """Lessons whose texts are there and whose question still says the same, with what is to be known of them."""
+    question, answer, now = (MessageVersion.__table__.alias(name) for name in ("question", "answer", "newest"))
+    newest = select(now.c.text).where(now.c.message_id == question.c.message_id).order_by(now.c.id.desc()).limit(1)
+    query = (
+        select(
+            Lesson,
+            question.c.text.label("question"),
+            question.c.author_id.label("asked_by"),
+            question.c.created_at.label("asked_at"),
+            answer.c.text.label("answer"),
+            answer.c.created_at.label("written_at"),
+            Rating.generation_id.label("generation"),
+            Server.may_teach.label("may_teach"),
+        )
+        .join(question, question.c.id == Lesson.question_id)
+        .join(answer, answer.c.id == Lesson.answer_id)
+        .outerjoin(Rating, Rating.id == Lesson.rating_id)
+        .outerjoin(Server, Server.id == Lesson.server_id)
+        .where(which, Lesson.scope != REMOVED, question.c.text.is_not(None), answer.c.text.is_not(None))
+        .where(or_(question.c.message_id.is_(None), question.c.text == newest.scalar_subquery()))
+        .order_by(Lesson.id)
+    )
+    return (await session.execute(query)).all()
+
+
+def _stored(row: Any) -> StoredLesson:
+    lesson = row.Lesson
+    return StoredLesson(
+        lesson.id,
+        lesson.scope,
+        row.question,
+        row.answer,
+        row.generation,
+        lesson.author_id,
+        lesson.server_id,
+        lesson.persona,
+        lesson.entry,
+    )
+
+
+# -- lists and decisions
+
+
+async def lessons_of(session: AsyncSession, person: int) -> list[StoredLesson]:
+    """The lessons that a person taught, oldest first."""
+    return [_stored(row) for row in await _rows(session, Lesson.author_id == person)]
+
+
+async def lessons_on(session: AsyncSession, server: int) -> list[StoredLesson]:
+    """The lessons that were taught on a server, or imported for it, oldest first; none of people who refuse."""
+    gone = await withdrawn(session)
+    rows = await _rows(session, Lesson.server_id == server)
+    return [_stored(row) for row in rows if gone.isdisjoint((row.Lesson.author_id, row.asked_by))]
+
+
+async def every_lesson(session: AsyncSession) -> list[StoredLesson]:
+    """All lessons, oldest first."""
+    return [_stored(row) for row in await _rows(session, Lesson.id > 0)]
+
+
+async def lesson_numbered(session: AsyncSession, lesson: int) -> StoredLesson | None:
+    """A lesson by its number; None when it is gone."""
+    return next((_stored(row) for row in await _rows(session, Lesson.id == lesson)), None)
+
+
+async def set_scope(session: AsyncSession, lesson: int, scope: str) -> None:
+    """Let a lesson hold for its author, its server or everybody, or remove it."""
+    await session.execute(update(Lesson).where(Lesson.id == lesson).values(scope=scope))
+
+
+async def given_to(session: AsyncSession, generation: int) -> list[int]:
+    """The numbers of the lessons that an answer was given, in order."""
+    query = select(GenerationLesson.lesson_id).where(GenerationLesson.generation_id == generation)
+    return list(await session.scalars(query.order_by(GenerationLesson.position)))
+
+
+# -- erasure
+
+
+async def texts_of(session: AsyncSession, lessons: Collection[int]) -> list[int]:
+    """The versions of the questions and answers of lessons."""
+    if not lessons:
+        return []
+    query = select(Lesson.question_id, Lesson.answer_id).where(Lesson.id.in_(lessons))
+    return [version for row in await session.execute(query) for version in row]
+
+
+async def forget_lessons(session: AsyncSession, person: int) -> None:
+    """Let nothing lead from lessons to the person who taught them; their texts are erased apart from this."""
+    gone = update(Lesson).where(Lesson.author_id == person)
+    await session.execute(gone.values(scope=REMOVED, author_id=None, rating_id=None, created_at=NO_TIME))
+
+
+def is_faq() -> ColumnElement[bool]:
+    """Whether a text is of a FAQ, for a query: the operator is responsible for it, and it does not expire."""
+    here = or_(Lesson.question_id == MessageVersion.id, Lesson.answer_id == MessageVersion.id)
+    return exists().where(here, Lesson.entry.is_not(None))
+
+
+async def faq_of_left(session: AsyncSession, older_than: datetime) -> list[int]:
+    """The texts of the FAQs of servers that removed the bot before this time."""
+    query = (
+        select(Lesson.id)
+        .join(Server, Server.id == Lesson.server_id)
+        .where(Server.left_at < older_than, Lesson.entry.is_not(None))
+    )
+    return await texts_of(session, (await session.scalars(query)).all())

@@ -1,0 +1,88 @@
+"""A FAQ is read from CSV, JSON lines and Markdown, and becomes lessons that the operator lists and removes."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from data.errors import BadInput
+from data.lesson_files import LONGEST, read_faq
+from data.lessons_command import import_faq
+from data.store import Store
+from tests.data.talk import Talk
+
+MARKDOWN = """# Shop
+
+## How long does shipping take?
+
+Four days.
+Nine to islands.
+
+## Code ##
+
+```
+# no heading
+```
+
+## Empty chapter
+"""
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_csv_json_lines_and_markdown_are_read(tmp_path: Path) -> None:
+    csv = written(tmp_path, "a.csv", '\ufeffquestion,x,Answer\nWhen?,1,"At 8,\nor later"\n')
+    assert read_faq(csv) == [("When?", "At 8,\nor later", "a.csv, line 3")]
+    lines = written(tmp_path, "b.jsonl", '{"question": "When?", "answer": "At 8."}\n\n')
+    assert read_faq(lines) == [("When?", "At 8.", "b.jsonl, line 1")]
+    found = read_faq(written(tmp_path, "c.md", MARKDOWN))
+    assert [entry.question for entry in found] == ["How long does shipping take?", "Code"]
+    assert found[0].answer == "Four days.\nNine to islands."
+    assert found[0].place == "c.md, How long does shipping take?"
+    assert "# no heading" in found[1].answer
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.csv", "question,anser\nWhen?,Now\n", "line 1: a column 'answer' is missing. Did you mean 'anser'?"),
+        ("a.csv", "question,answer\nWhen?,\n", "line 2: the answer is empty"),
+        ("a.csv", 'question,answer\nWhen?,"open\n', ": unexpected end of data"),
+        ("a.jsonl", "{", "line 1: this is not JSON"),
+        ("a.jsonl", "[1]", "line 1: expected an object"),
+        ("a.jsonl", '{"question": 1, "answer": "x"}', "line 1: the question is empty"),
+        ("a.jsonl", '{"question": "Q?", "answer": "' + "x" * (LONGEST + 1) + '"}', "divide the entry"),
+        ("a.md", "# Only chapters\n", "holds no questions"),
+        ("a.txt", "Q? A.", "is none of .csv, .jsonl, .md"),
+    ],
+)
+def test_a_file_that_is_no_faq_is_a_sentence(tmp_path: Path, name: str, text: str, said: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        read_faq(written(tmp_path, name, text))
+    assert said in str(refused.value)
+
+
+async def test_entries_hold_for_everybody_and_another_import_changes_them(store: Store, tmp_path: Path) -> None:
+    talk = await Talk.begin(store)
+    faq = written(tmp_path, "faq.csv", "question,answer\nHow long does shipping take?,Four days.\nWho?,Mira.\n")
+    assert await import_faq(store, str(faq)) == "2 new lessons, 0 changed, 0 were there already."
+    written(tmp_path, "faq.csv", "question,answer\nHow long does shipping take?,Five days.\nWho?,Mira.\n")
+    assert await import_faq(store, str(faq)) == "0 new lessons, 1 changed, 1 were there already."
+    ada = await talk.person(agrees=None)
+    (found,) = await store.lessons.like("How long will the shipping take?", talk.conversation, ada)
+    assert (found.answer, found.entry) == ("Five days.", "faq.csv, line 2")
+
+
+async def test_an_entry_does_not_expire_and_goes_with_its_server(store: Store, tmp_path: Path) -> None:
+    faq = written(tmp_path, "faq.csv", "question,answer\nHow long does shipping take?,Four days.\n")
+    await import_faq(store, str(faq), server="7")
+    later = datetime.now(UTC) + timedelta(days=90)
+    await store.purge(later)
+    assert len(await store.lessons.every()) == 1
+    await store.servers_now("discord", [])
+    await store.purge(later)
+    assert await store.lessons.every() == []

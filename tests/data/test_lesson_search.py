@@ -1,0 +1,83 @@
+"""Which lessons are found for a question: by stems, by pairs of Chinese characters, and not for another subject."""
+
+import pytest
+
+from data.lesson_search import LessonIndex, words
+
+QUESTIONS = {
+    1: "When is game night?",
+    2: "How do I reset my password?",
+    3: "What is the capital of Zorland?",
+    4: "社区活动几点开始？",
+    5: "Can I return an item?",
+}
+
+
+@pytest.fixture(scope="module")
+def index() -> LessonIndex:
+    made = LessonIndex()
+    made.add(QUESTIONS)
+    return made
+
+
+def found(index: LessonIndex, question: str, among: tuple[int, ...] = tuple(QUESTIONS)) -> list[int]:
+    return [number for number, _ in index.nearest(question, among)]
+
+
+@pytest.mark.parametrize(
+    ("question", "lesson"),
+    [
+        ("What day is the game night?", 1),
+        ("Is game night on Monday?", 1),
+        ("password reset how?", 2),
+        ("Which city is the capital of Zorland?", 3),
+        ("请问社区活动几点？", 4),
+        ("Can items be returned?", 5),
+        ('GAME "NIGHT*', 1),
+    ],
+)
+def test_another_wording_is_found(index: LessonIndex, question: str, lesson: int) -> None:
+    assert found(index, question) == [lesson]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the capital of France?",  # each names a place that the other does not
+        "When is movie night?",
+        "How do I reset my router?",
+        "Who painted the Mona Lisa?",
+        "图书馆几点开门？",
+        "?!",
+        "",
+        "the of is a",
+    ],
+)
+def test_another_subject_finds_nothing(index: LessonIndex, question: str) -> None:
+    assert found(index, question) == []
+
+
+def test_only_lessons_within_reach_are_found(index: LessonIndex) -> None:
+    assert found(index, "When is game night?", (2, 3)) == []
+    assert found(index, "When is game night?", ()) == []
+
+
+def test_the_same_question_is_entirely_like_itself_and_the_newest_comes_first() -> None:
+    index = LessonIndex()
+    index.add({7: QUESTIONS[1], 9: QUESTIONS[1]})
+    assert index.nearest(QUESTIONS[1], (7, 9)) == [(9, pytest.approx(1)), (7, pytest.approx(1))]
+
+
+def test_what_was_dropped_is_gone_from_the_index() -> None:
+    index = LessonIndex()
+    index.add(QUESTIONS)
+    index.drop([1, 99])
+    assert index.missing(QUESTIONS) == [1]
+    assert found(index, "When is game night?") == []
+    held = "".join(str(row) for row in index._rows.execute("SELECT * FROM said"))
+    assert "night" not in held
+
+
+def test_words_without_spaces_are_pairs_of_characters() -> None:
+    assert words("社区活动 GPT4很好 a") == ["社区", "区活", "活动", "gpt4", "很好", "a"]
+    assert words("好") == ["好"]

@@ -1,0 +1,244 @@
+"""What makes a lesson, whose conversations it stands in, and what takes it away again."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from data import schema
+from data.imports import collect_rows
+from data.lessons import EVERYWHERE, OWN, REMOVED, SERVER
+from data.store import Store, StoredGeneration
+from tests.data.talk import Talk
+
+ASKED, RIGHT = "When is game night?", "On Friday at 8."
+AGAIN = "What day is game night?"
+
+
+async def on_discord(store: Store, key: str = "11:1", server: str = "7", **more: Any) -> Talk:
+    number = await store.server("discord", server)
+    await store.set_may_teach("discord", server, True)
+    return await Talk.begin(store, "discord", key, server=number, **more)
+
+
+async def corrected(talk: Talk, person: int, text: str = RIGHT, asked: str = ASKED) -> StoredGeneration:
+    (answer,) = await talk.ask(person, asked, "On Monday.")
+    await talk.rate(person, "correction", answer, text=text)
+    return answer
+
+
+async def for_all_here(talk: Talk, person: int) -> None:
+    """Let a person's first lesson hold on its server."""
+    await talk.store.lessons.set_scope((await talk.store.lessons.of(person))[0].lesson, SERVER)
+
+
+async def seen(talk: Talk, person: int, question: str = AGAIN) -> list[str]:
+    return [lesson.answer for lesson in await talk.store.lessons.like(question, talk.conversation, person)]
+
+
+async def helped(talk: Talk, person: int, text: str = "Friday at 8, I think.") -> StoredGeneration:
+    """An answer that was given with the lessons for its question."""
+    said = await talk.say(person, AGAIN)
+    lessons = await talk.store.lessons.like(AGAIN, talk.conversation, person)
+    assert lessons
+    return await talk.answer(said, text, lessons=tuple(each.lesson for each in lessons))
+
+
+async def text_of(store: Store, answer: StoredGeneration) -> str:
+    found = await store.generation(answer.generation)
+    assert found is not None
+    return found.text
+
+
+async def scopes(store: Store, person: int) -> list[str]:
+    return [lesson.scope for lesson in await store.lessons.of(person)]
+
+
+async def test_a_correction_holds_at_once_for_the_person_who_wrote_it_and_for_nobody_else(talk: Talk) -> None:
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    await corrected(talk, ada)
+    assert await seen(talk, ada) == [RIGHT]
+    assert await seen(talk, ada, "Who painted the Mona Lisa?") == []
+    assert await seen(talk, bob) == []
+    assert await seen(await Talk.begin(talk.store, key="second"), ada) == [RIGHT]
+
+
+async def test_a_new_correction_of_the_same_answer_replaces_the_lesson(talk: Talk) -> None:
+    ada = await talk.person()
+    answer = await corrected(talk, ada)
+    await talk.rate(ada, "correction", answer, text="On Sunday.")
+    assert await seen(talk, ada) == ["On Sunday."]
+    assert [lesson.answer for lesson in await talk.store.lessons.of(ada)] == ["On Sunday."]
+
+
+async def test_of_one_question_the_newest_lesson_holds(talk: Talk) -> None:
+    ada = await talk.person()
+    await corrected(talk, ada)
+    await corrected(talk, ada, "On Sunday.")
+    assert await seen(talk, ada) == ["On Sunday."]
+
+
+async def test_a_lesson_stays_with_its_persona_and_its_platform(talk: Talk) -> None:
+    ada = await talk.person()
+    await corrected(talk, ada)
+    assert await seen(await Talk.begin(talk.store, key="s", persona="support"), ada) == []
+    await talk.store.lessons.set_scope((await talk.store.lessons.of(ada))[0].lesson, EVERYWHERE)
+    assert await seen(talk, await talk.person("bob")) == [RIGHT]
+    discord = await on_discord(talk.store)
+    assert await seen(discord, await discord.person("eve")) == []
+
+
+async def test_a_lesson_rests_while_its_author_refuses(talk: Talk) -> None:
+    ada = await talk.person()
+    await corrected(talk, ada)
+    await talk.store.set_consent(ada, False)
+    assert await seen(talk, ada) == []
+    await talk.store.set_consent(ada, True)
+    assert await seen(talk, ada) == [RIGHT]  # their own words, in their own conversation
+
+
+async def test_somebody_elses_question_needs_their_consent(talk: Talk) -> None:
+    ada, bob = await talk.person("ada"), await talk.person("bob", agrees=False)
+    (answer,) = await talk.ask(bob, ASKED, "On Monday.")
+    await talk.rate(ada, "correction", answer, text=RIGHT)
+    assert await seen(talk, ada) == []
+
+
+async def test_a_question_by_an_unknown_author_makes_no_lesson(talk: Talk) -> None:
+    ada = await talk.person()
+    said = await talk.store.add_message(talk.conversation, "user", ASKED, author=ada, unknown=True)
+    await talk.rate(ada, "correction", await talk.answer(said), text=RIGHT)
+    assert await talk.store.lessons.every() == []
+
+
+async def test_a_lesson_rests_while_its_question_says_something_else(talk: Talk) -> None:
+    ada = await talk.person()
+    said = await talk.say(ada, ASKED, platform_id="m1")
+    await talk.rate(ada, "correction", await talk.answer(said), text=RIGHT)
+    await talk.store.edit_message("terminal", "m1", "When is the game of chess?")
+    assert await seen(talk, ada) == []
+    await talk.store.edit_message("terminal", "m1", ASKED)
+    assert await seen(talk, ada) == [RIGHT]
+
+
+async def test_a_deleted_question_erases_the_lesson_and_the_answers_given_with_it(talk: Talk) -> None:
+    ada = await talk.person()
+    said = await talk.say(ada, ASKED, platform_id="m1")
+    await talk.rate(ada, "correction", await talk.answer(said, "On Monday."), text=RIGHT)
+    answer = await helped(talk, ada)
+    await talk.store.erase_message("terminal", "m1")
+    assert await seen(talk, ada) == []
+    gone = await talk.store.generation(answer.generation)
+    assert gone is not None
+    assert (gone.text, gone.rendered_sha256) == ("", "")
+
+
+async def test_forget_erases_what_others_were_answered_with_a_lesson(store: Store) -> None:
+    talk = await on_discord(store)
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    await corrected(talk, ada)
+    await for_all_here(talk, ada)
+    answer = await helped(talk, bob)
+    assert await text_of(store, answer)
+    await store.forget(ada)
+    assert await seen(talk, bob) == []
+    assert await text_of(store, answer) == ""
+    async with store.database.read() as session:
+        (lesson,) = (await session.scalars(select(schema.Lesson))).all()
+        assert (lesson.author_id, lesson.rating_id, lesson.scope) == (None, None, REMOVED)
+
+
+async def test_an_answer_keeps_no_text_when_its_lesson_was_erased_meanwhile(talk: Talk) -> None:
+    ada = await talk.person()
+    said = await talk.say(ada, ASKED, platform_id="m1")
+    await talk.rate(ada, "correction", await talk.answer(said), text=RIGHT)
+    (lesson,) = await talk.store.lessons.of(ada)
+    again = await talk.say(ada, AGAIN)
+    await talk.store.erase_message("terminal", "m1")
+    answer = await talk.answer(again, "Friday.", lessons=(lesson.lesson,))
+    assert await text_of(talk.store, answer) == ""
+
+
+async def test_a_servers_lesson_holds_there_for_everybody_while_its_members_may_teach(store: Store) -> None:
+    talk, other = await on_discord(store), await on_discord(store, "22:1", "8")
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    await corrected(talk, ada)
+    await for_all_here(talk, ada)
+    assert await seen(talk, bob) == [RIGHT]
+    assert await seen(other, bob) == []
+    await store.set_may_teach("discord", "7", False)
+    assert await seen(talk, bob) == []
+    assert await seen(talk, ada) == [RIGHT]
+
+
+async def test_what_was_said_before_the_yes_holds_for_its_author_alone(store: Store) -> None:
+    talk = await on_discord(store)
+    ada, bob = await talk.person("ada", agrees=None), await talk.person("bob")
+    (answer,) = await talk.ask(ada, ASKED, "On Monday.")
+    await store.set_consent(ada, True)
+    await talk.rate(ada, "correction", answer, text=RIGHT)
+    await for_all_here(talk, ada)
+    assert await seen(talk, ada) == [RIGHT]
+    assert await seen(talk, bob) == []
+
+
+@pytest.mark.parametrize("how", ["the same correction", "votes for an answer given with it"])
+async def test_three_other_people_make_a_correction_the_servers_lesson(store: Store, how: str) -> None:
+    talk = await on_discord(store)
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    answer = await helped(talk, ada)
+    for number in range(3):
+        assert await scopes(store, ada) == [OWN]
+        person = await talk.person(f"friend {number}")
+        if how == "the same correction":
+            await corrected(talk, person, RIGHT.lower(), ASKED.lower())
+        else:
+            await talk.rate(person, "vote", answer, value="up")
+    assert await scopes(store, ada) == [SERVER]
+    assert [said.lower() for said in await seen(talk, await talk.person("eve"))] == [RIGHT.lower()]
+
+
+async def test_ones_own_votes_and_votes_that_were_taken_back_bear_nothing_out(store: Store) -> None:
+    talk = await on_discord(store)
+    ada, bob, eve = [await talk.person(name) for name in ("ada", "bob", "eve")]
+    await corrected(talk, ada)
+    answer = await helped(talk, ada)
+    for person in (ada, bob, eve):
+        await talk.rate(person, "vote", answer, value="up")
+    await talk.rate(bob, "retraction", answer)
+    await talk.rate(await talk.person("max"), "vote", answer, value="up")
+    assert await scopes(store, ada) == [OWN]
+
+
+async def test_a_report_takes_a_lesson_back_from_others_and_a_void_removes_it(store: Store) -> None:
+    talk = await on_discord(store)
+    ada, bob = await talk.person("ada"), await talk.person("bob", agrees=False)
+    first = await corrected(talk, ada)
+    await for_all_here(talk, ada)
+    await talk.rate(bob, "report", await helped(talk, bob))
+    assert await seen(talk, bob) == []
+    assert await seen(talk, ada) == [RIGHT]
+    await talk.rate(bob, "void", first)
+    assert await store.lessons.of(ada) == []
+
+
+async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_authors_consent(store: Store) -> None:
+    talk = await on_discord(store)
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    await corrected(talk, ada)
+    await for_all_here(talk, ada)
+    await talk.rate(bob, "vote", await helped(talk, bob), value="up")
+    found = await collect_rows(store, discord_permission="ticket")
+    (row,) = found.of("labelled", None)
+    assert [message["content"] for message in row.data["prompt"]][1:] == [AGAIN]
+    await store.set_consent(ada, False)
+    found = await collect_rows(store, discord_permission="ticket")
+    assert list(found.of("labelled", None)) == []
+
+
+async def test_a_person_reads_their_lessons_in_what_is_kept_of_them(talk: Talk) -> None:
+    ada = await talk.person()
+    await corrected(talk, ada)
+    kept = await talk.store.kept_of(ada)
+    assert [(each["scope"], each["question"], each["answer"]) for each in kept["lessons"]] == [(OWN, ASKED, RIGHT)]
