@@ -123,6 +123,7 @@ def test_both_readmes_show_the_same_commands_and_are_short() -> None:
 # -- settings
 
 
+@cache
 def settings_read() -> set[str]:
     """Every setting that some part of Parley reads."""
     sources = "".join(p.read_text() for folder in ("alignment", "data") for p in (ROOT / folder).rglob("*.py"))
