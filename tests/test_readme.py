@@ -61,7 +61,9 @@ def test_make_runs_what_it_says(readme: str) -> None:
     for line in blocks(readme):
         if line.startswith("make "):
             target = shlex.split(line, comments=True)[1]
-            result = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+            result = subprocess.run(
+                ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
+            )
             assert result.returncode == 0, result.stderr
 
 
@@ -79,7 +81,7 @@ def python_commands() -> set[str]:
 def help_of(*words: str) -> str:
     """What a command's `--help` says; the pages show some commands many times."""
     run = [sys.executable, "-m", *words, "--help"]
-    result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

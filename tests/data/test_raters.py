@@ -211,7 +211,9 @@ def test_weights_do_not_depend_on_the_order_of_the_events() -> None:
 @pytest.mark.process
 def test_nothing_heavy_is_imported_until_the_model_is_needed() -> None:
     program = "import sys, data.raters; print(sorted({'crowdkit', 'pandas', 'torch'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=240
+    )
     assert done.stdout == "[]\n"
 
 
