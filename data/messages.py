@@ -116,7 +116,7 @@ async def newest_versions(session: AsyncSession, messages: Collection[int]) -> l
 
 
 @cache
-def _down_to() -> Select[tuple[int]]:
+def _down_to() -> Select[int]:
     """The numbers of the messages from a conversation's beginning down to `:message`, in that order."""
     row = schema.MessageRow
     chain = select(row.id, row.parent_id).where(row.id == bindparam("message")).cte(recursive=True)
@@ -127,7 +127,7 @@ def _down_to() -> Select[tuple[int]]:
 
 
 @cache
-def _newest() -> Select[tuple[schema.MessageRow, schema.MessageVersion]]:
+def _newest() -> Select[schema.MessageRow, schema.MessageVersion]:
     """Each of `:messages` with its newest version, in the order of their numbers, without erased ones."""
     version = aliased(schema.MessageVersion)
     newest = select(func.max(version.id)).where(version.message_id == schema.MessageRow.id).scalar_subquery()

@@ -7,7 +7,7 @@ with the text; as long as one is left, the text is there too, and its fold stays
 import json
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select, text, update
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.candidates import opening
@@ -21,15 +21,18 @@ from data.schema import (
     MessageVersion,
 )
 
+# What an answer's context says. Every answer asks for it.
+_SAID = (
+    select(MessageVersion.id, MessageRow.role, MessageVersion.author_id, MessageVersion.text)
+    .outerjoin(MessageRow, MessageRow.id == MessageVersion.message_id)
+    .where(MessageVersion.id.in_(bindparam("context", expanding=True)))
+)
+
 
 async def opening_of(session: AsyncSession, key: bytes, context: Sequence[int]) -> str | None:
     """The fingerprint of the text that opens an answer's context; None when a text of it was erased."""
-    query = (
-        select(MessageVersion.id, MessageRow.role, MessageVersion.author_id, MessageVersion.text)
-        .outerjoin(MessageRow, MessageRow.id == MessageVersion.message_id)
-        .where(MessageVersion.id.in_(context))
-    )
-    found = {version: (role or "user", author, text) for version, role, author, text in await session.execute(query)}
+    said = await session.execute(_SAID, {"context": list(context)})
+    found = {version: (role or "user", author, text) for version, role, author, text in said}
     known = [found[version] for version in context if version in found]
     turns = [(role, author, text) for role, author, text in known if text is not None]
     if len(turns) < len(context):

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,18 +48,21 @@ async def record_personas(session: AsyncSession, server: str, personas: Mapping[
             )
 
 
+# The texts of personas that were written on a conversation's server. Every answer asks for them.
+_WRITTEN_HERE = (
+    select(SystemPrompt)
+    .join(Server, Server.platform_id == SystemPrompt.server)
+    .join(Conversation, Conversation.server_id == Server.id)
+    .where(Conversation.id == bindparam("conversation"))
+    .order_by(SystemPrompt.id.desc())
+)
+
+
 async def system_prompt(session: AsyncSession, text: str, conversation: int) -> int:
     """The number of a system prompt as it was sent to the model in a conversation."""
     if text:
         bare = _bare(text)
-        here = (
-            select(SystemPrompt)
-            .join(Server, Server.platform_id == SystemPrompt.server)
-            .join(Conversation, Conversation.server_id == Server.id)
-            .where(Conversation.id == conversation)
-            .order_by(SystemPrompt.id.desc())
-        )
-        for written in await session.scalars(here):
+        for written in await session.scalars(_WRITTEN_HERE, {"conversation": conversation}):
             if _bare(written.text) == bare:
                 return written.id
     new = {"sha256": _sha256(text), "text": text}

@@ -325,7 +325,9 @@ def test_own_modules_are_imported_at_the_top() -> None:
 def loaded(*modules: str) -> set[str]:
     """Which packages are loaded in a fresh process that imports these modules."""
     program = f"import sys, {', '.join(modules)}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
+    )
     assert result.returncode == 0, result.stderr
     return set(result.stdout.split())
 

@@ -61,7 +61,9 @@ def test_make_runs_what_it_says(readme: str) -> None:
     for line in blocks(readme):
         if line.startswith("make "):
             target = shlex.split(line, comments=True)[1]
-            result = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+            result = subprocess.run(
+                ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
+            )
             assert result.returncode == 0, result.stderr
 
 
@@ -79,7 +81,7 @@ def python_commands() -> set[str]:
 def help_of(*words: str) -> str:
     """What a command's `--help` says; the pages show some commands many times."""
     run = [sys.executable, "-m", *words, "--help"]
-    result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -123,6 +125,7 @@ def test_both_readmes_show_the_same_commands_and_are_short() -> None:
 # -- settings
 
 
+@cache
 def settings_read() -> set[str]:
     """Every setting that some part of Parley reads."""
     sources = "".join(p.read_text() for folder in ("alignment", "data") for p in (ROOT / folder).rglob("*.py"))

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 def tracked() -> list[Path]:
     """Every file that git tracks or would track."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
     if result.returncode:
         pytest.skip("not a git checkout")
     return [ROOT / name for name in result.stdout.split("\0") if name and (ROOT / name).is_file()]

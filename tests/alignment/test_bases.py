@@ -45,5 +45,5 @@ def test_help_loads_neither_torch_nor_rich():
         "import sys, alignment.bases as b\ntry: b.main(['--help'])\nexcept SystemExit: pass\n"
         "print({'torch', 'transformers', 'rich', 'gguf', 'numpy'} & set(sys.modules))"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=240)
     assert result.stdout.splitlines()[-1] == "set()"

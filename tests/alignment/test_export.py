@@ -83,4 +83,4 @@ def test_help_loads_nothing_heavy() -> None:
         "import sys, alignment.export as e; e._parser().format_help(); "
         "sys.exit(bool({'torch', 'transformers', 'peft', 'gguf', 'numpy'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=240).returncode == 0

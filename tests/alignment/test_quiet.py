@@ -16,5 +16,5 @@ SHOW = (
 @pytest.mark.process
 def test_bars_of_the_libraries_stay_off_the_screen() -> None:
     env = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
-    done = subprocess.run([sys.executable, "-c", SHOW], capture_output=True, env=env, check=True)
+    done = subprocess.run([sys.executable, "-c", SHOW], capture_output=True, env=env, check=True, timeout=240)
     assert (done.stdout, done.stderr) == (b"", b"")

@@ -206,6 +206,7 @@ def test_another_process_scores_the_same(trained):
         text=True,
         check=True,
         cwd=Path(__file__).parents[2],
+        timeout=240,
     )
     there = json.loads(done.stdout.splitlines()[-1])
     here = load_reward_model(folder).score([PROMPT] * len(ANSWERS), ANSWERS)

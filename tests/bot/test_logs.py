@@ -108,7 +108,7 @@ async def test_an_error_that_nobody_waits_for_is_logged_without_objects(logged: 
 @pytest.mark.parametrize("style", ["text", "json"])
 def test_a_crash_is_logged_without_its_message(style: str):
     program = f"from bot import logs\nlogs.begin({style!r}, verbose=True)\nraise RuntimeError('se' + 'cret')"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=240)
     assert result.returncode == 1
     assert "an error that nobody caught" in result.stderr
     assert "RuntimeError" in result.stderr

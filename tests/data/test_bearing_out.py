@@ -55,7 +55,7 @@ def test_a_ring_that_agrees_with_itself_on_questions_of_its_own_is_not_borne_out
     assert mean(count > 0 for count in confirmed(panel, "honest")) > 0.9
 
 
-@pytest.mark.parametrize("each", [6, 3])
+@pytest.mark.parametrize("each", [pytest.param(6, marks=pytest.mark.simulation), 3])
 def test_a_ring_that_also_agrees_with_honest_people_gains_little_from_itself(each: int) -> None:
     ring = [Member(f"ring-{i}", "honest", 1.0) for i in range(6)]
     shared = said(HONEST + ring, range(60), each=6)

@@ -88,7 +88,7 @@ def mountable() -> bool:
     """Whether a disk in memory may be mounted here."""
     trial = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]
     try:
-        return subprocess.run(trial, capture_output=True, check=False).returncode == 0
+        return subprocess.run(trial, capture_output=True, check=False, timeout=240).returncode == 0
     except OSError:
         return False
 
@@ -107,6 +107,7 @@ def on_a_disk(at: Path, size: str, command: str, **environment: str) -> "subproc
         capture_output=True,
         text=True,
         check=False,
+        timeout=240,
     )
 
 

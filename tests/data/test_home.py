@@ -90,7 +90,7 @@ def test_a_kill_before_the_rename_leaves_the_old_content(tmp_path: Path) -> None
         "pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "write_atomic(pathlib.Path(sys.argv[1]), 'new' * 9999)\n"
     )
-    result = subprocess.run([sys.executable, "-c", program, str(path)], cwd=ROOT, check=False)
+    result = subprocess.run([sys.executable, "-c", program, str(path)], cwd=ROOT, check=False, timeout=240)
     assert result.returncode == -9
     assert path.read_text() == "old"
 

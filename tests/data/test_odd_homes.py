@@ -90,7 +90,13 @@ def test_make_finds_a_home_of_any_name(tmp_path: Path, name: str) -> None:
     environment.pop("PARLEY_BASES", None)
     flags = [f"BIN={Path(sys.executable).parent}", *(f"--assume-old={each}" for each in NOT_MADE)]
     result = subprocess.run(
-        ["make", "-s", *flags, "base"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        ["make", "-s", *flags, "base"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
     assert names(tmp_path) == [name]

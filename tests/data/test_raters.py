@@ -202,7 +202,9 @@ def test_weights_do_not_depend_on_the_order_of_the_events() -> None:
 @pytest.mark.process
 def test_weighing_raters_loads_nothing_heavy() -> None:
     program = "import sys, data.raters; print(sorted({'pandas', 'scipy', 'torch'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=240
+    )
     assert done.stdout == "[]\n"
 
 

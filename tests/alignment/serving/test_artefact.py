@@ -81,7 +81,7 @@ def test_a_kill_leaves_no_output_and_the_next_export_cleans_up(llama: Path, tmp_
             path.write_bytes(b"half")
             os.kill(os.getpid(), signal.SIGKILL)
     """
-    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, check=False)
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, check=False, timeout=240)
     assert result.returncode == -signal.SIGKILL
     assert not out.exists()
     assert list(tmp_path.glob(".out.gguf.*"))

@@ -170,7 +170,9 @@ def test_help_comes_without_the_training_stack(stage):
         "heavy = {'torch', 'transformers', 'trl', 'datasets', 'peft'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path.cwd(), check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path.cwd(), check=False, timeout=240
+    )
     assert done.returncode == 0, done.stderr
     assert "--learning_rate" in done.stdout
     assert done.stdout == help_text(stage) + "\n"

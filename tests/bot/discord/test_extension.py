@@ -319,6 +319,7 @@ def test_a_package_in_the_way_is_named(tmp_path: Path, shadow: str):
         capture_output=True,
         text=True,
         check=False,
+        timeout=240,
     )
     assert done.stdout.startswith(f"failed: Extension {EXTENSION!r} raised an error: ImportError: Parley needs"), done
     name = shadow.split("/")[0].removesuffix(".py")

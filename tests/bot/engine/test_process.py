@@ -185,7 +185,14 @@ def test_a_key_can_be_given_and_is_then_written_nowhere(base_home, tmp_path):
         assert not (tmp_path / "engine.json").exists()
         process.terminate()
     refused = subprocess.run(
-        command, input="short\n", capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+        command,
+        input="short\n",
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        timeout=240,
     )
     assert refused.returncode == 2
     assert "at least 16" in refused.stderr
