@@ -4,21 +4,25 @@ They choose between releases and train nothing, so they need no permission to tr
 only stored from people who had agreed when they rated; people who said no since then are left out here as well.
 """
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from sqlalchemy.ext.asyncio import AsyncSession
+import numpy as np
 
-from data.answers import AnswerInContext
+from data.bulk import reading, rows
 from data.chat import Message
-from data.consent import outside_judge_since, withdrawn
-from data.errors import BadInput
+from data.events import Recorded, read_recorded
+from data.facts import Facts, Numbers
+from data.live import CANDIDATE, CHAMPION, Compared, Pair, compared
 from data.raters import Panel
-from data.releases import BASE_RELEASE
-from data.weighed_ratings import WeighedRatings, load_weighed_ratings
+from data.spelling import AT_ONCE, read_answers
 
-_OUTCOMES = {"tie": 0.5, "both_bad": 0.5}
-_WHOLE = ("stop", "length")  # an answer that a person stopped, or an error, says nothing about its release
+_FROM_DISCORD = """
+SELECT g.id FROM generations g JOIN conversations c ON c.id = g.conversation_id
+WHERE g.release IN (?, ?) AND 'discord' IN (g.platform, c.platform)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,100 +64,76 @@ class Trial:
     panel: Panel
 
 
-async def live(
-    session: AsyncSession, champion: int, candidate: int, *, base: str | None = None
-) -> list[LiveComparison]:
-    """People's comparisons of an answer of release `candidate` with one of release `champion`, in their order.
-
-    Only current ones: each rater's newest rating of a pair, nothing that was taken back or voided, nothing by
-    unreliable raters. `base` is the mark of the base that release 0 is (`data.home_base`): answers of another one do
-    not count as release 0; None lets all count. Raises `BadInput` when both numbers are the same.
-    """
-    _check(champion, candidate)
-    return await _live(session, await load_weighed_ratings(session), champion, candidate, base)
-
-
-async def trial(
-    session: AsyncSession, champion: int, candidate: int, *, discord_permission: str | None, base: str | None = None
-) -> Trial:
+def trial(database: Path, pair: Pair, *, discord_permission: str | None) -> Trial:
     """The comparisons of two releases, and the pairs of answers that a judge may read.
 
-    Pairs are of prompts whose people all agreed to training; those from Discord need its permission, as for training.
-    `base` as in `live`. Raises `BadInput` when both numbers are the same.
+    Only current comparisons: each rater's newest rating of a pair, nothing that was taken back or voided, nothing by
+    unreliable raters. Pairs are of prompts whose people all agreed to training; those from Discord need its
+    permission, as for training. It reads everything and blocks: call it in a thread. Raises `BadInput` when both
+    releases are the same.
     """
-    _check(champion, candidate)
-    ratings = await load_weighed_ratings(session)
-    comparisons = await _live(session, ratings, champion, candidate, base)
-    outside = await outside_judge_since(session)
-    names = _names(ratings.answers)
-    sides: dict[str, dict[int, AnswerInContext]] = {}
-    for answer in ratings.answers.values():
-        if answer.generation.release not in (champion, candidate) or answer.generation.finish_reason not in _WHOLE:
-            continue
-        if _of_another_base(answer, base):
-            continue
-        if answer.problem(ratings.since, finished=False) is not None:
-            continue
-        platforms = {answer.generation.platform, answer.conversation.platform}
-        if "discord" in platforms and not discord_permission:
-            continue
-        sides.setdefault(names[answer.asked], {}).setdefault(answer.generation.release, answer)
-    pairs = [
-        ShownPair(
-            prompt,
-            found[candidate].prompt(),
-            found[champion].text or "",
-            found[candidate].text or "",
-            outside_judge=all(answer.covered(outside) for answer in found.values()),
+    with reading(database) as connection:
+        recorded = read_recorded(connection, database)
+        found = compared(connection, recorded, pair)
+        hidden = () if discord_permission else connection.execute(_FROM_DISCORD, (pair.champion, pair.candidate))
+        shown = _shown(recorded.facts, found, [number for (number,) in hidden])
+        return Trial(
+            list(_comparisons(connection, recorded, found)),
+            list(_pairs(connection, recorded.facts, shown)),
+            recorded.panel,
         )
-        for prompt, found in sides.items()
-        if len(found) == 2
-    ]
-    return Trial(comparisons, pairs, ratings.panel)
 
 
-def _check(champion: int, candidate: int) -> None:
-    if champion == candidate:
-        raise BadInput(f"Release {champion} cannot be compared with itself.")
+def _names(facts: Facts) -> list[str]:
+    """The name of each answer's prompt: a number, since a hash would tell anybody who knows a prompt that it was
+    asked here."""
+    _, first, prompt = np.unique(facts.rendered, return_index=True, return_inverse=True)
+    return [f"prompt-{number}" for number in facts.generation[first][prompt].tolist()]
 
 
-def _of_another_base(answer: AnswerInContext, base: str | None) -> bool:
-    """Whether an answer of release 0 came from another base than release 0 is now."""
-    found = answer.generation
-    return base is not None and found.release == BASE_RELEASE and found.model not in (None, base)
+def _comparisons(connection: sqlite3.Connection, recorded: Recorded, found: Compared) -> Iterator[LiveComparison]:
+    facts, events, people = recorded.facts, recorded.events, recorded.known.names
+    names, number, release = _names(facts), facts.generation, found.release
+    answers = np.unique(np.concatenate([events.answer[found.events], events.other[found.events]]))
+    chars = _characters(connection, number[answers])
+    for event, value in zip(found.events.tolist(), found.values.tolist(), strict=True):
+        one, other = int(events.answer[event]), int(events.other[event])
+        old, new = (one, other) if release[one] == CHAMPION else (other, one)
+        sizes = chars[int(number[new])], chars[int(number[old])]
+        yield LiveComparison(value, names[one], *sizes, people[int(events.rater[event])])
 
 
-def _names(answers: Mapping[int, AnswerInContext]) -> dict[str, str]:
-    """A name for each prompt, by its hash."""
-    names: dict[str, str] = {}  # numbers: a hash would tell anybody who knows a prompt that it was asked here
-    for number, answer in answers.items():
-        names.setdefault(answer.asked, f"prompt-{number}")
-    return names
+def _characters(connection: sqlite3.Connection, answers: Numbers) -> dict[int, int]:
+    """How many characters each of these answers has."""
+    query = """
+        SELECT g.id, v.text FROM generations g JOIN message_versions v ON v.id = g.version_id
+        WHERE g.id BETWEEN ? AND ? ORDER BY g.id
+    """
+    wanted = set(answers.tolist())
+    between = (min(wanted, default=0), max(wanted, default=0))
+    return {number: len(text or "") for number, text in rows(connection, query, between) if number in wanted}
 
 
-async def _live(
-    session: AsyncSession, ratings: WeighedRatings, champion: int, candidate: int, base: str | None
-) -> list[LiveComparison]:
-    answers = ratings.answers
-    refused = await withdrawn(session)
-    names = _names(answers)
-    found = []
-    for event in ratings.events:
-        if event.rating.kind != "comparison" or event.rating.rater_id in refused:
-            continue
-        if event.rating.id in ratings.self_votes or not ratings.panel.weight(event.rater):
-            continue
-        by_release = {answers[target].generation.release: answers[target] for target in event.targets}
-        if set(by_release) != {champion, candidate}:
-            continue
-        old, new = by_release[champion], by_release[candidate]
-        if old.asked != new.asked or old.text is None or new.text is None:
-            continue
-        if any(answer.generation.finish_reason not in _WHOLE or not answer.teaches for answer in (old, new)):
-            continue
-        if _of_another_base(old, base) or _of_another_base(new, base):
-            continue
-        prompt = names[old.asked]
-        value = _OUTCOMES.get(event.rating.value or "", float(event.preferred == new.generation.id))
-        found.append(LiveComparison(value, prompt, len(new.text), len(old.text), event.rater))
-    return found
+def _shown(facts: Facts, found: Compared, hidden: list[int]) -> list[tuple[int, int]]:
+    """The places of the first answer of each release to each prompt that has one of both, in the order of asking."""
+    fine = (facts.unfinished == 0) & ~np.isin(facts.generation, hidden)
+    firsts = []
+    for side in (CHAMPION, CANDIDATE):
+        places = np.flatnonzero(fine & (found.release == side))
+        _, first = np.unique(facts.rendered[places], return_index=True)
+        firsts.append(places[first])
+    old, new = firsts
+    both = np.isin(facts.rendered[old], facts.rendered[new]), np.isin(facts.rendered[new], facts.rendered[old])
+    pairs = np.stack([old[both[0]], new[both[1]]], axis=1)  # each in the order of its prompt's number
+    return [(one, other) for one, other in pairs[np.argsort(pairs.min(axis=1), kind="stable")].tolist()]
+
+
+def _pairs(connection: sqlite3.Connection, facts: Facts, shown: list[tuple[int, int]]) -> Iterator[ShownPair]:
+    names, number = _names(facts), facts.generation.tolist()
+    for start in range(0, len(shown), AT_ONCE):
+        some = shown[start : start + AT_ONCE]
+        answers = read_answers(connection, {number[place] for pair in some for place in pair})
+        for old, new in some:
+            champion, candidate = answers[number[old]], answers[number[new]]
+            outside = bool(facts.outside[old] and facts.outside[new])
+            yield ShownPair(names[old], candidate.prompt, champion.text, candidate.text, outside_judge=outside)

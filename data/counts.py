@@ -41,7 +41,7 @@ async def count_ratings(session: AsyncSession, server: int | None) -> RatingCoun
 
 
 def _is_current() -> list[ColumnElement[bool]]:
-    """Which ratings are current, for a query: the same as `data.current_ratings`."""
+    """Which ratings are current, for a query: the same as `data.events` finds."""
     newer, turned, void, back = (aliased(Rating) for _ in range(4))
     same = newer.generation_id == Rating.generation_id, newer.other_id.is_not_distinct_from(Rating.other_id)
     pair = turned.generation_id == Rating.other_id, turned.other_id == Rating.generation_id

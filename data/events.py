@@ -16,7 +16,7 @@ from data.bulk import micros, rows
 from data.candidates import ERASED, NO_CONSENT, OVER_QUOTA, SELF_VOTE, VOIDED
 from data.facts import Facts, Numbers, plain, read_facts
 from data.known import Known, read_known, within
-from data.limits import Spent, over_quota
+from data.limits import Limits, Spent, over_quota
 from data.raters import Panel, Ratings, Reliability, weigh_ratings
 
 VOTE, CORRECTION, COMPARISON, REPORT = 0, 1, 2, 3  # they hold until the rater says something else
@@ -214,6 +214,9 @@ def _over_quota(
     edges = np.searchsorted(days[order], sorted({*np.unique(days).tolist(), *named}))
     for day, start, end in zip(sorted({*np.unique(days).tolist(), *named}), edges, [*edges[1:], len(order)]):  # noqa: B905
         imported = named.get(day, [])
+        refused |= {source: VOIDED for source, rater, _ in imported if rater in out}
+        if not _may_be_over(events.rater[counted[order[start:end]]], len(imported), known.limits):
+            continue
         spent = [
             Spent(
                 int(events.number[place]),
@@ -227,9 +230,16 @@ def _over_quota(
         found = over_quota(spent, known.limits, exempt=vouched)
         numbers = np.array([name for name in found if isinstance(name, int)], dtype=np.int64)
         over[np.searchsorted(events.number, numbers)] = True
-        refused |= {source: OVER_QUOTA for source, *_ in imported if source in found}
-        refused |= {source: VOIDED for source, rater, _ in imported if rater in out}
+        refused |= {source: OVER_QUOTA for source, *_ in imported if source in found and source not in refused}
     return over, refused
+
+
+def _may_be_over(raters: Numbers, imported: int, limits: Limits) -> bool:
+    """Whether a day's ratings, each by one of these raters, and imported rows are too many for any quota."""
+    most = int(np.unique(raters, return_counts=True)[1].max(initial=0)) + imported
+    total = len(raters) + imported
+    quotas = ((most, limits.per_person), (total, limits.per_server), (total, limits.per_day))
+    return any(limit and count > limit for count, limit in quotas)
 
 
 def _time(at: int) -> datetime:

@@ -1,14 +1,12 @@
-"""How a trial stands, from what is read of all answers and ratings for rows anyway.
-
-It finds what `data.comparisons.live` finds, which needs an object for every stored row and so many times the time and
-memory.
-"""
+"""How a trial stands: which of two releases people preferred when they compared answers of both."""
 
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.bulk import reading, rows
 from data.errors import BadInput
@@ -27,8 +25,8 @@ AND (release <> 0 OR :base IS NULL OR ifnull(model, :base) = :base)
 _WITHDRAWN = """
 SELECT person_id FROM consents WHERE NOT granted AND id IN (SELECT max(id) FROM consents GROUP BY person_id)
 """
-_CHAMPION, _CANDIDATE, _NEITHER = 1, 2, 4
-_BOTH = _CHAMPION + _CANDIDATE
+CHAMPION, CANDIDATE, _NEITHER = 1, 2, 4
+_BOTH = CHAMPION + CANDIDATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +56,42 @@ def trial_now(database: Path, pair: Pair) -> TrialSoFar:
 
 def trial_of(connection: sqlite3.Connection, recorded: Recorded, pair: Pair) -> TrialSoFar:
     """The same, of what was read already."""
-    known, facts, events, panel = recorded
+    found = compared(connection, recorded, pair)
+    # Every question counts once, by the mean over its comparisons.
+    facts, events = recorded.facts, recorded.events
+    _, prompt = np.unique(facts.rendered[events.answer[found.events]], return_inverse=True)
+    means = np.bincount(prompt, found.values) / np.maximum(1, np.bincount(prompt))
+    people = len(np.unique(events.rater[found.events]))
+    return TrialSoFar(len(means), people, float(means.mean()) if len(means) else 0.5)
+
+
+class Compared(NamedTuple):
+    """The comparisons of two releases that count, in their order, and of which of the two each answer is.
+
+    A value is 1 when the candidate's answer was preferred, 0 when the champion's was, 0.5 for a tie or both bad.
+    """
+
+    events: Numbers  # their places among the events
+    values: NDArray[np.float64]
+    release: Numbers  # of each answer: `CHAMPION`, `CANDIDATE` or neither
+
+
+def compared(connection: sqlite3.Connection, recorded: Recorded, pair: Pair) -> Compared:
+    """Which comparisons of two releases count. Raises `BadInput` when both are the same."""
     if pair.champion == pair.candidate:
         raise BadInput(f"Release {pair.champion} cannot be compared with itself.")
+    known, facts, events, panel = recorded
     release = _releases(connection, facts, pair)
     weights = {person: panel.weight(known.names[person]) for person in np.unique(events.rater).tolist()}
     out = [person for person, weight in weights.items() if not weight]
     out += [person for (person,) in connection.execute(_WITHDRAWN)]
     one, other = events.answer, events.other
-    compared = (events.kind == COMPARISON) & (other >= 0) & (release[one] + release[other] == _BOTH)
-    compared &= (facts.rendered[one] == facts.rendered[other]) & facts.teaches[one] & facts.teaches[other]
-    compared &= ~(facts.erased[one] | facts.erased[other] | self_votes(events, facts) | np.isin(events.rater, out))
-    preferred = events.preferred[compared]
-    values = np.where(preferred < 0, 0.5, (release[preferred] == _CANDIDATE).astype(np.float64))
-    # Every question counts once, by the mean over its comparisons.
-    _, prompt = np.unique(facts.rendered[one[compared]], return_inverse=True)
-    means = np.bincount(prompt, values) / np.maximum(1, np.bincount(prompt))
-    people = len(np.unique(events.rater[compared]))
-    return TrialSoFar(len(means), people, float(means.mean()) if len(means) else 0.5)
+    counts = (events.kind == COMPARISON) & (other >= 0) & (release[one] + release[other] == _BOTH)
+    counts &= (facts.rendered[one] == facts.rendered[other]) & facts.teaches[one] & facts.teaches[other]
+    counts &= ~(facts.erased[one] | facts.erased[other] | self_votes(events, facts) | np.isin(events.rater, out))
+    preferred = events.preferred[counts]
+    values = np.where(preferred < 0, 0.5, (release[preferred] == CANDIDATE).astype(np.float64))
+    return Compared(np.flatnonzero(counts), values, release)
 
 
 def _releases(connection: sqlite3.Connection, facts: Facts, pair: Pair) -> Numbers:
@@ -84,5 +100,5 @@ def _releases(connection: sqlite3.Connection, facts: Facts, pair: Pair) -> Numbe
     found = np.full(len(facts.generation), _NEITHER, dtype=np.int64)
     numbers = [(number, release == pair.candidate) for number, release in rows(connection, _SIDES, sides)]
     both = np.array(numbers, dtype=np.int64).reshape(-1, 2)
-    found[facts.place(both[:, 0])] = np.where(both[:, 1] == 1, _CANDIDATE, _CHAMPION)
+    found[facts.place(both[:, 0])] = np.where(both[:, 1] == 1, CANDIDATE, CHAMPION)
     return found

@@ -1,8 +1,6 @@
 """`python -m data raters`: who weighs how much, for whom an operator vouches, and whose ratings they take out."""
 
 import argparse
-import getpass
-import os
 import shlex
 
 from data.errors import NothingToDo
@@ -12,6 +10,7 @@ from data.people import pseudonyms
 from data.rater_report import print_raters
 from data.standings import Deed, set_standing
 from data.store import Store
+from data.user import user_here
 
 _SAID: dict[Deed, tuple[str, str]] = {
     "vouch": ("You now vouch for {name}.", "You vouch for {name} already."),
@@ -39,7 +38,7 @@ async def raters(arguments: argparse.Namespace) -> None:
         done, nothing = _SAID[deed]
         if not changed:
             raise NothingToDo(nothing.format(name=arguments.name))
-        operator = await store.person("terminal", _user())
+        operator = await store.person("terminal", user_here())
         await store.record_deed(operator, deed, rater=await _pseudonym(store, person))
         print(pasted(done.format(name=shlex.quote(arguments.name))))
     finally:
@@ -49,11 +48,3 @@ async def raters(arguments: argparse.Namespace) -> None:
 async def _pseudonym(store: Store, person: int) -> str:
     async with store.database.read() as session:
         return (await pseudonyms(session))[person]
-
-
-def _user() -> str:
-    """The operator in the audit log: the same person as at the terminal."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return str(os.getuid()) if hasattr(os, "getuid") else "user"

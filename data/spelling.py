@@ -13,7 +13,7 @@ from data.events import Events
 from data.facts import Facts, prompt_messages
 from data.feedback import Plan
 
-_AT_ONCE = 500  # planned rows
+AT_ONCE = 500  # planned rows, or answers
 
 _ANSWERS = """
 SELECT g.id, g.platform, c.id, c.platform, c.persona, c.language, p.text, v.text
@@ -37,7 +37,9 @@ WHERE r.id IN (SELECT value FROM json_each(?))
 """
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
+    """An answer as rows have it; `text` is empty when it was erased."""
+
     platform: str
     conversation: int
     talked_on: str
@@ -53,8 +55,8 @@ def candidates(
     """The candidates of planned rows, in their order."""
     plans = iter(plans)
     generation = facts.generation.tolist()  # plain numbers are found faster one at a time
-    while some := list(islice(plans, _AT_ONCE)):
-        answers = _answers(connection, {generation[at] for plan in some for at in plan.answers})
+    while some := list(islice(plans, AT_ONCE)):
+        answers = read_answers(connection, {generation[at] for plan in some for at in plan.answers})
         numbers = {int(events.number[plan.correction]) for plan in some if plan.correction is not None}
         written = {number: said for number, *said in connection.execute(_CORRECTIONS, (_listed(numbers),))}
         for plan in some:
@@ -67,7 +69,8 @@ def _listed(numbers: Iterable[int]) -> str:
     return json.dumps(sorted(numbers))
 
 
-def _answers(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, _Answer]:
+def read_answers(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, Answer]:
+    """Some answers with their prompts, by their numbers."""
     listed = _listed(numbers)
     turns: dict[int, list[tuple[str, int | None, str]]] = defaultdict(list)
     for number, *turn in connection.execute(_CONTEXTS, (listed,)):
@@ -77,7 +80,7 @@ def _answers(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, _An
         _ANSWERS, (listed,)
     ):
         prompt = prompt_messages(system, turns[number])
-        found[number] = _Answer(platform, conversation, talked_on, persona, language, prompt, text or "")
+        found[number] = Answer(platform, conversation, talked_on, persona, language, prompt, text or "")
     return found
 
 
@@ -85,7 +88,7 @@ def _said(text: str) -> list[Message]:
     return [Message(role="assistant", content=text)]
 
 
-def _candidate(plan: Plan, answers: Sequence[_Answer], correction: Sequence[Any] | None) -> Candidate:
+def _candidate(plan: Plan, answers: Sequence[Answer], correction: Sequence[Any] | None) -> Candidate:
     answer = answers[0]
     parts = {"prompt": answer.prompt}
     if plan.kind in ("demonstration", "labelled"):

@@ -6,8 +6,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.limits import Spent
-from data.schema import ImportedRow, Standing, now
+from data.schema import Standing, now
 
 Deed = Literal["vouch", "unvouch", "void", "unvoid"]
 DEEDS: tuple[Deed, ...] = ("vouch", "unvouch", "void", "unvoid")
@@ -45,9 +44,3 @@ async def set_standing(session: AsyncSession, person: int, deed: Deed) -> bool:
         case "unvoid":
             row.voided_at = None
     return (vouched, voided) != (row.vouched_at, row.voided_at)
-
-
-async def imported_by_name(session: AsyncSession) -> list[Spent]:
-    """The imported rows that name their rater, for the quotas; each by the source id under which it is stored."""
-    query = select(ImportedRow).where(ImportedRow.rater.is_not(None)).order_by(ImportedRow.id)
-    return [Spent(row.source_id, row.rater, None, row.created_at) for row in await session.scalars(query)]

@@ -3,6 +3,8 @@
 This module loads SQLAlchemy and scipy, so a command imports it in its `main`.
 """
 
+import asyncio
+
 from alignment.evaluation.compare import EvaluationRows
 from alignment.evaluation.people import Standing
 from alignment.evaluation.subjects import Subject
@@ -12,6 +14,7 @@ from data.error_budget import name_of
 from data.home import discord_permission, home
 from data.home_base import mark_of
 from data.imports import collect_rows
+from data.live import Pair
 from data.raters import Panel
 from data.releases import BASE_RELEASE, Releases
 from data.rows import Row
@@ -25,14 +28,8 @@ async def stored_rows(champion: Subject, candidate: Subject) -> EvaluationRows:
         collected = await collect_rows(store, discord_permission=discord_permission())
         found = None
         if _released(champion, candidate):
-            async with store.database.read() as session:
-                found = await comparisons.trial(
-                    session,
-                    int(champion.release or 0),
-                    int(candidate.release or 0),
-                    discord_permission=discord_permission(),
-                    base=mark_of(home()),
-                )
+            pair = Pair(int(champion.release or 0), int(candidate.release or 0), mark_of(home()))
+            found = await _trial(store, pair, discord_permission())
     finally:
         await store.close()
     return EvaluationRows(
@@ -55,13 +52,14 @@ async def live(champion: int, candidate: int) -> tuple[list[Comparison], Standin
     """What people said live of two releases, and who they are."""
     store = await Store.open(home())
     try:
-        async with store.database.read() as session:
-            found = await comparisons.trial(
-                session, champion, candidate, discord_permission=None, base=mark_of(home())
-            )
+        found = await _trial(store, Pair(champion, candidate, mark_of(home())), None)
     finally:
         await store.close()
     return _votes(found.comparisons), standing(found.panel)
+
+
+async def _trial(store: Store, pair: Pair, permission: str | None) -> comparisons.Trial:
+    return await asyncio.to_thread(comparisons.trial, store.database.path, pair, discord_permission=permission)
 
 
 def _votes(found: list[comparisons.LiveComparison]) -> list[Comparison]:

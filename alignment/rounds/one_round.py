@@ -21,7 +21,7 @@ from alignment.rounds.lineage import commit, parents, say_left
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.on_trial import decide_trial
 from alignment.rounds.plan import REWARDED, Plan
-from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows, trial_now
+from alignment.rounds.snapshot import KINDS, Snapshot, collect_snapshot, digest, say_rows, trial_of_home
 from alignment.rounds.steps import Step, choose, judge_step, plant, run_step
 from alignment.rounds.warm import WarmStart
 from alignment.serving.server import Server
@@ -115,7 +115,7 @@ def _snapshot(console: Console, plan: Plan, folder: RoundFolder) -> tuple[Snapsh
     collected = asyncio.run(collect_snapshot(folder.path))
     snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None)
     say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
-    far = in_words(distance(collected, asyncio.run(trial_now())))
+    far = in_words(distance(collected, asyncio.run(trial_of_home())))
     say(console, far)
     steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
     # The secrets are the same in every round of an installation; without their suite there are none.

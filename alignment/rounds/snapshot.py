@@ -16,9 +16,10 @@ from rich.console import Console
 from data.collected import Collected, only
 from data.datasets import collect
 from data.home import discord_permission, home, installation_key, keyed_hash
+from data.live import pair_on_trial, trial_now
 from data.rows import Row
 from data.store import Store
-from data.trials import TrialSoFar, running_trial
+from data.trials import TrialSoFar
 
 KINDS = ("demonstration", "preference", "labelled", "prompt")
 _WATCHED = 12  # rows that measure while a stage trains
@@ -126,12 +127,14 @@ def _remove(folder: Path) -> None:
         leftover.unlink()
 
 
-async def trial_now() -> TrialSoFar | None:
+async def trial_of_home() -> TrialSoFar | None:
     """How the release on trial stands; None without one."""
+    pair = pair_on_trial(home())
+    if pair is None:
+        return None
     store = await Store.open(home())
     try:
-        async with store.database.read() as session:
-            return await running_trial(session, home())
+        return await asyncio.to_thread(trial_now, store.database.path, pair)
     finally:
         await store.close()
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import logging
-import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -28,6 +26,7 @@ from data.lessons import REMOVED
 from data.pasted import pasted
 from data.personas import Persona, persona, persona_names
 from data.store_errors import StoreError
+from data.user import user_here
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -87,7 +86,7 @@ class Terminal:
 
     async def _converse(self) -> None:
         self.trial.look()  # so that a candidate is ready when it is needed
-        self.person = await self.store.person(PLATFORM, _user())
+        self.person = await self.store.person(PLATFORM, user_here())
         try:
             async with self.chat.engine.session() as session:
                 self._serving(session.release, session.model)
@@ -136,7 +135,7 @@ class Terminal:
             case "/privacy":
                 self._say(await self.consent.privacy(self.person))
             case "/forget":
-                self._say(pasted(self.texts.forget_usage.format(name=f"{PLATFORM}:{_user()}")))
+                self._say(pasted(self.texts.forget_usage.format(name=f"{PLATFORM}:{user_here()}")))
             case "/help":
                 self._say(self.texts.help)
             case unknown:
@@ -388,11 +387,3 @@ class Terminal:
 
 def _source() -> str:
     return f"{PLATFORM}:{uuid4().hex}"
-
-
-def _user() -> str:
-    """The person at the terminal: the operating system's user name, or the number if there is no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return str(os.getuid()) if hasattr(os, "getuid") else "user"

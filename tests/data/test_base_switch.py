@@ -16,6 +16,7 @@ from data.base_switch import switch
 from data.chosen_base import home_base as base_of
 from data.errors import BadInput, NothingToDo
 from data.home_base import mark_of, read_home_base
+from data.live import Pair
 from data.releases import NoEarlier, OtherBase, Releases
 from data.store import Store
 from tests.data.talk import Talk
@@ -174,8 +175,9 @@ def test_the_file_of_the_home_names_what_a_reader_needs(home: Path) -> None:
 
 async def compared(store: Store, home: Path, candidate: int) -> int:
     """How many comparisons of a release with release 0 count."""
-    async with store.database.read() as session:
-        return len(await comparisons.live(session, 0, candidate, base=mark_of(home)))
+    pair = Pair(0, candidate, mark_of(home))
+    found = await asyncio.to_thread(comparisons.trial, store.database.path, pair, discord_permission=None)
+    return len(found.comparisons)
 
 
 async def rate(talk: Talk, question: str, candidate: int, base: str | None) -> None:

@@ -4,20 +4,64 @@ import asyncio
 import random
 
 import pytest
-from sqlalchemy import case, update
+from sqlalchemy import case, select, update
 
 from data import schema
+from data.consent import withdrawn
 from data.errors import BadInput
 from data.imports import collect_rows
 from data.live import Pair, trial_now
+from data.people import pseudonyms
 from data.store import Store, StoredGeneration
-from data.trials import TrialSoFar, trial_so_far
+from data.trials import TrialSoFar
 from tests.data.talk import Talk
+
+OUTCOMES = {"tie": 0.5, "both_bad": 0.5}
 
 
 async def one_by_one(store: Store, base: str | None) -> TrialSoFar:
+    """The rules again, for one event after the other."""
+    panel = (await collect_rows(store, discord_permission=None)).panel
     async with store.database.read() as session:
-        return await trial_so_far(session, 0, 1, base=base)
+        ratings = (await session.scalars(select(schema.Rating).order_by(schema.Rating.id))).all()
+        answers = {each.id: each for each in await session.scalars(select(schema.Generation))}
+        texts = dict((await session.execute(select(schema.MessageVersion.id, schema.MessageVersion.text))).all())
+        silent = (
+            await session.scalars(select(schema.Conversation.id).join(schema.Server).where(~schema.Server.may_teach))
+        ).all()
+        refused = await withdrawn(session)
+        names = await pseudonyms(session)
+    current: dict[object, schema.Rating] = {}
+    for rating in ratings:
+        about = frozenset(filter(None, (rating.generation_id, rating.other_id)))
+        if rating.kind == "void":
+            current = {key: old for key, old in current.items() if rating.generation_id not in key[2]}  # type: ignore[index]
+        else:
+            current.pop(key := (rating.rater_id, rating.kind, about), None)
+            current[key] = rating
+    written = {(r.rater_id, texts[r.text_version_id or 0]) for r in current.values() if r.kind == "correction"}
+    by_prompt: dict[str, list[float]] = {}
+    people = set()
+    for rating in current.values():
+        if rating.kind != "comparison" or rating.rater_id in refused or not panel.weight(names[rating.rater_id]):
+            continue
+        both = [answers[rating.generation_id], answers[rating.other_id or 0]]
+        best = {"a": both[0], "b": both[1]}.get(rating.value or "")
+        if sorted(each.release for each in both) != [0, 1] or both[0].rendered_sha256 != both[1].rendered_sha256:
+            continue
+        if any(e.finish_reason not in ("stop", "length") or texts[e.version_id] is None for e in both):
+            continue
+        if any(each.conversation_id in silent for each in both):
+            continue
+        if base is not None and any(each.release == 0 and each.model not in (None, base) for each in both):
+            continue
+        if best is not None and (rating.rater_id, texts[best.version_id]) in written:
+            continue
+        value = OUTCOMES.get(rating.value or "", float(best is not None and best.release == 1))
+        by_prompt.setdefault(both[0].rendered_sha256, []).append(value)
+        people.add(rating.rater_id)
+    means = [sum(values) / len(values) for values in by_prompt.values()]
+    return TrialSoFar(len(means), len(people), sum(means) / len(means) if means else 0.5)
 
 
 async def in_bulk(store: Store, base: str | None = None) -> TrialSoFar | None:
