@@ -120,12 +120,16 @@ def new_cache(model: Any) -> DynamicCache:
 class Roomy(DynamicLayer):  # type: ignore[misc]  # transformers has no types
     """A cache's layer whose tensors are the beginnings of larger ones, into which the next tokens are written."""
 
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Begin with nothing, in the shape of the first keys and values."""
+        super().lazy_initialization(key_states, value_states)
+        self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
+        self.room: list[Tensor | None] = [None, None]
+
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Add keys and values, shape (rows, heads, new tokens, size); returns all of them."""
         if not self.is_initialized:
-            self.dtype, self.device, self.is_initialized = key_states.dtype, key_states.device, True
-            self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
-            self.room: list[Tensor | None] = [None, None]
+            self.lazy_initialization(key_states, value_states)
         self.keys = self._grown(0, self.keys, key_states)
         self.values = self._grown(1, self.values, value_states)
         return self.keys, self.values

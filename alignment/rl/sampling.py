@@ -20,7 +20,10 @@ from alignment.training.errors import DIVERGED, Diverged
 
 
 class PlainCopy:
-    """A copy of a PEFT model's base, for sampling. Held in `dtype`; takes as much memory as the base."""
+    """A copy of a PEFT model's base, for sampling. Held in `dtype`; takes as much memory as the base.
+
+    A packed head takes its memory once more where the embedding is the same tensor.
+    """
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
         base = model.get_base_model()

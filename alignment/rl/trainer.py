@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedType, gather_object
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import TrainerCallback
@@ -117,8 +117,8 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         sampled = self._sample(prompts)
         scores, ended, mask = sampled.scores, sampled.ended, sampled.mask
         steps = self._steps([len(answer) for answer in sampled.answers])
-        # A model that is copied to or split over processes wants a backward pass after each forward pass.
-        alone = self.accelerator.unwrap_model(self.model) is self.model
+        # What gathers gradients or weights over processes wants to see each forward pass, and its backward pass next.
+        alone = self.accelerator.distributed_type == DistributedType.NO
         first = FirstPass(self.model, ROOM if alone else 0)
         logprobs, values, reference = self._score(sampled, steps, first)
         args, kl_coef = self.args, self.controller.coefficient

@@ -3,6 +3,7 @@
     python -m tests.bench.waiting                                        # about 40 minutes on two idle cores
     python -m tests.bench.waiting --stages dpo --repeats 1 --places alone engine
     python -m tests.bench.waiting --out docs                             # waiting.json
+    python -m tests.bench.waiting --products 8                           # 24 s, beside whatever else is running
 
 torch's threads are OpenMP's (libgomp). One that waits for the others looks `GOMP_SPINCOUNT` times whether they are
 done, then it sleeps: 300,000 times by default, 3,000 in Parley, never with 0, which is `OMP_WAIT_POLICY=passive`.
@@ -10,6 +11,8 @@ The same training (`tests.bench.training`, Parley's part) runs with each, in tur
 beside an `engine` that answers four conversations without pause; and beside `load`, as many busy threads as there are
 cores. Seconds are those of `train()`; CPU seconds count all its threads; tokens a second are what the engine answered
 meanwhile. The table holds medians.
+
+`--products SECONDS` only multiplies matrices of a small batch for so long with each, as often as `--repeats` says.
 """
 
 import argparse
@@ -17,7 +20,9 @@ import asyncio
 import json
 import os
 import statistics
+import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -92,6 +97,40 @@ async def _ask(server: Any, at: int, answered: list[int]) -> None:
         at += CONVERSATIONS
 
 
+def products(seconds: float) -> dict[str, float]:
+    """Products of a batch with a layer of the base's size, a second and a CPU second."""
+    import torch
+
+    x, weight, done = torch.randn(512, 576), torch.randn(576, 576), 0
+    began, cpu = time.perf_counter(), time.process_time()
+    while time.perf_counter() < began + seconds:
+        y = x @ weight
+        torch.nn.functional.silu(y).mul_(y)  # between two products, as in a model
+        done += 1
+    return {
+        "second": done / (time.perf_counter() - began),
+        "cpu_second": done / (time.process_time() - cpu),
+    }
+
+
+def compare_products(seconds: float, repeats: int) -> None:
+    """Print each run's products, in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.waiting", "--one", "--products", str(seconds)]
+    kept = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for _ in range(repeats):
+        for count in COUNTS:
+            environment = kept | {"GOMP_SPINCOUNT": count}
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=LONGEST
+            )
+            found = json.loads(done.stdout.splitlines()[-1])
+            print(
+                f"GOMP_SPINCOUNT={count:7} {found['second']:7.1f} products a second, "
+                f"{found['cpu_second']:7.1f} a CPU second; load {os.getloadavg()[0]:.0f}",
+                flush=True,
+            )
+
+
 async def measure(place: str, stage: str, kind: str, limit: int, repeats: int) -> dict[str, dict[str, float]]:
     """Medians for each spin count."""
     found: dict[str, list[dict[str, float]]] = {count: [] for count in COUNTS}
@@ -134,7 +173,15 @@ def main() -> int:
     parser.add_argument("--places", nargs="+", choices=PLACES, default=list(PLACES))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, help="a folder for the figures")
+    parser.add_argument("--products", type=float, metavar="SECONDS", help="multiply only, for so long")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.products:
+        if options.one:
+            print(json.dumps(products(options.products)))
+        else:
+            compare_products(options.products, options.repeats)
+        return 0
     console, lines = Console(width=150), []
     for place in options.places:
         for stage in options.stages:

@@ -58,14 +58,13 @@ def test_a_token_of_probability_zero_is_never_drawn(uniform, only):
 
 
 def test_rare_tokens_at_the_end_of_a_large_vocabulary_are_not_swallowed():
-    words, count = 50_000, 20_000
+    words, count = 50_000, 50
     scores = torch.zeros(1, words)
     scores[0, 0] = 18.0  # each of the others has a probability of 1.5e-8, which float32 cannot add to 1
-    uniform = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    drawn = torch.cat([draw(scores.expand(100, -1), part) for part in uniform.split(100)])
-    rare = scores.double().softmax(1)[0, 1:].sum().item() * count
-    assert (drawn > 0).sum().item() == pytest.approx(rare, abs=1)
-    assert drawn.max() > words * 0.9
+    rare = scores.double().softmax(1)[0, 1:].sum()
+    places = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    drawn = draw(scores.expand(count, -1), 1 - rare + places * rare)
+    torch.testing.assert_close(drawn.double(), places * (words - 1), atol=2, rtol=0)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
