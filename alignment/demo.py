@@ -54,7 +54,7 @@ class Size:
 
 
 # The largest that takes at most `_WANTED` seconds is chosen, else the smallest.
-_FULL = (Size(96, 48), Size(64, 32), Size(48, 24), Size(32, 16))
+_FULL = (Size(96, 48), Size(64, 32), Size(48, 24), Size(32, 16), Size(24, 12))
 _SHORT = (Size(16, 8), Size(8, 4))
 
 
