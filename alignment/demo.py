@@ -22,6 +22,7 @@ from data.chat import Message
 from data.errors import BadInput, run
 from data.home import bases_dir, home, private_dir
 from data.personas import SEED, persona
+from data.printing import printable
 from data.releases import Releases
 from data.rows import read_rows
 
@@ -53,7 +54,7 @@ class Size:
 
 
 # The largest that takes at most `_WANTED` seconds is chosen, else the smallest.
-_FULL = (Size(96, 48), Size(64, 32), Size(48, 24), Size(32, 16))
+_FULL = (Size(96, 48), Size(64, 32), Size(48, 24), Size(32, 16), Size(24, 12))
 _SHORT = (Size(16, 8), Size(8, 4))
 
 
@@ -142,7 +143,8 @@ def _show_answer(adapter: Path | None) -> None:
     system = Message(role="system", content=persona(name, language).system_prompt)
     with serve(DEFAULT_BASE, adapter) as engine:
         answer = engine.complete([system, question], seed=0, max_tokens=_ANSWER)
-    print(f"  {question['content']}\n> {answer.text}{' ...' if answer.finish_reason == 'length' else ''}", flush=True)
+    cut = " ..." if answer.finish_reason == "length" else ""
+    print(f"  {question['content']}\n> {printable(answer.text)}{cut}", flush=True)
 
 
 def _say_what_next(*, promoted: bool) -> None:

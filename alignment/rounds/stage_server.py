@@ -81,7 +81,6 @@ def _has_accelerator() -> bool:
 
 def _run(request: Request) -> int:
     """Run a stage's command in this copy, as `python -m` would."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = [request.module, *request.arguments]
     with suppress(OSError):  # what `top` and `ps -o comm` show
         Path("/proc/self/comm").write_text(request.module.rpartition(".")[2], encoding="ascii")
@@ -91,7 +90,7 @@ def _run(request: Request) -> int:
 
 def main() -> int:
     """Import, then serve until the round ends. The first argument is the socket's number, the others name modules."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the stage and the round
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the stage and the round
     number, *modules = sys.argv[1:]
     connection = socket.socket(fileno=int(number))
     _import(modules)
@@ -99,10 +98,15 @@ def main() -> int:
         quiet()
         if _has_accelerator():
             return 0  # without the line, the round starts its stages as usual
-    with suppress(BrokenPipeError):
+    try:
         connection.sendall(b"ready\n")
-    request = serve(connection)
-    return 0 if request is None else _run(request)
+        request = serve(connection)
+    except ConnectionError:  # the round is gone
+        return 0
+    if request is None:
+        return 0
+    signal.signal(signal.SIGINT, usual)
+    return _run(request)
 
 
 if __name__ == "__main__":
