@@ -63,7 +63,7 @@ def model_folder() -> Path:
 
 def lacking(python: str) -> str | None:
     """Why `transformers serve` cannot run with that Python, in a sentence; None when it can."""
-    imports = [python, "-c", "import fastapi, uvicorn, transformers"]
+    imports = [python, "-c", "import accelerate, fastapi, uvicorn, transformers"]
     try:
         done = subprocess.run(imports, capture_output=True, check=False)
     except OSError as error:
@@ -71,8 +71,8 @@ def lacking(python: str) -> str | None:
     if not done.returncode:
         return None
     return (
-        f"`transformers serve` is left out: {python} lacks fastapi or uvicorn. Install transformers[serving] in an "
-        "environment of its own and name its Python with --serve_python."
+        f"`transformers serve` is left out: {python} lacks accelerate, fastapi or uvicorn. Install "
+        "transformers[serving] and accelerate in an environment of its own and name its Python with --serve_python."
     )
 
 

@@ -5,12 +5,12 @@
     python -m tests.bench.serving --parts servers --ways lora merged --repeats 1 --at_once 1 4 --histories 250 1000
     python -m tests.bench.serving --parts swap discord --out out/serving
 
-`servers`: `lora` and `merged` are `python -m bot.engine` as the bot starts it, with an adapter on the base's GGUF of
-4 bits, and with a merged file of 8 bits (`tests.bench.forms`). `unified` is `merged` with 16 slots that share the
-memory of the usual 4. `serve` is `transformers serve` with continuous
-batching and as large a cache; PYTHON has transformers[serving]. `generate` is transformers alone, all conversations
-in one batch. `vllm` is the program at VLLM, or at --vllm. These three have the base's weights in `--dtype`, without
-an adapter. Conversations have the assistant's system prompt, a question of the seed rows and their own answers as
+`servers`: `lora` and `merged` are `python -m bot.engine` as it starts alone, with an adapter on the base's GGUF of 4
+bits, and with a merged file of 8 bits (`tests.bench.forms`). `unified` is `merged` as the bot starts it, with 16
+slots that share the memory of the usual 4. `serve` is `transformers serve` with continuous batching and as large a
+cache; PYTHON has transformers[serving] and accelerate. `generate` is transformers alone, all conversations in one
+batch. `vllm` is the program at VLLM, or at --vllm. These three have the base's weights in `--dtype`, without an
+adapter. Conversations have the assistant's system prompt, a question of the seed rows and their own answers as
 history; all ask at once, and the next turn comes when all are answered. Then conversations that ask one after the
 other, fewer and more than the engine has slots; then histories of several lengths: the first turn is new to the
 server, the second follows it. Each way is restarted in each repeat, in turn; the tables hold medians, and ratios
@@ -38,7 +38,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data.chat import Message
-from data.errors import BadInput, run
+from data.errors import BadInput, ParleyError, run
 from tests.bench.forms import make_forms
 from tests.bench.ran_on import dtype
 from tests.bench.servers import OURS, SYSTEM, Generate, HttpServer, Settings, exchanges, lacking, model_folder, start
@@ -203,9 +203,15 @@ async def compare(options: argparse.Namespace, console: Console) -> dict[str, di
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         adapter = make_forms(Path(folder), model_folder(), merged=bool({"merged", "unified"} & {*options.ways}))
         for number in range(options.repeats):
-            for way in options.ways:
+            for way in list(runs):
                 console.print(f"{way}, {number + 1} of {options.repeats} ...", style="dim")
-                runs[way].append(await measure(way, options, adapter))
+                try:
+                    runs[way].append(await measure(way, options, adapter))
+                except ParleyError as error:  # the others' figures are not lost
+                    console.print(f"`{way}` is left out: {error}", markup=False, highlight=False)
+                    del runs[way]
+                    if not runs:
+                        raise
     return {way: medians(every) for way, every in runs.items()}
 
 

@@ -3,13 +3,18 @@
 import asyncio
 import subprocess
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bot.engine import room as module
+from bot.engine import session as session_module
+from bot.engine.api import Delta, Sampling
 from bot.engine.room import UNITS, Room
+from data.chat import Message
 
 TOKENS = 16 * 1024
 
@@ -82,3 +87,38 @@ async def test_a_question_that_is_given_up_while_it_waits_holds_nothing(tmp_path
         assert await waits(room, 1)
         assert await waits(room, 1)
     assert not await waits(room, TOKENS)
+
+
+@pytest.mark.parametrize(("counted", "most", "taken"), [(100, 512, 612), (3000, 512, 3512), (4000, 512, 4096)])
+async def test_an_answer_takes_room_for_its_prompt_and_its_longest_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: int, most: int, taken: int
+) -> None:
+    asked: list[int] = []
+
+    class Recorded(Room):
+        @asynccontextmanager
+        async def take(self, tokens: int) -> AsyncIterator[None]:
+            asked.append(tokens)
+            yield
+
+    async def count(*_: object) -> int:
+        return counted
+
+    async def answered(*_: object) -> AsyncIterator[Delta]:
+        yield Delta("Hello")
+
+    wire = SimpleNamespace(dialect=SimpleNamespace(messages=lambda messages: messages))
+    backend = SimpleNamespace(
+        release=1, model=None, control=(), context_length=4096, template="", counting=None, wire=wire
+    )
+    backend.room = Recorded(tmp_path, TOKENS)
+    monkeypatch.setattr(session_module, "count", count)
+    monkeypatch.setattr(session_module.HttpSession, "_answered", answered)
+    session = session_module.HttpSession(backend)  # type: ignore[arg-type]
+    question = [Message(role="user", content="Hello!")]
+    for _ in range(2):  # counted by the session itself, and then known
+        assert [event async for event in session.stream(question, Sampling(max_tokens=most))] == [Delta("Hello")]
+    assert asked == [taken, taken]
+    backend.room = None
+    assert [event async for event in session.stream(question, Sampling())] == [Delta("Hello")]
+    assert len(asked) == 2
