@@ -16,21 +16,24 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tests.fakes.engine import FakeEngine, render
 
-# Log-probabilities of the next token after each of some ids, for the base or with the adapter of a folder.
-Computes = Callable[[Path | None, list[int]], Sequence[Sequence[float]]]
+# Log-probabilities of the next token after each of some ids, for the base or with the adapter of a folder: shape
+# (ids, vocabulary).
+Computes = Callable[[Path | None, list[int]], NDArray[np.float32]]
 
 
-def _even(_: Path | None, ids: list[int]) -> Sequence[Sequence[float]]:
-    return [[-6.0] * (max(ids) + 1)] * len(ids)
+def _even(_: Path | None, ids: list[int]) -> NDArray[np.float32]:
+    return np.full((len(ids), max(ids) + 1), -6.0, dtype=np.float32)
 
 
 @contextmanager
@@ -108,8 +111,8 @@ class FakeVllm(FakeEngine):
         folder = self.adapters.get(body["model"])
         listed: list[dict[str, Any] | None] = [None]
         for token, row in zip(ids[1:], self.computes(Path(folder) if folder else None, ids), strict=False):
-            likeliest = sorted(range(len(row)), key=row.__getitem__, reverse=True)[:count] if count else []
-            ranks = {token: 1 + sum(each > row[token] for each in row)}
+            likeliest = np.argsort(-row)[:count].tolist() if count else []
+            ranks = {token: 1 + int((row > row[token]).sum())}
             ranks |= {each: place for place, each in enumerate(likeliest, 1)}
             listed.append({str(each): {"logprob": float(row[each]), "rank": rank} for each, rank in ranks.items()})
         choice = {"index": 0, "text": "", "finish_reason": "length", "prompt_logprobs": listed}

@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
@@ -17,20 +18,16 @@ from alignment import round as whole_round
 from alignment.evaluation.likelihood import scores
 from alignment.evaluation.model import open_model
 from alignment.evaluation.subjects import Subject
-from alignment.models import load_tokenizer
-from alignment.rows.tokens import control_strings
 from alignment.serving.passages import NotServable
 from alignment.serving.server import Server, server_for
 from data.__main__ import main as data
-from data.bases import BaseInfo
 from data.errors import BadInput
-from data.home import file_sha256
 from data.releases import Releases
 from data.rows import Row, write_rows
 from tests.alignment.serving.adapters import adapter
 from tests.alignment.tiny import demonstrations, preferences
 from tests.fakes import tiny_bases
-from tests.fakes.vllm import FakeVllm, in_thread
+from tests.fakes.vllm import Computes, FakeVllm, in_thread
 
 pytestmark = pytest.mark.tiny
 
@@ -38,18 +35,7 @@ pytestmark = pytest.mark.tiny
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Qwen2 that only vLLM serves: it has no GGUF."""
-    folder = tmp_path_factory.mktemp("bases") / "qwen2"
-    tiny_bases.build("qwen2", folder / "hf")
-    tokenizer = load_tokenizer(str(folder / "hf"))
-    (folder / "template.jinja").write_text(tokenizer.chat_template, encoding="utf-8")
-    BaseInfo(
-        alias="qwen2",
-        weights_sha256=file_sha256(folder / "hf" / "model.safetensors"),
-        control=control_strings(tokenizer),
-        context_length=2048,
-        eos_token=tokenizer.eos_token,
-    ).save(folder / "base.json")
-    return folder
+    return tiny_bases.only_for_vllm(tmp_path_factory.mktemp("bases") / "qwen2")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +46,7 @@ def trained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def arithmetic(hf: Path) -> Callable[[Path | None, list[int]], list[list[float]]]:
+def arithmetic(hf: Path) -> Computes:
     """What PEFT computes with what lies in a folder now."""
 
     @lru_cache(maxsize=4)
@@ -68,12 +54,13 @@ def arithmetic(hf: Path) -> Callable[[Path | None, list[int]], list[list[float]]
         plain = AutoModelForCausalLM.from_pretrained(hf, dtype=torch.float32)
         return plain if folder is None else PeftModel.from_pretrained(plain, str(folder))
 
-    def computes(folder: Path | None, ids: list[int]) -> list[list[float]]:
+    def computes(folder: Path | None, ids: list[int]) -> NDArray[np.float32]:
         weights = (folder / "adapter_model.safetensors").read_bytes() if folder else b""
         config = (folder / "adapter_config.json").read_text() if folder else ""
         with torch.no_grad():
             logits = model(weights, config, folder)(input_ids=torch.tensor([ids])).logits[0]
-        return torch.log_softmax(logits.float(), -1).tolist()
+        found: NDArray[np.float32] = torch.log_softmax(logits.float(), -1).numpy()
+        return found
 
     return computes
 
@@ -110,12 +97,15 @@ def test_the_check_tells_what_was_trained_from_what_was_not(
     fake.computes = lambda folder, ids: computes(other if folder else None, ids)
     with pytest.raises(NotServable, match="computes something else than PEFT"):
         server.check("qwen2", trained)
-    fake.computes = lambda folder, ids: [[each + 0.3 for each in row] for row in computes(folder, ids)]
+    fake.computes = lambda folder, ids: computes(folder, ids) + 0.3
     with pytest.raises(NotServable, match="base model is not the one"):
         server.check("qwen2", trained)
     fake.rank = 32
-    with pytest.raises(BadInput, match=r"does not load the candidate .* LoRA rank 32 is greater"):
-        server.check("qwen2", trained)
+    with (
+        pytest.raises(BadInput, match=r"does not load the candidate .* LoRA rank 32 is greater"),
+        server.serve("qwen2", trained),
+    ):
+        pytest.fail("it was loaded")
 
 
 def test_a_vllm_with_other_paths_finds_the_candidate_below_the_releases(
@@ -191,4 +181,4 @@ def test_a_round_on_a_base_without_a_gguf(
     assert found["export"]["agreement"]["served"]["mean"] < 1e-4
     assert found["evaluation"]["scores"]["candidate"]["loss"] != found["evaluation"]["scores"]["champion"]["loss"]
     assert (fake.adapters, fake.requests) == ({}, [])  # likelihoods only: nothing was asked
-    assert replace(made.manifest).stages == ("sft",)
+    assert made.manifest.stages == ("sft",)
