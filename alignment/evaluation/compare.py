@@ -245,11 +245,12 @@ def _suites(subject: Subject, model: Judged, options: Options, say: Callable[[st
     """Scores on all suites; those that the cache holds for this artefact are not computed again."""
     if not options.suites:
         return []
-    artefact = _artefact(subject, options.server) if options.cache else ""
+    artefact = _artefact(subject) if options.cache else ""
+    where = options.server.name if options.server else ""
     kept = _read_cache(options.cache)
     found = []
     for suite in options.suites:
-        key = hashlib.sha256(f"{artefact}:{fingerprint(suite)}".encode()).hexdigest()
+        key = hashlib.sha256(f"{artefact}:{where}:{fingerprint(suite)}".encode()).hexdigest()
         if options.cache and key in kept:
             say(f"{subject.name}: {suite.title} was measured before.")
             found.append(SuiteScores(**{**kept[key], "values": tuple(kept[key]["values"])}))
@@ -263,12 +264,11 @@ def _suites(subject: Subject, model: Judged, options: Options, say: Callable[[st
     return found
 
 
-def _artefact(subject: Subject, server: Server | None) -> str:
-    """Everything but the suite that decides a suite's values: the model, the sampling, the code, the libraries."""
+def _artefact(subject: Subject) -> str:
+    """What decides a suite's values besides suite and server: the model, the sampling, the code, the libraries."""
     files = [Path(str(module.__file__)) for module in (batching, models, likelihood, engine, tokens, chat)]
     code = [file_sha256(path) for path in [*files, *sorted(chat.TEMPLATES.iterdir())]]
-    where = server.name if server else None
-    return json.dumps([artefact_sha256(subject), where, engine.sampling(), versions(), code], sort_keys=True)
+    return json.dumps([artefact_sha256(subject), engine.sampling(), versions(), code], sort_keys=True)
 
 
 def _read_cache(path: Path | None) -> dict[str, Any]:

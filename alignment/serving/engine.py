@@ -88,7 +88,10 @@ class RunningEngine:
         """Send JSON to a path below the server's root, and return the answer's JSON, or its text if it has none."""
         with _OPENER.open(self._request(path, json.dumps(body).encode()), timeout=600) as response:
             raw = response.read()
-            return json.loads(raw) if "json" in response.headers.get_content_type() else raw.decode()
+        try:
+            return json.loads(raw)
+        except ValueError:
+            return raw.decode(errors="replace")
 
     def get(self, path: str) -> Any:
         """The JSON at a path below the server's root."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.error
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPException
 
@@ -92,9 +92,7 @@ def _waking(engine: RunningEngine) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(BrokenPipeError):
-            process.stdin.close()
-        problem = process.communicate(timeout=_PATIENCE)[1] if process.stderr else ""
+        _, problem = process.communicate(timeout=_PATIENCE)  # it closes the other end
     if process.returncode:
         raise ParleyError(
             f"vLLM at {engine.shown} could not be woken up ({problem.strip()}). Wake it with `curl -X POST "

@@ -142,9 +142,8 @@ def _tokens(engine: RunningEngine, base: BaseInfo) -> str | None:
     more = {"chat_template_kwargs": arguments} if arguments else {}
     for messages, wanted in trained_ids(base):
         asked = {"model": engine.model, "messages": list(messages), "add_generation_prompt": True, **more}
-        if problem := tokens_difference(
-            engine.post("/tokenize", asked)["tokens"], wanted, engine.shown, base, arguments
-        ):
+        got = engine.post("/tokenize", asked)["tokens"]
+        if problem := tokens_difference(got, wanted, engine.shown, base, arguments):
             return problem
     return None
 
@@ -163,11 +162,11 @@ def _takes_none(engine: RunningEngine) -> str | None:
 
 def _extra(base: BaseInfo) -> dict[str, Any]:
     """What every request for an answer holds, as the bot's do: a base that thinks was trained without that."""
-    found = json_setting("PARLEY_ENGINE_EXTRA")
+    found = _json_setting("PARLEY_ENGINE_EXTRA")
     return {**({"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else {}), **found}
 
 
-def json_setting(name: str) -> dict[str, Any]:
+def _json_setting(name: str) -> dict[str, Any]:
     """A setting that is a JSON object. Raises `BadInput` for any other value."""
     try:
         found = json.loads(setting(name) or "{}")
@@ -189,8 +188,6 @@ def _copied(adapter: Path, scale: float) -> Iterator[Path]:
         if scale != 1:
             config = adapter_config(adapter)
             config["lora_alpha"] *= scale
-            config["alpha_pattern"] = {
-                key: alpha * scale for key, alpha in (config.get("alpha_pattern") or {}).items()
-            }
+            config["alpha_pattern"] = {name: a * scale for name, a in (config.get("alpha_pattern") or {}).items()}
             (folder / _FILES[0]).write_text(json.dumps(config), encoding="utf-8")
         yield folder

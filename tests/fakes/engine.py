@@ -195,7 +195,7 @@ class FakeEngine:
         headers = {k.strip().lower(): v.strip() for k, v in (line.split(":", 1) for line in lines)}
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
         self.raw = raw
-        body = json.loads(raw) if "json" in headers.get("content-type", "") else {}
+        body = json.loads(raw) if raw and "json" in headers.get("content-type", "") else {}
         path = first.split()[1].partition("?")[0]
         self.paths.append(path)
         if self.api_key and headers.get("authorization") != f"Bearer {self.api_key}":

@@ -150,12 +150,14 @@ PRE = {
 }
 
 
-def build(family: str, folder: Path, *, seed: int = 0, spread: float = 2.0) -> Path:
+def build(family: str, folder: Path, *, seed: int = 0, spread: float = 2.0, **more: object) -> Path:
     """Write a tiny base of a family into a folder, in Hugging Face's format.
 
-    `spread` widens the weights, so that different computations give clearly different log-probabilities.
+    `spread` widens the weights, so that different computations give clearly different log-probabilities. `more` are
+    settings of its configuration.
     """
     config, names, extra, pattern, template = FAMILIES[family]
+    config = {**config, **more}
     tokenizer = _tokenizer(names, extra, pattern, nfc=family.startswith("qwen"), whole=family in ("llama", "mistral"))
     tokenizer.chat_template = template or (load_template("chatml") if extra else None)
     tokenizer.save_pretrained(folder)
@@ -215,13 +217,20 @@ def shelf(folder: Path, kinds: Mapping[str, str], *, make: Callable[[Sequence[Jo
     return folder
 
 
+def only_for_vllm(folder: Path) -> Path:
+    """Make a tiny Qwen2 without a GGUF, called as its folder, and return that. vLLM wants heads of at least 32."""
+    build("qwen2", folder / "hf", num_attention_heads=2, num_key_value_heads=1)
+    describe(folder, "")
+    return folder
+
+
 def describe(folder: Path, kind: str) -> None:
-    """Write a base's `base.json` and template beside its weights and its GGUF."""
+    """Write a base's `base.json` and template beside its weights and its GGUF, if it has one."""
     tokenizer = load_tokenizer(str(folder / "hf"))
     (folder / "template.jinja").write_text(tokenizer.chat_template, encoding="utf-8")
     BaseInfo(
         alias=folder.name,
-        gguf_sha256=file_sha256(folder / "model.gguf"),
+        gguf_sha256=file_sha256(folder / "model.gguf") if kind else "",
         weights_sha256=file_sha256(folder / "hf" / "model.safetensors"),
         control=control_strings(tokenizer),
         context_length=2048,

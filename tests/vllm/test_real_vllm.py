@@ -6,14 +6,8 @@ say is nonsense, and must be the same nonsense in vLLM as in PEFT.
 
 import asyncio
 import json
-import os
-import signal
-import socket
-import subprocess
 import time
 import urllib.request
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -26,50 +20,11 @@ from data.chat import load_template, template_sha256
 from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 from data.same_tokens import trained_ids
+from tests.vllm.program import OPENER, free_port, needs_vllm, running
 
-PROGRAM = os.environ.get("VLLM", "")
-pytestmark = [
-    pytest.mark.base,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(not Path(PROGRAM).is_file(), reason="VLLM names no vLLM: run `make test-vllm`"),
-]
+pytestmark = [pytest.mark.base, pytest.mark.timeout(1800), needs_vllm]
 HELLO = [{"role": "user", "content": "What is the capital of France?"}]
-START = 900  # seconds
 LIMIT = 1e-3  # nats, float32 on both sides; 1e-5 was measured
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-@contextmanager
-def running(folder, port, log):
-    more = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
-    command = [PROGRAM, "serve", str(folder), "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32"]
-    command += ["--max-model-len", "2048", "--enable-lora", "--max-loras", "2", "--max-lora-rank", "16"]
-    command += ["--max-num-seqs", "8", "--enforce-eager"]
-    quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, env=os.environ | more | quiet, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        until = time.monotonic() + START
-        while True:
-            assert process.poll() is None, log.read_text()[-3000:]
-            assert time.monotonic() < until, "vLLM did not start"
-            try:
-                OPENER.open(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(1)
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
 
 
 def make_release(home, seed, model):

@@ -172,7 +172,7 @@ def test_a_new_round_begins_with_the_trial_and_a_resumed_one_does_not(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
-    monkeypatch.setattr(alignment.rounds.one_round, "decide_trial", lambda *arguments: begun.append(arguments[2]))
+    monkeypatch.setattr(alignment.rounds.one_round, "decide_trial", lambda *given: begun.append(given[2]))
     kill_at_the_second_stage(played, monkeypatch)
     assert begun == ["none"]
     assert played.round() == 0

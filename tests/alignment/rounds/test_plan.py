@@ -54,6 +54,6 @@ def test_a_base_without_a_gguf_is_refused_before_any_work(
 ) -> None:
     monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "new"))
     monkeypatch.setenv("PARLEY_BASE", "moss")
-    with pytest.raises(BadInput, match=r"moss has no GGUF file.*bases remove moss.*--quantise q8_0.*vLLM"):
+    with pytest.raises(BadInput, match=r"moss has no GGUF file.*vLLM.*bases remove moss.*--quantise q8_0"):
         alignment.round.main([])
     assert not (tmp_path / "new").exists()
