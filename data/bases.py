@@ -59,6 +59,8 @@ class BaseInfo(Manifest):
     before it answers unless its template keeps it from that, and `thinking_switch` names the variable by which the
     base's own template is told so; the template in the folder sets it to false. `languages` are what the model card
     says. `nats` is how far the engine's log-probabilities were from transformers' when the base was admitted (mean).
+    `probe_ids` are the tokens of a short conversation, and `probe_log_probs` transformers' log-probabilities of all
+    but the first (nats): by them a server whose files are out of sight is known to have these weights.
     """
 
     alias: str
@@ -81,6 +83,8 @@ class BaseInfo(Manifest):
     thinking_switch: str = ""
     languages: tuple[str, ...] = ()
     nats: float | None = None
+    probe_ids: tuple[int, ...] = ()
+    probe_log_probs: tuple[float, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
 
     @property
