@@ -62,6 +62,8 @@ class BaseInfo(Manifest):
     says. `nats` is how far the engine's log-probabilities were from transformers' when the base was admitted (mean).
     `served` says how the embedded engine serves releases of it: "lora", the adapter on top of the GGUF, or "merged"
     (`data.merged_files`).
+    `probe_ids` are the tokens of a short conversation, and `probe_log_probs` transformers' log-probabilities of all
+    but the first (nats): by them a server whose files are out of sight is known to have these weights.
     """
 
     alias: str
@@ -85,6 +87,8 @@ class BaseInfo(Manifest):
     languages: tuple[str, ...] = ()
     nats: float | None = None
     served: str = LORA
+    probe_ids: tuple[int, ...] = ()
+    probe_log_probs: tuple[float, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -25,6 +25,7 @@ from alignment.serving.passages import (
     compare_tokens,
     engine_log_probs,
     log_probs,
+    probe,
     real_passages,
 )
 from data.bases import base_info
@@ -47,6 +48,9 @@ class Admission:
     max: float
     limit: float  # of `mean`, by the quantisation
     quantisation: str
+    # Tokens and their log-probabilities, as `BaseInfo` has them.
+    probe_ids: tuple[int, ...] = ()
+    probe_log_probs: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         return (
@@ -79,7 +83,9 @@ def admit(name: str, bases: Path, *, say: Callable[[str], None] = print) -> Admi
                     "and look at the free memory if it happens twice."
                 ) from error
         # The engine has ended: the model need not fit into memory twice.
-        sizes = apart(served, log_probs(_exact(name), passages))
+        model = _exact(name)
+        sizes = apart(served, log_probs(model, passages))
+        probe_ids, probe_log_probs = probe(model, passages)
     found = Admission(
         texts=len(asked),
         conversations=len(talks) + len(passages),
@@ -88,6 +94,8 @@ def admit(name: str, bases: Path, *, say: Callable[[str], None] = print) -> Admi
         max=float(sizes.max()),
         limit=noise.limit(info.quantisation),
         quantisation=info.quantisation,
+        probe_ids=probe_ids,
+        probe_log_probs=probe_log_probs,
     )
     if not found.mean <= found.limit:
         raise NotServable(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CONTEXT = 4096  # tokens of one conversation in the engine, unless the base takes fewer
 POSITIONS = 6  # per passage, from the answer's first token to its end of turn
+PROBE = 48  # tokens by which a server's weights are recognised
 TOKENS = 32  # per position: those that transformers finds likeliest
 # The engine lists this many tokens a position; tokens that it leaves out are at most as likely as its last.
 _ANSWERED = 1000
@@ -85,6 +86,17 @@ def log_probs(model: Any, passages: Sequence[Passage]) -> LogProbs:
             rows.append(torch.log_softmax(logits.float(), dim=-1).cpu())
     result: LogProbs = torch.cat(rows).numpy()
     return result
+
+
+def probe(model: Any, passages: Sequence[Passage]) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The first `PROBE` tokens of the shortest passage, and the model's log-probabilities of all but the first."""
+    import torch
+
+    ids = min((passage.ids for passage in passages), key=len)[:PROBE]
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([ids], device=model.device)).logits[0, :-1]
+    found = torch.log_softmax(logits.float(), dim=-1).cpu()[range(len(ids) - 1), ids[1:]]
+    return tuple(ids), tuple(round(float(each), 5) for each in found)
 
 
 def engine_log_probs(

@@ -151,7 +151,12 @@ def _add(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> BaseInfo:
         if wanted.served:
             admitted = admit(folder.name, staging, say=say)
             say(f"Admitted: {admitted}.")
-            info = replace(info, nats=admitted.mean)
+            info = replace(
+                info,
+                nats=admitted.mean,
+                probe_ids=admitted.probe_ids,
+                probe_log_probs=admitted.probe_log_probs,
+            )
             info.save(work / "base.json")
         _keep(work, folder)
     refuse_damaged(info)  # this notes how the files look, so that they are not read again at first use

@@ -18,6 +18,7 @@ from bot.engine.asked_to_think import thoughtful, thoughtless
 from bot.engine.counting import Counting
 from bot.engine.remote import RemoteModel, opened
 from bot.engine.same_tokens import tokens_problem
+from bot.engine.same_weights import weights_problem
 from bot.engine.unused import Unused
 from data.bases import BaseInfo, base_info
 from data.vllm import LOAD, LOADED, UNLOAD, base_entry, base_problem, load_refused, seen_from
@@ -80,6 +81,8 @@ class VllmServer:
         try:
             if problem := await tokens_problem(asking, Counting.VLLM, base):
                 raise EngineError(f"{problem} (docs/servers.md has the command.)")
+            if problem := await weights_problem(asking, base):
+                raise EngineError(f"vLLM at {self._wire.shown} cannot serve {_named(adapter)}. {problem}")
         finally:
             await asking.close()
         if adapter is None:

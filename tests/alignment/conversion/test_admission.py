@@ -56,6 +56,8 @@ def test_right_bases_are_admitted_with_figures(bases: Path, monkeypatch: pytest.
     assert found.mean < 0.003
     assert found.max < 0.05
     assert "f16" in str(found)
+    assert len(found.probe_ids) == len(found.probe_log_probs) + 1 == 48
+    assert max(found.probe_log_probs) < 0
     assert os.environ["PARLEY_BASES"] == str(tmp_path)
 
 

@@ -83,6 +83,31 @@ async def test_an_answer_that_runs_ends_with_its_release_while_the_next_one_serv
     assert [kind for kind, _ in fake.orders] == ["load", "load"]  # release 1 was still there
 
 
+def probed(ids, log_probs):
+    """What vLLM says of a prompt: of each token but the first, and of the likeliest one in its place."""
+    entries = [
+        {str(token): {"logprob": value, "rank": 3, "decoded_token": "a"}, "1": {"logprob": -0.1, "rank": 1}}
+        for token, value in zip(ids[1:], log_probs, strict=True)
+    ]
+    return [None, *entries]
+
+
+@pytest.mark.parametrize("off", [0.02, -0.02, 1.0, None])
+async def test_weights_out_of_sight_are_known_by_what_they_make_of_a_conversation(elsewhere, tmp_path, off):
+    ids, log_probs = (7, 8, 9, 10), (-0.5, -2.0, -3.25)
+    make_base(tmp_path / "bases", probe_ids=ids, probe_log_probs=log_probs)
+    async with FakeVllm(tmp_path / "bases" / "toy" / "hf", root="/elsewhere/toy/hf") as fake:
+        fake.probed = [] if off is None else probed(ids, [value + off for value in log_probs])
+        opening = open_engine(tmp_path / "home", url=fake.url)
+        if off == 1.0:
+            with pytest.raises(EngineError, match=r"other weights than the base model toy: .* 1\.00 nats away"):
+                await opening
+        else:
+            engine = await opening
+            assert (await said(engine))[2] == "stop"
+            await engine.close()
+
+
 async def test_a_candidate_answers_beside_the_champion(fake, base, home, releases, opened):
     make_release_of(home, base)
     engine = await opened()
