@@ -31,10 +31,10 @@ class LessonBook:
         Of the same question only the newest lesson, one's own before others'.
         """
         async with self._database.read() as session:
-            place = await session.get_one(Conversation, conversation)
-            among = await lessons.in_reach(session, person, place.server_id)
+            among = await lessons.in_reach(session, person, conversation)
             if not among:
                 return []
+            place = await session.get_one(Conversation, conversation)
             try:
                 new = await lessons.questions_of(session, self._index.missing(among))
             except sqlite3.OperationalError as error:  # a SQLite that was built without FTS5

@@ -53,7 +53,7 @@ class LessonIndex:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stems: dict[int, Stems] = {}
-        self._rows = _table()
+        self._rows, self._stemmer = _table(), _Stemmer()
 
     def missing(self, lessons: Collection[int]) -> list[int]:
         """Those of these lessons that the index does not hold yet."""
@@ -67,7 +67,7 @@ class LessonIndex:
                 self._rows.execute(
                     "INSERT OR REPLACE INTO said(rowid, words) VALUES (?, ?)", (number, " ".join(said))
                 )
-                self._stems[number] = _stems(said)
+                self._stems[number] = self._stemmer.stems(said)
 
     def drop(self, lessons: Collection[int]) -> None:
         """Forget questions; what the index held of them is overwritten."""
@@ -89,7 +89,7 @@ class LessonIndex:
         )
         with self._lock:
             found = self._rows.execute(query, (asked, json.dumps(sorted(among)), _CANDIDATES)).fetchall()
-            mine = _stems(said)
+            mine = self._stemmer.stems(said)
             scored = [(number, likeness(mine, self._stems[number])) for (number,) in found]
         scored.sort(key=lambda each: (-each[1], -each[0]))
         return [each for each in scored if each[1] >= LIKE][:_MOST]
@@ -144,9 +144,16 @@ def _table() -> sqlite3.Connection:
     return table
 
 
-def _stems(said: list[str]) -> Stems:
-    """The stems of words. FTS5 keeps its stemmer to itself, so the words are indexed and read back."""
-    with closing(_table()) as table:
-        table.execute("INSERT INTO said(words) VALUES (?)", (" ".join(said),))
-        table.execute("CREATE VIRTUAL TABLE found USING fts5vocab(said, 'row')")
-        return frozenset(term for (term,) in table.execute("SELECT term FROM found"))
+class _Stemmer:
+    """Finds the stems of words. FTS5 keeps its stemmer to itself, so the words are indexed and read back."""
+
+    def __init__(self) -> None:
+        self._table = _table()
+        self._table.execute("CREATE VIRTUAL TABLE found USING fts5vocab(said, 'row')")
+
+    def stems(self, said: list[str]) -> Stems:
+        """The stems of some words."""
+        self._table.execute("INSERT OR REPLACE INTO said(rowid, words) VALUES (1, ?)", (" ".join(said),))
+        found = frozenset(term for (term,) in self._table.execute("SELECT term FROM found"))
+        self._table.execute("DELETE FROM said")
+        return found

@@ -43,15 +43,19 @@ class StoredLesson:
 # -- which lessons hold for a question
 
 
-async def in_reach(session: AsyncSession, person: int, server: int | None) -> set[int]:
-    """The lessons that may stand in a person's conversation on a server, by their numbers; see `holding`."""
-    everywhere = select(Lesson.id).where(text("scope = 'everywhere'"))  # as the index says it
-    mine = select(Lesson.id).where(Lesson.author_id == person, Lesson.scope != REMOVED)
-    found = {*await session.scalars(mine), *await session.scalars(everywhere)}
-    if server is not None:
-        here = select(Lesson.id).where(Lesson.server_id == server, Lesson.scope == SERVER)
-        found |= set(await session.scalars(here))
-    return found
+_IN_REACH = text(
+    """
+    SELECT id FROM lessons WHERE author_id = :person AND scope != 'removed'
+    UNION SELECT id FROM lessons WHERE scope = 'server'
+        AND server_id = (SELECT server_id FROM conversations WHERE id = :conversation)
+    UNION SELECT id FROM lessons WHERE scope = 'everywhere'
+    """
+)
+
+
+async def in_reach(session: AsyncSession, person: int, conversation: int) -> set[int]:
+    """The lessons that may stand in a person's conversation, by their numbers; see `holding`. Every question asks."""
+    return set(await session.scalars(_IN_REACH, {"person": person, "conversation": conversation}))
 
 
 async def questions_of(session: AsyncSession, lessons: Collection[int]) -> dict[int, str]:

@@ -26,12 +26,16 @@ from data.schema import (
     SystemPromptAuthor,
 )
 
-# The answers that were given to texts or are such texts, and the ratings that correct an answer with one.
+# The answers that were given to texts (also as lessons) or are such texts, and the ratings that correct an answer
+# with one.
 _WITH = text(
     """
     WITH gone(id) AS (SELECT value FROM json_each(:versions))
     SELECT x.generation_id, 0 FROM gone CROSS JOIN generation_context x ON x.version_id = gone.id
     UNION SELECT g.id, 0 FROM gone CROSS JOIN generations g ON g.version_id = gone.id
+    UNION SELECT x.generation_id, 0 FROM gone
+    CROSS JOIN lessons l ON l.question_id = gone.id OR l.answer_id = gone.id
+    CROSS JOIN generation_lessons x ON x.lesson_id = l.id
     UNION ALL
     SELECT r.id, 1 FROM gone CROSS JOIN ratings r ON r.text_version_id = gone.id WHERE r.text_version_id IS NOT NULL
     """

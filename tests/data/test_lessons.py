@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from data import schema
+from data.home import installation_key
 from data.imports import collect_rows
 from data.lessons import EVERYWHERE, OWN, REMOVED, SERVER
+from data.row_ids import rows_of
 from data.store import Store, StoredGeneration
 from tests.data.talk import Talk
 
@@ -235,6 +237,17 @@ async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_aut
     await store.set_consent(ada, False)
     found = await collect_rows(store, discord_permission="ticket")
     assert list(found.of("labelled", None)) == []
+
+
+async def test_the_rows_of_an_answer_that_was_given_with_a_lesson_are_its_authors_too(store: Store) -> None:
+    talk = await on_discord(store)
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    await corrected(talk, ada)
+    await for_all_here(talk, ada)
+    await talk.rate(bob, "vote", await helped(talk, bob), value="up")
+    (row,) = (await collect_rows(store, discord_permission="ticket")).of("labelled", None)
+    async with store.database.read() as session:
+        assert row.id in await rows_of(session, installation_key(store.database.path.parent), ada)
 
 
 async def test_a_person_reads_their_lessons_in_what_is_kept_of_them(talk: Talk) -> None:

@@ -22,6 +22,7 @@ from tests.data.talk import Talk
 GROWING = {
     *("people", "consents", "conversations", "messages", "message_versions", "generations", "generation_context"),
     *("ratings", "platform_messages", "imported_rows", "imported_texts", "tombstones", "system_prompts"),
+    *("lessons", "generation_lessons"),
 }
 KINDS = ("vote", "vote", "vote", "comparison", "correction", "report", "retraction", "void")
 
