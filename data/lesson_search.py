@@ -7,7 +7,8 @@ English words are reduced to their stems (FTS5's Porter tokenizer). Chinese, Jap
 each two characters that follow each other are a word. BM25 finds the candidates. Its scores depend on how many
 lessons there are, so another measure says whether a candidate is like the question at all: the cosine of the two
 questions' rare words, rare by the questions of the shipped rows. Two questions that each name something rare which
-the other does not name are about different things ("the capital of France", "the capital of Peru").
+the other does not name are about different things ("the capital of France", "the capital of Peru"). Words such as
+"which" name nothing, however rare they are there.
 """
 
 import json
@@ -28,6 +29,18 @@ _LONGEST = 2000  # characters of a question that are looked at
 _WORD = re.compile(r"\w+")
 # Scripts without spaces between words: kana, Han with its extensions, Hangul.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+")
+# English words that name nothing. "US", "May" and "am" are not among them, and neither is what tells two times or
+# places apart, such as "before". Pairs of Chinese characters never count as names.
+_FUNCTION_WORDS = """
+a an the this that these those some any each every all both either neither no not
+who whom whose which what when where why how whether if as than then because while though although
+and or but nor so yet there here just also too only very please
+i you he she it we they one me him her them my your his its our their mine yours myself yourself themselves
+be is are was were been being do does did done doing have has had having
+can could will would shall should might must ought
+of in on at to from for with by about into onto upon
+s t d m ll re ve don doesn didn isn aren wasn weren hasn haven hadn couldn wouldn shouldn
+"""
 _SEED = Path(__file__).with_name("seed")
 
 Stems = frozenset[str]
@@ -105,7 +118,7 @@ def likeness(one: Stems, other: Stems) -> float:
 
 def _names(stem: str) -> bool:
     """Whether a word names something; pairs of characters that cross two words would all seem rare."""
-    return not _UNSPACED.match(stem) and _rarity(stem) >= _RARE
+    return not _UNSPACED.match(stem) and stem not in _function_stems() and _rarity(stem) >= _RARE
 
 
 def _weight(stems: Stems) -> float:
@@ -142,6 +155,11 @@ def _table() -> sqlite3.Connection:
     table.execute("PRAGMA secure_delete=ON")
     table.execute("CREATE VIRTUAL TABLE said USING fts5(words, tokenize='porter unicode61')")
     return table
+
+
+@cache
+def _function_stems() -> Stems:
+    return _Stemmer().stems(_FUNCTION_WORDS.split())
 
 
 class _Stemmer:

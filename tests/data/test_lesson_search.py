@@ -57,6 +57,20 @@ def test_another_subject_finds_nothing(index: LessonIndex, question: str) -> Non
     assert found(index, question) == []
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Where could we store bicycles?", "In which of the rooms would one store bicycles?"),
+        ("Which tickets did they refund?", "Whose tickets could they refund?"),
+        ("Which trains are late?", "Where were the late trains?"),
+    ],
+)
+def test_words_that_name_nothing_do_not_tell_two_questions_apart(one: str, other: str) -> None:
+    made = LessonIndex()
+    made.add({1: one})
+    assert found(made, other, (1,)) == [1]
+
+
 def test_only_lessons_within_reach_are_found(index: LessonIndex) -> None:
     assert found(index, "When is game night?", (2, 3)) == []
     assert found(index, "When is game night?", ()) == []
