@@ -10,6 +10,7 @@ from data import schema
 from data.imports import collect_rows
 from data.personas import persona
 from data.store import Store
+from data.user import user_here
 from tests.bot.terminal.world import World
 from tests.fakes.engine import FakeEngine
 
@@ -85,7 +86,7 @@ async def test_a_persona_begins_a_new_conversation_with_its_prompt(world: World)
 async def test_again_asks_which_is_better_and_continues_from_it(world: World):
     world.fake.answer("answer a")
     world.fake.answer("answer b")
-    await world.store.set_consent(await world.store.person("terminal", _me()), True)
+    await world.store.set_consent(await world.store.person("terminal", user_here()), True)
     await world.enter("hello", "/again", "a", "go on")
     (rating,) = await world.rows(schema.Rating)
     assert (rating.kind, rating.value, rating.generation_id, rating.other_id) == ("comparison", "a", 1, 2)
@@ -158,7 +159,7 @@ async def test_a_conversation_that_is_stuck_offers_a_new_one(world: World):
 
 
 async def test_a_correction_of_several_lines_ends_with_a_dot(world: World):
-    await world.store.set_consent(await world.store.person("terminal", _me()), True)
+    await world.store.set_consent(await world.store.person("terminal", user_here()), True)
     written = await world.enter(
         "hello", "/correct", "First line.", "", "  /up is not a command here", ".", "/correct", "."
     )
@@ -167,12 +168,6 @@ async def test_a_correction_of_several_lines_ends_with_a_dot(world: World):
     (rating,) = await world.rows(schema.Rating)
     (text,) = [row.text for row in await world.rows(schema.MessageVersion) if row.id == rating.text_version_id]
     assert text == "First line.\n\n  /up is not a command here"
-
-
-def _me() -> str:
-    from bot.terminal.chat import _user
-
-    return _user()
 
 
 # -- lessons
