@@ -1,6 +1,6 @@
 """What may become a row: its texts and the people who support it, before it is known whether it may be used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ OVER_QUOTA = "its rater, server or day had as many ratings as count in a day (PA
 OTHER_MODEL = "the answer was another model's, not one of this home's (PARLEY_OTHER_MODELS)"
 VOIDED = "an operator took its rater's ratings out (python -m data raters void)"
 
-DIVIDED = "its conversation and its text belong to different folds"
+DIVIDED = "its text, its conversation and the lessons that it was given belong to different folds"
 
 
 _NOBODY: Mapping[str, float] = MappingProxyType({})
@@ -62,9 +62,9 @@ class Candidate(NamedTuple):  # ten times as fast to make as a frozen data class
         return {**self.parts, **{key: value for key, value in more.items() if value is not None}}
 
 
-def anchor(messages: Sequence[Message], conversation: str | None) -> Anchor:
-    """What decides a row's fold: its conversation, if it has one, and the text that opens it."""
-    return Anchor(opening(messages), conversation)
+def anchor(messages: Sequence[Message], conversation: str | None, taught: Iterable[str] = ()) -> Anchor:
+    """What decides a row's fold: the text that opens it, its conversation, and those whose lessons it was given."""
+    return Anchor(opening(messages), conversation, tuple(taught))
 
 
 def opening(messages: Sequence[Message]) -> str:

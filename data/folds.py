@@ -31,10 +31,14 @@ _NO_WORD = bytes(at for at in range(128) if not re.match(r"\w", chr(at)))
 
 
 class Anchor(NamedTuple):
-    """What decides a row's group: the conversation that it comes from, if any, and the text that opens it."""
+    """What decides a row's group: the conversation that it comes from, if any, and the text that opens it.
+
+    `taught` are the conversations whose corrections its answers were given as lessons, and may repeat.
+    """
 
     text: str
     conversation: str | None = None
+    taught: tuple[str, ...] = ()
 
 
 def draw(key: bytes, group: str, rows: int, held: Mapping[str, int]) -> str:
@@ -96,6 +100,7 @@ class Anchors:
         self._buckets: list[Buckets] = [buckets_of(self._shelf.some([]))]
         self._texts, self._conversations = _Numbers(key, "text"), _Numbers(key, "conversation")
         self._rows = array("i")  # the text and the conversation of each row
+        self._taught = array("i")  # a row and a conversation that taught it: few rows have any
         self._signed = array("i")  # the number on the shelf of each text that has one
         self._waiting: list[tuple[int, str]] = []
         with Book.open(database) as book:
@@ -110,6 +115,8 @@ class Anchors:
             if len(self._waiting) >= _AT_ONCE:
                 self._sign()
         conversation = self._conversations.number(anchor.conversation)[0] if anchor.conversation else _NONE
+        for teacher in anchor.taught:
+            self._taught.extend((len(self._rows) // 2, self._conversations.number(teacher)[0]))
         self._rows.extend((text, conversation))
 
     def _sign(self) -> None:
@@ -131,11 +138,11 @@ class Anchors:
     def folds(self, rows: NDArray[np.int64] | None = None, *, draws: bool = True) -> list[str | None]:
         """The fold of each row, or of those with these numbers, in order; new groups are stored. Call it once.
 
-        None where a row touches two folds, as when its conversation belongs to one and its text to another: it would
-        carry training text into judging, so it can be used for neither. The long work is done before anything is
-        written, and writing is done a little at a time, because other writers wait meanwhile. Without `draws` nothing
-        is drawn and stored: new groups have the fold `NEW`, so that whoever may only look never learns which fold
-        something will get.
+        None where a row touches two folds, as when its conversation belongs to one, and its text or the correction of
+        a lesson that it was given to another: it would carry training text into judging, so it can be used for
+        neither. The long work is done before anything is written, and writing is done a little at a time, because
+        other writers wait meanwhile. Without `draws` nothing is drawn and stored: new groups have the fold `NEW`, so
+        that whoever may only look never learns which fold something will get.
         """
         self._sign()
         self._signer.forget()
@@ -145,10 +152,12 @@ class Anchors:
         if rows is not None:
             both = np.frombuffer(self._rows, dtype=np.int32).reshape(-1, 2)[rows]
             self._rows = array("i", both.tobytes())
+            self._taught = _only(self._taught, rows)
         while True:
             with Book.open(self._database) as book:
                 placing = _Placing(self._key, book, self._texts, self._conversations, draws=draws)
                 placing.place(self._rows, self._signed, self._buckets[0], self._shelf)
+                placing.follow(self._taught)
                 found = placing.folds()
                 if not draws or not placing.adds:
                     return found
@@ -157,6 +166,13 @@ class Anchors:
                     return found
                 except Meanwhile:
                     continue  # somebody else assigned folds since, which count
+
+
+def _only(pairs: "array[int]", rows: NDArray[np.int64]) -> "array[int]":
+    """The pairs of those rows, numbered by their places in `rows`, which are sorted."""
+    both = np.frombuffer(pairs, dtype=np.int32).reshape(-1, 2)
+    kept = both[np.isin(both[:, 0], rows)]
+    return array("i", np.stack((np.searchsorted(rows, kept[:, 0]), kept[:, 1]), axis=1).astype(np.int32).tobytes())
 
 
 class _Numbers:
@@ -238,6 +254,15 @@ class _Placing:
                     continue
                 index.put(number)
             self._placed.append(self._with(self._text_group[text], conversation))
+
+    def follow(self, taught: "array[int]") -> None:
+        """Join the groups of rows with those of the conversations that taught them, after all rows have a group.
+
+        So where the two are in different folds already, the row that was taught goes and not the correction.
+        """
+        for row, conversation in zip(taught[::2], taught[1::2], strict=True):
+            if self._placed[row] != _NONE:
+                self._placed[row] = self._with(self._placed[row], conversation)
 
     def _begin(self, text: int, near: set[int]) -> bool:
         """Add a new text, and join its group with those of its near-duplicates. False if they have two folds."""

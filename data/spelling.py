@@ -3,8 +3,8 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from data.candidates import SAME_TEXT, Candidate, anchor
@@ -12,11 +12,12 @@ from data.chat import Message
 from data.events import Events
 from data.facts import Facts, prompt_messages
 from data.feedback import Plan
+from data.lesson_writers import lesson_sources
 
 AT_ONCE = 500  # planned rows, or answers
 
 _ANSWERS = """
-SELECT g.id, g.platform, c.id, c.platform, c.persona, c.language, p.text, v.text
+SELECT g.id, g.platform, c.id, c.platform, c.persona, c.language, p.text, v.id, v.text
 FROM generations g
 JOIN conversations c ON c.id = g.conversation_id
 JOIN system_prompts p ON p.id = g.system_prompt_id
@@ -24,7 +25,7 @@ JOIN message_versions v ON v.id = g.version_id
 WHERE g.id IN (SELECT value FROM json_each(?))
 """
 _CONTEXTS = """
-SELECT x.generation_id, coalesce(m.role, 'user'), v.author_id, coalesce(v.text, '')
+SELECT x.generation_id, v.id, coalesce(m.role, 'user'), v.author_id, coalesce(v.text, '')
 FROM generation_context x
 JOIN message_versions v ON v.id = x.version_id
 LEFT JOIN messages m ON m.id = v.message_id
@@ -38,7 +39,10 @@ WHERE r.id IN (SELECT value FROM json_each(?))
 
 
 class Answer(NamedTuple):
-    """An answer as rows have it; `text` is empty when it was erased."""
+    """An answer as rows have it; `text` is empty when it was erased.
+
+    `taught` are the other conversations whose corrections it or an answer before it was given as lessons.
+    """
 
     platform: str
     conversation: int
@@ -47,6 +51,7 @@ class Answer(NamedTuple):
     language: str
     prompt: list[Message]
     text: str
+    taught: tuple[int, ...]
 
 
 def candidates(
@@ -54,9 +59,11 @@ def candidates(
 ) -> Iterator[Candidate]:
     """The candidates of planned rows, in their order."""
     plans = iter(plans)
+    sources = lesson_sources(connection)
     generation = facts.generation.tolist()  # plain numbers are found faster one at a time
     while some := list(islice(plans, AT_ONCE)):
-        answers = read_answers(connection, {generation[at] for plan in some for at in plan.answers})
+        wanted = {generation[at] for plan in some for at in plan.answers}
+        answers = read_answers(connection, wanted, sources)
         numbers = {int(events.number[plan.correction]) for plan in some if plan.correction is not None}
         written = {number: said for number, *said in connection.execute(_CORRECTIONS, (_listed(numbers),))}
         for plan in some:
@@ -69,18 +76,26 @@ def _listed(numbers: Iterable[int]) -> str:
     return json.dumps(sorted(numbers))
 
 
-def read_answers(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, Answer]:
-    """Some answers with their prompts, by their numbers."""
+def read_answers(
+    connection: sqlite3.Connection, numbers: set[int], sources: Mapping[int, tuple[int, ...]] | None = None
+) -> dict[int, Answer]:
+    """Some answers with their prompts, by their numbers.
+
+    `sources` says whose corrections which texts may repeat; see `lesson_sources`.
+    """
+    sources = sources or {}
     listed = _listed(numbers)
     turns: dict[int, list[tuple[str, int | None, str]]] = defaultdict(list)
-    for number, *turn in connection.execute(_CONTEXTS, (listed,)):
-        turns[number].append((turn[0], turn[1], turn[2]))
+    taught: dict[int, tuple[int, ...]] = {}
+    for number, version, role, author, said in connection.execute(_CONTEXTS, (listed,)):
+        turns[number].append((role, author, said))
+        if version in sources:
+            taught[number] = taught.get(number, ()) + sources[version]
     found = {}
-    for number, platform, conversation, talked_on, persona, language, system, text in connection.execute(
-        _ANSWERS, (listed,)
-    ):
+    for number, *place, system, version, text in connection.execute(_ANSWERS, (listed,)):
         prompt = prompt_messages(system, turns[number])
-        found[number] = Answer(platform, conversation, talked_on, persona, language, prompt, text or "")
+        repeats = taught.get(number, ()) + sources.get(version, ())
+        found[number] = Answer(*place, prompt, text or "", repeats)
     return found
 
 
@@ -105,7 +120,7 @@ def _candidate(plan: Plan, answers: Sequence[Answer], correction: Sequence[Any] 
         kind=plan.kind,
         parts=parts,
         problem=plan.problem or same or plan.later,
-        anchor=anchor(parts["prompt"], str(answer.conversation)),
+        anchor=anchor(parts["prompt"], str(answer.conversation), map(str, chain(*(each.taught for each in answers)))),
         platform="discord" if "discord" in platforms else answer.platform,
         persona=answer.persona,
         language=answer.language,

@@ -306,3 +306,32 @@ async def test_a_text_between_two_folds_is_in_neither(store: Store) -> None:
             session.add(made)
     assert await folds(store, *near, SENTENCES[0]) == ["train", "gate", None]
     assert await folds(store, SENTENCES[0]) == [None]
+
+
+@pytest.mark.parametrize("correction_first", [True, False])
+async def test_a_row_that_was_taught_shares_the_fold_of_the_correction(store: Store, correction_first: bool) -> None:
+    correction, taught = Anchor(SENTENCES[0], "a"), Anchor(SENTENCES[1], "b", ("a",))
+    rows = [correction, taught] if correction_first else [taught, correction]
+    found = await folds(store, *rows, Anchor(SENTENCES[2], "b"), *SENTENCES[3:20])
+    assert len(set(found[:3])) == 1
+    assert found[0] is not None
+    assert await groups(store) == 18
+
+
+async def test_a_correction_whose_rows_come_later_goes_where_its_lesson_went(store: Store) -> None:
+    found = await folds(store, *SENTENCES[3:20], Anchor(SENTENCES[1], "b", ("a",)))
+    assert await folds(store, Anchor(SENTENCES[0], "a")) == found[-1:]
+
+
+async def test_a_row_goes_that_was_taught_by_a_conversation_of_another_fold_and_the_correction_stays(
+    store: Store,
+) -> None:
+    by_fold = dict(zip(await folds(store, *SENTENCES[:20]), SENTENCES, strict=False))
+    mine, other = Anchor(by_fold["train"], "mine"), Anchor(by_fold["gate"], "other")
+    await folds(store, mine, other)
+    taught = [mine._replace(taught=(name,)) for name in ("other", "new", "mine")]
+    assert await folds(store, *taught, mine, other) == [None, "train", "train", "train", "gate"]
+    assert await folds(store, Anchor("words that nobody said before", "new")) == ["train"]
+    # A conversation that has no fold yet takes the first teacher's, and the row needs both.
+    assert await folds(store, Anchor("unheard of", "late", ("other", "mine"))) == [None]
+    assert await folds(store, Anchor("unheard of", "late", ("other",))) == ["gate"]

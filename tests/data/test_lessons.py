@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from data import schema
+from data import folds, schema
+from data.candidates import DIVIDED
 from data.home import installation_key
 from data.imports import collect_rows
 from data.lessons import EVERYWHERE, OWN, REMOVED, SERVER
 from data.row_ids import rows_of
-from data.store import Store, StoredGeneration
+from data.store import Store, StoredGeneration, StoredMessage
 from tests.data.talk import Talk
 
 ASKED, RIGHT = "When is game night?", "On Friday at 8."
@@ -237,6 +238,61 @@ async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_aut
     await store.set_consent(ada, False)
     found = await collect_rows(store, discord_permission="ticket")
     assert list(found.of("labelled", None)) == []
+
+
+async def folds_of(talk: Talk) -> dict[str, str]:
+    """The folds of all rows that are not prompts, by the text to learn or judge."""
+    found = (await collect_rows(talk.store, discord_permission=None)).rows
+    said = [(row.row.data.get("completion") or row.row.data.get("chosen"), row.fold) for row in found]
+    return {each[0]["content"]: fold for each, fold in said if each}
+
+
+async def elsewhere(talk: Talk, person: int) -> tuple[Talk, StoredMessage]:
+    """Another conversation of the same person, which begins with another question, and what answers it."""
+    other = await Talk.begin(talk.store, key="second")
+    (first,) = await other.ask(person, "Who painted the Mona Lisa?", "Leonardo.")
+    await other.rate(person, "vote", first, value="up")
+    path = await talk.store.path(first.message)
+    return other, path[-1]
+
+
+@pytest.fixture
+def two_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first group of rows trains, and each later one is held out."""
+    monkeypatch.setattr(folds, "draw", lambda _key, _group, _rows, held: "gate" if held["train"] else "train")
+
+
+@pytest.mark.usefixtures("two_folds")
+async def test_an_answer_given_with_a_lesson_shares_the_fold_of_the_correction(talk: Talk) -> None:
+    ada = await talk.person()
+    await corrected(talk, ada)
+    other, before = await elsewhere(talk, ada)
+    said = await other.say(ada, AGAIN, parent=before.message)
+    (lesson,) = await talk.store.lessons.like(AGAIN, other.conversation, ada)
+    answer = await other.answer(said, "Friday at 8, I think.", lessons=(lesson.lesson,))
+    await other.rate(ada, "vote", answer, value="up")
+    found = await folds_of(talk)
+    assert set(found) == {RIGHT, "Leonardo.", "Friday at 8, I think."}
+    assert len(set(found.values())) == 1
+
+
+@pytest.mark.usefixtures("two_folds")
+async def test_rows_go_that_may_repeat_a_correction_of_another_fold(talk: Talk) -> None:
+    ada = await talk.person()
+    await corrected(talk, ada)
+    other, before = await elsewhere(talk, ada)
+    held = await folds_of(talk)
+    assert {held[RIGHT], held["Leonardo."]} == {"train", "gate"}
+    said = await other.say(ada, AGAIN, parent=before.message)
+    (lesson,) = await talk.store.lessons.like(AGAIN, other.conversation, ada)
+    answer = await other.answer(said, "Friday at 8, I think.", lessons=(lesson.lesson,))
+    await other.rate(ada, "vote", answer, value="up")
+    # The next answer is given without a lesson, and its prompt holds the one before.
+    after = await other.say(ada, "And who is Ada Lovelace?", parent=answer.message)
+    await other.rate(ada, "vote", await other.answer(after, "A mathematician."), value="up")
+    assert await folds_of(talk) == held
+    found = await collect_rows(talk.store, discord_permission=None)
+    assert found.dropped_counts() == {"labelled": {DIVIDED: 2}, "prompt": {DIVIDED: 2}}
 
 
 async def test_the_rows_of_an_answer_that_was_given_with_a_lesson_are_its_authors_too(store: Store) -> None:
