@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_COUNTING = 2.0  # seconds that a person who corrected waits until the engine has counted
 _CUTS = 6  # times that a conversation is cut because the engine refuses it as too long
 # The words that failures are counted by.
 _KINDS: dict[type[Exception], str] = {
@@ -130,7 +131,11 @@ class Chat:
         """
 
         async def work(answer: RunningAnswer) -> AnswerEvent:
-            return await self._generate(ask, answer, await self._asked(ask, generation), engine or self.engine)
+            end = await self._generate(ask, answer, await self._asked(ask, generation), engine or self.engine)
+            if not isinstance(end, Answered):
+                return end
+            taught = await self.store.lessons.taught_since(generation.generation, end.generation.generation)
+            return replace(end, note=" ".join(filter(None, (end.note, ask.texts.with_correction)))) if taught else end
 
         return self._begin(ask, work)
 
@@ -178,6 +183,14 @@ class Chat:
         if not path or path[-1].message != generation.parent:
             raise Unanswerable(ask.texts.question_gone)
         return path[-1]
+
+    async def fits(self, lesson: StoredLesson) -> bool:
+        """Whether a lesson fits into its share of a prompt; True while the engine cannot be asked."""
+        try:
+            async with asyncio.timeout(_COUNTING), self.engine.session() as session:
+                return await _fit_alone(session, [lesson])
+        except (EngineError, TimeoutError):
+            return True
 
     async def close(self) -> None:
         """Stop every answer, also those that begin from now on, and wait until their texts are recorded."""
@@ -291,11 +304,7 @@ class Chat:
         if beside is not None:
             return list(reversed(await book.given_to(beside.generation)))
         found = (await book.like(question.text, question.conversation, ask.person))[: lessons.MOST]
-        budget = lessons.budget(session.context_length)
-        while found:
-            alone = lessons.with_lessons([Message(role="user", content="")], found)
-            if await session.count_tokens(alone) <= budget:
-                break
+        while found and not await _fit_alone(session, found):
             found.pop()
         return found
 
@@ -352,6 +361,12 @@ class Chat:
             sentence = ask.texts.message_too_long.format(tokens=counted, budget=budget)
             raise Stuck(sentence) if len(turns) > 1 else Unanswerable(sentence)
         return prompt(start), room
+
+
+async def _fit_alone(session: Session, taught: Sequence[StoredLesson]) -> bool:
+    """Whether lessons fit into the share of the prompt that they may take."""
+    alone = lessons.with_lessons([Message(role="user", content="")], taught)
+    return await session.count_tokens(alone) <= lessons.budget(session.context_length)
 
 
 def _failed(error: EngineError | Unanswerable, texts: Texts) -> Failed:

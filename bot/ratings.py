@@ -18,13 +18,17 @@ from data.home_base import other_model
 from data.store import NewRating, Store, StoredGeneration
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bot.texts import Texts
+    from data.lessons import StoredLesson
 
 
 class RatingResult(Enum):
     """What happened to a rating."""
 
     STORED = "stored"
+    TAUGHT = "the correction is stored, and it is a lesson for like questions"
     ALREADY = "already there"
     CONSENT_MISSING = "the person has to agree first"
     GONE = "the answer is not there any more"
@@ -37,10 +41,17 @@ class RatingResult(Enum):
 
 
 class Ratings:
-    """The ratings of all platforms."""
+    """The ratings of all platforms. `fits` says whether a lesson is short enough for a prompt."""
 
-    def __init__(self, store: Store, moderation: Moderation | None = None, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        moderation: Moderation | None = None,
+        metrics: Metrics | None = None,
+        fits: Callable[[StoredLesson], Awaitable[bool]] | None = None,
+    ) -> None:
         self.store = store
+        self._fits = fits
         self.moderation = moderation or Moderation()
         self.metrics = metrics or Metrics()
         self._locks: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
@@ -64,7 +75,7 @@ class Ratings:
             return await self._store("retraction", rater, generation, platform, source_id)
 
     async def correct(self, rater: int, generation: int, text: str, *, platform: str, source_id: str) -> RatingResult:
-        """Store what the answer should have been."""
+        """Store what the answer should have been: `TAUGHT` where that is a lesson now, else `STORED`."""
         if not text.strip():
             return RatingResult.EMPTY
         if (hindrance := await self._hindrance(rater, generation)) is not None:
@@ -72,7 +83,12 @@ class Ratings:
         answer = await self.store.generation(generation)
         if answer and answer.text.strip() == text.strip():
             return RatingResult.SAME
-        return await self._store("correction", rater, generation, platform, source_id, text=text.strip())
+        stored = await self._store("correction", rater, generation, platform, source_id, text=text.strip())
+        if stored is not RatingResult.STORED:
+            return stored
+        lesson = await self.store.lessons.made_of(generation, rater)
+        taught = lesson is not None and (self._fits is None or await self._fits(lesson))
+        return RatingResult.TAUGHT if taught else stored
 
     async def compare(
         self, rater: int, first: int, second: int, value: str, *, platform: str, source_id: str
@@ -169,11 +185,12 @@ def sentence(texts: Texts, outcome: RatingResult, kind: str, value: str | None =
     if outcome is RatingResult.STORED:
         return {
             "vote": texts.stored_up if value == "up" else texts.stored_down,
-            "correction": texts.stored_correction,
+            "correction": texts.stored_correction_alone,
             "comparison": texts.stored_comparison,
             "retraction": texts.stored_retraction,
         }[kind]
     return {
+        RatingResult.TAUGHT: texts.stored_correction,
         RatingResult.ALREADY: texts.already,
         RatingResult.CONSENT_MISSING: texts.consent_first,
         RatingResult.GONE: texts.answer_gone,

@@ -62,6 +62,22 @@ class LessonBook:
             found = [await lessons.lesson_numbered(session, number) for number in numbers]
         return [lesson for lesson in found if lesson is not None]
 
+    async def taught_since(self, first: int, second: int) -> bool:
+        """Whether of two answers the second was given a correction that the first was not given."""
+        before = {lesson.lesson for lesson in await self.given_to(first)}
+        return any(each.entry is None and each.lesson not in before for each in await self.given_to(second))
+
+    async def made_of(self, generation: int, person: int) -> StoredLesson | None:
+        """The lesson that a person's correction of an answer made, if it holds for them."""
+        async with self._database.read() as session:
+            lesson = await lessons.lesson_of(session, generation, person)
+            if lesson is None or lesson.platform is None:
+                return None
+            found = await lessons.holding(
+                session, [lesson.id], person=person, platform=lesson.platform, persona=lesson.persona
+            )
+        return found[0] if found else None
+
     async def of(self, person: int) -> list[StoredLesson]:
         """What a person taught, oldest first."""
         async with self._database.read() as session:

@@ -181,6 +181,18 @@ async def given_to(session: AsyncSession, generation: int) -> list[int]:
     return list(await session.scalars(query.order_by(GenerationLesson.position)))
 
 
+async def lesson_of(session: AsyncSession, generation: int, author: int) -> Lesson | None:
+    """The lesson that a person's newest correction of an answer made, unless it was removed; it need not hold."""
+    query = (
+        select(Lesson)
+        .join(Rating, Rating.id == Lesson.rating_id)
+        .where(Rating.generation_id == generation, Lesson.author_id == author, Lesson.scope != REMOVED)
+        .order_by(Lesson.id.desc())
+        .limit(1)
+    )
+    return (await session.scalars(query)).first()
+
+
 # -- erasure
 
 

@@ -93,9 +93,10 @@ def read_answers(
             taught[number] = taught.get(number, ()) + sources[version]
     found = {}
     for number, *place, system, version, text in connection.execute(_ANSWERS, (listed,)):
-        prompt = prompt_messages(system, turns[number])
         repeats = taught.get(number, ()) + sources.get(version, ())
-        found[number] = Answer(*place, prompt, text or "", repeats)
+        platform, conversation, talked_on, persona, language = place
+        prompt = prompt_messages(system, turns[number])
+        found[number] = Answer(platform, conversation, talked_on, persona, language, prompt, text or "", repeats)
     return found
 
 

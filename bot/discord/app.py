@@ -39,7 +39,7 @@ class App:
         self.chat = chat
         self.pace = pace
         self.trial = trial
-        self.ratings = Ratings(store, chat.moderation, chat.metrics)
+        self.ratings = Ratings(store, chat.moderation, chat.metrics, chat.fits)
         self.operators = Operators(client, settings.operators)
         self.rules = Rules(settings, store)
         self.refused = RefusedMessages()

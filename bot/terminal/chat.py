@@ -57,7 +57,7 @@ class Terminal:
     ) -> None:
         self.store = store
         self.chat = chat
-        self.ratings = Ratings(store, chat.moderation)
+        self.ratings = Ratings(store, chat.moderation, fits=chat.fits)
         self.settings = settings
         self.trial = trial or Trial(settings.home, None)
         self.progress = Progress(store.database.path.parent, settings.discord_training_permission, fresh=0)
@@ -173,7 +173,8 @@ class Terminal:
             return
         self.parent, self.last = second.message, second
         if not comparable(first, second):
-            self._say(self.texts.not_comparable)
+            taught = await self.store.lessons.taught_since(first.generation, second.generation)
+            self._say(self.texts.not_comparable_taught if taught else self.texts.not_comparable)
             return
         line = await self.lines.read(self.texts.which_is_better)
         if line is None:

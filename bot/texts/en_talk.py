@@ -55,6 +55,10 @@ TALK = TalkTexts(
         "Your correction is noted, thank you. From now on the model sees it when you ask something like this; "
         "{slash}lessons lists what you taught."
     ),
+    stored_correction_alone=(
+        "Your correction is noted, thank you. The model does not see it when you ask something like this: it is too "
+        "long for that, or the question is by somebody who has not agreed."
+    ),
     stored_comparison="Your verdict is noted, thank you.",
     stored_retraction="Your vote is taken back. You have no vote on this answer now.",
     already="That is already noted.",
@@ -140,10 +144,12 @@ TALK = TalkTexts(
     which_is_better="Which is better, the first (a) or the second (b)? a, b, tie, bad: ",
     not_a_verdict="No verdict noted (a, b, tie and bad are verdicts).",
     not_comparable="The question or the settings have changed in between, so the two answers are not compared.",
+    not_comparable_taught="The first answer was given without that correction, so the two are not compared.",
     no_question="There is no question to answer again yet.",
     persona_now="You are talking to the persona {name}.",
     persona_list="The personas are {names}. You are talking to {name}.",
     from_entry="(see {entry})",
+    with_correction="(For this answer the model was given a correction as a lesson.)",
     lessons_none="You have taught nothing yet: correct an answer, and ask something like it again.",
     lessons_mine="When you ask something like this, the model sees what it should say:",
     lessons_line="{number}. {question} → {answer}{scope}",

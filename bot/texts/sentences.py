@@ -50,6 +50,7 @@ class TalkTexts:
     stored_up: str
     stored_down: str
     stored_correction: str
+    stored_correction_alone: str
     stored_comparison: str
     stored_retraction: str
     already: str
@@ -89,10 +90,12 @@ class TalkTexts:
     which_is_better: str
     not_a_verdict: str
     not_comparable: str
+    not_comparable_taught: str
     no_question: str
     persona_now: str
     persona_list: str
     from_entry: str
+    with_correction: str
     lessons_none: str
     lessons_mine: str
     lessons_line: str

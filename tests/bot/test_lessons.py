@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from bot.answers import Answered, Paired
+from bot.engine.api import EngineAway
 from bot.lessons import LISTED, listed, with_lessons
+from bot.ratings import RatingResult, Ratings, sentence
 from bot.texts import EN
 from data import schema
 from data.chat import Message
@@ -108,6 +111,44 @@ async def test_a_lesson_that_is_too_long_is_left_out(world: World) -> None:
     await taught(world, "Friday " * 2000)
     await world.say(AGAIN)
     assert sent(world)[1:] == [("user", AGAIN)]
+
+
+async def fixed(world: World, asked: str, text: str, **more: Any) -> str:
+    """What a person is told after a correction."""
+    answer = await world.say(asked, **more)
+    ratings = Ratings(world.store, fits=world.chat.fits)
+    outcome = await ratings.correct(
+        world.ada, answer.generation, text, platform="terminal", source_id=f"fix {answer.generation}"
+    )
+    assert outcome in (RatingResult.STORED, RatingResult.TAUGHT)
+    return sentence(EN, outcome, "correction")
+
+
+async def test_a_lesson_is_promised_only_where_a_correction_became_one(world: World) -> None:
+    assert await fixed(world, ASKED, RIGHT) == EN.stored_correction
+    assert await fixed(world, ASKED, "Friday " * 2000) == EN.stored_correction_alone
+    assert await fixed(world, ASKED, RIGHT, unknown=True) == EN.stored_correction_alone
+    assert await fixed(world, ASKED, RIGHT, person=world.bea) == EN.stored_correction_alone  # she has not agreed
+    await world.store.set_consent(world.bea, True)
+    assert await fixed(world, ASKED, RIGHT, person=world.bea) == EN.stored_correction
+
+
+async def test_an_engine_that_is_away_holds_no_correction_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: object) -> None:
+        raise EngineAway("away")
+
+    monkeypatch.setattr(type(world.chat.engine), "session", away)
+    assert await world.chat.fits(lesson())
+
+
+async def test_another_answer_after_a_correction_says_that_the_model_was_given_it(world: World) -> None:
+    answer = await taught(world)
+    (*_, first) = await events(world.chat.again(world.ask(ASKED), answer))
+    assert isinstance(first, Answered)
+    assert first.note == EN.with_correction
+    (*_, second) = await events(world.chat.again(world.ask(ASKED), first.generation))
+    assert isinstance(second, Answered)
+    assert second.note is None
 
 
 async def test_an_answer_that_is_compared_gets_the_same_lessons(world: World) -> None:

@@ -66,7 +66,7 @@ async def test_corrections_and_comparisons_are_kept(world: World):
     correct = world.ratings.correct
     assert await correct(world.ada, first.generation, " ", source_id="c0", **how) is RatingResult.EMPTY
     assert await correct(world.ada, first.generation, first.text, source_id="c1", **how) is RatingResult.SAME
-    assert await correct(world.ada, first.generation, "Hi!", source_id="c2", **how) is RatingResult.STORED
+    assert await correct(world.ada, first.generation, "Hi!", source_id="c2", **how) is RatingResult.TAUGHT
     end = (await events(world.chat.again(world.ask("unused"), first)))[-1]
     assert isinstance(end, Answered)
     second = end.generation

@@ -118,7 +118,7 @@ async def test_corrections_and_reasons_are_moderated_too(world: World):
     assert sentence(EN, outcome, "correction") == EN.moderated_rating
     assert await ratings.vote(world.ada, answer.generation, "down", why=SLUR, **more) is RatingResult.FLAGGED
     assert await world.count(schema.Rating) == 0
-    assert await ratings.correct(world.ada, answer.generation, "better", **more) is RatingResult.STORED
+    assert await ratings.correct(world.ada, answer.generation, "better", **more) is RatingResult.TAUGHT
 
 
 async def test_only_counts_are_logged(world: World, caplog: pytest.LogCaptureFixture):

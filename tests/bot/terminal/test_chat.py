@@ -186,3 +186,11 @@ async def test_a_correction_is_listed_seen_changed_and_removed(world: World):
     assert EN.lesson_gone.format(number=1) in written
     assert EN.lesson_removed.format(number=2) in written
     assert EN.lessons_none in written
+
+
+async def test_again_after_a_correction_says_why_the_answers_are_not_compared(world: World):
+    written = await world.enter("/consent yes", "y", "When is game night?", "/correct On Friday.", "/again")
+    assert EN.stored_correction in written
+    assert EN.with_correction in written
+    assert EN.not_comparable_taught in written
+    assert EN.not_comparable not in written
