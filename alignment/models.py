@@ -167,6 +167,12 @@ def plain_tokenizer(base: Base) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(base.path)
     except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
+        folder = Path(base.path)
+        if (folder / "tokenizer.model").is_file() and not (folder / "tokenizer.json").is_file():
+            raise BadInput(
+                f"{base.name} has a tokenizer.model and no tokenizer.json. Write that once with transformers, where "
+                "sentencepiece and protobuf are installed: `AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)`."
+            ) from error
         raise BadInput(f"The tokenizer of {base.name} does not load: {first_line(error)}") from error
     if not tokenizer.is_fast:
         raise BadInput(

@@ -88,8 +88,8 @@ def chosen(
 def text(told: News, texts: Texts, *, new: bool, another_base: bool = False) -> str:
     """What members read about a champion; `new` is whether it serves for the first time."""
     if another_base and told.base:
-        begun = texts.announce_base.format(base=told.base.partition("@")[0])
-        return begun if told.release == BASE_RELEASE else f"{begun}\n{text(told, texts, new=new)}"[:LIMIT]
+        first = texts.announce_base.format(base=told.base.partition("@")[0])
+        return first if told.release == BASE_RELEASE else f"{first}\n{text(told, texts, new=new)}"[:LIMIT]
     name = texts.of_release.format(release=told.release) if told.release else texts.the_base
     if not new:
         return texts.announce_back.format(release=name)

@@ -195,3 +195,11 @@ def test_a_tokenizer_too_large_for_its_model_is_refused(tmp_path):
     tokenizer.add_tokens(["<new>"])
     with pytest.raises(BadInput, match="do not belong together"):
         models.check_vocabulary(model, tokenizer)
+
+
+def test_a_tokenizer_without_its_json_is_told_how_to_get_it(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "mistral"}')
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer"}')
+    (tmp_path / "tokenizer.model").write_bytes(b"\n\x0e\n\x05<unk>")
+    with pytest.raises(BadInput, match=r"has a tokenizer\.model and no tokenizer\.json"):
+        models.plain_tokenizer(models.Base("the base", str(tmp_path)))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -25,7 +26,7 @@ from data.personas import SEED, persona
 from tests.engine_key import key_of
 
 ROOT = Path(__file__).parents[2]
-START = 180.0  # seconds that a server may take to start
+START = 600.0  # seconds that a server may take to start; vLLM compiles the model first
 # As many tokens in the cache as the embedded engine has, 4 times 4,096, in small pages, because only whole pages are
 # reused.
 # Without these `transformers serve` takes nine tenths of the memory and is slower.
@@ -83,7 +84,9 @@ class Process:
         self.words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "PARLEY_BASES": str(bases_dir())}
         quiet |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-        self.child: Any = subprocess.Popen(command, cwd=ROOT, env=os.environ | quiet, stderr=self.words, **more)
+        self.child: Any = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | quiet, stderr=self.words, start_new_session=True, **more
+        )
         self.command = " ".join(command[1:4])
         self.memory = 0
 
@@ -94,7 +97,14 @@ class Process:
         return ParleyError(f"`{self.command} ...` stopped: {output}")
 
     def end(self) -> None:
-        """Idempotent."""
+        """End it with the processes that it started, which vLLM's own end leaves behind. Idempotent."""
+        try:
+            self._end()
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.child.pid, signal.SIGKILL)
+
+    def _end(self) -> None:
         for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 60.0)):
             if self.child.returncode is not None:
                 return

@@ -6,11 +6,11 @@ from bot.conversation import Chat
 from bot.discord import consent
 from bot.discord.buttons import Press
 from bot.engine.api import Engine
-from bot.terminal.chat import _user
 from bot.texts import EN
 from data import schema
 from data.consent import CONSENT_VERSION
 from data.store import Store
+from data.user import user_here
 from tests.bot.discord.world import World, said
 from tests.bot.terminal.world import World as Terminal
 from tests.fakes.engine import FakeEngine
@@ -79,7 +79,7 @@ async def test_a_no_to_the_new_text_is_a_no(talk: World):
 async def test_the_terminal_asks_again_too(installed: tuple[Store, FakeEngine, Engine]):
     store, fake, engine = installed
     terminal = Terminal(store, fake, Chat(store, engine))
-    person = await store.person("terminal", _user())
+    person = await store.person("terminal", user_here())
     await store.set_consent(person, True, "2026-11")
     written = await terminal.enter("hello", "/up", "y", "y", "more", "/up")
     assert written.count(EN.consent_changed) == terminal.prompts.count(EN.ask_consent) == 1

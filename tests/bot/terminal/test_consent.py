@@ -7,22 +7,22 @@ import pytest
 from bot.conversation import Chat
 from bot.texts import EN
 from data import schema
-from tests.bot.terminal import test_chat
+from tests.bot.terminal import world
 
 QUESTION = EN.consent_question.format(days=30)
 
 
 @pytest.fixture
-def terminal(installed: Any) -> test_chat.World:
+def terminal(installed: Any) -> world.World:
     store, fake, engine = installed
-    return test_chat.World(store, fake, Chat(store, engine))
+    return world.World(store, fake, Chat(store, engine))
 
 
-async def granted(terminal: test_chat.World) -> list[bool]:
+async def granted(terminal: world.World) -> list[bool]:
     return [row.granted for row in await terminal.rows(schema.Consent)]
 
 
-async def test_a_yes_at_a_keyboard_is_asked_for_below_the_text(terminal: test_chat.World):
+async def test_a_yes_at_a_keyboard_is_asked_for_below_the_text(terminal: world.World):
     written = await terminal.enter("/consent yes", "y", "/consent yes")
     assert written.index(QUESTION) < written.index(EN.consent_given)
     assert written.count(QUESTION) == 1  # a person who has agreed to the current text has nothing to read
@@ -30,20 +30,20 @@ async def test_a_yes_at_a_keyboard_is_asked_for_below_the_text(terminal: test_ch
     assert await granted(terminal) == [True]
 
 
-async def test_a_person_who_changes_their_mind_has_not_agreed(terminal: test_chat.World):
+async def test_a_person_who_changes_their_mind_has_not_agreed(terminal: world.World):
     assert EN.consent_refused in await terminal.enter("/consent yes", "n")
     assert await granted(terminal) == [False]
 
 
 async def test_a_script_that_agrees_leaves_the_text_in_what_it_wrote(
-    terminal: test_chat.World, monkeypatch: pytest.MonkeyPatch
+    terminal: world.World, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(test_chat.ScriptedLines, "interactive", False)
+    monkeypatch.setattr(world.ScriptedLines, "interactive", False)
     written = await terminal.enter("/consent yes")
     assert written.index(QUESTION) < written.index(EN.consent_given)
     assert await granted(terminal) == [True]
 
 
-async def test_a_no_is_a_no_at_once(terminal: test_chat.World):
+async def test_a_no_is_a_no_at_once(terminal: world.World):
     assert QUESTION not in await terminal.enter("/consent no")
     assert await granted(terminal) == [False]
