@@ -23,7 +23,8 @@ async def test_a_correction_starts_from_the_answer_and_is_kept(talk: World):
     assert opened.modal["title"] == EN.fix_title
     assert "a fake answer" in str(opened.modal)  # so that it is corrected, not written again
     sent = await talk.bea.submit_modal(opened, {"text": "a better answer"})
-    assert [followup.content for followup in sent.followups] == [EN.stored_correction]
+    # No lesson: Ada, whose question it is, has not agreed.
+    assert [followup.content for followup in sent.followups] == [EN.stored_correction_alone]
     assert sent.followups[0].ephemeral
     assert await texts_of(talk, "correction") == [(None, "a better answer")]
 
