@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _show_answer(Releases(home()).get(1).adapter_gguf)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     _heading(f"Done in {minutes} min {seconds} s.")
-    _say_what_next(promoted=verdict == 0)
+    _say_what_next(promoted=verdict == 0, on_trial=Releases(home()).candidate() is not None)
     return 0
 
 
@@ -147,8 +147,10 @@ def _show_answer(adapter: Path | None) -> None:
     print(f"  {question['content']}\n> {printable(answer.text)}{cut}", flush=True)
 
 
-def _say_what_next(*, promoted: bool) -> None:
-    if not promoted:
+def _say_what_next(*, promoted: bool, on_trial: bool) -> None:
+    if on_trial:
+        print("So few held-out rows prove too little: release 1 is on trial, and the bot lets people compare the two.")
+    elif not promoted:
         print("The gate refused the candidate, so the base model stays in service. Few rows often end like this.")
     names = ("PARLEY_HOME", "PARLEY_BASES", "PARLEY_BASE")
     places = " ".join(f"{name}={shlex.quote(os.environ[name])}" for name in names)  # so that it can be pasted
