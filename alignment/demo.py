@@ -149,7 +149,7 @@ def _show_answer(adapter: Path | None) -> None:
 
 def _say_what_next(*, promoted: bool, on_trial: bool) -> None:
     if on_trial:
-        print("So few held-out rows prove too little: release 1 is on trial, and the bot lets people compare the two.")
+        print("So few held-out rows prove too little: release 1 is on trial, where people compare it with the base.")
     elif not promoted:
         print("The gate refused the candidate, so the base model stays in service. Few rows often end like this.")
     names = ("PARLEY_HOME", "PARLEY_BASES", "PARLEY_BASE")

@@ -134,8 +134,9 @@ def test_a_home_that_is_full_of_other_things_is_left_alone(tmp_path: Path) -> No
 ELSEWHERE = {
     "data/spool.py": "a file without a name, which goes with its process",
     "data/reading.py": "a cache folder for tables that stays empty: they are streamed",
-    "alignment/evaluation/model.py": "an exported adapter of the operator's, outside of the home; it holds no texts",
+    "alignment/serving/embedded.py": "an exported adapter of the operator's, outside of the home; it holds no texts",
     "alignment/conversion/gguf.py": "links to a base's own files, outside of the home; it holds no texts",
+    "alignment/shelf/speed.py": "a made-up adapter and models that are timed; they hold no texts",
     "alignment/conversion/pretokenizer.py": "an empty model with a base's tokenizer; it holds no texts",
 }
 OWN_NAMES = re.compile(r"tempfile|mkstemp|mkdtemp|TemporaryFile|TemporaryDirectory|\.(partial|tmp|part)['\"]")

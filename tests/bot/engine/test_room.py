@@ -101,7 +101,8 @@ async def test_an_answer_takes_room_for_its_prompt_and_its_longest_text(
             asked.append(tokens)
             yield
 
-    async def count(*_: object) -> int:
+    async def count(*_: object, thinks: bool) -> int:
+        assert not thinks
         return counted
 
     async def answered(*_: object) -> AsyncIterator[Delta]:
