@@ -161,7 +161,7 @@ def test_a_round_on_a_base_without_a_gguf(
     monkeypatch.setattr("sys.argv", ["data", "import", str(tmp_path / "rows.jsonl")])
     assert data() == 0
 
-    def launch(module: str, arguments: list[str]) -> int:
+    def launch(module: str, arguments: list[str], _warm: object) -> int:
         out = Path(arguments[arguments.index("--output_dir") + 1])
         shutil.copytree(trained, out / "adapter")
         (out / "manifest.json").write_text("{}")
