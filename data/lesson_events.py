@@ -102,14 +102,17 @@ def _plain(text: str | None) -> str:
 async def _bear_out(session: AsyncSession, lesson: Lesson) -> None:
     """Make a correction its server's lesson once enough other people bear it out.
 
-    They wrote the same about the same question, or their vote is for an answer that was given with it.
+    They wrote the same about the same question, or their vote is for an answer that was given with it, both on its server.
     """
     if lesson.scope != OWN or lesson.server_id is None or lesson.author_id is None:
         return
     votes = (
         select(Rating.generation_id, Rating.rater_id, Rating.value)
         .join(GenerationLesson, GenerationLesson.generation_id == Rating.generation_id)
+        .join(Generation, Generation.id == Rating.generation_id)
+        .join(Conversation, Conversation.id == Generation.conversation_id)
         .where(GenerationLesson.lesson_id == lesson.id, Rating.kind.in_(("vote", "retraction")))
+        .where(Conversation.server_id == lesson.server_id)  # friends elsewhere do not decide for this server
         .order_by(Rating.id)
     )
     now = {(answer, rater): value for answer, rater, value in await session.execute(votes)}

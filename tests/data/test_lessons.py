@@ -214,6 +214,18 @@ async def test_ones_own_votes_and_votes_that_were_taken_back_bear_nothing_out(st
     assert await scopes(store, ada) == [OWN]
 
 
+async def test_votes_on_another_server_bear_nothing_out(store: Store) -> None:
+    talk, other = await on_discord(store), await on_discord(store, "22:1", "8")
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    (lesson,) = await store.lessons.of(ada)
+    said = await other.say(ada, AGAIN)
+    answer = await other.answer(said, lessons=(lesson.lesson,))
+    for number in range(4):
+        await other.rate(await other.person(f"friend {number}"), "vote", answer, value="up")
+    assert await scopes(store, ada) == [OWN]
+
+
 async def test_a_report_takes_a_lesson_back_from_others_and_a_void_removes_it(store: Store) -> None:
     talk = await on_discord(store)
     ada, bob = await talk.person("ada"), await talk.person("bob", agrees=False)
