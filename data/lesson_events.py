@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from data.lessons import OWN, REMOVED, SERVER
+from data.lessons import DECLINED, EVERYWHERE, OWN, REMOVED, SERVER
 from data.records import NewRating
 from data.schema import (
     Conversation,
@@ -31,10 +31,24 @@ async def follow(session: AsyncSession, new: NewRating) -> None:
             await _bear_out(session, lesson)
     elif new.kind == "report":  # it only keeps something from others, so it counts without consent too
         taught = [lesson.id for lesson in await _given(session, new.generation) if lesson.author_id is not None]
-        await session.execute(update(Lesson).where(Lesson.id.in_(taught), Lesson.scope == SERVER).values(scope=OWN))
+        await _take_back(session, taught)
     elif new.kind == "void":
         corrections = select(Rating.id).where(Rating.generation_id == new.generation)
         await session.execute(update(Lesson).where(Lesson.rating_id.in_(corrections)).values(scope=REMOVED))
+
+
+async def count_again(session: AsyncSession) -> None:
+    """Take back what other people bore out and too few do now, since somebody's ratings were taken out."""
+    borne_out = await session.scalars(select(Lesson).where(Lesson.borne_out, Lesson.scope == SERVER))
+    for lesson in borne_out.all():
+        if len(await _bearers(session, lesson)) < BEAR_OUT:
+            lesson.scope, lesson.borne_out = OWN, False
+
+
+async def _take_back(session: AsyncSession, lessons: Sequence[int]) -> None:
+    """Let lessons hold for their authors alone until somebody accepts them."""
+    standing = update(Lesson).where(Lesson.id.in_(lessons), Lesson.scope.in_((OWN, SERVER, EVERYWHERE)))
+    await session.execute(standing.values(scope=DECLINED, borne_out=False))
 
 
 async def _learn(session: AsyncSession, new: NewRating) -> None:
@@ -100,12 +114,21 @@ def _plain(text: str | None) -> str:
 
 
 async def _bear_out(session: AsyncSession, lesson: Lesson) -> None:
-    """Make a correction its server's lesson once enough other people bear it out.
-
-    They wrote the same about the same question, or their vote is for an answer that was given with it, both on its server.
-    """
+    """Make a correction its server's lesson once enough other people bear it out, unless the same was declined."""
     if lesson.scope != OWN or lesson.server_id is None or lesson.author_id is None:
         return
+    if any(other.scope == DECLINED for other in await _alike(session, lesson)):
+        return
+    if len(await _bearers(session, lesson)) >= BEAR_OUT:
+        lesson.scope, lesson.borne_out = SERVER, True
+
+
+async def _bearers(session: AsyncSession, lesson: Lesson) -> set[int]:
+    """The other people who bear a lesson out.
+
+    They wrote the same about the same question, or their vote is for an answer that was given with it, both on its
+    server; and nobody took their ratings out.
+    """
     votes = (
         select(Rating.generation_id, Rating.rater_id, Rating.value)
         .join(GenerationLesson, GenerationLesson.generation_id == Rating.generation_id)
@@ -119,5 +142,4 @@ async def _bear_out(session: AsyncSession, lesson: Lesson) -> None:
     people = {rater for (_, rater), value in now.items() if value == "up"}
     people |= {other.author_id for other in await _alike(session, lesson) if other.author_id is not None}
     people -= set(await session.scalars(select(Standing.person_id).where(Standing.voided_at.is_not(None))))
-    if len(people - {lesson.author_id}) >= BEAR_OUT:
-        lesson.scope = SERVER
+    return people - {lesson.author_id}

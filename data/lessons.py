@@ -23,6 +23,8 @@ from data.consent import Cover, covered, covers_of, last_answer, withdrawn
 from data.schema import NO_TIME, GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
 
 OWN, SERVER, EVERYWHERE, REMOVED = "own", "server", "everywhere", "removed"
+DECLINED = "declined"  # own again, and other people do not change that: a manager or the operator does
+STANDING = (OWN, DECLINED, SERVER, EVERYWHERE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +172,13 @@ async def lesson_numbered(session: AsyncSession, lesson: int) -> StoredLesson | 
     return next((_stored(row) for row in await _rows(session, Lesson.id == lesson)), None)
 
 
-async def set_scope(session: AsyncSession, lesson: int, scope: str) -> None:
-    """Let a lesson hold for its author, its server or everybody, or remove it."""
-    await session.execute(update(Lesson).where(Lesson.id == lesson).values(scope=scope))
+async def set_scope(session: AsyncSession, lesson: int, scope: str, among: Collection[str] = STANDING) -> bool:
+    """Let a lesson hold for its author, its server or everybody, or remove it.
+
+    False when its scope is none of `among` now: what was removed meanwhile stays removed.
+    """
+    change = update(Lesson).where(Lesson.id == lesson, Lesson.scope.in_(among)).values(scope=scope, borne_out=False)
+    return bool((await session.execute(change.returning(Lesson.id))).first())
 
 
 async def given_to(session: AsyncSession, generation: int) -> list[int]:

@@ -9,8 +9,9 @@ from data import folds, schema
 from data.candidates import DIVIDED
 from data.home import installation_key
 from data.imports import collect_rows
-from data.lessons import EVERYWHERE, OWN, REMOVED, SERVER
+from data.lessons import DECLINED, EVERYWHERE, OWN, REMOVED, SERVER
 from data.row_ids import rows_of
+from data.standings import set_standing
 from data.store import Store, StoredGeneration, StoredMessage
 from tests.data.talk import Talk
 
@@ -236,6 +237,58 @@ async def test_a_report_takes_a_lesson_back_from_others_and_a_void_removes_it(st
     assert await seen(talk, ada) == [RIGHT]
     await talk.rate(bob, "void", first)
     assert await store.lessons.of(ada) == []
+
+
+@pytest.mark.parametrize("how", ["decline", "report", "report of one that holds everywhere"])
+async def test_what_was_taken_back_is_promoted_by_nobody_but_a_manager(store: Store, how: str) -> None:
+    talk = await on_discord(store)
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    answer = await helped(talk, ada)
+    for number in range(3):
+        await talk.rate(await talk.person(f"friend {number}"), "vote", answer, value="up")
+    (lesson,) = await store.lessons.of(ada)
+    assert lesson.scope == SERVER
+    if how == "decline":
+        assert await store.lessons.set_scope(lesson.lesson, DECLINED)
+    else:
+        await store.lessons.set_scope(lesson.lesson, SERVER if how == "report" else EVERYWHERE)
+        await talk.rate(await talk.person("eve"), "report", answer)
+    await talk.rate(await talk.person("one more"), "vote", answer, value="up")
+    for number in range(4):  # nor does the same text come back as other people's correction
+        await corrected(talk, await talk.person(f"puppet {number}"))
+    assert await scopes(store, ada) == [DECLINED]
+    assert await seen(talk, await talk.person("max")) == []
+    assert await seen(talk, ada) == [RIGHT]
+    assert await store.lessons.set_scope(lesson.lesson, SERVER)
+    assert await scopes(store, ada) == [SERVER]
+
+
+async def test_a_lesson_goes_back_when_those_who_bore_it_out_are_taken_out_but_not_what_a_manager_accepted(
+    store: Store,
+) -> None:
+    talk = await on_discord(store)
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    await corrected(talk, bob, "In the Oak room.", "Where is game night?")
+    await for_all_here(talk, bob)
+    await corrected(talk, ada)
+    answer = await helped(talk, ada)
+    friends = [await talk.person(f"friend {number}") for number in range(3)]
+    for person in friends:
+        await talk.rate(person, "vote", answer, value="up")
+    assert await scopes(store, ada) == [SERVER]
+    async with store.database.write() as session:
+        await set_standing(session, friends[0], "void")
+    assert (await scopes(store, ada), await scopes(store, bob)) == ([OWN], [SERVER])
+
+
+async def test_what_was_removed_meanwhile_stays_removed(talk: Talk) -> None:
+    ada = await talk.person()
+    await corrected(talk, ada)
+    (lesson,) = await talk.store.lessons.of(ada)
+    assert await talk.store.lessons.set_scope(lesson.lesson, REMOVED)
+    assert not await talk.store.lessons.set_scope(lesson.lesson, SERVER)
+    assert await talk.store.lessons.of(ada) == []
 
 
 async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_authors_consent(store: Store) -> None:
