@@ -1,7 +1,8 @@
 """Lessons: a question and its right answer, which stand in the prompts of like questions. They train nothing.
 
-A correction stands at once in the conversations of the person who wrote it; in those of their server after a manager
-accepts it or three other people bear it out; in all of its platform when the operator decides. An entry of a FAQ
+A correction stands at once in the conversations of the person who wrote it, on the server where they wrote it or, if
+that was none, outside servers; in those of everybody on that server after a manager accepts it or three other people
+bear it out; in all of its platform when the operator decides. An entry of a FAQ
 stands in those of one server or in all, as the operator chose at the import.
 
 A lesson holds texts by reference, so it is gone when one of them is erased: the question's message was deleted,
@@ -47,7 +48,8 @@ class StoredLesson:
 
 _IN_REACH = text(
     """
-    SELECT id FROM lessons WHERE author_id = :person AND scope != 'removed'
+    SELECT l.id FROM lessons l JOIN conversations c ON c.id = :conversation AND c.server_id IS l.server_id
+        WHERE l.author_id = :person AND l.scope != 'removed'
     UNION SELECT id FROM lessons WHERE scope = 'server'
         AND server_id = (SELECT server_id FROM conversations WHERE id = :conversation)
     UNION SELECT id FROM lessons WHERE scope = 'everywhere'

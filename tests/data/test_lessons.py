@@ -67,6 +67,24 @@ async def test_a_correction_holds_at_once_for_the_person_who_wrote_it_and_for_no
     assert await seen(await Talk.begin(talk.store, key="second"), ada) == [RIGHT]
 
 
+async def test_ones_own_lesson_stays_on_its_server_or_in_direct_conversations(store: Store) -> None:
+    talk, other = await on_discord(store), await on_discord(store, "22:1", "8")
+    direct = await Talk.begin(store, "discord", "dm:1")
+    channel = await Talk.begin(store, "discord", "11:2", server=await store.server("discord", "7"))
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    await corrected(direct, ada, "In the Oak room.", "Where is game night?")
+    asked = (AGAIN, "Where will game night be?")
+    places = {"same": talk, "channel": channel, "other": other, "direct": direct}
+    found = {name: [await seen(place, ada, question) for question in asked] for name, place in places.items()}
+    assert {name: [RIGHT in each[0], "In the Oak room." in each[1]] for name, each in found.items()} == {
+        "same": [True, False],
+        "channel": [True, False],
+        "other": [False, False],
+        "direct": [False, True],
+    }
+
+
 async def test_a_new_correction_of_the_same_answer_replaces_the_lesson(talk: Talk) -> None:
     ada = await talk.person()
     answer = await corrected(talk, ada)
