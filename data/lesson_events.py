@@ -57,8 +57,11 @@ async def _learn(session: AsyncSession, new: NewRating) -> None:
         Rating.generation_id == new.generation, Rating.rater_id == new.rater, Rating.kind == "correction"
     )
     ratings = (await session.scalars(mine.order_by(Rating.id))).all()
-    earlier = [rating.id for rating in ratings[:-1]]
-    await session.execute(update(Lesson).where(Lesson.rating_id.in_(earlier)).values(scope=REMOVED))
+    earlier = await session.scalars(select(Lesson).where(Lesson.rating_id.in_([each.id for each in ratings[:-1]])))
+    everybody_sees = new.everybody_sees
+    for replaced in earlier:
+        replaced.scope = REMOVED
+        everybody_sees = everybody_sees and replaced.everybody_sees  # it may be edited somewhere else
     asked = (
         select(MessageVersion, Conversation)
         .join(GenerationContext, GenerationContext.version_id == MessageVersion.id)
@@ -81,6 +84,7 @@ async def _learn(session: AsyncSession, new: NewRating) -> None:
         server_id=conversation.server_id,
         persona=conversation.persona,
         scope=OWN,
+        everybody_sees=everybody_sees,
     )
     session.add(lesson)
     await session.flush()
@@ -114,8 +118,11 @@ def _plain(text: str | None) -> str:
 
 
 async def _bear_out(session: AsyncSession, lesson: Lesson) -> None:
-    """Make a correction its server's lesson once enough other people bear it out, unless the same was declined."""
-    if lesson.scope != OWN or lesson.server_id is None or lesson.author_id is None:
+    """Make a correction its server's lesson once enough other people bear it out, unless the same was declined.
+
+    What was taught where not everybody on the server sees it needs a manager.
+    """
+    if lesson.scope != OWN or lesson.server_id is None or lesson.author_id is None or not lesson.everybody_sees:
         return
     if any(other.scope == DECLINED for other in await _alike(session, lesson)):
         return

@@ -2,7 +2,8 @@
 
 A correction stands at once in the conversations of the person who wrote it, on the server where they wrote it or, if
 that was none, outside servers; in those of everybody on that server after a manager accepts it or three other people
-bear it out; in all of its platform when the operator decides. An entry of a FAQ
+bear it out; in all of its platform when the operator decides. What was taught where not everybody on the server sees
+it stands in that channel alone, and only a manager or the operator can change that. An entry of a FAQ
 stands in those of one server or in all, as the operator chose at the import.
 
 A lesson holds texts by reference, so it is gone when one of them is erased: the question's message was deleted,
@@ -30,7 +31,10 @@ STANDING = (OWN, DECLINED, SERVER, EVERYWHERE)
 
 @dataclass(frozen=True, slots=True)
 class StoredLesson:
-    """A lesson that holds. `generation` is the corrected answer, None for an entry of a FAQ, which has an `entry`."""
+    """A lesson that holds. `generation` is the corrected answer, None for an entry of a FAQ, which has an `entry`.
+
+    `place` says in words where it was taught, or for which server a FAQ was imported.
+    """
 
     lesson: int
     scope: str
@@ -41,6 +45,7 @@ class StoredLesson:
     server: int | None
     persona: str | None
     entry: str | None
+    place: str = ""
 
 
 # -- which lessons hold for a question
@@ -49,7 +54,12 @@ class StoredLesson:
 _IN_REACH = text(
     """
     SELECT l.id FROM lessons l JOIN conversations c ON c.id = :conversation AND c.server_id IS l.server_id
+        LEFT JOIN ratings r ON r.id = l.rating_id
+        LEFT JOIN generations g ON g.id = r.generation_id
+        LEFT JOIN conversations taught ON taught.id = g.conversation_id
         WHERE l.author_id = :person AND l.scope != 'removed'
+        AND (l.server_id IS NULL OR l.everybody_sees  -- else in the same channel or thread: it begins the key
+             OR substr(c.key, 1, instr(c.key, ':')) = substr(taught.key, 1, instr(taught.key, ':')))
     UNION SELECT id FROM lessons WHERE scope = 'server'
         AND server_id = (SELECT server_id FROM conversations WHERE id = :conversation)
     UNION SELECT id FROM lessons WHERE scope = 'everywhere'
@@ -122,6 +132,7 @@ async def _rows(session: AsyncSession, which: ColumnElement[bool]) -> Sequence[A
             answer.c.created_at.label("written_at"),
             Rating.generation_id.label("generation"),
             Server.may_teach.label("may_teach"),
+            Server.platform_id.label("on"),
         )
         .join(question, question.c.id == Lesson.question_id)
         .join(answer, answer.c.id == Lesson.answer_id)
@@ -146,7 +157,16 @@ def _stored(row: Any) -> StoredLesson:
         lesson.server_id,
         lesson.persona,
         lesson.entry,
+        _place(row),
     )
+
+
+def _place(row: Any) -> str:
+    lesson = row.Lesson
+    if row.on is not None:
+        hidden = lesson.entry is None and not lesson.everybody_sees
+        return f"server {row.on}" + (", where not everybody sees it" if hidden else "")
+    return "direct message" if lesson.platform == "discord" else lesson.platform or "everywhere"
 
 
 # -- lists and decisions

@@ -94,7 +94,7 @@ def _print(found: Sequence[StoredLesson]) -> None:
     if not found:
         raise NothingToDo("There are no lessons yet: correct an answer, or import a FAQ.")
     for lesson in found:
-        source = f" [{lesson.entry}]" if lesson.entry else ""
+        source = f" [{'; '.join(filter(None, (lesson.entry, lesson.place, lesson.persona)))}]"
         print(f"{lesson.lesson:>6} {lesson.scope:<10} {_short(lesson.question)} -> {_short(lesson.answer)}{source}")
 
 

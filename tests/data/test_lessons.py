@@ -25,9 +25,11 @@ async def on_discord(store: Store, key: str = "11:1", server: str = "7", **more:
     return await Talk.begin(store, "discord", key, server=number, **more)
 
 
-async def corrected(talk: Talk, person: int, text: str = RIGHT, asked: str = ASKED) -> StoredGeneration:
+async def corrected(
+    talk: Talk, person: int, text: str = RIGHT, asked: str = ASKED, *, everybody_sees: bool = True
+) -> StoredGeneration:
     (answer,) = await talk.ask(person, asked, "On Monday.")
-    await talk.rate(person, "correction", answer, text=text)
+    await talk.rate(person, "correction", answer, text=text, everybody_sees=everybody_sees)
     return answer
 
 
@@ -231,6 +233,26 @@ async def test_ones_own_votes_and_votes_that_were_taken_back_bear_nothing_out(st
     await talk.rate(bob, "retraction", answer)
     await talk.rate(await talk.person("max"), "vote", answer, value="up")
     assert await scopes(store, ada) == [OWN]
+
+
+async def test_what_was_taught_where_not_everybody_sees_it_stays_there_until_a_manager_accepts_it(
+    store: Store,
+) -> None:
+    talk, general = await on_discord(store), await on_discord(store, "12:1")
+    again = await on_discord(store, "11:2")
+    ada, eve = await talk.person("ada"), await talk.person("eve")
+    first = await corrected(talk, ada, everybody_sees=False)
+    answer = await helped(talk, ada)
+    await talk.rate(ada, "correction", first, text=RIGHT, everybody_sees=True)  # an edit in a channel that all see
+    for number in range(3):
+        friend = await talk.person(f"friend {number}")
+        await talk.rate(friend, "vote", answer, value="up")
+        await corrected(talk, friend, everybody_sees=False)
+    (lesson,) = await store.lessons.of(ada)
+    assert (lesson.scope, lesson.place) == (OWN, "server 7, where not everybody sees it")
+    assert [await seen(place, ada) for place in (talk, again, general)] == [[RIGHT], [RIGHT], []]
+    assert await store.lessons.set_scope(lesson.lesson, SERVER)
+    assert await seen(general, eve) == [RIGHT]
 
 
 async def test_votes_on_another_server_bear_nothing_out(store: Store) -> None:
