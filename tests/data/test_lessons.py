@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from data import folds, schema
-from data.candidates import DIVIDED
+from data.candidates import DIVIDED, NOT_HERE, OUTSIDE
 from data.home import installation_key
 from data.imports import collect_rows
 from data.lessons import DECLINED, EVERYWHERE, OWN, REMOVED, SERVER
@@ -343,6 +343,24 @@ async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_aut
     await store.set_consent(ada, False)
     found = await collect_rows(store, discord_permission="ticket")
     assert list(found.of("labelled", None)) == []
+
+
+@pytest.mark.parametrize(("may_teach", "problem"), [(False, NOT_HERE), (True, OUTSIDE)])
+async def test_a_lesson_from_a_place_that_does_not_teach_reaches_no_row(
+    store: Store, monkeypatch: pytest.MonkeyPatch, may_teach: bool, problem: str
+) -> None:
+    monkeypatch.setenv("PARLEY_TEACHING_SERVERS", "7" if may_teach else "7,8")
+    talk, other = await on_discord(store), await on_discord(store, "22:1", "8")
+    ada, bob = await other.person("ada"), await talk.person("bob")
+    await corrected(other, ada)
+    await talk.rate(bob, "vote", (await talk.ask(bob, "Who painted the Mona Lisa?", "Leonardo."))[0], value="up")
+    (lesson,) = await store.lessons.of(ada)
+    await store.lessons.set_scope(lesson.lesson, EVERYWHERE)
+    await talk.rate(bob, "vote", await helped(talk, bob), value="up")
+    await store.set_may_teach("discord", "8", may_teach)
+    found = await collect_rows(store, discord_permission="ticket")
+    assert [row.data["completion"][0]["content"] for row in found.of("labelled", None)] == ["Leonardo."]
+    assert found.dropped_counts()["labelled"][problem] >= 1
 
 
 async def folds_of(talk: Talk) -> dict[str, str]:
