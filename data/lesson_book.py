@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 
 from data import lessons
@@ -98,10 +98,10 @@ class LessonBook:
         async with self._database.read() as session:
             return await lessons.lesson_numbered(session, lesson)
 
-    async def set_scope(self, lesson: int, scope: str) -> None:
-        """Let a lesson hold for its author (`OWN`), its server or everybody, or remove it."""
+    async def set_scope(self, lesson: int, scope: str, among: Collection[str] = lessons.STANDING) -> bool:
+        """Let a lesson hold for its author (`OWN`), its server or everybody, or remove it; see `data.lessons`."""
         async with self._database.write() as session:
-            await lessons.set_scope(session, lesson, scope)
+            return await lessons.set_scope(session, lesson, scope, among)
 
 
 def _best(found: Sequence[StoredLesson], person: int) -> list[StoredLesson]:

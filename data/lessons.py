@@ -1,7 +1,9 @@
 """Lessons: a question and its right answer, which stand in the prompts of like questions. They train nothing.
 
-A correction stands at once in the conversations of the person who wrote it; in those of their server after a manager
-accepts it or three other people bear it out; in all of its platform when the operator decides. An entry of a FAQ
+A correction stands at once in the conversations of the person who wrote it, on the server where they wrote it or, if
+that was none, outside servers; in those of everybody on that server after a manager accepts it or three other people
+bear it out; in all of its platform when the operator decides. What was taught where not everybody on the server sees
+it stands in that channel alone, and only a manager or the operator can change that. An entry of a FAQ
 stands in those of one server or in all, as the operator chose at the import.
 
 A lesson holds texts by reference, so it is gone when one of them is erased: the question's message was deleted,
@@ -23,11 +25,16 @@ from data.consent import Cover, covered, covers_of, last_answer, withdrawn
 from data.schema import NO_TIME, GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
 
 OWN, SERVER, EVERYWHERE, REMOVED = "own", "server", "everywhere", "removed"
+DECLINED = "declined"  # own again, and other people do not change that: a manager or the operator does
+STANDING = (OWN, DECLINED, SERVER, EVERYWHERE)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredLesson:
-    """A lesson that holds. `generation` is the corrected answer, None for an entry of a FAQ, which has an `entry`."""
+    """A lesson that holds. `generation` is the corrected answer, None for an entry of a FAQ, which has an `entry`.
+
+    `place` says in words where it was taught, or for which server a FAQ was imported.
+    """
 
     lesson: int
     scope: str
@@ -38,6 +45,7 @@ class StoredLesson:
     server: int | None
     persona: str | None
     entry: str | None
+    place: str = ""
 
 
 # -- which lessons hold for a question
@@ -45,7 +53,13 @@ class StoredLesson:
 
 _IN_REACH = text(
     """
-    SELECT id FROM lessons WHERE author_id = :person AND scope != 'removed'
+    SELECT l.id FROM lessons l JOIN conversations c ON c.id = :conversation AND c.server_id IS l.server_id
+        LEFT JOIN ratings r ON r.id = l.rating_id
+        LEFT JOIN generations g ON g.id = r.generation_id
+        LEFT JOIN conversations taught ON taught.id = g.conversation_id
+        WHERE l.author_id = :person AND l.scope != 'removed'
+        AND (l.server_id IS NULL OR l.everybody_sees  -- else in the same channel or thread: it begins the key
+             OR substr(c.key, 1, instr(c.key, ':')) = substr(taught.key, 1, instr(taught.key, ':')))
     UNION SELECT id FROM lessons WHERE scope = 'server'
         AND server_id = (SELECT server_id FROM conversations WHERE id = :conversation)
     UNION SELECT id FROM lessons WHERE scope = 'everywhere'
@@ -118,6 +132,7 @@ async def _rows(session: AsyncSession, which: ColumnElement[bool]) -> Sequence[A
             answer.c.created_at.label("written_at"),
             Rating.generation_id.label("generation"),
             Server.may_teach.label("may_teach"),
+            Server.platform_id.label("on"),
         )
         .join(question, question.c.id == Lesson.question_id)
         .join(answer, answer.c.id == Lesson.answer_id)
@@ -142,7 +157,16 @@ def _stored(row: Any) -> StoredLesson:
         lesson.server_id,
         lesson.persona,
         lesson.entry,
+        _place(row),
     )
+
+
+def _place(row: Any) -> str:
+    lesson = row.Lesson
+    if row.on is not None:
+        hidden = lesson.entry is None and not lesson.everybody_sees
+        return f"server {row.on}" + (", where not everybody sees it" if hidden else "")
+    return "direct message" if lesson.platform == "discord" else lesson.platform or "everywhere"
 
 
 # -- lists and decisions
@@ -170,9 +194,13 @@ async def lesson_numbered(session: AsyncSession, lesson: int) -> StoredLesson | 
     return next((_stored(row) for row in await _rows(session, Lesson.id == lesson)), None)
 
 
-async def set_scope(session: AsyncSession, lesson: int, scope: str) -> None:
-    """Let a lesson hold for its author, its server or everybody, or remove it."""
-    await session.execute(update(Lesson).where(Lesson.id == lesson).values(scope=scope))
+async def set_scope(session: AsyncSession, lesson: int, scope: str, among: Collection[str] = STANDING) -> bool:
+    """Let a lesson hold for its author, its server or everybody, or remove it.
+
+    False when its scope is none of `among` now: what was removed meanwhile stays removed.
+    """
+    change = update(Lesson).where(Lesson.id == lesson, Lesson.scope.in_(among)).values(scope=scope, borne_out=False)
+    return bool((await session.execute(change.returning(Lesson.id))).first())
 
 
 async def given_to(session: AsyncSession, generation: int) -> list[int]:

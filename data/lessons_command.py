@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data.errors import BadInput, NothingToDo
 from data.home import home
 from data.lesson_files import Entry, read_faq
-from data.lessons import EVERYWHERE, OWN, REMOVED, SERVER, StoredLesson
+from data.lessons import DECLINED, EVERYWHERE, REMOVED, SERVER, StoredLesson
 from data.schema import Lesson, MessageVersion
 from data.servers import server_of
 from data.store import Store
@@ -94,7 +94,7 @@ def _print(found: Sequence[StoredLesson]) -> None:
     if not found:
         raise NothingToDo("There are no lessons yet: correct an answer, or import a FAQ.")
     for lesson in found:
-        source = f" [{lesson.entry}]" if lesson.entry else ""
+        source = f" [{'; '.join(filter(None, (lesson.entry, lesson.place, lesson.persona)))}]"
         print(f"{lesson.lesson:>6} {lesson.scope:<10} {_short(lesson.question)} -> {_short(lesson.answer)}{source}")
 
 
@@ -107,7 +107,8 @@ async def _decide(store: Store, number: int, *, own: bool) -> None:
     lesson = await store.lessons.numbered(number)
     if lesson is None or lesson.author is None:
         raise BadInput(f"There is no correction with the number {number}; `python -m data lessons list` shows them.")
-    await store.lessons.set_scope(number, OWN if own else EVERYWHERE)
+    if not await store.lessons.set_scope(number, DECLINED if own else EVERYWHERE):
+        raise BadInput(f"Lesson {number} was removed just now.")
     whose = "only for the person who taught it" if own else "for everybody on its platform"
     print(f"Lesson {number} now holds {whose}.")
 

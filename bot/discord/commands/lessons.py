@@ -13,7 +13,7 @@ from bot.discord.managers import manages
 from bot.discord.telling import acknowledge, tell, texts_for
 from bot.discord.windows import fix_window, send_window
 from bot.lessons import listed
-from data.lessons import OWN, REMOVED, SERVER
+from data.lessons import DECLINED, OWN, REMOVED, SERVER
 
 if TYPE_CHECKING:
     from bot.discord.app import App
@@ -62,9 +62,11 @@ async def decided(app: App, interaction: discord.Interaction, number: int, texts
         return texts.managers_only
     server = await server_of(app.store, interaction.guild_id)
     lesson = await app.store.lessons.numbered(number)
-    if lesson is None or lesson.server != server or lesson.scope not in (OWN, SERVER):
+    if lesson is None or lesson.server != server:
         return texts.lesson_not_here.format(number=number)
-    await app.store.lessons.set_scope(number, SERVER if accept else OWN)
+    scope = SERVER if accept else DECLINED
+    if not await app.store.lessons.set_scope(number, scope, among=(OWN, DECLINED, SERVER)):  # removed just now
+        return texts.lesson_not_here.format(number=number)
     await record(app.store, interaction, "lessons", number=number, what="accept" if accept else "decline")
     return (texts.lesson_accepted if accept else texts.lesson_declined).format(number=number)
 
@@ -77,8 +79,8 @@ async def _change_own(app: App, interaction: discord.Interaction, number: int, t
         await send_window(interaction, fix_window(lesson.generation, lesson.answer, texts))
     else:
         await acknowledge(interaction)
-        await app.store.lessons.set_scope(number, REMOVED)
-        await tell(interaction, texts.lesson_removed.format(number=number))
+        done = await app.store.lessons.set_scope(number, REMOVED)
+        await tell(interaction, (texts.lesson_removed if done else texts.lesson_gone).format(number=number))
 
 
 async def _own(app: App, interaction: discord.Interaction, number: int) -> StoredLesson | None:

@@ -5,7 +5,7 @@ import pytest
 
 from bot.discord.ids import person_of
 from bot.texts import EN
-from data.lessons import OWN, SERVER
+from data.lessons import DECLINED, SERVER
 from tests.bot.discord.world import World, said
 
 pytestmark = pytest.mark.played
@@ -48,10 +48,10 @@ async def test_managers_accept_for_the_whole_server_and_nobody_else(talk: World,
     await talk.max.slash(talk.channel, "lessons", number=number, what="accept")
     assert await scope(talk, number) == SERVER
     await talk.max.slash(talk.channel, "lessons", number=number, what="decline")
-    assert await scope(talk, number) == OWN
+    assert await scope(talk, number) == DECLINED
     missing = await talk.max.slash(talk.channel, "lessons", number=99, what="accept")
     assert said(missing) == EN.lesson_not_here.format(number=99)
     monkeypatch.setattr(discord.Interaction, "permissions", discord.Permissions.none())
     refused = await talk.max.slash(talk.channel, "lessons", number=number, what="accept")
     assert said(refused) == EN.managers_only
-    assert await scope(talk, number) == OWN
+    assert await scope(talk, number) == DECLINED
