@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.consent import Cover, covered, covers_of, last_answer, withdrawn
+from data.database import listed
 from data.schema import NO_TIME, GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
 
 OWN, SERVER, EVERYWHERE, REMOVED = "own", "server", "everywhere", "removed"
@@ -58,16 +59,33 @@ async def in_reach(session: AsyncSession, person: int, conversation: int) -> set
     return set(await session.scalars(_IN_REACH, {"person": person, "conversation": conversation}))
 
 
+_QUESTIONS = text(
+    """
+    SELECT l.id, v.text FROM json_each(:lessons) wanted
+    CROSS JOIN lessons l ON l.id = wanted.value JOIN message_versions v ON v.id = l.question_id
+    WHERE v.text IS NOT NULL AND l.scope != 'removed'
+    """
+)
+
+
 async def questions_of(session: AsyncSession, lessons: Collection[int]) -> dict[int, str]:
-    """The questions of lessons; those of erased ones are empty."""
-    query = select(Lesson.id, MessageVersion.text).join(MessageVersion, MessageVersion.id == Lesson.question_id)
-    return {number: said or "" for number, said in await session.execute(query.where(Lesson.id.in_(lessons)))}
+    """The questions of those of these lessons that are there, neither erased nor removed."""
+    found: dict[int, str] = dict((await session.execute(_QUESTIONS, {"lessons": listed(lessons)})).all())
+    return found
 
 
-async def erased_of(session: AsyncSession, lessons: Collection[int]) -> set[int]:
-    """Those of these lessons whose question was erased."""
-    query = select(Lesson.id).join(MessageVersion, MessageVersion.id == Lesson.question_id)
-    return set(await session.scalars(query.where(Lesson.id.in_(lessons), MessageVersion.text.is_(None))))
+_GONE = text(
+    """
+    SELECT wanted.value FROM json_each(:lessons) wanted
+    LEFT JOIN lessons l ON l.id = wanted.value LEFT JOIN message_versions v ON v.id = l.question_id
+    WHERE v.text IS NULL OR l.scope = 'removed'
+    """
+)
+
+
+async def gone_of(session: AsyncSession, lessons: Collection[int]) -> list[int]:
+    """Those of these lessons that were removed, or whose question was erased."""
+    return list(await session.scalars(_GONE, {"lessons": listed(lessons)}))
 
 
 async def holding(

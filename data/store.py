@@ -362,6 +362,7 @@ class Store:
         async with self.database.write() as session:
             if not await erasure.erase_message(session, platform, platform_id, self._key):
                 return False
+        await self.lessons.forget_erased()
         await self._log.clean_up()
         return True
 
@@ -375,6 +376,7 @@ class Store:
             erased += await erasure.erase(
                 session, await erasure.channel_versions(session, platform, channel), self._key
             )
+        await self.lessons.forget_erased()
         if erased:
             await self._log.clean_up()
         return erased
@@ -391,6 +393,7 @@ class Store:
         async with self.database.write() as session:
             erased += await erasure.forget(session, person, self._key)
             await settings.forget_opened_for(session, person)
+        await self.lessons.forget_erased()
         await self._log.clean_up()
         await asyncio.to_thread(remove_left, self.database.path.parent)
         return erased
@@ -407,6 +410,7 @@ class Store:
         async with self.database.write() as session:
             left = await settings.forget_left(session, older_than)
             await open_answers.forget_older(session, older_than)
+        await self.lessons.forget_erased()
         await self._log.clean_up(older_than, empty=bool(erased or left or self.words_in_log))
         await asyncio.to_thread(remove_left, self.database.path.parent, rows=bool(erased))
         return erased
