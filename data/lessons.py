@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.consent import Cover, covered, covers_of, last_answer, withdrawn
-from data.database import listed
+from data.database import chunks, listed
 from data.schema import NO_TIME, GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
 
 OWN, SERVER, EVERYWHERE, REMOVED = "own", "server", "everywhere", "removed"
@@ -214,12 +214,23 @@ async def lesson_of(session: AsyncSession, generation: int, author: int) -> Less
 # -- erasure
 
 
+_TEXTS = text(
+    """
+    SELECT l.question_id, l.answer_id FROM json_each(:lessons) wanted CROSS JOIN lessons l ON l.id = wanted.value
+    """
+)
+
+
 async def texts_of(session: AsyncSession, lessons: Collection[int]) -> list[int]:
     """The versions of the questions and answers of lessons."""
-    if not lessons:
-        return []
-    query = select(Lesson.question_id, Lesson.answer_id).where(Lesson.id.in_(lessons))
-    return [version for row in await session.execute(query) for version in row]
+    return [version for row in await session.execute(_TEXTS, {"lessons": listed(lessons)}) for version in row]
+
+
+async def remove(session: AsyncSession, lessons: Collection[int]) -> list[int]:
+    """Remove lessons; returns the versions of their texts, which are to be erased where they are of a FAQ."""
+    for some in chunks(lessons):
+        await session.execute(update(Lesson).where(Lesson.id.in_(some)).values(scope=REMOVED))
+    return await texts_of(session, lessons)
 
 
 async def forget_lessons(session: AsyncSession, person: int) -> None:
@@ -229,9 +240,12 @@ async def forget_lessons(session: AsyncSession, person: int) -> None:
 
 
 def is_faq() -> ColumnElement[bool]:
-    """Whether a text is of a FAQ, for a query: the operator is responsible for it, and it does not expire."""
+    """Whether a text is of a FAQ, for a query: the operator is responsible for it, and it does not expire.
+
+    A removed entry is erased; if a kill came between, its texts expire.
+    """
     here = or_(Lesson.question_id == MessageVersion.id, Lesson.answer_id == MessageVersion.id)
-    return exists().where(here, Lesson.entry.is_not(None))
+    return exists().where(here, Lesson.entry.is_not(None), Lesson.scope != REMOVED)
 
 
 async def faq_of_left(session: AsyncSession, older_than: datetime) -> list[int]:

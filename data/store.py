@@ -17,6 +17,7 @@ from data import (
     erasure,
     keys,
     lesson_events,
+    lessons,
     messages,
     open_answers,
     people,
@@ -397,6 +398,15 @@ class Store:
         await self._log.clean_up()
         await asyncio.to_thread(remove_left, self.database.path.parent)
         return erased
+
+    async def erase_lessons(self, lesson_numbers: Collection[int]) -> None:
+        """Remove lessons and erase their texts, with the answers that were given with them: for entries of a FAQ."""
+        async with self.database.write() as session:
+            texts = await lessons.remove(session, lesson_numbers)
+        await self._erase(texts)
+        await self.lessons.forget_erased()
+        if texts:
+            await self._log.clean_up()
 
     async def purge(self, older_than: datetime) -> int:
         """Erase the texts without consent that are older than this time; returns the number of erased texts.
