@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from data import lessons
 from data.lesson_book import LessonBook
 from data.lessons import REMOVED
 from data.store import Store
@@ -79,3 +80,12 @@ async def test_a_question_that_is_erased_just_before_it_is_indexed_does_not_stay
     monkeypatch.setattr(late, "_nearest", after_an_erasure)
     assert await late.like(AGAIN, talk.conversation, ada) == []
     assert held(late) == "{}"
+
+
+async def test_more_lessons_than_a_statement_has_variables_are_read(store: Store) -> None:
+    talk = await Talk.begin(store)
+    await taught(talk)
+    async with store.database.read() as session:
+        assert await lessons.questions_of(session, range(40_000)) == {1: ASKED}
+        assert len(await lessons.gone_of(session, range(40_000))) == 39_999
+        assert len(await lessons.texts_of(session, range(40_000))) == 2
