@@ -97,7 +97,7 @@ class LessonBook:
             return await lessons.lessons_of(session, person)
 
     async def on(self, server: int) -> list[StoredLesson]:
-        """What was taught on a server or imported for it, oldest first."""
+        """What members taught on a server that holds for everybody there or would, once accepted; oldest first."""
         async with self._database.read() as session:
             return await lessons.lessons_on(session, server)
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.consent import Cover, covered, covers_of, last_answer, withdrawn
+from data.consent import Cover, consents_since, covered, covers_of, last_answer, withdrawn
 from data.database import chunks, listed
 from data.schema import NO_TIME, GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
 
@@ -172,10 +172,16 @@ async def lessons_of(session: AsyncSession, person: int) -> list[StoredLesson]:
 
 
 async def lessons_on(session: AsyncSession, server: int) -> list[StoredLesson]:
-    """The lessons that were taught on a server, or imported for it, oldest first; none of people who refuse."""
+    """The corrections of a server that hold for everybody there, or would once they are accepted, oldest first."""
+    rows = await _rows(session, and_(Lesson.server_id == server, Lesson.author_id.is_not(None)))
     gone = await withdrawn(session)
-    rows = await _rows(session, Lesson.server_id == server)
-    return [_stored(row) for row in rows if gone.isdisjoint((row.Lesson.author_id, row.asked_by))]
+    gone |= set(await session.scalars(select(Standing.person_id).where(Standing.voided_at.is_not(None))))
+    covers = await consents_since(session)
+    return [
+        _stored(row)
+        for row in rows
+        if row.may_teach and row.Lesson.author_id not in gone and _covered(row, covers, own=False)
+    ]
 
 
 async def every_lesson(session: AsyncSession) -> list[StoredLesson]:

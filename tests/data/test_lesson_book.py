@@ -2,12 +2,15 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from data import lessons
 from data.lesson_book import LessonBook
 from data.lessons import REMOVED
+from data.lessons_command import import_faq
+from data.schema import Standing, now
 from data.store import Store
 from tests.data.talk import Talk
 
@@ -89,3 +92,40 @@ async def test_more_lessons_than_a_statement_has_variables_are_read(store: Store
         assert await lessons.questions_of(session, range(40_000)) == {1: ASKED}
         assert len(await lessons.gone_of(session, range(40_000))) == 39_999
         assert len(await lessons.texts_of(session, range(40_000))) == 2
+
+
+async def on_server(store: Store) -> Talk:
+    server = await store.server("discord", "7")
+    await store.set_may_teach("discord", "7", True)
+    return await Talk.begin(store, "discord", "11:1", server=server)
+
+
+async def corrected(talk: Talk, asker: int, author: int, question: str) -> None:
+    (answer,) = await talk.ask(asker, question, "On Monday.")
+    await talk.rate(author, "correction", answer, text="On Friday.")
+
+
+async def test_managers_are_shown_only_what_would_hold_for_everybody(store: Store) -> None:
+    talk = await on_server(store)
+    ada, bob, eve = [await talk.person(name) for name in ("ada", "bob", "eve")]
+    silent = await talk.person("silent", agrees=None)
+    for asker, author, question in ((ada, ada, "1?"), (silent, ada, "2?"), (ada, bob, "3?"), (ada, eve, "4?")):
+        await corrected(talk, asker, author, question)
+    (server,) = {each.server for each in await store.lessons.every()}
+    assert server is not None
+    assert [each.question for each in await store.lessons.on(server)] == ["1?", "3?", "4?"]
+    await store.set_consent(bob, False)
+    async with store.database.write() as session:
+        session.add(Standing(person_id=eve, voided_at=now()))
+    assert [each.question for each in await store.lessons.on(server)] == ["1?"]
+    await store.set_may_teach("discord", "7", False)
+    assert await store.lessons.on(server) == []
+
+
+async def test_entries_of_a_faq_are_not_among_what_members_taught(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "faq.csv").write_text("question,answer\nWho?,Mira.\n", encoding="utf-8")
+    await import_faq(store, str(tmp_path / "faq.csv"), server="7")
+    (entry,) = await store.lessons.every()
+    await store.set_may_teach("discord", "7", True)
+    assert entry.server is not None
+    assert await store.lessons.on(entry.server) == []
