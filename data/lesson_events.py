@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from data.database import plain
 from data.lessons import DECLINED, EVERYWHERE, OWN, REMOVED, SERVER
 from data.records import NewRating
 from data.schema import (
@@ -103,18 +104,19 @@ async def _alike(session: AsyncSession, lesson: Lesson) -> Sequence[Lesson]:
     if lesson.server_id is None:
         return []
     question, answer = aliased(MessageVersion), aliased(MessageVersion)
+    asked, right = [await _said(session, version) for version in (lesson.question_id, lesson.answer_id)]
     query = (
-        select(Lesson, question.text, answer.text)
+        select(Lesson)
         .join(question, question.id == Lesson.question_id)
         .join(answer, answer.id == Lesson.answer_id)
         .where(Lesson.server_id == lesson.server_id, Lesson.scope != REMOVED, Lesson.author_id.is_not(None))
+        .where(func.plain(question.text) == plain(asked), func.plain(answer.text) == plain(right))
     )
-    said = {one: (_plain(asked), _plain(right)) for one, asked, right in await session.execute(query)}
-    return [one for one, texts in said.items() if texts == said[lesson]] if lesson in said else []
+    return (await session.scalars(query)).all()
 
 
-def _plain(text: str | None) -> str:
-    return " ".join((text or "").split()).lower()
+async def _said(session: AsyncSession, version: int) -> str | None:
+    return await session.scalar(select(MessageVersion.text).where(MessageVersion.id == version))
 
 
 async def _bear_out(session: AsyncSession, lesson: Lesson) -> None:

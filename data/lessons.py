@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.consent import Cover, covered, covers_of, last_answer, withdrawn
+from data.consent import Cover, consents_since, covered, covers_of, last_answer, withdrawn
+from data.database import chunks, listed
 from data.schema import NO_TIME, GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
 
 OWN, SERVER, EVERYWHERE, REMOVED = "own", "server", "everywhere", "removed"
@@ -72,16 +73,33 @@ async def in_reach(session: AsyncSession, person: int, conversation: int) -> set
     return set(await session.scalars(_IN_REACH, {"person": person, "conversation": conversation}))
 
 
+_QUESTIONS = text(
+    """
+    SELECT l.id, v.text FROM json_each(:lessons) wanted
+    CROSS JOIN lessons l ON l.id = wanted.value JOIN message_versions v ON v.id = l.question_id
+    WHERE v.text IS NOT NULL AND l.scope != 'removed'
+    """
+)
+
+
 async def questions_of(session: AsyncSession, lessons: Collection[int]) -> dict[int, str]:
-    """The questions of lessons; those of erased ones are empty."""
-    query = select(Lesson.id, MessageVersion.text).join(MessageVersion, MessageVersion.id == Lesson.question_id)
-    return {number: said or "" for number, said in await session.execute(query.where(Lesson.id.in_(lessons)))}
+    """The questions of those of these lessons that are there, neither erased nor removed."""
+    found: dict[int, str] = dict((await session.execute(_QUESTIONS, {"lessons": listed(lessons)})).all())
+    return found
 
 
-async def erased_of(session: AsyncSession, lessons: Collection[int]) -> set[int]:
-    """Those of these lessons whose question was erased."""
-    query = select(Lesson.id).join(MessageVersion, MessageVersion.id == Lesson.question_id)
-    return set(await session.scalars(query.where(Lesson.id.in_(lessons), MessageVersion.text.is_(None))))
+_GONE = text(
+    """
+    SELECT wanted.value FROM json_each(:lessons) wanted
+    LEFT JOIN lessons l ON l.id = wanted.value LEFT JOIN message_versions v ON v.id = l.question_id
+    WHERE v.text IS NULL OR l.scope = 'removed'
+    """
+)
+
+
+async def gone_of(session: AsyncSession, lessons: Collection[int]) -> list[int]:
+    """Those of these lessons that were removed, or whose question was erased."""
+    return list(await session.scalars(_GONE, {"lessons": listed(lessons)}))
 
 
 async def holding(
@@ -178,10 +196,16 @@ async def lessons_of(session: AsyncSession, person: int) -> list[StoredLesson]:
 
 
 async def lessons_on(session: AsyncSession, server: int) -> list[StoredLesson]:
-    """The lessons that were taught on a server, or imported for it, oldest first; none of people who refuse."""
+    """The corrections of a server that hold for everybody there, or would once they are accepted, oldest first."""
+    rows = await _rows(session, and_(Lesson.server_id == server, Lesson.author_id.is_not(None)))
     gone = await withdrawn(session)
-    rows = await _rows(session, Lesson.server_id == server)
-    return [_stored(row) for row in rows if gone.isdisjoint((row.Lesson.author_id, row.asked_by))]
+    gone |= set(await session.scalars(select(Standing.person_id).where(Standing.voided_at.is_not(None))))
+    covers = await consents_since(session)
+    return [
+        _stored(row)
+        for row in rows
+        if row.may_teach and row.Lesson.author_id not in gone and _covered(row, covers, own=False)
+    ]
 
 
 async def every_lesson(session: AsyncSession) -> list[StoredLesson]:
@@ -224,12 +248,23 @@ async def lesson_of(session: AsyncSession, generation: int, author: int) -> Less
 # -- erasure
 
 
+_TEXTS = text(
+    """
+    SELECT l.question_id, l.answer_id FROM json_each(:lessons) wanted CROSS JOIN lessons l ON l.id = wanted.value
+    """
+)
+
+
 async def texts_of(session: AsyncSession, lessons: Collection[int]) -> list[int]:
     """The versions of the questions and answers of lessons."""
-    if not lessons:
-        return []
-    query = select(Lesson.question_id, Lesson.answer_id).where(Lesson.id.in_(lessons))
-    return [version for row in await session.execute(query) for version in row]
+    return [version for row in await session.execute(_TEXTS, {"lessons": listed(lessons)}) for version in row]
+
+
+async def remove(session: AsyncSession, lessons: Collection[int]) -> list[int]:
+    """Remove lessons; returns the versions of their texts, which are to be erased where they are of a FAQ."""
+    for some in chunks(lessons):
+        await session.execute(update(Lesson).where(Lesson.id.in_(some)).values(scope=REMOVED))
+    return await texts_of(session, lessons)
 
 
 async def forget_lessons(session: AsyncSession, person: int) -> None:
@@ -239,9 +274,12 @@ async def forget_lessons(session: AsyncSession, person: int) -> None:
 
 
 def is_faq() -> ColumnElement[bool]:
-    """Whether a text is of a FAQ, for a query: the operator is responsible for it, and it does not expire."""
+    """Whether a text is of a FAQ, for a query: the operator is responsible for it, and it does not expire.
+
+    A removed entry is erased; if a kill came between, its texts expire.
+    """
     here = or_(Lesson.question_id == MessageVersion.id, Lesson.answer_id == MessageVersion.id)
-    return exists().where(here, Lesson.entry.is_not(None))
+    return exists().where(here, Lesson.entry.is_not(None), Lesson.scope != REMOVED)
 
 
 async def faq_of_left(session: AsyncSession, older_than: datetime) -> list[int]:

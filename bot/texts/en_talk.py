@@ -157,8 +157,9 @@ TALK = TalkTexts(
     lessons_line="{number}. {question} → {answer}{scope}",
     lessons_on_server=" (on the whole server)",
     lessons_everywhere=" (on all servers)",
-    lessons_more="... and {count} more.",
-    lessons_change="/lessons remove NUMBER takes one out; /lessons edit NUMBER TEXT changes what it should say.",
+    lessons_more="... and {count} more, on page {page}.",
+    lessons_change="/lessons remove NUMBER takes one out; /lessons edit NUMBER TEXT changes what it should say; "
+    "/lessons page 2 lists older ones.",
     lesson_gone="There is no lesson {number} of yours.",
     lesson_removed="The model does not see lesson {number} any more. Your correction stays among your ratings.",
     nothing_runs="No answer is running.",

@@ -131,8 +131,9 @@ TALK = TalkTexts(
     lessons_line="{number}. {question} → {answer}{scope}",
     lessons_on_server="（对整个服务器）",
     lessons_everywhere="（对所有服务器）",
-    lessons_more="……还有 {count} 条。",
-    lessons_change="/lessons remove 编号：移除一条；/lessons edit 编号 文本：修改它该怎么回答。",
+    lessons_more="……还有 {count} 条，见第 {page} 页。",
+    lessons_change="/lessons remove 编号：移除一条；/lessons edit 编号 文本：修改它该怎么回答；"
+    "/lessons page 2：更早的内容。",
     lesson_gone="没有编号为 {number} 的、你教的内容。",
     lesson_removed="模型不再看到第 {number} 条。你的改正仍保留在你的评价里。",
     nothing_runs="没有正在生成的回答。",
