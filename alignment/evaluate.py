@@ -21,6 +21,7 @@ from alignment.evaluation.suites.files import paths_of
 from alignment.evaluation.tables import best_table
 from alignment.evaluation.verdict import check_suites, evaluate, say
 from alignment.quiet import quiet
+from alignment.rounds.alike import alike
 from alignment.serving.server import Server, server_for
 from data.errors import BadInput, run
 from data.home import check_folder_of, home, write_atomic
@@ -94,24 +95,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     suites = check_suites(options.suites, canaries, paths_of(options.suite_path, "--suite_path"))
     rows = given_rows(options) or asyncio.run(stored_rows(champion, candidate))
     rows = replace(rows, prompts=fixed_part(rows, options.limit), judge_model=options.judge_model)
-    found = evaluate(
-        champion,
-        candidate,
-        rows,
-        Options(
-            suites=suites,
-            llm_judge=llm_judge,
-            max_tokens=options.max_tokens,
-            seed=options.seed,
-            cache=home() / CACHE,
-            questions=options.questions,
-            server=server,
-        ),
-        console,
-        name=budget_name(champion, candidate),
-    )
-    if options.best_of:
-        _best_of(console, options, candidate, rows, server)
+    with alike(Releases(home()), server, (champion, candidate), lambda sentence: say(console, [sentence])) as served:
+        found = evaluate(
+            champion,
+            candidate,
+            rows,
+            Options(
+                suites=suites,
+                llm_judge=llm_judge,
+                max_tokens=options.max_tokens,
+                seed=options.seed,
+                cache=home() / CACHE,
+                questions=options.questions,
+                server=served,
+            ),
+            console,
+            name=budget_name(champion, candidate),
+        )
+        if options.best_of:
+            _best_of(console, options, candidate, rows, served)
     say(console, found.verdict.reasons)
     if options.out:
         write_atomic(options.out, json.dumps(found.figures(), indent=2) + "\n")

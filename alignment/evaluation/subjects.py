@@ -8,9 +8,11 @@ from pathlib import Path
 from alignment import models
 from alignment.evaluation.suites.canaries import Canary, canaries, canary_ids
 from alignment.serving.same_base import check_base
+from data.bases import base_info, is_alias
 from data.chosen_base import home_base
 from data.errors import BadInput
 from data.home import file_sha256, installation_key
+from data.merged_files import merged_of
 from data.releases import BASE_RELEASE, Releases
 
 
@@ -69,11 +71,23 @@ def planted_canaries(home: Path, *models: Subject) -> list[Canary]:
 
 
 def artefact_sha256(found: Subject) -> str:
-    """A hash of what a subject computes: its base and its adapter, as trained and as served."""
+    """A hash of what a subject computes: its base and its adapter, as trained and as served, merged or not."""
     parts = [
         found.base,
         models.base_sha256(models.locate(found.base)),
         models.adapter_sha256(found.adapter) if found.adapter else None,
         file_sha256(found.gguf) if found.gguf else None,
+        merged_sha256(found),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def merged_sha256(found: Subject) -> str | None:
+    """What pins the merged file that the embedded engine serves in place of the adapter; None if it serves that.
+
+    The two forms answer a little differently, so what was measured on one says nothing of the other.
+    """
+    if found.gguf is None or not is_alias(found.base) or not base_info(found.base).merges:
+        return None
+    there = merged_of(found.gguf)
+    return there.manifest.sha256 if there else None

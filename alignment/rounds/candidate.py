@@ -87,6 +87,7 @@ def release(candidate: Subject, folder: RoundFolder, releases: Releases) -> int:
     assert manifest.evaluation is not None
     there = made_before(releases, candidate.adapter, candidate.base)
     if there is not None and there.manifest.round == folder.number:
+        _give_merged(candidate, there)  # a kill may have come between the two
         return there.number
     artefact = file_sha256(candidate.gguf) if candidate.gguf else None
     figures = {name: value for name, value in plain(manifest.evaluation).items() if name != "inputs"}
@@ -109,9 +110,14 @@ def release(candidate: Subject, folder: RoundFolder, releases: Releases) -> int:
         )
 
     made = releases.create(build)
+    _give_merged(candidate, made)
+    return made.number
+
+
+def _give_merged(candidate: Subject, made: Release) -> None:
+    """Move the round's merged file to the release that was made of it, if there is one. Idempotent."""
     if candidate.gguf:
         move_merged(candidate.gguf, made.adapter_gguf)
-    return made.number
 
 
 def identity(name: str) -> dict[str, Any]:

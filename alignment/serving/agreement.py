@@ -46,6 +46,7 @@ from alignment.serving.passages import (
 )
 from data.bases import base_info, gguf_path, is_alias
 from data.errors import BadInput, ParleyError
+from data.merged_files import LORA
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,7 +169,7 @@ def measure(wanted: Expected, base: str, gguf: Path) -> Agreement:
 
     Raises `NotServable` when the engine has other adapters or makes other token ids.
     """
-    with serve(base, gguf) as engine:
+    with serve(base, gguf, form=LORA) as engine:  # a merged file beside it is not what is measured
         try:
             _compare_setup(engine, gguf)
             compare_tokens(engine, wanted.passages)

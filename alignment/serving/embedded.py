@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 from alignment.serving.agreement import Agreement, check_served
 from alignment.serving.artefact import to_gguf
 from alignment.serving.engine import RunningEngine, serve
+from data.merged_files import LORA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 class Embedded:
-    """Implements `alignment.serving.server.Server`."""
+    """Implements `alignment.serving.server.Server`. `form` is that of `alignment.serving.engine.serve`."""
 
-    name = "the embedded engine"
     loads_gguf = True
+
+    def __init__(self, form: str | None = None) -> None:
+        self._form = form
+        self.name = "the embedded engine" + (" with adapters" if form == LORA else "")
 
     @contextmanager
     def serve(self, base: str, adapter: Path | None, gguf: Path | None = None) -> Iterator[RunningEngine]:
@@ -27,7 +31,7 @@ class Embedded:
         with tempfile.TemporaryDirectory() as scratch:
             if gguf is None and adapter is not None:
                 gguf = to_gguf(adapter, base, Path(scratch) / "adapter.gguf")
-            with serve(base, gguf) as engine:
+            with serve(base, gguf, form=self._form) as engine:
                 yield engine
 
     def check(self, base: str, adapter: Path, gguf: Path | None = None) -> Agreement:

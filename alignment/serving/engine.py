@@ -134,14 +134,16 @@ class RunningEngine:
 
 
 @contextmanager
-def serve(base: str, adapter_gguf: Path | None) -> Iterator[RunningEngine]:
+def serve(base: str, adapter_gguf: Path | None, *, form: str | None = None) -> Iterator[RunningEngine]:
     """Start an engine for a base model, with an adapter or without; it ends with the block.
 
-    Raises `ParleyError` with the engine's own message when it does not start.
+    `form` None serves an adapter as the bot does: by the merged file beside it, where the base is served so. "lora"
+    and "merged" insist. Raises `ParleyError` with the engine's own message when it does not start.
     """
     drawn = sampling()
     command = [sys.executable, "-m", "bot.engine", "--with-parent", "--port", "0", "--base", base]
     command += ["--adapter", str(adapter_gguf)] if adapter_gguf else ["--release", "0"]
+    command += ["--served", form] if form else []
     key = secrets.token_hex(32)
     process = subprocess.Popen(
         [*command, "--key-on-stdin"],

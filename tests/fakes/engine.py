@@ -77,6 +77,7 @@ class FakeEngine:
         self.cancelled = 0
         self.running = 0
         self.url = ""
+        self.late: dict[str, float] = {}  # seconds before a path is looked at; not for answers to questions
         self.raw = b""  # the body of the last request
         self._scripts: deque[Script] = deque()
         self._server: asyncio.Server | None = None
@@ -205,6 +206,8 @@ class FakeEngine:
         elif path == "/v1/chat/completions":
             await self._json(writer, refusal or {}, 404)
         else:
+            if path in self.late:
+                await asyncio.sleep(self.late[path])  # as a server does, it goes on when the client has gone
             status, answer = self.reply(path, body)
             await self._json(writer, answer, status)
         return True

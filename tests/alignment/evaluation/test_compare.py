@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,15 @@ from alignment.evaluation.evidence import LIVE, PAIRS
 from alignment.evaluation.gate import decide
 from alignment.evaluation.judges import Qualification, RewardJudge
 from alignment.evaluation.llm_judge import JudgeSettings
-from alignment.evaluation.subjects import Subject
+from alignment.evaluation.subjects import Subject, artefact_sha256, merged_sha256
 from alignment.evaluation.suites import Measured, Suite
 from alignment.evaluation.winrate import Comparison
 from alignment.serving.engine import Completion
 from data.errors import BadInput, ParleyError
+from data.merged_files import MergedManifest
 from data.rows import Row
 from tests.alignment.evaluation.test_judges import pairs
+from tests.fakes.base import make_base
 from tests.fakes.judge import FakeJudge, parts
 
 CHAMPION, CANDIDATE = Subject("release 1", "base"), Subject("release 2", "base")
@@ -321,6 +323,26 @@ def test_an_artefact_is_its_base_its_adapter_and_how_it_is_asked(monkeypatch, tm
     subjects.append(Subject("x", "other base"))
     assert len({module._artefact(subject) for subject in subjects}) == 4
     assert module._artefact(Subject("another name", "base")) == module._artefact(subjects[0])
+
+
+def test_scores_of_a_merged_release_are_not_those_of_its_adapter(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
+    toy = make_base(tmp_path / "bases", served="merged", gguf_sha256="ab" * 32)
+    gguf = tmp_path / "0001" / "adapter.gguf"
+    (gguf.parent / "merged").mkdir(parents=True)
+    gguf.write_bytes(b"one")
+    found = Subject("x", "toy", gguf=gguf)
+    monkeypatch.setattr("alignment.models.locate", lambda name: name)
+    monkeypatch.setattr("alignment.models.base_sha256", lambda base: f"hash of {base}")
+    apart = [(merged_sha256(found), artefact_sha256(found))]
+    for made in ("cd" * 32, "ef" * 32):
+        manifest = MergedManifest(sha256=made, adapter_gguf_sha256="", base_sha256="", quantisation="q8_0")
+        manifest.save(gguf.parent / "merged" / "manifest.json")
+        apart.append((merged_sha256(found), artefact_sha256(found)))
+    assert [merged for merged, _ in apart] == [None, "cd" * 32, "ef" * 32]
+    assert len({whole for _, whole in apart}) == 3
+    replace(toy, served="lora").save(tmp_path / "bases" / "toy" / "base.json")
+    assert (merged_sha256(found), artefact_sha256(found)) == apart[0]
 
 
 def test_qualifications_are_plain_values() -> None:

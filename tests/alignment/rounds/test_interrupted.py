@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import alignment.evaluation.verdict
+import alignment.rounds.candidate
 import alignment.rounds.conclusion
 import alignment.rounds.manifest
 import alignment.rounds.one_round
@@ -127,6 +128,25 @@ def test_another_plan_after_a_kill_begins_with_all_rows(played: Played, monkeypa
     assert played.round("--max_demonstrations", "3") == 0
     assert played.stages() == ["sft", "sft"]
     assert len(played.manifest()["rows"]["demonstration"]) == 3
+
+
+def test_a_merged_file_that_a_kill_left_in_the_round_is_the_releases(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def merged(_adapter: Path, _base: str, gguf: Path, **_: Any) -> None:
+        (gguf.parent / "merged").mkdir(exist_ok=True)
+        (gguf.parent / "merged" / "manifest.json").write_text("{}")
+
+    module = alignment.rounds.candidate
+    monkeypatch.setattr(module, "make_wanted", merged)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "move_merged", before(module.move_merged))
+        with pytest.raises(Killed):
+            played.round()
+    assert [release.number for release in Releases(played.home).all()] == [1]
+    assert played.round() == 0
+    assert (Releases(played.home).get(1).path / "merged" / "manifest.json").is_file()
+    assert not (played.home / "rounds" / "0001" / "merged").exists()
 
 
 def test_stages_of_another_plan_are_not_part_of_the_release(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from alignment.models import locate
-from alignment.serving import gguf_lora
-from alignment.serving.agreement import Agreement, Gap, NotServable, compare, difference, expected, measure
+from alignment.serving import engine, gguf_lora
+from alignment.serving.agreement import Agreement, Expected, Gap, NotServable, compare, difference, expected, measure
 from alignment.serving.artefact import to_gguf
 from alignment.serving.gguf_check import file_difference
 from data.bases import DEFAULT_BASE
+from data.errors import ParleyError
 from tests.alignment.serving.adapters import adapter
 
 pytestmark = pytest.mark.tiny
@@ -29,6 +30,18 @@ GOOD = Agreement(
 def test_any_gap_above_its_limit_is_refused(which: str, mean: float) -> None:
     assert difference(GOOD) is None
     assert difference(replace(GOOD, **{which: replace(getattr(GOOD, which), mean=mean)}))
+
+
+def test_an_adapter_is_measured_itself_and_not_the_merged_file_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(command: list[str], **_: object) -> None:
+        assert command[command.index("--served") + 1] == "lora"
+        raise ParleyError("seen")
+
+    monkeypatch.setattr(engine.subprocess, "Popen", started)
+    with pytest.raises(ParleyError, match="seen"):
+        measure(Expected([], [], [], 1.0, [], {}), "toy", tmp_path / "adapter.gguf")
 
 
 @pytest.mark.base

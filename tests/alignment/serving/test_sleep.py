@@ -5,14 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from alignment.serving import sleep
 from alignment.serving.engine import RunningEngine
-from data.errors import BadInput
+from data.errors import BadInput, ParleyError
 from tests.fakes.base import make_base
 from tests.fakes.vllm import FakeVllm, in_thread
 
@@ -66,7 +66,12 @@ def test_one_that_cannot_sleep_says_what_to_do_and_stays_awake(
         pytest.fail("it trained")
 
 
-def test_it_is_woken_after_a_kill(fake: FakeVllm, tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("late", [0.0, 1.0])  # the second is interrupted while vLLM still ends running answers
+def test_it_is_woken_after_a_kill_but_not_before_it_sleeps(
+    fake: FakeVllm, tmp_path: Path, end: signal.Signals, late: float
+) -> None:
+    fake.late["/sleep"] = late
     program = tmp_path / "killed.py"
     program.write_text(
         "import sys, time\n"
@@ -75,19 +80,39 @@ def test_it_is_woken_after_a_kill(fake: FakeVllm, tmp_path: Path) -> None:
         "shares = iter([0.1, 0.9])\n"
         "sleep.free_share = lambda: next(shares)\n"
         "with sleep.asleep(RunningEngine(sys.argv[1], (), {}), print):\n"
-        "    print('asleep', flush=True)\n"
         "    time.sleep(60)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
-        [sys.executable, str(program), fake.url], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, str(program), fake.url], env=environment, stderr=subprocess.PIPE
     ) as process:
-        assert process.stdout is not None
-        while (line := process.stdout.readline()) != "asleep\n":
-            assert line
-        assert fake.sleeping
-        process.send_signal(signal.SIGKILL)
-    until = time.monotonic() + 30
-    while fake.sleeping:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+        until(lambda: "/sleep" in fake.paths if late else fake.sleeping)
+        process.send_signal(end)
+        process.communicate(timeout=60)
+    until(lambda: len(fake.orders) == 2)
+    assert [order for order, _ in fake.orders] == ["/sleep", "/wake_up"]
+    assert not fake.sleeping
+
+
+def test_one_that_stays_asleep_is_told_beside_the_error_of_the_round(
+    fake: FakeVllm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = (
+        "import sys; sys.stdin.readline(); print('{}', flush=True); sys.stdin.read(); sys.exit('it stays asleep')"
+    )
+    monkeypatch.setattr(sleep, "_HELPER", [sys.executable, "-c", helper])
+    shares = iter([0.1, 0.9] * 2)
+    monkeypatch.setattr(sleep, "free_share", lambda: next(shares))
+    said: list[str] = []
+    with pytest.raises(BadInput, match="no room"), sleep.asleep(engine(fake), said.append):
+        raise BadInput("There is no room on the disk.")
+    assert "could not be woken up (it stays asleep). Wake it with `curl -X POST http" in said[-1]
+    with pytest.raises(ParleyError, match="could not be woken up"), sleep.asleep(engine(fake), said.append):
+        pass
+
+
+def until(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not met():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
