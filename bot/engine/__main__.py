@@ -66,6 +66,8 @@ def main() -> None:
         flags.error("--leased shares a release; a loose --adapter cannot be shared")
     if args.leased and args.key_on_stdin:
         flags.error("--leased shares its key by engine.json; it cannot take one")
+    if args.lock is not None and args.served is None:  # the bot of an earlier version, after an update of the files
+        raise BadInput("The bot that asks for this engine runs an earlier version of Parley: restart it.")
     options = ServeOptions(
         host=args.host,
         port=args.port,

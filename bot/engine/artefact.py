@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bot.engine.room import UNITS
 from data.bases import BaseInfo, base_info, base_template, gguf_path
 from data.chat import template_sha256
 from data.chosen_base import home_base
@@ -67,11 +68,12 @@ class Artefact:
     def key(self) -> str:
         """The key of its process in `engine.json`. It names the base too, as release 0 differs from base to base.
 
-        A release that is served with its adapter and then merged has two processes, one after the other.
+        A release that is served with its adapter and then merged has two processes, one after the other. The end
+        tells into how many units its clients divide the memory (`bot.engine.room`): a bot of another version that
+        divides it otherwise, or asks without taking room, must not share the process.
         """
-        if self.merged:
-            return f"{self.release:04d}-{MERGED}"
-        return f"{self.release:04d}" if self.release else f"0000-{self.mark}"
+        which = f"{self.release:04d}" if self.release else f"0000-{self.mark}"
+        return f"{which}{f'-{MERGED}' if self.merged else ''}-of{UNITS}"
 
     @property
     def form(self) -> str:

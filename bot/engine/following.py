@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 LOOK = 1.0  # seconds between two checks for a new champion
 BACK_OFF = (2.0, 60.0)  # seconds before the next attempt when a champion does not start: the first pause, the longest
 FORGET = 60.0  # seconds between two looks at what the server could forget
+_LOG = "The bot's log says why."
 CLOSED = "The engine was closed, because this bot is shutting down. Ask again when it is back."
 
 
@@ -65,9 +66,11 @@ class FollowingEngine:
 
     def cannot_serve(self, release: int) -> str | None:
         """See `Engine.cannot_serve`."""
+        if release == self._stuck == self._current.release:
+            return f"{self._goes_on()} {_LOG}"
         if release == self._stuck:
             now = _called(self._current.release, self._current.model)
-            return f"Release {release} cannot serve, so release {now} still does. The bot's log says why."
+            return f"Release {release} cannot serve, so release {now} still does. {_LOG}"
         return self._server.cannot_serve(release)
 
     @asynccontextmanager
@@ -117,16 +120,22 @@ class FollowingEngine:
                 self._stuck = wanted[0]
                 pause = failed[2] if failed and failed[0] == wanted else BACK_OFF[0]
                 failed = (wanted, time.monotonic() + pause, min(2 * pause, BACK_OFF[1]))
-                log.error(
-                    "Release %s, the new champion, cannot serve; release %s still does. Next attempt in %.0f s. %s",
-                    _called(*wanted),
-                    _called(self._current.release, self._current.model),
-                    pause,
-                    error,
-                )
+                log.error("%s Next attempt in %.0f s. %s", self._kept(*wanted), pause, error)
             if time.monotonic() - tidied >= FORGET:
                 tidied = time.monotonic()
                 await self._tidy()
+
+    def _kept(self, release: int, model: str | None) -> str:
+        """What the log says when what should serve cannot."""
+        now = _called(self._current.release, self._current.model)
+        if release == self._current.release:
+            return self._goes_on()
+        return f"Release {_called(release, model)}, the new champion, cannot serve; release {now} still does."
+
+    def _goes_on(self) -> str:
+        """For the same release from other files, or release 0 of another base."""
+        now = _called(self._current.release, self._current.model)
+        return f"Release {now} serves on as before, because what should serve now cannot."
 
     def _is_current(self, serving: Serving) -> bool:
         """Whether what should serve does, and from the files that it has now.

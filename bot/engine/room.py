@@ -42,20 +42,25 @@ class Room:
         try:
             yield
         finally:
-            for lock in held:
-                lock.close()
+            _give_back(held)
 
     def _free(self, wanted: int) -> list[FileLock]:
         """This many units, now held; none at all where fewer are free: two clients must not wait for each other."""
         held: list[FileLock] = []
-        for number in range(UNITS):
-            lock = FileLock(self._folder / f"{number:02d}")
-            if not lock.exclusive():
-                lock.close()
-                continue
-            held.append(lock)
-            if len(held) >= max(1, wanted):
-                return held
-        for lock in held:
-            lock.close()
+        try:
+            for number in range(UNITS):
+                held.append(FileLock(self._folder / f"{number:02d}"))
+                if not held[-1].exclusive():
+                    held.pop().close()
+                elif len(held) >= max(1, wanted):
+                    return held
+        except BaseException:  # too many open files, for one
+            _give_back(held)
+            raise
+        _give_back(held)
         return []
+
+
+def _give_back(held: list[FileLock]) -> None:
+    for lock in held:
+        lock.close()

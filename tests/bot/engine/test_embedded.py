@@ -14,6 +14,7 @@ import pytest
 from bot.engine import following, hold, server
 from bot.engine.api import Delta, EngineAway, Finished, Sampling
 from bot.engine.open import open_engine
+from bot.engine.room import UNITS
 from bot.engine.sharing import Board, Entry
 from data.bases import BUNDLED, DEFAULT_BASE
 from data.errors import BadInput
@@ -27,11 +28,13 @@ pytestmark = pytest.mark.base
 
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 SHORT = Sampling(temperature=0, max_tokens=8)
-BASE_KEY = f"0000-{base_mark(DEFAULT_BASE, BUNDLED[DEFAULT_BASE].sha256)}"
+BASE_KEY = f"0000-{base_mark(DEFAULT_BASE, BUNDLED[DEFAULT_BASE].sha256)}-of{UNITS}"
+FIRST_KEY = f"0001-of{UNITS}"
 ROOT = Path(__file__).parents[3]
 CLIENT = """
 import asyncio, pathlib, sys
 from bot.engine.open import open_engine
+from bot.engine.room import UNITS
 
 async def main():
     await open_engine(pathlib.Path(sys.argv[1]), context_length=256)
@@ -248,7 +251,7 @@ async def test_a_candidate_is_served_beside_the_champion(home, opened):
     champion, trial = await opened(), await opened(release=candidate)
     (_, first), (_, second) = await asyncio.gather(answer(champion), answer(trial))
     assert (first, second) == (0, candidate)
-    assert set(Board(home).read()) == {BASE_KEY, "0001"}
+    assert set(Board(home).read()) == {BASE_KEY, FIRST_KEY}
 
 
 async def test_after_close_nothing_is_held_or_started_again(home):
@@ -294,7 +297,7 @@ async def test_new_champions_take_over_under_load_without_a_failed_request(home,
     assert not first_answers[0] & first_answers[1]
     assert not first_answers[1] & first_answers[2]
     assert "sent once more" not in caplog.text
-    await until(lambda: set(Board(home).read()) == {"0001"})
+    await until(lambda: set(Board(home).read()) == {FIRST_KEY})
 
 
 async def test_a_session_keeps_its_release_and_its_process_while_the_champion_changes(home, opened):

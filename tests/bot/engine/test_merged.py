@@ -7,6 +7,7 @@ import pytest
 
 from bot.engine import intact
 from bot.engine.artefact import Artefact, find
+from bot.engine.room import UNITS
 from data.bases import BaseInfo
 from data.errors import BadInput
 from data.home import file_sha256
@@ -52,10 +53,10 @@ def test_the_merged_file_serves_where_it_is_there_and_the_base_says_so(
     home: Path, base: BaseInfo, release: Release, tmp_path: Path
 ) -> None:
     own = tmp_path / "bases" / "toy" / "model.gguf"
-    adapted = ("lora", "0001", own, release.adapter_gguf)
+    adapted = ("lora", f"0001-of{UNITS}", own, release.adapter_gguf)
     assert forms(find(home, 1)) == adapted
     model = merge(release, base)
-    whole = ("merged", "0001-merged", model, None)
+    whole = ("merged", f"0001-merged-of{UNITS}", model, None)
     assert forms(find(home, 1)) == whole
     assert forms(find(home, adapter=release.adapter_gguf))[2:] == (model, None)  # as an evaluation asks for it
     assert forms(find(home, 1, form="lora")) == adapted

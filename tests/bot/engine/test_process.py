@@ -172,6 +172,16 @@ def test_every_process_has_a_key_of_its_own_and_takes_its_entry_with_it(base_eng
         assert list(json.loads((tmp_path / "engine.json").read_text())) == [line["key_entry"]]
 
 
+def test_the_bot_of_an_earlier_version_is_told_to_restart(tmp_path):
+    command = [sys.executable, "-m", "bot.engine", "--leased", "--lock", "0", "--release", "0"]
+    environment = {**os.environ, "PARLEY_HOME": str(tmp_path)}
+    found = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, timeout=240
+    )
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "runs an earlier version of Parley: restart it." in found.stderr
+
+
 def test_a_key_can_be_given_and_is_then_written_nowhere(base_home, tmp_path):
     environment = {**os.environ, "PARLEY_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "bot.engine", "--context", "64", "--key-on-stdin"]
@@ -313,8 +323,8 @@ class TestFind:
         assert find(tmp_path).release == 0
         Releases(tmp_path).promote(release.number)
         found = find(tmp_path)
-        assert (found.release, found.adapter, found.key) == (1, release.adapter_gguf, "0001")
-        assert find(tmp_path, 0).key == "0000-smollm2-135m@b179c9523d0e"
+        assert (found.release, found.adapter, found.key) == (1, release.adapter_gguf, "0001-of16")
+        assert find(tmp_path, 0).key == "0000-smollm2-135m@b179c9523d0e-of16"
 
     def test_a_base_other_than_the_releases_is_refused(self, base_home, tmp_path):
         make_release(tmp_path)

@@ -39,6 +39,21 @@ async def test_short_conversations_run_together_and_whole_ones_four_at_once(tmp_
         assert not await waits(room, TOKENS)  # all of it is given back
 
 
+async def test_what_was_taken_before_an_error_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room, asked = Room(tmp_path, TOKENS), module.FileLock.exclusive
+
+    def fails(lock: module.FileLock) -> bool:
+        if str(Path(f"/proc/self/fd/{lock.fileno()}").readlink()).endswith("03"):
+            raise OSError(24, "Too many open files")
+        return asked(lock)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.FileLock, "exclusive", fails)
+        with pytest.raises(OSError, match="Too many"):
+            await waits(room, TOKENS)
+    assert not await waits(room, TOKENS)
+
+
 @pytest.mark.process
 async def test_two_clients_share_it_and_a_killed_one_gives_its_part_back(tmp_path: Path) -> None:
     script = (

@@ -230,6 +230,24 @@ async def test_a_champion_that_cannot_serve_leaves_the_old_one_serving(
     await until(engine, 1)
 
 
+async def test_a_champion_whose_new_files_do_not_serve_goes_on_with_the_old_ones(
+    base, home, releases, opened, caplog, monkeypatch
+):
+    async def fails(*_):
+        raise BadInput("There is no memory.")
+
+    make_release_of(home, base)
+    releases.promote(1)
+    engine = await opened()
+    assert await serving(engine) == 1
+    monkeypatch.setattr(vllm.RemoteModel, "outdated", lambda _: True)
+    monkeypatch.setattr(vllm.VllmServer, "serve", fails)
+    sentence = "Release 1 serves on as before, because what should serve now cannot."
+    await eventually(lambda: asyncio.sleep(0, sentence in caplog.text), True)
+    assert "There is no memory." in caplog.text
+    assert str(engine.cannot_serve(1)) == f"{sentence} The bot's log says why."
+
+
 async def test_the_folder_of_the_releases_may_have_another_path_there(fake, base, home, releases, opened):
     release = make_release_of(home, base)
     releases.promote(1)
