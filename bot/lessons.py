@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from data.lessons import StoredLesson
 
 MOST = 2  # lessons in one prompt; more of them confuse small models
-LISTED, LONGEST = 12, 60  # lessons in a list, and characters of each text there
+LISTED, LONGEST = 12, 60  # lessons on a page of a list, and characters of each text there
 TOKENS = 256  # that lessons may take, and never more than an eighth of the engine's context
 
 
@@ -40,9 +40,14 @@ def with_lessons(messages: Sequence[Message], lessons: Sequence[StoredLesson]) -
     return [*messages[:-1], *turns, Message(role="user", content=reminded)]
 
 
-def listed(lessons: Sequence[StoredLesson], texts: Texts) -> list[str]:
-    """A line for each of the newest lessons, and how many more there are."""
+def listed(lessons: Sequence[StoredLesson], texts: Texts, page: int = 1) -> list[str]:
+    """A line for each lesson on a page, the last lesson first, and how many more there are.
+
+    Past the last page, it is the last page.
+    """
     scopes = {SERVER: texts.lessons_on_server, EVERYWHERE: texts.lessons_everywhere}
+    page = max(1, min(page, -(-len(lessons) // LISTED)))
+    shown = lessons[::-1][(page - 1) * LISTED : page * LISTED]
     lines = [
         texts.lessons_line.format(
             number=lesson.lesson,
@@ -50,10 +55,10 @@ def listed(lessons: Sequence[StoredLesson], texts: Texts) -> list[str]:
             answer=_short(lesson.answer),
             scope=scopes.get(lesson.scope, ""),
         )
-        for lesson in reversed(lessons[-LISTED:])
+        for lesson in shown
     ]
-    more = len(lessons) - LISTED
-    return [*lines, texts.lessons_more.format(count=more)] if more > 0 else lines
+    more = len(lessons) - page * LISTED
+    return [*lines, texts.lessons_more.format(count=more, page=page + 1)] if more > 0 else lines
 
 
 def _short(text: str) -> str:

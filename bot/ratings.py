@@ -74,8 +74,20 @@ class Ratings:
                 return RatingResult.NOTHING
             return await self._store("retraction", rater, generation, platform, source_id)
 
-    async def correct(self, rater: int, generation: int, text: str, *, platform: str, source_id: str) -> RatingResult:
-        """Store what the answer should have been: `TAUGHT` where that is a lesson now, else `STORED`."""
+    async def correct(
+        self,
+        rater: int,
+        generation: int,
+        text: str,
+        *,
+        platform: str,
+        source_id: str,
+        everybody_sees: bool = False,
+    ) -> RatingResult:
+        """Store what the answer should have been: `TAUGHT` where that is a lesson now, else `STORED`.
+
+        `everybody_sees` says that all members of the server see the place.
+        """
         if not text.strip():
             return RatingResult.EMPTY
         if (hindrance := await self._hindrance(rater, generation)) is not None:
@@ -83,7 +95,9 @@ class Ratings:
         answer = await self.store.generation(generation)
         if answer and answer.text.strip() == text.strip():
             return RatingResult.SAME
-        stored = await self._store("correction", rater, generation, platform, source_id, text=text.strip())
+        stored = await self._store(
+            "correction", rater, generation, platform, source_id, text=text.strip(), everybody_sees=everybody_sees
+        )
         if stored is not RatingResult.STORED:
             return stored
         lesson = await self.store.lessons.made_of(generation, rater)
@@ -127,6 +141,7 @@ class Ratings:
         value: str | None = None,
         text: str | None = None,
         other: int | None = None,
+        everybody_sees: bool = False,
     ) -> RatingResult:
         if text and (found := await self.moderation.incoming(text)):
             return RatingResult.UNCHECKED if found is Kind.UNCHECKED else RatingResult.FLAGGED
@@ -139,6 +154,7 @@ class Ratings:
             value=value,
             text=text,
             platform=platform,
+            everybody_sees=everybody_sees,
         )
         if not await self.store.rate(rating):
             return RatingResult.ALREADY

@@ -114,6 +114,11 @@ def listed(numbers: Collection[int]) -> str:
     return json.dumps(sorted(numbers))
 
 
+def plain(said: str | None) -> str:
+    """A text in small letters, with one space between words: what says the same is equal. In SQL it has this name."""
+    return " ".join((said or "").split()).lower()
+
+
 def _prepare(path: Path) -> None:
     private_dir(path.parent)
     _refuse_outside(path)
@@ -167,6 +172,7 @@ def _configure(connection: Any, _record: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    connection.create_function("plain", 1, plain, deterministic=True)  # SQLite's lower() knows ASCII alone
 
 
 def _begin(connection: Connection) -> None:

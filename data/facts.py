@@ -19,7 +19,7 @@ from data.candidates import EDITED, ERASED, NO_CONSENT, NOT_HERE, OTHER_MODEL, O
 from data.chat import Message, speakers, spoken
 from data.home_base import other_model
 from data.known import Known, within
-from data.lesson_writers import lesson_writers
+from data.lesson_writers import Writer, lesson_writers
 
 # Why no row may be made of an answer, by number; 0 stands for none.
 PROBLEMS: tuple[str | None, ...] = (None, ERASED, EDITED, NOT_HERE, OUTSIDE, NO_CONSENT, UNFINISHED, OTHER_MODEL)
@@ -117,9 +117,7 @@ def _edited(connection: sqlite3.Connection) -> set[int]:
 class _Reader:
     """Takes the answers one after the other."""
 
-    def __init__(
-        self, known: Known, edited: set[int], taught: Mapping[int, Sequence[tuple[int | None, int]]]
-    ) -> None:
+    def __init__(self, known: Known, edited: set[int], taught: Mapping[int, Sequence[Writer]]) -> None:
         self._known, self._edited, self._taught = known, edited, taught
         self._numbers = array("q")  # generation, server, asker, rendered, prompt, text of each answer
         self._items = array("Q")
@@ -134,11 +132,14 @@ class _Reader:
         edited = any(each[0] in self._edited for each in context)
         if edited:
             self._edited.add(version)  # later answers come later in this order
-        writers = [*self._taught.get(number, ())]  # an answer may repeat a lesson that it was given
+        lessons = self._taught.get(number, ())  # an answer may repeat a lesson that it was given
+        writers = [(each.author, each.at) for each in lessons]
         writers += [(author, micros(at)) for _, role, author, at, _ in context if role == "user"]
         authors = None if answer[11] is None else self._known.authors.get(prompt, ())
         gone = (authors is not None and not system) or text is None or any(each[4] is None for each in context)
         held = self._teaches(server, platform, may_teach, [author for author, _ in writers])
+        for each in lessons:
+            held = held or self._teaches(each.server, each.platform, each.may_teach, [each.author])
         if gone:
             problem: str | None = ERASED
         elif edited:

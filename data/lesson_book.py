@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Collection, Sequence
 
 from data import lessons
 from data.database import Database
@@ -20,16 +19,23 @@ class LessonBook:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._made: LessonIndex | None = None  # made when the first lesson is there
 
-    @cached_property
+    @property
     def _index(self) -> LessonIndex:
-        return LessonIndex()  # made when the first lesson is there
+        self._made = self._made or LessonIndex()
+        return self._made
 
     async def like(self, question: str, conversation: int, person: int) -> list[StoredLesson]:
         """The lessons that hold for a person's question in a conversation and are like it, most similar first.
 
         Of the same question only the newest lesson, one's own before others'.
         """
+        found = await self._like(question, conversation, person)
+        await self.forget_erased()  # another process may have erased, also between reading a text and indexing it
+        return found
+
+    async def _like(self, question: str, conversation: int, person: int) -> list[StoredLesson]:
         async with self._database.read() as session:
             among = await lessons.in_reach(session, person, conversation)
             if not among:
@@ -47,13 +53,20 @@ class LessonBook:
             holding = await lessons.holding(
                 session, found, person=person, platform=place.platform, persona=place.persona
             )
-            erased = await lessons.erased_of(session, found)
-        self._index.drop(erased)
         return _best(holding, person)
 
     def _nearest(self, question: str, among: set[int], new: dict[int, str]) -> list[int]:
         self._index.add(new)
         return [number for number, _ in self._index.nearest(question, among)]
+
+    async def forget_erased(self) -> None:
+        """Overwrite in memory what was erased from the database or removed; called after every erasure."""
+        if self._made is None or not (held := self._made.held()):
+            return
+        async with self._database.read() as session:
+            gone = await lessons.gone_of(session, held)
+        if gone:
+            await asyncio.to_thread(self._made.drop, gone)
 
     async def given_to(self, generation: int) -> list[StoredLesson]:
         """The lessons that an answer was given and that are still there, in order."""
@@ -84,7 +97,7 @@ class LessonBook:
             return await lessons.lessons_of(session, person)
 
     async def on(self, server: int) -> list[StoredLesson]:
-        """What was taught on a server or imported for it, oldest first."""
+        """What members taught on a server that holds for everybody there or would, once accepted; oldest first."""
         async with self._database.read() as session:
             return await lessons.lessons_on(session, server)
 
@@ -98,10 +111,10 @@ class LessonBook:
         async with self._database.read() as session:
             return await lessons.lesson_numbered(session, lesson)
 
-    async def set_scope(self, lesson: int, scope: str) -> None:
-        """Let a lesson hold for its author (`OWN`), its server or everybody, or remove it."""
+    async def set_scope(self, lesson: int, scope: str, among: Collection[str] = lessons.STANDING) -> bool:
+        """Let a lesson hold for its author (`OWN`), its server or everybody, or remove it; see `data.lessons`."""
         async with self._database.write() as session:
-            await lessons.set_scope(session, lesson, scope)
+            return await lessons.set_scope(session, lesson, scope, among)
 
 
 def _best(found: Sequence[StoredLesson], person: int) -> list[StoredLesson]:

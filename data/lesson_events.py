@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from data.lessons import OWN, REMOVED, SERVER
+from data.database import plain
+from data.lessons import DECLINED, EVERYWHERE, OWN, REMOVED, SERVER
 from data.records import NewRating
 from data.schema import (
     Conversation,
@@ -31,10 +32,24 @@ async def follow(session: AsyncSession, new: NewRating) -> None:
             await _bear_out(session, lesson)
     elif new.kind == "report":  # it only keeps something from others, so it counts without consent too
         taught = [lesson.id for lesson in await _given(session, new.generation) if lesson.author_id is not None]
-        await session.execute(update(Lesson).where(Lesson.id.in_(taught), Lesson.scope == SERVER).values(scope=OWN))
+        await _take_back(session, taught)
     elif new.kind == "void":
         corrections = select(Rating.id).where(Rating.generation_id == new.generation)
         await session.execute(update(Lesson).where(Lesson.rating_id.in_(corrections)).values(scope=REMOVED))
+
+
+async def count_again(session: AsyncSession) -> None:
+    """Take back what other people bore out and too few do now, since somebody's ratings were taken out."""
+    borne_out = await session.scalars(select(Lesson).where(Lesson.borne_out, Lesson.scope == SERVER))
+    for lesson in borne_out.all():
+        if len(await _bearers(session, lesson)) < BEAR_OUT:
+            lesson.scope, lesson.borne_out = OWN, False
+
+
+async def _take_back(session: AsyncSession, lessons: Sequence[int]) -> None:
+    """Let lessons hold for their authors alone until somebody accepts them."""
+    standing = update(Lesson).where(Lesson.id.in_(lessons), Lesson.scope.in_((OWN, SERVER, EVERYWHERE)))
+    await session.execute(standing.values(scope=DECLINED, borne_out=False))
 
 
 async def _learn(session: AsyncSession, new: NewRating) -> None:
@@ -43,8 +58,11 @@ async def _learn(session: AsyncSession, new: NewRating) -> None:
         Rating.generation_id == new.generation, Rating.rater_id == new.rater, Rating.kind == "correction"
     )
     ratings = (await session.scalars(mine.order_by(Rating.id))).all()
-    earlier = [rating.id for rating in ratings[:-1]]
-    await session.execute(update(Lesson).where(Lesson.rating_id.in_(earlier)).values(scope=REMOVED))
+    earlier = await session.scalars(select(Lesson).where(Lesson.rating_id.in_([each.id for each in ratings[:-1]])))
+    everybody_sees = new.everybody_sees
+    for replaced in earlier:
+        replaced.scope = REMOVED
+        everybody_sees = everybody_sees and replaced.everybody_sees  # it may be edited somewhere else
     asked = (
         select(MessageVersion, Conversation)
         .join(GenerationContext, GenerationContext.version_id == MessageVersion.id)
@@ -67,6 +85,7 @@ async def _learn(session: AsyncSession, new: NewRating) -> None:
         server_id=conversation.server_id,
         persona=conversation.persona,
         scope=OWN,
+        everybody_sees=everybody_sees,
     )
     session.add(lesson)
     await session.flush()
@@ -85,36 +104,51 @@ async def _alike(session: AsyncSession, lesson: Lesson) -> Sequence[Lesson]:
     if lesson.server_id is None:
         return []
     question, answer = aliased(MessageVersion), aliased(MessageVersion)
+    asked, right = [await _said(session, version) for version in (lesson.question_id, lesson.answer_id)]
     query = (
-        select(Lesson, question.text, answer.text)
+        select(Lesson)
         .join(question, question.id == Lesson.question_id)
         .join(answer, answer.id == Lesson.answer_id)
         .where(Lesson.server_id == lesson.server_id, Lesson.scope != REMOVED, Lesson.author_id.is_not(None))
+        .where(func.plain(question.text) == plain(asked), func.plain(answer.text) == plain(right))
     )
-    said = {one: (_plain(asked), _plain(right)) for one, asked, right in await session.execute(query)}
-    return [one for one, texts in said.items() if texts == said[lesson]] if lesson in said else []
+    return (await session.scalars(query)).all()
 
 
-def _plain(text: str | None) -> str:
-    return " ".join((text or "").split()).lower()
+async def _said(session: AsyncSession, version: int) -> str | None:
+    return await session.scalar(select(MessageVersion.text).where(MessageVersion.id == version))
 
 
 async def _bear_out(session: AsyncSession, lesson: Lesson) -> None:
-    """Make a correction its server's lesson once enough other people bear it out.
+    """Make a correction its server's lesson once enough other people bear it out, unless the same was declined.
 
-    They wrote the same about the same question, or their vote is for an answer that was given with it.
+    What was taught where not everybody on the server sees it needs a manager.
     """
-    if lesson.scope != OWN or lesson.server_id is None or lesson.author_id is None:
+    if lesson.scope != OWN or lesson.server_id is None or lesson.author_id is None or not lesson.everybody_sees:
         return
+    if any(other.scope == DECLINED for other in await _alike(session, lesson)):
+        return
+    if len(await _bearers(session, lesson)) >= BEAR_OUT:
+        lesson.scope, lesson.borne_out = SERVER, True
+
+
+async def _bearers(session: AsyncSession, lesson: Lesson) -> set[int]:
+    """The other people who bear a lesson out.
+
+    They wrote the same about the same question, or their vote is for an answer that was given with it, both on its
+    server; and nobody took their ratings out.
+    """
     votes = (
         select(Rating.generation_id, Rating.rater_id, Rating.value)
         .join(GenerationLesson, GenerationLesson.generation_id == Rating.generation_id)
+        .join(Generation, Generation.id == Rating.generation_id)
+        .join(Conversation, Conversation.id == Generation.conversation_id)
         .where(GenerationLesson.lesson_id == lesson.id, Rating.kind.in_(("vote", "retraction")))
+        .where(Conversation.server_id == lesson.server_id)  # friends elsewhere do not decide for this server
         .order_by(Rating.id)
     )
     now = {(answer, rater): value for answer, rater, value in await session.execute(votes)}
     people = {rater for (_, rater), value in now.items() if value == "up"}
     people |= {other.author_id for other in await _alike(session, lesson) if other.author_id is not None}
     people -= set(await session.scalars(select(Standing.person_id).where(Standing.voided_at.is_not(None))))
-    if len(people - {lesson.author_id}) >= BEAR_OUT:
-        lesson.scope = SERVER
+    return people - {lesson.author_id}

@@ -1,7 +1,7 @@
 """Finds the lessons whose question is like a new one: SQLite's full-text index (FTS5, BM25) in memory.
 
 The index holds what the database holds already, and dies with the process: there is no second copy of anybody's words
-on disk. It is filled with what is searched, and forgets what was erased (`LessonIndex.drop`).
+on disk. It is filled with what is searched, and forgets what was erased or removed (`LessonBook.forget_erased`).
 
 English words are reduced to their stems (FTS5's Porter tokenizer). Chinese, Japanese and Korean have no spaces, so
 each two characters that follow each other are a word. BM25 finds the candidates. Its scores depend on how many
@@ -20,6 +20,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+
+from data.database import chunks
 
 # What the cosine must be at least. `python -m tests.bench.lessons` measures what it lets through (docs/lessons.md).
 LIKE = 0.48
@@ -72,15 +74,20 @@ class LessonIndex:
         """Those of these lessons that the index does not hold yet."""
         return sorted(set(lessons) - self._stems.keys())
 
+    def held(self) -> list[int]:
+        """The lessons whose questions the index holds."""
+        return list(self._stems)
+
     def add(self, questions: Mapping[int, str]) -> None:
-        """Add questions by the numbers of their lessons."""
-        with self._lock:
-            for number, text in questions.items():
-                said = words(text)
-                self._rows.execute(
-                    "INSERT OR REPLACE INTO said(rowid, words) VALUES (?, ?)", (number, " ".join(said))
-                )
-                self._stems[number] = self._stemmer.stems(said)
+        """Add questions by the numbers of their lessons, some at a time: other threads search in between."""
+        for some in chunks(questions):
+            with self._lock:
+                for number in some:
+                    said = words(questions[number])
+                    self._rows.execute(
+                        "INSERT OR REPLACE INTO said(rowid, words) VALUES (?, ?)", (number, " ".join(said))
+                    )
+                    self._stems[number] = self._stemmer.stems(said)
 
     def drop(self, lessons: Collection[int]) -> None:
         """Forget questions; what the index held of them is overwritten."""
@@ -96,8 +103,9 @@ class LessonIndex:
         if not said or not among:
             return []
         asked = " OR ".join(f'"{word}"' for word in dict.fromkeys(said))
+        # The plus keeps SQLite from searching once for each lesson: with 500 of them that takes 40 times as long.
         query = (
-            "SELECT rowid FROM said WHERE said MATCH ? AND rowid IN (SELECT value FROM json_each(?))"
+            "SELECT rowid FROM said WHERE said MATCH ? AND +rowid IN (SELECT value FROM json_each(?))"
             " ORDER BY bm25(said), rowid DESC LIMIT ?"
         )
         with self._lock:

@@ -1,20 +1,22 @@
 """Where the lessons come from that answers were given: who wrote them, and the conversations that they correct.
 
 A row of such an answer needs its writers' consent too, and the answer may repeat the correction: so it belongs to the
-fold of the corrected conversation.
+fold of the corrected conversation. Where a lesson comes from must teach, too.
 """
 
 import sqlite3
 from collections import defaultdict
+from typing import NamedTuple
 
 from data.bulk import micros, rows
 
 # The texts of a FAQ are the operator's, who is responsible for them.
 _WRITERS = """
-SELECT x.generation_id, v.author_id, v.created_at
+SELECT x.generation_id, v.author_id, v.created_at, l.platform, l.server_id, s.may_teach
 FROM generation_lessons x
 JOIN lessons l ON l.id = x.lesson_id
 JOIN message_versions v ON v.id IN (l.question_id, l.answer_id)
+LEFT JOIN servers s ON s.id = l.server_id
 WHERE l.entry IS NULL
 ORDER BY x.generation_id, x.position, v.id
 """
@@ -32,11 +34,24 @@ ORDER BY x.generation_id, x.position
 """
 
 
-def lesson_writers(connection: sqlite3.Connection) -> dict[int, list[tuple[int | None, int]]]:
-    """The authors of the lessons in the prompt of each answer that has some, and when they wrote (microseconds)."""
-    found: dict[int, list[tuple[int | None, int]]] = defaultdict(list)
-    for generation, author, at in rows(connection, _WRITERS):
-        found[generation].append((author, micros(at)))
+class Writer(NamedTuple):
+    """Somebody who wrote a text of a lesson, when (microseconds), and where the lesson comes from.
+
+    `may_teach` is 0 where that server's manager lets nobody teach.
+    """
+
+    author: int | None
+    at: int
+    platform: str
+    server: int | None
+    may_teach: int | None
+
+
+def lesson_writers(connection: sqlite3.Connection) -> dict[int, list[Writer]]:
+    """The writers of the lessons in the prompt of each answer that has some."""
+    found: dict[int, list[Writer]] = defaultdict(list)
+    for generation, author, at, *place in rows(connection, _WRITERS):
+        found[generation].append(Writer(author, micros(at), *place))
     return dict(found)
 
 

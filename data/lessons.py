@@ -1,7 +1,9 @@
 """Lessons: a question and its right answer, which stand in the prompts of like questions. They train nothing.
 
-A correction stands at once in the conversations of the person who wrote it; in those of their server after a manager
-accepts it or three other people bear it out; in all of its platform when the operator decides. An entry of a FAQ
+A correction stands at once in the conversations of the person who wrote it, on the server where they wrote it or, if
+that was none, outside servers; in those of everybody on that server after a manager accepts it or three other people
+bear it out; in all of its platform when the operator decides. What was taught where not everybody on the server sees
+it stands in that channel alone, and only a manager or the operator can change that. An entry of a FAQ
 stands in those of one server or in all, as the operator chose at the import.
 
 A lesson holds texts by reference, so it is gone when one of them is erased: the question's message was deleted,
@@ -16,18 +18,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.consent import Cover, covered, covers_of, last_answer, withdrawn
+from data.consent import Cover, consents_since, covered, covers_of, last_answer, withdrawn
+from data.database import chunks, listed
 from data.schema import NO_TIME, GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
 
 OWN, SERVER, EVERYWHERE, REMOVED = "own", "server", "everywhere", "removed"
+DECLINED = "declined"  # own again, and other people do not change that: a manager or the operator does
+STANDING = (OWN, DECLINED, SERVER, EVERYWHERE)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredLesson:
-    """A lesson that holds. `generation` is the corrected answer, None for an entry of a FAQ, which has an `entry`."""
+    """A lesson that holds. `generation` is the corrected answer, None for an entry of a FAQ, which has an `entry`.
+
+    `place` says in words where it was taught, or for which server a FAQ was imported.
+    """
 
     lesson: int
     scope: str
@@ -38,6 +46,7 @@ class StoredLesson:
     server: int | None
     persona: str | None
     entry: str | None
+    place: str = ""
 
 
 # -- which lessons hold for a question
@@ -45,7 +54,13 @@ class StoredLesson:
 
 _IN_REACH = text(
     """
-    SELECT id FROM lessons WHERE author_id = :person AND scope != 'removed'
+    SELECT l.id FROM lessons l JOIN conversations c ON c.id = :conversation AND c.server_id IS l.server_id
+        LEFT JOIN ratings r ON r.id = l.rating_id
+        LEFT JOIN generations g ON g.id = r.generation_id
+        LEFT JOIN conversations taught ON taught.id = g.conversation_id
+        WHERE l.author_id = :person AND l.scope != 'removed'
+        AND (l.server_id IS NULL OR l.everybody_sees  -- else in the same channel or thread: it begins the key
+             OR substr(c.key, 1, instr(c.key, ':')) = substr(taught.key, 1, instr(taught.key, ':')))
     UNION SELECT id FROM lessons WHERE scope = 'server'
         AND server_id = (SELECT server_id FROM conversations WHERE id = :conversation)
     UNION SELECT id FROM lessons WHERE scope = 'everywhere'
@@ -58,16 +73,33 @@ async def in_reach(session: AsyncSession, person: int, conversation: int) -> set
     return set(await session.scalars(_IN_REACH, {"person": person, "conversation": conversation}))
 
 
+_QUESTIONS = text(
+    """
+    SELECT l.id, v.text FROM json_each(:lessons) wanted
+    CROSS JOIN lessons l ON l.id = wanted.value JOIN message_versions v ON v.id = l.question_id
+    WHERE v.text IS NOT NULL AND l.scope != 'removed'
+    """
+)
+
+
 async def questions_of(session: AsyncSession, lessons: Collection[int]) -> dict[int, str]:
-    """The questions of lessons; those of erased ones are empty."""
-    query = select(Lesson.id, MessageVersion.text).join(MessageVersion, MessageVersion.id == Lesson.question_id)
-    return {number: said or "" for number, said in await session.execute(query.where(Lesson.id.in_(lessons)))}
+    """The questions of those of these lessons that are there, neither erased nor removed."""
+    found: dict[int, str] = dict((await session.execute(_QUESTIONS, {"lessons": listed(lessons)})).all())
+    return found
 
 
-async def erased_of(session: AsyncSession, lessons: Collection[int]) -> set[int]:
-    """Those of these lessons whose question was erased."""
-    query = select(Lesson.id).join(MessageVersion, MessageVersion.id == Lesson.question_id)
-    return set(await session.scalars(query.where(Lesson.id.in_(lessons), MessageVersion.text.is_(None))))
+_GONE = text(
+    """
+    SELECT wanted.value FROM json_each(:lessons) wanted
+    LEFT JOIN lessons l ON l.id = wanted.value LEFT JOIN message_versions v ON v.id = l.question_id
+    WHERE v.text IS NULL OR l.scope = 'removed'
+    """
+)
+
+
+async def gone_of(session: AsyncSession, lessons: Collection[int]) -> list[int]:
+    """Those of these lessons that were removed, or whose question was erased."""
+    return list(await session.scalars(_GONE, {"lessons": listed(lessons)}))
 
 
 async def holding(
@@ -118,6 +150,7 @@ async def _rows(session: AsyncSession, which: ColumnElement[bool]) -> Sequence[A
             answer.c.created_at.label("written_at"),
             Rating.generation_id.label("generation"),
             Server.may_teach.label("may_teach"),
+            Server.platform_id.label("on"),
         )
         .join(question, question.c.id == Lesson.question_id)
         .join(answer, answer.c.id == Lesson.answer_id)
@@ -142,7 +175,16 @@ def _stored(row: Any) -> StoredLesson:
         lesson.server_id,
         lesson.persona,
         lesson.entry,
+        _place(row),
     )
+
+
+def _place(row: Any) -> str:
+    lesson = row.Lesson
+    if row.on is not None:
+        hidden = lesson.entry is None and not lesson.everybody_sees
+        return f"server {row.on}" + (", where not everybody sees it" if hidden else "")
+    return "direct message" if lesson.platform == "discord" else lesson.platform or "everywhere"
 
 
 # -- lists and decisions
@@ -154,10 +196,16 @@ async def lessons_of(session: AsyncSession, person: int) -> list[StoredLesson]:
 
 
 async def lessons_on(session: AsyncSession, server: int) -> list[StoredLesson]:
-    """The lessons that were taught on a server, or imported for it, oldest first; none of people who refuse."""
+    """The corrections of a server that hold for everybody there, or would once they are accepted, oldest first."""
+    rows = await _rows(session, and_(Lesson.server_id == server, Lesson.author_id.is_not(None)))
     gone = await withdrawn(session)
-    rows = await _rows(session, Lesson.server_id == server)
-    return [_stored(row) for row in rows if gone.isdisjoint((row.Lesson.author_id, row.asked_by))]
+    gone |= set(await session.scalars(select(Standing.person_id).where(Standing.voided_at.is_not(None))))
+    covers = await consents_since(session)
+    return [
+        _stored(row)
+        for row in rows
+        if row.may_teach and row.Lesson.author_id not in gone and _covered(row, covers, own=False)
+    ]
 
 
 async def every_lesson(session: AsyncSession) -> list[StoredLesson]:
@@ -170,9 +218,13 @@ async def lesson_numbered(session: AsyncSession, lesson: int) -> StoredLesson | 
     return next((_stored(row) for row in await _rows(session, Lesson.id == lesson)), None)
 
 
-async def set_scope(session: AsyncSession, lesson: int, scope: str) -> None:
-    """Let a lesson hold for its author, its server or everybody, or remove it."""
-    await session.execute(update(Lesson).where(Lesson.id == lesson).values(scope=scope))
+async def set_scope(session: AsyncSession, lesson: int, scope: str, among: Collection[str] = STANDING) -> bool:
+    """Let a lesson hold for its author, its server or everybody, or remove it.
+
+    False when its scope is none of `among` now: what was removed meanwhile stays removed.
+    """
+    change = update(Lesson).where(Lesson.id == lesson, Lesson.scope.in_(among)).values(scope=scope, borne_out=False)
+    return bool((await session.execute(change.returning(Lesson.id))).first())
 
 
 async def given_to(session: AsyncSession, generation: int) -> list[int]:
@@ -196,12 +248,23 @@ async def lesson_of(session: AsyncSession, generation: int, author: int) -> Less
 # -- erasure
 
 
+_TEXTS = text(
+    """
+    SELECT l.question_id, l.answer_id FROM json_each(:lessons) wanted CROSS JOIN lessons l ON l.id = wanted.value
+    """
+)
+
+
 async def texts_of(session: AsyncSession, lessons: Collection[int]) -> list[int]:
     """The versions of the questions and answers of lessons."""
-    if not lessons:
-        return []
-    query = select(Lesson.question_id, Lesson.answer_id).where(Lesson.id.in_(lessons))
-    return [version for row in await session.execute(query) for version in row]
+    return [version for row in await session.execute(_TEXTS, {"lessons": listed(lessons)}) for version in row]
+
+
+async def remove(session: AsyncSession, lessons: Collection[int]) -> list[int]:
+    """Remove lessons; returns the versions of their texts, which are to be erased where they are of a FAQ."""
+    for some in chunks(lessons):
+        await session.execute(update(Lesson).where(Lesson.id.in_(some)).values(scope=REMOVED))
+    return await texts_of(session, lessons)
 
 
 async def forget_lessons(session: AsyncSession, person: int) -> None:
@@ -211,9 +274,12 @@ async def forget_lessons(session: AsyncSession, person: int) -> None:
 
 
 def is_faq() -> ColumnElement[bool]:
-    """Whether a text is of a FAQ, for a query: the operator is responsible for it, and it does not expire."""
+    """Whether a text is of a FAQ, for a query: the operator is responsible for it, and it does not expire.
+
+    A removed entry is erased; if a kill came between, its texts expire.
+    """
     here = or_(Lesson.question_id == MessageVersion.id, Lesson.answer_id == MessageVersion.id)
-    return exists().where(here, Lesson.entry.is_not(None))
+    return exists().where(here, Lesson.entry.is_not(None), Lesson.scope != REMOVED)
 
 
 async def faq_of_left(session: AsyncSession, older_than: datetime) -> list[int]:

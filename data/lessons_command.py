@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data.errors import BadInput, NothingToDo
 from data.home import home
 from data.lesson_files import Entry, read_faq
-from data.lessons import EVERYWHERE, OWN, REMOVED, SERVER, StoredLesson
+from data.lessons import DECLINED, EVERYWHERE, REMOVED, SERVER, StoredLesson
 from data.schema import Lesson, MessageVersion
 from data.servers import server_of
 from data.store import Store
@@ -38,24 +38,26 @@ async def lessons(arguments: Namespace) -> None:
 async def import_faq(store: Store, file: str, *, server: str | None = None, persona: str | None = None) -> str:
     """Make lessons of a FAQ's entries, all or none; returns what was done.
 
-    An entry that is there with the same texts stays. One whose question is there with another answer replaces it.
+    An entry that is there with the same texts stays. One whose question is there with another answer replaces it, and
+    the one before is erased.
     """
     entries = read_faq(Path(file))
     async with store.database.write() as session:
         place = None if server is None else (await server_of(session, "discord", server)).id
         known = await _known(session, place, persona)
-        new = changed = 0
+        new, replaced = 0, []
         for entry in {entry.question.lower(): entry for entry in entries}.values():
             old = known.get(entry.question.lower())
             if old is not None and old[1] == entry.answer:
                 continue
             if old is not None:
                 old[0].scope = REMOVED
-                changed += 1
+                replaced.append(old[0].id)
             new += old is None
             await _add(session, entry, place, persona)
-    there = len(entries) - new - changed
-    return f"{new} new lessons, {changed} changed, {there} were there already."
+    await store.erase_lessons(replaced)
+    there = len(entries) - new - len(replaced)
+    return f"{new} new lessons, {len(replaced)} changed, {there} were there already."
 
 
 async def _known(session: AsyncSession, server: int | None, persona: str | None) -> dict[str, tuple[Lesson, str]]:
@@ -94,7 +96,7 @@ def _print(found: Sequence[StoredLesson]) -> None:
     if not found:
         raise NothingToDo("There are no lessons yet: correct an answer, or import a FAQ.")
     for lesson in found:
-        source = f" [{lesson.entry}]" if lesson.entry else ""
+        source = f" [{'; '.join(filter(None, (lesson.entry, lesson.place, lesson.persona)))}]"
         print(f"{lesson.lesson:>6} {lesson.scope:<10} {_short(lesson.question)} -> {_short(lesson.answer)}{source}")
 
 
@@ -107,7 +109,8 @@ async def _decide(store: Store, number: int, *, own: bool) -> None:
     lesson = await store.lessons.numbered(number)
     if lesson is None or lesson.author is None:
         raise BadInput(f"There is no correction with the number {number}; `python -m data lessons list` shows them.")
-    await store.lessons.set_scope(number, OWN if own else EVERYWHERE)
+    if not await store.lessons.set_scope(number, DECLINED if own else EVERYWHERE):
+        raise BadInput(f"Lesson {number} was removed just now.")
     whose = "only for the person who taught it" if own else "for everybody on its platform"
     print(f"Lesson {number} now holds {whose}.")
 
@@ -118,5 +121,7 @@ async def _remove(store: Store, what: str) -> None:
     if not gone:
         raise BadInput(f"There is no lesson {what!r} and no such file; `python -m data lessons list` shows them.")
     for lesson in gone:
-        await store.lessons.set_scope(lesson.lesson, REMOVED)
+        if lesson.entry is None:  # a correction: its texts are people's, and stay until they or their messages go
+            await store.lessons.set_scope(lesson.lesson, REMOVED)
+    await store.erase_lessons([lesson.lesson for lesson in gone if lesson.entry is not None])
     print(f"{len(gone)} lessons are out of the prompts.")

@@ -100,7 +100,10 @@ class NewGeneration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRating:
-    """A rating to record. In a comparison, `generation` was shown first (a) and `other` second (b)."""
+    """A rating to record. In a comparison, `generation` was shown first (a) and `other` second (b).
+
+    `everybody_sees` says that all members of the server can see where a correction was made; unknown means no.
+    """
 
     source_id: str
     rater: int
@@ -110,3 +113,4 @@ class NewRating:
     value: str | None = None
     text: str | None = None
     platform: str
+    everybody_sees: bool = False

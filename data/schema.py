@@ -293,8 +293,10 @@ class Lesson(Base):
 
     Both are texts that are stored anyway, so their erasure reaches the lesson: what was asked, and the correction
     `rating_id` of the answer; or the texts of a FAQ, which has an `entry` (its file and place there) in place of a
-    rating and an author. `scope` is one of own, server, everywhere and removed. A lesson without a platform or a
-    persona holds on all of them. When its author is forgotten, the row stays and says nothing.
+    rating and an author. `scope` is one of own, declined (own, and other people do not change that), server,
+    everywhere and removed. `borne_out` says that other people made it its server's, not a manager.
+    `everybody_sees` says that all members of the server could see the place where it was taught. A lesson without a
+    platform or a persona holds on all of them. When its author is forgotten, the row stays and says nothing.
     """
 
     __tablename__ = "lessons"
@@ -309,6 +311,8 @@ class Lesson(Base):
     server_id: Mapped[int | None] = mapped_column(ForeignKey("servers.id"), index=True)
     persona: Mapped[str | None] = mapped_column(String(40))
     scope: Mapped[str] = mapped_column(String(20))
+    borne_out: Mapped[bool] = mapped_column(default=False)
+    everybody_sees: Mapped[bool] = mapped_column(default=False)
     entry: Mapped[str | None] = mapped_column(String(120))
     created_at: Mapped[datetime] = mapped_column(default=now)
 

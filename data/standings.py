@@ -6,6 +6,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from data.lesson_events import count_again
 from data.schema import Standing, now
 
 Deed = Literal["vouch", "unvouch", "void", "unvoid"]
@@ -41,6 +42,8 @@ async def set_standing(session: AsyncSession, person: int, deed: Deed) -> bool:
             row.vouched_at = None
         case "void":
             row.voided_at = voided or now()
+            await session.flush()
+            await count_again(session)
         case "unvoid":
             row.voided_at = None
     return (vouched, voided) != (row.vouched_at, row.voided_at)

@@ -17,6 +17,7 @@ from data import (
     erasure,
     keys,
     lesson_events,
+    lessons,
     messages,
     open_answers,
     people,
@@ -362,6 +363,7 @@ class Store:
         async with self.database.write() as session:
             if not await erasure.erase_message(session, platform, platform_id, self._key):
                 return False
+        await self.lessons.forget_erased()
         await self._log.clean_up()
         return True
 
@@ -375,6 +377,7 @@ class Store:
             erased += await erasure.erase(
                 session, await erasure.channel_versions(session, platform, channel), self._key
             )
+        await self.lessons.forget_erased()
         if erased:
             await self._log.clean_up()
         return erased
@@ -391,9 +394,19 @@ class Store:
         async with self.database.write() as session:
             erased += await erasure.forget(session, person, self._key)
             await settings.forget_opened_for(session, person)
+        await self.lessons.forget_erased()
         await self._log.clean_up()
         await asyncio.to_thread(remove_left, self.database.path.parent)
         return erased
+
+    async def erase_lessons(self, lesson_numbers: Collection[int]) -> None:
+        """Remove lessons and erase their texts, with the answers that were given with them: for entries of a FAQ."""
+        async with self.database.write() as session:
+            texts = await lessons.remove(session, lesson_numbers)
+        await self._erase(texts)
+        await self.lessons.forget_erased()
+        if texts:
+            await self._log.clean_up()
 
     async def purge(self, older_than: datetime) -> int:
         """Erase the texts without consent that are older than this time; returns the number of erased texts.
@@ -407,6 +420,7 @@ class Store:
         async with self.database.write() as session:
             left = await settings.forget_left(session, older_than)
             await open_answers.forget_older(session, older_than)
+        await self.lessons.forget_erased()
         await self._log.clean_up(older_than, empty=bool(erased or left or self.words_in_log))
         await asyncio.to_thread(remove_left, self.database.path.parent, rows=bool(erased))
         return erased

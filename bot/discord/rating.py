@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bot.discord.buttons import back_button, view
 from bot.discord.consent import ask_consent, record_consent
 from bot.discord.ids import PLATFORM, person_of
+from bot.discord.openness import everybody_sees
 from bot.discord.telling import acknowledge, replace_question, tell
 from bot.discord.windows import LARGEST, fix_window, send_window, why_window
 from bot.ratings import RatingResult, sentence, vote_is, which_was_which
@@ -118,7 +119,12 @@ async def correct(app: App, interaction: discord.Interaction, window: SentWindow
         return
     rater = await person_of(app.store, interaction.user.id)
     outcome = await app.ratings.correct(
-        rater, int(window.about), text, platform=PLATFORM, source_id=_source(interaction.id)
+        rater,
+        int(window.about),
+        text,
+        platform=PLATFORM,
+        source_id=_source(interaction.id),
+        everybody_sees=everybody_sees(interaction),
     )
     await tell(
         interaction, texts.fix_empty if outcome is RatingResult.EMPTY else sentence(texts, outcome, "correction")

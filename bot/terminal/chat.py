@@ -272,12 +272,16 @@ class Terminal:
         self.screen.line(self.persona.greeting)
 
     async def _lessons(self, argument: str) -> None:
-        """List what this person taught; `remove NUMBER` takes one out, `edit NUMBER TEXT` corrects it anew."""
+        """List what this person taught; `remove NUMBER` takes one out, `edit NUMBER TEXT` corrects it anew.
+
+        `page NUMBER` lists an older part.
+        """
         what, _, rest = argument.partition(" ")
         number, _, text = rest.strip().partition(" ")
         mine = await self.store.lessons.of(self.person)
         if what not in ("edit", "remove"):
-            lines, texts = listed(mine, self.texts), self.texts
+            page = int(number) if what == "page" and number.isdecimal() else 1
+            lines, texts = listed(mine, self.texts, page), self.texts
             said = [texts.lessons_mine, *lines, texts.lessons_change] if lines else [texts.lessons_none]
             self._say("\n".join(said))
             return

@@ -67,6 +67,7 @@ CALLED = {
         "你问类似问题时模型会看到的改正；服务器管理员可以在这里接受它们。",
     ),
     "lessons number": Named("编号", "Which one, as the list numbers it.", "哪一条，按列表里的编号。"),
+    "lessons page": Named("页码", "Which page of the list.", "列表的第几页。"),
     "lessons what": Named("做什么", "What to do with it.", "对它做什么。"),
     "lessons what edit": Named("修改"),
     "lessons what remove": Named("移除"),

@@ -70,7 +70,8 @@ TALK = TalkTexts(
     consent_question=(
         "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
         "may be used to train it. A correction is also shown to the model as an example when you ask something like "
-        "it again, and to everybody on a server once a manager there accepts it or three other people bear it out. "
+        "it again, to everybody on a server once a manager there accepts it or three other people bear it out, and "
+        "to everybody on all servers once the operator of this bot accepts it. "
         "If you don't agree, you can still talk to it, nothing you say or rate is used, and your messages are erased "
         "after {days} days. You can change your mind at any time."
     ),
@@ -79,8 +80,9 @@ TALK = TalkTexts(
         "may be used to train it. At present nothing from Discord is used to train a model here: Discord allows that "
         "only with its permission, which this bot does not have. Your comparisons of answers help choose which "
         "release serves. A correction is shown to the model as an example when you ask something like it again, and "
-        "to everybody on this server once a manager accepts it or three other people bear it out. Apart from that, "
-        "your ratings are kept but not used yet. "
+        "to everybody on this server once a manager accepts it or three other people bear it out, and to everybody "
+        "on all servers once the operator of this bot accepts it. Apart from that, your ratings are kept but not "
+        "used yet. "
         "If you don't agree, you can still talk to it, nothing you say or rate is used, and your messages are erased "
         "after {days} days. You can change your mind at any time."
     ),
@@ -155,8 +157,9 @@ TALK = TalkTexts(
     lessons_line="{number}. {question} → {answer}{scope}",
     lessons_on_server=" (on the whole server)",
     lessons_everywhere=" (on all servers)",
-    lessons_more="... and {count} more.",
-    lessons_change="/lessons remove NUMBER takes one out; /lessons edit NUMBER TEXT changes what it should say.",
+    lessons_more="... and {count} more, on page {page}.",
+    lessons_change="/lessons remove NUMBER takes one out; /lessons edit NUMBER TEXT changes what it should say; "
+    "/lessons page 2 lists older ones.",
     lesson_gone="There is no lesson {number} of yours.",
     lesson_removed="The model does not see lesson {number} any more. Your correction stays among your ratings.",
     nothing_runs="No answer is running.",

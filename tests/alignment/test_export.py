@@ -39,7 +39,7 @@ def test_the_command_exports_what_an_adapter_names(
     assert "it was not checked" in capsys.readouterr().out
     assert (tmp_path / "a.gguf").is_file()
     assert (tmp_path / "merged" / "model.safetensors").is_file()
-    with pytest.raises(BadInput, match="no GGUF"):
+    with pytest.raises(BadInput, match="was not added here"):
         command(monkeypatch, "--adapter", saved, "--gguf", tmp_path / "b.gguf")
     assert not (tmp_path / "b.gguf").exists()
 

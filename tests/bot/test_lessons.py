@@ -165,5 +165,13 @@ def test_a_list_is_short_and_says_how_many_more_there_are() -> None:
     lines = listed([lesson(number, "Why? " * 50, scope=SERVER) for number in range(1, LISTED + 3)], EN)
     assert lines[0].startswith(f"{LISTED + 2}. Why? Why?")
     assert lines[0].endswith(EN.lessons_on_server)
-    assert lines[-1] == EN.lessons_more.format(count=2)
+    assert lines[-1] == EN.lessons_more.format(count=2, page=2)
     assert sum(map(len, lines)) < 1700
+
+
+@pytest.mark.parametrize(("page", "numbers"), [(1, [25, 14]), (2, [13, 2]), (3, [1, 1]), (9, [1, 1]), (0, [25, 14])])
+def test_a_list_has_pages(page: int, numbers: list[int]) -> None:
+    lines = listed([lesson(number) for number in range(1, 26)], EN, page)
+    shown = [line.partition(".")[0] for line in lines if "→" in line]
+    assert [shown[0], shown[-1]] == [str(number) for number in numbers]
+    assert listed([], EN, page) == []

@@ -1,13 +1,17 @@
 """A FAQ is read from CSV, JSON lines and Markdown, and becomes lessons that the operator lists and removes."""
 
+from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from data import schema
 from data.errors import BadInput
 from data.lesson_files import LONGEST, read_faq
-from data.lessons_command import import_faq
+from data.lessons import REMOVED
+from data.lessons_command import import_faq, lessons
 from data.store import Store
 from tests.data.talk import Talk
 
@@ -86,3 +90,54 @@ async def test_an_entry_does_not_expire_and_goes_with_its_server(store: Store, t
     await store.servers_now("discord", [])
     await store.purge(later)
     assert await store.lessons.every() == []
+
+
+async def texts(store: Store) -> set[str]:
+    """All texts that are not erased."""
+    query = select(schema.MessageVersion.text).where(schema.MessageVersion.text.is_not(None))
+    async with store.database.read() as session:
+        return {said or "" for said in await session.scalars(query)}
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+async def test_a_removed_or_replaced_entry_is_erased_with_the_answers_given_with_it(
+    store: Store, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = await Talk.begin(store)
+    faq = written(tmp_path, "faq.csv", "question,answer\nHow long does shipping take?,Four days.\nWho?,Mira.\n")
+    await import_faq(store, str(faq))
+    ada = await talk.person()
+    said = await talk.say(ada, "How long will the shipping take?")
+    (entry,) = await store.lessons.like("How long will the shipping take?", talk.conversation, ada)
+    await talk.answer(said, "Four days, they say.", lessons=(entry.lesson,))
+    if how == "replaced":
+        written(tmp_path, "faq.csv", "question,answer\nHow long does shipping take?,Five days.\nWho?,Mira.\n")
+        await import_faq(store, str(faq))
+    else:
+        monkeypatch.setenv("PARLEY_HOME", str(store.database.path.parent))
+        await lessons(Namespace(deed="remove", what=str(entry.lesson)))
+    left = {"How long will the shipping take?", "Who?", "Mira."}
+    assert await texts(store) == left | (
+        {"How long does shipping take?", "Five days."} if how == "replaced" else set()
+    )
+
+
+async def test_a_removed_entry_that_a_kill_left_expires(store: Store, tmp_path: Path) -> None:
+    await import_faq(store, str(written(tmp_path, "faq.csv", "question,answer\nWho?,Mira.\n")))
+    (entry,) = await store.lessons.every()
+    await store.lessons.set_scope(entry.lesson, REMOVED)
+    await store.purge(datetime.now(UTC) + timedelta(days=1))
+    assert await texts(store) == set()
+
+
+async def test_a_removed_correction_stays_among_its_authors_texts(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await talk.person()
+    (answer,) = await talk.ask(ada, "When is game night?", "On Monday.")
+    await talk.rate(ada, "correction", answer, text="On Friday.")
+    (lesson,) = await talk.store.lessons.of(ada)
+    monkeypatch.setenv("PARLEY_HOME", str(talk.store.database.path.parent))
+    await lessons(Namespace(deed="remove", what=str(lesson.lesson)))
+    assert await talk.store.lessons.of(ada) == []
+    assert await texts(talk.store) == {"When is game night?", "On Monday.", "On Friday."}

@@ -95,3 +95,36 @@ def test_what_was_dropped_is_gone_from_the_index() -> None:
 def test_words_without_spaces_are_pairs_of_characters() -> None:
     assert words("社区活动 GPT4很好 a") == ["社区", "区活", "活动", "gpt4", "很好", "a"]
     assert words("好") == ["好"]
+
+
+def test_others_search_while_many_questions_are_added() -> None:
+    index, turns = LessonIndex(), []
+
+    class Lock:
+        def __enter__(self) -> None:
+            turns.append(len(index.held()))
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    index._lock = Lock()  # type: ignore[assignment]
+    index.add(dict.fromkeys(range(1001), "When?"))
+    assert turns == [0, 500, 1000]
+    assert len(index.held()) == 1001
+
+
+def test_a_search_among_many_lessons_is_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = LessonIndex()
+    index.add({number: f"When is event {number}?" for number in range(400)})
+    plan: list[tuple[int, int, int, str]] = []
+
+    class Rows:
+        def execute(self, query: str, values: tuple[object, ...]) -> object:
+            plan.extend(rows.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall())
+            return rows.execute(query, values)
+
+    rows = index._rows
+    monkeypatch.setattr(index, "_rows", Rows())
+    assert found(index, "When is event 7?", tuple(range(400)))[0] == 7
+    (search,) = [what for *_, what in plan if what.startswith("SCAN said")]
+    assert "=" not in search  # one search for each lesson would be `INDEX 0:=M1`

@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import select
 
 from data import folds, schema
-from data.candidates import DIVIDED
+from data.candidates import DIVIDED, NOT_HERE, OUTSIDE
 from data.home import installation_key
 from data.imports import collect_rows
-from data.lessons import EVERYWHERE, OWN, REMOVED, SERVER
+from data.lessons import DECLINED, EVERYWHERE, OWN, REMOVED, SERVER
 from data.row_ids import rows_of
+from data.standings import set_standing
 from data.store import Store, StoredGeneration, StoredMessage
 from tests.data.talk import Talk
 
@@ -24,9 +25,11 @@ async def on_discord(store: Store, key: str = "11:1", server: str = "7", **more:
     return await Talk.begin(store, "discord", key, server=number, **more)
 
 
-async def corrected(talk: Talk, person: int, text: str = RIGHT, asked: str = ASKED) -> StoredGeneration:
+async def corrected(
+    talk: Talk, person: int, text: str = RIGHT, asked: str = ASKED, *, everybody_sees: bool = True
+) -> StoredGeneration:
     (answer,) = await talk.ask(person, asked, "On Monday.")
-    await talk.rate(person, "correction", answer, text=text)
+    await talk.rate(person, "correction", answer, text=text, everybody_sees=everybody_sees)
     return answer
 
 
@@ -64,6 +67,24 @@ async def test_a_correction_holds_at_once_for_the_person_who_wrote_it_and_for_no
     assert await seen(talk, ada, "Who painted the Mona Lisa?") == []
     assert await seen(talk, bob) == []
     assert await seen(await Talk.begin(talk.store, key="second"), ada) == [RIGHT]
+
+
+async def test_ones_own_lesson_stays_on_its_server_or_in_direct_conversations(store: Store) -> None:
+    talk, other = await on_discord(store), await on_discord(store, "22:1", "8")
+    direct = await Talk.begin(store, "discord", "dm:1")
+    channel = await Talk.begin(store, "discord", "11:2", server=await store.server("discord", "7"))
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    await corrected(direct, ada, "In the Oak room.", "Where is game night?")
+    asked = (AGAIN, "Where will game night be?")
+    places = {"same": talk, "channel": channel, "other": other, "direct": direct}
+    found = {name: [await seen(place, ada, question) for question in asked] for name, place in places.items()}
+    assert {name: [RIGHT in each[0], "In the Oak room." in each[1]] for name, each in found.items()} == {
+        "same": [True, False],
+        "channel": [True, False],
+        "other": [False, False],
+        "direct": [False, True],
+    }
 
 
 async def test_a_new_correction_of_the_same_answer_replaces_the_lesson(talk: Talk) -> None:
@@ -214,6 +235,38 @@ async def test_ones_own_votes_and_votes_that_were_taken_back_bear_nothing_out(st
     assert await scopes(store, ada) == [OWN]
 
 
+async def test_what_was_taught_where_not_everybody_sees_it_stays_there_until_a_manager_accepts_it(
+    store: Store,
+) -> None:
+    talk, general = await on_discord(store), await on_discord(store, "12:1")
+    again = await on_discord(store, "11:2")
+    ada, eve = await talk.person("ada"), await talk.person("eve")
+    first = await corrected(talk, ada, everybody_sees=False)
+    answer = await helped(talk, ada)
+    await talk.rate(ada, "correction", first, text=RIGHT, everybody_sees=True)  # an edit in a channel that all see
+    for number in range(3):
+        friend = await talk.person(f"friend {number}")
+        await talk.rate(friend, "vote", answer, value="up")
+        await corrected(talk, friend, everybody_sees=False)
+    (lesson,) = await store.lessons.of(ada)
+    assert (lesson.scope, lesson.place) == (OWN, "server 7, where not everybody sees it")
+    assert [await seen(place, ada) for place in (talk, again, general)] == [[RIGHT], [RIGHT], []]
+    assert await store.lessons.set_scope(lesson.lesson, SERVER)
+    assert await seen(general, eve) == [RIGHT]
+
+
+async def test_votes_on_another_server_bear_nothing_out(store: Store) -> None:
+    talk, other = await on_discord(store), await on_discord(store, "22:1", "8")
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    (lesson,) = await store.lessons.of(ada)
+    said = await other.say(ada, AGAIN)
+    answer = await other.answer(said, lessons=(lesson.lesson,))
+    for number in range(4):
+        await other.rate(await other.person(f"friend {number}"), "vote", answer, value="up")
+    assert await scopes(store, ada) == [OWN]
+
+
 async def test_a_report_takes_a_lesson_back_from_others_and_a_void_removes_it(store: Store) -> None:
     talk = await on_discord(store)
     ada, bob = await talk.person("ada"), await talk.person("bob", agrees=False)
@@ -224,6 +277,58 @@ async def test_a_report_takes_a_lesson_back_from_others_and_a_void_removes_it(st
     assert await seen(talk, ada) == [RIGHT]
     await talk.rate(bob, "void", first)
     assert await store.lessons.of(ada) == []
+
+
+@pytest.mark.parametrize("how", ["decline", "report", "report of one that holds everywhere"])
+async def test_what_was_taken_back_is_promoted_by_nobody_but_a_manager(store: Store, how: str) -> None:
+    talk = await on_discord(store)
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    answer = await helped(talk, ada)
+    for number in range(3):
+        await talk.rate(await talk.person(f"friend {number}"), "vote", answer, value="up")
+    (lesson,) = await store.lessons.of(ada)
+    assert lesson.scope == SERVER
+    if how == "decline":
+        assert await store.lessons.set_scope(lesson.lesson, DECLINED)
+    else:
+        await store.lessons.set_scope(lesson.lesson, SERVER if how == "report" else EVERYWHERE)
+        await talk.rate(await talk.person("eve"), "report", answer)
+    await talk.rate(await talk.person("one more"), "vote", answer, value="up")
+    for number in range(4):  # nor does the same text come back as other people's correction
+        await corrected(talk, await talk.person(f"puppet {number}"))
+    assert await scopes(store, ada) == [DECLINED]
+    assert await seen(talk, await talk.person("max")) == []
+    assert await seen(talk, ada) == [RIGHT]
+    assert await store.lessons.set_scope(lesson.lesson, SERVER)
+    assert await scopes(store, ada) == [SERVER]
+
+
+async def test_a_lesson_goes_back_when_those_who_bore_it_out_are_taken_out_but_not_what_a_manager_accepted(
+    store: Store,
+) -> None:
+    talk = await on_discord(store)
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    await corrected(talk, bob, "In the Oak room.", "Where is game night?")
+    await for_all_here(talk, bob)
+    await corrected(talk, ada)
+    answer = await helped(talk, ada)
+    friends = [await talk.person(f"friend {number}") for number in range(3)]
+    for person in friends:
+        await talk.rate(person, "vote", answer, value="up")
+    assert await scopes(store, ada) == [SERVER]
+    async with store.database.write() as session:
+        await set_standing(session, friends[0], "void")
+    assert (await scopes(store, ada), await scopes(store, bob)) == ([OWN], [SERVER])
+
+
+async def test_what_was_removed_meanwhile_stays_removed(talk: Talk) -> None:
+    ada = await talk.person()
+    await corrected(talk, ada)
+    (lesson,) = await talk.store.lessons.of(ada)
+    assert await talk.store.lessons.set_scope(lesson.lesson, REMOVED)
+    assert not await talk.store.lessons.set_scope(lesson.lesson, SERVER)
+    assert await talk.store.lessons.of(ada) == []
 
 
 async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_authors_consent(store: Store) -> None:
@@ -238,6 +343,24 @@ async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_aut
     await store.set_consent(ada, False)
     found = await collect_rows(store, discord_permission="ticket")
     assert list(found.of("labelled", None)) == []
+
+
+@pytest.mark.parametrize(("may_teach", "problem"), [(False, NOT_HERE), (True, OUTSIDE)])
+async def test_a_lesson_from_a_place_that_does_not_teach_reaches_no_row(
+    store: Store, monkeypatch: pytest.MonkeyPatch, may_teach: bool, problem: str
+) -> None:
+    monkeypatch.setenv("PARLEY_TEACHING_SERVERS", "7" if may_teach else "7,8")
+    talk, other = await on_discord(store), await on_discord(store, "22:1", "8")
+    ada, bob = await other.person("ada"), await talk.person("bob")
+    await corrected(other, ada)
+    await talk.rate(bob, "vote", (await talk.ask(bob, "Who painted the Mona Lisa?", "Leonardo."))[0], value="up")
+    (lesson,) = await store.lessons.of(ada)
+    await store.lessons.set_scope(lesson.lesson, EVERYWHERE)
+    await talk.rate(bob, "vote", await helped(talk, bob), value="up")
+    await store.set_may_teach("discord", "8", may_teach)
+    found = await collect_rows(store, discord_permission="ticket")
+    assert [row.data["completion"][0]["content"] for row in found.of("labelled", None)] == ["Leonardo."]
+    assert found.dropped_counts()["labelled"][problem] >= 1
 
 
 async def folds_of(talk: Talk) -> dict[str, str]:

@@ -22,6 +22,8 @@ def upgrade() -> None:
         sa.Column("server_id", sa.Integer(), nullable=True),
         sa.Column("persona", sa.String(length=40), nullable=True),
         sa.Column("scope", sa.String(length=20), nullable=False),
+        sa.Column("borne_out", sa.Boolean(), nullable=False),
+        sa.Column("everybody_sees", sa.Boolean(), nullable=False),
         sa.Column("entry", sa.String(length=120), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(["rating_id"], ["ratings.id"]),

@@ -30,7 +30,7 @@ save_steps: 100
 """
 
 
-def in_this_process(module: str, arguments: Sequence[str]) -> int:
+def in_this_process(module: str, arguments: Sequence[str], _warm: object) -> int:
     code: int = importlib.import_module(f"alignment.{module}").main(list(arguments))
     return code
 

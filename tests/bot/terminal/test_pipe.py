@@ -104,7 +104,7 @@ async def test_a_script_through_a_pipe_leaves_its_records(tmp_path: Path):
         fake.answer("Pa", "ris.", delay=0.02)
         process = await begin(tmp_path, fake.url)
         process.enter("What is the capital of France?", "/up", "/consent yes", "/up", "/up", "/down why not")
-        process.enter("/correct It is Paris.", "/again", "b", "/again", "what else?", "/again", "bad", "the last one")
+        process.enter("/again", "b", "/again", "what else?", "/again", "bad", "/correct It is Paris.", "the last one")
         written = await process.end()
     assert process.process.returncode == 0
     assert "\x1b" not in written
@@ -120,9 +120,9 @@ async def test_a_script_through_a_pipe_leaves_its_records(tmp_path: Path):
     assert [(rating.kind, rating.value) for rating in ratings] == [
         ("vote", "up"),
         ("vote", "down"),
-        ("correction", None),
         ("comparison", "b"),
         ("comparison", "both_bad"),
+        ("correction", None),
     ]
     generations = await rows(store, schema.Generation)
     assert len(generations) == 6  # the end of the input does not cut the last answer off

@@ -1,11 +1,15 @@
 """`/lessons`: one's own, and a server's for its managers."""
 
+from dataclasses import replace
+
 import discord
 import pytest
 
 from bot.discord.ids import person_of
+from bot.discord.render import LIMIT
 from bot.texts import EN
-from data.lessons import OWN, SERVER
+from data.lesson_book import LessonBook
+from data.lessons import DECLINED, EVERYWHERE, SERVER, StoredLesson
 from tests.bot.discord.world import World, said
 
 pytestmark = pytest.mark.played
@@ -48,10 +52,58 @@ async def test_managers_accept_for_the_whole_server_and_nobody_else(talk: World,
     await talk.max.slash(talk.channel, "lessons", number=number, what="accept")
     assert await scope(talk, number) == SERVER
     await talk.max.slash(talk.channel, "lessons", number=number, what="decline")
-    assert await scope(talk, number) == OWN
+    assert await scope(talk, number) == DECLINED
     missing = await talk.max.slash(talk.channel, "lessons", number=99, what="accept")
     assert said(missing) == EN.lesson_not_here.format(number=99)
     monkeypatch.setattr(discord.Interaction, "permissions", discord.Permissions.none())
     refused = await talk.max.slash(talk.channel, "lessons", number=number, what="accept")
     assert said(refused) == EN.managers_only
-    assert await scope(talk, number) == OWN
+    assert await scope(talk, number) == DECLINED
+
+
+async def pages(talk: World, page: int | None = None) -> list[str]:
+    """The messages that tell a manager of the lessons on a page."""
+    told = await talk.max.slash(talk.channel, "lessons", **({} if page is None else {"page": page}))
+    assert told.response is not None  # the first message takes the place of what said that a reply is on its way
+    return [each.content for each in (told.response, *told.followups)]
+
+
+async def test_what_waits_for_a_manager_comes_first_in_short_messages_with_pages(
+    talk: World, monkeypatch: pytest.MonkeyPatch
+):
+    taught = await talk.store.lessons.numbered(await teach(talk))
+    assert taught is not None
+    much = {"question": "Why? " * 50, "answer": "Since. " * 50}
+    many = [replace(taught, lesson=number, scope=SERVER, **much) for number in range(2, 40)]
+
+    async def on(_: LessonBook, server: int) -> list[StoredLesson]:
+        assert server == taught.server
+        return [taught, *many]
+
+    monkeypatch.setattr(LessonBook, "on", on)
+    first = await pages(talk)
+    assert max(map(len, first)) <= LIMIT
+    assert f"{taught.lesson}. When is game night?" in first[1]
+    lines = "\n".join(first[1:]).splitlines()
+    assert [line.partition(".")[0] for line in lines if "→" in line][:3] == [str(taught.lesson), "39", "38"]
+    assert EN.lessons_more.format(count=27, page=2) in lines
+    last = "\n".join((await pages(talk, 4))[1:])
+    assert "2. Why?" in last
+    assert "more, on page" not in last
+
+
+async def test_a_message_is_never_longer_than_discord_takes(talk: World, monkeypatch: pytest.MonkeyPatch):
+    taught = await talk.store.lessons.numbered(await teach(talk))
+    assert taught is not None
+    many = [
+        replace(taught, lesson=10**9 + n, scope=EVERYWHERE, question="q" * 60, answer="a" * 60) for n in range(30)
+    ]
+
+    async def all_of_them(_: LessonBook, __: int) -> list[StoredLesson]:
+        return many
+
+    for name in ("on", "of"):
+        monkeypatch.setattr(LessonBook, name, all_of_them)
+    told = await pages(talk)
+    assert max(map(len, told)) <= LIMIT
+    assert sum(each.count("→") for each in told) == 24  # one's own, and what others taught
