@@ -14,6 +14,7 @@ import urllib.error
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPException
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from alignment.models import adapter_config
@@ -35,11 +36,12 @@ from data.unfinished import remove_unfinished_of, unfinished_folder
 from data.vllm import LOAD, UNLOAD, base_entry, base_problem, load_refused, message, seen_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from data.bases import BaseInfo
 
+_MEASURED = "measured-"  # how the names begin under which adapters are loaded here
 _FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -87,21 +89,24 @@ class Vllm:
     @contextmanager
     def _loaded(self, adapter: Path, scale: float) -> Iterator[RunningEngine]:
         """Load an adapter at a multiple of its own scale; it is taken out again after the block."""
-        name = f"measured-{secrets.token_hex(8)}"
+        name = f"{_MEASURED}{secrets.token_hex(8)}"
         with _copied(adapter, scale) as folder:
             path = seen_from(folder, Releases(home()).folder, setting("PARLEY_ENGINE_ADAPTERS"))
             try:
-                self._engine.post(LOAD, {"lora_name": name, "lora_path": path})
-            except urllib.error.HTTPError as error:
-                text = error.read().decode(errors="replace")
-                raise load_refused(self._engine.shown, error.code, text, "the candidate", path) from error
-            except (OSError, HTTPException) as error:
-                raise ParleyError(f"{self.name} broke off while it loaded an adapter: {error}") from error
-            try:
+                self._load(name, path)
                 yield replace(self._engine, model=name)
-            finally:
+            finally:  # after Ctrl-C while it loads, too
                 with suppress(OSError, HTTPException):  # it ended, and so forgot its adapters
                     self._engine.post(UNLOAD, {"lora_name": name})
+
+    def _load(self, name: str, path: str) -> None:
+        try:
+            self._engine.post(LOAD, {"lora_name": name, "lora_path": path})
+        except urllib.error.HTTPError as error:
+            text = error.read().decode(errors="replace")
+            raise load_refused(self._engine.shown, error.code, text, "the candidate", path) from error
+        except (OSError, HTTPException) as error:
+            raise ParleyError(f"{self.name} broke off while it loaded an adapter: {error}") from error
 
 
 def found_vllm(base: str) -> tuple[Vllm | None, str | None]:
@@ -124,7 +129,8 @@ def found_vllm(base: str) -> tuple[Vllm | None, str | None]:
         extra=_extra(info),
     )
     try:
-        entry = base_entry(engine.get("/v1/models")["data"])
+        models = engine.get("/v1/models")["data"]
+        entry = base_entry(models)
         if entry is None:
             return None, None
         engine = replace(engine, model=str(entry["id"]))
@@ -133,7 +139,23 @@ def found_vllm(base: str) -> tuple[Vllm | None, str | None]:
     except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
         return None, f"The engine at {place.shown} does not answer as vLLM does ({error})."
     problem = problem or _takes_none(engine)
-    return (None, f"vLLM at {place.shown} cannot serve {base}. {problem}") if problem else (Vllm(engine), None)
+    if problem:
+        return None, f"vLLM at {place.shown} cannot serve {base}. {problem}"
+    _take_out(engine, models)
+    return Vllm(engine), None
+
+
+def _take_out(engine: RunningEngine, models: Sequence[Mapping[str, Any]]) -> None:
+    """Unload what a killed measurement of this home left loaded: its folder in the releases is gone."""
+    releases = Releases(home()).folder
+    remove_unfinished_of(releases / "measured")
+    for each in models:
+        root = str(each.get("root"))
+        folder = releases / PurePosixPath(root).name
+        own = root == seen_from(folder, releases, setting("PARLEY_ENGINE_ADAPTERS"))
+        if str(each.get("id")).startswith(_MEASURED) and own and not folder.exists():
+            with suppress(OSError, HTTPException):
+                engine.post(UNLOAD, {"lora_name": each["id"]})
 
 
 def _tokens(engine: RunningEngine, base: BaseInfo) -> str | None:
@@ -151,7 +173,7 @@ def _tokens(engine: RunningEngine, base: BaseInfo) -> str | None:
 def _takes_none(engine: RunningEngine) -> str | None:
     """Why it takes no adapters: asked to forget one that it never had, it must know the route."""
     try:
-        engine.post(UNLOAD, {"lora_name": "measured-never"})
+        engine.post(UNLOAD, {"lora_name": f"{_MEASURED}never"})
     except urllib.error.HTTPError as error:
         text = error.read().decode(errors="replace")
         return None if message(text) else str(load_refused(engine.shown, error.code, text, "releases", ""))

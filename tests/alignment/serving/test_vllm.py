@@ -18,12 +18,15 @@ from alignment import round as whole_round
 from alignment.evaluation.likelihood import scores
 from alignment.evaluation.model import open_model
 from alignment.evaluation.subjects import Subject
+from alignment.serving.engine import RunningEngine
 from alignment.serving.passages import NotServable
 from alignment.serving.server import Server, server_for
 from data.__main__ import main as data
 from data.errors import BadInput
 from data.releases import Releases
 from data.rows import Row, write_rows
+from data.unfinished import unfinished_folder
+from data.vllm import LOAD
 from tests.alignment.serving.adapters import adapter
 from tests.alignment.tiny import demonstrations, preferences
 from tests.fakes import tiny_bases
@@ -129,6 +132,31 @@ def test_a_vllm_with_other_paths_finds_the_candidate_below_the_releases(
         assert engine.complete([{"role": "user", "content": "Hi"}], seed=1, max_tokens=3).text == "a fake answer"
         assert fake.requests[-1]["model"] == engine.model
     assert fake.adapters == {}
+
+
+def test_what_an_interrupted_measurement_loaded_is_taken_out(
+    fake: FakeVllm, server: Server, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = RunningEngine.post
+
+    def posted(self: RunningEngine, path: str, body: dict) -> object:
+        found = post(self, path, body)
+        if path == LOAD:
+            raise KeyboardInterrupt
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunningEngine, "post", posted)
+        with pytest.raises(KeyboardInterrupt), server.serve("qwen2", trained):
+            pytest.fail("it goes on")
+    assert fake.adapters == {}
+    releases = tmp_path / "home" / "releases"
+    there = {"measured-0": str(releases / ".measured.a.unfinished"), "measured-2": "/other/.measured.a.unfinished"}
+    fake.adapters |= {**there, "release-0001": str(releases / "0001" / "adapter")}
+    with unfinished_folder(releases / "measured") as running:
+        fake.adapters["measured-1"] = str(running)
+        server_for("qwen2", print)
+    assert set(fake.adapters) == {"measured-1", "measured-2", "release-0001"}
 
 
 def test_likelihoods_are_those_of_the_weights(fake: FakeVllm, server: Server, trained: Path) -> None:
