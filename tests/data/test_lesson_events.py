@@ -28,5 +28,5 @@ async def test_the_same_correction_by_three_others_bears_one_out(
     people += [(await talk.person(name), asked, right) for name in ("bob", "cem", "eve")]
     for person, question, better in people:
         (answer,) = await talk.ask(person, question, "Am Montag.")
-        await talk.rate(person, "correction", answer, text=better)
+        await talk.rate(person, "correction", answer, text=better, everybody_sees=True)
     assert [lesson.scope for lesson in await store.lessons.of(ada)] == [scope]
