@@ -15,6 +15,7 @@ from alignment.conversion import merged
 from alignment.export import main as export
 from bot.engine.api import Engine, Finished, Sampling
 from bot.engine.open import open_engine
+from bot.engine.room import UNITS
 from bot.engine.sharing import Board
 from data.__main__ import main as data
 from data.base_switch import switch
@@ -140,13 +141,13 @@ def test_a_running_bot_moves_to_the_merged_release_and_back(home: Path, monkeypa
         assert not merged_file.exists()
         engine = await open_engine(home, context_length=256)
         try:
-            await key(engine, "0001")
+            await key(engine, f"0001-of{UNITS}")
             assert await asyncio.to_thread(bases, ["served", "gpt2", "merged"]) == 0
             assert merged_file.is_file()
-            await key(engine, "0001-merged")
+            await key(engine, f"0001-merged-of{UNITS}")
             assert await asyncio.to_thread(bases, ["served", "gpt2", "lora"]) == 0
             assert not merged_file.exists()
-            await key(engine, "0001")
+            await key(engine, f"0001-of{UNITS}")
         finally:
             await engine.close()
 
