@@ -112,6 +112,11 @@ def is_alias(name: str) -> bool:
     return name in BUNDLED or (is_name(name) and (bases_dir() / name / "base.json").is_file())
 
 
+def serves_merged(base: str) -> bool:
+    """Whether the base's entry on this machine has its releases served merged; without an entry they are not."""
+    return is_name(base) and (bases_dir() / base / "base.json").is_file() and base_info(base).merges
+
+
 def is_name(name: str) -> bool:
     """Whether a base may be called so."""
     return _NAME.fullmatch(name) is not None

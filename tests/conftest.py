@@ -33,6 +33,7 @@ from tests.quick import make_quick
 gc.disable()
 
 _ROOT = Path(__file__).parents[1]
+_BASES = Path(os.environ.get("PARLEY_BASES") or _ROOT / "var" / "bases").absolute()  # before `_no_settings`
 _RINGS = ("unit", "played", "tiny", "base")
 _WITHOUT_TORCH = {"unit", "played"}
 # Fixtures that start a bot on a played Discord server.
@@ -126,11 +127,9 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_settings() -> Iterator[None]:
-    """Whoever runs the tests may have settings of their own; only where the bases are counts."""
+    """Whoever runs the tests may have settings of their own, and none of them counts; see `bases_folder`."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [
-            name for name in os.environ if name.startswith(("PARLEY_", "DISCORD_")) and name != "PARLEY_BASES"
-        ]:
+        for name in [name for name in os.environ if name.startswith(("PARLEY_", "DISCORD_"))]:
             patch.delenv(name)
         yield
 
@@ -143,11 +142,16 @@ def _quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def base_home() -> Iterator[Path]:
-    """The folder of the fetched base models, set as PARLEY_BASES. Tests never fetch: without it they fail."""
-    folder = Path(os.environ.get("PARLEY_BASES") or _ROOT / "var" / "bases").absolute()
-    if not (folder / DEFAULT_BASE / "base.json").is_file():
-        pytest.fail(f"The base model {DEFAULT_BASE} is not in {folder}: run `make setup` once.", pytrace=False)
+def bases_folder() -> Path:
+    """The folder of the fetched base models and of the fetched converter; no test finds it by itself."""
+    return _BASES
+
+
+@pytest.fixture(scope="session")
+def base_home(bases_folder: Path) -> Iterator[Path]:
+    """That folder, set as PARLEY_BASES. Tests never fetch: without the base they fail."""
+    if not (bases_folder / DEFAULT_BASE / "base.json").is_file():
+        pytest.fail(f"The base model {DEFAULT_BASE} is not in {bases_folder}: run `make setup` once.", pytrace=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PARLEY_BASES", str(folder))
-        yield folder
+        patch.setenv("PARLEY_BASES", str(bases_folder))
+        yield bases_folder

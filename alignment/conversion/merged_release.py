@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from alignment.conversion.converter import VERSION
 from alignment.conversion.merged import merge_to_gguf
 from alignment.models import locate
-from data.bases import base_info, is_alias
+from data.bases import base_info, serves_merged
 from data.errors import BadInput, ParleyError
 from data.home import file_sha256, make_private, setting, sync_tree
 from data.merged_files import FOLDER, MergedManifest, folder_of, merged_of, remove_merged
@@ -39,7 +39,7 @@ def merged_kind(quantisation: str) -> str:
 
 def wants_merged(base: str) -> bool:
     """Whether releases of a base are to have merged files: where it says so, and the embedded engine serves."""
-    return is_alias(base) and base_info(base).merges and not any(setting(name) for name in _ELSEWHERE)
+    return serves_merged(base) and not any(setting(name) for name in _ELSEWHERE)
 
 
 def make_merged(adapter: Path, base: str, gguf: Path, *, say: Callable[[str], None] = _SAY) -> None:

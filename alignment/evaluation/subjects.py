@@ -8,7 +8,7 @@ from pathlib import Path
 from alignment import models
 from alignment.evaluation.suites.canaries import Canary, canaries, canary_ids
 from alignment.serving.same_base import check_base
-from data.bases import base_info, is_alias
+from data.bases import serves_merged
 from data.chosen_base import home_base
 from data.errors import BadInput
 from data.home import file_sha256, installation_key
@@ -87,7 +87,7 @@ def merged_sha256(found: Subject) -> str | None:
 
     The two forms answer a little differently, so what was measured on one says nothing of the other.
     """
-    if found.gguf is None or not is_alias(found.base) or not base_info(found.base).merges:
+    if found.gguf is None or not serves_merged(found.base):
         return None
     there = merged_of(found.gguf)
     return there.manifest.sha256 if there else None

@@ -1,9 +1,11 @@
 """For the tests of alignment: torch uses one thread, and no pictures are drawn unless a test looks at them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from alignment.conversion.converter import FOLDER
 from tests.alignment.pictures import drawn, seldom_drawn
 
 
@@ -27,3 +29,12 @@ def pictures() -> Iterator[None]:
     """Draw the pictures of a test that looks at them; a fixture of a module uses `drawn` where it trains."""
     with drawn():
         yield
+
+
+@pytest.fixture(scope="session")
+def fetched(bases_folder: Path) -> Path:
+    """The folder of llama.cpp's converter. Tests never fetch: without it they fail."""
+    folder = bases_folder / FOLDER
+    if not folder.is_dir():
+        pytest.fail(f"llama.cpp's converter is not in {bases_folder}: run `make converter` once.", pytrace=False)
+    return folder

@@ -1,24 +1,11 @@
-"""The converter that was fetched before the tests, and a shelf of tiny bases of all families, made once a file."""
+"""The fetched converter in use, and a shelf of tiny bases of all families, made once a file."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from alignment.conversion import converter, gguf
-
-_ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="session")
-def fetched() -> Path:
-    """The folder of llama.cpp's converter. Tests never fetch: without it they fail."""
-    bases = Path(os.environ.get("PARLEY_BASES") or _ROOT / "var" / "bases").absolute()
-    folder = bases / converter.FOLDER
-    if not folder.is_dir():
-        pytest.fail(f"llama.cpp's converter is not in {bases}: run `make converter` once.", pytrace=False)
-    return folder
+from alignment.conversion import gguf
 
 
 @pytest.fixture(scope="module")

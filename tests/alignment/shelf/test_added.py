@@ -1,8 +1,6 @@
 """A tiny random model becomes a base with llama.cpp's real converter; the real engine renders as the trainer does."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from transformers import AutoTokenizer
@@ -22,17 +20,12 @@ from tests.fakes import tiny_bases
 
 pytestmark = pytest.mark.tiny
 
-ROOT = Path(__file__).parents[3]
-
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
+def shelf(fetched, tmp_path_factory):
     """A shelf with the converter that `make test` fetched, and a home."""
-    there = Path(os.environ.get("PARLEY_BASES") or ROOT / "var" / "bases").absolute() / FOLDER
-    if not there.is_dir():
-        pytest.fail(f"llama.cpp's converter is not in {there}: run `make converter` once.", pytrace=False)
     folder = tmp_path_factory.mktemp("bases")
-    (folder / FOLDER).symlink_to(there)
+    (folder / FOLDER).symlink_to(fetched)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARLEY_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("PARLEY_BASES", str(folder))
