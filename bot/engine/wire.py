@@ -249,9 +249,9 @@ class Wire:
             raise error_of(
                 refused(error.status_code, _body(error), answer.headers), self.shown, self.model
             ) from error
-        except openai.APITimeoutError as error:
-            raise EngineSilent(f"The engine at {self.shown} did not answer in time.") from error
         except openai.APIConnectionError as error:
+            if isinstance(error, openai.APITimeoutError) and not _unconnected(error):
+                raise EngineSilent(f"The engine at {self.shown} did not answer in time.") from error
             raise EngineAway(
                 f"The engine at {self.shown} does not answer. If it is yours, check that it runs; else try again "
                 "later."
@@ -269,6 +269,11 @@ class Wire:
 
 
 _ANY = cast("Any", object)
+
+
+def _unconnected(error: openai.APITimeoutError) -> bool:
+    """Whether the server never took the connection, as on a busy machine, so that it can be asked again."""
+    return type(error.__cause__).__name__ == "ConnectTimeout"  # of httpx or httpx2, whichever the package has
 
 
 def _size(file: Path) -> int:
