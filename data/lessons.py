@@ -131,7 +131,7 @@ async def holding(
 
 
 def _covered(row: Any, covers: dict[int, Cover], *, own: bool) -> bool:
-    """Whether consent covers what a lesson says; one's own words stand in one's own conversations anyway."""
+    """Whether consent covers what a lesson says; a person's own words stand in their own conversations anyway."""
     author = row.Lesson.author_id
     asked = (own and row.asked_by == author) or covered(row.asked_by, row.asked_at, covers)
     return asked and (own or covered(author, row.written_at, covers))

@@ -97,7 +97,7 @@ def make_wanted(adapter: Path, base: str, gguf: Path, *, say: Callable[[str], No
 
 
 def prepare_needed(releases: Releases, *, say: Callable[[str], None] = _SAY) -> None:
-    """Make the merged files of the champion and of the release on trial, as far as they are missing."""
+    """Make the merged files of the champion and of the release on trial, where they are missing."""
     for number in (releases.champion(), releases.candidate()):
         if number is not None:
             prepare(releases, number, say=say)

@@ -43,7 +43,7 @@ _GIVEN = "given with --gguf"  # what base.json says of a GGUF that was not made 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line asks for. `gguf` is a file of one's own; without a `quantise` no GGUF is made.
+    """What the command line asks for. `gguf` is a file that is there already; without a `quantise` no GGUF is made.
 
     `form` says how releases are served; None measures it.
     """
