@@ -2,7 +2,7 @@
 
 The environment is set here, before any module of the training stack is imported, because that stack reads it at
 import: no telemetry, nothing is fetched from a hub unless the operator set `HF_HUB_OFFLINE=0` or a command was given
-`--allow_download`, and threads that wait for each other soon sleep.
+`--allow_download`, and threads that wait for each other fall asleep soon.
 """
 
 import os

@@ -33,7 +33,7 @@ _KEY = b"parley: the demo has a fixed key"
 _ASKED = ("assistant", "en", "assistant-en-d001")
 _ANSWER = 160  # tokens
 
-# What the round takes, in tokens that are trained, and what does not depend on the speed of training: imports, the
+# The round's work in trained tokens, and the seconds that do not depend on the speed of training: imports, the
 # engine's answers, files. Measured on two cores without bf16, with the rows that ship with Parley.
 _A_DEMONSTRATION, _A_PREFERENCE = 660, 470  # two epochs of one; both answers to one prompt, and the reference
 _EVALUATION, _BESIDES = 19_000, 75.0  # tokens, seconds
@@ -70,7 +70,7 @@ def told(size: Size, largest: Size, rate: float) -> str:
     minutes = max(1, round(size.seconds(rate) / 60))
     return (
         f"This machine trains about {rate:.0f} tokens a second. So the base learns from {rows}{fewer}.\n"
-        "What it becomes, release 1, is compared with it on rows that were held out, and answers the same question.\n"
+        "The result, release 1, is compared with the base on held-out rows, and answers the same question.\n"
         f"All in all the demo takes about {minutes} minute{'s' if minutes > 1 else ''}."
     )
 
@@ -151,7 +151,7 @@ def _say_what_next(*, promoted: bool, on_trial: bool) -> None:
     if on_trial:
         print("So few held-out rows prove too little: release 1 is on trial, where people compare it with the base.")
     elif not promoted:
-        print("The gate refused the candidate, so the base model stays in service. Few rows often end like this.")
+        print("The gate refused the candidate, so the base model stays in service. With few rows that is common.")
     names = ("PARLEY_HOME", "PARLEY_BASES", "PARLEY_BASE")
     places = " ".join(f"{name}={shlex.quote(os.environ[name])}" for name in names)  # so that it can be pasted
     print(f"Chat with the champion, and rate its answers:   {places} make run")

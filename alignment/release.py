@@ -79,7 +79,7 @@ def _release(adapter: Path, base: str, server: Server) -> int:
     # The check takes minutes, and nothing may be promoted while a release is written: so it comes before.
     with unfinished_folder(private_dir(releases.folder) / "by-hand") as staging:
         if there := made_before(releases, adapter, base):
-            raise NothingToDo(f"Release {there.number} is this very adapter already.")
+            raise NothingToDo(f"This very adapter is release {there.number} already.")
         gguf = staging / "adapter.gguf" if server.loads_gguf else None
         if gguf:
             print(f"Converting {adapter} (base: {base}) ...", flush=True)

@@ -40,7 +40,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
 
-    gc.disable()  # until all is imported: imports leave little garbage, and looking for it takes a fifth of them
+    gc.disable()  # while importing: imports leave little garbage, and looking for it takes a fifth of their time
     # Imported here, so that `--help` answers at once, without pydantic.
     from bot import logs
     from bot import settings as configuration

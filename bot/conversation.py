@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_COUNTING = 2.0  # seconds that a person who corrected waits until the engine has counted
+_COUNTING = 2.0  # seconds that a person waits after a correction, at most, for the engine to count its tokens
 _CUTS = 6  # times that a conversation is cut because the engine refuses it as too long
 # The words that failures are counted by.
 _KINDS: dict[type[Exception], str] = {

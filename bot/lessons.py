@@ -43,7 +43,7 @@ def with_lessons(messages: Sequence[Message], lessons: Sequence[StoredLesson]) -
 def listed(lessons: Sequence[StoredLesson], texts: Texts, page: int = 1) -> list[str]:
     """A line for each lesson on a page, the last lesson first, and how many more there are.
 
-    Past the last page, it is the last page.
+    A page past the end shows the last page.
     """
     scopes = {SERVER: texts.lessons_on_server, EVERYWHERE: texts.lessons_everywhere}
     page = max(1, min(page, -(-len(lessons) // LISTED)))

@@ -66,7 +66,7 @@ def cannot_think(settings: Settings, engine: Engine) -> str | None:
     except ParleyError:  # whoever talks to the bot is told
         return None
     asking = f"The persona {names[0]} asks" if len(names) == 1 else f"The personas {', '.join(names)} ask"
-    return f"{asking} for an answer with thinking first, and {why}: answers come at once."
+    return f"{asking} the model to think first, but {why}, so it answers at once."
 
 
 async def _engine(settings: Settings, release: int | None = None) -> Engine:

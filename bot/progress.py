@@ -62,7 +62,7 @@ class Progress:
         return found is not None and (found.champion, found.candidate) == (champion, candidate)
 
     async def _look(self) -> None:
-        """Compute all figures, where they are due; where that takes long, the trial's state is known before."""
+        """Compute all figures, where they are due; where that takes long, the trial's state is known first."""
         began = trial = time.monotonic()
         slow = self._whole_took >= self.patience
         whole = not slow or began >= self._whole_due

@@ -28,7 +28,7 @@ class RatingResult(Enum):
     """What happened to a rating."""
 
     STORED = "stored"
-    TAUGHT = "the correction is stored, and it is a lesson for like questions"
+    TAUGHT = "the correction is stored, and it is a lesson for similar questions"
     ALREADY = "already there"
     CONSENT_MISSING = "the person has to agree first"
     GONE = "the answer is not there any more"

@@ -128,16 +128,16 @@ def _add_raters(commands: Any) -> None:
 
 
 def _add_lessons(commands: Any) -> None:
-    lessons = commands.add_parser("lessons", help="import a FAQ; list, accept and remove what stands in prompts")
+    lessons = commands.add_parser("lessons", help="import a FAQ; list, accept and remove lessons")
     deeds = lessons.add_subparsers(dest="deed", metavar="import|list|accept|remove", required=True)
-    add = deeds.add_parser("import", help="make a lesson of each entry of a FAQ; entries that are there stay")
+    add = deeds.add_parser("import", help="make a lesson of each entry of a FAQ; unchanged entries stay")
     add.add_argument("file", metavar="FILE", help="CSV or JSON lines with question and answer, or Markdown")
     add.add_argument("--server", metavar="ID", help="the Discord server that it is for (default: everybody)")
     add.add_argument("--persona", metavar="NAME", help="the persona that it is for (default: all)")
     deeds.add_parser("list", help="show all lessons")
     accept = deeds.add_parser("accept", help="let a lesson stand in everybody's prompts on its platform")
     accept.add_argument("number", type=int, metavar="NUMBER")
-    accept.add_argument("--own", action="store_true", help="take that back: only for the person who taught it")
+    accept.add_argument("--own", action="store_true", help="undo that: let it hold only for the person who taught it")
     remove = deeds.add_parser("remove", help="take a lesson, or all entries of a file, out of the prompts")
     remove.add_argument("what", metavar="NUMBER|FILE")
 

@@ -189,7 +189,7 @@ def _named(source: Path, target: Path) -> Iterator[None]:
 def _names(home: Path, folder: str) -> Iterator[str]:
     """The files of a folder of the home that belong into a backup, as paths in the home."""
     for parent, folders, files in os.walk(home / folder):
-        # A merged file is made again from the adapter, and is as large as the base.
+        # A merged file is as large as the base, and can be made again from the adapter.
         folders[:] = [each for each in folders if not each.startswith((".", "checkpoint-")) and each != FOLDER]
         for each in files:
             path = Path(parent, each)

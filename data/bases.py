@@ -63,7 +63,7 @@ class BaseInfo(Manifest):
     `served` says how the embedded engine serves releases of it: "lora", the adapter on top of the GGUF, or "merged"
     (`data.merged_files`).
     `probe_ids` are the tokens of a short conversation, and `probe_log_probs` transformers' log-probabilities of all
-    but the first (nats): by them a server whose files are out of sight is known to have these weights.
+    but the first (nats): they show whether a server whose files cannot be read has these weights.
     """
 
     alias: str

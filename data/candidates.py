@@ -63,7 +63,7 @@ class Candidate(NamedTuple):  # ten times as fast to make as a frozen data class
 
 
 def anchor(messages: Sequence[Message], conversation: str | None, taught: Iterable[str] = ()) -> Anchor:
-    """What decides a row's fold: the text that opens it, its conversation, and those whose lessons it was given."""
+    """What decides a row's fold: the text that opens it, its conversation, and those that taught its lessons."""
     return Anchor(opening(messages), conversation, tuple(taught))
 
 

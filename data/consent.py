@@ -17,7 +17,7 @@ from data.schema import Consent, ConsentText, MessageVersion, now
 CONSENT_VERSION = "2026-11-3"
 # Older versions of the consent text that differ only in wording. People who agreed to any other version are asked
 # again before a new rating of theirs is kept. "2026-11" did not say that comparisons choose releases, and
-# "2026-11-2" not that corrections are shown to the model as examples.
+# "2026-11-2" did not say that corrections are shown to the model as examples.
 SAME_IN_SUBSTANCE: frozenset[str] = frozenset()
 
 
@@ -115,7 +115,7 @@ async def consents_since(session: AsyncSession) -> dict[int, Cover]:
 
 
 async def covers_of(session: AsyncSession, people: Collection[int]) -> dict[int, Cover]:
-    """The same of these people alone."""
+    """The same for these people only."""
     return await _covers(session, lambda answer: answer.granted, people)
 
 

@@ -115,7 +115,7 @@ def listed(numbers: Collection[int]) -> str:
 
 
 def plain(said: str | None) -> str:
-    """A text in small letters, with one space between words: what says the same is equal. In SQL it has this name."""
+    """A text in lower case with single spaces, so that texts that say the same are equal. SQL knows it as `plain`."""
     return " ".join((said or "").split()).lower()
 
 

@@ -1,8 +1,8 @@
 """The model of Dawid and Skene for yes or no: which items are good, and how often each rater is right.
 
 From "Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm" (1979), step by step as the
-package `crowd-kit` computes it; a test compares the two. Importing that package takes seconds, and its tables as
-long as all the rest that rows need of ratings.
+package `crowd-kit` computes it; a test compares the two. Importing that package takes seconds, and filling its
+tables takes as long as everything else that rows need from ratings.
 """
 
 import numpy as np
@@ -16,14 +16,14 @@ Errors = tuple[Floats, Floats]
 
 
 def goodness(labels: Labels, right: Floats, wrong: Floats) -> Floats:
-    """The probability that each item is good, where the nearest optimum is.
+    """The probability that each item is good, at the optimum nearest to the start.
 
-    The start matters: `right` is each rater's share of good items called good, `wrong` that of bad ones called bad.
+    The start: `right` is each rater's share of good items called good, `wrong` that of bad ones called bad.
     """
     if labels.value.all() or not labels.value.any():
         return np.full(labels.items, float(labels.value.any()))
     good = labels.by_item(labels.value.astype(np.float64)) / labels.sizes()
-    # How often each rater calls good and bad items what each entry says, by entry.
+    # For each entry: how often its rater says this of good items (`says`), and of bad ones (`errs`).
     yes = labels.value
     says = np.where(yes, right[labels.rater], 1 - right[labels.rater])
     errs = np.where(yes, 1 - wrong[labels.rater], wrong[labels.rater])
@@ -51,7 +51,7 @@ def _expected(labels: Labels, said: Errors, share: float) -> Floats:
 
 
 def _learnt(labels: Labels, good: Floats) -> Errors:
-    """By entry: the logarithm of how often its rater says that of good items, and of bad ones."""
+    """For each entry: the logarithm of how often its rater says this of good items, and of bad ones."""
     found = []
     for truth in (good[labels.item], 1 - good[labels.item]):
         yes, no = (
@@ -64,7 +64,7 @@ def _learnt(labels: Labels, good: Floats) -> Errors:
 
 
 def _likelihood(labels: Labels, said: Errors, good: Floats, share: float) -> float:
-    """The lower bound of the evidence, which no round lowers."""
+    """The lower bound of the evidence, which no iteration lowers."""
     truths = np.maximum(np.stack([good, 1 - good]), _LEAST)
     priors = np.log(np.maximum([share, 1 - share], _LEAST))
     expected = sum(

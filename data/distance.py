@@ -74,7 +74,7 @@ def distance(collected: Collected, trial: TrialSoFar | None = None) -> Distance:
 
 
 def with_trial(found: Distance, trial: TrialSoFar | None) -> Distance:
-    """The same distance, but for the comparisons of the release on trial, which are these; None without one."""
+    """The same distance with these comparisons of the release on trial; `trial` is None without such a release."""
     parts = [part for part in found.parts if not part.name.startswith("trial_")]
     if trial is not None:
         parts += [

@@ -1,9 +1,9 @@
 """The figures that take long to compute: how far it is to each verdict, and how the release on trial stands.
 
-They need every rating, row and rater; the trial's state alone needs no rows, which are most of the work. A bot has a
-small home computed in a thread, and a large one by `python -m data.figures`, a process of its own: a thread would
-hold up the event loop by its garbage collection alone, and the memory of a million rows is given back only when a
-process ends.
+They need every rating, row and rater; the trial's state alone needs no rows, which are most of the work. For a
+small home a bot computes them in a thread, for a large one in a process of its own, `python -m data.figures`: a
+thread would hold up the event loop by its garbage collection alone, and the memory of a million rows is given back
+only when a process ends.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Figures:
 
 
 async def figures(home: Path, discord_permission: str | None, *, whole: bool = True) -> Figures:
-    """Compute them in this process, or the trial's state alone. Nothing is stored: a new row's fold is drawn by a
-    round only."""
+    """Compute them in this process, or the trial's state alone. Nothing is stored: only a round
+    draws the fold of a new row."""
     from data.datasets import collect  # it loads numpy, and the bot should start without it
     from data.live import Pair, trial_now
 

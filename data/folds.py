@@ -138,8 +138,8 @@ class Anchors:
     def folds(self, rows: NDArray[np.int64] | None = None, *, draws: bool = True) -> list[str | None]:
         """The fold of each row, or of those with these numbers, in order; new groups are stored. Call it once.
 
-        None where a row touches two folds, as when its conversation belongs to one, and its text or the correction of
-        a lesson that it was given to another: it would carry training text into judging, so it can be used for
+        None where a row touches two folds: its conversation may belong to one, and its text or the correction of a
+        lesson that it was given to another. It would carry training text into judging, so it can be used for
         neither. The long work is done before anything is written, and writing is done a little at a time, because
         other writers wait meanwhile. Without `draws` nothing is drawn and stored: new groups have the fold `NEW`, so
         that whoever may only look never learns which fold something will get.
@@ -258,7 +258,7 @@ class _Placing:
     def follow(self, taught: "array[int]") -> None:
         """Join the groups of rows with those of the conversations that taught them, after all rows have a group.
 
-        So where the two are in different folds already, the row that was taught goes and not the correction.
+        So where the two are in different folds already, the row that was taught is left out, not the correction.
         """
         for row, conversation in zip(taught[::2], taught[1::2], strict=True):
             if self._placed[row] != _NONE:

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class LessonBook:
-    """Each method is one moment of the database. The index of questions is in memory, one for each book."""
+    """Each method sees the database at one moment. The index of questions is in memory, one for each book."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -29,7 +29,7 @@ class LessonBook:
     async def like(self, question: str, conversation: int, person: int) -> list[StoredLesson]:
         """The lessons that hold for a person's question in a conversation and are like it, most similar first.
 
-        Of the same question only the newest lesson, one's own before others'.
+        Of lessons for the same question only the newest is given, and a person's own before others'.
         """
         found = await self._like(question, conversation, person)
         await self.forget_erased()  # another process may have erased, also between reading a text and indexing it
@@ -97,7 +97,7 @@ class LessonBook:
             return await lessons.lessons_of(session, person)
 
     async def on(self, server: int) -> list[StoredLesson]:
-        """What members taught on a server that holds for everybody there or would, once accepted; oldest first."""
+        """What members taught on a server, if it holds for everybody there or would once accepted; oldest first."""
         async with self._database.read() as session:
             return await lessons.lessons_on(session, server)
 

@@ -20,11 +20,11 @@ from data.schema import (
     Standing,
 )
 
-BEAR_OUT = 3  # other people who make a correction a lesson of its server
+BEAR_OUT = 3  # other people who must confirm a lesson (bear it out) before it holds for its server
 
 
 async def follow(session: AsyncSession, new: NewRating) -> None:
-    """Do to lessons what a rating that was just recorded means for them."""
+    """Make, promote or take back lessons as a rating that was just recorded demands."""
     if new.kind == "correction":
         await _learn(session, new)
     elif new.kind == "vote" and new.value == "up":
@@ -39,7 +39,7 @@ async def follow(session: AsyncSession, new: NewRating) -> None:
 
 
 async def count_again(session: AsyncSession) -> None:
-    """Take back what other people bore out and too few do now, since somebody's ratings were taken out."""
+    """Take back lessons that too few people bear out now, since somebody's ratings were taken out."""
     borne_out = await session.scalars(select(Lesson).where(Lesson.borne_out, Lesson.scope == SERVER))
     for lesson in borne_out.all():
         if len(await _bearers(session, lesson)) < BEAR_OUT:
@@ -120,9 +120,9 @@ async def _said(session: AsyncSession, version: int) -> str | None:
 
 
 async def _bear_out(session: AsyncSession, lesson: Lesson) -> None:
-    """Make a correction its server's lesson once enough other people bear it out, unless the same was declined.
+    """Let a correction hold for its server once enough other people bear it out, unless the same was declined.
 
-    What was taught where not everybody on the server sees it needs a manager.
+    A lesson that was taught where not everybody on the server sees it needs a manager.
     """
     if lesson.scope != OWN or lesson.server_id is None or lesson.author_id is None or not lesson.everybody_sees:
         return
@@ -135,7 +135,7 @@ async def _bear_out(session: AsyncSession, lesson: Lesson) -> None:
 async def _bearers(session: AsyncSession, lesson: Lesson) -> set[int]:
     """The other people who bear a lesson out.
 
-    They wrote the same about the same question, or their vote is for an answer that was given with it, both on its
+    They corrected the same question in the same way, or voted for an answer that was given with it, on the lesson's
     server; and nobody took their ratings out.
     """
     votes = (

@@ -34,7 +34,7 @@ def read_faq(path: Path) -> list[Entry]:
     readers = {".csv": _csv, ".jsonl": _json_lines, ".md": _markdown, ".markdown": _markdown}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise BadInput(f"{path} is none of {', '.join(readers)}: a FAQ is one of these.")
+        raise BadInput(f"{path} cannot be read as a FAQ: its name must end in one of {', '.join(readers)}.")
     entries = [_checked(path, *each) for each in reader(path, text)]
     if not entries:
         raise BadInput(f"{path} holds no questions with answers.")
@@ -77,7 +77,7 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[str, object, object]]:
 
 
 def _markdown(_path: Path, text: str) -> Iterator[tuple[str, object, object]]:
-    """A heading with text below it is an entry; one with nothing but other headings below it is a chapter."""
+    """A heading with text below it is an entry; one with only other headings below it is a chapter."""
     heading, lines, fence = "", list[str](), ""
     for line in [*text.splitlines(), "# "]:
         mark = _FENCE.match(line)

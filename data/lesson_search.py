@@ -1,14 +1,15 @@
-"""Finds the lessons whose question is like a new one: SQLite's full-text index (FTS5, BM25) in memory.
+"""Finds the lessons whose question is similar to a new one: SQLite's full-text index (FTS5, BM25) in memory.
 
 The index holds what the database holds already, and dies with the process: there is no second copy of anybody's words
-on disk. It is filled with what is searched, and forgets what was erased or removed (`LessonBook.forget_erased`).
+on disk. Questions enter it when they are first searched, and leave it when they were erased or removed
+(`LessonBook.forget_erased`).
 
 English words are reduced to their stems (FTS5's Porter tokenizer). Chinese, Japanese and Korean have no spaces, so
-each two characters that follow each other are a word. BM25 finds the candidates. Its scores depend on how many
-lessons there are, so another measure says whether a candidate is like the question at all: the cosine of the two
-questions' rare words, rare by the questions of the shipped rows. Two questions that each name something rare which
-the other does not name are about different things ("the capital of France", "the capital of Peru"). Words such as
-"which" name nothing, however rare they are there.
+each pair of neighbouring characters counts as a word. BM25 finds the candidates. Its scores depend on how many
+lessons there are, so another measure says whether a candidate is similar to the question at all: the cosine of the
+two questions' rare words. The questions of the shipped rows say how rare a word is. Two questions that each name
+something rare which the other does not name are about different things ("the capital of France", "the capital of
+Peru"). Words such as "which" name nothing, however rare they are there.
 """
 
 import json
@@ -98,7 +99,7 @@ class LessonIndex:
                 self._rows.execute("INSERT INTO said(said) VALUES ('optimize')")
 
     def nearest(self, question: str, among: Collection[int]) -> list[tuple[int, float]]:
-        """The lessons of `among` that are like a question, with the cosine: most similar first, then the newest."""
+        """The lessons of `among` that are similar to a question, with the cosine: most similar first, then newest."""
         said = words(question)
         if not said or not among:
             return []
@@ -117,7 +118,7 @@ class LessonIndex:
 
 
 def likeness(one: Stems, other: Stems) -> float:
-    """How like two questions are, from 0 to 1; 0 where each names something rare that the other does not."""
+    """How similar two questions are, from 0 to 1; 0 where each names something rare that the other does not."""
     if any(map(_names, one - other)) and any(map(_names, other - one)):
         return 0.0
     of_one, of_other = _weight(one), _weight(other)

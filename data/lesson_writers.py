@@ -1,7 +1,7 @@
-"""Where the lessons come from that answers were given: who wrote them, and the conversations that they correct.
+"""The sources of the lessons that answers were given: who wrote them, and the conversations that they correct.
 
 A row of such an answer needs its writers' consent too, and the answer may repeat the correction: so it belongs to the
-fold of the corrected conversation. Where a lesson comes from must teach, too.
+fold of the corrected conversation. The place that a lesson comes from must allow teaching, too.
 """
 
 import sqlite3

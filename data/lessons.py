@@ -1,16 +1,17 @@
-"""Lessons: a question and its right answer, which stand in the prompts of like questions. They train nothing.
+"""Lessons: a question and its right answer, which stand in the prompts of similar questions. They train nothing.
 
 A correction stands at once in the conversations of the person who wrote it, on the server where they wrote it or, if
 that was none, outside servers; in those of everybody on that server after a manager accepts it or three other people
-bear it out; in all of its platform when the operator decides. What was taught where not everybody on the server sees
-it stands in that channel alone, and only a manager or the operator can change that. An entry of a FAQ
-stands in those of one server or in all, as the operator chose at the import.
+bear it out; and in those of everybody on its platform after the operator accepts it. A lesson that was taught where
+not everybody on the server sees it stands in that channel alone, and only a manager or the operator can change that.
+An entry of a FAQ stands in the conversations of one server or in all, as the operator chose at the import.
 
 A lesson holds texts by reference, so it is gone when one of them is erased: the question's message was deleted,
 somebody was forgotten, a persona was erased. It also rests while its question says something else (the message was
-edited), while its author's last answer about consent is no, and while the persona is another one than the one that
-was corrected. Other people's lessons need everything said in them to be covered by consent (`data.consent`), as rows
-do; one's own need that of whoever else asked the question. A new correction of the same answer replaces the lesson.
+edited), while its author's last answer about consent is no, and in conversations with another persona than the
+corrected one. In other people's lessons, consent must cover everything that is said (`data.consent`), as in rows; a
+person's own lesson needs the consent of whoever else asked the question. A new correction of the same answer
+replaces the lesson.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,7 +27,7 @@ from data.database import chunks, listed
 from data.schema import NO_TIME, GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
 
 OWN, SERVER, EVERYWHERE, REMOVED = "own", "server", "everywhere", "removed"
-DECLINED = "declined"  # own again, and other people do not change that: a manager or the operator does
+DECLINED = "declined"  # own again; only a manager or the operator can change that
 STANDING = (OWN, DECLINED, SERVER, EVERYWHERE)
 
 
@@ -69,7 +70,7 @@ _IN_REACH = text(
 
 
 async def in_reach(session: AsyncSession, person: int, conversation: int) -> set[int]:
-    """The lessons that may stand in a person's conversation, by their numbers; see `holding`. Every question asks."""
+    """The numbers of the lessons that may stand in a person's conversation; see `holding`. Every question runs it."""
     return set(await session.scalars(_IN_REACH, {"person": person, "conversation": conversation}))
 
 
@@ -130,14 +131,14 @@ async def holding(
 
 
 def _covered(row: Any, covers: dict[int, Cover], *, own: bool) -> bool:
-    """Whether consent covers what a lesson says; one's own words stand in one's own conversations anyway."""
+    """Whether consent covers what a lesson says; a person's own words stand in their own conversations anyway."""
     author = row.Lesson.author_id
     asked = (own and row.asked_by == author) or covered(row.asked_by, row.asked_at, covers)
     return asked and (own or covered(author, row.written_at, covers))
 
 
 async def _rows(session: AsyncSession, which: ColumnElement[bool]) -> Sequence[Any]:
-    """Lessons whose texts are there and whose question still says the same, with what is to be known of them."""
+    """Lessons whose texts are there and whose question still says the same, with all that is known of them."""
     question, answer, now = (MessageVersion.__table__.alias(name) for name in ("question", "answer", "newest"))
     newest = select(now.c.text).where(now.c.message_id == question.c.message_id).order_by(now.c.id.desc()).limit(1)
     query = (
@@ -261,14 +262,14 @@ async def texts_of(session: AsyncSession, lessons: Collection[int]) -> list[int]
 
 
 async def remove(session: AsyncSession, lessons: Collection[int]) -> list[int]:
-    """Remove lessons; returns the versions of their texts, which are to be erased where they are of a FAQ."""
+    """Remove lessons; returns the versions of their texts. The caller erases those of FAQ entries."""
     for some in chunks(lessons):
         await session.execute(update(Lesson).where(Lesson.id.in_(some)).values(scope=REMOVED))
     return await texts_of(session, lessons)
 
 
 async def forget_lessons(session: AsyncSession, person: int) -> None:
-    """Let nothing lead from lessons to the person who taught them; their texts are erased apart from this."""
+    """Remove what links lessons to the person who taught them; the texts are erased separately."""
     gone = update(Lesson).where(Lesson.author_id == person)
     await session.execute(gone.values(scope=REMOVED, author_id=None, rating_id=None, created_at=NO_TIME))
 
@@ -276,7 +277,7 @@ async def forget_lessons(session: AsyncSession, person: int) -> None:
 def is_faq() -> ColumnElement[bool]:
     """Whether a text is of a FAQ, for a query: the operator is responsible for it, and it does not expire.
 
-    A removed entry is erased; if a kill came between, its texts expire.
+    A removed entry is erased; if a kill prevented that, its texts expire.
     """
     here = or_(Lesson.question_id == MessageVersion.id, Lesson.answer_id == MessageVersion.id)
     return exists().where(here, Lesson.entry.is_not(None), Lesson.scope != REMOVED)

@@ -38,8 +38,8 @@ async def lessons(arguments: Namespace) -> None:
 async def import_faq(store: Store, file: str, *, server: str | None = None, persona: str | None = None) -> str:
     """Make lessons of a FAQ's entries, all or none; returns what was done.
 
-    An entry that is there with the same texts stays. One whose question is there with another answer replaces it, and
-    the one before is erased.
+    An entry that is stored already with the same texts stays. One whose question is stored with another answer
+    replaces that entry, which is erased.
     """
     entries = read_faq(Path(file))
     async with store.database.write() as session:
@@ -119,9 +119,9 @@ async def _remove(store: Store, what: str) -> None:
     every = await store.lessons.every()
     gone = [each for each in every if str(each.lesson) == what or (each.entry or "").partition(", ")[0] == what]
     if not gone:
-        raise BadInput(f"There is no lesson {what!r} and no such file; `python -m data lessons list` shows them.")
+        raise BadInput(f"No lesson and no imported file is {what!r}; `python -m data lessons list` shows both.")
     for lesson in gone:
         if lesson.entry is None:  # a correction: its texts are people's, and stay until they or their messages go
             await store.lessons.set_scope(lesson.lesson, REMOVED)
     await store.erase_lessons([lesson.lesson for lesson in gone if lesson.entry is not None])
-    print(f"{len(gone)} lessons are out of the prompts.")
+    print(f"Lessons taken out of the prompts: {len(gone)}.")

@@ -55,7 +55,7 @@ def trial_now(database: Path, pair: Pair) -> TrialSoFar:
 
 
 def trial_of(connection: sqlite3.Connection, recorded: Recorded, pair: Pair) -> TrialSoFar:
-    """The same, of what was read already."""
+    """The same, from what was read already."""
     found = compared(connection, recorded, pair)
     # Every question counts once, by the mean over its comparisons.
     facts, events = recorded.facts, recorded.events
@@ -66,7 +66,7 @@ def trial_of(connection: sqlite3.Connection, recorded: Recorded, pair: Pair) -> 
 
 
 class Compared(NamedTuple):
-    """The comparisons of two releases that count, in their order, and of which of the two each answer is.
+    """The comparisons of two releases that count, in their order, and which of the two each answer is by.
 
     A value is 1 when the candidate's answer was preferred, 0 when the champion's was, 0.5 for a tie or both bad.
     """

@@ -4,7 +4,7 @@
     releases/0007/merged/model.gguf       served in its place where base.json says `"served": "merged"`
                          manifest.json    its hash, and what it was made of
 
-The folder appears and goes in one step. It can be made again from the adapter
+The folder appears and disappears in one step. It can be made again from the adapter
 (`alignment.conversion.merged_release`), so only the champion and the candidate keep it, and no backup holds it. A
 release without it is served with its adapter: it answers alike, only slower. A round's folder has the same two names.
 """
@@ -57,7 +57,7 @@ def folder_of(adapter: Path) -> Path:
 def merged_of(adapter: Path) -> MergedFile | None:
     """The merged file beside an adapter's GGUF, None where there is none. Raises `BadInput` for a damaged manifest.
 
-    Whether it was made of this very adapter is asked by those who serve it: that means to read both.
+    Whoever serves it checks that it was made from this very adapter, because that means reading both.
     """
     folder = folder_of(adapter)
     try:
@@ -79,7 +79,7 @@ def without(folder: Path) -> str:
 
 
 def move_merged(source: Path, target: Path) -> None:
-    """Give the merged file beside one adapter's GGUF to a copy of that adapter, if there is one. It appears whole."""
+    """Move the merged file of an adapter's GGUF, if there is one, beside a copy of that GGUF. It appears whole."""
     there, wanted = folder_of(source), folder_of(target)
     if not (there / "manifest.json").is_file() or wanted.exists():
         return
@@ -103,7 +103,7 @@ def remove_merged(parent: Path) -> None:
     if not folder.is_dir():
         return
     with suppress(OSError), unfinished_folder(folder) as gone:
-        folder.rename(gone / FOLDER)  # in one step: nobody finds a half of it
+        folder.rename(gone / FOLDER)  # in one step: nobody finds half of it
     remove(folder)
 
 

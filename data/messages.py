@@ -112,7 +112,7 @@ async def newest_versions(session: AsyncSession, messages: Collection[int]) -> l
     ]
 
 
-# Every question and every answer asks these two; putting a statement together takes far longer than running it.
+# Every question and every answer runs these two; building a statement takes far longer than running it.
 
 
 @cache

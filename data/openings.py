@@ -21,7 +21,7 @@ from data.schema import (
     MessageVersion,
 )
 
-# What an answer's context says. Every answer asks for it.
+# What an answer's context says. It runs for every answer.
 _SAID = (
     select(MessageVersion.id, MessageRow.role, MessageVersion.author_id, MessageVersion.text)
     .outerjoin(MessageRow, MessageRow.id == MessageVersion.message_id)

@@ -48,7 +48,7 @@ async def record_personas(session: AsyncSession, server: str, personas: Mapping[
             )
 
 
-# The texts of personas that were written on a conversation's server. Every answer asks for them.
+# The texts of personas that were written on a conversation's server. It runs for every answer.
 _WRITTEN_HERE = (
     select(SystemPrompt)
     .join(Server, Server.platform_id == SystemPrompt.server)

@@ -27,7 +27,7 @@ def release_address(pattern: str, release: int) -> str:
 
 
 def not_reached() -> str | None:
-    """A sentence for whoever changes what serves, if one model always answers as the settings say; else None."""
+    """A sentence for whoever changes what serves, if the settings name one model that always answers; else None."""
     if (model := setting("PARLEY_ENGINE_MODEL")) is None:
         return None
     return (

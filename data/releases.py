@@ -166,8 +166,8 @@ class Releases:
         return number
 
     def keep_merged(self) -> None:
-        """Let the champion and the release on trial alone keep their merged files (`data.merged_files`)."""
-        with suppress(BadInput):  # a damaged pointer: whoever mends it comes by here again
+        """Let only the champion and the release on trial keep their merged files (`data.merged_files`)."""
+        with suppress(BadInput):  # a damaged pointer: this runs again when somebody mends it
             keep_merged(self.folder, {self.champion(), self.candidate()})
 
     def create(self, build: Callable[[Path], ReleaseManifest]) -> Release:

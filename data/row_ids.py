@@ -26,8 +26,8 @@ from data.schema import (
     SystemPromptAuthor,
 )
 
-# The answers that were given to texts (also as lessons) or are such texts, and the ratings that correct an answer
-# with one.
+# By the versions of some texts: the answers that had one in their prompt (also as a lesson) or are one, and the
+# ratings that correct an answer with one.
 _WITH = text(
     """
     WITH gone(id) AS (SELECT value FROM json_each(:versions))

@@ -1,4 +1,4 @@
-"""The token ids that a base's own tokenizer and template make of conversations: what a server must make as well.
+"""The token ids that a base's own tokenizer and template make of conversations: a server must make the same ones.
 
 Neither torch nor transformers is needed: `tokenizers` reads the base's `tokenizer.json`, and jinja2 renders its
 template as transformers does.
@@ -51,8 +51,8 @@ def trained_ids(base: BaseInfo, arguments: Mapping[str, Any] | None = None) -> l
         special = _special_tokens(folder / "tokenizer_config.json")
     except Exception as error:  # `tokenizers` raises plain exceptions
         raise BadInput(
-            f"Nothing shows that the server has the tokens of the base model {base.alias}, because {folder} has no "
-            f"tokenizer that can be read ({error}). Add the base here as well; its weights are not needed for this."
+            f"It cannot be checked that the server has the tokens of the base model {base.alias}, because {folder} "
+            f"has no tokenizer that can be read ({error}). Add the base here as well; its weights are not needed."
         ) from error
     template = _compiled(engine_template(base_template(base)))
     found: list[tuple[Sequence[Message], Ids]] = []
@@ -81,7 +81,7 @@ def difference(
     how = f" (with chat_template_kwargs {json.dumps(arguments)})" if arguments else ""
     return (
         f"The server at {shown} makes other tokens of a conversation than the base model {base.alias} was trained "
-        f"with, from token {at} on{how}: its tokenizer or its chat template is another one. Let it serve "
+        f"with, from token {at} on{how}: its tokenizer or its chat template is different. Let it serve "
         f"{base_dir(base.alias) / 'hf'}, with the chat template {template_path(base)}."
     )
 

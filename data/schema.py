@@ -289,12 +289,12 @@ class Rating(Base):
 
 
 class Lesson(Base):
-    """A question and its right answer, which stand in the prompts of like questions (see `data.lessons`).
+    """A question and its right answer, which stand in the prompts of similar questions (see `data.lessons`).
 
     Both are texts that are stored anyway, so their erasure reaches the lesson: what was asked, and the correction
     `rating_id` of the answer; or the texts of a FAQ, which has an `entry` (its file and place there) in place of a
     rating and an author. `scope` is one of own, declined (own, and other people do not change that), server,
-    everywhere and removed. `borne_out` says that other people made it its server's, not a manager.
+    everywhere and removed. `borne_out` says that other people, not a manager, made it hold for its server.
     `everybody_sees` says that all members of the server could see the place where it was taught. A lesson without a
     platform or a persona holds on all of them. When its author is forgotten, the row stays and says nothing.
     """

@@ -25,14 +25,14 @@ _SHOWN = 300  # characters of vLLM's own words
 
 
 def base_entry(models: Sequence[Entry]) -> Entry | None:
-    """The base in vLLM's list of models; None if the list is not vLLM's. Adapters alone have a parent."""
+    """The base in vLLM's list of models; None if the list is not vLLM's. Only adapters have a parent."""
     return next((each for each in models if each.get("owned_by") == "vllm" and not each.get("parent")), None)
 
 
 def base_problem(root: str, base: BaseInfo) -> str | None:
     """Why vLLM's base, which it loaded from `root`, is not this one; None if it is.
 
-    It is if the folder is the base's own, or looks so from afar (`.../NAME/hf`, on another machine or in a
+    It is this one if the folder is the base's own, or looks like it (`.../NAME/hf`, on another machine or in a
     container), or if it is the model id that the base was taken from.
     """
     own = base_dir(base.alias) / "hf"

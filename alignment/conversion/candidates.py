@@ -24,7 +24,7 @@ def main() -> int:
     end_with_parent()
     path, order = Path(sys.argv[1]), json.load(sys.stdin)
     for name in order["names"]:
-        signal.alarm(LIMIT)  # ends this process: nothing of Python runs while llama.cpp does not return
+        signal.alarm(LIMIT)  # ends this process: no Python code can run until llama.cpp returns
         print(json.dumps({"tries": name}), flush=True)
         rename(path, name)
         try:
@@ -99,8 +99,8 @@ def _start(path: Path) -> Any:
 def _wait_for_loop(address: str) -> None:
     """Waits until the server's loop runs.
 
-    A server that is destroyed earlier never ends: its loop then starts after the order to stop, and is waited for. It
-    makes tokens without that loop, but counts its own work inside it.
+    A server that is destroyed before that never ends: its loop starts after the order to stop, and the end waits for
+    the loop. The server makes tokens without the loop, but answers this request inside it.
     """
     with _OPENER.open(f"{address}/metrics", timeout=60) as response:
         response.read()

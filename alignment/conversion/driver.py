@@ -2,7 +2,7 @@
 
 The first line of standard input is a list of jobs: `model` (a folder), `out` (a file), `kind` (f32, f16, bf16, q8_0,
 q4_0, q4_1, q5_0 or q5_1; `empty` for the tokenizer on a model of one empty layer), `pre` (the pre-tokenizer's name,
-or null where the converter shall know it) and `name` (what the file calls the model). One process may convert several
+or null where the converter is to know it) and `name` (what the file calls the model). One process may convert several
 models, because its imports take seconds. It stops at the first job that fails, with exit code 1; the last two lines
 of standard error are then its number and its error. Standard input stays open until the process that started this one
 is gone, and then this one ends as well.
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def _end_with_parent() -> None:
-    # Not `sys.stdin`: a thread that waits in it would break this process's own end.
+    # Not `sys.stdin`: a thread that waits in it would keep this process from ending properly.
     while os.read(0, 1024):
         pass
     os._exit(1)

@@ -91,7 +91,7 @@ def run_jobs(jobs: Sequence[Job], *, say: Callable[[str], None] = print) -> None
     with _staged(jobs) as orders:
         process = subprocess.Popen(
             [sys.executable, "-P", str(_DRIVER), str(converter)],
-            stdin=subprocess.PIPE,  # stays open: at its end, which is ours, the converter ends too
+            stdin=subprocess.PIPE,  # stays open until this process ends; then the converter ends too
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

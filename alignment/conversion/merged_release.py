@@ -46,8 +46,8 @@ def make_merged(adapter: Path, base: str, gguf: Path, *, say: Callable[[str], No
     """Make the merged file of an adapter beside `gguf`, its LoRA GGUF, unless it is there already.
 
     `adapter` is the folder as PEFT saves it. Takes about a minute for SmolLM2-135M. Raises `BadInput` where it cannot
-    be made, the disk lacks the room among others, and `NotServable` for a file that does not compute what was
-    trained. Then nothing is left.
+    be made, for example on a full disk, and `NotServable` for a file that does not compute what was trained. Then
+    nothing is left.
     """
     info, target, pinned = base_info(base), folder_of(gguf), file_sha256(gguf)
     if target.exists():
@@ -57,7 +57,7 @@ def make_merged(adapter: Path, base: str, gguf: Path, *, say: Callable[[str], No
     remove_unfinished_of(target)
     kind = merged_kind(info.quantisation)
     _refuse_full(base, gguf.parent)
-    say(f"Merging the adapter into the base ({kind}), as {base} is served ...")
+    say(f"Merging the adapter into the base ({kind}), because releases of {base} are served merged ...")
     with unfinished_folder(target) as staging:
         work = staging / FOLDER
         work.mkdir(mode=0o700)
@@ -86,18 +86,18 @@ def prepare(releases: Releases, number: int, *, say: Callable[[str], None] = _SA
 def make_wanted(adapter: Path, base: str, gguf: Path, *, say: Callable[[str], None] = _SAY) -> None:
     """Make the merged file of an adapter, if its base is served so.
 
-    What forbids it is said in a sentence and is no error: the adapter is served on top of the base then.
+    If it cannot be made, a sentence says why, and nothing is raised: the adapter is then served on top of the base.
     """
     if not wants_merged(base):
         return
     try:
         make_merged(adapter, base, gguf, say=say)
     except (ParleyError, OSError) as error:
-        say(f"There is no merged file of it, so it is served with its adapter, more slowly. {error}")
+        say(f"There is no merged file, so the release is served with its adapter, more slowly. {error}")
 
 
 def prepare_needed(releases: Releases, *, say: Callable[[str], None] = _SAY) -> None:
-    """Make the merged files of the champion and of the release on trial, as far as they are missing."""
+    """Make the merged files of the champion and of the release on trial, where they are missing."""
     for number in (releases.champion(), releases.candidate()):
         if number is not None:
             prepare(releases, number, say=say)
@@ -117,7 +117,7 @@ def _is_of(gguf: Path, pinned: str, base_sha256: str) -> bool:
 
 
 def _refuse_full(base: str, folder: Path) -> None:
-    """Raise `BadInput` unless a disk holds the merged weights, which go again, and the GGUF of them."""
+    """Raise `BadInput` unless the disk has room for the merged weights, which are removed again, and their GGUF."""
     weights = sum(path.stat().st_size for path in Path(locate(base).path).glob("*.safetensors"))
     needed = 2 * weights + (64 << 20)
     free = shutil.disk_usage(folder).free

@@ -79,9 +79,9 @@ def _names(tokenizer: Any) -> list[str]:
 def _try(empty: Path, names: list[str], asked: list[str], wanted: list[list[int]]) -> list[dict[str, Any]]:
     """Load the empty model under its own and these names until one gives the wanted ids; returns what was tried.
 
-    An entry has the `name` and in `differs` the number of the first text with other ids, None if all are equal. Names
-    that this llama.cpp does not know have none, nor has one under which it ended the process or did not return: the
-    next process goes on behind that name.
+    An entry has the `name` and in `differs` the number of the first text with other ids, None if all are equal.
+    `differs` is missing for a name that this llama.cpp does not know, and for one under which it ended the process or
+    did not return: the next process goes on after that name.
     """
     try:
         left = list(dict.fromkeys([rename(empty, None), *names]))

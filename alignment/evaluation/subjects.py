@@ -85,7 +85,7 @@ def artefact_sha256(found: Subject) -> str:
 def merged_sha256(found: Subject) -> str | None:
     """What pins the merged file that the embedded engine serves in place of the adapter; None if it serves that.
 
-    The two forms answer a little differently, so what was measured on one says nothing of the other.
+    The two forms answer a little differently, so what was measured on one says nothing about the other.
     """
     if found.gguf is None or not serves_merged(found.base):
         return None

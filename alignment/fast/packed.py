@@ -26,7 +26,7 @@ def packable(layer: nn.Module) -> bool:
 
 
 class Packed(nn.Module):
-    """Multiplies as the linear layer does from which it is made; has no gradients. It holds a copy of the weight."""
+    """Multiplies as the linear layer from which it is made, without gradients. It holds a copy of the weight."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()

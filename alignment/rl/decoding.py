@@ -42,7 +42,7 @@ _FOLLOWED = {
 
 
 def follows(config: GenerationConfig) -> bool:
-    """Whether `decode` can do what the settings say; what it does not know is transformers' own loop's to do."""
+    """Whether `decode` can do what the settings say; for any other setting transformers' own loop runs."""
     named = {name for name, value in config.to_diff_dict().items() if value is not None}
     return config.get_generation_mode() == GenerationMode.SAMPLE and named <= _FOLLOWED
 

@@ -53,7 +53,7 @@ class FirstPass:
             if memory.data_ptr() not in seen:
                 seen.add(memory.data_ptr())
                 self.held += memory.nbytes()
-            return tensor.detach()  # an operation's own result would keep the operation, and that its result
+            return tensor.detach()  # a result that is saved itself would keep its operation, which keeps the result
 
         with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
             yield

@@ -117,7 +117,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         sampled = self._sample(prompts)
         scores, ended, mask = sampled.scores, sampled.ended, sampled.mask
         steps = self._steps([len(answer) for answer in sampled.answers])
-        # What gathers gradients or weights over processes wants to see each forward pass, and its backward pass next.
+        # Wrappers that gather gradients or weights over processes expect each forward pass's backward pass next.
         alone = self.accelerator.distributed_type == DistributedType.NO
         first = FirstPass(self.model, ROOM if alone else 0)
         logprobs, values, reference = self._score(sampled, steps, first)

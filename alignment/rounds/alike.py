@@ -1,7 +1,7 @@
 """Serves two models that are compared in the same form: both merged into the base, or both with their adapters.
 
 The two forms answer a little differently (`alignment.conversion.merged_release`), and only the champion and a release
-on trial keep a merged file. Without this, the gate would take the difference of the forms for one of the models.
+on trial keep a merged file. Without this, the gate would mistake a difference of the forms for one of the models.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def alike(
     releases: Releases, server: Server, models: tuple[Subject, ...], say: Callable[[str], None]
 ) -> Iterator[Server]:
-    """The server that serves these models in one form. Merged files that are made for it go after the block.
+    """The server that serves these models in one form. Merged files that are made for it are removed after the block.
 
     A base without an adapter has one form only. What is compared with an adapter in a folder is not merged either.
     """

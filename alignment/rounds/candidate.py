@@ -29,14 +29,14 @@ WEIGHTS = "adapter_model.safetensors"
 def export(console: Console, base: str, adapter: Path, folder: RoundFolder, server: Server) -> Path | None:
     """Check that the adapter computes what was trained, as `server` serves it; returns its GGUF, if that loads one.
 
-    Where the embedded engine serves the base merged, the merged file is made beside the GGUF: the engine of the
-    evaluation takes it as the bot's will. What was checked before an interruption, on the same kind of server, is not
-    checked again.
+    Where the embedded engine serves the base merged, the merged file is made beside the GGUF, so that the
+    evaluation's engine serves the file that the bot's engine is going to serve. What was checked before an
+    interruption, on the same kind of server, is not checked again.
     """
     made = _export(console, base, adapter, folder, server)
     if made is None:
         return None
-    for earlier in folder.path.parent.glob("[0-9]*"):  # a round that was given up keeps none of this size
+    for earlier in folder.path.parent.glob("[0-9]*"):  # an abandoned round keeps no file of this size
         if earlier != folder.path:
             remove_merged(earlier)
     say = partial(console.print, markup=False, highlight=False)

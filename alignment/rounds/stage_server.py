@@ -1,6 +1,6 @@
 """Runs a round's stages as copies of one process that has imported torch, transformers and TRL already.
 
-These imports take a stage about 7 s of CPU. `alignment.rounds.warm` starts `python -m alignment.rounds.stage_server`
+These imports cost a stage about 7 s of CPU time. `alignment.rounds.warm` starts this module as a process
 and talks to it through a socket: a line comes when the imports are done, then each stage is asked for by a line and
 answered with its exit code. Each stage is a fork, so its memory is freed when it ends, and a crash ends that stage
 only.
@@ -66,7 +66,7 @@ def _wait(child: int, connection: socket.socket) -> int | None:
 
 
 def _import(modules: list[str]) -> None:
-    gc.disable()  # imports leave little garbage, and looking for it takes a fifth of them
+    gc.disable()  # imports leave little garbage, and looking for it takes a fifth of their time
     for name in modules:
         importlib.import_module(name)
     gc.collect()

@@ -115,8 +115,8 @@ def demonstration(tokenizer: Any, control: Sequence[str], row: Row) -> Columns:
     """The columns of a demonstration for TRL's `SFTTrainer` (`labels` is -100 where nothing is trained).
 
     Of a prompt with its completion the completion alone is trained, of `messages` every assistant turn whose weight
-    is not 0. Where the template renders earlier turns otherwise than when they were generated, each turn has columns
-    of its own.
+    is not 0. Where the template renders earlier turns differently from when they were generated, each turn has
+    columns of its own.
     """
     if "completion" in row.data:
         return _answer(encode_answer(tokenizer, row.data["prompt"], row.data["completion"][0], control, row.tools))

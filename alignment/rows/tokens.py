@@ -22,15 +22,15 @@ _SPARSE, _SLACK = 32, 16
 
 
 class Unstable(BadInput):
-    """A prompt is rendered otherwise once its answer is there, so that answer cannot be trained."""
+    """A prompt is rendered differently once its answer is there, so that answer cannot be trained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """Token ids of one conversation; `mask` is 1 where a token is trained: assistant turns and their ends.
 
-    `whole` says that every turn that should be trained is in the mask. It is not where the template renders an
-    earlier turn otherwise than when it was generated (Qwen3's): `encode_turns` gives each of them a sequence.
+    `whole` says that every turn that should be trained is in the mask. It is False where the template renders
+    an earlier turn differently from when it was generated (Qwen3's): `encode_turns` gives each turn a sequence.
     """
 
     ids: list[int]
@@ -94,7 +94,7 @@ def encode_turns(
 ) -> list[EncodedAnswer]:
     """Every trained turn with the prompt that it answered, as it is rendered while it is the last one.
 
-    Turns that cannot be trained even so are left out: those whose prompt is rendered otherwise once they are there.
+    Turns that cannot be trained even so are left out: those whose prompt is rendered differently once they are there.
     """
     found = []
     for at in trained_turns(messages):

@@ -123,12 +123,12 @@ def check_served(adapter: Path, base: str, gguf: Path) -> Agreement:
 def expected(adapter: Path, base: str, *, passages: int = 8, layers: bool = True) -> Expected:
     """What PEFT computes for an adapter on the check's passages, and at which scale to probe it.
 
-    Without `layers`, there are none of a GGUF. Raises `BadInput` for a base that has no GGUF otherwise, and for one
-    that was never added.
+    `layers` says whether to compute the expected layers of a GGUF too. Raises `BadInput` for a base that was never
+    added and, with `layers`, for one without a GGUF.
     """
     if not is_alias(base):
         raise BadInput(
-            f"The base model {base} was not added here, so it cannot be served and the adapter cannot be compared as "
+            f"The base model {base} was not added here, so no engine serves it and the adapter cannot be compared as "
             "served. Add it with `python -m alignment.bases add`, or export with --no-check and compare it yourself."
         )
     gguf = gguf_path(base) if layers else None
@@ -188,7 +188,7 @@ def measure(wanted: Expected, base: str, gguf: Path) -> Agreement:
 def agreement(
     wanted: Expected, plain: Tables, served: Tables, probe: Tables, *, widest: float, tokens: int = TOKENS
 ) -> Agreement:
-    """How far an engine's log-probabilities are from what is expected: of the base, as served, and probed.
+    """How far an engine's log-probabilities are from those expected: of the base, of the adapter, and of the probe.
 
     `widest` is the largest mean that passes for the base alone, `tokens` how many are compared at each position.
     """

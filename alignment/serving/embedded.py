@@ -40,6 +40,6 @@ class Embedded:
         return check_served(adapter, base, gguf)
 
     @contextmanager
-    def resting(self, say: Callable[[str], object]) -> Iterator[None]:  # noqa: ARG002 - the other kind has much to say
+    def resting(self, say: Callable[[str], object]) -> Iterator[None]:  # noqa: ARG002 - only vLLM has to say something
         """See `Server.resting`. Its process runs only while it is asked."""
         yield

@@ -71,7 +71,7 @@ class RunningEngine:
 
     `sampling` is how answers are drawn, as `sampling()` gives it. `model` names the one of several models that is
     asked; it is empty for a server with one. `extra` is merged into every request for an answer, where None takes a
-    field out. `authorization` goes before `api_key`; `shown` is the address without passwords.
+    field out. `authorization` is sent in place of `api_key`; `shown` is the address without passwords.
     """
 
     url: str

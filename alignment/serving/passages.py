@@ -147,7 +147,7 @@ def _harmless_token(engine: RunningEngine) -> int:
 def apart(served: Sequence[dict[int, float]], wanted: LogProbs, tokens: int = TOKENS) -> LogProbs:
     """By how much an engine's log-probabilities differ, in nats: shape (positions, `tokens`), absolute values.
 
-    Compared are as many `tokens` as `wanted`, of shape (positions, vocabulary), has for likeliest.
+    At each position, the `tokens` likeliest of `wanted`, shape (positions, vocabulary), are compared.
     """
     import numpy as np
 

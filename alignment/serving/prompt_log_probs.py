@@ -51,7 +51,7 @@ def _prompt_log_probs(engine: RunningEngine, ids: list[int], count: int) -> List
     body = {"model": engine.model, "prompt": ids, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": count}
     try:
         found: list[dict[str, Any] | None] = engine.post("/v1/completions", body)["choices"][0]["prompt_logprobs"]
-        # A token that is listed only because it stands there has a rank behind the others.
+        # A token that is listed only because it stands there has a lower rank than the others.
         listed = [
             {int(token): float(entry["logprob"]) for token, entry in (each or {}).items() if _wanted(entry, count)}
             for each in found

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Server(Protocol):
     """One of two kinds. `name` is what sentences call it; `loads_gguf`: it takes an adapter as a GGUF, made before.
 
-    One that does not also scores texts itself (`alignment.serving.prompt_log_probs`).
+    One that takes no GGUF also scores texts itself (`alignment.serving.prompt_log_probs`).
     """
 
     @property

@@ -46,7 +46,7 @@ def asleep(engine: RunningEngine, say: Callable[[str], object]) -> Iterator[None
     with _sleeping(engine, say):
         left = free_share() or 0.0
         if left < _ENOUGH:
-            raise BadInput(f"{at} sleeps, and still only {left:.0%} of the GPU is free. {_TWO}")
+            raise BadInput(f"{at} is asleep, and still only {left:.0%} of the GPU is free. {_TWO}")
         yield
     say(f"{at} is awake again.")
 
@@ -68,8 +68,8 @@ def refuse_sleeping(engine: RunningEngine) -> None:
 def _sleeping(engine: RunningEngine, say: Callable[[str], object]) -> Iterator[None]:
     """Put vLLM to sleep, and wake it after the block, after Ctrl-C and after a kill -9 too.
 
-    A process of its own does both, so that it wakes vLLM only after vLLM slept: before, it would answer that it is
-    awake, and fall asleep then.
+    A process of its own does both, so that it wakes vLLM only once vLLM sleeps: if woken earlier, vLLM would answer
+    that it is awake, and fall asleep afterwards.
     """
     root = engine.url.removesuffix("/v1")
     process = subprocess.Popen(

@@ -55,7 +55,12 @@ class Vllm:
         self.name = f"vLLM at {engine.shown}"
 
     @contextmanager
-    def serve(self, base: str, adapter: Path | None, gguf: Path | None = None) -> Iterator[RunningEngine]:  # noqa: ARG002
+    def serve(
+        self,
+        base: str,  # noqa: ARG002 - vLLM serves one base, which `found_vllm` checked
+        adapter: Path | None,
+        gguf: Path | None = None,  # noqa: ARG002 - vLLM loads the adapter as PEFT saves it
+    ) -> Iterator[RunningEngine]:
         """See `Server.serve`."""
         if adapter is None:
             yield self._engine
@@ -63,7 +68,12 @@ class Vllm:
         with self._loaded(adapter, 1.0) as engine:
             yield engine
 
-    def check(self, base: str, adapter: Path, gguf: Path | None = None) -> Agreement:  # noqa: ARG002
+    def check(
+        self,
+        base: str,
+        adapter: Path,
+        gguf: Path | None = None,  # noqa: ARG002 - vLLM loads the adapter as PEFT saves it
+    ) -> Agreement:
         """See `Server.check`. A copy with another scale is loaded for the probe."""
         read_adapter(adapter)
         wanted = expected(adapter, base, layers=False)
@@ -183,7 +193,7 @@ def _takes_none(engine: RunningEngine) -> str | None:
 
 
 def _extra(base: BaseInfo) -> dict[str, Any]:
-    """What every request for an answer holds, as the bot's do: a base that thinks was trained without that."""
+    """What every request for an answer holds, as the bot's do: a base that thinks was trained without thoughts."""
     found = _json_setting("PARLEY_ENGINE_EXTRA")
     return {**({"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else {}), **found}
 

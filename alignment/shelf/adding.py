@@ -43,7 +43,7 @@ _GIVEN = "given with --gguf"  # what base.json says of a GGUF that was not made 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line asks for. `gguf` is a file of one's own; without a `quantise` no GGUF is made.
+    """What the command line asks for. `gguf` is a file that is there already; without a `quantise` no GGUF is made.
 
     `form` says how releases are served; None measures it.
     """
@@ -74,7 +74,7 @@ def add(wanted: Wanted, say: Callable[[str], None] = _say) -> BaseInfo:
             info = _add(wanted, parent / wanted.name, say)
     except Timeout:
         raise BadInput(f"Another process is adding {wanted.name} right now. Wait for its end.") from None
-    # The base is complete: whatever ends this, it is served with adapters.
+    # The base is complete. If the measurement is interrupted, releases are served with their adapters.
     info = decide(info, wanted.form, say)
     _say_end(info, say)
     return info

@@ -49,7 +49,7 @@ def choose(name: str, wanted: str | None, say: Callable[[str], None] = _say) -> 
             if release.base == name:
                 remove_merged(release.path)
     if now != before:
-        say("Running bots take that over by themselves.")
+        say("Running bots switch over by themselves.")
 
 
 def _measured(info: BaseInfo, say: Callable[[str], None]) -> str:
@@ -61,13 +61,13 @@ def _measured(info: BaseInfo, say: Callable[[str], None]) -> str:
     say("Measuring what serves faster here, a merged release or one with its adapter ...")
     try:
         found = compare_forms(info)
-    except ParleyError as error:  # the base is well: it was admitted
+    except ParleyError as error:  # the base itself is fine: it was admitted
         say(f"That could not be measured, so releases are served with their adapters. {error}")
         return LORA
     form, other = (MERGED, LORA) if found.ratio >= WORTH else (LORA, MERGED)
     say(
         f"Four answers at once took {found.lora:.2f} s with an adapter and {found.merged:.2f} s merged, "
-        f"{found.ratio:.2f} times as fast, so releases are served {_AS[form]}. To decide otherwise: "
+        f"{found.ratio:.2f} times as fast, so releases are served {_AS[form]}. To change that: "
         f"`python -m alignment.bases served {info.alias} {other}`."
     )
     return form

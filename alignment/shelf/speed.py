@@ -28,7 +28,7 @@ _PATIENCE = 15.0  # seconds of measuring for each form; a slow machine is asked 
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """Seconds that the same answers took in both forms: the best of several rounds."""
+    """Seconds that the same answers took in both forms: the best of several measurements."""
 
     lora: float
     merged: float

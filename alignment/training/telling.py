@@ -19,8 +19,8 @@ def announce(console: Console, stage: str, source: Start, rows: Prepared, how: s
         console.print(f"  {name}: {part.rows} rows, {part.tokens} tokens" + (f" ({dropped})" if dropped else ""))
         if len(part) > part.rows:
             console.print(
-                f"  {name}: {len(part)} examples are made of them, one for each answer: the base's chat template "
-                "renders an answer otherwise once another question follows.",
+                f"  {name}: they become {len(part)} examples, one for each answer: the base's chat template renders "
+                "an answer differently once another question follows.",
                 soft_wrap=True,
             )
     if rows.note:

@@ -1,7 +1,7 @@
-"""A new champion is told in the channels that managers chose: what it learnt from, from how many people, and thanks.
+"""A new champion is announced in the channels that managers chose: what it learnt from, from how many people, thanks.
 
-So is another base model. Only counts and names are told. What was told is stored before it is sent, so a restart does
-not tell it twice.
+So is another base model. Only counts and names are announced. What is announced is stored before it is sent, so a
+restart does not announce it twice.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # The setting of a server: its channel, the champion and the mark of the base that were told last, and the releases
-# that are no news any more. Settings of earlier versions have no base.
+# that are no longer news. Settings of earlier versions have no base.
 SETTING = "announcements"
 
 

@@ -70,7 +70,7 @@ class Artefact:
 
         A release that is served with its adapter and then merged has two processes, one after the other. The end
         tells into how many units its clients divide the memory (`bot.engine.room`): a bot of another version that
-        divides it otherwise, or asks without taking room, must not share the process.
+        divides it differently, or asks without taking room, must not share the process.
         """
         which = f"{self.release:04d}" if self.release else f"0000-{self.mark}"
         return f"{which}{f'-{MERGED}' if self.merged else ''}-of{UNITS}"

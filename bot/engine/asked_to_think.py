@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 # The variable in the templates that `alignment.templates` makes of bases' own. It is false unless a request sets it.
 OURS = "parley_thinks"
-# What most templates ask. A server whose model is not known is asked with it.
+# The variable of most templates. It is also used for a server whose model is not known.
 USUAL = "enable_thinking"
 
 
 def thoughtless(base: BaseInfo) -> dict[str, Any]:
-    """What every request to a server of somebody else's holds for a base that thinks: it was trained without that."""
+    """What requests to somebody else's server hold for a base that thinks: it was trained without thoughts."""
     return {"chat_template_kwargs": {base.thinking_switch or USUAL: False}} if base.thinks else {}
 
 

@@ -74,7 +74,7 @@ class EmbeddedRelease:
         return False
 
     def outdated(self) -> bool:
-        """See `Served.outdated`. A merged file is there that was not, or it is to serve no more."""
+        """See `Served.outdated`. A merged file has appeared since, or is no longer to serve."""
         if self.release == BASE_RELEASE:
             return False
         with suppress(ParleyError, OSError):

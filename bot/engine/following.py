@@ -135,7 +135,7 @@ class FollowingEngine:
     def _goes_on(self) -> str:
         """For the same release from other files, or release 0 of another base."""
         now = _called(self._current.release, self._current.model)
-        return f"Release {now} serves on as before, because what should serve now cannot."
+        return f"Release {now} still serves as before, because what should serve now cannot."
 
     def _is_current(self, serving: Serving) -> bool:
         """Whether what should serve does, and from the files that it has now.

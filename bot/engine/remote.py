@@ -68,7 +68,7 @@ class RemoteModel:
         self.context_length = context_length or FALLBACK_CONTEXT
         self.template = ""
         self.counting = Counting.ESTIMATE
-        self.room: Room | None = None  # it lets questions wait by itself
+        self.room: Room | None = None  # None: the server itself makes questions wait
         self.users = 0
         self.listed: list[dict[str, Any]] = []  # the server's models, when it was asked last
         self._home = home

@@ -1,7 +1,7 @@
 """Keeps all running answers of an engine within its memory, whichever client asked for them.
 
-llama.cpp lets many conversations share the memory of a few whole ones, which is faster than to let them wait: most
-are short. But when that memory is full, it ends every running answer with an error. So a client takes room for a
+llama.cpp lets many conversations share the memory of a few whole ones. Most are short, so that is faster than
+waiting. But when that memory is full, it ends every running answer with an error. So a client takes room for a
 question and its longest answer before it asks, and gives it back after the answer. The room is divided into units,
 and each unit is a lock file beside the engine's other locks (`bot.engine.sharing`): the kernel gives it back when a
 client ends, after a kill -9 too.
@@ -30,7 +30,7 @@ class Room:
     def __init__(self, folder: Path, tokens: int) -> None:
         self._folder = folder
         self._unit = max(1, tokens // UNITS)
-        self._turn = asyncio.Lock()  # who waits for much room is not overtaken for ever
+        self._turn = asyncio.Lock()  # so that whoever waits for much room is not overtaken for ever
 
     @asynccontextmanager
     async def take(self, tokens: int) -> AsyncIterator[None]:

@@ -1,8 +1,8 @@
 """Whether a server computes with the base's weights, seen from afar: it reads a short conversation as the base does.
 
 `base.json` has the conversation's token ids and their log-probabilities, as transformers computed them when the base
-was added. Rounding moves those by hundredths of a nat, other weights by far more. What was fine-tuned a little is not
-found, and a base that was added without a GGUF has nothing to compare.
+was added. Rounding moves those by hundredths of a nat, other weights by far more. A slightly fine-tuned model is not
+noticed, and a base that was added without a GGUF has nothing to compare.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LIMIT = 0.25  # nats of a token on average: that of `alignment.serving.noise` for 8 bits
+LIMIT = 0.25  # nats a token on average; the same as in `alignment.serving.noise` for 8 bits
 
 
 async def weights_problem(wire: Wire, base: BaseInfo) -> str | None:
@@ -45,7 +45,7 @@ async def weights_problem(wire: Wire, base: BaseInfo) -> str | None:
         return None
     return (
         f"It has other weights than the base model {base.alias}: its log-probabilities of a short conversation are "
-        f"{apart:.2f} nats away on average, and {LIMIT:g} is the most."
+        f"{apart:.2f} nats away on average, and at most {LIMIT:g} are allowed."
     )
 
 

@@ -39,7 +39,7 @@ _ERRORS_ONLY = 1  # llama.cpp's log level: errors name tasks and sizes; the debu
 class ServeOptions:
     """How to serve. `port` 0 takes a free port; `context` is in tokens of one conversation, None is the default.
 
-    With `unified` the `parallel` conversations share the memory of `WHOLE` whole ones. Who asks must then keep the
+    With `unified` the `parallel` conversations share the memory of `WHOLE` whole ones. Clients must then keep the
     sum of all running conversations below that (`bot.engine.room`): llama.cpp ends every running answer with an error
     when it is full.
     """

@@ -28,7 +28,7 @@ class Served(Backend, Protocol):
         """Asks again what the server did not say so far. Raises EngineError."""
 
     def outdated(self) -> bool:
-        """Whether this very release should be served anew, because its files are others by now."""
+        """Whether this very release should be served anew, because it has other files by now."""
 
     async def drop(self) -> None:
         """Lets the release go: nobody is answered by it any more. Idempotent."""

@@ -50,7 +50,7 @@ class Backend(Protocol):
     """One release on one server, and how to connect to it again after it died.
 
     Where `release` is 0, `model` is the mark of the home's base (`data.home_base`), or the name of another model.
-    `room` is the memory that all answers of the server share, None where the server itself lets them wait for it.
+    `room` is the memory that all answers of the server share, None where the server itself makes them wait for it.
     """
 
     release: int
@@ -89,7 +89,7 @@ class HttpSession:
         self.model = backend.model
         self.control: Sequence[str] = backend.control
         self.context_length = backend.context_length
-        self._counted: tuple[list[Message], bool, int] | None = None  # counted last: words, `thinks`, tokens
+        self._counted: tuple[list[Message], bool, int] | None = None  # the last count: messages, `thinks`, tokens
         self._guessed = False  # the context was made smaller without knowing how much fits
         self.template = backend.template
         self.template_sha256 = template_sha256(backend.template)

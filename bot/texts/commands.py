@@ -63,10 +63,10 @@ CALLED = {
     "stats": Named("统计", "What people have taught Parley so far.", "到目前为止大家教了 Parley 什么。"),
     "lessons": Named(
         "教过的内容",
-        "Your corrections that the model sees at like questions; managers accept them here.",
+        "Your corrections, which the model sees at similar questions; managers accept those of members.",
         "你问类似问题时模型会看到的改正；服务器管理员可以在这里接受它们。",
     ),
-    "lessons number": Named("编号", "Which one, as the list numbers it.", "哪一条，按列表里的编号。"),
+    "lessons number": Named("编号", "The lesson's number in the list.", "哪一条，按列表里的编号。"),
     "lessons page": Named("页码", "Which page of the list.", "列表的第几页。"),
     "lessons what": Named("做什么", "What to do with it.", "对它做什么。"),
     "lessons what edit": Named("修改"),

@@ -93,12 +93,14 @@ SERVER = ServerTexts(
         "Members of this server cannot teach me yet. Somebody who manages the server can allow it with "
         "{slash}teaching on."
     ),
-    lessons_change_discord="{slash}lessons with a number and `edit` or `remove` changes one.",
-    lessons_to_accept="What members taught on this server, each for themselves until you accept it:",
-    lessons_accept_how="{slash}lessons with a number and `accept` lets one hold for all here; `decline` ends that.",
+    lessons_change_discord="To change one, use {slash}lessons with its number and `edit` or `remove`.",
+    lessons_to_accept="What members taught on this server; a lesson holds only for its author until you accept it:",
+    lessons_accept_how=(
+        "To let one hold for everybody here, use {slash}lessons with its number and `accept`; `decline` undoes that."
+    ),
     lesson_not_here="There is no lesson {number} on this server.",
-    lesson_accepted="Whoever asks something like it on this server now gets lesson {number}.",
-    lesson_declined="Lesson {number} holds only for the person who taught it.",
+    lesson_accepted="Lesson {number} now holds for everybody on this server who asks a similar question.",
+    lesson_declined="Lesson {number} now holds only for the person who taught it.",
     stats_here="Taught on this server so far: {counts}. People who taught: {people}.",
     stats_everywhere="Taught so far: {counts}. People who taught: {people}.",
     stats_serving="{release} answers. Releases trained so far: {releases}.",

@@ -52,12 +52,12 @@ TALK = TalkTexts(
     stored_up="Your vote on this answer is now 👍, thank you.",
     stored_down="Your vote on this answer is now 👎, thank you.",
     stored_correction=(
-        "Your correction is noted, thank you. From now on the model sees it when you ask something like this; "
+        "Your correction is noted, thank you. From now on the model sees it when you ask a similar question; "
         "{slash}lessons lists what you taught."
     ),
     stored_correction_alone=(
-        "Your correction is noted, thank you. The model does not see it when you ask something like this: it is too "
-        "long for that, or the question is by somebody who has not agreed."
+        "Your correction is noted, thank you. The model does not see it when you ask a similar question, because it "
+        "is too long for that, or because the question is by somebody who has not agreed."
     ),
     stored_comparison="Your verdict is noted, thank you.",
     stored_retraction="Your vote is taken back. You have no vote on this answer now.",
@@ -69,9 +69,9 @@ TALK = TalkTexts(
     # consent
     consent_question=(
         "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
-        "may be used to train it. A correction is also shown to the model as an example when you ask something like "
-        "it again, to everybody on a server once a manager there accepts it or three other people bear it out, and "
-        "to everybody on all servers once the operator of this bot accepts it. "
+        "may be used to train it. A correction is also shown to the model as an example when you ask a similar "
+        "question. Once a manager of the server accepts it or three other people confirm it, it is shown for "
+        "everybody's questions there, and once the operator of this bot accepts it, for everybody's on all servers. "
         "If you don't agree, you can still talk to it, nothing you say or rate is used, and your messages are erased "
         "after {days} days. You can change your mind at any time."
     ),
@@ -79,10 +79,10 @@ TALK = TalkTexts(
         "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
         "may be used to train it. At present nothing from Discord is used to train a model here: Discord allows that "
         "only with its permission, which this bot does not have. Your comparisons of answers help choose which "
-        "release serves. A correction is shown to the model as an example when you ask something like it again, and "
-        "to everybody on this server once a manager accepts it or three other people bear it out, and to everybody "
-        "on all servers once the operator of this bot accepts it. Apart from that, your ratings are kept but not "
-        "used yet. "
+        "release serves. A correction is shown to the model as an example when you ask a similar question. Once a "
+        "manager accepts it or three other people confirm it, it is shown for everybody's questions on this server, "
+        "and once the operator of this bot accepts it, for everybody's on all servers. Apart from that, your ratings "
+        "are kept but not used yet. "
         "If you don't agree, you can still talk to it, nothing you say or rate is used, and your messages are erased "
         "after {days} days. You can change your mind at any time."
     ),
@@ -95,7 +95,8 @@ TALK = TalkTexts(
     ),
     consent_given_held=(
         "Thank you. Your ratings are kept from now on, your comparisons help choose which release serves, and your "
-        "corrections stand as examples before like questions. Nothing from Discord is used to train a model yet."
+        "corrections are shown to the model as examples at similar questions. Nothing from Discord is used to train "
+        "a model yet."
     ),
     consent_refused="Understood. Nothing you said or rated is used, and no new rating is kept.",
     consent_unanswered="not answered yet",
@@ -133,7 +134,7 @@ TALK = TalkTexts(
         "/retract         take back your vote on the last answer\n"
         "/stop            stop the answer that is running (Ctrl-C does the same)\n"
         "/persona NAME    begin a new conversation with another persona\n"
-        "/lessons         the corrections that the model sees when you ask something like it; edit or remove them\n"
+        "/lessons         your corrections, which the model sees at similar questions; edit or remove them\n"
         "/stats           what was taught so far, and how far it is to the next verdict\n"
         "/consent yes|no  whether your ratings and messages may be used to train the bot\n"
         "/privacy         what is kept, and for how long\n"
@@ -151,17 +152,17 @@ TALK = TalkTexts(
     persona_now="You are talking to the persona {name}.",
     persona_list="The personas are {names}. You are talking to {name}.",
     from_entry="(see {entry})",
-    with_correction="(For this answer the model was given a correction as a lesson.)",
-    lessons_none="You have taught nothing yet: correct an answer, and ask something like it again.",
-    lessons_mine="When you ask something like this, the model sees what it should say:",
+    with_correction="(The model was shown a correction before it gave this answer.)",
+    lessons_none="You have taught nothing yet. Correct an answer, then ask a similar question.",
+    lessons_mine="When you ask a similar question, the model sees the answer that you taught:",
     lessons_line="{number}. {question} → {answer}{scope}",
     lessons_on_server=" (on the whole server)",
     lessons_everywhere=" (on all servers)",
     lessons_more="... and {count} more, on page {page}.",
-    lessons_change="/lessons remove NUMBER takes one out; /lessons edit NUMBER TEXT changes what it should say; "
+    lessons_change="/lessons remove NUMBER removes one; /lessons edit NUMBER TEXT changes its answer; "
     "/lessons page 2 lists older ones.",
-    lesson_gone="There is no lesson {number} of yours.",
-    lesson_removed="The model does not see lesson {number} any more. Your correction stays among your ratings.",
+    lesson_gone="You have no lesson {number}.",
+    lesson_removed="The model no longer sees lesson {number}. Your correction stays among your ratings.",
     nothing_runs="No answer is running.",
     forget_usage="To erase all that you said and rated, leave with /quit and run: python -m data forget {name}",
     consent_usage="Write /consent yes or /consent no. Your consent: {consent}.",

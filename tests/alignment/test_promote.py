@@ -29,7 +29,7 @@ def test_release_is_promoted_tried_and_rolled_back(
 
     def said(command: object, *words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["it", *words])
-        assert command.main() == 0  # type: ignore[attr-defined]
+        assert command.main() == 0  # type: ignore[attr-defined]  # a module is passed as an object
         shown = capsys.readouterr().out
         # A model that always answers is named each time, since nothing of this reaches it.
         assert ("PARLEY_ENGINE_MODEL says that gpt-x always answers" in shown) is bool(fixed)

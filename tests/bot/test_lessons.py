@@ -1,4 +1,4 @@
-"""How lessons stand in a prompt, from the correction to the next like question."""
+"""How lessons stand in a prompt, from the correction to the next similar question."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

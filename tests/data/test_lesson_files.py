@@ -61,7 +61,7 @@ def test_csv_json_lines_and_markdown_are_read(tmp_path: Path) -> None:
         ("a.jsonl", '{"question": 1, "answer": "x"}', "line 1: the question is empty"),
         ("a.jsonl", '{"question": "Q?", "answer": "' + "x" * (LONGEST + 1) + '"}', "divide the entry"),
         ("a.md", "# Only chapters\n", "holds no questions"),
-        ("a.txt", "Q? A.", "is none of .csv, .jsonl, .md"),
+        ("a.txt", "Q? A.", "its name must end in one of .csv, .jsonl, .md"),
     ],
 )
 def test_a_file_that_is_no_faq_is_a_sentence(tmp_path: Path, name: str, text: str, said: str) -> None:

@@ -107,7 +107,7 @@ def test_others_search_while_many_questions_are_added() -> None:
         def __exit__(self, *_: object) -> None:
             pass
 
-    index._lock = Lock()  # type: ignore[assignment]
+    index._lock = Lock()  # type: ignore[assignment]  # it counts who takes it
     index.add(dict.fromkeys(range(1001), "When?"))
     assert turns == [0, 500, 1000]
     assert len(index.held()) == 1001

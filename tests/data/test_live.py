@@ -35,7 +35,7 @@ async def one_by_one(store: Store, base: str | None) -> TrialSoFar:
     for rating in ratings:
         about = frozenset(filter(None, (rating.generation_id, rating.other_id)))
         if rating.kind == "void":
-            current = {key: old for key, old in current.items() if rating.generation_id not in key[2]}  # type: ignore[index]
+            current = {key: old for key, old in current.items() if rating.generation_id not in key[2]}  # type: ignore[index]  # keys are typed as objects
         else:
             current.pop(key := (rating.rater_id, rating.kind, about), None)
             current[key] = rating

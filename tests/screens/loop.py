@@ -1,8 +1,8 @@
 """`python -m tests.screens.loop`: runs the whole loop once on the real small model and draws what came of it.
 
-It uses a home of its own: a question is asked at the terminal, its answer and those to like questions are corrected,
-a round trains, the gate decides, and the release answers again. The texts and figures of that run are kept in
-`docs/loop.json`; `docs/loop.svg` is drawn from them, with `--redraw` without a run. Nothing in the picture is made
+It uses a home of its own: a question is asked at the terminal, its answer and those to similar questions are
+corrected, a round trains, the gate decides, and the release answers again. The texts and figures of that run are kept
+in `docs/loop.json`; `docs/loop.svg` is drawn from them, with `--redraw` without a run. Nothing in the picture is made
 up: the first answer counts, and when the gate refuses, the picture says so and the release is promoted by hand.
 """
 
@@ -196,7 +196,7 @@ def picture(found: dict[str, Any]) -> str:
             *_said("ada", before["question"]),
             *_said("Parley, the base model", _cut(before["answer"])),
             *_said("ada", f"/correct {found['correction']}"),
-            ("note", f"and {found['corrections'] - 1} like questions, corrected in the same way"),
+            ("note", f"and {found['corrections'] - 1} similar questions, corrected in the same way"),
         ],
         _round(found),
         [

@@ -1,4 +1,4 @@
-"""Lessons: corrections and FAQ entries that stand in the prompts of like questions."""
+"""Lessons: corrections and FAQ entries that stand in the prompts of similar questions."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -82,7 +82,7 @@ def test_the_round_made_a_release_that_belongs_to_the_base_of_the_home(home: Pat
 
 
 def test_the_same_adapter_is_not_released_twice(home: Path) -> None:
-    with pytest.raises(NothingToDo, match="Release 1 is this very adapter already"):
+    with pytest.raises(NothingToDo, match="This very adapter is release 1 already"):
         release.main([str(home / "rounds" / "0001" / "sft")])
     with pytest.raises(BadInput, match=r"--base names the base model qwen2, and this home .* has gpt2"):
         release.main([str(home / "rounds" / "0001" / "sft"), "--base", "qwen2"])

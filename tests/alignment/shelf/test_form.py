@@ -104,7 +104,7 @@ def test_the_champion_gets_its_merged_file_at_once_and_loses_it_again(
     (folder / "model.gguf").write_text("damaged")
     merging("merged")
     assert (folder / "model.gguf").read_text() == "fern q8_0 adapter"
-    assert "Running bots take that over by themselves." in merging("lora")
+    assert "Running bots switch over by themselves." in merging("lora")
     assert not folder.exists()
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_cannot_be_made_is_a_sentence_and_leaves_nothing(
     merging: Callable[..., list[str]], tmp_path: Path, error: Exception
 ) -> None:
     said = merging("merged", error)
-    assert "There is no merged file of it, so it is served with its adapter, more slowly. No room." in said
+    assert "There is no merged file, so the release is served with its adapter, more slowly. No room." in said
     assert sorted(path.name for path in (tmp_path / "home" / "releases" / "0001").iterdir()) == [
         "adapter.gguf",
         "manifest.json",

@@ -97,9 +97,7 @@ def test_a_start_says_whose_wish_to_think_is_not_met(elsewhere, tmp_path, thinks
     if said is None:
         assert sentence is None
     else:
-        assert (
-            sentence == f"The persona judge asks for an answer with thinking first, and {said}: answers come at once."
-        )
+        assert sentence == f"The persona judge asks the model to think first, but {said}, so it answers at once."
 
 
 def test_nothing_is_known_against_another_model(base, tmp_path):

@@ -130,7 +130,7 @@ async def test_an_answer_takes_room_for_its_prompt_and_its_longest_text(
     backend.room = Recorded(tmp_path, TOKENS)
     monkeypatch.setattr(session_module, "count", count)
     monkeypatch.setattr(session_module.HttpSession, "_answered", answered)
-    session = session_module.HttpSession(backend)  # type: ignore[arg-type]
+    session = session_module.HttpSession(backend)  # type: ignore[arg-type]  # a namespace with what it needs
     question = [Message(role="user", content="Hello!")]
     for _ in range(2):  # counted by the session itself, and then known
         assert [event async for event in session.stream(question, Sampling(max_tokens=most))] == [Delta("Hello")]

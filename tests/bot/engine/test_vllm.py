@@ -242,7 +242,7 @@ async def test_a_champion_whose_new_files_do_not_serve_goes_on_with_the_old_ones
     assert await serving(engine) == 1
     monkeypatch.setattr(vllm.RemoteModel, "outdated", lambda _: True)
     monkeypatch.setattr(vllm.VllmServer, "serve", fails)
-    sentence = "Release 1 serves on as before, because what should serve now cannot."
+    sentence = "Release 1 still serves as before, because what should serve now cannot."
     await eventually(lambda: asyncio.sleep(0, sentence in caplog.text), True)
     assert "There is no memory." in caplog.text
     assert str(engine.cannot_serve(1)) == f"{sentence} The bot's log says why."

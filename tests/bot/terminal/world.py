@@ -73,7 +73,7 @@ class World:
         typed, paper = ScriptedLines(lines), Paper()
         chosen = Settings(_env_file=None, **settings)
         async with asyncio.timeout(30):
-            await Terminal(self.store, self.chat, chosen, EN, typed, paper).run()  # type: ignore[arg-type]
+            await Terminal(self.store, self.chat, chosen, EN, typed, paper).run()  # type: ignore[arg-type]  # fakes
         self.prompts = typed.prompts
         return paper.text
 
@@ -83,4 +83,4 @@ class World:
 
 async def rows(store: Store, table: type[schema.Base]) -> list[Any]:
     async with store.database.read() as session:
-        return list((await session.scalars(select(table).order_by(table.id))).all())  # type: ignore[attr-defined]
+        return list((await session.scalars(select(table).order_by(table.id))).all())  # type: ignore[attr-defined]  # the base class has no id
