@@ -182,9 +182,9 @@ async def test_another_base_talks_under_its_own_name_and_serves_no_release(
 async def test_the_base_is_known_from_afar_by_its_folder_or_by_its_id(root, tmp_path, opened, fake):
     make_base(tmp_path / "bases", "toy2", source="Some/Toy")
     info = vllm.base_info("toy2")
-    assert (base_problem(root.replace("toy", "toy2"), info) is None) is True
-    assert base_problem("/elsewhere/toy3/hf", info)
-    assert base_problem(str(tmp_path), info)  # a folder that is here, and another one
+    assert (base_problem({"root": root.replace("toy", "toy2")}, info) is None) is True
+    assert base_problem({"root": "/elsewhere/toy3/hf"}, info)
+    assert base_problem({"root": str(tmp_path)}, info)  # a folder that is here, and another one
 
 
 async def test_a_release_that_cannot_be_loaded_says_why(fake, base, home, releases, opened):
