@@ -23,14 +23,13 @@ from jinja2 import TemplateError
 
 from alignment.rows.rendering import render
 from alignment.rows.tokens import control_strings, encode_answer
+from data.asked_to_think import OURS
 from data.chat import Message, load_template
 from data.errors import BadInput
 
 # With this every composed template begins, so that a merged model's folder is known to bring one. The empty
 # expression keeps the line end that may follow.
 MARK = "{#- Parley made this of the base's own template. #}{{- '' }}"
-# What a request may set (`chat_template_kwargs`) to let a base think for once. `bot.engine` does for some personas.
-THINKING = "parley_thinks"
 # The variables by which templates are asked to think or not: Qwen3's and SmolLM3's, and DeepSeek's and Granite's.
 _SWITCHES = ("enable_thinking", "thinking")
 _OPEN, _CLOSED = re.compile(r"<think(?:ing)?>\s*$"), re.compile(r"</think(?:ing)?>\s*$")
@@ -78,7 +77,7 @@ def compose(tokenizer: Any, name: str) -> Composed:
     with _restored(tokenizer):
         tokenizer.chat_template = plain = without_dates(without_markers(own))
         switch = _switch(tokenizer, name)
-        off = f"{{%- set {switch} = {THINKING} | default(false) %}}{{{{- '' }}}}" if switch else ""
+        off = f"{{%- set {switch} = {OURS} | default(false) %}}{{{{- '' }}}}" if switch else ""
         front = accepting(tokenizer, name, ("neighbours", "fold"))
         made = Composed(MARK + off + (load_template(front) if front else "") + plain, front, switch)
         tokenizer.chat_template = made.text

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from data.database import plain
-from data.lessons import DECLINED, EVERYWHERE, OWN, REMOVED, SERVER
+from data.lessons import DECLINED, EVERYWHERE, OWN, REMOVED, SERVER, voided
 from data.records import NewRating
 from data.schema import (
     Conversation,
@@ -17,7 +17,6 @@ from data.schema import (
     Lesson,
     MessageVersion,
     Rating,
-    Standing,
 )
 
 BEAR_OUT = 3  # other people who must confirm a lesson (bear it out) before it holds for its server
@@ -150,5 +149,4 @@ async def _bearers(session: AsyncSession, lesson: Lesson) -> set[int]:
     now = {(answer, rater): value for answer, rater, value in await session.execute(votes)}
     people = {rater for (_, rater), value in now.items() if value == "up"}
     people |= {other.author_id for other in await _alike(session, lesson) if other.author_id is not None}
-    people -= set(await session.scalars(select(Standing.person_id).where(Standing.voided_at.is_not(None))))
-    return people - {lesson.author_id}
+    return people - await voided(session) - {lesson.author_id}

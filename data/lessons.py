@@ -111,7 +111,7 @@ async def holding(
     some = [rows[number] for number in lessons if number in rows]
     people = {one for row in some for one in (row.Lesson.author_id, row.asked_by) if one is not None}
     covers = await covers_of(session, people)
-    voided = set(await session.scalars(select(Standing.person_id).where(Standing.voided_at.is_not(None))))
+    taken_out = await voided(session)
     found = []
     for row in some:
         lesson = row.Lesson
@@ -122,7 +122,7 @@ async def holding(
             if last is None or not last.granted:
                 continue
             own = lesson.author_id == person
-            if not own and (lesson.author_id in voided or row.may_teach is False):
+            if not own and (lesson.author_id in taken_out or row.may_teach is False):
                 continue
             if not _covered(row, covers, own=own):
                 continue
@@ -135,6 +135,11 @@ def _covered(row: Any, covers: dict[int, Cover], *, own: bool) -> bool:
     author = row.Lesson.author_id
     asked = (own and row.asked_by == author) or covered(row.asked_by, row.asked_at, covers)
     return asked and (own or covered(author, row.written_at, covers))
+
+
+async def voided(session: AsyncSession) -> set[int]:
+    """The people whose ratings an operator took out."""
+    return set(await session.scalars(select(Standing.person_id).where(Standing.voided_at.is_not(None))))
 
 
 async def _rows(session: AsyncSession, which: ColumnElement[bool]) -> Sequence[Any]:
@@ -199,8 +204,7 @@ async def lessons_of(session: AsyncSession, person: int) -> list[StoredLesson]:
 async def lessons_on(session: AsyncSession, server: int) -> list[StoredLesson]:
     """The corrections of a server that hold for everybody there, or would once they are accepted, oldest first."""
     rows = await _rows(session, and_(Lesson.server_id == server, Lesson.author_id.is_not(None)))
-    gone = await withdrawn(session)
-    gone |= set(await session.scalars(select(Standing.person_id).where(Standing.voided_at.is_not(None))))
+    gone = await withdrawn(session) | await voided(session)
     covers = await consents_since(session)
     return [
         _stored(row)

@@ -29,13 +29,13 @@ def base_entry(models: Sequence[Entry]) -> Entry | None:
     return next((each for each in models if each.get("owned_by") == "vllm" and not each.get("parent")), None)
 
 
-def base_problem(root: str, base: BaseInfo) -> str | None:
-    """Why vLLM's base, which it loaded from `root`, is not this one; None if it is.
+def base_problem(entry: Entry, base: BaseInfo) -> str | None:
+    """Why vLLM's base, `entry` in its list of models, is not this one; None if it is.
 
-    It is this one if the folder is the base's own, or looks like it (`.../NAME/hf`, on another machine or in a
-    container), or if it is the model id that the base was taken from.
+    It is this one if the folder that vLLM loaded is the base's own, or looks like it (`.../NAME/hf`, on another
+    machine or in a container), or if it is the model id that the base was taken from.
     """
-    own = base_dir(base.alias) / "hf"
+    root, own = str(entry.get("root") or entry.get("id")), base_dir(base.alias) / "hf"
     try:
         if Path(root).exists():
             same = Path(root).samefile(own)

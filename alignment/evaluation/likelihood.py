@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from alignment.rows.batching import batches, padded
-from alignment.rows.tokens import EncodedAnswer, control_strings, encode_answer
+from alignment.rows.tokens import EncodedAnswer
 from data.chat import Message
 from data.rows import Row
 
@@ -75,30 +75,13 @@ def share_above_zero(values: Sequence[float]) -> float | None:
     return sum(value > 0 for value in values) / len(values) if values else None
 
 
-def completion_logprobs(
-    model: Any,
-    tokenizer: Any,
-    prompts: Sequence[Sequence[Message]],
-    completions: Sequence[str],
-    *,
-    batch_tokens: int = 2048,
-) -> list[tuple[float, int]]:
-    """For each answer to its prompt: the sum of its tokens' log-probabilities in nats, and how many tokens.
-
-    The end-of-turn belongs to the answer. `batch_tokens` bounds the tokens (padding included) of one forward pass.
-    """
-    control = control_strings(tokenizer)
-    encoded = [
-        encode_answer(tokenizer, prompt, completion, control)
-        for prompt, completion in zip(prompts, completions, strict=True)
-    ]
-    return answer_logprobs(model, tokenizer.pad_token_id, encoded, batch_tokens=batch_tokens)
-
-
 def answer_logprobs(
     model: Any, pad_token_id: int, answers: Sequence[EncodedAnswer], *, batch_tokens: int = 2048
 ) -> list[tuple[float, int]]:
-    """`completion_logprobs` for answers that are encoded already, in their order."""
+    """For each answer to its prompt: the sum of its tokens' log-probabilities in nats, and how many tokens.
+
+    `batch_tokens` bounds the tokens (padding included) of one forward pass.
+    """
     from alignment.fast.scoring import score_together, scores_together
 
     if answers and scores_together(model):

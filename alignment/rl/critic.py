@@ -104,6 +104,15 @@ def actor_critic(
     return policy
 
 
+def refuse_recomputation(plugin: Any) -> None:
+    """Raise `BadInput` when FSDP's settings recompute activations.
+
+    The recomputation for the critic would use the policy's adapter, because the two are switched in between.
+    """
+    if plugin is not None and plugin.activation_checkpointing:
+        raise BadInput("PPO cannot recompute activations: set fsdp_activation_checkpointing: false for accelerate.")
+
+
 def train_both(model: Any) -> None:
     """Let gradients reach policy and critic, and nothing else. PEFT lets them reach the active adapter only."""
     for name, parameter in model.named_parameters():

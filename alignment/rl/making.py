@@ -10,11 +10,12 @@ from transformers import set_seed
 
 from alignment.models import positions
 from alignment.rl.critic import actor_critic, critic_state, save_critic
+from alignment.rl.groups import Grpo, Rloo
 from alignment.rl.overoptimised import OverOptimisation
 from alignment.rl.rollouts import end_of_turn
 from alignment.rl.samples import forget_samples_after
 from alignment.rl.scoring import Scoring, note_same
-from alignment.rl.trainer import Grpo, Ppo, Rloo
+from alignment.rl.trainer import Ppo
 from alignment.rl.watched_pairs import load_pairs
 from alignment.rows.prepare import longest_sequence, preference
 from alignment.rows.tokens import control_strings

@@ -22,9 +22,10 @@ from accelerate.utils import DistributedType, gather_object
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import TrainerCallback
-from trl import GRPOTrainer, RLOOTrainer
+from trl import GRPOTrainer
 
-from alignment.evaluation.likelihood import completion_logprobs, scores
+from alignment.evaluation.likelihood import scores
+from alignment.evaluation.model import LoadedModel
 from alignment.rewards.model import WEIGHTS
 from alignment.rl import critic as parts
 from alignment.rl import formulas
@@ -34,7 +35,6 @@ from alignment.rl.samples import Sampled, write_samples
 from alignment.rows.batching import padded
 from alignment.training import processes
 from alignment.training.trainers import Careful
-from data.errors import BadInput
 from data.home import write_atomic
 
 STATE, POLICY, GOOD = "ppo.json", "policy.safetensors", "last_good.safetensors"
@@ -55,25 +55,6 @@ class Rollout:
     first: FirstPass
 
 
-class Grpo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no types
-    """TRL's GRPO with repeatable rollouts; the loss is TRL's."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.begin_rollouts()
-
-
-class Rloo(Rollouts, Careful, RLOOTrainer):  # type: ignore[misc]  # TRL has no types
-    """TRL's RLOO with repeatable rollouts; the loss is TRL's."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.begin_rollouts()
-
-    def _as_generated(self, completions: list[list[int]]) -> Any:
-        return completions
-
-
 class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no types
     """PPO. The model is an actor and critic (`alignment.rl.critic.actor_critic`), the arguments `PpoSettings`.
 
@@ -90,7 +71,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        refuse_recomputation(getattr(self.accelerator.state, "fsdp_plugin", None))
+        parts.refuse_recomputation(getattr(self.accelerator.state, "fsdp_plugin", None))
         self.begin_rollouts()
         self.scale, self.samples, self.tell = scale, samples, tell
         self.controller = formulas.KlController(self.args.kl_coef, self.args.kl_target, self.args.kl_horizon)
@@ -314,7 +295,7 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
         model.eval()
         try:
             with torch.no_grad(), self.accelerator.autocast():
-                return scores(_Policy(model, self._tokenizer), preferences, []).per_token
+                return scores(LoadedModel(model, self._tokenizer), preferences, []).per_token
         finally:
             model.train(training)
 
@@ -371,27 +352,6 @@ class Ppo(Rollouts, Careful, GRPOTrainer):  # type: ignore[misc]  # TRL has no t
                 yield
         finally:
             model.value_head = head
-
-
-def refuse_recomputation(plugin: Any) -> None:
-    """Raise `BadInput` when FSDP's settings recompute activations.
-
-    The recomputation for the critic would use the policy's adapter, because the two are switched in between.
-    """
-    if plugin is not None and plugin.activation_checkpointing:
-        raise BadInput("PPO cannot recompute activations: set fsdp_activation_checkpointing: false for accelerate.")
-
-
-@dataclass
-class _Policy:
-    """The policy in the form that `alignment.evaluation.likelihood` needs."""
-
-    model: Any
-    tokenizer: Any
-
-    def logprobs(self, prompts: Any, completions: Any) -> list[tuple[float, int]]:
-        """See `alignment.evaluation.likelihood.Scorer`."""
-        return completion_logprobs(self.model, self.tokenizer, prompts, completions)
 
 
 class StopAtLimit(TrainerCallback):  # type: ignore[misc]  # transformers has no types

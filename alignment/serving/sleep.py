@@ -60,7 +60,7 @@ def refuse_sleeping(engine: RunningEngine) -> None:
     if isinstance(found, dict) and found.get("is_sleeping"):
         raise BadInput(
             f"vLLM at {engine.shown} is asleep. A round that trains on its GPU wakes it when it is done; if none "
-            f"runs, wake it with `curl -X POST {engine.shown.removesuffix('/v1')}{WAKE}`."
+            f"runs, wake it with {_by_hand(engine)}."
         )
 
 
@@ -130,6 +130,10 @@ def _woken(engine: RunningEngine, process: subprocess.Popen[str]) -> str | None:
     if process.returncode == 0:
         return None
     return (
-        f"vLLM at {engine.shown} could not be woken up ({problem.strip()}). Wake it with `curl -X POST "
-        f"{engine.shown.removesuffix('/v1')}{WAKE}`, or start it again; then run the same command again."
+        f"vLLM at {engine.shown} could not be woken up ({problem.strip()}). Wake it with {_by_hand(engine)}, or "
+        "start it again; then run the same command again."
     )
+
+
+def _by_hand(engine: RunningEngine) -> str:
+    return f"`curl -X POST {engine.shown.removesuffix('/v1')}{WAKE}`"

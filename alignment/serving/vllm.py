@@ -26,6 +26,7 @@ from alignment.serving.passages import NotServable
 from alignment.serving.prompt_log_probs import COMPARED, log_prob_tables
 from alignment.serving.sleep import asleep, refuse_sleeping
 from data.address import address
+from data.asked_to_think import thoughtless
 from data.bases import base_info, is_alias
 from data.errors import BadInput, ParleyError
 from data.home import home, private_dir, setting
@@ -145,7 +146,7 @@ def found_vllm(base: str) -> tuple[Vllm | None, str | None]:
             return None, None
         engine = replace(engine, model=str(entry["id"]))
         refuse_sleeping(engine)
-        problem = base_problem(str(entry.get("root") or entry["id"]), info) or _tokens(engine, info)
+        problem = base_problem(entry, info) or _tokens(engine, info)
     except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
         return None, f"The engine at {place.shown} does not answer as vLLM does ({error})."
     problem = problem or _takes_none(engine)
@@ -193,20 +194,14 @@ def _takes_none(engine: RunningEngine) -> str | None:
 
 
 def _extra(base: BaseInfo) -> dict[str, Any]:
-    """What every request for an answer holds, as the bot's do: a base that thinks was trained without thoughts."""
-    found = _json_setting("PARLEY_ENGINE_EXTRA")
-    return {**({"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else {}), **found}
-
-
-def _json_setting(name: str) -> dict[str, Any]:
-    """A setting that is a JSON object. Raises `BadInput` for any other value."""
+    """What every request for an answer holds, as the bot's do. Raises `BadInput` for a setting that is no object."""
     try:
-        found = json.loads(setting(name) or "{}")
+        found = json.loads(setting("PARLEY_ENGINE_EXTRA") or "{}")
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise BadInput(f'{name} is not a JSON object such as {{"seed": null}}.')
-    return found
+        raise BadInput('PARLEY_ENGINE_EXTRA is not a JSON object such as {"seed": null}.')
+    return {**thoughtless(base), **found}
 
 
 @contextmanager

@@ -12,13 +12,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.engine.api import EngineAway, EngineBusy, EngineError, sentences
-from bot.engine.asked_to_think import USUAL
 from bot.engine.following import CLOSED, FollowingEngine
 from bot.engine.llama import LlamaServers
 from bot.engine.ollama import OllamaServer
 from bot.engine.remote import RemoteModel
 from bot.engine.session import HttpSession
 from bot.engine.vllm import VllmServer
+from data.asked_to_think import USUAL
 from data.bases import base_info
 from data.chosen_base import home_base
 from data.errors import ParleyError
@@ -141,7 +141,7 @@ class ExternalEngine:
             self._how = f"See {_DOCS}."
             return None
         try:
-            problem = base_problem(str(entry.get("root") or entry.get("id")), base_info(home_base(self._place.home)))
+            problem = base_problem(entry, base_info(home_base(self._place.home)))
         except ParleyError as error:  # there is no such base here
             problem = str(error)
         if problem is None:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.engine.api import EngineAway, EngineError
-from bot.engine.asked_to_think import thoughtful
 from bot.engine.own_wire import OwnWire
 from bot.engine.room import UNITS, WHOLE, Room
 from bot.engine.sharing import Board, Entry, FileLock
+from data.asked_to_think import thoughtful
 from data.engine_environment import engine_environment
 from data.home import bases_dir, private_dir, private_file
 

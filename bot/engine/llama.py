@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 from bot.engine.adapters import adapter_of, adapter_problem
 from bot.engine.api import EngineError
-from bot.engine.asked_to_think import thoughtful, thoughtless
 from bot.engine.counting import Counting
 from bot.engine.remote import RemoteModel, opened, release_of
 from bot.engine.same_tokens import tokens_problem
+from data.asked_to_think import thoughtful, thoughtless
 from data.bases import base_info
 from data.release_address import release_address
 from data.releases import BASE_RELEASE

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from bot.engine.adapters import Adapter, adapter_of, adapter_problem, adapters_of
 from bot.engine.api import EngineAway, EngineBusy, EngineError
-from bot.engine.asked_to_think import thoughtful, thoughtless
 from bot.engine.counting import Counting
 from bot.engine.remote import RemoteModel, opened
 from bot.engine.same_tokens import tokens_problem
 from bot.engine.same_weights import weights_problem
 from bot.engine.unused import Unused
+from data.asked_to_think import thoughtful, thoughtless
 from data.bases import BaseInfo, base_info
 from data.vllm import LOAD, LOADED, UNLOAD, base_entry, base_problem, load_refused, seen_from
 
@@ -73,7 +73,7 @@ class VllmServer:
         entry = base_entry(models)
         if entry is None:
             raise EngineError(f"The engine at {self._wire.shown} is no vLLM any more; start the bot again.")
-        if problem := base_problem(str(entry.get("root") or entry.get("id")), base):
+        if problem := base_problem(entry, base):
             raise EngineError(f"vLLM at {self._wire.shown} cannot serve {_named(adapter)}. {problem}")
         # Adapters have the base's tokens, and one that is loaded answers whoever asks: so this comes first. It has a
         # wire of its own, because answers may be asked for on the other one meanwhile.

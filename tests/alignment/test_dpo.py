@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from alignment import models
-from alignment.evaluation.likelihood import completion_logprobs
+from alignment.evaluation.model import LoadedModel
 from alignment.models import load_model
 from alignment.training.preflight import DPO_LOSSES, loss_at_reference, zero_ratio_loss
 from alignment.training.trainers import Dpo
@@ -113,7 +113,7 @@ def _margin(base, start, end, path, run, *, beta):
     for side in ("chosen", "rejected"):
         answers = [row.data[side][0]["content"] for row in held_out]
         after, before = (
-            completion_logprobs(load_model(str(base), adapter), tokenizer, prompts, answers)
+            LoadedModel(load_model(str(base), adapter), tokenizer).logprobs(prompts, answers)
             for adapter in (end, start)
         )
         ratios.append([a[0] - b[0] for a, b in zip(after, before, strict=True)])

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from alignment import models
-from alignment.evaluation.likelihood import completion_logprobs
+from alignment.evaluation.model import LoadedModel
 from alignment.rows.rendering import render
 from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids
 from data.chat import engine_template, harmless_messages, load_template
@@ -156,7 +156,7 @@ def test_scores_are_those_of_a_plain_forward_pass(base, tokenizer):
     control = control_strings(tokenizer)
     prompts = [CONVERSATION[:2], CONVERSATION[:4], CONVERSATION[:2]]
     completions = ["I am fine", "Paris " * 9, "no"]
-    scores = completion_logprobs(model, tokenizer, prompts, completions, batch_tokens=150)
+    scores = LoadedModel(model, tokenizer, batch_tokens=150).logprobs(prompts, completions)
     for prompt, completion, (total, tokens) in zip(prompts, completions, scores, strict=True):
         answer = encode_answer(tokenizer, prompt, completion, control)
         ids = torch.tensor([[*answer.prompt, *answer.answer]])

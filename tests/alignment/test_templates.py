@@ -5,6 +5,7 @@ import pytest
 from alignment import templates
 from alignment.rows.rendering import render
 from alignment.rows.tokens import control_strings, encode, encode_answer, prompt_ids
+from data.asked_to_think import OURS
 from data.errors import BadInput
 from tests.alignment import own_templates, tiny
 
@@ -105,7 +106,7 @@ def test_a_base_that_thinks_gets_the_empty_thought_in_its_prompt(style, tokenize
     assert prompt.rstrip().endswith("</think>") == (style in own_templates.SWITCHES)
     if style in own_templates.SWITCHES:
         asked = {"tokenize": False, "add_generation_prompt": True}
-        thinking = tokenizer.apply_chat_template(TURNS[:1], **asked, **{templates.THINKING: True})
+        thinking = tokenizer.apply_chat_template(TURNS[:1], **asked, **{OURS: True})
         assert thinking == original.apply_chat_template(TURNS[:1], **asked, enable_thinking=True)
         assert "</think>" not in thinking
 

@@ -1,32 +1,146 @@
-"""Which corrections say the same, whoever wrote them and however they typed it."""
+"""What ratings do to lessons: other people bear them out, a report takes them back, a manager decides."""
 
 import pytest
 
-from data.lessons import OWN, SERVER
+from data.lessons import DECLINED, EVERYWHERE, OWN, SERVER
+from data.standings import set_standing
 from data.store import Store
-from tests.data.talk import Talk
+from tests.data.taught import AGAIN, ASKED, RIGHT, corrected, for_all_here, helped, on_discord, scopes, seen
 
-ASKED, RIGHT = "Wann ist der Übungsabend?", "Am Freitag um acht, Änderung möglich."
+WHEN, BETTER = "Wann ist der Übungsabend?", "Am Freitag um acht, Änderung möglich."
+
+
+@pytest.mark.parametrize("how", ["the same correction", "votes for an answer given with it"])
+async def test_three_other_people_make_a_correction_the_servers_lesson(store: Store, how: str) -> None:
+    talk = await on_discord(store)
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    answer = await helped(talk, ada)
+    for number in range(3):
+        assert await scopes(store, ada) == [OWN]
+        person = await talk.person(f"friend {number}")
+        if how == "the same correction":
+            await corrected(talk, person, RIGHT.lower(), ASKED.lower())
+        else:
+            await talk.rate(person, "vote", answer, value="up")
+    assert await scopes(store, ada) == [SERVER]
+    assert [said.lower() for said in await seen(talk, await talk.person("eve"))] == [RIGHT.lower()]
+
+
+async def test_ones_own_votes_and_votes_that_were_taken_back_bear_nothing_out(store: Store) -> None:
+    talk = await on_discord(store)
+    ada, bob, eve = [await talk.person(name) for name in ("ada", "bob", "eve")]
+    await corrected(talk, ada)
+    answer = await helped(talk, ada)
+    for person in (ada, bob, eve):
+        await talk.rate(person, "vote", answer, value="up")
+    await talk.rate(bob, "retraction", answer)
+    await talk.rate(await talk.person("max"), "vote", answer, value="up")
+    assert await scopes(store, ada) == [OWN]
+
+
+async def test_what_was_taught_where_not_everybody_sees_it_stays_there_until_a_manager_accepts_it(
+    store: Store,
+) -> None:
+    talk, general = await on_discord(store), await on_discord(store, "12:1")
+    again = await on_discord(store, "11:2")
+    ada, eve = await talk.person("ada"), await talk.person("eve")
+    first = await corrected(talk, ada, everybody_sees=False)
+    answer = await helped(talk, ada)
+    await talk.rate(ada, "correction", first, text=RIGHT, everybody_sees=True)  # an edit in a channel that all see
+    for number in range(3):
+        friend = await talk.person(f"friend {number}")
+        await talk.rate(friend, "vote", answer, value="up")
+        await corrected(talk, friend, everybody_sees=False)
+    (lesson,) = await store.lessons.of(ada)
+    assert (lesson.scope, lesson.place) == (OWN, "server 7, where not everybody sees it")
+    assert [await seen(place, ada) for place in (talk, again, general)] == [[RIGHT], [RIGHT], []]
+    assert await store.lessons.set_scope(lesson.lesson, SERVER)
+    assert await seen(general, eve) == [RIGHT]
+
+
+async def test_votes_on_another_server_bear_nothing_out(store: Store) -> None:
+    talk, other = await on_discord(store), await on_discord(store, "22:1", "8")
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    (lesson,) = await store.lessons.of(ada)
+    said = await other.say(ada, AGAIN)
+    answer = await other.answer(said, lessons=(lesson.lesson,))
+    for number in range(4):
+        await other.rate(await other.person(f"friend {number}"), "vote", answer, value="up")
+    assert await scopes(store, ada) == [OWN]
+
+
+async def test_a_report_takes_a_lesson_back_from_others_and_a_void_removes_it(store: Store) -> None:
+    talk = await on_discord(store)
+    ada, bob = await talk.person("ada"), await talk.person("bob", agrees=False)
+    first = await corrected(talk, ada)
+    await for_all_here(talk, ada)
+    await talk.rate(bob, "report", await helped(talk, bob))
+    assert await seen(talk, bob) == []
+    assert await seen(talk, ada) == [RIGHT]
+    await talk.rate(bob, "void", first)
+    assert await store.lessons.of(ada) == []
+
+
+@pytest.mark.parametrize("how", ["decline", "report", "report of one that holds everywhere"])
+async def test_what_was_taken_back_is_promoted_by_nobody_but_a_manager(store: Store, how: str) -> None:
+    talk = await on_discord(store)
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    answer = await helped(talk, ada)
+    for number in range(3):
+        await talk.rate(await talk.person(f"friend {number}"), "vote", answer, value="up")
+    (lesson,) = await store.lessons.of(ada)
+    assert lesson.scope == SERVER
+    if how == "decline":
+        assert await store.lessons.set_scope(lesson.lesson, DECLINED)
+    else:
+        await store.lessons.set_scope(lesson.lesson, SERVER if how == "report" else EVERYWHERE)
+        await talk.rate(await talk.person("eve"), "report", answer)
+    await talk.rate(await talk.person("one more"), "vote", answer, value="up")
+    for number in range(4):  # nor does the same text come back as other people's correction
+        await corrected(talk, await talk.person(f"puppet {number}"))
+    assert await scopes(store, ada) == [DECLINED]
+    assert await seen(talk, await talk.person("max")) == []
+    assert await seen(talk, ada) == [RIGHT]
+    assert await store.lessons.set_scope(lesson.lesson, SERVER)
+    assert await scopes(store, ada) == [SERVER]
+
+
+async def test_a_lesson_goes_back_when_those_who_bore_it_out_are_taken_out_but_not_what_a_manager_accepted(
+    store: Store,
+) -> None:
+    talk = await on_discord(store)
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    await corrected(talk, bob, "In the Oak room.", "Where is game night?")
+    await for_all_here(talk, bob)
+    await corrected(talk, ada)
+    answer = await helped(talk, ada)
+    friends = [await talk.person(f"friend {number}") for number in range(3)]
+    for person in friends:
+        await talk.rate(person, "vote", answer, value="up")
+    assert await scopes(store, ada) == [SERVER]
+    async with store.database.write() as session:
+        await set_standing(session, friends[0], "void")
+    assert (await scopes(store, ada), await scopes(store, bob)) == ([OWN], [SERVER])
 
 
 @pytest.mark.parametrize(
     ("asked", "right", "scope"),
     [
         ("WANN  IST\nDER ÜBUNGSABEND? ", "am\u3000FREITAG um acht, ÄNDERUNG MÖGLICH.", SERVER),
-        (ASKED, "Am Freitag um neun.", OWN),
-        ("Wann ist der Spielabend?", RIGHT, OWN),
+        (WHEN, "Am Freitag um neun.", OWN),
+        ("Wann ist der Spielabend?", BETTER, OWN),
     ],
 )
 async def test_the_same_correction_by_three_others_bears_one_out(
     store: Store, asked: str, right: str, scope: str
 ) -> None:
-    server = await store.server("discord", "7")
-    await store.set_may_teach("discord", "7", True)
-    talk = await Talk.begin(store, "discord", "11:1", server=server)
+    talk = await on_discord(store)
     ada = await talk.person("ada")
-    people = [(ada, ASKED, RIGHT)]
+    people = [(ada, WHEN, BETTER)]
     people += [(await talk.person(name), asked, right) for name in ("bob", "cem", "eve")]
     for person, question, better in people:
-        (answer,) = await talk.ask(person, question, "Am Montag.")
-        await talk.rate(person, "correction", answer, text=better, everybody_sees=True)
-    assert [lesson.scope for lesson in await store.lessons.of(ada)] == [scope]
+        await corrected(talk, person, better, question)
+    assert await scopes(store, ada) == [scope]

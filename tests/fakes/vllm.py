@@ -63,7 +63,6 @@ class FakeVllm(FakeEngine):
         self.orders: list[tuple[str, str]] = []
         self.loads = True
         self.rank = 16
-        self.probed: Any = None  # what it gives as the log-probabilities of a prompt; None: it has no such field
         self.tail = ""  # text that another template would add
         self.dev = False
         self.sleeping = False
@@ -90,8 +89,6 @@ class FakeVllm(FakeEngine):
                 return 404, refusal
             ids = self._tokenizer.encode(render(body["messages"]) + self.tail, add_special_tokens=False).ids
             return 200, {"count": len(ids), "max_model_len": self.context, "tokens": ids, "token_strs": None}
-        if path == "/v1/completions" and self.probed is not None and body.get("prompt_logprobs"):
-            return 200, {"choices": [{"text": "a", "prompt_logprobs": self.probed}]}
         if path == "/v1/load_lora_adapter" and self.loads:
             return self._load(body["lora_name"], body["lora_path"])
         if path == "/v1/unload_lora_adapter" and self.loads:

@@ -24,7 +24,8 @@ from alignment.fast import install, padding_free, tree_attention
 from alignment.fast.head import LogProbs
 from alignment.fast.trunk import SharingTrunk
 from alignment.rewards.trainer import Reward
-from alignment.rl.trainer import Grpo, Ppo, Rloo
+from alignment.rl.groups import Grpo, Rloo
+from alignment.rl.trainer import Ppo
 from alignment.training.trainers import Dpo, Kto, Sft
 from tests.alignment import tiny
 from tests.alignment.running import built

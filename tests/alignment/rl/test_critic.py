@@ -10,7 +10,6 @@ from peft import LoraConfig, get_peft_model
 from alignment import models
 from alignment.rewards.model import load_scorer
 from alignment.rl import critic
-from alignment.rl.trainer import refuse_recomputation
 from data.errors import BadInput
 from tests.alignment.rl.bases import telling_bases
 
@@ -52,6 +51,6 @@ def test_the_critic_starts_as_the_reward_model(bases, tmp_path):
 
 def test_fsdp_may_not_recompute_the_critics_activations():
     with pytest.raises(BadInput, match="fsdp_activation_checkpointing: false"):
-        refuse_recomputation(FullyShardedDataParallelPlugin(fsdp_version=2, activation_checkpointing=True))
-    refuse_recomputation(FullyShardedDataParallelPlugin(fsdp_version=2, activation_checkpointing=False))
-    refuse_recomputation(None)
+        critic.refuse_recomputation(FullyShardedDataParallelPlugin(fsdp_version=2, activation_checkpointing=True))
+    critic.refuse_recomputation(FullyShardedDataParallelPlugin(fsdp_version=2, activation_checkpointing=False))
+    critic.refuse_recomputation(None)

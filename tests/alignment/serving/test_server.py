@@ -1,6 +1,7 @@
 """Which server a candidate is measured on, by the settings and what answers there."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from alignment.serving.embedded import Embedded
 from alignment.serving.server import server_for
 from alignment.serving.vllm import Vllm
+from data.bases import base_info
 from data.errors import BadInput
 from tests.fakes.base import make_base
 from tests.fakes.vllm import FakeVllm, in_thread
@@ -71,3 +73,10 @@ def test_a_setting_that_is_no_json_is_told(fake: FakeVllm, monkeypatch: pytest.M
     monkeypatch.setenv("PARLEY_ENGINE_EXTRA", "[1]")
     with pytest.raises(BadInput, match="PARLEY_ENGINE_EXTRA is not a JSON object"):
         server_for("toy", print)
+
+
+def test_a_base_that_thinks_is_kept_from_it_by_its_own_switch(fake: FakeVllm, tmp_path: Path) -> None:
+    thinks = replace(base_info("toy"), thinks=True, thinking_switch="thinking")
+    thinks.save(tmp_path / "bases" / "toy" / "base.json")
+    with server_for("toy", print).serve("toy", None) as engine:
+        assert engine.extra == {"chat_template_kwargs": {"thinking": False}}

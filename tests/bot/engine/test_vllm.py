@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import aclosing
 
+import numpy as np
 import pytest
 
 from bot.engine import following, unused, vllm
@@ -83,13 +84,15 @@ async def test_an_answer_that_runs_ends_with_its_release_while_the_next_one_serv
     assert [kind for kind, _ in fake.orders] == ["load", "load"]  # release 1 was still there
 
 
-def probed(ids, log_probs):
-    """What vLLM says of a prompt: of each token but the first, and of the likeliest one in its place."""
-    entries = [
-        {str(token): {"logprob": value, "rank": 3, "decoded_token": "a"}, "1": {"logprob": -0.1, "rank": 1}}
-        for token, value in zip(ids[1:], log_probs, strict=True)
-    ]
-    return [None, *entries]
+def computing(log_probs):
+    """For `FakeVllm.computes`: a prompt's own tokens after the first one have these log-probabilities."""
+
+    def computes(_adapter, ids):
+        found = np.full((len(log_probs), 16), -1.0, dtype=np.float32)
+        found[range(len(log_probs)), ids[1 : 1 + len(log_probs)]] = log_probs
+        return found
+
+    return computes
 
 
 @pytest.mark.parametrize("off", [0.02, -0.02, 1.0, None])
@@ -97,7 +100,7 @@ async def test_weights_out_of_sight_are_known_by_what_they_make_of_a_conversatio
     ids, log_probs = (7, 8, 9, 10), (-0.5, -2.0, -3.25)
     make_base(tmp_path / "bases", probe_ids=ids, probe_log_probs=log_probs)
     async with FakeVllm(tmp_path / "bases" / "toy" / "hf", root="/elsewhere/toy/hf") as fake:
-        fake.probed = [] if off is None else probed(ids, [value + off for value in log_probs])
+        fake.computes = computing([] if off is None else [value + off for value in log_probs])
         opening = open_engine(tmp_path / "home", url=fake.url)
         if off == 1.0:
             with pytest.raises(EngineError, match=r"other weights than the base model toy: .* 1\.00 nats away"):
@@ -182,9 +185,9 @@ async def test_another_base_talks_under_its_own_name_and_serves_no_release(
 async def test_the_base_is_known_from_afar_by_its_folder_or_by_its_id(root, tmp_path, opened, fake):
     make_base(tmp_path / "bases", "toy2", source="Some/Toy")
     info = vllm.base_info("toy2")
-    assert (base_problem(root.replace("toy", "toy2"), info) is None) is True
-    assert base_problem("/elsewhere/toy3/hf", info)
-    assert base_problem(str(tmp_path), info)  # a folder that is here, and another one
+    assert (base_problem({"root": root.replace("toy", "toy2")}, info) is None) is True
+    assert base_problem({"root": "/elsewhere/toy3/hf"}, info)
+    assert base_problem({"root": str(tmp_path)}, info)  # a folder that is here, and another one
 
 
 async def test_a_release_that_cannot_be_loaded_says_why(fake, base, home, releases, opened):
