@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-_ADAPTER = "adapter_config.json"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # as PEFT names them
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def resolve(name: str, *, allow_download: bool = False) -> Start:
     Raises `BadInput`, which says what to do, when it is none of these.
     """
     folder = Path(name) if bases.is_alias(name) else result_of(Path(name))
-    if not bases.is_alias(name) and (folder / _ADAPTER).is_file():
+    if not bases.is_alias(name) and (folder / ADAPTER_CONFIG).is_file():
         return Start(locate(own_base(folder), allow_download=allow_download), folder)
     return Start(locate(str(folder) if folder != Path(name) else name, allow_download=allow_download))
 
@@ -76,7 +76,7 @@ def result_of(folder: Path) -> Path:
 
     Raises `BadInput` for a run that has no result.
     """
-    kinds = (_ADAPTER, "config.json")
+    kinds = (ADAPTER_CONFIG, "config.json")
     if not (folder / "manifest.json").is_file() or any((folder / kind).is_file() for kind in kinds):
         return folder
     for name in ("adapter", "model", "reward"):
@@ -93,7 +93,8 @@ def own_base(adapter: Path) -> str:
     name = adapter_config(adapter).get("base_model_name_or_path")
     if not name:
         raise BadInput(
-            f"{adapter / _ADAPTER} does not say which base model the adapter belongs to (base_model_name_or_path)."
+            f"{adapter / ADAPTER_CONFIG} does not say which base model the adapter belongs to "
+            "(base_model_name_or_path)."
         )
     return str(name)
 
@@ -286,7 +287,7 @@ def positions(base: Base) -> int | None:
 
 def adapter_config(adapter: Path) -> dict[str, Any]:
     """An adapter's settings as PEFT saved them. Raises `BadInput` for a damaged file."""
-    path = adapter / _ADAPTER
+    path = adapter / ADAPTER_CONFIG
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -305,7 +306,7 @@ def base_hashes(base: Base) -> set[str]:
 
 def adapter_sha256(adapter: Path) -> str:
     """The hash of an adapter's weights."""
-    return _files_sha256([adapter / "adapter_model.safetensors"])
+    return _files_sha256([adapter / ADAPTER_WEIGHTS])
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:

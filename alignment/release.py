@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from alignment.models import adapter_config, locate, own_base, result_of
+from alignment.models import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_config, locate, own_base, result_of
 from alignment.quiet import quiet
 from alignment.serving.artefact import to_gguf
 from alignment.serving.gguf_lora import read_adapter
@@ -24,8 +24,6 @@ from data.pasted import pasted
 from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 from data.unfinished import unfinished_folder
-
-_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, export, check, write the release, and say what to do next."""
     options = _parser().parse_args(argv)
     adapter = result_of(options.adapter)
-    if not (adapter / _CONFIG).is_file():
-        raise BadInput(f"{options.adapter} holds no adapter: there is no {_CONFIG} in it.")
+    if not (adapter / ADAPTER_CONFIG).is_file():
+        raise BadInput(f"{options.adapter} holds no adapter: there is no {ADAPTER_CONFIG} in it.")
     base = home_base(home(), options.base, pin=True)
     server = server_for(base, lambda sentence: print(sentence, flush=True))
     if sentence := _check_base(adapter, base):
@@ -106,9 +104,9 @@ def _copy(adapter: Path, base: str, target: Path) -> None:
     The copy names the base as it is called here, so that it can be continued.
     """
     private_dir(target)
-    shutil.copyfile(adapter / _WEIGHTS, target / _WEIGHTS)
+    shutil.copyfile(adapter / ADAPTER_WEIGHTS, target / ADAPTER_WEIGHTS)
     config = {**adapter_config(adapter), "base_model_name_or_path": base}
-    (target / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (target / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,6 @@ from data.release_manifest import ReleaseManifest
 from data.releases import Release, Releases
 from data.store import Store
 
-WEIGHTS = "adapter_model.safetensors"
-
 
 def export(console: Console, base: str, adapter: Path, folder: RoundFolder, server: Server) -> Path | None:
     """Check that the adapter computes what was trained, as `server` serves it; returns its GGUF, if that loads one.
@@ -75,7 +73,7 @@ def made_before(releases: Releases, adapter: Path, base: str) -> Release | None:
     """The release of a base with this very adapter, if there is one."""
     trained = models.adapter_sha256(adapter)
     for each in releases.all():
-        if each.base == base and each.manifest.files.get(f"{each.adapter.name}/{WEIGHTS}") == trained:
+        if each.base == base and each.manifest.files.get(f"{each.adapter.name}/{models.ADAPTER_WEIGHTS}") == trained:
             return each
     return None
 

@@ -17,7 +17,7 @@ from http.client import HTTPException
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from alignment.models import adapter_config
+from alignment.models import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_config
 from alignment.serving.agreement import Agreement, agreement, difference, expected
 from alignment.serving.engine import RunningEngine, sampling
 from alignment.serving.gguf_lora import read_adapter
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from data.bases import BaseInfo
 
 _MEASURED = "measured-"  # how the names begin under which adapters are loaded here
-_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 class Vllm:
@@ -210,11 +209,11 @@ def _copied(adapter: Path, scale: float) -> Iterator[Path]:
     target = private_dir(Releases(home()).folder) / "measured"
     remove_unfinished_of(target)
     with unfinished_folder(target) as folder:
-        for name in _FILES:
+        for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
             shutil.copyfile(adapter / name, folder / name)
         if scale != 1:
             config = adapter_config(adapter)
             config["lora_alpha"] *= scale
             config["alpha_pattern"] = {name: a * scale for name, a in (config.get("alpha_pattern") or {}).items()}
-            (folder / _FILES[0]).write_text(json.dumps(config), encoding="utf-8")
+            (folder / ADAPTER_CONFIG).write_text(json.dumps(config), encoding="utf-8")
         yield folder
