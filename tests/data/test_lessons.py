@@ -223,11 +223,12 @@ async def test_three_other_people_make_a_correction_the_servers_lesson(store: St
     assert [said.lower() for said in await seen(talk, await talk.person("eve"))] == [RIGHT.lower()]
 
 
-async def test_ones_own_votes_and_votes_that_were_taken_back_bear_nothing_out(store: Store) -> None:
+async def test_ones_own_votes_votes_against_it_and_those_that_were_taken_back_bear_nothing_out(store: Store) -> None:
     talk = await on_discord(store)
     ada, bob, eve = [await talk.person(name) for name in ("ada", "bob", "eve")]
     await corrected(talk, ada)
     answer = await helped(talk, ada)
+    await talk.rate(await talk.person("cem"), "vote", answer, value="down")
     for person in (ada, bob, eve):
         await talk.rate(person, "vote", answer, value="up")
     await talk.rate(bob, "retraction", answer)
