@@ -105,3 +105,7 @@ async def test_people_who_correct_the_same_answer_keep_a_lesson_each_about_its_o
         await talk.rate(person, "correction", answer, text=RIGHT)
     found = [(each.author, each.question) for each in await talk.store.lessons.every()]
     assert found == [(ada, ASKED), (bob, ASKED)]
+    for person in (ada, bob):
+        made = await talk.store.lessons.made_of(answer.generation, person)
+        assert made is not None
+        assert made.author == person

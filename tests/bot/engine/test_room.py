@@ -54,6 +54,15 @@ async def test_what_was_taken_before_an_error_is_given_back(tmp_path: Path, monk
     assert not await waits(room, TOKENS)
 
 
+async def test_an_answer_that_ends_in_an_error_gives_its_room_back(tmp_path: Path) -> None:
+    room = Room(tmp_path, TOKENS)
+    with pytest.raises(OSError, match="broke off") as kept:
+        async with room.take(TOKENS):
+            raise OSError("it broke off")
+    assert kept.value.__traceback__  # so nothing that it held was collected
+    assert not await waits(room, TOKENS)
+
+
 @pytest.mark.process
 async def test_two_clients_share_it_and_a_killed_one_gives_its_part_back(tmp_path: Path) -> None:
     script = (
