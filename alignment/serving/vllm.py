@@ -185,7 +185,8 @@ def _takes_none(engine: RunningEngine) -> str | None:
 def _extra(base: BaseInfo) -> dict[str, Any]:
     """What every request for an answer holds, as the bot's do: a base that thinks was trained without that."""
     found = _json_setting("PARLEY_ENGINE_EXTRA")
-    return {**({"chat_template_kwargs": {"enable_thinking": False}} if base.thinks else {}), **found}
+    switch = base.thinking_switch or "enable_thinking"
+    return {**({"chat_template_kwargs": {switch: False}} if base.thinks else {}), **found}
 
 
 def _json_setting(name: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ async def test_short_conversations_run_together_and_whole_ones_four_at_once(tmp_
                 await stack.enter_async_context(room.take(tokens))
             assert await waits(room, tokens)
         assert not await waits(room, TOKENS)  # all of it is given back
+    assert not await waits(Room(tmp_path / "tiny.room", 4), 4)
 
 
 async def test_what_was_taken_before_an_error_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
