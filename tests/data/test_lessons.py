@@ -1,5 +1,6 @@
 """What makes a lesson, whose conversations it stands in, and what takes it away again."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from data.candidates import DIVIDED, NOT_HERE, OUTSIDE
 from data.home import installation_key
 from data.imports import collect_rows
 from data.lessons import DECLINED, EVERYWHERE, OWN, REMOVED, SERVER
+from data.lessons_command import import_faq
 from data.row_ids import rows_of
 from data.standings import set_standing
 from data.store import Store, StoredGeneration, StoredMessage
@@ -356,6 +358,34 @@ async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_aut
     await store.set_consent(ada, False)
     found = await collect_rows(store, discord_permission="ticket")
     assert list(found.of("labelled", None)) == []
+
+
+@pytest.mark.parametrize("who", ["cem", "ada"])
+async def test_a_row_needs_the_consent_of_who_asked_and_of_who_answered_in_its_lesson(store: Store, who: str) -> None:
+    talk = await on_discord(store)
+    people = {name: await talk.person(name) for name in ("ada", "bob", "cem")}
+    (answer,) = await talk.ask(people["cem"], ASKED, "On Monday.")
+    await talk.rate(people["ada"], "correction", answer, text=RIGHT)
+    await for_all_here(talk, people["ada"])
+    await talk.rate(people["bob"], "vote", await helped(talk, people["bob"]), value="up")
+    assert (await labelled(store)) == ["Friday at 8, I think."]
+    await store.set_consent(people[who], False)
+    assert (await labelled(store)) == []
+
+
+async def test_a_row_is_made_of_an_answer_that_was_given_an_entry_of_a_faq(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "faq.csv").write_text(f"question,answer\n{ASKED},{RIGHT}\n", encoding="utf-8")
+    talk = await on_discord(store)
+    await import_faq(store, str(tmp_path / "faq.csv"))
+    bob = await talk.person("bob")
+    await talk.rate(bob, "vote", await helped(talk, bob), value="up")
+    assert (await labelled(store)) == ["Friday at 8, I think."]
+
+
+async def labelled(store: Store) -> list[str]:
+    """The completions of all rows that are made of votes."""
+    found = await collect_rows(store, discord_permission="ticket")
+    return [row.data["completion"][0]["content"] for row in found.of("labelled", None)]
 
 
 @pytest.mark.parametrize(("may_teach", "problem"), [(False, NOT_HERE), (True, OUTSIDE)])

@@ -1,6 +1,7 @@
 """What the log-probabilities of a short conversation say of a server's weights; one server that loads is in
 `test_vllm.py`."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -33,8 +34,8 @@ def gives(*log_probs: float) -> dict[str, Any]:
     return {"choices": [{"prompt_logprobs": [None, *entries]}]}
 
 
-async def problem(answer: Any) -> str | None:
-    return await weights_problem(cast("Wire", Played(answer)), BASE)
+async def problem(answer: Any, base: BaseInfo = BASE) -> str | None:
+    return await weights_problem(cast("Wire", Played(answer)), base)
 
 
 async def test_differences_add_up_whichever_sign_they_have_and_the_limit_itself_passes() -> None:
@@ -61,3 +62,7 @@ async def test_a_server_that_is_away_is_asked_again_and_not_taken_for_the_base(g
 )
 async def test_one_that_gives_no_log_probabilities_of_all_tokens_is_not_compared(answer: Any) -> None:
     assert await problem(answer) is None
+
+
+async def test_a_base_whose_own_list_is_too_short_is_not_compared() -> None:
+    assert await problem(gives(*LOG_PROBS), replace(BASE, probe_log_probs=LOG_PROBS[1:])) is None
