@@ -239,11 +239,11 @@ async def given_to(session: AsyncSession, generation: int) -> list[int]:
 
 
 async def lesson_of(session: AsyncSession, generation: int, author: int) -> Lesson | None:
-    """The lesson that a person's newest correction of an answer made, unless it was removed; it need not hold."""
+    """The lesson that a person's newest correction of an answer made; it need not hold any more."""
     query = (
         select(Lesson)
         .join(Rating, Rating.id == Lesson.rating_id)
-        .where(Rating.generation_id == generation, Lesson.author_id == author, Lesson.scope != REMOVED)
+        .where(Rating.generation_id == generation, Lesson.author_id == author)
         .order_by(Lesson.id.desc())
         .limit(1)
     )

@@ -9,8 +9,10 @@ import functools
 import importlib.metadata
 import os
 import ssl
+from collections import deque
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiosqlite
 import datasketch.lsh
@@ -85,19 +87,26 @@ def _do_not_wait_for_the_disk(patch: pytest.MonkeyPatch) -> None:
 def _stay_in_the_thread(patch: pytest.MonkeyPatch) -> None:
     """Run a statement where its result is awaited; other tasks still get their turn before it."""
     in_its_thread = aiosqlite.Connection._execute
-    waiting: dict[aiosqlite.Connection, int] = {}
+    # What each connection's thread has yet to do. Whoever awaited it may be cancelled meanwhile, and SQLite crashes
+    # where one thread closes what another one reads.
+    waiting: WeakKeyDictionary[aiosqlite.Connection, deque[None]] = WeakKeyDictionary()
 
     async def execute(connection: aiosqlite.Connection, call: Any, *args: Any, **named: Any) -> Any:
-        if connection in waiting or (args and isinstance(args[0], str) and args[0].startswith(_MAY_WAIT)):
-            waiting[connection] = waiting.get(connection, 0) + 1
-            try:
-                return await in_its_thread(connection, call, *args, **named)
-            finally:
-                waiting[connection] -= 1
-                if not waiting[connection]:
-                    del waiting[connection]
-        if args and isinstance(args[0], str):  # a statement; its cursor and its rows come in the same turn
+        ahead = waiting.setdefault(connection, deque())
+        statement = args[0] if args and isinstance(args[0], str) else ""
+        if statement:  # its cursor and its rows come in the same turn
             await asyncio.sleep(0)
+        if ahead or statement.startswith(_MAY_WAIT):
+
+            def done_there() -> Any:
+                try:
+                    return call(*args, **named)
+                finally:
+                    ahead.pop()
+
+            if connection._running and connection._connection:  # else `in_its_thread` refuses
+                ahead.append(None)
+            return await in_its_thread(connection, done_there)
         if not connection._running or not connection._connection:
             raise ValueError("Connection closed")
         return call(*args, **named)

@@ -59,8 +59,8 @@ def draw(scores: Tensor, uniform: Tensor) -> Tensor:
     total = reached[:, -1:]
     if not bool(total.isfinite().all()):
         raise Diverged("The policy's probabilities are no longer finite: " + DIVERGED)
-    # A product may be rounded up to the total itself, which no token exceeds.
-    mark = torch.minimum(uniform[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+    # Below the total, after rounding too, since each number is below 1.
+    mark = uniform[:, None] * total
     # The first token that exceeds the mark. One that adds nothing to the sum exceeds no mark before another does.
     return torch.searchsorted(reached, mark, right=True)[:, 0]
 

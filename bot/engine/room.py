@@ -52,7 +52,7 @@ class Room:
                 held.append(FileLock(self._folder / f"{number:02d}"))
                 if not held[-1].exclusive():
                     held.pop().close()
-                elif len(held) >= max(1, wanted):
+                elif len(held) >= wanted:
                     return held
         except BaseException:  # too many open files, for one
             _give_back(held)

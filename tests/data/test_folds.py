@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from sqlalchemy import func, select
 
 from data import bulk, fold_book, schema
 from data.fold_shares import SHARES
-from data.folds import Anchor, assign, draw, normalised
+from data.folds import Anchor, Anchors, assign, draw, normalised
 from data.home import installation_key
 from data.store import Store
 from tests.data.talk import script
@@ -335,3 +336,27 @@ async def test_a_row_goes_that_was_taught_by_a_conversation_of_another_fold_and_
     # A conversation that has no fold yet takes the first teacher's, and the row needs both.
     assert await folds(store, Anchor("unheard of", "late", ("other", "mine"))) == [None]
     assert await folds(store, Anchor("unheard of", "late", ("other",))) == ["gate"]
+
+
+async def test_a_row_without_a_fold_takes_nothing_with_it_of_the_conversation_that_taught_it(store: Store) -> None:
+    by_fold = dict(zip(await folds(store, *SENTENCES[:20]), SENTENCES, strict=False))
+    await folds(store, Anchor(by_fold["train"], "mine"))
+    divided = Anchor(by_fold["gate"], "mine", ("new",))
+    found = await folds(store, divided, Anchor(SENTENCES[30], "new"))
+    assert found[0] is None
+    assert found[1] is not None
+
+
+async def test_rows_that_are_left_out_teach_and_are_taught_nothing(store: Store) -> None:
+    anchors = Anchors(store.database.path, KEY)
+    for anchor in (
+        Anchor(SENTENCES[0], "left out", ("x",)),
+        Anchor(SENTENCES[1], "a"),
+        Anchor(SENTENCES[2], "left out", ("a",)),
+        Anchor(SENTENCES[3], "b", ("a",)),
+    ):
+        anchors.add(anchor)
+    found = await asyncio.to_thread(anchors.folds, np.array([1, 3]))
+    assert found[0] == found[1]
+    assert found[0] is not None
+    assert await groups(store) == 1

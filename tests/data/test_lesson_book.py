@@ -128,4 +128,23 @@ async def test_entries_of_a_faq_are_not_among_what_members_taught(store: Store, 
     (entry,) = await store.lessons.every()
     await store.set_may_teach("discord", "7", True)
     assert entry.server is not None
+    assert entry.place == "server 7"
     assert await store.lessons.on(entry.server) == []
+
+
+async def test_what_an_answer_was_given_comes_in_order_and_only_a_correction_is_taught(
+    store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "faq.csv").write_text("question,answer\nWho?,Mira.\n", encoding="utf-8")
+    await import_faq(store, str(tmp_path / "faq.csv"))
+    talk = await Talk.begin(store)
+    ada = await taught(talk)
+    entry, correction = [each.lesson for each in await store.lessons.every()]
+    said = await talk.say(ada, AGAIN)
+    plain, with_entry, with_both = [
+        (await talk.answer(said, lessons=given)).generation for given in ((), (entry,), (correction, entry))
+    ]
+    assert [each.lesson for each in await store.lessons.given_to(with_both)] == [correction, entry]
+    assert not await store.lessons.taught_since(plain, with_entry)
+    assert await store.lessons.taught_since(with_entry, with_both)
+    assert not await store.lessons.taught_since(with_both, with_both)

@@ -90,11 +90,24 @@ def test_what_was_dropped_is_gone_from_the_index() -> None:
     assert found(index, "When is game night?") == []
     held = "".join(str(row) for row in index._rows.execute("SELECT * FROM said"))
     assert "night" not in held
+    assert b"night" not in index._rows.serialize()  # nor in what SQLite keeps of a deleted row
+
+
+def test_the_most_similar_comes_first_whatever_bm25_says_and_no_more_than_eight() -> None:
+    index = LessonIndex()
+    index.add({1: "When is game night?", 2: "Game night, game night, game night: when?"})
+    assert found(index, "When is game night?", (1, 2)) == [1, 2]
+    index.add(dict.fromkeys(range(10, 30), QUESTIONS[2]))
+    assert found(index, QUESTIONS[2], tuple(range(10, 30))) == [29, 28, 27, 26, 25, 24, 23, 22]
 
 
 def test_words_without_spaces_are_pairs_of_characters() -> None:
     assert words("社区活动 GPT4很好 a") == ["社区", "区活", "活动", "gpt4", "很好", "a"]
     assert words("好") == ["好"]
+
+
+def test_of_a_very_long_question_the_beginning_counts() -> None:
+    assert list(map(len, words("x" * 100_000))) == [2000]
 
 
 def test_others_search_while_many_questions_are_added() -> None:

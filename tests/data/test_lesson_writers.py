@@ -1,16 +1,22 @@
 """Rows of answers that were given lessons: who must agree to them, and which fold they belong to."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from data import folds
 from data.candidates import DIVIDED, NOT_HERE, OUTSIDE
 from data.home import installation_key
 from data.imports import collect_rows
+from data.lesson_writers import lesson_sources
 from data.lessons import EVERYWHERE
+from data.lessons_command import import_faq
 from data.row_ids import rows_of
 from data.store import Store, StoredMessage
 from tests.data.talk import Talk
-from tests.data.taught import AGAIN, RIGHT, corrected, for_all_here, helped, on_discord
+from tests.data.taught import AGAIN, ASKED, RIGHT, corrected, for_all_here, helped, on_discord
 
 
 async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_authors_consent(store: Store) -> None:
@@ -109,3 +115,47 @@ async def test_the_rows_of_an_answer_that_was_given_with_a_lesson_are_its_author
     (row,) = (await collect_rows(store, discord_permission="ticket")).of("labelled", None)
     async with store.database.read() as session:
         assert row.id in await rows_of(session, installation_key(store.database.path.parent), ada)
+
+
+@pytest.mark.parametrize("who", ["cem", "ada"])
+async def test_a_row_needs_the_consent_of_who_asked_and_of_who_answered_in_its_lesson(store: Store, who: str) -> None:
+    talk = await on_discord(store)
+    people = {name: await talk.person(name) for name in ("ada", "bob", "cem")}
+    (answer,) = await talk.ask(people["cem"], ASKED, "On Monday.")
+    await talk.rate(people["ada"], "correction", answer, text=RIGHT)
+    await for_all_here(talk, people["ada"])
+    await talk.rate(people["bob"], "vote", await helped(talk, people["bob"]), value="up")
+    assert (await labelled(store)) == ["Friday at 8, I think."]
+    await store.set_consent(people[who], False)
+    assert (await labelled(store)) == []
+
+
+async def test_a_row_is_made_of_an_answer_that_was_given_an_entry_of_a_faq(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "faq.csv").write_text(f"question,answer\n{ASKED},{RIGHT}\n", encoding="utf-8")
+    talk = await on_discord(store)
+    await import_faq(store, str(tmp_path / "faq.csv"))
+    bob = await talk.person("bob")
+    await talk.rate(bob, "vote", await helped(talk, bob), value="up")
+    assert (await labelled(store)) == ["Friday at 8, I think."]
+
+
+async def labelled(store: Store) -> list[str]:
+    """The completions of all rows that are made of votes."""
+    found = await collect_rows(store, discord_permission="ticket")
+    return [row.data["completion"][0]["content"] for row in found.of("labelled", None)]
+
+
+async def test_the_conversations_that_taught_an_answer_come_in_order_and_its_own_is_not_among_them(
+    talk: Talk,
+) -> None:
+    ada = await talk.person()
+    talks = [talk, await Talk.begin(talk.store, key="second"), await Talk.begin(talk.store, key="third")]
+    for each in talks:
+        (answer,) = await each.ask(ada, "When is game night?", "On Monday.")
+        await each.rate(ada, "correction", answer, text="On Friday.")
+    first, second, third = [lesson.lesson for lesson in await talk.store.lessons.of(ada)]
+    given = await talk.answer(await talk.say(ada, "And now?"), lessons=(third, first, second))
+    await talk.answer(await talk.say(ada, "And then?"), lessons=(first,))
+    with closing(sqlite3.connect(talk.store.database.path)) as connection:
+        found = lesson_sources(connection)
+    assert found == {given.version: (talks[2].conversation, talks[1].conversation)}

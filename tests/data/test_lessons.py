@@ -24,15 +24,17 @@ async def test_ones_own_lesson_stays_on_its_server_or_in_direct_conversations(st
     channel = await Talk.begin(store, "discord", "11:2", server=await store.server("discord", "7"))
     ada = await talk.person("ada")
     await corrected(talk, ada)
-    await corrected(direct, ada, "In the Oak room.", "Where is game night?")
+    await corrected(direct, ada, "In the Oak room.", "Where is game night?", everybody_sees=False)
+    private = await Talk.begin(store, "discord", "dm2:1")
     asked = (AGAIN, "Where will game night be?")
-    places = {"same": talk, "channel": channel, "other": other, "direct": direct}
+    places = {"same": talk, "channel": channel, "other": other, "direct": direct, "private": private}
     found = {name: [await seen(place, ada, question) for question in asked] for name, place in places.items()}
     assert {name: [RIGHT in each[0], "In the Oak room." in each[1]] for name, each in found.items()} == {
         "same": [True, False],
         "channel": [True, False],
         "other": [False, False],
         "direct": [False, True],
+        "private": [False, True],
     }
 
 
@@ -49,6 +51,15 @@ async def test_of_one_question_the_newest_lesson_holds(talk: Talk) -> None:
     await corrected(talk, ada)
     await corrected(talk, ada, "On Sunday.")
     assert await seen(talk, ada) == ["On Sunday."]
+
+
+async def test_ones_own_lesson_comes_before_a_newer_one_of_the_server(store: Store) -> None:
+    talk = await on_discord(store)
+    ada, bob, eve = [await talk.person(name) for name in ("ada", "bob", "eve")]
+    await corrected(talk, ada)
+    await corrected(talk, bob, "On Sunday.")
+    await for_all_here(talk, bob)
+    assert (await seen(talk, ada), await seen(talk, eve)) == ([RIGHT], ["On Sunday."])
 
 
 async def test_a_lesson_stays_with_its_persona_and_its_platform(talk: Talk) -> None:

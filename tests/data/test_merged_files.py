@@ -8,7 +8,7 @@ import pytest
 from data.bases import BaseInfo
 from data.errors import BadInput
 from data.home import file_sha256
-from data.merged_files import MergedManifest, merged_of, move_merged, remove_merged
+from data.merged_files import MergedManifest, keep_merged, merged_of, move_merged, remove_merged
 from data.release_files import file_problems
 from data.release_manifest import ReleaseManifest
 from data.releases import Release, Releases
@@ -81,6 +81,47 @@ def test_it_moves_with_its_adapter_and_never_replaces_another(releases: Releases
     move_merged(one.adapter_gguf, two.adapter_gguf)
     assert merged(releases) == [2, 3, 4]
     assert [path.name for path in releases.folder.iterdir() if path.name.endswith(".unfinished")] == []
+
+
+def test_it_moves_to_another_file_system_and_appears_there_whole(
+    releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, rename = releases.get(1), releases.get(2), Path.rename
+    remove_merged(two.path)
+
+    def within_one(self: Path, target: Path) -> Path:
+        if self.relative_to(releases.folder).parts[0] != target.relative_to(releases.folder).parts[0]:
+            raise OSError(18, "Invalid cross-device link")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", within_one)
+    move_merged(one.adapter_gguf, two.adapter_gguf)
+    assert merged(releases) == [2, 3, 4]
+    assert (two.path / "merged" / "model.gguf").read_bytes() == b"merged"
+    assert not list(releases.folder.rglob("*.unfinished"))
+
+
+def test_what_a_kill_left_of_one_goes_and_a_folder_that_is_no_release_stays(releases: Releases) -> None:
+    left = releases.get(1).path / ".merged.a.unfinished"
+    left.mkdir()
+    remove_merged(left.parent)
+    assert not left.exists()
+    copied = releases.folder / "0002 (copy)" / "merged"
+    copied.mkdir(parents=True)
+    keep_merged(releases.folder, {3})
+    assert copied.exists()
+    assert merged(releases) == [3]
+
+
+def test_what_lies_in_the_place_of_its_folder_or_manifest_is_told_or_left_alone(releases: Releases) -> None:
+    release = releases.get(1)
+    (release.path / "merged" / "manifest.json").unlink()
+    (release.path / "merged" / "manifest.json").mkdir()
+    with pytest.raises(BadInput, match=r"manifest.json cannot be used \(Is a directory\)"):
+        merged_of(release.adapter_gguf)
+    remove_merged(release.path)
+    (release.path / "merged").write_bytes(b"")
+    assert merged_of(release.adapter_gguf) is None
 
 
 def test_the_check_of_a_home_names_a_changed_one(releases: Releases) -> None:

@@ -1,5 +1,6 @@
 """Which server a candidate is measured on, by the settings and what answers there."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from alignment.serving.server import server_for
 from alignment.serving.vllm import Vllm
 from data.bases import base_info
 from data.errors import BadInput
+from data.home import bases_dir
 from tests.fakes.base import make_base
 from tests.fakes.vllm import FakeVllm, in_thread
 
@@ -67,6 +69,19 @@ def test_a_vllm_that_cannot_load_or_has_other_tokens_is_told_before_any_work(fak
     fake.dev = fake.sleeping = True
     with pytest.raises(BadInput, match=r"is asleep.*curl -X POST .*/wake_up"):
         server_for("toy", print)
+
+
+def test_a_base_that_thinks_is_kept_from_it_by_its_own_switch_as_the_bot_does(
+    fake: FakeVllm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for switch, sent in (("thinking", {"thinking": False}), (None, {"enable_thinking": False})):
+        shutil.rmtree(bases_dir() / "toy")
+        make_base(bases_dir(), "toy", thinks=True, thinking_switch=switch)
+        for extra, wanted in (("{}", sent), ('{"chat_template_kwargs": {"tone": "dry"}}', {"tone": "dry"})):
+            monkeypatch.setenv("PARLEY_ENGINE_EXTRA", extra)
+            server = server_for("toy", print)
+            with server.serve("toy", None) as engine:
+                assert engine.extra == {"chat_template_kwargs": wanted}
 
 
 def test_a_setting_that_is_no_json_is_told(fake: FakeVllm, monkeypatch: pytest.MonkeyPatch) -> None:

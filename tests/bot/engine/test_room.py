@@ -37,6 +37,7 @@ async def test_short_conversations_run_together_and_whole_ones_four_at_once(tmp_
                 await stack.enter_async_context(room.take(tokens))
             assert await waits(room, tokens)
         assert not await waits(room, TOKENS)  # all of it is given back
+    assert not await waits(Room(tmp_path / "tiny.room", 4), 4)
 
 
 async def test_what_was_taken_before_an_error_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,6 +52,15 @@ async def test_what_was_taken_before_an_error_is_given_back(tmp_path: Path, monk
         patch.setattr(module.FileLock, "exclusive", fails)
         with pytest.raises(OSError, match="Too many"):
             await waits(room, TOKENS)
+    assert not await waits(room, TOKENS)
+
+
+async def test_an_answer_that_ends_in_an_error_gives_its_room_back(tmp_path: Path) -> None:
+    room = Room(tmp_path, TOKENS)
+    with pytest.raises(OSError, match="broke off") as kept:
+        async with room.take(TOKENS):
+            raise OSError("it broke off")
+    assert kept.value.__traceback__  # so nothing that it held was collected
     assert not await waits(room, TOKENS)
 
 
