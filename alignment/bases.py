@@ -97,6 +97,7 @@ def _add_adding(commands: Any) -> None:
     made = add.add_mutually_exclusive_group()
     made.add_argument(
         "--quantise",
+        "--quantize",
         metavar="KIND",
         help="q8_0, f16, bf16, f32, q5_1, q5_0, q4_1, q4_0, or none to keep the stored precision (default: "
         f"{_DEFAULT})",

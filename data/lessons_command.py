@@ -42,11 +42,12 @@ async def import_faq(store: Store, file: str, *, server: str | None = None, pers
     replaces that entry, which is erased.
     """
     entries = read_faq(Path(file))
+    single = {entry.question.lower(): entry for entry in entries}.values()
     async with store.database.write() as session:
         place = None if server is None else (await server_of(session, "discord", server)).id
         known = await _known(session, place, persona)
         new, replaced = 0, []
-        for entry in {entry.question.lower(): entry for entry in entries}.values():
+        for entry in single:
             old = known.get(entry.question.lower())
             if old is not None and old[1] == entry.answer:
                 continue
@@ -56,8 +57,9 @@ async def import_faq(store: Store, file: str, *, server: str | None = None, pers
             new += old is None
             await _add(session, entry, place, persona)
     await store.erase_lessons(replaced)
-    there = len(entries) - new - len(replaced)
-    return f"{new} new lessons, {len(replaced)} changed, {there} were there already."
+    there, again = len(single) - new - len(replaced), len(entries) - len(single)
+    twice = f" {again} entries repeat a question of this file; its last answer holds." if again else ""
+    return f"{new} new lessons, {len(replaced)} changed, {there} were there already.{twice}"
 
 
 async def _known(session: AsyncSession, server: int | None, persona: str | None) -> dict[str, tuple[Lesson, str]]:
@@ -117,7 +119,7 @@ async def _decide(store: Store, number: int, *, own: bool) -> None:
 
 async def _remove(store: Store, what: str) -> None:
     every = await store.lessons.every()
-    gone = [each for each in every if str(each.lesson) == what or (each.entry or "").partition(", ")[0] == what]
+    gone = [each for each in every if str(each.lesson) == what or (each.entry or "").startswith(f"{what}, ")]
     if not gone:
         raise BadInput(f"No lesson and no imported file is {what!r}; `python -m data lessons list` shows both.")
     for lesson in gone:

@@ -30,7 +30,7 @@ from data.chat import engine_template, load_template, template_sha256
 from data.errors import BadInput, nearest
 from data.home import bases_dir, file_sha256, make_private, private_dir, sync_dir
 from data.merged_files import MERGED
-from data.unfinished import remove_unfinished_of, unfinished_folder
+from data.unfinished import SUFFIX, remove_unfinished, unfinished_folder
 
 _say = partial(print, flush=True)
 _FRONTS = {
@@ -107,7 +107,8 @@ def _refuse_taken(folder: Path) -> None:
 
 
 def _add(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> BaseInfo:
-    remove_unfinished_of(folder)  # the folder need not be in the home, where every start does this
+    for left in folder.parent.glob(f".*{SUFFIX}"):  # the shelf need not be in the home, where every start does this
+        remove_unfinished(left)
     if wanted.quantise not in (None, *QUANTISATIONS):
         raise BadInput(
             f"There is no quantisation {wanted.quantise!r}.{nearest(str(wanted.quantise), QUANTISATIONS)} Take one "
@@ -119,6 +120,7 @@ def _add(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> BaseInfo:
         raise BadInput(f"There is no file {wanted.gguf} (--gguf).")
     source = find(wanted.model, allow_download=wanted.allow_download, say=say)
     found = examine(source, served=wanted.served)
+    refuse_broken(source.folder, [name for name in found.weights if (source.folder / name).is_file()])
     _say_what(found, say)
     size = sum(source.sizes[name] for name in found.weights)
     made = _gguf_size(wanted, found, size)

@@ -6,7 +6,7 @@ from typing import Any
 
 from alignment.models import Base, plain_tokenizer, positions, take_our_template
 from alignment.rows.tokens import control_strings
-from alignment.shelf.contents import weight_files
+from alignment.shelf.contents import tokenizer_files, weight_files
 from alignment.shelf.families import read_config, refuse_unsupported
 from alignment.shelf.source import Source
 from alignment.templates import Composed, compose, name_end_of_turn, own_template
@@ -40,6 +40,11 @@ def examine(source: Source, *, served: bool) -> Examined:
     config = read_config(source.folder, source.name)
     refuse_unsupported(config, source.name, served=served)
     weights = weight_files(source.folder, source.sizes, source.name)
+    if not tokenizer_files(source.sizes):  # transformers would make one up for some types
+        raise BadInput(
+            f"{source.name} has no tokenizer: there is no tokenizer.json in it. Fetch the model again, or save its "
+            "tokenizer there with transformers' save_pretrained."
+        )
     base = Base(source.name, str(source.folder))
     tokenizer = plain_tokenizer(base)
     room = int(config.get("vocab_size") or 0)

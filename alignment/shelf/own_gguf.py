@@ -15,6 +15,9 @@ def quantisation_of(path: Path, architecture: str, layers: int) -> str:
     """
     from gguf import GGUFReader, LlamaFileType
 
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise BadInput(f"{path} is not a readable GGUF: it does not begin with the letters GGUF.")
     try:
         fields = GGUFReader(path).fields
         kind = str(fields["general.architecture"].contents())
@@ -24,7 +27,7 @@ def quantisation_of(path: Path, architecture: str, layers: int) -> str:
     except OSError:
         raise
     except Exception as error:  # the reader raises whatever a damaged file makes of its numbers
-        raise BadInput(f"{path} is not a readable GGUF ({error or type(error).__name__}).") from None
+        raise BadInput(f"{path} is not a readable GGUF ({error or type(error).__name__}). Fetch it again.") from None
     if what != "model":
         raise BadInput(f"{path} is a GGUF of the kind {what!r}, and --gguf takes that of the whole model.")
     wanted = ARCHITECTURES[architecture]

@@ -1,5 +1,6 @@
 """A FAQ is read from CSV, JSON lines and Markdown, and becomes lessons that the operator lists and removes."""
 
+import json
 from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,13 +55,19 @@ def test_csv_json_lines_and_markdown_are_read(tmp_path: Path) -> None:
     ("name", "text", "said"),
     [
         ("a.csv", "question,anser\nWhen?,Now\n", "line 1: a column 'answer' is missing. Did you mean 'anser'?"),
-        ("a.csv", "question,answer\nWhen?,\n", "line 2: the answer is empty"),
+        ("a.csv", "question,answer\nWhen?,\n", "line 2: the answer is missing, empty or not a text"),
         ("a.csv", 'question,answer\nWhen?,"open\n', ": unexpected end of data"),
         ("a.jsonl", "{", "line 1: this is not JSON"),
         ("a.jsonl", "[1]", "line 1: expected an object"),
-        ("a.jsonl", '{"question": 1, "answer": "x"}', "line 1: the question is empty"),
+        ("a.jsonl", '{"question": 1, "answer": "x"}', "line 1: the question is missing, empty or not a text"),
+        ("a.jsonl", '{"question": "\\ud800?", "answer": "x"}', "line 1: the question holds half of a surrogate pair"),
+        ("a.jsonl", "[" * 100_000, "line 1: this is not JSON"),
+        ("a.csv", '"question"x,answer\nWhen?,Now\n', "line 1: ',' expected after '\"'"),
+        ("a.csv", "question,answer\nWhere?,In Paris, France\n", "line 2: there are more columns than line 1 names"),
+        ("a.csv", "question;answer\nWhere?;Here\n", "with commas between them"),
         ("a.jsonl", '{"question": "Q?", "answer": "' + "x" * (LONGEST + 1) + '"}', "divide the entry"),
         ("a.md", "# Only chapters\n", "holds no questions"),
+        ("a.md", "Question?\n=====\nAnswer.\n", "A question is a heading with #"),
         ("a.txt", "Q? A.", "its name must end in one of .csv, .jsonl, .md"),
     ],
 )
@@ -68,6 +75,34 @@ def test_a_file_that_is_no_faq_is_a_sentence(tmp_path: Path, name: str, text: st
     with pytest.raises(BadInput) as refused:
         read_faq(written(tmp_path, name, text))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b"])
+def test_only_line_feeds_end_a_line(tmp_path: Path, separator: str) -> None:
+    question = f"When{separator}is it?"
+    for name, text in (
+        ("a.csv", f"question,answer\n{question},Now.\n"),
+        ("a.jsonl", json.dumps({"question": question, "answer": "Now."}, ensure_ascii=False)),
+        ("a.md", f"# {question}\nNow.\n"),
+    ):
+        assert [(entry.question, entry.answer) for entry in read_faq(written(tmp_path, name, text))] == [
+            (question, "Now.")
+        ]
+
+
+async def test_a_repeated_question_is_told_and_a_file_with_a_comma_in_its_name_goes(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faq = written(tmp_path, "shop, new.csv", "question,answer\nWho?,Mira.\nWho?,Ada.\n")
+    assert await import_faq(store, str(faq)) == (
+        "1 new lessons, 0 changed, 0 were there already. "
+        "1 entries repeat a question of this file; its last answer holds."
+    )
+    assert [lesson.answer for lesson in await store.lessons.every()] == ["Ada."]
+    monkeypatch.setenv("PARLEY_HOME", str(store.database.path.parent))
+    await lessons(Namespace(deed="remove", what="shop, new.csv"))
+    assert "1 lessons are out of the prompts" in capsys.readouterr().out
+    assert not await store.lessons.every()
 
 
 async def test_entries_hold_for_everybody_and_another_import_changes_them(store: Store, tmp_path: Path) -> None:
