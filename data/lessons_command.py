@@ -58,7 +58,7 @@ async def import_faq(store: Store, file: str, *, server: str | None = None, pers
             await _add(session, entry, place, persona)
     await store.erase_lessons(replaced)
     there, again = len(single) - new - len(replaced), len(entries) - len(single)
-    twice = f" {again} entries repeat a question of this file; its last answer holds." if again else ""
+    twice = f" Entries that repeat a question of the file: {again}; the last answer holds." if again else ""
     return f"{new} new lessons, {len(replaced)} changed, {there} were there already.{twice}"
 
 

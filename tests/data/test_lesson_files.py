@@ -96,12 +96,12 @@ async def test_a_repeated_question_is_told_and_a_file_with_a_comma_in_its_name_g
     faq = written(tmp_path, "shop, new.csv", "question,answer\nWho?,Mira.\nWho?,Ada.\n")
     assert await import_faq(store, str(faq)) == (
         "1 new lessons, 0 changed, 0 were there already. "
-        "1 entries repeat a question of this file; its last answer holds."
+        "Entries that repeat a question of the file: 1; the last answer holds."
     )
     assert [lesson.answer for lesson in await store.lessons.every()] == ["Ada."]
     monkeypatch.setenv("PARLEY_HOME", str(store.database.path.parent))
     await lessons(Namespace(deed="remove", what="shop, new.csv"))
-    assert "1 lessons are out of the prompts" in capsys.readouterr().out
+    assert "Lessons taken out of the prompts: 1." in capsys.readouterr().out
     assert not await store.lessons.every()
 
 
