@@ -101,6 +101,11 @@ class LessonBook:
         async with self._database.read() as session:
             return await lessons.lessons_on(session, server)
 
+    async def entries_on(self, server: int) -> list[StoredLesson]:
+        """The FAQ entries of a server, oldest first."""
+        async with self._database.read() as session:
+            return await lessons.entries_on(session, server)
+
     async def every(self) -> list[StoredLesson]:
         """All lessons, oldest first."""
         async with self._database.read() as session:

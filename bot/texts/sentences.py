@@ -199,6 +199,18 @@ class ServerTexts:
     lesson_not_here: str
     lesson_accepted: str
     lesson_declined: str
+    faq_imported: str
+    faq_again: str
+    faq_too_long: str
+    faq_unusable: str
+    faq_large: str
+    faq_unread: str
+    faq_most: str
+    faq_none: str
+    faq_list: str
+    faq_how: str
+    faq_missing: str
+    faq_removed: str
     stats_here: str
     stats_everywhere: str
     stats_serving: str
