@@ -55,6 +55,7 @@ def listed(lessons: Sequence[StoredLesson], texts: Texts, page: int = 1) -> list
             question=_short(lesson.question),
             answer=_short(lesson.answer),
             scope=f" ({file_of(lesson.entry)})" if lesson.entry else scopes.get(lesson.scope, ""),
+            hidden=texts.lessons_hidden if lesson.hidden else "",
         )
         for lesson in shown
     ]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from data import lessons
 from data.database import Database
+from data.lesson_events import count_again
 from data.lesson_search import LessonIndex
 from data.lessons import StoredLesson
 from data.schema import Conversation
@@ -119,7 +120,10 @@ class LessonBook:
     async def set_scope(self, lesson: int, scope: str, among: Collection[str] = lessons.STANDING) -> bool:
         """Let a lesson hold for its author (`OWN`), its server or everybody, or remove it; see `data.lessons`."""
         async with self._database.write() as session:
-            return await lessons.set_scope(session, lesson, scope, among)
+            done = await lessons.set_scope(session, lesson, scope, among)
+            if done and scope == lessons.REMOVED:  # it may have borne others out
+                await count_again(session)
+            return done
 
 
 def _best(found: Sequence[StoredLesson], person: int) -> list[StoredLesson]:

@@ -35,7 +35,8 @@ STANDING = (OWN, DECLINED, SERVER, EVERYWHERE)
 class StoredLesson:
     """A lesson that holds. `generation` is the corrected answer, None for an entry of a FAQ, which has an `entry`.
 
-    `place` says in words where it was taught, or for which server a FAQ was imported.
+    `place` says in words where it was taught, or for which server a FAQ was imported. `hidden` says that not
+    everybody on the server sees the place where it was taught.
     """
 
     lesson: int
@@ -48,6 +49,7 @@ class StoredLesson:
     persona: str | None
     entry: str | None
     place: str = ""
+    hidden: bool = False
 
 
 # -- which lessons hold for a question
@@ -182,14 +184,18 @@ def _stored(row: Any) -> StoredLesson:
         lesson.persona,
         lesson.entry,
         _place(row),
+        _hidden(row),
     )
+
+
+def _hidden(row: Any) -> bool:
+    return row.on is not None and row.Lesson.entry is None and not row.Lesson.everybody_sees
 
 
 def _place(row: Any) -> str:
     lesson = row.Lesson
     if row.on is not None:
-        hidden = lesson.entry is None and not lesson.everybody_sees
-        return f"server {row.on}" + (", where not everybody sees it" if hidden else "")
+        return f"server {row.on}" + (", where not everybody sees it" if _hidden(row) else "")
     return "direct message" if lesson.platform == "discord" else lesson.platform or "everywhere"
 
 

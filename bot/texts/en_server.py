@@ -100,6 +100,7 @@ SERVER = ServerTexts(
     ),
     lesson_not_here="There is no lesson {number} on this server.",
     lesson_accepted="Lesson {number} now holds for everybody on this server who asks a similar question.",
+    lesson_was_hidden="It comes from a channel that not everybody sees; `decline` takes it back.",
     lesson_declined="Lesson {number} now holds only for the person who taught it.",
     faq_imported=(
         "{file}: {new} new entries, {changed} changed, {there} were there already. When somebody on this server asks "

@@ -99,6 +99,7 @@ class TalkTexts:
     lessons_none: str
     lessons_mine: str
     lessons_line: str
+    lessons_hidden: str
     lessons_on_server: str
     lessons_everywhere: str
     lessons_more: str
@@ -198,6 +199,7 @@ class ServerTexts:
     lessons_accept_how: str
     lesson_not_here: str
     lesson_accepted: str
+    lesson_was_hidden: str
     lesson_declined: str
     faq_imported: str
     faq_again: str

@@ -80,6 +80,7 @@ SERVER = ServerTexts(
     lessons_accept_how="用 {slash}lessons 加上编号和 accept，可以让一条对这里所有人有效；用 decline 取消。",
     lesson_not_here="这个服务器上没有第 {number} 条。",
     lesson_accepted="从现在起，这个服务器上任何人问类似的问题时，模型都会看到第 {number} 条。",
+    lesson_was_hidden="它来自不是所有人都能看到的频道；用 decline 可以收回。",
     lesson_declined="从现在起，第 {number} 条只对教它的人自己有效。",
     faq_imported=(
         "{file}：新增 {new} 条，更改 {changed} 条，已有 {there} 条。这个服务器上有人问类似的问题时，模型会看到答案，"
