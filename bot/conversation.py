@@ -44,6 +44,8 @@ from bot.rate_limit import RateLimiter, Spent
 from bot.streaming import WHOLE, StreamedAnswer, note, streamed, unless
 from bot.unexpected import unexpected
 from data.chat import Message, rendered_hash
+from data.followed import followed_by
+from data.lesson_prompts import with_lessons
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
 
 if TYPE_CHECKING:
@@ -299,11 +301,17 @@ class Chat:
     async def _lessons(
         self, ask: Ask, question: StoredMessage, session: Session, beside: StoredGeneration | None
     ) -> list[StoredLesson]:
-        """The lessons for a question that fit into their share of the prompt, most similar first."""
+        """The lessons for a question that fit into their share of the prompt, most similar first.
+
+        Those that the release follows without help are left out.
+        """
         book = self.store.lessons
         if beside is not None:
             return list(reversed(await book.given_to(beside.generation)))
-        found = (await book.like(question.text, question.conversation, ask.person))[: lessons.MOST]
+        found = await book.like(question.text, question.conversation, ask.person)
+        if found:
+            learnt = await asyncio.to_thread(followed_by, self.store.database.path.parent, session.release)
+            found = [lesson for lesson in found if lesson.lesson not in learnt][: lessons.MOST]
         while found and not await _fit_alone(session, found):
             found.pop()
         return found
@@ -365,7 +373,7 @@ class Chat:
 
 async def _fit_alone(session: Session, taught: Sequence[StoredLesson]) -> bool:
     """Whether lessons fit into the share of the prompt that they may take."""
-    alone = lessons.with_lessons([Message(role="user", content="")], taught)
+    alone = with_lessons([Message(role="user", content="")], taught)
     return await session.count_tokens(alone) <= lessons.budget(session.context_length)
 
 

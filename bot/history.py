@@ -7,8 +7,8 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.lessons import with_lessons
 from data.chat import Message, harmless, harmless_messages, speakers, spoken
+from data.lesson_prompts import with_lessons
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

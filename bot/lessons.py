@@ -1,20 +1,14 @@
-"""How lessons stand in a prompt: pure decisions, the same for every engine and platform.
-
-A lesson is an earlier turn just before the question, and its answer stands once more in brackets below the question:
-of the forms that were tried, small models follow that one most often (docs/lessons.md). The conversation before it
-stays as it is, so the engine still has it in its cache.
-"""
+"""How many lessons stand in a prompt, and how they are listed: the same for every engine and platform."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from data.chat import Message
 from data.faq import file_of
 from data.lessons import EVERYWHERE, SERVER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from bot.texts import Texts
     from data.lessons import StoredLesson
@@ -29,22 +23,10 @@ def budget(context_length: int) -> int:
     return min(TOKENS, context_length // 8)
 
 
-def with_lessons(messages: Sequence[Message], lessons: Sequence[StoredLesson]) -> list[Message]:
-    """Messages that end with a question, and before it the lessons; the first lesson is nearest to the question."""
-    if not lessons:
-        return list(messages)
-    turns: list[Message] = []
-    for lesson in reversed(lessons):
-        turns.append(Message(role="user", content=lesson.question))
-        turns.append(Message(role="assistant", content=lesson.answer))
-    reminded = f"{messages[-1]['content']}\n({' '.join(lessons[0].answer.split())})"
-    return [*messages[:-1], *turns, Message(role="user", content=reminded)]
-
-
-def listed(lessons: Sequence[StoredLesson], texts: Texts, page: int = 1) -> list[str]:
+def listed(lessons: Sequence[StoredLesson], texts: Texts, page: int = 1, learnt: Collection[int] = ()) -> list[str]:
     """A line for each lesson on a page, the last lesson first, and how many more there are.
 
-    A page past the end shows the last page.
+    A page past the end shows the last page. `learnt` are those that the champion follows without help.
     """
     scopes = {SERVER: texts.lessons_on_server, EVERYWHERE: texts.lessons_everywhere}
     page = max(1, min(page, -(-len(lessons) // LISTED)))
@@ -56,6 +38,7 @@ def listed(lessons: Sequence[StoredLesson], texts: Texts, page: int = 1) -> list
             answer=_short(lesson.answer),
             scope=f" ({file_of(lesson.entry)})" if lesson.entry else scopes.get(lesson.scope, ""),
             hidden=texts.lessons_hidden if lesson.hidden else "",
+            learnt=texts.lessons_learnt if lesson.lesson in learnt else "",
         )
         for lesson in shown
     ]

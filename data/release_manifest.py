@@ -16,6 +16,7 @@ class ReleaseManifest(Manifest):
     `control` lists its control strings. `stages` made the release, in the round `round`; `parents` is
     what it continues and was compared with; `canaries` is how many made-up secrets were among its rows, and
     `canary_ids` says which. `figures` is what its round measured, with the gate's verdict (see `data.gate_verdicts`).
+    `follows` are the lessons, by their numbers, that the release follows without help (`data.followed`).
     `files` are the hashes of its files, by their path in it. What is not known of a release that was made by hand is
     None or empty.
     """
@@ -34,6 +35,7 @@ class ReleaseManifest(Manifest):
     canary_ids: tuple[str, ...] = ()
     parents: dict[str, Any] = field(default_factory=dict)
     adapter_gguf_sha256: str | None = None
+    follows: tuple[int, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 

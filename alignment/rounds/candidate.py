@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -78,8 +79,11 @@ def made_before(releases: Releases, adapter: Path, base: str) -> Release | None:
     return None
 
 
-def release(candidate: Subject, folder: RoundFolder, releases: Releases) -> int:
-    """Write the candidate as a release, or find the one that an interrupted round wrote; returns its number."""
+def release(candidate: Subject, folder: RoundFolder, releases: Releases, follows: Sequence[int] = ()) -> int:
+    """Write the candidate as a release, or find the one that an interrupted round wrote; returns its number.
+
+    `follows` are the lessons that it follows without help.
+    """
     manifest = folder.manifest
     assert candidate.adapter is not None
     assert manifest.evaluation is not None
@@ -104,6 +108,7 @@ def release(candidate: Subject, folder: RoundFolder, releases: Releases) -> int:
             canary_ids=tuple(manifest.canaries),
             parents=plain(manifest.parents),
             adapter_gguf_sha256=artefact,
+            follows=tuple(follows),
             figures=figures,
         )
 

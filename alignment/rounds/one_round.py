@@ -17,6 +17,7 @@ from alignment.quiet import quiet
 from alignment.rounds.candidate import export, release
 from alignment.rounds.conclusion import conclude
 from alignment.rounds.evaluation import evaluate_candidate
+from alignment.rounds.followed import followed
 from alignment.rounds.lineage import commit, parents, say_left
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.on_trial import decide_trial
@@ -77,7 +78,7 @@ def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
         canaries=secrets,
         name=name_of(None, folder.number, number),
     ).verdict
-    made = release(candidate, folder, releases)
+    made = release(candidate, folder, releases, followed(console, candidate, server))
     # Record this before anything moves: a round that is killed here continues with this decision, and does not
     # compare the candidate with itself.
     folder.note(

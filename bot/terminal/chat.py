@@ -21,6 +21,7 @@ from bot.trial import Trial
 from bot.unexpected import unexpected
 from data.counts import count_ratings
 from data.errors import BadInput
+from data.followed import followed_now
 from data.home_base import other_model
 from data.lessons import REMOVED
 from data.pasted import pasted
@@ -281,7 +282,8 @@ class Terminal:
         mine = await self.store.lessons.of(self.person)
         if what not in ("edit", "remove"):
             page = int(number) if what == "page" and number.isdecimal() else 1
-            lines, texts = listed(mine, self.texts, page), self.texts
+            learnt = followed_now(self.store.database.path.parent)
+            lines, texts = listed(mine, self.texts, page, learnt), self.texts
             said = [texts.lessons_mine, *lines, texts.lessons_change] if lines else [texts.lessons_none]
             self._say("\n".join(said))
             return

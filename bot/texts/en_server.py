@@ -104,7 +104,7 @@ SERVER = ServerTexts(
     lesson_declined="Lesson {number} now holds only for the person who taught it.",
     faq_imported=(
         "{file}: {new} new entries, {changed} changed, {there} were there already. When somebody on this server asks "
-        "a similar question, the model sees the answer, and the entry is named below what it says."
+        "a similar question, the model sees the answer, and its reply names the entry."
     ),
     faq_again="Entries that repeat a question of the file: {count}; the last answer holds.",
     faq_too_long=(

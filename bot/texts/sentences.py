@@ -100,6 +100,7 @@ class TalkTexts:
     lessons_mine: str
     lessons_line: str
     lessons_hidden: str
+    lessons_learnt: str
     lessons_on_server: str
     lessons_everywhere: str
     lessons_more: str

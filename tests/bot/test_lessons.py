@@ -9,12 +9,17 @@ from sqlalchemy import select
 
 from bot.answers import Answered, Paired
 from bot.engine.api import EngineAway
-from bot.lessons import LISTED, listed, with_lessons
+from bot.engine.session import HttpSession
+from bot.lessons import LISTED, listed
 from bot.ratings import RatingResult, Ratings, sentence
 from bot.texts import EN
 from data import schema
 from data.chat import Message
+from data.followed import followed_by, followed_now
+from data.lesson_prompts import with_lessons
 from data.lessons import OWN, SERVER, StoredLesson
+from data.release_manifest import ReleaseManifest
+from data.releases import Releases
 from data.store import StoredGeneration
 from tests.bot.core import World, events, opened
 
@@ -54,6 +59,31 @@ async def paired(world: World, first: StoredGeneration | None = None) -> tuple[S
     assert isinstance(end, Paired)
     assert isinstance(end.other, Answered)
     return end.usual.generation, end.other.generation
+
+
+async def test_a_lesson_that_the_release_follows_by_itself_leaves_the_prompt_until_a_rollback(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await taught(world)
+    (mine,) = await world.store.lessons.of(world.ada)
+    home = world.store.database.path.parent
+    releases = Releases(home)
+    releases.create(lambda _: ReleaseManifest(base="smollm2-135m", follows=(mine.lesson,)))
+    serving = 1
+    release = property(lambda _: serving, lambda *_: None)
+    monkeypatch.setattr(HttpSession, "release", release, raising=False)
+    assert await given(world, await world.say(AGAIN)) == []
+    assert sent(world)[-1] == ("user", AGAIN)
+    releases.promote(1)
+    assert listed([mine], EN, learnt=followed_now(home))[0].endswith(EN.lessons_learnt)
+    serving = 0
+    releases.rollback()
+    assert await given(world, await world.say(AGAIN)) == [mine.lesson]
+    assert not listed([mine], EN, learnt=followed_now(home))[0].endswith(EN.lessons_learnt)
+
+
+async def test_a_release_whose_manifest_is_gone_follows_nothing(world: World) -> None:
+    assert followed_by(world.store.database.path.parent, 7) == frozenset()
 
 
 def test_the_nearest_lesson_stands_last_and_its_answer_once_more_below_the_question() -> None:

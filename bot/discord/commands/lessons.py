@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -14,6 +15,7 @@ from bot.discord.render import split
 from bot.discord.telling import acknowledge, tell, texts_for
 from bot.discord.windows import fix_window, send_window
 from bot.lessons import listed
+from data.followed import followed_now
 from data.lessons import DECLINED, OWN, REMOVED, SERVER
 
 if TYPE_CHECKING:
@@ -54,13 +56,14 @@ async def overview(app: App, interaction: discord.Interaction, texts: Texts, pag
     What waits for a manager comes first.
     """
     person = await person_of(app.store, interaction.user.id)
-    mine = listed(await app.store.lessons.of(person), texts, page)
+    learnt = await asyncio.to_thread(followed_now, app.settings.home)
+    mine = listed(await app.store.lessons.of(person), texts, page, learnt)
     lines = [texts.lessons_mine, *mine, texts.lessons_change_discord] if mine else [texts.lessons_none]
     told = split("\n".join(lines))
     server = await server_of(app.store, interaction.guild_id)
     if server is not None and manages(interaction):
         others = [each for each in await app.store.lessons.on(server) if each.author != person]
-        theirs = listed(sorted(others, key=lambda each: each.scope == OWN), texts, page)
+        theirs = listed(sorted(others, key=lambda each: each.scope == OWN), texts, page, learnt)
         if theirs:
             told += split("\n".join([texts.lessons_to_accept, *theirs, texts.lessons_accept_how]))
     return told
