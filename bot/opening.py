@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.conversation import Chat, Limits
+from bot.embeddings import Embeddings
 from bot.engine.api import Sampling
 from bot.engine.open import open_engine
 from bot.moderation.step import open_moderation
@@ -16,6 +17,7 @@ from bot.trial import Trial
 from data.bases import base_info
 from data.chosen_base import home_base
 from data.errors import ParleyError
+from data.lesson_vectors import Meanings
 from data.personas import thinking_personas
 from data.release_address import OLLAMA
 from data.releases import BASE_RELEASE
@@ -36,6 +38,8 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.home)
         stack.push_async_callback(store.close)
+        if settings.embeddings_url is not None:
+            stack.push_async_callback(find_by_meaning(store, settings.embeddings_url, settings).close)
         engine = await _engine(settings)
         stack.push_async_callback(engine.close)
         if sentence := await asyncio.to_thread(cannot_think, settings, engine):
@@ -91,6 +95,14 @@ def _trial(settings: Settings) -> Trial:
         return await _engine(settings, release)
 
     return Trial(settings.home, start, share=settings.trial_share, usual=settings.compare_share)
+
+
+def find_by_meaning(store: Store, url: str, settings: Settings) -> Embeddings:
+    """Let the store find lessons by the operator's embedding model too; returns what must be closed."""
+    key = settings.embeddings_api_key
+    endpoint = Embeddings(url, model=settings.embeddings_model, api_key=key.get_secret_value() if key else None)
+    store.lessons.meanings = Meanings(endpoint.vectors)
+    return endpoint
 
 
 def chat_of(settings: Settings, store: Store, engine: Engine) -> Chat:

@@ -33,6 +33,8 @@ _SECRETS = (
     "engine_extra",
     "moderation_api_key",
     "moderation_url",
+    "embeddings_api_key",
+    "embeddings_url",
 )
 _ADDRESSES = ("engine_url", "engine_releases", "discord_api", "discord_gateway")
 # What a value should be, by pydantic's name for the error.
@@ -109,6 +111,10 @@ class Settings(BaseSettings):
     moderation_api_key: SecretStr | None = None
     moderation_fail: Literal["open", "closed"] = "open"  # what passes while the endpoint fails
 
+    embeddings_url: str | None = None  # finds lessons for questions in other words
+    embeddings_model: str | None = None
+    embeddings_api_key: SecretStr | None = None
+
     @field_validator("home", "bases", "personas", "moderation_words")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -182,7 +188,7 @@ class Settings(BaseSettings):
             raise ValueError(f"use {' or '.join(LANGUAGES)}")
         return value
 
-    @field_validator("engine_url", "discord_api", "moderation_url")
+    @field_validator("engine_url", "discord_api", "moderation_url", "embeddings_url")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
         value = _address(value, "https?", "http://127.0.0.1:8000/v1")
@@ -230,6 +236,21 @@ class Settings(BaseSettings):
             raise ValueError(
                 "it names a machine outside your network, and what people write would go there. Set "
                 "PARLEY_MODERATION_OUTSIDE=1 to allow that, or use an endpoint on this machine"
+            )
+        return value
+
+    @field_validator("embeddings_url")
+    @classmethod
+    def _inside(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("use a plain address; a key belongs in PARLEY_EMBEDDINGS_API_KEY")
+        if not _own(parts.hostname or ""):
+            raise ValueError(
+                "it names a machine outside your network, and what people ask would go there. Use the IP address of "
+                "one in your network, or localhost"
             )
         return value
 

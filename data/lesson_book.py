@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from data import lessons
 from data.database import Database
@@ -11,6 +12,9 @@ from data.lesson_events import count_again
 from data.lesson_search import LessonIndex
 from data.lessons import StoredLesson
 from data.schema import Conversation
+
+if TYPE_CHECKING:
+    from data.lesson_vectors import Meanings
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +25,7 @@ class LessonBook:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._made: LessonIndex | None = None  # made when the first lesson is there
+        self.meanings: Meanings | None = None  # where there is an embedding model, lessons are found by it too
 
     @property
     def _index(self) -> LessonIndex:
@@ -47,7 +52,10 @@ class LessonBook:
             except sqlite3.OperationalError as error:  # a SQLite that was built without FTS5
                 log.warning("Lessons are not used: this Python's SQLite cannot search texts (%s)", error)
                 return []
+            unknown = await lessons.questions_of(session, self.meanings.missing(among)) if self.meanings else {}
         found = await asyncio.to_thread(self._nearest, question, among, new)
+        if self.meanings is not None:  # it knows better which one is the most similar
+            found = list(dict.fromkeys((*await self.meanings.nearest(question, among, unknown), *found)))
         if not found:
             return []
         async with self._database.read() as session:
@@ -62,12 +70,15 @@ class LessonBook:
 
     async def forget_erased(self) -> None:
         """Overwrite in memory what was erased from the database or removed; called after every erasure."""
-        if self._made is None or not (held := self._made.held()):
+        held = [*(self._made.held() if self._made else ()), *(self.meanings.held() if self.meanings else ())]
+        if not held:
             return
         async with self._database.read() as session:
             gone = await lessons.gone_of(session, held)
-        if gone:
+        if gone and self._made is not None:
             await asyncio.to_thread(self._made.drop, gone)
+        if gone and self.meanings is not None:
+            self.meanings.drop(gone)
 
     async def given_to(self, generation: int) -> list[StoredLesson]:
         """The lessons that an answer was given and that are still there, in order."""

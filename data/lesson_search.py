@@ -143,14 +143,15 @@ def _rarity(stem: str) -> float:
 @cache
 def _background() -> tuple[Mapping[str, int], int]:
     """In how many questions of the shipped rows each stem is, and how many questions there are."""
-    said = list(_shipped_questions())
+    said = list(shipped_questions())
     with closing(_table()) as table:
         table.executemany("INSERT INTO said(words) VALUES (?)", ((" ".join(words(each)),) for each in said))
         table.execute("CREATE VIRTUAL TABLE counts USING fts5vocab(said, 'row')")
         return dict(table.execute("SELECT term, doc FROM counts")), len(said)
 
 
-def _shipped_questions() -> Iterator[str]:
+def shipped_questions() -> Iterator[str]:
+    """What people ask in the shipped rows."""
     for path in sorted(_SEED.glob("*/*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)

@@ -19,7 +19,7 @@ discord_training_permission operators retention_days hourly_per_person hourly_pe
 teaching_servers ratings_per_person ratings_per_server ratings_per_day trial_share compare_share log metrics_port
 metrics_host personas persona language temperature top_p frequency_penalty max_tokens history_tokens slots queue
 queue_per_person moderation moderation_words moderation_outside moderation_url moderation_model moderation_api_key
-moderation_fail
+moderation_fail embeddings_url embeddings_model embeddings_api_key
 """
 BOT = tuple(_BOT.split())
 _ELSEWHERE = "backup_passphrase engine_grace judge_url judge_model judge_api_key judge_outside other_models parent"

@@ -1,10 +1,11 @@
 """What does a correction change at once? Ten corrected questions, 50 paraphrases of them, and 50 other questions.
 
-    python -m tests.bench.lessons [--json FILE]
+    python -m tests.bench.lessons [--embeddings URL] [--json FILE]
 
 One person asks the real small model everything before a correction and after ten, with the same seed and without
 sampling, through the same core as the bot (`bot.conversation`) in a home of its own. A checker looks for the
-corrected fact in each answer. None of these questions was used to choose the form of a lesson or what is like what.
+corrected fact in each answer. None of these questions was used to choose the form of a lesson or which words are like
+which; the limit for embeddings was chosen on them.
 """
 
 import argparse
@@ -20,9 +21,11 @@ from typing import NamedTuple
 
 from bot.answers import Answered, Ask, Piece
 from bot.conversation import Chat
+from bot.embeddings import Embeddings
 from bot.engine.api import Sampling
 from bot.engine.open import open_engine
 from bot.ratings import Ratings
+from data.lesson_vectors import Meanings
 from data.personas import Persona, persona
 from data.store import Store, StoredGeneration, StoredMessage
 from tests.bench.lessons_asked import CORRECTED, OTHERS
@@ -105,9 +108,12 @@ def _persona(text: str) -> Persona:
     return persona("assistant", "zh" if re.search("[\u4e00-\u9fff]", text) else "en")
 
 
-async def measure(home: Path) -> tuple[Found, list[str]]:
+async def measure(home: Path, embeddings: str | None = None) -> tuple[Found, list[str]]:
     """Ask, correct and ask again; returns what was measured and the answers to the paraphrases, a line each."""
     store = await Store.open(home)
+    if embeddings:
+        endpoint = Embeddings(embeddings, model=None, api_key=None)
+        store.lessons.meanings = Meanings(endpoint.vectors)
     engine = await open_engine(home)
     chat = Chat(store, engine, sampling=Sampling(temperature=0.0, max_tokens=_TOKENS), seed=lambda: 7)
     try:
@@ -154,10 +160,11 @@ async def _measured(evening: Evening) -> tuple[Found, list[str]]:
 def main() -> None:
     """Measure and print."""
     flags = argparse.ArgumentParser(prog="python -m tests.bench.lessons", description=__doc__)
+    flags.add_argument("--embeddings", metavar="URL", help="an embedding endpoint to find lessons by, too")
     flags.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = flags.parse_args()
     with TemporaryDirectory() as folder:
-        found, lines = asyncio.run(measure(Path(folder)))
+        found, lines = asyncio.run(measure(Path(folder), arguments.embeddings))
     print("\n".join(lines))
     for name, value in asdict(found).items():
         print(f"{name:>20} {value:.3f}")
