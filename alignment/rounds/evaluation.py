@@ -11,9 +11,10 @@ from rich.console import Console
 from alignment.evaluation.compare import CACHE, EvaluationRows, Options
 from alignment.evaluation.llm_judge import judge_settings
 from alignment.evaluation.stored_rows import standing
-from alignment.evaluation.subjects import Subject, artefact_sha256
+from alignment.evaluation.subjects import Subject, merged_sha256
 from alignment.evaluation.suites.canaries import Canary
 from alignment.evaluation.verdict import Summary, check_suites, evaluate, summary
+from alignment.models import adapter_sha256
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.plan import Plan
 from alignment.rounds.snapshot import Snapshot, digest
@@ -51,10 +52,15 @@ def evaluate_candidate(
         raters=snapshot.collected.people("gate"),
         standing=standing(snapshot.collected.panel),
     )
+    assert candidate.adapter is not None
     inputs = {
         "server": server.name,
         "champion": champion.name,
-        "artefacts": [artefact_sha256(champion), artefact_sha256(candidate)],
+        "champion_gguf": file_sha256(champion.gguf) if champion.gguf else None,
+        "champion_merged": merged_sha256(champion),
+        "candidate": adapter_sha256(candidate.adapter),
+        "candidate_gguf": file_sha256(candidate.gguf) if candidate.gguf else None,
+        "candidate_merged": merged_sha256(candidate),
         "judge_model": _folder_sha256(judge_model),
         "llm_judge": judge.model if judge else None,
         "rows": {
