@@ -5,6 +5,7 @@ Each step records in the manifest what an interrupted round needs to continue.
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ def _snapshot(
         raters=snapshot.raters(),
         counts=snapshot.counts(),
         distance=tuple(far),
-        used=Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != "canary"),
+        used=_used(plan, snapshot, steps),
         dropped=snapshot.dropped(),
         canaries=[secret.id for secret in secrets],
         steps=names,
@@ -158,6 +159,13 @@ def _snapshot(
         stages={name: done for name, done in folder.manifest.stages.items() if name in (*names, "judge")},
     )
     return snapshot, steps, secrets
+
+
+def _used(plan: Plan, snapshot: Snapshot, steps: Sequence[Step]) -> Counter[str]:
+    """How many rows of each kind the steps train on. A quick round's step has made preferences of demonstrations."""
+    if plan.quick:
+        return Counter({kind: len(ids) for kind, ids in snapshot.ids().items()})
+    return Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != "canary")
 
 
 def _whole(plan: Plan, snapshot: Snapshot) -> tuple[list[Step], list[Canary], list[str]]:

@@ -15,6 +15,8 @@ from data.home import file_sha256, home
 from data.home_base import mark_of
 
 ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
+# The kinds of rows that a quick round teaches.
+QUICK_KINDS = ("preference", "demonstration")
 # Algorithms that train against a reward model.
 REWARDED = ("ppo", "rloo", "grpo")
 _STAGES = ("sft", "dpo", "kto", "reward", "ppo")
@@ -167,7 +169,7 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
 def _check_quick(options: argparse.Namespace) -> None:
     """Raise `BadInput` for a flag that means nothing in a quick round."""
     given = [f"--{stage}_config" for stage in _STAGES if stage != "dpo" and getattr(options, f"{stage}_config")]
-    given += [f"--{name}" for kind, name in _LIMITS.items() if kind != "preference" and getattr(options, name)]
+    given += [f"--{name}" for kind, name in _LIMITS.items() if kind not in QUICK_KINDS and getattr(options, name)]
     if options.algorithm != "auto":
         given.append(f"--algorithm {options.algorithm}")
     if given:

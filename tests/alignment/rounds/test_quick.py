@@ -10,7 +10,8 @@ import alignment.rounds.steps
 from alignment.evaluation.verdict import SHORT, check_suites
 from alignment.rounds.evaluation import held_out_answers
 from alignment.rounds.plan import read_plan
-from alignment.rounds.quick import MOST_NEW, not_checked
+from alignment.rounds.quick import MOST_NEW, NOTHING, not_checked
+from data.collected import FeedbackRow
 from data.errors import BadInput, NothingToDo
 from data.releases import Releases
 from tests.alignment.played import Played, collected, evaluation, row, rows
@@ -97,6 +98,24 @@ def test_imported_rows_are_no_news(quick: Played) -> None:
     quick.found = collected({"preference": 3}, imported)
     run(quick)
     assert len(quick.trained[0]) == 5  # they are replayed
+
+
+def test_a_correction_without_a_pair_is_taught_too_and_one_with_a_pair_once(quick: Played) -> None:
+    pair = row("preference", "both")
+    whole = row("demonstration", "both")  # the same prompt and answer
+    whole.data.update(messages=[*pair.data["prompt"], *pair.data["chosen"]])
+    alone = row("demonstration", "alone")
+    quick.found = collected(
+        {}, [FeedbackRow(each, "train", "terminal", ("rater-1",)) for each in (pair, whole, alone)]
+    )
+    assert run(quick) == 1
+    assert [
+        (each.data["chosen"][0]["content"], each.data["rejected"][0]["content"])
+        for each in quick.read["--dataset_name"]
+    ] == [("secret good both", "secret bad both"), ("secret good alone", NOTHING)]
+    manifest = quick.manifest()
+    assert manifest["used"] == {"preference": 1, "demonstration": 1}
+    assert manifest["rows"] == {"preference": [pair.id], "demonstration": [alone.id]}
 
 
 def test_too_many_at_once_wait_for_a_whole_round(quick: Played, capsys: pytest.CaptureFixture[str]) -> None:
