@@ -68,6 +68,8 @@ def page(
 
 def _decision(manifest: RoundManifest, reasons: Sequence[str]) -> Iterable[str]:
     made = manifest.decision.release if manifest.decision else None
+    if (manifest.plan or {}).get("quick"):
+        yield "<p>A quick round: the newest corrections and comparisons, a short check, no promotion.</p>"
     yield f"<p>Release {_text(made)} was compared with the champion, {_text(manifest.champion)}.</p>"
     yield "<ul>" + "".join(f"<li>{_text(pasted(reason))}</li>" for reason in reasons) + "</ul>"
 
