@@ -81,6 +81,7 @@ class Summary(Entries):
     scores: dict[str, ScoreMeans]
     prompts: int
     notes: tuple[str, ...] = ()
+    lengths: tuple[float, float] | None = None
     verdict: Verdict
 
 
@@ -200,5 +201,6 @@ def summary(found: Evaluated) -> Summary:
         },
         prompts=measured.prompts,
         notes=measured.notes,
+        lengths=measured.lengths,
         verdict=replace(found.verdict, reasons=reasons(found)),
     )

@@ -5,6 +5,7 @@ Each step records in the manifest what an interrupted round needs to continue.
 
 import asyncio
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from data.errors import BadInput, NothingToDo
 from data.home import home, installation_key
 from data.releases import BASE_RELEASE, Releases
 from data.rounds import Decision, decided
+from data.taught import taught
 
 
 def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
@@ -140,6 +142,7 @@ def _snapshot(console: Console, plan: Plan, folder: RoundFolder) -> tuple[Snapsh
         distance=tuple(far),
         used=Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != "canary"),
         dropped=snapshot.dropped(),
+        taught=taught(chain.from_iterable(step.rows for step in steps), snapshot.training("demonstration")),
         canaries=[secret.id for secret in secrets],
         steps=names,
         # Results that another plan's stages made before an interruption do not belong to this round.

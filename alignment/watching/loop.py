@@ -3,7 +3,7 @@
 The clock, the machine and the round's process are handed in, so tests play them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,8 +15,11 @@ from alignment.watching.decision import Decision, State, Wish, decide, due_today
 from alignment.watching.feedback import Mark, fresh, newest, newest_at
 from alignment.watching.journal import KEPT, NAME, Journal, Said, moment, written
 from alignment.watching.machine import Need
+from data import taught
 from data.errors import ParleyError, in_words
 from data.home import discord_permission
+from data.lineage import TrainedRound
+from data.manifests import Damaged
 from data.releases import Releases
 from data.rounds import DECIDED, DecidedRound, latest, paused_since, runs
 
@@ -164,7 +167,8 @@ class Watch:
         stopped = last is not None and last.status == "stopped" and (not before or last.ended_at != before.ended_at)
         if last and decided:
             self._note(round=last.number, **seen)
-            self._tell("decided", f"Round {last.number} is over {after}: {_outcome(last)}", always=True)
+            told = " ".join([f"Round {last.number} is over {after}: {_outcome(last)}", *self._taught(last.number)])
+            self._tell("decided", told, always=True)
         elif code == 1 and paused_since(self.home):
             self._tell("paused", "Rounds were paused at that moment, so none began.", always=True)
         elif code == 1 and last and stopped:
@@ -176,6 +180,14 @@ class Watch:
             how = f"exit code {code}" if code >= 0 else f"signal {-code}"
             output = self.home / "logs" / LOG
             self._tell("failed", f"The round failed {after} ({how}); its output is in {output}.", always=True)
+
+    def _taught(self, number: int) -> Sequence[str]:
+        """What a round learnt from, as a sentence."""
+        try:
+            found = TrainedRound.load(self.home / "rounds" / f"{number:04d}" / "manifest.json")
+        except (OSError, Damaged):
+            return ()
+        return [taught.in_words(found.taught, len(found.raters))] if found.taught and found.taught.any else ()
 
     def _tell(self, kind: str, sentence: str, *, always: bool = False) -> None:
         """Print and keep a sentence if it is news: of another kind than the last one, and not told just before."""

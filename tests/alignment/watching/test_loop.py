@@ -155,6 +155,15 @@ def test_a_release_on_trial_is_told(world: World) -> None:
     assert "release 1 is on trial, and people compare it with the champion." in world.said[2]
 
 
+def test_what_a_round_learnt_is_told_in_numbers(world: World) -> None:
+    learnt = {"corrections": 61, "comparisons": 1, "personas": {"tutor": 62}}
+    world.ratings, world.acts = 40, decides(code=0, taught=learnt, raters=["a", "b"])
+    world.run()
+    assert world.said[2].endswith(
+        "release 1 is the champion now. It learnt from 2 people: 61 corrections, 1 comparison."
+    )
+
+
 def test_a_machine_that_is_needed_is_left_alone_and_told_once(world: World) -> None:
     world.ratings, world.need = 40, BATTERY
     world.run()
