@@ -131,9 +131,11 @@ class _Signals:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` ignores the last one on purpose
-                signal.signal(number, self._caught)
+        # A shell's background job ignores Ctrl-C, and a round would inherit that; handled here, it does not.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._caught)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` ignores it on purpose
+            signal.signal(signal.SIGHUP, self._caught)
 
     def _caught(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()

@@ -12,6 +12,9 @@ import pytest
 
 import alignment.watching.machine as machine_file
 from alignment.watching.machine import Machine, asked, embedded_answers, gpu_used, on_battery
+from bot.engine.room import Room
+from bot.engine.sharing import Board
+from data.home import private_dir
 
 
 @pytest.fixture
@@ -106,6 +109,14 @@ def test_an_engine_answers_while_somebody_holds_its_room(machine: Machine) -> No
     assert machine.needed() is None
     with (room / "00").open("r+") as file:  # looking left no lock behind
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+async def test_the_room_of_the_real_client_is_seen(machine: Machine) -> None:
+    room = Board(machine.home).room("release-0001")
+    private_dir(room)
+    async with Room(room, 4096).take(100):
+        assert embedded_answers(machine.home)
+    assert not embedded_answers(machine.home)
 
 
 @contextmanager
