@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from alignment import models
@@ -41,6 +42,7 @@ from data import chat
 from data.errors import BadInput, ParleyError
 from data.home import file_sha256, private_dir, write_atomic
 from data.prompts import prompts_of
+from data.releases import MINIMUM_PROMPTS
 from data.rows import Row
 
 if TYPE_CHECKING:
@@ -88,7 +90,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured. `decisive` is the evidence that the gate uses; `scores` are of champion and candidate."""
+    """What was measured. `decisive` is the evidence that the gate uses; `scores` are of champion and candidate.
+
+    `lengths` are the mean lengths, in characters, of the champion's and the candidate's answers to the same prompts;
+    None where fewer were asked than a verdict takes.
+    """
 
     sources: tuple[Evidence, ...]
     decisive: Evidence | None
@@ -97,6 +103,7 @@ class Evaluation:
     scores: tuple[Scores, Scores]
     prompts: int
     notes: tuple[str, ...] = ()
+    lengths: tuple[float, float] | None = None
 
 
 # Opens a subject; the callback is called after each answer.
@@ -175,7 +182,14 @@ def compare(
         scores=(before.scores, after.scores),
         prompts=len(shown),
         notes=tuple(notes),
+        lengths=_lengths(samples),
     )
+
+
+def _lengths(samples: Sequence[Sample]) -> tuple[float, float] | None:
+    if len(samples) < MINIMUM_PROMPTS:
+        return None
+    return fmean(len(each.before) for each in samples), fmean(len(each.after) for each in samples)
 
 
 def _by_people(

@@ -83,6 +83,7 @@ class Summary(Entries):
     scores: dict[str, ScoreMeans]
     prompts: int
     notes: tuple[str, ...] = ()
+    lengths: tuple[float, float] | None = None
     verdict: Verdict
 
 
@@ -205,5 +206,6 @@ def summary(found: Evaluated) -> Summary:
         },
         prompts=measured.prompts,
         notes=measured.notes,
+        lengths=measured.lengths,
         verdict=replace(found.verdict, reasons=reasons(found)),
     )

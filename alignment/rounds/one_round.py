@@ -6,6 +6,7 @@ Each step records in the manifest what an interrupted round needs to continue.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from data.errors import BadInput, NothingToDo
 from data.home import home, installation_key
 from data.releases import BASE_RELEASE, Releases
 from data.rounds import Decision, decided
+from data.taught import taught
 
 
 def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
@@ -153,6 +155,7 @@ def _snapshot(
         distance=tuple(far),
         used=_used(plan, snapshot, steps),
         dropped=snapshot.dropped(),
+        taught=taught(chain.from_iterable(step.rows for step in steps), snapshot.training("demonstration")),
         canaries=[secret.id for secret in secrets],
         steps=names,
         # Results that another plan's stages made before an interruption do not belong to this round.

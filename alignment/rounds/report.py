@@ -22,6 +22,7 @@ from data.gate_verdicts import Interval
 from data.home import write_atomic
 from data.manifests import plain
 from data.pasted import pasted
+from data.taught import in_words
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -175,6 +176,8 @@ def _rows(manifest: RoundManifest) -> Iterable[str]:
         ("rows", "used", "train", "judge_train", "judge", "gate"),
         [(kind, manifest.used.get(kind, 0), *folds.values()) for kind, folds in counts.items()],
     )
+    if manifest.taught and manifest.taught.any:
+        yield f"<p>{_text(in_words(manifest.taught, len(manifest.raters)))}</p>"
     yield "".join(f"<p>{_text(sentence)}</p>" for sentence in manifest.distance)
     lost = [(kind, reason, count) for kind, reasons in dropped.items() for reason, count in reasons.items()]
     if lost:

@@ -293,6 +293,12 @@ SERVER = ServerTexts(
     "next round trains the new model on it.",
     announce_back="From now on, {release} answers again.",
     announce_learnt="Examples that it learnt from: {rows}. People whose feedback is in them: {people}.",
+    announce_taught="People whose feedback it learnt from: {people}. Corrections: {corrections}, comparisons: "
+    "{comparisons}, thumbs: {thumbs}, imported examples: {imported}.",
+    announce_about=" Most of it is about answers of {personas}.",
+    announce_shorter="Its answers are {share} shorter than those of the release before it.",
+    announce_longer="Its answers are {share} longer than those of the release before it.",
+    announce_checks="Checks whether anything got worse: {checks}. Things that got worse: {worse}.",
     announce_won="Compared with the release before it, its answers won in {share} of cases.",
     announce_thanks="Thank you to everybody who rated, compared and corrected. {slash}stats shows how it goes on.",
     refusals_go="From now on, {channel} shows once an hour how many messages I refused, where and why.",

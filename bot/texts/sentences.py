@@ -342,6 +342,11 @@ class ServerTexts:
     announce_back: str
     announce_base: str
     announce_learnt: str
+    announce_taught: str
+    announce_about: str
+    announce_shorter: str
+    announce_longer: str
+    announce_checks: str
     announce_won: str
     announce_thanks: str
     refusals_go: str

@@ -231,6 +231,12 @@ SERVER = ServerTexts(
     announce_base="🌱 从现在起由另一个基础模型 {base} 来回答。大家教过的内容都保留着，下一轮会用来训练它。",
     announce_back="从现在起重新由{release}来回答。",
     announce_learnt="它学习了 {rows} 个例子，其中有 {people} 个人的反馈。",
+    announce_taught="它学习了 {people} 个人的反馈：改正 {corrections} 个，比较 {comparisons} 个，赞和踩 {thumbs} 个，"
+    "另有导入的例子 {imported} 个。",
+    announce_about="其中大部分是关于 {personas} 的回答。",
+    announce_shorter="它的回答比之前的版本短 {share}。",
+    announce_longer="它的回答比之前的版本长 {share}。",
+    announce_checks="检查是否变差的项目有 {checks} 个，其中变差的有 {worse} 个。",
     announce_won="和之前的版本相比，它的回答胜出的比例是 {share}。",
     announce_thanks="感谢每一位打分、比较和改正的人。{slash}stats 显示之后的进展。",
     refusals_go="从现在起，{channel} 每小时显示我拒绝了多少条消息、在哪里、为什么。",

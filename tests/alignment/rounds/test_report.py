@@ -87,6 +87,11 @@ def test_the_page_shows_decision_reasons_figures_and_what_was_held_back(tmp_path
     assert "<p>8 of 20 &lt;prompts&gt;.</p>" in text
 
 
+def test_the_page_says_what_the_release_learnt_from_in_numbers(tmp_path: Path) -> None:
+    found = manifest(taught={"corrections": 61, "thumbs": 4}, raters=["a", "b"])
+    assert "<p>It learnt from 2 people: 61 corrections, 4 thumbs.</p>" in page(tmp_path, found, "refused", ())
+
+
 def test_the_page_says_that_the_continued_weights_learnt_from_somebody_who_left(tmp_path: Path) -> None:
     parents = {"base": "smollm2-135m", "champion": 2, "start": 2, "left": [2]}
     text = page(tmp_path, manifest(parents=parents), "refused", ())
