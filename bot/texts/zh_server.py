@@ -80,7 +80,26 @@ SERVER = ServerTexts(
     lessons_accept_how="用 {slash}lessons 加上编号和 accept，可以让一条对这里所有人有效；用 decline 取消。",
     lesson_not_here="这个服务器上没有第 {number} 条。",
     lesson_accepted="从现在起，这个服务器上任何人问类似的问题时，模型都会看到第 {number} 条。",
+    lesson_was_hidden="它来自不是所有人都能看到的频道；用 decline 可以收回。",
     lesson_declined="从现在起，第 {number} 条只对教它的人自己有效。",
+    faq_imported=(
+        "{file}：新增 {new} 条，更改 {changed} 条，已有 {there} 条。这个服务器上有人问类似的问题时，模型会看到答案，"
+        "回答下面会注明出自哪一条。"
+    ),
+    faq_again="文件里问题重复的有 {count} 条，以最后的答案为准。",
+    faq_too_long="有 {count} 条太长，放不进提示里，模型看不到它们；第一条是 {entry}。请拆开后再导入一次。",
+    faq_unusable="什么都没有导入。{problem}",
+    faq_large="什么都没有导入：文件超过 {kib} KiB。请把它拆开。",
+    faq_unread="什么都没有导入：Discord 没有把文件交过来。请再试一次。",
+    faq_most=(
+        "什么都没有导入：加上这个文件，服务器会有 {count} 条，而最多只能有 {most} 条。"
+        "可以先用 {slash}faq remove 移除一些。"
+    ),
+    faq_none="这个服务器还没有常见问题。{slash}faq import 可以导入一个写有问题和答案的文件。",
+    faq_list="这里有人问类似的问题时，模型会看到这些答案：",
+    faq_how="{slash}faq remove 可以按编号移除一条，或按文件名移除整个文件的条目。",
+    faq_missing="没有这个编号的条目，也没有这个名字的文件；{slash}faq list 会列出它们。",
+    faq_removed="已移除并清除 {count} 条，参考它们给出的回答也一并清除。",
     stats_here="这个服务器到目前为止教了：{counts}，来自 {people} 个人。",
     stats_everywhere="到目前为止教了：{counts}，来自 {people} 个人。",
     stats_serving="现在由{release}回答；到目前为止训练过 {releases} 个版本。",
