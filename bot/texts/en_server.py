@@ -84,6 +84,10 @@ SERVER = ServerTexts(
         "it is better than the one before. While a new release is on trial, your comparisons decide whether it may "
         "serve."
     ),
+    teach_followups=(
+        "What you say right after an answer counts a little too if you agreed, unless you rate the answer. Thanks, "
+        "or a talk that goes on, speak for it; a complaint, or the same question again, speaks against it."
+    ),
     teach_held=(
         "Comparisons choose between releases: while a new one is on trial, they decide whether it may serve. Apart "
         "from that, nothing from Discord is used to train a model here, because this bot does not have Discord's "

@@ -192,6 +192,7 @@ class ServerTexts:
     forgotten: str
     teach: str
     teach_trains: str
+    teach_followups: str
     teach_held: str
     teach_off: str
     lessons_change_discord: str
