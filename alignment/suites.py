@@ -18,7 +18,7 @@ from data.errors import BadInput, run
 from data.home import check_folder_of, home, write_atomic
 
 # These need only the model's weights; all others also need an engine.
-LIKELIHOOD_ONLY = frozenset({"truthfulness", "bias_pairs", "bias_occupations", "forgetting"})
+LIKELIHOOD_ONLY = frozenset({"truthfulness", "sycophancy", "bias_pairs", "bias_occupations", "forgetting"})
 
 
 def parser() -> argparse.ArgumentParser:

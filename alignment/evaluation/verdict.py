@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # `--suites quick`: suites that need no answers, and one that does, with this many items of each. It shows whether
 # something broke.
-QUICK = ("truthfulness", "bias_pairs", "bias_occupations", "forgetting", "degenerate")
+QUICK = ("truthfulness", "sycophancy", "bias_pairs", "bias_occupations", "forgetting", "degenerate")
 QUICK_ITEMS = 8
 
 
