@@ -23,13 +23,25 @@ from typing import TYPE_CHECKING, Any
 
 from alignment import models
 from alignment.evaluation import likelihood
-from alignment.evaluation.evidence import Evidence, Sample, by_judge, by_live, by_pairs, decisive, judged_pairs
+from alignment.evaluation.evidence import (
+    LIVE,
+    PAIRS,
+    Evidence,
+    Sample,
+    by_judge,
+    by_live,
+    by_pairs,
+    decisive,
+    judged_pairs,
+    pair_votes,
+)
 from alignment.evaluation.gate import SuitePair
 from alignment.evaluation.judges import Judge, Qualification, RewardJudge, qualify
 from alignment.evaluation.likelihood import Scores, gains, scores
 from alignment.evaluation.llm_judge import JudgeSettings, LlmJudge
 from alignment.evaluation.model import Judged, open_model
 from alignment.evaluation.people import NOBODY, Standing
+from alignment.evaluation.served import Served, served
 from alignment.evaluation.subjects import Subject, artefact_sha256
 from alignment.evaluation.suites import Suite, SuiteScores, fingerprint, run_suite
 from alignment.evaluation.winrate import Comparison
@@ -88,7 +100,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured. `decisive` is the evidence that the gate uses; `scores` are of champion and candidate."""
+    """What was measured. `decisive` is the evidence that the gate uses; `scores` are of champion and candidate.
+    `served` has people's win rates by group, by their live comparisons if these count, else by held-out pairs."""
 
     sources: tuple[Evidence, ...]
     decisive: Evidence | None
@@ -97,6 +110,7 @@ class Evaluation:
     scores: tuple[Scores, Scores]
     prompts: int
     notes: tuple[str, ...] = ()
+    served: Served | None = None
 
 
 # Opens a subject; the callback is called after each answer.
@@ -161,7 +175,9 @@ def compare(
     shown = [prompts[i] for i in kept]
     sources = [by_judge(judge, qualification, shown, samples, say) for judge, qualification in judges]
     leaning = gains(after.scores, before.scores)
-    sources += [_by_people(rows, judges, say), by_pairs(rows.preferences, leaning, rows.raters, rows.standing)]
+    people = _by_people(rows, judges, say)
+    sources += [people, by_pairs(rows.preferences, leaning, rows.raters, rows.standing)]
+    votes = rows.live if people.counts else pair_votes(rows.preferences, leaning, rows.raters)
     return Evaluation(
         sources=tuple(sources),
         decisive=decisive(sources),
@@ -175,6 +191,7 @@ def compare(
         scores=(before.scores, after.scores),
         prompts=len(shown),
         notes=tuple(notes),
+        served=served(votes, LIVE if people.counts else PAIRS, rows.standing),
     )
 
 
