@@ -108,8 +108,7 @@ def read_events(connection: sqlite3.Connection, facts: Facts, known: Known) -> t
     _mark(events, over, OVER_QUOTA)
     panel = _panel(events, counted & ~over, facts, known)
     out = {known.names[person]: _TAKEN_OUT for person in known.voided}
-    servers = _servers(connection, events, facts, known)
-    return events, Panel({**panel.raters, **out}, panel.method, refused, servers)
+    return events, Panel({**panel.raters, **out}, panel.method, refused, _servers(events, facts, known))
 
 
 _TAKEN_OUT = Reliability(0.0, 0, 0, "an operator took their ratings out")
@@ -248,14 +247,13 @@ def _time(at: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at)
 
 
-def _servers(connection: sqlite3.Connection, events: Events, facts: Facts, known: Known) -> dict[str, str]:
+def _servers(events: Events, facts: Facts, known: Known) -> dict[str, int]:
     """The server on which each rater rated most."""
-    ids = dict(connection.execute("SELECT id, platform_id FROM servers"))
     server = facts.server[events.answer]
     on = server >= 0
     place, count = np.unique(events.rater[on] * _SERVERS + server[on], return_counts=True)
     often = place[np.argsort(count, kind="stable")]  # the most frequent one comes last, and stays
-    return {known.names[rater]: ids[number] for rater, number in (divmod(each, _SERVERS) for each in often.tolist())}
+    return {known.names[rater]: number for rater, number in (divmod(each, _SERVERS) for each in often.tolist())}
 
 
 def _panel(events: Events, counted: NDArray[np.bool_], facts: Facts, known: Known) -> Panel:

@@ -9,8 +9,9 @@ A group's win rate is the one that the gate uses (`alignment.evaluation.people`)
 group is served worse when this is surely below one half by more than `MARGIN`, with the error of the gate's suites
 divided by the number of groups (Bonferroni): the more groups there are, the more often chance finds a bad one.
 
-Nothing here holds a name. A group of fewer than `PEOPLE` people is neither shown nor decides: small groups of a kind
-are put together, and are left out where they are too few even so.
+Nothing here names a person, and a server is a number, its place in the order in which Parley met them. A group of
+fewer than `PEOPLE` people is neither shown nor decides: small groups of a kind are put together, and are left out
+where they are too few even so.
 """
 
 import math
@@ -54,10 +55,10 @@ class Group:
         """The group in words."""
         if self.kind == TENTH:
             return "the worst-served tenth of raters"
-        if self.kind == "server" and self.name == NO_SERVER:
-            return "people outside servers"
         if self.name == OTHERS:
             return f"people of other {self.kind}s"
+        if self.kind == "server":
+            return f"people of server {self.name}" if self.name else "people outside servers"
         return f"people of the {self.kind} {self.name}"
 
 
@@ -118,7 +119,8 @@ def _shrunk(votes: Sequence[Comparison]) -> float:
 def _by(kind: str, votes: Sequence[Comparison], standing: Standing) -> dict[str, list[Comparison]]:
     found: dict[str, list[Comparison]] = {}
     for vote in votes:
-        name = standing.servers.get(vote.rater, NO_SERVER) if kind == "server" else dict(vote.groups).get(kind)
+        server = standing.servers.get(vote.rater)
+        name = dict(vote.groups).get(kind) if kind != "server" else NO_SERVER if server is None else str(server)
         if name is not None:
             found.setdefault(name, []).append(vote)
     return found
@@ -177,6 +179,8 @@ def served_words(found: Served) -> list[str]:
             "The worst-served tenth of raters, at least three people, is chosen by the votes on half of the prompts "
             "and measured on the other half, because by chance alone some people look badly served."
         )
+    if any(group.kind == "server" for group in found.groups):
+        said.append("Servers are numbered in the order in which Parley met them.")
     bad = [group.whom for group in found.groups if group.worse]
     lowest = min(found.groups, key=lambda group: group.win.mean)
     rule = (

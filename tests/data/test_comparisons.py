@@ -178,5 +178,5 @@ async def test_the_panel_knows_the_server_on_which_each_rater_rates_most(store: 
             await talk.rate(eve, "vote", new, value="up")
     found = await trial(store, Pair(1, 2))
     (rater,) = {one.rater for one in found.comparisons}
-    assert found.panel.servers[rater] == "222"
-    assert sorted(found.panel.servers.values()) == ["111", "222"]  # eve rated in a direct conversation only
+    assert found.panel.servers[rater] == two
+    assert sorted(found.panel.servers.values()) == [one, two]  # eve rated in a direct conversation only

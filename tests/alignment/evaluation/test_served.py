@@ -68,10 +68,15 @@ def test_one_group_beside_a_small_one_would_give_it_away_so_neither_is_shown() -
 
 def test_a_server_is_where_a_person_rates_most() -> None:
     cast = [*crowd(3, 8, 2), *crowd(3, 2, 8, "zh")]
-    here = {vote.rater: "77" for vote in cast if "-zh-" in vote.rater}
+    here = {vote.rater: 7 for vote in cast if "-zh-" in vote.rater}
     found = shown(cast, Standing(servers=here))
-    assert found["server", "77"] == found["language", "zh"]
+    assert found["server", "7"] == found["language", "zh"]
     assert found["server", ""] == found["language", "en"]
+    groups = served(cast, LIVE, Standing(servers=here))
+    assert groups is not None
+    said = {group.whom for group in groups.groups}
+    assert {"people of server 7", "people outside servers"} < said
+    assert "Servers are numbered in the order in which Parley met them." in served_words(groups)
 
 
 def test_votes_without_a_person_and_of_people_who_do_not_count_are_left_out() -> None:
