@@ -51,15 +51,22 @@ class Group:
     worse: bool
 
     @property
-    def whom(self) -> str:
-        """The group in words."""
+    def label(self) -> str:
+        """The group's name in a picture or a table."""
         if self.kind == TENTH:
-            return "the worst-served tenth of raters"
+            return "worst-served tenth of raters"
         if self.name == OTHERS:
-            return f"people of other {self.kind}s"
-        if self.kind == "server":
-            return f"people of server {self.name}" if self.name else "people outside servers"
-        return f"people of the {self.kind} {self.name}"
+            return f"other {self.kind}s"
+        return f"{self.kind} {self.name}" if self.name else "outside servers"
+
+    @property
+    def whom(self) -> str:
+        """The group in a sentence."""
+        if self.kind == TENTH:
+            return f"the {self.label}"
+        if not self.name:
+            return f"people {self.label}"
+        return f"people of {'' if self.name == OTHERS or self.kind == 'server' else 'the '}{self.label}"
 
 
 @dataclass(frozen=True, slots=True)

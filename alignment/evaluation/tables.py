@@ -103,7 +103,7 @@ def served_table(found: Served) -> "Table":
     shown = Table("group", "people", "votes", "win rate", "", title=f"Who is served badly? By {found.source}")
     for group in found.groups:
         worse = "served worse" if group.worse else ""
-        shown.add_row(group.whom, str(group.people), str(group.votes), _share(group.win), worse)
+        shown.add_row(group.label, str(group.people), str(group.votes), _share(group.win), worse)
     return shown
 
 

@@ -125,7 +125,7 @@ def _evaluation(evaluation: Summary) -> Iterable[str]:
 
 def _served(found: Served) -> Iterable[str]:
     yield "<h2>Who is served badly?</h2>"
-    names = [f"{group.whom} ({group.people} people)" for group in found.groups]
+    names = [f"{group.label} ({group.people} people)" for group in found.groups]
     yield _image(plots.groups(plain(found.groups), names, 0.5 - MARGIN), "win rates by group of people")
     yield "".join(f"<p>{_text(pasted(sentence))}</p>" for sentence in served_words(found))
 

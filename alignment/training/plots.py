@@ -138,7 +138,7 @@ def groups(found: Sequence[Mapping[str, Any]], names: Sequence[str], lowest: flo
     axes.invert_yaxis()
     axes.axvline(0.5, color="black", linestyle=":")
     axes.axvline(lowest, color="tab:red", linestyle=":")
-    axes.set(xlim=(0, 1), xlabel="win rate against the champion (95 %; red: surely below the red line)")
+    axes.set(xlim=(0, 1), xlabel="win rate (95 %); red: surely below the red line")
     return png(made)
 
 
