@@ -348,6 +348,7 @@ def test_the_command_prints_a_table_and_writes_the_scores(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "forgetting: 3 of 16 items were asked." in shown
     assert "perplexity" in shown
+    assert "Bias: occupations. Each of 3 sentences about an occupation" in " ".join(shown.split())
     written = json.loads(out.read_text("utf-8"))
     assert [(scores["name"], len(scores["values"])) for scores in written] == [
         ("bias_occupations", 3),
