@@ -24,13 +24,25 @@ from typing import TYPE_CHECKING, Any
 
 from alignment import models
 from alignment.evaluation import likelihood
-from alignment.evaluation.evidence import Evidence, Sample, by_judge, by_live, by_pairs, decisive, judged_pairs
+from alignment.evaluation.evidence import (
+    LIVE,
+    PAIRS,
+    Evidence,
+    Sample,
+    by_judge,
+    by_live,
+    by_pairs,
+    decisive,
+    judged_pairs,
+    pair_votes,
+)
 from alignment.evaluation.gate import SuitePair
 from alignment.evaluation.judges import Judge, Qualification, RewardJudge, qualify
 from alignment.evaluation.likelihood import Scores, gains, scores
 from alignment.evaluation.llm_judge import JudgeSettings, LlmJudge
 from alignment.evaluation.model import Judged, open_model
 from alignment.evaluation.people import NOBODY, Standing
+from alignment.evaluation.served import Served, served
 from alignment.evaluation.subjects import Subject, artefact_sha256
 from alignment.evaluation.suites import Suite, SuiteScores, fingerprint, run_suite
 from alignment.evaluation.winrate import Comparison
@@ -93,7 +105,8 @@ class Evaluation:
     """What was measured. `decisive` is the evidence that the gate uses; `scores` are of champion and candidate.
 
     `lengths` are the mean lengths, in characters, of the champion's and the candidate's answers to the same prompts;
-    None where fewer were asked than a verdict takes.
+    None where fewer were asked than a verdict takes. `served` has people's win rates by group, by their live
+    comparisons if these count, else by held-out pairs.
     """
 
     sources: tuple[Evidence, ...]
@@ -104,6 +117,7 @@ class Evaluation:
     prompts: int
     notes: tuple[str, ...] = ()
     lengths: tuple[float, float] | None = None
+    served: Served | None = None
 
 
 # Opens a subject; the callback is called after each answer.
@@ -168,7 +182,9 @@ def compare(
     shown = [prompts[i] for i in kept]
     sources = [by_judge(judge, qualification, shown, samples, say) for judge, qualification in judges]
     leaning = gains(after.scores, before.scores)
-    sources += [_by_people(rows, judges, say), by_pairs(rows.preferences, leaning, rows.raters, rows.standing)]
+    people = _by_people(rows, judges, say)
+    sources += [people, by_pairs(rows.preferences, leaning, rows.raters, rows.standing)]
+    votes = rows.live if people.counts else pair_votes(rows.preferences, leaning, rows.raters)
     return Evaluation(
         sources=tuple(sources),
         decisive=decisive(sources),
@@ -183,6 +199,7 @@ def compare(
         prompts=len(shown),
         notes=tuple(notes),
         lengths=_lengths(samples),
+        served=served(votes, LIVE if people.counts else PAIRS, rows.standing),
     )
 
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from alignment.evaluation.evidence import Evidence
 from alignment.evaluation.gate import SuiteChange
+from alignment.evaluation.served import MARGIN, Served, served_words
 from alignment.evaluation.verdict import SuiteMeans, Summary
+from alignment.evaluation.words import suite_words
 from alignment.rounds.lineage import left_sentences
 from alignment.rounds.manifest import RoundManifest
 from alignment.training import plots
@@ -115,8 +117,20 @@ def _evaluation(evaluation: Summary) -> Iterable[str]:
             ),
             [_suite(change, means[change.name]) for change in changes],
         )
+        figures = {name: (suite.items, suite.candidate) for name, suite in means.items()}
+        said = suite_words(changes, figures, evaluation.headlines)
+        yield "".join(f"<p>{_text(pasted(sentence))}</p>" for sentence in said)
+    if evaluation.served:
+        yield from _served(evaluation.served)
     if evaluation.notes:
         yield "<ul>" + "".join(f"<li>{_text(note)}</li>" for note in evaluation.notes) + "</ul>"
+
+
+def _served(found: Served) -> Iterable[str]:
+    yield "<h2>Who is served badly?</h2>"
+    names = [f"{group.label} ({group.people} people)" for group in found.groups]
+    yield _image(plots.groups(plain(found.groups), names, 0.5 - MARGIN), "win rates by group of people")
+    yield "".join(f"<p>{_text(pasted(sentence))}</p>" for sentence in served_words(found))
 
 
 def _source(source: Evidence, decisive: str | None) -> Sequence[str]:
