@@ -84,6 +84,10 @@ SERVER = ServerTexts(
         "it is better than the one before. While a new release is on trial, your comparisons decide whether it may "
         "serve."
     ),
+    teach_followups=(
+        "What you say right after an answer counts a little too if you agreed, unless you rate the answer. Thanks, "
+        "or a talk that goes on, speak for it; a complaint, or the same question again, speaks against it."
+    ),
     teach_held=(
         "Comparisons choose between releases: while a new one is on trial, they decide whether it may serve. Apart "
         "from that, nothing from Discord is used to train a model here, because this bot does not have Discord's "
@@ -315,6 +319,12 @@ SERVER = ServerTexts(
     "next round trains the new model on it.",
     announce_back="From now on, {release} answers again.",
     announce_learnt="Examples that it learnt from: {rows}. People whose feedback is in them: {people}.",
+    announce_taught="People whose feedback it learnt from: {people}. Corrections: {corrections}, comparisons: "
+    "{comparisons}, thumbs: {thumbs}, imported examples: {imported}.",
+    announce_about=" Most of it is about answers of {personas}.",
+    announce_shorter="Its answers are {share} shorter than those of the release before it.",
+    announce_longer="Its answers are {share} longer than those of the release before it.",
+    announce_checks="Checks whether anything got worse: {checks}. Things that got worse: {worse}.",
     announce_won="Compared with the release before it, its answers won in {share} of cases.",
     announce_thanks="Thank you to everybody who rated, compared and corrected. {slash}stats shows how it goes on.",
     refusals_go="From now on, {channel} shows once an hour how many messages I refused, where and why.",

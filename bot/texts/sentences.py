@@ -193,6 +193,7 @@ class ServerTexts:
     forgotten: str
     teach: str
     teach_trains: str
+    teach_followups: str
     teach_held: str
     teach_off: str
     lessons_change_discord: str
@@ -357,6 +358,11 @@ class ServerTexts:
     announce_back: str
     announce_base: str
     announce_learnt: str
+    announce_taught: str
+    announce_about: str
+    announce_shorter: str
+    announce_longer: str
+    announce_checks: str
     announce_won: str
     announce_thanks: str
     refusals_go: str

@@ -70,6 +70,9 @@ SERVER = ServerTexts(
     teach_trains=(
         "运营者会不时用已同意的人的评价训练新版本；只有比之前的好，新版本才会服务。新版本试用期间，由大家的比较决定它能不能服务。"
     ),
+    teach_followups=(
+        "如果你同意过，你紧接着回答说的话也算一点分量，除非你给那个回答打了分：道谢或继续聊算好评，抱怨或把同一个问题再问一遍算差评。"
+    ),
     teach_held=(
         "比较用来在版本之间选择：新版本试用期间，由它们决定它能不能服务。除此之外，来自 Discord 的内容"
         "不会用来训练模型，因为这个机器人没有得到 Discord 的许可。"
@@ -250,6 +253,12 @@ SERVER = ServerTexts(
     announce_base="🌱 从现在起由另一个基础模型 {base} 来回答。大家教过的内容都保留着，下一轮会用来训练它。",
     announce_back="从现在起重新由{release}来回答。",
     announce_learnt="它学习了 {rows} 个例子，其中有 {people} 个人的反馈。",
+    announce_taught="它学习了 {people} 个人的反馈：改正 {corrections} 个，比较 {comparisons} 个，赞和踩 {thumbs} 个，"
+    "另有导入的例子 {imported} 个。",
+    announce_about="其中大部分是关于 {personas} 的回答。",
+    announce_shorter="它的回答比之前的版本短 {share}。",
+    announce_longer="它的回答比之前的版本长 {share}。",
+    announce_checks="检查是否变差的项目有 {checks} 个，其中变差的有 {worse} 个。",
     announce_won="和之前的版本相比，它的回答胜出的比例是 {share}。",
     announce_thanks="感谢每一位打分、比较和改正的人。{slash}stats 显示之后的进展。",
     refusals_go="从现在起，{channel} 每小时显示我拒绝了多少条消息、在哪里、为什么。",

@@ -39,7 +39,7 @@ def row(kind: str, name: str, *, label: bool = True) -> Row:
         "labelled": {"prompt": prompt, "completion": good, "label": label},
         "prompt": {"prompt": prompt},
     }[kind]
-    return Row(kind, data, {"id": name, "weight": 1.0})
+    return Row(kind, data, {"id": name, "source": "feedback", "weight": 1.0})
 
 
 def rows(kind: str, fold: str, count: int) -> list[FeedbackRow]:
@@ -79,6 +79,7 @@ class Played:
     read: dict[str, list[Row]] = field(default_factory=dict)  # every row that a stage saw, by the flag it came with
     trained: list[set[str]] = field(default_factory=list)  # the ids of the rows that each launch trained on
     asked: list[Any] = field(default_factory=list)
+    corrections_train: bool = False
 
     def stages(self) -> list[str]:
         """The folders of the stages that ran, in order."""
@@ -89,7 +90,8 @@ class Played:
         """The value of a flag of a launch."""
         return launch[launch.index(name) + 1]
 
-    async def collect(self, folder: Path) -> Collected:
+    async def collect(self, folder: Path, *, corrections_train: bool = False) -> Collected:
+        self.corrections_train = corrections_train
         return self.found
 
     def launch(self, module: str, arguments: list[str], _warm: Any = None) -> int:
