@@ -12,7 +12,6 @@ import pytest
 import alignment.evaluation.verdict
 import alignment.round
 import alignment.rounds.candidate
-import alignment.rounds.evaluation
 import alignment.rounds.one_round
 import alignment.rounds.steps
 from alignment.evaluation.compare import Evaluation
@@ -21,7 +20,6 @@ from alignment.evaluation.gate import SuitePair
 from alignment.evaluation.likelihood import Scores
 from alignment.evaluation.people import find
 from alignment.evaluation.winrate import Comparison, win_rate
-from alignment.models import adapter_sha256
 from data.bases import BUNDLED, DEFAULT_BASE
 from data.collected import Collected, FeedbackRow
 from data.rows import Row, read_rows
@@ -132,10 +130,6 @@ class Played:
         return found
 
 
-def _artefact(base: str, adapter: Path | None) -> str:
-    return f"{base} {adapter_sha256(adapter) if adapter else ''}"
-
-
 def play(home: Path, patch: pytest.MonkeyPatch) -> Played:
     """Put the fakes in place for an installation in `home`."""
     played = Played(home)
@@ -146,8 +140,6 @@ def play(home: Path, patch: pytest.MonkeyPatch) -> Played:
     patch.setattr(alignment.rounds.one_round, "collect_snapshot", played.collect)
     patch.setattr(alignment.rounds.steps, "launch", played.launch)
     patch.setattr(alignment.evaluation.verdict, "compare", played.compare)
-    # No played round needs the base's files.
-    patch.setattr(alignment.rounds.evaluation, "artefact_sha256", lambda model: _artefact(model.base, model.adapter))
     patch.setattr(alignment.rounds.candidate, "identity", lambda _: {"base_sha256": BUNDLED[DEFAULT_BASE].sha256})
 
     def to_gguf(adapter: Path, base: str, out: Path, *, check: Any = None) -> Path:
