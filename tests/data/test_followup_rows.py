@@ -10,10 +10,12 @@ from sqlalchemy import update
 from data import candidates, consent
 from data.collected import Collected
 from data.consent import CONSENT_VERSION
+from data.distance import distance
 from data.home import installation_key
 from data.imports import import_rows
 from data.raters import Panel
 from data.row_ids import rows_of
+from data.rows import parse_row
 from data.schema import MessageRow, MessageVersion
 from data.standings import set_standing
 from data.store import Store, StoredGeneration
@@ -123,6 +125,39 @@ async def test_a_rating_by_somebody_else_decides(talk: Talk) -> None:
     (row,) = found.of("labelled")
     assert (row.data["label"], row.extra["source"], row.extra["weight"]) == (False, "feedback", 1.0)
     assert dropped(found) == {"follow-up": {candidates.RATED: 1}}
+
+
+async def test_a_report_without_consent_keeps_a_thanked_answer_from_being_learnt(talk: Talk) -> None:
+    ada, eve = await talk.person("ada"), await talk.person("eve", agrees=False)
+    thanked, blamed = await followed(talk, ada, "thanks"), await followed(talk, ada, "that's wrong", question="other")
+    await talk.rate(eve, "report", thanked)
+    await talk.rate(eve, "report", blamed)
+    found = await rows(talk.store)
+    assert [row["label"] for row in weak(found)] == [False]
+    assert dropped(found) == {"follow-up": {candidates.REFUSED: 1}}
+
+
+async def test_an_imported_row_with_the_same_content_comes_before_a_follow_up(talk: Talk) -> None:
+    await followed(talk, await talk.person(), "thanks")
+    row = {"prompt": prompt("q"), "completion": [model("a")], "label": True}
+    await import_rows(talk.store, [parse_row(row, "labelled")])
+    found = await rows(talk.store)
+    (kept,) = found.of("labelled")
+    assert kept.extra["weight"] == 1.0
+    assert dropped(found) == {"follow-up": {candidates.DUPLICATE: 1}}
+
+
+async def test_whoever_holds_enough_by_ratings_adds_nothing_and_only_raters_count_as_people(talk: Talk) -> None:
+    ada, ben = await talk.person("ada"), await talk.person("ben")
+    (answer,) = await talk.ask(ada, "q", "a")
+    await talk.rate(ada, "vote", answer, value="up")
+    for person in (ada, ben):
+        await followed(talk, person, "thanks", question=f"{person} asks")
+    found = await rows(talk.store)
+    assert len(weak(found)) == 1
+    assert dropped(found) == {"follow-up": {candidates.FULL: 1}}
+    assert next(part for part in distance(found).parts if part.name == "people").have == 1
+    assert len(found.raters()) == 2
 
 
 async def test_a_rating_of_a_copy_of_the_answer_decides_too(talk: Talk) -> None:
