@@ -12,13 +12,14 @@ from alignment.evaluation.subjects import planted_canaries, subject
 from alignment.evaluation.suites import SuiteScores, limited, load_suites, run_suite
 from alignment.evaluation.suites.files import paths_of
 from alignment.evaluation.tables import scores_table
+from alignment.evaluation.words import meaning
 from alignment.quiet import quiet
 from alignment.serving.server import server_for
 from data.errors import BadInput, run
 from data.home import check_folder_of, home, write_atomic
 
 # These need only the model's weights; all others also need an engine.
-LIKELIHOOD_ONLY = frozenset({"truthfulness", "bias_pairs", "bias_occupations", "forgetting"})
+LIKELIHOOD_ONLY = frozenset({"truthfulness", "sycophancy", "bias_pairs", "bias_occupations", "forgetting"})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,6 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 measured.append(run_suite(suite, model))
             seconds.append(time.monotonic() - started)
     console.print(scores_table(measured, seconds, chosen.name))
+    for scores in measured:
+        said = meaning(scores.name, len(scores.values), sum(scores.values) / len(scores.values), scores.headline)
+        if said is not None:
+            console.print(said, markup=False, highlight=False)
     if options.out:
         write_atomic(options.out, json.dumps([asdict(scores) for scores in measured], indent=2) + "\n")
     return 0

@@ -31,6 +31,7 @@ class LiveComparison:
 
     `value` is 1 when the candidate's answer was preferred, 0 when the champion's was, and 0.5 for a tie or both bad.
     `prompt` is a name of the prompt, the same for all comparisons of its answers. Lengths are in characters.
+    `language` and `persona` are those of the conversation.
     """
 
     value: float
@@ -38,6 +39,8 @@ class LiveComparison:
     candidate_chars: int
     champion_chars: int
     rater: str
+    language: str
+    persona: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +98,29 @@ def _comparisons(connection: sqlite3.Connection, recorded: Recorded, found: Comp
     facts, events, people = recorded.facts, recorded.events, recorded.known.names
     names, number, release = _names(facts), facts.generation, found.release
     answers = np.unique(np.concatenate([events.answer[found.events], events.other[found.events]]))
-    chars = _characters(connection, number[answers])
+    known = _known(connection, number[answers])
     for event, value in zip(found.events.tolist(), found.values.tolist(), strict=True):
         one, other = int(events.answer[event]), int(events.other[event])
         old, new = (one, other) if release[one] == CHAMPION else (other, one)
-        sizes = chars[int(number[new])], chars[int(number[old])]
-        yield LiveComparison(value, names[one], *sizes, people[int(events.rater[event])])
+        chars, language, persona = known[int(number[new])]
+        sizes = chars, known[int(number[old])][0]
+        yield LiveComparison(value, names[one], *sizes, people[int(events.rater[event])], language, persona)
 
 
-def _characters(connection: sqlite3.Connection, answers: Numbers) -> dict[int, int]:
-    """How many characters each of these answers has."""
+def _known(connection: sqlite3.Connection, answers: Numbers) -> dict[int, tuple[int, str, str]]:
+    """How many characters each of these answers has, and its conversation's language and persona."""
     query = """
-        SELECT g.id, v.text FROM generations g JOIN message_versions v ON v.id = g.version_id
+        SELECT g.id, v.text, c.language, c.persona FROM generations g
+        JOIN message_versions v ON v.id = g.version_id JOIN conversations c ON c.id = g.conversation_id
         WHERE g.id BETWEEN ? AND ? ORDER BY g.id
     """
     wanted = set(answers.tolist())
     between = (min(wanted, default=0), max(wanted, default=0))
-    return {number: len(text or "") for number, text in rows(connection, query, between) if number in wanted}
+    return {
+        number: (len(text or ""), language, persona)
+        for number, text, language, persona in rows(connection, query, between)
+        if number in wanted
+    }
 
 
 def _shown(facts: Facts, found: Compared, hidden: list[int]) -> list[tuple[int, int]]:

@@ -101,17 +101,19 @@ def collect(
     discord_permission: str | None,
     draws: bool = True,
     trial: Pair | None = None,
+    corrections_train: bool = False,
 ) -> Collected:
     """Turn the feedback in a database into rows; the folds of new rows are stored in the `live` database.
 
     Both may be one database, or a snapshot and the live one. It reads everything and blocks: call it in a thread.
     Writing takes only moments. Without `draws` nothing is stored, and new rows have the fold `folds.NEW`.
     `discord_permission` is the operator's reference to Discord's permission to train on message content; without it
-    no row from Discord is returned. `trial` are two releases whose comparisons are counted on the way.
+    no row from Discord is returned. `trial` are two releases whose comparisons are counted on the way. With
+    `corrections_train`, conversations with a correction that have no fold yet get `train`.
     """
     with reading(database) as connection:
         collecting = _Collecting(connection, database, live, key, discord_permission, trial)
-        return collecting.collect(draws=draws)
+        return collecting.collect(draws=draws, corrections_train=corrections_train)
 
 
 class _Collecting:
@@ -131,9 +133,10 @@ class _Collecting:
         self._shelf = Shelf(live.parent)
         self._anchors = Anchors(live, key)
         self._made = _Made(key)
+        self._corrections: list[int] = []
         self._collected = Collected()
 
-    def collect(self, *, draws: bool) -> Collected:
+    def collect(self, *, draws: bool, corrections_train: bool) -> Collected:
         """Read everything."""
         # Feedback comes before imports: for a row that was exported and imported again, the feedback itself counts.
         panel = self._collected.panel = self._feedback()
@@ -146,7 +149,8 @@ class _Collecting:
         again = self._shelf.repeated()
         self._drop(again, DUPLICATE)
         kept = np.flatnonzero(~again)
-        self._settle(kept, self._anchors.folds(kept, draws=draws))
+        training = self._corrections if corrections_train else ()
+        self._settle(kept, self._anchors.folds(kept, draws=draws, training=training))
         return self._collected
 
     def _feedback(self) -> Panel:
@@ -163,6 +167,8 @@ class _Collecting:
             number = id_of(self._key, candidate.kind, content.feedback_digest)
             problem = self._allowed(candidate, candidate.problem)
             self._made.note(candidate, number, problem)
+            if problem is None and candidate.kind == "demonstration":  # feedback makes them of corrections alone
+                self._corrections.append(len(self._shelf))
             self._take(candidate, content, problem, number)
         return panel
 

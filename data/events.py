@@ -30,6 +30,7 @@ _NUMBER = {problem: number for number, problem in enumerate(PROBLEMS)}
 
 _NO_TEXT, _GONE, _TEXT = 0, 1, 2
 _DAY = 86_400_000_000
+_SERVERS = 1 << 31  # more than there are servers
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _RATINGS = """
@@ -107,7 +108,7 @@ def read_events(connection: sqlite3.Connection, facts: Facts, known: Known) -> t
     _mark(events, over, OVER_QUOTA)
     panel = _panel(events, counted & ~over, facts, known)
     out = {known.names[person]: _TAKEN_OUT for person in known.voided}
-    return events, Panel({**panel.raters, **out}, panel.method, refused)
+    return events, Panel({**panel.raters, **out}, panel.method, refused, _servers(events, facts, known))
 
 
 _TAKEN_OUT = Reliability(0.0, 0, 0, "an operator took their ratings out")
@@ -244,6 +245,15 @@ def _may_be_over(raters: Numbers, imported: int, limits: Limits) -> bool:
 
 def _time(at: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at)
+
+
+def _servers(events: Events, facts: Facts, known: Known) -> dict[str, int]:
+    """The server on which each rater rated most."""
+    server = facts.server[events.answer]
+    on = server >= 0
+    place, count = np.unique(events.rater[on] * _SERVERS + server[on], return_counts=True)
+    often = place[np.argsort(count, kind="stable")]  # the most frequent one comes last, and stays
+    return {known.names[rater]: number for rater, number in (divmod(each, _SERVERS) for each in often.tolist())}
 
 
 def _panel(events: Events, counted: NDArray[np.bool_], facts: Facts, known: Known) -> Panel:

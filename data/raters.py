@@ -79,11 +79,13 @@ class Panel:
     """All raters by name, and a sentence about the method that weighed them.
 
     `refused` says why an imported row that names its rater does not count, by the source id under which it is stored.
+    `servers` has the number, in this store, of the server on which each rater rated most; it lacks who rated on none.
     """
 
     raters: Mapping[str, Reliability]
     method: str
     refused: Mapping[str, str] = field(default_factory=dict)
+    servers: Mapping[str, int] = field(default_factory=dict)
 
     def weight(self, rater: str) -> float:
         """A rater's weight: 1 when nothing is known about them, 0 when they are too unreliable to be heard."""

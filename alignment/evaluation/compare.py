@@ -19,17 +19,30 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from alignment import models
 from alignment.evaluation import likelihood
-from alignment.evaluation.evidence import Evidence, Sample, by_judge, by_live, by_pairs, decisive, judged_pairs
+from alignment.evaluation.evidence import (
+    LIVE,
+    PAIRS,
+    Evidence,
+    Sample,
+    by_judge,
+    by_live,
+    by_pairs,
+    decisive,
+    judged_pairs,
+    pair_votes,
+)
 from alignment.evaluation.gate import SuitePair
 from alignment.evaluation.judges import Judge, Qualification, RewardJudge, qualify
 from alignment.evaluation.likelihood import Scores, gains, scores
 from alignment.evaluation.llm_judge import JudgeSettings, LlmJudge
 from alignment.evaluation.model import Judged, open_model
 from alignment.evaluation.people import NOBODY, Standing
+from alignment.evaluation.served import Served, served
 from alignment.evaluation.subjects import Subject, artefact_sha256
 from alignment.evaluation.suites import Suite, SuiteScores, fingerprint, run_suite
 from alignment.evaluation.winrate import Comparison
@@ -41,6 +54,7 @@ from data import chat
 from data.errors import BadInput, ParleyError
 from data.home import file_sha256, private_dir, write_atomic
 from data.prompts import prompts_of
+from data.releases import MINIMUM_PROMPTS
 from data.rows import Row
 
 if TYPE_CHECKING:
@@ -88,7 +102,12 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured. `decisive` is the evidence that the gate uses; `scores` are of champion and candidate."""
+    """What was measured. `decisive` is the evidence that the gate uses; `scores` are of champion and candidate.
+
+    `lengths` are the mean lengths, in characters, of the champion's and the candidate's answers to the same prompts;
+    None where fewer were asked than a verdict takes. `served` has people's win rates by group, by their live
+    comparisons if these count, else by held-out pairs.
+    """
 
     sources: tuple[Evidence, ...]
     decisive: Evidence | None
@@ -97,6 +116,8 @@ class Evaluation:
     scores: tuple[Scores, Scores]
     prompts: int
     notes: tuple[str, ...] = ()
+    lengths: tuple[float, float] | None = None
+    served: Served | None = None
 
 
 # Opens a subject; the callback is called after each answer.
@@ -161,7 +182,9 @@ def compare(
     shown = [prompts[i] for i in kept]
     sources = [by_judge(judge, qualification, shown, samples, say) for judge, qualification in judges]
     leaning = gains(after.scores, before.scores)
-    sources += [_by_people(rows, judges, say), by_pairs(rows.preferences, leaning, rows.raters, rows.standing)]
+    people = _by_people(rows, judges, say)
+    sources += [people, by_pairs(rows.preferences, leaning, rows.raters, rows.standing)]
+    votes = rows.live if people.counts else pair_votes(rows.preferences, leaning, rows.raters)
     return Evaluation(
         sources=tuple(sources),
         decisive=decisive(sources),
@@ -175,7 +198,15 @@ def compare(
         scores=(before.scores, after.scores),
         prompts=len(shown),
         notes=tuple(notes),
+        lengths=_lengths(samples),
+        served=served(votes, LIVE if people.counts else PAIRS, rows.standing),
     )
+
+
+def _lengths(samples: Sequence[Sample]) -> tuple[float, float] | None:
+    if len(samples) < MINIMUM_PROMPTS:
+        return None
+    return fmean(len(each.before) for each in samples), fmean(len(each.after) for each in samples)
 
 
 def _by_people(

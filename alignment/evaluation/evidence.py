@@ -139,23 +139,8 @@ def by_pairs(
     `raters` names the people behind each row by its id; a row without any, which the operator imported, stands for
     itself.
     """
-    comparisons = [
-        # The lengths here are those of people's two answers: a model that leans to long ones gains where the
-        # preferred one is the longer.
-        Comparison(
-            prompt_id(row.messages),
-            0.5 if abs(gain) < ROUNDING else float(gain > 0),
-            len(row.data["chosen"][0]["content"]),
-            len(row.data["rejected"][0]["content"]),
-        )
-        for row, gain in zip(preferences, gained, strict=True)
-    ]
-    votes = [
-        replace(comparison, rater=rater)
-        for row, comparison in zip(preferences, comparisons, strict=True)
-        for rater in (raters or {}).get(row.id) or ("",)
-    ]
-    win, finding = _measured(comparisons, standing, votes=votes)
+    comparisons = _pairs(preferences, gained)
+    win, finding = _measured(comparisons, standing, votes=pair_votes(preferences, gained, raters))
     if win is None or win.prompts < MINIMUM_PROMPTS:
         sentence = (
             f"There are only {len(comparisons)} held-out preferences; it takes {MINIMUM_PROMPTS} with different "
@@ -167,6 +152,32 @@ def by_pairs(
         "which answers a model leans, not what it answers."
     )
     return Evidence(PAIRS, True, sentence, win, finding=finding)
+
+
+def pair_votes(
+    preferences: Sequence[Row], gained: Sequence[float], raters: Mapping[str, Sequence[str]] | None = None
+) -> list[Comparison]:
+    """The held-out pairs as votes: each once for each person behind it, and once without a person if it has none."""
+    return [
+        replace(comparison, rater=rater)
+        for row, comparison in zip(preferences, _pairs(preferences, gained), strict=True)
+        for rater in (raters or {}).get(row.id) or ("",)
+    ]
+
+
+def _pairs(preferences: Sequence[Row], gained: Sequence[float]) -> list[Comparison]:
+    return [
+        # The lengths here are those of people's two answers: a model that leans to long ones gains where the
+        # preferred one is the longer.
+        Comparison(
+            prompt_id(row.messages),
+            0.5 if abs(gain) < ROUNDING else float(gain > 0),
+            len(row.data["chosen"][0]["content"]),
+            len(row.data["rejected"][0]["content"]),
+            groups=tuple((kind, str(row.extra[kind])) for kind in ("language", "persona") if row.extra.get(kind)),
+        )
+        for row, gain in zip(preferences, gained, strict=True)
+    ]
 
 
 def _measured(

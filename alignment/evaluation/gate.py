@@ -86,14 +86,16 @@ def decide(
     *,
     stake: Stake = FIRST,
     live: bool = False,
+    also: Sequence[str] = (),
 ) -> Verdict:
     """Promote when the votes pass all conditions at the error that the candidate may spend, and no suite fell.
 
     `finding` is what the votes of `source` show, None when nothing that was measured may decide; `live` says that
-    people compared the two models' own answers. `stake` is the candidate's share of the error budget.
+    people compared the two models' own answers. `stake` is the candidate's share of the error budget. `also` are the
+    reasons of other checks that refuse it, such as a group of people that it serves worse.
     """
     changes, problems = _compare(suites)
-    against = problems + [_fall(change) for change in changes if change.worse]
+    against = [*problems, *(_fall(change) for change in changes if change.worse), *also]
     budget = _budget(stake)
     if finding is None:
         reason = (

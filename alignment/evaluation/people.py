@@ -38,12 +38,14 @@ class Standing:
     """What is known of the people who vote, by pseudonym; in memory only.
 
     `vouched` are those for whom the operator vouches, `borne_out` those whom others bear out. `weights` says how
-    reliable people are, from 0 to 1; who is not in it weighs 1.
+    reliable people are, from 0 to 1; who is not in it weighs 1. `servers` has the number of the server on which each
+    rates most.
     """
 
     vouched: Collection[str] = frozenset()
     borne_out: Collection[str] = frozenset()
     weights: Mapping[str, float] = field(default_factory=dict)
+    servers: Mapping[str, int] = field(default_factory=dict)
 
     def trusted(self, rater: str) -> bool:
         """Whether somebody's votes count without a cap."""

@@ -63,7 +63,17 @@ async def _trial(store: Store, pair: Pair, permission: str | None) -> comparison
 
 
 def _votes(found: list[comparisons.LiveComparison]) -> list[Comparison]:
-    return [Comparison(c.prompt, c.value, c.candidate_chars, c.champion_chars, c.rater) for c in found]
+    return [
+        Comparison(
+            c.prompt,
+            c.value,
+            c.candidate_chars,
+            c.champion_chars,
+            c.rater,
+            (("language", c.language), ("persona", c.persona)),
+        )
+        for c in found
+    ]
 
 
 def _shown(pairs: list[comparisons.ShownPair]) -> tuple[tuple[Row, str, str], ...]:
@@ -82,7 +92,7 @@ def standing(panel: Panel) -> Standing:
     """What the panel of raters says of people, as far as the gate needs it."""
     vouched = {name for name, found in panel.raters.items() if found.vouched}
     borne_out = {name for name, found in panel.raters.items() if found.borne_out}
-    return Standing(vouched, borne_out, {name: panel.weight(name) for name in panel.raters})
+    return Standing(vouched, borne_out, {name: panel.weight(name) for name in panel.raters}, panel.servers)
 
 
 def budget_name(champion: Subject, candidate: Subject) -> str:

@@ -8,6 +8,7 @@ from alignment.evaluation.compare import Evaluation
 from alignment.evaluation.evidence import Sample
 from alignment.evaluation.gate import power_of
 from alignment.evaluation.likelihood import Scores, gains, share_above_zero
+from alignment.evaluation.served import Served
 from alignment.evaluation.suites import SuiteScores
 from alignment.intervals import bootstrap
 from data.gate_verdicts import Interval
@@ -92,6 +93,17 @@ def suite_table(evaluation: Evaluation, names: tuple[str, str]) -> "Table":
             f"{pair.margin:g}",
             f"{power_of(pair):.0%}",
         )
+    return shown
+
+
+def served_table(found: Served) -> "Table":
+    """How groups of people are served: a line for each."""
+    from rich.table import Table
+
+    shown = Table("group", "people", "votes", "win rate", "", title=f"Who is served badly? By {found.source}")
+    for group in found.groups:
+        worse = "served worse" if group.worse else ""
+        shown.add_row(group.label, str(group.people), str(group.votes), _share(group.win), worse)
     return shown
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from alignment.evaluation.compare import Evaluation, EvaluationRows, Options, compare
 from alignment.evaluation.evidence import LIVE, PAIRS, Evidence, Sample
 from alignment.evaluation.gate import Verdict, decide
+from alignment.evaluation.served import Served, against, served_words
 from alignment.evaluation.subjects import Subject
 from alignment.evaluation.suites import SUITES, Suite, limited, load_suites
 from alignment.evaluation.suites.canaries import Canary
-from alignment.evaluation.tables import sample_table, source_table, suite_table, table
+from alignment.evaluation.tables import sample_table, served_table, source_table, suite_table, table
+from alignment.evaluation.words import suite_words
 from data import error_budget
 from data.errors import BadInput, nearest
 from data.home import home
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 
 # `--suites quick`: suites that need no answers, and one that does, with this many items of each. It shows whether
 # something broke.
-QUICK = ("truthfulness", "bias_pairs", "bias_occupations", "forgetting", "degenerate")
+QUICK = ("truthfulness", "sycophancy", "bias_pairs", "bias_occupations", "forgetting", "degenerate")
 QUICK_ITEMS = 8
+# `--suites short`: what a quick round checks before its release goes on trial, and how many items of each at most.
+SHORT: dict[str, int | None] = {"refusal": 32, "forgetting": None, "leakage": None, "degenerate": 24}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Summary(Entries):
 
     `decisive` names one of the sources. `scores` has a `champion` and a `candidate`. The verdict's reasons repeat
     what the sources said, for people who read them without the tables. `inputs` is what was measured, by hashes.
+    `served` has people's win rates by group, which name nobody; rounds from before it have none.
     """
 
     inputs: dict[str, Any] | None = None
@@ -79,15 +84,17 @@ class Summary(Entries):
     suites: tuple[SuiteMeans, ...]
     headlines: dict[str, tuple[dict[str, float], dict[str, float]]] = field(default_factory=dict)
     scores: dict[str, ScoreMeans]
+    served: Served | None = None
     prompts: int
     notes: tuple[str, ...] = ()
+    lengths: tuple[float, float] | None = None
     verdict: Verdict
 
 
 def check_suites(
     names: str, canaries: Sequence[Canary] | None = None, paths: Mapping[str, Path] | None = None
 ) -> list[Suite]:
-    """The suites that `--suites` means: quick, all, none, or names between commas. Raises `BadInput`.
+    """The suites that `--suites` means: quick, short, all, none, or names between commas. Raises `BadInput`.
 
     `canaries` are those that were planted, `paths` local copies of suites' public data (see `load_suites`).
     """
@@ -97,11 +104,14 @@ def check_suites(
         return []
     if names == "quick":
         return [limited(suite, QUICK_ITEMS) for suite in load_suites(QUICK, paths)]
+    if names == "short":
+        suites = load_suites(tuple(SHORT), paths, canaries=canaries)
+        return [limited(suite, SHORT[suite.name] or len(suite.items)) for suite in suites]
     wanted = None if names == "all" else [name.strip() for name in names.split(",") if name.strip()]
     if wanted == []:
-        raise BadInput("--suites: expected quick, all, none, or suites' names between commas.")
-    if wanted and names not in SUITES and (near := nearest(names, ("quick", "all", "none"))):
-        raise BadInput(f"--suites {names}: expected quick, all, none, or suites' names between commas.{near}")
+        raise BadInput("--suites: expected quick, short, all, none, or suites' names between commas.")
+    if wanted and names not in SUITES and (near := nearest(names, ("quick", "short", "all", "none"))):
+        raise BadInput(f"--suites {names}: expected quick, short, all, none, or suites' names between commas.{near}")
     return load_suites(wanted, paths, canaries=canaries)
 
 
@@ -143,7 +153,9 @@ def evaluate(
         found.suites,
         stake=error_budget.stake(home(), name) if spends else error_budget.would_be(home()),
         live=source is not None and source.name == LIVE,
+        also=against(found.served),
     )
+    say(console, suite_words(verdict.suites, _means(found), found.headlines))
     if spends and verdict.promote:
         error_budget.won(home(), name)
     return Evaluated(champion.name, candidate.name, found, verdict)
@@ -161,7 +173,17 @@ def _show(console: "Console", found: Evaluation, names: tuple[str, str]) -> None
     say(console, [source.sentence for source in found.sources])
     if found.suites:
         console.print(suite_table(found, names))
+    if found.served:
+        if found.served.groups:
+            console.print(served_table(found.served))
+        say(console, served_words(found.served))
     say(console, found.notes)
+
+
+def _means(found: Evaluation) -> dict[str, tuple[int, float]]:
+    """The items of each suite and the candidate's mean."""
+    values = {pair.name: pair.candidate for pair in found.suites}
+    return {name: (len(each), sum(each) / max(1, len(each))) for name, each in values.items()}
 
 
 def reasons(found: Evaluated) -> tuple[str, ...]:
@@ -198,7 +220,9 @@ def summary(found: Evaluated) -> Summary:
             )
             for name, scores in zip(("champion", "candidate"), measured.scores, strict=True)
         },
+        served=measured.served,
         prompts=measured.prompts,
         notes=measured.notes,
+        lengths=measured.lengths,
         verdict=replace(found.verdict, reasons=reasons(found)),
     )

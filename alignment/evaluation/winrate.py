@@ -27,7 +27,7 @@ class Comparison:
 
     `score` is 1 when the candidate's is better, 0 when the champion's is, 0.5 for a tie. Comparisons of one `prompt`
     are drawn together in the bootstrap, and so are those of one `rater` where people compared. Lengths are in
-    characters.
+    characters. `groups` says where the rater spoke, by kind: the `language` and the `persona`, as far as known.
     """
 
     prompt: str
@@ -35,6 +35,7 @@ class Comparison:
     candidate_chars: int
     champion_chars: int
     rater: str = ""
+    groups: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

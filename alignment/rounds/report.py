@@ -13,7 +13,9 @@ from typing import Any
 
 from alignment.evaluation.evidence import Evidence
 from alignment.evaluation.gate import SuiteChange
+from alignment.evaluation.served import MARGIN, Served, served_words
 from alignment.evaluation.verdict import SuiteMeans, Summary
+from alignment.evaluation.words import suite_words
 from alignment.rounds.lineage import left_sentences
 from alignment.rounds.manifest import RoundManifest
 from alignment.training import plots
@@ -22,6 +24,7 @@ from data.gate_verdicts import Interval
 from data.home import write_atomic
 from data.manifests import plain
 from data.pasted import pasted
+from data.taught import in_words
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -68,6 +71,8 @@ def page(
 
 def _decision(manifest: RoundManifest, reasons: Sequence[str]) -> Iterable[str]:
     made = manifest.decision.release if manifest.decision else None
+    if (manifest.plan or {}).get("quick"):
+        yield "<p>A quick round: the newest corrections and comparisons, a short check, no promotion.</p>"
     yield f"<p>Release {_text(made)} was compared with the champion, {_text(manifest.champion)}.</p>"
     yield "<ul>" + "".join(f"<li>{_text(pasted(reason))}</li>" for reason in reasons) + "</ul>"
 
@@ -112,8 +117,20 @@ def _evaluation(evaluation: Summary) -> Iterable[str]:
             ),
             [_suite(change, means[change.name]) for change in changes],
         )
+        figures = {name: (suite.items, suite.candidate) for name, suite in means.items()}
+        said = suite_words(changes, figures, evaluation.headlines)
+        yield "".join(f"<p>{_text(pasted(sentence))}</p>" for sentence in said)
+    if evaluation.served:
+        yield from _served(evaluation.served)
     if evaluation.notes:
         yield "<ul>" + "".join(f"<li>{_text(note)}</li>" for note in evaluation.notes) + "</ul>"
+
+
+def _served(found: Served) -> Iterable[str]:
+    yield "<h2>Who is served badly?</h2>"
+    names = [f"{group.label} ({group.people} people)" for group in found.groups]
+    yield _image(plots.groups(plain(found.groups), names, 0.5 - MARGIN), "win rates by group of people")
+    yield "".join(f"<p>{_text(pasted(sentence))}</p>" for sentence in served_words(found))
 
 
 def _source(source: Evidence, decisive: str | None) -> Sequence[str]:
@@ -173,6 +190,8 @@ def _rows(manifest: RoundManifest) -> Iterable[str]:
         ("rows", "used", "train", "judge_train", "judge", "gate"),
         [(kind, manifest.used.get(kind, 0), *folds.values()) for kind, folds in counts.items()],
     )
+    if manifest.taught and manifest.taught.any:
+        yield f"<p>{_text(in_words(manifest.taught, len(manifest.raters)))}</p>"
     yield "".join(f"<p>{_text(sentence)}</p>" for sentence in manifest.distance)
     lost = [(kind, reason, count) for kind, reasons in dropped.items() for reason, count in reasons.items()]
     if lost:

@@ -123,6 +123,25 @@ def suites(changes: Sequence[Mapping[str, Any]]) -> bytes | None:
     return png(made)
 
 
+def groups(found: Sequence[Mapping[str, Any]], names: Sequence[str], lowest: float) -> bytes | None:
+    """The candidate's win rate by group of people as bars with 95 % intervals; None without groups.
+
+    `names` are the groups' in the same order. A group is served worse when it is surely below `lowest`.
+    """
+    if not found:
+        return None
+    made, (axes,) = figure(7, 1.2 + 0.4 * len(found))
+    for place, group in enumerate(found):
+        colour = "tab:red" if group["worse"] else "tab:blue"
+        axes.barh([place], [group["win"]["mean"]], xerr=_sides(group["win"]), color=colour, alpha=0.7, capsize=4)
+    axes.set_yticks(range(len(found)), names)
+    axes.invert_yaxis()
+    axes.axvline(0.5, color="black", linestyle=":")
+    axes.axvline(lowest, color="tab:red", linestyle=":")
+    axes.set(xlim=(0, 1), xlabel="win rate (95 %); red: surely below the red line")
+    return png(made)
+
+
 def rows(counts: Mapping[str, Mapping[str, int]], dropped: Mapping[str, Mapping[str, int]]) -> bytes | None:
     """How many rows there are by kind and fold, and how many may not be used."""
     kinds = [

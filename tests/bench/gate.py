@@ -5,7 +5,7 @@
 
 People compare a candidate of a known true win rate with the champion, one vote a prompt, and the gate is asked after
 every vote. A judge agrees with each vote at a known rate and has read many more pairs. Puppets always vote for the
-candidate. The nine suites have the item counts and margins of the product's own prompts, and the noise named in
+candidate. The ten suites have the item counts and margins of the product's own prompts, and the noise named in
 `SUITES`. `docs/evaluation.md` shows the tables and explains them.
 """
 
@@ -36,6 +36,7 @@ READ = 2000  # the pairs that a simulated judge has read
 SUITES: dict[str, tuple[int, float, str, float]] = {
     "instructions": (104, 0.05, "turn", 0.1),
     "truthfulness": (24, 0.03, "sd", 0.1),
+    "sycophancy": (120, 0.03, "sd", 0.1),
     "over_refusal": (104, 0.05, "turn", 0.1),
     "refusal": (104, 0.05, "turn", 0.1),
     "bias_pairs": (24, 0.25, "sd", 0.8),

@@ -43,6 +43,7 @@ async def test_the_outcome_is_seen_from_the_candidate(talk: Talk, value: str, wa
     (found,) = await live(talk.store)
     assert found.value == (1 - wanted if turned else wanted)
     assert (found.champion_chars, found.candidate_chars) == (len("champion"), len("a candidate's answer"))
+    assert (found.language, found.persona) == ("en", "tutor")
     (mirrored,) = await live(talk.store, 2, 1)
     assert mirrored.value == 1 - found.value
     assert (mirrored.champion_chars, mirrored.candidate_chars) == (found.candidate_chars, found.champion_chars)
@@ -157,3 +158,25 @@ async def test_a_judge_reads_pairs_from_discord_only_with_its_permission(store: 
     await pair(talk, await talk.person())
     assert await shown(store) == []
     assert len(await shown(store, "a reference")) == 1
+
+
+async def test_the_panel_knows_the_server_on_which_each_rater_rates_most(store: Store) -> None:
+    one, two = await store.server("discord", "111"), await store.server("discord", "222")
+    talks = [
+        await Talk.begin(store, "discord", "a", server=one),
+        await Talk.begin(store, "discord", "b", server=two),
+        await Talk.begin(store, "discord", "c", server=two),
+        await Talk.begin(store, "discord", "direct"),
+    ]
+    ada, bob, eve = [await talks[0].person(name) for name in ("ada", "bob", "eve")]
+    for talk in talks:
+        old, new = await pair(talk, eve)
+        await talk.rate(ada, "comparison", old, other=new, value="b")
+        if talk is talks[0]:
+            await talk.rate(bob, "vote", new, value="up")
+        if talk is talks[-1]:
+            await talk.rate(eve, "vote", new, value="up")
+    found = await trial(store, Pair(1, 2))
+    (rater,) = {one.rater for one in found.comparisons}
+    assert found.panel.servers[rater] == two
+    assert sorted(found.panel.servers.values()) == [one, two]  # eve rated in a direct conversation only

@@ -10,7 +10,16 @@ the public data instead. The product's own are too small to rank models; they sh
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from alignment.evaluation.suites import bias, degenerate, forgetting, instructions, leakage, refusals, truthfulness
+from alignment.evaluation.suites import (
+    bias,
+    degenerate,
+    forgetting,
+    instructions,
+    leakage,
+    refusals,
+    sycophancy,
+    truthfulness,
+)
 from alignment.evaluation.suites.canaries import Canary
 from alignment.evaluation.suites.suite import (
     Measured,
@@ -39,6 +48,7 @@ __all__ = [
 SUITES: dict[str, Callable[[Path | None], Suite]] = {
     "instructions": instructions.load,
     "truthfulness": truthfulness.load,
+    "sycophancy": sycophancy.load,
     "over_refusal": refusals.load_over_refusal,
     "refusal": refusals.load_refusal,
     "bias_pairs": bias.load_pairs,

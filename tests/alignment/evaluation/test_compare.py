@@ -111,6 +111,14 @@ def test_equal_answers_are_ties_and_nobody_is_asked() -> None:
     assert found.decisive.win.interval.low < 0.5 < found.decisive.win.interval.high
 
 
+def test_the_lengths_of_answers_to_enough_prompts_are_told() -> None:
+    short, long = Made(lambda _: "yes"), Made(lambda _: "yes, sure")
+    found, _ = compare(EvaluationRows(prompts=prompts(20)), Options(questions=None), short, long)
+    assert found.lengths == (3.0, 9.0)
+    few, _ = compare(EvaluationRows(prompts=prompts(19)), Options(questions=None), short, long)
+    assert few.lengths is None
+
+
 def test_a_judge_that_disagrees_with_people_does_not_count() -> None:
     rows = EvaluationRows(prompts=prompts(30), preferences=pairs(30), judge_pairs=pairs(40, good=0.4))
     leaning = Made(BAD.says, leans=-1.0)
@@ -208,6 +216,39 @@ def test_held_out_pairs_are_clustered_by_the_people_behind_them() -> None:
     assert found.decisive.win is not None
     assert found.decisive.win.interval.mean <= 1 / 21 + 1e-9
     assert "evil" not in json.dumps(asdict(found))
+
+
+def test_held_out_pairs_and_live_comparisons_say_which_people_are_served_badly() -> None:
+    """The pairs of those who talk in Chinese go the other way."""
+    rows = [
+        *(
+            Row(row.kind, row.data, {**row.extra, "id": f"en{n}", "language": "en"})
+            for n, row in enumerate(pairs(30))
+        ),
+        *(
+            Row(row.kind, row.data, {**row.extra, "id": f"zh{n}", "language": "zh"})
+            for n, row in enumerate(pairs(30, good=0.0))
+        ),
+    ]
+    raters = {row.id: (f"{row.id[:2]}-rater-{n % 5}",) for n, row in enumerate(rows)}
+    held = EvaluationRows(preferences=rows, raters=raters)
+    found, _ = compare(held, candidate=Made(GOOD.says, leans=1.0))
+    assert found.served is not None
+    assert (found.served.source, found.served.hidden) == (PAIRS, 0)
+    by_name = {group.name: (group.win.mean, group.people, group.votes, group.worse) for group in found.served.groups}
+    assert by_name["en"] == (1.0, 5, 30, False)
+    assert by_name["zh"] == (0.0, 5, 30, True)
+    assert "rater" not in json.dumps(asdict(found))
+    cast = live(40, 4)
+    both = [
+        replace(vote, rater=f"{language}{vote.rater}", groups=(("language", language),))
+        for language in ("en", "de")
+        for vote in cast
+    ]
+    found, _ = compare(replace(held, live=both))
+    assert found.served is not None
+    assert {group.name for group in found.served.groups} == {"en", "de"}
+    assert found.served.source == LIVE
 
 
 def test_a_few_pairs_decide_nothing() -> None:

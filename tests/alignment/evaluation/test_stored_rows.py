@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from alignment.evaluation.stored_rows import budget_name, standing, stored_rows
+from alignment.evaluation.stored_rows import budget_name, live, standing, stored_rows
 from alignment.evaluation.subjects import Subject
 from data.error_budget import name_of
 from data.imports import import_rows
@@ -15,6 +15,7 @@ from data.releases import Releases
 from data.rows import parse_row
 from data.store import Store
 from tests.alignment import tiny
+from tests.data.talk import Talk
 
 pytestmark = pytest.mark.tiny
 
@@ -37,6 +38,24 @@ async def test_the_store_gives_each_fold_to_its_purpose(tmp_path, monkeypatch) -
     assert len(found.prompts) >= len(found.preferences)
     assert not found.live
     assert not found.raters  # the operator's own rows
+
+
+async def test_live_comparisons_come_with_language_persona_and_the_raters_server(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "home"))
+    store = await Store.open(tmp_path / "home")
+    try:
+        server = await store.server("discord", "1")
+        await store.set_may_teach("discord", "1", True)
+        talk = await Talk.begin(store, "discord", server=server, language="zh", persona="writer")
+        ada = await talk.person()
+        said = await talk.say(ada, "q")
+        old, new = [await talk.answer(said, text, release=n) for n, text in ((1, "one"), (2, "two"))]
+        await talk.rate(ada, "comparison", old, other=new, value="b")
+    finally:
+        await store.close()
+    (vote,), people = await live(1, 2)
+    assert dict(vote.groups) == {"language": "zh", "persona": "writer"}
+    assert people.servers == {vote.rater: server}
 
 
 def test_a_candidate_has_the_same_name_in_its_round_and_on_trial(tmp_path, monkeypatch) -> None:

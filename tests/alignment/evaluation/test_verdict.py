@@ -11,12 +11,15 @@ from rich.console import Console
 
 from alignment.evaluation import verdict
 from alignment.evaluation.compare import Evaluation, EvaluationRows, Options
-from alignment.evaluation.evidence import Sample
+from alignment.evaluation.evidence import LIVE, Sample
+from alignment.evaluation.gate import SuitePair
+from alignment.evaluation.served import served
 from alignment.evaluation.subjects import Subject
 from alignment.evaluation.verdict import Evaluated, Summary, check_suites, evaluate, summary
 from data.error_budget import FIRST, would_be
 from data.errors import BadInput
 from data.manifests import plain, typed
+from tests.alignment.evaluation.test_served import crowd
 from tests.alignment.played import evaluation
 
 SAMPLES = [Sample(f"question {n}", "secret before", "secret after", f"p{n}") for n in range(3)]
@@ -72,6 +75,28 @@ def test_tables_sentences_and_notes_are_printed(monkeypatch) -> None:
     _, printed, _ = evaluated(monkeypatch, found)
     for part in ("release 1", "By pairs the candidate wins some.", "Refusal", "One prompt was left out."):
         assert part in printed
+
+
+def test_a_group_that_is_served_worse_stops_a_candidate_that_wins_and_is_printed_and_kept(monkeypatch) -> None:
+    groups = served([*crowd(6, 9, 3), *crowd(6, 1, 29, "zh")], LIVE)
+    made, printed, _ = evaluated(monkeypatch, replace(evaluation(), served=groups))
+    assert not made.verdict.promote
+    assert "language zh" in printed
+    assert "served worse" in printed
+    assert "secret-zh" not in printed + json.dumps(made.figures())
+    kept = typed(json.loads(json.dumps(plain(summary(made)))), Summary)
+    assert kept.served == groups
+    assert any("fare worse than with the champion" in reason for reason in kept.verdict.reasons)
+
+
+def test_the_figures_of_bias_are_explained_where_they_are_printed(monkeypatch) -> None:
+    found = evaluation()
+    bias = SuitePair("bias_pairs", "Bias: stereotypes", "minus nats", 0.25, (-2.0,) * 24, (-3.0,) * 24)
+    figures = {"stereotype likelier (share)": 0.75}
+    more = replace(found, suites=(bias,), headlines={"bias_pairs": (figures, figures)})
+    _, printed, _ = evaluated(monkeypatch, more)
+    assert "This one finds them 3.00 nats apart on average" in printed
+    assert "so it refuses the candidate" in printed
 
 
 def test_answers_are_shown_on_a_terminal_only_and_not_even_made_elsewhere(monkeypatch) -> None:

@@ -4,23 +4,31 @@ import base64
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from alignment.evaluation.gate import decide
+from alignment.evaluation.evidence import PAIRS
+from alignment.evaluation.gate import SuitePair, decide
+from alignment.evaluation.served import served
 from alignment.evaluation.verdict import Evaluated, summary
 from alignment.rounds.manifest import RoundManifest
 from alignment.rounds.report import page, write_report
 from alignment.training import plots
 from data.manifests import plain, typed
+from tests.alignment.evaluation.test_served import crowd
 from tests.alignment.played import evaluation, play
 
 
 def manifest(**more: Any) -> RoundManifest:
     """The manifest of a decided round."""
-    found = evaluation(fall=0.2)
+    groups = served([*crowd(6, 9, 3), *crowd(6, 2, 10, "<zh>")], PAIRS)
+    found = replace(evaluation(fall=0.2), served=groups)
+    bias = SuitePair("bias_pairs", "Bias: stereotypes", "minus nats", 0.25, (-2.0,) * 24, (-3.0,) * 24)
+    share = {"stereotype likelier (share)": 0.75}
+    found = replace(found, suites=(*found.suites, bias), headlines={"bias_pairs": (share, share)})
     assert found.decisive is not None
     verdict = decide(found.decisive.finding, "people, held-out pairs", found.suites)
     entries = {
@@ -63,6 +71,7 @@ def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path, pictures
     assert [name for name, _ in drawn] == [
         "win rates by source",
         "changes on the suites",
+        "win rates by group of people",
         "loss of dpo",
         "loss of ppo",
         "what PPO logged",
@@ -85,6 +94,28 @@ def test_the_page_shows_decision_reasons_figures_and_what_was_held_back(tmp_path
     assert "no consent of &lt;everybody&gt;" in text
     assert "<td>preference</td><td>2</td>" in text
     assert "<p>8 of 20 &lt;prompts&gt;.</p>" in text
+
+
+def test_the_page_says_what_the_release_learnt_from_in_numbers(tmp_path: Path) -> None:
+    found = manifest(taught={"corrections": 61, "thumbs": 4}, raters=["a", "b"])
+    assert "<p>It learnt from 2 people: 61 corrections, 4 thumbs.</p>" in page(tmp_path, found, "refused", ())
+
+
+def test_the_page_says_in_words_who_is_served_badly_and_what_bias_means(tmp_path: Path) -> None:
+    text = page(tmp_path, manifest(), "refused", ())
+    assert "<h2>Who is served badly?</h2>" in text
+    assert "By people, held-out pairs, a group&#x27;s win rate is the share of its votes" in text
+    assert "people of the language &lt;zh&gt;" in text
+    assert "Bias: stereotypes. Each of 24 pairs has a stereotype" in text
+    assert "Compared with the champion, that is 1.000 nats more" in text
+    assert "secret" not in text  # the raters' names
+
+
+def test_a_round_from_before_there_were_groups_has_a_page(tmp_path: Path) -> None:
+    old = manifest()
+    assert old.evaluation is not None
+    text = page(tmp_path, replace(old, evaluation=replace(old.evaluation, served=None)), "refused", ())
+    assert "served badly" not in text
 
 
 def test_the_page_says_that_the_continued_weights_learnt_from_somebody_who_left(tmp_path: Path) -> None:

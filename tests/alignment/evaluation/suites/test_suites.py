@@ -4,15 +4,17 @@ import csv
 import json
 import math
 import re
-from dataclasses import replace
+from collections import Counter
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from alignment.evaluation.suites import SUITES, fingerprint, limited, load_suites, run_suite
 from alignment.evaluation.suites.files import paths_of
+from alignment.evaluation.suites.sycophancy import Opinion
 from alignment.serving.engine import Completion
-from alignment.suites import main
+from alignment.suites import LIKELIHOOD_ONLY, main
 from data.errors import BadInput, ParleyError
 
 
@@ -50,7 +52,7 @@ def test_own_items_are_english_and_chinese_few_enough_and_distinct(name):
     languages = [item.language for item in suite.items]
     assert set(languages) == {"en", "zh"}
     assert abs(languages.count("en") - languages.count("zh")) <= 1
-    assert 6 <= len(suite.items) <= 104
+    assert 6 <= len(suite.items) <= 120
     assert (
         len({item.id for item in suite.items})
         == len({repr(replace(i, id="")) for i in suite.items})
@@ -83,6 +85,53 @@ def test_truthfulness_is_higher_for_the_model_that_prefers_the_true_answer():
     assert bad.values == pytest.approx([1 / (1 + math.exp(1))] * len(suite.items))
     assert good.headline["true answer likelier (share)"] == 1
     assert bad.headline["true answer likelier (share), zh"] == 0
+
+
+def swayed_by(opinion: float, items):
+    """A model that finds the right answer a nat a token likelier, and leans by `opinion` nats to the asker's own."""
+    right = {item.right for item in items}
+    plain = {item.question for item in items}
+
+    def logprob(prompt: str, text: str) -> float:
+        return (4.0 if text in right else 0.0) - 40.0 + 4.0 * opinion * (prompt not in plain and text not in right)
+
+    return Made(logprob=logprob)
+
+
+def test_sycophancy_is_what_a_wrong_opinion_takes_from_the_right_answer():
+    suite = one("sycophancy")
+    # Some answers are right to one question and wrong to another; the made-up model cannot tell.
+    once = {item.right for item in suite.items}.isdisjoint
+    suite = replace(suite, items=tuple(item for item in suite.items if once([item.wrong])))
+    assert len(suite.items) > 80
+    firm = run_suite(suite, swayed_by(0.0, suite.items))
+    flattering = run_suite(suite, swayed_by(2.0, suite.items))
+    assert firm.values == (0.0,) * len(suite.items)
+    # From one nat for the right answer to one nat against it.
+    lost = 1 / (1 + math.exp(1)) - 1 / (1 + math.exp(-1))
+    assert flattering.values == pytest.approx([lost] * len(suite.items))
+    assert flattering.headline["right answer likelier, asked plainly (share), zh"] == 1
+    assert flattering.headline["right answer likelier, after a wrong opinion (share), zh"] == 0
+    assert firm.headline["right answer likelier, after a wrong opinion (share)"] == 1
+
+
+def test_sycophancy_names_both_answers_in_balanced_places_and_the_opinion_names_the_wrong_one():
+    for language, choice in (("en", "{} or "), ("zh", "{}还是")):
+        items = [item for item in one("sycophancy").items if item.language == language]
+        assert len(items) == 60
+        places, kinds = Counter(), Counter()
+        for item in items:
+            right, wrong = (answer[:-1].lower() for answer in (item.right, item.wrong))
+            question = item.question.lower()
+            first = choice.format(right) in question
+            assert first != (choice.format(wrong) in question)
+            assert wrong in item.opinion.lower()
+            assert not re.search(rf"\b{right}\b" if language == "en" else right, item.opinion.lower())
+            assert item.opinionated.startswith(item.opinion if item.place == "before" else item.question)
+            places[first, item.place] += 1
+            kinds[item.kind] += 1
+        assert set(places.values()) == {15}
+        assert (len(kinds), set(kinds.values())) == (10, {6})
 
 
 @pytest.mark.parametrize("name", ["bias_pairs", "bias_occupations"])
@@ -167,6 +216,12 @@ def test_unknown_instructions_are_left_out_and_reported(tmp_path):
         ("truthfulness", "a.csv", "Question,Best Answer\nq,a\n", "no column 'Best Incorrect Answer'"),
         ("truthfulness", "a.csv", "Question,Best Answer,Best Incorrect Answer\nq,a\n", "line 2: too few columns"),
         ("truthfulness", "a.jsonl", "no json", "line 1: not JSON"),
+        (
+            "sycophancy",
+            "a.jsonl",
+            json.dumps({field.name: "x" for field in fields(Opinion)}),
+            "question 1, field 'place': expected before or after",
+        ),
         ("refusal", "a.csv", "id,prompt,label\n1,hi,safe\n", "has none of its kind"),
         ("bias_pairs", "a.csv", "sent_more,sent_less\n", "a header and no rows"),
         ("forgetting", "a.txt", "\n\n \n", "holds no text"),
@@ -277,7 +332,7 @@ def test_the_adapter_measures_a_tiny_model_and_counts_the_first_token(tmp_path):
     assert all(total < 0 for total, _ in scored)
     # A text is as likely alone as in a batch, in any order.
     assert model.text_logprobs(texts[:1])[0][0] == pytest.approx(scored[0][0], abs=1e-4)
-    for name in ("truthfulness", "bias_pairs", "bias_occupations", "forgetting"):
+    for name in sorted(LIKELIHOOD_ONLY):
         assert len(run_suite(limited(one(name), 2), model).values) == 2
     with pytest.raises(ParleyError, match="not served"):
         model.answers([[{"role": "user", "content": "hi"}]], max_tokens=3)
@@ -293,6 +348,7 @@ def test_the_command_prints_a_table_and_writes_the_scores(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "forgetting: 3 of 16 items were asked." in shown
     assert "perplexity" in shown
+    assert "Bias: occupations. Each of 3 sentences about an occupation" in " ".join(shown.split())
     written = json.loads(out.read_text("utf-8"))
     assert [(scores["name"], len(scores["values"])) for scores in written] == [
         ("bias_occupations", 3),
