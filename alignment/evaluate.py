@@ -58,7 +58,10 @@ def parser() -> argparse.ArgumentParser:
     add("--judge_pairs", type=Path, metavar="ROWS.jsonl", help="pairs to check judges on (store: the judge's fold)")
     add("--judge_model", type=Path, metavar="DIR", help="a reward model as judge, trained on other rows than these")
     add(
-        "--suites", default="all", metavar="all|quick|none|A,B", help="what must not get worse (default: %(default)s)"
+        "--suites",
+        default="all",
+        metavar="all|quick|short|none|A,B",
+        help="what must not get worse (default: %(default)s)",
     )
     add(
         "--suite_path", action="append", default=[], metavar="NAME=FILE", help="a local copy of a suite's public data"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from data.chat import Message
+from data.faq import file_of
 from data.lessons import EVERYWHERE, SERVER
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def listed(lessons: Sequence[StoredLesson], texts: Texts, page: int = 1) -> list
             number=lesson.lesson,
             question=_short(lesson.question),
             answer=_short(lesson.answer),
-            scope=scopes.get(lesson.scope, ""),
+            scope=f" ({file_of(lesson.entry)})" if lesson.entry else scopes.get(lesson.scope, ""),
+            hidden=texts.lessons_hidden if lesson.hidden else "",
         )
         for lesson in shown
     ]

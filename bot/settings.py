@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     discord_previews: bool = False  # let links in answers show previews
     shards: int | None = Field(default=None, ge=1, le=10000)  # unset: the number that Discord recommends
     discord_training_permission: str | None = None
+    followups: bool = False  # whether messages after an answer count as weak ratings of it
     operators: Annotated[tuple[int, ...], NoDecode] = ()
     retention_days: int = Field(default=30, ge=1, le=3650)
 

@@ -6,7 +6,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
-from data.lessons import lessons_of
+from data.lessons import entries_by, lessons_of
 from data.persona_texts import personas_by
 from data.settings import opened_for
 
@@ -68,7 +68,7 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
         ],
         "lessons": [
             {"number": one.lesson, "scope": one.scope, "question": one.question, "answer": one.answer}
-            for one in await lessons_of(session, person)
+            for one in (*await lessons_of(session, person), *await entries_by(session, person))
         ],
         "personas": await personas_by(session, person),
         "vouched_for": standing is not None and standing.vouched_at is not None,

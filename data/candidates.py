@@ -26,8 +26,12 @@ EDITED = "somebody edited a text in it since"
 OUTSIDE = "comes from outside the servers that teach the shared model (PARLEY_TEACHING_SERVERS)"
 OVER_QUOTA = "its rater, server or day had as many ratings as count in a day (PARLEY_RATINGS_PER_...)"
 OTHER_MODEL = "the answer was another model's, not one of this home's (PARLEY_OTHER_MODELS)"
+RATED = "its answer was rated, and a rating says more than a follow-up message"
+ONLY_TRAINS = "a follow-up message only trains, and its conversation is kept for judging"
+FULL = "its people's ratings weigh as much as one person's may already"
 VOIDED = "an operator took its rater's ratings out (python -m data raters void)"
 
+FOLLOWUP = "follow-up"  # the source of rows that are made of follow-up messages, and their name among dropped rows
 DIVIDED = "its text, its conversation and the lessons that it was given belong to different folds"
 
 
@@ -53,6 +57,7 @@ class Candidate(NamedTuple):  # ten times as fast to make as a frozen data class
     backing: Mapping[str, float] = _NOBODY
     outside_judge: bool = False
     tie: bool = False
+    weak: bool = False  # made of follow-up messages
     tools: list[Any] | None = None  # the functions that the assistant may call; imported rows only
 
     @property

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from data.candidates import FOLLOWUP
 from data.prompts import prompts_of
 from data.raters import Panel
 from data.row import KINDS, Row, content_id
@@ -88,7 +89,8 @@ class Collected:
     `tied` holds the comparisons that ended in a tie or both bad, as rows of kind `preference` with the extra
     `tie: true`, the earlier answer first. They are kept apart, so that nothing trains on them as preferences. `panel`
     says how much each rater counts, `shares` which share of the weight of a kind and fold each of them holds, `trial`
-    how two releases compare, if `collect` was asked for it.
+    how two releases compare, if `collect` was asked for it. `followups` counts the follow-up messages that teach, by
+    kind; it is None where the operator does not let them.
 
     The rows of an installation are `Shelved`: they and the parts that the methods return are read from a file each
     time they are looked at, because they may be more than fit into memory.
@@ -100,6 +102,7 @@ class Collected:
     panel: Panel = field(default_factory=lambda: Panel({}, ""))
     shares: dict[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
     trial: TrialSoFar | None = None
+    followups: Counter[str] | None = None
 
     def of(self, kind: str, fold: str | None = None) -> Sequence[Row]:
         """The rows of one kind (and fold), ordered by a hash of their content."""
@@ -125,11 +128,15 @@ class Collected:
         kinds = ("prompt", *(kind for kind in KINDS if kind != "prompt"))
         return _ordered(prompts_of(row for kind in kinds for row in self.of(kind, fold)))
 
-    def raters(self, *, ties: bool = True) -> set[str]:
-        """The pseudonyms of the people whose ratings made the rows; without `ties`, the rows that are none."""
+    def raters(self, *, ties: bool = True, weak: bool = True) -> set[str]:
+        """The pseudonyms of the people who made the rows; without `ties` or `weak`, the rows that are none.
+
+        Weak rows are those that follow-up messages made.
+        """
         if isinstance(self.rows, Shelved):
-            return self.rows.shelf.names(ties=ties)
-        return {rater for found in (self.rows, self.tied if ties else ()) for row in found for rater in row.raters}
+            return self.rows.shelf.names(ties=ties, weak=weak)
+        found = (row for rows in (self.rows, self.tied if ties else ()) for row in rows)
+        return {rater for each in found if weak or each.row.extra.get("source") != FOLLOWUP for rater in each.raters}
 
     def people(self, fold: str) -> dict[str, tuple[str, ...]]:
         """The raters of each row of a fold that has any, by the row's id."""

@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.schema import Consent, ConsentText, MessageVersion, now
 
-CONSENT_VERSION = "2026-11-3"
+CONSENT_VERSION = "2026-11-4"
 # Older versions of the consent text that differ only in wording. People who agreed to any other version are asked
-# again before a new rating of theirs is kept. "2026-11" did not say that comparisons choose releases, and
-# "2026-11-2" did not say that corrections are shown to the model as examples.
+# again before a new rating of theirs is kept. "2026-11" did not say that comparisons choose releases, "2026-11-2"
+# that corrections are shown to the model as examples, "2026-11-3" that follow-up messages count as weak ratings.
 SAME_IN_SUBSTANCE: frozenset[str] = frozenset()
+# The texts that say the last; what later ones keep saying, they have to be listed for.
+_NAMING_FOLLOWUPS = frozenset({"2026-11-4"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,11 @@ async def consents_since(session: AsyncSession) -> dict[int, Cover]:
 async def covers_of(session: AsyncSession, people: Collection[int]) -> dict[int, Cover]:
     """The same for these people only."""
     return await _covers(session, lambda answer: answer.granted, people)
+
+
+async def followups_since(session: AsyncSession) -> dict[int, Cover]:
+    """When each person's messages may count as weak ratings: after a yes to a text that says so."""
+    return await _covers(session, lambda answer: answer.granted and answer.text_version in _NAMING_FOLLOWUPS)
 
 
 async def outside_judge_since(session: AsyncSession) -> dict[int, Cover]:

@@ -8,6 +8,8 @@
 | comparison tie or both bad                              | a tie, for the reward model's calibration only   |
 | up on one sibling and down on another (the same prompt) | preference                                       |
 | up or down alone                                        | labelled completion                              |
+| follow-up message (see `data.followup_events`)          | labelled completion of low weight, where the     |
+|                                                         | operator and the person allow it                 |
 | anything                                                | prompt                                           |
 
 An answer that was corrected, voted down, reported or lost a comparison is never a target (see `data.targets`): not as
@@ -29,9 +31,12 @@ from data.candidates import (
     DUPLICATE,
     EDITED,
     ERASED,
+    FOLLOWUP,
+    FULL,
     NO_CONSENT,
     NO_PERMISSION,
     NOT_HERE,
+    ONLY_TRAINS,
     OTHER_PROMPT,
     OUTSIDE,
     OVER_QUOTA,
@@ -47,7 +52,9 @@ from data.candidates import (
 from data.collected import Collected, FeedbackRow, Shelved
 from data.events import read_recorded
 from data.feedback import Feedback
+from data.fold_shares import NEW
 from data.folds import Anchors
+from data.followup_events import read_followups
 from data.imported import imported, imported_id
 from data.live import Pair, trial_of
 from data.raters import Panel
@@ -55,7 +62,7 @@ from data.row import KINDS
 from data.row_ids import id_of, row_id
 from data.shelved import FOLDS, TIE, Content, Numbers, Shelf, kind_of
 from data.spelling import candidates
-from data.weights import Backed, capped_rows
+from data.weights import Backed, capped_beside, capped_rows
 
 __all__ = [
     "CONTRADICTED",
@@ -83,6 +90,7 @@ __all__ = [
 ]
 
 _NAMES = (*KINDS, "tie")
+_TRAINS = ("train", NEW)  # the folds in which a row of follow-ups is used; a new fold may become that of training
 
 
 def collect(
@@ -93,17 +101,19 @@ def collect(
     discord_permission: str | None,
     draws: bool = True,
     trial: Pair | None = None,
+    corrections_train: bool = False,
 ) -> Collected:
     """Turn the feedback in a database into rows; the folds of new rows are stored in the `live` database.
 
     Both may be one database, or a snapshot and the live one. It reads everything and blocks: call it in a thread.
     Writing takes only moments. Without `draws` nothing is stored, and new rows have the fold `folds.NEW`.
     `discord_permission` is the operator's reference to Discord's permission to train on message content; without it
-    no row from Discord is returned. `trial` are two releases whose comparisons are counted on the way.
+    no row from Discord is returned. `trial` are two releases whose comparisons are counted on the way. With
+    `corrections_train`, conversations with a correction that have no fold yet get `train`.
     """
     with reading(database) as connection:
         collecting = _Collecting(connection, database, live, key, discord_permission, trial)
-        return collecting.collect(draws=draws)
+        return collecting.collect(draws=draws, corrections_train=corrections_train)
 
 
 class _Collecting:
@@ -123,9 +133,10 @@ class _Collecting:
         self._shelf = Shelf(live.parent)
         self._anchors = Anchors(live, key)
         self._made = _Made(key)
+        self._corrections: list[int] = []
         self._collected = Collected()
 
-    def collect(self, *, draws: bool) -> Collected:
+    def collect(self, *, draws: bool, corrections_train: bool) -> Collected:
         """Read everything."""
         # Feedback comes before imports: for a row that was exported and imported again, the feedback itself counts.
         panel = self._collected.panel = self._feedback()
@@ -136,25 +147,28 @@ class _Collecting:
             problem = self._allowed(candidate, candidate.problem or refused)
             self._take(candidate, content, problem or self._made.problem(candidate, content), candidate.id or "")
         again = self._shelf.repeated()
-        for kind, count in enumerate(np.bincount(self._shelf.kinds[again], minlength=len(_NAMES)).tolist()):
-            if count:
-                self._collected.dropped[_NAMES[kind]][DUPLICATE] += count
+        self._drop(again, DUPLICATE)
         kept = np.flatnonzero(~again)
-        self._settle(kept, self._anchors.folds(kept, draws=draws))
+        training = self._corrections if corrections_train else ()
+        self._settle(kept, self._anchors.folds(kept, draws=draws, training=training))
         return self._collected
 
     def _feedback(self) -> Panel:
-        """The rows that ratings and questions become."""
+        """The rows that ratings, questions and follow-ups become."""
         recorded = read_recorded(self._connection, self._database)
         known, facts, events, panel = recorded
         if self._trial is not None:
             self._collected.trial = trial_of(self._connection, recorded, self._trial)
-        plans = Feedback(facts, events, panel, known).plans()
+        followups = read_followups(self._connection, facts, events, known)
+        self._collected.followups = followups.counts() if known.limits.followups else None
+        plans = Feedback(facts, events, panel, known, followups).plans()
         for candidate in candidates(self._connection, plans, facts, events):
             content = Content.of(candidate)
             number = id_of(self._key, candidate.kind, content.feedback_digest)
             problem = self._allowed(candidate, candidate.problem)
             self._made.note(candidate, number, problem)
+            if problem is None and candidate.kind == "demonstration":  # feedback makes them of corrections alone
+                self._corrections.append(len(self._shelf))
             self._take(candidate, content, problem, number)
         return panel
 
@@ -163,7 +177,7 @@ class _Collecting:
 
     def _take(self, candidate: Candidate, content: Content, problem: str | None, number: str) -> None:
         if problem is not None:
-            self._collected.dropped[_NAMES[kind_of(candidate)]][problem] += 1
+            self._collected.dropped[FOLLOWUP if candidate.weak else _NAMES[kind_of(candidate)]][problem] += 1
             return
         self._shelf.add(candidate, content, number)
         self._anchors.add(candidate.anchor)
@@ -173,24 +187,52 @@ class _Collecting:
         codes = {name: at for at, name in enumerate(FOLDS)} | {None: -1}
         folds = np.full(len(self._shelf), -1, dtype=np.int8)
         folds[kept] = [codes[fold] for fold in assigned]
-        for kind in self._shelf.kinds[kept[folds[kept] < 0]].tolist():
-            self._collected.dropped[_NAMES[kind]][DIVIDED] += 1
-        self._shelf.settle(folds, self._capped(folds))
+        divided = np.zeros(len(self._shelf), dtype=bool)
+        divided[kept] = folds[kept] < 0
+        self._drop(divided, DIVIDED)
+        weak = self._shelf.weak & (folds >= 0)
+        judging = weak & ~np.isin(folds, [FOLDS.index(fold) for fold in _TRAINS])
+        self._drop(judging, ONLY_TRAINS)
+        folds[judging] = -1
+        weights = self._capped(folds)
+        full = weak & ~judging & (weights <= 0)
+        self._drop(full, FULL)
+        folds[full] = -1
+        self._shelf.settle(folds, weights)
         self._collected.rows = Shelved(self._shelf, np.flatnonzero((folds >= 0) & (self._shelf.kinds != TIE)))
         self._collected.tied = Shelved(self._shelf, np.flatnonzero((folds >= 0) & (self._shelf.kinds == TIE)))
 
+    def _drop(self, these: "np.typing.NDArray[np.bool_]", reason: str) -> None:
+        """Count rows of the shelf as dropped."""
+        names = np.where(self._shelf.weak, len(_NAMES), self._shelf.kinds)[these]
+        for name, count in zip(*np.unique(names, return_counts=True), strict=True):
+            self._collected.dropped[(*_NAMES, FOLLOWUP)[int(name)]][reason] += int(count)
+
     def _capped(self, folds: "np.typing.NDArray[np.int8]") -> "np.typing.NDArray[np.float64]":
-        """The weights of the rows. The cap applies to each use separately: to each kind of row in each fold."""
+        """The weights of the rows. The cap applies to each use separately: to each kind of row in each fold.
+
+        Rows of follow-ups are capped after the others, whose weights are the same with and without them.
+        """
         weights, backed, kinds = self._shelf.weights, self._shelf.backed(), self._shelf.kinds
+        weak, shares = self._shelf.weak, self._collected.shares
         uses = sorted((name, fold) for name in _NAMES for fold in FOLDS)
         for name, fold in uses:
-            mine = np.flatnonzero(backed & (kinds == _NAMES.index(name)) & (folds == FOLDS.index(fold)))
-            if not len(mine):
-                continue
-            row, rater, claim = self._shelf.backing(mine)
-            rows = Backed(weights[mine], row, rater, claim, self._shelf.raters.names)
-            weights[mine], self._collected.shares[name, fold] = capped_rows(rows, self._collected.panel)
+            mine = backed & (kinds == _NAMES.index(name)) & (folds == FOLDS.index(fold))
+            rated, followed = np.flatnonzero(mine & ~weak), np.flatnonzero(mine & weak)
+            if len(rated):
+                weights[rated], shares[name, fold] = capped_rows(self._backed(rated, weights), self._collected.panel)
+            if len(followed):
+                whole = float(weights[rated].sum())
+                held = {rater: share * whole for rater, share in shares.get((name, fold), {}).items()}
+                rows = self._backed(followed, weights)
+                weights[followed], held = capped_beside(rows, self._collected.panel, held)
+                both = sum(held.values()) or 1.0
+                shares[name, fold] = {rater: weight / both for rater, weight in held.items()}
         return weights
+
+    def _backed(self, numbers: Numbers, weights: "np.typing.NDArray[np.float64]") -> Backed:
+        row, rater, claim = self._shelf.backing(numbers)
+        return Backed(weights[numbers], row, rater, claim, self._shelf.raters.names)
 
 
 class _Made:

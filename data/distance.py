@@ -63,7 +63,7 @@ def distance(collected: Collected, trial: TrialSoFar | None = None) -> Distance:
     )
     compared = [_prompts(rows) for rows in _two(collected, "preference", "gate")]
     pairs = _two(collected, "preference", "judge_train")
-    people = collected.raters()
+    people = collected.raters(weak=False)
     parts = [
         Part("prompts", _count(compared, "gate"), MINIMUM_PROMPTS),
         Part("pairs", _count(pairs, "judge_train"), JUDGE_PAIRS),

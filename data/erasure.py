@@ -36,7 +36,8 @@ from data.generations import forget_prompts
 from data.home import keyed_hash
 from data.imported import forget_imported, imported_id
 from data.leaving import remove_times, unlink, unlink_conversations
-from data.lessons import faq_of_left, forget_lessons, is_faq
+from data.lesson_erasure import faq_of_left, forget_entries, forget_lessons, is_faq
+from data.lesson_events import count_again
 from data.openings import forget_openings
 from data.persona_texts import answers_under, forget_personas
 from data.row_ids import rows_rated_by, rows_with
@@ -147,6 +148,7 @@ async def forget(session: AsyncSession, person: int, key: bytes) -> int:
     await forget_personas(session, person)
     await forget_lessons(session, person)
     await session.execute(delete(Rating).where(Rating.rater_id == person))
+    await count_again(session)
     await session.execute(delete(schema.Standing).where(schema.Standing.person_id == person))
     # A message on the platform leads back to its author.
     said = select(PlatformMessage.platform_id).where(PlatformMessage.message_id.in_(sent))
@@ -247,6 +249,7 @@ async def erase(
     await forget_imported(session, key, wanted)
     await forget_openings(session, key, wanted)
     await forget_prompts(session, wanted)
+    await forget_entries(session, wanted)
     for chunk in chunks(wanted):
         gone = update(MessageVersion).where(MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None))
         gone = gone.values(text=None, erased_at=today()).execution_options(synchronize_session=False)

@@ -1,4 +1,4 @@
-"""What people's ratings teach: the rows that corrections, comparisons, votes and questions may become.
+"""What people teach: the rows that corrections, comparisons, votes, questions and follow-ups may become.
 
 Votes and comparisons are counted by their raters' weights (see `data.raters`): a brigade that votes upside down does
 not decide a label where people who agree with each other outweigh it. Only a row's last turn is learnt, and never an
@@ -19,11 +19,13 @@ from data.candidates import NO_CONSENT, OTHER_PROMPT, REFUSED, VOIDED
 from data.events import COMPARISON, CORRECTION, UP, VOTE, Events
 from data.events import PROBLEMS as RATING_PROBLEMS
 from data.facts import PROBLEMS, Facts, Numbers
+from data.followup_events import PROBLEMS as FOLLOWUP_PROBLEMS
+from data.followup_events import Followups
 from data.known import Known
 from data.labels import ends
 from data.raters import Panel
 from data.targets import Refused
-from data.weights import Support, both, support
+from data.weights import WEAK, Support, both, support
 
 _NOBODY: Mapping[str, float] = MappingProxyType({})
 
@@ -46,13 +48,15 @@ class Plan(NamedTuple):
     label: bool | None = None
     tie: bool = False
     outside: bool = False
+    weak: bool = False  # made of follow-up messages
 
 
 class Feedback:
-    """All answers and current ratings, and what follows from them."""
+    """All answers, current ratings and follow-ups, and what follows from them."""
 
-    def __init__(self, facts: Facts, events: Events, panel: Panel, known: Known) -> None:
+    def __init__(self, facts: Facts, events: Events, panel: Panel, known: Known, followups: Followups) -> None:
         self.facts, self.events, self.panel, self.known = facts, events, panel, known
+        self.followups = followups
         self._names = {person: known.names[person] for person in np.unique(events.rater).tolist()}
         weight = {person: panel.weight(name) for person, name in self._names.items()}
         people, place = np.unique(events.rater, return_inverse=True)
@@ -60,11 +64,12 @@ class Feedback:
         self._refused = Refused(facts, events, self._weights)
 
     def plans(self) -> Iterator[Plan]:
-        """The rows that ratings and questions may become."""
+        """The rows that ratings, questions and follow-ups may become."""
         yield from self._corrections()
         yield from self._comparisons()
         yield from self._votes()
         yield from self._prompts()
+        yield from self._followed()
 
     def _name(self, event: int) -> str:
         return self._names[int(self.events.rater[event])]
@@ -222,6 +227,33 @@ class Feedback:
             if pairs and each.problem is None:
                 continue  # the pairs hold this vote already
             yield self._plan("labelled", (each.answer,), each.problem, each.events, each.support, label=each.label)
+
+    def _followed(self) -> Iterator[Plan]:
+        """The rows of low weight that follow-ups may become, one for each answer; a person's newest counts."""
+        found = self.followups
+        for group in _grouped(self.facts.same[found.answer]):
+            allowed = [at for at in group if found.problem[at] == 0]
+            newest = list(
+                {int(found.rater[at]): at for at in sorted(allowed, key=lambda at: int(found.at[at]))}.values()
+            )
+            good = [at for at in newest if found.good[at]]
+            bad = [at for at in newest if not found.good[at]]
+            label = found.certainty[good].sum() > found.certainty[bad].sum()
+            most, least = (good, bad) if label else (bad, good)
+            answer = int(self.facts.same[found.answer[group[0]]])
+            problem = self._of_answer(answer)
+            if not allowed:
+                problem = problem or FOLLOWUP_PROBLEMS[int(found.problem[group[0]])]
+            backed = support(self.panel, self._people(most), self._people(least))
+            problem = problem or backed.problem or (REFUSED if label and self._refused.answers[answer] else None)
+            weight = backed.weight * WEAK * float(found.certainty[most].max(initial=0.0))
+            raters = tuple(sorted(set(self._people(newest))))
+            yield Plan(
+                "labelled", (answer,), problem, None, raters, weight, backed.backing, label=bool(label), weak=True
+            )
+
+    def _people(self, followups: Iterable[int]) -> list[str]:
+        return [self.known.names[int(self.followups.rater[at])] for at in followups]
 
     def _weight(self, events: Iterable[int]) -> float:
         return sum(float(self._weights[event]) for event in events)

@@ -2,7 +2,8 @@
 
 A group gets its fold once, and the fold is stored; so no text trains in one round and judges in the next. The first
 group trains. A new group goes to one of the folds that have fewer rows than their share, drawn by a keyed hash: the
-shares hold from the first conversations on, and nobody without the installation's key can aim a text at a fold.
+shares hold from the first conversations on, and nobody without the installation's key can aim a text at a fold, but
+for corrections that a quick round (`alignment.rounds.quick`) is the first to read: those train.
 Near-duplicates are found in `data.near_duplicates`, and what is stored is in `data.fold_book`.
 """
 
@@ -12,7 +13,7 @@ import sys
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,8 +136,13 @@ class Anchors:
         self._shelf.add(signatures)
         self._buckets.append(buckets_of(signatures))
 
-    def folds(self, rows: NDArray[np.int64] | None = None, *, draws: bool = True) -> list[str | None]:
+    def folds(
+        self, rows: NDArray[np.int64] | None = None, *, draws: bool = True, training: Collection[int] = ()
+    ) -> list[str | None]:
         """The fold of each row, or of those with these numbers, in order; new groups are stored. Call it once.
+
+        New groups that one of the rows `training` (by its number) is in are not drawn: they train. They count as the
+        others do, so groups that come after them go to the other folds until the shares hold again.
 
         None where a row touches two folds: its conversation may belong to one, and its text or the correction of a
         lesson that it was given to another. It would carry training text into judging, so it can be used for
@@ -153,12 +159,13 @@ class Anchors:
             both = np.frombuffer(self._rows, dtype=np.int32).reshape(-1, 2)[rows]
             self._rows = array("i", both.tobytes())
             self._taught = _only(self._taught, rows)
+            training = np.flatnonzero(np.isin(rows, np.fromiter(training, np.int64, len(training)))).tolist()
         while True:
             with Book.open(self._database) as book:
                 placing = _Placing(self._key, book, self._texts, self._conversations, draws=draws)
                 placing.place(self._rows, self._signed, self._buckets[0], self._shelf)
                 placing.follow(self._taught)
-                found = placing.folds()
+                found = placing.folds(training)
                 if not draws or not placing.adds:
                     return found
                 try:
@@ -308,8 +315,8 @@ class _Placing:
             return self._book.name(group)
         return self._texts.digest(group - self._known).hex()
 
-    def folds(self) -> list[str | None]:
-        """The fold of each row that was placed.
+    def folds(self, training: Collection[int]) -> list[str | None]:
+        """The fold of each row that was placed. New groups of the rows at the places `training` train.
 
         New groups get theirs one after the other, the small ones first: otherwise a large one would fill its fold,
         and people with many small ones would get more of the others. Groups of one size come in the order of a keyed
@@ -327,9 +334,15 @@ class _Placing:
         turns = (keyed_digest(self._key, "order", self._name(group)) for group in self._new.tolist())
         order = np.fromiter((int.from_bytes(turn[:8], "big") for turn in turns), np.uint64, len(self._new))
         self._drawn = [NEW] * len(self._new)
-        for at in np.lexsort((order, sizes)).tolist():
+        trains = np.isin(self._new, roots[np.fromiter(training, np.int64, len(training))])
+        for at in np.lexsort((order, sizes, ~trains)).tolist():
             count = int(sizes[at])
-            fold = draw(self._key, self._name(int(self._new[at])), count, held) if self._draws else NEW
+            if not self._draws:
+                fold = NEW
+            elif trains[at]:
+                fold = "train"
+            else:
+                fold = draw(self._key, self._name(int(self._new[at])), count, held)
             self._drawn[at] = sys.intern(fold)
             held[fold] += count
         found: list[str | None] = []

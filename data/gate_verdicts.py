@@ -22,13 +22,17 @@ class GateVerdict:
     """What the gate said of a release when it was made, against which champion, and why.
 
     `promote` is None where the gate was never asked: for a release that was made by hand. `win` is None without
-    evidence.
+    evidence. `checks` is how many suites were compared, and `worse` on how many of them it fell. `length` is how long
+    its answers were, as a share of the champion's to the same questions; None where too few were asked.
     """
 
     promote: bool | None = None
     win: Interval | None = None
     reasons: tuple[str, ...] = ()
     champion: int | None = None
+    checks: int = 0
+    worse: int = 0
+    length: float | None = None
 
 
 def gate_verdict(release: Release) -> GateVerdict:
@@ -37,12 +41,25 @@ def gate_verdict(release: Release) -> GateVerdict:
     promote, reasons = verdict.get("promote"), verdict.get("reasons")
     parents: Any = release.manifest.parents
     champion = parents.get("champion") if isinstance(parents, Mapping) else None
+    told = verdict.get("suites")
+    suites = [each for each in told if isinstance(each, Mapping)] if isinstance(told, list | tuple) else []
     return GateVerdict(
         promote if isinstance(promote, bool) else None,
         _win(_part(verdict, "interval")),
         tuple(map(str, reasons)) if isinstance(reasons, list | tuple) else (),
         champion if isinstance(champion, int) else None,
+        len(suites),
+        sum(each.get("worse") is True for each in suites),
+        _length(release.manifest.figures),
     )
+
+
+def _length(figures: Any) -> float | None:
+    found = figures.get("lengths") if isinstance(figures, Mapping) else None
+    if not isinstance(found, list | tuple) or [type(each) for each in found] not in ([int] * 2, [float] * 2):
+        return None
+    before, after = found
+    return after / before if 0 < before < math.inf and 0 <= after < math.inf else None
 
 
 def _part(entries: Any, name: str) -> Mapping[str, Any]:

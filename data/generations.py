@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data import schema
 from data.database import listed
 from data.home import keyed_hash
-from data.lessons import texts_of
+from data.lesson_erasure import texts_of
 from data.messages import add_message
 from data.openings import opening_of
 from data.persona_texts import system_prompt

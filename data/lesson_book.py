@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from data import lessons
 from data.database import Database
+from data.lesson_events import count_again
 from data.lesson_search import LessonIndex
 from data.lessons import StoredLesson
 from data.schema import Conversation
@@ -101,6 +102,11 @@ class LessonBook:
         async with self._database.read() as session:
             return await lessons.lessons_on(session, server)
 
+    async def entries_on(self, server: int) -> list[StoredLesson]:
+        """The FAQ entries of a server, oldest first."""
+        async with self._database.read() as session:
+            return await lessons.entries_on(session, server)
+
     async def every(self) -> list[StoredLesson]:
         """All lessons, oldest first."""
         async with self._database.read() as session:
@@ -114,7 +120,10 @@ class LessonBook:
     async def set_scope(self, lesson: int, scope: str, among: Collection[str] = lessons.STANDING) -> bool:
         """Let a lesson hold for its author (`OWN`), its server or everybody, or remove it; see `data.lessons`."""
         async with self._database.write() as session:
-            return await lessons.set_scope(session, lesson, scope, among)
+            done = await lessons.set_scope(session, lesson, scope, among)
+            if done and scope == lessons.REMOVED:  # it may have borne others out
+                await count_again(session)
+            return done
 
 
 def _best(found: Sequence[StoredLesson], person: int) -> list[StoredLesson]:

@@ -29,6 +29,8 @@ async def follow(session: AsyncSession, new: NewRating) -> None:
     elif new.kind == "vote" and new.value == "up":
         for lesson in await _given(session, new.generation):
             await _bear_out(session, lesson)
+    elif new.kind in ("vote", "retraction"):  # it may have been an up before
+        await _narrow(session, [each for each in await _given(session, new.generation) if each.borne_out])
     elif new.kind == "report":  # it only keeps something from others, so it counts without consent too
         taught = [lesson.id for lesson in await _given(session, new.generation) if lesson.author_id is not None]
         await _take_back(session, taught)
@@ -38,10 +40,14 @@ async def follow(session: AsyncSession, new: NewRating) -> None:
 
 
 async def count_again(session: AsyncSession) -> None:
-    """Take back lessons that too few people bear out now, since somebody's ratings were taken out."""
-    borne_out = await session.scalars(select(Lesson).where(Lesson.borne_out, Lesson.scope == SERVER))
-    for lesson in borne_out.all():
-        if len(await _bearers(session, lesson)) < BEAR_OUT:
+    """Take back lessons that too few people bear out now, since somebody's ratings or lessons are gone."""
+    await _narrow(session, (await session.scalars(select(Lesson).where(Lesson.borne_out))).all())
+
+
+async def _narrow(session: AsyncSession, borne_out: Sequence[Lesson]) -> None:
+    """Let those of these lessons hold for their authors again that too few people bear out now."""
+    for lesson in borne_out:
+        if lesson.scope == SERVER and len(await _bearers(session, lesson)) < BEAR_OUT:
             lesson.scope, lesson.borne_out = OWN, False
 
 
@@ -88,6 +94,8 @@ async def _learn(session: AsyncSession, new: NewRating) -> None:
     )
     session.add(lesson)
     await session.flush()
+    if len(ratings) > 1:  # what it replaces may have borne others out
+        await count_again(session)
     for other in await _alike(session, lesson):
         await _bear_out(session, other)
 

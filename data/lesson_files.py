@@ -5,13 +5,14 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from data.errors import BadInput, nearest
 from data.row_messages import HALF_A_PAIR, storable
 
 LONGEST = 4000  # characters of a question or an answer; longer ones would never fit into a prompt
+_NAME = 80  # characters of a file's name that are kept
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*\s*")
 _FENCE = re.compile(r"\s*(```|~~~)")
 _KEYS = ("question", "answer")
@@ -28,9 +29,16 @@ class Entry(NamedTuple):
 def read_faq(path: Path) -> list[Entry]:
     """The entries of a FAQ. Raises `BadInput` with the place of the first entry that cannot be used."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from None
+    return entries_of(path, data)
+
+
+def entries_of(path: PurePath, data: bytes) -> list[Entry]:
+    """The entries of a FAQ that was read or sent, by its name; raises `BadInput` as `read_faq` does."""
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         raise BadInput(f"{path} is not UTF-8 text; save it as UTF-8.") from None
     readers = {".csv": _csv, ".jsonl": _json_lines, ".md": _markdown, ".markdown": _markdown}
@@ -44,7 +52,7 @@ def read_faq(path: Path) -> list[Entry]:
     return entries
 
 
-def _checked(path: Path, place: str, question: object, answer: object) -> Entry:
+def _checked(path: PurePath, place: str, question: object, answer: object) -> Entry:
     for name, said in zip(_KEYS, (question, answer), strict=True):
         if not isinstance(said, str) or not said.strip():
             raise BadInput(f"{path}, {place}: the {name} is missing, empty or not a text.")
@@ -52,10 +60,10 @@ def _checked(path: Path, place: str, question: object, answer: object) -> Entry:
             raise BadInput(f"{path}, {place}: the {name} has more than {LONGEST} characters; divide the entry.")
         if not storable(said):
             raise BadInput(f"{path}, {place}: the {name} {HALF_A_PAIR}")
-    return Entry(str(question).strip(), str(answer).strip(), f"{path.name}, {place}"[:120])
+    return Entry(str(question).strip(), str(answer).strip(), f"{path.stem[:_NAME]}{path.suffix}, {place}"[:120])
 
 
-def _csv(path: Path, text: str) -> Iterator[tuple[str, object, object]]:
+def _csv(path: PurePath, text: str) -> Iterator[tuple[str, object, object]]:
     rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         names = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
@@ -76,7 +84,7 @@ def _csv(path: Path, text: str) -> Iterator[tuple[str, object, object]]:
         raise BadInput(f"{path}, line {rows.reader.line_num}: {error}.") from None
 
 
-def _json_lines(path: Path, text: str) -> Iterator[tuple[str, object, object]]:
+def _json_lines(path: PurePath, text: str) -> Iterator[tuple[str, object, object]]:
     # Not splitlines(): it also splits at the line separators that a JSON string may contain.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -90,7 +98,7 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[str, object, object]]:
         yield f"line {number}", row.get("question"), row.get("answer")
 
 
-def _markdown(_path: Path, text: str) -> Iterator[tuple[str, object, object]]:
+def _markdown(_path: PurePath, text: str) -> Iterator[tuple[str, object, object]]:
     """A heading with text below it is an entry; one with only other headings below it is a chapter."""
     heading, lines, fence = "", list[str](), ""
     for line in [*text.split("\n"), "# "]:

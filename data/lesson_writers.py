@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from data.bulk import micros, rows
 
-# The texts of a FAQ are the operator's, who is responsible for them.
+# The texts of a FAQ without an author are the operator's, who is responsible for them.
 _WRITERS = """
-SELECT x.generation_id, v.author_id, v.created_at, l.platform, l.server_id, s.may_teach
+SELECT x.generation_id, v.author_id, v.created_at, coalesce(l.platform, s.platform), l.server_id, s.may_teach
 FROM generation_lessons x
 JOIN lessons l ON l.id = x.lesson_id
 JOIN message_versions v ON v.id IN (l.question_id, l.answer_id)
 LEFT JOIN servers s ON s.id = l.server_id
-WHERE l.entry IS NULL
+WHERE l.entry IS NULL OR v.author_id IS NOT NULL
 ORDER BY x.generation_id, x.position, v.id
 """
 

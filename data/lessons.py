@@ -4,7 +4,8 @@ A correction stands at once in the conversations of the person who wrote it, on 
 that was none, outside servers; in those of everybody on that server after a manager accepts it or three other people
 bear it out; and in those of everybody on its platform after the operator accepts it. A lesson that was taught where
 not everybody on the server sees it stands in that channel alone, and only a manager or the operator can change that.
-An entry of a FAQ stands in the conversations of one server or in all, as the operator chose at the import.
+An entry of a FAQ stands in the conversations of one server or in all, as the operator chose at the import; one that a
+manager imported stands on that server.
 
 A lesson holds texts by reference, so it is gone when one of them is erased: the question's message was deleted,
 somebody was forgotten, a persona was erased. It also rests while its question says something else (the message was
@@ -16,15 +17,14 @@ replaces the lesson.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.consent import Cover, consents_since, covered, covers_of, last_answer, withdrawn
-from data.database import chunks, listed
-from data.schema import NO_TIME, GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
+from data.database import listed
+from data.schema import GenerationLesson, Lesson, MessageVersion, Rating, Server, Standing
 
 OWN, SERVER, EVERYWHERE, REMOVED = "own", "server", "everywhere", "removed"
 DECLINED = "declined"  # own again; only a manager or the operator can change that
@@ -35,7 +35,8 @@ STANDING = (OWN, DECLINED, SERVER, EVERYWHERE)
 class StoredLesson:
     """A lesson that holds. `generation` is the corrected answer, None for an entry of a FAQ, which has an `entry`.
 
-    `place` says in words where it was taught, or for which server a FAQ was imported.
+    `place` says in words where it was taught, or for which server a FAQ was imported. `hidden` says that not
+    everybody on the server sees the place where it was taught.
     """
 
     lesson: int
@@ -48,6 +49,7 @@ class StoredLesson:
     persona: str | None
     entry: str | None
     place: str = ""
+    hidden: bool = False
 
 
 # -- which lessons hold for a question
@@ -182,14 +184,18 @@ def _stored(row: Any) -> StoredLesson:
         lesson.persona,
         lesson.entry,
         _place(row),
+        _hidden(row),
     )
+
+
+def _hidden(row: Any) -> bool:
+    return row.on is not None and row.Lesson.entry is None and not row.Lesson.everybody_sees
 
 
 def _place(row: Any) -> str:
     lesson = row.Lesson
     if row.on is not None:
-        hidden = lesson.entry is None and not lesson.everybody_sees
-        return f"server {row.on}" + (", where not everybody sees it" if hidden else "")
+        return f"server {row.on}" + (", where not everybody sees it" if _hidden(row) else "")
     return "direct message" if lesson.platform == "discord" else lesson.platform or "everywhere"
 
 
@@ -211,6 +217,18 @@ async def lessons_on(session: AsyncSession, server: int) -> list[StoredLesson]:
         for row in rows
         if row.may_teach and row.Lesson.author_id not in gone and _covered(row, covers, own=False)
     ]
+
+
+async def entries_on(session: AsyncSession, server: int) -> list[StoredLesson]:
+    """The FAQ entries of a server, oldest first."""
+    return [_stored(row) for row in await _rows(session, and_(Lesson.server_id == server, Lesson.entry.is_not(None)))]
+
+
+async def entries_by(session: AsyncSession, person: int) -> list[StoredLesson]:
+    """The FAQ entries that a person sent as a manager, oldest first."""
+    mine = select(MessageVersion.id).where(MessageVersion.author_id == person)
+    which = and_(Lesson.entry.is_not(None), Lesson.question_id.in_(mine))
+    return [_stored(row) for row in await _rows(session, which)]
 
 
 async def every_lesson(session: AsyncSession) -> list[StoredLesson]:
@@ -248,50 +266,3 @@ async def lesson_of(session: AsyncSession, generation: int, author: int) -> Less
         .limit(1)
     )
     return (await session.scalars(query)).first()
-
-
-# -- erasure
-
-
-_TEXTS = text(
-    """
-    SELECT l.question_id, l.answer_id FROM json_each(:lessons) wanted CROSS JOIN lessons l ON l.id = wanted.value
-    """
-)
-
-
-async def texts_of(session: AsyncSession, lessons: Collection[int]) -> list[int]:
-    """The versions of the questions and answers of lessons."""
-    return [version for row in await session.execute(_TEXTS, {"lessons": listed(lessons)}) for version in row]
-
-
-async def remove(session: AsyncSession, lessons: Collection[int]) -> list[int]:
-    """Remove lessons; returns the versions of their texts. The caller erases those of FAQ entries."""
-    for some in chunks(lessons):
-        await session.execute(update(Lesson).where(Lesson.id.in_(some)).values(scope=REMOVED))
-    return await texts_of(session, lessons)
-
-
-async def forget_lessons(session: AsyncSession, person: int) -> None:
-    """Remove what links lessons to the person who taught them; the texts are erased separately."""
-    gone = update(Lesson).where(Lesson.author_id == person)
-    await session.execute(gone.values(scope=REMOVED, author_id=None, rating_id=None, created_at=NO_TIME))
-
-
-def is_faq() -> ColumnElement[bool]:
-    """Whether a text is of a FAQ, for a query: the operator is responsible for it, and it does not expire.
-
-    A removed entry is erased; if a kill prevented that, its texts expire.
-    """
-    here = or_(Lesson.question_id == MessageVersion.id, Lesson.answer_id == MessageVersion.id)
-    return exists().where(here, Lesson.entry.is_not(None), Lesson.scope != REMOVED)
-
-
-async def faq_of_left(session: AsyncSession, older_than: datetime) -> list[int]:
-    """The texts of the FAQs of servers that removed the bot before this time."""
-    query = (
-        select(Lesson.id)
-        .join(Server, Server.id == Lesson.server_id)
-        .where(Server.left_at < older_than, Lesson.entry.is_not(None))
-    )
-    return await texts_of(session, (await session.scalars(query)).all())

@@ -4,15 +4,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from data.errors import BadInput, NothingToDo
+from data.faq import import_entries, named
 from data.home import home
-from data.lesson_files import Entry, read_faq
-from data.lessons import DECLINED, EVERYWHERE, REMOVED, SERVER, StoredLesson
-from data.schema import Lesson, MessageVersion
-from data.servers import server_of
+from data.lesson_files import read_faq
+from data.lessons import DECLINED, EVERYWHERE, REMOVED, StoredLesson
 from data.store import Store
 
 _SHOWN = 100  # characters of each text in the list
@@ -36,62 +32,12 @@ async def lessons(arguments: Namespace) -> None:
 
 
 async def import_faq(store: Store, file: str, *, server: str | None = None, persona: str | None = None) -> str:
-    """Make lessons of a FAQ's entries, all or none; returns what was done.
-
-    An entry that is stored already with the same texts stays. One whose question is stored with another answer
-    replaces that entry, which is erased.
-    """
+    """Make lessons of a FAQ's entries, all or none; returns what was done. `server` is Discord's id."""
     entries = read_faq(Path(file))
-    single = {entry.question.lower(): entry for entry in entries}.values()
-    async with store.database.write() as session:
-        place = None if server is None else (await server_of(session, "discord", server)).id
-        known = await _known(session, place, persona)
-        new, replaced = 0, []
-        for entry in single:
-            old = known.get(entry.question.lower())
-            if old is not None and old[1] == entry.answer:
-                continue
-            if old is not None:
-                old[0].scope = REMOVED
-                replaced.append(old[0].id)
-            new += old is None
-            await _add(session, entry, place, persona)
-    await store.erase_lessons(replaced)
-    there, again = len(single) - new - len(replaced), len(entries) - len(single)
-    twice = f" Entries that repeat a question of the file: {again}; the last answer holds." if again else ""
-    return f"{new} new lessons, {len(replaced)} changed, {there} were there already.{twice}"
-
-
-async def _known(session: AsyncSession, server: int | None, persona: str | None) -> dict[str, tuple[Lesson, str]]:
-    """The entries that stand for the same place, by their questions, with their answers."""
-    query = select(Lesson).where(
-        Lesson.entry.is_not(None),
-        Lesson.scope != REMOVED,
-        Lesson.server_id.is_(None) if server is None else Lesson.server_id == server,
-        Lesson.persona.is_(None) if persona is None else Lesson.persona == persona,
-    )
-    found = {}
-    for lesson in await session.scalars(query):
-        question = (await session.get_one(MessageVersion, lesson.question_id)).text or ""
-        answer = (await session.get_one(MessageVersion, lesson.answer_id)).text or ""
-        found[question.lower()] = (lesson, answer)
-    return found
-
-
-async def _add(session: AsyncSession, entry: Entry, server: int | None, persona: str | None) -> None:
-    question, answer = MessageVersion(text=entry.question), MessageVersion(text=entry.answer)
-    session.add_all((question, answer))
-    await session.flush()
-    session.add(
-        Lesson(
-            question_id=question.id,
-            answer_id=answer.id,
-            server_id=server,
-            persona=persona,
-            scope=EVERYWHERE if server is None else SERVER,
-            entry=entry.place,
-        )
-    )
+    place = None if server is None else await store.server("discord", server)
+    done = await import_entries(store, entries, server=place, persona=persona)
+    twice = f" Entries that repeat a question of the file: {done.again}; the last answer holds." if done.again else ""
+    return f"{done.new} new lessons, {done.changed} changed, {done.there} were there already.{twice}"
 
 
 def _print(found: Sequence[StoredLesson]) -> None:
@@ -118,8 +64,7 @@ async def _decide(store: Store, number: int, *, own: bool) -> None:
 
 
 async def _remove(store: Store, what: str) -> None:
-    every = await store.lessons.every()
-    gone = [each for each in every if str(each.lesson) == what or (each.entry or "").startswith(f"{what}, ")]
+    gone = named(await store.lessons.every(), what)
     if not gone:
         raise BadInput(f"No lesson and no imported file is {what!r}; `python -m data lessons list` shows both.")
     for lesson in gone:

@@ -21,6 +21,7 @@ class Limits:
     per_day: int = PER_DAY
     servers: tuple[str, ...] | None = None
     other_models: bool = False  # whether answers of models that are not this home's teach
+    followups: bool = False  # whether follow-up messages teach
 
 
 def limits_set() -> Limits:
@@ -32,6 +33,7 @@ def limits_set() -> Limits:
         _number("PARLEY_RATINGS_PER_DAY", setting("PARLEY_RATINGS_PER_DAY"), PER_DAY),
         None if listed is None else _server_ids(listed),
         _switch("PARLEY_OTHER_MODELS", setting("PARLEY_OTHER_MODELS")),
+        _switch("PARLEY_FOLLOWUPS", setting("PARLEY_FOLLOWUPS")),
     )
 
 

@@ -14,6 +14,7 @@ from data.manifests import Manifest
 from data.releases import BASE_RELEASE, Releases
 from data.rounds import Decision
 from data.rows import KINDS
+from data.taught import Taught
 
 _JUDGES = ("preference, judge_train", "tie, judge_train")
 
@@ -27,6 +28,7 @@ class TrainedRound(Manifest):
     rows: dict[str, list[str]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
     raters: list[str] = field(default_factory=list)
+    taught: Taught | None = None  # rounds of earlier versions do not say
     decision: Decision | None = None
 
     @property

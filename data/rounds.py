@@ -43,12 +43,18 @@ class Decision(Entries):
 
 @dataclass(frozen=True, kw_only=True)
 class DecidedRound(Manifest):
-    """What a decided round tells later rounds and people. `learns` is what its candidate was made of."""
+    """What a decided round tells later rounds and people. `learns` is what its candidate was made of.
+
+    `trial` is the release that it put on trial, `reason` says why it ended as it did, and `ended_at` when.
+    """
 
     number: int = 0
     status: str = ""
     learns: dict[str, Any] | None = None
     decision: Decision | None = None
+    trial: int | None = None
+    reason: str | None = None
+    ended_at: str | None = None
 
 
 def decided(folder: Path, *, besides: int | None = None) -> list[DecidedRound]:
@@ -63,6 +69,32 @@ def decided(folder: Path, *, besides: int | None = None) -> list[DecidedRound]:
         if round_.status in DECIDED:
             found.append(round_)
     return found
+
+
+def latest(folder: Path) -> DecidedRound | None:
+    """The newest round in a folder, decided or not; None without one. Raises `Damaged` for a damaged manifest.
+
+    A round that was killed before it wrote its manifest counts as running, as `alignment.rounds` takes it.
+    """
+    number = max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
+    if not number:
+        return None
+    try:
+        return DecidedRound.load(folder / f"{number:04d}" / "manifest.json")
+    except FileNotFoundError:
+        return DecidedRound(number=number, status="running")
+
+
+def runs(home: Path) -> bool:
+    """Whether a round runs now, whoever started it."""
+    rounds = home / "rounds"
+    if not rounds.is_dir():
+        return False
+    try:
+        with FileLock(rounds / ".lock", timeout=0, mode=0o600):
+            return False
+    except Timeout:
+        return True
 
 
 def remove_leftovers(home: Path, *, rows: bool = True) -> bool:

@@ -21,6 +21,7 @@ from data.rows import content_id
 from data.schema import (
     Generation,
     ImportedRow,
+    MessageRow,
     MessageVersion,
     Rating,
     SystemPromptAuthor,
@@ -121,7 +122,8 @@ async def _part(
     prompts = {prompt for number in voted if (prompt := loaded[number].generation.rendered_sha256)}
     rows = _Rows(key, loaded, await _voted_texts(session, prompts))
     texts = await _texts(session, ratings)
-    return await asyncio.to_thread(rows.all, answers, ratings, texts, whole)
+    followed = await _followed(session, answers)
+    return await asyncio.to_thread(rows.all, answers, followed, ratings, texts, whole)
 
 
 class _Rows:
@@ -138,12 +140,17 @@ class _Rows:
     def all(
         self,
         answers: Collection[int],
+        followed: Collection[int],
         ratings: Iterable[Rating],
         texts: Mapping[int, str | None],
         whole: Collection[int],
     ) -> set[str]:
-        """The rows of answers, and those that ratings support or supported."""
+        """The rows of answers, those that ratings support or supported, and those of `followed` answers, which a
+        message after them may have made."""
         found = {self._id("prompt", number) for number in answers}
+        for number in followed:
+            mine = self._text(number)
+            found |= {self._id("labelled", number, completion=mine, label=label) for label in (True, False)}
         votes: set[tuple[int, str | None]] = set()
         for rating in ratings:
             if rating.kind == "vote":
@@ -186,6 +193,17 @@ class _Rows:
         said = {name: [Message(role="assistant", content=text or "")] for name, text in parts.items()}
         more = {} if label is None else {"label": label}
         return row_id(self.key, kind, {"prompt": answer.prompt(), **said, **more})
+
+
+async def _followed(session: AsyncSession, answers: Collection[int]) -> list[int]:
+    """Those of some answers to which somebody said something."""
+    query = (
+        select(Generation.id)
+        .join(MessageRow, MessageRow.parent_id == Generation.message_id)
+        .where(Generation.id.in_(answers), MessageRow.role == "user")
+        .distinct()
+    )
+    return list(await session.scalars(query))
 
 
 def _targets(rating: Rating) -> tuple[int, ...]:

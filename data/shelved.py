@@ -25,7 +25,7 @@ FOLDS = (*SHARES, NEW)
 TIE = len(KINDS)  # the number of ties among the kinds
 _KIND = {kind: number for number, kind in enumerate(KINDS)}
 _SHOWN_TO_JUDGES = ("judge", "gate")  # the folds whose rows an evaluation reads
-_OUTSIDE, _PLAIN = 1, 2
+_OUTSIDE, _PLAIN, _WEAK = 1, 2, 4
 _NO_PROMPT = bytes(16)
 _LABELS = ("false", "true")
 _ROLES = {role: f',"role":{quote(role)}}}' for role in ("system", "user", "assistant", "tool")}
@@ -175,7 +175,7 @@ class Shelf:
             self._spool.append(raw),
             len(raw),
             kind_of(candidate),
-            _OUTSIDE * candidate.outside_judge + _PLAIN * plain,
+            _OUTSIDE * candidate.outside_judge + _PLAIN * plain + _WEAK * candidate.weak,
             self._wheres.number((candidate.persona, candidate.language, candidate.source, candidate.platform)),
             candidate.weight,
             math.nan if candidate.margin is None else candidate.margin,
@@ -198,14 +198,19 @@ class Shelf:
         """The weight of each row, as it was added."""
         return self._column("weight")
 
+    @property
+    def weak(self) -> NDArray[np.bool_]:
+        """Which rows are made of follow-up messages."""
+        return (self._column("flags") & _WEAK) > 0
+
     def _column(self, name: str) -> NDArray[Any]:
         found: NDArray[Any] = np.frombuffer(self._records, _COLUMNS)[name]
         return np.ascontiguousarray(found, found.dtype.newbyteorder("="))
 
     def repeated(self) -> NDArray[np.bool_]:
-        """Which rows have the same content and kind as an earlier one."""
+        """Which rows have the same content and kind as an earlier one; what was rated comes before follow-ups."""
         content, kinds = self._column("content").T, self.kinds
-        order = np.lexsort((np.arange(len(self)), content[1], content[0], kinds))
+        order = np.lexsort((np.arange(len(self)), self.weak, content[1], content[0], kinds))
         again = np.zeros(len(self), dtype=bool)
         kind, high, low = kinds[order], content[0][order], content[1][order]
         again[order[1:]] = (kind[1:] == kind[:-1]) & (high[1:] == high[:-1]) & (low[1:] == low[:-1])
@@ -229,10 +234,10 @@ class Shelf:
         self._fold, self._final = folds, weights
 
     def ordered(self, kind: int | None, fold: str | None) -> Numbers:
-        """The rows of a kind and fold, in the order of a hash of their content."""
+        """The rows of a kind and fold, in the order of a hash of their content; those of follow-ups come last."""
         found = self._chosen(kind, fold)
         high, low = self._column("content").T
-        return found[np.lexsort((low[found], high[found]))]
+        return found[np.lexsort((low[found], high[found], self.weak[found]))]
 
     def prompts(self, fold: str | None) -> Numbers:
         """For each prompt of a fold the row that has it first, in the order of a hash of the prompts."""
@@ -265,9 +270,10 @@ class Shelf:
             found[Use(KINDS[kind], FOLDS[fold], persona, language)] += int(count)
         return found
 
-    def names(self, *, ties: bool) -> set[str]:
-        """The raters of all rows that may be used; without `ties`, of those that are none."""
-        kept = np.repeat((self._fold >= 0) & (ties | (self.kinds != TIE)), _sizes(self._column("raters")))
+    def names(self, *, ties: bool, weak: bool) -> set[str]:
+        """The raters of all rows that may be used; without `ties` or `weak`, of those that are none."""
+        rows = (self._fold >= 0) & (ties | (self.kinds != TIE)) & (weak | ~self.weak)
+        kept = np.repeat(rows, _sizes(self._column("raters")))
         used = np.unique(np.array(self._rater, dtype=np.int64)[kept])
         return {self.raters.names[rater] for rater in used.tolist()}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from data.candidates import SAME_TEXT, Candidate, anchor
+from data.candidates import FOLLOWUP, SAME_TEXT, Candidate, anchor
 from data.chat import Message
 from data.events import Events
 from data.facts import Facts, prompt_messages
@@ -125,11 +125,12 @@ def _candidate(plan: Plan, answers: Sequence[Answer], correction: Sequence[Any] 
         platform="discord" if "discord" in platforms else answer.platform,
         persona=answer.persona,
         language=answer.language,
-        source="feedback",
+        source=FOLLOWUP if plan.weak else "feedback",
         label=plan.label,
         weight=plan.weight,
         raters=tuple(plan.raters),
         backing=plan.backing,
         outside_judge=plan.outside,
         tie=plan.tie,
+        weak=plan.weak,
     )

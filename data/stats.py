@@ -14,6 +14,7 @@ from data.collected import Collected
 from data.console import PlainConsole
 from data.distance import distance, in_words
 from data.fold_shares import SHARES
+from data.followups import GOOD
 from data.imports import collect_rows
 from data.live import pair_on_trial
 from data.raters import Panel
@@ -31,6 +32,8 @@ async def print_stats(store: Store, *, discord_permission: str | None) -> None:
         return
     console.print(_by_persona(collected))
     console.print(_by_fold(collected))
+    if collected.followups is not None:
+        console.print(_followups(collected.followups))
     if collected.dropped:
         console.print(_held_back(collected))
     if raters := await _raters(store, collected.panel):
@@ -59,6 +62,15 @@ def _by_fold(collected: Collected) -> Table:
         counts[use.fold, use.kind] += count
     for fold in SHARES:
         table.add_row(fold, *(str(counts[fold, kind]) for kind in KINDS))
+    return table
+
+
+def _followups(counts: Counter[str]) -> Table:
+    table = Table(
+        "what people did next", "says", "messages", title="Follow-up messages that count (docs/followups.md)"
+    )
+    for kind, good in GOOD.items():
+        table.add_row(kind, "good" if good else "bad", str(counts[kind]))
     return table
 
 

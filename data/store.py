@@ -16,8 +16,8 @@ from data import (
     consent,
     erasure,
     keys,
+    lesson_erasure,
     lesson_events,
-    lessons,
     messages,
     open_answers,
     people,
@@ -402,7 +402,7 @@ class Store:
     async def erase_lessons(self, lesson_numbers: Collection[int]) -> None:
         """Remove lessons and erase their texts, with the answers that were given with them: for entries of a FAQ."""
         async with self.database.write() as session:
-            texts = await lessons.remove(session, lesson_numbers)
+            texts = await lesson_erasure.remove(session, lesson_numbers)
         await self._erase(texts)
         await self.lessons.forget_erased()
         if texts:

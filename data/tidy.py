@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 # What Parley keeps in its home. Other files there are somebody else's, and stay as they are.
 FOLDERS = ("bases", "engines", "evaluations", "logs", "personas", "releases", "rounds")
-FILES = (f"{DATABASE}*", f"{KEY}*", "discord.lock", "engine.json", "rounds.paused", f".*{SUFFIX}")
+FILES = (f"{DATABASE}*", f"{KEY}*", "discord.lock", "engine.json", "rounds.paused", "watch.*", f".*{SUFFIX}")
 
 
 # Unfinished folders as earlier versions named them. No lock tells whether somebody fills them, so they wait a day.

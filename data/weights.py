@@ -12,6 +12,7 @@ from data.raters import Panel
 
 SHARE = 1 / 3  # the largest share of a kind's weight of one rater among several, whoever vouches
 ROOM = 0.5  # the rows beyond one head for which each confirmed rating of somebody makes room
+WEAK = 0.2  # what a follow-up message weighs that is certain; a vote weighs 1
 HEADS = 3  # for how many people a rater counts at most whom others bear out
 
 _CLOSE = 0.05  # a majority smaller than this share of all weight does not count as one
@@ -141,6 +142,45 @@ def capped_rows(rows: Backed, panel: Panel) -> tuple[Floats, dict[str, float]]:
         if sum_
     }
     return np.where(backed, scale * after, rows.weights), held
+
+
+def capped_beside(rows: Backed, panel: Panel, held: Mapping[str, float]) -> tuple[Floats, dict[str, float]]:
+    """Cap weak rows beside others of their use, whose weights stay: `held` is what each rater holds of those.
+
+    First the weak rows are capped like any (`capped_rows`). Then nobody's weak rows lift them above their limit in
+    the whole of both, which the raters of both share. Whoever is at that limit by ratings gains nothing, and their
+    weak rows weigh 0. A row of several people counts in full for each of them, so the limits hold all the more. At
+    last no row weighs more than `WEAK`: who said one thing only is not drawn ten times for it.
+
+    Returns the weights of the weak rows, and how much each rater holds of both.
+    """
+    weights, shares = capped_rows(rows, panel)
+    names = sorted({*held, *shares})
+    weak = np.array([shares.get(name, 0.0) for name in names]) * float(weights.sum())
+    rated = np.array([held.get(name, 0.0) for name in names])
+    limits = _limits(names, panel)
+
+    def left(whole: float) -> Floats:
+        found: Floats = np.maximum(rated, np.minimum(rated + weak, limits.of(whole)))
+        return found
+
+    # As in `_factors`: what the limits leave grows less than the whole does.
+    low, high = float(rated.sum()), float((rated + weak).sum())
+    for _ in range(_HALVINGS if left(high).sum() < high * (1 - _ROUNDING) else 0):
+        middle = (low + high) / 2
+        low, high = (middle, high) if left(middle).sum() >= middle * (1 - _ROUNDING) else (low, middle)
+    factor = np.divide(left(high) - rated, weak, out=np.zeros_like(weak), where=weak > 0)
+    factor[factor >= 1 - _SAME] = 1.0
+    place = {name: at for at, name in enumerate(names)}
+    mine = np.ones(len(weights))
+    known = np.array([factor[place[name]] if name in place else 0.0 for name in rows.names])
+    np.minimum.at(mine, rows.row, known[rows.rater])
+    after: Floats = np.minimum(weights * mine, WEAK)
+    parts = after[rows.row] * rows.claim / np.bincount(rows.row, rows.claim, minlength=len(after))[rows.row]
+    holds = np.bincount(rows.rater, parts, minlength=len(rows.names))
+    return after, {
+        name: held.get(name, 0.0) + float(holds[at]) for at, name in enumerate(rows.names) if name in place
+    }
 
 
 @dataclass(frozen=True, slots=True)

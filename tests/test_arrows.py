@@ -46,7 +46,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("alignment.rewards", "alignment.serving"),
     ("alignment.conversion", "alignment.evaluation"),
     ("alignment.rl", "alignment.search", "alignment.shelf"),
-    ("alignment.rounds",),
+    ("alignment.rounds", "alignment.watching"),
     ("alignment",),  # the commands
 )
 

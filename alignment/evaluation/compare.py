@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from alignment import models
@@ -53,6 +54,7 @@ from data import chat
 from data.errors import BadInput, ParleyError
 from data.home import file_sha256, private_dir, write_atomic
 from data.prompts import prompts_of
+from data.releases import MINIMUM_PROMPTS
 from data.rows import Row
 
 if TYPE_CHECKING:
@@ -101,7 +103,11 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """What was measured. `decisive` is the evidence that the gate uses; `scores` are of champion and candidate.
-    `served` has people's win rates by group, by their live comparisons if these count, else by held-out pairs."""
+
+    `lengths` are the mean lengths, in characters, of the champion's and the candidate's answers to the same prompts;
+    None where fewer were asked than a verdict takes. `served` has people's win rates by group, by their live
+    comparisons if these count, else by held-out pairs.
+    """
 
     sources: tuple[Evidence, ...]
     decisive: Evidence | None
@@ -110,6 +116,7 @@ class Evaluation:
     scores: tuple[Scores, Scores]
     prompts: int
     notes: tuple[str, ...] = ()
+    lengths: tuple[float, float] | None = None
     served: Served | None = None
 
 
@@ -191,8 +198,15 @@ def compare(
         scores=(before.scores, after.scores),
         prompts=len(shown),
         notes=tuple(notes),
+        lengths=_lengths(samples),
         served=served(votes, LIVE if people.counts else PAIRS, rows.standing),
     )
+
+
+def _lengths(samples: Sequence[Sample]) -> tuple[float, float] | None:
+    if len(samples) < MINIMUM_PROMPTS:
+        return None
+    return fmean(len(each.before) for each in samples), fmean(len(each.after) for each in samples)
 
 
 def _by_people(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # something broke.
 QUICK = ("truthfulness", "sycophancy", "bias_pairs", "bias_occupations", "forgetting", "degenerate")
 QUICK_ITEMS = 8
+# `--suites short`: what a quick round checks before its release goes on trial, and how many items of each at most.
+SHORT: dict[str, int | None] = {"refusal": 32, "forgetting": None, "leakage": None, "degenerate": 24}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,14 @@ class Summary(Entries):
     served: Served | None = None
     prompts: int
     notes: tuple[str, ...] = ()
+    lengths: tuple[float, float] | None = None
     verdict: Verdict
 
 
 def check_suites(
     names: str, canaries: Sequence[Canary] | None = None, paths: Mapping[str, Path] | None = None
 ) -> list[Suite]:
-    """The suites that `--suites` means: quick, all, none, or names between commas. Raises `BadInput`.
+    """The suites that `--suites` means: quick, short, all, none, or names between commas. Raises `BadInput`.
 
     `canaries` are those that were planted, `paths` local copies of suites' public data (see `load_suites`).
     """
@@ -101,11 +104,14 @@ def check_suites(
         return []
     if names == "quick":
         return [limited(suite, QUICK_ITEMS) for suite in load_suites(QUICK, paths)]
+    if names == "short":
+        suites = load_suites(tuple(SHORT), paths, canaries=canaries)
+        return [limited(suite, SHORT[suite.name] or len(suite.items)) for suite in suites]
     wanted = None if names == "all" else [name.strip() for name in names.split(",") if name.strip()]
     if wanted == []:
-        raise BadInput("--suites: expected quick, all, none, or suites' names between commas.")
-    if wanted and names not in SUITES and (near := nearest(names, ("quick", "all", "none"))):
-        raise BadInput(f"--suites {names}: expected quick, all, none, or suites' names between commas.{near}")
+        raise BadInput("--suites: expected quick, short, all, none, or suites' names between commas.")
+    if wanted and names not in SUITES and (near := nearest(names, ("quick", "short", "all", "none"))):
+        raise BadInput(f"--suites {names}: expected quick, short, all, none, or suites' names between commas.{near}")
     return load_suites(wanted, paths, canaries=canaries)
 
 
@@ -217,5 +223,6 @@ def summary(found: Evaluated) -> Summary:
         served=measured.served,
         prompts=measured.prompts,
         notes=measured.notes,
+        lengths=measured.lengths,
         verdict=replace(found.verdict, reasons=reasons(found)),
     )

@@ -11,15 +11,22 @@ from rich.console import Console
 from alignment.evaluation.compare import CACHE, EvaluationRows, Options
 from alignment.evaluation.llm_judge import judge_settings
 from alignment.evaluation.stored_rows import standing
-from alignment.evaluation.subjects import Subject, artefact_sha256
+from alignment.evaluation.subjects import Subject, merged_sha256
+from alignment.evaluation.suites import held_out
 from alignment.evaluation.suites.canaries import Canary
 from alignment.evaluation.verdict import Summary, check_suites, evaluate, summary
+from alignment.models import adapter_sha256
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.plan import Plan
 from alignment.rounds.snapshot import Snapshot, digest
 from alignment.serving.engine import sampling
 from alignment.serving.server import Server
 from data.home import file_sha256, home, write_atomic
+from data.personas import SEED
+from data.rows import Row, read_rows
+
+_FEW = 16
+_SHIPPED = 3  # of each persona in each language
 
 
 def evaluate_candidate(
@@ -37,24 +44,36 @@ def evaluate_candidate(
 ) -> Summary:
     """Evaluate the candidate and ask the gate; returns the summary for the manifest, verdict included.
 
-    Results for the same models and rows from before an interruption are reused.
+    Results for the same models and rows from before an interruption are reused. In a quick round nobody judges:
+    held-out answers and the suites show whether something broke.
     """
-    judge = judge_settings()
-    # Without a judge, answers would only be looked at.
-    asked = snapshot.gate("prompt")[: plan.eval_prompts if judge or judge_model else plan.questions]
-    rows = EvaluationRows(
-        prompts=asked,
-        preferences=snapshot.gate("preference"),
-        demonstrations=snapshot.gate("demonstration"),
-        judge_pairs=snapshot.judge_pairs(),
-        judge_model=judge_model,
-        raters=snapshot.collected.people("gate"),
-        standing=standing(snapshot.collected.panel),
-    )
+    judge = None if plan.quick else judge_settings()
+    suites = check_suites(plan.suites, canaries)
+    if plan.quick:
+        answers = held_out_answers(snapshot.gate("demonstration"))
+        rows, asked = EvaluationRows(demonstrations=answers), answers[:0]
+        suites.append(held_out.suite(answers))
+    else:
+        # Without a judge, answers would only be looked at.
+        asked = snapshot.gate("prompt")[: plan.eval_prompts if judge or judge_model else plan.questions]
+        rows = EvaluationRows(
+            prompts=asked,
+            preferences=snapshot.gate("preference"),
+            demonstrations=snapshot.gate("demonstration"),
+            judge_pairs=snapshot.judge_pairs(),
+            judge_model=judge_model,
+            raters=snapshot.collected.people("gate"),
+            standing=standing(snapshot.collected.panel),
+        )
+    assert candidate.adapter is not None
     inputs = {
         "server": server.name,
         "champion": champion.name,
-        "artefacts": [artefact_sha256(champion), artefact_sha256(candidate)],
+        "champion_gguf": file_sha256(champion.gguf) if champion.gguf else None,
+        "champion_merged": merged_sha256(champion),
+        "candidate": adapter_sha256(candidate.adapter),
+        "candidate_gguf": file_sha256(candidate.gguf) if candidate.gguf else None,
+        "candidate_merged": merged_sha256(candidate),
         "judge_model": _folder_sha256(judge_model),
         "llm_judge": judge.model if judge else None,
         "rows": {
@@ -73,7 +92,7 @@ def evaluate_candidate(
         console.print("The candidate was evaluated before the round was interrupted.")
         return before
     options = Options(
-        suites=check_suites(plan.suites, canaries),
+        suites=suites,
         llm_judge=judge,
         cache=home() / CACHE,
         questions=plan.questions,
@@ -84,6 +103,14 @@ def evaluate_candidate(
     kept = replace(summary(found), inputs=inputs)
     folder.note(evaluation=kept)
     return kept
+
+
+def held_out_answers(rows: Sequence[Row]) -> Sequence[Row]:
+    """What a quick round is measured on: the gate's demonstrations; with fewer than `_FEW`, shipped ones as well."""
+    if len(rows) >= _FEW:
+        return rows
+    shipped = [row for file in sorted(SEED.glob("*/demonstrations.*.jsonl")) for row in read_rows(file)[:_SHIPPED]]
+    return [*rows, *shipped]
 
 
 def _folder_sha256(folder: Path | None) -> str | None:

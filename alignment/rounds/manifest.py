@@ -14,6 +14,7 @@ from data.errors import BadInput, ParleyError
 from data.home import private_dir
 from data.manifests import Damaged, Entries, Manifest
 from data.rounds import DecidedRound, Decision
+from data.taught import Taught
 
 UNFINISHED = ("running", "stopped")
 
@@ -66,8 +67,8 @@ class RoundManifest(Manifest):
 
     `plan` is what the command line decides, `learns` what the candidate is made of (with the same again there is
     nothing to learn). `rows` are the ids of all rows that a stage reads, by their use; `raters` are the people whose
-    ratings made them. `counts`, `used` and `dropped` say how many rows there were, and `distance` how far it is to
-    each verdict. `steps` are the stages in order,
+    ratings made them. `counts`, `used` and `dropped` say how many rows there were, `taught` what those that were
+    used came from, and `distance` how far it is to each verdict. `steps` are the stages in order,
     `started` and `stages` those that were begun and finished, with their inputs; `training` has their results.
     `promoted` and `trial` are the release that was promoted or put on trial, once it was.
     """
@@ -85,6 +86,7 @@ class RoundManifest(Manifest):
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     distance: tuple[str, ...] = ()
     used: dict[str, int] = field(default_factory=dict)
+    taught: Taught | None = None
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     canaries: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list, metadata={"key": "chain"})

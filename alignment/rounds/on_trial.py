@@ -12,7 +12,7 @@ from alignment.evaluation.gate import Verdict
 from alignment.evaluation.llm_judge import judge_settings
 from alignment.evaluation.stored_rows import budget_name, live, stored_rows
 from alignment.evaluation.subjects import planted_canaries, subject
-from alignment.evaluation.verdict import QUICK, check_suites, evaluate, say
+from alignment.evaluation.verdict import QUICK, SHORT, check_suites, evaluate, say
 from alignment.serving.server import Server
 from data.errors import ParleyError
 from data.home import home
@@ -58,8 +58,8 @@ def _verdict(
 ) -> Verdict:
     """The gate's verdict on two releases, by the store's rows. People have compared answers: none are made here."""
     old, new = (subject(str(number), base, home()) for number in (champion, candidate))
-    # These are the quick suites, but whole: here they decide which release serves.
-    names = ",".join(QUICK) if suites == "quick" else suites
+    # These are the quick (or short) suites, but whole: here they decide which release serves.
+    names = {"quick": ",".join(QUICK), "short": ",".join(SHORT)}.get(suites, suites)
     options = Options(
         suites=check_suites(names, planted_canaries(home(), old, new)),
         llm_judge=judge_settings(),

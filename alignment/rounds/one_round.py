@@ -5,15 +5,18 @@ Each step records in the manifest what an interrupted round needs to continue.
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from alignment.evaluation.subjects import Subject, subject
+from alignment.evaluation.subjects import Subject, planted_canaries, subject
 from alignment.evaluation.suites.canaries import Canary
 from alignment.evaluation.verdict import check_suites, say
 from alignment.quiet import quiet
+from alignment.rounds import quick
 from alignment.rounds.candidate import export, release
 from alignment.rounds.conclusion import conclude
 from alignment.rounds.evaluation import evaluate_candidate
@@ -33,6 +36,7 @@ from data.errors import BadInput, NothingToDo
 from data.home import home, installation_key
 from data.releases import BASE_RELEASE, Releases
 from data.rounds import Decision, decided
+from data.taught import taught
 
 
 def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
@@ -46,20 +50,21 @@ def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
     if folder.manifest.decision is not None:
         console.rule(f"[bold]Round {folder.number} was decided when it was interrupted")
         return conclude(console, plan, folder, releases)
-    if folder.manifest.learns is None:  # an interrupted round keeps the champion that it began with
+    # An interrupted round keeps the champion that it began with, and a quick one has no time for another gate.
+    if folder.manifest.learns is None and not plan.quick:
         decide_trial(console, plan.base, plan.suites, server)
     champion = _champion(releases, plan.base)
     number = releases.champion()
-    snapshot, steps, secrets = _snapshot(console, plan, folder)
+    snapshot, steps, secrets = _snapshot(console, plan, folder, champion)
     _note_start(console, plan, folder, champion, number, snapshot)
 
     start: str | Path = plan.base
     if plan.start == "champion" and champion.adapter is not None:
         start = champion.adapter
-    judge, sentence = judge_step(snapshot)
+    judge, sentence = _judge(plan, snapshot)
     with server.resting(lambda sentence: say(console, [sentence])), WarmStart() as warm:
         adapter = _train(console, plan, folder, steps, start, warm)
-        console.print(sentence)
+        say(console, sentence)
         judge_model = run_step(judge, plan.recipes["reward"], plan.base, folder, warm) if judge else None
 
     console.rule("Export")
@@ -75,7 +80,8 @@ def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
         folder,
         server,
         canaries=secrets,
-        name=name_of(None, folder.number, number),
+        # A quick round asks for no promotion, so it spends nothing of the error budget.
+        name="" if plan.quick else name_of(None, folder.number, number),
     ).verdict
     made = release(candidate, folder, releases)
     # Record this before anything moves: a round that is killed here continues with this decision, and does not
@@ -84,10 +90,10 @@ def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
         decision=Decision(
             release=made,
             champion=number,
-            promote=verdict.promote,
+            promote=verdict.promote and not plan.quick,
             people=verdict.people,
-            trial=verdict.undecided and plan.trial,
-            reasons=verdict.reasons,
+            trial=plan.trial and (verdict.undecided or (plan.quick and verdict.promote)),
+            reasons=(*verdict.reasons, *([quick.not_checked(plan.suites)] if plan.quick else [])),
         )
     )
     return conclude(console, plan, folder, releases)
@@ -104,28 +110,37 @@ def _champion(releases: Releases, base: str) -> Subject:
     return found
 
 
-def _snapshot(console: Console, plan: Plan, folder: RoundFolder) -> tuple[Snapshot, list[Step], list[Canary]]:
-    """The rows that may be used, the steps on them, and the made-up secrets among the rows of these steps.
+def _judge(plan: Plan, snapshot: Snapshot) -> tuple[Step | None, list[str]]:
+    if plan.quick:
+        return None, []
+    found, sentence = judge_step(snapshot)
+    return found, [sentence]
+
+
+def _snapshot(
+    console: Console, plan: Plan, folder: RoundFolder, champion: Subject
+) -> tuple[Snapshot, list[Step], list[Canary]]:
+    """The rows that may be used, the steps on them, and the made-up secrets that the suite leakage asks for.
 
     A killed round continues with the rows that it began with.
     """
     facts = plan.facts()
     goes_on = folder.pinned is not None and folder.manifest.plan == facts
     console.rule(f"[bold]Round {folder.number}{' goes on where it was interrupted' if goes_on else ''}")
-    collected = asyncio.run(collect_snapshot(folder.path))
+    more = {"corrections_train": True} if plan.quick else {}
+    collected = asyncio.run(collect_snapshot(folder.path, **more))
     snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None)
     say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
     far = in_words(distance(collected, asyncio.run(trial_of_home())))
     say(console, far)
-    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
-    # The secrets are the same in every round of an installation; without their suite there are none.
-    asked = any(suite.name == "leakage" for suite in check_suites(plan.suites))
-    steps, secrets, sentence = plant(steps, installation_key(home()), plan.canaries if asked else 0)
-    for note in [*notes, *([sentence] if sentence else [])]:
-        console.print(note)
+    if plan.quick:
+        snapshot, steps, secrets, notes = _quick(snapshot, champion, goes_on=goes_on)
+    else:
+        steps, secrets, notes = _whole(plan, snapshot)
+    say(console, notes)
     if not goes_on:
         # With the same rows, recipes and start, the candidate would be the same as the last one.
-        judge, _ = judge_step(snapshot)
+        judge, _ = _judge(plan, snapshot)
         rows = {step.name: digest(step.rows) for step in [*steps, *([judge] if judge else [])]}
         learns: dict[str, Any] = {"plan": facts, "rows": rows}
         if plan.start == "champion":
@@ -138,14 +153,45 @@ def _snapshot(console: Console, plan: Plan, folder: RoundFolder) -> tuple[Snapsh
         raters=snapshot.raters(),
         counts=snapshot.counts(),
         distance=tuple(far),
-        used=Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != "canary"),
+        used=_used(plan, snapshot, steps),
         dropped=snapshot.dropped(),
+        taught=taught(chain.from_iterable(step.rows for step in steps), snapshot.training("demonstration")),
         canaries=[secret.id for secret in secrets],
         steps=names,
         # Results that another plan's stages made before an interruption do not belong to this round.
         stages={name: done for name, done in folder.manifest.stages.items() if name in (*names, "judge")},
     )
     return snapshot, steps, secrets
+
+
+def _used(plan: Plan, snapshot: Snapshot, steps: Sequence[Step]) -> Counter[str]:
+    """How many rows of each kind the steps train on. A quick round's step has made preferences of demonstrations."""
+    if plan.quick:
+        return Counter({kind: len(ids) for kind, ids in snapshot.ids().items()})
+    return Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != "canary")
+
+
+def _whole(plan: Plan, snapshot: Snapshot) -> tuple[list[Step], list[Canary], list[str]]:
+    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
+    # The secrets are the same in every round of an installation; without their suite there are none.
+    asked = any(suite.name == "leakage" for suite in check_suites(plan.suites))
+    steps, secrets, sentence = plant(steps, installation_key(home()), plan.canaries if asked else 0)
+    return steps, secrets, [*notes, *([sentence] if sentence else [])]
+
+
+def _quick(
+    snapshot: Snapshot, champion: Subject, *, goes_on: bool
+) -> tuple[Snapshot, list[Step], list[Canary], list[str]]:
+    """A quick round is there to be remembered, so it plants no secrets; it asks for those that the champion has."""
+    notes: list[str] = []
+    if not goes_on:
+        known = quick.learnt(home(), champion.release or BASE_RELEASE)
+        snapshot, taught = quick.teach(snapshot, known, champion.name)
+        notes = taught.sentences()
+    secrets = planted_canaries(home(), champion)
+    if not secrets:
+        notes.append("The suite leakage is left out: no made-up secrets are planted in the champion.")
+    return snapshot, [quick.step(snapshot)], secrets, notes
 
 
 def _refuse_again(folder: RoundFolder, learns: dict[str, Any]) -> None:

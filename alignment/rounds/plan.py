@@ -15,6 +15,8 @@ from data.home import file_sha256, home
 from data.home_base import mark_of
 
 ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
+# The kinds of rows that a quick round teaches.
+QUICK_KINDS = ("preference", "demonstration")
 # Algorithms that train against a reward model.
 REWARDED = ("ppo", "rloo", "grpo")
 _STAGES = ("sft", "dpo", "kto", "reward", "ppo")
@@ -28,7 +30,7 @@ _LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the command line asks a round to do. `start` is "base" or "champion"."""
+    """What the command line asks a round to do. `start` is "base" or "champion". See `alignment.rounds.quick`."""
 
     base: str
     recipes: dict[str, Path]
@@ -43,12 +45,15 @@ class Plan:
     trial: bool = True
     canaries: int = COUNT
     even_if_paused: bool = False
+    quick: bool = False
 
     def facts(self) -> dict[str, Any]:
         """What decides the outcome: for the manifest, and to tell two plans apart."""
         found = asdict(self)
         for free in ("questions", "keep_rows", "trial", "even_if_paused"):
             del found[free]
+        if not self.quick:  # rounds of earlier versions are compared with these facts, and were whole ones
+            del found["quick"]
         found["base"] = mark_of(home()) or self.base  # other weights under the same name teach something else
         found["recipes"] = {name: file_sha256(path) for name, path in self.recipes.items() if path.is_file()}
         return found
@@ -63,14 +68,20 @@ def parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add(
+        "--quick",
+        action="store_true",
+        help="teach the champion the newest corrections and comparisons in minutes: one short stage, a short check, "
+        "and the release goes on trial; it is never promoted at once",
+    )
+    add(
         "--base", help="the base model of a new home (default: PARLEY_BASE, then the bundled one); others have theirs"
     )
     add(
         "--from",
         dest="start",
-        default="base",
         choices=("base", "champion"),
-        help="train a new adapter on all rows that may be used now, or continue the champion's (default: base)",
+        help="train a new adapter on all rows that may be used now, or continue the champion's (default: base; a "
+        "quick round: champion)",
     )
     add(
         "--algorithm",
@@ -84,7 +95,11 @@ def parser() -> argparse.ArgumentParser:
         add(f"--{name}", type=int, metavar="N", help=f"train on a fixed part of N {kind} rows")
     for stage in _STAGES:
         add(f"--{stage}_config", type=Path, metavar="RECIPE", help=f"{stage} recipe (default: the shipped one)")
-    add("--suites", default="all", metavar="all|quick|none|A,B", help="what must not get worse (default: all)")
+    add(
+        "--suites",
+        metavar="all|quick|short|none|A,B",
+        help="what must not get worse (default: all; a quick round: short)",
+    )
     add(
         "--eval_prompts",
         type=int,
@@ -123,7 +138,13 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
         raise BadInput("--questions must be at least 0.")
     if not 0 <= options.canaries <= MOST:
         raise BadInput(f"--canaries must be from 0 to {MOST}.")
-    recipes = {stage: getattr(options, f"{stage}_config") or RECIPES / f"{stage}.yaml" for stage in _STAGES}
+    if options.quick:
+        _check_quick(options)
+    shipped = {"dpo": "edits"} if options.quick else {}
+    recipes = {
+        stage: getattr(options, f"{stage}_config") or RECIPES / f"{shipped.get(stage, stage)}.yaml"
+        for stage in _STAGES
+    }
     for stage, recipe in recipes.items():
         if getattr(options, f"{stage}_config") and not recipe.is_file():
             raise BadInput(f"--{stage}_config: there is no recipe {recipe}.")
@@ -133,12 +154,26 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
         limits={kind: getattr(options, name) for kind, name in _LIMITS.items()},
         algorithm=options.algorithm,
         skip_sft=options.skip_sft,
-        start=options.start,
-        suites=options.suites,
+        start=options.start or ("champion" if options.quick else "base"),
+        suites=options.suites or ("short" if options.quick else "all"),
         eval_prompts=options.eval_prompts,
         questions=options.questions,
         keep_rows=options.keep_rows,
         trial=not options.no_trial,
         canaries=options.canaries,
         even_if_paused=options.even_if_paused,
+        quick=options.quick,
     )
+
+
+def _check_quick(options: argparse.Namespace) -> None:
+    """Raise `BadInput` for a flag that means nothing in a quick round."""
+    given = [f"--{stage}_config" for stage in _STAGES if stage != "dpo" and getattr(options, f"{stage}_config")]
+    given += [f"--{name}" for kind, name in _LIMITS.items() if kind not in QUICK_KINDS and getattr(options, name)]
+    if options.algorithm != "auto":
+        given.append(f"--algorithm {options.algorithm}")
+    if given:
+        raise BadInput(
+            f"--quick trains corrections and comparisons by one recipe (--dpo_config), so {given[0]} has no effect. "
+            "Leave out one of the two."
+        )

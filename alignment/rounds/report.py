@@ -24,6 +24,7 @@ from data.gate_verdicts import Interval
 from data.home import write_atomic
 from data.manifests import plain
 from data.pasted import pasted
+from data.taught import in_words
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -70,6 +71,8 @@ def page(
 
 def _decision(manifest: RoundManifest, reasons: Sequence[str]) -> Iterable[str]:
     made = manifest.decision.release if manifest.decision else None
+    if (manifest.plan or {}).get("quick"):
+        yield "<p>A quick round: the newest corrections and comparisons, a short check, no promotion.</p>"
     yield f"<p>Release {_text(made)} was compared with the champion, {_text(manifest.champion)}.</p>"
     yield "<ul>" + "".join(f"<li>{_text(pasted(reason))}</li>" for reason in reasons) + "</ul>"
 
@@ -187,6 +190,8 @@ def _rows(manifest: RoundManifest) -> Iterable[str]:
         ("rows", "used", "train", "judge_train", "judge", "gate"),
         [(kind, manifest.used.get(kind, 0), *folds.values()) for kind, folds in counts.items()],
     )
+    if manifest.taught and manifest.taught.any:
+        yield f"<p>{_text(in_words(manifest.taught, len(manifest.raters)))}</p>"
     yield "".join(f"<p>{_text(sentence)}</p>" for sentence in manifest.distance)
     lost = [(kind, reason, count) for kind, reasons in dropped.items() for reason, count in reasons.items()]
     if lost:

@@ -105,10 +105,11 @@ def digest(rows: Sequence[Row]) -> str:
     return keyed_hash(installation_key(home()), "rows", found.hexdigest())
 
 
-async def collect_snapshot(folder: Path) -> Collected:
+async def collect_snapshot(folder: Path, *, corrections_train: bool = False) -> Collected:
     """The rows that may be used now, read from a copy of the database, so that the bot can keep writing.
 
-    The copy is removed afterwards; folds of new rows are stored in the database itself.
+    The copy is removed afterwards; folds of new rows are stored in the database itself. With `corrections_train`,
+    corrections whose conversations have no fold yet train.
     """
     snapshot = folder / "snapshot.db"
     _remove(folder)  # left by a round that was killed here
@@ -116,7 +117,14 @@ async def collect_snapshot(folder: Path) -> Collected:
     try:
         await store.database.copy(snapshot)
         live, key = store.database.path, installation_key(home())
-        return await asyncio.to_thread(collect, snapshot, live, key, discord_permission=discord_permission())
+        return await asyncio.to_thread(
+            collect,
+            snapshot,
+            live,
+            key,
+            discord_permission=discord_permission(),
+            corrections_train=corrections_train,
+        )
     finally:
         await store.close()
         _remove(folder)

@@ -60,7 +60,7 @@ _RANGES: dict[str, _Range] = {
         (
             "warmup_steps", "weight_decay", "max_grad_norm", "eval_delay", "dataloader_num_workers", "top_k",
             "router_aux_loss_coef", "center_rewards_coefficient", "entropy_coef", "vf_coef", "kl_coef", "reward_clip",
-            "missing_eos_penalty",
+            "missing_eos_penalty", "demonstration_weight",
         ),
         _FROM_ZERO,
     ),
@@ -73,7 +73,9 @@ _RANGES: dict[str, _Range] = {
         _ABOVE_ZERO,
     ),
     **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor", "lora_dropout"), _BELOW_ONE),
-    **dict.fromkeys(("ld_alpha", "min_p", "top_entropy_quantile", "gamma", "gae_lambda", "max_dropped"), _SHARE),
+    **dict.fromkeys(
+        ("ld_alpha", "min_p", "top_entropy_quantile", "gamma", "gae_lambda", "max_dropped", "kept_weight"), _SHARE
+    ),
     **dict.fromkeys(("top_p", "vllm_gpu_memory_utilization", "ref_model_mixup_alpha"), _Range(0, 1, open_low=True)),
     **dict.fromkeys(("seed", "data_seed"), _SEED),
     "eval_fraction": _Range(0, 0.9),

@@ -11,6 +11,7 @@ from rich.text import Text
 from trl.trainer.utils import use_adapter
 
 from alignment.rows.prepare import Example
+from alignment.training.edits import demonstration_loss
 from alignment.training.stage import Stage
 from data.errors import ParleyError
 from data.home import write_atomic
@@ -112,7 +113,8 @@ def loss_at_reference(trainer: Any, *, tolerance: float = 1e-4) -> float:
             with use_adapter(model, "ref" if "ref" in model.peft_config else None):
                 reference = model(**inputs).log_probs
         worst = float((policy - reference).abs().max())
-        sums = reference.sum(dim=1)
+        weights = None if "label" in batch else trainer.token_weights(batch)
+        sums = (reference if weights is None else reference * weights).sum(dim=1)
         if "label" in batch:
             batch["ref_logps"] = sums
         else:
@@ -125,6 +127,8 @@ def loss_at_reference(trainer: Any, *, tolerance: float = 1e-4) -> float:
             "saved adapter or a directory on disk."
         )
     expected = _first_loss(trainer, batch)
+    if expected is not None and weights is not None:
+        expected += trainer.args.demonstration_weight * float(demonstration_loss(reference, weights))
     if expected is not None and abs(loss - expected) > 1e-3:
         losses = [trainer.args.loss_type] if isinstance(trainer.args.loss_type, str) else trainer.args.loss_type
         raise ParleyError(

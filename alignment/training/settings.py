@@ -38,10 +38,22 @@ class SftSettings(Sharing, SFTConfig):  # type: ignore[misc]  # TRL has no types
 
 @dataclass
 class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]  # TRL has no types
-    """DPO's settings."""
+    """DPO's settings, and two for corrections (see `alignment.training.edits`)."""
+
+    demonstration_weight: float = field(
+        default=0.0, metadata={"help": "The weight of the chosen answer's negative log-likelihood a token."}
+    )
+    kept_weight: float = field(
+        default=1.0, metadata={"help": "The weight of tokens that chosen and rejected answer share."}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if (self.kept_weight != 1 or self.demonstration_weight) and not self.precompute_ref_log_probs:
+            raise ValueError(
+                "demonstration_weight and kept_weight weigh the reference's tokens before training, so they need "
+                "precompute_ref_log_probs true."
+            )
         for loss in self.loss_type:
             if loss not in DPO_LOSSES:
                 raise ValueError(

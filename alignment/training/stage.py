@@ -279,6 +279,8 @@ def _held_out_figures(metrics: dict[str, float]) -> dict[str, float]:
         "accuracy",
         "margin",
         "preference_accuracy",
+        "loss/preference",
+        "loss/demonstration",
         "rewards/accuracies",
         "rewards/margins",
         "reward",

@@ -18,7 +18,7 @@ from alignment.models import first_line
 from alignment.rows.collating import Mismatched, PackedRows
 from alignment.rows.order import LengthGrouped, Packs
 from alignment.rows.prepare import longest_sequence
-from alignment.training import processes
+from alignment.training import edits, processes
 from alignment.training.checkpoints import seal
 from alignment.training.errors import DIVERGED, Diverged
 from alignment.training.schedule import warm_from_the_first_step, warmup
@@ -275,21 +275,53 @@ class Dpo(Tokenwise, DPOTrainer):  # type: ignore[misc]  # TRL has no types
         install.keep_reference_pass(dataset, private_dir(Path(self.args.output_dir)), name)
         return super()._precompute_ref_logps(dataset, name, batch_size)
 
+    def token_weights(self, inputs: Any) -> Any:
+        """The weight of each token of the answers, for `alignment.training.edits`; None where all weigh the same."""
+        if self.args.kept_weight == 1 and not self.args.demonstration_weight:
+            return None
+        return edits.token_weights(inputs["input_ids"], inputs["completion_mask"], self.args.kept_weight)
+
+    def compute_ref_log_probs(self, model: Any, inputs: Any) -> Any:
+        """TRL's sums of the reference's log-probabilities, weighted as the policy's are."""
+        weights = self.token_weights(inputs)
+        return super().compute_ref_log_probs(model if weights is None else _weighted(model, weights), inputs)
+
     def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
-        """TRL's loss; an evaluation also measures how often the policy finds the chosen answer likelier, per token.
+        """TRL's loss, on weighted tokens and with the demonstration's part added where the settings ask for that.
 
-        TRL's reward accuracy needs a reference and means nothing before training, when policy and reference agree
-        and every reward is zero. This needs none.
+        An evaluation also measures how often the policy finds the chosen answer likelier, per token. TRL's reward
+        accuracy needs a reference and means nothing before training, when policy and reference agree and every reward
+        is zero. This needs none.
         """
-        if self.model.training:
-            return super()._compute_loss(model, inputs, return_outputs)
+        mode, weights, told = "train" if self.model.training else "eval", self.token_weights(inputs), []
 
-        def watched(**kwargs: Any) -> Any:
-            outputs = model(**kwargs)
-            tokens = inputs["completion_mask"][:, 1:].sum(dim=1).clamp(min=1)
-            chosen, rejected = (outputs.log_probs.sum(dim=1) / tokens).chunk(2)
-            right = self.accelerator.gather_for_metrics((chosen > rejected).float())
-            self._metrics["eval"]["preference_accuracy"].append(right.mean().item())
-            return outputs
+        def look(log_probs: Any) -> None:
+            if weights is not None:
+                told.append(edits.demonstration_loss(log_probs, weights))
+            if mode == "eval":
+                tokens = inputs["completion_mask"][:, 1:].sum(dim=1).clamp(min=1)
+                chosen, rejected = (log_probs.sum(dim=1) / tokens).chunk(2)
+                right = self.accelerator.gather_for_metrics((chosen > rejected).float())
+                self._metrics[mode]["preference_accuracy"].append(right.mean().item())
 
-        return super()._compute_loss(watched, inputs, return_outputs)
+        found = super()._compute_loss(_weighted(model, weights, look), inputs, return_outputs)
+        if weights is None:
+            return found
+        loss, outputs = found if return_outputs else (found, None)
+        for name, part in (("preference", loss), ("demonstration", told[0])):
+            self._metrics[mode][f"loss/{name}"].append(self.accelerator.gather(part.detach()).mean().item())
+        loss = loss + self.args.demonstration_weight * told[0]
+        return (loss, outputs) if return_outputs else loss
+
+
+def _weighted(model: Any, weights: Any, look: Callable[[Any], None] = lambda _: None) -> Callable[..., Any]:
+    """The model's call, whose log-probabilities are shown to `look` and then weighted, if there are weights."""
+
+    def call(**inputs: Any) -> Any:
+        outputs = model(**inputs)
+        look(outputs.log_probs)
+        if weights is not None:
+            outputs.log_probs = outputs.log_probs * weights
+        return outputs
+
+    return call

@@ -20,8 +20,10 @@ from bot.release_chart import figures
 from data.errors import ParleyError
 from data.gate_verdicts import GateVerdict, gate_verdict
 from data.lineage import trained_rounds
+from data.personas import persona_names
 from data.releases import BASE_RELEASE, Releases
 from data.rows import KINDS
+from data.taught import Taught
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -35,11 +37,14 @@ log = logging.getLogger(__name__)
 # The setting of a server: its channel, the champion and the mark of the base that were told last, and the releases
 # that are no longer news. Settings of earlier versions have no base.
 SETTING = "announcements"
+_ABOUT = 2  # personas that are named
+_AS_LONG = 0.1  # answers that differ less in length count as equally long
 
 
 @dataclass(frozen=True)
 class News:
-    """What can be told of a champion. `rows` and `people` are None for one that no round made.
+    """What can be told of a champion. `rows` and `people` are None for one that no round made, `taught` also for one
+    of an earlier version. `personas` are those in whose talks most of that was taught, if there is more than one.
 
     `base` is the mark of the home's base (`data.home_base`); None before it is pinned.
     """
@@ -49,6 +54,8 @@ class News:
     rows: int | None = None
     people: int | None = None
     base: str | None = None
+    taught: Taught | None = None
+    personas: tuple[str, ...] = ()
 
     def told_in(self, setting: Mapping[str, Any]) -> bool:
         """Whether this was told already where a server's setting is this one."""
@@ -71,7 +78,10 @@ def news(home: Path) -> News:
     if made is None:
         return News(number, verdict, base=base)
     rows = {row for kind in KINDS for row in made.rows.get(kind, ())}
-    return News(number, verdict, len(rows), len(made.raters), base)
+    known = persona_names()  # others are a server's own, whose names concern nobody else
+    named = [name for name in (made.taught.personas if made.taught else ()) if name in known]
+    personas = tuple(named[:_ABOUT]) if len(named) > 1 else ()
+    return News(number, verdict, len(rows), len(made.raters), base, made.taught, personas)
 
 
 def chosen(
@@ -94,11 +104,40 @@ def text(told: News, texts: Texts, *, new: bool, another_base: bool = False) -> 
     if not new:
         return texts.announce_back.format(release=name)
     said = [texts.announce_new.format(release=name)]
-    if told.rows and told.people:
+    if told.taught and told.taught.any:
+        said.append(_what(told, told.taught, texts))
+    elif told.rows and told.people:
         said.append(texts.announce_learnt.format(rows=told.rows, people=told.people))
     if told.verdict.win is not None:
         said.append(texts.announce_won.format(share=figures(told.verdict.win)))
+    said += _how(told.verdict, texts)
     return "\n".join([*said, texts.announce_thanks])[:LIMIT]
+
+
+def _what(told: News, taught: Taught, texts: Texts) -> str:
+    """What it learnt from."""
+    found = texts.announce_taught.format(
+        people=told.people or 0,
+        corrections=taught.corrections,
+        comparisons=taught.comparisons,
+        thumbs=taught.thumbs,
+        imported=taught.imported,
+    )
+    if told.personas:
+        found += texts.announce_about.format(personas=texts.comma.join(told.personas))
+    return found
+
+
+def _how(verdict: GateVerdict, texts: Texts) -> list[str]:
+    """How its answers changed, as far as that was measured."""
+    said = []
+    change = 0.0 if verdict.length is None else verdict.length - 1
+    if abs(change) >= _AS_LONG:
+        change_text = texts.announce_longer if change > 0 else texts.announce_shorter
+        said.append(change_text.format(share=f"{abs(change):.0%}"))
+    if verdict.checks:
+        said.append(texts.announce_checks.format(checks=verdict.checks, worse=verdict.worse))
+    return said
 
 
 async def announce(app: App) -> None:

@@ -73,6 +73,22 @@ CALLED = {
     "lessons what remove": Named("移除"),
     "lessons what accept": Named("接受"),
     "lessons what decline": Named("拒绝"),
+    "faq": Named(
+        "常见问题",
+        "For managers: questions with their answers, which the model sees at similar questions.",
+        "服务器管理员用：问题和答案，有人问类似的问题时模型会看到。",
+    ),
+    "faq import": Named("导入", "Import a file; its entries hold on this server.", "导入文件，只对这个服务器有效。"),
+    "faq import file": Named(
+        "文件",
+        "Markdown with headings, or CSV or JSON lines with question and answer.",
+        "带标题的 Markdown，或有 question 和 answer 的 CSV、JSON lines。",
+    ),
+    "faq import persona": Named("角色", "For this persona only.", "只用于这个角色。"),
+    "faq list": Named("列表", "The entries of this server.", "这个服务器的条目。"),
+    "faq list page": Named("页码", "Which page of the list.", "列表的第几页。"),
+    "faq remove": Named("移除", "Remove an entry, or all of a file.", "移除一条，或一个文件的全部。"),
+    "faq remove what": Named("什么", "An entry's number, or a file's name.", "条目的编号，或文件的名字。"),
     "teaching": Named(
         "允许教学",
         "For managers: whether this server's members may teach Parley.",

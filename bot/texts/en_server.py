@@ -84,6 +84,10 @@ SERVER = ServerTexts(
         "it is better than the one before. While a new release is on trial, your comparisons decide whether it may "
         "serve."
     ),
+    teach_followups=(
+        "What you say right after an answer counts a little too if you agreed, unless you rate the answer. Thanks, "
+        "or a talk that goes on, speak for it; a complaint, or the same question again, speaks against it."
+    ),
     teach_held=(
         "Comparisons choose between releases: while a new one is on trial, they decide whether it may serve. Apart "
         "from that, nothing from Discord is used to train a model here, because this bot does not have Discord's "
@@ -100,7 +104,29 @@ SERVER = ServerTexts(
     ),
     lesson_not_here="There is no lesson {number} on this server.",
     lesson_accepted="Lesson {number} now holds for everybody on this server who asks a similar question.",
+    lesson_was_hidden="It comes from a channel that not everybody sees; `decline` takes it back.",
     lesson_declined="Lesson {number} now holds only for the person who taught it.",
+    faq_imported=(
+        "{file}: {new} new entries, {changed} changed, {there} were there already. When somebody on this server asks "
+        "a similar question, the model sees the answer, and the entry is named below what it says."
+    ),
+    faq_again="Entries that repeat a question of the file: {count}; the last answer holds.",
+    faq_too_long=(
+        "Too long for a prompt, so the model never sees them: {count} entries, the first of them {entry}. Divide "
+        "them and import the file again."
+    ),
+    faq_unusable="Nothing was imported. {problem}",
+    faq_large="Nothing was imported: the file is larger than {kib} KiB. Divide it.",
+    faq_unread="Nothing was imported: Discord did not hand the file over. Try again.",
+    faq_most=(
+        "Nothing was imported: with this file the server would have {count} entries, and {most} are allowed. "
+        "{slash}faq remove makes room."
+    ),
+    faq_none="This server has no FAQ. {slash}faq import takes a file with questions and answers.",
+    faq_list="When somebody here asks a similar question, the model sees these answers:",
+    faq_how="{slash}faq remove takes an entry out by its number, or all entries of a file by its name.",
+    faq_missing="No entry has this number, and no file this name; {slash}faq list shows both.",
+    faq_removed="Removed and erased, with the answers that were given with them: {count} entries.",
     stats_here="Taught on this server so far: {counts}. People who taught: {people}.",
     stats_everywhere="Taught so far: {counts}. People who taught: {people}.",
     stats_serving="{release} answers. Releases trained so far: {releases}.",
@@ -293,6 +319,12 @@ SERVER = ServerTexts(
     "next round trains the new model on it.",
     announce_back="From now on, {release} answers again.",
     announce_learnt="Examples that it learnt from: {rows}. People whose feedback is in them: {people}.",
+    announce_taught="People whose feedback it learnt from: {people}. Corrections: {corrections}, comparisons: "
+    "{comparisons}, thumbs: {thumbs}, imported examples: {imported}.",
+    announce_about=" Most of it is about answers of {personas}.",
+    announce_shorter="Its answers are {share} shorter than those of the release before it.",
+    announce_longer="Its answers are {share} longer than those of the release before it.",
+    announce_checks="Checks whether anything got worse: {checks}. Things that got worse: {worse}.",
     announce_won="Compared with the release before it, its answers won in {share} of cases.",
     announce_thanks="Thank you to everybody who rated, compared and corrected. {slash}stats shows how it goes on.",
     refusals_go="From now on, {channel} shows once an hour how many messages I refused, where and why.",

@@ -99,6 +99,7 @@ class TalkTexts:
     lessons_none: str
     lessons_mine: str
     lessons_line: str
+    lessons_hidden: str
     lessons_on_server: str
     lessons_everywhere: str
     lessons_more: str
@@ -191,6 +192,7 @@ class ServerTexts:
     forgotten: str
     teach: str
     teach_trains: str
+    teach_followups: str
     teach_held: str
     teach_off: str
     lessons_change_discord: str
@@ -198,7 +200,20 @@ class ServerTexts:
     lessons_accept_how: str
     lesson_not_here: str
     lesson_accepted: str
+    lesson_was_hidden: str
     lesson_declined: str
+    faq_imported: str
+    faq_again: str
+    faq_too_long: str
+    faq_unusable: str
+    faq_large: str
+    faq_unread: str
+    faq_most: str
+    faq_none: str
+    faq_list: str
+    faq_how: str
+    faq_missing: str
+    faq_removed: str
     stats_here: str
     stats_everywhere: str
     stats_serving: str
@@ -342,6 +357,11 @@ class ServerTexts:
     announce_back: str
     announce_base: str
     announce_learnt: str
+    announce_taught: str
+    announce_about: str
+    announce_shorter: str
+    announce_longer: str
+    announce_checks: str
     announce_won: str
     announce_thanks: str
     refusals_go: str

@@ -70,6 +70,9 @@ SERVER = ServerTexts(
     teach_trains=(
         "运营者会不时用已同意的人的评价训练新版本；只有比之前的好，新版本才会服务。新版本试用期间，由大家的比较决定它能不能服务。"
     ),
+    teach_followups=(
+        "如果你同意过，你紧接着回答说的话也算一点分量，除非你给那个回答打了分：道谢或继续聊算好评，抱怨或把同一个问题再问一遍算差评。"
+    ),
     teach_held=(
         "比较用来在版本之间选择：新版本试用期间，由它们决定它能不能服务。除此之外，来自 Discord 的内容"
         "不会用来训练模型，因为这个机器人没有得到 Discord 的许可。"
@@ -80,7 +83,26 @@ SERVER = ServerTexts(
     lessons_accept_how="用 {slash}lessons 加上编号和 accept，可以让一条对这里所有人有效；用 decline 取消。",
     lesson_not_here="这个服务器上没有第 {number} 条。",
     lesson_accepted="从现在起，这个服务器上任何人问类似的问题时，模型都会看到第 {number} 条。",
+    lesson_was_hidden="它来自不是所有人都能看到的频道；用 decline 可以收回。",
     lesson_declined="从现在起，第 {number} 条只对教它的人自己有效。",
+    faq_imported=(
+        "{file}：新增 {new} 条，更改 {changed} 条，已有 {there} 条。这个服务器上有人问类似的问题时，模型会看到答案，"
+        "回答下面会注明出自哪一条。"
+    ),
+    faq_again="文件里问题重复的有 {count} 条，以最后的答案为准。",
+    faq_too_long="有 {count} 条太长，放不进提示里，模型看不到它们；第一条是 {entry}。请拆开后再导入一次。",
+    faq_unusable="什么都没有导入。{problem}",
+    faq_large="什么都没有导入：文件超过 {kib} KiB。请把它拆开。",
+    faq_unread="什么都没有导入：Discord 没有把文件交过来。请再试一次。",
+    faq_most=(
+        "什么都没有导入：加上这个文件，服务器会有 {count} 条，而最多只能有 {most} 条。"
+        "可以先用 {slash}faq remove 移除一些。"
+    ),
+    faq_none="这个服务器还没有常见问题。{slash}faq import 可以导入一个写有问题和答案的文件。",
+    faq_list="这里有人问类似的问题时，模型会看到这些答案：",
+    faq_how="{slash}faq remove 可以按编号移除一条，或按文件名移除整个文件的条目。",
+    faq_missing="没有这个编号的条目，也没有这个名字的文件；{slash}faq list 会列出它们。",
+    faq_removed="已移除并清除 {count} 条，参考它们给出的回答也一并清除。",
     stats_here="这个服务器到目前为止教了：{counts}，来自 {people} 个人。",
     stats_everywhere="到目前为止教了：{counts}，来自 {people} 个人。",
     stats_serving="现在由{release}回答；到目前为止训练过 {releases} 个版本。",
@@ -231,6 +253,12 @@ SERVER = ServerTexts(
     announce_base="🌱 从现在起由另一个基础模型 {base} 来回答。大家教过的内容都保留着，下一轮会用来训练它。",
     announce_back="从现在起重新由{release}来回答。",
     announce_learnt="它学习了 {rows} 个例子，其中有 {people} 个人的反馈。",
+    announce_taught="它学习了 {people} 个人的反馈：改正 {corrections} 个，比较 {comparisons} 个，赞和踩 {thumbs} 个，"
+    "另有导入的例子 {imported} 个。",
+    announce_about="其中大部分是关于 {personas} 的回答。",
+    announce_shorter="它的回答比之前的版本短 {share}。",
+    announce_longer="它的回答比之前的版本长 {share}。",
+    announce_checks="检查是否变差的项目有 {checks} 个，其中变差的有 {worse} 个。",
     announce_won="和之前的版本相比，它的回答胜出的比例是 {share}。",
     announce_thanks="感谢每一位打分、比较和改正的人。{slash}stats 显示之后的进展。",
     refusals_go="从现在起，{channel} 每小时显示我拒绝了多少条消息、在哪里、为什么。",

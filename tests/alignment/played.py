@@ -12,6 +12,7 @@ import pytest
 import alignment.evaluation.verdict
 import alignment.round
 import alignment.rounds.candidate
+import alignment.rounds.evaluation
 import alignment.rounds.one_round
 import alignment.rounds.steps
 from alignment.evaluation.compare import Evaluation
@@ -20,6 +21,7 @@ from alignment.evaluation.gate import SuitePair
 from alignment.evaluation.likelihood import Scores
 from alignment.evaluation.people import find
 from alignment.evaluation.winrate import Comparison, win_rate
+from alignment.models import adapter_sha256
 from data.bases import BUNDLED, DEFAULT_BASE
 from data.collected import Collected, FeedbackRow
 from data.rows import Row, read_rows
@@ -37,7 +39,7 @@ def row(kind: str, name: str, *, label: bool = True) -> Row:
         "labelled": {"prompt": prompt, "completion": good, "label": label},
         "prompt": {"prompt": prompt},
     }[kind]
-    return Row(kind, data, {"id": name, "weight": 1.0})
+    return Row(kind, data, {"id": name, "source": "feedback", "weight": 1.0})
 
 
 def rows(kind: str, fold: str, count: int) -> list[FeedbackRow]:
@@ -77,6 +79,7 @@ class Played:
     read: dict[str, list[Row]] = field(default_factory=dict)  # every row that a stage saw, by the flag it came with
     trained: list[set[str]] = field(default_factory=list)  # the ids of the rows that each launch trained on
     asked: list[Any] = field(default_factory=list)
+    corrections_train: bool = False
 
     def stages(self) -> list[str]:
         """The folders of the stages that ran, in order."""
@@ -87,7 +90,8 @@ class Played:
         """The value of a flag of a launch."""
         return launch[launch.index(name) + 1]
 
-    async def collect(self, folder: Path) -> Collected:
+    async def collect(self, folder: Path, *, corrections_train: bool = False) -> Collected:
+        self.corrections_train = corrections_train
         return self.found
 
     def launch(self, module: str, arguments: list[str], _warm: Any = None) -> int:
@@ -128,6 +132,10 @@ class Played:
         return found
 
 
+def _artefact(base: str, adapter: Path | None) -> str:
+    return f"{base} {adapter_sha256(adapter) if adapter else ''}"
+
+
 def play(home: Path, patch: pytest.MonkeyPatch) -> Played:
     """Put the fakes in place for an installation in `home`."""
     played = Played(home)
@@ -138,6 +146,8 @@ def play(home: Path, patch: pytest.MonkeyPatch) -> Played:
     patch.setattr(alignment.rounds.one_round, "collect_snapshot", played.collect)
     patch.setattr(alignment.rounds.steps, "launch", played.launch)
     patch.setattr(alignment.evaluation.verdict, "compare", played.compare)
+    # No played round needs the base's files.
+    patch.setattr(alignment.rounds.evaluation, "artefact_sha256", lambda model: _artefact(model.base, model.adapter))
     patch.setattr(alignment.rounds.candidate, "identity", lambda _: {"base_sha256": BUNDLED[DEFAULT_BASE].sha256})
 
     def to_gguf(adapter: Path, base: str, out: Path, *, check: Any = None) -> Path:

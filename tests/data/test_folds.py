@@ -360,3 +360,25 @@ async def test_rows_that_are_left_out_teach_and_are_taught_nothing(store: Store)
     assert found[0] == found[1]
     assert found[0] is not None
     assert await groups(store) == 1
+
+
+async def test_groups_that_are_to_train_do_and_those_after_them_fill_the_other_folds(store: Store) -> None:
+    gathered = Anchors(store.database.path, KEY)
+    for text in SENTENCES:
+        gathered.add(Anchor(text))
+    first = list(range(0, 40, 2))
+    found = await asyncio.to_thread(gathered.folds, np.arange(60), training=first)
+    assert {found[at] for at in first} == {"train"}
+    counts = Counter(found)
+    assert counts["train"] == round(60 * SHARES["train"])
+    assert counts["gate"] == round(60 * SHARES["gate"])
+    # They stay where they are, whoever asks.
+    assert await folds(store, *SENTENCES) == found
+
+
+async def test_a_fold_that_was_drawn_stays_whoever_wants_to_train(store: Store) -> None:
+    drawn_before = await folds(store, *SENTENCES)
+    gathered = Anchors(store.database.path, KEY)
+    for text in SENTENCES:
+        gathered.add(Anchor(text))
+    assert await asyncio.to_thread(gathered.folds, None, training=range(60)) == drawn_before

@@ -17,7 +17,20 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["figures", "verdict", "interval", "mean", "low", "high", "promote", "reasons", "parents"]
+                [
+                    "figures",
+                    "verdict",
+                    "interval",
+                    "mean",
+                    "low",
+                    "high",
+                    "promote",
+                    "reasons",
+                    "parents",
+                    "suites",
+                    "worse",
+                    "lengths",
+                ]
             ),
             inner,
         )
@@ -51,6 +64,19 @@ def test_what_a_round_wrote_is_read() -> None:
 )
 def test_anything_but_an_interval_is_read_as_none(interval: Any) -> None:
     assert of(figures={"verdict": {"promote": False, "interval": interval}}).win is None
+
+
+def test_checks_and_lengths_are_read() -> None:
+    suites = [{"name": "refusal", "worse": True}, {"name": "leakage", "worse": False}, "no suite"]
+    found = of(figures={"verdict": {"suites": suites}, "lengths": [200.0, 150.0]})
+    assert (found.checks, found.worse, found.length) == (2, 1, 0.75)
+
+
+@pytest.mark.parametrize(
+    "lengths", [None, [1.0], [0.0, 5.0], [-1.0, 5.0], [True, False], ["a", "b"], [1.0, float("nan")]]
+)
+def test_anything_but_two_lengths_is_read_as_none(lengths: Any) -> None:
+    assert of(figures={"lengths": lengths}).length is None
 
 
 @given(st.dictionaries(st.sampled_from(["figures", "parents"]), JSON))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data import lessons
+from data import lesson_erasure, lessons
 from data.lesson_book import LessonBook
 from data.lessons import REMOVED
 from data.lessons_command import import_faq
@@ -91,7 +91,7 @@ async def test_more_lessons_than_a_statement_has_variables_are_read(store: Store
     async with store.database.read() as session:
         assert await lessons.questions_of(session, range(40_000)) == {1: ASKED}
         assert len(await lessons.gone_of(session, range(40_000))) == 39_999
-        assert len(await lessons.texts_of(session, range(40_000))) == 2
+        assert len(await lesson_erasure.texts_of(session, range(40_000))) == 2
 
 
 async def on_server(store: Store) -> Talk:

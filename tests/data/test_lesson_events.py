@@ -131,6 +131,46 @@ async def test_a_lesson_goes_back_when_those_who_bore_it_out_are_taken_out_but_n
     assert (await scopes(store, ada), await scopes(store, bob)) == ([OWN], [SERVER])
 
 
+@pytest.mark.parametrize("how", ["taken back", "turned", "forgotten"])
+async def test_a_vote_that_goes_takes_the_promotion_back_but_not_what_a_manager_accepted(
+    store: Store, how: str
+) -> None:
+    talk = await on_discord(store)
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    await corrected(talk, ada)
+    await corrected(talk, bob, "In the Oak room.", "Where is game night?")
+    numbers = tuple(each.lesson for each in await store.lessons.every())
+    answer = await talk.answer(await talk.say(ada, ASKED), lessons=numbers)
+    friends = [await talk.person(f"friend {number}") for number in range(3)]
+    for person in friends:
+        await talk.rate(person, "vote", answer, value="up")
+    await for_all_here(talk, bob)
+    assert (await scopes(store, ada), await scopes(store, bob)) == ([SERVER], [SERVER])
+    if how == "forgotten":
+        await store.forget(friends[0])
+    elif how == "turned":
+        await talk.rate(friends[0], "vote", answer, value="down")
+    else:
+        await talk.rate(friends[0], "retraction", answer)
+    assert (await scopes(store, ada), await scopes(store, bob)) == ([OWN], [SERVER])
+    await talk.rate(await talk.person("one more"), "vote", answer, value="up")
+    assert await scopes(store, ada) == [SERVER]
+
+
+@pytest.mark.parametrize("how", ["removed", "edited"])
+async def test_a_correction_that_goes_bears_nothing_out_any_more(store: Store, how: str) -> None:
+    talk = await on_discord(store)
+    people = [await talk.person(name) for name in ("ada", "bob", "cem", "eve")]
+    answers = [await corrected(talk, person) for person in people]
+    assert await scopes(store, people[0]) == [SERVER]
+    if how == "removed":
+        (lesson,) = await store.lessons.of(people[3])
+        assert await store.lessons.set_scope(lesson.lesson, REMOVED)
+    else:
+        await talk.rate(people[3], "correction", answers[3], text="On Sunday.", everybody_sees=True)
+    assert await scopes(store, people[0]) == [OWN]
+
+
 @pytest.mark.parametrize(
     ("asked", "right", "scope"),
     [

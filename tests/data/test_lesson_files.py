@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from data import schema
 from data.errors import BadInput
+from data.faq import file_of, named
 from data.lesson_files import LONGEST, read_faq
 from data.lessons import REMOVED
 from data.lessons_command import import_faq, lessons
@@ -155,6 +156,19 @@ async def test_a_removed_or_replaced_entry_is_erased_with_the_answers_given_with
     assert await texts(store) == left | (
         {"How long does shipping take?", "Five days."} if how == "replaced" else set()
     )
+
+
+@pytest.mark.parametrize("name", ["faq.md", "a" * 200 + ".md"])
+async def test_an_erased_heading_stays_nowhere_and_a_long_name_still_names_its_entries(
+    store: Store, tmp_path: Path, name: str
+) -> None:
+    await import_faq(store, str(written(tmp_path, name, "# Who has the key?\nMira.\n")))
+    (entry,) = await store.lessons.every()
+    assert "Who has the key?" in (entry.entry or "")
+    assert named([entry], file_of(entry.entry or "")) == [entry]
+    await store.erase_lessons([entry.lesson])
+    async with store.database.read() as session:
+        assert list(await session.scalars(select(schema.Lesson.entry))) == [""]
 
 
 async def test_a_removed_entry_that_a_kill_left_expires(store: Store, tmp_path: Path) -> None:

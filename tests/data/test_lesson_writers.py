@@ -8,8 +8,10 @@ import pytest
 
 from data import folds
 from data.candidates import DIVIDED, NOT_HERE, OUTSIDE
+from data.faq import import_entries
 from data.home import installation_key
 from data.imports import collect_rows
+from data.lesson_files import Entry
 from data.lesson_writers import lesson_sources
 from data.lessons import EVERYWHERE
 from data.lessons_command import import_faq
@@ -137,6 +139,17 @@ async def test_a_row_is_made_of_an_answer_that_was_given_an_entry_of_a_faq(store
     bob = await talk.person("bob")
     await talk.rate(bob, "vote", await helped(talk, bob), value="up")
     assert (await labelled(store)) == ["Friday at 8, I think."]
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+async def test_a_row_needs_the_consent_of_the_manager_who_sent_the_faq(store: Store, agrees: bool) -> None:
+    talk = await on_discord(store)
+    bob, max_ = await talk.person("bob"), await talk.person("max", agrees=agrees)
+    server = await store.server("discord", "7")
+    entries = [Entry(ASKED, RIGHT, "faq.md, 1")]
+    await import_entries(store, entries, server=server, persona=None, author=max_)
+    await talk.rate(bob, "vote", await helped(talk, bob), value="up")
+    assert (await labelled(store)) == (["Friday at 8, I think."] if agrees else [])
 
 
 async def labelled(store: Store) -> list[str]:

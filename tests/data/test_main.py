@@ -123,6 +123,30 @@ def test_an_export_keeps_platform_and_consent_through_an_import(house: Path, tmp
     assert [row["platform"] for row in read(again)] == ["terminal", "terminal"]
 
 
+async def followed(house: Path) -> None:
+    """A home in which one person thanked and one complained."""
+    store = await Store.open(house)
+    talk = await Talk.begin(store)
+    for name, says in (("ada", "thanks a lot"), ("ben", "that's wrong")):
+        person = await talk.person(name)
+        (answer,) = await talk.ask(person, f"{name} asks", f"an answer for {name}")
+        await talk.say(person, says, parent=answer.message)
+    await store.close()
+
+
+def test_stats_count_follow_ups_without_their_words_where_they_teach(house: Path) -> None:
+    asyncio.run(followed(house))
+    assert "Follow-up messages" not in data(house, "stats")[1]
+    code, out, _ = data(house, "stats", PARLEY_FOLLOWUPS="1")
+    assert code == 0
+    counts = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines() if "│" in line]
+    for row in (["thanks", "good", "1"], ["complaint", "bad", "1"], ["stop", "bad", "0"]):
+        assert row in counts
+    assert not any(said in out for said in ("thanks a lot", "that's wrong", "asks"))
+    code, _, errors = data(house, "stats", PARLEY_FOLLOWUPS="yes")
+    assert (code, errors) == (2, "parley: PARLEY_FOLLOWUPS: 'yes' cannot be used: use 1 or 0.\n")
+
+
 def test_stats_show_what_is_held_back_and_who_rated_and_forget_erases(house: Path) -> None:
     asyncio.run(feedback(house))
     code, out, _ = data(house, "stats")

@@ -78,7 +78,10 @@ async def decided(app: App, interaction: discord.Interaction, number: int, texts
     if not await app.store.lessons.set_scope(number, scope, among=(OWN, DECLINED, SERVER)):  # removed just now
         return texts.lesson_not_here.format(number=number)
     await record(app.store, interaction, "lessons", number=number, what="accept" if accept else "decline")
-    return (texts.lesson_accepted if accept else texts.lesson_declined).format(number=number)
+    if not accept:
+        return texts.lesson_declined.format(number=number)
+    accepted = texts.lesson_accepted.format(number=number)
+    return f"{accepted} {texts.lesson_was_hidden}" if lesson.hidden else accepted
 
 
 async def _change_own(app: App, interaction: discord.Interaction, number: int, texts: Texts, *, edit: bool) -> None:

@@ -16,6 +16,7 @@ from bot.discord.commands.answers import add_answers
 from bot.discord.commands.ask import add_ask
 from bot.discord.commands.audit import add_audit
 from bot.discord.commands.channels import add_channels
+from bot.discord.commands.faq import add_faq
 from bot.discord.commands.language import add_language
 from bot.discord.commands.lessons import add_lessons
 from bot.discord.commands.limits import add_limits
@@ -69,6 +70,7 @@ def commands(app: App) -> Sequence[AnyCommand]:
     add_privacy(app, tree)
     add_teaching(app, tree)
     add_lessons(app, tree)
+    add_faq(app, tree)
     add_stats(stats, tree)
     add_ask(app, tree)
     add_new(app, tree)

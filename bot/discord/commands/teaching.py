@@ -56,4 +56,6 @@ def add_teaching(app: App, tree: app_commands.CommandTree[Any]) -> None:
         becomes = texts.teach_trains if app.may_train else texts.teach_held
         if not await app.rules.teaching(interaction.guild_id):
             becomes = texts.teach_off
+        elif app.may_train and app.settings.followups:
+            becomes = f"{becomes} {texts.teach_followups}"
         await tell(interaction, texts.teach.format(becomes=becomes))

@@ -111,6 +111,14 @@ def test_equal_answers_are_ties_and_nobody_is_asked() -> None:
     assert found.decisive.win.interval.low < 0.5 < found.decisive.win.interval.high
 
 
+def test_the_lengths_of_answers_to_enough_prompts_are_told() -> None:
+    short, long = Made(lambda _: "yes"), Made(lambda _: "yes, sure")
+    found, _ = compare(EvaluationRows(prompts=prompts(20)), Options(questions=None), short, long)
+    assert found.lengths == (3.0, 9.0)
+    few, _ = compare(EvaluationRows(prompts=prompts(19)), Options(questions=None), short, long)
+    assert few.lengths is None
+
+
 def test_a_judge_that_disagrees_with_people_does_not_count() -> None:
     rows = EvaluationRows(prompts=prompts(30), preferences=pairs(30), judge_pairs=pairs(40, good=0.4))
     leaning = Made(BAD.says, leans=-1.0)

@@ -37,6 +37,7 @@ def test_a_better_candidate_becomes_the_champion_and_the_manifest_says_how(
     assert manifest["parents"] == {"base": "smollm2-135m", "champion": 0, "start": 0, "ancestors": []}
     assert manifest["counts"]["preference"] == {"train": 8, "judge_train": 8, "judge": 8, "gate": 8}
     assert manifest["used"] == {"demonstration": 6, "preference": 8}
+    assert sum(manifest["taught"][each] for each in ("corrections", "comparisons", "imported")) == 14
     assert manifest["versions"]["python"]
     assert set(manifest["data"]) == {"demonstration", "preference", "labelled", "prompt"}
     assert manifest["raters"] == ["rater-1"]

@@ -96,6 +96,11 @@ def test_the_page_shows_decision_reasons_figures_and_what_was_held_back(tmp_path
     assert "<p>8 of 20 &lt;prompts&gt;.</p>" in text
 
 
+def test_the_page_says_what_the_release_learnt_from_in_numbers(tmp_path: Path) -> None:
+    found = manifest(taught={"corrections": 61, "thumbs": 4}, raters=["a", "b"])
+    assert "<p>It learnt from 2 people: 61 corrections, 4 thumbs.</p>" in page(tmp_path, found, "refused", ())
+
+
 def test_the_page_says_in_words_who_is_served_badly_and_what_bias_means(tmp_path: Path) -> None:
     text = page(tmp_path, manifest(), "refused", ())
     assert "<h2>Who is served badly?</h2>" in text

@@ -10,6 +10,7 @@ from alignment.rounds.steps import choose, judge_step
 from data.imports import import_rows
 from data.store import Store
 from tests.alignment.played import row
+from tests.data.talk import Talk
 
 
 async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
@@ -31,3 +32,22 @@ async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
     assert len(read) > 20
     assert not read & gate
     assert "snapshot.db" not in [path.name for path in sorted(tmp_path.iterdir())]  # noqa: ASYNC240
+
+
+async def test_corrections_that_no_round_read_before_all_train_in_a_quick_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "home"))
+    store = await Store.open(tmp_path / "home")
+    try:
+        for number in range(8):
+            talk = await Talk.begin(store, key=f"{number}")
+            ada = await talk.person("ada")
+            (answer,) = await talk.ask(ada, f"{number * 7919} {chr(97 + number) * 9}?", f"answer {number}")
+            await talk.rate(ada, "correction", answer, text=f"the right one is {number}")
+    finally:
+        await store.close()
+    collect = alignment.rounds.snapshot.collect_snapshot
+    assert len((await collect(tmp_path, corrections_train=True)).of("preference", "train")) == 8
+    # Whoever looks later finds the same.
+    assert len((await collect(tmp_path)).of("preference", "train")) == 8

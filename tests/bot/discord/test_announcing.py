@@ -66,6 +66,37 @@ async def test_a_new_release_is_told_once_with_its_counts_and_thanks(talk: World
     assert len(talk.contents()) == 1
 
 
+async def test_a_release_tells_what_it_learnt_in_plain_words(talk: World):
+    await opt_in(talk)
+    release(talk, rows=12, raters=4)
+    path = home(talk) / "rounds" / "0001" / "manifest.json"
+    learnt = {
+        "corrections": 9,
+        "comparisons": 3,
+        "personas": {"tutor": 8, "of one server": 3, "writer": 2, "support": 1},
+    }
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"taught": learnt}))
+    release_path = home(talk) / "releases" / "0001" / "manifest.json"
+    made = json.loads(release_path.read_text())
+    made["figures"]["verdict"]["suites"] = [{"name": "refusal", "worse": False}, {"name": "leakage", "worse": True}]
+    release_path.write_text(json.dumps({**made, "figures": {**made["figures"], "lengths": [200.0, 150.0]}}))
+    Releases(home(talk)).promote(1)
+    await announce(talk.app)
+    counts = {"people": 4, "corrections": 9, "comparisons": 3, "thumbs": 0, "imported": 0}
+    assert talk.contents() == [
+        "\n".join(
+            [
+                EN.announce_new.format(release=ONE),
+                EN.announce_taught.format(**counts) + EN.announce_about.format(personas="tutor, writer"),
+                EN.announce_won.format(share="63% (57%–69%)"),
+                EN.announce_shorter.format(share="25%"),
+                EN.announce_checks.format(checks=2, worse=1),
+                EN.announce_thanks,
+            ]
+        )
+    ]
+
+
 async def test_what_serves_when_a_manager_chooses_is_no_news(talk: World):
     release(talk, rows=12, raters=4)
     Releases(home(talk)).promote(1)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import discord
 import pytest
 
+from bot.discord import rating
 from bot.discord.ids import person_of
 from bot.discord.render import LIMIT
 from bot.texts import EN
@@ -59,6 +60,23 @@ async def test_managers_accept_for_the_whole_server_and_nobody_else(talk: World,
     refused = await talk.max.slash(talk.channel, "lessons", number=number, what="accept")
     assert said(refused) == EN.managers_only
     assert await scope(talk, number) == DECLINED
+
+
+async def test_managers_see_that_a_lesson_comes_from_a_hidden_place_before_and_after_they_accept_it(
+    talk: World, monkeypatch: pytest.MonkeyPatch
+):
+    number = await teach(talk)
+    mark = EN.lessons_hidden
+    assert mark not in (await pages(talk))[-1]
+    monkeypatch.setattr(rating, "everybody_sees", lambda _: False)
+    opened = await talk.ada.click(await talk.ask("Where is the spare key?"), label="✏️")
+    await talk.ada.submit_modal(opened, {"text": "Under the mat."})
+    hidden = (await talk.store.lessons.of(await person_of(talk.store, talk.ada.id)))[-1].lesson
+    assert f"{hidden}. Where is the spare key? → Under the mat.{mark}" in (await pages(talk))[-1]
+    accepted = await talk.max.slash(talk.channel, "lessons", number=hidden, what="accept")
+    assert said(accepted) == f"{EN.lesson_accepted.format(number=hidden)} {EN.lesson_was_hidden}"
+    plain = await talk.max.slash(talk.channel, "lessons", number=number, what="accept")
+    assert said(plain) == EN.lesson_accepted.format(number=number)
 
 
 async def pages(talk: World, page: int | None = None) -> list[str]:

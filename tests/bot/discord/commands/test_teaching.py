@@ -18,6 +18,20 @@ async def test_teach_says_what_becomes_of_ratings_here(talk: World, world: World
     assert all(len(words.teach.format(becomes=words.teach_held)) < 2000 for words in (EN, ZH))
 
 
+async def test_teach_says_that_follow_ups_count_where_they_do(talk: World, world: World):
+    async def told() -> str:
+        return reply_of(await talk.ada.slash(talk.channel, "teach")).content
+
+    await talk.env.restart_bot(world.bot(followups=True))
+    assert EN.teach_followups not in await told()  # nothing from Discord trains without its permission
+    await talk.env.restart_bot(world.bot(discord_training_permission="ticket 1"))
+    assert EN.teach_followups not in await told()
+    await talk.env.restart_bot(world.bot(discord_training_permission="ticket 1", followups=True))
+    assert f"{EN.teach_trains} {EN.teach_followups}" in await told()
+    becomes = (f"{words.teach_trains} {words.teach_followups}" for words in (EN, ZH))
+    assert all(len(words.teach.format(becomes=each)) < 2000 for words, each in zip((EN, ZH), becomes, strict=True))
+
+
 async def test_until_a_manager_allows_it_nobody_teaches_on_a_server(talk: World):
     answer = await talk.ask("hello")
     await talk.store.set_may_teach("discord", str(talk.guild.id), False)

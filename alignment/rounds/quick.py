@@ -1,0 +1,139 @@
+"""A quick round: the newest corrections and comparisons, trained in minutes on top of what serves.
+
+It continues the champion, since the base would have to learn everything again, and trains one stage by the loss of
+`alignment.training.edits`. What the champion learnt before is replayed along with it, so that new facts do not push
+out old ones. A new correction trains even where a whole round might have held it out: people who correct ten answers
+expect ten (`data.folds`). What an earlier round held out stays held out.
+
+The gate is short (`SHORT` in `alignment.evaluation.verdict`), so a quick round promotes nothing: its release goes on
+trial, and a whole round measures the rest.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from alignment.evaluation.suites import SUITES
+from alignment.evaluation.verdict import SHORT
+from alignment.rounds.lineage import ancestors
+from alignment.rounds.plan import QUICK_KINDS
+from alignment.rounds.snapshot import Snapshot
+from alignment.rounds.steps import Step
+from data.chat import Message
+from data.errors import NothingToDo
+from data.lineage import trained_rounds
+from data.releases import BASE_RELEASE, Releases
+from data.row import TOOLS, Row, content_id
+
+NOTHING = "…"
+# More new rows than these are for a whole round: so many do not fit into minutes on two cores.
+MOST_NEW = 60
+# Rows that the champion learnt before: so many for each new one, and at least so many.
+REPLAYED, LEAST_REPLAYED = 2, 8
+
+_JUDGING = ("judge_train", "judge", "gate")
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """How many rows of a quick round are new, wait for a whole round, are replayed, and are held out for good."""
+
+    new: int
+    waiting: int
+    replayed: int
+    held_out: int
+
+    def sentences(self) -> list[str]:
+        """What to say about them."""
+        found = [f"A quick round: {_rows(self.new)} to teach, {self.replayed} from before to repeat."]
+        if self.waiting:
+            found.append(f"{self.waiting} more are new and wait for a whole round, which trains on all of them.")
+        if self.held_out:
+            found.append(
+                f"{self.held_out} new ones are not taught: earlier rounds drew their conversations for judging, and "
+                "that stays."
+            )
+        return found
+
+
+def learnt(home: Path, champion: int) -> set[str]:
+    """The ids of the rows that a release and those that it continues were trained on, of the kinds taught here."""
+    releases = Releases(home)
+    line = {champion, *ancestors(releases, champion)} - {BASE_RELEASE}
+    made_in = {releases.get(number).manifest.round for number in line}
+    rounds = [each for each in trained_rounds(home) if each.number in made_in]
+    return {row for each in rounds for kind in QUICK_KINDS if each.used.get(kind) for row in each.rows.get(kind, ())}
+
+
+def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Snapshot, Taught]:
+    """The snapshot with nothing but the rows that a quick round trains on. `known` are those that were learnt before.
+
+    Imported rows are no news: they are replayed like those. Raises `NothingToDo` when there is nothing new.
+    """
+    new, before = list[Row](), list[Row]()
+    for row in _teachable(*(snapshot.training(kind) for kind in QUICK_KINDS)):
+        (new if _is_new(row, known) else before).append(row)
+    judging = (_teachable(*(snapshot.collected.of(kind, fold) for kind in QUICK_KINDS)) for fold in _JUDGING)
+    held_out = sum(_is_new(row, known) for rows in judging for row in rows)
+    if not new:
+        raise NothingToDo(
+            f"There is nothing new to teach {champion}: no correction and no comparison that it has not learnt and "
+            f"that may be used{f' ({held_out} are held out for judging)' if held_out else ''}. Correct an answer or "
+            "compare two, or run a whole round with `python -m alignment.round`."
+        )
+    taught = new[:MOST_NEW]
+    again = before[: max(LEAST_REPLAYED, REPLAYED * len(taught))]
+    ids = {kind: frozenset(row.id for row in (*taught, *again) if row.kind == kind) for kind in QUICK_KINDS}
+    found = Taught(len(taught), len(new) - len(taught), len(again), held_out)
+    return replace(snapshot, pinned=ids), found
+
+
+def _teachable(preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Iterator[Row]:
+    """The preferences, and the demonstrations that none of them holds as its chosen answer."""
+    paired = set()
+    for row in preferences:
+        paired.add(_said(row.data["prompt"], row.data["chosen"][0]))
+        yield row
+    for row in demonstrations:
+        if _said(row.messages[:-1], row.messages[-1]) not in paired:
+            yield row
+
+
+def _said(prompt: Sequence[Message], answer: Message) -> str:
+    return content_id({"prompt": list(prompt), "answer": answer})
+
+
+def _is_new(row: Row, known: Collection[str]) -> bool:
+    return row.extra.get("source") == "feedback" and row.id not in known
+
+
+def step(snapshot: Snapshot) -> Step:
+    """The one stage, on the rows that `teach` picked. Raises `NothingToDo` when all of them were withdrawn since."""
+    rows = [*snapshot.training("preference"), *map(over_nothing, snapshot.training("demonstration"))]
+    if not rows:
+        raise NothingToDo("Nothing is left to teach: what this quick round began with was withdrawn.")
+    return Step("edits", "dpo", rows)
+
+
+def over_nothing(row: Row) -> Row:
+    """A demonstration as a preference of its answer over one that says nothing.
+
+    A correction has no other pair where the original answer was cut off: nobody saw how it ends.
+    """
+    nothing = [{"role": "assistant", "content": NOTHING}]
+    data = {"prompt": row.messages[:-1], "chosen": row.messages[-1:], "rejected": nothing}
+    return Row("preference", data | ({TOOLS: row.tools} if row.tools else {}), row.extra)
+
+
+def not_checked(suites: str) -> str:
+    """What a quick round with these suites leaves open, for people who read its decision."""
+    left = ", ".join(name for name in SUITES if name not in SHORT)
+    parts = f"the suites {left}, a part of the other suites' items, and " if suites == "short" else ""
+    return (
+        f"This was a quick round. Not checked: {parts}whether people or a judge prefer the new answers. "
+        "`python -m alignment.round` trains on everything and checks that too."
+    )
+
+
+def _rows(count: int) -> str:
+    return "1 new correction or comparison" if count == 1 else f"{count} new corrections and comparisons"

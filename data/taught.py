@@ -1,0 +1,90 @@
+"""What people taught a release, as counts: for the round's report, for a watch, and for what members are told.
+
+Only numbers, and names of personas: nobody's words, and nobody's name.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.manifests import Entries
+from data.row import Row, content_id
+
+FEEDBACK, CANARY = "feedback", "canary"  # the sources of rows that ratings became, and of made-up secrets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught(Entries):
+    """How many corrections, comparisons, thumbs and imported rows trained a release.
+
+    A correction makes a demonstration and a preference, and counts once. `personas` counts the rows by persona.
+    """
+
+    corrections: int = 0
+    comparisons: int = 0
+    thumbs: int = 0
+    imported: int = 0
+    personas: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def any(self) -> bool:
+        """Whether it was taught anything."""
+        return bool(self.corrections or self.comparisons or self.thumbs or self.imported)
+
+
+def taught(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> Taught:
+    """Count the rows that stages train on. `corrections` are the demonstrations of the snapshot, trained on or not:
+    by them the preference that a correction made is told from a comparison."""
+    right = {_claim(row) for row in corrections if _source(row) == FEEDBACK}
+    corrected: set[str] = set()
+    counts: Counter[str] = Counter()
+    personas: Counter[str] = Counter()
+    for row in rows:
+        if row.kind == "prompt" or _source(row) == CANARY:
+            continue
+        if persona := row.extra.get("persona"):
+            personas[str(persona)] += 1
+        if _source(row) != FEEDBACK:
+            counts["imported"] += 1
+        elif row.kind == "labelled":
+            counts["thumbs"] += 1
+        elif row.kind == "demonstration" or _claim(row) in right:
+            corrected.add(_claim(row))
+        else:
+            counts["comparisons"] += 1
+    return Taught(
+        corrections=len(corrected),
+        comparisons=counts["comparisons"],
+        thumbs=counts["thumbs"],
+        imported=counts["imported"],
+        personas=dict(personas.most_common()),
+    )
+
+
+def in_words(found: Taught, people: int) -> str:
+    """The counts as a sentence; for operators, in English."""
+    parts = [
+        _counted(found.corrections, "correction"),
+        _counted(found.comparisons, "comparison"),
+        _counted(found.thumbs, "thumb"),
+        _counted(found.imported, "imported row"),
+    ]
+    who = f"{_counted(people, 'person').replace('persons', 'people')}: " if people else ""
+    return f"It learnt from {who}{', '.join(filter(None, parts))}."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}" if count else ""
+
+
+def _source(row: Row) -> Any:
+    return row.extra.get("source")
+
+
+def _claim(row: Row) -> str:
+    """A hash of a question and the answer that is right by this row."""
+    if row.kind == "preference":
+        return content_id({"prompt": row.data["prompt"], "completion": row.data["chosen"]})
+    messages = row.messages
+    return content_id({"prompt": messages[:-1], "completion": messages[-1:]})

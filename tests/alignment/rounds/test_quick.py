@@ -1,0 +1,173 @@
+"""A quick round: what it teaches, that it promotes nothing, and that a kill does not change what it teaches."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import alignment.rounds.one_round
+import alignment.rounds.steps
+from alignment.evaluation.verdict import SHORT, check_suites
+from alignment.rounds.evaluation import held_out_answers
+from alignment.rounds.plan import read_plan
+from alignment.rounds.quick import MOST_NEW, NOTHING, not_checked
+from data.collected import FeedbackRow
+from data.errors import BadInput, NothingToDo
+from data.releases import Releases
+from tests.alignment.played import Played, collected, evaluation, row, rows
+from tests.alignment.rounds.test_interrupted import Killed, after, before
+
+pytestmark = pytest.mark.played
+
+
+@pytest.fixture
+def quick(played: Played) -> Played:
+    """A played round of three new corrections, in which nobody judges."""
+    played.measured, played.found = evaluation(counts=False), collected({"preference": 3})
+    return played
+
+
+def run(played: Played, *flags: str) -> int:
+    return played.round("--quick", *flags)
+
+
+def told(played: Played, number: int = 1) -> str:
+    return " ".join(played.manifest(number)["decision"]["reasons"])
+
+
+def test_a_quick_round_trains_corrections_by_their_recipe_and_goes_on_trial(quick: Played) -> None:
+    assert run(quick) == 1
+    assert quick.stages() == ["edits"]
+    (launch,) = quick.launches
+    assert (launch[0], Path(quick.flag(launch, "--config")).name) == ("dpo", "edits.yaml")
+    assert quick.corrections_train
+    assert quick.trained == [{f"preference-train-{n}" for n in range(3)}]
+    releases = Releases(quick.home)
+    assert (releases.champion(), releases.candidate()) == (0, 1)
+    assert quick.manifest()["canaries"] == []
+    assert "This was a quick round. Not checked: whether people or a judge" in told(quick)
+    assert "Not checked: the suites instructions, truthfulness, over_refusal" in not_checked("short")
+
+
+def test_no_trial_where_trials_are_off_and_none_of_what_fell(quick: Played) -> None:
+    assert run(quick, "--no_trial") == 1
+    assert Releases(quick.home).candidate() is None
+    quick.measured, quick.found = evaluation(counts=False, fall=0.3), collected({"preference": 4})
+    assert run(quick) == 1
+    assert Releases(quick.home).candidate() is None
+    assert "On the suite Refusal the candidate is worse" in told(quick, 2)
+
+
+def test_a_quick_round_promotes_nothing_even_if_somebody_could_judge(quick: Played) -> None:
+    quick.measured = evaluation()
+    assert run(quick) == 1
+    assert Releases(quick.home).champion() == 0
+
+
+def test_the_next_one_continues_the_champion_and_replays_what_it_learnt(
+    quick: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(quick)
+    Releases(quick.home).promote(1)
+    with pytest.raises(
+        NothingToDo, match=r"nothing new to teach release 1.*\(9 are held out for judging\).*Correct an"
+    ):
+        run(quick)
+    quick.found = collected({"preference": 4})
+    assert run(quick) == 1
+    assert quick.trained[-1] == {f"preference-train-{n}" for n in range(4)}
+    assert quick.flag(quick.launches[-1], "--model_name_or_path").endswith("0001/adapter")
+    said = capsys.readouterr().out
+    assert "A quick round: 1 new correction or comparison to teach, 3 from before to repeat" in " ".join(said.split())
+    assert quick.manifest(2)["parents"]["start"] == 1
+
+
+def test_what_the_last_quick_round_taught_without_success_is_not_taught_again(quick: Played) -> None:
+    run(quick)
+    with pytest.raises(NothingToDo, match="There is nothing new to learn: round 1 trained on these very rows"):
+        run(quick)
+
+
+def test_imported_rows_are_no_news(quick: Played) -> None:
+    imported = rows("preference", "train", 5)[3:]
+    for each in imported:
+        each.row.extra["source"] = "somewhere"
+    quick.found = collected({}, imported)
+    with pytest.raises(NothingToDo, match="nothing new to teach base model"):
+        run(quick)
+    quick.found = collected({"preference": 3}, imported)
+    run(quick)
+    assert len(quick.trained[0]) == 5  # they are replayed
+
+
+def test_a_correction_without_a_pair_is_taught_too_and_one_with_a_pair_once(quick: Played) -> None:
+    pair = row("preference", "both")
+    whole = row("demonstration", "both")  # the same prompt and answer
+    whole.data.update(messages=[*pair.data["prompt"], *pair.data["chosen"]])
+    alone = row("demonstration", "alone")
+    quick.found = collected(
+        {}, [FeedbackRow(each, "train", "terminal", ("rater-1",)) for each in (pair, whole, alone)]
+    )
+    assert run(quick) == 1
+    assert [
+        (each.data["chosen"][0]["content"], each.data["rejected"][0]["content"])
+        for each in quick.read["--dataset_name"]
+    ] == [("secret good both", "secret bad both"), ("secret good alone", NOTHING)]
+    manifest = quick.manifest()
+    assert manifest["used"] == {"preference": 1, "demonstration": 1}
+    assert manifest["rows"] == {"preference": [pair.id], "demonstration": [alone.id]}
+
+
+def test_too_many_at_once_wait_for_a_whole_round(quick: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    quick.found = collected({"preference": MOST_NEW + 2})
+    run(quick)
+    assert len(quick.trained[0]) == MOST_NEW
+    assert "2 more are new and wait for a whole round" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kill", [before, after])
+def test_a_quick_round_that_was_killed_goes_on_with_its_rows(
+    quick: Played, monkeypatch: pytest.MonkeyPatch, kill: Any
+) -> None:
+    where, name = (alignment.rounds.steps, "launch") if kill is before else (alignment.rounds.one_round, "export")
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, kill(getattr(where, name)))
+        with pytest.raises(Killed):
+            run(quick)
+    quick.found = collected({"preference": 3}, rows("preference", "train", 9)[5:])
+    assert run(quick) == 1
+    assert quick.trained == [{f"preference-train-{n}" for n in range(3)}]
+    assert [release.number for release in Releases(quick.home).all()] == [1]
+    assert Releases(quick.home).candidate() == 1
+
+
+def test_flags_that_mean_nothing_in_a_quick_round_are_refused(tmp_path: Path) -> None:
+    recipe = tmp_path / "sft.yaml"
+    recipe.touch()
+    for flags, named in (
+        (["--algorithm", "ppo"], "--algorithm ppo"),
+        (["--sft_config", str(recipe)], "--sft_config"),
+        (["--max_prompts", "3"], "--max_prompts"),
+    ):
+        with pytest.raises(BadInput, match=f"so {named} has no effect"):
+            read_plan(["--quick", *flags])
+    plan = read_plan(["--quick", "--from", "base", "--suites", "all", "--max_preferences", "5"])
+    assert (plan.start, plan.suites, plan.limits["preference"]) == ("base", "all", 5)
+
+
+def test_rounds_from_before_quick_ones_have_the_same_plan() -> None:
+    assert "quick" not in read_plan([]).facts()
+    assert read_plan(["--quick"]).facts()["quick"]
+
+
+def test_the_short_gate_has_its_suites_and_not_all_of_their_items() -> None:
+    suites = check_suites("short", [])
+    assert [suite.name for suite in suites] == ["refusal", "forgetting", "degenerate"]  # no canaries: no leakage
+    assert all(len(suite.items) <= (SHORT[suite.name] or 99) for suite in suites)
+
+
+def test_shipped_answers_are_held_out_where_people_left_few() -> None:
+    few, many = [row("demonstration", f"d{n}") for n in range(2)], [row("demonstration", f"d{n}") for n in range(20)]
+    assert list(held_out_answers(many)) == many
+    assert len(held_out_answers(few)) > 16
+    assert {each.extra.get("language") for each in held_out_answers([])} == {"en", "zh"}

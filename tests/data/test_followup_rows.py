@@ -1,0 +1,327 @@
+"""Follow-up messages become weak rows: whose, when, and beside what."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import update
+
+from data import candidates, consent
+from data.collected import Collected
+from data.consent import CONSENT_VERSION
+from data.home import installation_key
+from data.imports import import_rows
+from data.raters import Panel
+from data.row_ids import rows_of
+from data.schema import MessageRow
+from data.standings import set_standing
+from data.store import Store, StoredGeneration
+from data.weights import WEAK, Backed, capped_beside
+from tests.data.collected import dropped, model, prompt, rows
+from tests.data.talk import Talk
+
+
+def in_fold(monkeypatch: pytest.MonkeyPatch, fold: str) -> None:
+    monkeypatch.setattr("data.folds.Anchors.folds", lambda _, kept, **__: [fold] * len(kept))
+
+
+@pytest.fixture(autouse=True)
+def on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator lets follow-ups teach, and every new conversation is for training."""
+    monkeypatch.setenv("PARLEY_FOLLOWUPS", "1")
+    in_fold(monkeypatch, "train")
+
+
+async def followed(talk: Talk, person: int, said: str, question: str = "q", text: str = "a") -> StoredGeneration:
+    (answer,) = await talk.ask(person, question, text)
+    await talk.say(person, said, parent=answer.message)
+    return answer
+
+
+def weak(collected: Collected) -> list[dict[str, Any]]:
+    return [row.data for row in collected.of("labelled") if row.extra["source"] == candidates.FOLLOWUP]
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [("thanks!", True), ("and then?", True), ("that's wrong", False), ("q", False), ("stop", False), ("不对", False)],
+)
+async def test_a_follow_up_is_a_labelled_completion_of_low_weight(talk: Talk, said: str, label: bool) -> None:
+    await followed(talk, await talk.person(), said)
+    found = await rows(talk.store)
+    assert weak(found) == [{"prompt": prompt("q"), "completion": [model("a")], "label": label}]
+    (row,) = found.of("labelled")
+    assert 0 < row.extra["weight"] <= WEAK
+    assert row.extra["source"] == "follow-up"
+    assert found.followups is not None
+    assert found.followups.total() == 1
+    assert found.raters(weak=False) == set()
+
+
+async def test_certain_ones_weigh_more_than_a_talk_that_only_goes_on(talk: Talk) -> None:
+    ada = await talk.person()
+    await followed(talk, ada, "thanks!", text="good")
+    await followed(talk, ada, "what else?", question="other", text="fine")
+    found = (await rows(talk.store)).of("labelled")
+    weights = {row.data["completion"][0]["content"]: row.extra["weight"] for row in found}
+    assert weights == pytest.approx({"good": 0.9 * WEAK, "fine": 0.2 * WEAK})
+
+
+async def test_nothing_without_the_operators_setting(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await followed(talk, await talk.person(), "thanks!")
+    monkeypatch.delenv("PARLEY_FOLLOWUPS")
+    found = await rows(talk.store)
+    assert (weak(found), found.followups, dropped(found)) == ([], None, {})
+
+
+async def test_a_yes_to_an_older_text_does_not_cover_follow_ups(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consent, "CONSENT_VERSION", "2026-11-3")
+    ada = await talk.person(agrees=None)
+    await talk.store.set_consent(ada, True, "2026-11-3")
+    await followed(talk, ada, "thanks!")
+    found = await rows(talk.store)
+    assert weak(found) == []
+    assert dropped(found)["follow-up"] == {candidates.NO_CONSENT: 1}
+    assert len(found.of("prompt")) == 1  # what they did agree to
+
+
+async def test_follow_ups_from_before_the_yes_do_not_count(talk: Talk) -> None:
+    ada = await talk.person(agrees=None)
+    await followed(talk, ada, "thanks!")
+    await talk.store.set_consent(ada, True, CONSENT_VERSION)
+    assert weak(await rows(talk.store)) == []
+    await followed(talk, ada, "thanks!", question="later")
+    assert len(weak(await rows(talk.store))) == 1
+    await talk.store.set_consent(ada, False, CONSENT_VERSION)
+    assert weak(await rows(talk.store)) == []
+
+
+@pytest.mark.parametrize("kind", ["vote", "correction", "report"])
+async def test_never_beside_a_rating_of_the_same_person(talk: Talk, kind: str) -> None:
+    ada = await talk.person()
+    answer = await followed(talk, ada, "thanks!")
+    more = {"vote": {"value": "down"}, "correction": {"text": "better"}, "report": {}}[kind]
+    await talk.rate(ada, kind, answer, **more)
+    assert weak(await rows(talk.store)) == []
+
+
+async def test_a_vote_that_was_taken_back_keeps_the_follow_up_out(talk: Talk) -> None:
+    ada = await talk.person()
+    answer = await followed(talk, ada, "thanks!")
+    await talk.rate(ada, "vote", answer, value="up")
+    await talk.rate(ada, "retraction", answer)
+    found = await rows(talk.store)
+    assert list(found.of("labelled")) == []
+
+
+async def test_a_rating_by_somebody_else_decides(talk: Talk) -> None:
+    ada, ben = await talk.person("ada"), await talk.person("ben")
+    answer = await followed(talk, ada, "thanks!")
+    await talk.rate(ben, "vote", answer, value="down")
+    found = await rows(talk.store)
+    (row,) = found.of("labelled")
+    assert (row.data["label"], row.extra["source"], row.extra["weight"]) == (False, "feedback", 1.0)
+    assert dropped(found) == {"follow-up": {candidates.RATED: 1}}
+
+
+async def test_a_rating_of_a_copy_of_the_answer_decides_too(talk: Talk) -> None:
+    ada = await talk.person()
+    one, copy = await talk.ask(ada, "q", "a", "a")
+    await talk.say(ada, "thanks", parent=one.message)
+    await talk.rate(ada, "vote", copy, value="down")
+    assert weak(await rows(talk.store)) == []
+
+
+async def test_praise_of_ones_own_correction_says_nothing(talk: Talk) -> None:
+    ada = await talk.person()
+    (answer,) = await talk.ask(ada, "q", "bad")
+    await talk.rate(ada, "correction", answer, text="good")
+    await followed(talk, ada, "thanks!", question="q again", text="good")
+    found = await rows(talk.store)
+    assert weak(found) == []
+    assert dropped(found) == {"follow-up": {candidates.SELF_VOTE: 1}}
+
+
+async def test_what_another_person_says_next_is_no_follow_up(talk: Talk) -> None:
+    ada, ben = await talk.person("ada"), await talk.person("ben")
+    (answer,) = await talk.ask(ada, "q", "a")
+    await talk.say(ben, "that's wrong", parent=answer.message)
+    assert weak(await rows(talk.store)) == []
+    await talk.say(ada, "thanks", parent=answer.message)
+    assert [row["label"] for row in weak(await rows(talk.store))] == [True]
+
+
+async def test_only_the_first_message_after_an_answer_counts_and_only_within_an_hour(talk: Talk) -> None:
+    ada = await talk.person()
+    answer = await followed(talk, ada, "thanks")
+    await talk.say(ada, "that's wrong", parent=answer.message)
+    late = await followed(talk, ada, "that's wrong", question="other")
+    before = datetime.now(UTC) - timedelta(minutes=61)
+    async with talk.store.database.write() as session:
+        await session.execute(update(MessageRow).where(MessageRow.id == late.message).values(created_at=before))
+    assert [row["label"] for row in weak(await rows(talk.store))] == [True]
+
+
+async def test_an_edit_changes_what_a_follow_up_says_and_erasure_removes_it(talk: Talk) -> None:
+    ada = await talk.person()
+    (answer,) = await talk.ask(ada, "q", "a")
+    await talk.say(ada, "thanks", parent=answer.message, platform_id="5")
+    assert [row["label"] for row in weak(await rows(talk.store))] == [True]
+    await talk.store.edit_message("terminal", "5", "that's wrong")
+    assert [row["label"] for row in weak(await rows(talk.store))] == [False]
+    await talk.store.erase_message("terminal", "5")
+    found = await rows(talk.store)
+    assert (weak(found), found.followups) == ([], {})
+
+
+async def test_an_edited_question_takes_its_row_along(talk: Talk) -> None:
+    ada = await talk.person()
+    said = await talk.say(ada, "q", platform_id="4")
+    answer = await talk.answer(said, "a")
+    await talk.say(ada, "thanks", parent=answer.message)
+    await talk.store.edit_message("terminal", "4", "another q")
+    found = await rows(talk.store)
+    assert weak(found) == []
+    assert dropped(found)["follow-up"] == {candidates.EDITED: 1}
+
+
+async def test_forgetting_somebody_erases_the_copies_of_their_weak_rows_for_good(talk: Talk) -> None:
+    ada = await talk.person()
+    await followed(talk, ada, "thanks")
+    (exported,) = (await rows(talk.store)).of("labelled")
+    async with talk.store.database.read() as session:
+        key = installation_key(talk.store.database.path.parent)
+        assert exported.id in await rows_of(session, key, ada)
+    await talk.store.forget(ada)
+    assert (await import_rows(talk.store, [exported])).erased == 1
+    assert list((await rows(talk.store)).of("labelled")) == []
+
+
+async def test_an_exported_weak_row_holds_only_while_people_say_it(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await talk.person()
+    await followed(talk, ada, "thanks")
+    (exported,) = (await rows(talk.store)).of("labelled")
+    await import_rows(talk.store, [exported])
+    assert len((await rows(talk.store)).of("labelled")) == 1
+    monkeypatch.setenv("PARLEY_FOLLOWUPS", "0")
+    found = await rows(talk.store)
+    assert list(found.of("labelled")) == []
+    assert dropped(found) == {"labelled": {candidates.TAKEN_BACK: 1}}
+
+
+async def test_places_that_may_not_teach_unfinished_answers_and_voided_people(talk: Talk) -> None:
+    ada, eve = await talk.person("ada"), await talk.person("eve")
+    (answer,) = [await talk.answer(await talk.say(ada, "q"), "a", finish="stopped")]
+    await talk.say(ada, "thanks", parent=answer.message)
+    await followed(talk, eve, "thanks", question="other")
+    async with talk.store.database.write() as session:
+        await set_standing(session, eve, "void")
+    server = await talk.store.server("discord", "7")
+    there = await Talk.begin(talk.store, "discord", "11:1", server=server)
+    await followed(there, await there.person("cid"), "thanks", question="third")
+    found = await rows(talk.store, permission="a letter")
+    assert weak(found) == []
+    reasons = {candidates.UNFINISHED: 1, candidates.VOIDED: 1, candidates.NOT_HERE: 1}
+    assert dropped(found)["follow-up"] == reasons
+
+
+async def test_nothing_from_discord_without_its_permission(store: Store) -> None:
+    talk = await Talk.begin(store, "discord", "11:1")
+    await followed(talk, await talk.person(), "thanks")
+    found = await rows(store)
+    assert weak(found) == []
+    assert dropped(found)["follow-up"] == {candidates.NO_PERMISSION: 1}
+    assert len(weak(await rows(store, permission="a letter"))) == 1
+
+
+@pytest.mark.parametrize("fold", ["judge_train", "judge", "gate"])
+async def test_a_weak_row_only_trains(talk: Talk, monkeypatch: pytest.MonkeyPatch, fold: str) -> None:
+    in_fold(monkeypatch, fold)
+    await followed(talk, await talk.person(), "thanks")
+    found = await rows(talk.store)
+    assert weak(found) == []
+    assert dropped(found) == {"follow-up": {candidates.ONLY_TRAINS: 1}}
+
+
+async def test_follow_ups_use_what_ratings_leave_of_a_quota(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_RATINGS_PER_PERSON", "2")
+    ada = await talk.person()
+    for number in range(2):
+        await followed(talk, ada, "thanks", question=f"question {number}")
+    (answer,) = await talk.ask(ada, "q", "a")
+    await talk.rate(ada, "vote", answer, value="up")
+    found = await rows(talk.store)
+    assert len(weak(found)) == 1
+    assert len(found.of("labelled")) == 2
+    assert dropped(found) == {"follow-up": {candidates.OVER_QUOTA: 1}}
+
+
+async def test_people_who_disagree_about_the_same_answer_make_no_row(talk: Talk) -> None:
+    ada, ben = await talk.person("ada"), await talk.person("ben")
+    await followed(talk, ada, "thanks")
+    await followed(talk, ben, "that's wrong")
+    found = await rows(talk.store)
+    assert weak(found) == []
+    assert dropped(found) == {"follow-up": {candidates.CONTRADICTED: 1}}
+
+
+async def test_votes_weigh_the_same_with_follow_ups_and_without_and_come_first(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [await talk.person(name) for name in ("ada", "ben", "cid")]
+    for person in people:
+        for number in range(person):
+            (answer,) = await talk.ask(person, f"{person} asks {number}", "a")
+            await talk.rate(person, "vote", answer, value="up")
+        for number in range(3):
+            await followed(talk, person, "thanks", question=f"{person} says {number}")
+    with_them = (await rows(talk.store)).of("labelled")
+    monkeypatch.setenv("PARLEY_FOLLOWUPS", "0")
+    without = list((await rows(talk.store)).of("labelled"))
+    assert list(with_them)[: len(without)] == without
+    assert len(with_them) > len(without)
+    assert {row.extra["source"] for row in with_them[len(without) :]} == {"follow-up"}
+
+
+# -- weights ------------------------------------------------------------------------------------------------------
+
+
+def backed(*held: tuple[str, float]) -> Backed:
+    """Rows with one backer each."""
+    names = sorted({name for name, _ in held})
+    place = np.arange(len(held))
+    weights = np.array([weight for _, weight in held])
+    rater = np.array([names.index(name) for name, _ in held], dtype=np.int64)
+    return Backed(weights, place, rater, np.ones(len(held)), names)
+
+
+PANEL = Panel({}, "")
+
+
+def test_weak_rows_alone_keep_one_voice_a_person() -> None:
+    rows = backed(*[("ada", 0.1)] * 50, *[("ben", 0.1)] * 5)
+    _, held = capped_beside(rows, PANEL, {})
+    assert held["ada"] == pytest.approx(held["ben"])
+
+
+def test_nobody_gains_more_by_weak_rows_than_one_person_may_hold() -> None:
+    rated = {"ada": 5.0, "ben": 1.0, "cid": 1.0}
+    rows = backed(*[("ada", 0.2)] * 40, *[("ben", 0.2)] * 40, *[("eve", 0.2)] * 40)
+    weights, held = capped_beside(rows, PANEL, rated)
+    whole = sum(held.values()) + rated["cid"]
+    assert weights[:40].sum() == 0  # Ada holds more than a fourth by ratings alone
+    assert held["ben"] <= whole / 4 * (1 + 1e-6)
+    assert held["eve"] <= whole / 4 * (1 + 1e-6)
+    assert held["eve"] > 0
+
+
+@pytest.mark.parametrize("rated", [{}, {"vic": 1.0}, {f"v{n}": 1.0 for n in range(9)}])
+def test_a_weak_row_never_weighs_more_than_a_certain_one(rated: dict[str, float]) -> None:
+    rows = backed(("ada", 0.18), *[(f"p{n}", 0.18) for n in range(9) for _ in range(100)])
+    weights, _ = capped_beside(rows, PANEL, rated)
+    assert weights.max() <= WEAK
+    assert weights.min() >= 0
+    assert weights.sum() > 0
