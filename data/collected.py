@@ -88,9 +88,9 @@ class Collected:
 
     `tied` holds the comparisons that ended in a tie or both bad, as rows of kind `preference` with the extra
     `tie: true`, the earlier answer first. They are kept apart, so that nothing trains on them as preferences. `panel`
-    says how much each rater counts, `shares` which share of the weight of a kind and fold each of them holds, `trial`
-    how two releases compare, if `collect` was asked for it. `followups` counts the follow-up messages that teach, by
-    kind; it is None where the operator does not let them.
+    says how much each rater counts, `shares` which share of the weight of a kind and fold each of them holds, without
+    rows of follow-ups, `trial` how two releases compare, if `collect` was asked for it. `followups` counts the
+    follow-up messages that teach, by kind; it is None where the operator does not let them.
 
     The rows of an installation are `Shelved`: they and the parts that the methods return are read from a file each
     time they are looked at, because they may be more than fit into memory.

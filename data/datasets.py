@@ -225,9 +225,7 @@ class _Collecting:
                 whole = float(weights[rated].sum())
                 held = {rater: share * whole for rater, share in shares.get((name, fold), {}).items()}
                 rows = self._backed(followed, weights)
-                weights[followed], held = capped_beside(rows, self._collected.panel, held)
-                both = sum(held.values()) or 1.0
-                shares[name, fold] = {rater: weight / both for rater, weight in held.items()}
+                weights[followed] = capped_beside(rows, self._collected.panel, held)
         return weights
 
     def _backed(self, numbers: Numbers, weights: "np.typing.NDArray[np.float64]") -> Backed:

@@ -144,7 +144,7 @@ def capped_rows(rows: Backed, panel: Panel) -> tuple[Floats, dict[str, float]]:
     return np.where(backed, scale * after, rows.weights), held
 
 
-def capped_beside(rows: Backed, panel: Panel, held: Mapping[str, float]) -> tuple[Floats, dict[str, float]]:
+def capped_beside(rows: Backed, panel: Panel, held: Mapping[str, float]) -> Floats:
     """Cap weak rows beside others of their use, whose weights stay: `held` is what each rater holds of those.
 
     First the weak rows are capped like any (`capped_rows`). Then nobody's weak rows lift them above their limit in
@@ -152,7 +152,7 @@ def capped_beside(rows: Backed, panel: Panel, held: Mapping[str, float]) -> tupl
     weak rows weigh 0. A row of several people counts in full for each of them, so the limits hold all the more. At
     last no row weighs more than `WEAK`: who said one thing only is not drawn ten times for it.
 
-    Returns the weights of the weak rows, and how much each rater holds of both.
+    Returns the weights of the weak rows.
     """
     weights, shares = capped_rows(rows, panel)
     names = sorted({*held, *shares})
@@ -176,11 +176,7 @@ def capped_beside(rows: Backed, panel: Panel, held: Mapping[str, float]) -> tupl
     known = np.array([factor[place[name]] if name in place else 0.0 for name in rows.names])
     np.minimum.at(mine, rows.row, known[rows.rater])
     after: Floats = np.minimum(weights * mine, WEAK)
-    parts = after[rows.row] * rows.claim / np.bincount(rows.row, rows.claim, minlength=len(after))[rows.row]
-    holds = np.bincount(rows.rater, parts, minlength=len(rows.names))
-    return after, {
-        name: held.get(name, 0.0) + float(holds[at]) for at, name in enumerate(rows.names) if name in place
-    }
+    return after
 
 
 @dataclass(frozen=True, slots=True)

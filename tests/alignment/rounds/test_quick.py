@@ -46,7 +46,7 @@ def test_a_quick_round_trains_corrections_by_their_recipe_and_goes_on_trial(quic
     assert (releases.champion(), releases.candidate()) == (0, 1)
     assert quick.manifest()["canaries"] == []
     assert "This was a quick round. Not checked: whether people or a judge" in told(quick)
-    assert "Not checked: the suites instructions, truthfulness, over_refusal" in not_checked("short")
+    assert "Not checked: the suites instructions, truthfulness, sycophancy, over_refusal" in not_checked("short")
 
 
 def test_no_trial_where_trials_are_off_and_none_of_what_fell(quick: Played) -> None:
