@@ -300,7 +300,10 @@ class Lesson(Base):
     """
 
     __tablename__ = "lessons"
-    __table_args__ = (Index("ix_lessons_everywhere", "id", sqlite_where=sql_text("scope = 'everywhere'")),)
+    __table_args__ = (
+        Index("ix_lessons_everywhere", "id", sqlite_where=sql_text("scope = 'everywhere'")),
+        Index("ix_lessons_borne_out", "borne_out", sqlite_where=sql_text("borne_out = 1")),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     rating_id: Mapped[int | None] = mapped_column(ForeignKey("ratings.id"), unique=True)

@@ -37,6 +37,7 @@ def upgrade() -> None:
     for column in ("question_id", "answer_id", "author_id", "server_id"):
         op.create_index(f"ix_lessons_{column}", "lessons", [column])
     op.create_index("ix_lessons_everywhere", "lessons", ["id"], sqlite_where=sa.text("scope = 'everywhere'"))
+    op.create_index("ix_lessons_borne_out", "lessons", ["borne_out"], sqlite_where=sa.text("borne_out = 1"))
     op.create_table(
         "generation_lessons",
         sa.Column("generation_id", sa.Integer(), nullable=False),
