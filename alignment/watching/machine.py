@@ -56,7 +56,10 @@ class Machine:
 
     def _loaded(self) -> Need | None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        load = os.getloadavg()[0]
+        try:
+            load = os.getloadavg()[0]
+        except OSError:  # no /proc, as in some containers
+            return None
         if load <= self.load * cores:
             return None
         return Need("load", f"the machine is busy (load {load:.1f}; at most {self.load * cores:g} on {cores} cores)")
