@@ -9,7 +9,8 @@ The gate is short (`SHORT` in `alignment.evaluation.verdict`), so a quick round 
 trial, and a whole round measures the rest.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Sn
             f"that may be used{f' ({held_out} are held out for judging)' if held_out else ''}. Correct an answer or "
             "compare two, or run a whole round with `python -m alignment.round`."
         )
-    taught = new[:MOST_NEW]
+    taught = _in_turns(new, snapshot.collected.people("train"))[:MOST_NEW]
     again = before[: max(LEAST_REPLAYED, REPLAYED * len(taught))]
     ids = {kind: frozenset(row.id for row in (*taught, *again) if row.kind == kind) for kind in QUICK_KINDS}
     found = Taught(len(taught), len(new) - len(taught), len(again), held_out)
@@ -105,6 +106,26 @@ def _said(prompt: Sequence[Message], answer: Message) -> str:
 
 def _is_new(row: Row, known: Collection[str]) -> bool:
     return row.extra.get("source") == "feedback" and row.id not in known
+
+
+def _in_turns(rows: Sequence[Row], people: Mapping[str, Sequence[str]]) -> list[Row]:
+    """Everybody's first row, then everybody's second, and so on: nobody who corrects a lot keeps the others waiting.
+
+    `people` are the raters of rows, by the rows' ids. A row of several people comes in the turn of the last of them.
+    """
+    so_far = Counter[str]()
+    turns = []
+    for row in rows:
+        mine = people.get(row.id, ())
+        turns.append(max((so_far[each] for each in mine), default=0))
+        so_far.update(mine)
+    return [rows[at] for at in sorted(range(len(rows)), key=turns.__getitem__)]
+
+
+def raters(snapshot: Snapshot) -> list[str]:
+    """The pseudonyms of the people whose ratings made the rows that `teach` picked."""
+    people = snapshot.collected.people("train")
+    return sorted({each for ids in snapshot.ids().values() for row in ids for each in people.get(row, ())})
 
 
 def step(snapshot: Snapshot) -> Step:
