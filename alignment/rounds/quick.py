@@ -63,7 +63,9 @@ def learnt(home: Path, champion: int) -> set[str]:
     line = {champion, *ancestors(releases, champion)} - {BASE_RELEASE}
     made_in = {releases.get(number).manifest.round for number in line}
     rounds = [each for each in trained_rounds(home) if each.number in made_in]
-    return {row for each in rounds for kind in QUICK_KINDS if each.used.get(kind) for row in each.rows.get(kind, ())}
+    # Rounds of earlier versions do not say what they used of their rows.
+    uses = [(each, kind) for each in rounds for kind in QUICK_KINDS if each.used.get(kind) or not each.used]
+    return {row for each, kind in uses for row in each.rows.get(kind, ())}
 
 
 def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Snapshot, Taught]:

@@ -1,5 +1,6 @@
 """A quick round: what it teaches, that it promotes nothing, and that a kill does not change what it teaches."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,16 @@ def test_the_next_one_continues_the_champion_and_replays_what_it_learnt(
     said = capsys.readouterr().out
     assert "A quick round: 1 new correction or comparison to teach, 3 from before to repeat" in " ".join(said.split())
     assert quick.manifest(2)["parents"]["start"] == 1
+
+
+def test_what_a_round_of_an_earlier_version_taught_is_not_new(quick: Played) -> None:
+    run(quick)
+    Releases(quick.home).promote(1)
+    manifest = quick.manifest()
+    del manifest["used"], manifest["taught"], manifest["learns"]
+    (quick.home / "rounds" / "0001" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(NothingToDo, match="nothing new to teach release 1"):
+        run(quick)
 
 
 def test_what_the_last_quick_round_taught_without_success_is_not_taught_again(quick: Played) -> None:
