@@ -112,14 +112,14 @@ def embedded_answers(home: Path) -> bool:
 def asked(url: str, headers: Mapping[str, str]) -> bool:
     """Whether a server's figures, in Prometheus' format, say that it answers somebody, or is about to.
 
-    False where nothing answers, or a server has no such figures.
+    False where nothing answers, or a server has no such figures, or others than numbers.
     """
     try:
         with _OPENER.open(urllib.request.Request(url, headers=dict(headers)), timeout=_PATIENCE) as response:  # noqa: S310 - the operator's own addresses
             text = response.read(1 << 20).decode(errors="replace")
+        return any(float(count) > 0 for count in _ASKED.findall(text))
     except (OSError, HTTPException, ValueError):
         return False
-    return any(float(count) > 0 for count in _ASKED.findall(text))
 
 
 def _figures() -> list[tuple[str, str, dict[str, str]]]:

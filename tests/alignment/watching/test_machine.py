@@ -170,6 +170,7 @@ parley_questions_total{platform="discord"} 812.0
         ("llamacpp:requests_processing 1", True),
         ("parley_answers_running 1.0", True),
         ("parley_questions_waiting 3.0", True),
+        ("parley_answers_running 1.0.0", False),
     ],
 )
 def test_a_server_that_answers_somebody_needs_the_machine(line: str, needed: bool) -> None:
