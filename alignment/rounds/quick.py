@@ -2,8 +2,9 @@
 
 It continues the champion, since the base would have to learn everything again, and trains one stage by the loss of
 `alignment.training.edits`. What the champion learnt before is replayed along with it, so that new facts do not push
-out old ones. A new correction trains even where a whole round might have held it out: people who correct ten answers
-expect ten (`data.folds`). What an earlier round held out stays held out.
+out old ones. New corrections train even where a whole round might have held them out: people who correct ten answers
+expect ten. There is a limit to that, and everybody gets their turn (`data.folds`): otherwise an account that corrects
+hundreds of answers would leave the conversations of others to judging. What an earlier round held out stays held out.
 
 The gate is short (`SHORT` in `alignment.evaluation.verdict`), so a quick round promotes nothing: its release goes on
 trial, and a whole round measures the rest.
@@ -22,13 +23,14 @@ from alignment.rounds.snapshot import Snapshot
 from alignment.rounds.steps import Step
 from data.chat import Message
 from data.errors import NothingToDo
+from data.folds import UNDRAWN
 from data.lineage import trained_rounds
 from data.releases import BASE_RELEASE, Releases
 from data.row import TOOLS, Row, content_id
 
 NOTHING = "…"
 # More new rows than these are for a whole round: so many do not fit into minutes on two cores.
-MOST_NEW = 60
+MOST_NEW = UNDRAWN
 # Rows that the champion learnt before: so many for each new one, and at least so many.
 REPLAYED, LEAST_REPLAYED = 2, 8
 
