@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 QUICK = ("truthfulness", "sycophancy", "bias_pairs", "bias_occupations", "forgetting", "degenerate")
 QUICK_ITEMS = 8
 # `--suites short`: what a quick round checks before its release goes on trial, and how many items of each at most.
-SHORT: dict[str, int | None] = {"refusal": 32, "forgetting": None, "leakage": None, "degenerate": 24}
+SHORT: dict[str, int | None] = {"refusal": 24, "forgetting": None, "leakage": None, "degenerate": 16}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from data.store import Store
 
 # By how much the lesson may still raise the log-probability of its answer, in nats for each token.
 # `python -m tests.bench.followed` measures what that leaves (docs/lessons.md).
-LESS = 0.2
+LESS = 0.1
 MOST = 500  # lessons that are asked about, the newest ones; the others stay in the prompts
 
 
