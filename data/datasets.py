@@ -109,7 +109,7 @@ def collect(
     Writing takes only moments. Without `draws` nothing is stored, and new rows have the fold `folds.NEW`.
     `discord_permission` is the operator's reference to Discord's permission to train on message content; without it
     no row from Discord is returned. `trial` are two releases whose comparisons are counted on the way. With
-    `corrections_train`, conversations with a correction that have no fold yet get `train`.
+    `corrections_train`, some conversations with a correction that have no fold yet get `train` (`data.folds`).
     """
     with reading(database) as connection:
         collecting = _Collecting(connection, database, live, key, discord_permission, trial)
@@ -133,7 +133,7 @@ class _Collecting:
         self._shelf = Shelf(live.parent)
         self._anchors = Anchors(live, key)
         self._made = _Made(key)
-        self._corrections: list[int] = []
+        self._corrections: dict[int, str] = {}  # whose they are
         self._collected = Collected()
 
     def collect(self, *, draws: bool, corrections_train: bool) -> Collected:
@@ -149,7 +149,7 @@ class _Collecting:
         again = self._shelf.repeated()
         self._drop(again, DUPLICATE)
         kept = np.flatnonzero(~again)
-        training = self._corrections if corrections_train else ()
+        training = self._corrections if corrections_train else None
         self._settle(kept, self._anchors.folds(kept, draws=draws, training=training))
         return self._collected
 
@@ -168,7 +168,7 @@ class _Collecting:
             problem = self._allowed(candidate, candidate.problem)
             self._made.note(candidate, number, problem)
             if problem is None and candidate.kind == "demonstration":  # feedback makes them of corrections alone
-                self._corrections.append(len(self._shelf))
+                self._corrections[len(self._shelf)] = candidate.raters[0] if candidate.raters else ""
             self._take(candidate, content, problem, number)
         return panel
 

@@ -3,7 +3,7 @@
 A group gets its fold once, and the fold is stored; so no text trains in one round and judges in the next. The first
 group trains. A new group goes to one of the folds that have fewer rows than their share, drawn by a keyed hash: the
 shares hold from the first conversations on, and nobody without the installation's key can aim a text at a fold, but
-for corrections that a quick round (`alignment.rounds.quick`) is the first to read: those train.
+for some corrections that a quick round (`alignment.rounds.quick`) is the first to read: up to `UNDRAWN` groups train.
 Near-duplicates are found in `data.near_duplicates`, and what is stored is in `data.fold_book`.
 """
 
@@ -13,7 +13,7 @@ import sys
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from data.fold_shares import NEW, SHARES
 from data.home import keyed_digest, keyed_hash
 from data.near_duplicates import Buckets, Index, Shelf, Signer, buckets_of, stored_neighbours
 
+UNDRAWN = 60  # groups that train at once without a draw; more would leave later conversations to the other folds
 _AT_ONCE = 2000  # texts that are signed together
 _REMEMBERED = 20_000  # texts and conversations whose number is remembered
 _NONE = -1
@@ -137,12 +138,13 @@ class Anchors:
         self._buckets.append(buckets_of(signatures))
 
     def folds(
-        self, rows: NDArray[np.int64] | None = None, *, draws: bool = True, training: Collection[int] = ()
+        self, rows: NDArray[np.int64] | None = None, *, draws: bool = True, training: Mapping[int, str] | None = None
     ) -> list[str | None]:
         """The fold of each row, or of those with these numbers, in order; new groups are stored. Call it once.
 
-        New groups that one of the rows `training` (by its number) is in are not drawn: they train. They count as the
-        others do, so groups that come after them go to the other folds until the shares hold again.
+        New groups that one of the rows `training` is in are not drawn: they train, up to `UNDRAWN` of them, of all
+        people in turn (`training` says whose a row is, by its number). They count as the others do, so later groups
+        go to the other folds until the shares hold again.
 
         None where a row touches two folds: its conversation may belong to one, and its text or the correction of a
         lesson that it was given to another. It would carry training text into judging, so it can be used for
@@ -150,6 +152,7 @@ class Anchors:
         other writers wait meanwhile. Without `draws` nothing is drawn and stored: new groups have the fold `NEW`, so
         that whoever may only look never learns which fold something will get.
         """
+        training = training or {}
         self._sign()
         self._signer.forget()
         self._texts.forget()
@@ -159,7 +162,8 @@ class Anchors:
             both = np.frombuffer(self._rows, dtype=np.int32).reshape(-1, 2)[rows]
             self._rows = array("i", both.tobytes())
             self._taught = _only(self._taught, rows)
-            training = np.flatnonzero(np.isin(rows, np.fromiter(training, np.int64, len(training)))).tolist()
+            places = np.flatnonzero(np.isin(rows, np.fromiter(training, np.int64, len(training))))
+            training = {int(at): training[int(rows[at])] for at in places}
         while True:
             with Book.open(self._database) as book:
                 placing = _Placing(self._key, book, self._texts, self._conversations, draws=draws)
@@ -315,8 +319,18 @@ class _Placing:
             return self._book.name(group)
         return self._texts.digest(group - self._known).hex()
 
-    def folds(self, training: Collection[int]) -> list[str | None]:
-        """The fold of each row that was placed. New groups of the rows at the places `training` train.
+    def _undrawn(self, roots: NDArray[np.int64], training: Mapping[int, str]) -> list[int]:
+        """The new groups that train without a draw: everybody's first, then everybody's second, and so on."""
+        turns, so_far = dict[int, int](), Counter[str]()
+        for at, who in training.items():
+            group = int(roots[at])
+            if group >= self._known and group not in turns:
+                turns[group] = so_far[who]
+                so_far[who] += 1
+        return sorted(turns, key=turns.__getitem__)[:UNDRAWN]
+
+    def folds(self, training: Mapping[int, str]) -> list[str | None]:
+        """The fold of each row that was placed. Some new groups of the rows at the places `training` train.
 
         New groups get theirs one after the other, the small ones first: otherwise a large one would fill its fold,
         and people with many small ones would get more of the others. Groups of one size come in the order of a keyed
@@ -334,7 +348,7 @@ class _Placing:
         turns = (keyed_digest(self._key, "order", self._name(group)) for group in self._new.tolist())
         order = np.fromiter((int.from_bytes(turn[:8], "big") for turn in turns), np.uint64, len(self._new))
         self._drawn = [NEW] * len(self._new)
-        trains = np.isin(self._new, roots[np.fromiter(training, np.int64, len(training))])
+        trains = np.isin(self._new, self._undrawn(roots, training))
         for at in np.lexsort((order, sizes, ~trains)).tolist():
             count = int(sizes[at])
             if not self._draws:

@@ -17,6 +17,7 @@ from data.rounds import DecidedRound, Decision
 from data.taught import Taught
 
 UNFINISHED = ("running", "stopped")
+_PATIENCE = 2.0  # seconds
 
 # The inputs of a stage: hashes of its rows, its recipe and what it started from, by name.
 Inputs = dict[str, str]
@@ -119,7 +120,8 @@ class RoundFolder:
     def open(cls, rounds: Path) -> Iterator["RoundFolder"]:
         """The unfinished round of an installation, or a new one. Only one round runs at a time."""
         private_dir(rounds)
-        lock = FileLock(rounds / ".lock", timeout=0, mode=0o600)
+        # Whoever looks whether a round runs (`data.rounds.runs`) holds the lock for a moment.
+        lock = FileLock(rounds / ".lock", timeout=_PATIENCE, mode=0o600)
         try:
             lock.acquire()
         except Timeout:

@@ -126,7 +126,12 @@ def _snapshot(
     A killed round continues with the rows that it began with.
     """
     facts = plan.facts()
-    goes_on = folder.pinned is not None and folder.manifest.plan == facts
+    learns: dict[str, Any] = {"plan": facts}
+    if plan.start == "champion":
+        learns["champion"] = Releases(home()).champion()
+    # With another champion by now, other rows are new to it.
+    same = (folder.manifest.learns or {}).get("champion") == learns.get("champion")
+    goes_on = folder.pinned is not None and folder.manifest.plan == facts and same
     console.rule(f"[bold]Round {folder.number}{' goes on where it was interrupted' if goes_on else ''}")
     more = {"corrections_train": True} if plan.quick else {}
     collected = asyncio.run(collect_snapshot(folder.path, **more))
@@ -142,21 +147,21 @@ def _snapshot(
     if not goes_on:
         # With the same rows, recipes and start, the candidate would be the same as the last one.
         judge, _ = _judge(plan, snapshot)
-        rows = {step.name: digest(step.rows) for step in [*steps, *([judge] if judge else [])]}
-        learns: dict[str, Any] = {"plan": facts, "rows": rows}
-        if plan.start == "champion":
-            learns["champion"] = Releases(home()).champion()
+        learns["rows"] = {step.name: digest(step.rows) for step in [*steps, *([judge] if judge else [])]}
         _refuse_again(folder, learns)
-        folder.note(plan=facts, learns=learns)
+        # The rows of another plan do not belong to this one, should a kill come between the two notes.
+        folder.note(plan=facts, learns=learns, rows=None)
     names = [step.name for step in steps]
     folder.note(
         rows=snapshot.ids(),
-        raters=snapshot.raters(),
+        raters=quick.raters(snapshot) if plan.quick else snapshot.raters(),
         counts=snapshot.counts(),
         distance=tuple(far),
         used=_used(plan, snapshot, steps),
         dropped=snapshot.dropped(),
-        taught=taught(chain.from_iterable(step.rows for step in steps), snapshot.training("demonstration")),
+        taught=taught(
+            chain.from_iterable(step.rows for step in steps), snapshot.collected.of("demonstration", "train")
+        ),
         canaries=[secret.id for secret in secrets],
         steps=names,
         # Results that another plan's stages made before an interruption do not belong to this round.

@@ -2,14 +2,16 @@
 
 It continues the champion, since the base would have to learn everything again, and trains one stage by the loss of
 `alignment.training.edits`. What the champion learnt before is replayed along with it, so that new facts do not push
-out old ones. A new correction trains even where a whole round might have held it out: people who correct ten answers
-expect ten (`data.folds`). What an earlier round held out stays held out.
+out old ones. New corrections train even where a whole round might have held them out: people who correct ten answers
+expect ten. There is a limit to that, and everybody gets their turn (`data.folds`): otherwise an account that corrects
+hundreds of answers would leave the conversations of others to judging. What an earlier round held out stays held out.
 
 The gate is short (`SHORT` in `alignment.evaluation.verdict`), so a quick round promotes nothing: its release goes on
 trial, and a whole round measures the rest.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,13 +23,14 @@ from alignment.rounds.snapshot import Snapshot
 from alignment.rounds.steps import Step
 from data.chat import Message
 from data.errors import NothingToDo
+from data.folds import UNDRAWN
 from data.lineage import trained_rounds
 from data.releases import BASE_RELEASE, Releases
 from data.row import TOOLS, Row, content_id
 
 NOTHING = "…"
 # More new rows than these are for a whole round: so many do not fit into minutes on two cores.
-MOST_NEW = 60
+MOST_NEW = UNDRAWN
 # Rows that the champion learnt before: so many for each new one, and at least so many.
 REPLAYED, LEAST_REPLAYED = 2, 8
 
@@ -62,7 +65,9 @@ def learnt(home: Path, champion: int) -> set[str]:
     line = {champion, *ancestors(releases, champion)} - {BASE_RELEASE}
     made_in = {releases.get(number).manifest.round for number in line}
     rounds = [each for each in trained_rounds(home) if each.number in made_in]
-    return {row for each in rounds for kind in QUICK_KINDS if each.used.get(kind) for row in each.rows.get(kind, ())}
+    # Rounds of earlier versions do not say what they used of their rows.
+    uses = [(each, kind) for each in rounds for kind in QUICK_KINDS if each.used.get(kind) or not each.used]
+    return {row for each, kind in uses for row in each.rows.get(kind, ())}
 
 
 def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Snapshot, Taught]:
@@ -81,7 +86,7 @@ def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Sn
             f"that may be used{f' ({held_out} are held out for judging)' if held_out else ''}. Correct an answer or "
             "compare two, or run a whole round with `python -m alignment.round`."
         )
-    taught = new[:MOST_NEW]
+    taught = _in_turns(new, snapshot.collected.people("train"))[:MOST_NEW]
     again = before[: max(LEAST_REPLAYED, REPLAYED * len(taught))]
     ids = {kind: frozenset(row.id for row in (*taught, *again) if row.kind == kind) for kind in QUICK_KINDS}
     found = Taught(len(taught), len(new) - len(taught), len(again), held_out)
@@ -105,6 +110,26 @@ def _said(prompt: Sequence[Message], answer: Message) -> str:
 
 def _is_new(row: Row, known: Collection[str]) -> bool:
     return row.extra.get("source") == "feedback" and row.id not in known
+
+
+def _in_turns(rows: Sequence[Row], people: Mapping[str, Sequence[str]]) -> list[Row]:
+    """Everybody's first row, then everybody's second, and so on: nobody who corrects a lot keeps the others waiting.
+
+    `people` are the raters of rows, by the rows' ids. A row of several people comes in the turn of the last of them.
+    """
+    so_far = Counter[str]()
+    turns = []
+    for row in rows:
+        mine = people.get(row.id, ())
+        turns.append(max((so_far[each] for each in mine), default=0))
+        so_far.update(mine)
+    return [rows[at] for at in sorted(range(len(rows)), key=turns.__getitem__)]
+
+
+def raters(snapshot: Snapshot) -> list[str]:
+    """The pseudonyms of the people whose ratings made the rows that `teach` picked."""
+    people = snapshot.collected.people("train")
+    return sorted({each for ids in snapshot.ids().values() for row in ids for each in people.get(row, ())})
 
 
 def step(snapshot: Snapshot) -> Step:

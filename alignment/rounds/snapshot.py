@@ -109,7 +109,7 @@ async def collect_snapshot(folder: Path, *, corrections_train: bool = False) -> 
     """The rows that may be used now, read from a copy of the database, so that the bot can keep writing.
 
     The copy is removed afterwards; folds of new rows are stored in the database itself. With `corrections_train`,
-    corrections whose conversations have no fold yet train.
+    some corrections whose conversations have no fold yet train (`data.folds`).
     """
     snapshot = folder / "snapshot.db"
     _remove(folder)  # left by a round that was killed here

@@ -17,6 +17,8 @@ _GRACE = 30.0  # seconds in which an interrupted round must end
 _ROOT = Path(__file__).parents[2]
 _LOWEST = 19
 _EXPENDABLE = "500"  # of 1000: when memory runs out, the kernel ends a round before a bot
+# With these a file is taken for a terminal, and stages show people's texts on terminals.
+_LIKE_A_TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
 
 class Child(Protocol):
@@ -35,13 +37,14 @@ class Round:
     def __init__(self, arguments: Sequence[str], log: Path, program: Sequence[str] = ROUND) -> None:
         private_dir(log.parent)
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+        inherited = {name: value for name, value in os.environ.items() if name not in _LIKE_A_TERMINAL}
         with private_file(log).open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, *program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+                env={**inherited, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,  # Ctrl-C reaches the watch alone, which ends its round in order
             )
 

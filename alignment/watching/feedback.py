@@ -5,6 +5,9 @@ leaves out people who do not consent and, without Discord's permission, what cam
 of duplicates and unreliable raters. So it may be a little higher than what a round finds.
 """
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +53,8 @@ def newest_at(home: Path, at: str) -> Mark:
 
 
 def _mark(home: Path, query: str, values: dict[str, object]) -> Mark:
-    if not (home / DATABASE).exists():
-        return Mark()
-    with reading(home / DATABASE) as connection:
-        return Mark(*connection.execute(query, values).fetchone())
+    with _database(home) as connection:
+        return Mark(*connection.execute(query, values).fetchone()) if connection else Mark()
 
 
 def fresh(home: Path, seen: Mark, *, permission: bool, trial: bool) -> int:
@@ -61,10 +62,21 @@ def fresh(home: Path, seen: Mark, *, permission: bool, trial: bool) -> int:
 
     `permission`: what came through Discord may train; `trial`: a release is on trial.
     """
-    if not (home / DATABASE).exists():
-        return 0
     values = {"ratings": seen.ratings, "rows": seen.rows, "permission": permission, "trial": trial}
-    with reading(home / DATABASE) as connection:
+    with _database(home) as connection:
+        if connection is None:
+            return 0
         (ratings,) = connection.execute(_RATINGS, values).fetchone()
         (rows,) = connection.execute(_ROWS, values).fetchone()
     return int(ratings) + int(rows)
+
+
+@contextmanager
+def _database(home: Path) -> Iterator[sqlite3.Connection | None]:
+    """A home's database; None before there is one, and while a bot that starts for the first time makes it."""
+    if not (home / DATABASE).exists():
+        yield None
+        return
+    with reading(home / DATABASE) as connection:
+        made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ratings'").fetchone()
+        yield connection if made else None

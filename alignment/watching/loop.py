@@ -141,7 +141,11 @@ class Watch:
         self._note(handled=written(self.clock.now()), interrupted=False)
         began = self.clock.now()
         self._tell("begins", f"A round begins: {why}.", always=True)
-        child = self.start()
+        try:
+            child = self.start()
+        except OSError as error:  # no memory, say: that may last, so the next try comes later
+            self._failed(f"The round could not be started: {in_words(error) or error}")
+            return
         code, stopped = None, ""
         try:
             while (code := child.poll()) is None and not stopped:
@@ -175,11 +179,12 @@ class Watch:
             self._note(**seen)
             self._tell("nothing to do", f"The round had nothing to do. {last.reason or ''}".rstrip(), always=True)
         else:
-            failures = self.journal.failures + 1
-            self._note(failures=failures, failed_at=written(self.clock.now()))
             how = f"exit code {code}" if code >= 0 else f"signal {-code}"
-            output = self.home / "logs" / LOG
-            self._tell("failed", f"The round failed {after} ({how}); its output is in {output}.", always=True)
+            self._failed(f"The round failed {after} ({how}); its output is in {self.home / 'logs' / LOG}.")
+
+    def _failed(self, sentence: str) -> None:
+        self._note(failures=self.journal.failures + 1, failed_at=written(self.clock.now()))
+        self._tell("failed", sentence, always=True)
 
     def _taught(self, number: int) -> Sequence[str]:
         """What a round learnt from, as a sentence."""

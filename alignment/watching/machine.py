@@ -56,7 +56,10 @@ class Machine:
 
     def _loaded(self) -> Need | None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        load = os.getloadavg()[0]
+        try:
+            load = os.getloadavg()[0]
+        except OSError:  # no /proc, as in some containers
+            return None
         if load <= self.load * cores:
             return None
         return Need("load", f"the machine is busy (load {load:.1f}; at most {self.load * cores:g} on {cores} cores)")
@@ -109,14 +112,14 @@ def embedded_answers(home: Path) -> bool:
 def asked(url: str, headers: Mapping[str, str]) -> bool:
     """Whether a server's figures, in Prometheus' format, say that it answers somebody, or is about to.
 
-    False where nothing answers, or a server has no such figures.
+    False where nothing answers, or a server has no such figures, or others than numbers.
     """
     try:
         with _OPENER.open(urllib.request.Request(url, headers=dict(headers)), timeout=_PATIENCE) as response:  # noqa: S310 - the operator's own addresses
             text = response.read(1 << 20).decode(errors="replace")
+        return any(float(count) > 0 for count in _ASKED.findall(text))
     except (OSError, HTTPException, ValueError):
         return False
-    return any(float(count) > 0 for count in _ASKED.findall(text))
 
 
 def _figures() -> list[tuple[str, str, dict[str, str]]]:

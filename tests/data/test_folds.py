@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from data import bulk, fold_book, schema
+from data import folds as folds_module
 from data.fold_shares import SHARES
 from data.folds import Anchor, Anchors, assign, draw, normalised
 from data.home import installation_key
@@ -367,7 +368,7 @@ async def test_groups_that_are_to_train_do_and_those_after_them_fill_the_other_f
     for text in SENTENCES:
         gathered.add(Anchor(text))
     first = list(range(0, 40, 2))
-    found = await asyncio.to_thread(gathered.folds, np.arange(60), training=first)
+    found = await asyncio.to_thread(gathered.folds, np.arange(60), training=dict.fromkeys(first, "ada"))
     assert {found[at] for at in first} == {"train"}
     counts = Counter(found)
     assert counts["train"] == round(60 * SHARES["train"])
@@ -376,9 +377,25 @@ async def test_groups_that_are_to_train_do_and_those_after_them_fill_the_other_f
     assert await folds(store, *SENTENCES) == found
 
 
+async def test_nobody_takes_the_training_of_others_by_many_corrections(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folds_module, "UNDRAWN", 10)
+    gathered = Anchors(store.database.path, KEY)
+    for text in SENTENCES:
+        gathered.add(Anchor(text))
+    whose = {at: "mallory" if at < 50 else "ada" for at in range(60)} | {59: "grace"}
+    found = await asyncio.to_thread(gathered.folds, None, training=whose)
+    counts = Counter(found)
+    assert counts["train"] == round(60 * SHARES["train"])
+    assert counts["gate"] == round(60 * SHARES["gate"])
+    # In turns: five of one, four of the other, and the only one of the third.
+    assert {found[at] for at in (*range(5), *range(50, 54), 59)} == {"train"}
+
+
 async def test_a_fold_that_was_drawn_stays_whoever_wants_to_train(store: Store) -> None:
     drawn_before = await folds(store, *SENTENCES)
     gathered = Anchors(store.database.path, KEY)
     for text in SENTENCES:
         gathered.add(Anchor(text))
-    assert await asyncio.to_thread(gathered.folds, None, training=range(60)) == drawn_before
+    assert await asyncio.to_thread(gathered.folds, None, training=dict.fromkeys(range(60), "ada")) == drawn_before

@@ -13,7 +13,7 @@ from alignment.rounds import followed as followed_module
 from alignment.rounds.followed import LESS, followed
 from data.chat import Message
 from data.console import PlainConsole
-from data.errors import ParleyError
+from data.errors import BadInput, ParleyError
 from data.lesson_prompts import with_lessons
 from data.releases import Releases
 from data.store import Store
@@ -40,6 +40,8 @@ class Model:
 
     def logprobs(self, prompts: Sequence[Sequence[Message]], answers: Sequence[str]) -> list[tuple[float, int]]:
         self.asked += zip(prompts, answers, strict=True)
+        if "Too long." in answers:
+            raise BadInput("The context is too short for that.")
         return [(10 * SAID[said][len(prompt) > 2], 10) for prompt, said in zip(prompts, answers, strict=True)]
 
 
@@ -104,3 +106,8 @@ def test_a_candidate_that_cannot_be_asked_follows_nothing_and_the_round_goes_on(
     assert played.round() == 0
     assert Releases(played.home).get(1).manifest.follows == ()
     assert "all stay: vLLM is away." in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_lesson_that_cannot_be_measured_stays_and_keeps_no_other(played: Played, model: Model) -> None:
+    numbers = teach(played.home, "It follows.", "Too long.", "It does not.")
+    assert followed(PlainConsole(), CANDIDATE, None) == (numbers["It follows."],)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from alignment.evaluation.gate import decide
 from alignment.evaluation.verdict import Evaluated, summary
@@ -66,6 +67,14 @@ def test_two_rounds_at_once_are_refused(tmp_path: Path) -> None:
         thread.start()
         thread.join()
     assert "Another round is running" in problems[0]
+
+
+def test_a_look_whether_a_round_runs_refuses_none(tmp_path: Path) -> None:
+    look = FileLock(tmp_path / ".lock", timeout=0, mode=0o600, thread_local=False)
+    look.acquire()
+    threading.Timer(0.2, look.release).start()
+    with RoundFolder.open(tmp_path) as folder:
+        assert folder.number == 1
 
 
 @pytest.mark.parametrize(

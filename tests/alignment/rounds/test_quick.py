@@ -1,5 +1,6 @@
 """A quick round: what it teaches, that it promotes nothing, and that a kill does not change what it teaches."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ def quick(played: Played) -> Played:
 
 def run(played: Played, *flags: str) -> int:
     return played.round("--quick", *flags)
+
+
+def never(*_: Any) -> None:
+    raise AssertionError("a kill comes before this")
 
 
 def told(played: Played, number: int = 1) -> str:
@@ -82,6 +87,16 @@ def test_the_next_one_continues_the_champion_and_replays_what_it_learnt(
     assert quick.manifest(2)["parents"]["start"] == 1
 
 
+def test_what_a_round_of_an_earlier_version_taught_is_not_new(quick: Played) -> None:
+    run(quick)
+    Releases(quick.home).promote(1)
+    manifest = quick.manifest()
+    del manifest["used"], manifest["taught"], manifest["learns"]
+    (quick.home / "rounds" / "0001" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(NothingToDo, match="nothing new to teach release 1"):
+        run(quick)
+
+
 def test_what_the_last_quick_round_taught_without_success_is_not_taught_again(quick: Played) -> None:
     run(quick)
     with pytest.raises(NothingToDo, match="There is nothing new to learn: round 1 trained on these very rows"):
@@ -116,6 +131,28 @@ def test_a_correction_without_a_pair_is_taught_too_and_one_with_a_pair_once(quic
     manifest = quick.manifest()
     assert manifest["used"] == {"preference": 1, "demonstration": 1}
     assert manifest["rows"] == {"preference": [pair.id], "demonstration": [alone.id]}
+    # A correction counts as one, although its demonstration is not among the rows.
+    assert (manifest["taught"]["corrections"], manifest["taught"]["comparisons"]) == (2, 0)
+
+
+def test_the_people_it_learnt_from_are_those_of_its_rows(quick: Played) -> None:
+    known = [FeedbackRow(row("preference", "new"), "train", "terminal", ("rater-2",))]
+    others = [
+        FeedbackRow(row("labelled", "up"), "train", "terminal", ("rater-3",)),
+        *rows("demonstration", "gate", 2),
+    ]
+    quick.found = collected({}, [*known, *others])
+    run(quick)
+    assert quick.manifest()["raters"] == ["rater-2"]
+
+
+def test_whoever_corrects_a_lot_does_not_keep_the_others_waiting(quick: Played) -> None:
+    many = rows("preference", "train", 3 * MOST_NEW)
+    few = [FeedbackRow(row("preference", f"few-{n}"), "train", "terminal", (f"rater-{2 + n}",)) for n in range(8)]
+    quick.found = collected({}, [*many, *few])
+    run(quick)
+    assert len(quick.trained[0]) == MOST_NEW
+    assert {each.row.id for each in few} < quick.trained[0]
 
 
 def test_too_many_at_once_wait_for_a_whole_round(quick: Played, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,3 +208,35 @@ def test_shipped_answers_are_held_out_where_people_left_few() -> None:
     assert list(held_out_answers(many)) == many
     assert len(held_out_answers(few)) > 16
     assert {each.extra.get("language") for each in held_out_answers([])} == {"en", "zh"}
+
+
+def test_a_quick_round_that_was_killed_begins_anew_when_another_release_serves_by_now(
+    quick: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(quick)
+    quick.found = collected({"preference": 4})
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.rounds.one_round, "export", before(never))
+        with pytest.raises(Killed):
+            run(quick)
+    Releases(quick.home).promote(1)
+    run(quick)
+    assert quick.manifest(2)["learns"]["champion"] == 1
+    assert quick.manifest(2)["parents"]["start"] == 1
+    assert len(quick.trained[-1]) == 4
+
+
+def test_a_quick_round_never_goes_on_with_the_rows_of_a_whole_one(
+    quick: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill may come after the quick plan was noted and before its rows were."""
+    quick.found = collected({"preference": MOST_NEW + 2})
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.rounds.one_round, "export", before(never))
+        with pytest.raises(Killed):
+            quick.round()
+        patch.setattr(alignment.rounds.one_round, "taught", before(never))
+        with pytest.raises(Killed):
+            run(quick)
+    run(quick)
+    assert len(quick.trained[-1]) == MOST_NEW

@@ -34,6 +34,12 @@ def test_a_home_without_a_database_has_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_database_without_tables_yet_has_nothing(tmp_path: Path) -> None:
+    (tmp_path / "parley.db").touch()
+    assert fresh(tmp_path, Mark(), permission=True, trial=True) == 0
+    assert newest(tmp_path) == Mark()
+
+
 async def test_ratings_that_teach_count_once(store: Store) -> None:
     talk = await Talk.begin(store)
     ada = await talk.person()

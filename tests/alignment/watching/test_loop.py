@@ -258,6 +258,17 @@ def test_a_round_that_fails_is_tried_again_later_each_time(world: World) -> None
     assert any(sentence.startswith("A round failed 4 times in a row; the next try is at ") for sentence in world.said)
 
 
+def test_a_round_that_cannot_be_started_is_tried_again_later_each_time(world: World) -> None:
+    def start() -> World:
+        world.begun.append(world.time)
+        raise OSError(12, "Cannot allocate memory")
+
+    world.ratings, world.hours, world.start = 40, 2, start  # type: ignore[method-assign]
+    world.run()
+    assert (len(world.begun), world.journal().failures) == (4, 4)
+    assert "The round could not be started: [Errno 12] Cannot allocate memory" in world.said
+
+
 def test_a_crash_is_a_failure_and_not_nothing_to_do(world: World) -> None:
     world.ratings, world.acts = 40, lambda _: 1
     world.manifest(1, "stopped", reason="from before")

@@ -77,6 +77,14 @@ def test_a_command_that_is_not_there_or_fails_prints_nothing() -> None:
     assert machine_file._printed("false") == ""
 
 
+def test_where_the_system_tells_no_load_it_stops_no_round(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> tuple[float, float, float]:
+        raise OSError("Load averages are unobtainable")
+
+    monkeypatch.setattr(os, "getloadavg", none)
+    assert machine.needed() is None
+
+
 def test_load_is_counted_by_core(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.needed() is None
     monkeypatch.setattr(os, "getloadavg", lambda: (1.0, 0.0, 0.0))
@@ -162,6 +170,7 @@ parley_questions_total{platform="discord"} 812.0
         ("llamacpp:requests_processing 1", True),
         ("parley_answers_running 1.0", True),
         ("parley_questions_waiting 3.0", True),
+        ("parley_answers_running 1.0.0", False),
     ],
 )
 def test_a_server_that_answers_somebody_needs_the_machine(line: str, needed: bool) -> None:
