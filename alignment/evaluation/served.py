@@ -135,7 +135,8 @@ def _by(kind: str, votes: Sequence[Comparison], standing: Standing) -> dict[str,
 
 def _shown(groups: Mapping[str, list[Comparison]]) -> tuple[dict[str, list[Comparison]], int]:
     """The groups of a kind that may be shown, and how many are left out. One group alone is everybody."""
-    large = {name: found for name, found in groups.items() if _people(found) >= PEOPLE}
+    # A persona may be called like the rest, too.
+    large = {name: found for name, found in groups.items() if _people(found) >= PEOPLE and name != OTHERS}
     small = [found for name, found in groups.items() if name not in large]
     together = [vote for found in small for vote in found]
     if small and _people(together) >= PEOPLE:

@@ -1,16 +1,19 @@
 """Who is served badly: the groups, when one is served worse, and what is said of them."""
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from alignment.evaluation.evidence import LIVE, PAIRS
 from alignment.evaluation.gate import decide
 from alignment.evaluation.people import Standing, find
 from alignment.evaluation.served import OTHERS, RATERS, TENTH, Served, against, served, served_words, worst_tenth
+from alignment.evaluation.tables import served_table
 from alignment.evaluation.winrate import Comparison
 from data.manifests import plain, typed
 
@@ -132,6 +135,17 @@ def test_a_tenth_is_at_least_three_people_of_ten_and_holds_the_worst_served() ->
     assert (group.kind, group.people, group.votes, group.worse) == (TENTH, 3, 96, True)
     assert against(found)[0].startswith("With the candidate, the worst-served tenth of raters fare worse than with")
     assert "96 votes), surely below 45%. Collect" in against(found)[0]
+
+
+def test_a_persona_may_be_called_others_and_have_marks_in_its_name() -> None:
+    cast = [*crowd(3, 8, 2, persona="a [/b] c"), *crowd(3, 5, 5, persona=OTHERS), *crowd(1, 0, 10, persona="rare")]
+    found = served(cast, LIVE)
+    assert found is not None
+    groups = {group.name: (group.people, group.votes) for group in found.groups}
+    assert groups == {"a [/b] c": (3, 30), OTHERS: (4, 40)}  # nobody's votes are lost
+    printed = io.StringIO()
+    Console(file=printed, width=120).print(served_table(found))
+    assert "persona a [/b] c" in printed.getvalue()
 
 
 @pytest.mark.simulation
