@@ -103,7 +103,7 @@ def served_table(found: Served) -> "Table":
 
     shown = Table("group", "people", "votes", "win rate", "", title=f"Who is served badly? By {found.source}")
     for group in found.groups:
-        worse = "served worse" if group.worse else ""
+        worse = "served worse" if group.worse else "low by few people" if group.by_few else ""
         shown.add_row(Text(group.label), str(group.people), str(group.votes), _share(group.win), worse)
     return shown
 
