@@ -321,6 +321,7 @@ SERVER = ServerTexts(
     announce_learnt="Examples that it learnt from: {rows}. People whose feedback is in them: {people}.",
     announce_taught="People whose feedback it learnt from: {people}. Corrections: {corrections}, comparisons: "
     "{comparisons}, thumbs: {thumbs}, imported examples: {imported}.",
+    announce_followups=" Messages right after an answer, which count a little: {followups}.",
     announce_about=" Most of it is about answers of {personas}.",
     announce_shorter="Its answers are {share} shorter than those of the release before it.",
     announce_longer="Its answers are {share} longer than those of the release before it.",

@@ -255,6 +255,7 @@ SERVER = ServerTexts(
     announce_learnt="它学习了 {rows} 个例子，其中有 {people} 个人的反馈。",
     announce_taught="它学习了 {people} 个人的反馈：改正 {corrections} 个，比较 {comparisons} 个，赞和踩 {thumbs} 个，"
     "另有导入的例子 {imported} 个。",
+    announce_followups="另有紧接着回答说的话 {followups} 条，分量很轻。",
     announce_about="其中大部分是关于 {personas} 的回答。",
     announce_shorter="它的回答比之前的版本短 {share}。",
     announce_longer="它的回答比之前的版本长 {share}。",
