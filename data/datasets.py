@@ -159,7 +159,7 @@ class _Collecting:
         known, facts, events, panel = recorded
         if self._trial is not None:
             self._collected.trial = trial_of(self._connection, recorded, self._trial)
-        followups = read_followups(self._connection, facts, events, known)
+        followups = read_followups(self._connection, facts, events, known, self._permission)
         self._collected.followups = followups.counts() if known.limits.followups else None
         plans = Feedback(facts, events, panel, known, followups).plans()
         for candidate in candidates(self._connection, plans, facts, events):

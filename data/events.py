@@ -248,9 +248,9 @@ def _time(at: int) -> datetime:
 
 
 def _servers(events: Events, facts: Facts, known: Known) -> dict[str, int]:
-    """The server on which each rater rated most."""
+    """The server on which each rater rated most, by the ratings that count."""
     server = facts.server[events.answer]
-    on = server >= 0
+    on = (server >= 0) & (events.problem == 0)
     place, count = np.unique(events.rater[on] * _SERVERS + server[on], return_counts=True)
     often = place[np.argsort(count, kind="stable")]  # the most frequent one comes last, and stays
     return {known.names[rater]: number for rater, number in (divmod(each, _SERVERS) for each in often.tolist())}

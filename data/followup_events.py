@@ -20,21 +20,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.bulk import micros, rows
-from data.candidates import NO_CONSENT, OVER_QUOTA, RATED, SELF_VOTE, VOIDED
+from data.candidates import NO_CONSENT, NO_PERMISSION, OVER_QUOTA, RATED, SELF_VOTE, VOIDED
 from data.events import CORRECTION, Events
+from data.facts import PROBLEMS as ANSWER_PROBLEMS
 from data.facts import Facts, Numbers
 from data.followups import GOOD, KINDS, signals
 from data.known import Known, within
 
 # Why a follow-up does not count, by number; 0 stands for none.
-PROBLEMS: tuple[str | None, ...] = (None, NO_CONSENT, VOIDED, RATED, SELF_VOTE, OVER_QUOTA)
+_OWN = (NO_CONSENT, VOIDED, RATED, SELF_VOTE, NO_PERMISSION, OVER_QUOTA)
+PROBLEMS: tuple[str | None, ...] = tuple(dict.fromkeys((None, *_OWN, *ANSWER_PROBLEMS)))
 _NUMBER = {problem: number for number, problem in enumerate(PROBLEMS)}
 _HOUR, _DAY = 3_600_000_000, 86_400_000_000  # microseconds
 
 # Each answer with the messages below it by the person who asked, the oldest first.
 _FOLLOWUPS = """
-SELECT g.id, c.author_id, v.author_id, a.created_at, c.created_at, v.created_at, qv.text, av.text, v.text
+SELECT g.id, c.author_id, v.author_id, a.created_at, c.created_at, v.created_at, qv.text, av.text, v.text,
+       k.platform
 FROM generations g
+JOIN conversations k ON k.id = g.conversation_id
 JOIN messages a ON a.id = g.message_id
 JOIN messages q ON q.id = a.parent_id
 JOIN messages c ON c.parent_id = a.id AND c.role = 'user' AND c.author_id = q.author_id
@@ -60,6 +64,7 @@ class Followups:
     kind: NDArray[np.uint8]  # its place in `KINDS`
     certainty: NDArray[np.float64]
     problem: NDArray[np.uint8]
+    discord: NDArray[np.bool_]  # whether it was said on Discord
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -72,13 +77,24 @@ class Followups:
         return Counter({kind: count for kind, count in zip(KINDS, found, strict=True) if count})
 
 
-def read_followups(connection: sqlite3.Connection, facts: Facts, events: Events, known: Known) -> Followups:
-    """Read the follow-ups of a database, where the operator lets them teach; else there are none."""
+def read_followups(
+    connection: sqlite3.Connection, facts: Facts, events: Events, known: Known, permission: str | None
+) -> Followups:
+    """Read the follow-ups of a database, where the operator lets them teach; else there are none.
+
+    A copy of the answer may have been given elsewhere, and the row is made of that one. So what keeps rows of the
+    answer out counts here, too: what was said where nobody may teach, or on Discord without its `permission`, says
+    nothing about the copy either.
+    """
     found = _read(connection, facts) if known.limits.followups else _none()
     _mark(found, ~_covered(found, known), NO_CONSENT)
     _mark(found, np.isin(found.rater, list(known.voided)), VOIDED)
     _mark(found, _rated(found, facts, events), RATED)
     _mark(found, _own_words(found, facts, events), SELF_VOTE)
+    _mark(found, found.discord & (not permission), NO_PERMISSION)
+    for number, problem in enumerate(ANSWER_PROBLEMS):
+        if problem is not None:
+            _mark(found, facts.problem[found.answer] == number, problem)
     _mark(found, _over_quota(found, facts, events, known), OVER_QUOTA)
     return found
 
@@ -86,13 +102,15 @@ def read_followups(connection: sqlite3.Connection, facts: Facts, events: Events,
 def _none() -> Followups:
     empty = np.empty(0, dtype=np.int64)
     small = np.empty(0, dtype=np.uint8)
-    return Followups(empty, empty, empty, small, np.empty(0, dtype=np.float64), small)
+    return Followups(empty, empty, empty, small, np.empty(0, dtype=np.float64), small, np.empty(0, dtype=np.bool_))
 
 
 def _read(connection: sqlite3.Connection, facts: Facts) -> Followups:
-    numbers, kinds, certain = array("q"), array("B"), array("d")
+    numbers, kinds, certain, discord = array("q"), array("B"), array("d"), array("B")
     last = None
-    for generation, sender, author, answered, sent, at, question, answer, said in rows(connection, _FOLLOWUPS):
+    for generation, sender, author, answered, sent, at, question, answer, said, platform in rows(
+        connection, _FOLLOWUPS
+    ):
         if generation == last:
             continue  # a later one goes on about what came in between
         last = generation
@@ -103,11 +121,13 @@ def _read(connection: sqlite3.Connection, facts: Facts) -> Followups:
         numbers.extend((generation, sender, micros(at)))
         kinds.append(KINDS.index(first.kind))
         certain.append(first.certainty)
+        discord.append(platform == "discord")
     generation, rater, at = (
         np.ascontiguousarray(each) for each in np.array(numbers, dtype=np.int64).reshape(-1, 3).T
     )
     kind, certainty = np.array(kinds, dtype=np.uint8), np.array(certain, dtype=np.float64)
-    return Followups(facts.place(generation), rater, at, kind, certainty, np.zeros(len(kind), dtype=np.uint8))
+    none, there = np.zeros(len(kind), dtype=np.uint8), np.array(discord, dtype=np.bool_)
+    return Followups(facts.place(generation), rater, at, kind, certainty, none, there)
 
 
 def _mark(found: Followups, these: NDArray[np.bool_], problem: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from data.candidates import FOLLOWUP
 from data.manifests import Entries
 from data.row import Row, content_id
 
@@ -16,7 +17,7 @@ FEEDBACK, CANARY = "feedback", "canary"  # the sources of rows that ratings beca
 
 @dataclass(frozen=True, kw_only=True)
 class Taught(Entries):
-    """How many corrections, comparisons, thumbs and imported rows trained a release.
+    """How many corrections, comparisons, thumbs, imported rows and rows of follow-up messages trained a release.
 
     A correction makes a demonstration and a preference, and counts once. `personas` counts the rows by persona.
     """
@@ -25,12 +26,13 @@ class Taught(Entries):
     comparisons: int = 0
     thumbs: int = 0
     imported: int = 0
+    followups: int = 0
     personas: dict[str, int] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:
         """Whether it was taught anything."""
-        return bool(self.corrections or self.comparisons or self.thumbs or self.imported)
+        return bool(self.corrections or self.comparisons or self.thumbs or self.imported or self.followups)
 
 
 def taught(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> Taught:
@@ -45,7 +47,9 @@ def taught(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> Taught:
             continue
         if persona := row.extra.get("persona"):
             personas[str(persona)] += 1
-        if _source(row) != FEEDBACK:
+        if _source(row) == FOLLOWUP:
+            counts["followups"] += 1
+        elif _source(row) != FEEDBACK:
             counts["imported"] += 1
         elif row.kind == "labelled":
             counts["thumbs"] += 1
@@ -58,6 +62,7 @@ def taught(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> Taught:
         comparisons=counts["comparisons"],
         thumbs=counts["thumbs"],
         imported=counts["imported"],
+        followups=counts["followups"],
         personas=dict(personas.most_common()),
     )
 
@@ -69,6 +74,7 @@ def in_words(found: Taught, people: int) -> str:
         _counted(found.comparisons, "comparison"),
         _counted(found.thumbs, "thumb"),
         _counted(found.imported, "imported row"),
+        _counted(found.followups, "follow-up message"),
     ]
     who = f"{_counted(people, 'person').replace('persons', 'people')}: " if people else ""
     return f"It learnt from {who}{', '.join(filter(None, parts))}."

@@ -7,7 +7,9 @@ chosen and measured on the same votes, some tenth would look bad by chance alone
 
 A group's win rate is the one that the gate uses (`alignment.evaluation.people`): one voice a person, Student's t. A
 group is served worse when this is surely below one half by more than `MARGIN`, with the error of the gate's suites
-divided by the number of groups (Bonferroni): the more groups there are, the more often chance finds a bad one.
+divided by the number of groups (Bonferroni): the more groups there are, the more often chance finds a bad one. As
+three people together may not promote a candidate, they may not stop one either: without the three who are most
+against it, except people for whom the operator vouches, three others must remain who still win less than that.
 
 Nothing here names a person, and a server is a number, its place in the order in which Parley met them. A group of
 fewer than `PEOPLE` people is neither shown nor decides: small groups of a kind are put together, and are left out
@@ -22,6 +24,7 @@ from hashlib import sha256
 from alignment.evaluation.evidence import PAIRS
 from alignment.evaluation.gate import SURE, interval_of
 from alignment.evaluation.people import NOBODY, Standing, find
+from alignment.evaluation.people import OTHERS as REST
 from alignment.evaluation.winrate import Comparison
 from data.gate_verdicts import Interval
 
@@ -38,8 +41,8 @@ _SIDE = "\n"  # no pseudonym has a line's end
 class Group:
     """A group's win rate of the candidate with its 95 % interval.
 
-    `kind` is language, persona, server or tenth. `most` is the upper end at the group's part of the error, and
-    `worse` says that even this is too low.
+    `kind` is language, persona, server or tenth. `most` is the upper end at the group's part of the error. `worse`
+    says that even this is too low, also without the three people who are most against the candidate.
     """
 
     kind: str
@@ -49,6 +52,11 @@ class Group:
     win: Interval
     most: float
     worse: bool
+
+    @property
+    def by_few(self) -> bool:
+        """Whether the win rate is surely too low, but not without the people who are most against the candidate."""
+        return self.most < 0.5 - MARGIN and not self.worse
 
     @property
     def label(self) -> str:
@@ -135,7 +143,8 @@ def _by(kind: str, votes: Sequence[Comparison], standing: Standing) -> dict[str,
 
 def _shown(groups: Mapping[str, list[Comparison]]) -> tuple[dict[str, list[Comparison]], int]:
     """The groups of a kind that may be shown, and how many are left out. One group alone is everybody."""
-    large = {name: found for name, found in groups.items() if _people(found) >= PEOPLE}
+    # A persona may be called like the rest, too.
+    large = {name: found for name, found in groups.items() if _people(found) >= PEOPLE and name != OTHERS}
     small = [found for name, found in groups.items() if name not in large]
     together = [vote for found in small for vote in found]
     if small and _people(together) >= PEOPLE:
@@ -143,15 +152,29 @@ def _shown(groups: Mapping[str, list[Comparison]]) -> tuple[dict[str, list[Compa
     return (large if len(large) > 1 else {}), len(small)
 
 
+def _person(vote: Comparison) -> str:
+    return vote.rater.partition(_SIDE)[0]
+
+
 def _people(votes: Sequence[Comparison]) -> int:
-    return len({vote.rater.partition(_SIDE)[0] for vote in votes})
+    return len({_person(vote) for vote in votes})
 
 
 def _group(kind: str, name: str, votes: Sequence[Comparison], standing: Standing, error: float) -> Group:
-    weights = {vote.rater: standing.weights.get(vote.rater.partition(_SIDE)[0], 1.0) for vote in votes}
+    weights = {vote.rater: standing.weights.get(_person(vote), 1.0) for vote in votes}
     finding = find(votes, replace(standing, weights=weights))
     most = finding.ends(error)[1]
-    return Group(kind, name, _people(votes), len(votes), interval_of(finding), most, most < 0.5 - MARGIN)
+    worse = most < 0.5 - MARGIN and _by_others(votes, standing)
+    return Group(kind, name, _people(votes), len(votes), interval_of(finding), most, worse)
+
+
+def _by_others(votes: Sequence[Comparison], standing: Standing) -> bool:
+    """Whether the group is served worse without the three people who are most against the candidate, too.
+
+    Seen from the champion, these are the three most in favour, whom the gate sets aside.
+    """
+    turned = find([replace(vote, score=1 - vote.score, rater=_person(vote)) for vote in votes], standing)
+    return turned.others >= REST and turned.rest / turned.scale > MARGIN
 
 
 def against(found: Served | None) -> list[str]:
@@ -198,6 +221,13 @@ def served_words(found: Served) -> list[str]:
         said.append(f"{rule} Served worse: {'; '.join(bad)}.")
     else:
         said.append(f"{rule} No group is surely served worse. Lowest are {lowest.whom}, with {_figures(lowest)}.")
+    if few := [f"{group.whom}, with {_figures(group)}" for group in found.groups if group.by_few]:
+        said.append(
+            f"Surely below {0.5 - MARGIN:.0%} as well: {'; '.join(few)}. But three people cannot stop a candidate "
+            "alone, and without the three who are most against it, there are fewer than three others, or these are "
+            "not served so badly. If you know and believe the people, vouch for them (`python -m data raters vouch "
+            "NAME`)."
+        )
     if found.hidden:
         said.append(f"Groups of fewer than {PEOPLE} people are not shown and do not decide: {found.hidden}.")
     return said

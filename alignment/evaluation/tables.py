@@ -99,11 +99,12 @@ def suite_table(evaluation: Evaluation, names: tuple[str, str]) -> "Table":
 def served_table(found: Served) -> "Table":
     """How groups of people are served: a line for each."""
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table("group", "people", "votes", "win rate", "", title=f"Who is served badly? By {found.source}")
     for group in found.groups:
-        worse = "served worse" if group.worse else ""
-        shown.add_row(group.label, str(group.people), str(group.votes), _share(group.win), worse)
+        worse = "served worse" if group.worse else "low by few people" if group.by_few else ""
+        shown.add_row(Text(group.label), str(group.people), str(group.votes), _share(group.win), worse)
     return shown
 
 

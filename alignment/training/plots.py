@@ -134,7 +134,7 @@ def groups(found: Sequence[Mapping[str, Any]], names: Sequence[str], lowest: flo
     for place, group in enumerate(found):
         colour = "tab:red" if group["worse"] else "tab:blue"
         axes.barh([place], [group["win"]["mean"]], xerr=_sides(group["win"]), color=colour, alpha=0.7, capsize=4)
-    axes.set_yticks(range(len(found)), names)
+    axes.set_yticks(range(len(found)), names, parse_math=False)  # a persona's name may have dollar signs
     axes.invert_yaxis()
     axes.axvline(0.5, color="black", linestyle=":")
     axes.axvline(lowest, color="tab:red", linestyle=":")

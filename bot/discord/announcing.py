@@ -123,6 +123,8 @@ def _what(told: News, taught: Taught, texts: Texts) -> str:
         thumbs=taught.thumbs,
         imported=taught.imported,
     )
+    if taught.followups:
+        found += texts.announce_followups.format(followups=taught.followups)
     if told.personas:
         found += texts.announce_about.format(personas=texts.comma.join(told.personas))
     return found

@@ -359,6 +359,7 @@ class ServerTexts:
     announce_base: str
     announce_learnt: str
     announce_taught: str
+    announce_followups: str
     announce_about: str
     announce_shorter: str
     announce_longer: str

@@ -1,6 +1,6 @@
 """How often is a group of people said to be served worse, rightly and wrongly? On simulated votes.
 
-    python -m tests.bench.served                      # the table of docs/evaluation.md, about a minute
+    python -m tests.bench.served                      # the table of docs/evaluation.md, some two minutes
 
 People of two languages compare a candidate with the champion, each on prompts of their own, and the candidate wins
 each vote at the rate of its rater. The last column is the worst-served tenth alone.
@@ -22,9 +22,12 @@ CASES: tuple[tuple[str, tuple[float, ...], int, float], ...] = (
     ("20 people at 50 %", (0.5,) * 20, 7, 0.0),
     ("20 people at 50 % whose tastes differ by 10 points", (0.5,) * 20, 7, 0.1),
     ("20 people at 65 % whose tastes differ by 10 points", (0.65,) * 20, 7, 0.1),
+    ("60 people at 60 % whose tastes differ by 15 points", (0.6,) * 60, 20, 0.15),
     ("20 people at 45 %", (0.45,) * 20, 7, 0.0),
     ("7 of 20 talk in Chinese and are at 30 %, the others at 70 %", (0.3,) * 7 + (0.7,) * 13, 7, 0.0),
+    ("8 of 80, with nothing in common, are at 20 %, the others at 65 %", (0.2,) * 8 + (0.65,) * 72, 0, 0.0),
     ("4 of 40, with nothing in common, are at 20 %, the others at 65 %", (0.2,) * 4 + (0.65,) * 36, 0, 0.0),
+    ("3 of 20 vote against everything, in a language of their own", (0.0,) * 3 + (0.65,) * 17, 3, 0.0),
 )
 
 
@@ -45,7 +48,7 @@ def refused(
     found = []
     for _ in range(simulations):
         drawn = np.clip(draw.normal(rates, taste), 0, 1)
-        groups = served(votes(drawn, chinese, each, draw), LIVE)
+        groups = served(votes(drawn.tolist(), chinese, each, draw), LIVE)
         assert groups is not None
         worse = [group.kind for group in groups.groups if group.worse]
         found.append((bool(worse), TENTH in worse))

@@ -180,3 +180,6 @@ async def test_the_panel_knows_the_server_on_which_each_rater_rates_most(store: 
     (rater,) = {one.rater for one in found.comparisons}
     assert found.panel.servers[rater] == two
     assert sorted(found.panel.servers.values()) == [one, two]  # eve rated in a direct conversation only
+    await store.set_consent(bob, False)
+    found = await trial(store, Pair(1, 2))
+    assert list(found.panel.servers.values()) == [two]  # what bob rated does not count any more

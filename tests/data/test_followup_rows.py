@@ -300,6 +300,27 @@ async def test_nothing_from_discord_without_its_permission(store: Store) -> None
     assert len(weak(await rows(store, permission="a letter"))) == 1
 
 
+async def test_what_is_said_on_discord_about_a_copy_of_the_answer_needs_its_permission(talk: Talk) -> None:
+    await talk.ask(await talk.person(), "q", "a")
+    discord = await Talk.begin(talk.store, "discord", "direct")
+    await followed(discord, await discord.person("dan"), "that's wrong")
+    without, found = await rows(talk.store), await rows(talk.store, permission="a letter")
+    assert weak(without) == []
+    assert without.followups is not None
+    assert without.followups.total() == 0
+    assert [row["label"] for row in weak(found)] == [False]
+
+
+async def test_what_is_said_about_a_copy_of_the_answer_where_nobody_may_teach_does_not_count(talk: Talk) -> None:
+    await talk.ask(await talk.person(), "q", "a")
+    server = await talk.store.server("discord", "7")
+    hushed = await Talk.begin(talk.store, "discord", "11:1", server=server)
+    await followed(hushed, await hushed.person("eve"), "thanks")
+    found = await rows(talk.store, permission="a letter")
+    assert weak(found) == []
+    assert dropped(found)["follow-up"] == {candidates.NOT_HERE: 1}
+
+
 @pytest.mark.parametrize("fold", ["judge_train", "judge", "gate"])
 async def test_a_weak_row_only_trains(talk: Talk, monkeypatch: pytest.MonkeyPatch, fold: str) -> None:
     in_fold(monkeypatch, fold)

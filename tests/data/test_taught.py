@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from data.candidates import FOLLOWUP
 from data.row import Row
 from data.taught import Taught, in_words, taught
 
@@ -43,6 +44,10 @@ def test_imported_rows_are_told_apart_and_prompts_and_secrets_do_not_count() -> 
     assert not taught(rows[2:]).any
 
 
+def test_follow_up_messages_are_neither_thumbs_nor_imports() -> None:
+    assert taught([row("labelled", "nice", source=FOLLOWUP)]) == Taught(followups=1, personas={"tutor": 1})
+
+
 def test_whole_conversations_are_counted_too() -> None:
     whole = Row("demonstration", {"messages": [*said("user", "a"), *said("assistant", "b")]}, {"source": "feedback"})
     assert taught([whole, whole]).corrections == 1
@@ -53,6 +58,7 @@ def test_whole_conversations_are_counted_too() -> None:
     [
         (Taught(corrections=61, thumbs=1), 23, "It learnt from 23 people: 61 corrections, 1 thumb."),
         (Taught(comparisons=1), 1, "It learnt from 1 person: 1 comparison."),
+        (Taught(thumbs=9, followups=40), 5, "It learnt from 5 people: 9 thumbs, 40 follow-up messages."),
         (Taught(imported=96), 0, "It learnt from 96 imported rows."),
     ],
 )

@@ -1,16 +1,19 @@
 """Who is served badly: the groups, when one is served worse, and what is said of them."""
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from alignment.evaluation.evidence import LIVE, PAIRS
 from alignment.evaluation.gate import decide
 from alignment.evaluation.people import Standing, find
 from alignment.evaluation.served import OTHERS, RATERS, TENTH, Served, against, served, served_words, worst_tenth
+from alignment.evaluation.tables import served_table
 from alignment.evaluation.winrate import Comparison
 from data.manifests import plain, typed
 
@@ -129,9 +132,44 @@ def test_a_tenth_is_at_least_three_people_of_ten_and_holds_the_worst_served() ->
     found = served([*good, *worst], PAIRS)
     assert found is not None
     (group,) = found.groups
-    assert (group.kind, group.people, group.votes, group.worse) == (TENTH, 3, 96, True)
-    assert against(found)[0].startswith("With the candidate, the worst-served tenth of raters fare worse than with")
-    assert "96 votes), surely below 45%. Collect" in against(found)[0]
+    assert (group.kind, group.people, group.votes, group.by_few) == (TENTH, 3, 96, True)
+
+
+def test_three_people_stop_no_candidate_whatever_they_say() -> None:
+    for language in ("en", "zh"):  # by the tenth, or by a language of their own
+        cast = [*crowd(17, 12, 4), *crowd(3, 0, 400, language, "hostile")]
+        found = served(cast, LIVE)
+        assert found is not None
+        assert against(found) == []
+        few = [group for group in found.groups if group.by_few]
+        assert few
+        said = " ".join(served_words(found))
+        assert f"Surely below 45% as well: {few[0].whom}, with 0%" in said
+        assert "But three people cannot stop a candidate alone" in said
+    # Not with honest people of their language either, who are served well, ...
+    assert not against(served([*crowd(17, 12, 4), *crowd(3, 0, 40, "zh"), *crowd(3, 12, 4, "zh", "tutor")], LIVE))
+    # ... but with others of whom the same is true, or if the operator vouches for them.
+    assert against(served([*crowd(17, 12, 4), *crowd(3, 0, 40, "zh"), *crowd(3, 4, 12, "zh", "tutor")], LIVE))
+    vouched = Standing(vouched={vote.rater for vote in cast if "hostile" in vote.rater})
+    assert "people of the language zh fare worse" in " ".join(against(served(cast, LIVE, vouched)))
+
+
+def test_a_tenth_that_is_worse_without_three_of_it_refuses_a_candidate() -> None:
+    found = served([*crowd(50, 12, 4), *crowd(6, 2, 30, persona="x")], LIVE)
+    assert found is not None
+    reason = against(found)[-1]
+    assert reason.startswith("With the candidate, the worst-served tenth of raters fare worse than with the champion")
+
+
+def test_a_persona_may_be_called_others_and_have_marks_in_its_name() -> None:
+    cast = [*crowd(3, 8, 2, persona="a [/b] c"), *crowd(3, 5, 5, persona=OTHERS), *crowd(1, 0, 10, persona="rare")]
+    found = served(cast, LIVE)
+    assert found is not None
+    groups = {group.name: (group.people, group.votes) for group in found.groups}
+    assert groups == {"a [/b] c": (3, 30), OTHERS: (4, 40)}  # nobody's votes are lost
+    printed = io.StringIO()
+    Console(file=printed, width=120).print(served_table(found))
+    assert "persona a [/b] c" in printed.getvalue()
 
 
 @pytest.mark.simulation
@@ -168,5 +206,4 @@ def test_the_words_say_what_the_figures_mean_and_who_is_worst_off() -> None:
     assert "No group is surely served worse. Lowest" in said
     bad = served([*crowd(20, 9, 3), *crowd(6, 2, 18, "zh")], LIVE)
     assert bad is not None
-    assert "people of the language zh" in served_words(bad)[-1]
-    assert "Served worse:" in served_words(bad)[-1]
+    assert "Served worse: people of the language zh." in " ".join(served_words(bad))

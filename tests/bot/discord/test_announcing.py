@@ -73,6 +73,7 @@ async def test_a_release_tells_what_it_learnt_in_plain_words(talk: World):
     learnt = {
         "corrections": 9,
         "comparisons": 3,
+        "followups": 7,
         "personas": {"tutor": 8, "of one server": 3, "writer": 2, "support": 1},
     }
     path.write_text(json.dumps(json.loads(path.read_text()) | {"taught": learnt}))
@@ -87,7 +88,9 @@ async def test_a_release_tells_what_it_learnt_in_plain_words(talk: World):
         "\n".join(
             [
                 EN.announce_new.format(release=ONE),
-                EN.announce_taught.format(**counts) + EN.announce_about.format(personas="tutor, writer"),
+                EN.announce_taught.format(**counts)
+                + EN.announce_followups.format(followups=7)
+                + EN.announce_about.format(personas="tutor, writer"),
                 EN.announce_won.format(share="63% (57%–69%)"),
                 EN.announce_shorter.format(share="25%"),
                 EN.announce_checks.format(checks=2, worse=1),
