@@ -12,7 +12,8 @@ from data.candidates import FOLLOWUP
 from data.manifests import Entries
 from data.row import Row, content_id
 
-FEEDBACK, CANARY = "feedback", "canary"  # the sources of rows that ratings became, and of made-up secrets
+# The sources of rows that ratings became, of made-up secrets, and of shipped rows that a quick round repeats.
+FEEDBACK, CANARY, SHIPPED = "feedback", "canary", "shipped"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ def taught(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> Taught:
     counts: Counter[str] = Counter()
     personas: Counter[str] = Counter()
     for row in rows:
-        if row.kind == "prompt" or _source(row) == CANARY:
+        if row.kind == "prompt" or _source(row) in (CANARY, SHIPPED):
             continue
         if persona := row.extra.get("persona"):
             personas[str(persona)] += 1

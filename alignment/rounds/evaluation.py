@@ -18,15 +18,14 @@ from alignment.evaluation.verdict import Summary, check_suites, evaluate, summar
 from alignment.models import adapter_sha256
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.plan import Plan
+from alignment.rounds.quick import MEASURED_ON, shipped
 from alignment.rounds.snapshot import Snapshot, digest
 from alignment.serving.engine import sampling
 from alignment.serving.server import Server
 from data.home import file_sha256, home, write_atomic
-from data.personas import SEED
-from data.rows import Row, read_rows
+from data.rows import Row
 
 _FEW = 16
-_SHIPPED = 3  # of each persona in each language
 
 
 def evaluate_candidate(
@@ -109,8 +108,7 @@ def held_out_answers(rows: Sequence[Row]) -> Sequence[Row]:
     """What a quick round is measured on: the gate's demonstrations; with fewer than `_FEW`, shipped ones as well."""
     if len(rows) >= _FEW:
         return rows
-    shipped = [row for file in sorted(SEED.glob("*/demonstrations.*.jsonl")) for row in read_rows(file)[:_SHIPPED]]
-    return [*rows, *shipped]
+    return [*rows, *shipped(0, MEASURED_ON)]
 
 
 def _folder_sha256(folder: Path | None) -> str | None:

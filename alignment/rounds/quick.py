@@ -2,9 +2,11 @@
 
 It continues the champion, since the base would have to learn everything again, and trains one stage by the loss of
 `alignment.training.edits`. What the champion learnt before is replayed along with it, so that new facts do not push
-out old ones. New corrections train even where a whole round might have held them out: people who correct ten answers
-expect ten. There is a limit to that, and everybody gets their turn (`data.folds`): otherwise an account that corrects
-hundreds of answers would leave the conversations of others to judging. What an earlier round held out stays held out.
+out old ones, and so is a shipped answer of each persona and language: on a first evening there is nothing else.
+
+New corrections train even where a whole round might have held them out: people who correct ten answers expect ten.
+There is a limit to that, and everybody gets their turn (`data.folds`): otherwise an account that corrects hundreds of
+answers would leave the conversations of others to judging. What an earlier round held out stays held out.
 
 The gate is short (`SHORT` in `alignment.evaluation.verdict`), so a quick round promotes nothing: its release goes on
 trial, and a whole round measures the rest.
@@ -25,14 +27,19 @@ from data.chat import Message
 from data.errors import NothingToDo
 from data.folds import UNDRAWN
 from data.lineage import trained_rounds
+from data.personas import SEED
 from data.releases import BASE_RELEASE, Releases
 from data.row import TOOLS, Row, content_id
+from data.rows import read_rows
+from data.taught import SHIPPED
 
 NOTHING = "…"
 # More new rows than these are for a whole round: so many do not fit into minutes on two cores.
 MOST_NEW = UNDRAWN
 # Rows that the champion learnt before: so many for each new one, and at least so many.
 REPLAYED, LEAST_REPLAYED = 2, 8
+# Shipped answers of each persona in each language that a quick round is measured on; the next one is replayed.
+MEASURED_ON = 3
 
 _JUDGING = ("judge_train", "judge", "gate")
 
@@ -137,7 +144,22 @@ def step(snapshot: Snapshot) -> Step:
     rows = [*snapshot.training("preference"), *map(over_nothing, snapshot.training("demonstration"))]
     if not rows:
         raise NothingToDo("Nothing is left to teach: what this quick round began with was withdrawn.")
-    return Step("edits", "dpo", rows)
+    return Step("edits", "dpo", [*rows, *_shipped_replay(snapshot)])
+
+
+def shipped(start: int, stop: int) -> list[Row]:
+    """The shipped demonstrations with these places in the files of all personas and languages."""
+    return [row for file in sorted(SEED.glob("*/demonstrations.*.jsonl")) for row in read_rows(file)[start:stop]]
+
+
+def _shipped_replay(snapshot: Snapshot) -> Iterator[Row]:
+    """The shipped answers that are replayed, but for those that this home imported and holds out."""
+    judging = (row for fold in _JUDGING for row in snapshot.collected.of("demonstration", fold))
+    held_out = {_said(row.messages[:-1], row.messages[-1]) for row in judging}
+    for row in shipped(MEASURED_ON, MEASURED_ON + 1):
+        if _said(row.messages[:-1], row.messages[-1]) not in held_out:
+            made = over_nothing(row)
+            yield replace(made, extra=dict(made.extra) | {"source": SHIPPED})
 
 
 def over_nothing(row: Row) -> Row:

@@ -11,7 +11,7 @@ import alignment.rounds.steps
 from alignment.evaluation.verdict import SHORT, check_suites
 from alignment.rounds.evaluation import held_out_answers
 from alignment.rounds.plan import read_plan
-from alignment.rounds.quick import MOST_NEW, NOTHING, not_checked
+from alignment.rounds.quick import MEASURED_ON, MOST_NEW, NOTHING, not_checked, shipped
 from data.collected import FeedbackRow
 from data.errors import BadInput, NothingToDo
 from data.releases import Releases
@@ -19,6 +19,8 @@ from tests.alignment.played import Played, collected, evaluation, row, rows
 from tests.alignment.rounds.test_interrupted import Killed, after, before
 
 pytestmark = pytest.mark.played
+
+_SHIPPED = {row.id for row in shipped(MEASURED_ON, MEASURED_ON + 1)}
 
 
 @pytest.fixture
@@ -36,6 +38,12 @@ def never(*_: Any) -> None:
     raise AssertionError("a kill comes before this")
 
 
+def taught(played: Played) -> list[set[str]]:
+    """The ids of the home's own rows that each round trained on; quick ones also repeat the same shipped ones."""
+    assert played.trained[-1] >= _SHIPPED
+    return [ids - _SHIPPED for ids in played.trained]
+
+
 def told(played: Played, number: int = 1) -> str:
     return " ".join(played.manifest(number)["decision"]["reasons"])
 
@@ -46,7 +54,7 @@ def test_a_quick_round_trains_corrections_by_their_recipe_and_goes_on_trial(quic
     (launch,) = quick.launches
     assert (launch[0], Path(quick.flag(launch, "--config")).name) == ("dpo", "edits.yaml")
     assert quick.corrections_train
-    assert quick.trained == [{f"preference-train-{n}" for n in range(3)}]
+    assert taught(quick) == [{f"preference-train-{n}" for n in range(3)}]
     releases = Releases(quick.home)
     assert (releases.champion(), releases.candidate()) == (0, 1)
     assert quick.manifest()["canaries"] == []
@@ -80,7 +88,7 @@ def test_the_next_one_continues_the_champion_and_replays_what_it_learnt(
         run(quick)
     quick.found = collected({"preference": 4})
     assert run(quick) == 1
-    assert quick.trained[-1] == {f"preference-train-{n}" for n in range(4)}
+    assert taught(quick)[-1] == {f"preference-train-{n}" for n in range(4)}
     assert quick.flag(quick.launches[-1], "--model_name_or_path").endswith("0001/adapter")
     said = capsys.readouterr().out
     assert "A quick round: 1 new correction or comparison to teach, 3 from before to repeat" in " ".join(said.split())
@@ -112,7 +120,7 @@ def test_imported_rows_are_no_news(quick: Played) -> None:
         run(quick)
     quick.found = collected({"preference": 3}, imported)
     run(quick)
-    assert len(quick.trained[0]) == 5  # they are replayed
+    assert len(taught(quick)[0]) == 5  # they are replayed
 
 
 def test_a_correction_without_a_pair_is_taught_too_and_one_with_a_pair_once(quick: Played) -> None:
@@ -127,12 +135,21 @@ def test_a_correction_without_a_pair_is_taught_too_and_one_with_a_pair_once(quic
     assert [
         (each.data["chosen"][0]["content"], each.data["rejected"][0]["content"])
         for each in quick.read["--dataset_name"]
+        if each.id not in _SHIPPED
     ] == [("secret good both", "secret bad both"), ("secret good alone", NOTHING)]
     manifest = quick.manifest()
     assert manifest["used"] == {"preference": 1, "demonstration": 1}
     assert manifest["rows"] == {"preference": [pair.id], "demonstration": [alone.id]}
     # A correction counts as one, although its demonstration is not among the rows.
     assert (manifest["taught"]["corrections"], manifest["taught"]["comparisons"]) == (2, 0)
+
+
+def test_a_shipped_answer_that_this_home_holds_out_is_not_repeated(quick: Played) -> None:
+    one, *others = shipped(MEASURED_ON, MEASURED_ON + 1)
+    quick.found = collected({"preference": 3}, [FeedbackRow(one, "gate", None, ())])
+    assert run(quick) == 1
+    assert quick.trained[0] - {f"preference-train-{n}" for n in range(3)} == {each.id for each in others}
+    assert quick.manifest()["taught"]["imported"] == 0
 
 
 def test_the_people_it_learnt_from_are_those_of_its_rows(quick: Played) -> None:
@@ -151,14 +168,14 @@ def test_whoever_corrects_a_lot_does_not_keep_the_others_waiting(quick: Played) 
     few = [FeedbackRow(row("preference", f"few-{n}"), "train", "terminal", (f"rater-{2 + n}",)) for n in range(8)]
     quick.found = collected({}, [*many, *few])
     run(quick)
-    assert len(quick.trained[0]) == MOST_NEW
-    assert {each.row.id for each in few} < quick.trained[0]
+    assert len(taught(quick)[0]) == MOST_NEW
+    assert {each.row.id for each in few} < taught(quick)[0]
 
 
 def test_too_many_at_once_wait_for_a_whole_round(quick: Played, capsys: pytest.CaptureFixture[str]) -> None:
     quick.found = collected({"preference": MOST_NEW + 2})
     run(quick)
-    assert len(quick.trained[0]) == MOST_NEW
+    assert len(taught(quick)[0]) == MOST_NEW
     assert "2 more are new and wait for a whole round" in capsys.readouterr().out
 
 
@@ -173,7 +190,7 @@ def test_a_quick_round_that_was_killed_goes_on_with_its_rows(
             run(quick)
     quick.found = collected({"preference": 3}, rows("preference", "train", 9)[5:])
     assert run(quick) == 1
-    assert quick.trained == [{f"preference-train-{n}" for n in range(3)}]
+    assert taught(quick) == [{f"preference-train-{n}" for n in range(3)}]
     assert [release.number for release in Releases(quick.home).all()] == [1]
     assert Releases(quick.home).candidate() == 1
 
@@ -223,7 +240,7 @@ def test_a_quick_round_that_was_killed_begins_anew_when_another_release_serves_b
     run(quick)
     assert quick.manifest(2)["learns"]["champion"] == 1
     assert quick.manifest(2)["parents"]["start"] == 1
-    assert len(quick.trained[-1]) == 4
+    assert len(taught(quick)[-1]) == 4
 
 
 def test_a_quick_round_never_goes_on_with_the_rows_of_a_whole_one(
@@ -239,4 +256,4 @@ def test_a_quick_round_never_goes_on_with_the_rows_of_a_whole_one(
         with pytest.raises(Killed):
             run(quick)
     run(quick)
-    assert len(quick.trained[-1]) == MOST_NEW
+    assert len(taught(quick)[-1]) == MOST_NEW
