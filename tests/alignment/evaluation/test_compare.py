@@ -230,14 +230,14 @@ def test_held_out_pairs_and_live_comparisons_say_which_people_are_served_badly()
             for n, row in enumerate(pairs(30, good=0.0))
         ),
     ]
-    raters = {row.id: (f"{row.id[:2]}-rater-{n % 5}",) for n, row in enumerate(rows)}
+    raters = {row.id: (f"{row.id[:2]}-rater-{n % 6}",) for n, row in enumerate(rows)}
     held = EvaluationRows(preferences=rows, raters=raters)
     found, _ = compare(held, candidate=Made(GOOD.says, leans=1.0))
     assert found.served is not None
     assert (found.served.source, found.served.hidden) == (PAIRS, 0)
     by_name = {group.name: (group.win.mean, group.people, group.votes, group.worse) for group in found.served.groups}
-    assert by_name["en"] == (1.0, 5, 30, False)
-    assert by_name["zh"] == (0.0, 5, 30, True)
+    assert by_name["en"] == (1.0, 6, 30, False)
+    assert by_name["zh"] == (0.0, 6, 30, True)
     assert "rater" not in json.dumps(asdict(found))
     cast = live(40, 4)
     both = [
