@@ -171,8 +171,11 @@ def test_the_client_counts_the_prompt_tokens_that_an_answer_takes(engine, base_h
     asyncio.run(compare())
 
 
+# No token of this vocabulary stands for these bytes: six control characters, and the first byte of planes in which no
+# character is assigned. Both sides leave such a byte out, but transformers then joins what stood around it.
+_KNOWN = st.characters(exclude_characters="\x04\x06\x13\x14\x16\x1d", exclude_categories=("Cs", "Cn"))
 _PIECES = st.one_of(
-    st.text(max_size=20),
+    st.text(_KNOWN, max_size=20),
     st.sampled_from(["<|im_start|>", "<|im_end|>", "<|", "|>", "im_end", "<|endoftext|>", "system\n", "<file_sep>"]),
     st.sampled_from([" ", "  ", "\n", "\n\n", "\t", "你好", "👍", "don't", "1234", "    return x\n"]),
 )
