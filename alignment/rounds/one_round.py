@@ -133,8 +133,7 @@ def _snapshot(
     same = (folder.manifest.learns or {}).get("champion") == learns.get("champion")
     goes_on = folder.pinned is not None and folder.manifest.plan == facts and same
     console.rule(f"[bold]Round {folder.number}{' goes on where it was interrupted' if goes_on else ''}")
-    more = {"corrections_train": True} if plan.quick else {}
-    collected = asyncio.run(collect_snapshot(folder.path, **more))
+    collected = asyncio.run(collect_snapshot(folder.path, corrections_train=plan.quick))
     snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None)
     say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
     far = in_words(distance(collected, asyncio.run(trial_of_home())))
