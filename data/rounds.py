@@ -45,7 +45,8 @@ class Decision(Entries):
 class DecidedRound(Manifest):
     """What a decided round tells later rounds and people. `learns` is what its candidate was made of.
 
-    `trial` is the release that it put on trial, `reason` says why it ended as it did, and `ended_at` when.
+    `trial` is the release that it put on trial, `reason` says why it ended as it did. `created_at` and `ended_at` are
+    its begin and its end (ISO 8601, in UTC).
     """
 
     number: int = 0
@@ -54,6 +55,7 @@ class DecidedRound(Manifest):
     decision: Decision | None = None
     trial: int | None = None
     reason: str | None = None
+    created_at: str | None = None
     ended_at: str | None = None
 
 

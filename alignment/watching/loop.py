@@ -126,12 +126,17 @@ class Watch:
         )
 
     def _notice(self) -> None:
-        """Take rounds into account that somebody else ran, and a database that is older than the marks."""
+        """Take rounds into account that somebody else ran, and a database that is older than the marks.
+
+        Such a round has seen what was there when it began; what came while it ran is new.
+        """
         last, now = latest(self.home / "rounds"), newest(self.home)
         seen = Mark(min(now.ratings, self.journal.ratings), min(now.rows, self.journal.rows))
         entries: dict[str, Any] = {}
         if last and last.status in DECIDED and last.number != self.journal.round:
-            seen = newest_at(self.home, last.ended_at) if last.ended_at else now
+            began = newest_at(self.home, last.created_at) if last.created_at else now
+            # It may have begun before the watch's own last round, whose feedback stays known.
+            seen = Mark(max(seen.ratings, began.ratings), max(seen.rows, began.rows))
             entries = {"round": last.number, "failures": 0, "interrupted": False}
         self.journal = replace(self.journal, ratings=seen.ratings, rows=seen.rows, **entries)
 

@@ -218,6 +218,25 @@ def test_another_round_is_waited_for_and_counts(world: World, monkeypatch: pytes
     ]
 
 
+def test_what_came_while_somebody_elses_round_ran_is_new(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"its begin": 40, "its end": 55}
+    monkeypatch.setattr(loop, "newest_at", lambda _, at: Mark(there[at], 0))
+    world.ratings = 55
+    world.manifest(1, "refused", created_at="its begin", ended_at="its end")
+    world.run()
+    assert world.said == ["Waits for 40 new ratings or rows (15 so far)."]
+
+
+def test_somebody_elses_round_that_began_long_ago_makes_nothing_new_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.ratings, world.acts = 40, decides()
+    world.run()
+    monkeypatch.setattr(loop, "newest_at", lambda *_: Mark(10, 0))
+    world.manifest(2, "refused", created_at="long ago")
+    assert world.watch().look().sentence == "Waits for 40 new ratings or rows (0 so far)."
+
+
 def test_a_time_of_day_makes_one_round_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "LOOK", 300.0)
     world.hours, world.ratings = 72, 1
