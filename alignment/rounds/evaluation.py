@@ -43,22 +43,23 @@ def evaluate_candidate(
 ) -> Summary:
     """Evaluate the candidate and ask the gate; returns the summary for the manifest, verdict included.
 
-    Results for the same models and rows from before an interruption are reused. In a quick round nobody judges:
-    held-out answers and the suites show whether something broke.
+    Results for the same models and rows from before an interruption are reused. In a quick round nobody judges: the
+    suites show whether something broke, and held-out answers are one of them.
     """
     judge = None if plan.quick else judge_settings()
     suites = check_suites(plan.suites, canaries)
+    demonstrations = snapshot.gate("demonstration")
     if plan.quick:
-        answers = held_out_answers(snapshot.gate("demonstration"))
-        rows, asked = EvaluationRows(demonstrations=answers), answers[:0]
-        suites.append(held_out.suite(answers))
+        demonstrations = held_out_answers(demonstrations)
+        suites.append(held_out.suite(demonstrations))
+        rows, asked = EvaluationRows(), demonstrations[:0]
     else:
         # Without a judge, answers would only be looked at.
         asked = snapshot.gate("prompt")[: plan.eval_prompts if judge or judge_model else plan.questions]
         rows = EvaluationRows(
             prompts=asked,
             preferences=snapshot.gate("preference"),
-            demonstrations=snapshot.gate("demonstration"),
+            demonstrations=demonstrations,
             judge_pairs=snapshot.judge_pairs(),
             judge_model=judge_model,
             raters=snapshot.collected.people("gate"),
@@ -77,7 +78,7 @@ def evaluate_candidate(
         "llm_judge": judge.model if judge else None,
         "rows": {
             "preference": digest(rows.preferences),
-            "demonstration": digest(rows.demonstrations),
+            "demonstration": digest(demonstrations),
             "prompts": digest(asked),
             "judge": digest(rows.judge_pairs),
         },

@@ -8,6 +8,7 @@ import pytest
 
 import alignment.rounds.one_round
 import alignment.rounds.steps
+from alignment.evaluation.compare import EvaluationRows
 from alignment.evaluation.verdict import SHORT, check_suites
 from alignment.rounds.evaluation import held_out_answers
 from alignment.rounds.plan import read_plan
@@ -146,7 +147,7 @@ def test_a_correction_without_a_pair_is_taught_too_and_one_with_a_pair_once(quic
 
 def test_a_shipped_answer_that_this_home_holds_out_is_not_repeated(quick: Played) -> None:
     one, *others = shipped(MEASURED_ON, MEASURED_ON + 1)
-    quick.found = collected({"preference": 3}, [FeedbackRow(one, "gate", None, ())])
+    quick.found = collected({"preference": 3}, [FeedbackRow(one, "gate", "terminal")])
     assert run(quick) == 1
     assert quick.trained[0] - {f"preference-train-{n}" for n in range(3)} == {each.id for each in others}
     assert quick.manifest()["taught"]["imported"] == 0
@@ -225,6 +226,23 @@ def test_shipped_answers_are_held_out_where_people_left_few() -> None:
     assert list(held_out_answers(many)) == many
     assert len(held_out_answers(few)) > 16
     assert {each.extra.get("language") for each in held_out_answers([])} == {"en", "zh"}
+
+
+@pytest.mark.parametrize(("held_out", "evaluations"), [(20, 1), (21, 2)])
+def test_held_out_answers_are_one_suite_and_measured_anew_only_when_they_changed(
+    quick: Played, monkeypatch: pytest.MonkeyPatch, held_out: int, evaluations: int
+) -> None:
+    quick.found = collected({"preference": 3}, rows("demonstration", "gate", 20))
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.rounds.one_round, "release", before(never))
+        with pytest.raises(Killed):
+            run(quick)
+    quick.found = collected({"preference": 3}, rows("demonstration", "gate", held_out))
+    run(quick)
+    assert len(quick.asked) == evaluations
+    _, _, measured, options, *_ = quick.asked[-1]
+    assert measured == EvaluationRows()
+    assert [(suite.name, len(suite.items)) for suite in options.suites] == [("held_out", held_out)]
 
 
 def test_a_quick_round_that_was_killed_begins_anew_when_another_release_serves_by_now(
