@@ -21,7 +21,7 @@ async def test_texts_become_vectors_in_their_order_with_the_key_and_the_model() 
     async with FakeEmbeddings({"cat"}, {"dog"}) as fake:
         endpoint = Embeddings(fake.url, model="m", api_key="k")
         assert await endpoint.vectors(["A cat?", "A dog?"]) == [[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
-        assert (fake.models, fake.keys) == (["m"], ["Bearer k"])
+        assert (fake.bodies[0]["model"], fake.keys) == ("m", ["Bearer k"])
         await endpoint.close()
 
 
