@@ -1,116 +1,16 @@
-"""The watch with a played clock, machine and rounds: what it does, what it says, and what it remembers."""
+"""The watch with a played clock, machine and rounds: when a round begins, what it says, and what it remembers."""
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import time, timedelta
 
 import pytest
 
 from alignment.watching import loop
-from alignment.watching.decision import FIRST_WAIT, Wish
 from alignment.watching.feedback import Mark
-from alignment.watching.journal import Journal
-from alignment.watching.loop import CALM, Watch
+from alignment.watching.loop import CALM
 from alignment.watching.machine import Need
-from data.errors import BadInput, ParleyError
-from data.home import private_dir
+from data.errors import BadInput
 from data.rounds import pause, resume
-
-NOON = datetime(2026, 5, 10, 12).astimezone()
-BATTERY = Need("battery", "the machine runs on its battery")
-
-
-class Done(Exception):
-    """The test has seen enough."""
-
-
-@dataclass
-class World:
-    """One home, its played clock, machine, feedback and rounds. `hours` is how long a run lasts at most.
-
-    `happens` is called at each wait; `acts` says what each round does when it is asked for its exit code.
-    """
-
-    home: Path
-    time: datetime = NOON
-    need: Need | None = None
-    stop_for: Need | None = None
-    ratings: int = 0
-    hours: float = 1.0
-    stopped: bool = False
-    happens: Callable[["World"], None] = lambda _: None
-    acts: Callable[["World"], int | None] = lambda _: 0
-    said: list[str] = field(default_factory=list)
-    begun: list[datetime] = field(default_factory=list)
-    interrupted: int = 0
-
-    # the clock
-    def now(self) -> datetime:
-        return self.time
-
-    def wait(self, seconds: float) -> bool:
-        self.time += timedelta(seconds=seconds)
-        self.happens(self)
-        return self.stopped or self.time >= NOON + timedelta(hours=self.hours)
-
-    # the machine
-    def needed(self) -> Need | None:
-        return self.need
-
-    def must_stop(self) -> Need | None:
-        return self.stop_for
-
-    # a round
-    def start(self) -> "World":
-        self.begun.append(self.time)
-        return self
-
-    def poll(self) -> int | None:
-        return self.acts(self)
-
-    def interrupt(self) -> None:
-        self.interrupted += 1
-
-    # what tests do
-    def watch(self, **wish: Any) -> Watch:
-        say = lambda _, sentence: self.said.append(sentence)  # noqa: E731
-        return Watch(self.home, Wish(**(wish or {"enough": 40})), self, self, self.start, say, 7)
-
-    def run(self, *, once: bool = False, **wish: Any) -> int:
-        return self.watch(**wish).run(once=once)
-
-    def journal(self) -> Journal:
-        found = Journal.of(self.home)
-        assert found is not None
-        return found
-
-    def manifest(self, number: int, status: str, **more: Any) -> None:
-        folder = private_dir(self.home / "rounds" / f"{number:04d}")
-        ended = {} if status == "running" else {"ended_at": self.time.isoformat()}
-        (folder / "manifest.json").write_text(json.dumps({"number": number, "status": status, **ended, **more}))
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World(private_dir(tmp_path / "home"))
-    monkeypatch.setattr(loop, "newest", lambda _: Mark(made.ratings, 0))
-    monkeypatch.setattr(loop, "newest_at", lambda *_: Mark(made.ratings, 0))
-    monkeypatch.setattr(loop, "fresh", lambda _, seen, **__: made.ratings - seen.ratings)
-    return made
-
-
-def decides(number: int = 1, *, code: int = 1, **more: Any) -> Callable[[World], int]:
-    """A round that is decided at once."""
-
-    def act(world: World) -> int:
-        status = "promoted" if code == 0 else "refused"
-        world.manifest(number, status, decision={"release": number, "reasons": ["It is no better."]}, **more)
-        return code
-
-    return act
+from tests.alignment.watching.world import BATTERY, NOON, World, decides
 
 
 def test_it_waits_and_says_so_once(world: World) -> None:
@@ -264,48 +164,6 @@ def test_a_day_without_anything_new_has_no_round_and_says_so(world: World, monke
     assert [f"{begun:%d %H:%M}" for begun in world.begun] == ["12 03:10"]
 
 
-def test_a_round_that_fails_is_tried_again_later_each_time(world: World) -> None:
-    world.ratings, world.hours, world.acts = 40, 5, lambda _: 2
-    world.run()
-    gaps = [(after - before) // FIRST_WAIT for before, after in zip(world.begun, world.begun[1:], strict=False)]
-    assert gaps == [1, 2, 4, 8]
-    assert world.journal().failures == 5
-    failed = [sentence for sentence in world.said if "failed after" in sentence]
-    assert failed[0] == (
-        f"The round failed after 1 min (exit code 2); its output is in {world.home / 'logs' / 'round.log'}."
-    )
-    assert any(sentence.startswith("A round failed 4 times in a row; the next try is at ") for sentence in world.said)
-
-
-def test_a_round_that_cannot_be_started_is_tried_again_later_each_time(world: World) -> None:
-    def start() -> World:
-        world.begun.append(world.time)
-        raise OSError(12, "Cannot allocate memory")
-
-    world.ratings, world.hours, world.start = 40, 2, start  # type: ignore[method-assign]
-    world.run()
-    assert (len(world.begun), world.journal().failures) == (4, 4)
-    assert "The round could not be started: [Errno 12] Cannot allocate memory" in world.said
-
-
-def test_a_crash_is_a_failure_and_not_nothing_to_do(world: World) -> None:
-    world.ratings, world.acts = 40, lambda _: 1
-    world.manifest(1, "stopped", reason="from before")
-    world.run()
-    assert world.journal().failures == 3
-    world.acts = lambda _: -9
-    world.hours = 3
-    world.run()
-    assert any("(signal 9)" in sentence for sentence in world.said)
-
-
-def test_a_success_ends_the_failures(world: World) -> None:
-    world.ratings, world.hours = 40, 2
-    world.acts = lambda world: 2 if len(world.begun) < 3 else decides()(world)
-    world.run()
-    assert (len(world.begun), world.journal().failures) == (3, 0)
-
-
 def test_nothing_to_do_waits_for_new_feedback(world: World) -> None:
     world.ratings = 40
 
@@ -323,49 +181,6 @@ def test_nothing_to_do_waits_for_new_feedback(world: World) -> None:
     assert world.journal().failures == 0
 
 
-def test_a_running_round_is_interrupted_on_battery_and_goes_on_later(world: World) -> None:
-    world.ratings, world.acts = 40, lambda _: None
-
-    def plug(world: World) -> None:
-        minutes = (world.time - NOON).total_seconds() / 60
-        world.stop_for = world.need = BATTERY if 10 < minutes < 20 else None
-        if minutes > 20:
-            world.acts = decides()
-        elif world.begun:
-            world.manifest(1, "running")
-
-    world.happens = plug
-    world.run()
-    assert (len(world.begun), world.interrupted) == (2, 1)
-    assert "The round was interrupted, because the machine runs on its battery; it goes on later." in world.said
-    assert "A round begins: round 1 was interrupted and goes on." in world.said
-
-
-def test_a_signal_ends_the_watch_and_its_round_and_the_next_watch_goes_on(world: World) -> None:
-    world.ratings, world.acts = 40, lambda _: None
-
-    def stop(world: World) -> None:
-        if world.begun:
-            world.manifest(1, "stopped")  # as a stage that ended before its round leaves it
-            world.stopped = True
-
-    world.happens = stop
-    assert world.run() == 0
-    assert world.interrupted == 1
-    world.stopped, world.happens, world.acts = False, lambda _: None, decides()
-    world.run()
-    assert len(world.begun) == 2
-    assert "A round begins: round 1 was interrupted and goes on." in world.said
-
-
-def test_a_round_that_was_killed_with_its_watch_goes_on(world: World) -> None:
-    world.manifest(3, "running")
-    world.acts = decides(3)
-    world.run()
-    assert world.said[1] == "A round begins: round 3 was interrupted and goes on."
-    assert len(world.begun) == 1
-
-
 def test_once_ends_with_the_rounds_code(world: World) -> None:
     world.ratings = 40
     for number, code in ((1, 0), (2, 1)):
@@ -374,41 +189,6 @@ def test_once_ends_with_the_rounds_code(world: World) -> None:
         world.ratings += 40
     world.acts = lambda _: 2
     assert world.run(once=True) == 2
-
-
-def test_an_error_passes_and_the_watch_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def locked(*_: Any, **__: Any) -> int:
-        if world.time - NOON < timedelta(minutes=10):
-            raise ParleyError("The database is locked.")
-        return 40
-
-    monkeypatch.setattr(loop, "fresh", locked)
-    world.acts = lambda _: 2
-    assert world.run(once=True) == 2
-    assert world.said[0] == "This cannot be looked at now: The database is locked."
-
-
-def test_an_unexpected_error_leaves_no_round_behind(world: World) -> None:
-    world.ratings = 40
-
-    def act(world: World) -> int:
-        raise Done
-
-    world.acts = act
-    with pytest.raises(Done):
-        world.run()
-    world.begun, world.acts = [], lambda _: None
-
-    def wait(seconds: float) -> bool:
-        if world.begun and world.time == world.begun[-1]:
-            raise Done
-        world.time += timedelta(seconds=seconds)
-        return False
-
-    world.wait = wait  # type: ignore[method-assign]
-    with pytest.raises(Done):
-        world.run()
-    assert world.interrupted == 1
 
 
 def test_looking_alone_writes_nothing(world: World) -> None:
