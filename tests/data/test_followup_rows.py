@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 from sqlalchemy import update
 
@@ -13,13 +12,12 @@ from data.consent import CONSENT_VERSION
 from data.distance import distance
 from data.home import installation_key
 from data.imports import import_rows
-from data.raters import Panel
 from data.row_ids import rows_of
 from data.rows import parse_row
 from data.schema import MessageRow, MessageVersion
 from data.standings import set_standing
 from data.store import Store, StoredGeneration
-from data.weights import WEAK, Backed, capped_beside
+from data.weights import WEAK
 from tests.data.collected import dropped, model, prompt, rows
 from tests.data.talk import Talk
 
@@ -368,42 +366,3 @@ async def test_votes_weigh_the_same_with_follow_ups_and_without_and_come_first(
     assert list(with_them)[: len(without)] == without
     assert len(with_them) > len(without)
     assert {row.extra["source"] for row in with_them[len(without) :]} == {"follow-up"}
-
-
-# -- weights ------------------------------------------------------------------------------------------------------
-
-
-def backed(*held: tuple[str, float]) -> Backed:
-    """Rows with one backer each."""
-    names = sorted({name for name, _ in held})
-    place = np.arange(len(held))
-    weights = np.array([weight for _, weight in held])
-    rater = np.array([names.index(name) for name, _ in held], dtype=np.int64)
-    return Backed(weights, place, rater, np.ones(len(held)), names)
-
-
-PANEL = Panel({}, "")
-
-
-def test_weak_rows_alone_keep_one_voice_a_person() -> None:
-    weights = capped_beside(backed(*[("ada", 0.1)] * 50, *[("ben", 0.1)] * 25), PANEL, {})
-    assert weights[:50].sum() == pytest.approx(weights[50:].sum())
-
-
-def test_nobody_gains_more_by_weak_rows_than_one_person_may_hold() -> None:
-    rated = {"ada": 5.0, "ben": 1.0, "cid": 1.0}
-    rows = backed(*[("ada", 0.2)] * 40, *[("ben", 0.2)] * 40, *[("eve", 0.2)] * 40)
-    ada, ben, eve = capped_beside(rows, PANEL, rated).reshape(3, 40).sum(axis=1)
-    limit = (sum(rated.values()) + ada + ben + eve) / 4 * (1 + 1e-6)
-    assert ada == 0  # she holds more than a fourth by ratings alone
-    assert 0 < rated["ben"] + ben <= limit
-    assert 0 < eve <= limit
-
-
-@pytest.mark.parametrize("rated", [{}, {"vic": 1.0}, {f"v{n}": 1.0 for n in range(9)}])
-def test_a_weak_row_never_weighs_more_than_a_certain_one(rated: dict[str, float]) -> None:
-    rows = backed(("ada", 0.18), *[(f"p{n}", 0.18) for n in range(9) for _ in range(100)])
-    weights = capped_beside(rows, PANEL, rated)
-    assert weights.max() <= WEAK
-    assert weights.min() >= 0
-    assert weights.sum() > 0
