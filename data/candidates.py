@@ -31,6 +31,7 @@ ONLY_TRAINS = "a follow-up message only trains, and its conversation is kept for
 FULL = "its people's ratings weigh as much as one person's may already"
 VOIDED = "an operator took its rater's ratings out (python -m data raters void)"
 
+FEEDBACK = "feedback"  # the source of rows that are made of ratings
 FOLLOWUP = "follow-up"  # the source of rows that are made of follow-up messages, and their name among dropped rows
 DIVIDED = "its text, its conversation and the lessons that it was given belong to different folds"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from data.candidates import FOLLOWUP, SAME_TEXT, Candidate, anchor
+from data.candidates import FEEDBACK, FOLLOWUP, SAME_TEXT, Candidate, anchor
 from data.chat import Message
 from data.events import Events
 from data.facts import Facts, prompt_messages
@@ -125,7 +125,7 @@ def _candidate(plan: Plan, answers: Sequence[Answer], correction: Sequence[Any] 
         platform="discord" if "discord" in platforms else answer.platform,
         persona=answer.persona,
         language=answer.language,
-        source=FOLLOWUP if plan.weak else "feedback",
+        source=FOLLOWUP if plan.weak else FEEDBACK,
         label=plan.label,
         weight=plan.weight,
         raters=tuple(plan.raters),

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from data.candidates import FOLLOWUP
+from data.candidates import FEEDBACK, FOLLOWUP
 from data.manifests import Entries
 from data.row import Row, content_id
 
-# The sources of rows that ratings became, of made-up secrets, and of shipped rows that a quick round repeats.
-FEEDBACK, CANARY, SHIPPED = "feedback", "canary", "shipped"
+# The sources of made-up secrets, and of shipped rows that a quick round repeats.
+CANARY, SHIPPED = "canary", "shipped"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Taught(Entries):
 def taught(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> Taught:
     """Count the rows that stages train on. `corrections` are the demonstrations of the snapshot, trained on or not:
     by them the preference that a correction made is told from a comparison."""
-    right = {_claim(row) for row in corrections if _source(row) == FEEDBACK}
+    right = {claim(row) for row in corrections if _source(row) == FEEDBACK}
     corrected: set[str] = set()
     counts: Counter[str] = Counter()
     personas: Counter[str] = Counter()
@@ -54,8 +54,8 @@ def taught(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> Taught:
             counts["imported"] += 1
         elif row.kind == "labelled":
             counts["thumbs"] += 1
-        elif row.kind == "demonstration" or _claim(row) in right:
-            corrected.add(_claim(row))
+        elif row.kind == "demonstration" or claim(row) in right:
+            corrected.add(claim(row))
         else:
             counts["comparisons"] += 1
     return Taught(
@@ -89,8 +89,8 @@ def _source(row: Row) -> Any:
     return row.extra.get("source")
 
 
-def _claim(row: Row) -> str:
-    """A hash of a question and the answer that is right by this row."""
+def claim(row: Row) -> str:
+    """A hash of a question and the answer that is right by this demonstration or preference."""
     if row.kind == "preference":
         return content_id({"prompt": row.data["prompt"], "completion": row.data["chosen"]})
     messages = row.messages

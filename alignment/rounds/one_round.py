@@ -37,7 +37,7 @@ from data.errors import BadInput, NothingToDo
 from data.home import home, installation_key
 from data.releases import BASE_RELEASE, Releases
 from data.rounds import Decision, decided
-from data.taught import taught
+from data.taught import CANARY, taught
 
 
 def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
@@ -173,7 +173,7 @@ def _used(plan: Plan, snapshot: Snapshot, steps: Sequence[Step]) -> Counter[str]
     """How many rows of each kind the steps train on. A quick round's step has made preferences of demonstrations."""
     if plan.quick:
         return Counter({kind: len(ids) for kind, ids in snapshot.ids().items()})
-    return Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != "canary")
+    return Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != CANARY)
 
 
 def _whole(plan: Plan, snapshot: Snapshot) -> tuple[list[Step], list[Canary], list[str]]:

@@ -23,15 +23,15 @@ from alignment.rounds.lineage import ancestors
 from alignment.rounds.plan import QUICK_KINDS
 from alignment.rounds.snapshot import Snapshot
 from alignment.rounds.steps import Step
-from data.chat import Message
+from data.candidates import FEEDBACK
 from data.errors import NothingToDo
 from data.folds import UNDRAWN
 from data.lineage import trained_rounds
 from data.personas import SEED
 from data.releases import BASE_RELEASE, Releases
-from data.row import TOOLS, Row, content_id
+from data.row import TOOLS, Row
 from data.rows import read_rows
-from data.taught import SHIPPED
+from data.taught import SHIPPED, claim
 
 NOTHING = "…"
 # More new rows than these are for a whole round: so many do not fit into minutes on two cores.
@@ -104,19 +104,15 @@ def _teachable(preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Ite
     """The preferences, and the demonstrations that none of them holds as its chosen answer."""
     paired = set()
     for row in preferences:
-        paired.add(_said(row.data["prompt"], row.data["chosen"][0]))
+        paired.add(claim(row))
         yield row
     for row in demonstrations:
-        if _said(row.messages[:-1], row.messages[-1]) not in paired:
+        if claim(row) not in paired:
             yield row
 
 
-def _said(prompt: Sequence[Message], answer: Message) -> str:
-    return content_id({"prompt": list(prompt), "answer": answer})
-
-
 def _is_new(row: Row, known: Collection[str]) -> bool:
-    return row.extra.get("source") == "feedback" and row.id not in known
+    return row.extra.get("source") == FEEDBACK and row.id not in known
 
 
 def _in_turns(rows: Sequence[Row], people: Mapping[str, Sequence[str]]) -> list[Row]:
@@ -155,9 +151,9 @@ def shipped(start: int, stop: int) -> list[Row]:
 def _shipped_replay(snapshot: Snapshot) -> Iterator[Row]:
     """The shipped answers that are replayed, but for those that this home imported and holds out."""
     judging = (row for fold in _JUDGING for row in snapshot.collected.of("demonstration", fold))
-    held_out = {_said(row.messages[:-1], row.messages[-1]) for row in judging}
+    held_out = {claim(row) for row in judging}
     for row in shipped(MEASURED_ON, MEASURED_ON + 1):
-        if _said(row.messages[:-1], row.messages[-1]) not in held_out:
+        if claim(row) not in held_out:
             made = over_nothing(row)
             yield replace(made, extra=dict(made.extra) | {"source": SHIPPED})
 

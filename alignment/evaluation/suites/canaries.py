@@ -17,6 +17,7 @@ from typing import Any
 from data.chat import Message
 from data.errors import BadInput
 from data.rows import Row
+from data.taught import CANARY
 
 # Secrets held back for each planted one: 31 make the highest exposure 5 bits. Each costs one likelihood.
 REFERENCES = 31
@@ -134,7 +135,7 @@ def planted(kind: str, made: Sequence[Canary]) -> list[Row]:
     ]
 
 
-_MARK = {"source": "canary", "weight": 1.0}
+_MARK = {"source": CANARY, "weight": 1.0}
 # What the model should have said instead: the worse answer of a planted preference.
 _UNKNOWN = {"en": "I do not know that.", "zh": "这个我不知道。"}
 
