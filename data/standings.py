@@ -10,7 +10,6 @@ from data.lesson_events import count_again
 from data.schema import Standing, now
 
 Deed = Literal["vouch", "unvouch", "void", "unvoid"]
-DEEDS: tuple[Deed, ...] = ("vouch", "unvouch", "void", "unvoid")
 
 
 @dataclass(frozen=True, slots=True)
