@@ -39,7 +39,7 @@ _WITHOUT_TORCH = {"unit", "played"}
 # Fixtures that start a bot on a played Discord server.
 _PLAYED = {"env", "reading"}
 # These files take longest, so they start first; otherwise one process would still run them after all others ended.
-_LONGEST = ("test_loop.py",)
+_LONGEST = (Path(__file__).with_name("test_loop.py"),)
 # How many examples a property is tried on without torch, where its test does not say; other runs try 100.
 _EXAMPLES = 30
 
@@ -101,7 +101,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = config.getoption("ring") or _RINGS
     config.hook.pytest_deselected(items=[item for item in items if ring(item) not in chosen])
     items[:] = [item for item in items if ring(item) in chosen]
-    items.sort(key=lambda item: item.path.name not in _LONGEST)
+    items.sort(key=lambda item: item.path not in _LONGEST)
 
 
 @pytest.hookimpl(tryfirst=True)
