@@ -133,11 +133,7 @@ def _snapshot(
     same = (folder.manifest.learns or {}).get("champion") == learns.get("champion")
     goes_on = folder.pinned is not None and folder.manifest.plan == facts and same
     console.rule(f"[bold]Round {folder.number}{' goes on where it was interrupted' if goes_on else ''}")
-    collected = asyncio.run(collect_snapshot(folder.path, corrections_train=plan.quick))
-    snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None)
-    say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
-    far = in_words(distance(collected, asyncio.run(trial_of_home())))
-    say(console, far)
+    snapshot, far = _collect(console, plan, folder, goes_on=goes_on)
     if plan.quick:
         snapshot, steps, secrets, notes = _quick(snapshot, champion, goes_on=goes_on)
     else:
@@ -155,7 +151,7 @@ def _snapshot(
         rows=snapshot.ids(),
         raters=quick.raters(snapshot) if plan.quick else snapshot.raters(),
         counts=snapshot.counts(),
-        distance=tuple(far),
+        distance=far,
         used=_used(plan, snapshot, steps),
         dropped=snapshot.dropped(),
         taught=taught(
@@ -167,6 +163,16 @@ def _snapshot(
         stages={name: done for name, done in folder.manifest.stages.items() if name in (*names, "judge")},
     )
     return snapshot, steps, secrets
+
+
+def _collect(console: Console, plan: Plan, folder: RoundFolder, *, goes_on: bool) -> tuple[Snapshot, tuple[str, ...]]:
+    """The rows that may be used, and sentences about how far it is to each verdict; says both."""
+    collected = asyncio.run(collect_snapshot(folder.path, corrections_train=plan.quick))
+    snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None)
+    say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
+    far = tuple(in_words(distance(collected, asyncio.run(trial_of_home()))))
+    say(console, far)
+    return snapshot, far
 
 
 def _used(plan: Plan, snapshot: Snapshot, steps: Sequence[Step]) -> Counter[str]:
