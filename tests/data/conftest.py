@@ -9,6 +9,7 @@ import pytest
 
 from data.store import Store
 from tests.data.backed_up import lived_in
+from tests.data.said_after import in_fold
 from tests.data.talk import Talk
 
 
@@ -64,3 +65,10 @@ def no_bases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def cheap_sealing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A passphrase that is quick to try."""
     monkeypatch.setattr("data.sealing._COST", (10, 8, 1))
+
+
+@pytest.fixture
+def followups_teach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator lets follow-ups teach, and every new conversation is for training."""
+    monkeypatch.setenv("PARLEY_FOLLOWUPS", "1")
+    in_fold(monkeypatch, "train")
