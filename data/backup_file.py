@@ -56,7 +56,7 @@ class BackupWriter:
     def __init__(self, target: Writable) -> None:
         self.files: dict[str, str] = {}
         self._outlet = _Outlet(target)
-        tar = tarfile.open(fileobj=_as_file(self._outlet), mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        tar = tarfile.open(fileobj=_as_file(self._outlet), mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - `finish` closes it
         self._tar = tar
 
     def add(self, name: str, source: Path | bytes) -> None:

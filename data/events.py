@@ -213,7 +213,7 @@ def _over_quota(
     over = np.zeros(len(events.number), dtype=bool)
     refused: dict[str, str] = {}
     edges = np.searchsorted(days[order], sorted({*np.unique(days).tolist(), *named}))
-    for day, start, end in zip(sorted({*np.unique(days).tolist(), *named}), edges, [*edges[1:], len(order)]):  # noqa: B905
+    for day, start, end in zip(sorted({*np.unique(days).tolist(), *named}), edges, [*edges[1:], len(order)]):  # noqa: B905 - one of each for a day
         imported = named.get(day, [])
         refused |= {source: VOIDED for source, rater, _ in imported if rater in out}
         if not _may_be_over(events.rater[counted[order[start:end]]], len(imported), known.limits):

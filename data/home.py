@@ -193,7 +193,7 @@ def _was_used(database: Path) -> bool:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             # The first is there since the key is checked; homes from before have people, or rows with folds.
             keyed = ("key_print", "people", "fold_members")
-            return any(connection.execute(f"SELECT 1 FROM {name}").fetchone() for name in keyed if name in tables)  # noqa: S608
+            return any(connection.execute(f"SELECT 1 FROM {name}").fetchone() for name in keyed if name in tables)  # noqa: S608 - names of ours
         except sqlite3.OperationalError:  # it is locked: somebody uses it
             return True
         except sqlite3.DatabaseError as error:

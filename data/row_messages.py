@@ -51,7 +51,7 @@ def _message(part: str, position: int, raw: object) -> Message:
         message["weight"] = 0
     for name, value in others.items():
         if name in RENDERED_KEYS:
-            message[name] = _tool_calls(where, value) if name == "tool_calls" else _text(where, name, value)  # type: ignore[literal-required]
+            message[name] = _tool_calls(where, value) if name == "tool_calls" else _text(where, name, value)  # type: ignore[literal-required]  # `name` is one of the keys of a message
         elif name not in _TRAINED and _MEANS_SOMETHING.search(name.lower()):
             raise BadInput(
                 f"{where}.{name}': Parley does not know how to train with this key; remove it, or leave the row out."

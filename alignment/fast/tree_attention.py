@@ -208,7 +208,7 @@ def attend(
         dtype = torch.get_autocast_dtype(query.device.type)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     # torch gives it no types.
-    found: Tensor = TreeAttention.apply(query, key, value, scale, work)  # type: ignore[no-untyped-call]
+    found: Tensor = TreeAttention.apply(query, key, value, scale, work)  # type: ignore[no-untyped-call]  # torch gives it no types
     return found.transpose(1, 2), None
 
 

@@ -57,8 +57,7 @@ class ActorCritic:
         """
         if not with_values:
             return super().forward(*args, **inputs)  # type: ignore[misc]  # of the class that this is mixed into
-        # Mypy does not know what this is mixed into: a PEFT model.
-        found = super().forward(*args, fused_lm_head=True, use_cache=False, **inputs)  # type: ignore[misc]
+        found = super().forward(*args, fused_lm_head=True, use_cache=False, **inputs)  # type: ignore[misc]  # of the class that this is mixed into
         backbone = self.get_base_model().base_model  # type: ignore[attr-defined]  # a PEFT model has it
         with adapter(self, CRITIC):
             hidden = backbone(

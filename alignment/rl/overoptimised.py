@@ -84,8 +84,7 @@ class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers h
         self.readings: list[Reading] = []
         self.start: tuple[float, ...] | None = None  # before the first step, until its reward is known
 
-    # The callback's signature has arguments that are not read here.
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 - the callback's
         """Restore the readings of an interrupted run, or take the first one."""
         kept = self.run.manifest.figures
         self.readings = [
@@ -98,8 +97,7 @@ class OverOptimisation(TrainerCallback):  # type: ignore[misc]  # transformers h
         self.start = tuple(kept.get("watch_start") or self.margins())
         self.run.note_figures(watch_start=self.start)
 
-    # The callback's signature has arguments that are not read here.
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 - the callback's
         """Measure if it is due."""
         rollout, within = divmod(int(state.global_step), self.steps_per_rollout)
         if within or rollout % self.every:

@@ -165,8 +165,7 @@ class Rollouts:
         if self.accelerator.device.type == "cpu" and hasattr(self.model, "peft_config") and not self.use_vllm:
             return self._as_generated(self._sample_on_cpu(ids, seed))
         with seeded(seed), self.accelerator.autocast(), self._policy_alone():
-            # This calls the class that it is mixed into, which mypy does not know.
-            return super()._generate_single_turn(ids, *args, **kwargs)  # type: ignore[misc]
+            return super()._generate_single_turn(ids, *args, **kwargs)  # type: ignore[misc]  # of the class that this is mixed into
 
     def _sample_on_cpu(self: Any, ids: list[list[int]], seed: int) -> list[list[int]]:
         model = self.accelerator.unwrap_model(self.model)

@@ -25,14 +25,12 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
         self.trial, self.goal, self.run = trial, goal, run
         self.seen: list[tuple[int, float]] = []  # step, value
 
-    # The trainer passes arguments that this callback does not read.
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 - the callback's
         """Take up what was logged before an interruption."""
         if not self.goal.held_out and self.run is not None:
             self.seen = logged(self.run.metrics(), self.goal.logged_as)
 
-    # The trainer passes arguments that this callback does not read.
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 - the callback's
         """Compare by the evaluation on held-out rows that has just ended."""
         if not self.goal.held_out:
             return
@@ -42,7 +40,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
         self.seen.append((state.global_step, float(value)))
         self._compare(float(value), state)
 
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 - see above
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 - the callback's
         """Compare by the training steps, at the end of each quarter."""
         logs = kwargs.get("logs") or {}
         if self.goal.held_out or "loss" not in logs:

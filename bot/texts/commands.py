@@ -63,7 +63,7 @@ CALLED = {
     "stats": Named("统计", "What people have taught Parley so far.", "到目前为止大家教了 Parley 什么。"),
     "lessons": Named(
         "教过的内容",
-        "Your corrections, which the model sees at similar questions; managers accept those of members.",
+        "Your corrections, which the model sees for similar questions; managers accept those of members.",
         "你问类似问题时模型会看到的改正；服务器管理员可以在这里接受它们。",
     ),
     "lessons number": Named("编号", "The lesson's number in the list.", "哪一条，按列表里的编号。"),
@@ -75,7 +75,7 @@ CALLED = {
     "lessons what decline": Named("拒绝"),
     "faq": Named(
         "常见问题",
-        "For managers: questions with their answers, which the model sees at similar questions.",
+        "For managers: questions with their answers, which the model sees for similar questions.",
         "服务器管理员用：问题和答案，有人问类似的问题时模型会看到。",
     ),
     "faq import": Named("导入", "Import a file; its entries hold on this server.", "导入文件，只对这个服务器有效。"),

@@ -86,7 +86,7 @@ SERVER = ServerTexts(
     ),
     teach_followups=(
         "What you say right after an answer counts a little too if you agreed, unless you rate the answer. Thanks, "
-        'or a talk that goes on, speak for it; a complaint, "stop", or the same question again speak against it.'
+        'or just carrying on, speak for it; a complaint, "stop", or the same question again speak against it.'
     ),
     teach_held=(
         "Comparisons choose between releases: while a new one is on trial, they decide whether it may serve. Apart "

@@ -70,7 +70,7 @@ TALK = TalkTexts(
     consent_question=(
         "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
         'may be used to train it. What you say right after an answer (thanks, a complaint, "stop", the same '
-        "question again, or just talking on) may count as a weak rating of that answer. A correction is also shown "
+        "question again, or just carrying on) may count as a weak rating of that answer. A correction is also shown "
         "to the model as an example when you ask a similar question. Once a manager of the server accepts it or "
         "three other people confirm it, it is shown for everybody's questions there, and once the operator of this "
         "bot accepts it, for everybody's on all servers. If you don't agree, you can still talk to it, nothing you "
@@ -79,7 +79,7 @@ TALK = TalkTexts(
     consent_question_held=(
         "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
         'may be used to train it. What you say right after an answer (thanks, a complaint, "stop", the same '
-        "question again, or just talking on) may count as a weak rating of that answer. At present nothing from "
+        "question again, or just carrying on) may count as a weak rating of that answer. At present nothing from "
         "Discord is used to train a model here: Discord allows that only with its permission, which this bot does "
         "not have. Your comparisons of answers help choose which release serves. A correction is shown to the model "
         "as an example when you ask a similar question. Once a manager accepts it or three other people confirm it, "
@@ -97,7 +97,7 @@ TALK = TalkTexts(
     ),
     consent_given_held=(
         "Thank you. Your ratings are kept from now on, your comparisons help choose which release serves, and your "
-        "corrections are shown to the model as examples at similar questions. Nothing from Discord is used to train "
+        "corrections are shown to the model as examples for similar questions. Nothing from Discord is used to train "
         "a model yet."
     ),
     consent_refused="Understood. Nothing you said or rated is used, and no new rating is kept.",
@@ -136,7 +136,7 @@ TALK = TalkTexts(
         "/retract         take back your vote on the last answer\n"
         "/stop            stop the answer that is running (Ctrl-C does the same)\n"
         "/persona NAME    begin a new conversation with another persona\n"
-        "/lessons         your corrections, which the model sees at similar questions; edit or remove them\n"
+        "/lessons         your corrections, which the model sees for similar questions; edit or remove them\n"
         "/stats           what was taught so far, and how far it is to the next verdict\n"
         "/consent yes|no  whether your ratings and messages may be used to train the bot\n"
         "/privacy         what is kept, and for how long\n"

@@ -71,7 +71,7 @@ SERVER = ServerTexts(
         "运营者会不时用已同意的人的评价训练新版本；只有比之前的好，新版本才会服务。新版本试用期间，由大家的比较决定它能不能服务。"
     ),
     teach_followups=(
-        "如果你同意过，你紧接着回答说的话也算一点分量，除非你给那个回答打了分：道谢或继续聊算好评，抱怨、叫停或把同一个问题再问一遍算差评。"
+        "如果你同意过，你在回答之后接着说的话也算一点分量，除非你评价了那个回答：道谢或继续聊算好评，抱怨、叫停或把同一个问题再问一遍算差评。"
     ),
     teach_held=(
         "比较用来在版本之间选择：新版本试用期间，由它们决定它能不能服务。除此之外，来自 Discord 的内容"
@@ -255,7 +255,7 @@ SERVER = ServerTexts(
     announce_learnt="它学习了 {rows} 个例子，其中有 {people} 个人的反馈。",
     announce_taught="它学习了 {people} 个人的反馈：改正 {corrections} 个，比较 {comparisons} 个，赞和踩 {thumbs} 个，"
     "另有导入的例子 {imported} 个。",
-    announce_followups="另有紧接着回答说的话 {followups} 条，分量很轻。",
+    announce_followups="另有回答之后接着说的话 {followups} 条，分量很轻。",
     announce_about="其中大部分是关于 {personas} 的回答。",
     announce_shorter="它的回答比之前的版本短 {share}。",
     announce_longer="它的回答比之前的版本长 {share}。",

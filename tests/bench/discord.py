@@ -81,8 +81,8 @@ async def send_buttons(count: int, *, ordinary: bool) -> Figures:
     async def edited(_: int, number: int, **__: Any) -> dict[str, Any]:
         return message(number, 2, "text", 1)
 
-    client.http.send_message = sent  # type: ignore[assignment]
-    client.http.edit_message = edited  # type: ignore[assignment]
+    client.http.send_message = sent  # type: ignore[assignment]  # watched here
+    client.http.edit_message = edited  # type: ignore[assignment]  # watched here
 
     def plain(view: discord.ui.View) -> discord.ui.View:
         made = discord.ui.View(timeout=None)
@@ -165,7 +165,7 @@ async def simulated(delay: float, answers: int):
                 fake.answer(*PIECES, delay=delay)
             store = await Store.open(home)
             engine = await open_engine(home, url=fake.url)
-            settings = Settings(_env_file=None, home=home, shards=1)  # type: ignore[call-arg]
+            settings = Settings(_env_file=None, home=home, shards=1)  # type: ignore[call-arg]  # pydantic-settings takes it
             env = Env(
                 Bot(settings, store, Chat(store, engine)), approved_intents=intents(settings), settle_timeout=600
             )

@@ -113,7 +113,7 @@ def moments(
     judge: float | None = None,
     ties: float = 0.0,
     taste: float = 0.0,
-    stake: Stake = Stake(),  # noqa: B008
+    stake: Stake = Stake(),  # noqa: B008 - it is frozen
     standing: Standing = NOBODY,
     every: int = 1,
 ) -> list[float]:

@@ -190,7 +190,7 @@ def served(adapter: Path | None) -> Followed:
         prompts.append([{"role": "system", "content": chosen.system_prompt}, {"role": "user", "content": text}])
     found = Followed()
     with open_model(Subject("candidate", BASE, adapter)) as model:
-        answers = model.answers(prompts, max_tokens=_TOKENS)  # type: ignore[arg-type]
+        answers = model.answers(prompts, max_tokens=_TOKENS)  # type: ignore[arg-type]  # plain dictionaries
     for (case, text), answer in zip(asked_all, answers, strict=True):
         good = follows(case, answer.text)
         found.questions += good and text == case.question

@@ -157,7 +157,7 @@ async def test_stop_before_the_first_word_records_nothing(world: World):
     world.fake.answer("never", hold=asyncio.Event())
     answer = world.chat.answer(world.ask("go on"))
     async with asyncio.timeout(10):
-        while not world.fake.running:  # noqa: ASYNC110
+        while not world.fake.running:  # noqa: ASYNC110 - the test polls
             await asyncio.sleep(0.01)
     answer.stop()
     assert (await events(answer))[-1] == Failed(EN.stopped_early)
@@ -297,7 +297,7 @@ async def test_an_answer_has_a_longest_length_whatever_the_server_sends(world: W
     assert (end.finish_reason, end.note) == ("length", EN.outgrown.format(characters=LONGEST))
     assert (await world.row(end.generation)).finish_reason == "length"
     async with asyncio.timeout(10):
-        while world.fake.running:  # the server was told to stop # noqa: ASYNC110
+        while world.fake.running:  # noqa: ASYNC110 - the test polls; the server was told to stop
             await asyncio.sleep(0.01)
 
 

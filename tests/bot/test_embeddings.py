@@ -58,7 +58,7 @@ async def test_a_failure_is_one_line_without_texts_and_it_is_left_alone_for_a_wh
 async def test_the_settings_reach_the_store(tmp_path: Path) -> None:
     store = await Store.open(tmp_path)
     async with FakeEmbeddings({"cat"}) as fake:
-        settings = Settings(_env_file=None, embeddings_url=fake.url, embeddings_api_key="k")  # type: ignore[call-arg]
+        settings = Settings(_env_file=None, embeddings_url=fake.url, embeddings_api_key="k")  # type: ignore[call-arg]  # pydantic-settings takes it
         endpoint = find_by_meaning(store, fake.url, settings)
         assert store.lessons.meanings is not None
         assert await store.lessons.meanings.nearest("A cat?", [1], {}) == []

@@ -62,7 +62,7 @@ def test_every_record_is_one_json_object_on_one_line(message: str, said: str):
 def test_an_exception_is_its_type_and_its_places_and_never_its_message(style: type[logging.Formatter]):
     response = SimpleNamespace(status=400, reason="Bad Request")
     body = {"code": 50035, "message": SECRET, "errors": {"content": {"_errors": [{"code": "x", "message": SECRET}]}}}
-    inner = raised(discord.HTTPException(response, body))  # type: ignore[arg-type]
+    inner = raised(discord.HTTPException(response, body))  # type: ignore[arg-type]  # a stand-in
     assert SECRET in str(inner)
     group = raised(ExceptionGroup(SECRET, [raised(KeyError(SECRET))]))
     for error in (inner, raised(RuntimeError(SECRET), inner), group):

@@ -49,7 +49,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Any]:
         engine = await open_engine(tmp_path, url=url or odd.url)
         chat = Chat(store, engine, **options)
         closing.extend((chat.close, engine.close))
-        world = World(store, None, chat)  # type: ignore[arg-type]
+        world = World(store, None, chat)  # type: ignore[arg-type]  # there is no fake engine here
         world.ada = await store.person("terminal", "ada")
         world.conversation = await store.conversation("terminal", "k", persona="assistant")
         return OddWorld(odd, world)
@@ -164,7 +164,7 @@ async def test_a_conversation_that_no_longer_fits_is_cut_and_goes_on(odd: OddSer
         refused = len(odd.requests)
         question = f"question {number} " + "about something " * 20
 
-        class Limited(type(odd)):  # type: ignore[misc]
+        class Limited(type(odd)):  # type: ignore[misc]  # a class that is chosen at run time
             def _chosen(self, path: str, asked: dict[str, Any]) -> Any:
                 if path.endswith("/chat/completions") and size(asked) <= 1000:
                     self.requests.append(asked)

@@ -62,7 +62,7 @@ async def test_in_the_terminal_again_uses_the_candidate_and_names_the_releases_a
     world.fake.answer("three")
     tried.fake.answer("two")
     settings = Settings(_env_file=None)
-    await Terminal(world.store, Chat(world.store, world.engine), settings, EN, typed, paper, trial).run()  # type: ignore[arg-type]
+    await Terminal(world.store, Chat(world.store, world.engine), settings, EN, typed, paper, trial).run()  # type: ignore[arg-type]  # a stand-in
     await trial.close()
     named = {"first": EN.the_base, "second": EN.of_release.format(release=2)}
     told = EN.which_was_which.format(**named)

@@ -31,7 +31,7 @@ class Tried:
             self.closed += 1
             await usual()
 
-        engine.close = close  # type: ignore[method-assign]
+        engine.close = close  # type: ignore[method-assign]  # replaced for the test
         return engine
 
     def trial(self, **shares: float) -> Trial:

@@ -55,7 +55,7 @@ def test_the_same_home_makes_the_same_stream(lived: Path, tmp_path: Path) -> Non
         write_backup(lived, tmp_path / name, None)
         with tarfile.open(tmp_path / name) as tar:
             members = tar.getmembers()
-            parts.append([(each.name, each.mtime, tar.extractfile(each).read()) for each in members[:-1]])  # type: ignore[union-attr]
+            parts.append([(each.name, each.mtime, tar.extractfile(each).read()) for each in members[:-1]])  # type: ignore[union-attr]  # a file, so it can be read
             assert members[-1].name == "manifest.json"
     assert parts[0] == parts[1]
     assert [name for name, *_ in parts[0]] == [NAME, *sorted(HELD - {NAME})]
@@ -213,7 +213,7 @@ def test_a_process_that_begins_while_the_backup_is_checked_keeps_its_home(
         connection = sqlite3.connect(lived / NAME)
         connection.execute("BEGIN IMMEDIATE")
         opened.append(connection)
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments)  # type: ignore[arg-type]  # handed on as they came
 
     monkeypatch.setattr(restore, "verify", slowly)
     with pytest.raises(BadInput, match="Another process uses"):

@@ -166,8 +166,8 @@ def test_a_damaged_manifest_gives_a_sentence(tmp_path: Path, manifest: bytes) ->
 def test_a_backup_with_other_files_than_its_manifest_says_is_refused(lived: Path, tmp_path: Path) -> None:
     class Forged(BackupWriter):
         def finish(self, manifest: object) -> None:
-            manifest.files["releases/0009/adapter.gguf"] = "0" * 64  # type: ignore[attr-defined]
-            super().finish(manifest)  # type: ignore[arg-type]
+            manifest.files["releases/0009/adapter.gguf"] = "0" * 64  # type: ignore[attr-defined]  # a manifest
+            super().finish(manifest)  # type: ignore[arg-type]  # a manifest
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backup, "BackupWriter", Forged)

@@ -180,7 +180,7 @@ def test_two_bots_and_a_round_write_and_read_while_a_backup_is_made(house: Path,
     saved = script(house, "-m", "data", "backup", str(tmp_path / "b.tar"))
     assert saved.wait() == 0, saved.communicate()
     # Not `communicate`: it would lose the lines that came with "ready".
-    ends = [(each.stdout.read(), each.stderr.read()) for each in writers]  # type: ignore[union-attr]
+    ends = [(each.stdout.read(), each.stderr.read()) for each in writers]  # type: ignore[union-attr]  # both are pipes
     assert [(each.wait(), errors) for each, (_, errors) in zip(writers, ends, strict=True)] == [(0, "")] * 3
     written = {line for out, _ in ends for line in out.split()}
     with contextlib.closing(sqlite3.connect(house / NAME)) as connection:

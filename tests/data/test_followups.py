@@ -1,6 +1,7 @@
 """What the next message of a person says about the answer before it."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -145,7 +146,7 @@ def test_a_measure_counts_what_is_wrong() -> None:
     assert (found[THANKS].precision, found[THANKS].recall, found[COMPLAINT].recall) == (0.5, 1, 0)
 
 
-def test_the_folder_of_open_assistant_may_be_wrong(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_folder_of_open_assistant_may_be_wrong(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="name the folder of open-assistant-100"):
         open_assistant(tmp_path)
 

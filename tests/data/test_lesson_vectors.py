@@ -99,5 +99,5 @@ async def test_a_model_that_was_exchanged_finds_nothing_and_breaks_nothing(talk:
     def longer(text: str) -> list[float]:
         return [1.0] * 7
 
-    model.vector = longer  # type: ignore[method-assign]
+    model.vector = longer  # type: ignore[method-assign]  # replaced for this test
     assert await seen(talk, ada, OTHER_WORDS) == []

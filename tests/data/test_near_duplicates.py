@@ -92,8 +92,8 @@ def test_a_thousand_variations_of_a_text_are_not_compared_with_each_other(
 
     def counting(signature: object, others: object) -> object:
         nonlocal compared
-        compared += len(others)  # type: ignore[arg-type]
-        return alike(signature, others)  # type: ignore[arg-type]
+        compared += len(others)  # type: ignore[arg-type]  # handed on as they came
+        return alike(signature, others)  # type: ignore[arg-type]  # handed on as they came
 
     monkeypatch.setattr(near_duplicates, "alike", counting)
     question = "what is the best way to learn the violin as an adult who has never played an instrument before"

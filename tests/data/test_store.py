@@ -219,7 +219,7 @@ async def test_ratings_that_mean_nothing_are_refused(
 
 async def test_times_carry_their_zone(store: Store) -> None:
     with pytest.raises(Exception, match="needs its zone"):
-        await store.purge(datetime(2026, 1, 1))  # noqa: DTZ001
+        await store.purge(datetime(2026, 1, 1))  # noqa: DTZ001 - a time without a zone is what is tested
     early = datetime(2020, 1, 1, tzinfo=UTC)
     assert await store.purge(early) == 0
     assert await store.purge(early.astimezone(tz=None) + timedelta(days=1)) == 0

@@ -44,7 +44,7 @@ async def test_an_older_home_is_made_private(house: Path) -> None:
         (house / name).parent.mkdir(parents=True, exist_ok=True)
         (house / name).write_text("old")
     for path, mode in ((house, 0o755), (house / "key", 0o640), (house / "parley.db", 0o644)):
-        os.chmod(path, mode)  # noqa: PTH101
+        path.chmod(mode)
     assert len(readable(house)) > len(made)
     store = await Store.open(house)
     assert readable(house) == []

@@ -84,7 +84,7 @@ def test_a_failed_writer_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="full"), make(tmp_path / "target"):
             raise OSError("full")
     write_rows(tmp_path / "rows.jsonl", [parse_row(ROW)])
-    assert os.listdir(tmp_path) == ["rows.jsonl"]  # noqa: PTH208
+    assert os.listdir(tmp_path) == ["rows.jsonl"]  # noqa: PTH208 - names, as the system lists them
 
 
 def test_only_what_nobody_writes_is_removed(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_only_what_nobody_writes_is_removed(tmp_path: Path) -> None:
         assert (folder / "part").exists()
         Path(file.name).replace(tmp_path / "a")
     assert not left.exists()
-    assert sorted(os.listdir(tmp_path)) == ["a", "deep"]  # noqa: PTH208
+    assert sorted(os.listdir(tmp_path)) == ["a", "deep"]  # noqa: PTH208 - names, as the system lists them
 
 
 def test_a_clean_up_between_making_and_locking_takes_nothing_away(
@@ -118,7 +118,7 @@ def test_a_clean_up_between_making_and_locking_takes_nothing_away(
     monkeypatch.setattr("data.unfinished.fcntl.flock", late)
     write_atomic(tmp_path / "file", "content")
     assert (tmp_path / "file").read_text() == "content"
-    assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208
+    assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208 - names, as the system lists them
 
 
 def test_a_home_that_is_full_of_other_things_is_left_alone(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def make_base(bases: Path, name: str = "toy", **more: object) -> BaseInfo:
     config = {"bos_token": "<|im_start|>", "eos_token": {"content": "<|im_end|>"}, "pad_token": None}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     facts = {"context_length": 2048, "weights_sha256": "ab" * 32, "template_name": "chatml", **more}
-    info = BaseInfo(alias=name, control=CONTROL, eos_token="<|im_end|>", **facts)  # type: ignore[arg-type]
+    info = BaseInfo(alias=name, control=CONTROL, eos_token="<|im_end|>", **facts)  # type: ignore[arg-type]  # the facts of a base
     info.save(bases / name / "base.json")
     return info
 

@@ -251,7 +251,7 @@ def window(modal: dict[str, Any] | None) -> Window:
 def _shown(world: World, content: str) -> str:
     """A content with names instead of ids, which differ each time."""
     people = {str(who.id): who.name for who in (world.ada, world.bea, world.max)}
-    people[str(world.env.bot.user.id)] = "Parley"  # type: ignore[union-attr]
+    people[str(world.env.bot.user.id)] = "Parley"  # type: ignore[union-attr]  # the bot is logged in
     content = re.sub(r"<@!?(\d+)>", lambda match: f"<@{people[match[1]]}>", content)
     content = re.sub(r"https://discord\.com/channels/[\d/]+", "<#general>", content)
     return re.sub(r"<#\d+>", "<#moderators>", content)

@@ -39,7 +39,7 @@ def upgrade() -> None:
         "renamed": _renamed({}),
     }
     for name, function in functions.items():
-        connection.connection.dbapi_connection.create_function(name, 1, function)  # type: ignore[union-attr]
+        connection.connection.dbapi_connection.create_function(name, 1, function)  # type: ignore[union-attr]  # connected here
     _key_prompts(connection)
     _note_openings(connection, key)
     _forget_imported(connection)

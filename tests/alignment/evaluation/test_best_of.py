@@ -37,7 +37,7 @@ def test_best_of_n_takes_what_the_reward_model_likes_best(tmp_path) -> None:
             ]
 
     prompts = [[{"role": "user", "content": text}] for text in ("short", "long")]
-    first, second = best_of(Model(), tmp_path, prompts, 3)  # type: ignore[arg-type]
+    first, second = best_of(Model(), tmp_path, prompts, 3)  # type: ignore[arg-type]  # a stand-in
     assert first is not None
     assert first.answers == ("x", "xxx", "xxxxx")
     assert first.best == 2
@@ -49,4 +49,4 @@ def test_best_of_n_takes_what_the_reward_model_likes_best(tmp_path) -> None:
 def test_a_reward_judge_prefers_the_higher_reward(tmp_path) -> None:
     judge = RewardJudge(tmp_path)
     prompts = [[{"role": "user", "content": "Hi"}]] * 3
-    assert judge.compare(prompts, ["aa", "a", "a"], ["a", "aa", "b"]) == [1.0, 0.0, 0.5]  # type: ignore[arg-type]
+    assert judge.compare(prompts, ["aa", "a", "a"], ["a", "aa", "b"]) == [1.0, 0.0, 0.5]  # type: ignore[arg-type]  # plain lists

@@ -110,7 +110,7 @@ def test_many_answers_to_one_question_are_one_question() -> None:
 
 def test_rows_that_a_judge_may_not_see_are_held_back_and_counted() -> None:
     seen: list[str] = []
-    outside = Likes(lambda text: seen.append(text) or float("kind" in text), lambda row: "outside_judge" in row.extra)  # type: ignore[func-returns-value]
+    outside = Likes(lambda text: seen.append(text) or float("kind" in text), lambda row: "outside_judge" in row.extra)  # type: ignore[func-returns-value]  # append returns None, so the rest counts
     found = qualify(outside, [*pairs(30, outside_judge=True), *pairs(5)])
     assert found.pairs == 30
     assert len(seen) == 60

@@ -40,7 +40,7 @@ def evaluated(
     console = Console(file=io.StringIO(), width=500, force_terminal=terminal)
     subjects = Subject("release 1", "b"), Subject("release 2", "b")
     made = evaluate(*subjects, EvaluationRows(), Options(questions=questions), console, name=name)
-    return made, console.file.getvalue(), asked  # type: ignore[attr-defined]
+    return made, console.file.getvalue(), asked  # type: ignore[attr-defined]  # a StringIO
 
 
 @pytest.fixture(autouse=True)

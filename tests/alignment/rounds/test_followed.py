@@ -78,7 +78,7 @@ def test_a_lesson_is_followed_when_it_adds_little_to_its_answers_likelihood(
     played: Played, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
     numbers = teach(played.home, *SAID)
-    found = followed(PlainConsole(), CANDIDATE, None)  # type: ignore[arg-type]
+    found = followed(PlainConsole(), CANDIDATE, None)  # type: ignore[arg-type]  # no server is asked
     assert found == tuple(sorted((numbers["It follows."], numbers["Better alone."])))
     assert "Of 3 lessons, the candidate follows 2 by itself." in capsys.readouterr().out
     prompt, _ = model.asked[0]
@@ -110,4 +110,4 @@ def test_a_candidate_that_cannot_be_asked_follows_nothing_and_the_round_goes_on(
 
 def test_a_lesson_that_cannot_be_measured_stays_and_keeps_no_other(played: Played, model: Model) -> None:
     numbers = teach(played.home, "It follows.", "Too long.", "It does not.")
-    assert followed(PlainConsole(), CANDIDATE, None) == (numbers["It follows."],)  # type: ignore[arg-type]
+    assert followed(PlainConsole(), CANDIDATE, None) == (numbers["It follows."],)  # type: ignore[arg-type]  # no server is asked

@@ -31,7 +31,7 @@ async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
     read = {each.id for step in steps if step for each in (*step.rows, *step.watched, *step.ties)}
     assert len(read) > 20
     assert not read & gate
-    assert "snapshot.db" not in [path.name for path in sorted(tmp_path.iterdir())]  # noqa: ASYNC240
+    assert "snapshot.db" not in [path.name for path in sorted(tmp_path.iterdir())]  # noqa: ASYNC240 - nothing else runs
 
 
 async def test_corrections_that_no_round_read_before_all_train_in_a_quick_one(

@@ -24,7 +24,7 @@ TOOLS_TEMPLATE = """{%- if tools %}{{ '<|start_header_id|>system<|end_header_id|
 {%- for call in message.tool_calls or [] -%}{{- (call.function | tojson) -}}{%- endfor -%}
 {{- '<|eot_id|>' -}}
 {%- endfor -%}
-{%- if add_generation_prompt -%}{{- '<|start_header_id|>assistant<|end_header_id|>' -}}{%- endif -%}"""  # noqa: E501
+{%- if add_generation_prompt -%}{{- '<|start_header_id|>assistant<|end_header_id|>' -}}{%- endif -%}"""  # noqa: E501 - a template is one line
 CALL = {"type": "function", "function": {"name": "look<|eot_id|>", "arguments": {"at": "noon"}}}
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 

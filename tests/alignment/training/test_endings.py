@@ -110,7 +110,7 @@ def test_tensorboards_files_outlive_the_run_and_a_resumed_run_adds_to_them(base,
     monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
     monkeypatch.setattr("alignment.training.checks._installed", lambda _: True)
     fake = ModuleType("torch.utils.tensorboard")
-    fake.SummaryWriter = Writer  # type: ignore[attr-defined]
+    fake.SummaryWriter = Writer  # type: ignore[attr-defined]  # a module that is made up
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
     flags = {"max_steps": 4, "save_steps": 2, "eval_fraction": 0, "report_to": "tensorboard"}
     with dying(Sft, 4):

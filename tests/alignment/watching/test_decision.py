@@ -20,7 +20,7 @@ def at(text: str) -> datetime:
 
 
 def state(now: str = "2026-05-10 12:00", fresh: int = 0, handled: str = "2026-05-09 12:00", **more: object) -> State:
-    return State(now=at(now), fresh=fresh, handled=at(handled), **more)  # type: ignore[arg-type]
+    return State(now=at(now), fresh=fresh, handled=at(handled), **more)  # type: ignore[arg-type]  # the fields of a state
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_a_round_that_cannot_be_started_is_tried_again_later_each_time(world: Wo
         world.begun.append(world.time)
         raise OSError(12, "Cannot allocate memory")
 
-    world.ratings, world.hours, world.start = 40, 2, start  # type: ignore[method-assign]
+    world.ratings, world.hours, world.start = 40, 2, start  # type: ignore[method-assign]  # replaced for this test
     world.run()
     assert (len(world.begun), world.journal().failures) == (4, 4)
     assert "The round could not be started: [Errno 12] Cannot allocate memory" in world.said
@@ -129,7 +129,7 @@ def test_an_unexpected_error_leaves_no_round_behind(world: World) -> None:
         world.time += timedelta(seconds=seconds)
         return False
 
-    world.wait = wait  # type: ignore[method-assign]
+    world.wait = wait  # type: ignore[method-assign]  # replaced for this test
     with pytest.raises(Done):
         world.run()
     assert world.interrupted == 1

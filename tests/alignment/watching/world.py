@@ -66,7 +66,7 @@ class World:
 
     # what tests do
     def watch(self, **wish: Any) -> Watch:
-        say = lambda _, sentence: self.said.append(sentence)  # noqa: E731
+        say = lambda _, sentence: self.said.append(sentence)  # noqa: E731 - shorter than a method
         return Watch(self.home, Wish(**(wish or {"enough": 40})), self, self, self.start, say, 7)
 
     def run(self, *, once: bool = False, **wish: Any) -> int:

@@ -35,7 +35,7 @@ async def two(world: World, tried: Tried, first: str = "one", second: str = "oth
     world.fake.answer(first)
     tried.fake.answer(second)
     await world.ask("hello")
-    return tuple(world.channel.history()[-2:])  # type: ignore[return-value]
+    return tuple(world.channel.history()[-2:])  # type: ignore[return-value]  # two of them
 
 
 @pytest.mark.played
@@ -47,7 +47,7 @@ async def test_champion_and_candidate_answer_side_by_side(tested: World, tried: 
     assert top.reference is not None
     shown = [await tested.store.shown("discord", str(message.id)) for message in (top, bottom)]
     assert [answer.release for answer in shown if answer] == [0, 2]
-    assert shown[0] and shown[1] and shown[0].rendered_sha256 == shown[1].rendered_sha256  # noqa: PT018
+    assert shown[0] and shown[1] and shown[0].rendered_sha256 == shown[1].rendered_sha256  # noqa: PT018 - one condition
     # Both got exactly the same prompt.
     assert [m["content"] for m in tried.fake.requests[-1]["messages"][1:]] == tested.sent() == ["hello"]
 

@@ -146,7 +146,7 @@ async def test_a_host_is_told_commands_as_they_are_called_there(hosted: World):
     refused = said(await hosted.ada.context_menu(hosted.channel, "Correct this answer", answer))
     assert refused.endswith("/parley teaching on.")
     assert "/parley privacy" not in EN.teach
-    await hosted.env.bot.unload_extension(EXTENSION)  # type: ignore[attr-defined]
+    await hosted.env.bot.unload_extension(EXTENSION)  # type: ignore[attr-defined]  # simcord types a client
     assert texts("en") is EN
 
 
@@ -172,7 +172,7 @@ async def test_the_hosts_own_things_are_left_alone(hosted: World):
 
 @pytest.mark.played
 async def test_a_command_that_fails_in_a_host_tells_the_person(hosted: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(hosted.env.bot.parley.app.store, "consent", None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(hosted.env.bot.parley.app.store, "consent", None)  # type: ignore[attr-defined]  # our own bot
     assert said(await hosted.ada.slash(hosted.channel, "parley privacy")) == EN.internal_error
 
 
@@ -182,7 +182,7 @@ async def test_unloading_takes_everything_away_and_it_can_come_again(hosted: Wor
     hosted.fake.answer("half ", "never", hold=asyncio.Event())
     hosted.say_without_waiting("go on")
     async with asyncio.timeout(10):
-        while not any("half" in text for text in hosted.contents()):  # noqa: ASYNC110
+        while not any("half" in text for text in hosted.contents()):  # noqa: ASYNC110 - the test polls
             await asyncio.sleep(0.01)
     store = host.parley.app.store
     closed = AsyncMock(wraps=store.database.close)
@@ -250,7 +250,7 @@ async def test_a_host_with_a_command_of_that_name_is_told(world: World):
     host = Host()
     host.tree.add_command(app_commands.Group(name="parley", description="The host's own."))
     assert "has a command /parley of its own" in await refused(host)
-    assert host.tree.get_command("parley").description == "The host's own."  # type: ignore[union-attr]
+    assert host.tree.get_command("parley").description == "The host's own."  # type: ignore[union-attr]  # it is there
 
 
 @pytest.mark.played

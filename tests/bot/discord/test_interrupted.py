@@ -115,7 +115,7 @@ async def test_the_record_is_there_before_the_first_message_and_holds_no_text(ta
         reached.set()
         await go.wait()
 
-    talk.store.keep_open = watched  # type: ignore[method-assign]
+    talk.store.keep_open = watched  # type: ignore[method-assign]  # watched here
     talk.say_without_waiting("secret words")
     async with asyncio.timeout(10):
         await reached.wait()

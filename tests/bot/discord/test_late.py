@@ -16,8 +16,8 @@ def refused(code: int, status: int = 404) -> discord.HTTPException:
         reason = "no"
 
     response = Response()
-    response.status = status  # type: ignore[attr-defined]
-    return discord.HTTPException(response, {"code": code, "message": "no"})  # type: ignore[arg-type]
+    response.status = status  # type: ignore[attr-defined]  # a stand-in
+    return discord.HTTPException(response, {"code": code, "message": "no"})  # type: ignore[arg-type]  # a stand-in
 
 
 @pytest.mark.parametrize("code", [10062, 40060, 10015, 50027])

@@ -78,7 +78,7 @@ async def test_parley_is_removed_at_once_while_it_waits_for_a_login(host: Any, m
 
 async def test_the_applications_owner_is_looked_up_once_when_the_bot_is_ready(talk: World):
     bot = talk.bot()
-    bot.app.operators.look = AsyncMock()  # type: ignore[method-assign]
+    bot.app.operators.look = AsyncMock()  # type: ignore[method-assign]  # a stand-in
     await talk.env.restart_bot(bot)
     bot.app.operators.look.assert_awaited_once()
 

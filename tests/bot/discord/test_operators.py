@@ -51,7 +51,7 @@ async def test_operators_are_the_owner_or_the_team_without_readers_and_invited_p
 async def test_discord_is_asked_at_most_hourly_and_sooner_while_it_does_not_answer(talk: World):
     now = 0.0
     client = Client(OSError("away"), application(talk), application(talk, [member(2, "admin")]), OSError("away"))
-    operators = Operators(client, (7,), lambda: now)  # type: ignore[arg-type]
+    operators = Operators(client, (7,), lambda: now)  # type: ignore[arg-type]  # a stand-in
     assert await operators.include(7)  # named in the settings, whatever Discord says
     assert not await operators.include(1)
     assert client.asked == 1

@@ -33,7 +33,7 @@ class Thinking(Core):
 
     app: Any
 
-    def say(self, text: str, wall: Wall, way: Any = show) -> asyncio.Task[str | None]:  # type: ignore[override]
+    def say(self, text: str, wall: Wall, way: Any = show) -> asyncio.Task[str | None]:  # type: ignore[override]  # another signature on purpose
         return asyncio.create_task(way(self.app, self.ask(text), key=text, asker=1, place=wall))
 
 
@@ -43,7 +43,7 @@ async def thinking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     monkeypatch.setattr(pending, "TYPING", 0.05)
 
     async with opened(tmp_path, limits=Limits(slots=1)) as core:
-        settings = Settings(_env_file=None, home=tmp_path)  # type: ignore[call-arg]
+        settings = Settings(_env_file=None, home=tmp_path)  # type: ignore[call-arg]  # pydantic-settings takes it
         client = discord.Client(intents=discord.Intents.none())
         core.__class__ = Thinking  # the same, with what Discord's side needs
         core.app = App(client, settings, core.store, core.chat, Pace(0), Trial(tmp_path, None))

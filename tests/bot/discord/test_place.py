@@ -55,7 +55,7 @@ async def test_a_channel_and_its_threads_lie_in_its_category(talk: World):
 
 def test_a_thread_has_its_channels_persona():
     thread = discord.Object(7)
-    thread.parent_id, thread.parent = 5, discord.Object(5)  # type: ignore[attr-defined]
-    thread.parent.category_id = 3  # type: ignore[attr-defined]
+    thread.parent_id, thread.parent = 5, discord.Object(5)  # type: ignore[attr-defined]  # a stand-in
+    thread.parent.category_id = 3  # type: ignore[attr-defined]  # a stand-in
     assert scopes(thread, 1) == [("channel", "7"), ("channel", "5"), ("channel", "3"), ("server", "1")]
     assert scopes(discord.Object(9), None) == [("channel", "9")]

@@ -44,7 +44,7 @@ async def _nothing(_: discord.Interaction) -> None: ...
 
 
 def refused(status: int) -> discord.HTTPException:
-    return discord.HTTPException(SimpleNamespace(status=status, reason=""), "no")  # type: ignore[arg-type]
+    return discord.HTTPException(SimpleNamespace(status=status, reason=""), "no")  # type: ignore[arg-type]  # a stand-in
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def test_the_bot_talks_while_discord_lets_publishing_wait_and_publishes_on
                 fake.answer(f"answer {number}")
                 await server.direct_message("hello")
                 await server.said(f"answer {number}")
-                while len(server.published) < sent:  # noqa: ASYNC110
+                while len(server.published) < sent:  # noqa: ASYNC110 - the test polls
                     await asyncio.sleep(0.05)
             process.terminate()
             await process.communicate()

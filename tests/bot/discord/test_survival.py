@@ -156,7 +156,7 @@ async def test_the_log_of_a_whole_process_is_json_without_anybodys_words(tmp_pat
         url = json.loads(lines[-1])["message"].rpartition(" ")[2]
         async with aiohttp.ClientSession() as session:
             async with asyncio.timeout(30):  # discord.py waits for servers at first
-                while (await session.get(f"{url}/health")).status != 200:  # noqa: ASYNC110
+                while (await session.get(f"{url}/health")).status != 200:  # noqa: ASYNC110 - the test polls
                     await asyncio.sleep(0.05)
             async with session.get(f"{url}/metrics") as response:
                 found = figures(await response.text())

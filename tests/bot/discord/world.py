@@ -74,7 +74,7 @@ class World:
     @property
     def app(self) -> Any:
         """The parts of the bot that runs now."""
-        return self.env.bot.app  # type: ignore[attr-defined]
+        return self.env.bot.app  # type: ignore[attr-defined]  # our own bot
 
     @property
     def me(self) -> str:
@@ -93,7 +93,7 @@ class World:
     async def rows(self, table: type[schema.Base]) -> list[Any]:
         """A table's rows; of settings, those that people made: the bot notes which commands it published."""
         async with self.store.database.read() as session:
-            found = (await session.scalars(select(table).order_by(table.id))).all()  # type: ignore[attr-defined]
+            found = (await session.scalars(select(table).order_by(table.id))).all()  # type: ignore[attr-defined]  # every table has an id
         return [row for row in found if not (isinstance(row, schema.Setting) and row.scope == "application")]
 
     async def agree(self, user_id: int) -> None:
@@ -138,5 +138,5 @@ def labels(message: discord.Message) -> list[str | None]:
 
 async def eventually(condition: Any) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
+        while not condition():  # noqa: ASYNC110 - the test polls
             await asyncio.sleep(0.01)

@@ -111,7 +111,7 @@ STREAMS = {
         (FIVE, "", "stop"),
     ),
     "a reason with a type": (
-        events(chunk({"content": FIVE}), chunk({}, {"type": "max_tokens"})),  # type: ignore[arg-type]
+        events(chunk({"content": FIVE}), chunk({}, {"type": "max_tokens"})),  # type: ignore[arg-type]  # a reason of a wrong type
         (FIVE, "", "length"),
     ),
     "halves of a character": (

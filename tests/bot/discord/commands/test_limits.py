@@ -54,7 +54,7 @@ async def test_a_person_at_their_limit_is_told_when_to_ask_again_and_nothing_is_
     assert said(beside) == refusal
     asked = await limited.ada.slash(limited.channel, "ask", question="four")
     assert said(asked) == refusal
-    assert (asked.followups[0] if asked.followups else asked.response).ephemeral  # type: ignore[union-attr]
+    assert (asked.followups[0] if asked.followups else asked.response).ephemeral  # type: ignore[union-attr]  # there is one
     assert [row.text for row in await limited.rows(schema.MessageVersion) if "a fake" not in row.text] == ["one"]
     await limited.bea.send(limited.channel, f"{limited.me} hello")  # she has not used hers
     assert limited.last().content == "a fake answer"

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.played
 async def test_privacy_and_consent_commands(talk: World):
     told = await talk.ada.slash(talk.channel, "privacy")
     assert told.ephemeral
-    text = told.followups[0].content if told.followups else told.response.content  # type: ignore[union-attr]
+    text = told.followups[0].content if told.followups else told.response.content  # type: ignore[union-attr]  # there is one
     assert EN.training_held in text
     assert EN.consent_unanswered in text
     asked = await talk.ada.slash(talk.channel, "consent", answer="yes")
