@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         help="begin no round while more than X processes a core are busy (default: %(default)s)",
     )
     add("--once", action="store_true", help="end after one round")
-    add("--dry_run", action="store_true", help="look once, say whether a round would begin now or why not, run none")
+    add("--dry_run", action="store_true", help="check once, say whether a round would begin now or why not, run none")
     add("--status", action="store_true", help="say whether a watch runs here and what it said last")
     return parser
 

@@ -129,7 +129,7 @@ class Collected:
         return _ordered(prompts_of(row for kind in kinds for row in self.of(kind, fold)))
 
     def raters(self, *, ties: bool = True, weak: bool = True) -> set[str]:
-        """The pseudonyms of the people who made the rows; without `ties` or `weak`, the rows that are none.
+        """The pseudonyms of the people who made the rows; without `ties` or `weak`, such rows are left out.
 
         Weak rows are those that follow-up messages made.
         """

@@ -19,7 +19,7 @@ CONSENT_VERSION = "2026-11-4"
 # again before a new rating of theirs is kept. "2026-11" did not say that comparisons choose releases, "2026-11-2"
 # that corrections are shown to the model as examples, "2026-11-3" that follow-up messages count as weak ratings.
 SAME_IN_SUBSTANCE: frozenset[str] = frozenset()
-# The texts that say the last; what later ones keep saying, they have to be listed for.
+# The texts that name follow-up messages. A later text that still names them must be added here.
 _NAMING_FOLLOWUPS = frozenset({"2026-11-4"})
 
 

@@ -2,8 +2,9 @@
 
 A group gets its fold once, and the fold is stored; so no text trains in one round and judges in the next. The first
 group trains. A new group goes to one of the folds that have fewer rows than their share, drawn by a keyed hash: the
-shares hold from the first conversations on, and nobody without the installation's key can aim a text at a fold, but
-for some corrections that a quick round (`alignment.rounds.quick`) is the first to read: up to `UNDRAWN` groups train.
+shares hold from the first conversations on, and nobody without the installation's key can aim a text at a fold. The
+exception: of the corrections that a quick round (`alignment.rounds.quick`) is the first to read, up to `UNDRAWN`
+groups train without a draw.
 Near-duplicates are found in `data.near_duplicates`, and what is stored is in `data.fold_book`.
 """
 

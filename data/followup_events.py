@@ -112,7 +112,7 @@ def _read(connection: sqlite3.Connection, facts: Facts) -> Followups:
         connection, _FOLLOWUPS
     ):
         if generation == last:
-            continue  # a later one goes on about what came in between
+            continue  # a later message may be about what came in between
         last = generation
         late = micros(sent) - micros(answered) > _HOUR
         if late or author != sender or None in (question, answer, said) or not said.strip():

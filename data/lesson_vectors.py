@@ -49,8 +49,8 @@ class Meanings:
     async def nearest(self, question: str, among: Collection[int], new: Mapping[int, str]) -> list[int]:
         """The lessons of `among` that mean what a question means, the most similar first.
 
-        `new` are the questions of those that have no vector yet. Until the shipped questions and a lesson have their
-        vectors, it is not found, and nothing is while the model does not answer.
+        `new` are the questions of those that have no vector yet. A lesson is found once it and the
+        shipped questions have their vectors. While the model does not answer, nothing is found.
         """
         known = len(self._shipped)
         shipped = _shipped()[known:][:AT_ONCE]

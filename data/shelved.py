@@ -271,7 +271,7 @@ class Shelf:
         return found
 
     def names(self, *, ties: bool, weak: bool) -> set[str]:
-        """The raters of all rows that may be used; without `ties` or `weak`, of those that are none."""
+        """The raters of all rows that may be used; without `ties` or `weak`, such rows are left out."""
         rows = (self._fold >= 0) & (ties | (self.kinds != TIE)) & (weak | ~self.weak)
         kept = np.repeat(rows, _sizes(self._column("raters")))
         used = np.unique(np.array(self._rater, dtype=np.int64)[kept])

@@ -147,10 +147,10 @@ def capped_rows(rows: Backed, panel: Panel) -> tuple[Floats, dict[str, float]]:
 def capped_beside(rows: Backed, panel: Panel, held: Mapping[str, float]) -> Floats:
     """Cap weak rows beside others of their use, whose weights stay: `held` is what each rater holds of those.
 
-    First the weak rows are capped like any (`capped_rows`). Then nobody's weak rows lift them above their limit in
-    the whole of both, which the raters of both share. Whoever is at that limit by ratings gains nothing, and their
-    weak rows weigh 0. A row of several people counts in full for each of them, so the limits hold all the more. At
-    last no row weighs more than `WEAK`: who said one thing only is not drawn ten times for it.
+    First the weak rows are capped like any others (`capped_rows`). Then a person's weak rows are lowered until that
+    person is within their limit for both kinds of rows together. The weak rows of somebody whose ratings reach that
+    limit weigh 0. A row of several people counts in full for each of them, which makes the limits stricter. At last,
+    no row weighs more than `WEAK`, so somebody's only message is not drawn ten times.
 
     Returns the weights of the weak rows.
     """

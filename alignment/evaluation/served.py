@@ -3,17 +3,17 @@
 A mean hides people: a candidate that wins 60 % may win 90 % of one language and 20 % of another. The groups are those
 of a language, of a persona, of a server (where a person rates most), and the tenth of raters that is served worst.
 The tenth is chosen by the votes on one half of the prompts and measured on the other half, and the other way round;
-chosen and measured on the same votes, some tenth would look bad by chance alone.
+if the votes that choose it also measured it, some tenth would seem badly served by chance alone.
 
 A group's win rate is the one that the gate uses (`alignment.evaluation.people`): one voice a person, Student's t. A
 group is served worse when this is surely below one half by more than `MARGIN`, with the error of the gate's suites
 divided by the number of groups (Bonferroni): the more groups there are, the more often chance finds a bad one. As
-three people together may not promote a candidate, they may not stop one either: without the three who are most
-against it, except people for whom the operator vouches, three others must remain who still win less than that.
+three people together cannot promote a candidate, they cannot stop one either: the three who are most against it are
+set aside (but nobody for whom the operator vouches), and the win rate of at least three others must be as low.
 
 Nothing here names a person, and a server is a number, its place in the order in which Parley met them. A group of
-fewer than `PEOPLE` people is neither shown nor decides: small groups of a kind are put together, and are left out
-where they are too few even so.
+fewer than `PEOPLE` people is not shown and does not decide: small groups of a kind are put together, and are left
+out if they are still too few.
 """
 
 import math
@@ -34,7 +34,7 @@ RATERS = 10  # with fewer, a tenth is nobody
 TENTH = "tenth"
 OTHERS = "others"
 NO_SERVER = ""
-_SIDE = "\n"  # no pseudonym has a line's end
+_SIDE = "\n"  # no pseudonym has a line break
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +181,10 @@ def against(found: Served | None) -> list[str]:
     """Why the gate must refuse the candidate: a sentence for each group that is served worse."""
     if found is None:
         return []
-    several = f", also if one allows for all {len(found.groups)} groups" if len(found.groups) > 1 else ""
+    several = f", even allowing for all {len(found.groups)} groups" if len(found.groups) > 1 else ""
     return [
         f"With the candidate, {group.whom} fare worse than with the champion: it wins {_figures(group)}, surely "
-        f"below {0.5 - MARGIN:.0%}{several}. Collect comparisons and corrections of theirs and train again. If they "
+        f"below {0.5 - MARGIN:.0%}{several}. Collect comparisons and corrections from them and train again. If they "
         "rate against everybody, look at `python -m data raters`."
         for group in found.groups
         if group.worse

@@ -34,9 +34,9 @@ from data.rows import read_rows
 from data.taught import SHIPPED, claim
 
 NOTHING = "…"
-# More new rows than these are for a whole round: so many do not fit into minutes on two cores.
+# New rows that a quick round trains at most: more do not fit into minutes on two cores, and wait for a whole round.
 MOST_NEW = UNDRAWN
-# Rows that the champion learnt before: so many for each new one, and at least so many.
+# Rows that the champion learnt before and that are repeated: for each new row, and at least.
 REPLAYED, LEAST_REPLAYED = 2, 8
 # Shipped answers of each persona in each language that a quick round is measured on; the next one is replayed.
 MEASURED_ON = 3
@@ -80,7 +80,7 @@ def learnt(home: Path, champion: int) -> set[str]:
 def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Snapshot, Taught]:
     """The snapshot with nothing but the rows that a quick round trains on. `known` are those that were learnt before.
 
-    Imported rows are no news: they are replayed like those. Raises `NothingToDo` when there is nothing new.
+    Imported rows do not count as new: they are replayed. Raises `NothingToDo` when there is nothing new.
     """
     new, before = list[Row](), list[Row]()
     for row in _teachable(*(snapshot.training(kind) for kind in QUICK_KINDS)):

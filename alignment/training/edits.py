@@ -2,8 +2,8 @@
 
 A correction is a demonstration, a preference of the corrected answer over the original one, and a measure of how
 far apart the two are. Misra et al., "Principled Fine-tuning of LLMs from User-Edits: A Medley of Preference,
-Supervision, and Reward" (arXiv 2601.19055), show that each of the three is best in other circumstances, and learn
-from all of them. From there is the sum of the first two: DPO's loss, and the negative log-likelihood of the
+Supervision, and Reward" (arXiv 2601.19055), show that each of the three is best in different circumstances, and
+learn from all of them. The sum of the first two is theirs: DPO's loss, and the negative log-likelihood of the
 correction. It is divided by the answer's length, as in Pang et al., "Iterative Reasoning Preference Optimization"
 (arXiv 2404.19733), so that long answers do not outweigh the preference.
 

@@ -50,8 +50,8 @@ class Decision:
 def occurrence(at: time, now: datetime) -> datetime:
     """The last moment, up to `now`, at which clocks here showed `at`. `now` has a zone.
 
-    Each date has one: where clocks go forward over it, the moment after the gap, and where they show it twice, the
-    first of the two.
+    Each date has one. If clocks skip that time, it is the moment after the gap; if they show it twice, the first
+    of the two.
     """
     today = now.astimezone().date()
     found = _on(today, at)

@@ -1,4 +1,4 @@
-"""The watch itself: it looks again and again whether a round is due and the machine is free, and runs one at a time.
+"""The watch itself: it checks again and again whether a round is due and the machine is free, and runs one at a time.
 
 The clock, the machine and the round's process are handed in, so tests play them.
 """
@@ -24,10 +24,10 @@ from data.releases import Releases
 from data.rounds import DECIDED, DecidedRound, latest, paused_since, runs
 
 LOG = "round.log"  # in the home's logs: the output of the newest round
-LOOK = 20.0  # seconds between two looks
-TICK = 5.0  # and between two looks at a running round
-CALM = 3  # so many looks in a row must find the machine free, so that no pause between two answers counts
-_AGAIN = timedelta(minutes=10)  # the same sentence is not told again earlier
+LOOK = 20.0  # seconds between two checks
+TICK = 5.0  # and between two checks of a running round
+CALM = 3  # checks in a row that must find the machine free, so that a pause between two answers does not count
+_AGAIN = timedelta(minutes=10)  # the same sentence is not told again sooner
 
 
 class Clock(Protocol):
@@ -71,7 +71,7 @@ class Watch:
         self._told: dict[str, datetime] = {}
 
     def run(self, *, once: bool = False) -> int:
-        """Look until the clock says stop; with `once`, until a round has run, whose exit code this returns."""
+        """Check until the clock says stop. With `once`, end after one round and return its exit code."""
         self._note(process=self.process)
         while True:
             try:
@@ -79,7 +79,7 @@ class Watch:
             except (ParleyError, OSError) as error:  # a locked database or a full disk passes; the watch goes on
                 self._calm = 0
                 reason = str(error) if isinstance(error, ParleyError) else in_words(error) or str(error)
-                self._tell(f"error {reason}", f"This cannot be looked at now: {reason}")
+                self._tell(f"error {reason}", f"This cannot be checked now: {reason}")
             if (once and self.ended is not None) or self.clock.wait(LOOK):
                 return self.ended or 0 if once else 0
 

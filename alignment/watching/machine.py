@@ -1,6 +1,6 @@
 """Whether the machine is needed for something else: its battery, its load, its GPU, an engine that answers people.
 
-Each look reads a few small files of the system, or asks a server for its figures; none of them sees a text.
+Each check reads a few small files of the system, or asks a server for its figures; none of them sees a text.
 """
 
 import fcntl
@@ -112,7 +112,7 @@ def embedded_answers(home: Path) -> bool:
 def asked(url: str, headers: Mapping[str, str]) -> bool:
     """Whether a server's figures, in Prometheus' format, say that it answers somebody, or is about to.
 
-    False where nothing answers, or a server has no such figures, or others than numbers.
+    False if nothing answers, or if the server's figures are missing or are not numbers.
     """
     try:
         with _OPENER.open(urllib.request.Request(url, headers=dict(headers)), timeout=_PATIENCE) as response:  # noqa: S310 - the operator's own addresses

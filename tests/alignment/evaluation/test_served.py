@@ -101,7 +101,7 @@ def test_a_group_that_is_surely_served_worse_refuses_a_candidate_that_wins() -> 
     assert not verdict.undecided  # so it does not go on trial either
     (reason,) = [reason for reason in verdict.reasons if "language zh" in reason]
     assert "people of the language zh fare worse than with the champion: it wins 10% (95 % interval" in reason
-    assert "6 people, 120 votes), surely below 45%, also if one allows for all 3 groups." in reason
+    assert "6 people, 120 votes), surely below 45%, even allowing for all 3 groups." in reason
     assert "python -m data raters" in reason
 
 

@@ -109,7 +109,7 @@ def test_an_error_passes_and_the_watch_goes_on(world: World, monkeypatch: pytest
     monkeypatch.setattr(loop, "fresh", locked)
     world.acts = lambda _: 2
     assert world.run(once=True) == 2
-    assert world.said[0] == "This cannot be looked at now: The database is locked."
+    assert world.said[0] == "This cannot be checked now: The database is locked."
 
 
 def test_an_unexpected_error_leaves_no_round_behind(world: World) -> None:
