@@ -6,9 +6,7 @@ gate's decision, a report. An interrupted round continues where it stopped.
 
 from collections.abc import Sequence
 
-from alignment.evaluation.llm_judge import judge_settings
-from alignment.rounds.plan import read_plan
-from alignment.serving.engine import sampling
+from alignment.rounds.plan import check_settings, read_plan
 from alignment.serving.server import server_for
 from data.chosen_base import home_base
 from data.errors import NothingToDo, ParleyError, run
@@ -23,14 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     server = server_for(plan.base, lambda sentence: print(sentence, flush=True))
     home_base(home(), plan.base, pin=True)
     # These load rich, SQLAlchemy, numpy and scipy, which takes seconds; `--help` does without.
-    from alignment.evaluation.verdict import check_suites
     from alignment.rounds.manifest import RoundFolder
     from alignment.rounds.one_round import run_round
 
-    # Report misspelt settings now, not after hours.
-    check_suites(plan.suites)
-    judge_settings()
-    sampling()
+    check_settings(plan)
     with RoundFolder.open(home() / "rounds") as folder:
         try:
             return run_round(plan, folder, server)

@@ -17,7 +17,7 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from alignment.rounds.plan import read_plan
+from alignment.rounds.plan import check_settings, read_plan
 from alignment.watching.child import Round, step_aside
 from alignment.watching.decision import NOTHING_ASKED, Wish
 from alignment.watching.journal import Journal
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BadInput("--enough must be at least 1.")
     if not options.load > 0:
         raise BadInput("--load must be more than 0.")
-    read_plan(arguments)  # a misspelt flag is told now, not at night
+    check_settings(read_plan(arguments))  # a misspelt flag is told now, not at night
     if options.dry_run:
         watch = _watch(options, arguments, home())
         found = watch.look()

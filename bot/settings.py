@@ -155,14 +155,17 @@ class Settings(BaseSettings):
             raise ValueError(f"{named[0]!r} cannot be set here; the model is PARLEY_ENGINE_MODEL")
         return value
 
-    @field_validator("engine_url")
+    @field_validator("engine_url", "discord_api", "discord_gateway", "moderation_url", "embeddings_url")
     @classmethod
     def _whole(cls, value: str | None) -> str | None:
         if value is not None:
+            parts = urlsplit(value)
             try:
-                urlsplit(value).port  # noqa: B018 - it raises
-            except ValueError:
-                raise ValueError("its port is not a number") from None
+                port = parts.port
+            except ValueError:  # its sentence may quote a password
+                port = 0
+            if port == 0:
+                raise ValueError("its port is not a number from 1 to 65535")
         return value
 
     @field_validator("engine_releases")

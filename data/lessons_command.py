@@ -9,6 +9,7 @@ from data.faq import import_entries, named
 from data.home import home
 from data.lesson_files import read_faq
 from data.lessons import DECLINED, EVERYWHERE, REMOVED, StoredLesson
+from data.personas import persona as named_persona
 from data.store import Store
 
 _SHOWN = 100  # characters of each text in the list
@@ -32,7 +33,16 @@ async def lessons(arguments: Namespace) -> None:
 
 
 async def import_faq(store: Store, file: str, *, server: str | None = None, persona: str | None = None) -> str:
-    """Make lessons of a FAQ's entries, all or none; returns what was done. `server` is Discord's id."""
+    """Make lessons of a FAQ's entries, all or none; returns what was done. `server` is Discord's id.
+
+    Raises `BadInput` for an id that is none, an unknown persona, and a file that cannot be used.
+    """
+    if server is not None and not (server.isascii() and server.isdecimal()):
+        raise BadInput(
+            f"--server {server}: a server's id on Discord has digits only (Developer Mode, Copy Server ID)."
+        )
+    if persona is not None and server is None:  # a server may have personas of its own
+        named_persona(persona)
     entries = read_faq(Path(file))
     place = None if server is None else await store.server("discord", server)
     done = await import_entries(store, entries, server=place, persona=persona)

@@ -66,6 +66,7 @@ INSIDE: dict[str, tuple[int, str]] = {
     "alignment/ppo.py": (1, "--help needs no torch"),
     "alignment/evaluate.py": (1, "--help needs no SQLAlchemy and no scipy"),
     "alignment/round.py": (1, "--help needs no SQLAlchemy and no scipy"),
+    "alignment/rounds/plan.py": (1, "--help needs no numpy"),
     "alignment/suites.py": (1, "--help needs no rich"),
     "alignment/release.py": (1, "--help needs no SQLAlchemy and no rich"),
     "alignment/promote.py": (1, "--help needs no SQLAlchemy"),

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from alignment.evaluation.llm_judge import judge_settings
 from alignment.evaluation.suites.canaries import COUNT, MOST
+from alignment.serving.engine import sampling
 from alignment.training.recipe import RECIPES
 from data.chosen_base import home_base
 from data.errors import BadInput
@@ -166,10 +168,21 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
     )
 
 
+def check_settings(plan: Plan) -> None:
+    """Raise `BadInput` now, not after hours, for suites that there are not and for misspelt settings of a round."""
+    from alignment.evaluation.verdict import check_suites  # this loads numpy; `--help` does without
+
+    check_suites(plan.suites)
+    judge_settings()
+    sampling()
+
+
 def _check_quick(options: argparse.Namespace) -> None:
     """Raise `BadInput` for a flag that means nothing in a quick round."""
     given = [f"--{stage}_config" for stage in _STAGES if stage != "dpo" and getattr(options, f"{stage}_config")]
     given += [f"--{name}" for kind, name in _LIMITS.items() if kind not in QUICK_KINDS and getattr(options, name)]
+    if options.skip_sft:
+        given.append("--skip_sft")
     if options.algorithm != "auto":
         given.append(f"--algorithm {options.algorithm}")
     if given:

@@ -89,9 +89,9 @@ def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Sn
     held_out = sum(_is_new(row, known) for rows in judging for row in rows)
     if not new:
         raise NothingToDo(
-            f"There is nothing new to teach {champion}: no correction and no comparison that it has not learnt and "
-            f"that may be used{f' ({held_out} are held out for judging)' if held_out else ''}. Correct an answer or "
-            "compare two, or run a whole round with `python -m alignment.round`."
+            f"There is nothing new to teach the champion ({champion}): no correction and no comparison that it has "
+            f"not learnt and that may be used{f' ({held_out} are held out for judging)' if held_out else ''}. "
+            "Correct an answer or compare two, or run a whole round with `python -m alignment.round`."
         )
     taught = _in_turns(new, snapshot.collected.people("train"))[:MOST_NEW]
     again = before[: max(LEAST_REPLAYED, REPLAYED * len(taught))]

@@ -76,7 +76,7 @@ def decide(wish: Wish, state: State) -> Decision:
     if state.interrupted is not None:
         return Decision(True, "interrupted", f"round {state.interrupted} was interrupted and goes on")
     if wish.enough is not None and state.fresh >= wish.enough:
-        return Decision(True, "enough", f"{new(state.fresh)}")
+        return Decision(True, "enough", new(state.fresh))
     if wish.at is not None and due_today(wish.at, state) and state.fresh:
         return Decision(True, "at", f"it is past {wish.at:%H:%M}, with {new(state.fresh)}")
     return Decision(False, *_waits(wish, state))
@@ -103,7 +103,7 @@ def waiting_time(state: State) -> timedelta | None:
 def _waits(wish: Wish, state: State) -> Sequence[str]:
     parts, kind = [], "waits"
     if wish.enough is not None:
-        parts.append(f"{wish.enough} new ratings or rows ({state.fresh} so far)")
+        parts.append(f"{new(wish.enough)} ({state.fresh} so far)")
         kind = f"waits {10 * state.fresh // wish.enough}"  # told again after each tenth
     if wish.at is not None:
         parts.append(f"{wish.at:%H:%M}" + ("" if state.fresh else " and something new"))

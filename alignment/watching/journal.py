@@ -49,7 +49,7 @@ class Journal(Manifest):
         try:
             found = cls.load(path)
             for time in (found.handled, found.failed_at, *(each.at for each in found.said)):
-                if time:
+                if time is not None:
                     moment(time)
         except FileNotFoundError:
             return None

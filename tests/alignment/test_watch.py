@@ -136,11 +136,26 @@ def test_a_second_watch_is_refused_and_status_tells_of_the_first(home: Path) -> 
         (["--enough", "5", "--load", "nan"], "--load must be"),
         (["--at", "03:00", "--", "--eval_prompts", "0"], "--eval_prompts must be"),
         (["--at", "03:00", "--", "--sft_config", "no.yaml"], "--sft_config"),
+        (["--at", "03:00", "--", "--suites", "quikc"], "--suites quikc: expected .*'quick'"),
     ],
 )
 def test_bad_flags_are_told_at_once(home: Path, flags: list[str], sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         main(flags)
+
+
+def test_a_misspelt_setting_of_rounds_is_told_at_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_TEMPERATURE", "warm")
+    with pytest.raises(BadInput, match="PARLEY_TEMPERATURE"):
+        main([*BUSY, "--dry_run"])
+
+
+@pytest.mark.parametrize("held", ["{}", '{"handled": ""}', '{"handled": "yesterday"}', "{"])
+def test_a_damaged_journal_is_told_with_what_to_do(home: Path, held: str) -> None:
+    (home / "watch.json").write_text(held)
+    for flags in ([*BUSY, "--dry_run"], ["--status"]):
+        with pytest.raises(BadInput, match=r"watch\.json is damaged: .* Remove it"):
+            main(flags)
 
 
 @pytest.mark.parametrize("flags", [["--at", "25:00"], ["--at", "3am"], ["--enough", "5", "--", "--quikc"]])

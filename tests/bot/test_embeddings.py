@@ -73,6 +73,9 @@ async def test_the_settings_reach_the_store(tmp_path: Path) -> None:
         ("https://api.example.com/v1", "it names a machine outside your network"),
         ("http://me:secret@127.0.0.1/v1", "a key belongs in PARLEY_EMBEDDINGS_API_KEY"),
         ("127.0.0.1/v1", "use an address such as"),
+        ("http://127.0.0.1:99999/v1", "its port is not a number from 1 to 65535"),
+        ("http://127.0.0.1:0/v1", "its port is not a number from 1 to 65535"),
+        ("http://me:secret/v1", "its port is not a number from 1 to 65535"),
     ],
 )
 def test_what_people_ask_stays_in_the_network(monkeypatch: pytest.MonkeyPatch, url: str, said: str) -> None:

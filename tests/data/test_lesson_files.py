@@ -190,3 +190,20 @@ async def test_a_removed_correction_stays_among_its_authors_texts(
     await lessons(Namespace(deed="remove", what=str(lesson.lesson)))
     assert await talk.store.lessons.of(ada) == []
     assert await texts(talk.store) == {"When is game night?", "On Monday.", "On Friday."}
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ({"persona": "suport"}, "no persona named 'suport'.*Did you mean 'support'"),
+        ({"server": "my server"}, "--server my server: a server's id on Discord has digits only"),
+    ],
+)
+async def test_an_import_for_nobody_is_refused(
+    store: Store, tmp_path: Path, where: dict[str, str], told: str
+) -> None:
+    faq = written(tmp_path, "faq.csv", "question,answer\nWho?,Mira.\n")
+    with pytest.raises(BadInput, match=told):
+        await import_faq(store, str(faq), **where)
+    assert await store.lessons.every() == []
+    await import_faq(store, str(faq), server="7", persona="of-that-server")

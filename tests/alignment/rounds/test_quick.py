@@ -84,7 +84,8 @@ def test_the_next_one_continues_the_champion_and_replays_what_it_learnt(
     run(quick)
     Releases(quick.home).promote(1)
     with pytest.raises(
-        NothingToDo, match=r"nothing new to teach release 1.*\(9 are held out for judging\).*Correct an"
+        NothingToDo,
+        match=r"nothing new to teach the champion \(release 1\).*\(9 are held out for judging\).*Correct an",
     ):
         run(quick)
     quick.found = collected({"preference": 4})
@@ -102,7 +103,7 @@ def test_what_a_round_of_an_earlier_version_taught_is_not_new(quick: Played) -> 
     manifest = quick.manifest()
     del manifest["used"], manifest["taught"], manifest["learns"]
     (quick.home / "rounds" / "0001" / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(NothingToDo, match="nothing new to teach release 1"):
+    with pytest.raises(NothingToDo, match=r"nothing new to teach the champion \(release 1\)"):
         run(quick)
 
 
@@ -117,7 +118,7 @@ def test_imported_rows_are_no_news(quick: Played) -> None:
     for each in imported:
         each.row.extra["source"] = "somewhere"
     quick.found = collected({}, imported)
-    with pytest.raises(NothingToDo, match="nothing new to teach base model"):
+    with pytest.raises(NothingToDo, match=r"nothing new to teach the champion \(base model\)"):
         run(quick)
     quick.found = collected({"preference": 3}, imported)
     run(quick)
@@ -203,6 +204,7 @@ def test_flags_that_mean_nothing_in_a_quick_round_are_refused(tmp_path: Path) ->
         (["--algorithm", "ppo"], "--algorithm ppo"),
         (["--sft_config", str(recipe)], "--sft_config"),
         (["--max_prompts", "3"], "--max_prompts"),
+        (["--skip_sft"], "--skip_sft"),
     ):
         with pytest.raises(BadInput, match=f"so {named} has no effect"):
             read_plan(["--quick", *flags])
