@@ -128,6 +128,16 @@ async def test_an_entry_does_not_expire_and_goes_with_its_server(store: Store, t
     assert await store.lessons.every() == []
 
 
+async def test_an_import_leaves_the_same_question_of_other_servers_and_personas_alone(
+    store: Store, tmp_path: Path
+) -> None:
+    places: list[dict[str, str]] = [{}, {"server": "7"}, {"server": "8"}, {"server": "8", "persona": "tutor"}]
+    for number, place in enumerate(places):
+        faq = written(tmp_path, "faq.csv", f"question,answer\nWho has the key?,Number {number}.\n")
+        assert (await import_faq(store, str(faq), **place)).startswith("1 new lessons, 0 changed")
+    assert [entry.answer for entry in await store.lessons.every()] == [f"Number {n}." for n in range(len(places))]
+
+
 async def texts(store: Store) -> set[str]:
     """All texts that are not erased."""
     query = select(schema.MessageVersion.text).where(schema.MessageVersion.text.is_not(None))

@@ -1,6 +1,7 @@
 """Lessons are found by what their questions mean, where the operator has an embedding model."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -89,6 +90,30 @@ async def test_the_vector_goes_with_its_lesson_and_is_overwritten(talk: Talk, mo
         await talk.store.lessons.set_scope((await talk.store.lessons.of(ada))[0].lesson, REMOVED)
         await seen(talk, ada, OTHER_WORDS)
     assert (meanings.held(), vector.tolist()) == ([], [0.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("how", ["lesson", "message", "channel", "expired"])
+async def test_every_way_of_erasing_a_question_overwrites_its_vector_at_once(
+    talk: Talk, model: Model, how: str
+) -> None:
+    talk = await Talk.begin(talk.store, key="1:1")
+    ada = await talk.person()
+    answer = await talk.answer(await talk.say(ada, ASKED, platform_id="5"), "On Monday.")
+    await talk.rate(ada, "correction", answer, text=RIGHT)
+    await warm(talk, ada)
+    store = talk.store
+    assert store.lessons.meanings is not None
+    (vector,) = store.lessons.meanings._vectors.values()
+    if how == "lesson":
+        await store.erase_lessons([each.lesson for each in await store.lessons.every()])
+    elif how == "message":
+        await store.erase_message("terminal", "5")
+    elif how == "channel":
+        await store.erase_channel("terminal", "1")
+    else:
+        await store.set_consent(ada, False)
+        await store.purge(datetime.now(UTC) + timedelta(days=1))
+    assert vector.tolist() == [0.0, 0.0, 0.0]
 
 
 async def test_a_model_that_was_exchanged_finds_nothing_and_breaks_nothing(talk: Talk, model: Model) -> None:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.played
 SAID = {
     "It follows.": (-0.3, -0.3 + LESS / 2),
     "It does not.": (-0.3 - 2 * LESS, -0.3),
-    "Better alone.": (-0.1, -0.2),
+    "Better alone.": (-0.1, -0.1 - 2 * LESS),
 }
 CANDIDATE = Subject("candidate", "smollm2-135m", Path("adapter"))
 
