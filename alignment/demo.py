@@ -36,7 +36,7 @@ _ANSWER = 160  # tokens
 # The round's work in trained tokens, and the seconds that do not depend on the speed of training: imports, the
 # engine's answers, files. Measured on two cores without bf16, with the rows that ship with Parley.
 _A_DEMONSTRATION, _A_PREFERENCE = 660, 470  # two epochs of one; both answers to one prompt, and the reference
-_EVALUATION, _BESIDES = 19_000, 75.0  # tokens, seconds
+_EVALUATION, _BESIDES = 24_000, 75.0  # tokens, seconds
 _WANTED = 330.0  # seconds for the whole demo
 
 
@@ -54,8 +54,8 @@ class Size:
 
 
 # The largest that takes at most `_WANTED` seconds is chosen, else the smallest.
-_FULL = (Size(96, 48), Size(64, 32), Size(48, 24), Size(32, 16), Size(24, 12))
-_SHORT = (Size(16, 8), Size(8, 4))
+_FULL = (Size(96, 48), Size(64, 32), Size(48, 24), Size(32, 16), Size(24, 12), Size(16, 8), Size(12, 6))
+_SHORT = (Size(8, 4),)
 
 
 def choose(sizes: Sequence[Size], rate: float) -> Size:

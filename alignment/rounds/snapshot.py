@@ -22,7 +22,7 @@ from data.store import Store
 from data.trials import TrialSoFar
 
 KINDS = ("demonstration", "preference", "labelled", "prompt")
-_WATCHED = 12  # rows that measure while a stage trains
+_WATCHED = (4, 12)  # rows that measure while a stage trains: half as many as train, within these limits
 _LOSS_ROWS = 24  # the loss on demonstrations needs no more than a sample of them
 
 
@@ -43,8 +43,10 @@ class Snapshot:
         return self._picked(kind, self._of(kind, "train"), self.limits.get(kind))
 
     def watched(self, kind: str) -> Sequence[Row]:
-        """A few rows of the judge's fold, which measure while a stage trains."""
-        return self._picked(f"{kind}, watched", self._of(kind, "judge"), _WATCHED)
+        """A few rows of the judge's fold, which measure while a stage trains; fewer where little trains."""
+        fewest, most = _WATCHED
+        wanted = min(max(len(self.training(kind)) // 2, fewest), most)
+        return self._picked(f"{kind}, watched", self._of(kind, "judge"), wanted)
 
     def judge_training(self) -> Sequence[Row]:
         """The preferences that the judge's reward model trains on."""

@@ -9,7 +9,7 @@ from alignment.rounds.snapshot import Snapshot
 from alignment.rounds.steps import choose, judge_step
 from data.imports import import_rows
 from data.store import Store
-from tests.alignment.played import row
+from tests.alignment.played import collected, row, rows
 from tests.data.talk import Talk
 
 
@@ -32,6 +32,14 @@ async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
     assert len(read) > 20
     assert not read & gate
     assert "snapshot.db" not in [path.name for path in sorted(tmp_path.iterdir())]  # noqa: ASYNC240 - nothing else runs
+
+
+def test_half_as_many_rows_are_watched_as_train_within_limits() -> None:
+    def watched(train: int) -> int:
+        found = collected({}, [*rows("preference", "train", train), *rows("preference", "judge", 20)])
+        return len(Snapshot(found).watched("preference"))
+
+    assert [watched(train) for train in (1, 8, 12, 16, 24, 100)] == [4, 4, 6, 8, 12, 12]
 
 
 async def test_corrections_that_no_round_read_before_all_train_in_a_quick_one(

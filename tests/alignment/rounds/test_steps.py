@@ -40,7 +40,7 @@ def test_the_feedback_decides_which_stages_run() -> None:
 
 @pytest.mark.parametrize("algorithm", ["ppo", "rloo", "grpo"])
 def test_reinforcement_learns_a_reward_model_first_and_names_the_algorithm(algorithm: str) -> None:
-    steps, _ = choose(algorithm, snapshot(demonstration=2, preference=MINIMUM_PAIRS))
+    steps, _ = choose(algorithm, snapshot(demonstration=2, preference=2 * MINIMUM_PAIRS))
     assert [(step.name, step.module, step.policy) for step in steps] == [
         ("sft", "sft", True),
         ("reward", "reward", False),
@@ -53,7 +53,7 @@ def test_reinforcement_learns_a_reward_model_first_and_names_the_algorithm(algor
 
 
 def test_ppo_is_not_watched_with_too_few_pairs() -> None:
-    steps, notes = choose("ppo", snapshot(demonstration=2, preference=MINIMUM_PAIRS - 1))
+    steps, notes = choose("ppo", snapshot(demonstration=2, preference=2 * MINIMUM_PAIRS - 2))
     assert not steps[2].pairs
     assert f"not watched: {MINIMUM_PAIRS - 1} held-out pairs are too few" in notes[0]
 

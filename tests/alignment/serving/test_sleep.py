@@ -74,7 +74,9 @@ def test_it_is_woken_after_a_kill_but_not_before_it_sleeps(
     fake.late["/sleep"] = late
     program = tmp_path / "killed.py"
     program.write_text(
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        # A background job of a shell ignores it, and so would this process.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from alignment.serving import sleep\n"
         "from alignment.serving.engine import RunningEngine\n"
         "shares = iter([0.1, 0.9])\n"
