@@ -103,7 +103,8 @@ def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Sn
 def _teachable(preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Iterator[Row]:
     """The preferences, and the demonstrations that none of them holds as its chosen answer.
 
-    Without those of follow-ups: this loss would imitate an answer of the model itself (arXiv 2607.01763: it forgets).
+    Without those of follow-ups: the loss would imitate an answer of the model itself, and self-distillation forgets
+    (arXiv 2607.01763).
     """
     paired = set()
     for row in preferences:
