@@ -262,7 +262,7 @@ class Feedback:
             yield Plan(
                 "labelled", (answer,), problem, None, raters, weight, backed.backing, label=bool(label), weak=True
             )
-            if problem is None and not label:
+            if problem is None:
                 yield from (self._mended(at, mended[at], least) for at in most if at in mended)
 
     def _mended(self, complaint: int, at: int, against: Sequence[int]) -> Plan:

@@ -43,6 +43,7 @@ _HAN = re.compile(r"[\u3400-\u9fff]+")
 _COMPLAINING = (*(rule.pattern for rule in COMPLAINTS), SHORTER, LONGER, *LANGUAGES.values())
 _CLAUSE = re.compile(r"[^,，;；.!?。！？…\n]+")
 _MANNER_ZH = re.compile(f"(?:{MANNER_ZH.pattern}|{PARTICLES.pattern})+")
+_LETTER = re.compile(r"\b[a-zà-ÿ]\b", re.IGNORECASE)
 _ASKS = re.compile(r"[?？][\s\"')\]*_”』」]*$")
 
 
@@ -123,12 +124,17 @@ def _lengths(answer: str, said: str, newer: str) -> list[bool]:
 def _languages(question: str, answer: str, said: str, newer: str) -> list[bool]:
     """Whether the language is what was asked for, where one was.
 
-    Where none was, it must be that of the first answer, if both are known, .
+    Where none was, it must be that of the first answer, as far as both are known; that checks nothing that was asked.
     """
-    now, before = language(newer), language(answer)
+    now, before = _language(newer), _language(answer)
     asked = [code for code, pattern in LANGUAGES.items() if pattern.search(said)]
     if not asked:
         return [] if now is None or before is None or now == before else [False]
     opening = newer.strip()[:_OPENING]
-    fits = len(asked) == 1 and now == asked[0] != before and language(question) == now
+    fits = len(asked) == 1 and now == asked[0] != before and _language(question) == now
     return [fits and not NAMES_ITS_LANGUAGE.search(opening)]
+
+
+def _language(text: str) -> str | None:
+    """The language of a text that may be short. Words of one letter are left out: "a hole" is not Portuguese."""
+    return language(_LETTER.sub("", text))

@@ -50,6 +50,7 @@ def test_a_language_must_be_the_one_that_was_asked_for_and_the_questions() -> No
 
 def test_another_language_is_not_an_answer_where_none_was_asked_for() -> None:
     assert english("that's wrong", "Canberra is the capital of the country.", answer="Sydney is the capital.")
+    assert english("too long", "A hole.") == CHECKED  # "a" is a word in Portuguese, too
     assert english("that's wrong", "堪培拉是澳大利亚的首都。", answer="Sydney is the capital.") == 0
 
 
