@@ -103,7 +103,7 @@ async def _ids(session: AsyncSession, key: bytes, answers: Collection[int], rati
     for some in chunks(answers, _AT_ONCE):
         touching = select(Rating).where(or_(Rating.generation_id.in_(some), Rating.other_id.in_(some)))
         cast = (await session.scalars(touching)).all()
-        found |= await _part(session, key, some, cast, whole)
+        found |= await _part(session, key, some, cast, whole) | await _mended(session, key, some)
         seen.update(rating.id for rating in cast)
     for some in chunks(set(ratings) - seen, _AT_ONCE):
         chosen = (await session.scalars(select(Rating).where(Rating.id.in_(some)))).all()
@@ -124,8 +124,7 @@ async def _part(
     rows = _Rows(key, loaded, await _voted_texts(session, prompts))
     texts = await _texts(session, ratings)
     followed = await _followed(session, answers)
-    found = await asyncio.to_thread(rows.all, answers, followed, ratings, texts, whole)
-    return found | await _mended(session, key, answers)
+    return await asyncio.to_thread(rows.all, answers, followed, ratings, texts, whole)
 
 
 class _Rows:
