@@ -27,6 +27,7 @@ OUTSIDE = "comes from outside the servers that teach the shared model (PARLEY_TE
 OVER_QUOTA = "its rater, server or day had as many ratings as count in a day (PARLEY_RATINGS_PER_...)"
 OTHER_MODEL = "the answer was another model's, not one of this home's (PARLEY_OTHER_MODELS)"
 RATED = "its answer was rated, and a rating says more than a follow-up message"
+NOT_MENDED = "the answer after a complaint does not mend it, or not by itself (docs/followups.md)"
 ONLY_TRAINS = "a follow-up message only trains, and its conversation is kept for judging"
 FULL = "its people's ratings weigh as much as one person's may already"
 VOIDED = "an operator took its rater's ratings out (python -m data raters void)"

@@ -90,7 +90,8 @@ class Collected:
     `tie: true`, the earlier answer first. They are kept apart, so that nothing trains on them as preferences. `panel`
     says how much each rater counts, `shares` which share of the weight of a kind and fold each of them holds, without
     rows of follow-ups, `trial` how two releases compare, if `collect` was asked for it. `followups` counts the
-    follow-up messages that teach, by kind; it is None where the operator does not let them.
+    follow-up messages that teach, by kind; it is None where the operator does not let them. `mended` counts the
+    preferences of an answer after a complaint over the one before it.
 
     The rows of an installation are `Shelved`: they and the parts that the methods return are read from a file each
     time they are looked at, because they may be more than fit into memory.
@@ -103,6 +104,7 @@ class Collected:
     shares: dict[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
     trial: TrialSoFar | None = None
     followups: Counter[str] | None = None
+    mended: int = 0
 
     def of(self, kind: str, fold: str | None = None) -> Sequence[Row]:
         """The rows of one kind (and fold), ordered by a hash of their content."""

@@ -10,6 +10,8 @@
 | up or down alone                                        | labelled completion                              |
 | follow-up message (see `data.followup_events`)          | labelled completion of low weight, where the     |
 |                                                         | operator and the person allow it                 |
+| complaint that the next answer mends (see               | preference of low weight                         |
+| `data.hindsight_events`)                                |                                                  |
 | anything                                                | prompt                                           |
 
 An answer that was corrected, voted down, reported or lost a comparison is never a target (see `data.targets`): not as
@@ -55,6 +57,7 @@ from data.feedback import Feedback
 from data.fold_shares import NEW
 from data.folds import Anchors
 from data.followup_events import read_followups
+from data.hindsight_events import read_hindsight
 from data.imported import imported, imported_id
 from data.live import Pair, trial_of
 from data.raters import Panel
@@ -161,7 +164,8 @@ class _Collecting:
             self._collected.trial = trial_of(self._connection, recorded, self._trial)
         followups = read_followups(self._connection, facts, events, known, self._permission)
         self._collected.followups = followups.counts() if known.limits.followups else None
-        plans = Feedback(facts, events, panel, known, followups).plans()
+        hindsight = read_hindsight(self._connection, facts, events, followups)
+        plans = Feedback(facts, events, panel, known, followups, hindsight).plans()
         for candidate in candidates(self._connection, plans, facts, events):
             content = Content.of(candidate)
             number = id_of(self._key, candidate.kind, content.feedback_digest)
@@ -199,6 +203,7 @@ class _Collecting:
         self._drop(full, FULL)
         folds[full] = -1
         self._shelf.settle(folds, weights)
+        self._collected.mended = int((weak & (folds >= 0) & (self._shelf.kinds == KINDS.index("preference"))).sum())
         self._collected.rows = Shelved(self._shelf, np.flatnonzero((folds >= 0) & (self._shelf.kinds != TIE)))
         self._collected.tied = Shelved(self._shelf, np.flatnonzero((folds >= 0) & (self._shelf.kinds == TIE)))
 

@@ -21,6 +21,8 @@ from data.events import PROBLEMS as RATING_PROBLEMS
 from data.facts import PROBLEMS, Facts, Numbers
 from data.followup_events import PROBLEMS as FOLLOWUP_PROBLEMS
 from data.followup_events import Followups
+from data.hindsight_events import PROBLEMS as HINDSIGHT_PROBLEMS
+from data.hindsight_events import Hindsight
 from data.known import Known
 from data.labels import ends
 from data.raters import Panel
@@ -33,8 +35,8 @@ _NOBODY: Mapping[str, float] = MappingProxyType({})
 class Plan(NamedTuple):
     """A row without its texts: of which answers (places in the facts) it is made, and of which correction.
 
-    Of a preference the first answer is the chosen one, unless a correction is. `problem` comes before the problem
-    that both texts are the same, `later` after it.
+    Of a preference the first answer is the chosen one, unless a correction is; the prompt is that of the last one.
+    `problem` comes before the problem that both texts are the same, `later` after it.
     """
 
     kind: str
@@ -54,9 +56,17 @@ class Plan(NamedTuple):
 class Feedback:
     """All answers, current ratings and follow-ups, and what follows from them."""
 
-    def __init__(self, facts: Facts, events: Events, panel: Panel, known: Known, followups: Followups) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        events: Events,
+        panel: Panel,
+        known: Known,
+        followups: Followups,
+        hindsight: Hindsight,
+    ) -> None:
         self.facts, self.events, self.panel, self.known = facts, events, panel, known
-        self.followups = followups
+        self.followups, self.hindsight = followups, hindsight
         self._names = {person: known.names[person] for person in np.unique(events.rater).tolist()}
         weight = {person: panel.weight(name) for person, name in self._names.items()}
         people, place = np.unique(events.rater, return_inverse=True)
@@ -229,8 +239,9 @@ class Feedback:
             yield self._plan("labelled", (each.answer,), each.problem, each.events, each.support, label=each.label)
 
     def _followed(self) -> Iterator[Plan]:
-        """The rows of low weight that follow-ups may become, one for each answer; a person's newest counts."""
-        found = self.followups
+        """The rows of low weight that follow-ups may become: one for each answer, in which a person's newest counts,
+        and one for each complaint that the answer after it mends."""
+        found, mended = self.followups, self.hindsight.places()
         for group in _grouped(self.facts.same[found.answer]):
             allowed = [at for at in group if found.problem[at] == 0]
             newest = list(
@@ -251,6 +262,25 @@ class Feedback:
             yield Plan(
                 "labelled", (answer,), problem, None, raters, weight, backed.backing, label=bool(label), weak=True
             )
+            if problem is None:
+                yield from (self._mended(at, mended[at], least) for at in most if at in mended)
+
+    def _mended(self, complaint: int, at: int, against: Sequence[int]) -> Plan:
+        """The answer after a complaint over the one before it; `against` are follow-ups that praise the latter."""
+        worse, better = int(self.followups.answer[complaint]), int(self.hindsight.better[at])
+        backed = support(self.panel, self._people([complaint]), self._people(against))
+        never = self._refused.answers[better] or self._refused.texts(np.array([worse]), np.array([better]))[0]
+        problem = self._of_answer(better) or HINDSIGHT_PROBLEMS[int(self.hindsight.problem[at])]
+        share = float(self.hindsight.share[at] * self.followups.certainty[complaint])
+        return Plan(
+            kind="preference",
+            answers=(better, worse),
+            problem=problem or backed.problem or (REFUSED if never else None),
+            raters=tuple(self._people([complaint])),
+            weight=backed.weight * WEAK * share,
+            backing=backed.backing,
+            weak=True,
+        )
 
     def _people(self, followups: Iterable[int]) -> list[str]:
         return [self.known.names[int(self.followups.rater[at])] for at in followups]

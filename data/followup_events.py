@@ -89,8 +89,8 @@ def read_followups(
     found = _read(connection, facts) if known.limits.followups else _none()
     _mark(found, ~_covered(found, known), NO_CONSENT)
     _mark(found, np.isin(found.rater, list(known.voided)), VOIDED)
-    _mark(found, _rated(found, facts, events), RATED)
-    _mark(found, _own_words(found, facts, events), SELF_VOTE)
+    _mark(found, rated(found.answer, found.rater, facts, events), RATED)
+    _mark(found, own_words(found.answer, found.rater, facts, events), SELF_VOTE)
     _mark(found, found.discord & (not permission), NO_PERMISSION)
     for number, problem in enumerate(ANSWER_PROBLEMS):
         if problem is not None:
@@ -140,29 +140,29 @@ def _covered(found: Followups, known: Known) -> NDArray[np.bool_]:
     return np.fromiter((within(known.followups, rater, at) for rater, at in pairs), bool, len(found.rater))
 
 
-def _rated(found: Followups, facts: Facts, events: Events) -> NDArray[np.bool_]:
-    """Which ones are about an answer, or the same text in reply to the same prompt, that was rated.
+def rated(answers: Numbers, people: Numbers, facts: Facts, events: Events) -> NDArray[np.bool_]:
+    """Which answers (places in the facts), or the same texts in reply to the same prompts, were rated.
 
-    The ratings that count, and all by the person of the follow-up.
+    The ratings that count are looked at, and of the person who stands beside an answer in `people`, all.
     """
     targets = np.concatenate([events.answer, events.other])
     counts, raters = np.tile(events.problem == 0, 2), np.tile(events.rater, 2)
     there = targets >= 0
     same, counts, raters = facts.same[targets[there]], counts[there], raters[there]
-    mine = facts.same[found.answer]
+    mine = facts.same[answers]
     by_anybody = np.isin(mine, same[counts])
-    rated = set(zip(same.tolist(), raters.tolist(), strict=True)) if len(mine) else set()
-    pairs = zip(mine.tolist(), found.rater.tolist(), strict=True)
-    either: NDArray[np.bool_] = by_anybody | np.fromiter((pair in rated for pair in pairs), bool, len(mine))
+    both = set(zip(same.tolist(), raters.tolist(), strict=True)) if len(mine) else set()
+    pairs = zip(mine.tolist(), people.tolist(), strict=True)
+    either: NDArray[np.bool_] = by_anybody | np.fromiter((pair in both for pair in pairs), bool, len(mine))
     return either
 
 
-def _own_words(found: Followups, facts: Facts, events: Events) -> NDArray[np.bool_]:
-    """Which ones are about an answer that is word for word a correction by the same person."""
+def own_words(answers: Numbers, people: Numbers, facts: Facts, events: Events) -> NDArray[np.bool_]:
+    """Which answers are word for word a correction by the person who stands beside them in `people`."""
     corrections = events.of(CORRECTION)
     written = set(zip(events.rater[corrections].tolist(), events.text[corrections].tolist(), strict=True))
-    pairs = zip(found.rater.tolist(), facts.text[found.answer].tolist(), strict=True)
-    return np.fromiter((pair in written for pair in pairs), bool, len(found.rater))
+    pairs = zip(people.tolist(), facts.text[answers].tolist(), strict=True)
+    return np.fromiter((pair in written for pair in pairs), bool, len(answers))
 
 
 def _over_quota(found: Followups, facts: Facts, events: Events, known: Known) -> NDArray[np.bool_]:

@@ -209,6 +209,20 @@ NO_COMPLAINT = _any(
     r"没错|不错|没问题|没有问题|是我错|我错了|我搞错|走错",
 )
 
+# A message that asks where a part of the answer is, and how a question asks for that part: as what is to be written,
+# or beside something else.
+MISSING = _any(
+    r"\W*(?:(?:so|and|but|ok(?:ay)?|well|hm+)\W+)*"
+    r"(?:(?:where(?:'?s| is| are)|(?:what|how) about|can i (?:have|get|see))\s+)?"
+    r"(?:the|my)\s+(?P<part>\w{3,})(?: (?:then|now|please))?\W*"
+)
+MISSING_ZH = _any(r"\W*(?:那|那么|所以|我的|还有)*(?P<part>[\u4e00-\u9fff]{2,4}?)(?:呢|在哪(?:里|儿)?|去哪了)\W*")
+ASKED_FOR = (
+    r"\b(?:write|give|show|send|make|list|draw|create|add|provide|need|want)\b(?:\W+\w+){{0,4}}?\W+{part}"
+    r"|\band (?:\w+ ){{0,3}}?{part}"
+)
+ASKED_FOR_ZH = r"^\W*(?:请|帮我|麻烦)*(?:写|给|列|做|发|画|生成|提供|来|起).*{part}\W*$|[和、及]{part}"
+
 _FIRST = "ah|oh|ok(?:ay)?|great|cool|nice|well|wow|yes|yep|yeah|haha|perfect|good|that worked|awesome|many"
 _LEAD = (
     r"(?:^|[,;]\s*)\W*(?:(?:ah|oh|ok(?:ay)?|great|cool|nice|well|wow|omg|yes|yep|yeah|haha|lol|right|good|perfect|ha|hey"

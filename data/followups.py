@@ -4,7 +4,7 @@
 |-----------|-----------------------------------------------------------------|-----------------------------|
 | thanks    | thanks, praises, says that it worked                            | good                        |
 | complaint | says that it is wrong, or wants it shorter, simpler, in another | bad                         |
-|           | language                                                        |                             |
+|           | language, or asks where a part of it is                         |                             |
 | again     | puts the same question again                                    | bad                         |
 | stop      | tells the bot to stop                                           | bad                         |
 | continued | talks on                                                        | good, barely                |
@@ -19,8 +19,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from data.followup_words import (
+    ASKED_FOR,
+    ASKED_FOR_ZH,
     BUT,
     COMPLAINTS,
+    MISSING,
+    MISSING_ZH,
     NO_COMPLAINT,
     NO_THANKS,
     OPENERS,
@@ -81,6 +85,8 @@ def signals(question: str, answer: str, said: str) -> list[Signal]:
             thanks = []  # "thanks, but what if" only goes on
     if complaints:  # thanks beside a complaint are a manner of speaking
         thanks = [each._replace(certainty=UNSURE / 2) for each in thanks]
+    elif not thanks and not asked and _misses(question, answer, heard.strip()):
+        complaints = [Signal(COMPLAINT, UNSURE, *whole)]
     complaints.sort(key=lambda each: -each.certainty)
     return [*complaints, *thanks] or [Signal(CONTINUED, _CONTINUED, *whole)]
 
@@ -134,6 +140,18 @@ def _reservations(heard: str, thanks: Signal) -> Iterator[Signal]:
             start, end = sentence.start() + found.start(), sentence.end()
             yield Signal(COMPLAINT, UNSURE, *_trimmed(heard, start, end))
         return
+
+
+def _misses(question: str, answer: str, heard: str) -> bool:
+    """Whether a short message asks for a part that the question asked for and the answer does not name."""
+    if len(heard) > _SHORT:
+        return False
+    for wants, asked_for in ((MISSING, ASKED_FOR), (MISSING_ZH, ASKED_FOR_ZH)):
+        if found := wants.fullmatch(heard):
+            part = found["part"].casefold().removesuffix("s")
+            asked = re.search(asked_for.format(part=re.escape(part)), question, re.IGNORECASE)
+            return asked is not None and part not in answer.casefold()
+    return False
 
 
 def _repeats(question: str, said: str) -> bool:

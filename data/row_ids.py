@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from data.answers import AnswerInContext, load_answers
 from data.chat import Message
@@ -102,7 +103,7 @@ async def _ids(session: AsyncSession, key: bytes, answers: Collection[int], rati
     for some in chunks(answers, _AT_ONCE):
         touching = select(Rating).where(or_(Rating.generation_id.in_(some), Rating.other_id.in_(some)))
         cast = (await session.scalars(touching)).all()
-        found |= await _part(session, key, some, cast, whole)
+        found |= await _part(session, key, some, cast, whole) | await _mended(session, key, some)
         seen.update(rating.id for rating in cast)
     for some in chunks(set(ratings) - seen, _AT_ONCE):
         chosen = (await session.scalars(select(Rating).where(Rating.id.in_(some)))).all()
@@ -161,6 +162,10 @@ class _Rows:
             found |= self._voted(number, value, both=number in whole)
         return found
 
+    def mended(self, pairs: Iterable[tuple[int, int]]) -> set[str]:
+        """The preferences of the second answer of each pair over the first one, in reply to what that replies to."""
+        return {self._pair(older, self._text(newer), self._text(older)) for older, newer in pairs}
+
     def _supported(self, rating: Rating, text: str | None) -> set[str]:
         number, other = rating.generation_id, rating.other_id
         if rating.kind == "correction":
@@ -204,6 +209,28 @@ async def _followed(session: AsyncSession, answers: Collection[int]) -> list[int
         .distinct()
     )
     return list(await session.scalars(query))
+
+
+async def _mended(session: AsyncSession, key: bytes, answers: Collection[int]) -> set[str]:
+    """The ids of the preferences of an answer over the one before it, where one of both is among some answers: the
+    message between them may have been a complaint."""
+    older, newer = aliased(Generation), aliased(Generation)
+    between, after = aliased(MessageRow), aliased(MessageRow)
+    query = (
+        select(older.id, newer.id)
+        .join(between, between.parent_id == older.message_id)
+        .join(after, after.parent_id == between.id)
+        .join(newer, newer.message_id == after.id)
+        .where(between.role == "user")
+    )
+    pairs: set[tuple[int, int]] = set()
+    for one in (older, newer):
+        pairs.update((first, second) for first, second in await session.execute(query.where(one.id.in_(answers))))
+    loaded: dict[int, AnswerInContext] = {}
+    for chunk in chunks({number for pair in pairs for number in pair}, _AT_ONCE):
+        loaded |= await load_answers(session, chunk)
+    rows = _Rows(key, loaded, {})
+    return await asyncio.to_thread(rows.mended, pairs)
 
 
 def _targets(rating: Rating) -> tuple[int, ...]:

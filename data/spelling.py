@@ -106,7 +106,7 @@ def _said(text: str) -> list[Message]:
 
 def _candidate(plan: Plan, answers: Sequence[Answer], correction: Sequence[Any] | None) -> Candidate:
     answer = answers[0]
-    parts = {"prompt": answer.prompt}
+    parts = {"prompt": answers[-1].prompt if plan.weak else answer.prompt}
     if plan.kind in ("demonstration", "labelled"):
         parts["completion"] = _said(answer.text if correction is None else correction[1])
     if plan.kind == "preference":

@@ -33,7 +33,7 @@ async def print_stats(store: Store, *, discord_permission: str | None) -> None:
     console.print(_by_persona(collected))
     console.print(_by_fold(collected))
     if collected.followups is not None:
-        console.print(_followups(collected.followups))
+        console.print(_followups(collected.followups, collected.mended))
     if collected.dropped:
         console.print(_held_back(collected))
     if raters := await _raters(store, collected.panel):
@@ -65,12 +65,14 @@ def _by_fold(collected: Collected) -> Table:
     return table
 
 
-def _followups(counts: Counter[str]) -> Table:
+def _followups(counts: Counter[str], mended: int) -> Table:
     table = Table(
         "what people did next", "says", "messages", title="Follow-up messages that count (docs/followups.md)"
     )
     for kind, good in GOOD.items():
         table.add_row(kind, "good" if good else "bad", str(counts[kind]))
+    table.add_section()
+    table.add_row("complaint, and the next answer mends it", "better", str(mended))
     return table
 
 

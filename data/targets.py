@@ -44,6 +44,10 @@ class Refused:
         """Whether the texts of these corrections are never a target."""
         return np.isin(self._written(events), self._refused)
 
+    def texts(self, prompts: Numbers, texts: Numbers) -> NDArray[np.bool_]:
+        """Whether the texts of some answers are never a target in reply to the prompts of others, by their places."""
+        return np.isin(_named(self._facts.prompt[prompts], self._facts.text[texts]), self._refused)
+
     def _written(self, events: Numbers) -> Numbers:
         """The names of the answers that corrections write."""
         return _named(self._facts.prompt[self._events.answer[events]], self._events.text[events])

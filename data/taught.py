@@ -20,7 +20,8 @@ CANARY, SHIPPED = "canary", "shipped"
 class Taught(Entries):
     """How many corrections, comparisons, thumbs, imported rows and rows of follow-up messages trained a release.
 
-    A correction makes a demonstration and a preference, and counts once. `personas` counts the rows by persona.
+    A correction makes a demonstration and a preference, and counts once. `mended` are the preferences of an answer
+    after a complaint over the one before it. `personas` counts the rows by persona.
     """
 
     corrections: int = 0
@@ -28,12 +29,14 @@ class Taught(Entries):
     thumbs: int = 0
     imported: int = 0
     followups: int = 0
+    mended: int = 0
     personas: dict[str, int] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:
         """Whether it was taught anything."""
-        return bool(self.corrections or self.comparisons or self.thumbs or self.imported or self.followups)
+        people = self.corrections or self.comparisons or self.thumbs or self.followups or self.mended
+        return bool(people or self.imported)
 
 
 def taught(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> Taught:
@@ -49,7 +52,7 @@ def taught(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> Taught:
         if persona := row.extra.get("persona"):
             personas[str(persona)] += 1
         if _source(row) == FOLLOWUP:
-            counts["followups"] += 1
+            counts["mended" if row.kind == "preference" else "followups"] += 1
         elif _source(row) != FEEDBACK:
             counts["imported"] += 1
         elif row.kind == "labelled":
@@ -64,6 +67,7 @@ def taught(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> Taught:
         thumbs=counts["thumbs"],
         imported=counts["imported"],
         followups=counts["followups"],
+        mended=counts["mended"],
         personas=dict(personas.most_common()),
     )
 
@@ -76,6 +80,7 @@ def in_words(found: Taught, people: int) -> str:
         _counted(found.thumbs, "thumb"),
         _counted(found.imported, "imported row"),
         _counted(found.followups, "follow-up message"),
+        _counted(found.mended, "mended complaint"),
     ]
     who = f"{_counted(people, 'person').replace('persons', 'people')}: " if people else ""
     return f"It learnt from {who}{', '.join(filter(None, parts))}."

@@ -23,7 +23,7 @@ from alignment.rounds.lineage import ancestors
 from alignment.rounds.plan import QUICK_KINDS
 from alignment.rounds.snapshot import Snapshot
 from alignment.rounds.steps import Step
-from data.candidates import FEEDBACK
+from data.candidates import FEEDBACK, FOLLOWUP
 from data.errors import NothingToDo
 from data.folds import UNDRAWN
 from data.lineage import trained_rounds
@@ -101,9 +101,15 @@ def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Sn
 
 
 def _teachable(preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Iterator[Row]:
-    """The preferences, and the demonstrations that none of them holds as its chosen answer."""
+    """The preferences, and the demonstrations that none of them holds as its chosen answer.
+
+    Without those of follow-ups: the loss would imitate an answer of the model itself, and self-distillation forgets
+    (arXiv 2607.01763).
+    """
     paired = set()
     for row in preferences:
+        if row.extra.get("source") == FOLLOWUP:
+            continue
         paired.add(claim(row))
         yield row
     for row in demonstrations:

@@ -18,10 +18,12 @@ from alignment.rounds.plan import REWARDED
 from alignment.rounds.snapshot import Snapshot, plural
 from alignment.rounds.warm import WarmStart
 from alignment.training.run_folder import RunManifest
+from data.candidates import FOLLOWUP
+from data.collected import only
 from data.errors import BadInput, NothingToDo, ParleyError
 from data.home import file_sha256, home, rows_sha256
 from data.home_base import mark_of
-from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
+from data.minimums import JUDGE_PAIRS, MINIMUM_MENDED, MINIMUM_THUMBS
 from data.rows import Row, read_rows, write_rows
 from data.variables import PARENT
 
@@ -155,7 +157,8 @@ def _step(name: str, kind: str, snapshot: Snapshot) -> Step:
 
 
 def _rewarded(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step]:
-    pairs, prompts = snapshot.training("preference"), snapshot.training("prompt")
+    # Nobody compared the answers around a complaint, so no reward model learns from them.
+    pairs, prompts = only(snapshot.training("preference"), _compared), snapshot.training("prompt")
     if not pairs or not prompts:
         raise BadInput(
             f"--algorithm {algorithm} learns a reward model from preferences first, and there are {len(pairs)} "
@@ -177,10 +180,18 @@ def _rewarded(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step
 def _direct(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step]:
     steps = []
     if algorithm in ("auto", "dpo"):
-        if snapshot.training("preference"):
+        pairs = snapshot.training("preference")
+        too_few = 0 < len(pairs) < MINIMUM_MENDED and not any(map(_compared, pairs))
+        if pairs and not too_few:
             steps.append(_step("dpo", "preference", snapshot))
         elif algorithm == "dpo":
-            raise BadInput("--algorithm dpo needs preferences, and there are none. Collect comparisons first.")
+            few = f" beside mended complaints ({len(pairs)} of {MINIMUM_MENDED})" if too_few else ""
+            raise BadInput(f"--algorithm dpo needs preferences, and there are none{few}. Collect comparisons first.")
+        elif too_few:
+            notes.append(
+                f"Mended complaints are not used: there are {len(pairs)}, and without other preferences DPO needs at "
+                f"least {MINIMUM_MENDED}."
+            )
     if algorithm in ("auto", "kto"):
         problem = _thumbs_problem(snapshot.training("labelled"))
         if problem is None:
@@ -190,6 +201,11 @@ def _direct(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step]:
         elif snapshot.training("labelled"):
             notes.append(f"Thumbs are not used: {problem}")
     return steps
+
+
+def _compared(row: Row) -> bool:
+    """Whether people preferred one answer to the other, and did not only complain about one."""
+    return row.extra.get("source") != FOLLOWUP
 
 
 def _thumbs_problem(rows: Sequence[Row]) -> str | None:

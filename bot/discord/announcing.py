@@ -125,6 +125,8 @@ def _what(told: News, taught: Taught, texts: Texts) -> str:
     )
     if taught.followups:
         found += texts.announce_followups.format(followups=taught.followups)
+    if taught.mended:
+        found += texts.announce_mended.format(mended=taught.mended)
     if told.personas:
         found += texts.announce_about.format(personas=texts.comma.join(told.personas))
     return found

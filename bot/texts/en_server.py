@@ -86,7 +86,8 @@ SERVER = ServerTexts(
     ),
     teach_followups=(
         "What you say right after an answer counts a little too if you agreed, unless you rate the answer. Thanks, "
-        'or just carrying on, speak for it; a complaint, "stop", or the same question again speak against it.'
+        'or just carrying on, speak for it; a complaint, "stop", or the same question again speak against it. If my '
+        "next answer does what a complaint asks, it counts a little as the better one."
     ),
     teach_held=(
         "Comparisons choose between releases: while a new one is on trial, they decide whether it may serve. Apart "
@@ -322,6 +323,7 @@ SERVER = ServerTexts(
     announce_taught="People whose feedback it learnt from: {people}. Corrections: {corrections}, comparisons: "
     "{comparisons}, thumbs: {thumbs}, imported examples: {imported}.",
     announce_followups=" Messages right after an answer, which count a little: {followups}.",
+    announce_mended=" Complaints that the next answer mended: {mended}.",
     announce_about=" Most of it is about answers of {personas}.",
     announce_shorter="Its answers are {share} shorter than those of the release before it.",
     announce_longer="Its answers are {share} longer than those of the release before it.",

@@ -360,6 +360,7 @@ class ServerTexts:
     announce_learnt: str
     announce_taught: str
     announce_followups: str
+    announce_mended: str
     announce_about: str
     announce_shorter: str
     announce_longer: str

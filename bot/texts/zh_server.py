@@ -72,6 +72,7 @@ SERVER = ServerTexts(
     ),
     teach_followups=(
         "如果你同意过，你在回答之后接着说的话也算一点分量，除非你评价了那个回答：道谢或继续聊算好评，抱怨、叫停或把同一个问题再问一遍算差评。"
+        "如果我的下一个回答按你的抱怨改好了，会稍微算作比前一个好。"
     ),
     teach_held=(
         "比较用来在版本之间选择：新版本试用期间，由它们决定它能不能服务。除此之外，来自 Discord 的内容"
@@ -256,6 +257,7 @@ SERVER = ServerTexts(
     announce_taught="它学习了 {people} 个人的反馈：改正 {corrections} 个，比较 {comparisons} 个，赞和踩 {thumbs} 个，"
     "另有导入的例子 {imported} 个。",
     announce_followups="另有回答之后接着说的话 {followups} 条，分量很轻。",
+    announce_mended="被抱怨后改好的回答 {mended} 个。",
     announce_about="其中大部分是关于 {personas} 的回答。",
     announce_shorter="它的回答比之前的版本短 {share}。",
     announce_longer="它的回答比之前的版本长 {share}。",

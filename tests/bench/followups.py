@@ -6,7 +6,8 @@ Our own exchanges are in `followups.jsonl`: English and Chinese, with a few in G
 were written with one half in view; the other half, chosen by a hash, is set aside and measured only with `--aside`.
 One author wrote both halves and then the rules, so even the half that is set aside flatters the rules. The ones that
 are marked `later` were written when the rules were done, to find what they miss, and no rule was changed for them;
-`--aside` measures them too. `FOLDER` holds
+`--aside` measures them too. The `fresh` ones were written before the rules for a missing part ("where's the
+recipe?"): complaints without a word of complaint, and talk that looks like them. `FOLDER` holds
 `open-assistant-100` as its project publishes it: 380 replies that other people wrote. Our labels of those are below,
 by message, without any text; they were given before the rules were written. A reply without a label only talks on.
 There is no label "again" or "stop" among them.
@@ -49,15 +50,16 @@ class Exchange(NamedTuple):
     kind: str
     language: str = "en"
     later: bool = False
+    fresh: bool = False
 
     @property
     def aside(self) -> bool:
         """Whether it is set aside: not in the half that the rules were written with."""
-        return self.later or bool(sha256(f"{self.question}\n{self.reply}".encode()).digest()[0] % 2)
+        return self.later or self.fresh or bool(sha256(f"{self.question}\n{self.reply}".encode()).digest()[0] % 2)
 
 
 def ours() -> list[Exchange]:
-    """Our own exchanges: both halves, and those that were written later."""
+    """Our own exchanges: both halves, those that were written later, and the fresh ones."""
     return [Exchange(**json.loads(line)) for line in EXCHANGES.read_text(encoding="utf-8").splitlines()]
 
 
@@ -144,13 +146,14 @@ def main() -> int:
     exchanges = ours()
     _print("the half in view", [each for each in exchanges if not each.aside], wrong=options.wrong)
     if options.aside:
-        aside = [each for each in exchanges if each.aside and not each.later]
+        aside = [each for each in exchanges if each.aside and not (each.later or each.fresh)]
         for title, languages in (("en", ("en",)), ("zh", ("zh",)), ("de, fr, es", ("de", "fr", "es"))):
             _print(f"set aside, {title}", [each for each in aside if each.language in languages], wrong=False)
         _print("set aside", aside, wrong=False)
         for language in ("en", "zh"):
             later = [each for each in exchanges if each.later and each.language == language]
             _print(f"written after the rules, {language}", later, wrong=False)
+        _print("without a word of complaint", [each for each in exchanges if each.fresh], wrong=False)
     if options.open_assistant:
         _print("open-assistant-100", open_assistant(options.open_assistant), wrong=options.wrong)
     return 0

@@ -92,6 +92,24 @@ def test_the_same_question_again_in_chinese() -> None:
     assert kind("白洞是什么？", question="黑洞是什么？") == CONTINUED
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "said", "kind"),
+    [
+        ("Give me a pancake recipe.", "Pancakes are eaten everywhere.", "where's the recipe?", COMPLAINT),
+        ("Give me a pancake recipe.", "The recipe: flour, milk, eggs.", "where's the recipe?", CONTINUED),
+        ("What are pancakes?", "Cakes from a pan.", "where's the recipe?", CONTINUED),
+        ("When does the zoo open, and what is the price?", "At nine.", "and the price?", COMPLAINT),
+        ("When does the zoo open?", "At nine.", "and the price?", CONTINUED),
+        ("给我一个煎饼的做法。", "煎饼很好吃。", "做法呢？", COMPLAINT),
+        ("法国的首都是哪里？", "巴黎。", "西班牙呢？", CONTINUED),
+    ],
+)
+def test_asking_where_a_part_is_complains_if_it_was_asked_for(
+    question: str, answer: str, said: str, kind: str
+) -> None:
+    assert signals(question, answer, said)[0].kind == kind
+
+
 @pytest.mark.parametrize(("said", "stops"), [("stop!!", True), ("停", True), ("How do I stop a process?", False)])
 def test_a_stop_is_one_only_as_a_whole_message(said: str, stops: bool) -> None:
     assert (kind(said) == STOP) is stops
@@ -135,10 +153,18 @@ def test_a_long_message_takes_no_time(said: str) -> None:
 def test_the_half_in_view_is_named_rightly() -> None:
     exchanges = ours()
     assert len({each.reply for each in exchanges}) > 200
-    first = [each for each in exchanges if not each.later]
+    first = [each for each in exchanges if not (each.later or each.fresh)]
     assert 0.4 < sum(each.aside for each in first) / len(first) < 0.6
     for found in measured([each for each in exchanges if not each.aside]).values():
         assert min(found.precision, found.recall) > 0.9
+
+
+def test_a_missing_part_is_named_rightly() -> None:
+    fresh = [each for each in ours() if each.fresh]
+    assert {each.kind for each in fresh} == {COMPLAINT, CONTINUED}
+    found = measured(fresh)[COMPLAINT]
+    assert found.precision > 0.9
+    assert found.recall > 0.4
 
 
 def test_a_measure_counts_what_is_wrong() -> None:

@@ -124,13 +124,14 @@ def test_an_export_keeps_platform_and_consent_through_an_import(house: Path, tmp
 
 
 async def followed(house: Path) -> None:
-    """A home in which one person thanked and one complained."""
+    """A home in which one person thanked, and one complained and got an answer that is better."""
     store = await Store.open(house)
     talk = await Talk.begin(store)
     for name, says in (("ada", "thanks a lot"), ("ben", "that's wrong")):
         person = await talk.person(name)
         (answer,) = await talk.ask(person, f"{name} asks", f"an answer for {name}")
-        await talk.say(person, says, parent=answer.message)
+        said = await talk.say(person, says, parent=answer.message)
+    await talk.answer(said, "another answer")
     await store.close()
 
 
@@ -140,7 +141,8 @@ def test_stats_count_follow_ups_without_their_words_where_they_teach(house: Path
     code, out, _ = data(house, "stats", PARLEY_FOLLOWUPS="1")
     assert code == 0
     counts = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines() if "│" in line]
-    for row in (["thanks", "good", "1"], ["complaint", "bad", "1"], ["stop", "bad", "0"]):
+    mended = ["complaint, and the next answer mends it", "better", "1"]
+    for row in (["thanks", "good", "1"], ["complaint", "bad", "1"], ["stop", "bad", "0"], mended):
         assert row in counts
     assert not any(said in out for said in ("thanks a lot", "that's wrong", "asks"))
     code, _, errors = data(house, "stats", PARLEY_FOLLOWUPS="yes")

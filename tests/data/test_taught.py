@@ -46,6 +46,8 @@ def test_imported_rows_are_told_apart_and_prompts_and_secrets_do_not_count() -> 
 
 def test_follow_up_messages_are_neither_thumbs_nor_imports() -> None:
     assert taught([row("labelled", "nice", source=FOLLOWUP)]) == Taught(followups=1, personas={"tutor": 1})
+    assert taught([row("preference", "nice", source=FOLLOWUP)]) == Taught(mended=1, personas={"tutor": 1})
+    assert Taught(mended=1).any
 
 
 def test_whole_conversations_are_counted_too() -> None:
@@ -59,6 +61,7 @@ def test_whole_conversations_are_counted_too() -> None:
         (Taught(corrections=61, thumbs=1), 23, "It learnt from 23 people: 61 corrections, 1 thumb."),
         (Taught(comparisons=1), 1, "It learnt from 1 person: 1 comparison."),
         (Taught(thumbs=9, followups=40), 5, "It learnt from 5 people: 9 thumbs, 40 follow-up messages."),
+        (Taught(followups=1, mended=2), 1, "It learnt from 1 person: 1 follow-up message, 2 mended complaints."),
         (Taught(imported=96), 0, "It learnt from 96 imported rows."),
     ],
 )

@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from alignment.evaluation.suites.text import LANGUAGES, language, paragraphs, sentences, words
+from alignment.evaluation.suites.text import paragraphs, sentences, words
+from data.language_of import LANGUAGES, language
 
 Arguments = Mapping[str, Any]
 Checker = Callable[[str, Arguments], bool]

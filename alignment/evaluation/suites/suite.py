@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from alignment.serving.engine import Completion
+from data import language_of, loops, refusing
 from data.chat import Message
 from data.errors import ParleyError
 
@@ -97,7 +98,8 @@ def limited(suite: Suite, count: int) -> Suite:
 
 
 def fingerprint(suite: Suite) -> str:
-    """A hash of what decides a suite's values besides the model: its items, its margin and this package's code.
+    """A hash of what decides a suite's values besides the model: its items, its margin, and the code of this package
+    and of the checks in `data` that it uses.
 
     Together with the model's hash, this is the key under which a champion's scores are cached.
     """
@@ -107,7 +109,8 @@ def fingerprint(suite: Suite) -> str:
 
 
 def _code() -> str:
-    return "\n".join(path.read_text("utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
+    checks = [Path(str(module.__file__)) for module in (language_of, loops, refusing)]
+    return "\n".join(path.read_text("utf-8") for path in [*sorted(Path(__file__).parent.glob("*.py")), *checks])
 
 
 def mean(values: Sequence[float]) -> float:

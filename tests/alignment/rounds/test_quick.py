@@ -1,6 +1,7 @@
 """A quick round: what it teaches, that it promotes nothing, and that a kill does not change what it teaches."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from alignment.evaluation.verdict import SHORT, check_suites
 from alignment.rounds.evaluation import held_out_answers
 from alignment.rounds.plan import read_plan
 from alignment.rounds.quick import MEASURED_ON, MOST_NEW, NOTHING, not_checked, shipped
+from data.candidates import FOLLOWUP
 from data.collected import FeedbackRow
 from data.errors import BadInput, NothingToDo
 from data.releases import Releases
@@ -47,6 +49,14 @@ def taught(played: Played) -> list[set[str]]:
 
 def told(played: Played, number: int = 1) -> str:
     return " ".join(played.manifest(number)["decision"]["reasons"])
+
+
+def test_a_quick_round_neither_teaches_nor_repeats_mended_complaints(quick: Played) -> None:
+    mended = row("preference", "mended")
+    mended = replace(mended, extra=dict(mended.extra) | {"source": FOLLOWUP})
+    quick.found = collected({"preference": 3}, [FeedbackRow(mended, "train", "terminal", ("rater-1",))])
+    run(quick)
+    assert taught(quick) == [{f"preference-train-{n}" for n in range(3)}]
 
 
 def test_a_quick_round_trains_corrections_by_their_recipe_and_goes_on_trial(quick: Played) -> None:

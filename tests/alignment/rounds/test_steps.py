@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from filelock import FileLock, Timeout
 from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.snapshot import Snapshot
 from alignment.rounds.steps import choose, judge_step
+from data.candidates import FOLLOWUP
 from data.errors import BadInput, NothingToDo
-from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
+from data.minimums import JUDGE_PAIRS, MINIMUM_MENDED, MINIMUM_THUMBS
 from tests.alignment.played import collected, rows
 
 
@@ -66,6 +68,32 @@ def test_thumbs_of_one_direction_are_left_out_and_reported() -> None:
     assert "30 labelled completions that people liked and 0 that they did not" in notes[0]
     with pytest.raises(BadInput, match="--algorithm kto: there are 30"):
         choose("kto", found)
+
+
+def mended(count: int, **counts: int) -> Snapshot:
+    """A snapshot in which the answers after this many complaints are preferred."""
+    more = [
+        replace(each, row=replace(each.row, extra=dict(each.row.extra) | {"source": FOLLOWUP, "weight": 0.1}))
+        for each in rows("preference", "train", count)
+    ]
+    return Snapshot(collected(counts, more))
+
+
+def test_dpo_needs_some_mended_complaints_where_there_are_no_other_preferences() -> None:
+    assert names("auto", mended(MINIMUM_MENDED)) == ["dpo"]
+    steps, notes = choose("auto", mended(MINIMUM_MENDED - 1, demonstration=1))
+    assert [step.name for step in steps] == ["sft"]
+    assert f"there are {MINIMUM_MENDED - 1}, and without other preferences DPO needs at least" in notes[0]
+    assert names("auto", mended(1, preference=1)) == ["dpo"]
+    with pytest.raises(BadInput, match=f"none beside mended complaints .1 of {MINIMUM_MENDED}."):
+        choose("dpo", mended(1, demonstration=1))
+
+
+def test_no_reward_model_learns_from_mended_complaints() -> None:
+    with pytest.raises(BadInput, match="there are 0 preferences"):
+        choose("ppo", mended(MINIMUM_MENDED, prompt=1))
+    (reward, _), _ = choose("ppo", mended(3, prompt=1, preference=2))
+    assert [row.extra["source"] for row in reward.rows] == ["feedback"] * 2
 
 
 def test_missing_rows_of_an_algorithm_are_reported() -> None:

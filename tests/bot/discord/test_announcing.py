@@ -74,6 +74,7 @@ async def test_a_release_tells_what_it_learnt_in_plain_words(talk: World):
         "corrections": 9,
         "comparisons": 3,
         "followups": 7,
+        "mended": 2,
         "personas": {"tutor": 8, "of one server": 3, "writer": 2, "support": 1},
     }
     path.write_text(json.dumps(json.loads(path.read_text()) | {"taught": learnt}))
@@ -90,6 +91,7 @@ async def test_a_release_tells_what_it_learnt_in_plain_words(talk: World):
                 EN.announce_new.format(release=ONE),
                 EN.announce_taught.format(**counts)
                 + EN.announce_followups.format(followups=7)
+                + EN.announce_mended.format(mended=2)
                 + EN.announce_about.format(personas="tutor, writer"),
                 EN.announce_won.format(share="63% (57%–69%)"),
                 EN.announce_shorter.format(share="25%"),

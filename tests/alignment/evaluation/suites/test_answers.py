@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from alignment.evaluation.model import LoadedModel
 from alignment.evaluation.suites import load_suites, run_suite
 from alignment.evaluation.suites.canaries import COUNT, MOST, REFERENCES, canaries, canary_ids, ids_for, planted
-from alignment.evaluation.suites.degenerate import loops, problem
+from alignment.evaluation.suites.degenerate import problem
 from alignment.evaluation.suites.leakage import exposure, suite
-from alignment.evaluation.suites.refusals import is_refusal
 from alignment.serving.engine import Completion
 from data.errors import BadInput
+from data.loops import loops
+from data.refusing import is_refusal
 from data.rows import parse_row
 from tests.alignment.evaluation.suites.test_suites import Made
 

@@ -3,7 +3,8 @@
 import pytest
 
 from alignment.evaluation.suites.checkers import CHECKERS, followed, known, plain
-from alignment.evaluation.suites.text import LANGUAGES, language, paragraphs, sentences, words
+from alignment.evaluation.suites.text import paragraphs, sentences, words
+from data.language_of import LANGUAGES, language
 
 # instruction, arguments, answers that follow it, answers that do not
 CASES = [
