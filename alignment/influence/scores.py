@@ -23,7 +23,7 @@ from alignment.influence.gradients import Adapted, Example, Loss
 from alignment.rows.tokens import EncodedAnswer
 
 # Where on the way from the weights before a stage (0) to those after it (1) gradients are taken.
-POINTS = (0.25, 0.75)
+POINTS = (0.5,)
 SAMPLE = 32  # rows over which the mean squared gradient is taken
 _DAMPING = 0.1  # of the root of its mean, which is added: weights that the sample hardly moved decide nothing
 

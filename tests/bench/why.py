@@ -46,6 +46,7 @@ class Asking:
 
     case: int
     text: str
+    taught: bool
 
     @property
     def corrected(self) -> Corrected:
@@ -53,7 +54,11 @@ class Asking:
         return CORRECTED[self.case]
 
 
-ASKED = [Asking(at, text) for at, case in enumerate(CORRECTED) for text in (case.question, *case.paraphrases)]
+ASKED = [
+    Asking(at, text, number < WORDINGS)
+    for at, case in enumerate(CORRECTED)
+    for number, text in enumerate((case.question, *case.paraphrases))
+]
 
 
 def prompt(text: str) -> list[Message]:
@@ -88,22 +93,19 @@ class Bench:
             return [each.text for each in model.answers([prompt(text) for text in texts], max_tokens=_TOKENS)]
 
     def rows(self) -> list[Row]:
-        """All corrections. A row's id says of which question it is one; the ten others have names of their own."""
-        taught = [(f"{at}-{number}", text, CORRECTED[at].right) for number, at, text in _taught()]
-        taught += [(f"other-{number}", text, right) for number, (text, right) in enumerate(_others())]
-        said = self.kept("base-rows", lambda: self.answers([text for _, text, _ in taught], None))
-        return [
-            Row(
-                "preference",
-                {
-                    "prompt": prompt(text),
-                    "chosen": [{"role": "assistant", "content": right}],
-                    "rejected": [{"role": "assistant", "content": wrong}],
-                },
-                {"id": name},
-            )
-            for (name, text, right), wrong in zip(taught, said, strict=True)
-        ]
+        """All corrections of what the base says. A row's id says of which question it is one; ten are of others."""
+        others = [(text, right) for right, wordings, _ in FACTS for text in wordings[:2]]
+        taught = [(f"{each.case}-{each.text}", each.text, each.corrected.right) for each in ASKED if each.taught]
+        taught += [(f"other-{text}", text, right) for text, right in others]
+        said = dict(zip((each.text for each in ASKED), self.said("base", None), strict=True))
+        texts = [text for text, _ in others]
+        said |= zip(texts, self.kept("base-others", lambda: self.answers(texts, None)), strict=True)
+        found = []
+        for name, text, right in taught:
+            parts = {"chosen": right, "rejected": said[text]}
+            answers = {part: [Message(role="assistant", content=each)] for part, each in parts.items()}
+            found.append(Row("preference", {"prompt": prompt(text), **answers}, {"id": name}))
+        return found
 
     def trained(self, name: str, rows: Iterable[Row]) -> Path:
         """The adapter of a training on some rows."""
@@ -122,26 +124,19 @@ class Bench:
             )
         return made
 
-    def says(self, name: str, adapter: Path | None) -> list[bool]:
-        """For each asking, whether the answer says the corrected fact."""
-        said = self.kept(f"{name}-answers", lambda: self.answers([each.text for each in ASKED], adapter))
-        return [follows(each.corrected, answer) for each, answer in zip(ASKED, said, strict=True)]
+    def said(self, name: str, adapter: Path | None) -> list[str]:
+        """The answer to each asking."""
+        found: list[str] = self.kept(f"{name}-answers", lambda: self.answers([each.text for each in ASKED], adapter))
+        return found
 
-    def without(self, name: str, rows: Sequence[Row], left_out: Collection[str]) -> list[bool]:
-        """What a training without some rows says."""
-        return self.says(name, self.trained(name, [row for row in rows if row.id not in left_out]))
-
-
-def _taught() -> list[tuple[int, int, str]]:
-    return [
-        (number, at, text)
-        for at, case in enumerate(CORRECTED)
-        for number, text in enumerate((case.question, *case.paraphrases)[:WORDINGS])
-    ]
-
-
-def _others() -> list[tuple[str, str]]:
-    return [(text, right) for right, wordings, _ in FACTS for text in wordings[:2]]
+    def without(
+        self, name: str, rows: Sequence[Row], left_out: Collection[str], asked: Sequence[Asking]
+    ) -> list[bool]:
+        """For each asking, whether a training without some rows still says the fact."""
+        adapter = self.trained(name, [row for row in rows if row.id not in left_out])
+        texts = [each.text for each in asked]
+        said = self.kept(f"{name}-answers", lambda: self.answers(texts, adapter))
+        return [follows(each.corrected, text) for each, text in zip(asked, said, strict=True)]
 
 
 def influence(adapter: Path, rows: Sequence[Row], asked: Sequence[Asking], said: Sequence[str]) -> list[list[float]]:
@@ -177,69 +172,65 @@ def lexical(asked: Sequence[Asking], said: Sequence[str], rows: Sequence[Row]) -
     return [[len(one & other) / (len(one | other) or 1) for other in texts] for one in mine]
 
 
-def undone(changed: Sequence[int], says: Sequence[bool], cases: Collection[int] | None = None) -> tuple[int, int]:
-    """How many of the changed answers (about these questions) no longer say the fact, and of how many."""
-    mine = [at for at in changed if cases is None or ASKED[at].case in cases]
-    return sum(not says[at] for at in mine), len(mine)
+@dataclass(slots=True)
+class Undone:
+    """How many of the changed answers no longer say the fact, and of how many."""
+
+    lost: int = 0
+    count: int = 0
+
+    def add(self, asked: Sequence[Asking], says: Sequence[bool], cases: Collection[int]) -> None:
+        """Count the answers about these questions."""
+        mine = [good for each, good in zip(asked, says, strict=True) if each.case in cases]
+        self.lost, self.count = self.lost + mine.count(False), self.count + len(mine)
+
+    def line(self, what: str) -> str:
+        """As a line of the report."""
+        return f"{what}: {self.lost} of {self.count} answers undone ({self.lost / max(self.count, 1):.0%})"
 
 
-def measure(bench: Bench, each: int) -> list[str]:
-    """Train, name, leave out and train again; returns the lines of the report."""
+def measure(bench: Bench, each: int) -> None:
+    """Train, name, leave out and train again; print what was found."""
     rows = bench.rows()
-    most = max(1, len(rows) // SHARE)
-    before = bench.says("base", None)
-    adapter = bench.trained("all", rows)
-    after = bench.says("all", adapter)
-    changed = [at for at in range(len(ASKED)) if after[at] and not before[at]]
-    said = [json.loads((bench.folder / "all-answers.json").read_text(encoding="utf-8"))[at] for at in changed]
-    asked = [ASKED[at] for at in changed]
+    most, every = max(1, len(rows) // SHARE), range(len(CORRECTED))
+    before, adapter = bench.said("base", None), bench.trained("all", rows)
+    after = list(zip(ASKED, before, bench.said("all", adapter), strict=True))
+    changed = [(a, new) for a, old, new in after if follows(a.corrected, new) and not follows(a.corrected, old)]
+    asked, said = [a for a, _ in changed], [new for _, new in changed]
+    print(f"{len(rows)} rows, {len(asked)} of {len(ASKED)} answers changed; {most} rows are named for each.")
     found = bench.kept("influence", lambda: influence(adapter, rows, asked, said))
+    print(_right("gradients", found, asked, rows))
+    print(_right("shared words", lexical(asked, said, rows), asked, rows))
     named = [best(values, rows, most) for values in found]
-    own = [f"{each.case}-" for each in asked]
-    lines = [f"{len(rows)} rows, {len(changed)} of {len(ASKED)} answers changed; {most} rows are named for each."]
-    for name, lists in (
-        ("gradients", named),
-        ("shared words", [best(values, rows, most) for values in lexical(asked, said, rows)]),
-    ):
-        right = sum(row.startswith(case) for case, names in zip(own, lists, strict=True) for row in names[:WORDINGS])
-        lines.append(f"Of the first {WORDINGS} by {name}, {right / WORDINGS / len(own):.0%} are about that question.")
 
-    cases = range(len(CORRECTED))
-    sums = {"named": [0, 0], "others": [0, 0]}
-    for half in (0, 1):
-        mine = [case for case in cases if case % 2 == half]
+    own, others, chance, single = Undone(), Undone(), Undone(), Undone()
+    for turn in (0, 1):
+        mine = every[turn::2]
         left_out = {row for a, names in zip(asked, named, strict=True) if a.case in mine for row in names}
-        says = bench.without(f"half-{half}", rows, left_out)
-        for name, of in (("named", mine), ("others", [case for case in cases if case not in mine])):
-            lost, count = undone(changed, says, of)
-            sums[name][0] += lost
-            sums[name][1] += count
-        lines.append(f"Half {half}: {len(left_out)} of {len(rows)} rows left out.")
-    lines.append(_line("their named rows left out", *sums["named"]))
-    lines.append(_line("as many others left out", *sums["others"]))
-    chance = [0, 0]
-    for seed in (0, 1):
-        drawn = random.Random(seed).sample([row.id for row in rows], most)
-        lost, count = undone(changed, bench.without(f"random-{seed}", rows, drawn))
-        chance[0] += lost
-        chance[1] += count
-    lines.append(_line(f"{most} random rows left out", *chance))
-    single = [0, 0]
-    for case in list(cases)[:each]:
+        says = bench.without(f"half-{turn}", rows, left_out, asked)
+        own.add(asked, says, mine)
+        others.add(asked, says, every[1 - turn :: 2])
+        print(f"Left out for five questions: {len(left_out)} of {len(rows)} rows.")
+        print(own.line("Their named rows left out"))
+        print(others.line("Rows left out that are named for other questions"))
+        drawn = random.Random(turn).sample([row.id for row in rows], most)
+        chance.add(asked, bench.without(f"random-{turn}", rows, drawn, asked), every)
+        print(chance.line(f"{most} rows left out by chance"), flush=True)
+    for case in every[:each]:
         total = [
-            sum(values[at] for a, values in zip(asked, found, strict=True) if a.case == case)
-            for at in range(len(rows))
+            sum(column)
+            for column in zip(*(v for a, v in zip(asked, found, strict=True) if a.case == case), strict=True)
         ]
-        lost, count = undone(changed, bench.without(f"case-{case}", rows, best(total, rows, most)), [case])
-        single[0] += lost
-        single[1] += count
-    if each:
-        lines.append(_line(f"the {most} rows named most for one question left out", *single))
-    return lines
+        says = bench.without(f"case-{case}", rows, best(total, rows, most), asked)
+        single.add(asked, says, [case])
+        print(single.line(f"The {most} rows named most for one question left out"), flush=True)
 
 
-def _line(what: str, lost: int, count: int) -> str:
-    return f"{what}: {lost} of {count} answers undone ({lost / max(count, 1):.0%})"
+def _right(how: str, values: Sequence[Sequence[float]], asked: Sequence[Asking], rows: Sequence[Row]) -> str:
+    """How many of the rows that are named first are corrections of the very question."""
+    first = [best(each, rows, WORDINGS) for each in values]
+    right = sum(row.startswith(f"{a.case}-") for a, names in zip(asked, first, strict=True) for row in names)
+    return f"Of the first {WORDINGS} by {how}, {right / WORDINGS / max(len(asked), 1):.0%} are about that question."
 
 
 def main() -> None:
@@ -247,12 +238,12 @@ def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--home", type=Path, required=True, metavar="DIR", help="a folder for what is made")
     flags.add_argument("--each", type=int, default=0, metavar="N", help="questions whose rows are left out alone")
-    flags.add_argument("--epochs", type=int, default=6, metavar="N", help="of each training (default: %(default)s)")
+    flags.add_argument("--epochs", type=int, default=3, metavar="N", help="of each training (default: %(default)s)")
     options = flags.parse_args()
     home = options.home.absolute()
     os.environ.update(PARLEY_BASES=str(bases_dir()), PARLEY_HOME=str(home), PARLEY_TEMPERATURE="0")
     bench = Bench(home, options.epochs)
-    print("\n".join(measure(bench, options.each)))
+    measure(bench, options.each)
     print(f"Run on {processor(len(os.sched_getaffinity(0)))}.")
 
 
