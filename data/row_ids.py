@@ -24,6 +24,7 @@ from data.schema import (
     ImportedRow,
     MessageRow,
     MessageVersion,
+    Person,
     Rating,
     SystemPromptAuthor,
 )
@@ -86,6 +87,22 @@ async def rows_rated_by(session: AsyncSession, key: bytes, person: int) -> set[s
     return await _ids(session, key, (), rated.all())
 
 
+async def ratings_behind(session: AsyncSession, key: bytes, raters: Collection[str]) -> dict[str, list[Rating]]:
+    """The ratings of people with these pseudonyms, by the ids of the rows that they support; the oldest first."""
+    mine = select(Rating.id).join(Person, Person.id == Rating.rater_id).order_by(Rating.id)
+    found: dict[str, list[Rating]] = defaultdict(list)
+    for names in chunks(raters):
+        for some in chunks((await session.scalars(mine.where(Person.pseudonym.in_(names)))).all(), _AT_ONCE):
+            query = select(Rating).where(Rating.id.in_(some)).order_by(Rating.id)
+            cast = (await session.scalars(query)).all()
+            rows, texts = await _loaded(session, key, (), cast)
+            for rating in cast:
+                for row in await asyncio.to_thread(rows.all, (), (), [rating], texts, ()):
+                    found[row].append(rating)
+    found.pop("", None)
+    return dict(found)
+
+
 async def imported_rows_of(session: AsyncSession, rater: str) -> set[str]:
     """The ids of the imported rows that name somebody as their rater; other files may use the same ids."""
     rows = await session.scalars(select(ImportedRow).where(ImportedRow.rater == rater))
@@ -115,16 +132,22 @@ async def _part(
     session: AsyncSession, key: bytes, answers: Collection[int], ratings: Sequence[Rating], whole: Collection[int]
 ) -> set[str]:
     """The ids of the prompts of these answers, and of the rows that these ratings support."""
+    rows, texts = await _loaded(session, key, answers, ratings)
+    followed = await _followed(session, answers)
+    return await asyncio.to_thread(rows.all, answers, followed, ratings, texts, whole)
+
+
+async def _loaded(
+    session: AsyncSession, key: bytes, answers: Collection[int], ratings: Sequence[Rating]
+) -> tuple["_Rows", dict[int, str | None]]:
+    """What the ids of these answers' and ratings' rows are made of, and the ratings' texts."""
     needed = {*answers, *(target for rating in ratings for target in _targets(rating))}
     loaded: dict[int, AnswerInContext] = {}
     for chunk in chunks(needed, _AT_ONCE):
         loaded |= await load_answers(session, chunk)
     voted = {rating.generation_id for rating in ratings if rating.kind == "vote"}
     prompts = {prompt for number in voted if (prompt := loaded[number].generation.rendered_sha256)}
-    rows = _Rows(key, loaded, await _voted_texts(session, prompts))
-    texts = await _texts(session, ratings)
-    followed = await _followed(session, answers)
-    return await asyncio.to_thread(rows.all, answers, followed, ratings, texts, whole)
+    return _Rows(key, loaded, await _voted_texts(session, prompts)), await _texts(session, ratings)
 
 
 class _Rows:

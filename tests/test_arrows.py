@@ -47,6 +47,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("alignment.conversion", "alignment.evaluation"),
     ("alignment.rl", "alignment.search", "alignment.shelf"),
     ("alignment.rounds", "alignment.watching"),
+    ("alignment.influence",),
     ("alignment",),  # the commands
 )
 
@@ -71,6 +72,7 @@ INSIDE: dict[str, tuple[int, str]] = {
     "alignment/release.py": (1, "--help needs no SQLAlchemy and no rich"),
     "alignment/promote.py": (1, "--help needs no SQLAlchemy"),
     "alignment/demo.py": (1, "the first answer comes before torch is loaded"),
+    "alignment/why.py": (1, "--help needs neither torch nor SQLAlchemy"),
     "alignment/evaluation/likelihood.py": (1, "--help of the commands needs neither torch nor TRL"),
     "alignment/evaluation/judges.py": (1, "only a reward model as judge needs torch"),
     "alignment/evaluation/best_of.py": (1, "only a reward model as judge needs torch"),
