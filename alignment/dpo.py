@@ -5,20 +5,28 @@
 
 Rafailov et al., "Direct Preference Optimization: Your Language Model is Secretly a Reward Model", 2023. The loss
 keeps the model close to a reference: a frozen copy of the adapter that the stage continues, or else the base itself.
+
+With `--online_every N --reward_model out-reward/reward --prompts prompts.jsonl` the model draws new pairs itself,
+every N steps (`alignment.rl.semi_online`). `--dataset_name` may then be left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from alignment.command import command
 from data.errors import run
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the stage; the result is `adapter/` (or `model/`) in the run folder, and applies to the base itself."""
-    return command("dpo", _train, argv)
+def main(argv: Sequence[str] | None = None, *, reward: Callable[..., list[float]] | None = None) -> int:
+    """Run the stage; the result is `adapter/` (or `model/`) in the run folder, and applies to the base itself.
+
+    In code, `reward` can replace the reward model (`alignment.rl.scoring.Score`).
+    """
+    return command("dpo", partial(_train, reward=reward), argv)
 
 
-def _train(arguments: list[str]) -> None:
+def _train(arguments: list[str], *, reward: Callable[..., list[float]] | None) -> None:
+    from alignment.rl.semi_online_stage import train_on_drawn_pairs
     from alignment.training.policy import load_policy, load_reference
     from alignment.training.preflight import check_reference, show_trained
     from alignment.training.settings import DpoSettings
@@ -26,6 +34,9 @@ def _train(arguments: list[str]) -> None:
     from alignment.training.trainers import Dpo
 
     with begin("dpo", "preference", arguments, DpoSettings) as stage:
+        if stage.recipe.training.online_every:
+            train_on_drawn_pairs(stage, reward)
+            return
         show_trained(stage)
         # The reference:
         #   a continued adapter     its frozen copy, which TRL keeps beside it under the name `ref`

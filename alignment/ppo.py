@@ -33,7 +33,8 @@ def main(
 def _train(
     arguments: list[str], *, reward: Callable[..., list[float]] | None, replay: Callable[..., Any] | None
 ) -> None:
-    from alignment.rl.making import check_lengths, group_trainer, keep_critic, ppo_trainer, say_when_saved
+    from alignment.rl.making import check_lengths, group_trainer, keep_critic, ppo_trainer
+    from alignment.rl.rollouts import say_when_saved
     from alignment.rl.scoring import scoring
     from alignment.rl.settings import settings_class
     from alignment.training.policy import refuse_zero3

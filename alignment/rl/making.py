@@ -118,16 +118,6 @@ def check_lengths(stage: Stage) -> None:
         )
 
 
-def say_when_saved(stage: Stage, trainer: Any) -> None:
-    """Print it if checkpoints come later than the recipe asks: they are made at the ends of rollouts only."""
-    steps, wanted = trainer.steps_per_rollout, trainer.args.save_steps
-    if wanted >= 1 and wanted % steps:
-        stage.console.print(
-            f"Checkpoints lie at the ends of rollouts only, every {steps} steps: save_steps {wanted:g} comes to "
-            f"{-(-wanted // steps) * steps:g}."
-        )
-
-
 def keep_critic(stage: Stage, trainer: Ppo) -> dict[str, Any]:
     """Save the critic and the learning curve beside the policy; returns more figures for the manifest."""
     metrics = stage.run.metrics()

@@ -19,6 +19,7 @@ from alignment.rl.formulas import rollout_seed
 from alignment.rl.sampling import PlainCopy
 from alignment.rows.order import Draws
 from alignment.rows.tokens import control_strings, encode_answer, prompt_ids
+from alignment.training.stage import Stage
 from data.chat import Message
 
 # Replays given completions instead of sampling: called with the prompts of one process and the rollout's number, it
@@ -80,6 +81,16 @@ class AtRolloutEnds(TrainerCallback):  # type: ignore[misc]  # transformers has 
         boundary = state.global_step % self.steps == 0
         control.should_save, self.due = due and boundary, due and not boundary
         return control
+
+
+def say_when_saved(stage: Stage, trainer: Any) -> None:
+    """Print it if checkpoints come later than the recipe asks: they are made at the ends of rollouts only."""
+    steps, wanted = trainer.steps_per_rollout, trainer.args.save_steps
+    if wanted >= 1 and wanted % steps:
+        stage.console.print(
+            f"Checkpoints lie at the ends of rollouts only, every {steps} steps: save_steps {wanted:g} comes to "
+            f"{-(-wanted // steps) * steps:g}."
+        )
 
 
 def end_of_turn(tokenizer: Any) -> int:

@@ -29,8 +29,8 @@ class Sampled:
     mask: Tensor
 
 
-def write_samples(path: Path, step: int, sampled: Sampled, kl: Sequence[float]) -> None:
-    """Append a rollout's first answers to a private file.
+def write_samples(path: Path, step: int, sampled: Sampled, kl: Sequence[float] | None = None) -> None:
+    """Append a rollout's first answers to a private file; `kl` is each answer's distance from the reference in nats.
 
     They are texts of people and the model, so no log has them, and they are removed with rows (`*.jsonl`).
     """
@@ -42,7 +42,7 @@ def write_samples(path: Path, step: int, sampled: Sampled, kl: Sequence[float]) 
                 "prompt": sampled.prompts[row],
                 "completion": sampled.texts[row],
                 "reward": float(sampled.scores[row]),
-                "kl": kl[row],
+                **({} if kl is None else {"kl": kl[row]}),
                 "ended": bool(sampled.ended[row]),
             }
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -62,12 +62,8 @@ class PlainCopy:
 
         A repeated prompt is read once. Raises `Diverged` if the policy's probabilities are not finite.
         """
-        longest = max(map(len, prompts))
-        ids = torch.full((len(prompts), longest), pad, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
-            mask[row, longest - len(prompt) :] = 1
+        ids, mask = padded_left(prompts, pad)
+        longest = ids.shape[1]
         inputs = {
             "input_ids": ids,
             "attention_mask": mask,
@@ -81,7 +77,7 @@ class PlainCopy:
             found: list[list[int]] = self.model.generate(**inputs, custom_generate=decode, uniforms=uniforms)
         else:
             found = self._by_transformers(inputs)[:, longest:].tolist()
-        return [_cut(tokens, stops) for tokens in found]
+        return [cut(tokens, stops) for tokens in found]
 
     def _by_transformers(self, inputs: dict[str, Any]) -> torch.Tensor:
         """Prompts and answers, padded, from transformers' own loop: it knows settings that `decode` does not."""
@@ -113,7 +109,18 @@ class PlainCopy:
         return cache
 
 
-def _cut(tokens: list[int], stops: Sequence[int]) -> list[int]:
+def padded_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask of prompts to go on from: two tensors of shape (prompts, longest)."""
+    longest = max(map(len, prompts))
+    ids = torch.full((len(prompts), longest), pad, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
+        mask[row, longest - len(prompt) :] = 1
+    return ids, mask
+
+
+def cut(tokens: list[int], stops: Sequence[int]) -> list[int]:
     """An answer up to its first stop token, included."""
     end = next((at + 1 for at, token in enumerate(tokens) if token in stops), len(tokens))
     return tokens[:end]

@@ -56,7 +56,7 @@ def scoring(stage: Stage, given: Score | None) -> Scoring:
     model = load_reward_model(folder, share=stage.console.print if settings.share_prefixes else None)
     note_same(stage, "reward_sha256", adapter_sha256(folder), f"{settings.reward_model} is not the reward model")
     same_base = model.facts.get("base_sha256") == base_sha256(stage.source.base)
-    if not same_base and settings.algorithm == "ppo":
+    if not same_base and getattr(settings, "algorithm", None) == "ppo":
         stage.console.print(f"The reward model is on another base ({model.base}), so the critic starts from nothing.")
     return Scoring(
         ModelScore(model, bf16=settings.bf16),

@@ -142,7 +142,7 @@ def _snapshot(
     if not goes_on:
         # With the same rows, recipes and start, the candidate would be the same as the last one.
         judge, _ = _judge(plan, snapshot)
-        learns["rows"] = {step.name: digest(step.rows) for step in [*steps, *([judge] if judge else [])]}
+        learns["rows"] = {step.name: digest(step.learns_from) for step in [*steps, *([judge] if judge else [])]}
         _refuse_again(folder, learns)
         # The rows of another plan do not belong to this one, should a kill come between the two notes.
         folder.note(plan=facts, learns=learns, rows=None)
@@ -179,7 +179,7 @@ def _used(plan: Plan, snapshot: Snapshot, steps: Sequence[Step]) -> Counter[str]
     """How many rows of each kind the steps train on. A quick round's step has made preferences of demonstrations."""
     if plan.quick:
         return Counter({kind: len(ids) for kind, ids in snapshot.ids().items()})
-    return Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != CANARY)
+    return Counter(row.kind for step in steps for row in step.learns_from if row.extra.get("source") != CANARY)
 
 
 def _whole(plan: Plan, snapshot: Snapshot) -> tuple[list[Step], list[Canary], list[str]]:

@@ -16,11 +16,11 @@ from data.errors import BadInput
 from data.home import file_sha256, home
 from data.home_base import mark_of
 
-ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo")
+ALGORITHMS = ("auto", "dpo", "kto", "ppo", "rloo", "grpo", "online-dpo")
 # The kinds of rows that a quick round teaches.
 QUICK_KINDS = ("preference", "demonstration")
 # Algorithms that train against a reward model.
-REWARDED = ("ppo", "rloo", "grpo")
+REWARDED = ("ppo", "rloo", "grpo", "online-dpo")
 _STAGES = ("sft", "dpo", "kto", "reward", "ppo")
 _LIMITS = {
     "demonstration": "max_demonstrations",
@@ -90,7 +90,8 @@ def parser() -> argparse.ArgumentParser:
         default="auto",
         choices=ALGORITHMS,
         help="auto: SFT on demonstrations, DPO on preferences, KTO on thumbs, for those that exist. dpo and kto "
-        "leave out the other one; ppo, rloo and grpo learn a reward model from the preferences and train against it",
+        "leave out the other one; ppo, rloo and grpo learn a reward model from the preferences and train against it; "
+        "online-dpo learns one too, and draws new pairs for DPO from the model while it trains (recipe online.yaml)",
     )
     add("--skip_sft", action="store_true", help="do not train on demonstrations")
     for kind, name in _LIMITS.items():
@@ -142,7 +143,7 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
         raise BadInput(f"--canaries must be from 0 to {MOST}.")
     if options.quick:
         _check_quick(options)
-    shipped = {"dpo": "edits"} if options.quick else {}
+    shipped = {"dpo": "edits"} if options.quick else {"dpo": "online"} if options.algorithm == "online-dpo" else {}
     recipes = {
         stage: getattr(options, f"{stage}_config") or RECIPES / f"{shipped.get(stage, stage)}.yaml"
         for stage in _STAGES

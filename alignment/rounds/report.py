@@ -175,11 +175,15 @@ def _stages(folder: Path, manifest: RoundManifest) -> Iterable[str]:
             if isinstance(kept, dict) and "rows" in kept:
                 lost = "".join(f", {count} dropped: {why}" for why, count in kept.get("dropped", {}).items())
                 entries.append((f"rows, {part.replace('_', ' ')}", f"{kept['rows']}{lost}"))
+        if drawn := figures.get("drawn"):
+            lost = f"{drawn['equal']} with equal answers, {drawn['dropped']} with no better one that ended"
+            entries.append(("drawn pairs", f"{drawn['pairs']} from {drawn['prompts']} prompts ({lost})"))
         if entries:
             yield _table(("figure", ""), entries)
         yield _image(plots.losses(metrics, f"loss of {stage}"), f"loss of {stage}")
         if stage == "ppo":
             yield _image(plots.ppo(metrics), "what PPO logged")
+        yield _image(plots.drawn(metrics), f"the pairs that {stage} drew")
 
 
 def _rows(manifest: RoundManifest) -> Iterable[str]:

@@ -38,7 +38,8 @@ class Step:
     """One stage to run: `name` is its folder in the round, `module` the command, `rows` what it trains on.
 
     `policy`: whether it makes the adapter that the next step continues; else it starts from the base. `needs` names
-    the step whose reward model it uses, `pairs` are held-out preferences that show whether it is being gamed.
+    the step whose reward model it uses, `pairs` are held-out preferences that show whether it is being gamed, and
+    `prompts` are those to which semi-online DPO draws pairs beside its rows.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Step:
     watched: Sequence[Row] = ()
     ties: Sequence[Row] = ()
     pairs: Sequence[Row] = ()
+    prompts: Sequence[Row] = ()
     flags: tuple[str, ...] = ()
     policy: bool = True
     needs: str | None = None
@@ -55,6 +57,11 @@ class Step:
     def result(self) -> str:
         """The folder of the result in the run folder."""
         return "adapter" if self.policy else "reward"
+
+    @property
+    def learns_from(self) -> Sequence[Row]:
+        """The rows and the prompts."""
+        return _Joined(self.rows, self.prompts) if self.prompts else self.rows
 
 
 class _Joined(Sequence[Row]):
@@ -167,6 +174,8 @@ def _rewarded(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step
     reward = Step(
         "reward", "reward", pairs, snapshot.watched("preference"), ties=snapshot.ties("train"), policy=False
     )
+    if algorithm == "online-dpo":
+        return [reward, replace(_step("dpo", "preference", snapshot), prompts=prompts, needs="reward")]
     # Only PPO itself watches held-out pairs.
     held_out = snapshot.watched("preference") if algorithm == "ppo" else []
     if 0 < len(held_out) < MINIMUM_PAIRS:
@@ -250,7 +259,12 @@ def run_step(
         "flags": " ".join(flags),
     }
     arguments = ["--config", str(recipe), "--model_name_or_path", str(start), "--dataset_name", str(train)]
-    more = {"eval_dataset_name": step.watched, "ties_name": step.ties, "watch_name": step.pairs}
+    more = {
+        "eval_dataset_name": step.watched,
+        "ties_name": step.ties,
+        "watch_name": step.pairs,
+        "prompts": step.prompts,
+    }
     for flag, rows in more.items():
         if rows:
             path = _kept(round_folder.path / f"{step.name}-{flag.removesuffix('_name')}.jsonl", rows)

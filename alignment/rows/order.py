@@ -59,6 +59,14 @@ class Draws:
             drawn.append(next(index for index in reversed(shuffled) if self.weights[index] > 0))
         return [drawn[at] for at in torch.randperm(len(drawn), generator=generator).tolist()]
 
+    def stretch(self, start: int, count: int) -> list[int]:
+        """`count` rows from place `start` on, where the epochs' draws lie end to end."""
+        found: list[int] = []
+        while len(found) < count:
+            epoch, at = divmod(start + len(found), self.count)
+            found += self.draw(self.generator(epoch))[at : at + count - len(found)]
+        return found
+
 
 class LengthGrouped(torch.utils.data.Sampler[int]):
     """Indices for one epoch, so that each optimizer step gets rows of similar length.

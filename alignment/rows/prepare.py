@@ -188,6 +188,8 @@ def prepare(
     rows, files = mix(kind, names, allow_download=allow_download)
     digests = [file.sha256 for file in files]
     hashes = {"train": digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()}
+    if not names:  # semi-online DPO may draw all its pairs
+        hashes.clear()
     if eval_dataset_name:
         held_out_rows, note = read_rows(eval_dataset_name, kind, allow_download=allow_download), None
         hashes["held_out"] = source_sha256(eval_dataset_name, held_out_rows)
@@ -203,7 +205,7 @@ def prepare(
     place = ", ".join(str(file.path) for file in files)
     _check_dropped(train, place, max_dropped)
     _check_dropped(held_out, eval_dataset_name or place, max_dropped)
-    if not train.examples:
+    if names and not train.examples:
         raise BadInput(f"{place}: no row is left to train on{_reasons(train.dropped)}.")
     if sum(train.weights) > _MOST_DRAWS * len(train):
         raise BadInput(

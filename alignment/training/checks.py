@@ -52,7 +52,7 @@ _RANGES: dict[str, _Range] = {
             "ddp_bucket_cap_mb", "ddp_timeout", "dataset_num_proc", "max_length", "pad_to_multiple_of",
             "precompute_ref_batch_size", "ref_model_sync_steps", "num_generations", "num_generations_eval",
             "max_completion_length", "generation_batch_size", "steps_per_generation", "num_iterations",
-            "vllm_max_model_length", "vllm_tensor_parallel_size", "watch_rollouts", "lora_r",
+            "vllm_max_model_length", "vllm_tensor_parallel_size", "watch_rollouts", "lora_r", "online_every",
         ),
         _COUNT,
     ),
@@ -72,7 +72,9 @@ _RANGES: dict[str, _Range] = {
         ),
         _ABOVE_ZERO,
     ),
-    **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor", "lora_dropout"), _BELOW_ONE),
+    **dict.fromkeys(
+        ("adam_beta1", "adam_beta2", "label_smoothing_factor", "lora_dropout", "offline_share"), _BELOW_ONE
+    ),
     **dict.fromkeys(
         ("ld_alpha", "min_p", "top_entropy_quantile", "gamma", "gae_lambda", "max_dropped", "kept_weight"), _SHARE
     ),

@@ -21,6 +21,15 @@ PPO_CURVES: dict[str, tuple[str, ...]] = {
     "clipped (share)": ("clip_fraction", "clip_ratio/region_mean"),
     "held-out margin (nats a token)": ("watch_margin",),
 }
+# What semi-online DPO logs of the answers that it draws, beside its loss.
+DRAWN_CURVES: dict[str, tuple[str, ...]] = {
+    "loss": ("loss",),
+    "reward of the drawn answers": ("reward",),
+    "prompts whose answers make a pair (share)": ("pairs",),
+    "reward of the chosen answers": ("reward_chosen",),
+    "reward of the rejected answers": ("reward_rejected",),
+    "answer length (tokens)": ("length",),
+}
 _PANELS_IN_A_ROW = 3
 
 
@@ -48,24 +57,29 @@ def _losses(metrics: Metrics, title: str) -> bytes:
     return png(made)
 
 
-def plot_curve(metrics: Metrics, path: Path, title: str) -> None:
-    """Write a private picture of what PPO logged; empty if it logged nothing."""
-    write_atomic(path, _ppo(metrics, _logged(metrics), title))
+def plot_curve(metrics: Metrics, path: Path, title: str, curves: Mapping[str, tuple[str, ...]] = PPO_CURVES) -> None:
+    """Write a private picture of what PPO logged, or of other `curves`; empty if nothing was logged."""
+    write_atomic(path, _panels(metrics, _logged(metrics, curves), title))
 
 
 def ppo(metrics: Metrics) -> bytes | None:
     """What PPO logged, one panel for each figure, dots for held-out prompts; None when it logged nothing."""
-    found = _logged(metrics)
-    return _ppo(metrics, found, "") if found else None
+    found = _logged(metrics, PPO_CURVES)
+    return _panels(metrics, found, "") if found else None
 
 
-def _logged(metrics: Metrics) -> list[tuple[str, str]]:
-    """Title and name of each of PPO's figures that was logged."""
-    found = ((title, next(filter(partial(series, metrics), names), "")) for title, names in PPO_CURVES.items())
+def drawn(metrics: Metrics) -> bytes | None:
+    """What semi-online DPO logged, one panel for each figure; None when no pairs were drawn."""
+    return _panels(metrics, _logged(metrics, DRAWN_CURVES), "") if series(metrics, "pairs") else None
+
+
+def _logged(metrics: Metrics, curves: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str]]:
+    """Title and name of each of the figures that was logged."""
+    found = ((title, next(filter(partial(series, metrics), names), "")) for title, names in curves.items())
     return [(title, name) for title, name in found if name]
 
 
-def _ppo(metrics: Metrics, found: Sequence[tuple[str, str]], title: str) -> bytes:
+def _panels(metrics: Metrics, found: Sequence[tuple[str, str]], title: str) -> bytes:
     rows = max(1, -(-len(found) // _PANELS_IN_A_ROW))
     made, panels = figure(11, 2.4 * rows + 0.4, rows, _PANELS_IN_A_ROW)
     made.suptitle(title)

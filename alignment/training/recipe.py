@@ -223,7 +223,7 @@ def read(stage: str, arguments: Sequence[str], config_class: Any, machine_defaul
 
 def _check(recipe: Recipe) -> None:
     for name in ("dataset_name", "output_dir"):
-        if not recipe.given.get(name):
+        if not recipe.given.get(name) and not (name == "dataset_name" and recipe.given.get("prompts")):
             raise BadInput(f"Name {'the rows to train on' if name == 'dataset_name' else 'a run folder'}: --{name}.")
     targets = recipe.model.lora_target_modules or []
     for target in [targets] if isinstance(targets, str) else targets:

@@ -37,8 +37,29 @@ class SftSettings(Sharing, SFTConfig):  # type: ignore[misc]  # TRL has no types
 
 
 @dataclass
-class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]  # TRL has no types
-    """DPO's settings, and two for corrections (see `alignment.training.edits`)."""
+class SemiOnline:
+    """Settings of DPO that draws its pairs itself (see `alignment.rl.semi_online`); they need `online_every`."""
+
+    online_every: int | None = field(
+        default=None, metadata={"help": "Draw new pairs from the policy every so many optimizer steps."}
+    )
+    prompts: str | None = field(default=None, metadata={"help": "The prompts to draw answers to."})
+    reward_model: str | None = field(
+        default=None, metadata={"help": "The folder `reward` that `python -m alignment.reward` made."}
+    )
+    num_generations: int = field(default=4, metadata={"help": "Answers to each prompt."})
+    offline_share: float = field(
+        default=0.25, metadata={"help": "The share of the trained pairs that comes from dataset_name."}
+    )
+    max_completion_length: int = field(default=96, metadata={"help": "The longest drawn answer, in tokens."})
+    temperature: float = field(default=1.0, metadata={"help": "The temperature of the drawn answers."})
+    missing_eos_penalty: float = field(default=1.0, metadata={"help": "What an answer without end of turn costs."})
+    generation_batch_size: int = field(default=32, metadata={"help": "Answers that are drawn together."})
+
+
+@dataclass
+class DpoSettings(SemiOnline, Sharing, DPOConfig):  # type: ignore[misc]  # TRL has no types
+    """DPO's settings, two for corrections (see `alignment.training.edits`), and those of semi-online DPO."""
 
     demonstration_weight: float = field(
         default=0.0, metadata={"help": "The weight of the chosen answer's negative log-likelihood a token."}
@@ -54,6 +75,16 @@ class DpoSettings(Sharing, DPOConfig):  # type: ignore[misc]  # TRL has no types
                 "demonstration_weight and kept_weight weigh the reference's tokens before training, so they need "
                 "precompute_ref_log_probs true."
             )
+        for name in ("prompts", "reward_model"):
+            if getattr(self, name) and not self.online_every:
+                raise ValueError(
+                    f"{name} is for pairs that the policy draws itself: say how often, as in --online_every 8, or "
+                    "leave it out."
+                )
+        if self.online_every and not self.prompts:
+            raise ValueError("online_every draws answers to prompts, and there are none: --prompts prompts.jsonl.")
+        if self.online_every and self.num_generations < 2:
+            raise ValueError("a pair needs two answers, so num_generations must be at least 2 with online_every.")
         for loss in self.loss_type:
             if loss not in DPO_LOSSES:
                 raise ValueError(

@@ -107,7 +107,7 @@ class Played:
 
     def read_files(self, arguments: list[str]) -> list[Any]:
         found = []
-        for name in ("--dataset_name", "--eval_dataset_name", "--ties_name", "--watch_name"):
+        for name in ("--dataset_name", "--eval_dataset_name", "--ties_name", "--watch_name", "--prompts"):
             if name in arguments:
                 rows = read_rows(Path(self.flag(arguments, name)))
                 self.read.setdefault(name, []).extend(rows)

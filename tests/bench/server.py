@@ -1,7 +1,7 @@
 """Shows whether Parley really learns: a simulated Discord server, the real small model, real rounds.
 
     python -m tests.bench.server --algorithm dpo --out out/server          # or kto; an hour at most each
-    python -m tests.bench.server --algorithm ppo --max_prompts 200 --out out/server
+    python -m tests.bench.server --algorithm ppo --max_prompts 200 --out out/server              # or online-dpo
     python -m tests.bench.server --algorithm dpo --rounds 1 --brigade 0 --name calm --out out/server
     python -m tests.bench.server --brigade_alone --name dpo --out out/server
     python -m tests.bench.server --measure --name dpo --out out/server
@@ -40,6 +40,7 @@ BASE = "smollm2-135m"
 # The shipped recipes, but faster: no SFT comes first here, so the base itself must move.
 FASTER = {
     "dpo": {"learning_rate": "3.0e-4", "num_train_epochs": "2"},
+    "online": {"learning_rate": "3.0e-4"},
     "kto": {"learning_rate": "3.0e-4", "num_train_epochs": "2"},
     "ppo": {"learning_rate": "3.0e-4"},
 }
@@ -106,7 +107,7 @@ def learn(
     os.environ.update(_environment(home))
     pool = questions()
     held_out, pool = pool[:EVALUATION], pool[EVALUATION:]
-    flags = [*recipes(out), *flags]
+    flags = [*recipes(out, algorithm), *flags]
     base = answers(None, held_out, seed=1)
     siblings = 1 if algorithm == "kto" else 2
     lines: list[dict[str, Any]] = []
@@ -207,14 +208,15 @@ def brigade_alone(home: Path, out: Path) -> dict[str, Any]:
     return {"rows": len(turned), "exit": done.returncode, "refused": done.returncode == 1}
 
 
-def recipes(out: Path) -> list[str]:
-    """Write the recipes of `FASTER`; returns the round's flags for them."""
+def recipes(out: Path, algorithm: str = "dpo") -> list[str]:
+    """Write the recipes of `FASTER` that a round with an algorithm uses; returns the round's flags for them."""
     flags: list[str] = []
-    for stage, settings in FASTER.items():
-        text = (ROOT / "alignment" / "recipes" / f"{stage}.yaml").read_text(encoding="utf-8")
-        for name, value in settings.items():
+    for stage in ("dpo", "kto", "ppo"):
+        recipe = "online" if stage == "dpo" and algorithm == "online-dpo" else stage
+        text = (ROOT / "alignment" / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8")
+        for name, value in FASTER[recipe].items():
             text = re.sub(rf"^{name}: .*$", f"{name}: {value}", text, flags=re.MULTILINE)
-        path = out / f"{stage}.yaml"
+        path = out / f"{recipe}.yaml"
         path.write_text(text, encoding="utf-8")
         flags += [f"--{stage}_config", str(path)]
     return flags
@@ -278,7 +280,7 @@ def show(title: str, lines: list[dict[str, Any]]) -> None:
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--algorithm", choices=("dpo", "kto", "ppo", "rloo", "grpo"), default="dpo")
+    parser.add_argument("--algorithm", choices=("dpo", "kto", "ppo", "rloo", "grpo", "online-dpo"), default="dpo")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--questions", type=int, default=200, help="questions in each round")
     parser.add_argument("--honest", type=int, default=12)

@@ -104,7 +104,7 @@ def test_without_evidence_people_decide_and_are_told_how(played: Played, capsys:
 
 def test_no_row_of_the_gate_reaches_a_stage_and_the_judges_rows_reach_the_judge_only(played: Played) -> None:
     played.found = collected({"demonstration": 5, "preference": JUDGE_PAIRS, "labelled": 40, "prompt": 5})
-    for algorithm in ("auto", "ppo"):
+    for algorithm in ("auto", "online-dpo", "ppo"):
         played.launches.clear()
         played.read.clear()
         played.trained.clear()
@@ -120,6 +120,22 @@ def test_no_row_of_the_gate_reaches_a_stage_and_the_judges_rows_reach_the_judge_
     assert played.stages() == ["sft", "reward", "ppo", "judge"]
     assert played.asked[-1][2].judge_model.name == "reward"
     assert {each.id.split("-")[1] for each in played.asked[-1][2].prompts} == {"gate"}
+
+
+def test_semi_online_dpo_gets_its_recipe_the_reward_model_and_the_prompts(played: Played) -> None:
+    played.found = collected({"preference": 8, "prompt": 5})
+    played.round("--algorithm", "online-dpo")
+    assert played.stages() == ["reward", "dpo"]
+    _, dpo = played.launches
+    assert Path(played.flag(dpo, "--config")).name == "online.yaml"
+    assert Path(played.flag(dpo, "--reward_model")).parts[-2:] == ("reward", "reward")
+    assert {each.kind for each in played.read["--prompts"]} == {"prompt"}
+    assert played.manifest()["used"] == {"preference": 16, "prompt": 13}
+    with pytest.raises(NothingToDo, match="trained on these very rows"):
+        played.round("--algorithm", "online-dpo")
+    played.found = collected({"preference": 8, "prompt": 6})
+    played.round("--algorithm", "online-dpo")
+    assert len(played.launches) == 4
 
 
 def test_secrets_are_planted_in_the_first_stage_that_learns_texts_and_asked_for(played: Played) -> None:

@@ -81,6 +81,17 @@ def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path, pictures
     assert not re.search(r"(src|href)='?https?:", text)
 
 
+def test_the_page_shows_what_semi_online_dpo_drew(tmp_path: Path, pictures: None) -> None:
+    (tmp_path / "dpo").mkdir()
+    lines = [{"step": n, "loss": 0.7 - n / 10, "reward": n / 5, "pairs": 0.9} for n in (1, 2, 3)]
+    (tmp_path / "dpo" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    drawn = {"prompts": 30, "answers": 120, "pairs": 26, "equal": 3, "dropped": 1}
+    (tmp_path / "dpo" / "manifest.json").write_text(json.dumps({"figures": {"steps": 3, "drawn": drawn}}))
+    text = page(tmp_path, manifest(stages={"dpo": {}}), "refused", ())
+    assert "the pairs that dpo drew" in text
+    assert "26 from 30 prompts (3 with equal answers, 1 with no better one that ended)" in text
+
+
 def test_the_page_shows_decision_reasons_figures_and_what_was_held_back(tmp_path: Path) -> None:
     text = page(tmp_path, manifest(), "refused", gate_reasons(manifest()))
     assert "Round 3: <span class='refused'>refused" in text

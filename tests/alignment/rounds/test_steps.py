@@ -54,6 +54,21 @@ def test_reinforcement_learns_a_reward_model_first_and_names_the_algorithm(algor
     assert bool(steps[2].pairs) == (algorithm == "ppo")
 
 
+def test_semi_online_dpo_learns_a_reward_model_first_and_gets_pairs_and_prompts() -> None:
+    steps, _ = choose("online-dpo", snapshot(demonstration=2, preference=3))
+    assert [(step.name, step.module, step.policy) for step in steps] == [
+        ("sft", "sft", True),
+        ("reward", "reward", False),
+        ("dpo", "dpo", True),
+    ]
+    assert steps[2].needs == "reward"
+    assert {row.kind for row in steps[2].rows} == {"preference"}
+    assert {row.kind for row in steps[2].prompts} == {"prompt"}
+    assert {row.kind for row in steps[2].learns_from} == {"preference", "prompt"}
+    with pytest.raises(BadInput, match="--algorithm online-dpo learns a reward model from preferences first"):
+        choose("online-dpo", snapshot(prompt=3))
+
+
 def test_ppo_is_not_watched_with_too_few_pairs() -> None:
     steps, notes = choose("ppo", snapshot(demonstration=2, preference=2 * MINIMUM_PAIRS - 2))
     assert not steps[2].pairs

@@ -111,6 +111,15 @@ def test_draws_depend_on_seed_and_epoch_alone():
     assert list(first) == list(second) != list(other)
 
 
+def test_a_stretch_of_draws_goes_on_from_epoch_to_epoch():
+    draws = Draws(5, seed=3, weights=[1, 2, 0, 0.5, 0.5])
+    epochs = [row for epoch in range(4) for row in draws.draw(draws.generator(epoch))]
+    assert len(epochs) == 4 * draws.count
+    for start in range(7):
+        assert draws.stretch(start, 8) == epochs[start : start + 8]
+    assert draws.stretch(3, 0) == []
+
+
 def test_impossible_weights_are_refused():
     with pytest.raises(ValueError, match="no row has a weight above zero"):
         Draws(2, 0, [0, 0])

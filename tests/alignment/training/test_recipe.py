@@ -34,6 +34,21 @@ def test_shipped_recipes_are_read(stage):
     assert recipe.given["dataset_name"] == ["rows.jsonl"]
 
 
+def test_the_recipe_of_semi_online_dpo_needs_prompts_and_no_rows():
+    words = ["--config", str(RECIPES / "online.yaml"), "--output_dir", "out"]
+    found = reading([*words, "--prompts", "prompts.jsonl"], "dpo")
+    assert (found.training.online_every, found.parley.dataset_name) == (4, None)
+    for more, sentence in (
+        ([], r"online_every draws answers to prompts"),
+        (["--dataset_name", "rows.jsonl"], r"online_every draws answers to prompts.*--prompts"),
+        (["--prompts", "prompts.jsonl", "--num_generations", "1"], r"a pair needs two answers"),
+    ):
+        with pytest.raises(BadInput, match=sentence):
+            reading([*words, *more], "dpo")
+    with pytest.raises(BadInput, match=r"reward_model is for pairs that the policy draws itself.*--online_every"):
+        reading([*TOLD, "--reward_model", "out/reward"], "dpo")
+
+
 def test_without_a_base_a_stage_starts_from_the_homes(tmp_path, monkeypatch):
     monkeypatch.setenv("PARLEY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PARLEY_BASES", str(tmp_path / "bases"))
