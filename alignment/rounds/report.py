@@ -176,7 +176,7 @@ def _stages(folder: Path, manifest: RoundManifest) -> Iterable[str]:
                 lost = "".join(f", {count} dropped: {why}" for why, count in kept.get("dropped", {}).items())
                 entries.append((f"rows, {part.replace('_', ' ')}", f"{kept['rows']}{lost}"))
         if drawn := figures.get("drawn"):
-            lost = f"{drawn['equal']} with equal answers, {drawn['dropped']} with no better one that ended"
+            lost = f"{drawn['equal']} had equal scores, {drawn['dropped']} no better answer that ended"
             entries.append(("drawn pairs", f"{drawn['pairs']} from {drawn['prompts']} prompts ({lost})"))
         if entries:
             yield _table(("figure", ""), entries)

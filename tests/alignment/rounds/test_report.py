@@ -89,7 +89,7 @@ def test_the_page_shows_what_semi_online_dpo_drew(tmp_path: Path, pictures: None
     (tmp_path / "dpo" / "manifest.json").write_text(json.dumps({"figures": {"steps": 3, "drawn": drawn}}))
     text = page(tmp_path, manifest(stages={"dpo": {}}), "refused", ())
     assert "the pairs that dpo drew" in text
-    assert "26 from 30 prompts (3 with equal answers, 1 with no better one that ended)" in text
+    assert "26 from 30 prompts (3 had equal scores, 1 no better answer that ended)" in text
 
 
 def test_the_page_shows_decision_reasons_figures_and_what_was_held_back(tmp_path: Path) -> None:
