@@ -11,23 +11,17 @@ from trl import GRPOConfig, RLOOConfig
 from alignment.training import processes
 from alignment.training.flags import flag_names
 from alignment.training.recipe import load, split
-from alignment.training.settings import Sharing
+from alignment.training.settings import Rewarded, Sharing
 from data.errors import BadInput, nearest
 
 ALGORITHMS = ("ppo", "rloo", "grpo")
 
 
 @dataclass
-class Online(Sharing):
+class Online(Rewarded, Sharing):
     """Settings that all three algorithms take."""
 
     algorithm: str = field(default="ppo", metadata={"help": "ppo, rloo or grpo."})
-    reward_model: str | None = field(
-        default=None, metadata={"help": "The folder `reward` that `python -m alignment.reward` made."}
-    )
-    spread_coef: float = field(
-        default=0.5, metadata={"help": "What the spread of a reward model's heads costs; one head has none."}
-    )
     max_length: int | None = field(default=512, metadata={"help": "Prompts longer than this are dropped, never cut."})
 
 

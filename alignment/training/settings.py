@@ -21,6 +21,18 @@ class Sharing:
 
 
 @dataclass
+class Rewarded:
+    """The settings of stages whose answers a reward model scores."""
+
+    reward_model: str | None = field(
+        default=None, metadata={"help": "The folder `reward` that `python -m alignment.reward` made."}
+    )
+    spread_coef: float = field(
+        default=0.5, metadata={"help": "What the spread of a reward model's heads costs; one head has none."}
+    )
+
+
+@dataclass
 class SftSettings(Sharing, SFTConfig):  # type: ignore[misc]  # TRL has no types
     """SFT's settings."""
 
@@ -37,16 +49,13 @@ class SftSettings(Sharing, SFTConfig):  # type: ignore[misc]  # TRL has no types
 
 
 @dataclass
-class SemiOnline:
+class SemiOnline(Rewarded):
     """Settings of DPO that draws its pairs itself (see `alignment.rl.semi_online`); they need `online_every`."""
 
     online_every: int | None = field(
         default=None, metadata={"help": "Draw new pairs from the policy every so many optimizer steps."}
     )
     prompts: str | None = field(default=None, metadata={"help": "The prompts to draw answers to."})
-    reward_model: str | None = field(
-        default=None, metadata={"help": "The folder `reward` that `python -m alignment.reward` made."}
-    )
     num_generations: int = field(default=4, metadata={"help": "Answers to each prompt."})
     offline_share: float = field(
         default=0.25, metadata={"help": "The share of the trained pairs that comes from dataset_name."}
