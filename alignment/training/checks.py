@@ -47,12 +47,13 @@ _COMPILE_MODES = ("default", "lite", "reduce-overhead", "max-autotune", "max-aut
 _RANGES: dict[str, _Range] = {
     **dict.fromkeys(
         (
-            "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps",
-            "eval_accumulation_steps", "save_total_limit", "torch_empty_cache_steps", "dataloader_prefetch_factor",
-            "ddp_bucket_cap_mb", "ddp_timeout", "dataset_num_proc", "max_length", "pad_to_multiple_of",
+            "online_every", "per_device_train_batch_size", "per_device_eval_batch_size",
+            "gradient_accumulation_steps", "eval_accumulation_steps", "save_total_limit", "torch_empty_cache_steps",
+            "dataloader_prefetch_factor", "ddp_bucket_cap_mb", "ddp_timeout", "dataset_num_proc", "max_length",
+            "pad_to_multiple_of",
             "precompute_ref_batch_size", "ref_model_sync_steps", "num_generations", "num_generations_eval",
             "max_completion_length", "generation_batch_size", "heads", "steps_per_generation", "num_iterations",
-            "vllm_max_model_length", "vllm_tensor_parallel_size", "watch_rollouts", "lora_r", "online_every",
+            "vllm_max_model_length", "vllm_tensor_parallel_size", "watch_rollouts", "lora_r",
         ),
         _COUNT,
     ),
