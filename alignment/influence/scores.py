@@ -6,10 +6,10 @@ product of the two gradients. Over all rows of a stage that is the answer's log-
 before it. So the answer's gradient is that of log p(answer | prompt), and it is the difference between release and
 parent that is divided among the rows.
 
-Stages keep no checkpoints, so the points are on the straight line between the weights before and after the stage.
-Adam divides each weight's step by the root of its mean squared gradient. Xia et al., "LESS" (arXiv 2402.04333), do so
-here too; that mean is taken over a seeded sample of the rows. As there, a row's gradient counts by its direction
-alone: the length of a gradient says more about the length of an answer than about what it taught.
+Stages keep no checkpoints, so gradients are taken halfway on the straight line between the weights before and after
+the stage. Adam divides each weight's step by the root of its mean squared gradient. Xia et al., "LESS" (arXiv
+2402.04333), do so here too; that mean is taken over a seeded sample of the rows. As there, a row's gradient counts by
+its direction alone: the length of a gradient says more about the length of an answer than about what it taught.
 
 Nothing is projected to fewer dimensions: an answer needs one product a row, so no row's gradient has to be kept.
 """

@@ -20,6 +20,7 @@ import json
 import os
 import random
 import re
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class Bench:
             began = time.monotonic()
             path.write_text(json.dumps(make(), ensure_ascii=False), encoding="utf-8")
             self.seconds[name] = time.monotonic() - began
-            print(f"{name}: {self.seconds[name]:.0f} s", flush=True)
+            print(f"{name}: {self.seconds[name]:.0f} s")
         return json.loads(path.read_text(encoding="utf-8"))
 
     def answers(self, texts: Sequence[str], adapter: Path | None) -> list[str]:
@@ -215,7 +216,7 @@ def measure(bench: Bench, each: int) -> None:
         print(others.line("Rows left out that are named for other questions"))
         drawn = random.Random(turn).sample([row.id for row in rows], most)
         chance.add(asked, bench.without(f"random-{turn}", rows, drawn, asked), every)
-        print(chance.line(f"{most} rows left out by chance"), flush=True)
+        print(chance.line(f"{most} rows left out by chance"))
     for case in every[:each]:
         total = [
             sum(column)
@@ -223,7 +224,7 @@ def measure(bench: Bench, each: int) -> None:
         ]
         says = bench.without(f"case-{case}", rows, best(total, rows, most), asked)
         single.add(asked, says, [case])
-        print(single.line(f"The {most} rows named most for one question left out"), flush=True)
+        print(single.line(f"The {most} rows named most for one question left out"))
 
 
 def _right(how: str, values: Sequence[Sequence[float]], asked: Sequence[Asking], rows: Sequence[Row]) -> str:
@@ -240,6 +241,7 @@ def main() -> None:
     flags.add_argument("--each", type=int, default=0, metavar="N", help="questions whose rows are left out alone")
     flags.add_argument("--epochs", type=int, default=3, metavar="N", help="of each training (default: %(default)s)")
     options = flags.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what was measured is kept if it is killed
     home = options.home.absolute()
     os.environ.update(PARLEY_BASES=str(bases_dir()), PARLEY_HOME=str(home), PARLEY_TEMPERATURE="0")
     bench = Bench(home, options.epochs)

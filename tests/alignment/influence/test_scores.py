@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from alignment.influence.gradients import Adapted, Loss
-from alignment.influence.scores import SAMPLE, scores
+from alignment.influence.scores import POINTS, SAMPLE, scores
 from alignment.models import load_tokenizer
 from data.row import Row
 from data.rows import write_rows
@@ -67,7 +67,7 @@ def test_the_row_that_trained_an_answer_comes_first_after_the_training(base: Pat
     counted: list[int] = []
     found = scores(model, made.examples(base, given), loss, answers, computed=lambda: counted.append(1))
     assert found.argmax(dim=1).tolist() == list(range(11))
-    assert len(counted) == 22  # every row at each of two points
+    assert len(counted) == 11 * len(POINTS)
     model.move(0)
     before = [model.likelihood(each) for each in answers]
     model.move(1)
