@@ -137,12 +137,13 @@ def _snapshot(
     if plan.quick:
         snapshot, steps, secrets, notes = _quick(snapshot, champion, goes_on=goes_on)
     else:
-        steps, secrets, notes = _whole(plan, snapshot)
+        steps, secrets, notes = _whole(plan, snapshot, champion.release or BASE_RELEASE)
     say(console, notes)
     if not goes_on:
         # With the same rows, recipes and start, the candidate would be the same as the last one.
         judge, _ = _judge(plan, snapshot)
         learns["rows"] = {step.name: digest(step.rows) for step in [*steps, *([judge] if judge else [])]}
+        learns["rows"] |= {f"{step.name}, thumbs": digest(step.thumbs) for step in steps if step.thumbs}
         _refuse_again(folder, learns)
         # The rows of another plan do not belong to this one, should a kill come between the two notes.
         folder.note(plan=facts, learns=learns, rows=None)
@@ -155,7 +156,8 @@ def _snapshot(
         used=_used(plan, snapshot, steps),
         dropped=snapshot.dropped(),
         taught=taught(
-            chain.from_iterable(step.rows for step in steps), snapshot.collected.of("demonstration", "train")
+            chain.from_iterable((*step.rows, *step.thumbs) for step in steps),
+            snapshot.collected.of("demonstration", "train"),
         ),
         canaries=[secret.id for secret in secrets],
         steps=names,
@@ -179,11 +181,13 @@ def _used(plan: Plan, snapshot: Snapshot, steps: Sequence[Step]) -> Counter[str]
     """How many rows of each kind the steps train on. A quick round's step has made preferences of demonstrations."""
     if plan.quick:
         return Counter({kind: len(ids) for kind, ids in snapshot.ids().items()})
-    return Counter(row.kind for step in steps for row in step.rows if row.extra.get("source") != CANARY)
+    return Counter(
+        row.kind for step in steps for row in chain(step.rows, step.thumbs) if row.extra.get("source") != CANARY
+    )
 
 
-def _whole(plan: Plan, snapshot: Snapshot) -> tuple[list[Step], list[Canary], list[str]]:
-    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
+def _whole(plan: Plan, snapshot: Snapshot, champion: int) -> tuple[list[Step], list[Canary], list[str]]:
+    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft, champion=champion)
     # The secrets are the same in every round of an installation; without their suite there are none.
     asked = any(suite.name == "leakage" for suite in check_suites(plan.suites))
     steps, secrets, sentence = plant(steps, installation_key(home()), plan.canaries if asked else 0)
