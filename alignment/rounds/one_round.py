@@ -51,9 +51,9 @@ def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
     if folder.manifest.decision is not None:
         console.rule(f"[bold]Round {folder.number} was decided when it was interrupted")
         return conclude(console, plan, folder, releases)
-    # An interrupted round keeps the champion that it began with, and a quick one has no time for another gate.
-    if folder.manifest.learns is None and not plan.quick:
-        decide_trial(console, plan.base, plan.suites, server)
+    # An interrupted round keeps the champion that it began with.
+    if folder.manifest.learns is None:
+        decide_trial(console, plan.base, plan.trial_suites, server)
     champion = _champion(releases, plan.base)
     number = releases.champion()
     snapshot, steps, secrets = _snapshot(console, plan, folder, champion)

@@ -8,8 +8,9 @@ New corrections train even where a whole round might have held them out: people 
 There is a limit to that, and everybody gets their turn (`data.folds`): otherwise an account that corrects hundreds of
 answers would leave the conversations of others to judging. What an earlier round held out stays held out.
 
-The gate is short (`SHORT` in `alignment.evaluation.verdict`), so a quick round promotes nothing: its release goes on
-trial, and a whole round measures the rest.
+The gate is short (`SHORT` in `alignment.evaluation.verdict`), so a quick round does not promote what it makes: its
+release goes on trial. The next round, quick or whole, decides the trial once people have compared enough, by a whole
+round's suites (`alignment.rounds.on_trial`).
 """
 
 from collections import Counter

@@ -15,9 +15,10 @@ from alignment.rounds.plan import read_plan
 from alignment.rounds.quick import MEASURED_ON, MOST_NEW, NOTHING, not_checked, shipped
 from data.collected import FeedbackRow
 from data.errors import BadInput, NothingToDo
-from data.releases import Releases
+from data.releases import MINIMUM_PROMPTS, Releases
 from tests.alignment.played import Played, collected, evaluation, row, rows
 from tests.alignment.rounds.test_interrupted import Killed, after, before
+from tests.alignment.rounds.test_on_trial import compared, gate
 
 pytestmark = pytest.mark.played
 
@@ -76,6 +77,63 @@ def test_a_quick_round_promotes_nothing_even_if_somebody_could_judge(quick: Play
     quick.measured = evaluation()
     assert run(quick) == 1
     assert Releases(quick.home).champion() == 0
+
+
+def on_trial(quick: Played, questions: int) -> Releases:
+    """Two quick rounds: the first one's release serves, the second one's is on trial, and people compared the two."""
+    run(quick)
+    releases = Releases(quick.home)
+    releases.promote(1)
+    quick.found = collected({"preference": 4})
+    run(quick)
+    assert (releases.champion(), releases.candidate()) == (1, 2)
+    compared(quick.home, questions)
+    return releases
+
+
+@pytest.mark.parametrize(
+    ("promote", "undecided", "left", "continues"),
+    [(True, False, (2, 3), 2), (False, True, (1, 2), 1), (False, False, (1, 3), 1)],
+)
+def test_the_next_one_decides_the_trial_before_it_trains(
+    promote: bool,
+    undecided: bool,
+    left: tuple[int, int],
+    continues: int,
+    quick: Played,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    releases = on_trial(quick, MINIMUM_PROMPTS)
+    asked = gate(monkeypatch, promote=promote, undecided=undecided)
+    quick.found = collected({"preference": 5})
+    assert run(quick, "--suites", "short") == 1
+    assert [(old.release, new.release) for old, new, *_ in asked] == [(1, 2)]
+    assert {suite.name for suite in asked[0][3].suites} >= {"instructions", "truthfulness"}  # a whole round's
+    assert (releases.champion(), releases.candidate()) == left
+    assert quick.manifest(3)["parents"]["start"] == continues
+
+
+def test_a_trial_is_decided_although_there_is_nothing_new_to_teach(
+    quick: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = on_trial(quick, MINIMUM_PROMPTS)
+    gate(monkeypatch, promote=True, undecided=False)
+    with pytest.raises(NothingToDo, match=r"nothing new to teach the champion \(release 2\)"):
+        run(quick)
+    assert (releases.champion(), releases.candidate()) == (2, None)
+
+
+def test_too_few_comparisons_are_told_and_the_quick_round_goes_on(
+    quick: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    releases = on_trial(quick, MINIMUM_PROMPTS - 1)
+    asked = gate(monkeypatch, promote=True, undecided=False)
+    quick.found = collected({"preference": 5})
+    assert run(quick) == 1
+    assert asked == []
+    assert (releases.champion(), releases.candidate()) == (1, 2)
+    assert "Release 2 stays on trial." in " ".join(capsys.readouterr().out.split())
+    assert len(taught(quick)[-1]) == 5
 
 
 def test_the_next_one_continues_the_champion_and_replays_what_it_learnt(
