@@ -68,9 +68,9 @@ class RoundManifest(Manifest):
 
     `plan` is what the command line decides, `learns` what the candidate is made of (with the same again there is
     nothing to learn). `rows` are the ids of all rows that a stage reads, by their use; `raters` are the people whose
-    ratings made them. `counts`, `used` and `dropped` say how many rows there were, `taught` what those that were
-    used came from, and `distance` how far it is to each verdict. `steps` are the stages in order,
-    `started` and `stages` those that were begun and finished, with their inputs; `training` has their results.
+    ratings made those that train the release. `counts`, `used` and `dropped` say how many rows there were, `taught`
+    what those that were used came from, and `distance` how far it is to each verdict. `steps` are the stages in
+    order, `started` and `stages` those that were begun and finished, with their inputs; `training` has their results.
     `promoted` and `trial` are the release that was promoted or put on trial, once it was.
     """
 

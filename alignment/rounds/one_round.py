@@ -149,7 +149,7 @@ def _snapshot(
     names = [step.name for step in steps]
     folder.note(
         rows=snapshot.ids(),
-        raters=quick.raters(snapshot) if plan.quick else snapshot.raters(),
+        raters=snapshot.raters(row.id for step in steps for row in step.rows),
         counts=snapshot.counts(),
         distance=far,
         used=_used(plan, snapshot, steps),

@@ -130,12 +130,6 @@ def _in_turns(rows: Sequence[Row], people: Mapping[str, Sequence[str]]) -> list[
     return [rows[at] for at in sorted(range(len(rows)), key=turns.__getitem__)]
 
 
-def raters(snapshot: Snapshot) -> list[str]:
-    """The pseudonyms of the people whose ratings made the rows that `teach` picked."""
-    people = snapshot.collected.people("train")
-    return sorted({each for ids in snapshot.ids().values() for row in ids for each in people.get(row, ())})
-
-
 def step(snapshot: Snapshot) -> Step:
     """The one stage, on the rows that `teach` picked. Raises `NothingToDo` when all of them were withdrawn since."""
     rows = [*snapshot.training("preference"), *map(over_nothing, snapshot.training("demonstration"))]
