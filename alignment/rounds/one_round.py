@@ -5,7 +5,7 @@ Each step records in the manifest what an interrupted round needs to continue.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from data.errors import BadInput, NothingToDo
 from data.home import home, installation_key
 from data.releases import BASE_RELEASE, Releases
 from data.rounds import Decision, decided
+from data.rows import Row
 from data.taught import CANARY, taught
 
 
@@ -134,15 +135,17 @@ def _snapshot(
     goes_on = folder.pinned is not None and folder.manifest.plan == facts and same
     console.rule(f"[bold]Round {folder.number}{' goes on where it was interrupted' if goes_on else ''}")
     snapshot, far = _collect(console, plan, folder, goes_on=goes_on)
+    new: frozenset[str] | None = None
     if plan.quick:
-        snapshot, steps, secrets, notes = _quick(snapshot, champion, goes_on=goes_on)
+        snapshot, new, steps, secrets, notes = _quick(snapshot, champion, folder.number, goes_on=goes_on)
     else:
         steps, secrets, notes = _whole(plan, snapshot)
     say(console, notes)
     if not goes_on:
-        # With the same rows, recipes and start, the candidate would be the same as the last one.
+        # With the same rows, recipes and start, the candidate would be the same as the last one. What a quick round
+        # replays is drawn anew each time, so there the new rows alone count.
         judge, _ = _judge(plan, snapshot)
-        learns["rows"] = {step.name: digest(step.rows) for step in [*steps, *([judge] if judge else [])]}
+        learns["rows"] = {step.name: digest(_new(step.rows, new)) for step in [*steps, *([judge] if judge else [])]}
         _refuse_again(folder, learns)
         # The rows of another plan do not belong to this one, should a kill come between the two notes.
         folder.note(plan=facts, learns=learns, rows=None)
@@ -190,19 +193,27 @@ def _whole(plan: Plan, snapshot: Snapshot) -> tuple[list[Step], list[Canary], li
     return steps, secrets, [*notes, *([sentence] if sentence else [])]
 
 
+def _new(rows: Sequence[Row], new: Collection[str] | None) -> Sequence[Row]:
+    return rows if new is None else [row for row in rows if row.id in new]
+
+
 def _quick(
-    snapshot: Snapshot, champion: Subject, *, goes_on: bool
-) -> tuple[Snapshot, list[Step], list[Canary], list[str]]:
-    """A quick round is there to be remembered, so it plants no secrets; it asks for those that the champion has."""
-    notes: list[str] = []
+    snapshot: Snapshot, champion: Subject, number: int, *, goes_on: bool
+) -> tuple[Snapshot, frozenset[str], list[Step], list[Canary], list[str]]:
+    """A quick round is there to be remembered, so it plants no secrets; it asks for those that the champion has.
+
+    `number` is the round's. The ids are those of the new rows; there are none where the round goes on.
+    """
+    notes, new = list[str](), frozenset[str]()
     if not goes_on:
         known = quick.learnt(home(), champion.release or BASE_RELEASE)
-        snapshot, taught = quick.teach(snapshot, known, champion.name)
-        notes = taught.sentences()
+        turn = quick.turns(installation_key(home()), number)
+        snapshot, found = quick.teach(snapshot, known, champion.name, turn)
+        notes, new = found.sentences(), found.new
     secrets = planted_canaries(home(), champion)
     if not secrets:
         notes.append("The suite leakage is left out: no made-up secrets are planted in the champion.")
-    return snapshot, [quick.step(snapshot)], secrets, notes
+    return snapshot, new, [quick.step(snapshot)], secrets, notes
 
 
 def _refuse_again(folder: RoundFolder, learns: dict[str, Any]) -> None:

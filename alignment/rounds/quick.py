@@ -1,8 +1,9 @@
 """A quick round: the newest corrections and comparisons, trained in minutes on top of what serves.
 
 It continues the champion, since the base would have to learn everything again, and trains one stage by the loss of
-`alignment.training.edits`. What the champion learnt before is replayed along with it, so that new facts do not push
-out old ones, and so is a shipped answer of each persona and language: on a first evening there is nothing else.
+`alignment.training.edits`. Some of what the champion learnt before is replayed along with it, drawn anew in each
+round, so that new facts do not push out old ones, and so is a shipped answer of each persona and language: on a first
+evening there is nothing else.
 
 New corrections train even where a whole round might have held them out: people who correct ten answers expect ten.
 There is a limit to that, and everybody gets their turn (`data.folds`): otherwise an account that corrects hundreds of
@@ -14,8 +15,9 @@ round's suites (`alignment.rounds.on_trial`).
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 from pathlib import Path
 
 from alignment.evaluation.suites import SUITES
@@ -27,6 +29,7 @@ from alignment.rounds.steps import Step
 from data.candidates import FEEDBACK
 from data.errors import NothingToDo
 from data.folds import UNDRAWN
+from data.home import keyed_hash
 from data.lineage import trained_rounds
 from data.personas import SEED
 from data.releases import BASE_RELEASE, Releases
@@ -47,16 +50,16 @@ _JUDGING = ("judge_train", "judge", "gate")
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """How many rows of a quick round are new, wait for a whole round, are replayed, and are held out for good."""
+    """The ids of a quick round's new rows, and how many wait for a whole round, are replayed, and are held out."""
 
-    new: int
+    new: frozenset[str]
     waiting: int
     replayed: int
     held_out: int
 
     def sentences(self) -> list[str]:
         """What to say about them."""
-        found = [f"A quick round: {_rows(self.new)} to teach, {self.replayed} from before to repeat."]
+        found = [f"A quick round: {_rows(len(self.new))} to teach, {self.replayed} from before to repeat."]
         if self.waiting:
             found.append(f"{self.waiting} more are new and wait for a whole round, which trains on all of them.")
         if self.held_out:
@@ -78,10 +81,13 @@ def learnt(home: Path, champion: int) -> set[str]:
     return {row for each, kind in uses for row in each.rows.get(kind, ())}
 
 
-def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Snapshot, Taught]:
+def teach(
+    snapshot: Snapshot, known: Collection[str], champion: str, turn: Callable[[Row], str]
+) -> tuple[Snapshot, Taught]:
     """The snapshot with nothing but the rows that a quick round trains on. `known` are those that were learnt before.
 
-    Imported rows do not count as new: they are replayed. Raises `NothingToDo` when there is nothing new.
+    Imported rows do not count as new: they are replayed. Of what can be replayed, the rows with the first turns are
+    (see `turns`). Raises `NothingToDo` when there is nothing new.
     """
     new, before = list[Row](), list[Row]()
     for row in _teachable(*(snapshot.training(kind) for kind in QUICK_KINDS)):
@@ -95,10 +101,19 @@ def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Sn
             "Correct an answer or compare two, or run a whole round with `python -m alignment.round`."
         )
     taught = _in_turns(new, snapshot.collected.people("train"))[:MOST_NEW]
-    again = before[: max(LEAST_REPLAYED, REPLAYED * len(taught))]
+    again = nsmallest(max(LEAST_REPLAYED, REPLAYED * len(taught)), before, key=turn)
     ids = {kind: frozenset(row.id for row in (*taught, *again) if row.kind == kind) for kind in QUICK_KINDS}
-    found = Taught(len(taught), len(new) - len(taught), len(again), held_out)
+    found = Taught(frozenset(row.id for row in taught), len(new) - len(taught), len(again), held_out)
     return replace(snapshot, pinned=ids), found
+
+
+def turns(key: bytes, number: int) -> Callable[[Row], str]:
+    """The order in which rows are replayed in the round with this number.
+
+    It is drawn by the installation's key: nobody can write a row that is replayed always, or keeps another one from
+    it. Each round draws anew, and a round that is begun again draws the same.
+    """
+    return lambda row: keyed_hash(key, f"replay {number}", f"{row.kind} {row.id}")
 
 
 def _teachable(preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Iterator[Row]:

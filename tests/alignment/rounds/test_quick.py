@@ -12,9 +12,18 @@ from alignment.evaluation.compare import EvaluationRows
 from alignment.evaluation.verdict import SHORT, check_suites
 from alignment.rounds.evaluation import held_out_answers
 from alignment.rounds.plan import read_plan
-from alignment.rounds.quick import MEASURED_ON, MOST_NEW, NOTHING, not_checked, shipped
+from alignment.rounds.quick import (
+    LEAST_REPLAYED,
+    MEASURED_ON,
+    MOST_NEW,
+    NOTHING,
+    not_checked,
+    shipped,
+    turns,
+)
 from data.collected import FeedbackRow
 from data.errors import BadInput, NothingToDo
+from data.home import installation_key
 from data.releases import MINIMUM_PROMPTS, Releases
 from tests.alignment.played import Played, collected, evaluation, row, rows
 from tests.alignment.rounds.test_interrupted import Killed, after, before
@@ -166,6 +175,54 @@ def test_what_a_round_of_an_earlier_version_taught_is_not_new(quick: Played) -> 
 
 
 def test_what_the_last_quick_round_taught_without_success_is_not_taught_again(quick: Played) -> None:
+    run(quick)
+    with pytest.raises(NothingToDo, match="There is nothing new to learn: round 1 trained on these very rows"):
+        run(quick)
+
+
+def with_imported(quick: Played, preferences: int) -> None:
+    """New preferences, and forty imported rows, of which a quick round replays a part."""
+    imported = rows("demonstration", "train", 40)
+    for each in imported:
+        each.row.extra["source"] = "somewhere"
+    quick.found = collected({"preference": preferences}, imported)
+
+
+def replayed(quick: Played) -> set[str]:
+    return {each for each in taught(quick)[-1] if each.startswith("demonstration")}
+
+
+def test_what_is_replayed_is_drawn_anew_by_the_key_in_each_round(quick: Played) -> None:
+    found, drawn = [], []
+    for number, preferences in ((1, 3), (2, 4)):
+        with_imported(quick, preferences)
+        run(quick)
+        found.append(replayed(quick))
+        before = quick.found.of("demonstration", "train")
+        drawn += [
+            {each.id for each in sorted(before, key=turns(key, number))[:LEAST_REPLAYED]}
+            for key in (installation_key(quick.home), b"another home's")
+        ]
+    assert found == [drawn[0], drawn[2]]
+    assert len({*map(frozenset, drawn)}) == 4
+
+
+def test_a_quick_round_that_is_begun_again_replays_the_same(quick: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_imported(quick, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.rounds.one_round, "_note_start", never)
+        with pytest.raises(AssertionError):
+            run(quick)
+    stopped = set(quick.manifest()["rows"]["demonstration"])
+    manifest = quick.manifest() | {"status": "stopped"}
+    (quick.home / "rounds" / "0001" / "manifest.json").write_text(json.dumps(manifest))
+    run(quick)  # a round that was stopped reads its rows again
+    assert replayed(quick) == stopped
+    assert len(stopped) == LEAST_REPLAYED
+
+
+def test_new_draws_of_old_rows_alone_make_no_new_round(quick: Played) -> None:
+    with_imported(quick, 3)
     run(quick)
     with pytest.raises(NothingToDo, match="There is nothing new to learn: round 1 trained on these very rows"):
         run(quick)
