@@ -6,8 +6,8 @@ round, so that new facts do not push out old ones, and so is a shipped answer of
 evening there is nothing else.
 
 New corrections train even where a whole round might have held them out: people who correct ten answers expect ten.
-There is a limit to that, and everybody gets their turn (`data.folds`): otherwise an account that corrects hundreds of
-answers would leave the conversations of others to judging. What an earlier round held out stays held out.
+There is a limit to that for everybody, in a round and over all rounds (`data.folds`): otherwise an account that
+corrects hundreds of answers would leave the conversations of others to judging. What was held out stays held out.
 
 The gate is short (`SHORT` in `alignment.evaluation.verdict`), so a quick round does not promote what it makes: its
 release goes on trial. The next round, quick or whole, decides the trial once people have compared enough, by a whole
@@ -64,8 +64,8 @@ class Taught:
             found.append(f"{self.waiting} more are new and wait for a whole round, which trains on all of them.")
         if self.held_out:
             found.append(
-                f"{self.held_out} new ones are not taught: earlier rounds drew their conversations for judging, and "
-                "that stays."
+                f"{self.held_out} new ones are not taught: their conversations were drawn for judging, and that "
+                "stays."
             )
         return found
 
