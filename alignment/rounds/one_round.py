@@ -34,7 +34,8 @@ from data.console import PlainConsole
 from data.distance import distance, in_words
 from data.error_budget import name_of
 from data.errors import BadInput, NothingToDo
-from data.home import home, installation_key
+from data.fresh import seen_now
+from data.home import discord_permission, home, installation_key
 from data.releases import BASE_RELEASE, Releases
 from data.rounds import Decision, decided
 from data.rows import Row
@@ -134,6 +135,7 @@ def _snapshot(
     same = (folder.manifest.learns or {}).get("champion") == learns.get("champion")
     goes_on = folder.pinned is not None and folder.manifest.plan == facts and same
     console.rule(f"[bold]Round {folder.number}{' goes on where it was interrupted' if goes_on else ''}")
+    seen = folder.manifest.seen if goes_on else seen_now(home(), permission=discord_permission() is not None)
     snapshot, far = _collect(console, plan, folder, goes_on=goes_on)
     new: frozenset[str] | None = None
     if plan.quick:
@@ -148,7 +150,7 @@ def _snapshot(
         learns["rows"] = {step.name: digest(_new(step.rows, new)) for step in [*steps, *([judge] if judge else [])]}
         _refuse_again(folder, learns)
         # The rows of another plan do not belong to this one, should a kill come between the two notes.
-        folder.note(plan=facts, learns=learns, rows=None)
+        folder.note(plan=facts, learns=learns, seen=seen, rows=None)
     names = [step.name for step in steps]
     folder.note(
         rows=snapshot.ids(),
