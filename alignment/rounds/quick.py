@@ -161,11 +161,23 @@ def shipped(start: int, stop: int) -> list[Row]:
 def _shipped_replay(snapshot: Snapshot) -> Iterator[Row]:
     """The shipped answers that are replayed, but for those that this home imported and holds out."""
     judging = (row for fold in _JUDGING for row in snapshot.collected.of("demonstration", fold))
-    held_out = {claim(row) for row in judging}
+    held_out = {claim(row, system=False) for row in judging}
     for row in shipped(MEASURED_ON, MEASURED_ON + 1):
-        if claim(row) not in held_out:
+        if claim(row, system=False) not in held_out:
             made = over_nothing(row)
             yield replace(made, extra=dict(made.extra) | {"source": SHIPPED})
+
+
+def may_have_trained(snapshot: Snapshot, home: Path, champion: int) -> Callable[[Row], bool]:
+    """Whether a shipped answer may have trained the champion, what that continues, or this round's candidate.
+
+    It may where this home trains on a row with the same words, or where a row with its id trained one of these
+    releases. A copy under another id that was removed since is not known any more.
+    """
+    kinds = (*QUICK_KINDS, "labelled")
+    here = {claim(row, system=False) for kind in kinds for row in snapshot.collected.of(kind, "train")}
+    before = learnt(home, champion)
+    return lambda row: row.id in before or claim(row, system=False) in here
 
 
 def over_nothing(row: Row) -> Row:
