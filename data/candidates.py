@@ -28,6 +28,7 @@ OVER_QUOTA = "its rater, server or day had as many ratings as count in a day (PA
 OTHER_MODEL = "the answer was another model's, not one of this home's (PARLEY_OTHER_MODELS)"
 RATED = "its answer was rated, and a rating says more than a follow-up message"
 ONLY_TRAINS = "a follow-up message only trains, and its conversation is kept for judging"
+NO_FOLLOWUPS = "made of a follow-up message, and these teach here only with PARLEY_FOLLOWUPS=1"
 FULL = "its people's ratings weigh as much as one person's may already"
 VOIDED = "an operator took its rater's ratings out (python -m data raters void)"
 
@@ -58,7 +59,7 @@ class Candidate(NamedTuple):  # ten times as fast to make as a frozen data class
     backing: Mapping[str, float] = _NOBODY
     outside_judge: bool = False
     tie: bool = False
-    weak: bool = False  # made of follow-up messages
+    weak: bool = False  # made of follow-up messages, here or where the row was exported
     tools: list[Any] | None = None  # the functions that the assistant may call; imported rows only
 
     @property
