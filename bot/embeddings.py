@@ -8,6 +8,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from bot.inside import Inside, Outside
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,7 +32,9 @@ class Embeddings:
             api_key=api_key or "none",  # else the package would send the user's OPENAI_API_KEY there
             max_retries=0,
             # What people write goes to this address and nowhere else.
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False, timeout=SECONDS),
+            http_client=openai.DefaultAsyncHttpxClient(
+                transport=Inside(trust_env=False), trust_env=False, follow_redirects=False, timeout=SECONDS
+            ),
         )
 
     async def vectors(self, texts: Sequence[str]) -> list[list[float]] | None:
@@ -47,7 +51,7 @@ class Embeddings:
         except openai.APIStatusError as error:
             problem = f"HTTP {error.status_code}"
         except (openai.OpenAIError, TimeoutError) as error:
-            problem = type(error).__name__
+            problem = str(error.__cause__) if isinstance(error.__cause__, Outside) else type(error).__name__
         except (KeyError, TypeError, ValueError):
             problem = "its answer has no vectors"
         self._failed = time.monotonic()

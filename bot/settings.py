@@ -6,7 +6,6 @@ name. Secrets are `SecretStr`, so that no log and no traceback shows them.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import BadInput, nearest
 from data.limits import PER_DAY, PER_PERSON, PER_SERVER
+from data.own_network import all_own, is_address, lookup, own
 from data.personas import LANGUAGES, PERSONAS, own_personas
 from data.release_address import OLLAMA, release_address
 from data.releases import BASE_RELEASE
@@ -236,7 +236,7 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.username is not None or parts.query or parts.fragment:
             raise ValueError("use a plain address; a key belongs in PARLEY_MODERATION_API_KEY")
-        if not _own(parts.hostname or "") and not info.data.get("moderation_outside"):
+        if not own(parts.hostname or "") and not info.data.get("moderation_outside"):
             raise ValueError(
                 "it names a machine outside your network, and what people write would go there. Set "
                 "PARLEY_MODERATION_OUTSIDE=1 to allow that, or use an endpoint on this machine"
@@ -251,17 +251,24 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.username is not None or parts.query or parts.fragment:
             raise ValueError("use a plain address; a key belongs in PARLEY_EMBEDDINGS_API_KEY")
-        if not _own(parts.hostname or ""):
+        host = parts.hostname or ""
+        if own(host):
+            return value
+        try:
+            inside = not is_address(host) and all_own(lookup(host))
+        except OSError:
+            raise ValueError("its name is not known here; correct it, or use an IP address") from None
+        if not inside:
             raise ValueError(
-                "it names a machine outside your network, and what people ask would go there. Use the IP address of "
-                "one in your network, or localhost"
+                "it leads to a machine outside your network, and what people ask would go there. Use localhost, an "
+                "IP address in your network, or a name that leads only to such addresses"
             )
         return value
 
     @property
     def checked_outside(self) -> bool:
         """Whether an outside service checks what people write, which they must be told."""
-        away = self.moderation_url is not None and not _own(urlsplit(self.moderation_url).hostname or "")
+        away = self.moderation_url is not None and not own(urlsplit(self.moderation_url).hostname or "")
         return away and self.moderation == "on"
 
     def share(self) -> None:
@@ -292,16 +299,6 @@ def _address(value: str | None, scheme: str, example: str) -> str | None:
     if value is not None and not re.match(rf"{scheme}://[^/\s]+", value):
         raise ValueError(f"use an address such as {example}")
     return value
-
-
-def _own(host: str) -> bool:
-    """Whether an address is on this machine or in a private network; a name other than localhost is not."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    mapped = getattr(address, "ipv4_mapped", None)  # older Pythons call every such address private
-    return (mapped or address).is_private
 
 
 def _variable(field: str) -> str:

@@ -29,6 +29,7 @@ OTHER_MODEL = "the answer was another model's, not one of this home's (PARLEY_OT
 RATED = "its answer was rated, and a rating says more than a follow-up message"
 NOT_MENDED = "the answer after a complaint does not mend it, or not by itself (docs/followups.md)"
 ONLY_TRAINS = "a follow-up message only trains, and its conversation is kept for judging"
+NO_FOLLOWUPS = "made of a follow-up message, and these teach here only with PARLEY_FOLLOWUPS=1"
 FULL = "its people's ratings weigh as much as one person's may already"
 VOIDED = "an operator took its rater's ratings out (python -m data raters void)"
 
@@ -62,7 +63,7 @@ class Candidate(NamedTuple):  # ten times as fast to make as a frozen data class
     backing: Mapping[str, float] = _NOBODY
     outside_judge: bool = False
     tie: bool = False
-    weak: bool = False  # made of follow-up messages
+    weak: bool = False  # made of follow-up messages, here or where the row was exported
     tools: list[Any] | None = None  # the functions that the assistant may call; imported rows only
     release: int | None = None
 

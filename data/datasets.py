@@ -8,8 +8,8 @@
 | comparison tie or both bad                              | a tie, for the reward model's calibration only   |
 | up on one sibling and down on another (the same prompt) | preference                                       |
 | up or down alone                                        | labelled completion                              |
-| follow-up message (see `data.followup_events`)          | labelled completion of low weight, where the     |
-|                                                         | operator and the person allow it                 |
+| follow-up message (see `data.followup_events`), here or | labelled completion of low weight, where the     |
+| where it was exported                                   | operator and the person allow it                 |
 | complaint that the next answer mends (see               | preference of low weight                         |
 | `data.hindsight_events`)                                |                                                  |
 | anything                                                | prompt                                           |
@@ -36,6 +36,7 @@ from data.candidates import (
     FOLLOWUP,
     FULL,
     NO_CONSENT,
+    NO_FOLLOWUPS,
     NO_PERMISSION,
     NOT_HERE,
     ONLY_TRAINS,
@@ -65,7 +66,7 @@ from data.row import KINDS
 from data.row_ids import id_of, row_id
 from data.shelved import FOLDS, TIE, Content, Numbers, Shelf, kind_of
 from data.spelling import candidates
-from data.weights import Backed, capped_beside, capped_rows
+from data.weights import WEAK, Backed, capped_beside, capped_rows
 
 __all__ = [
     "CONTRADICTED",
@@ -144,9 +145,13 @@ class _Collecting:
         # Feedback comes before imports: for a row that was exported and imported again, the feedback itself counts.
         panel = self._collected.panel = self._feedback()
         self._made.settle()
-        for candidate in imported(self._connection):
+        for each in imported(self._connection):
+            # What a follow-up made elsewhere is one here, too: of low weight, and only for training.
+            candidate = each._replace(weight=min(each.weight, WEAK)) if each.weak else each
             content = Content.of(candidate)
             refused = panel.refused.get(imported_id(candidate.kind, candidate.id or ""))
+            if candidate.weak and self._collected.followups is None:
+                refused = NO_FOLLOWUPS
             problem = self._allowed(candidate, candidate.problem or refused)
             self._take(candidate, content, problem or self._made.problem(candidate, content), candidate.id or "")
         again = self._shelf.repeated()

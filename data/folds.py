@@ -4,7 +4,9 @@ A group gets its fold once, and the fold is stored; so no text trains in one rou
 group trains. A new group goes to one of the folds that have fewer rows than their share, drawn by a keyed hash: the
 shares hold from the first conversations on, and nobody without the installation's key can aim a text at a fold. The
 exception: of the corrections that a quick round (`alignment.rounds.quick`) is the first to read, up to `UNDRAWN`
-groups train without a draw.
+groups train without a draw. They are dealt out in turns, and each person's are bounded twice. In one round nobody has
+more than `UNDRAWN_EACH`. Over all rounds, no more of the groups that a person corrected train than train's share of
+them and `AHEAD`, as far as they were not drawn: so the other folds get their part of everybody's corrections.
 Near-duplicates are found in `data.near_duplicates`, and what is stored is in `data.fold_book`.
 """
 
@@ -14,7 +16,7 @@ import sys
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +29,10 @@ from data.home import keyed_digest, keyed_hash
 from data.near_duplicates import Buckets, Index, Shelf, Signer, buckets_of, stored_neighbours
 
 UNDRAWN = 60  # groups that train at once without a draw; more would leave later conversations to the other folds
+UNDRAWN_EACH = 10  # of them for one person
+AHEAD = (
+    3  # by how many groups a person's may be ahead of train's share: the first ten are, and then it is their share
+)
 _AT_ONCE = 2000  # texts that are signed together
 _REMEMBERED = 20_000  # texts and conversations whose number is remembered
 _NONE = -1
@@ -143,8 +149,8 @@ class Anchors:
     ) -> list[str | None]:
         """The fold of each row, or of those with these numbers, in order; new groups are stored. Call it once.
 
-        New groups that one of the rows `training` is in are not drawn: they train, up to `UNDRAWN` of them, of all
-        people in turn (`training` says whose a row is, by its number). They count as the others do, so later groups
+        `training` says whose correction a row is, by its number, of all corrections that may be used. New groups that
+        one of them is in train without a draw, within the bounds above. They count as the others do, so later groups
         go to the other folds until the shares hold again.
 
         None where a row touches two folds: its conversation may belong to one, and its text or the correction of a
@@ -323,12 +329,23 @@ class _Placing:
     def _undrawn(self, roots: NDArray[np.int64], training: Mapping[int, str]) -> list[int]:
         """The new groups that train without a draw: everybody's first, then everybody's second, and so on."""
         turns, so_far = dict[int, int](), Counter[str]()
+        room = self._room({(who, int(roots[at])) for at, who in training.items()})
         for at, who in training.items():
             group = int(roots[at])
-            if group >= self._known and group not in turns:
+            if group >= self._known and group not in turns and so_far[who] < room[who]:
                 turns[group] = so_far[who]
                 so_far[who] += 1
         return sorted(turns, key=turns.__getitem__)[:UNDRAWN]
+
+    def _room(self, corrected: Collection[tuple[str, int]]) -> dict[str, int]:
+        """How many groups may train for each person without a draw, by the folds of those they corrected before."""
+        share = SHARES["train"]
+        ahead = dict[str, float]()
+        for who, group in corrected:
+            by = (self._book.folds[group] == "train") - share if 0 <= group < self._known else 0.0
+            ahead[who] = ahead.get(who, 0.0) + by
+        # A group that trains brings a person ahead by what is left of the share; rounding must not take one away.
+        return {who: min(UNDRAWN_EACH, int((AHEAD - by) / (1 - share) + 1e-6)) for who, by in ahead.items()}
 
     def folds(self, training: Mapping[int, str]) -> list[str | None]:
         """The fold of each row that was placed. Some new groups of the rows at the places `training` train.

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.bulk import Grouped, rows
-from data.candidates import ERASED, NO_CONSENT, Candidate, anchor
+from data.candidates import ERASED, FOLLOWUP, NO_CONSENT, Candidate, anchor
 from data.chat import Message
 from data.database import chunks
 from data.home import keyed_hash
@@ -141,4 +141,5 @@ def _candidate(row: _Imported, texts: Sequence[_Text], system_prompt: str) -> Ca
         backing={row.rater: 1.0} if row.rater else {},
         # Operators may show their own rows to anybody, unless a row forbids it; never rows from other platforms.
         outside_judge=row.platform == IMPORT and row.outside_judge != 0,
+        weak=row.source == FOLLOWUP,
     )

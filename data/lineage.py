@@ -53,8 +53,8 @@ class TrainedRound(Manifest):
 class Learnt:
     """What a round learnt from some rows: how many trained its release and its judge.
 
-    `rated`: the person was among the raters of its rows. `continues` are the releases that its release continues and
-    that learnt from these rows, nearest first.
+    `rated`: the person was among the raters of the rows that trained it. `continues` are the releases that its
+    release continues and that learnt from these rows, nearest first.
     """
 
     round: int

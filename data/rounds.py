@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from data.errors import BadInput
+from data.fresh import Seen
 from data.home import private_dir, write_atomic
 from data.manifests import Entries, Manifest
 from data.unfinished import remove
@@ -45,8 +46,9 @@ class Decision(Entries):
 class DecidedRound(Manifest):
     """What a decided round tells later rounds and people. `learns` is what its candidate was made of.
 
-    `trial` is the release that it put on trial, `reason` says why it ended as it did. `created_at` and `ended_at` are
-    its begin and its end (ISO 8601, in UTC).
+    `trial` is the release that it put on trial, `reason` says why it ended as it did, and `seen` what feedback it has
+    seen; rounds of earlier versions do not say that. `created_at` and `ended_at` are its begin and its end (ISO 8601,
+    in UTC).
     """
 
     number: int = 0
@@ -55,6 +57,7 @@ class DecidedRound(Manifest):
     decision: Decision | None = None
     trial: int | None = None
     reason: str | None = None
+    seen: Seen | None = None
     created_at: str | None = None
     ended_at: str | None = None
 

@@ -94,9 +94,15 @@ def _source(row: Row) -> Any:
     return row.extra.get("source")
 
 
-def claim(row: Row) -> str:
-    """A hash of a question and the answer that is right by this demonstration or preference."""
-    if row.kind == "preference":
-        return content_id({"prompt": row.data["prompt"], "completion": row.data["chosen"]})
-    messages = row.messages
-    return content_id({"prompt": messages[:-1], "completion": messages[-1:]})
+def claim(row: Row, *, system: bool = True) -> str:
+    """A hash of a question and the answer that this row teaches: of a preference, the chosen one.
+
+    Without `system`, system prompts do not count: a row that names a persona gets the persona's with its import.
+    """
+    if row.kind == "demonstration":
+        prompt, answer = row.messages[:-1], row.messages[-1:]
+    else:
+        prompt, answer = row.data["prompt"], row.data["chosen" if row.kind == "preference" else "completion"]
+    if not system:
+        prompt = [message for message in prompt if message["role"] != "system"]
+    return content_id({"prompt": prompt, "completion": answer})

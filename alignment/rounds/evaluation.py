@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +14,21 @@ from alignment.evaluation.stored_rows import standing
 from alignment.evaluation.subjects import Subject, merged_sha256
 from alignment.evaluation.suites import held_out
 from alignment.evaluation.suites.canaries import Canary
-from alignment.evaluation.verdict import Summary, check_suites, evaluate, summary
+from alignment.evaluation.verdict import Summary, check_suites, evaluate, say, summary
 from alignment.models import adapter_sha256
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.plan import Plan
-from alignment.rounds.quick import MEASURED_ON, shipped
+from alignment.rounds.quick import MEASURED_ON, may_have_trained, shipped
 from alignment.rounds.snapshot import Snapshot, digest
 from alignment.serving.engine import sampling
 from alignment.serving.server import Server
 from data.home import file_sha256, home, write_atomic
+from data.releases import BASE_RELEASE
 from data.rows import Row
+from data.taught import claim
 
 _FEW = 16
+_LEAST = 8  # held-out answers below which nothing is said of them
 
 
 def evaluate_candidate(
@@ -48,10 +51,15 @@ def evaluate_candidate(
     """
     judge = None if plan.quick else judge_settings()
     suites = check_suites(plan.suites, canaries)
-    demonstrations = snapshot.gate("demonstration")
+    demonstrations, cannot_tell = snapshot.gate("demonstration"), ""
     if plan.quick:
-        demonstrations = held_out_answers(demonstrations)
-        suites.append(held_out.suite(demonstrations))
+        trained = may_have_trained(snapshot, home(), champion.release or BASE_RELEASE)
+        demonstrations, left_out = held_out_answers(demonstrations, trained)
+        if len(demonstrations) < _LEAST:
+            cannot_tell = _cannot_tell(len(demonstrations))
+            demonstrations = demonstrations[:0]
+        else:
+            suites.append(replace(held_out.suite(demonstrations), notes=_left_out(left_out)))
         rows, asked = EvaluationRows(), demonstrations[:0]
     else:
         # Without a judge, answers would only be looked at.
@@ -101,15 +109,39 @@ def evaluate_candidate(
     found = evaluate(champion, candidate, rows, options, console, name=name)
     write_atomic(folder.path / "evaluation.json", json.dumps(found.figures()) + "\n")
     kept = replace(summary(found), inputs=inputs)
+    if cannot_tell:
+        say(console, [cannot_tell])
+        kept = replace(kept, verdict=replace(kept.verdict, reasons=(*kept.verdict.reasons, cannot_tell)))
     folder.note(evaluation=kept)
     return kept
 
 
-def held_out_answers(rows: Sequence[Row]) -> Sequence[Row]:
-    """What a quick round is measured on: the gate's demonstrations; with fewer than `_FEW`, shipped ones as well."""
+def held_out_answers(rows: Sequence[Row], trained: Callable[[Row], bool]) -> tuple[Sequence[Row], int]:
+    """What a quick round is measured on: the gate's demonstrations; with fewer than `_FEW`, shipped ones as well.
+
+    Shipped ones that may have trained one of the two models are left out. The number says how many were.
+    """
     if len(rows) >= _FEW:
-        return rows
-    return [*rows, *shipped(0, MEASURED_ON)]
+        return rows, 0
+    there = {claim(row, system=False) for row in rows}
+    others = [row for row in shipped(0, MEASURED_ON) if claim(row, system=False) not in there]
+    fine = [row for row in others if not trained(row)]
+    return [*rows, *fine], len(others) - len(fine)
+
+
+def _left_out(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    return (
+        f"Of the shipped held-out answers, {count} are left out: this home has imported them, and trains on them.",
+    )
+
+
+def _cannot_tell(count: int) -> str:
+    return (
+        f"Held-out answers cannot tell whether anything was lost: there are {count}, and it takes {_LEAST}. The "
+        "shipped ones were imported here and may have trained the models. A whole round measures other suites, too."
+    )
 
 
 def _folder_sha256(folder: Path | None) -> str | None:

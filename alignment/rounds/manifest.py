@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from alignment.evaluation.verdict import Summary
 from data.errors import BadInput, ParleyError
+from data.fresh import Seen
 from data.home import private_dir
 from data.manifests import Damaged, Entries, Manifest
 from data.rounds import DecidedRound, Decision
@@ -68,10 +69,11 @@ class RoundManifest(Manifest):
 
     `plan` is what the command line decides, `learns` what the candidate is made of (with the same again there is
     nothing to learn). `rows` are the ids of all rows that a stage reads, by their use; `raters` are the people whose
-    ratings made them. `counts`, `used` and `dropped` say how many rows there were, `taught` what those that were
-    used came from, and `distance` how far it is to each verdict. `steps` are the stages in order,
-    `started` and `stages` those that were begun and finished, with their inputs; `training` has their results.
-    `promoted` and `trial` are the release that was promoted or put on trial, once it was.
+    ratings made those that train the release. `counts`, `used` and `dropped` say how many rows there were, `taught`
+    what those that were used came from, and `distance` how far it is to each verdict. `steps` are the stages in
+    order, `started` and `stages` those that were begun and finished, with their inputs; `training` has their results.
+    `promoted` and `trial` are the release that was promoted or put on trial, once it was. `seen` is the feedback that
+    was there when the rows were read, for a watch.
     """
 
     number: int = 0
@@ -82,6 +84,7 @@ class RoundManifest(Manifest):
     parents: Parents | None = None
     plan: dict[str, Any] | None = None
     learns: dict[str, Any] | None = None
+    seen: Seen | None = None
     rows: dict[str, list[str]] | None = None
     raters: list[str] = field(default_factory=list)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -5,7 +5,7 @@ Each step records in the manifest what an interrupted round needs to continue.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -35,9 +35,11 @@ from data.console import PlainConsole
 from data.distance import distance, in_words
 from data.error_budget import name_of
 from data.errors import BadInput, NothingToDo
-from data.home import home, installation_key
+from data.fresh import seen_now
+from data.home import discord_permission, home, installation_key
 from data.releases import BASE_RELEASE, Releases
 from data.rounds import Decision, decided
+from data.rows import Row
 from data.taught import CANARY, taught
 
 
@@ -52,9 +54,9 @@ def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
     if folder.manifest.decision is not None:
         console.rule(f"[bold]Round {folder.number} was decided when it was interrupted")
         return conclude(console, plan, folder, releases)
-    # An interrupted round keeps the champion that it began with, and a quick one has no time for another gate.
-    if folder.manifest.learns is None and not plan.quick:
-        decide_trial(console, plan.base, plan.suites, server)
+    # An interrupted round keeps the champion that it began with.
+    if folder.manifest.learns is None:
+        decide_trial(console, plan.base, plan.trial_suites, server)
     champion = _champion(releases, plan.base)
     number = releases.champion()
     plan = decided_start(console, plan, releases, number)
@@ -152,23 +154,28 @@ def _snapshot(
     same = (folder.manifest.learns or {}).get("champion") == learns.get("champion")
     goes_on = folder.pinned is not None and folder.manifest.plan == facts and same
     console.rule(f"[bold]Round {folder.number}{' goes on where it was interrupted' if goes_on else ''}")
+    seen = folder.manifest.seen if goes_on else seen_now(home(), permission=discord_permission() is not None)
     snapshot, far = _collect(console, plan, folder, goes_on=goes_on)
+    new: frozenset[str] | None = None
     if plan.quick:
-        snapshot, steps, secrets, notes = _quick(snapshot, champion, goes_on=goes_on)
+        snapshot, new, steps, secrets, notes = _quick(snapshot, champion, folder.number, goes_on=goes_on)
     else:
         steps, secrets, notes = _whole(plan, snapshot, champion.release or BASE_RELEASE)
     say(console, notes)
     if not goes_on:
-        # With the same rows, recipes and start, the candidate would be the same as the last one.
+        # With the same rows, recipes and start, the candidate would be the same as the last one. What a quick round
+        # replays is drawn anew each time, so there the new rows alone count.
         judge, _ = _judge(plan, snapshot)
-        learns["rows"] = {step.name: digest(step.learns_from) for step in [*steps, *([judge] if judge else [])]}
+        learns["rows"] = {
+            step.name: digest(_new(step.learns_from, new)) for step in [*steps, *([judge] if judge else [])]
+        }
         _refuse_again(folder, learns)
         # The rows of another plan do not belong to this one, should a kill come between the two notes.
-        folder.note(plan=facts, learns=learns, rows=None)
+        folder.note(plan=facts, learns=learns, seen=seen, rows=None)
     names = [step.name for step in steps]
     folder.note(
         rows=snapshot.ids(),
-        raters=quick.raters(snapshot) if plan.quick else snapshot.raters(),
+        raters=snapshot.raters(row.id for step in steps for row in step.learns_from),
         counts=snapshot.counts(),
         distance=far,
         used=_used(plan, snapshot, steps),
@@ -210,19 +217,27 @@ def _whole(plan: Plan, snapshot: Snapshot, champion: int) -> tuple[list[Step], l
     return steps, secrets, [*notes, *([sentence] if sentence else [])]
 
 
+def _new(rows: Sequence[Row], new: Collection[str] | None) -> Sequence[Row]:
+    return rows if new is None else [row for row in rows if row.id in new]
+
+
 def _quick(
-    snapshot: Snapshot, champion: Subject, *, goes_on: bool
-) -> tuple[Snapshot, list[Step], list[Canary], list[str]]:
-    """A quick round is there to be remembered, so it plants no secrets; it asks for those that the champion has."""
-    notes: list[str] = []
+    snapshot: Snapshot, champion: Subject, number: int, *, goes_on: bool
+) -> tuple[Snapshot, frozenset[str], list[Step], list[Canary], list[str]]:
+    """A quick round is there to be remembered, so it plants no secrets; it asks for those that the champion has.
+
+    `number` is the round's. The ids are those of the new rows; there are none where the round goes on.
+    """
+    notes, new = list[str](), frozenset[str]()
     if not goes_on:
         known = quick.learnt(home(), champion.release or BASE_RELEASE)
-        snapshot, taught = quick.teach(snapshot, known, champion.name)
-        notes = taught.sentences()
+        turn = quick.turns(installation_key(home()), number)
+        snapshot, found = quick.teach(snapshot, known, champion.name, turn)
+        notes, new = found.sentences(), found.new
     secrets = planted_canaries(home(), champion)
     if not secrets:
         notes.append("The suite leakage is left out: no made-up secrets are planted in the champion.")
-    return snapshot, [quick.step(snapshot)], secrets, notes
+    return snapshot, new, [quick.step(snapshot)], secrets, notes
 
 
 def _refuse_again(folder: RoundFolder, learns: dict[str, Any]) -> None:

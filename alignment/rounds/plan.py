@@ -52,6 +52,11 @@ class Plan:
     even_if_paused: bool = False
     quick: bool = False
 
+    @property
+    def trial_suites(self) -> str:
+        """The suites by which a release on trial is decided. It may be promoted, so a quick round asks all."""
+        return "all" if self.quick and self.suites == "short" else self.suites
+
     def facts(self) -> dict[str, Any]:
         """What decides the outcome: for the manifest, and to tell two plans apart."""
         found = asdict(self)
@@ -76,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
         "--quick",
         action="store_true",
         help="teach the champion the newest corrections and comparisons in minutes: one short stage, a short check, "
-        "and the release goes on trial; it is never promoted at once",
+        "and the release goes on trial, which a later round decides; it is never promoted at once",
     )
     add(
         "--base", help="the base model of a new home (default: PARLEY_BASE, then the bundled one); others have theirs"

@@ -1,20 +1,23 @@
 """A quick round: the newest corrections and comparisons, trained in minutes on top of what serves.
 
 It continues the champion, since the base would have to learn everything again, and trains one stage by the loss of
-`alignment.training.edits`. What the champion learnt before is replayed along with it, so that new facts do not push
-out old ones, and so is a shipped answer of each persona and language: on a first evening there is nothing else.
+`alignment.training.edits`. Some of what the champion learnt before is replayed along with it, drawn anew in each
+round, so that new facts do not push out old ones, and so is a shipped answer of each persona and language: on a first
+evening there is nothing else.
 
 New corrections train even where a whole round might have held them out: people who correct ten answers expect ten.
-There is a limit to that, and everybody gets their turn (`data.folds`): otherwise an account that corrects hundreds of
-answers would leave the conversations of others to judging. What an earlier round held out stays held out.
+There is a limit to that for everybody, in a round and over all rounds (`data.folds`): otherwise an account that
+corrects hundreds of answers would leave the conversations of others to judging. What was held out stays held out.
 
-The gate is short (`SHORT` in `alignment.evaluation.verdict`), so a quick round promotes nothing: its release goes on
-trial, and a whole round measures the rest.
+The gate is short (`SHORT` in `alignment.evaluation.verdict`), so a quick round does not promote what it makes: its
+release goes on trial. The next round, quick or whole, decides the trial once people have compared enough, by a whole
+round's suites (`alignment.rounds.on_trial`).
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 from pathlib import Path
 
 from alignment.evaluation.suites import SUITES
@@ -26,6 +29,7 @@ from alignment.rounds.steps import Step
 from data.candidates import FEEDBACK, FOLLOWUP
 from data.errors import NothingToDo
 from data.folds import UNDRAWN
+from data.home import keyed_hash
 from data.lineage import trained_rounds
 from data.personas import SEED
 from data.releases import BASE_RELEASE, Releases
@@ -46,22 +50,22 @@ _JUDGING = ("judge_train", "judge", "gate")
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """How many rows of a quick round are new, wait for a whole round, are replayed, and are held out for good."""
+    """The ids of a quick round's new rows, and how many wait for a whole round, are replayed, and are held out."""
 
-    new: int
+    new: frozenset[str]
     waiting: int
     replayed: int
     held_out: int
 
     def sentences(self) -> list[str]:
         """What to say about them."""
-        found = [f"A quick round: {_rows(self.new)} to teach, {self.replayed} from before to repeat."]
+        found = [f"A quick round: {_rows(len(self.new))} to teach, {self.replayed} from before to repeat."]
         if self.waiting:
             found.append(f"{self.waiting} more are new and wait for a whole round, which trains on all of them.")
         if self.held_out:
             found.append(
-                f"{self.held_out} new ones are not taught: earlier rounds drew their conversations for judging, and "
-                "that stays."
+                f"{self.held_out} new ones are not taught: their conversations were drawn for judging, and that "
+                "stays."
             )
         return found
 
@@ -77,10 +81,13 @@ def learnt(home: Path, champion: int) -> set[str]:
     return {row for each, kind in uses for row in each.rows.get(kind, ())}
 
 
-def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Snapshot, Taught]:
+def teach(
+    snapshot: Snapshot, known: Collection[str], champion: str, turn: Callable[[Row], str]
+) -> tuple[Snapshot, Taught]:
     """The snapshot with nothing but the rows that a quick round trains on. `known` are those that were learnt before.
 
-    Imported rows do not count as new: they are replayed. Raises `NothingToDo` when there is nothing new.
+    Imported rows do not count as new: they are replayed. Of what can be replayed, the rows with the first turns are
+    (see `turns`). Raises `NothingToDo` when there is nothing new.
     """
     new, before = list[Row](), list[Row]()
     for row in _teachable(*(snapshot.training(kind) for kind in QUICK_KINDS)):
@@ -94,10 +101,19 @@ def teach(snapshot: Snapshot, known: Collection[str], champion: str) -> tuple[Sn
             "Correct an answer or compare two, or run a whole round with `python -m alignment.round`."
         )
     taught = _in_turns(new, snapshot.collected.people("train"))[:MOST_NEW]
-    again = before[: max(LEAST_REPLAYED, REPLAYED * len(taught))]
+    again = nsmallest(max(LEAST_REPLAYED, REPLAYED * len(taught)), before, key=turn)
     ids = {kind: frozenset(row.id for row in (*taught, *again) if row.kind == kind) for kind in QUICK_KINDS}
-    found = Taught(len(taught), len(new) - len(taught), len(again), held_out)
+    found = Taught(frozenset(row.id for row in taught), len(new) - len(taught), len(again), held_out)
     return replace(snapshot, pinned=ids), found
+
+
+def turns(key: bytes, number: int) -> Callable[[Row], str]:
+    """The order in which rows are replayed in the round with this number.
+
+    It is drawn by the installation's key: nobody can write a row that is replayed always, or keeps another one from
+    it. Each round draws anew, and a round that is begun again draws the same.
+    """
+    return lambda row: keyed_hash(key, f"replay {number}", f"{row.kind} {row.id}")
 
 
 def _teachable(preferences: Sequence[Row], demonstrations: Sequence[Row]) -> Iterator[Row]:
@@ -135,12 +151,6 @@ def _in_turns(rows: Sequence[Row], people: Mapping[str, Sequence[str]]) -> list[
     return [rows[at] for at in sorted(range(len(rows)), key=turns.__getitem__)]
 
 
-def raters(snapshot: Snapshot) -> list[str]:
-    """The pseudonyms of the people whose ratings made the rows that `teach` picked."""
-    people = snapshot.collected.people("train")
-    return sorted({each for ids in snapshot.ids().values() for row in ids for each in people.get(row, ())})
-
-
 def step(snapshot: Snapshot) -> Step:
     """The one stage, on the rows that `teach` picked. Raises `NothingToDo` when all of them were withdrawn since."""
     rows = [*snapshot.training("preference"), *map(over_nothing, snapshot.training("demonstration"))]
@@ -157,11 +167,23 @@ def shipped(start: int, stop: int) -> list[Row]:
 def _shipped_replay(snapshot: Snapshot) -> Iterator[Row]:
     """The shipped answers that are replayed, but for those that this home imported and holds out."""
     judging = (row for fold in _JUDGING for row in snapshot.collected.of("demonstration", fold))
-    held_out = {claim(row) for row in judging}
+    held_out = {claim(row, system=False) for row in judging}
     for row in shipped(MEASURED_ON, MEASURED_ON + 1):
-        if claim(row) not in held_out:
+        if claim(row, system=False) not in held_out:
             made = over_nothing(row)
             yield replace(made, extra=dict(made.extra) | {"source": SHIPPED})
+
+
+def may_have_trained(snapshot: Snapshot, home: Path, champion: int) -> Callable[[Row], bool]:
+    """Whether a shipped answer may have trained the champion, what that continues, or this round's candidate.
+
+    It may where this home trains on a row with the same words, or where a row with its id trained one of these
+    releases. A copy under another id that was removed since is not known any more.
+    """
+    kinds = (*QUICK_KINDS, "labelled")
+    here = {claim(row, system=False) for kind in kinds for row in snapshot.collected.of(kind, "train")}
+    before = learnt(home, champion)
+    return lambda row: row.id in before or claim(row, system=False) in here
 
 
 def over_nothing(row: Row) -> Row:

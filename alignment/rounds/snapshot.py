@@ -7,7 +7,7 @@ checks judges (and shows the loss while a stage trains), and `gate` only decides
 import asyncio
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,9 +83,10 @@ class Snapshot:
         read["preference, judge_train"] = self.judge_training()
         return {name: [row.id for row in rows] for name, rows in read.items() if rows}
 
-    def raters(self) -> list[str]:
-        """The pseudonyms of the people whose ratings made the rows."""
-        return sorted(self.collected.raters(ties=False))
+    def raters(self, trained: Iterable[str]) -> list[str]:
+        """The pseudonyms of the people whose ratings made the training rows with these ids."""
+        people = self.collected.people("train")
+        return sorted({each for row in trained for each in people.get(row, ())})
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many rows there are by kind and fold."""

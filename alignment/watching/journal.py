@@ -3,12 +3,13 @@
 `watch.json` holds times, counts and the watch's own sentences, and no texts of people. It is private to its owner.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from data.errors import BadInput
+from data.fresh import Ranges, Seen
 from data.manifests import Damaged, Entries, Manifest
 
 NAME = "watch.json"
@@ -25,8 +26,8 @@ class Said(Entries):
 
 @dataclass(frozen=True, kw_only=True)
 class Journal(Manifest):
-    """`ratings` and `rows` are the ids up to which a round has seen the feedback, `round` the last decided round that
-    this takes into account.
+    """`ratings` and `rows` are the ids up to which a round has seen the feedback, but for what it held back (see
+    `data.fresh.Seen`), `round` the last decided round that this takes into account.
 
     Times of day up to `handled` are done with. `failures` rounds in a row failed, the last one at `failed_at`.
     `interrupted`: the watch ended its round early. `process` is that of the watch.
@@ -35,12 +36,24 @@ class Journal(Manifest):
     round: int = 0
     ratings: int = 0
     rows: int = 0
+    held_ratings: Ranges = ()
+    held_rows: Ranges = ()
     handled: str = ""
     failures: int = 0
     failed_at: str | None = None
     interrupted: bool = False
     process: int = 0
     said: tuple[Said, ...] = ()
+
+    @property
+    def seen(self) -> Seen:
+        """The feedback that a round has seen."""
+        return Seen(ratings=self.ratings, rows=self.rows, held_ratings=self.held_ratings, held_rows=self.held_rows)
+
+    def having(self, seen: Seen) -> Self:
+        """This journal where a round has seen this feedback."""
+        held_ratings, held_rows = seen.held_ratings, seen.held_rows
+        return replace(self, ratings=seen.ratings, rows=seen.rows, held_ratings=held_ratings, held_rows=held_rows)
 
     @classmethod
     def of(cls, home: Path) -> Self | None:

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from alignment.watching.child import Child
 from alignment.watching.decision import Decision, State, Wish, decide, due_today
-from alignment.watching.feedback import Mark, fresh, newest, newest_at
 from alignment.watching.journal import KEPT, NAME, Journal, Said, moment, written
 from alignment.watching.machine import Need
 from data import taught
 from data.errors import ParleyError, in_words
+from data.fresh import Seen, fresh, newest, newest_at, seen_now
 from data.home import discord_permission
 from data.lineage import TrainedRound
 from data.manifests import Damaged
@@ -113,12 +113,11 @@ class Watch:
 
     def _state(self) -> State:
         journal, last = self.journal, latest(self.home / "rounds")
-        seen = Mark(journal.ratings, journal.rows)
         permission, trial = discord_permission() is not None, Releases(self.home).candidate() is not None
         killed = last is not None and (last.status == "running" or (journal.interrupted and last.status == "stopped"))
         return State(
             now=self.clock.now(),
-            fresh=fresh(self.home, seen, permission=permission, trial=trial),
+            fresh=fresh(self.home, journal.seen, permission=permission, trial=trial),
             handled=moment(journal.handled),
             failures=journal.failures,
             failed_at=moment(journal.failed_at) if journal.failed_at else None,
@@ -126,23 +125,24 @@ class Watch:
         )
 
     def _notice(self) -> None:
-        """Take rounds into account that somebody else ran, and a database that is older than the marks.
+        """Take rounds into account that somebody else ran, and a database that is older than what was seen.
 
-        Such a round has seen what was there when it began; what came while it ran is new.
+        What came after such a round read its rows is new, and so is what it held back and what may be used by now.
         """
-        last, now = latest(self.home / "rounds"), newest(self.home)
-        seen = Mark(min(now.ratings, self.journal.ratings), min(now.rows, self.journal.rows))
+        last, now, seen = latest(self.home / "rounds"), newest(self.home), self.journal.seen
         entries: dict[str, Any] = {}
         if last and last.status in DECIDED and last.number != self.journal.round:
-            began = newest_at(self.home, last.created_at) if last.created_at else now
+            # Rounds of earlier versions do not say what they saw.
+            theirs = last.seen or (newest_at(self.home, last.created_at) if last.created_at else now)
             # It may have begun before the watch's own last round, whose feedback stays known.
-            seen = Mark(max(seen.ratings, began.ratings), max(seen.rows, began.rows))
+            seen = replace(theirs, ratings=max(seen.ratings, theirs.ratings), rows=max(seen.rows, theirs.rows))
             entries = {"round": last.number, "failures": 0, "interrupted": False}
-        self.journal = replace(self.journal, ratings=seen.ratings, rows=seen.rows, **entries)
+        self.journal = replace(self.journal.having(seen.up_to(now)), **entries)
 
     def _round(self, why: str) -> None:
         """Run a round to its end, or until it must stop; then say what came of it."""
-        mark, before = newest(self.home), latest(self.home / "rounds")
+        seen = seen_now(self.home, permission=discord_permission() is not None)
+        before = latest(self.home / "rounds")
         self._note(handled=written(self.clock.now()), interrupted=False)
         began = self.clock.now()
         self._tell("begins", f"A round begins: {why}.", always=True)
@@ -166,22 +166,25 @@ class Watch:
             self._tell("stopped", f"The round was interrupted, because {stopped}; it goes on later.", always=True)
             return
         minutes = max(1, round((self.clock.now() - began).total_seconds() / 60))
-        self._ended(code, mark, before, f"after {minutes} min")
+        self._ended(code, seen, before, f"after {minutes} min")
 
-    def _ended(self, code: int, mark: Mark, before: DecidedRound | None, after: str) -> None:
+    def _ended(self, code: int, seen: Seen, before: DecidedRound | None, after: str) -> None:
+        """Take a round's end into account. `seen` is what there was when it began, or went on."""
         self.ended = code
         last = latest(self.home / "rounds")
-        seen: dict[str, Any] = {"ratings": mark.ratings, "rows": mark.rows, "failures": 0, "failed_at": None}
+        fine: dict[str, Any] = {"failures": 0, "failed_at": None}
         decided = last is not None and last.status in DECIDED and last.number != self.journal.round
         stopped = last is not None and last.status == "stopped" and (not before or last.ended_at != before.ended_at)
         if last and decided:
-            self._note(round=last.number, **seen)
+            self.journal = self.journal.having(last.seen or seen)
+            self._note(round=last.number, **fine)
             told = " ".join([f"Round {last.number} is over {after}: {_outcome(last)}", *self._taught(last.number)])
             self._tell("decided", told, always=True)
         elif code == 1 and paused_since(self.home):
             self._tell("paused", "Rounds were paused at that moment, so none began.", always=True)
         elif code == 1 and last and stopped:
-            self._note(**seen)
+            self.journal = self.journal.having(seen)
+            self._note(**fine)
             self._tell("nothing to do", f"The round had nothing to do. {last.reason or ''}".rstrip(), always=True)
         else:
             how = f"exit code {code}" if code >= 0 else f"signal {-code}"

@@ -1,6 +1,7 @@
 """The embedding endpoint: what it is asked, how it fails, and what of it is logged."""
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from bot.embeddings import Embeddings
 from bot.opening import find_by_meaning
 from bot.settings import Settings, load
 from data.errors import BadInput
+from data.own_network import is_address
 from data.store import Store
 from tests.fakes.embeddings import FakeEmbeddings
 
@@ -67,10 +69,57 @@ async def test_the_settings_reach_the_store(tmp_path: Path) -> None:
     await store.close()
 
 
+def named(monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]) -> list[str]:
+    """Let names lead to these addresses, and others nowhere. Returns the names that are looked up."""
+    asked = []
+    usual = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *more: Any, **named: Any) -> Any:
+        if is_address(str(host)):
+            return usual(host, *more, **named)
+        asked.append(host)
+        host.encode("idna")  # raises for a part that is too long, as the system's does
+        if host not in names:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 0)) for each in names[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+async def test_a_name_in_the_network_is_asked_at_an_address_that_was_checked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(bot.embeddings, "AGAIN", 0.0)
+    names = {"embeddings": ["::1", "127.0.0.1"]}  # it listens on the second one only
+    asked = named(monkeypatch, names)
+    async with FakeEmbeddings() as fake:
+        url = fake.url.replace("127.0.0.1", "embeddings")
+        monkeypatch.setenv("PARLEY_EMBEDDINGS_URL", url)
+        assert load(None).embeddings_url == url
+        endpoint = Embeddings(url, model=None, api_key=None)
+        for _ in range(2):
+            assert await endpoint.vectors([SECRET]) == [[1.0]]
+        assert asked == ["embeddings"] * 3  # at the start, and for each request
+        assert fake.hosts == [url.removeprefix("http://").removesuffix("/v1")] * 2
+        names["embeddings"] = ["127.0.0.1", "8.8.8.8"]  # it leads outside by now
+        assert await endpoint.vectors([SECRET]) is None
+        assert len(fake.seen) == 2
+        assert "its name leads outside your network" in caplog.text
+        del names["embeddings"]
+        assert await endpoint.vectors([SECRET]) is None
+        assert SECRET not in caplog.text
+        await endpoint.close()
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("https://api.example.com/v1", "it names a machine outside your network"),
+        ("https://api.example.com/v1", "it leads to a machine outside your network"),
+        ("https://8.8.8.8/v1", "it leads to a machine outside your network"),
+        ("https://both.example.com/v1", "it leads to a machine outside your network"),
+        ("https://unheard-of.example.com/v1", "its name is not known here"),
+        (f"https://{'a' * 70}.example.com/v1", "its name is not known here"),
         ("http://me:secret@127.0.0.1/v1", "a key belongs in PARLEY_EMBEDDINGS_API_KEY"),
         ("127.0.0.1/v1", "use an address such as"),
         ("http://127.0.0.1:99999/v1", "its port is not a number from 1 to 65535"),
@@ -80,6 +129,7 @@ async def test_the_settings_reach_the_store(tmp_path: Path) -> None:
 )
 def test_what_people_ask_stays_in_the_network(monkeypatch: pytest.MonkeyPatch, url: str, said: str) -> None:
     monkeypatch.setenv("PARLEY_EMBEDDINGS_URL", url)
+    named(monkeypatch, {"api.example.com": ["8.8.8.8"], "both.example.com": ["10.0.0.7", "8.8.8.8"]})
     with pytest.raises(BadInput) as refused:
         load(None)
     assert str(refused.value).startswith("PARLEY_EMBEDDINGS_URL: ")

@@ -8,7 +8,7 @@ import pytest
 
 from data import folds as folds_module
 from data.fold_shares import SHARES
-from data.folds import Anchor, Anchors
+from data.folds import AHEAD, UNDRAWN_EACH, Anchor, Anchors
 from data.store import Store
 from tests.data.folded import KEY, SENTENCES, folds, groups
 
@@ -71,7 +71,8 @@ async def test_groups_that_are_to_train_do_and_those_after_them_fill_the_other_f
     for text in SENTENCES:
         gathered.add(Anchor(text))
     first = list(range(0, 40, 2))
-    found = await asyncio.to_thread(gathered.folds, np.arange(60), training=dict.fromkeys(first, "ada"))
+    whose = {at: ("ada", "grace")[at % 4 // 2] for at in first}
+    found = await asyncio.to_thread(gathered.folds, np.arange(60), training=whose)
     assert {found[at] for at in first} == {"train"}
     counts = Counter(found)
     assert counts["train"] == round(60 * SHARES["train"])
@@ -94,6 +95,32 @@ async def test_nobody_takes_the_training_of_others_by_many_corrections(
     assert counts["gate"] == round(60 * SHARES["gate"])
     # In turns: five of one, four of the other, and the only one of the third.
     assert {found[at] for at in (*range(5), *range(50, 54), 59)} == {"train"}
+
+
+async def corrected(store: Store, until: int, whose: dict[int, str]) -> list[str | None]:
+    """The folds of the first sentences in a quick round, some of them corrected."""
+    gathered = Anchors(store.database.path, KEY)
+    for text in SENTENCES[:until]:
+        gathered.add(Anchor(text))
+    return await asyncio.to_thread(gathered.folds, None, training=whose)
+
+
+async def test_one_person_sends_ten_groups_to_training_in_a_round_and_the_rest_is_drawn(store: Store) -> None:
+    found = await corrected(store, 60, dict.fromkeys(range(60), "mallory"))
+    assert set(found[:UNDRAWN_EACH]) == {"train"}
+    assert Counter(found)["train"] == round(60 * SHARES["train"])
+    assert Counter(found)["gate"] == round(60 * SHARES["gate"])
+
+
+async def test_over_rounds_a_part_of_everybodys_corrections_is_held_out(store: Store) -> None:
+    for until in range(10, 51, 10):
+        found = await corrected(store, until, dict.fromkeys(range(until), "mallory"))
+        assert Counter(found)["train"] <= SHARES["train"] * until + AHEAD + 1
+    assert set(found[:10]) == {"train"}  # the first evening's
+    assert Counter(found)["gate"] >= 5
+    # Somebody else still has their first ten.
+    found = await corrected(store, 60, {at: "mallory" if at < 50 else "ada" for at in range(60)})
+    assert set(found[50:]) == {"train"}
 
 
 async def test_a_fold_that_was_drawn_stays_whoever_wants_to_train(store: Store) -> None:

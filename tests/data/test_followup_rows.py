@@ -1,6 +1,7 @@
 """Follow-up messages become weak rows: of which weight, and beside what."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -8,8 +9,9 @@ from sqlalchemy import update
 from data import candidates
 from data.distance import distance
 from data.imports import import_rows
-from data.rows import parse_row
+from data.rows import Row, parse_row, read_rows, write_rows
 from data.schema import MessageRow
+from data.store import Store
 from data.weights import WEAK
 from tests.data.collected import dropped, model, prompt, rows
 from tests.data.said_after import followed, in_fold, weak
@@ -89,6 +91,45 @@ async def test_an_imported_row_with_the_same_content_comes_before_a_follow_up(ta
     (kept,) = found.of("labelled")
     assert kept.extra["weight"] == 1.0
     assert dropped(found) == {"follow-up": {candidates.DUPLICATE: 1}}
+
+
+async def exported(talk: Talk, tmp_path: Path) -> list[Row]:
+    """The rows of this store's follow-ups, as a file holds them."""
+    ada = await talk.person()
+    await followed(talk, ada, "thanks!")
+    await followed(talk, ada, "that's wrong", question="other")
+    write_rows(tmp_path / "rows.jsonl", (await rows(talk.store)).of("labelled"))
+    return read_rows(tmp_path / "rows.jsonl")
+
+
+async def test_exported_ones_are_follow_ups_where_they_are_imported(talk: Talk, tmp_path: Path) -> None:
+    there = await exported(talk, tmp_path)
+    there[0].extra["weight"] = 100  # whoever edited the file
+    other = await Store.open(tmp_path / "other")
+    await import_rows(other, there)
+    found = await rows(other)
+    assert len(weak(found)) == 2
+    assert {row.extra["weight"] for row in found.of("labelled")} == {WEAK, there[1].extra["weight"]}
+    assert there[1].extra["weight"] < WEAK
+    await import_rows(talk.store, there)  # where they come from, what people say now counts
+    assert dropped(await rows(talk.store)) == {"follow-up": {candidates.DUPLICATE: 2}}
+    await other.close()
+
+
+async def test_imported_ones_only_train_and_only_where_the_operator_lets_follow_ups_teach(
+    talk: Talk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = await exported(talk, tmp_path)
+    other = await Store.open(tmp_path / "other")
+    await import_rows(other, there)
+    in_fold(monkeypatch, "gate")
+    assert dropped(await rows(other)) == {"follow-up": {candidates.ONLY_TRAINS: 2}}
+    in_fold(monkeypatch, "train")
+    monkeypatch.delenv("PARLEY_FOLLOWUPS")
+    found = await rows(other)
+    assert list(found.rows) == []
+    assert dropped(found) == {"follow-up": {candidates.NO_FOLLOWUPS: 2}}
+    await other.close()
 
 
 async def test_whoever_holds_enough_by_ratings_adds_nothing_and_only_raters_count_as_people(talk: Talk) -> None:

@@ -20,6 +20,7 @@ class FakeEndpoint:
         self.wait = 0.0  # seconds before it answers
         self.bodies: list[dict[str, Any]] = []  # of each request
         self.keys: list[str] = []
+        self.hosts: list[str] = []
         self.url = ""
         self._server: asyncio.Server | None = None
 
@@ -53,6 +54,7 @@ class FakeEndpoint:
             body = json.loads(await reader.readexactly(int(headers["content-length"])))
             self.bodies.append(body)
             self.keys.append(headers.get("authorization", ""))
+            self.hosts.append(headers["host"])
             raw = json.dumps(self.answer if self.answer is not None else self.reply(body)).encode()
             await asyncio.sleep(self.wait)
             known = first.startswith(f"POST {self.path} ")

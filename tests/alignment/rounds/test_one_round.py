@@ -13,13 +13,14 @@ from alignment.evaluation.suites.canaries import COUNT, canaries, canary_ids
 from alignment.evaluation.winrate import Comparison
 from alignment.rounds.lineage import left_sentences
 from alignment.rounds.manifest import Parents, RoundManifest
+from data.collected import FeedbackRow
 from data.database import NAME
 from data.error_budget import name_of, share, stake, would_be
 from data.errors import NothingToDo
 from data.home import installation_key
 from data.minimums import JUDGE_PAIRS
 from data.releases import Releases
-from tests.alignment.played import Played, collected, evaluation, rows
+from tests.alignment.played import FOLDS, Played, collected, evaluation, row, rows
 
 pytestmark = pytest.mark.played
 
@@ -66,6 +67,18 @@ def test_a_candidate_that_is_not_better_or_fell_stays_a_release_and_the_champion
     assert played.round() == 1
     assert "On the suite Refusal" in played.manifest(2)["reason"]
     assert Releases(played.home).candidate() == 1  # a candidate that fell is not put on trial
+
+
+def test_only_people_whose_rows_trained_count_among_those_it_learnt_from(played: Played) -> None:
+    others = [
+        *(FeedbackRow(row("preference", f"{fold}-2"), fold, "terminal", ("rater-2",)) for fold in FOLDS[1:]),
+        FeedbackRow(row("labelled", "one thumb"), "train", "terminal", ("rater-3",)),  # too few for KTO
+        FeedbackRow(row("preference", "by two"), "train", "terminal", ("rater-4", "rater-5")),
+    ]
+    played.found = collected({"demonstration": 6, "preference": JUDGE_PAIRS}, others)
+    assert played.round() == 0
+    assert "judge" in played.stages()
+    assert played.manifest()["raters"] == ["rater-1", "rater-4", "rater-5"]
 
 
 async def said_something(*_: int) -> tuple[list[Comparison], Standing]:

@@ -10,16 +10,28 @@ import pytest
 import alignment.rounds.one_round
 import alignment.rounds.steps
 from alignment.evaluation.compare import EvaluationRows
+from alignment.evaluation.suites import Suite
 from alignment.evaluation.verdict import SHORT, check_suites
 from alignment.rounds.evaluation import held_out_answers
 from alignment.rounds.plan import read_plan
-from alignment.rounds.quick import MEASURED_ON, MOST_NEW, NOTHING, not_checked, shipped
+from alignment.rounds.quick import (
+    LEAST_REPLAYED,
+    MEASURED_ON,
+    MOST_NEW,
+    NOTHING,
+    not_checked,
+    shipped,
+    turns,
+)
 from data.candidates import FOLLOWUP
 from data.collected import FeedbackRow
 from data.errors import BadInput, NothingToDo
-from data.releases import Releases
+from data.home import installation_key
+from data.releases import MINIMUM_PROMPTS, Releases
+from data.row import Row
 from tests.alignment.played import Played, collected, evaluation, row, rows
 from tests.alignment.rounds.test_interrupted import Killed, after, before
+from tests.alignment.rounds.test_on_trial import compared, gate
 
 pytestmark = pytest.mark.played
 
@@ -88,6 +100,63 @@ def test_a_quick_round_promotes_nothing_even_if_somebody_could_judge(quick: Play
     assert Releases(quick.home).champion() == 0
 
 
+def on_trial(quick: Played, questions: int) -> Releases:
+    """Two quick rounds: the first one's release serves, the second one's is on trial, and people compared the two."""
+    run(quick)
+    releases = Releases(quick.home)
+    releases.promote(1)
+    quick.found = collected({"preference": 4})
+    run(quick)
+    assert (releases.champion(), releases.candidate()) == (1, 2)
+    compared(quick.home, questions)
+    return releases
+
+
+@pytest.mark.parametrize(
+    ("promote", "undecided", "left", "continues"),
+    [(True, False, (2, 3), 2), (False, True, (1, 2), 1), (False, False, (1, 3), 1)],
+)
+def test_the_next_one_decides_the_trial_before_it_trains(
+    promote: bool,
+    undecided: bool,
+    left: tuple[int, int],
+    continues: int,
+    quick: Played,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    releases = on_trial(quick, MINIMUM_PROMPTS)
+    asked = gate(monkeypatch, promote=promote, undecided=undecided)
+    quick.found = collected({"preference": 5})
+    assert run(quick, "--suites", "short") == 1
+    assert [(old.release, new.release) for old, new, *_ in asked] == [(1, 2)]
+    assert {suite.name for suite in asked[0][3].suites} >= {"instructions", "truthfulness"}  # a whole round's
+    assert (releases.champion(), releases.candidate()) == left
+    assert quick.manifest(3)["parents"]["start"] == continues
+
+
+def test_a_trial_is_decided_although_there_is_nothing_new_to_teach(
+    quick: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = on_trial(quick, MINIMUM_PROMPTS)
+    gate(monkeypatch, promote=True, undecided=False)
+    with pytest.raises(NothingToDo, match=r"nothing new to teach the champion \(release 2\)"):
+        run(quick)
+    assert (releases.champion(), releases.candidate()) == (2, None)
+
+
+def test_too_few_comparisons_are_told_and_the_quick_round_goes_on(
+    quick: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    releases = on_trial(quick, MINIMUM_PROMPTS - 1)
+    asked = gate(monkeypatch, promote=True, undecided=False)
+    quick.found = collected({"preference": 5})
+    assert run(quick) == 1
+    assert asked == []
+    assert (releases.champion(), releases.candidate()) == (1, 2)
+    assert "Release 2 stays on trial." in " ".join(capsys.readouterr().out.split())
+    assert len(taught(quick)[-1]) == 5
+
+
 def test_the_next_one_continues_the_champion_and_replays_what_it_learnt(
     quick: Played, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +187,54 @@ def test_what_a_round_of_an_earlier_version_taught_is_not_new(quick: Played) -> 
 
 
 def test_what_the_last_quick_round_taught_without_success_is_not_taught_again(quick: Played) -> None:
+    run(quick)
+    with pytest.raises(NothingToDo, match="There is nothing new to learn: round 1 trained on these very rows"):
+        run(quick)
+
+
+def with_imported(quick: Played, preferences: int) -> None:
+    """New preferences, and forty imported rows, of which a quick round replays a part."""
+    imported = rows("demonstration", "train", 40)
+    for each in imported:
+        each.row.extra["source"] = "somewhere"
+    quick.found = collected({"preference": preferences}, imported)
+
+
+def replayed(quick: Played) -> set[str]:
+    return {each for each in taught(quick)[-1] if each.startswith("demonstration")}
+
+
+def test_what_is_replayed_is_drawn_anew_by_the_key_in_each_round(quick: Played) -> None:
+    found, drawn = [], []
+    for number, preferences in ((1, 3), (2, 4)):
+        with_imported(quick, preferences)
+        run(quick)
+        found.append(replayed(quick))
+        before = quick.found.of("demonstration", "train")
+        drawn += [
+            {each.id for each in sorted(before, key=turns(key, number))[:LEAST_REPLAYED]}
+            for key in (installation_key(quick.home), b"another home's")
+        ]
+    assert found == [drawn[0], drawn[2]]
+    assert len({*map(frozenset, drawn)}) == 4
+
+
+def test_a_quick_round_that_is_begun_again_replays_the_same(quick: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_imported(quick, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.rounds.one_round, "_note_start", never)
+        with pytest.raises(AssertionError):
+            run(quick)
+    stopped = set(quick.manifest()["rows"]["demonstration"])
+    manifest = quick.manifest() | {"status": "stopped"}
+    (quick.home / "rounds" / "0001" / "manifest.json").write_text(json.dumps(manifest))
+    run(quick)  # a round that was stopped reads its rows again
+    assert replayed(quick) == stopped
+    assert len(stopped) == LEAST_REPLAYED
+
+
+def test_new_draws_of_old_rows_alone_make_no_new_round(quick: Played) -> None:
+    with_imported(quick, 3)
     run(quick)
     with pytest.raises(NothingToDo, match="There is nothing new to learn: round 1 trained on these very rows"):
         run(quick)
@@ -235,9 +352,70 @@ def test_the_short_gate_has_its_suites_and_not_all_of_their_items() -> None:
 
 def test_shipped_answers_are_held_out_where_people_left_few() -> None:
     few, many = [row("demonstration", f"d{n}") for n in range(2)], [row("demonstration", f"d{n}") for n in range(20)]
-    assert list(held_out_answers(many)) == many
-    assert len(held_out_answers(few)) > 16
-    assert {each.extra.get("language") for each in held_out_answers([])} == {"en", "zh"}
+    never_trained = lambda _: False  # noqa: E731 - shorter than a function
+    assert held_out_answers(many, never_trained) == (many, 0)
+    more, left_out = held_out_answers(few, never_trained)
+    assert (len(more), left_out) == (2 + len(shipped(0, MEASURED_ON)), 0)
+    assert {each.extra.get("language") for each in held_out_answers([], never_trained)[0]} == {"en", "zh"}
+
+
+def imported(row: Row, fold: str = "train", name: str | None = None) -> FeedbackRow:
+    """A shipped row as an import brings it: with its persona's system prompt."""
+    system = {"role": "system", "content": "You are helpful."}
+    extra = dict(row.extra) | {"source": "seed", "id": name or row.id}
+    return FeedbackRow(Row("demonstration", {"messages": [system, *row.data["messages"]]}, extra), fold, "import")
+
+
+def measured_on(quick: Played) -> dict[str, Suite]:
+    return {suite.name: suite for suite in quick.asked[-1][3].suites}
+
+
+def test_shipped_answers_that_train_here_measure_nothing_and_the_round_says_so(quick: Played) -> None:
+    ours = shipped(0, MEASURED_ON)
+    trains, judges = ours[:10], ours[10:12]
+    found = [
+        *(imported(row, name=f"copy of {row.id}") for row in trains),
+        *(imported(row, "judge") for row in judges),
+    ]
+    quick.found = collected({"preference": 3}, found)
+    run(quick)
+    suite = measured_on(quick)["held_out"]
+    assert {item.id for item in suite.items} == {row.id for row in ours[10:]}
+    assert suite.notes == (
+        "Of the shipped held-out answers, 10 are left out: this home has imported them, and trains on them.",
+    )
+
+
+def test_shipped_answers_that_trained_the_champion_and_were_removed_since_are_known_by_their_ids(
+    quick: Played,
+) -> None:
+    first = shipped(0, MEASURED_ON)[0]
+    quick.found = collected({"preference": 3}, [imported(first)])
+    run(quick)
+    Releases(quick.home).promote(1)
+    quick.found = collected({"preference": 4})
+    run(quick)
+    assert first.id not in {item.id for item in measured_on(quick)["held_out"].items}
+
+
+def test_too_few_held_out_answers_say_that_they_cannot_tell(
+    quick: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = shipped(0, MEASURED_ON)
+    quick.found = collected({"preference": 3}, map(imported, ours[:-7]))
+    run(quick)
+    assert "held_out" not in measured_on(quick)
+    sentence = "Held-out answers cannot tell whether anything was lost: there are 7, and it takes 8."
+    assert sentence in told(quick)
+    assert sentence in " ".join(capsys.readouterr().out.split())
+    assert Releases(quick.home).candidate() == 1
+
+
+def test_a_shipped_answer_that_is_held_out_here_under_its_persona_is_not_repeated(quick: Played) -> None:
+    one, *others = shipped(MEASURED_ON, MEASURED_ON + 1)
+    quick.found = collected({"preference": 3}, [imported(one, "gate")])
+    run(quick)
+    assert quick.trained[0] - {f"preference-train-{n}" for n in range(3)} == {each.id for each in others}
 
 
 @pytest.mark.parametrize(("held_out", "evaluations"), [(20, 1), (21, 2)])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from alignment.watching import loop
-from alignment.watching.feedback import Mark
+from data.fresh import Seen
 from data.home import private_dir
 from tests.alignment.watching.world import World
 
@@ -11,7 +11,8 @@ from tests.alignment.watching.world import World
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(private_dir(tmp_path / "home"))
-    monkeypatch.setattr(loop, "newest", lambda _: Mark(made.ratings, 0))
-    monkeypatch.setattr(loop, "newest_at", lambda *_: Mark(made.ratings, 0))
+    monkeypatch.setattr(loop, "newest", lambda _: Seen(ratings=made.ratings))
+    monkeypatch.setattr(loop, "newest_at", lambda *_: Seen(ratings=made.ratings))
+    monkeypatch.setattr(loop, "seen_now", lambda *_, **__: Seen(ratings=made.ratings))
     monkeypatch.setattr(loop, "fresh", lambda _, seen, **__: made.ratings - seen.ratings)
     return made

@@ -5,10 +5,10 @@ from datetime import time, timedelta
 import pytest
 
 from alignment.watching import loop
-from alignment.watching.feedback import Mark
 from alignment.watching.loop import CALM
 from alignment.watching.machine import Need
 from data.errors import BadInput
+from data.fresh import Seen
 from data.rounds import pause, resume
 from tests.alignment.watching.world import BATTERY, NOON, World, decides
 
@@ -120,11 +120,38 @@ def test_another_round_is_waited_for_and_counts(world: World, monkeypatch: pytes
 
 def test_what_came_while_somebody_elses_round_ran_is_new(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"its begin": 40, "its end": 55}
-    monkeypatch.setattr(loop, "newest_at", lambda _, at: Mark(there[at], 0))
+    monkeypatch.setattr(loop, "newest_at", lambda _, at: Seen(ratings=there[at]))
     world.ratings = 55
     world.manifest(1, "refused", created_at="its begin", ended_at="its end")
     world.run()
     assert world.said == ["Waits for 40 new ratings or rows (15 so far)."]
+
+
+def test_a_round_says_what_it_saw_and_what_it_held_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not its begin counts: it may have gone on with rows that it read before an interruption, or waited long."""
+    monkeypatch.setattr(loop, "newest_at", lambda *_: Seen(ratings=50))
+    world.ratings = 55
+    world.manifest(1, "refused", created_at="its begin", seen={"ratings": 42, "held_ratings": [[3, 9], [11, 11]]})
+    watch = world.watch()
+    assert watch.look().sentence == "Waits for 40 new ratings or rows (13 so far)."
+    assert watch.journal.seen == Seen(ratings=42, held_ratings=((3, 9), (11, 11)))
+    world.ratings, world.acts = 82, decides(2, seen={"ratings": 60, "held_rows": [[1, 1]]})
+    world.run()
+    assert world.said[-1] == "Waits for 40 new ratings or rows (22 so far)."
+    assert world.watch().journal.seen == Seen(ratings=60, held_rows=((1, 1),))
+
+
+def test_what_a_round_with_nothing_to_do_held_back_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "seen_now", lambda *_, **__: Seen(ratings=40, held_ratings=((1, 5),)))
+    world.ratings = 40
+
+    def act(world: World) -> int:
+        world.manifest(1, "stopped", reason="There is nothing to train on yet.")
+        return 1
+
+    world.acts = act
+    world.run()
+    assert world.watch().journal.seen.held_ratings == ((1, 5),)
 
 
 def test_somebody_elses_round_that_began_long_ago_makes_nothing_new_again(
@@ -132,7 +159,7 @@ def test_somebody_elses_round_that_began_long_ago_makes_nothing_new_again(
 ) -> None:
     world.ratings, world.acts = 40, decides()
     world.run()
-    monkeypatch.setattr(loop, "newest_at", lambda *_: Mark(10, 0))
+    monkeypatch.setattr(loop, "newest_at", lambda *_: Seen(ratings=10))
     world.manifest(2, "refused", created_at="long ago")
     assert world.watch().look().sentence == "Waits for 40 new ratings or rows (0 so far)."
 
