@@ -25,11 +25,15 @@ _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
 
 @dataclass
 class RewardSettings(Sharing, RewardConfig):  # type: ignore[misc]  # TRL has no types
-    """TRL's settings, and one of Parley's."""
+    """TRL's settings, and two of Parley's."""
 
     ties_name: str | None = field(
         default=None,
         metadata={"help": "Ties, preferences without an order: never trained on, only measured."},
+    )
+    head_only: bool = field(
+        default=False,
+        metadata={"help": "Train the score head alone, on the frozen base: for few pairs."},
     )
 
 
