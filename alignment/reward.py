@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: list[str]) -> None:
+    from alignment.rewards.head_only import train_head
     from alignment.rewards.result import check_enough, finish, read_ties
     from alignment.rewards.thumbs import with_thumbs
     from alignment.rewards.trainer import Reward, RewardSettings, graded_preference, load_start
@@ -30,6 +31,9 @@ def _train(arguments: list[str]) -> None:
         refuse_zero3("reward")
         check_enough(stage)
         ties = read_ties(stage)
+        if stage.recipe.training.head_only:
+            train_head(stage, ties)
+            return
         model, lora = load_start(stage)
         both = with_thumbs(stage)
         trainer = Reward(model=model, peft_config=lora, **trainer_arguments(both))

@@ -61,11 +61,18 @@ def read_ties(stage: Stage) -> list[Row]:
 
 
 def finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[Row]) -> Path:
-    """Save the model, load it again from what was saved, and measure what was loaded."""
-    run_folder, title = stage.run, f"reward on {stage.source.base.name}"
+    """Save what a trainer trained, load it again from what was saved, and measure what was loaded."""
     weights = gathered_weights(trainer)
     # Without accelerate's wrapper, which computes in bf16: the figures are float32's.
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    return keep(stage, model, figures, ties, weights)
+
+
+def keep(
+    stage: Stage, model: Any, figures: dict[str, Any], ties: Sequence[Row], weights: dict[str, Any] | None = None
+) -> Path:
+    """The same for a model; `weights` are all of its weights where those are split over devices."""
+    run_folder, title = stage.run, f"reward on {stage.source.base.name}"
     found: Figures | None = None
 
     def save(folder: Path) -> None:
@@ -80,7 +87,8 @@ def finish(stage: Stage, trainer: Any, figures: dict[str, Any], ties: Sequence[R
         if found:
             plot_rewards(*scores, found, run_folder.path / "rewards.png", title)
             run_folder.note_figures(held_out=found.facts())
-        plots.plot_loss(run_folder.metrics(), run_folder.path / "loss.png", title)
+        if metrics := run_folder.metrics():  # a head that was fitted at once has none
+            plots.plot_loss(metrics, run_folder.path / "loss.png", title)
 
     result = run_folder.finish("reward", save, **figures)
     if found:

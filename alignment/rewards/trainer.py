@@ -29,7 +29,7 @@ _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
 
 @dataclass
 class RewardSettings(Sharing, RewardConfig):  # type: ignore[misc]  # TRL has no types
-    """TRL's settings, and three of Parley's."""
+    """TRL's settings, and four of Parley's."""
 
     heads: int = field(default=1, metadata={"help": "Score heads on the one adapter; the score is their mean."})
     thumbs_name: str | None = field(
@@ -39,6 +39,10 @@ class RewardSettings(Sharing, RewardConfig):  # type: ignore[misc]  # TRL has no
     ties_name: str | None = field(
         default=None,
         metadata={"help": "Ties, preferences without an order: never trained on, only measured."},
+    )
+    head_only: bool = field(
+        default=False,
+        metadata={"help": "Train the score head alone, on the frozen base: for few pairs."},
     )
 
 

@@ -49,17 +49,24 @@ def train(stage: str, base: str, rows: list[Row], out: Path, flags: list[str]) -
     """Train on all but the held-out rows; returns the run's manifest and the held-out rows."""
     from alignment.rows.prepare import split
 
-    private_dir(out.parent)
     kept, held_out = split(rows, HELD_OUT)
+    return train_on(stage, base, kept, held_out, out, flags), held_out
+
+
+def train_on(
+    stage: str, base: str, rows: list[Row], held_out: list[Row], out: Path, flags: list[str]
+) -> dict[str, Any]:
+    """Train on these rows and measure those; returns the run's manifest."""
+    private_dir(out.parent)
     paths = [out.with_name(f"{out.name}-{part}.jsonl") for part in ("train", "held-out")]
-    for path, part in zip(paths, (kept, held_out), strict=True):
+    for path, part in zip(paths, (rows, held_out), strict=True):
         write_rows(path, part)
     options = ["--model_name_or_path", base, "--dataset_name", str(paths[0]), "--eval_dataset_name", str(paths[1])]
     importlib.import_module(f"alignment.{stage}").main(
         [*options, "--output_dir", str(out), "--max_dropped", "0.9", *flags]
     )
     found: dict[str, Any] = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-    return found, held_out
+    return found
 
 
 def by_reward(run_: dict[str, Any]) -> dict[str, Any]:
