@@ -72,7 +72,7 @@ def test_semi_online_dpo_learns_a_reward_model_first_and_gets_pairs_and_prompts(
 
 
 def test_a_reward_model_learns_from_thumbs_of_both_directions_too() -> None:
-    pairs = {"preference": MINIMUM_PAIRS}
+    pairs = {"preference": 2 * MINIMUM_PAIRS}
     steps, notes = choose("ppo", snapshot(**pairs, labelled=2 * MINIMUM_THUMBS))
     assert len(steps[0].thumbs) == 2 * MINIMUM_THUMBS
     assert steps[0].flags == ("--heads", str(HEADS))
