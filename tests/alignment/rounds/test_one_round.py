@@ -137,7 +137,7 @@ def test_no_row_of_the_gate_reaches_a_stage_and_the_judges_rows_reach_the_judge_
 
 def test_semi_online_dpo_gets_its_recipe_the_reward_model_and_the_prompts(played: Played) -> None:
     played.found = collected({"preference": 8, "prompt": 5})
-    played.round("--algorithm", "online-dpo")
+    played.round("--algorithm", "online-dpo", "--from", "base")
     assert played.stages() == ["reward", "dpo"]
     _, dpo = played.launches
     assert Path(played.flag(dpo, "--config")).name == "online.yaml"
@@ -145,9 +145,9 @@ def test_semi_online_dpo_gets_its_recipe_the_reward_model_and_the_prompts(played
     assert {each.kind for each in played.read["--prompts"]} == {"prompt"}
     assert played.manifest()["used"] == {"preference": 16, "prompt": 13}
     with pytest.raises(NothingToDo, match="trained on these very rows"):
-        played.round("--algorithm", "online-dpo")
+        played.round("--algorithm", "online-dpo", "--from", "base")
     played.found = collected({"preference": 8, "prompt": 6})
-    played.round("--algorithm", "online-dpo")
+    played.round("--algorithm", "online-dpo", "--from", "base")
     assert len(played.launches) == 4
 
 
