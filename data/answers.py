@@ -9,9 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from data import schema
-from data.chat import Message
+from data.chat import Message, prompt_messages
 from data.database import chunks
-from data.facts import prompt_messages
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from data.anchors import Anchor
 from data.chat import Message
-from data.folds import Anchor
 from data.row import TOOLS
 
 # Why a row did not leave the store, as people read it.

@@ -203,6 +203,12 @@ def spoken(turns: Iterable[Turn], called: Mapping[int | None, str]) -> list[Mess
     return messages
 
 
+def prompt_messages(system: str, context: Sequence[tuple[str, int | None, str]]) -> list[Message]:
+    """What a model was given. Where several people speak, they become Person 1, Person 2, in speaking order."""
+    head = [Message(role="system", content=system)] if system else []
+    return [*head, *spoken(context, speakers(context))]
+
+
 def sayings(text: str) -> set[str]:
     """The messages that `spoken` may have joined into a text, without speakers: each run of its lines, and all."""
     lines = text.split("\n")

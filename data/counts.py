@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 
 from sqlalchemy import ColumnElement, case, exists, func, literal_column, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,6 +41,7 @@ async def count_ratings(session: AsyncSession, server: int | None) -> RatingCoun
     return RatingCounts(Counter({str(kind): count for kind, count in found.items()}), raters)
 
 
+@cache
 def _is_current() -> list[ColumnElement[bool]]:
     """Which ratings are current, for a query: the same as `data.events` finds."""
     newer, turned, void, back = (aliased(Rating) for _ in range(4))

@@ -177,4 +177,6 @@ def _configure(connection: Any, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("parley_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # At the cursor of the driver: as a statement of its own, SQLAlchemy would prepare it anew in every transaction.
+    with contextlib.closing(connection.connection.cursor()) as cursor:
+        cursor.execute("BEGIN IMMEDIATE" if writes else "BEGIN")

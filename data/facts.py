@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from data.bulk import Grouped, micros, rows
 from data.candidates import EDITED, ERASED, NO_CONSENT, NOT_HERE, OTHER_MODEL, OUTSIDE, UNFINISHED
-from data.chat import Message, speakers, spoken
+from data.chat import prompt_messages
 from data.home_base import other_model
 from data.known import Known, within
 from data.lesson_writers import Writer, lesson_writers
@@ -84,12 +84,6 @@ class Facts:
 def plain(text: str) -> str:
     """A text without differences in spacing."""
     return " ".join(text.split())
-
-
-def prompt_messages(system: str, context: Sequence[tuple[str, int | None, str]]) -> list[Message]:
-    """What a model was given. Where several people speak, they become Person 1, Person 2, in speaking order."""
-    head = [Message(role="system", content=system)] if system else []
-    return [*head, *spoken(context, speakers(context))]
 
 
 def read_facts(connection: sqlite3.Connection, known: Known) -> Facts:

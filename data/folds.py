@@ -10,19 +10,17 @@ them and `AHEAD`, as far as they were not drawn: so the other folds get their pa
 Near-duplicates are found in `data.near_duplicates`, and what is stored is in `data.fold_book`.
 """
 
-import re
 import secrets
 import sys
-import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.anchors import Anchor, normalised
 from data.fold_book import Book, Meanwhile, Member
 from data.fold_shares import NEW, SHARES
 from data.home import keyed_digest, keyed_hash
@@ -36,18 +34,6 @@ AHEAD = (
 _AT_ONCE = 2000  # texts that are signed together
 _REMEMBERED = 20_000  # texts and conversations whose number is remembered
 _NONE = -1
-_NO_WORD = bytes(at for at in range(128) if not re.match(r"\w", chr(at)))
-
-
-class Anchor(NamedTuple):
-    """What decides a row's group: the conversation that it comes from, if any, and the text that opens it.
-
-    `taught` are the conversations whose corrections its answers were given as lessons, and may repeat.
-    """
-
-    text: str
-    conversation: str | None = None
-    taught: tuple[str, ...] = ()
 
 
 def draw(key: bytes, group: str, rows: int, held: Mapping[str, int]) -> str:
@@ -73,19 +59,6 @@ def draw(key: bytes, group: str, rows: int, held: Mapping[str, int]) -> str:
             return fold
         point -= lack
     return next(reversed(open_))
-
-
-def normalised(text: str) -> str:
-    """The text without differences that do not matter: case, width, punctuation and spacing."""
-    if text.isascii():  # the same, in a fifth of the time
-        return text.encode().lower().translate(None, _NO_WORD).decode() or text.lower().strip()
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(re.findall(r"\w+", plain)) or plain.strip()
-
-
-def fingerprint(key: bytes, text: str) -> str:
-    """The name of a text among the members of groups."""
-    return keyed_hash(key, "text", normalised(text))
 
 
 def assign(database: Path, key: bytes, anchors: Iterable[Anchor], *, draws: bool = True) -> list[str | None]:

@@ -18,6 +18,7 @@ from data.unfinished import unfinished_file
 
 DATABASE = "parley.db"
 KEY = "key"
+_ENV_FILE = Path(".env")
 _BLOCK = hashlib.sha256().block_size
 KEY_BYTES = range(16, 65)  # a key has 32; earlier versions took an operator's own, of these sizes
 
@@ -40,12 +41,11 @@ def setting(name: str) -> str | None:
 
 
 def _env_file() -> Mapping[str, str | None]:
-    path = Path(".env").absolute()
     try:
-        state = path.stat()
+        state = _ENV_FILE.stat()
     except OSError:
         return {}
-    return _parsed(path, state.st_mtime_ns, state.st_size)
+    return _parsed(_ENV_FILE.absolute(), state.st_mtime_ns, state.st_size)
 
 
 @functools.lru_cache(maxsize=4)

@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
+from data.anchors import fingerprint
 from data.candidates import opening
 from data.collected import Collected
 from data.datasets import collect
 from data.erasure import erased_rows, said_before
 from data.errors import BadInput
-from data.folds import fingerprint
 from data.home import installation_key
 from data.imported import imported_id, rekeyed, texts_of
 from data.live import Pair

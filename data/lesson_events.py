@@ -1,8 +1,9 @@
 """What ratings do to lessons: a correction makes one, other people bear it out, a report takes it back."""
 
 from collections.abc import Sequence
+from functools import cache
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -110,16 +111,22 @@ async def _alike(session: AsyncSession, lesson: Lesson) -> Sequence[Lesson]:
     """The lessons of a lesson's server that say the same about the same question, itself among them."""
     if lesson.server_id is None:
         return []
+    asked, right = [plain(await _said(session, version)) for version in (lesson.question_id, lesson.answer_id)]
+    return (await session.scalars(_same(), {"server": lesson.server_id, "asked": asked, "right": right})).all()
+
+
+# Putting the statement together takes longer than running it.
+@cache
+def _same() -> Select[Lesson]:
+    """The lessons of `:server` whose question is `:asked` and whose answer is `:right`, as `plain` writes them."""
     question, answer = aliased(MessageVersion), aliased(MessageVersion)
-    asked, right = [await _said(session, version) for version in (lesson.question_id, lesson.answer_id)]
-    query = (
+    return (
         select(Lesson)
         .join(question, question.id == Lesson.question_id)
         .join(answer, answer.id == Lesson.answer_id)
-        .where(Lesson.server_id == lesson.server_id, Lesson.scope != REMOVED, Lesson.author_id.is_not(None))
-        .where(func.plain(question.text) == plain(asked), func.plain(answer.text) == plain(right))
+        .where(Lesson.server_id == bindparam("server"), Lesson.scope != REMOVED, Lesson.author_id.is_not(None))
+        .where(func.plain(question.text) == bindparam("asked"), func.plain(answer.text) == bindparam("right"))
     )
-    return (await session.scalars(query)).all()
 
 
 async def _said(session: AsyncSession, version: int) -> str | None:

@@ -17,9 +17,10 @@ replaces the lesson.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.consent import Cover, consents_since, covered, covers_of, last_answer, withdrawn
@@ -145,10 +146,18 @@ async def voided(session: AsyncSession) -> set[int]:
 
 
 async def _rows(session: AsyncSession, which: ColumnElement[bool]) -> Sequence[Any]:
-    """Lessons whose texts are there and whose question still says the same, with all that is known of them."""
+    """Those of these lessons whose texts are there and whose question still says the same, in order."""
+    found: Sequence[Any] = (await session.execute(_known().where(which))).all()
+    return found
+
+
+# Putting the statement together takes longer than running it.
+@cache
+def _known() -> Select[Any]:
+    """Lessons with all that is known of them."""
     question, answer, now = (MessageVersion.__table__.alias(name) for name in ("question", "answer", "newest"))
     newest = select(now.c.text).where(now.c.message_id == question.c.message_id).order_by(now.c.id.desc()).limit(1)
-    query = (
+    return (
         select(
             Lesson,
             question.c.text.label("question"),
@@ -164,11 +173,10 @@ async def _rows(session: AsyncSession, which: ColumnElement[bool]) -> Sequence[A
         .join(answer, answer.c.id == Lesson.answer_id)
         .outerjoin(Rating, Rating.id == Lesson.rating_id)
         .outerjoin(Server, Server.id == Lesson.server_id)
-        .where(which, Lesson.scope != REMOVED, question.c.text.is_not(None), answer.c.text.is_not(None))
+        .where(Lesson.scope != REMOVED, question.c.text.is_not(None), answer.c.text.is_not(None))
         .where(or_(question.c.message_id.is_(None), question.c.text == newest.scalar_subquery()))
         .order_by(Lesson.id)
     )
-    return (await session.execute(query)).all()
 
 
 def _stored(row: Any) -> StoredLesson:

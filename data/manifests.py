@@ -10,6 +10,7 @@ import math
 import types
 import typing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -114,10 +115,14 @@ def typed(value: Any, kind: Any, name: str = "it") -> Any:
     return value
 
 
+# Python evaluates the annotations anew each time, which takes most of the time that reading a manifest takes.
+_hints = cache(typing.get_type_hints)
+
+
 def _object(value: Any, kind: Any, name: str) -> Any:
     if not isinstance(value, dict):
         raise TypeError(f"{name} should be an object")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     given: dict[str, Any] = {}
     known = set()
     for each in dataclasses.fields(kind):

@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from data.anchors import fingerprint
 from data.candidates import opening
 from data.chat import speakers, spoken
 from data.database import listed
-from data.folds import fingerprint
 from data.schema import (
     ImportedRow,
     ImportedText,

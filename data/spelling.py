@@ -8,9 +8,9 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from data.candidates import FEEDBACK, FOLLOWUP, SAME_TEXT, Candidate, anchor
-from data.chat import Message
+from data.chat import Message, prompt_messages
 from data.events import Events
-from data.facts import Facts, prompt_messages
+from data.facts import Facts
 from data.feedback import Plan
 from data.lesson_writers import lesson_sources
 

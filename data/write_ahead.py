@@ -11,7 +11,7 @@ from data.database import Database
 from data.migrations import remove_backups
 from data.schema import now
 
-_LONGEST_PAUSE = 60.0  # seconds between two attempts
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between two attempts
 
 
 class WriteAheadLog:
@@ -38,7 +38,7 @@ class WriteAheadLog:
 
     async def _empty_later(self) -> None:
         """Empty the log as soon as nobody reads an older state of the database any more."""
-        pause = 1.0
+        pause = _FIRST_PAUSE
         while self.holds_words:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)

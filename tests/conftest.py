@@ -23,11 +23,9 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-import hypothesis
 import pytest
 
 from data.bases import DEFAULT_BASE
-from tests.quick import make_quick
 
 # Imports leave little garbage, and looking for it among all that they make takes a fifth of their time.
 gc.disable()
@@ -36,8 +34,8 @@ _ROOT = Path(__file__).parents[1]
 _BASES = Path(os.environ.get("PARLEY_BASES") or _ROOT / "var" / "bases").absolute()  # before `_no_settings`
 _RINGS = ("unit", "played", "tiny", "base")
 _WITHOUT_TORCH = {"unit", "played"}
-# Fixtures that start a bot on a played Discord server.
-_PLAYED = {"env", "reading"}
+# Fixtures that start a bot on a played Discord server, or play a whole round.
+_PLAYED = {"env", "reading", "played"}
 # These files take longest, so they start first; otherwise one process would still run them after all others ended.
 _LONGEST = (Path(__file__).with_name("test_loop.py"),)
 # How many examples a property is tried on without torch, where its test does not say; other runs try 100.
@@ -66,14 +64,22 @@ def _without_torch(config: pytest.Config) -> bool:
     return bool(chosen) and _WITHOUT_TORCH.issuperset(chosen)
 
 
+def _runs_tests(config: pytest.Config) -> bool:
+    """Whether this process runs tests: with `-n`, the first one hands them to others, which wait for its start."""
+    return hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if _without_torch(config):
         assert "torch" not in sys.modules
         sys.meta_path.insert(0, _NoTorch())
-    # No example has a time limit: on a busy machine each may take long.
-    examples = _EXAMPLES if _without_torch(config) else 100
-    hypothesis.settings.register_profile("parley", max_examples=examples, deadline=None)
-    hypothesis.settings.load_profile("parley")
+    if _runs_tests(config):
+        import hypothesis
+
+        # No example has a time limit: on a busy machine each may take long.
+        examples = _EXAMPLES if _without_torch(config) else 100
+        hypothesis.settings.register_profile("parley", max_examples=examples, deadline=None)
+        hypothesis.settings.load_profile("parley")
 
 
 def rings(source: str) -> set[str]:
@@ -109,7 +115,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if "base_home" in getattr(item, "fixturenames", ()) and ring(item) != "base":
         pytest.fail("This test needs the base model: mark it with pytest.mark.base (tests/conftest.py).")
     if _PLAYED.intersection(getattr(item, "fixturenames", ())) and ring(item) == "unit":
-        pytest.fail("This test plays a Discord server: mark it with pytest.mark.played (tests/conftest.py).")
+        pytest.fail("This test plays a server or a round: mark it with pytest.mark.played (tests/conftest.py).")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -118,10 +124,9 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
     try:
         return (yield)
     finally:
-        gc.collect()
         gc.freeze()
         if _without_torch(session.config):  # the other rings hold models in their garbage
-            gc.set_threshold(20_000)
+            gc.set_threshold(50_000)
         gc.enable()
 
 
@@ -136,6 +141,8 @@ def _no_settings() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    from tests.quick import make_quick  # takes two seconds, which the process that hands out the tests need not spend
+
     with pytest.MonkeyPatch.context() as patch:
         make_quick(patch, tmp_path_factory.mktemp("migrated"))
         yield

@@ -7,7 +7,9 @@ compiled once for all databases, and what never waits for another connection run
 import asyncio
 import functools
 import importlib.metadata
+import itertools
 import os
+import sqlite3
 import ssl
 from collections import deque
 from pathlib import Path
@@ -26,7 +28,9 @@ from data import database, store
 from data.migrations import migrate
 
 # A statement that begins so may wait for another connection, which must be able to go on meanwhile.
-_MAY_WAIT = ("BEGIN IMMEDIATE", "PRAGMA wal_checkpoint")
+_WRITES = "BEGIN IMMEDIATE"
+_MAY_WAIT = (_WRITES, "PRAGMA wal_checkpoint")
+_TURN = 10  # statements after which what waits for a time or a socket gets its turn too
 
 
 def make_quick(patch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -85,17 +89,21 @@ def _do_not_wait_for_the_disk(patch: pytest.MonkeyPatch) -> None:
 
 
 def _stay_in_the_thread(patch: pytest.MonkeyPatch) -> None:
-    """Run a statement where its result is awaited; other tasks still get their turn before it."""
+    """Run a statement where its result is awaited; other tasks that are ready still get their turn before it."""
     in_its_thread = aiosqlite.Connection._execute
     # What each connection's thread has yet to do. Whoever awaited it may be cancelled meanwhile, and SQLite crashes
     # where one thread closes what another one reads.
     waiting: WeakKeyDictionary[aiosqlite.Connection, deque[None]] = WeakKeyDictionary()
+    turns = itertools.cycle([True, *[False] * (_TURN - 1)])
 
     async def execute(connection: aiosqlite.Connection, call: Any, *args: Any, **named: Any) -> Any:
         ahead = waiting.setdefault(connection, deque())
         statement = args[0] if args and isinstance(args[0], str) else ""
-        if statement:  # its cursor and its rows come in the same turn
+        # Its cursor and its rows come in the same turn.
+        if statement and (asyncio.get_running_loop()._ready or next(turns)):  # type: ignore[attr-defined]  # asyncio's own
             await asyncio.sleep(0)
+        if statement.startswith(_WRITES) and not ahead and _began_at_once(connection, call, args):
+            return None
         if ahead or statement.startswith(_MAY_WAIT):
 
             def done_there() -> Any:
@@ -121,3 +129,19 @@ def _stay_in_the_thread(patch: pytest.MonkeyPatch) -> None:
         return function(*args, **named)
 
     patch.setattr(asyncio, "to_thread", to_thread)
+
+
+def _began_at_once(connection: aiosqlite.Connection, call: Any, args: tuple[Any, ...]) -> bool:
+    """Begin to write here and now, if nobody else writes."""
+    plain = connection._connection if connection._running else None
+    if plain is None:
+        return False
+    ((patience,),) = plain.execute("PRAGMA busy_timeout").fetchall()
+    plain.execute("PRAGMA busy_timeout=0").close()
+    try:
+        call(*args)
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        plain.execute(f"PRAGMA busy_timeout={patience}").close()
+    return True

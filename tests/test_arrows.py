@@ -20,6 +20,8 @@ FORBIDDEN = {
     "alignment": {"bot", "discord"},
     "data": {*TRAINING, "alignment", "bot", "discord", "openai", "xllamacpp"},
 }
+# Functions whose first argument is a module's name.
+BY_CALL = ("import_module", "__import__", "run_module", "find_spec")
 # The one place outside `alignment` that calls the library `datasets`, inside a function: it reads tables.
 READS_DATASETS = ("data/reading.py", "datasets", "_library")
 
@@ -93,12 +95,17 @@ class Import:
         return self.name.partition(".")[0]
 
 
-def imports(path: Path, tree: ast.AST, function: str = "", scope: str = "") -> Iterator[Import]:
+def imports(
+    path: Path, tree: ast.AST, function: str = "", scope: str = "", *, calls: bool = True
+) -> Iterator[Import]:
     """Every import in a file, wherever it stands: at the top, under TYPE_CHECKING, in a function, as a string.
 
-    `function` and `scope` are for the recursion: the outermost function around `tree`, and the class.
+    `function` and `scope` are for the recursion: the outermost function around `tree`, and the class. Without `calls`
+    no expression is read: a file that has none of the names in `BY_CALL` imports by statements alone.
     """
     for node in ast.iter_child_nodes(tree):
+        if not calls and isinstance(node, ast.expr):
+            continue
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, node.lineno, function) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -106,16 +113,16 @@ def imports(path: Path, tree: ast.AST, function: str = "", scope: str = "") -> I
             yield from (Import(f"{source}.{alias.name}", node.lineno, function) for alias in node.names)
         elif isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in ("import_module", "__import__", "run_module", "find_spec"):
+            if name in BY_CALL:
                 for argument in node.args[:1]:
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                         yield Import(argument.value, node.lineno, function)
         if isinstance(node, ast.ClassDef) and not function:
-            yield from imports(path, node, "", f"{scope}{node.name}.")
+            yield from imports(path, node, "", f"{scope}{node.name}.", calls=calls)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from imports(path, node, function or f"{scope}{node.name}", scope)
+            yield from imports(path, node, function or f"{scope}{node.name}", scope, calls=calls)
         else:
-            yield from imports(path, node, function, scope)
+            yield from imports(path, node, function, scope, calls=calls)
 
 
 def _absolute(path: Path, node: ast.ImportFrom) -> str:
@@ -138,9 +145,12 @@ def module_of(path: Path) -> str:
 def source() -> Mapping[str, tuple[Path, tuple[Import, ...]]]:
     """Every module of ours with its file and its imports. Each file is parsed once."""
     paths = [ROOT / "parley.py", *(path for package in FORBIDDEN for path in sorted((ROOT / package).rglob("*.py")))]
-    return {
-        module_of(path): (path, tuple(imports(path, ast.parse(path.read_text(encoding="utf-8"))))) for path in paths
-    }
+    return {module_of(path): (path, tuple(_read(path))) for path in paths}
+
+
+def _read(path: Path) -> Iterator[Import]:
+    text = path.read_text(encoding="utf-8")
+    return imports(path, ast.parse(text), calls=any(name in text for name in BY_CALL))
 
 
 def own(name: str, modules: Mapping[str, object]) -> str | None:
@@ -349,3 +359,9 @@ def importable(package: str) -> list[str]:
 def test_neither_bot_nor_data_loads_torch(package: str) -> None:
     # Every module of the package in one process: what one of them loads, directly or not, is found.
     assert loaded(package, *importable(package)).isdisjoint(FORBIDDEN[package])
+
+
+@pytest.mark.process
+def test_the_bot_starts_without_what_only_rows_and_migrations_need() -> None:
+    found = loaded("bot.terminal.chat", "bot.discord.client")
+    assert found.isdisjoint({"numpy", "scipy", "datasketch", "alembic", "matplotlib"})

@@ -3,14 +3,9 @@
 import contextlib
 import sqlite3
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
@@ -29,21 +24,19 @@ def migrate(database: Path) -> None:
     version of Parley wrote the database: going on could lose what that version added. After a kill half way the
     database is as it was.
     """
-    scripts = _scripts(_here())
-    head = scripts.get_current_head()
+    known = _revisions()
+    head = known[-1]
     with FileLock(f"{database}.migration-lock", mode=0o600), named(database):
-        if revision_of(database, patience=_PATIENCE) == head:
-            return  # as at nearly every start: nothing else of Alembic is needed
+        current = revision_of(database, patience=_PATIENCE)
+        if current == head:
+            return
         engine = _engine(database)
         try:
-            with engine.connect() as connection:
-                current = MigrationContext.configure(connection).get_current_revision()
             if current is None and _has_tables(engine):
                 raise BadInput(
                     f"{database} is a database, but does not say that it is Parley's (the table alembic_version is "
                     "missing or empty). Move it away and put a backup in its place with `python -m data restore`."
                 )
-            known = {script.revision for script in scripts.walk_revisions()}
             if current is not None and current not in known:
                 raise BadInput(
                     f"{database} was written by a newer version of Parley (schema {current}; this version knows up "
@@ -52,9 +45,7 @@ def migrate(database: Path) -> None:
             if current is not None:
                 backup(database, database.with_name(f"{database.name}.backup-{current}"))
             with engine.execution_options(parley_writes=True).begin() as connection:
-                config = _config(_here())
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                _upgrade(connection)
         finally:
             engine.dispose()
 
@@ -69,16 +60,21 @@ def _here() -> Path:
     return Path(__file__).parent
 
 
-def _config(folder: Path) -> Config:
+def _revisions() -> list[str]:
+    """The schemas that this version knows, the oldest first: each migration's file begins with its number."""
+    return sorted(path.name.partition("_")[0] for path in (_here() / "versions").glob("[0-9]*_*.py"))
+
+
+def _upgrade(connection: Connection) -> None:
+    """Run the migrations that a database lacks."""
+    # Inside the function: at nearly every start the database is current, and nothing of Alembic is needed.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    return config
-
-
-@cache
-def _scripts(folder: Path) -> ScriptDirectory:
-    """The migrations in `folder`. Their files are run to know them: once, however many stores a process opens."""
-    return ScriptDirectory.from_config(_config(folder))
+    config.set_main_option("script_location", str(_here()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _engine(database: Path) -> Engine:
@@ -114,7 +110,7 @@ def revision_of(database: Path, *, patience: float = 5.0) -> str | None:
 
 def is_known(revision: str) -> bool:
     """Whether this version of Parley knows a schema; a newer version's it does not."""
-    return revision in {script.revision for script in _scripts(_here()).walk_revisions()}
+    return revision in _revisions()
 
 
 def remove_backups(database: Path, older_than: datetime) -> None:

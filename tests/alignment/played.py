@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def collected(counts: dict[str, int] | None = None, more: Iterable[FeedbackRow] 
     return Collected(rows=[*found, *more])
 
 
+@cache
 def evaluation(*, wins: int = 45, losses: int = 15, counts: bool = True, fall: float = 0.0) -> Evaluation:
     """What was measured: prompts won and lost, and a suite on which the candidate fell by `fall`."""
     compared = [Comparison(f"p{n}", float(n < wins), 100, 90) for n in range(wins + losses)]

@@ -12,6 +12,8 @@ from data.releases import Releases
 from data.rounds import pause, pause_path, resume
 from tests.alignment.played import Played, play
 
+pytestmark = pytest.mark.played
+
 
 @pytest.fixture
 def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Played:

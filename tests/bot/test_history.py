@@ -92,9 +92,9 @@ async def test_an_early_turn_begins_where_it_did_when_it_is_asked_again():
 
 
 async def test_more_turns_than_are_ever_sent_begin_at_the_same_place_too():
-    turns = [stored(number, "user" if number % 2 else "assistant", "hm") for number in range(1, 2000)]
-    begun = [await history.beginning(turns[:end], Counted(turns[:end]), 10**6) for end in range(1, 2000, 2)]
-    kept = [end - start for end, start in zip(range(1, 2000, 2), begun, strict=True) if start is not None]
+    turns = [stored(number, "user" if number % 2 else "assistant", "hm") for number in range(1, 1400)]
+    begun = [await history.beginning(turns[:end], Counted(turns[:end]), 10**6) for end in range(1, 1400, 2)]
+    kept = [end - start for end, start in zip(range(1, 1400, 2), begun, strict=True) if start is not None]
     assert max(kept) <= history.TURNS
     assert min(kept[history.TURNS :]) >= history.TURNS // 3
     assert len(set(begun)) < 16

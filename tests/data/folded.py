@@ -6,7 +6,8 @@ import random
 from sqlalchemy import func, select
 
 from data import schema
-from data.folds import Anchor, assign
+from data.anchors import Anchor
+from data.folds import assign
 from data.store import Store
 
 KEY = b"k" * 32

@@ -1,3 +1,4 @@
+from functools import cache
 from typing import ClassVar
 
 import jinja2
@@ -32,7 +33,7 @@ def breakable(control: tuple[str, ...]) -> list[str]:
     return [string for string in control if len(string.strip()) > 1]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(LETTERS, CONTROLS)
 @example(" a", (" a",))
 @example("  <|a  <|a", ("  <|a", "<|"))
@@ -43,7 +44,7 @@ def test_no_control_string_survives_whatever_they_are(text: str, control: tuple[
     assert clean.replace(" ", "") == text.replace(" ", "")  # only spaces are added
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(PIECES.map("".join))
 @example("<|im_<|im_end|>end|>")
 @example("<|im_start|><|im_end|>" * 3)
@@ -93,6 +94,16 @@ MESSAGES = st.lists(
 )
 
 
+@cache
+def compiled(name: str, trim: bool) -> tuple[jinja2.Template, jinja2.Template]:
+    """A template as the engine and as the trainer compile it."""
+    template = load_template(name)
+    assert "generation" in template
+    trainer = jinja2.Environment(trim_blocks=trim, lstrip_blocks=trim, extensions=[Generation])
+    engine = jinja2.Environment(trim_blocks=trim, lstrip_blocks=trim)
+    return engine.from_string(engine_template(template)), trainer.from_string(template)
+
+
 # `fold` and `neighbours` are not complete templates: they come before a base's own.
 @pytest.mark.parametrize("name", sorted({path.stem for path in TEMPLATES.glob("*.jinja")} - {"fold", "neighbours"}))
 @pytest.mark.parametrize("trim", [True, False])
@@ -101,13 +112,10 @@ MESSAGES = st.lists(
 def test_engine_and_trainer_render_the_same_text(
     name: str, trim: bool, messages: list[Message], prompt: bool
 ) -> None:
-    template = load_template(name)
-    assert "generation" in template
     values = {"messages": messages, "add_generation_prompt": prompt, "eos_token": "<eos>", "bos_token": None}
-    trainer = jinja2.Environment(trim_blocks=trim, lstrip_blocks=trim, extensions=[Generation])
-    engine = jinja2.Environment(trim_blocks=trim, lstrip_blocks=trim)
-    rendered = engine.from_string(engine_template(template)).render(values)
-    assert rendered == trainer.from_string(template).render(values)
+    engine, trainer = compiled(name, trim)
+    rendered = engine.render(values)
+    assert rendered == trainer.render(values)
     assert all(message["content"] in rendered for message in messages)
 
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from data import schema
+from data.anchors import fingerprint
 from data.chat import Message, rendered_hash
 from data.database import NAME
-from data.folds import fingerprint
 from data.generations import prompt_hash
 from data.home import installation_key
 from data.imports import collect_rows, import_rows

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from data import bulk, fold_book, schema
+from data.anchors import Anchor, normalised
 from data.fold_shares import SHARES
-from data.folds import Anchor, assign, draw, normalised
+from data.folds import assign, draw
 from data.home import installation_key
 from data.store import Store
 from tests.data.folded import KEY, SENTENCES, folds, groups
@@ -110,7 +111,8 @@ async def test_another_process_agrees(house: Path, store: Store) -> None:
     await store.close()
     program = """
 import asyncio, pathlib, sys
-from data.folds import Anchor, assign
+from data.anchors import Anchor
+from data.folds import assign
 from data.home import installation_key
 from data.store import Store
 async def main():

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from data import folds as folds_module
+from data.anchors import Anchor
 from data.fold_shares import SHARES
-from data.folds import AHEAD, UNDRAWN_EACH, Anchor, Anchors
+from data.folds import AHEAD, UNDRAWN_EACH, Anchors
 from data.store import Store
 from tests.data.folded import KEY, SENTENCES, folds, groups
 

@@ -56,6 +56,11 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def test_the_files_are_named_after_their_revisions_in_their_order() -> None:
+    scripts = [*ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()]
+    assert [script.revision for script in reversed(scripts)] == migrations._revisions()
+
+
 def test_the_migrations_make_exactly_the_tables_of_the_models(database: Path) -> None:
     migrations.migrate(database)
     engine = create_engine(f"sqlite:///{database}")

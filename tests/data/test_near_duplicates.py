@@ -10,8 +10,9 @@ import pytest
 from datasketch import MinHash, MinHashLSH
 
 from data import near_duplicates
+from data.anchors import Anchor
 from data.database import NAME
-from data.folds import Anchor, assign
+from data.folds import assign
 from data.near_duplicates import FULL, Index, Shelf, Signer, buckets_of, stored_neighbours
 from data.store import Store
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from data.anchors import normalised
 from data.errors import BadInput
-from data.folds import normalised
 from data.personas import LANGUAGES, PERSONAS, SEED, persona
 from data.rows import Row, parse_row, read_rows
 

@@ -205,7 +205,8 @@ async def test_erasing_a_little_at_a_time_erases_the_same(store: Store, monkeypa
     assert await store.erase_channel("discord", "77") == 2
 
 
-async def test_the_log_is_folded_once_a_long_read_ends(store: Store) -> None:
+async def test_the_log_is_folded_once_a_long_read_ends(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data.write_ahead._FIRST_PAUSE", 0.05)
     talk = await Talk.begin(store, "discord")
     await talk.say(await talk.person(), "secret-one", platform_id="q")
     async with store.database.read() as session:

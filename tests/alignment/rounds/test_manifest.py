@@ -52,7 +52,8 @@ def test_a_round_killed_before_its_manifest_goes_on(tmp_path: Path) -> None:
         assert (folder.number, folder.resumed, folder.manifest.stages) == (1, True, {})
 
 
-def test_two_rounds_at_once_are_refused(tmp_path: Path) -> None:
+def test_two_rounds_at_once_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alignment.rounds.manifest._PATIENCE", 0.1)
     problems: list[str] = []
 
     def second() -> None:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from tests.alignment.evaluation.test_served import crowd
 from tests.alignment.played import evaluation, play
 
 
-def manifest(**more: Any) -> RoundManifest:
-    """The manifest of a decided round."""
+@cache
+def measured() -> Any:
+    """What the evaluation of a round measured, as its manifest holds it."""
     groups = served([*crowd(6, 9, 3), *crowd(6, 2, 10, "<zh>")], PAIRS)
     found = replace(evaluation(fall=0.2), served=groups)
     bias = SuitePair("bias_pairs", "Bias: stereotypes", "minus nats", 0.25, (-2.0,) * 24, (-3.0,) * 24)
@@ -31,12 +33,17 @@ def manifest(**more: Any) -> RoundManifest:
     found = replace(found, suites=(*found.suites, bias), headlines={"bias_pairs": (share, share)})
     assert found.decisive is not None
     verdict = decide(found.decisive.finding, "people, held-out pairs", found.suites)
+    return plain(summary(Evaluated("release 2", "candidate", found, verdict)))
+
+
+def manifest(**more: Any) -> RoundManifest:
+    """The manifest of a decided round."""
     entries = {
         "number": 3,
         "status": "refused",
         "champion": "release 2",
         "decision": {"release": 4},
-        "evaluation": plain(summary(Evaluated("release 2", "candidate", found, verdict))),
+        "evaluation": measured(),
         "stages": {"dpo": {"rows": "abc"}, "ppo": {"rows": "def"}},
         "counts": {"preference": {"train": 8, "judge_train": 1, "judge": 1, "gate": 2}},
         "distance": ["8 of 20 <prompts>."],
@@ -156,6 +163,7 @@ def test_curves_take_the_numbers_that_are_there() -> None:
     assert plots.ppo([{"step": 1, "other": 1.0}]) is None
 
 
+@pytest.mark.played
 def test_a_round_leaves_a_report_without_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(tmp_path / "home", monkeypatch)
     assert played.round() == 0

@@ -161,6 +161,7 @@ def test_the_judge_learns_from_its_own_fold_when_there_is_enough() -> None:
     assert all("judge_train" in each.id for each in step.rows)
 
 
+@pytest.mark.process
 def test_a_stage_ends_with_its_round(tmp_path: Path) -> None:
     """After a kill -9 of the round, a stage that went on alone would hold the folder that the next one needs."""
     module, lock = tmp_path / "stage.py", tmp_path / ".lock"

@@ -11,6 +11,7 @@ from tests.alignment.watching.world import World
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(private_dir(tmp_path / "home"))
+    monkeypatch.setattr(loop, "LOOK", 60.0)  # a played hour of checks takes a third of the time
     monkeypatch.setattr(loop, "newest", lambda _: Seen(ratings=made.ratings))
     monkeypatch.setattr(loop, "newest_at", lambda *_: Seen(ratings=made.ratings))
     monkeypatch.setattr(loop, "seen_now", lambda *_, **__: Seen(ratings=made.ratings))

@@ -10,6 +10,8 @@ from filelock import FileLock
 
 from alignment.watching.child import Round
 
+pytestmark = pytest.mark.process
+
 LOOKS = "from data.console import PlainConsole; print(PlainConsole().is_terminal)"
 # A round that ignores Ctrl-C, and a stage of it that holds a lock until it ends.
 STAGE = """

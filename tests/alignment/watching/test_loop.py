@@ -165,7 +165,7 @@ def test_somebody_elses_round_that_began_long_ago_makes_nothing_new_again(
 
 
 def test_a_time_of_day_makes_one_round_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "LOOK", 300.0)
+    monkeypatch.setattr(loop, "LOOK", 900.0)
     world.hours, world.ratings = 72, 1
 
     def act(world: World) -> int:
@@ -175,11 +175,11 @@ def test_a_time_of_day_makes_one_round_a_day(world: World, monkeypatch: pytest.M
 
     world.acts = act
     world.run(at=time(3))
-    assert [f"{begun:%d %H:%M}" for begun in world.begun] == ["11 03:10", "12 03:10", "13 03:10"]
+    assert [f"{begun:%d %H:%M}" for begun in world.begun] == ["11 03:30", "12 03:30", "13 03:30"]
 
 
 def test_a_day_without_anything_new_has_no_round_and_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "LOOK", 300.0)
+    monkeypatch.setattr(loop, "LOOK", 900.0)
     world.hours = 48
 
     def later(world: World) -> None:  # after three o'clock: it waits for the next day
@@ -188,7 +188,7 @@ def test_a_day_without_anything_new_has_no_round_and_says_so(world: World, monke
     world.happens, world.acts = later, decides()
     world.run(at=time(3))
     assert "It is 03:00, and there is nothing new: no round today." in world.said
-    assert [f"{begun:%d %H:%M}" for begun in world.begun] == ["12 03:10"]
+    assert [f"{begun:%d %H:%M}" for begun in world.begun] == ["12 03:30"]
 
 
 def test_nothing_to_do_waits_for_new_feedback(world: World) -> None:

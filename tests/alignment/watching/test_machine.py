@@ -143,7 +143,7 @@ def served(text: str) -> Iterator[tuple[str, list[str | None]]]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Figures)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", keys
