@@ -3,8 +3,9 @@
     python -m alignment.reward --config alignment/recipes/reward.yaml --model_name_or_path smollm2-135m \\
                                --dataset_name rows.jsonl --output_dir out-reward
 
-Ouyang et al., "Training language models to follow instructions with human feedback", 2022, section 3.5. The result is
-one folder, `reward/`: an adapter with a score head, and `reward.json` with how far it can be trusted.
+Ouyang et al., "Training language models to follow instructions with human feedback", 2022, section 3.5. Thumbs can
+teach it too (`--thumbs_name`), and several heads say how unsure it is (`--heads 3`). The result is one folder,
+`reward/`: an adapter with its score heads, and `reward.json` with how far it can be trusted.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(arguments: list[str]) -> None:
     from alignment.rewards.result import check_enough, finish, read_ties
+    from alignment.rewards.thumbs import with_thumbs
     from alignment.rewards.trainer import Reward, RewardSettings, graded_preference, load_start
     from alignment.training.policy import refuse_zero3
     from alignment.training.stage import begin, train, trainer_arguments
@@ -29,8 +31,9 @@ def _train(arguments: list[str]) -> None:
         check_enough(stage)
         ties = read_ties(stage)
         model, lora = load_start(stage)
-        trainer = Reward(model=model, peft_config=lora, **trainer_arguments(stage))
-        finish(stage, trainer, train(stage, trainer), ties)
+        both = with_thumbs(stage)
+        trainer = Reward(model=model, peft_config=lora, **trainer_arguments(both))
+        finish(stage, trainer, train(both, trainer), ties)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,10 @@ _NOBODY: Mapping[str, float] = MappingProxyType({})
 
 
 class Candidate(NamedTuple):  # ten times as fast to make as a frozen data class, and there are millions
-    """A possible row. `backing` says how much each person who supports it counts; it is empty for imported rows."""
+    """A possible row. `backing` says how much each person who supports it counts; it is empty for imported rows.
+
+    `release` is the oldest release that gave an answer in it; None where people wrote or imported what it teaches.
+    """
 
     kind: str
     parts: dict[str, list[Message]]
@@ -60,6 +63,7 @@ class Candidate(NamedTuple):  # ten times as fast to make as a frozen data class
     tie: bool = False
     weak: bool = False  # made of follow-up messages
     tools: list[Any] | None = None  # the functions that the assistant may call; imported rows only
+    release: int | None = None
 
     @property
     def data(self) -> dict[str, object]:

@@ -116,14 +116,16 @@ def _other_folds(collected: Collected, kind: str, fold: str) -> str:
 
 def _harmless(row: Row) -> Row:
     """A row for other trainers, which may not know that people can type control tokens: those of every known family
-    of chat models are made harmless, because nobody knows which base will read the file."""
+    of chat models are made harmless, because nobody knows which base will read the file. A release's number is left
+    out: it means another release elsewhere."""
     data = {part: harmless_messages(row.data[part], GENERIC_CONTROL) for part in row.parts}
     for part in row.parts:
         for message, before in zip(data[part], row.data[part], strict=True):
             if "weight" in before:
                 message["weight"] = before["weight"]
     tools = {TOOLS: harmless_value(row.tools, GENERIC_CONTROL)} if row.tools else {}
-    return replace(row, data={**row.data, **data, **tools})
+    extra = {name: value for name, value in row.extra.items() if name != "release"}
+    return replace(row, data={**row.data, **data, **tools}, extra=extra)
 
 
 def _check_writable(out: Path, *, force: bool) -> None:

@@ -152,7 +152,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self._spool = Spool(folder)
         self._records, self._count = bytearray(), 0
-        self._wheres = Names()  # persona, language, source, platform
+        self._wheres = Names()  # persona, language, source, platform, release
         self.raters = Names()
         self._rater = array("I")
         self._claimer, self._claim = array("I"), array("d")
@@ -176,7 +176,9 @@ class Shelf:
             len(raw),
             kind_of(candidate),
             _OUTSIDE * candidate.outside_judge + _PLAIN * plain + _WEAK * candidate.weak,
-            self._wheres.number((candidate.persona, candidate.language, candidate.source, candidate.platform)),
+            self._wheres.number(
+                (candidate.persona, candidate.language, candidate.source, candidate.platform, candidate.release)
+            ),
             candidate.weight,
             math.nan if candidate.margin is None else candidate.margin,
             content.digest,
@@ -287,7 +289,7 @@ class Shelf:
         data = json.loads(raw)
         if flags & _PLAIN:
             data = _in_order(name, data)
-        persona, language, source, platform = self._wheres.names[where]
+        persona, language, source, platform, release = self._wheres.names[where]
         weight = float(self._final[number])
         backed = claims > (self._record(number - 1)[-1] if number else 0)
         extra = {
@@ -301,6 +303,7 @@ class Shelf:
             "margin": None if math.isnan(margin) else margin,
             "tie": kind == TIE or None,
             "platform": platform,
+            "release": release,
             "consent": True,  # rows without consent do not get here
             # Only in folds that an evaluation reads: training rows are never shown to anybody outside.
             "outside_judge": (flags & _OUTSIDE and self.fold(number) in _SHOWN_TO_JUDGES) or None,

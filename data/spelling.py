@@ -17,7 +17,7 @@ from data.lesson_writers import lesson_sources
 AT_ONCE = 500  # planned rows, or answers
 
 _ANSWERS = """
-SELECT g.id, g.platform, c.id, c.platform, c.persona, c.language, p.text, v.id, v.text
+SELECT g.id, g.platform, c.id, c.platform, c.persona, c.language, g.release, p.text, v.id, v.text
 FROM generations g
 JOIN conversations c ON c.id = g.conversation_id
 JOIN system_prompts p ON p.id = g.system_prompt_id
@@ -49,6 +49,7 @@ class Answer(NamedTuple):
     talked_on: str
     persona: str
     language: str
+    release: int
     prompt: list[Message]
     text: str
     taught: tuple[int, ...]
@@ -94,9 +95,11 @@ def read_answers(
     found = {}
     for number, *place, system, version, text in connection.execute(_ANSWERS, (listed,)):
         repeats = taught.get(number, ()) + sources.get(version, ())
-        platform, conversation, talked_on, persona, language = place
+        platform, conversation, talked_on, persona, language, release = place
         prompt = prompt_messages(system, turns[number])
-        found[number] = Answer(platform, conversation, talked_on, persona, language, prompt, text or "", repeats)
+        found[number] = Answer(
+            platform, conversation, talked_on, persona, language, release, prompt, text or "", repeats
+        )
     return found
 
 
@@ -133,4 +136,5 @@ def _candidate(plan: Plan, answers: Sequence[Answer], correction: Sequence[Any] 
         outside_judge=plan.outside,
         tie=plan.tie,
         weak=plan.weak,
+        release=min(each.release for each in answers) if plan.kind in ("preference", "labelled") else None,
     )

@@ -3,7 +3,8 @@
     adapter_config.json, adapter_model.safetensors    LoRA and the score head, as PEFT saves them
     reward.json                                       the base, the hashes of what it was trained on, its figures
 
-The score is read at the last token of an answer, its end of turn, found by its position. transformers' own
+Several heads may share the adapter (`--heads 3`): the score is their mean, and how far they are apart says how unsure
+it is. The score is read at the last token of an answer, its end of turn, found by its position. transformers' own
 classifiers look for the last token that is not padding, by token id, and so read one token too early wherever padding
 and end of turn are the same token, as in SmolLM2.
 """
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -52,6 +54,11 @@ class RewardModel:
     tokenizer: Any
     facts: dict[str, Any]
 
+    @property
+    def heads(self) -> int:
+        """How many score heads it has; reward models of earlier versions have one."""
+        return int(self.facts.get("heads", 1))
+
     def score(
         self,
         prompts: Sequence[Sequence[Message]],
@@ -60,7 +67,7 @@ class RewardModel:
         batch_tokens: int = 4096,
         bf16: bool = False,
     ) -> list[float]:
-        """The score of each completion as the answer to its prompt, in the reward model's own unit.
+        """The score of each completion as the answer to its prompt, in the reward model's own unit: its heads' mean.
 
         Only differences between answers to one prompt mean something: the log-odds that people prefer one. A batch
         holds at most `batch_tokens` tokens, but always one answer. Tokens are counted as the model computes them:
@@ -68,6 +75,17 @@ class RewardModel:
         bfloat16, and off by about 0.01 instead of 0.0001. Raises `BadInput` for lists of different lengths and for a
         conversation that the base cannot take in whole.
         """
+        return _means(self.score_heads(prompts, completions, batch_tokens=batch_tokens, bf16=bf16))
+
+    def score_heads(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        completions: Sequence[str],
+        *,
+        batch_tokens: int = 4096,
+        bf16: bool = False,
+    ) -> list[list[float]]:
+        """What each head says of each completion; otherwise as `score`."""
         if len(prompts) != len(completions):
             raise BadInput(f"There are {len(prompts)} prompts and {len(completions)} completions to score.")
         control = control_strings(self.tokenizer)
@@ -75,7 +93,7 @@ class RewardModel:
         for prompt, completion in zip(prompts, completions, strict=True):
             coded = encode_answer(self.tokenizer, prompt, completion, control)
             sequences.append([*coded.prompt, *coded.answer])
-        return self.score_ids(sequences, batch_tokens=batch_tokens, bf16=bf16)
+        return self.head_scores(sequences, batch_tokens=batch_tokens, bf16=bf16)
 
     def hold_in_bf16(self) -> None:
         """Hold the weights of layers in bf16: half the memory, and no rounding in each pass.
@@ -93,6 +111,12 @@ class RewardModel:
         self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 4096, bf16: bool = False
     ) -> list[float]:
         """The scores of conversations given as token ids of the reward model's tokenizer, ends of turn included."""
+        return _means(self.head_scores(sequences, batch_tokens=batch_tokens, bf16=bf16))
+
+    def head_scores(
+        self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 4096, bf16: bool = False
+    ) -> list[list[float]]:
+        """What each head says of such conversations; otherwise as `score_ids`."""
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         longest = max(map(len, sequences), default=0)
         if limit and longest > limit:
@@ -103,7 +127,7 @@ class RewardModel:
         inner = self.model.get_base_model() if hasattr(self.model, "peft_config") else self.model
         was_training = self.model.training
         self.model.eval()
-        scores = [0.0] * len(sequences)
+        scores: list[list[float]] = [[] for _ in sequences]
         try:
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 lengths = [len(ids) for ids in sequences]
@@ -111,18 +135,23 @@ class RewardModel:
                 for batch in together:
                     ids, mask = padded([sequences[index] for index in batch], self.tokenizer.pad_token_id)
                     found = self.model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
-                    for index, value in zip(batch, found[:, 0].float().tolist(), strict=True):
+                    for index, value in zip(batch, found.float().tolist(), strict=True):
                         scores[index] = value
         finally:
             self.model.train(was_training)
         return scores
 
 
+def _means(scores: Sequence[Sequence[float]]) -> list[float]:
+    return [fmean(each) for each in scores]
+
+
 def critic_parts(folder: Path) -> tuple[dict[str, Tensor], Any, Tensor, dict[str, Any]]:
     """The start of a critic on the same base: the adapter, its configuration, the score head, the facts.
 
     The adapter's tensors, without the head, have the names under which PEFT saves them; the head's weight has the
-    shape (1, hidden). Nothing of the base is loaded. Raises `BadInput` for a folder that is not a reward model.
+    shape (1, hidden), and is the mean of several heads' weights. Nothing of the base is loaded. Raises `BadInput` for
+    a folder that is not a reward model.
     """
     folder = reward_folder(folder)
     facts = read_facts(folder)
@@ -131,6 +160,8 @@ def critic_parts(folder: Path) -> tuple[dict[str, Tensor], Any, Tensor, dict[str
     head = state.pop(HEAD, None)
     if head is None:
         raise BadInput(f"{folder / WEIGHTS} holds no score head ({HEAD}); train the reward model again.")
+    if len(head) > 1:
+        head = head.mean(dim=0, keepdim=True)
     return state, LoraConfig.from_pretrained(str(folder)), head, facts
 
 
@@ -200,7 +231,7 @@ def load_reward_model(
                 f"The reward model in {folder} was trained with another {name} than {found.name} has here, so it "
                 "would score other tokens. Train it again."
             )
-    scorer = load_scorer(found, dtype=dtype)
+    scorer = load_scorer(found, dtype=dtype, heads=facts.get("heads", 1))
     if share is not None:
         share_prefixes(scorer, share)
     model = attach(scorer, folder, trainable=trainable)
@@ -208,18 +239,21 @@ def load_reward_model(
 
 
 def attach(scorer: Any, folder: Path, *, trainable: bool = False) -> Any:
-    """Put a saved adapter with its score head on a scorer, and that on a GPU where there is one."""
+    """Put a saved adapter with its score heads on a scorer, and that on a GPU where there is one."""
     with _readable(folder / WEIGHTS), safe_open(str(folder / WEIGHTS), "pt") as file:
         if HEAD not in file.keys():  # noqa: SIM118 - the file is not a dictionary
             raise BadInput(f"{folder / WEIGHTS} holds no score head ({HEAD}); train the reward model again.")
+        heads, wanted = file.get_slice(HEAD).get_shape()[0], scorer.score.out_features
+    if heads != wanted:
+        raise BadInput(f"{folder / WEIGHTS} holds {heads} score heads, and {wanted} are asked for; train it again.")
     model = models.load_adapter(scorer, folder, trainable=trainable)
     if not trainable:
         return on_gpu(model.requires_grad_(False).eval())
     return model.to("cuda") if torch.cuda.is_available() else model
 
 
-def load_scorer(base: Base, *, dtype: Any = "float32", seed: int = 0, **options: Any) -> Any:
-    """A base with a new score head, repeatable by seed: normal, with deviation 1 / sqrt(hidden + 1).
+def load_scorer(base: Base, *, dtype: Any = "float32", seed: int = 0, heads: int = 1, **options: Any) -> Any:
+    """A base with new score heads, repeatable by seed: normal, with deviation 1 / sqrt(hidden + 1).
 
     The deviation is that of Stiennon et al., "Learning to summarize from human feedback", 2020, as reported in
     Huang et al., "The N implementation details of RLHF with PPO", 2024. The head is float32, whatever the
@@ -227,13 +261,13 @@ def load_scorer(base: Base, *, dtype: Any = "float32", seed: int = 0, **options:
     """
     try:
         config = AutoConfig.from_pretrained(base.path)
-        config.num_labels = 1
+        config.num_labels = 1  # TRL insists on it; the heads are made below
         scorer = _scorer_class(config.__class__).from_pretrained(base.path, config=config, dtype=dtype, **options)
     except (OSError, ValueError, ImportError) as error:
         raise BadInput(f"The base model {base.name} does not load: {str(error).strip().splitlines()[0]}") from error
     hidden = scorer.score.in_features
-    drawn = torch.randn(1, hidden, generator=torch.Generator().manual_seed(seed)) / (hidden + 1) ** 0.5
-    head = torch.nn.Linear(hidden, 1, bias=False)
+    drawn = torch.randn(heads, hidden, generator=torch.Generator().manual_seed(seed)) / (hidden + 1) ** 0.5
+    head = torch.nn.Linear(hidden, heads, bias=False)
     with torch.no_grad():
         head.weight.copy_(drawn)
     scorer.score = head.to(scorer.device)
@@ -255,8 +289,11 @@ def _scorer_class(config_class: Any) -> Any:
         _keys_to_ignore_on_load_missing = (r"^score\.",)
         _keys_to_ignore_on_load_unexpected = (r"^lm_head\.",)
 
-        def forward(self, input_ids: Any = None, attention_mask: Any = None, **_: Any) -> Any:
-            """Scores, shape (batch, 1), of token ids and mask, shape (batch, tokens), padded on the right."""
+        def forward(self, input_ids: Any = None, attention_mask: Any = None, absent: Any = None, **_: Any) -> Any:
+            """Scores, shape (batch, heads), of token ids and mask, shape (batch, tokens), padded on the right.
+
+            They are 0 where `absent`, shape (batch,), is true (see `alignment.rewards.thumbs`).
+            """
             if attention_mask is None:
                 attention_mask = torch.ones_like(input_ids)
             hidden = self.base_model(
@@ -266,7 +303,10 @@ def _scorer_class(config_class: Any) -> Any:
             last = hidden[torch.arange(len(ends), device=hidden.device), ends]
             weight = next(self.score.parameters())
             with torch.autocast(last.device.type, enabled=False):  # bf16 has only two to three digits
-                return SequenceClassifierOutputWithPast(logits=self.score(last.to(weight.dtype)))
+                scores = self.score(last.to(weight.dtype))
+            if absent is not None:
+                scores = scores.masked_fill(absent[:, None], 0.0)
+            return SequenceClassifierOutputWithPast(logits=scores)
 
     Scorer.__name__ = Scorer.__qualname__ = family.__name__
     return Scorer

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from alignment.models import adapter_sha256
+from alignment.rewards.heads import spread
 from alignment.rewards.model import FACTS, RewardModel, attach, load_scorer
 from alignment.rewards.report import FEW_HELD_OUT, Figures, length_rule, measure, plot_rewards, table, worth
 from alignment.rewards.trainer import graded_preference
@@ -97,7 +99,7 @@ def _reloaded(stage: Stage, model: Any, folder: Path) -> RewardModel:
     """The reward model as others will load it."""
     if next(model.parameters()).is_cuda and not getattr(model, "is_quantized", False):
         model.to("cpu")  # both might not fit where one does
-    scorer = attach(load_scorer(stage.source.base, seed=1), folder)
+    scorer = attach(load_scorer(stage.source.base, seed=1, heads=stage.recipe.training.heads), folder)
     return RewardModel(stage.source.base.name, scorer, stage.tokenizer, {})
 
 
@@ -124,10 +126,14 @@ def _compare(model: Any, loaded: RewardModel, probes: list[list[int]]) -> None:
 
 
 def _scores(loaded: RewardModel, examples: Examples) -> tuple[list[float], list[float]]:
+    scores = loaded.score_ids(_conversations(examples))
+    return scores[: len(examples)], scores[len(examples) :]
+
+
+def _conversations(examples: Examples) -> list[list[int]]:
+    """The token ids of all chosen conversations, then of all rejected ones."""
     columns = [example.columns for example in examples.examples]
-    both = [[*row["prompt_ids"], *row[side]] for side in ("chosen_ids", "rejected_ids") for row in columns]
-    scores = loaded.score_ids(both)
-    return scores[: len(columns)], scores[len(columns) :]
+    return [[*row["prompt_ids"], *row[side]] for side in ("chosen_ids", "rejected_ids") for row in columns]
 
 
 def _measured(
@@ -161,7 +167,8 @@ def _lengths(examples: Examples) -> list[tuple[int, int]]:
 def _write_facts(folder: Path, loaded: RewardModel, stage: Stage, found: Figures | None) -> None:
     examples = stage.rows.train.examples
     every = max(1, -(-2 * len(examples) // SAMPLED))
-    chosen, rejected = _scores(loaded, Examples(examples[::every]))
+    heads = np.asarray(loaded.head_scores(_conversations(Examples(examples[::every]))), dtype=np.float64)
+    scores = heads.mean(axis=1)
     manifest = stage.run.manifest
     measured = found.facts() if found else {}
     facts = {
@@ -173,8 +180,8 @@ def _write_facts(folder: Path, loaded: RewardModel, stage: Stage, found: Figures
         "adapter_sha256": adapter_sha256(folder),
         "max_length": stage.recipe.training.max_length,
         "training_pairs": len(examples),
-        "mean": round(float(np.mean([*chosen, *rejected])), 6),
-        "std": round(float(np.std([*chosen, *rejected])), 6),
+        "mean": round(float(scores.mean()), 6),
+        "std": round(float(scores.std()), 6),
         "pairs": measured.get("pairs", 0),
         "accuracy": measured.get("accuracy"),
         "length_accuracy": measured["lengths"]["accuracy"] if measured else None,
@@ -183,4 +190,13 @@ def _write_facts(folder: Path, loaded: RewardModel, stage: Stage, found: Figures
         "calibration": measured.get("calibration"),
         "ties": measured.get("ties"),
     }
+    if heads.shape[1] > 1:
+        centres = torch.tensor(heads.mean(axis=0))
+        facts |= {
+            "heads": heads.shape[1],
+            "head_means": [round(mean, 6) for mean in centres.tolist()],
+            "spread": round(float(spread(torch.tensor(heads), centres).mean()), 6),
+        }
+    if thumbs := manifest.more.get("thumbs"):
+        facts["training_thumbs"] = thumbs["rows"]
     write_atomic(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=2) + "\n")

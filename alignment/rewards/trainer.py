@@ -1,4 +1,7 @@
-"""TRL's RewardTrainer on rows that Parley encoded, and the model from which it starts. The loss is TRL's."""
+"""TRL's RewardTrainer on rows that Parley encoded, and the model from which it starts.
+
+The loss is TRL's; with several heads, each counts the pairs as often as it draws them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +13,7 @@ from safetensors.torch import load_file
 from trl import RewardConfig, RewardTrainer
 
 from alignment.models import check_vocabulary
+from alignment.rewards.heads import drawn_loss, draws
 from alignment.rewards.model import HEAD, WEIGHTS, load_scorer
 from alignment.rows.batching import padded
 from alignment.rows.prepare import preference
@@ -25,8 +29,13 @@ _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
 
 @dataclass
 class RewardSettings(Sharing, RewardConfig):  # type: ignore[misc]  # TRL has no types
-    """TRL's settings, and one of Parley's."""
+    """TRL's settings, and three of Parley's."""
 
+    heads: int = field(default=1, metadata={"help": "Score heads on the one adapter; the score is their mean."})
+    thumbs_name: str | None = field(
+        default=None,
+        metadata={"help": "Labelled completions to learn from beside the preferences."},
+    )
     ties_name: str | None = field(
         default=None,
         metadata={"help": "Ties, preferences without an order: never trained on, only measured."},
@@ -47,21 +56,47 @@ class Pairs:
     """Makes a batch: all chosen conversations, then all rejected ones, as TRL's loss expects them."""
 
     pad: int
+    heads: int = 1
+    seed: int = 0
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """`input_ids` and `attention_mask` of shape (2 x rows, longest), `margin` of shape (rows,)."""
-        sequences = [[*row["prompt_ids"], *row[side]] for side in ("chosen_ids", "rejected_ids") for row in rows]
-        ids, mask = padded(sequences, self.pad)
+        """`input_ids` and `attention_mask` of shape (2 x rows, longest), `margin` of shape (rows,).
+
+        Where a side of a row has no answer, a token stands for it, and `absent`, shape (2 x rows,), says so. With
+        several heads the shape of `margin` is (rows, 1), and `draws`, shape (rows, heads), says how often each head
+        draws a row.
+        """
+        sides = [(row["prompt_ids"], row[side]) for side in ("chosen_ids", "rejected_ids") for row in rows]
+        ids, mask = padded([[*prompt, *answer] if answer else [self.pad] for prompt, answer in sides], self.pad)
         margins = torch.tensor([row["margin"] for row in rows], dtype=torch.float32)
-        return {"input_ids": ids, "attention_mask": mask, "margin": margins}
+        found = {"input_ids": ids, "attention_mask": mask, "margin": margins}
+        if not all(answer for _, answer in sides):
+            found["absent"] = torch.tensor([not answer for _, answer in sides])
+        if self.heads > 1:
+            drawn = [draws([row[name] for name in _COLUMNS], self.heads, self.seed) for row in rows]
+            found |= {"margin": margins[:, None], "draws": torch.tensor(drawn, dtype=torch.float32)}
+        return found
 
 
 class Reward(Careful, RewardTrainer):  # type: ignore[misc]  # TRL has no types
     """A reward model on rows with `prompt_ids`, `chosen_ids`, `rejected_ids` and `margin`."""
 
     def __init__(self, *, processing_class: Any, **kwargs: Any) -> None:
-        pairs = Pairs(processing_class.pad_token_id)
+        args = kwargs["args"]
+        pairs = Pairs(processing_class.pad_token_id, args.heads, args.seed)
         super().__init__(processing_class=processing_class, data_collator=pairs, **kwargs)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """TRL's loss and figures; while several heads train, each head's loss is over what it draws."""
+        drawn = inputs.pop("draws", None)
+        loss, outputs = super().compute_loss(
+            model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
+        )
+        if drawn is not None and self.model.training:
+            loss = drawn_loss(outputs.logits, inputs["margin"], drawn, self.args.center_rewards_coefficient)
+        return (loss, outputs) if return_outputs else loss
 
     def _prepare_dataset(self, dataset: Any, *_args: Any, **_kwargs: Any) -> Any:
         return dataset  # TRL's own preparation is for rows that are still text
@@ -84,7 +119,8 @@ def load_start(stage: Stage) -> tuple[Any, Any]:
     options = base_options(stage)
     if (quantization := options.get("quantization_config")) is not None:
         quantization.llm_int8_skip_modules = ["score"]  # the head is trained, so it cannot be quantised
-    model = load_scorer(stage.source.base, seed=stage.recipe.training.seed, **options)
+    training = stage.recipe.training
+    model = load_scorer(stage.source.base, seed=training.seed, heads=training.heads, **options)
     check_vocabulary(model, stage.tokenizer)
     if stage.source.adapter is not None:
         return _continued(model, stage), None
@@ -101,6 +137,11 @@ def _continued(scorer: Any, stage: Stage) -> Any:
     config.task_type, config.modules_to_save, config.inference_mode = "SEQ_CLS", ["score"], False
     model = get_peft_model(scorer, config)
     state = load_file(str(folder / WEIGHTS))
+    if HEAD in state and len(state[HEAD]) != scorer.score.out_features:
+        raise BadInput(
+            f"The reward model in {folder} has {len(state[HEAD])} score heads, and heads is "
+            f"{scorer.score.out_features}. Set heads to {len(state[HEAD])}, or start from the base."
+        )
     found = set_peft_model_state_dict(model, state)
     missing = [name for name in found.missing_keys if "lora_" in name]
     if missing or found.unexpected_keys:

@@ -4,6 +4,7 @@
     GAE       Schulman et al., "High-Dimensional Continuous Control Using Generalized Advantage Estimation", 2015
     Ziegler   Ziegler et al., "Fine-Tuning Language Models from Human Preferences", 2019
     Huang     Huang et al., "The N Implementation Details of RLHF with PPO", 2024
+    Coste     Coste et al., "Reward Model Ensembles Help Mitigate Overoptimization", 2023
 
 Tensors have the shape (answers, tokens) unless noted otherwise; `mask` is 1 on the tokens of an answer, its end of
 turn included, and 0 after them. A token's value is the critic's value of the text before that token.
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from alignment.rewards.heads import spread
 
 _EPSILON = 1e-8
 
@@ -47,6 +50,15 @@ def kl_per_token(logprobs: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
     Ziegler, equation 2. Its mean over answers is unbiased; one answer's can be negative.
     """
     return (logprobs - reference) * mask
+
+
+def uncertain(scores: Tensor, centres: Tensor, coefficient: float) -> Tensor:
+    """The rewards of answers, shape (answers,), whose heads say `scores`, (answers, heads): the mean less the spread.
+
+    Coste, "uncertainty-weighted optimization", subtracts the variance over the members. Here it is their deviation
+    (`alignment.rewards.heads.spread`, which explains `centres`), so the coefficient has no unit.
+    """
+    return scores.mean(dim=1) - coefficient * spread(scores, centres)
 
 
 def clipped_scores(scores: Tensor, mean: float, deviation: float, limit: float) -> Tensor:

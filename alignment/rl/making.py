@@ -14,7 +14,7 @@ from alignment.rl.groups import Grpo, Rloo
 from alignment.rl.overoptimised import OverOptimisation
 from alignment.rl.rollouts import end_of_turn
 from alignment.rl.samples import forget_samples_after
-from alignment.rl.scoring import Scoring, note_same
+from alignment.rl.scoring import Scoring
 from alignment.rl.trainer import Ppo
 from alignment.rl.watched_pairs import load_pairs
 from alignment.rows.prepare import longest_sequence, preference
@@ -22,7 +22,7 @@ from alignment.rows.tokens import control_strings
 from alignment.training.checkpoints import step_of
 from alignment.training.plots import plot_curve
 from alignment.training.policy import load_policy
-from alignment.training.stage import Stage, name_base, trainer_arguments
+from alignment.training.stage import Stage, name_base, note_same, trainer_arguments
 from data.errors import BadInput
 from data.home import private_dir, rows_sha256
 from data.rows import Row
@@ -38,8 +38,9 @@ def ppo_trainer(stage: Stage, scoring: Scoring) -> Ppo:
     set_seed(stage.recipe.training.seed)
     if lora is not None:
         policy = get_peft_model(policy, lora)
+    mean = scoring.mean + scoring.doubt
     model = actor_critic(
-        policy, continued=lora is None, reward=scoring.critic, mean=scoring.mean, deviation=scoring.deviation
+        policy, continued=lora is None, reward=scoring.critic, mean=mean, deviation=scoring.deviation
     )
     name_base(model, stage.source)
     samples = stage.run.path / "samples.jsonl"

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from alignment.models import adapter_sha256, base_sha256
 from alignment.rewards.model import RewardModel, load_reward_model, reward_folder
-from alignment.training.stage import Stage
+from alignment.rl.formulas import uncertain
+from alignment.training.stage import Stage, note_same
 from data.errors import BadInput
 
 # Called with `prompts`, `completions` (one assistant message each) and more by name; gives a number for each.
@@ -18,28 +21,41 @@ Score = Callable[..., list[float]]
 
 @dataclass(frozen=True)
 class Scoring:
-    """How answers are scored: a function, mean and deviation of its scores, and where a critic can start from."""
+    """How answers are scored: a function, mean and deviation of its scores, and where a critic can start from.
+
+    `doubt` is what the heads' spread costs a usual answer: `mean` is lower by it, and the critic's start knows no
+    spread.
+    """
 
     score: Score
     mean: float = 0.0
     deviation: float = 1.0
     critic: Path | None = None
+    doubt: float = 0.0
 
 
 class ModelScore:
-    """A reward model as a function: it reads decoded text through its own tokenizer and template."""
+    """A reward model as a function: it reads decoded text through its own tokenizer and template.
+
+    Where its heads are apart, an answer loses `spread_coef` times their spread.
+    """
 
     __name__ = "reward_model"
 
-    def __init__(self, model: RewardModel, *, bf16: bool = False) -> None:
-        self.model, self.bf16 = model, bf16
+    def __init__(self, model: RewardModel, *, bf16: bool = False, spread_coef: float = 0.0) -> None:
+        self.model, self.bf16, self.spread_coef = model, bf16, spread_coef
         if bf16:
             model.hold_in_bf16()
 
     def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **_: Any) -> list[float]:
         """The score of each completion, in the reward model's own unit."""
         texts = [completion[0]["content"] for completion in completions]
-        return self.model.score(prompts, texts, bf16=self.bf16)
+        if self.model.heads == 1:
+            return self.model.score(prompts, texts, bf16=self.bf16)
+        scores = torch.tensor(self.model.score_heads(prompts, texts, bf16=self.bf16), dtype=torch.float64)
+        centres = torch.tensor(self.model.facts["head_means"], dtype=torch.float64)
+        found: list[float] = uncertain(scores, centres, self.spread_coef).tolist()
+        return found
 
 
 def scoring(stage: Stage, given: Score | None) -> Scoring:
@@ -58,16 +74,11 @@ def scoring(stage: Stage, given: Score | None) -> Scoring:
     same_base = model.facts.get("base_sha256") == base_sha256(stage.source.base)
     if not same_base and getattr(settings, "algorithm", None) == "ppo":
         stage.console.print(f"The reward model is on another base ({model.base}), so the critic starts from nothing.")
+    doubt = settings.spread_coef * float(model.facts.get("spread") or 0.0)
     return Scoring(
-        ModelScore(model, bf16=settings.bf16),
-        mean=float(model.facts.get("mean") or 0.0),
+        ModelScore(model, bf16=settings.bf16, spread_coef=settings.spread_coef),
+        mean=float(model.facts.get("mean") or 0.0) - doubt,
         deviation=float(model.facts.get("std") or 1.0),
         critic=folder if same_base else None,
+        doubt=doubt,
     )
-
-
-def note_same(stage: Stage, name: str, sha256: str, what: str) -> None:
-    """Note a hash in the manifest. Raises `BadInput` if a resumed run began with another."""
-    if stage.run.manifest.more.get(name, sha256) != sha256:
-        raise BadInput(f"{what} that this run began with. Name another --output_dir.")
-    stage.run.note(**{name: sha256})

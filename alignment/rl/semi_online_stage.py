@@ -8,14 +8,14 @@ from dataclasses import replace
 from alignment.rl.drawn_pairs import Columns
 from alignment.rl.rollouts import say_when_saved
 from alignment.rl.samples import forget_samples_after
-from alignment.rl.scoring import Score, note_same, scoring
+from alignment.rl.scoring import Score, scoring
 from alignment.rl.semi_online import SemiOnlineDpo
 from alignment.rows.prepare import Example, Examples, longest_sequence, prepare
 from alignment.training import plots, processes
 from alignment.training.checkpoints import step_of
 from alignment.training.policy import load_policy, load_reference, refuse_zero3
 from alignment.training.preflight import check_reference, show_trained
-from alignment.training.stage import Stage, finish, train, trainer_arguments
+from alignment.training.stage import Stage, finish, note_same, train, trainer_arguments
 from data.errors import BadInput
 
 

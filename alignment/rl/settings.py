@@ -25,6 +25,9 @@ class Online(Sharing):
     reward_model: str | None = field(
         default=None, metadata={"help": "The folder `reward` that `python -m alignment.reward` made."}
     )
+    spread_coef: float = field(
+        default=0.5, metadata={"help": "What the spread of a reward model's heads costs; one head has none."}
+    )
     max_length: int | None = field(default=512, metadata={"help": "Prompts longer than this are dropped, never cut."})
 
 

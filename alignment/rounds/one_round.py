@@ -6,6 +6,7 @@ Each step records in the manifest what an interrupted round needs to continue.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from alignment.rounds.candidate import export, release
 from alignment.rounds.conclusion import conclude
 from alignment.rounds.evaluation import evaluate_candidate
 from alignment.rounds.followed import followed
-from alignment.rounds.lineage import commit, parents, say_left
+from alignment.rounds.lineage import begun_anew, commit, parents, say_left
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.on_trial import decide_trial
 from alignment.rounds.plan import REWARDED, Plan
@@ -56,6 +57,7 @@ def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
         decide_trial(console, plan.base, plan.suites, server)
     champion = _champion(releases, plan.base)
     number = releases.champion()
+    plan = decided_start(console, plan, releases, number)
     snapshot, steps, secrets = _snapshot(console, plan, folder, champion)
     _note_start(console, plan, folder, champion, number, snapshot)
 
@@ -111,6 +113,23 @@ def _champion(releases: Releases, base: str) -> Subject:
     return found
 
 
+def decided_start(console: Console, plan: Plan, releases: Releases, champion: int) -> Plan:
+    """The plan with its start decided where the command line left that open.
+
+    PPO and its kin learn from answers, and a reward model knows those of the champion best. So they go on from it,
+    while what it learnt may still be used.
+    """
+    if plan.start:
+        return plan
+    reason = begun_anew(releases, champion) if champion != BASE_RELEASE else None
+    if champion == BASE_RELEASE or reason:
+        if reason:
+            say(console, [f"This round begins with the base: {reason}. --from champion continues it all the same."])
+        return replace(plan, start="base")
+    say(console, [f"This round continues release {champion}. --from base begins with the base model again."])
+    return replace(plan, start="champion")
+
+
 def _judge(plan: Plan, snapshot: Snapshot) -> tuple[Step | None, list[str]]:
     if plan.quick:
         return None, []
@@ -137,12 +156,13 @@ def _snapshot(
     if plan.quick:
         snapshot, steps, secrets, notes = _quick(snapshot, champion, goes_on=goes_on)
     else:
-        steps, secrets, notes = _whole(plan, snapshot)
+        steps, secrets, notes = _whole(plan, snapshot, champion.release or BASE_RELEASE)
     say(console, notes)
     if not goes_on:
         # With the same rows, recipes and start, the candidate would be the same as the last one.
         judge, _ = _judge(plan, snapshot)
         learns["rows"] = {step.name: digest(step.learns_from) for step in [*steps, *([judge] if judge else [])]}
+        learns["rows"] |= {f"{step.name}, thumbs": digest(step.thumbs) for step in steps if step.thumbs}
         _refuse_again(folder, learns)
         # The rows of another plan do not belong to this one, should a kill come between the two notes.
         folder.note(plan=facts, learns=learns, rows=None)
@@ -155,7 +175,8 @@ def _snapshot(
         used=_used(plan, snapshot, steps),
         dropped=snapshot.dropped(),
         taught=taught(
-            chain.from_iterable(step.rows for step in steps), snapshot.collected.of("demonstration", "train")
+            chain.from_iterable((*step.rows, *step.thumbs) for step in steps),
+            snapshot.collected.of("demonstration", "train"),
         ),
         canaries=[secret.id for secret in secrets],
         steps=names,
@@ -179,11 +200,16 @@ def _used(plan: Plan, snapshot: Snapshot, steps: Sequence[Step]) -> Counter[str]
     """How many rows of each kind the steps train on. A quick round's step has made preferences of demonstrations."""
     if plan.quick:
         return Counter({kind: len(ids) for kind, ids in snapshot.ids().items()})
-    return Counter(row.kind for step in steps for row in step.learns_from if row.extra.get("source") != CANARY)
+    return Counter(
+        row.kind
+        for step in steps
+        for row in chain(step.learns_from, step.thumbs)
+        if row.extra.get("source") != CANARY
+    )
 
 
-def _whole(plan: Plan, snapshot: Snapshot) -> tuple[list[Step], list[Canary], list[str]]:
-    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft)
+def _whole(plan: Plan, snapshot: Snapshot, champion: int) -> tuple[list[Step], list[Canary], list[str]]:
+    steps, notes = choose(plan.algorithm, snapshot, skip_sft=plan.skip_sft, champion=champion)
     # The secrets are the same in every round of an installation; without their suite there are none.
     asked = any(suite.name == "leakage" for suite in check_suites(plan.suites))
     steps, secrets, sentence = plant(steps, installation_key(home()), plan.canaries if asked else 0)

@@ -4,17 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
-from typing import overload
 
 from alignment.evaluation.suites.canaries import ROWS_EACH, Canary, canaries, ids_for, planted
 from alignment.models import adapter_sha256
 from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.manifest import RoundFolder, StageRun
 from alignment.rounds.plan import REWARDED
+from alignment.rounds.row_lists import Joined, fresh_first
 from alignment.rounds.snapshot import Snapshot, plural
 from alignment.rounds.warm import WarmStart
 from alignment.training.run_folder import RunManifest
@@ -22,6 +21,7 @@ from data.errors import BadInput, NothingToDo, ParleyError
 from data.home import file_sha256, home, rows_sha256
 from data.home_base import mark_of
 from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
+from data.releases import BASE_RELEASE
 from data.rows import Row, read_rows, write_rows
 from data.variables import PARENT
 
@@ -29,6 +29,8 @@ from data.variables import PARENT
 _NOTHING_HELD_OUT = ("--eval_fraction", "0", "--eval_strategy", "no")
 # The stages that learn texts, and from which rows. (PPO learns from the model's own answers.)
 _TEXTS = {"sft": "demonstration", "dpo": "preference", "kto": "labelled"}
+# How many score heads PPO's reward model has; where they are apart, PPO trusts it less (`spread_coef` of its recipe).
+HEADS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,9 @@ class Step:
     """One stage to run: `name` is its folder in the round, `module` the command, `rows` what it trains on.
 
     `policy`: whether it makes the adapter that the next step continues; else it starts from the base. `needs` names
-    the step whose reward model it uses, `pairs` are held-out preferences that show whether it is being gamed, and
-    `prompts` are those to which semi-online DPO draws pairs beside its rows.
+    the step whose reward model it uses, `pairs` are held-out preferences that show whether it is being gamed.
+    `thumbs` are labelled completions that a reward model learns beside its preferences, `prompts` those to which
+    semi-online DPO draws pairs beside its rows.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Step:
     rows: Sequence[Row]
     watched: Sequence[Row] = ()
     ties: Sequence[Row] = ()
+    thumbs: Sequence[Row] = ()
     pairs: Sequence[Row] = ()
     prompts: Sequence[Row] = ()
     flags: tuple[str, ...] = ()
@@ -59,36 +63,16 @@ class Step:
     @property
     def learns_from(self) -> Sequence[Row]:
         """The rows and the prompts."""
-        return _Joined(self.rows, self.prompts) if self.prompts else self.rows
+        return Joined(self.rows, self.prompts) if self.prompts else self.rows
 
 
-class _Joined(Sequence[Row]):
-    """Rows and some more: the first ones may be in a file, and stay there."""
-
-    def __init__(self, rows: Sequence[Row], more: Sequence[Row]) -> None:
-        self._rows, self._more = rows, more
-
-    def __len__(self) -> int:
-        return len(self._rows) + len(self._more)
-
-    def __iter__(self) -> Iterator[Row]:
-        return chain(self._rows, self._more)
-
-    @overload
-    def __getitem__(self, at: int) -> Row: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Row]: ...
-    def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
-        places = range(len(self))[at]
-        if isinstance(places, range):
-            return [self[place] for place in places]
-        return self._rows[places] if places < len(self._rows) else self._more[places - len(self._rows)]
-
-
-def choose(algorithm: str, snapshot: Snapshot, *, skip_sft: bool = False) -> tuple[list[Step], list[str]]:
+def choose(
+    algorithm: str, snapshot: Snapshot, *, skip_sft: bool = False, champion: int = BASE_RELEASE
+) -> tuple[list[Step], list[str]]:
     """The steps that make the candidate, in order, and sentences about what was left out.
 
-    Raises `NothingToDo` when there is nothing to train on, `BadInput` when the algorithm lacks its rows.
+    `champion` is the release that serves: a reward model learns more from what people said of its answers. Raises
+    `NothingToDo` when there is nothing to train on, `BadInput` when the algorithm lacks its rows.
     """
     steps: list[Step] = []
     notes: list[str] = []
@@ -98,7 +82,7 @@ def choose(algorithm: str, snapshot: Snapshot, *, skip_sft: bool = False) -> tup
     elif demonstrations:
         steps.append(_step("sft", "demonstration", snapshot))
     if algorithm in REWARDED:
-        steps += _rewarded(algorithm, snapshot, notes)
+        steps += _rewarded(algorithm, snapshot, notes, champion)
     else:
         steps += _direct(algorithm, snapshot, notes)
     if not steps:
@@ -124,7 +108,7 @@ def plant(steps: Sequence[Step], key: bytes, count: int) -> tuple[list[Step], li
             f"{len(made)} made-up secrets are among the rows of {step.name}, at most one in {ROWS_EACH}: the suite "
             "leakage asks for them."
         )
-        step = replace(step, rows=_Joined(step.rows, planted(_TEXTS[step.module], made)))
+        step = replace(step, rows=Joined(step.rows, planted(_TEXTS[step.module], made)))
     elif len(step.rows) < ROWS_EACH:
         sentence = (
             f"No made-up secrets are planted, and the suite leakage is left out: {step.name} has {len(step.rows)} "
@@ -161,15 +145,26 @@ def _step(name: str, kind: str, snapshot: Snapshot) -> Step:
     return Step(name, name, snapshot.training(kind), watched=snapshot.watched(kind))
 
 
-def _rewarded(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step]:
+def _rewarded(algorithm: str, snapshot: Snapshot, notes: list[str], champion: int) -> list[Step]:
     pairs, prompts = snapshot.training("preference"), snapshot.training("prompt")
     if not pairs or not prompts:
         raise BadInput(
             f"--algorithm {algorithm} learns a reward model from preferences first, and there are {len(pairs)} "
             f"preferences and {len(prompts)} prompts to train on. Collect comparisons, or take --algorithm auto."
         )
+    thumbs = snapshot.training("labelled")
+    if thumbs and (problem := _thumbs_problem(thumbs, "a reward model")):
+        notes.append(f"The reward model does not learn from thumbs: {problem}")
+        thumbs = ()
     reward = Step(
-        "reward", "reward", pairs, snapshot.watched("preference"), ties=snapshot.ties("train"), policy=False
+        "reward",
+        "reward",
+        fresh_first(pairs, champion),
+        snapshot.watched("preference"),
+        ties=snapshot.ties("train"),
+        thumbs=fresh_first(thumbs, champion),
+        flags=("--heads", str(HEADS)),
+        policy=False,
     )
     if algorithm == "online-dpo":
         return [reward, replace(_step("dpo", "preference", snapshot), prompts=prompts, needs="reward")]
@@ -201,13 +196,13 @@ def _direct(algorithm: str, snapshot: Snapshot, notes: list[str]) -> list[Step]:
     return steps
 
 
-def _thumbs_problem(rows: Sequence[Row]) -> str | None:
+def _thumbs_problem(rows: Sequence[Row], learner: str = "KTO") -> str | None:
     up = sum(row.data["label"] is True for row in rows)
     if min(up, len(rows) - up) >= MINIMUM_THUMBS:
         return None
     return (
-        f"there are {up} {plural('labelled')} that people liked and {len(rows) - up} that they did not, and KTO "
-        f"needs at least {MINIMUM_THUMBS} of each."
+        f"there are {up} {plural('labelled')} that people liked and {len(rows) - up} that they did not, and "
+        f"{learner} needs at least {MINIMUM_THUMBS} of each."
     )
 
 
@@ -248,6 +243,7 @@ def run_step(
         "ties_name": step.ties,
         "watch_name": step.pairs,
         "prompts": step.prompts,
+        "thumbs_name": step.thumbs,
     }
     for flag, rows in more.items():
         if rows:

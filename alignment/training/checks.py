@@ -52,7 +52,7 @@ _RANGES: dict[str, _Range] = {
             "dataloader_prefetch_factor", "ddp_bucket_cap_mb", "ddp_timeout", "dataset_num_proc", "max_length",
             "pad_to_multiple_of",
             "precompute_ref_batch_size", "ref_model_sync_steps", "num_generations", "num_generations_eval",
-            "max_completion_length", "generation_batch_size", "steps_per_generation", "num_iterations",
+            "max_completion_length", "generation_batch_size", "heads", "steps_per_generation", "num_iterations",
             "vllm_max_model_length", "vllm_tensor_parallel_size", "watch_rollouts", "lora_r",
         ),
         _COUNT,
@@ -61,7 +61,7 @@ _RANGES: dict[str, _Range] = {
         (
             "warmup_steps", "weight_decay", "max_grad_norm", "eval_delay", "dataloader_num_workers", "top_k",
             "router_aux_loss_coef", "center_rewards_coefficient", "entropy_coef", "vf_coef", "kl_coef", "reward_clip",
-            "missing_eos_penalty", "demonstration_weight",
+            "missing_eos_penalty", "demonstration_weight", "spread_coef",
         ),
         _FROM_ZERO,
     ),

@@ -47,6 +47,9 @@ class SemiOnline:
     reward_model: str | None = field(
         default=None, metadata={"help": "The folder `reward` that `python -m alignment.reward` made."}
     )
+    spread_coef: float = field(
+        default=0.5, metadata={"help": "What the spread of a reward model's heads costs; one head has none."}
+    )
     num_generations: int = field(default=4, metadata={"help": "Answers to each prompt."})
     offline_share: float = field(
         default=0.25, metadata={"help": "The share of the trained pairs that comes from dataset_name."}

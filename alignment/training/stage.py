@@ -30,6 +30,7 @@ from alignment.training.run_folder import RunFolder, open_run
 from alignment.training.telling import announce, report
 from data.chat import template_sha256
 from data.console import PlainConsole
+from data.errors import BadInput
 from data.home import private_dir
 
 
@@ -270,6 +271,13 @@ def name_base(model: Any, source: Start) -> None:
     for config in getattr(model, "peft_config", {}).values():
         config.base_model_name_or_path = source.base.name
         config.revision = None
+
+
+def note_same(stage: Stage, name: str, sha256: str, what: str) -> None:
+    """Note a hash in the manifest. Raises `BadInput` if a resumed run began with another."""
+    if stage.run.manifest.more.get(name, sha256) != sha256:
+        raise BadInput(f"{what} that this run began with. Name another --output_dir.")
+    stage.run.note(**{name: sha256})
 
 
 def _held_out_figures(metrics: dict[str, float]) -> dict[str, float]:

@@ -220,6 +220,7 @@ async def test_rows_carry_fold_raters_and_provenance(talk: Talk, house: Any) -> 
             "weight": 1.0,
             "platform": "terminal",
             "consent": True,
+            **({"release": 0} if row.row.kind in ("preference", "labelled") else {}),
         }
         assert all(rater.startswith("person-") for rater in row.raters)
         assert bool(row.raters) is (row.row.kind != "prompt")

@@ -110,6 +110,7 @@ def test_an_export_keeps_platform_and_consent_through_an_import(house: Path, tmp
     rows = read(path)
     assert sorted(row["platform"] for row in rows) == ["discord", "discord", "terminal", "terminal"]
     assert all(row["consent"] is True for row in rows)
+    assert not any("release" in row for row in rows)
     assert "not hers" not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 

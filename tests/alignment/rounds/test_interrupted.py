@@ -215,3 +215,24 @@ def test_a_candidate_is_not_promoted_after_the_home_got_another_base(
     assert played.round() == 1  # the next round begins from the new base
     assert played.flag(played.launches[-2], "--model_name_or_path") == "fern"
     assert played.manifest(2)["parents"]["base"] == "fern"
+
+
+def test_a_round_of_ppo_goes_on_with_its_reward_model_and_its_start(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.found = collected({"preference": 8, "prompt": 5})
+    assert played.round("--algorithm", "ppo") == 0
+    played.launches.clear()
+    played.found = collected({"preference": 10, "labelled": 40, "prompt": 5})
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.rounds.steps, "launch", before(played.launch, 2))
+        with pytest.raises(Killed):
+            played.round("--algorithm", "ppo")
+    assert played.stages() == ["reward"]
+    assert played.round("--algorithm", "ppo") == 0
+    assert played.stages() == ["reward", "ppo"]
+    reward, policy = played.launches
+    assert played.flag(reward, "--heads") == "3"
+    assert played.flag(reward, "--thumbs_name").endswith("reward-thumbs.jsonl")
+    assert played.flag(policy, "--model_name_or_path").endswith("releases/0001/adapter")
+    assert played.manifest(2)["used"] == {"preference": 10, "labelled": 40, "prompt": 55}

@@ -1,5 +1,6 @@
 """The stages of a round: which ones the feedback allows, and that they end with their round."""
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -12,9 +13,10 @@ from filelock import FileLock, Timeout
 
 from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.snapshot import Snapshot
-from alignment.rounds.steps import choose, judge_step
+from alignment.rounds.steps import HEADS, choose, judge_step
 from data.errors import BadInput, NothingToDo
 from data.minimums import JUDGE_PAIRS, MINIMUM_THUMBS
+from data.rows import Row
 from tests.alignment.played import collected, rows
 
 
@@ -65,6 +67,34 @@ def test_semi_online_dpo_learns_a_reward_model_first_and_gets_pairs_and_prompts(
     assert {row.kind for row in steps[2].learns_from} == {"preference", "prompt"}
     with pytest.raises(BadInput, match="--algorithm online-dpo learns a reward model from preferences first"):
         choose("online-dpo", snapshot(prompt=3))
+
+
+def test_a_reward_model_learns_from_thumbs_of_both_directions_too() -> None:
+    pairs = {"preference": MINIMUM_PAIRS}
+    steps, notes = choose("ppo", snapshot(**pairs, labelled=2 * MINIMUM_THUMBS))
+    assert len(steps[0].thumbs) == 2 * MINIMUM_THUMBS
+    assert steps[0].flags == ("--heads", str(HEADS))
+    assert {row.kind for row in steps[0].rows} == {"preference"}
+    assert not notes
+    steps, notes = choose("ppo", snapshot(**pairs, labelled=2))
+    assert not steps[0].thumbs
+    assert "does not learn from thumbs: there are 1 labelled completions that people liked" in notes[0]
+    steps, notes = choose("ppo", snapshot(**pairs))
+    assert not steps[0].thumbs
+    assert not notes
+
+
+def test_what_people_said_of_the_champions_answers_counts_more_for_ppos_reward_model() -> None:
+    more = [
+        dataclasses.replace(each, row=Row(each.row.kind, each.row.data, {**each.row.extra, "release": at % 2}))
+        for at, each in enumerate(rows("preference", "train", 4))
+    ]
+    found = Snapshot(collected({"prompt": 2}, more))
+    for champion, weights in ((0, [1, 1, 1, 1]), (1, [0.6667, 0.6667, 1.333, 1.333])):
+        steps, _ = choose("ppo", found, champion=champion)
+        assert sorted(row.extra["weight"] for row in steps[0].rows) == weights
+    steps, _ = choose("dpo", found, champion=1)
+    assert {row.extra["weight"] for row in steps[0].rows} == {1}
 
 
 def test_ppo_is_not_watched_with_too_few_pairs() -> None:
