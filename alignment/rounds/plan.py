@@ -91,7 +91,8 @@ def parser() -> argparse.ArgumentParser:
         dest="start",
         choices=("base", "champion"),
         help="train a new adapter on all rows that may be used now, or continue the champion's (default: base; a "
-        "quick round: champion; ppo, rloo and grpo: champion, but base if anything that it learnt was taken back)",
+        "quick round: champion; ppo, rloo, grpo and online-dpo: champion, but base if anything that it learnt was "
+        "taken back)",
     )
     add(
         "--algorithm",

@@ -1,6 +1,6 @@
 """Does semi-online DPO learn a taste from few comparisons, and more than DPO on the same comparisons? No server runs.
 
-    python -m tests.bench.online --out out/online        # an hour or more on two cores; goes on where it was stopped
+    python -m tests.bench.online --out out/online        # goes on where it was stopped; not run to its end yet
 
 The people of `tests.bench.taste` compare two of the base's answers to each of `--questions`. On these pairs a reward
 model is trained, then DPO, and semi-online DPO on the same pairs and other prompts. All three answer new questions,
