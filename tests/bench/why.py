@@ -1,18 +1,19 @@
 """Do the rows that `alignment.why` names carry an answer? They are left out, and the model is trained again.
 
-    python -m tests.bench.why --home DIR [--each N] [--epochs N]
+    python -m tests.bench.why --home DIR [--each N] [--steps N]
 
 Thirty corrections of ten questions in three wordings each, and ten of other questions, are trained on the real small
 model by the loss of a quick round. The ten questions are asked in six wordings; the answers that say the corrected
-fact and did not before are the changed ones. For each, a tenth of the rows is named. Then the model is trained
+fact and did not before are the changed ones. For each question a tenth of the rows is named: those that its changed
+answers owe most to together. Then the model is trained again, with as many steps,
 
-    without the rows that are named for the answers about five of the questions, and then of the other five;
+    without the rows that are named for five of the questions, and then for the other five;
     without a tenth of the rows, drawn by chance, twice;
-    with `--each N`, without the tenth that is named most for one question, for each of N questions.
+    with `--each N`, without the tenth that is named for one question, for each of N questions.
 
-An answer is undone when it no longer says the fact. Of the first two trainings, half of the answers have their rows
-named and left out, and the others show what it does to leave so many rows out that are not named for them. What is
-trained and answered is kept in DIR, so the same command goes on after an interruption.
+An answer is undone when it no longer says the fact. In each of the first two trainings, the answers to five questions
+have their named rows left out, and the others show what it does to leave as many rows out that are named for others.
+What is trained and answered is kept in DIR, so the same command goes on after an interruption.
 """
 
 import argparse
@@ -71,8 +72,8 @@ def prompt(text: str) -> list[Message]:
 class Bench:
     """What is trained and answered, kept in a folder."""
 
-    def __init__(self, folder: Path, epochs: int) -> None:
-        self.folder, self.epochs = private_dir(folder), epochs
+    def __init__(self, folder: Path, steps: int) -> None:
+        self.folder, self.steps = private_dir(folder), steps
         self.seconds: dict[str, float] = {}
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:
@@ -118,9 +119,7 @@ class Bench:
             self.kept(
                 f"{name}-trained",
                 lambda: str(
-                    stages(
-                        [("dpo", "edits", {"num_train_epochs": self.epochs})], {"preference": out / "rows.jsonl"}, out
-                    )
+                    stages([("dpo", "edits", {"max_steps": self.steps})], {"preference": out / "rows.jsonl"}, out)
                 ),
             )
         return made
@@ -202,12 +201,13 @@ def measure(bench: Bench, each: int) -> None:
     found = bench.kept("influence", lambda: influence(adapter, rows, asked, said))
     print(_right("gradients", found, asked, rows))
     print(_right("shared words", lexical(asked, said, rows), asked, rows))
-    named = [best(values, rows, most) for values in found]
+    sums = [[sum(each[at] for each in mine) for at in range(len(rows))] for mine in _by_case(asked, found)]
+    named = [best(values, rows, most) for values in sums]
 
     own, others, chance, single = Undone(), Undone(), Undone(), Undone()
     for turn in (0, 1):
         mine = every[turn::2]
-        left_out = {row for a, names in zip(asked, named, strict=True) if a.case in mine for row in names}
+        left_out = {row for case in mine for row in named[case]}
         says = bench.without(f"half-{turn}", rows, left_out, asked)
         own.add(asked, says, mine)
         others.add(asked, says, every[1 - turn :: 2])
@@ -218,13 +218,14 @@ def measure(bench: Bench, each: int) -> None:
         chance.add(asked, bench.without(f"random-{turn}", rows, drawn, asked), every)
         print(chance.line(f"{most} rows left out by chance"))
     for case in every[:each]:
-        total = [
-            sum(column)
-            for column in zip(*(v for a, v in zip(asked, found, strict=True) if a.case == case), strict=True)
-        ]
-        says = bench.without(f"case-{case}", rows, best(total, rows, most), asked)
+        says = bench.without(f"case-{case}", rows, named[case], asked)
         single.add(asked, says, [case])
         print(single.line(f"The {most} rows named most for one question left out"))
+
+
+def _by_case(asked: Sequence[Asking], values: Sequence[Sequence[float]]) -> list[list[Sequence[float]]]:
+    """The values of the answers about each question."""
+    return [[v for a, v in zip(asked, values, strict=True) if a.case == case] for case in range(len(CORRECTED))]
 
 
 def _right(how: str, values: Sequence[Sequence[float]], asked: Sequence[Asking], rows: Sequence[Row]) -> str:
@@ -239,12 +240,12 @@ def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--home", type=Path, required=True, metavar="DIR", help="a folder for what is made")
     flags.add_argument("--each", type=int, default=0, metavar="N", help="questions whose rows are left out alone")
-    flags.add_argument("--epochs", type=int, default=3, metavar="N", help="of each training (default: %(default)s)")
+    flags.add_argument("--steps", type=int, default=30, metavar="N", help="of each training (default: %(default)s)")
     options = flags.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what was measured is kept if it is killed
     home = options.home.absolute()
     os.environ.update(PARLEY_BASES=str(bases_dir()), PARLEY_HOME=str(home), PARLEY_TEMPERATURE="0")
-    bench = Bench(home, options.epochs)
+    bench = Bench(home, options.steps)
     measure(bench, options.each)
     print(f"Run on {processor(len(os.sched_getaffinity(0)))}.")
 
