@@ -25,7 +25,6 @@ class TrainedRound(Manifest):
 
     number: int = 0
     status: str = ""
-    created_at: str = ""
     rows: dict[str, list[str]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
     raters: list[str] = field(default_factory=list)

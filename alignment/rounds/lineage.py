@@ -3,19 +3,16 @@
 import asyncio
 import shutil
 import subprocess
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from sqlalchemy import select
 
 from alignment.rounds.manifest import Parents
 from data.erasure import FORGOTTEN, erased_rows
 from data.home import home
-from data.lineage import releases_with, trained_rounds
+from data.lineage import releases_with
 from data.releases import BASE_RELEASE, Releases
-from data.schema import Consent
 from data.store import Store
 
 _CODE = Path(__file__).parents[2]
@@ -65,38 +62,6 @@ async def _left() -> list[int]:
     try:
         async with store.database.read() as session:
             return releases_with(home(), await erased_rows(session, FORGOTTEN))
-    finally:
-        await store.close()
-
-
-def begun_anew(releases: Releases, champion: int) -> str | None:
-    """Why a round of PPO does not continue the champion by itself, as the end of a sentence; None if it does.
-
-    A round from the base is free of what may no longer be used, and one that continues a release is not. So it
-    continues only while nothing that the champion or a release before it learnt was erased, and nobody has withdrawn
-    consent since the round of the first of them began.
-    """
-    line = [champion, *ancestors(releases, champion)]
-    first = releases.get(line[-1])
-    begun = next((each.created_at for each in trained_rounds(home()) if each.release == first.number), "")
-    begun = begun or first.manifest.created_at
-    erased, withdrew = asyncio.run(_taken_back(datetime.fromisoformat(begun) if begun else None))
-    if set(line) & set(erased):
-        return f"something that release {champion} or one that it continues learnt was erased since"
-    if withdrew:
-        return f"somebody has withdrawn their consent since release {first.number} was trained"
-    return None
-
-
-async def _taken_back(since: datetime | None) -> tuple[list[int], bool]:
-    """The releases that learnt from rows that were erased, and whether anybody withdrew consent after a moment."""
-    store = await Store.open(home())
-    try:
-        async with store.database.read() as session:
-            erased = releases_with(home(), await erased_rows(session))
-            no = select(Consent.id).where(Consent.granted.is_(False)).limit(1)
-            withdrew = await session.scalar(no if since is None else no.where(Consent.at >= since))
-            return erased, withdrew is not None
     finally:
         await store.close()
 

@@ -6,7 +6,6 @@ Each step records in the manifest what an interrupted round needs to continue.
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from alignment.rounds.candidate import export, release
 from alignment.rounds.conclusion import conclude
 from alignment.rounds.evaluation import evaluate_candidate
 from alignment.rounds.followed import followed
-from alignment.rounds.lineage import begun_anew, commit, parents, say_left
+from alignment.rounds.lineage import commit, parents, say_left
 from alignment.rounds.manifest import RoundFolder
 from alignment.rounds.on_trial import decide_trial
 from alignment.rounds.plan import REWARDED, Plan
@@ -59,7 +58,6 @@ def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
         decide_trial(console, plan.base, plan.trial_suites, server)
     champion = _champion(releases, plan.base)
     number = releases.champion()
-    plan = decided_start(console, plan, releases, number)
     snapshot, steps, secrets = _snapshot(console, plan, folder, champion)
     _note_start(console, plan, folder, champion, number, snapshot)
 
@@ -113,23 +111,6 @@ def _champion(releases: Releases, base: str) -> Subject:
             f"`python -m alignment.bases switch {found.base}`."
         )
     return found
-
-
-def decided_start(console: Console, plan: Plan, releases: Releases, champion: int) -> Plan:
-    """The plan with its start decided where the command line left that open.
-
-    PPO and its kin learn from answers, and a reward model knows those of the champion best. So they go on from it,
-    while what it learnt may still be used.
-    """
-    if plan.start:
-        return plan
-    reason = begun_anew(releases, champion) if champion != BASE_RELEASE else None
-    if champion == BASE_RELEASE or reason:
-        if reason:
-            say(console, [f"This round begins with the base: {reason}. --from champion continues it all the same."])
-        return replace(plan, start="base")
-    say(console, [f"This round continues release {champion}. --from base begins with the base model again."])
-    return replace(plan, start="champion")
 
 
 def _judge(plan: Plan, snapshot: Snapshot) -> tuple[Step | None, list[str]]:

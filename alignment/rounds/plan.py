@@ -32,10 +32,7 @@ _LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the command line asks a round to do. See `alignment.rounds.quick`.
-
-    `start` is "base", "champion", or "" for the champion unless something may no longer be used (`decided_start`).
-    """
+    """What the command line asks a round to do. `start` is "base" or "champion". See `alignment.rounds.quick`."""
 
     base: str
     recipes: dict[str, Path]
@@ -91,8 +88,7 @@ def parser() -> argparse.ArgumentParser:
         dest="start",
         choices=("base", "champion"),
         help="train a new adapter on all rows that may be used now, or continue the champion's (default: base; a "
-        "quick round: champion; ppo, rloo, grpo and online-dpo: champion, but base if anything that it learnt was "
-        "taken back)",
+        "quick round: champion)",
     )
     add(
         "--algorithm",
@@ -166,7 +162,7 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
         limits={kind: getattr(options, name) for kind, name in _LIMITS.items()},
         algorithm=options.algorithm,
         skip_sft=options.skip_sft,
-        start=options.start or ("champion" if options.quick else "" if options.algorithm in REWARDED else "base"),
+        start=options.start or ("champion" if options.quick else "base"),
         suites=options.suites or ("short" if options.quick else "all"),
         eval_prompts=options.eval_prompts,
         questions=options.questions,

@@ -114,7 +114,7 @@ async def test_an_exported_weak_row_holds_only_while_people_say_it(
     monkeypatch.setenv("PARLEY_FOLLOWUPS", "0")
     found = await rows(talk.store)
     assert list(found.of("labelled")) == []
-    assert dropped(found) == {"labelled": {candidates.TAKEN_BACK: 1}}
+    assert dropped(found) == {"follow-up": {candidates.NO_FOLLOWUPS: 1}}
 
 
 async def test_places_that_may_not_teach_unfinished_answers_and_voided_people(talk: Talk) -> None:

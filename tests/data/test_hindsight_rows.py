@@ -265,7 +265,7 @@ async def test_an_exported_pair_holds_only_while_it_is_made(talk: Talk, monkeypa
     monkeypatch.setenv("PARLEY_FOLLOWUPS", "0")
     found = await rows(talk.store)
     assert list(found.of("preference")) == []
-    assert dropped(found) == {"preference": {candidates.TAKEN_BACK: 1}}
+    assert dropped(found) == {"follow-up": {candidates.NO_FOLLOWUPS: 1}}
 
 
 async def test_nothing_from_discord_without_its_permission(store: Store) -> None:

@@ -12,6 +12,8 @@ from tests.alignment import tiny
 from tests.bench.few_pairs import LENGTH, PARTS, Pairs, drawn, parts_of, ranked
 from tests.bench.few_pairs_features import features, group_of, name_of
 
+pytestmark = pytest.mark.tiny
+
 
 def made(pairs=120, seed=0):
     draw = np.random.default_rng(seed)

@@ -227,9 +227,9 @@ def test_a_round_of_ppo_goes_on_with_its_reward_model_and_its_start(
     with monkeypatch.context() as patch:
         patch.setattr(alignment.rounds.steps, "launch", before(played.launch, 2))
         with pytest.raises(Killed):
-            played.round("--algorithm", "ppo")
+            played.round("--algorithm", "ppo", "--from", "champion")
     assert played.stages() == ["reward"]
-    assert played.round("--algorithm", "ppo") == 0
+    assert played.round("--algorithm", "ppo", "--from", "champion") == 0
     assert played.stages() == ["reward", "ppo"]
     reward, policy = played.launches
     assert played.flag(reward, "--heads") == "3"

@@ -277,62 +277,6 @@ def test_a_champion_that_learnt_from_somebody_who_left_is_named(
     assert "continues the weights" not in said
 
 
-def withdraw(home: Path, *, at: str) -> None:
-    with contextlib.closing(sqlite3.connect(home / NAME)) as connection, connection:
-        person = "INSERT INTO people (platform, id_hash, pseudonym, created_at) VALUES ('terminal', 'x', 'x', ?)"
-        connection.execute(person, (at,))
-        no = "INSERT INTO consents (person_id, granted, text_version, at) VALUES (last_insert_rowid(), 0, '1', ?)"
-        connection.execute(no, (at,))
-
-
-@pytest.mark.parametrize("algorithm", ["ppo", "grpo"])
-def test_reinforcement_continues_the_champion(
-    algorithm: str, played: Played, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for number in (1, 2):
-        played.launches.clear()
-        played.found = collected({"preference": 8 + number, "prompt": 5})
-        assert played.round("--algorithm", algorithm) == 0
-    assert "This round continues release 1. --from base" in " ".join(capsys.readouterr().out.split())
-    reward, policy = played.launches
-    assert played.flag(reward, "--model_name_or_path") == "smollm2-135m"
-    assert played.flag(policy, "--model_name_or_path").endswith("releases/0001/adapter")
-    assert played.manifest(1)["parents"]["start"] == 0
-    assert played.manifest(2)["parents"]["start"] == 1
-    assert played.manifest(2)["plan"]["start"] == "champion"
-    played.found = collected({"preference": 12, "prompt": 5})
-    played.round("--algorithm", algorithm, "--from", "base")
-    assert played.manifest(3)["parents"]["start"] == 0
-
-
-def test_it_begins_with_the_base_once_something_that_the_champion_learnt_was_taken_back(
-    played: Played, capsys: pytest.CaptureFixture[str]
-) -> None:
-    played.found = collected({"preference": 8, "prompt": 5})
-    assert played.round("--algorithm", "ppo") == 0
-    withdraw(played.home, at="2020-01-01 00:00:00.000000")  # before the champion learnt anything
-    played.found = collected({"preference": 9, "prompt": 5})
-    assert played.round("--algorithm", "ppo") == 0
-    assert played.manifest(2)["parents"]["start"] == 1
-    with contextlib.closing(sqlite3.connect(played.home / NAME)) as connection, connection:
-        connection.execute(
-            "INSERT INTO tombstones (kind, ref_hash, reason) VALUES ('row', 'preference-train-0', 'deleted')"
-        )
-    played.found = collected({"preference": 10, "prompt": 5})
-    assert played.round("--algorithm", "ppo") == 0
-    assert played.manifest(3)["parents"]["start"] == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "begins with the base: something that release 2 or one that it continues learnt was erased since" in said
-    # Release 3 began with the base, so it holds nothing of that any more; but now somebody withdraws.
-    with contextlib.closing(sqlite3.connect(played.home / NAME)) as connection, connection:
-        connection.execute("DELETE FROM tombstones")
-        connection.execute("UPDATE consents SET at = '2999-01-01 00:00:00.000000'")
-    played.found = collected({"preference": 11, "prompt": 5})
-    assert played.round("--algorithm", "ppo") == 0
-    assert played.manifest(4)["parents"]["start"] == 0
-    assert "withdrawn their consent since release 3 was trained" in " ".join(capsys.readouterr().out.split())
-
-
 def test_from_champion_continues_its_adapter(played: Played) -> None:
     played.round()
     played.launches.clear()
