@@ -13,6 +13,16 @@ from data.printing import printable
 class PlainConsole(Console):
     """Rich's console for texts that people wrote: they cannot command the terminal. Commands can be pasted."""
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it prints to a terminal, where people's texts may be shown.
+
+        To Rich a file or a pipe is one too where FORCE_COLOR or TTY_COMPATIBLE is set, as on many CI machines.
+        """
+        if self._force_terminal is not None:
+            return bool(self._force_terminal)
+        return super().is_terminal and self.file.isatty()
+
     def print(self, *objects: Any, **options: Any) -> None:
         """See `rich.console.Console.print`. A sentence with a command is not broken into lines."""
         shown = [pasted(each) if isinstance(each, str) else each for each in objects]

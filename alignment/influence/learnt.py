@@ -177,6 +177,13 @@ def _stages(
         run = manifest.training.get(name)
         recipe = run.recipe if run else {}
         steps = float((run.figures if run else {}).get("steps") or 1)
+        if name == "dpo" and recipe.get("online_every"):
+            # The model drew the other pairs itself, and those are nobody's ratings.
+            steps *= float(recipe.get("offline_share", 1))
+            found.notes.append(
+                f"The stage dpo of round {manifest.number} drew pairs itself, by the scores of a reward "
+                "model: what those changed is not traced."
+            )
         yield Stage(
             round=manifest.number,
             release=release.number,

@@ -37,6 +37,15 @@ def test_no_cell_line_or_title_of_a_table_commands_the_terminal(terminal: bool) 
     assert "red" in file.getvalue()
 
 
+@pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_no_variable_makes_a_file_a_terminal_where_texts_are_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    assert not PlainConsole(file=io.StringIO()).is_terminal
+    assert PlainConsole(file=io.StringIO(), force_terminal=True).is_terminal
+
+
 def test_a_sentence_about_bad_input_does_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
         raise BadInput(f"rows.jsonl, line 3, field {ATTACK!s}: unknown.")

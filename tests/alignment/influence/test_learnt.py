@@ -95,6 +95,19 @@ def test_what_cannot_be_traced_is_said(tmp_path: Path) -> None:
     assert [stage.release for stage in found.stages] == [2]
 
 
+def test_pairs_that_the_model_drew_itself_are_not_traced_and_that_is_said(tmp_path: Path) -> None:
+    rows = {"preference": ["preference-train-0", "preference-train-1"]}
+    recipe = {"online_every": 4, "offline_share": 0.25, "learning_rate": 1e-3}
+    run = {"figures": {"steps": 6}, "recipe": recipe}
+    write_round(tmp_path, 1, rows, ["reward", "dpo"], training={"dpo": run})
+    release(tmp_path, 1)
+    found = learnt(Releases(tmp_path), 1, collected(), ())
+    (dpo,) = found.stages
+    assert dpo.weight == pytest.approx(1e-3 * 6 * 0.25 / 2)
+    (note,) = found.notes
+    assert "The stage dpo of round 1 drew pairs itself" in note
+
+
 def test_a_release_whose_parent_is_gone_is_still_asked_about(tmp_path: Path) -> None:
     write_round(tmp_path, 1, {"preference": ["preference-train-0"]}, ["reward", "ppo"])
     release(tmp_path, 1, start=7)
