@@ -10,7 +10,7 @@ from typing import Any
 from alignment.evaluation.llm_judge import judge_settings
 from alignment.evaluation.suites.canaries import COUNT, MOST
 from alignment.serving.engine import sampling
-from alignment.training.recipe import RECIPES
+from alignment.training.recipe import RECIPES, load
 from data.chosen_base import home_base
 from data.errors import BadInput
 from data.home import file_sha256, home
@@ -181,6 +181,14 @@ def check_settings(plan: Plan) -> None:
     check_suites(plan.suites)
     judge_settings()
     sampling()
+    recipe = plan.recipes["dpo"]
+    draws = plan.algorithm == "online-dpo"
+    if plan.algorithm in ("auto", "dpo", "online-dpo") and bool(load(recipe).get("online_every")) != draws:
+        raise BadInput(
+            f"--dpo_config: --algorithm online-dpo draws its pairs, and {recipe} sets no online_every."
+            if draws
+            else f"--dpo_config: {recipe} sets online_every, which is for --algorithm online-dpo."
+        )
 
 
 def _check_quick(options: argparse.Namespace) -> None:

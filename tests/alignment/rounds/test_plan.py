@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import alignment.round
-from alignment.rounds.plan import read_plan
+from alignment.rounds.plan import check_settings, read_plan
+from alignment.training.recipe import RECIPES
 from data.chosen_base import home_base
 from data.errors import BadInput
 from tests.data.two_bases import FERN, MOSS, add_base
@@ -33,6 +34,26 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     add_base(tmp_path / "bases", "moss", MOSS, gguf=False)
     home_base(tmp_path / "home", "fern", pin=True)
     return tmp_path / "home"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "recipe", "problem"),
+    [
+        ("online-dpo", "dpo", "sets no online_every"),
+        ("dpo", "online", "is for --algorithm online-dpo"),
+        ("online-dpo", "online", None),
+        ("auto", "dpo", None),
+    ],
+)
+def test_a_recipe_that_draws_pairs_goes_with_the_algorithm_that_draws_them(
+    home: Path, algorithm: str, recipe: str, problem: str | None
+) -> None:
+    plan = read_plan(["--algorithm", algorithm, "--dpo_config", str(RECIPES / f"{recipe}.yaml")])
+    if problem is None:
+        check_settings(plan)
+        return
+    with pytest.raises(BadInput, match=problem):
+        check_settings(plan)
 
 
 def test_a_round_is_on_the_base_of_the_home(home: Path) -> None:
