@@ -36,7 +36,7 @@ _ANSWER = 160  # tokens
 # The round's work in trained tokens, and the seconds that do not depend on the speed of training: imports, the
 # engine's answers, files. Measured on two cores without bf16, with the rows that ship with Parley.
 _A_DEMONSTRATION, _A_PREFERENCE = 660, 470  # two epochs of one; both answers to one prompt, and the reference
-_EVALUATION, _BESIDES = 24_000, 75.0  # tokens, seconds
+_EVALUATION, _BESIDES = 36_000, 75.0  # tokens, seconds
 _WANTED = 330.0  # seconds for the whole demo
 
 

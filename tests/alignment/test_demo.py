@@ -35,7 +35,7 @@ def test_what_was_measured_and_what_follows_is_said() -> None:
     slow = told(_FULL[2], _FULL[0], 247.3)
     assert "about 247 tokens a second" in slow
     assert "48 demonstrations and 24 preferences (a faster one takes 96 and 48)" in slow
-    assert "about 6 minutes" in slow
+    assert "about 7 minutes" in slow
     fast = told(_FULL[0], _FULL[0], 1e9)
     assert "faster" not in fast
     assert "about 1 minute." in fast
