@@ -94,6 +94,7 @@ def test_a_large_group_weighs_more_than_a_small_one() -> None:
     assert (middle.low, middle.mean, middle.high) == pytest.approx((0.82, 0.82, 0.82))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("people", [3, 5, 10])
 def test_a_few_peoples_taste_is_rarely_taken_for_everybodys(people: int) -> None:
     """Each person has a taste, and on average they prefer neither: 2.5 % may look better; with a bootstrap, 12 %."""
@@ -107,6 +108,7 @@ def test_a_few_peoples_taste_is_rarely_taken_for_everybodys(people: int) -> None
     assert better / simulations < 0.05
 
 
+@pytest.mark.simulation
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     generator = np.random.default_rng(5)
     covered = 0

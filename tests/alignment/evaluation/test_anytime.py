@@ -17,6 +17,7 @@ def test_the_capital_is_the_mixture_of_the_bets() -> None:
     assert PRIOR.sum() == pytest.approx(1)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("ties", [0.0, 0.3])
 def test_an_equal_candidate_seldom_ever_looks_better_than_the_error_allows(ties: float) -> None:
     draw = np.random.default_rng(1)
@@ -27,6 +28,7 @@ def test_an_equal_candidate_seldom_ever_looks_better_than_the_error_allows(ties:
     assert 0.005 < reached / 2000 < 0.05
 
 
+@pytest.mark.simulation
 def test_with_a_judge_an_equal_candidate_passes_no_more_often_and_a_better_one_sooner() -> None:
     draw = np.random.default_rng(2)
     ends: dict[tuple[float, bool], list[float]] = {}
