@@ -4,8 +4,9 @@ A test is in one of five rings, by default in `unit`. A file chooses another rin
 `pytestmark = pytest.mark.tiny`, a single test with the same mark as a decorator:
 
     unit    imports no torch and starts no program of ours
-    played  the same, but plays a whole Discord server, or a whole round whose stages train nothing
-    tiny    imports torch, or trains a tiny random model
+    played  the same, but plays a whole Discord server, a whole round whose stages train nothing, or a long story of
+            a home: a quarter of a second and more
+    tiny    imports torch, trains a tiny random model, or draws pictures
     whole   takes long: `pytest.mark.process` starts the bot, a command or a training in several processes,
             `pytest.mark.simulation` plays chance many times
     base    needs the fetched base model
