@@ -7,8 +7,8 @@ A test is in one of five rings, by default in `unit`. A file chooses another rin
     played  the same, but plays a whole Discord server, a whole round whose stages train nothing, or a long story of
             a home: a quarter of a second and more
     tiny    imports torch, trains a tiny random model, or draws pictures
-    whole   takes long: `pytest.mark.process` starts the bot, a command or a training in several processes,
-            `pytest.mark.simulation` plays chance many times
+    whole   takes long: `pytest.mark.process` starts the bot, an engine, a command or a training in several processes,
+            `pytest.mark.simulation` plays chance many times, `pytest.mark.long` trains several times, for seconds
     base    needs the fetched base model
 
 Of several marks the one that is lowest in this list counts.
@@ -36,7 +36,7 @@ gc.disable()
 _ROOT = Path(__file__).parents[1]
 _BASES = Path(os.environ.get("PARLEY_BASES") or _ROOT / "var" / "bases").absolute()  # before `_no_settings`
 _RINGS = ("unit", "played", "tiny", "whole", "base")
-_MARKS = {"played": "played", "tiny": "tiny", "process": "whole", "simulation": "whole", "base": "base"}
+_MARKS = {"played": "played", "tiny": "tiny", **dict.fromkeys(("process", "simulation", "long"), "whole"), "base": "base"}
 _WITHOUT_TORCH = {"unit", "played"}
 # Fixtures that start a bot on a played Discord server, or play a whole round.
 _PLAYED = {"env", "reading", "played"}
