@@ -36,7 +36,8 @@ gc.disable()
 _ROOT = Path(__file__).parents[1]
 _BASES = Path(os.environ.get("PARLEY_BASES") or _ROOT / "var" / "bases").absolute()  # before `_no_settings`
 _RINGS = ("unit", "played", "tiny", "whole", "base")
-_MARKS = {"played": "played", "tiny": "tiny", **dict.fromkeys(("process", "simulation", "long"), "whole"), "base": "base"}
+_WHOLE = ("process", "simulation", "long")
+_MARKS = {name: name for name in ("played", "tiny", "base")} | dict.fromkeys(_WHOLE, "whole")
 _WITHOUT_TORCH = {"unit", "played"}
 # Fixtures that start a bot on a played Discord server, or play a whole round.
 _PLAYED = {"env", "reading", "played"}
