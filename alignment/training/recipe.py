@@ -276,7 +276,11 @@ def split(arguments: list[str], stage: str) -> tuple[Path, list[str]]:
     return config, flags
 
 
-class _OnceLoader(yaml.SafeLoader):
+# The loader in C reads a recipe in half a millisecond, the one in Python in eight; not every build of PyYAML has it.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _OnceLoader(_SafeLoader):  # type: ignore[misc]  # a class that is chosen is Any
     """YAML's safe loader, which by itself takes the last of two values of one key."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

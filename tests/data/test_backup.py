@@ -93,6 +93,7 @@ def test_a_backup_is_of_one_moment_while_others_write(house: Path, tmp_path: Pat
         assert (low, same) == (high, 1)
 
 
+@pytest.mark.played
 async def test_what_people_erased_since_is_erased_again(house: Path, tmp_path: Path) -> None:
     await lived_in(house)
     out = tmp_path / "b.tar"

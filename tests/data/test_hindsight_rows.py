@@ -246,6 +246,7 @@ async def test_forwarded_words_are_not_a_complaint(talk: Talk) -> None:
     assert pairs(await rows(talk.store)) == []
 
 
+@pytest.mark.played
 async def test_forgetting_somebody_erases_the_copies_of_their_pairs_for_good(talk: Talk) -> None:
     ada = await talk.person()
     await complained(talk, ada)

@@ -14,6 +14,7 @@ from tests.alignment.played import collected, row, rows
 from tests.data.talk import Talk
 
 
+@pytest.mark.played
 async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,6 +54,7 @@ def test_half_as_many_rows_are_watched_as_train_within_limits() -> None:
     assert [watched(train) for train in (1, 8, 12, 16, 24, 100)] == [4, 4, 6, 8, 12, 12]
 
 
+@pytest.mark.played
 async def test_corrections_that_no_round_read_before_all_train_in_a_quick_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
