@@ -80,5 +80,5 @@ async def _remove(store: Store, what: str) -> None:
     for lesson in gone:
         if lesson.entry is None:  # a correction: its texts are people's, and stay until they or their messages go
             await store.lessons.set_scope(lesson.lesson, REMOVED)
-    await store.erase_lessons([lesson.lesson for lesson in gone if lesson.entry is not None])
+    await store.eraser.erase_lessons([lesson.lesson for lesson in gone if lesson.entry is not None])
     print(f"Lessons taken out of the prompts: {len(gone)}.")

@@ -97,7 +97,7 @@ async def test_erased_answers_do_not_count(talk: Talk) -> None:
     old, new = await pair(talk, ada)
     await talk.rate(ada, "comparison", old, other=new, value="b")
     await talk.store.set_platform_id(new.message, "answer")
-    assert await talk.store.erase_message("terminal", "answer")
+    assert await talk.store.eraser.erase_message("terminal", "answer")
     assert await live(talk.store) == []
 
 
