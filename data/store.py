@@ -34,6 +34,7 @@ from data.lesson_book import LessonBook
 from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
 from data.scopes import Scope, resolve
 from data.tidy import tidy
+from data.times import now
 
 __all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "OpenAnswer", "Store", "StoredGeneration", "StoredMessage"]
 
@@ -373,7 +374,7 @@ class Store:
         """Record that a release became the champion."""
         table = schema.ReleaseRow
         async with self.database.write() as session:
-            await session.execute(update(table).where(table.number == number).values(promoted_at=schema.now()))
+            await session.execute(update(table).where(table.number == number).values(promoted_at=now()))
 
     async def champions(self) -> set[int]:
         """The releases that have been champion at some time."""

@@ -14,6 +14,7 @@ from data.home import installation_key
 from data.live import Pair
 from data.ratings import add_rating
 from data.store import NewRating, Store, StoredGeneration
+from data.times import now
 from tests.data.talk import Talk, again
 
 
@@ -115,7 +116,7 @@ async def test_a_script_decides_nothing(talk: Talk) -> None:
         await talk.rate(person, "comparison", old, other=new, value="b")
     async with talk.store.database.write() as session:
         query = update(schema.Rating).where(schema.Rating.rater_id == script)
-        await session.execute(query.values(created_at=schema.now() + timedelta(seconds=1)))
+        await session.execute(query.values(created_at=now() + timedelta(seconds=1)))
     assert len(await live(talk.store)) == 1
 
 

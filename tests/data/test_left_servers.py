@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from data.schema import now
 from data.store import Store
+from data.times import now
 from tests.data.talk import Talk
 
 

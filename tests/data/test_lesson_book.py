@@ -10,8 +10,9 @@ from data import lesson_erasure, lessons
 from data.lesson_book import LessonBook
 from data.lessons import REMOVED
 from data.lessons_command import import_faq
-from data.schema import Standing, now
+from data.schema import Standing
 from data.store import Store
+from data.times import now
 from tests.data.talk import Talk
 
 ASKED, AGAIN = "When is game night?", "What day is game night?"

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from data import schema
 from data.lessons import EVERYWHERE, OWN, REMOVED, SERVER
 from data.store import Store
+from data.times import NO_TIME
 from tests.data.talk import Talk
 from tests.data.taught import AGAIN, ASKED, RIGHT, corrected, for_all_here, helped, on_discord, seen, text_of
 
@@ -130,7 +131,7 @@ async def test_forget_erases_what_others_were_answered_with_a_lesson(store: Stor
     async with store.database.read() as session:
         (lesson,) = (await session.scalars(select(schema.Lesson))).all()
         assert (lesson.author_id, lesson.rating_id, lesson.scope) == (None, None, REMOVED)
-        assert lesson.created_at == schema.NO_TIME
+        assert lesson.created_at == NO_TIME
 
 
 async def test_an_answer_keeps_no_text_when_its_lesson_was_erased_meanwhile(talk: Talk) -> None:

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from data.schema import SystemPrompt, now
+from data.schema import SystemPrompt
 from data.scopes import chain, deciding_place, resolve
 from data.store import Store
+from data.times import now
 from tests.data.talk import generated
 
 KINDS = ("conversation", "thread", "channel", "category", "server")

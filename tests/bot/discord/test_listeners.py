@@ -14,8 +14,8 @@ from bot.discord import extension
 from bot.texts import EN
 from data import schema
 from data.errors import BadInput
-from data.schema import now
 from data.store import Store
+from data.times import now
 from tests.bot.discord.world import World
 
 pytestmark = pytest.mark.played
