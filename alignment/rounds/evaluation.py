@@ -133,7 +133,8 @@ def _left_out(count: int) -> tuple[str, ...]:
     if not count:
         return ()
     return (
-        f"Of the shipped held-out answers, {count} are left out: this home has imported them, and trains on them.",
+        f"Of the shipped held-out answers, {count} are left out: this home has imported them and may have trained on "
+        "them.",
     )
 
 
