@@ -67,7 +67,7 @@ def _time(text: str) -> time:
     try:
         return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a local time of day
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time of day such as 03:00") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time of day such as 03:00") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -80,8 +80,9 @@ def _mark(home: Path, query: str, values: dict[str, object]) -> Seen:
 
 
 def seen_now(home: Path, *, permission: bool) -> Seen:
-    """What a round that begins now sees. It reads all ratings' numbers. Raises `StoreError`, and `BadInput` for
-    settings of quotas that are none.
+    """What a round that begins now sees. It reads all ratings' numbers.
+
+    Raises `StoreError`, and `BadInput` for invalid quotas.
 
     `permission`: what came through Discord may train.
     """
