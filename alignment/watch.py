@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BadInput("--enough must be at least 1.")
     if not options.load > 0:
         raise BadInput("--load must be more than 0.")
-    check_settings(read_plan(arguments))  # a misspelt flag is told now, not at night
+    check_settings(read_plan(arguments))  # a misspelt flag is reported now, not at night
     if options.dry_run:
         watch = _watch(options, arguments, home())
         found = watch.look()

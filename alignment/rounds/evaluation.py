@@ -28,7 +28,7 @@ from data.rows import Row
 from data.taught import claim
 
 _FEW = 16
-_LEAST = 8  # held-out answers below which nothing is said of them
+_LEAST = 8  # with fewer held-out answers, they are not asked
 
 
 def evaluate_candidate(
