@@ -6,7 +6,7 @@ without its permission, who may teach where, whose ratings an operator took out,
 knows nothing of duplicates, of unreliable raters and of who else is in a conversation. So it may be a little higher
 than what a round finds.
 
-A round notes in its manifest which feedback it has seen (`Seen`). What it held back counts as new once it may be
+A round notes in its manifest which feedback it has seen (`data.seen`). What it held back counts as new once it may be
 used: after a permission was set, say, a server was allowed to teach, or a quota was raised.
 """
 
@@ -15,7 +15,6 @@ import sqlite3
 from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -24,9 +23,7 @@ from typing import Any, NamedTuple
 from data.bulk import reading, rows
 from data.home import DATABASE
 from data.limits import Limits, Spent, limits_set, over_quota
-from data.manifests import Entries
-
-Ranges = tuple[tuple[int, int], ...]
+from data.seen import Ranges, Seen
 
 _EVER = 1 << 62
 _NEWEST = "SELECT ifnull((SELECT max(id) FROM ratings), 0), ifnull((SELECT max(id) FROM imported_rows), 0)"
@@ -65,23 +62,6 @@ _ALL_RATINGS = "SELECT id FROM ratings WHERE kind IN ('vote', 'comparison', 'cor
 _ALL_ROWS = "SELECT id FROM imported_rows ORDER BY id"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seen(Entries):
-    """The feedback that a round has seen: ratings and imported rows up to these ids, but for those in the ranges.
-
-    It could not use these. A range is the first id and the last one.
-    """
-
-    ratings: int = 0
-    rows: int = 0
-    held_ratings: Ranges = ()
-    held_rows: Ranges = ()
-
-    def up_to(self, newest: "Seen") -> "Seen":
-        """The same where this is the newest feedback: the database may be an older one by now."""
-        return replace(self, ratings=min(self.ratings, newest.ratings), rows=min(self.rows, newest.rows))
-
-
 def newest(home: Path) -> Seen:
     """Everything that there is now. Raises `StoreError`."""
     return _mark(home, _NEWEST, {})
@@ -100,8 +80,9 @@ def _mark(home: Path, query: str, values: dict[str, object]) -> Seen:
 
 
 def seen_now(home: Path, *, permission: bool) -> Seen:
-    """What a round that begins now sees. It reads all ratings' numbers. Raises `StoreError`, and `BadInput` for
-    settings of quotas that are none.
+    """What a round that begins now sees. It reads all ratings' numbers.
+
+    Raises `StoreError`, and `BadInput` for invalid quotas.
 
     `permission`: what came through Discord may train.
     """

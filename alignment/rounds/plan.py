@@ -185,7 +185,10 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
 
 
 def check_settings(plan: Plan) -> None:
-    """Raise `BadInput` now, not after hours, for suites that there are not and for misspelt settings of a round."""
+    """Raise `BadInput` for unknown suites, misspelt settings, and a DPO recipe that does not fit the algorithm.
+
+    It is called when a round begins, so that none of this is found only after hours of training.
+    """
     from alignment.evaluation.verdict import check_suites  # this loads numpy; `--help` does without
 
     check_suites(plan.suites)

@@ -9,9 +9,10 @@ import pytest
 
 import data.fresh
 from data.bulk import reading
-from data.fresh import Seen, fresh, newest, newest_at, seen_now
+from data.fresh import fresh, newest, newest_at, seen_now
 from data.imports import import_rows
 from data.row import Row
+from data.seen import Seen
 from data.standings import Deed, set_standing
 from data.store import Store
 from tests.data.talk import Talk

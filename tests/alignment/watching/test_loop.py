@@ -8,8 +8,8 @@ from alignment.watching import loop
 from alignment.watching.loop import CALM
 from alignment.watching.machine import Need
 from data.errors import BadInput
-from data.fresh import Seen
 from data.rounds import pause, resume
+from data.seen import Seen
 from tests.alignment.watching.world import BATTERY, NOON, World, decides
 
 
