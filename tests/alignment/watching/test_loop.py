@@ -135,10 +135,10 @@ def test_a_round_says_what_it_saw_and_what_it_held_back(world: World, monkeypatc
     watch = world.watch()
     assert watch.look().sentence == "Waits for 40 new ratings or rows (13 so far)."
     assert watch.journal.seen == Seen(ratings=42, held_ratings=((3, 9), (11, 11)))
-    world.ratings, world.acts = 82, decides(2, seen={"ratings": 60, "held_rows": [[1, 1]]})
+    world.ratings, world.acts = 82, decides(2, seen={"ratings": 60, "rows": 1, "held_rows": [[1, 1]]})
     world.run()
     assert world.said[-1] == "Waits for 40 new ratings or rows (22 so far)."
-    assert world.watch().journal.seen == Seen(ratings=60, held_rows=((1, 1),))
+    assert world.watch().journal.seen == Seen(ratings=60, rows=1, held_rows=((1, 1),))
 
 
 def test_what_a_round_with_nothing_to_do_held_back_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +162,17 @@ def test_somebody_elses_round_that_began_long_ago_makes_nothing_new_again(
     monkeypatch.setattr(loop, "newest_at", lambda *_: Seen(ratings=10))
     world.manifest(2, "refused", created_at="long ago")
     assert world.watch().look().sentence == "Waits for 40 new ratings or rows (0 so far)."
+
+
+def test_what_the_watchs_own_round_held_back_is_not_lost_by_somebody_elses_that_began_before_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.ratings, world.acts = 60, decides(seen={"ratings": 60, "held_ratings": [[35, 45], [50, 55]]})
+    world.run()
+    world.manifest(2, "refused", seen={"ratings": 42, "held_ratings": [[3, 9]]})
+    watch = world.watch()
+    watch.look()
+    assert watch.journal.seen == Seen(ratings=60, held_ratings=((3, 9), (43, 45), (50, 55)))
 
 
 def test_a_time_of_day_makes_one_round_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
