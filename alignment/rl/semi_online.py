@@ -47,9 +47,9 @@ OFFLINE = "offline"  # counts the offline rows, beside `Drawn.counts`
 class SemiOnlineDpo(Dpo):
     """DPO whose batches are pairs that the policy draws, mixed with `offline` rows.
 
-    A draw is good for `online_every` steps. It is a function of the weights, the seed and what was drawn before, which
-    is counted. Checkpoints lie at the ends of these steps only and hold the counts, so a resumed run draws what an
-    uninterrupted one would have. A draw that makes no pair counts as well, so the next one asks other prompts.
+    A draw is good for `online_every` steps. It is a function of the weights, the seed and how much was drawn before.
+    Checkpoints lie at the ends of these steps only and hold the counts, so a resumed run draws what an uninterrupted
+    one would have. A draw that makes no pair counts as well, so the next one asks other prompts.
     """
 
     def __init__(
