@@ -142,9 +142,9 @@ class Watch:
     def _round(self, why: str) -> None:
         """Run a round to its end, or until it must stop; then say what came of it."""
         seen = seen_now(self.home, permission=discord_permission() is not None)
-        before = latest(self.home / "rounds")
-        self._note(handled=written(self.clock.now()), interrupted=False)
-        began = self.clock.now()
+        before, handled, began = latest(self.home / "rounds"), self.journal.handled, self.clock.now()
+        interrupted = self.journal.interrupted
+        self._note(handled=written(began), interrupted=False)
         self._tell("begins", f"A round begins: {why}.", always=True)
         try:
             child = self.start()
@@ -164,6 +164,10 @@ class Watch:
         if code is None:
             self._note(interrupted=True)
             self._tell("stopped", f"The round was interrupted, because {stopped}; it goes on later.", always=True)
+            return
+        if code == 2 and runs(self.home):  # somebody began one at the same moment, and this one did not get its lock
+            self._note(handled=handled, interrupted=interrupted)
+            self._tell("runs", "Another round began at the same moment; this one waits for its end.", always=True)
             return
         minutes = max(1, round((self.clock.now() - began).total_seconds() / 60))
         self._ended(code, seen, before, f"after {minutes} min")
