@@ -10,7 +10,7 @@ from data.own_network import all_own, own
     [
         "localhost",
         "127.0.0.1",
-        "0.0.0.0",  # noqa: S104 - asked, not bound
+        "0.0.0.0",
         "10.1.2.3",
         "172.16.0.9",
         "192.168.1.7",

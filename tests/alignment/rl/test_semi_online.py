@@ -220,7 +220,7 @@ def test_a_draw_without_a_pair_is_followed_by_another_one_and_an_interruption_ch
     found = run(bases["qwen"], prompts, tmp_path / "whole", reward=only_some, **flags)
     whole = list(seen)
     assert len(whole) == found["figures"]["drawn"]["prompts"] > 8 == found["figures"]["drawn"]["pairs"]
-    assert len({prompt for drawn in whole for prompt in drawn}) == len(whole)  # no prompt is asked twice before all were
+    assert len({prompt for drawn in whole for prompt in drawn}) == len(whole)  # none is asked twice before all were
     assert len(draws(tmp_path / "whole")) == 8
     seen.clear()
     with dying_after_saving(SemiOnlineDpo):
