@@ -87,7 +87,8 @@ class Learnt:
 class Owed:
     """What an answer owes to rows; see `alignment.influence.scores`.
 
-    `before` and `after` are its log-likelihood under the base and under the release, in nats; `skipped` counts rows that no stage can have trained, since the base does not encode them or they are too long.
+    `before` and `after` are its log-likelihood under the base and under the release, in nats; `skipped` counts rows
+    that no stage can have trained, since the base does not encode them or they are too long.
     """
 
     scores: dict[Key, float] = field(default_factory=dict)

@@ -73,8 +73,8 @@ def test_a_loss_of_which_no_gradients_are_known_is_said(tmp_path: Path) -> None:
     release(tmp_path, 1)
     sft, dpo = learnt(Releases(tmp_path), 1, collected(), ()).notes
     assert sft == (
-        "The stage sft of round 1 trained with loss_type dft. The gradients here are those of loss_type nll alone, so "
-        "the order of its rows is less certain."
+        "The stage sft of round 1 trained with loss_type dft. The gradients here are those of loss_type nll alone, "
+        "so the order of its rows is less certain."
     )
     assert "The stage dpo of round 1 trained with loss_type ipo, sft, label_smoothing 0.1. " in dpo
     usual = {"loss_type": ["sigmoid"], "label_smoothing": 0.0, "ld_alpha": None}
