@@ -53,8 +53,8 @@ def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
     if folder.manifest.decision is not None:
         console.rule(f"[bold]Round {folder.number} was decided when it was interrupted")
         return conclude(console, plan, folder, releases)
-    # An interrupted round keeps the champion that it began with.
-    if folder.manifest.learns is None:
+    # A round that was killed keeps the champion that it began with. One that was stopped reads its rows anew.
+    if folder.pinned is None:
         decide_trial(console, plan.base, plan.trial_suites, server)
     champion = _champion(releases, plan.base)
     number = releases.champion()
