@@ -36,7 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data.home import write_atomic
-from tests.bench.drawn import BASE, Answer, draw
+from tests.bench.drawn import AT_ONCE, BASE, Answer, draw
 from tests.bench.ran_on import ran_on
 from tests.bench.server import environment, recipes, share
 from tests.bench.taste import Rater, people, questions
@@ -103,9 +103,17 @@ def kept(path: Path, make: Callable[[], Any]) -> Any:
 
 
 def answers(path: Path, adapter: Path | None, asked: Sequence[str], seed: int, tokens: int) -> list[Answer]:
-    """A model's answers to questions, drawn as in a talk, or those that were drawn before."""
-    talk = {"temperature": TALK["temperature"], "top_p": TALK["top_p"]}
-    return [Answer(*one) for one in kept(path, lambda: draw(adapter, asked, seed, tokens, **talk))]
+    """A model's answers to questions, drawn as in a talk; those that an interrupted run drew are kept."""
+    found = [Answer(*json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+    if len(found) < len(asked):
+        talk = {"temperature": TALK["temperature"], "top_p": TALK["top_p"]}
+        at = len(found)
+        for answer in draw(adapter, asked[at:], seed + at, tokens, **talk):
+            found.append(answer)
+            if len(found) % AT_ONCE == 0 or len(found) == len(asked):
+                write_atomic(path, "".join(json.dumps(one) + "\n" for one in found))
+                print(f"{path.stem}: {len(found)} of {len(asked)} answers", flush=True)
+    return found
 
 
 def processor_seconds() -> float:
@@ -126,7 +134,7 @@ def talked(world: Course, number: int) -> None:
     name = f"seed{world.seed}-{siblings}" if number == 1 else f"{world.name}-{number}"
     drawn = []
     for which in range(siblings):
-        path = settings.out / f"talk-{name}-{which}.json"
+        path = settings.out / f"talk-{name}-{which}.jsonl"
         seed = 1000 * world.seed + 10 * number + which
         drawn.append(answers(path, world.release(number - 1), asked, seed, settings.tokens))
     # An interrupted recording is thrown away.
@@ -241,14 +249,14 @@ def run(world: Course, warm: Any) -> None:
     os.environ.update(environment(world.home))
     measured = questions()[: settings.measured]
     lines = json.loads(world.results.read_text(encoding="utf-8")) if world.results.exists() else []
-    of_base = answers(settings.out / "measured-base.json", None, measured, 1, settings.tokens)
+    of_base = answers(settings.out / "measured-base.jsonl", None, measured, 1, settings.tokens)
     for number in range(len(lines) + 1, settings.rounds + 1):
         began, processor = time.monotonic(), processor_seconds()
         talked(world, number)
         said = json.loads((world.home / f"talked-{number}").read_text(encoding="utf-8"))
         # A round that ended before its result was written is not run again.
         told = kept(world.home / f"trained-{number}.json", lambda number=number: trained(world, number, warm))
-        file = settings.out / f"measured-{world.name}-{number}.json"
+        file = settings.out / f"measured-{world.name}-{number}.jsonl"
         of_release = answers(file, world.release(number), measured, 1, settings.tokens)
         found = share([one.liked for one in of_release], [one.liked for one in of_base])
         lines.append(
@@ -279,8 +287,6 @@ def report(out: Path) -> None:
         table.add_column(column)
     picture, (panel,) = figure(7, 4.2)
     for path in sorted(out.glob("*-seed*-brigade*.json")):
-        if path.name.startswith(("talk-", "measured-")):
-            continue
         lines = json.loads(path.read_text(encoding="utf-8"))
         for line in lines:
             share_, more = line["share"], [f"{line[name]:.2f}" for name in ("taste", "words", "ended")]
@@ -319,7 +325,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--questions", type=int, default=96, help="asked in each round")
     parser.add_argument("--measured", type=int, default=200, help="new questions of the measurement")
-    parser.add_argument("--tokens", type=int, default=96, help="of the longest answer")
+    parser.add_argument(
+        "--tokens", type=int, default=200, help="of the longest answer; one that is cut off trains nothing"
+    )
     parser.add_argument("--brigade", type=int, default=6, help="of twenty people, three of whom are lazy")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
