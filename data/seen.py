@@ -11,8 +11,8 @@ Ranges = tuple[tuple[int, int], ...]
 class Seen(Entries):
     """The feedback that a round has seen: all ratings and imported rows up to these ids, without those in the ranges.
 
-    The round could not use those in the ranges. A range is the first id and the last one. `ratings_at` and `rows_at` are the times of the
-    feedback with these ids, as the database holds them; earlier versions did not note them.
+    The round could not use those in the ranges. A range is the first id and the last one. `ratings_at` and `rows_at`
+    are the times of the feedback with these ids, as the database holds them; earlier versions did not note them.
     """
 
     ratings: int = 0
