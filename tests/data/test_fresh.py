@@ -155,7 +155,7 @@ async def test_numbers_that_are_given_again_after_somebody_was_forgotten_are_new
     await rated(store, "a", "b")
     eve = await rated(store, "c", "d", name="eve")
     seen = mark(store)
-    await store.forget(eve)
+    await store.eraser.forget(eve)
     await rated(store, "e", "f", "g")
     now = seen_of(store.database.path.parent, seen)
     assert (now.ratings, count(store, now)) == (2, 3)
