@@ -18,7 +18,7 @@ from data.chat import template_sha256
 from tests.alignment import own_templates
 from tests.fakes import tiny_bases
 
-pytestmark = pytest.mark.tiny
+pytestmark = [pytest.mark.tiny, pytest.mark.process]
 
 
 @pytest.fixture(scope="module")
