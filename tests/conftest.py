@@ -43,7 +43,15 @@ _WITHOUT_TORCH = {"unit", "played"}
 # Fixtures that start a bot on a played Discord server, or play a whole round.
 _PLAYED = {"env", "reading", "played"}
 # These files take longest, so they start first; otherwise one process would still run them after all others ended.
-_LONGEST = (Path(__file__).with_name("test_loop.py"),)
+_LONGEST = [
+    _ROOT / "tests" / name
+    for name in (
+        "test_loop.py",
+        "alignment/training/test_distributed.py",
+        "alignment/conversion/test_whole_loop.py",
+        "alignment/shelf/test_added.py",
+    )
+]
 # How many examples a property is tried on without torch, where its test does not say; other runs try 100.
 _EXAMPLES = 30
 

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.tiny, pytest.mark.process]
 
 @pytest.fixture(scope="module")
 def shelf(fetched, tmp_path_factory):
-    """A shelf with the converter that `make test` fetched, and a home."""
+    """A shelf with the converter that `make test-all` fetched, and a home."""
     folder = tmp_path_factory.mktemp("bases")
     (folder / FOLDER).symlink_to(fetched)
     with pytest.MonkeyPatch.context() as patch:
