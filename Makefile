@@ -63,7 +63,7 @@ WITH_TORCH = @$(PYTEST) --dist loadfile --no-loadscope-reorder --ring tiny
 test-unit: setup tools ## run the quick tests: no torch, no process of their own, no played Discord server
 	$(WITHOUT_TORCH)
 
-test: setup tools converter ## run these, and the tests that play a Discord server or use tiny random models
+test: setup tools ## run these, and the tests that play a Discord server or use tiny random models
 	$(WITHOUT_TORCH) --ring played
 	$(WITH_TORCH)
 

@@ -16,6 +16,7 @@ Of several marks the one that is lowest in this list counts.
 `pytest --ring unit` runs one ring; the option may be repeated, and without it all rings run.
 """
 
+import functools
 import gc
 import os
 import re
@@ -42,7 +43,15 @@ _WITHOUT_TORCH = {"unit", "played"}
 # Fixtures that start a bot on a played Discord server, or play a whole round.
 _PLAYED = {"env", "reading", "played"}
 # These files take longest, so they start first; otherwise one process would still run them after all others ended.
-_LONGEST = (Path(__file__).with_name("test_loop.py"),)
+_LONGEST = [
+    _ROOT / "tests" / name
+    for name in (
+        "test_loop.py",
+        "alignment/training/test_distributed.py",
+        "alignment/conversion/test_whole_loop.py",
+        "alignment/shelf/test_added.py",
+    )
+]
 # How many examples a property is tried on without torch, where its test does not say; other runs try 100.
 _EXAMPLES = 30
 
@@ -99,6 +108,11 @@ def rings(source: str) -> set[str]:
     return {_last(of_all), *(_last([*of_all, of_some]) for of_some in re.findall(mark, source))}
 
 
+@functools.cache
+def _rings_in(path: Path) -> set[str]:
+    return rings(path.read_text(encoding="utf-8"))
+
+
 def ring(item: pytest.Item) -> str:
     """The ring of one test."""
     return _last(mark for mark in _MARKS if item.get_closest_marker(mark))
@@ -108,12 +122,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     chosen = config.getoption("ring")
     if not chosen or not collection_path.match("test_*.py"):
         return None
-    return rings(collection_path.read_text(encoding="utf-8")).isdisjoint(chosen) or None
+    return _rings_in(collection_path).isdisjoint(chosen) or None
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     chosen = config.getoption("ring") or _RINGS
+    for item in items:
+        if ring(item) not in _rings_in(item.path):  # then its own ring would not even look into the file
+            raise pytest.UsageError(f"Write the mark of {item.nodeid} in full, as in `pytest.mark.tiny`.")
     config.hook.pytest_deselected(items=[item for item in items if ring(item) not in chosen])
     items[:] = [item for item in items if ring(item) in chosen]
     items.sort(key=lambda item: item.path not in _LONGEST)

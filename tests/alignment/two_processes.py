@@ -13,6 +13,7 @@ Each process writes how each task ended to PLAN.<rank>.json: the exit code, or t
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from transformers import TrainerCallback
 from alignment import models
 from alignment.rows.tokens import control_strings, encode_answer
 from alignment.training import processes
+from alignment.training.parent import end_with_parent
 from alignment.training.stage import OBSERVER
+from data.variables import PARENT
 from tests.alignment import sharded
 
 
@@ -78,6 +81,9 @@ def run(task: dict) -> object:
 
 def main() -> None:
     """Run the plan."""
+    # Where a test waited too long and kills torchrun, these processes end too.
+    os.environ[PARENT] = str(os.getppid())
+    end_with_parent()
     torch.set_num_threads(1)
     plan = Path(sys.argv[1])
     ended = []

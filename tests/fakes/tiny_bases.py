@@ -5,7 +5,8 @@ ways in which their tokenizers split a text are those of the real families.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -149,6 +150,16 @@ PRE = {
     "gpt_neox": "gpt-2",
 }
 
+# What tests convert: each family whole, some in less; and the family whose tokenizer is converted alone.
+FORMS = [
+    *((family, "f32") for family in FAMILIES),
+    ("qwen3", "f16"),
+    ("qwen2", "f16"),
+    ("gpt2", "q4_1"),
+    ("gpt2", "q8_0"),
+]
+EMPTY = "qwen2"
+
 
 def build(family: str, folder: Path, *, seed: int = 0, spread: float = 2.0, **more: object) -> Path:
     """Write a tiny base of a family into a folder, in Hugging Face's format.
@@ -204,15 +215,25 @@ def _tokenizer(
     return PreTrainedTokenizerFast(tokenizer_object=made, **names, model_max_length=2048)
 
 
-def shelf(folder: Path, kinds: Mapping[str, str], *, make: Callable[[Sequence[Job]], None] = run_jobs) -> Path:
+def convert_all(folder: Path) -> None:
+    """Write into a folder every tiny base in every form that a test wants: `FAMILY/hf` and `FAMILY/KIND.gguf`.
+
+    All are converted in one process, because its imports take seconds.
+    """
+    for family in FAMILIES:
+        build(family, folder / family / "hf")
+    jobs = [Job(folder / f / "hf", folder / f / f"{kind}.gguf", kind, PRE[f]) for f, kind in FORMS]
+    run_jobs([*jobs, Job(folder / EMPTY / "hf", folder / EMPTY / "empty.gguf", "empty")])
+
+
+def shelf(folder: Path, kinds: Mapping[str, str], converted: Path) -> Path:
     """A folder of bases (for `PARLEY_BASES`) with tiny ones that the embedded engine serves; returns it.
 
-    `kinds` maps each family to its quantisation. All are converted in one process, because its imports take seconds.
+    `kinds` maps each family to its quantisation, and `converted` is the folder of `convert_all`.
     """
-    for family in kinds:
-        build(family, folder / family / "hf")
-    make([Job(folder / f / "hf", folder / f / "model.gguf", kind, PRE[f]) for f, kind in kinds.items()])
     for family, kind in kinds.items():
+        shutil.copytree(converted / family / "hf", folder / family / "hf")
+        shutil.copy(converted / family / f"{kind}.gguf", folder / family / "model.gguf")
         describe(folder / family, kind)
     return folder
 

@@ -17,7 +17,7 @@ from alignment.rows.tokens import control_strings
 from alignment.serving.passages import NotServable, compare_tokens, log_probs, real_passages
 from tests.fakes import tiny_bases
 
-pytestmark = pytest.mark.tiny
+pytestmark = [pytest.mark.tiny, pytest.mark.process]
 
 
 @dataclass

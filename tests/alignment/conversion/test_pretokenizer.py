@@ -10,7 +10,6 @@ from transformers import AutoTokenizer
 
 from alignment.conversion import pretokenizer
 from alignment.conversion.candidates import rename
-from alignment.conversion.gguf import Job, run_jobs
 from alignment.conversion.pretokenizer import find_pretokenizer
 from data.errors import BadInput
 from tests.fakes import tiny_bases
@@ -18,13 +17,10 @@ from tests.fakes import tiny_bases
 pytestmark = [pytest.mark.tiny, pytest.mark.process]
 
 
-@pytest.fixture(scope="module")
-def made(convert_here: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def made(converted: Path) -> Path:
     """A Qwen-like model's folder, and beside it the empty model with its tokenizer."""
-    folder = tmp_path_factory.mktemp("qwen")
-    tiny_bases.build("qwen2", folder / "hf")
-    run_jobs([Job(folder / "hf", folder / "empty.gguf", "empty")], say=print)
-    return folder
+    return converted / tiny_bases.EMPTY
 
 
 @pytest.fixture

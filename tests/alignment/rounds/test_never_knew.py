@@ -50,6 +50,7 @@ def round_of(
     return {step.name: digest(step.rows) for step in steps}, adapters
 
 
+@pytest.mark.long
 def test_a_round_after_forgetting_is_the_round_that_never_knew_the_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,12 +18,12 @@ from data.chat import template_sha256
 from tests.alignment import own_templates
 from tests.fakes import tiny_bases
 
-pytestmark = pytest.mark.tiny
+pytestmark = [pytest.mark.tiny, pytest.mark.process]
 
 
 @pytest.fixture(scope="module")
 def shelf(fetched, tmp_path_factory):
-    """A shelf with the converter that `make test` fetched, and a home."""
+    """A shelf with the converter that `make test-all` fetched, and a home."""
     folder = tmp_path_factory.mktemp("bases")
     (folder / FOLDER).symlink_to(fetched)
     with pytest.MonkeyPatch.context() as patch:

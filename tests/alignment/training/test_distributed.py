@@ -38,7 +38,7 @@ def _launch(plan: Path) -> subprocess.CompletedProcess:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=280,
         check=False,
         cwd=Path(__file__).parents[3],
     )
