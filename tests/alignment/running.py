@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
+import alignment.rewards.trainer
 from alignment.training import settings, trainers
 from alignment.training.policy import load_policy
 from alignment.training.stage import begin, trainer_arguments
@@ -124,3 +126,24 @@ def weights(folder: Path) -> dict:
     """The tensors of an adapter or a model."""
     path = folder / "adapter_model.safetensors"
     return load_file(path if path.exists() else folder / "model.safetensors")
+
+
+def assert_same_weights(one: Path, other: Path, **within: float) -> None:
+    """Two runs of PPO ended with the same weights, to the bit or within `atol` and `rtol`."""
+    for part in ("adapter", "critic"):
+        found, expected = weights(one / part), weights(other / part)
+        assert found.keys() == expected.keys()
+        for name, tensor in expected.items():
+            torch.testing.assert_close(found[name], tensor, **{"atol": 0.0, "rtol": 0.0, **within})
+
+
+def score_everything_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a reward model begin with a head that gives every answer the score 0."""
+    usual = alignment.rewards.trainer.load_scorer
+
+    def zero(*args: Any, **more: Any) -> Any:
+        scorer = usual(*args, **more)
+        torch.nn.init.zeros_(scorer.score.weight)
+        return scorer
+
+    monkeypatch.setattr(alignment.rewards.trainer, "load_scorer", zero)

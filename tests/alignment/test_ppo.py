@@ -17,7 +17,15 @@ from alignment.training.recipe import read
 from data.errors import BadInput
 from tests.alignment import tiny
 from tests.alignment.rl.bases import telling_bases
-from tests.alignment.running import command, dying_after_saving, losses, manifest, metrics, weights
+from tests.alignment.running import (
+    assert_same_weights,
+    command,
+    dying_after_saving,
+    losses,
+    manifest,
+    metrics,
+    weights,
+)
 
 pytestmark = pytest.mark.tiny
 
@@ -50,9 +58,7 @@ def bases(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prompts(tmp_path_factory):
-    asked = ["How do I water fern 1?", "What is the capital of France?", "hello", "Is fern 2 fine?"] * 3
-    rows = [{"prompt": [{"role": "user", "content": text}], "id": str(n)} for n, text in enumerate(asked)]
-    return tiny.write(tmp_path_factory.mktemp("rows") / "prompts.jsonl", rows)
+    return tiny.write(tmp_path_factory.mktemp("rows") / "prompts.jsonl", tiny.questions())
 
 
 def run(base, rows, out, *, reward=share, replay=None, **flags):
@@ -170,9 +176,7 @@ def test_an_interruption_changes_nothing(bases, prompts, tmp_path):
     result = run(bases["qwen"], prompts, tmp_path / "out", **flags)
     assert result["figures"]["resumed_from_step"] == 4
     assert losses(tmp_path / "out") == losses(tmp_path / "whole")
-    for part in ("adapter", "critic"):
-        whole, resumed = (weights(tmp_path / name / part) for name in ("whole", "out"))
-        assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+    assert_same_weights(tmp_path / "out", tmp_path / "whole")
     for one, other in zip(rollouts(tmp_path / "whole"), rollouts(tmp_path / "out"), strict=True):
         assert all(one[name] == other[name] for name in ("reward", "kl", "kl_coef", "explained_variance"))
     readings = [manifest(tmp_path / name)["figures"]["watch"] for name in ("whole", "out")]
@@ -216,10 +220,7 @@ def test_how_a_step_is_cut_into_batches_does_not_matter(bases, prompts, tmp_path
         flags |= {"steps_per_generation": 2 * steps, "num_iterations": 2}
         run(bases["gpt2"], prompts, tmp_path / name, replay=replay, **flags)
     assert losses(tmp_path / "one") == pytest.approx(losses(tmp_path / "four"), abs=1e-5)
-    for part in ("adapter", "critic"):
-        one, four = (weights(tmp_path / name / part) for name in ("one", "four"))
-        for name, tensor in one.items():
-            torch.testing.assert_close(four[name], tensor, atol=2e-4, rtol=1e-3)
+    assert_same_weights(tmp_path / "four", tmp_path / "one", atol=2e-4, rtol=1e-3)
 
 
 @pytest.mark.long
@@ -235,10 +236,7 @@ def test_the_first_step_trains_the_pass_that_scored_the_rollout(bases, prompts, 
     used = [found is not None for found in seen]
     assert used == [True] * 2 + [False] * 6 + [True] * 2 + [False] * 6 + [False] * 16
     assert losses(tmp_path / "kept") == pytest.approx(losses(tmp_path / "again"), abs=1e-6)
-    for part in ("adapter", "critic"):
-        kept, again = (weights(tmp_path / name / part) for name in ("kept", "again"))
-        for name, tensor in kept.items():
-            torch.testing.assert_close(again[name], tensor, atol=1e-6, rtol=1e-6)
+    assert_same_weights(tmp_path / "again", tmp_path / "kept", atol=1e-6, rtol=1e-6)
 
 
 def test_answers_to_one_prompt_are_trained_together(bases, prompts, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from alignment.rows.tokens import control_strings, encode_answer
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.pictures import drawn
-from tests.alignment.running import command, dying_after_saving, losses, manifest, weights
+from tests.alignment.running import command, dying_after_saving, losses, manifest, score_everything_zero, weights
 
 pytestmark = pytest.mark.tiny
 
@@ -249,12 +249,7 @@ def test_the_head_is_repeatable_trained_and_saved(trained, bases):
 
 
 def test_the_first_loss_is_log_two_while_all_scores_are_equal(bases, rows, tmp_path, monkeypatch):
-    def zero(*args, **kwargs):
-        scorer = load_scorer(*args, **kwargs)
-        torch.nn.init.zeros_(scorer.score.weight)
-        return scorer
-
-    monkeypatch.setattr("alignment.rewards.trainer.load_scorer", zero)
+    score_everything_zero(monkeypatch)
     plain = tiny.write(tmp_path / "plain.jsonl", tiny.preferences(8))
     train(bases["gpt2"], plain, tmp_path / "out", max_steps=1)
     assert losses(tmp_path / "out")[0] == pytest.approx(math.log(2), abs=1e-6)

@@ -160,6 +160,12 @@ def votes(pairs: list[dict], repeat: int = 1) -> list[dict]:
     ]
 
 
+def questions() -> list[dict]:
+    """Twelve prompts: four questions, three times."""
+    asked = ["How do I water fern 1?", "What is the capital of France?", "hello", "Is fern 2 fine?"] * 3
+    return [{"prompt": [{"role": "user", "content": text}], "id": str(n)} for n, text in enumerate(asked)]
+
+
 def chinese_demonstrations(count: int) -> list[dict]:
     """Distinct demonstrations in Chinese, with full-width punctuation, an emoji and control words in them."""
     return [

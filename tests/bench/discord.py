@@ -23,12 +23,10 @@ of the bot's.
 
 import argparse
 import asyncio
-import gc
 import json
 import os
 import shlex
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -40,94 +38,13 @@ from rich.console import Console
 from rich.table import Table
 
 from data.errors import run
+from tests.bench.discord_buttons import in_processes
+from tests.bench.discord_end import MIB, Answers, Figures, memory, question
 
 PARTS = ("buttons", "first", "long", "burst")
 SHORT, LONG, ROUNDS = 2_000, 30_000, 5  # characters of two answers, and how often each is measured
-ON_AN_ANSWER = 6  # ⏹, and the five that replace it
 PIECES = ("The ", "answer ", "is ", "here.")
 TICK = 0.002  # seconds between two readings of the event loop's clock
-MIB = 2**20
-Figures = dict[str, float]
-
-
-def memory(*, clean: bool = True) -> int:
-    """The bytes that this process holds, by default after freeing what can be freed."""
-    from bot.discord.health import resident_bytes
-
-    if clean:
-        gc.collect()
-    return resident_bytes() or 0
-
-
-# -- buttons
-
-
-async def send_buttons(count: int, *, ordinary: bool) -> Figures:
-    """Send and edit enough answers for this many buttons; returns the memory before and after."""
-    import discord
-
-    from bot.discord.buttons import Press, rate_buttons, stop_button
-    from bot.discord.client import intents
-    from bot.discord.place import InChannel
-    from bot.settings import Settings
-
-    client = discord.Client(intents=intents(Settings(_env_file=None)))
-    client.add_dynamic_items(Press)
-    numbers = iter(range(1, 2**62))
-
-    async def sent(*_: Any, **__: Any) -> dict[str, Any]:
-        return message(next(numbers), 2, "text", 1)
-
-    async def edited(_: int, number: int, **__: Any) -> dict[str, Any]:
-        return message(number, 2, "text", 1)
-
-    client.http.send_message = sent  # type: ignore[assignment]  # watched here
-    client.http.edit_message = edited  # type: ignore[assignment]  # watched here
-
-    def plain(view: discord.ui.View) -> discord.ui.View:
-        made = discord.ui.View(timeout=None)
-        for child in view.children:
-            button = child.item if isinstance(child, discord.ui.DynamicItem) else child
-            made.add_item(discord.ui.Button(label=button.label, custom_id=button.custom_id))
-        return made
-
-    async def answer(number: int) -> None:
-        place = InChannel(client.get_partial_messageable(2))
-        stop, rate = stop_button(str(number), 3), rate_buttons(number, teach=True)
-        shown = await place.send("text", plain(stop) if ordinary else stop)
-        await place.edit(shown, "all of the text", plain(rate) if ordinary else rate)
-
-    for number in range(500):  # one-time loading and caching is not the cost of a button
-        await answer(number)
-    kept, before, began = tracked(client), memory(), time.perf_counter()
-    answers = count // ON_AN_ANSWER
-    for number in range(answers):
-        await answer(number)
-    seconds = time.perf_counter() - began
-    return {
-        "buttons": answers * ON_AN_ANSWER,
-        "before": before / MIB,
-        "after": memory() / MIB,
-        "kept": tracked(client) - kept,
-        "seconds": seconds,
-    }
-
-
-def tracked(client: Any) -> int:
-    """How many messages with buttons discord.py keeps."""
-    return len(client._connection._view_store._synced_message_views)
-
-
-def buttons_in_processes(count: int) -> dict[str, Figures]:
-    """Both ways, each in a separate process."""
-    found = {}
-    for way in ("Parley's", "ordinary"):
-        program = [sys.executable, "-m", "tests.bench.discord", "--one_way", way, "--buttons", str(count)]
-        found[way] = json.loads(subprocess.run(program, capture_output=True, text=True, check=True).stdout)
-    return found
-
-
-# -- a bot to talk to
 
 
 class Clock:
@@ -255,54 +172,6 @@ async def long_answers() -> Figures:
     }
 
 
-class Answers:
-    """Discord's end, without a network: it accepts what the bot sends, and records the answer to each question."""
-
-    def __init__(self) -> None:
-        self.replies: dict[int, str] = {}
-        self._below: dict[int, int] = {}
-        self._ids = iter(range(2**40, 2**62))
-
-    async def request(self, route: Any, **more: Any) -> Any:
-        """What discord.py sends, and what Discord replies."""
-        payload = more.get("json") or {}
-        if not route.path.startswith("/channels/{channel_id}/messages"):
-            return None  # that the bot types
-        if route.method == "POST":
-            number = next(self._ids)
-            self._below[number] = int(payload["message_reference"]["message_id"])
-        else:
-            number = int(route.url.rpartition("/")[2])
-        self.replies[self._below[number]] = payload["content"]
-        return message(number, route.channel_id, payload["content"], 1)
-
-
-def message(number: int, channel: int, content: str, author: int, **more: Any) -> dict[str, Any]:
-    """A message as Discord describes it."""
-    who = {"id": str(author), "username": f"u{author}", "discriminator": "0", "avatar": None, "bot": author == 1}
-    payload: dict[str, Any] = {
-        name: [] for name in ("attachments", "embeds", "mentions", "mention_roles", "components")
-    }
-    payload |= {
-        "id": str(number),
-        "channel_id": str(channel),
-        "author": who,
-        "content": content,
-        "type": 0,
-        "flags": 0,
-    }
-    payload |= {"timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": None, "tts": False}
-    return payload | {"mention_everyone": False, "pinned": False} | more
-
-
-def question(number: int, channel: int, guild: int, author: int, me: int) -> dict[str, Any]:
-    """A question that mentions the bot, on a server."""
-    member = {"roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False, "flags": 0}
-    bot = {"id": str(me), "username": "parley", "discriminator": "0", "avatar": None, "bot": True, "member": member}
-    text = f"<@{me}> question {number}"
-    return message(number, channel, text, author, guild_id=str(guild), member=member, mentions=[bot])
-
-
 async def burst(questions: int, people: int, channels: int, delay: float) -> Figures:
     """All at once: how each question ended, how long it took, the event loop's longest pause, the memory held."""
     from bot.texts import EN
@@ -399,17 +268,13 @@ def main() -> int:
     parser.add_argument("--channels", type=int, default=20)
     parser.add_argument("--delay", type=float, default=0.05, help="seconds of the engine before each piece")
     parser.add_argument("--out", type=Path, help="a folder for discord.json")
-    parser.add_argument("--one_way", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one_way:
-        print(json.dumps(asyncio.run(send_buttons(options.buttons, ordinary=options.one_way == "ordinary"))))
-        return 0
     for name in [name for name in os.environ if name.startswith(("PARLEY_", "DISCORD_"))]:
         del os.environ[name]  # the default settings are measured
     console, found = Console(), {}
     for part in options.parts:
         if part == "buttons":
-            found[part] = buttons_in_processes(options.buttons)
+            found[part] = in_processes(options.buttons)
         elif part == "first":
             found[part] = asyncio.run(first_words(options.messages, options.delay))
         elif part == "long":

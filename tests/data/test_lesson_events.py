@@ -7,7 +7,7 @@ import pytest
 from data.lessons import DECLINED, EVERYWHERE, OWN, REMOVED, SERVER
 from data.lessons_command import import_faq
 from data.standings import set_standing
-from data.store import Store
+from data.store import Store, StoredGeneration
 from tests.data.talk import Talk
 from tests.data.taught import AGAIN, ASKED, RIGHT, corrected, for_all_here, helped, on_discord, scopes, seen
 
@@ -133,20 +133,28 @@ async def test_a_lesson_goes_back_when_those_who_bore_it_out_are_taken_out_but_n
     assert (await scopes(store, ada), await scopes(store, bob)) == ([OWN], [SERVER])
 
 
-@pytest.mark.parametrize("how", ["taken back", "turned", "forgotten"])
-async def test_a_vote_that_goes_takes_the_promotion_back_but_not_what_a_manager_accepted(
-    store: Store, how: str
-) -> None:
+async def confirmed_and_accepted(
+    store: Store, count: int
+) -> tuple[Talk, tuple[int, int], list[int], StoredGeneration]:
+    """Ada's lesson, which `count` friends confirm by votes on an answer, and Bob's, which a manager accepts."""
     talk = await on_discord(store)
     ada, bob = await talk.person("ada"), await talk.person("bob")
     await corrected(talk, ada)
     await corrected(talk, bob, "In the Oak room.", "Where is game night?")
     numbers = tuple(each.lesson for each in await store.lessons.every())
     answer = await talk.answer(await talk.say(ada, ASKED), lessons=numbers)
-    friends = [await talk.person(f"friend {number}") for number in range(3)]
+    friends = [await talk.person(f"friend {number}") for number in range(count)]
     for person in friends:
         await talk.rate(person, "vote", answer, value="up")
     await for_all_here(talk, bob)
+    return talk, (ada, bob), friends, answer
+
+
+@pytest.mark.parametrize("how", ["taken back", "turned", "forgotten"])
+async def test_a_vote_that_goes_takes_the_promotion_back_but_not_what_a_manager_accepted(
+    store: Store, how: str
+) -> None:
+    talk, (ada, bob), friends, answer = await confirmed_and_accepted(store, 3)
     assert (await scopes(store, ada), await scopes(store, bob)) == ([SERVER], [SERVER])
     if how == "forgotten":
         await store.eraser.forget(friends[0])
@@ -215,16 +223,7 @@ async def test_a_report_declines_a_correction_of_ones_own_but_no_faq_and_nothing
 async def test_a_lesson_stays_with_its_server_while_three_others_bear_it_out_or_a_manager_accepted_it(
     store: Store,
 ) -> None:
-    talk = await on_discord(store)
-    ada, bob = await talk.person("ada"), await talk.person("bob")
-    await corrected(talk, ada)
-    await corrected(talk, bob, "In the Oak room.", "Where is game night?")
-    numbers = tuple(each.lesson for each in await store.lessons.every())
-    answer = await talk.answer(await talk.say(ada, ASKED), lessons=numbers)
-    friends = [await talk.person(f"friend {number}") for number in range(4)]
-    for person in friends:
-        await talk.rate(person, "vote", answer, value="up")
-    await for_all_here(talk, bob)
+    _, (ada, bob), friends, _ = await confirmed_and_accepted(store, 4)
     for person, left in zip(friends, (SERVER, OWN), strict=False):
         async with store.database.write() as session:
             await set_standing(session, person, "void")

@@ -10,7 +10,7 @@ import torch
 import alignment.reward
 from alignment import ppo
 from alignment.rewards import model as reward_model
-from alignment.rewards.model import HEAD, critic_parts, load_reward_model, load_scorer
+from alignment.rewards.model import HEAD, critic_parts, load_reward_model
 from alignment.rewards.thumbs import thumb
 from alignment.rewards.trainer import Pairs, Reward
 from alignment.rl.scoring import ModelScore
@@ -19,7 +19,16 @@ from alignment.rows.tokens import control_strings
 from data.errors import BadInput
 from data.rows import Row
 from tests.alignment import tiny
-from tests.alignment.running import command, dying_after_saving, losses, manifest, metrics, weights
+from tests.alignment.running import (
+    assert_same_weights,
+    command,
+    dying_after_saving,
+    losses,
+    manifest,
+    metrics,
+    score_everything_zero,
+    weights,
+)
 
 pytestmark = pytest.mark.tiny
 
@@ -125,9 +134,7 @@ def test_ppo_with_several_heads_resumes_as_if_nothing_had_happened(trained, base
         run(tmp_path / "out")
     run(tmp_path / "out")
     assert losses(tmp_path / "out") == losses(tmp_path / "whole")
-    for part in ("adapter", "critic"):
-        whole, resumed = (weights(tmp_path / name / part) for name in ("whole", "out"))
-        assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+    assert_same_weights(tmp_path / "out", tmp_path / "whole")
     # Doubt costs: the reward is lower, by the heads' spread on the same first answers.
     run(tmp_path / "sure", spread_coef=0, max_steps=1)
     first = [next(entry for entry in metrics(tmp_path / name) if "kl" in entry) for name in ("whole", "sure")]
@@ -170,12 +177,7 @@ def test_thumbs_divide_what_is_liked_from_what_is_not_at_the_score_zero(heads, b
 
 
 def test_a_thumbs_loss_is_that_of_its_score_against_zero(base, rows, tmp_path, monkeypatch):
-    def zero(*args, **kwargs):
-        scorer = load_scorer(*args, **kwargs)
-        torch.nn.init.zeros_(scorer.score.weight)
-        return scorer
-
-    monkeypatch.setattr("alignment.rewards.trainer.load_scorer", zero)
+    score_everything_zero(monkeypatch)
     path = thumbs(tmp_path / "t.jsonl")
     train(base, rows, tmp_path / "out", thumbs_name=path, heads=None, max_steps=1)
     assert losses(tmp_path / "out")[0] == pytest.approx(math.log(2), abs=1e-6)

@@ -56,9 +56,7 @@ def bases(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prompts(tmp_path_factory):
-    asked = ["How do I water fern 1?", "What is the capital of France?", "hello", "Is fern 2 fine?"] * 3
-    rows = [{"prompt": [{"role": "user", "content": text}], "id": str(n)} for n, text in enumerate(asked)]
-    return tiny.write(tmp_path_factory.mktemp("rows") / "prompts.jsonl", rows)
+    return tiny.write(tmp_path_factory.mktemp("rows") / "prompts.jsonl", tiny.questions())
 
 
 @pytest.fixture(scope="module")
