@@ -62,7 +62,7 @@ def train_head(stage: Stage, ties: Sequence[Row]) -> Path:
         "eval_before": {},
         "eval_after": {},
         "penalty": fitted.l2,
-        "cross_validated_loss": round(fitted.loss, 6),
+        "cross_validated_loss": None if fitted.loss is None else round(fitted.loss, 6),
         "steps": 1,
         "tokens": stage.rows.train.tokens,
         "seconds": round(time.monotonic() - started, 1),
@@ -115,8 +115,8 @@ def _refuse(stage: Stage) -> None:
 
 
 def _tell(stage: Stage, fitted: Fitted) -> None:
-    stage.console.print(
-        f"The head alone was fitted, with the penalty {fitted.l2:g}. On training pairs that were held out to choose "
-        f"it, the loss is {fitted.loss:.3f} (0.693: chance).",
-        soft_wrap=True,
-    )
+    if fitted.loss is None:
+        chosen = "All training pairs have one prompt, so none could be held out to choose it."
+    else:
+        chosen = f"On training pairs that were held out to choose it, the loss is {fitted.loss:.3f} (0.693: chance)."
+    stage.console.print(f"The head alone was fitted, with the penalty {fitted.l2:g}. {chosen}", soft_wrap=True)

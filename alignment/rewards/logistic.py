@@ -22,12 +22,13 @@ Floats = NDArray[np.float64]
 class Fitted:
     """Weights of shape (features,), the penalty that was chosen, and the mean held-out loss at it, in nats a pair.
 
-    Above log 2 = 0.693 the features say nothing about these pairs.
+    Above log 2 = 0.693 the features say nothing about these pairs. None where all pairs have one prompt, so that none
+    can be held out; the penalty is the strongest one then.
     """
 
     weights: Floats
     l2: float
-    loss: float
+    loss: float | None
 
 
 def fit(
@@ -64,7 +65,7 @@ def fit(
     losses /= count.sum()
     best = int(losses.argmin()) if fold.max() else len(PENALTIES) - 1
     found = _solve(inner, margin, count, PENALTIES[best], np.zeros(inner.shape[1]))
-    return Fitted(directions.T @ found / scale, PENALTIES[best], float(losses[best]))
+    return Fitted(directions.T @ found / scale, PENALTIES[best], float(losses[best]) if fold.max() else None)
 
 
 def _folds(groups: Sequence[str]) -> NDArray[np.int64]:

@@ -85,9 +85,15 @@ def decide(wish: Wish, state: State) -> Decision:
 def due_today(at: time, state: State) -> bool:
     """Whether a time of day has come, or was missed a short time ago, and nothing was done about it yet."""
     came = occurrence(at, state.now)
-    # A clock that was a year ahead and is right again must not block a year.
-    handled = state.handled if state.handled < state.now + timedelta(days=1) else state.now
-    return came > handled and state.now - came <= LATE
+    return came > state.handled and state.now - came <= LATE
+
+
+def done_until(handled: datetime, now: datetime) -> datetime:
+    """Up to which moment times of day are done with: up to now, if a clock that was far ahead is right again.
+
+    Else a clock that was a year ahead would block a year.
+    """
+    return handled if handled < now + timedelta(days=1) else now
 
 
 def waiting_time(state: State) -> timedelta | None:

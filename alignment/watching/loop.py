@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from alignment.watching.child import Child
-from alignment.watching.decision import Decision, State, Wish, decide, due_today
+from alignment.watching.decision import Decision, State, Wish, decide, done_until, due_today
 from alignment.watching.journal import KEPT, NAME, Journal, Said, moment, written
 from alignment.watching.machine import Need
 from data import taught
@@ -131,20 +131,21 @@ class Watch:
         What came after such a round read its rows is new, and so is what it held back and what may be used by now.
         """
         last, seen = latest(self.home / "rounds"), self.journal.seen
-        entries: dict[str, Any] = {}
+        handled = done_until(moment(self.journal.handled), self.clock.now())
+        entries: dict[str, Any] = {"handled": written(handled)}
         if last and last.status in DECIDED and last.number != self.journal.round:
             # Rounds of earlier versions do not say what they saw.
             theirs = last.seen or (newest_at(self.home, last.created_at) if last.created_at else newest(self.home))
             # It may have begun before the watch's own last round, whose feedback stays known.
             seen = theirs.after(seen)
-            entries = {"round": last.number, "failures": 0, "interrupted": False}
+            entries |= {"round": last.number, "failures": 0, "interrupted": False}
         self.journal = replace(self.journal.having(seen_of(self.home, seen)), **entries)
 
     def _round(self, why: str) -> None:
         """Run a round to its end, or until it must stop; then say what came of it."""
         seen = seen_now(self.home, permission=discord_permission() is not None)
         before, handled, began = latest(self.home / "rounds"), self.journal.handled, self.clock.now()
-        interrupted = self.journal.interrupted
+        interrupted, on_trial = self.journal.interrupted, Releases(self.home).candidate()
         self._note(handled=written(began), interrupted=False)
         self._tell("begins", f"A round begins: {why}.", always=True)
         try:
@@ -172,6 +173,8 @@ class Watch:
             return
         minutes = max(1, round((self.clock.now() - began).total_seconds() / 60))
         self._ended(code, seen, before, f"after {minutes} min")
+        if on_trial is not None and Releases(self.home).champion() == on_trial:
+            self._tell("trial", f"Release {on_trial}, which was on trial, is the champion now.", always=True)
 
     def _ended(self, code: int, seen: Seen, before: DecidedRound | None, after: str) -> None:
         """Take a round's end into account. `seen` is what there was when it began, or went on."""

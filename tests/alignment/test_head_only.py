@@ -43,6 +43,16 @@ def trained(bases, tmp_path_factory):
     return runs
 
 
+def test_pairs_of_one_prompt_are_not_said_to_have_been_held_out(bases, tmp_path, capsys):
+    pairs = [{**pair, "prompt": PROMPT} for pair in tiny.preferences(6)]
+    out = tmp_path / "out"
+    found = train(bases["llama"], tiny.write(tmp_path / "rows.jsonl", pairs), out, eval_fraction=0)
+    assert found["figures"]["cross_validated_loss"] is None
+    said = capsys.readouterr().out
+    assert "All training pairs have one prompt, so none could be held out to choose it." in said
+    assert "the loss is" not in said
+
+
 def sequences(tokenizer):
     coded = [encode_answer(tokenizer, PROMPT, answer, control_strings(tokenizer)) for answer in ANSWERS]
     return [[*each.prompt, *each.answer] for each in coded]

@@ -8,7 +8,16 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from alignment.watching.decision import FIRST_WAIT, LATE, LONGEST_WAIT, State, Wish, decide, due_today, occurrence
+from alignment.watching.decision import (
+    FIRST_WAIT,
+    LATE,
+    LONGEST_WAIT,
+    State,
+    Wish,
+    decide,
+    done_until,
+    occurrence,
+)
 
 THREE = time(3)
 NIGHTLY, FORTY = Wish(at=THREE), Wish(enough=40)
@@ -92,15 +101,14 @@ def test_failures_wait_longer_each_time_and_then_try_again(failures: int, wait: 
 def test_a_clock_that_was_set_back_does_not_block() -> None:
     failed = at("2030-01-01 00:00")
     assert decide(FORTY, state(fresh=99, failures=1, failed_at=failed)).due
-    assert due_today(THREE, state("2026-05-11 02:00", handled="2030-01-01 00:00")) is False
     assert decide(Wish(at=time(12)), state("2026-05-10 12:00", fresh=1, handled="2026-05-10 12:05")).due is False
 
 
-def test_a_clock_that_was_far_ahead_counts_from_now() -> None:
-    known = state("2026-05-10 03:00", fresh=1, handled="2030-01-01 00:00")
-    # Its handled time is taken for this moment, so the next one comes tomorrow and not in 2030.
-    assert not decide(NIGHTLY, known).due
-    assert decide(NIGHTLY, replace(known, now=at("2026-05-11 03:00"), handled=at("2026-05-10 03:00"))).due
+def test_what_a_clock_that_was_far_ahead_handled_counts_as_handled_now() -> None:
+    now = at("2026-05-10 03:00")
+    assert done_until(at("2030-01-01 00:00"), now) == now
+    for handled in ("2026-05-10 03:20", "2026-05-01 00:00"):  # a clock that was set back a little, and the usual case
+        assert done_until(at(handled), now) == at(handled)
 
 
 @pytest.mark.usefixtures("berlin")

@@ -57,6 +57,17 @@ def test_a_success_ends_the_failures(world: World) -> None:
     assert (len(world.begun), world.journal().failures) == (3, 0)
 
 
+def test_a_round_that_somebody_ran_to_its_end_by_hand_ends_the_failures(world: World) -> None:
+    world.ratings, world.acts = 40, lambda _: 2
+    world.run(once=True)
+    assert world.journal().failures == 1
+    world.manifest(1, "refused", seen={"ratings": 40})
+    world.ratings, world.begun, world.acts = 80, [], decides(2)
+    watch = world.watch()
+    assert watch.look().due  # without a wait
+    assert watch.journal.failures == 0
+
+
 def test_a_running_round_is_interrupted_on_battery_and_goes_on_later(world: World) -> None:
     world.ratings, world.acts = 40, lambda _: None
 

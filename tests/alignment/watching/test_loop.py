@@ -5,9 +5,12 @@ from datetime import time, timedelta
 import pytest
 
 from alignment.watching import loop
+from alignment.watching.journal import Journal
 from alignment.watching.loop import CALM
 from alignment.watching.machine import Need
 from data.errors import BadInput
+from data.release_manifest import ReleaseManifest
+from data.releases import Releases
 from data.rounds import pause, resume
 from data.seen import Seen
 from tests.alignment.watching.world import BATTERY, NOON, World, decides
@@ -53,6 +56,29 @@ def test_a_release_on_trial_is_told(world: World) -> None:
     world.ratings, world.acts = 40, decides(trial=1)
     world.run()
     assert "release 1 is on trial, and people compare it with the champion." in world.said[2]
+
+
+def test_a_trial_that_a_round_decided_is_told_even_if_the_round_had_nothing_to_do(world: World) -> None:
+    releases = Releases(world.home)
+    for _ in range(2):
+        releases.create(lambda _: ReleaseManifest(base="smollm2-135m"))
+    releases.promote(1)
+    releases.put_on_trial(2)
+
+    def act(world: World) -> int:
+        releases.promote(2)
+        world.manifest(1, "stopped", reason="There is nothing new to teach.")
+        return 1
+
+    world.ratings, world.acts = 40, act
+    world.run()
+    assert world.said[2:4] == [
+        "The round had nothing to do. There is nothing new to teach.",
+        "Release 2, which was on trial, is the champion now.",
+    ]
+    world.ratings, world.acts = 80, decides(2)
+    world.run()
+    assert sum("on trial" in sentence for sentence in world.said) == 1
 
 
 def test_what_a_round_learnt_is_told_in_numbers(world: World) -> None:
@@ -239,6 +265,25 @@ def test_a_time_of_day_makes_one_round_a_day(world: World, monkeypatch: pytest.M
     assert [f"{begun:%d %H:%M}" for begun in world.begun] == ["11 03:30", "12 03:30", "13 03:30"]
 
 
+def test_a_clock_that_was_years_ahead_blocks_one_night_at_most(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "LOOK", 900.0)
+    Journal(handled="2030-01-01T00:00:00+00:00").save(world.home / "watch.json")
+    world.hours, world.ratings, world.acts = 24, 1, decides()
+    world.run(at=time(3))
+    assert [f"{begun:%d %H:%M}" for begun in world.begun] == ["11 03:30"]
+
+
+def test_rounds_that_are_paused_just_as_one_begins_are_told_and_nothing_is_counted_as_a_failure(world: World) -> None:
+    def act(world: World) -> int:
+        pause(world.home)
+        return 1
+
+    world.ratings, world.acts = 40, act
+    world.run()
+    assert "Rounds were paused at that moment, so none began." in world.said
+    assert (world.journal().failures, world.journal().ratings) == (0, 0)
+
+
 def test_a_day_without_anything_new_has_no_round_and_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "LOOK", 900.0)
     world.hours = 48
@@ -302,7 +347,10 @@ def test_the_journal_keeps_the_last_sentences_and_no_more(world: World, monkeypa
     assert (world.home / "watch.json").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"handled": "yesterday"}', '{"said": [{"at": "2026-01-01"}]}'])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"handled": "yesterday"}', '{"handled": "2026-05-10T12:00:00"}', '{"said": [{"at": "2026-01-01"}]}'],
+)
 def test_a_damaged_journal_is_named(world: World, text: str) -> None:
     (world.home / "watch.json").write_text(text)
     with pytest.raises(BadInput, match=r"watch\.json is damaged: .* Remove it"):
