@@ -169,7 +169,7 @@ class _Collecting:
             self._collected.trial = trial_of(self._connection, recorded, self._trial)
         followups = read_followups(self._connection, facts, events, known, self._permission)
         self._collected.followups = followups.counts() if known.limits.followups else None
-        hindsight = read_hindsight(self._connection, facts, events, followups)
+        hindsight = read_hindsight(self._connection, facts, events, followups, known)
         plans = Feedback(facts, events, panel, known, followups, hindsight).plans()
         for candidate in candidates(self._connection, plans, facts, events):
             content = Content.of(candidate)

@@ -145,7 +145,7 @@ def installation_key(folder: Path) -> bytes:
     """The installation's secret of 32 bytes, in the file `key`, private to its owner.
 
     It is drawn before the database is made, and never beside one that is there already: raises `KeyLost` when it is
-    missing then, or is no key. Two processes that ask at the same time get the same key: the file appears whole, and
+    missing then, or damaged. Two processes that ask at the same time get the same key: the file appears whole, and
     the first one stays.
     """
     path = private_dir(folder) / KEY

@@ -71,7 +71,7 @@ def of_ollama(show: Mapping[str, Any], running: Mapping[str, Any], model: str) -
     """What Ollama's `/api/show` and `/api/ps` tell, and whether it is certain; None if they are not Ollama's.
 
     A loaded model's context is certain. A model that is not loaded gets the one that is set for it, else the default;
-    Ollama cuts what is longer without a word, so the model's own longest context is no answer.
+    Ollama cuts what is longer without a word, so the model's own longest context does not tell.
     """
     info = show.get("model_info")
     if not isinstance(info, dict):

@@ -1,7 +1,7 @@
 """Ends an answer where the model's turn ends: at a control token, a stop string, or where it invents a person's turn.
 
 Some servers leave control tokens in the text, and a base model without a chat template goes on with the next question
-by itself. What comes after that is no part of the answer. An answer that explains a token in a sentence or in code,
+by itself. What comes after that is not part of the answer. An answer that explains a token in a sentence or in code,
 or that is a dialogue because somebody asked for one, stays as it is.
 """
 

@@ -203,6 +203,8 @@ def test_a_conversation_that_is_too_long_is_known_in_other_words(text: str) -> N
     assert too_long(refused(400, {"error": {"message": text}}))
 
 
-@pytest.mark.parametrize("text", ["Tokens per minute exceeded", "The request's max_tokens is larger than 256"])
+@pytest.mark.parametrize(
+    "text", ["Tokens per minute exceeded", "Request's max_tokens is larger than the allowed 256"]
+)
 def test_a_limit_of_tokens_a_minute_or_of_the_answer_is_none_of_the_context(text: str) -> None:
     assert not too_long(refused(400, {"error": {"message": text}}))

@@ -1,4 +1,4 @@
-"""Thinking, control tokens and invented turns are no answer, however they are divided into pieces."""
+"""Thinking, control tokens and invented turns are left out of answers, however they are divided into pieces."""
 
 from itertools import product
 
