@@ -18,7 +18,7 @@ from data.bases import base_info
 from data.chosen_base import home_base
 from data.errors import ParleyError
 from data.lesson_vectors import Meanings
-from data.personas import thinking_personas
+from data.personas import broken_personas, thinking_personas
 from data.release_address import OLLAMA
 from data.releases import BASE_RELEASE
 from data.store import Store
@@ -42,6 +42,8 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
             stack.push_async_callback(find_by_meaning(store, settings.embeddings_url, settings).close)
         engine = await _engine(settings)
         stack.push_async_callback(engine.close)
+        for sentence in left_out(settings):
+            log.warning("%s", sentence)
         if sentence := await asyncio.to_thread(cannot_think, settings, engine):
             log.warning("%s", sentence)
         trial = _trial(settings)
@@ -52,6 +54,12 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
         finally:
             purging.cancel()
             await asyncio.gather(purging, return_exceptions=True)
+
+
+def left_out(settings: Settings) -> list[str]:
+    """Which personas the bot runs without, because their file has a mistake."""
+    broken = broken_personas(settings.personas or settings.home / "personas")
+    return [f"{problem} The bot runs without this persona." for problem in broken.values()]
 
 
 def cannot_think(settings: Settings, engine: Engine) -> str | None:

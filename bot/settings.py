@@ -20,7 +20,7 @@ from data.chat import FREQUENCY_PENALTY, MAX_TOKENS, TEMPERATURE, TOP_P
 from data.errors import BadInput, nearest
 from data.limits import PER_DAY, PER_PERSON, PER_SERVER
 from data.own_network import all_own, is_address, lookup, own
-from data.personas import LANGUAGES, PERSONAS, own_personas
+from data.personas import LANGUAGES, PERSONAS, broken_personas, own_personas
 from data.release_address import OLLAMA, release_address
 from data.releases import BASE_RELEASE
 from data.variables import PREFIX, TOKEN
@@ -179,6 +179,8 @@ class Settings(BaseSettings):
     @classmethod
     def _known_persona(cls, value: str, info: ValidationInfo) -> str:
         folder = info.data.get("personas") or info.data.get("home", Path("var")) / "personas"
+        if problem := broken_personas(folder).get(value):
+            raise ValueError(problem.removesuffix("."))
         names = dict.fromkeys((*PERSONAS, *own_personas(folder)))
         if value not in names:
             hint = nearest(value, names) or f" Your own are read from {folder}"

@@ -49,12 +49,17 @@ async def _opened(*, begins: bool = False) -> AsyncIterator[Store]:
 async def import_files(sources: list[str], *, dry_run: bool = False, allow_download: bool = False) -> None:
     """Store the rows of some files or data sets, all or none; with `dry_run`, only say what they hold.
 
-    Raises `BadInput` with a list of the bad rows if there are any; nothing is stored then.
+    Raises `BadInput` with a list of the bad rows and unreadable files if there are any; nothing is stored then.
     """
     rows: list[Row] = []
     problems: list[str] = []
+    unread: list[str] = []
     for source in sources:  # everything is checked before any row is stored
-        found = check_rows(source, allow_download=allow_download)
+        try:
+            found = check_rows(source, allow_download=allow_download)
+        except BadInput as error:
+            unread.append(str(error))
+            continue
         rows += found.rows
         ties = [row.line for row in found.rows if row.extra.get("tie")]
         problems += [*found.problems, *(f"{source}, line {line}{TIE}" for line in ties)]
@@ -62,8 +67,8 @@ async def import_files(sources: list[str], *, dry_run: bool = False, allow_downl
     if dry_run:
         kinds = Counter(row.kind for row in rows)
         print(f"{_counted(kinds) or 'no rows'} in {files}; nothing is stored (--dry_run).")
-    if problems:
-        raise BadInput(_listed(problems))
+    if problems or unread:
+        raise BadInput(_listed(unread, problems))
     if dry_run:
         return
     async with _opened(begins=True) as store:
@@ -78,12 +83,18 @@ def _counted(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {kind if count == 1 else named[kind]}" for kind, count in sorted(kinds.items()))
 
 
-def _listed(problems: list[str]) -> str:
-    """The sentences of bad rows, at most `_LISTED` of them, and how many there are."""
-    if len(problems) == 1:
-        return problems[0]
+def _listed(unread: list[str], problems: list[str]) -> str:
+    """The sentences of files that cannot be read and of bad rows, at most `_LISTED` of these, and how many there
+    are."""
+    if len(unread) + len(problems) == 1:
+        return (unread or problems)[0]
     more = [f"... and {len(problems) - _LISTED} more"] if len(problems) > _LISTED else []
-    return "\n".join([*problems[:_LISTED], *more, f"{len(problems)} rows cannot be used; nothing was stored."])
+    counts = [
+        f"{len(found)} {what if len(found) == 1 else f'{what}s'} cannot be {done}"
+        for found, what, done in ((unread, "file", "read"), (problems, "row", "used"))
+        if found
+    ]
+    return "\n".join([*unread, *problems[:_LISTED], *more, f"{', '.join(counts)}; nothing was stored."])
 
 
 async def export(kind: str, out: Path, fold: str, *, force: bool) -> None:

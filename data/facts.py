@@ -123,14 +123,14 @@ class _Reader:
         # Of an erased prompt there is no hash: then its newest text names it.
         rendered = rendered or f"#{context[-1][0] if context else 0}"
         turns = [(role, author, said or "") for _, role, author, _, said in context]
-        edited = any(each[0] in self._edited for each in context)
+        edited = bool(self._edited) and any(each[0] in self._edited for each in context)
         if edited:
             self._edited.add(version)  # later answers come later in this order
         lessons = self._taught.get(number, ())  # an answer may repeat a lesson that it was given
         writers = [(each.author, each.at) for each in lessons]
         writers += [(author, micros(at)) for _, role, author, at, _ in context if role == "user"]
         authors = None if answer[11] is None else self._known.authors.get(prompt, ())
-        gone = (authors is not None and not system) or text is None or any(each[4] is None for each in context)
+        gone = (authors is not None and not system) or text is None or None in [each[4] for each in context]
         held = self._teaches(server, platform, may_teach, [author for author, _ in writers])
         for each in lessons:
             held = held or self._teaches(each.server, each.platform, each.may_teach, [each.author])

@@ -70,8 +70,12 @@ class Feedback:
         self._names = {person: known.names[person] for person in np.unique(events.rater).tolist()}
         weight = {person: panel.weight(name) for person, name in self._names.items()}
         people, place = np.unique(events.rater, return_inverse=True)
-        self._weights = np.array([weight[person] for person in people.tolist()], dtype=np.float64)[place]
-        self._refused = Refused(facts, events, self._weights)
+        weights = np.array([weight[person] for person in people.tolist()], dtype=np.float64)[place]
+        self._refused = Refused(facts, events, weights)
+        # One number at a time is read from a view in half of the time that an array takes.
+        self._weights, self._rater = memoryview(weights), memoryview(events.rater)
+        self._problems, self._values = memoryview(events.problem), memoryview(events.value)
+        self._answer_problems = memoryview(facts.problem)
 
     def plans(self) -> Iterator[Plan]:
         """The rows that ratings, questions and follow-ups may become."""
@@ -82,16 +86,16 @@ class Feedback:
         yield from self._followed()
 
     def _name(self, event: int) -> str:
-        return self._names[int(self.events.rater[event])]
+        return self._names[self._rater[event]]
 
     def _all(self, events: Iterable[int]) -> list[str]:
         return [self._name(event) for event in events]
 
     def _problem(self, event: int) -> str | None:
-        return RATING_PROBLEMS[int(self.events.problem[event])]
+        return RATING_PROBLEMS[self._problems[event]]
 
     def _of_answer(self, answer: int) -> str | None:
-        return PROBLEMS[int(self.facts.problem[answer])]
+        return PROBLEMS[self._answer_problems[answer]]
 
     def _plan(
         self,
@@ -208,10 +212,10 @@ class Feedback:
             yield from self._siblings([self._voted(answer, cast) for answer, cast in group.items()])
 
     def _voted(self, answer: int, cast: list[int]) -> "_Voted":
-        allowed = [event for event in cast if self.events.problem[event] == 0]
-        allowed = list({int(self.events.rater[event]): event for event in allowed}.values())
-        up = [event for event in allowed if self.events.value[event] == UP]
-        down = [event for event in allowed if self.events.value[event] != UP]
+        allowed = [event for event in cast if self._problems[event] == 0]
+        allowed = list({self._rater[event]: event for event in allowed}.values())
+        up = [event for event in allowed if self._values[event] == UP]
+        down = [event for event in allowed if self._values[event] != UP]
         label = self._weight(up) > self._weight(down)
         most, least = (up, down) if label else (down, up)
         found = support(self.panel, self._all(most), self._all(least))
@@ -286,7 +290,7 @@ class Feedback:
         return [self.known.names[int(self.followups.rater[at])] for at in followups]
 
     def _weight(self, events: Iterable[int]) -> float:
-        return sum(float(self._weights[event]) for event in events)
+        return sum([self._weights[event] for event in events])
 
 
 @dataclass(frozen=True, slots=True)

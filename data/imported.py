@@ -16,7 +16,7 @@ from data.candidates import ERASED, FOLLOWUP, NO_CONSENT, Candidate, anchor
 from data.chat import Message
 from data.database import chunks
 from data.home import keyed_hash
-from data.personas import LANGUAGES, persona, persona_names
+from data.personas import LANGUAGES, broken_personas, persona, persona_names, personas_dir
 from data.row import IMPORT, PARTS, TOOLS, Row
 
 # A message's other keys (tool calls, weight 0) are stored as a further text, in JSON, so that erasure reaches it.
@@ -82,7 +82,9 @@ _Text = tuple[str, int, str, str | None]  # part, position there, role and text
 def imported(connection: sqlite3.Connection) -> Iterator[Candidate]:
     """Every imported row, in the order of import."""
     texts = Grouped(rows(connection, _TEXTS))
-    names, prompt = persona_names(), cache(lambda name, language: persona(name, language).system_prompt)
+    # A row of a persona whose file is broken is an error: without its prompt it would be another row.
+    names = {*persona_names(), *broken_personas(personas_dir())}
+    prompt = cache(lambda name, language: persona(name, language).system_prompt)
     for row in rows(connection, _ROWS):
         known = row[4] in names and (row[5] or "en") in LANGUAGES
         yield _candidate(_Imported(*row), texts.of(row[0]), prompt(row[4], row[5] or "en") if known else "")

@@ -1,7 +1,8 @@
 """The personas: those that ship with Parley, in two languages, and the operator's own files.
 
 The operator's are TOML files in the folder `PARLEY_PERSONAS`, by default `personas` in the installation's folder; a
-file's name is its persona's. One with the name of a shipped persona replaces it. They are read once a process.
+file's name is its persona's. One with the name of a shipped persona replaces it. They are read once a process. A file
+with a mistake is no persona, and whoever asks for it is told the mistake.
 """
 
 import json
@@ -46,12 +47,16 @@ def personas_dir() -> Path:
 
 
 def persona_names() -> tuple[str, ...]:
-    """The names of all personas: the shipped ones, then the operator's own. Raises `BadInput` for a bad file."""
-    return (*PERSONAS, *sorted(set(own_personas(personas_dir())) - set(PERSONAS)))
+    """The names of all personas: the shipped ones, then the operator's own; without those whose file is broken."""
+    broken = broken_personas(personas_dir())
+    shipped = (name for name in PERSONAS if name not in broken)
+    return (*shipped, *sorted(set(own_personas(personas_dir())) - set(PERSONAS)))
 
 
 def persona(name: str, language: str = "en") -> Persona:
     """A persona by name. Raises `BadInput` for an unknown name (with the nearest one) or language, or a bad file."""
+    if problem := broken_personas(personas_dir()).get(name):
+        raise BadInput(problem)
     if name not in persona_names():
         names = persona_names()
         raise BadInput(f"There is no persona named {name!r}; there are {', '.join(names)}.{nearest(name, names)}")
@@ -74,12 +79,28 @@ def thinking_personas(folder: Path) -> list[str]:
     return sorted(name for name, texts in own_personas(folder).items() if texts[LANGUAGES[0]].thinks)
 
 
-@cache
 def own_personas(folder: Path) -> Mapping[str, Mapping[str, Persona]]:
-    """The personas of a folder's TOML files: by name, then by language. Raises `BadInput`, which names the file."""
-    if not folder.is_dir():
-        return {}
-    return {path.stem: _read(path) for path in sorted(folder.glob("*.toml"))}
+    """The personas of a folder's TOML files: by name, then by language."""
+    return _own(folder)[0]
+
+
+def broken_personas(folder: Path) -> Mapping[str, str]:
+    """The names of a folder's files that are no personas, each with a sentence about file and mistake."""
+    return _own(folder)[1]
+
+
+@cache
+def _own(folder: Path) -> tuple[Mapping[str, Mapping[str, Persona]], Mapping[str, str]]:
+    found: dict[str, Mapping[str, Persona]] = {}
+    broken: dict[str, str] = {}
+    for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+        try:
+            found[path.stem] = _read(path)
+        except BadInput as error:
+            broken[path.stem] = str(error)
+        except OSError as error:
+            broken[path.stem] = f"{path} cannot be read: {error.strerror}."
+    return found, broken
 
 
 def _read(path: Path) -> dict[str, Persona]:

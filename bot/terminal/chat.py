@@ -369,7 +369,10 @@ class Terminal:
         elif await self.store.agrees(self.person):
             self._say(self.texts.consent_given)
         elif self.lines.interactive:
-            if await self.consent.ask(self.person):
+            if self.consent.shown:  # a yes to a text that was read needs no second one
+                await self.consent.record(self.person, True)
+                await self._offer_new()
+            elif await self.consent.ask(self.person):
                 await self._offer_new()
         else:  # nobody can be asked, but the script's output then holds the text that was agreed to
             await self.consent.show(self.person)

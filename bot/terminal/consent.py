@@ -24,12 +24,14 @@ class ConsentQuestion:
         self, store: Store, settings: Settings, texts: Texts, lines: Lines, say: Callable[[str], None]
     ) -> None:
         self._store, self._settings, self._texts, self._lines, self._say = store, settings, texts, lines, say
+        self.shown = False  # the person can have read the text
 
     async def show(self, person: int) -> None:
         """Show the text that is agreed to."""
         if await self._store.consent(person):
             self._say(self._texts.consent_changed)
         self._say(self._texts.consent_question.format(days=self._settings.retention_days))
+        self.shown = True
 
     async def ask(self, person: int) -> bool:
         """Ask below the text; whether the person agreed. A question without an answer is asked again another time."""

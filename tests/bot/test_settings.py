@@ -129,6 +129,9 @@ def test_the_personas_of_a_folder_can_be_chosen_and_a_mistake_in_one_is_named(
     other.mkdir()
     (other / "shop.toml").write_text("greeting = 3")
     monkeypatch.setenv("PARLEY_PERSONAS", str(other))
+    monkeypatch.setenv("PARLEY_PERSONA", "tutor")
+    assert load(None).persona == "tutor"  # another one's mistake is told at the start, and keeps nobody from talking
+    monkeypatch.setenv("PARLEY_PERSONA", "shop")
     with pytest.raises(BadInput, match=r"shop\.toml: system_prompt is missing"):
         load(None)
     monkeypatch.setenv("PARLEY_PERSONAS", str(tmp_path / "none"))

@@ -215,6 +215,19 @@ def test_a_dry_run_counts_and_lists_every_bad_row_and_stores_nothing(house: Path
     assert not house.exists()
 
 
+def test_an_import_names_every_file_that_cannot_be_read_and_every_bad_row(house: Path, tmp_path: Path) -> None:
+    bad = written(tmp_path / "bad.jsonl", DEMO, {"messages": 5})
+    code, _, errors = data(house, "import", bad, tmp_path / "one.jsonl", tmp_path / "two.jsonl")
+    assert code == 2
+    assert errors.splitlines() == [
+        f"parley: There is no file {tmp_path / 'one.jsonl'}.",
+        f"There is no file {tmp_path / 'two.jsonl'}.",
+        f"{bad}, line 2, field 'messages': expected a list of messages, found 5.",
+        "2 files cannot be read, 1 row cannot be used; nothing was stored.",
+    ]
+    assert not house.exists()
+
+
 def test_a_number_as_id_is_known_again_and_does_not_hide_the_rows_of_another_file(
     house: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from data.errors import BadInput
-from data.personas import LANGUAGES, LONGEST, PERSONAS, own_personas, persona, persona_names, thinking_personas
+from data.personas import (
+    LANGUAGES,
+    LONGEST,
+    PERSONAS,
+    broken_personas,
+    own_personas,
+    persona,
+    persona_names,
+    thinking_personas,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "personas" / "shop.toml"
 
@@ -73,8 +82,20 @@ GOOD = 'system_prompt = "x"\ngreeting = "y"\n'
 def test_a_mistake_names_the_file_and_what_to_write(folder: Path, name: str, text: str, said: str) -> None:
     (folder / f"{name}.toml").write_text(text)
     with pytest.raises(BadInput, match=said) as caught:
-        own_personas(folder)
+        persona(name)
     assert str(folder / f"{name}.toml") in str(caught.value)
+
+
+def test_a_broken_file_takes_no_other_persona_away(folder: Path) -> None:
+    (folder / "good.toml").write_text(GOOD)
+    (folder / "shop.toml").write_text("system_prompt = ")
+    (folder / "tutor.toml").write_text("system_prompt = ")
+    assert persona_names() == ("assistant", "support", "writer", "good")
+    assert persona("good").greeting == "y"
+    assert own_personas(folder).keys() == {"good"}
+    assert broken_personas(folder).keys() == {"shop", "tutor"}
+    with pytest.raises(BadInput, match=r"tutor\.toml"):  # the shipped one would be a surprise
+        persona("tutor")
 
 
 def test_a_persona_may_ask_the_model_to_think(folder: Path) -> None:
@@ -88,4 +109,4 @@ def test_a_persona_may_ask_the_model_to_think(folder: Path) -> None:
 def test_a_file_that_is_no_text_is_named(folder: Path) -> None:
     (folder / "shop.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(BadInput, match=r"shop\.toml is not a UTF-8 text file"):
-        persona_names()
+        persona("shop")

@@ -35,6 +35,13 @@ async def test_a_person_who_changes_their_mind_has_not_agreed(terminal: world.Wo
     assert await granted(terminal) == [False]
 
 
+async def test_a_yes_to_a_text_that_was_shown_before_counts_at_once(terminal: world.World):
+    written = await terminal.enter("hello", "/up", "n", "/consent yes", "n", "/up")
+    assert written.count(QUESTION) == 1
+    assert written.index(EN.consent_refused) < written.index(EN.consent_given)
+    assert await granted(terminal) == [False, True]
+
+
 async def test_a_script_that_agrees_leaves_the_text_in_what_it_wrote(
     terminal: world.World, monkeypatch: pytest.MonkeyPatch
 ):
