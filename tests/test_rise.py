@@ -26,10 +26,10 @@ def settings(tmp_path, monkeypatch):
 
 
 def drawn(adapter, asked, seed, _tokens, **_):
-    """The base is dull every other time; a release never is."""
+    """The base is dull every other time, a release every third time."""
     made = []
     for number, question in enumerate(asked):
-        dull = adapter is None and (number + seed) % 2
+        dull = (number + seed) % (3 if adapter else 2) == 0
         text = (DULL if dull else KIND).format(question, f"{number} {seed} {adapter and adapter.name}")
         made.append(Answer(text, taste(question, text), True))
     return made
@@ -57,49 +57,57 @@ def lines(settings, name):
 
 @pytest.mark.tiny
 def test_each_round_trains_on_all_ratings_so_far_and_its_release_answers_the_next(settings, stages):
-    rise.run(rise.Course(settings, "dpo", 0), None)
+    rise.run(rise.Course(settings, "dpo", 0))
     (one, first, recipe, start), (two, second, _, again) = stages
     assert (one, two) == (1, 2)
     assert start == again == rise.BASE
     assert 15 < len(first.rows) < len(second.rows)
     assert {row.extra["release"] for row in first.rows} == {0}
+    assert {row.extra["release"] for row in second.rows} == {0, 1}
     assert all("Happy to help" in row.data["chosen"][0]["content"] for row in first.rows)
-    assert "max_completion_length: 8" not in recipe  # the shipped recipe of DPO draws nothing
+    assert "seed: 0" in recipe
+    assert "learning_rate: 3.0e-4" in recipe
     found = lines(settings, "dpo")
     assert [line["round"] for line in found] == [1, 2]
-    assert found[0]["share"]["mean"] > 0.7
+    assert found[0]["share"]["mean"] == pytest.approx(0.6)  # 4 won, 2 lost, 4 alike
     assert (settings.out / "rise.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.tiny
 def test_votes_train_kto_and_ppo_after_dpo_goes_on_from_its_adapter(settings, stages):
-    rise.run(rise.Course(settings, "kto", 0), None)
+    rise.run(rise.Course(settings, "kto", 0))
     assert {step.name for _, step, *_ in stages} == {"kto"}
     assert {row.data["label"] for row in stages[0][1].rows} == {True, False}
     stages.clear()
-    rise.run(rise.Course(settings, "ppo-after-dpo", 0), None)
+    rise.run(rise.Course(settings, "ppo-after-dpo", 0))
     assert [step.name for number, step, *_ in stages if number == 1] == ["reward", "dpo", "ppo"]
     assert stages[2][3].parent.name == "dpo"
-    assert "max_completion_length: 8" in stages[2][2]
+    assert "max_completion_length: 96" in stages[2][2]
+
+
+def killed(*_):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.tiny
-def test_an_interrupted_run_goes_on_with_the_same_ratings(settings, stages, monkeypatch):
+def test_an_interrupted_run_goes_on_with_the_same_ratings(settings, stages, monkeypatch, tmp_path):
     whole = rise.Course(settings, "dpo", 0)
-    working = alignment.rounds.steps.run_step
-
-    def killed(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(alignment.rounds.steps, "run_step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        rise.run(whole, None)
-    monkeypatch.setattr(alignment.rounds.steps, "run_step", working)
-    rise.run(whole, None)
+    for owner, name in ((rise.World, "rate"), (alignment.rounds.steps, "run_step")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                rise.run(whole)
+    rise.run(whole)
     stages_once = [(number, len(step.rows)) for number, step, *_ in stages]
     assert [number for number, _ in stages_once] == [1, 2]
-    rise.run(whole, None)
-    assert len(stages) == 2
+    stages.clear()
+    other = rise.Course(rise.Settings(tmp_path / "other", 2, 30, 10, 8, 0), "dpo", 0)
+    other.settings.out.mkdir()
+    rise.run(other)
+    assert [(number, len(step.rows)) for number, step, *_ in stages] == stages_once
+    stages.clear()
+    rise.run(whole)
+    assert not stages
     assert len(lines(settings, "dpo")) == 2
 
 

@@ -16,18 +16,21 @@ round, and the taste says how often it likes the release's answer better, a tie 
 
 Answers are sampled in this process. Those of the base are shared by all algorithms of a seed, and a reward model by
 those that learn it from the same rows. Every part is kept in `--out`: the same command goes on where it was
-interrupted, and prints what each round took of processor time.
+interrupted, and says what each round took of processor time, without what was done before an interruption.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import re
 import resource
 import shutil
+import sqlite3
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,64 +125,68 @@ def processor_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def talked(world: Course, number: int) -> None:
-    """The talk and the ratings of a round, recorded in the world's store, unless they are there."""
-    settings, done = world.settings, world.home / f"talked-{number}"
+def talked(course: Course, number: int) -> None:
+    """The talk and the ratings of a round, recorded in its store, unless they are there."""
+    settings, done = course.settings, course.home / f"talked-{number}.json"
     if done.exists():
         return
     # A thumb up and one down on two answers to one question would be a preference, so KTO's people ask twice as much.
-    siblings, count = (1, 2 * settings.questions) if world.algorithm == "kto" else (2, settings.questions)
+    siblings, count = (1, 2 * settings.questions) if course.algorithm == "kto" else (2, settings.questions)
     pool = questions()[settings.measured :]
     asked = pool[count * (number - 1) : count * number]
-    name = f"seed{world.seed}-{siblings}" if number == 1 else f"{world.name}-{number}"
+    name = f"seed{course.seed}-{siblings}" if number == 1 else f"{course.name}-{number}"
     drawn = []
     for which in range(siblings):
         path = settings.out / f"talk-{name}-{which}.jsonl"
-        seed = 1000 * world.seed + 10 * number + which
-        drawn.append(answers(path, world.release(number - 1), asked, seed, settings.tokens))
-    # An interrupted recording is thrown away.
-    before = world.home / "before.db"
-    database = world.home / "parley.db"
-    for more in ("-wal", "-shm"):
-        database.with_name(database.name + more).unlink(missing_ok=True)
-    if before.exists():
-        shutil.copy(before, database)
-    else:
-        database.unlink(missing_ok=True)
-    heard = kept(world.home / "heard.json", list)
-    groups = [list(group) for group in zip(*drawn, strict=True)]
-    people_here = World(world.home, 100 * world.seed + number, heard, world.raters())
-    spoken = asyncio.run(people_here.recorded(asked, groups, number - 1))
-    counts = asyncio.run(people_here.rate(spoken, world.raters()))
-    shutil.copy(database, before)
-    write_atomic(world.home / "heard.json", json.dumps(people_here.heard))
-    write_atomic(
-        done, json.dumps({"counts": counts, "liked": statistics.fmean(one.liked for g in groups for one in g)})
-    )
+        seed = 1000 * course.seed + 10 * number + which
+        drawn.append(answers(path, course.release(number - 1), asked, seed, settings.tokens))
+    database, before = course.home / "parley.db", course.home / f"before-{number}.db"
+    if before.exists():  # an interrupted recording is thrown away
+        for leftover in course.home.glob("parley.db*"):
+            leftover.unlink()
+        copy_database(before, database)
+    elif database.exists():
+        copy_database(database, before)
+    earlier = course.home / f"talked-{number - 1}.json"
+    heard = json.loads(earlier.read_text(encoding="utf-8"))["heard"] if earlier.exists() else []
+    world = World(course.home, 100 * course.seed + number, heard, course.raters())
+    spoken = asyncio.run(world.recorded(asked, [list(group) for group in zip(*drawn, strict=True)], number - 1))
+    counts = asyncio.run(world.rate(spoken, course.raters()))
+    write_atomic(done, json.dumps({"counts": counts, "heard": heard}))
 
 
-def trained(world: Course, number: int, warm: Any) -> dict[str, Any]:
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database with what its log holds; the copy is there only when it is whole."""
+    part = target.with_name(f"part-{target.name}")
+    part.unlink(missing_ok=True)
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(part)) as other:
+        one.backup(other)
+    part.rename(target)
+
+
+def trained(course: Course, number: int) -> dict[str, Any]:
     """Run a round's stages on the rows that may be used now; returns what trained and the stages' figures."""
     from alignment.rounds.manifest import RoundFolder
     from alignment.rounds.snapshot import Snapshot
     from alignment.rounds.steps import Step, choose, run_step
+    from alignment.rounds.warm import WarmStart
     from data.home import discord_permission
     from data.imports import collect_rows
     from data.store import Store
 
     async def collected() -> Any:
-        store = await Store.open(world.home)
+        store = await Store.open(course.home)
         try:
             return await collect_rows(store, discord_permission=discord_permission())
         finally:
             await store.close()
 
-    config = recipe_files(world)
-    with RoundFolder.open(world.home / "rounds") as folder:
+    config = recipe_files(course)
+    with RoundFolder.open(course.home / "rounds") as folder, WarmStart() as warm:
         snapshot = Snapshot(asyncio.run(collected()), pinned=folder.pinned)
-        algorithm = "ppo" if world.algorithm == "ppo-after-dpo" else world.algorithm
+        algorithm = "ppo" if course.algorithm == "ppo-after-dpo" else course.algorithm
         steps, notes = choose(algorithm, snapshot, champion=number - 1)
-        if world.algorithm == "ppo-after-dpo":
+        if course.algorithm == "ppo-after-dpo":
             pairs, watched = snapshot.training("preference"), snapshot.watched("preference")
             steps = [steps[0], Step("dpo", "dpo", pairs, watched), *steps[1:]]
         for note in notes:
@@ -188,11 +195,11 @@ def trained(world: Course, number: int, warm: Any) -> dict[str, Any]:
         start: str | Path = BASE
         for step in steps:
             if step.name == "reward":
-                share_reward(world, number, folder)
-            print(f"{world.name}, round {number}: {step.name} on {len(step.rows)} rows", flush=True)
+                share_reward(course, number, folder)
+            print(f"{course.name}, round {number}: {step.name} on {len(step.rows)} rows", flush=True)
             made = run_step(step, config[step.module], start if step.policy else BASE, folder, warm)
             start = made if step.policy else start
-        target = world.release(number)
+        target = course.release(number)
         assert target is not None
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(start, target)
@@ -202,62 +209,55 @@ def trained(world: Course, number: int, warm: Any) -> dict[str, Any]:
     return {"rows": rows, "figures": figures}
 
 
-def share_reward(world: Course, number: int, folder: Any) -> None:
+def share_reward(course: Course, number: int, folder: Any) -> None:
     """Take the reward model of an algorithm with the same ratings. `run_step` keeps it only if all inputs agree."""
     if number > 1 or (folder.path / "reward").exists():
         return
     for algorithm in REWARDED:
-        other = Course(world.settings, algorithm, world.seed)
+        other = Course(course.settings, algorithm, course.seed)
         source = other.home / "rounds" / "0001"
-        if other != world and other.results.exists() and (source / "reward" / "reward").exists():
+        if other != course and other.results.exists() and (source / "reward" / "reward").exists():
             inputs = json.loads((source / "manifest.json").read_text(encoding="utf-8"))["stages"]["reward"]
             shutil.copytree(source / "reward", folder.path / "reward")
             folder.note(started={"reward": inputs}, stages={"reward": inputs})
             return
 
 
-def recipe_files(world: Course) -> dict[str, Path]:
-    """The recipe of each stage with the world's seed and the bench's length of answers."""
+def recipe_files(course: Course) -> dict[str, Path]:
+    """The recipe of each stage, with the seed of this course."""
     from alignment.training.recipe import RECIPES
 
-    settings, found = world.settings, {}
-    target = world.home / "recipes"
+    found = {}
+    target = course.home / "recipes"
     target.mkdir(exist_ok=True)
-    flags = recipes(target, world.algorithm)
+    flags = recipes(target, course.algorithm)
     given = dict(zip(flags[::2], flags[1::2], strict=True))
     for stage in ("reward", "dpo", "kto", "ppo"):
         text = Path(given.get(f"--{stage}_config", RECIPES / f"{stage}.yaml")).read_text(encoding="utf-8")
-        lines = [
-            f"seed: {world.seed}"
-            if line.startswith("seed:")
-            else f"max_completion_length: {settings.tokens}"
-            if line.startswith("max_completion_length:")
-            else line
-            for line in text.splitlines()
-        ]
+        text = re.sub(r"^seed: .*$", f"seed: {course.seed}", text, flags=re.MULTILINE)
         found[stage] = target / f"{stage}-used.yaml"
-        write_atomic(found[stage], "\n".join(lines) + "\n")
+        write_atomic(found[stage], text)
     return found
 
 
-def run(world: Course, warm: Any) -> None:
-    """The rounds of one world that are not done yet."""
-    settings = world.settings
-    world.home.mkdir(parents=True, exist_ok=True)
-    write_atomic(world.home / "key", KEY)
-    (world.home / "key").chmod(0o600)
-    os.environ.update(environment(world.home))
+def run(course: Course) -> None:
+    """The rounds of one course that are not done yet."""
+    settings = course.settings
+    course.home.mkdir(parents=True, exist_ok=True)
+    write_atomic(course.home / "key", KEY)
+    (course.home / "key").chmod(0o600)
+    os.environ.update(environment(course.home))
     measured = questions()[: settings.measured]
-    lines = json.loads(world.results.read_text(encoding="utf-8")) if world.results.exists() else []
+    lines = json.loads(course.results.read_text(encoding="utf-8")) if course.results.exists() else []
     of_base = answers(settings.out / "measured-base.jsonl", None, measured, 1, settings.tokens)
     for number in range(len(lines) + 1, settings.rounds + 1):
         began, processor = time.monotonic(), processor_seconds()
-        talked(world, number)
-        said = json.loads((world.home / f"talked-{number}").read_text(encoding="utf-8"))
+        talked(course, number)
+        said = json.loads((course.home / f"talked-{number}.json").read_text(encoding="utf-8"))
         # A round that ended before its result was written is not run again.
-        told = kept(world.home / f"trained-{number}.json", lambda number=number: trained(world, number, warm))
-        file = settings.out / f"measured-{world.name}-{number}.jsonl"
-        of_release = answers(file, world.release(number), measured, 1, settings.tokens)
+        told = kept(course.home / f"trained-{number}.json", lambda number=number: trained(course, number))
+        file = settings.out / f"measured-{course.name}-{number}.jsonl"
+        of_release = answers(file, course.release(number), measured, 1, settings.tokens)
         found = share([one.liked for one in of_release], [one.liked for one in of_base])
         lines.append(
             {
@@ -269,21 +269,32 @@ def run(world: Course, warm: Any) -> None:
                 "ended": statistics.fmean(one.ended for one in of_release),
                 "seconds": round(time.monotonic() - began),
                 "processor_seconds": round(processor_seconds() - processor),
-                **said,
+                "counts": said["counts"],
                 **told,
             }
         )
-        write_atomic(world.results, json.dumps(lines, indent=1))
+        write_atomic(course.results, json.dumps(lines, indent=1))
         report(settings.out)
 
 
 def report(out: Path) -> None:
-    """All rounds of all worlds that are there, as a table and as `rise.png`."""
+    """All rounds that are there, as a table and as `rise.png`."""
     from data.drawing import SMALL, figure, png
 
     console = Console(width=130)
     table = Table(title="how often the taste prefers the release's answer to the base's")
-    for column in ("world", "round", "preferred", "95 %", "questions", "taste", "words", "ended", "processor s", "s"):
+    for column in (
+        "course",
+        "round",
+        "preferred",
+        "95 %",
+        "questions",
+        "taste",
+        "words",
+        "ended",
+        "processor s",
+        "s",
+    ):
         table.add_column(column)
     picture, (panel,) = figure(7, 4.2)
     for path in sorted(out.glob("*-seed*-brigade*.json")):
@@ -336,13 +347,10 @@ def main() -> None:
     if options.report:
         report(out)
         return
-    from alignment.rounds.warm import WarmStart
-
     settings = Settings(out, options.rounds, options.questions, options.measured, options.tokens, options.brigade)
-    with WarmStart() as warm:
-        for seed in options.seeds:
-            for algorithm in options.algorithms:
-                run(Course(settings, algorithm, seed), warm)
+    for seed in options.seeds:
+        for algorithm in options.algorithms:
+            run(Course(settings, algorithm, seed))
 
 
 if __name__ == "__main__":
