@@ -293,7 +293,8 @@ class _OnceLoader(_SafeLoader):  # type: ignore[misc]  # a class that is chosen 
             if key.value in seen and key.value != "<<":
                 raise BadInput(f"{key.value} is given twice, in lines {seen[key.value]} and {line}. Give it once.")
             seen[key.value] = line
-        return super().construct_mapping(node, deep)
+        made: dict[Any, Any] = super().construct_mapping(node, deep)
+        return made
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -233,7 +233,7 @@ async def test_again_after_an_edit_is_not_comparable_and_after_a_deletion_not_po
     assert isinstance(end, Answered)
     assert world.fake.requests[1]["messages"][-1]["content"] == "one, edited"
     assert not comparable(first, end.generation)
-    await world.store.erase_message("terminal", "m1")
+    await world.store.eraser.erase_message("terminal", "m1")
     assert (await events(world.chat.again(world.ask("unused"), first)))[-1] == Failed(EN.question_gone)
 
 

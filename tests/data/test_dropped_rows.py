@@ -190,7 +190,7 @@ async def test_what_was_erased_makes_no_row(store: Store) -> None:
     talk = await scene(store)
     (question,) = [message for message in await store.path(1) if message.role == "user"]
     await store.set_platform_id(question.message, "q")
-    assert await store.erase_message(talk.platform, "q")
+    assert await store.eraser.erase_message(talk.platform, "q")
     found = await rows(store)
     assert found.rows == []
     assert dropped(found) == every(datasets.ERASED, ALL)

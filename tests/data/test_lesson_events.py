@@ -149,7 +149,7 @@ async def test_a_vote_that_goes_takes_the_promotion_back_but_not_what_a_manager_
     await for_all_here(talk, bob)
     assert (await scopes(store, ada), await scopes(store, bob)) == ([SERVER], [SERVER])
     if how == "forgotten":
-        await store.forget(friends[0])
+        await store.eraser.forget(friends[0])
     elif how == "turned":
         await talk.rate(friends[0], "vote", answer, value="down")
     else:

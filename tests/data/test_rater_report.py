@@ -157,7 +157,7 @@ async def test_whoever_is_forgotten_takes_the_imported_rows_in_their_name_along(
         name = (await pseudonyms(session))[ada]
     own = {"messages": [ASK, YES]}
     await import_rows(talk.store, [parse_row({**own, "rater": name}), parse_row({"messages": [ASK, ASK, YES]})])
-    await talk.store.forget(ada)
+    await talk.store.eraser.forget(ada)
     assert len((await rows(talk.store)).of("demonstration")) == 1
 
 

@@ -1,5 +1,6 @@
 """The rows of a round: no row of the gate's fold reaches a stage."""
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
     assert len(read) > 20
     assert not read & gate
     assert "snapshot.db" not in [path.name for path in sorted(tmp_path.iterdir())]  # noqa: ASYNC240 - nothing else runs
+
+
+def test_fewer_held_out_rows_decide_if_wanted_and_all_the_same_rows_train() -> None:
+    kinds = ("preference", "demonstration")
+    found = collected({}, [*chain.from_iterable(rows(kind, fold, 9) for kind in kinds for fold in ("train", "gate"))])
+    few = Snapshot(found, max_held_out=5)
+    for kind in kinds:
+        assert list(few.gate(kind)) == list(found.of(kind, "gate"))[:5]
+        assert list(few.training(kind)) == list(Snapshot(found).training(kind))
+        assert len(Snapshot(found).gate(kind)) == 9
 
 
 def test_half_as_many_rows_are_watched_as_train_within_limits() -> None:
