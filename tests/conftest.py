@@ -5,7 +5,7 @@ A test is in one of five rings, by default in `unit`. A file chooses another rin
 
     unit    imports no torch and starts no program of ours
     played  the same, but plays a whole Discord server, a whole round whose stages train nothing, or a long story of
-            a home: a quarter of a second and more
+            a home: a sixth of a second and more
     tiny    imports torch, trains a tiny random model, or draws pictures
     whole   takes long: `pytest.mark.process` starts the bot, an engine, a command or a training in several processes,
             `pytest.mark.simulation` plays chance many times, `pytest.mark.long` trains several times, for seconds
