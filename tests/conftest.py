@@ -5,7 +5,7 @@ A test is in one of five rings, by default in `unit`. A file chooses another rin
 
     unit    imports no torch and starts no program of ours
     played  the same, but plays a whole Discord server, a whole round whose stages train nothing, or a long story of
-            a home: a quarter of a second and more
+            a home: a sixth of a second and more
     tiny    imports torch, trains a tiny random model, or draws pictures
     whole   takes long: `pytest.mark.process` starts the bot, an engine, a command or a training in several processes,
             `pytest.mark.simulation` plays chance many times, `pytest.mark.long` trains several times, for seconds
@@ -38,6 +38,7 @@ _ROOT = Path(__file__).parents[1]
 _BASES = Path(os.environ.get("PARLEY_BASES") or _ROOT / "var" / "bases").absolute()  # before `_no_settings`
 _RINGS = ("unit", "played", "tiny", "whole", "base")
 _WHOLE = ("process", "simulation", "long")
+_RING = pytest.StashKey[str]()
 _MARKS = {name: name for name in ("played", "tiny", "base")} | dict.fromkeys(_WHOLE, "whole")
 _WITHOUT_TORCH = {"unit", "played"}
 # Fixtures that start a bot on a played Discord server, or play a whole round.
@@ -115,7 +116,9 @@ def _rings_in(path: Path) -> set[str]:
 
 def ring(item: pytest.Item) -> str:
     """The ring of one test."""
-    return _last(mark for mark in _MARKS if item.get_closest_marker(mark))
+    if _RING not in item.stash:
+        item.stash[_RING] = _last(mark.name for mark in item.iter_markers() if mark.name in _MARKS)
+    return item.stash[_RING]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

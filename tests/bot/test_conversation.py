@@ -91,6 +91,7 @@ async def test_a_persona_may_have_the_model_think_and_its_answer_alone_is_kept(w
     assert recorded == [True, None]
 
 
+@pytest.mark.played
 async def test_old_pairs_go_when_the_context_is_full(tmp_path: Path):
     async with opened(tmp_path, context=90, sampling=Sampling(max_tokens=30)) as world:
         parent = None

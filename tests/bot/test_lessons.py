@@ -61,6 +61,7 @@ async def paired(world: World, first: StoredGeneration | None = None) -> tuple[S
     return end.usual.generation, end.other.generation
 
 
+@pytest.mark.played
 async def test_a_lesson_that_the_release_follows_by_itself_leaves_the_prompt_until_a_rollback(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +101,7 @@ def test_the_nearest_lesson_stands_last_and_its_answer_once_more_below_the_quest
     assert with_lessons(messages, []) == messages
 
 
+@pytest.mark.played
 async def test_a_correction_stands_before_the_next_like_question_and_is_recorded_with_the_answer(
     world: World,
 ) -> None:
@@ -172,6 +174,7 @@ async def test_an_engine_that_is_away_holds_no_correction_up(world: World, monke
     assert await world.chat.fits(lesson())
 
 
+@pytest.mark.played
 async def test_another_answer_after_a_correction_says_that_the_model_was_given_it(world: World) -> None:
     answer = await taught(world)
     (*_, first) = await events(world.chat.again(world.ask(ASKED), answer))
@@ -182,6 +185,7 @@ async def test_another_answer_after_a_correction_says_that_the_model_was_given_i
     assert second.note is None
 
 
+@pytest.mark.played
 async def test_an_answer_that_is_compared_gets_the_same_lessons(world: World) -> None:
     before = await world.say(AGAIN)
     await taught(world)

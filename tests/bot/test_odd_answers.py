@@ -154,6 +154,7 @@ async def test_an_answer_that_a_filter_cut_cannot_be_rated(odd: OddServer, make:
         assert sentence(EN, outcome, "vote") == EN.filtered_not_rated
 
 
+@pytest.mark.played
 async def test_a_conversation_that_no_longer_fits_is_cut_and_goes_on(odd: OddServer, make: Any):
     def size(body: dict[str, Any]) -> int:
         return sum(len(message["content"]) for message in body["messages"]) // 4 + body["max_tokens"]

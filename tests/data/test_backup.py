@@ -63,6 +63,7 @@ def test_the_same_home_makes_the_same_stream(lived: Path, tmp_path: Path) -> Non
     assert [name for name, *_ in parts[0]] == [NAME, *sorted(HELD - {NAME})]
 
 
+@pytest.mark.played
 def test_a_backup_is_of_one_moment_while_others_write(house: Path, tmp_path: Path) -> None:
     asyncio.run(lived_in(house))
     with closing(sqlite3.connect(house / NAME)) as connection:
@@ -120,6 +121,7 @@ async def test_what_people_erased_since_is_erased_again(house: Path, tmp_path: P
     await store.close()
 
 
+@pytest.mark.played
 async def test_a_message_deleted_since_is_erased_again(house: Path, tmp_path: Path) -> None:
     store = await Store.open(house)
     talk = await Talk.begin(store, "discord")

@@ -65,6 +65,7 @@ async def test_only_current_ratings_count_and_each_rater_once_per_pair(talk: Tal
     assert await live(talk.store) == []
 
 
+@pytest.mark.played
 async def test_other_releases_other_prompts_and_broken_answers_do_not_count(talk: Talk) -> None:
     ada = await talk.person()
     for releases in ((1, 1), (1, 3), (0, 2)):
@@ -161,6 +162,7 @@ async def test_a_judge_reads_pairs_from_discord_only_with_its_permission(store: 
     assert len(await shown(store, "a reference")) == 1
 
 
+@pytest.mark.played
 async def test_the_panel_knows_the_server_on_which_each_rater_rates_most(store: Store) -> None:
     one, two = await store.server("discord", "111"), await store.server("discord", "222")
     talks = [

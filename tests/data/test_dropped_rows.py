@@ -158,6 +158,7 @@ async def test_ratings_of_the_same_text_generated_twice_are_counted_together(tal
     assert pair.extra["weight"] == pytest.approx(1 / 5)  # two for it, one against, two undecided
 
 
+@pytest.mark.played
 async def test_an_export_that_comes_back_is_not_trained_on_after_the_people_in_it_said_no(talk: Talk) -> None:
     ada = await talk.person()
     (answer,) = await talk.ask(ada, "q", "bad")

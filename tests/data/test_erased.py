@@ -106,6 +106,7 @@ async def test_the_folds_of_what_remains_stay(store: Store, imported: bool) -> N
         assert len(kept) >= len(texts)
 
 
+@pytest.mark.played
 async def test_no_time_and_no_account_is_left_by_which_somebody_is_found(talk: Talk, house: Path) -> None:
     store, ada, bob = talk.store, await talk.person("ada"), await talk.person("bob")
     said = await talk.say(ada, "ada-says", platform_id="4711")
@@ -216,6 +217,7 @@ def older(house: Path) -> Path:
     return house
 
 
+@pytest.mark.played
 def test_an_older_home_loses_what_told_erased_words_and_people(older: Path) -> None:
     path, key = older / NAME, b"k" * 32
     migrate(path)
@@ -233,6 +235,7 @@ def test_an_older_home_loses_what_told_erased_words_and_people(older: Path) -> N
     assert found(path, "SELECT person_id, granted FROM consents ORDER BY 1") == [(1, 0), (2, 1)]
 
 
+@pytest.mark.played
 async def test_new_answers_of_an_older_home_are_siblings_of_its_own(older: Path) -> None:
     store = await Store.open(older)
     talk = await Talk.begin(store, "discord", key="70:2")

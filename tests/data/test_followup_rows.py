@@ -102,6 +102,7 @@ async def exported(talk: Talk, tmp_path: Path) -> list[Row]:
     return read_rows(tmp_path / "rows.jsonl")
 
 
+@pytest.mark.played
 async def test_exported_ones_are_follow_ups_where_they_are_imported(talk: Talk, tmp_path: Path) -> None:
     there = await exported(talk, tmp_path)
     there[0].extra["weight"] = 100  # whoever edited the file
@@ -116,6 +117,7 @@ async def test_exported_ones_are_follow_ups_where_they_are_imported(talk: Talk, 
     await other.close()
 
 
+@pytest.mark.played
 async def test_imported_ones_only_train_and_only_where_the_operator_lets_follow_ups_teach(
     talk: Talk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +214,7 @@ async def test_follow_ups_use_what_ratings_leave_of_a_quota(talk: Talk, monkeypa
     assert dropped(found) == {"follow-up": {candidates.OVER_QUOTA: 1}}
 
 
+@pytest.mark.played
 async def test_people_who_disagree_about_the_same_answer_make_no_row(talk: Talk) -> None:
     ada, ben = await talk.person("ada"), await talk.person("ben")
     await followed(talk, ada, "thanks")

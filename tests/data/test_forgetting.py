@@ -112,6 +112,7 @@ async def test_somebody_who_comes_back_is_a_new_person(talk: Talk, store: Store)
     assert await store.consent(again) is None
 
 
+@pytest.mark.played
 async def test_purging_erases_what_no_consent_covers(talk: Talk, house: Path) -> None:
     store = talk.store
     yes, no, never = (
@@ -247,6 +248,7 @@ async def test_what_was_generated_while_its_question_was_erased_is_not_kept(talk
         await talk.rate(await talk.person("bob"), "correction", answer, text="It is 555-123-987.")
 
 
+@pytest.mark.played
 async def test_forgetting_reaches_copies_that_say_who_speaks(talk: Talk) -> None:
     ada, bob = await talk.person("ada"), await talk.person("bob")
     said = await talk.say(ada, "My brother Tomas keeps bees in the hills.")
@@ -292,6 +294,7 @@ async def test_a_reader_keeps_the_log_from_being_folded(house: Path, store: Stor
     await other.close()
 
 
+@pytest.mark.played
 async def test_texts_of_a_server_that_removed_the_bot_are_erased_even_with_consent(store: Store) -> None:
     for server in ("1", "2"):
         talk = await Talk.begin(store, "discord", key=server, server=await store.server("discord", server))

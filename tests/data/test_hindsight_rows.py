@@ -91,6 +91,7 @@ async def test_nothing_is_even_looked_at_without_the_operators_setting(
     assert (pairs(found), found.mended, dropped(found)) == ([], 0, {})
 
 
+@pytest.mark.played
 async def test_a_pair_only_trains(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     await complained(talk, await talk.person())
     for fold in ("judge_train", "judge", "gate"):
@@ -293,6 +294,7 @@ async def test_nothing_from_discord_without_its_permission(store: Store) -> None
     assert len(pairs(await rows(store, permission="a letter"))) == 1
 
 
+@pytest.mark.played
 async def test_comparisons_weigh_the_same_with_pairs_and_whoever_holds_enough_by_them_adds_nothing(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

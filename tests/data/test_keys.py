@@ -79,6 +79,7 @@ async def test_a_lost_key_is_said_and_nothing_is_drawn_anew(used: Path, how: str
     await store.close()
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("how", HOWS)
 async def test_an_operator_can_go_on_with_another_key(
     used: Path, how: str, capsys: pytest.CaptureFixture[str]
@@ -131,6 +132,7 @@ async def test_asking_about_a_home_that_is_not_there_makes_nothing(
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.played
 async def test_the_folds_of_imported_rows_follow_another_key(used: Path) -> None:
     broken(used / "key", "missing")
     await key(used, accept=True)

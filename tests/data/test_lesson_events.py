@@ -14,6 +14,7 @@ from tests.data.taught import AGAIN, ASKED, RIGHT, corrected, for_all_here, help
 WHEN, BETTER = "Wann ist der Übungsabend?", "Am Freitag um acht, Änderung möglich."
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("how", ["the same correction", "votes for an answer given with it"])
 async def test_three_other_people_make_a_correction_the_servers_lesson(store: Store, how: str) -> None:
     talk = await on_discord(store)
@@ -31,6 +32,7 @@ async def test_three_other_people_make_a_correction_the_servers_lesson(store: St
     assert [said.lower() for said in await seen(talk, await talk.person("eve"))] == [RIGHT.lower()]
 
 
+@pytest.mark.played
 async def test_ones_own_votes_votes_against_it_and_those_that_were_taken_back_bear_nothing_out(store: Store) -> None:
     talk = await on_discord(store)
     ada, bob, eve = [await talk.person(name) for name in ("ada", "bob", "eve")]
@@ -115,6 +117,7 @@ async def test_what_was_taken_back_is_promoted_by_nobody_but_a_manager(store: St
     assert await scopes(store, ada) == [SERVER]
 
 
+@pytest.mark.played
 async def test_a_lesson_goes_back_when_those_who_bore_it_out_are_taken_out_but_not_what_a_manager_accepted(
     store: Store,
 ) -> None:
@@ -150,6 +153,7 @@ async def confirmed_and_accepted(
     return talk, (ada, bob), friends, answer
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("how", ["taken back", "turned", "forgotten"])
 async def test_a_vote_that_goes_takes_the_promotion_back_but_not_what_a_manager_accepted(
     store: Store, how: str
@@ -167,6 +171,7 @@ async def test_a_vote_that_goes_takes_the_promotion_back_but_not_what_a_manager_
     assert await scopes(store, ada) == [SERVER]
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("how", ["removed", "edited"])
 async def test_a_correction_that_goes_bears_nothing_out_any_more(store: Store, how: str) -> None:
     talk = await on_discord(store)
@@ -181,6 +186,7 @@ async def test_a_correction_that_goes_bears_nothing_out_any_more(store: Store, h
     assert await scopes(store, people[0]) == [OWN]
 
 
+@pytest.mark.played
 @pytest.mark.parametrize(
     ("asked", "right", "scope"),
     [

@@ -59,6 +59,7 @@ async def test_a_question_in_other_words_is_found_once_the_vectors_are_there(tal
     assert model.asked[3:] == [["What is for dinner?"]]
 
 
+@pytest.mark.played
 async def test_without_the_model_lessons_are_found_by_their_words(talk: Talk, model: Model) -> None:
     ada = await talk.person()
     await corrected(talk, ada)
@@ -76,6 +77,7 @@ async def test_what_means_the_same_comes_before_what_has_the_same_words(talk: Ta
     assert await seen(talk, ada, "Where is it held when we play?") == [RIGHT, "At the pond."]
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("how", ["removed", "erased"])
 async def test_the_vector_goes_with_its_lesson_and_is_overwritten(talk: Talk, model: Model, how: str) -> None:
     ada = await talk.person()

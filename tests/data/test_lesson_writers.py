@@ -21,6 +21,7 @@ from tests.data.talk import Talk
 from tests.data.taught import AGAIN, ASKED, RIGHT, corrected, for_all_here, helped, on_discord
 
 
+@pytest.mark.played
 async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_authors_consent(store: Store) -> None:
     talk = await on_discord(store)
     ada, bob = await talk.person("ada"), await talk.person("bob")
@@ -35,6 +36,7 @@ async def test_a_row_is_the_conversation_without_the_lessons_and_needs_their_aut
     assert list(found.of("labelled", None)) == []
 
 
+@pytest.mark.played
 @pytest.mark.parametrize(("may_teach", "problem"), [(False, NOT_HERE), (True, OUTSIDE)])
 async def test_a_lesson_from_a_place_that_does_not_teach_reaches_no_row(
     store: Store, monkeypatch: pytest.MonkeyPatch, may_teach: bool, problem: str
@@ -89,6 +91,7 @@ async def test_an_answer_given_with_a_lesson_shares_the_fold_of_the_correction(t
     assert len(set(found.values())) == 1
 
 
+@pytest.mark.played
 @pytest.mark.usefixtures("two_folds")
 async def test_rows_go_that_may_repeat_a_correction_of_another_fold(talk: Talk) -> None:
     ada = await talk.person()
@@ -119,6 +122,7 @@ async def test_the_rows_of_an_answer_that_was_given_with_a_lesson_are_its_author
         assert row.id in await rows_of(session, installation_key(store.database.path.parent), ada)
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("who", ["cem", "ada"])
 async def test_a_row_needs_the_consent_of_who_asked_and_of_who_answered_in_its_lesson(store: Store, who: str) -> None:
     talk = await on_discord(store)

@@ -77,6 +77,7 @@ def test_settings_that_are_no_numbers_and_no_ids_are_refused(monkeypatch: pytest
         limits_set()
 
 
+@pytest.mark.played
 async def test_votes_comparisons_and_corrections_share_a_quota(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     ada, bob = await talk.person("ada"), await talk.person("bob")
     one, two = await talk.ask(ada, "a question", "one", "two")
@@ -120,6 +121,7 @@ async def test_without_a_list_only_the_first_server_teaches_and_the_log_says_so(
     assert "of 2 servers only the first one, 1, teaches the shared model" in caplog.text
 
 
+@pytest.mark.played
 async def test_the_operator_lists_the_servers_that_teach(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for server in ("1", "2", "3"):
         await rated_on(store, server, f"place {server}", f"person {server}", teach=server != "3")

@@ -64,6 +64,7 @@ async def printed(person: str | None = None) -> str:
     return " ".join(out.getvalue().split())
 
 
+@pytest.mark.played
 async def test_a_persons_rows_are_those_with_their_words_or_ratings(talk: Talk) -> None:
     ada, bob = await talk.person("ada"), await talk.person("bob")
     await everything(talk, ada, bob)

@@ -228,6 +228,7 @@ def test_an_import_names_every_file_that_cannot_be_read_and_every_bad_row(house:
     assert not house.exists()
 
 
+@pytest.mark.played
 def test_a_number_as_id_is_known_again_and_does_not_hide_the_rows_of_another_file(
     house: Path, tmp_path: Path
 ) -> None:
@@ -335,6 +336,7 @@ def test_what_cannot_be_done_says_why(house: Path, tmp_path: Path) -> None:
     assert data(house)[0] == 2
 
 
+@pytest.mark.played
 def test_strange_names_do_not_break_the_tables(house: Path, tmp_path: Path) -> None:
     row = {**DEMO, "persona": "[/red] [bold]", "language": "[x]"}
     assert data(house, "import", written(tmp_path / "rows.jsonl", row))[0] == 0

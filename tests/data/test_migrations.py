@@ -107,6 +107,7 @@ async def test_a_backup_is_made_before_migrating(house: Path, request: pytest.Fi
     assert not hidden(house)
 
 
+@pytest.mark.played
 def test_a_migration_that_fails_leaves_the_database_as_it_was(database: Path, later: Path) -> None:
     own = Path(migrations.__file__).parent
     migrations.migrate(database)

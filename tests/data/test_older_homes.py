@@ -91,6 +91,7 @@ def test_an_older_database_learns_which_servers_its_channels_are_on_and_when_its
     assert texts == [("old", "2026-01-01"), ("new", "2026-01-03")]
 
 
+@pytest.mark.played
 def test_an_older_database_learns_who_wrote_its_personas(tmp_path: Path) -> None:
     path = tmp_path / NAME
     at = "2026-01-01 00:00:00.000000"
@@ -178,6 +179,7 @@ async def test_everything_in_an_older_home_is_found_again(older: Path) -> None:
     await store.close()
 
 
+@pytest.mark.played
 async def test_an_older_homes_rows_keep_their_ids_and_folds(older: Path) -> None:
     store = await Store.open(older)
     assert (await collect_rows(store, discord_permission="letter")).dropped["prompt"] == {EDITED: 1}

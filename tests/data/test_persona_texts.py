@@ -68,6 +68,7 @@ async def test_a_persona_of_an_unknown_author_counts_as_refused(served: Talk) ->
     assert (await collected(served)).rows == []
 
 
+@pytest.mark.played
 async def test_consent_given_after_the_persona_was_written_does_not_reach_back(served: Talk) -> None:
     boss, ada = await served.person("boss", agrees=None), await served.person("ada")
     await write(served.store, boss)
@@ -91,6 +92,7 @@ async def test_everybody_who_rewrote_a_persona_must_agree(served: Talk) -> None:
     assert (await collected(served)).rows != []
 
 
+@pytest.mark.played
 async def test_the_text_is_known_as_the_model_got_it_and_only_on_its_server(
     served: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def report(house: Path) -> dict[str, dict[str, object]]:
     return {"ada" if line["ratings"]["correction"] > 1 else f"other {at}": line for at, line in enumerate(found)}
 
 
+@pytest.mark.played
 def test_the_report_says_who_holds_how_much_and_what_an_operator_can_do(lived_in: Path) -> None:
     code, out, _ = data(lived_in, "raters")
     assert code == 0
@@ -109,6 +110,7 @@ def test_what_an_operator_takes_out_is_not_trained_until_they_undo_it(lived_in: 
     assert data(lived_in, "raters", "void", ada, "--undo")[0] == 1
 
 
+@pytest.mark.played
 async def test_imported_rows_that_name_their_rater_count_as_that_persons(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

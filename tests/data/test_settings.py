@@ -62,6 +62,7 @@ async def test_what_a_server_had_set_is_forgotten_with_it(store: Store) -> None:
     assert await store.setting("access", [("server", "2")])
 
 
+@pytest.mark.played
 async def test_a_servers_system_prompts_are_forgotten_with_it_unless_others_use_them_too(
     store: Store,
 ) -> None:

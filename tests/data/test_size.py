@@ -82,6 +82,7 @@ async def test_a_vote_an_edit_and_an_erasure_read_no_whole_table(store: Store) -
     assert await scanned(store, seen) == []
 
 
+@pytest.mark.played
 async def test_a_message_that_was_edited_often_is_read_by_its_newest_version(store: Store) -> None:
     await rated(store)
     for number in range(5):

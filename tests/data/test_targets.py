@@ -132,6 +132,7 @@ async def test_a_demonstration_of_a_long_conversation_teaches_its_last_turn_alon
     ]
 
 
+@pytest.mark.played
 async def test_a_copy_of_a_liked_answer_goes_when_the_answer_is_refused(talk: Talk) -> None:
     _, bob, (one, *_) = await liked(talk)
     out = [parse_row({**row.data, **row.extra}) for row in (await collected(talk)).of("labelled")]

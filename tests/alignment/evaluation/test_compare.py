@@ -101,6 +101,7 @@ def test_a_judge_that_counts_decides_and_is_asked_about_the_candidates_answers()
     assert verdict.promote
 
 
+@pytest.mark.played
 def test_equal_answers_are_ties_and_nobody_is_asked() -> None:
     rows = EvaluationRows(prompts=prompts(30), judge_pairs=pairs(40))
     with FakeJudge(kind_wins) as fake:
@@ -259,6 +260,7 @@ def test_a_few_pairs_decide_nothing() -> None:
     assert not decide(None, "nobody", ()).promote
 
 
+@pytest.mark.played
 def test_an_outside_judge_gets_only_what_consent_covers(monkeypatch) -> None:
     monkeypatch.setattr(JudgeSettings, "outside", True)
     monkeypatch.setenv("PARLEY_JUDGE_OUTSIDE", "1")
@@ -286,6 +288,7 @@ def test_prompts_that_the_engine_refuses_are_left_out_and_counted() -> None:
     assert any(note.startswith("3 prompts were left out") for note in found.notes)
 
 
+@pytest.mark.played
 def test_answers_are_drawn_only_for_judges_that_count_or_people_who_look() -> None:
     rows = EvaluationRows(prompts=prompts(30), judge_pairs=pairs(40))
     found, messages = compare(rows)

@@ -32,6 +32,7 @@ async def name(store: Store, scores: Mapping[Key, float], most: int = 10) -> lis
         return await named(session, installation_key(store.database.path.parent), rows, scores, most)
 
 
+@pytest.mark.played
 async def test_each_row_is_told_by_what_made_it(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     in_fold(monkeypatch, "train")
     store, ada, bob = talk.store, await talk.person("ada"), await talk.person("bob")
@@ -54,6 +55,7 @@ async def test_each_row_is_told_by_what_made_it(talk: Talk, monkeypatch: pytest.
     assert found["correction"].score == sum(scores[key] for key in corrected)  # one correction, and not two rows
 
 
+@pytest.mark.played
 async def test_only_what_made_an_answer_likelier_is_named_the_largest_first(talk: Talk) -> None:
     ada = await talk.person()
     for number in range(4):

@@ -25,6 +25,7 @@ async def fake(base, tmp_path):
         yield fake
 
 
+@pytest.mark.played
 async def test_the_base_is_uploaded_once_and_each_release_made_on_it(fake, base, home, releases, monkeypatch):
     monkeypatch.setattr(following, "FORGET", 0.0)
     monkeypatch.setattr(unused, "UNUSED", 0.05)

@@ -59,6 +59,7 @@ async def test_the_base_serves_first_and_then_each_champion(fake, base, home, re
         assert await session.count_tokens(HELLO) > 10
 
 
+@pytest.mark.played
 async def test_an_answer_that_runs_ends_with_its_release_while_the_next_one_serves(
     fake, base, home, releases, opened
 ):
@@ -126,6 +127,7 @@ async def test_a_candidate_answers_beside_the_champion(fake, base, home, release
     await trial.close()
 
 
+@pytest.mark.played
 async def test_a_vllm_that_forgot_its_adapters_gets_them_again(fake, base, home, releases, opened, caplog):
     make_release_of(home, base)
     releases.promote(1)
@@ -190,6 +192,7 @@ async def test_the_base_is_known_from_afar_by_its_folder_or_by_its_id(root, tmp_
     assert base_problem({"root": str(tmp_path)}, info)  # a folder that is here, and another one
 
 
+@pytest.mark.played
 async def test_a_release_that_cannot_be_loaded_says_why(fake, base, home, releases, opened):
     make_release_of(home, base)
     whole = make_release_of(home, base, weights="whole", kind="model")

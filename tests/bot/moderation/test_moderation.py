@@ -68,6 +68,7 @@ async def test_a_listed_word_at_the_end_is_found_and_a_longer_word_passes(world:
     assert "".join(event.text for event in got if isinstance(event, Piece)) == "the kyser of Skysong"
 
 
+@pytest.mark.played
 async def test_a_withdrawn_answer_can_be_asked_for_again_but_neither_rated_nor_learnt_from(world: World):
     await world.store.set_consent(world.ada, True)
     world.fake.answer(THREAT)

@@ -120,6 +120,7 @@ async def test_a_withdrawal_and_a_retraction(world: World):
     assert [rating.kind for rating in await world.rows(schema.Rating)] == ["vote", "retraction"]
 
 
+@pytest.mark.played
 async def test_a_fresh_yes_begins_a_conversation_that_the_consent_covers_whole(world: World):
     await world.enter(
         "before", "/consent yes", "y", "y", "after", "/correct better", "/consent yes", "and more", "/up"
@@ -173,6 +174,7 @@ async def test_a_correction_of_several_lines_ends_with_a_dot(world: World):
 # -- lessons
 
 
+@pytest.mark.played
 async def test_a_correction_is_listed_seen_changed_and_removed(world: World):
     asked = "When is game night?"
     written = await world.enter("/lessons", "/consent yes", "y", asked, "/correct On Friday.", "/lessons")
@@ -188,6 +190,7 @@ async def test_a_correction_is_listed_seen_changed_and_removed(world: World):
     assert EN.lessons_none in written
 
 
+@pytest.mark.played
 async def test_again_after_a_correction_says_why_the_answers_are_not_compared(world: World):
     written = await world.enter("/consent yes", "y", "When is game night?", "/correct On Friday.", "/again")
     assert EN.stored_correction in written
