@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.schema import Consent, ConsentText, MessageVersion, now
+from data.schema import Consent, ConsentText, MessageVersion
+from data.times import now
 
 CONSENT_VERSION = "2026-11-5"
 # Older versions of the consent text that differ only in wording. People who agreed to any other version are asked

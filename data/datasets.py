@@ -149,7 +149,7 @@ class _Collecting:
             # What a follow-up made elsewhere is one here, too: of low weight, and only for training.
             candidate = each._replace(weight=min(each.weight, WEAK)) if each.weak else each
             content = Content.of(candidate)
-            refused = panel.refused.get(imported_id(candidate.kind, candidate.id or ""))
+            refused = panel.refused.get(imported_id(candidate.kind, candidate.id or "")) if panel.refused else None
             if candidate.weak and self._collected.followups is None:
                 refused = NO_FOLLOWUPS
             problem = self._allowed(candidate, candidate.problem or refused)

@@ -6,7 +6,7 @@ without its permission, who may teach where, whose ratings an operator took out,
 knows nothing of duplicates, of unreliable raters and of who else is in a conversation. So it may be a little higher
 than what a round finds.
 
-A round notes in its manifest which feedback it has seen (`Seen`). What it held back counts as new once it may be
+A round notes in its manifest which feedback it has seen (`data.seen`). What it held back counts as new once it may be
 used: after a permission was set, say, a server was allowed to teach, or a quota was raised.
 """
 
@@ -15,7 +15,7 @@ import sqlite3
 from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -24,9 +24,7 @@ from typing import Any, NamedTuple
 from data.bulk import reading, rows
 from data.home import DATABASE
 from data.limits import Limits, Spent, limits_set, over_quota
-from data.manifests import Entries
-
-Ranges = tuple[tuple[int, int], ...]
+from data.seen import Ranges, Seen
 
 _EVER = 1 << 62
 # The newest rating, and the newest imported row, up to an id and a time.
@@ -68,51 +66,6 @@ _ALL_RATINGS = "SELECT id FROM ratings WHERE kind IN ('vote', 'comparison', 'cor
 _ALL_ROWS = "SELECT id FROM imported_rows ORDER BY id"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seen(Entries):
-    """The feedback that a round has seen: ratings and imported rows up to these ids, but for those in the ranges.
-
-    It could not use these. A range is the first id and the last one. `ratings_at` and `rows_at` are the times of the
-    feedback with these ids, as the database holds them; earlier versions did not note them.
-    """
-
-    ratings: int = 0
-    rows: int = 0
-    held_ratings: Ranges = ()
-    held_rows: Ranges = ()
-    ratings_at: str | None = None
-    rows_at: str | None = None
-
-    def after(self, before: "Seen") -> "Seen":
-        """Both together, where a round saw `before` and a later one this, which may be less."""
-        found = self
-        if before.ratings > self.ratings:
-            held = (*self.held_ratings, *_above(before.held_ratings, self.ratings))
-            found = replace(found, ratings=before.ratings, ratings_at=before.ratings_at, held_ratings=held)
-        if before.rows > self.rows:
-            held = (*self.held_rows, *_above(before.held_rows, self.rows))
-            found = replace(found, rows=before.rows, rows_at=before.rows_at, held_rows=held)
-        return found
-
-    def up_to(self, newest: "Seen") -> "Seen":
-        """The same where this is the newest feedback that was seen."""
-        return replace(
-            newest,
-            held_ratings=_below(self.held_ratings, newest.ratings),
-            held_rows=_below(self.held_rows, newest.rows),
-        )
-
-
-def _above(ranges: Ranges, most: int) -> Ranges:
-    """The parts of ranges above an id."""
-    return tuple((max(start, most + 1), end) for start, end in ranges if end > most)
-
-
-def _below(ranges: Ranges, most: int) -> Ranges:
-    """The parts of ranges up to an id."""
-    return tuple((start, min(end, most)) for start, end in ranges if start <= most)
-
-
 def newest(home: Path) -> Seen:
     """Everything that there is now. Raises `StoreError`."""
     return seen_of(home, Seen(ratings=_EVER, rows=_EVER))
@@ -143,8 +96,9 @@ def _last(connection: sqlite3.Connection, seen: Seen) -> Seen:
 
 
 def seen_now(home: Path, *, permission: bool) -> Seen:
-    """What a round that begins now sees. It reads all ratings' numbers. Raises `StoreError`, and `BadInput` for
-    settings of quotas that are none.
+    """What a round that begins now sees. It reads all ratings' numbers.
+
+    Raises `StoreError`, and `BadInput` for invalid quotas.
 
     `permission`: what came through Discord may train.
     """

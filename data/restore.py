@@ -60,7 +60,7 @@ def verify(backup: Path, passphrase: str | None, folder: Path | None = None) -> 
     with backup.open("rb") as file:
         manifest = read_backup(_opened(file, backup, passphrase), str(backup), folder)
     if not {NAME, KEY} <= manifest.files.keys():
-        raise BadInput(f"{backup} has no {NAME} or no {KEY}, so it is no backup of a home.")
+        raise BadInput(f"{backup} has no {NAME} or no {KEY}, so it is not a backup of a home.")
     if not is_known(manifest.schema):
         raise BadInput(
             f"{backup} was made by a newer version of Parley (schema {manifest.schema}). Update Parley first."

@@ -11,9 +11,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from data.errors import BadInput
-from data.fresh import Seen
 from data.home import private_dir, private_file, write_atomic
 from data.manifests import Entries, Manifest
+from data.seen import Seen
 from data.unfinished import remove
 
 DECIDED = ("promoted", "refused")

@@ -11,10 +11,10 @@ from filelock import FileLock, Timeout
 
 from alignment.evaluation.verdict import Summary
 from data.errors import BadInput, ParleyError
-from data.fresh import Seen
 from data.home import private_dir
 from data.manifests import Damaged, Entries, Manifest
 from data.rounds import DecidedRound, Decision, remove_forgotten
+from data.seen import Seen
 from data.taught import Taught
 
 UNFINISHED = ("running", "stopped")

@@ -176,7 +176,7 @@ def _snapshot(
 def _collect(console: Console, plan: Plan, folder: RoundFolder, *, goes_on: bool) -> tuple[Snapshot, tuple[str, ...]]:
     """The rows that may be used, and sentences about how far it is to each verdict; says both."""
     collected = asyncio.run(collect_snapshot(folder.path, corrections_train=plan.quick))
-    snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None)
+    snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None, plan.max_held_out)
     say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
     far = tuple(in_words(distance(collected, asyncio.run(trial_of_home()))))
     say(console, far)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from data.errors import BadInput
-from data.fresh import Ranges, Seen
 from data.manifests import Damaged, Entries, Manifest
+from data.seen import Ranges, Seen
 
 NAME = "watch.json"
 KEPT = 100  # sentences
@@ -27,7 +27,7 @@ class Said(Entries):
 @dataclass(frozen=True, kw_only=True)
 class Journal(Manifest):
     """`ratings` and `rows` are the ids up to which a round has seen the feedback, but for what it held back (see
-    `data.fresh.Seen` for these and their times), `round` the last decided round that this takes into account.
+    `data.seen.Seen` for these and their times), `round` the last decided round that this takes into account.
 
     Times of day up to `handled` are done with. `failures` rounds in a row failed, the last one at `failed_at`.
     `interrupted`: the watch ended its round early. `process` is that of the watch.

@@ -16,12 +16,13 @@ from alignment.watching.journal import KEPT, NAME, Journal, Said, moment, writte
 from alignment.watching.machine import Need
 from data import taught
 from data.errors import ParleyError, in_words
-from data.fresh import Seen, fresh, newest, newest_at, seen_now, seen_of
+from data.fresh import fresh, newest, newest_at, seen_now, seen_of
 from data.home import discord_permission
 from data.lineage import TrainedRound
 from data.manifests import Damaged
 from data.releases import Releases
 from data.rounds import DECIDED, DecidedRound, latest, paused_since, runs
+from data.seen import Seen
 
 LOG = "round.log"  # in the home's logs: the output of the newest round
 LOOK = 20.0  # seconds between two checks

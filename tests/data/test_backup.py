@@ -95,13 +95,14 @@ def test_a_backup_is_of_one_moment_while_others_write(house: Path, tmp_path: Pat
         assert (low, same) == (high, 1)
 
 
+@pytest.mark.played
 async def test_what_people_erased_since_is_erased_again(house: Path, tmp_path: Path) -> None:
     await lived_in(house)
     out = tmp_path / "b.tar"
     write_backup(house, out, None)
     store = await Store.open(house)
     talk = await Talk.begin(store)
-    await store.forget(await talk.person("bob", agrees=None))
+    await store.eraser.forget(await talk.person("bob", agrees=None))
     eve = await talk.person("eve")
     await talk.say(eve, "after the backup")
     await store.set_consent(await talk.person("ada", agrees=None), False)
@@ -127,7 +128,7 @@ async def test_a_message_deleted_since_is_erased_again(house: Path, tmp_path: Pa
     await talk.answer(said, "an answer that repeats it")
     await talk.say(ada, "stays", platform_id="m2")
     write_backup(house, tmp_path / "b.tar", None)
-    assert await store.erase_message("discord", "m1")
+    assert await store.eraser.erase_message("discord", "m1")
     await store.close()
     done = await asyncio.to_thread(restore.restore, house, tmp_path / "b.tar", None, replace=True)
     assert done.again is not None

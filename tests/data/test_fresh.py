@@ -11,9 +11,10 @@ import pytest
 
 import data.fresh
 from data.bulk import reading
-from data.fresh import Seen, fresh, newest, newest_at, seen_now, seen_of
+from data.fresh import fresh, newest, newest_at, seen_now, seen_of
 from data.imports import import_rows
 from data.row import Row
+from data.seen import Seen
 from data.standings import Deed, set_standing
 from data.store import Store
 from tests.data.talk import Talk
@@ -154,7 +155,7 @@ async def test_numbers_that_are_given_again_after_somebody_was_forgotten_are_new
     await rated(store, "a", "b")
     eve = await rated(store, "c", "d", name="eve")
     seen = mark(store)
-    await store.forget(eve)
+    await store.eraser.forget(eve)
     await rated(store, "e", "f", "g")
     now = seen_of(store.database.path.parent, seen)
     assert (now.ratings, count(store, now)) == (2, 3)

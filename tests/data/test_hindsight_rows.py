@@ -216,7 +216,7 @@ async def test_an_edit_or_erasure_of_the_question_or_the_complaint_voids_it(
     if change == "edit":
         await talk.store.edit_message("terminal", which, "much shorter please")
     else:
-        await talk.store.erase_message("terminal", which)
+        await talk.store.eraser.erase_message("terminal", which)
         assert (await import_rows(talk.store, [exported])).erased == 1
     assert list((await rows(talk.store)).of("preference")) == []
 
@@ -263,13 +263,14 @@ async def test_forwarded_words_are_not_a_complaint(talk: Talk) -> None:
     assert pairs(await rows(talk.store)) == []
 
 
+@pytest.mark.played
 async def test_forgetting_somebody_erases_the_copies_of_their_pairs_for_good(talk: Talk) -> None:
     ada = await talk.person()
     await complained(talk, ada)
     (exported,) = (await rows(talk.store)).of("preference")
     async with talk.store.database.read() as session:
         assert exported.id in await rows_of(session, installation_key(talk.store.database.path.parent), ada)
-    await talk.store.forget(ada)
+    await talk.store.eraser.forget(ada)
     assert (await import_rows(talk.store, [exported])).erased == 1
     assert list((await rows(talk.store)).of("preference")) == []
 

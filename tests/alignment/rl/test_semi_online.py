@@ -75,6 +75,7 @@ def draws(out):
     return [entry for entry in metrics(out) if "pairs" in entry]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("pictures")
 def test_it_learns_what_is_rewarded_from_its_own_answers(bases, prompts, tmp_path):
     out = tmp_path / "out"
@@ -108,6 +109,7 @@ def test_a_few_answers_of_each_draw_are_kept_in_private_and_none_is_printed(base
     assert "⟦" in (out / "trained_tokens.txt").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mixed", [False, True])
 def test_an_interruption_changes_nothing(mixed, bases, prompts, rows, tmp_path):
     flags = {"rows": rows if mixed else None, "max_steps": 8, "save_steps": 3}

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from alignment.watching import loop
-from data.fresh import Seen
 from data.home import private_dir
+from data.seen import Seen
 from tests.alignment.watching.world import World
 
 

@@ -9,10 +9,10 @@ from alignment.watching.journal import Journal
 from alignment.watching.loop import CALM
 from alignment.watching.machine import Need
 from data.errors import BadInput
-from data.fresh import Seen
 from data.release_manifest import ReleaseManifest
 from data.releases import Releases
 from data.rounds import pause, resume
+from data.seen import Seen
 from tests.alignment.watching.world import BATTERY, NOON, World, decides
 
 
