@@ -118,6 +118,7 @@ def remove_leftovers(home: Path, *, rows: bool = True) -> bool:
     if rows:
         with suppress(OSError):  # a full disk
             private_file(later)  # before the lock: the round that holds it may end at any time
+            os.utime(later, (0, 0))  # nothing says when somebody was forgotten
     try:
         with FileLock(rounds / ".lock", timeout=0, mode=0o600):
             rows = rows or later.exists()

@@ -28,6 +28,7 @@ from data.rows import Row
 from data.taught import claim
 
 _FEW = 16
+EACH = 4  # held-out answers by one person in a quick round
 _LEAST = 8  # with fewer held-out answers, they are not asked
 
 
@@ -51,7 +52,9 @@ def evaluate_candidate(
     """
     judge = None if plan.quick else judge_settings()
     suites = check_suites(plan.suites, canaries)
-    demonstrations, cannot_tell = snapshot.gate("demonstration"), ""
+    cannot_tell = ""
+    # In a quick round they decide, and not one person who corrects a lot.
+    demonstrations = snapshot.gate("demonstration", EACH if plan.quick else None)
     if plan.quick:
         trained = may_have_trained(snapshot, home(), champion.release or BASE_RELEASE)
         demonstrations, left_out = held_out_answers(demonstrations, trained)

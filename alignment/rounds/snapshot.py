@@ -7,6 +7,7 @@ checks judges (and shows the loss while a stage trains), and `gate` only decides
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from data.trials import TrialSoFar
 KINDS = ("demonstration", "preference", "labelled", "prompt")
 _WATCHED = (4, 12)  # rows that measure while a stage trains: half as many as train, within these limits
 _LOSS_ROWS = 24  # the loss on demonstrations needs no more than a sample of them
+_LOOKED_AT = 1000  # held-out rows among which everybody's few are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,24 @@ class Snapshot:
         """The preferences that decide whether a judge counts."""
         return self.collected.of("preference", "judge")
 
-    def gate(self, kind: str) -> Sequence[Row]:
-        """The rows on which the gate decides: at most `max_held_out` of the kind, the same ones in each round."""
-        rows = self._of(kind, "gate")[: self.max_held_out]
+    def gate(self, kind: str, each: int | None = None) -> Sequence[Row]:
+        """The rows on which the gate decides: at most `max_held_out` of the kind, the same ones in each round.
+
+        With `each`, at most so many are by one person.
+        """
+        rows = self._of(kind, "gate")
+        rows = (rows if each is None else self._of_everybody(rows[:_LOOKED_AT], each))[: self.max_held_out]
         return rows[:_LOSS_ROWS] if kind == "demonstration" else rows
+
+    def _of_everybody(self, rows: Sequence[Row], each: int) -> Sequence[Row]:
+        people, so_far = self.collected.people("gate"), Counter[str]()
+        found = []
+        for row in rows:
+            raters = people.get(row.id, ())
+            if not raters or any(so_far[one] < each for one in raters):
+                found.append(row)
+                so_far.update(raters)
+        return found
 
     def ids(self) -> dict[str, list[str]]:
         """The ids of all rows that a stage reads, by their use; no stage reads the gate's."""

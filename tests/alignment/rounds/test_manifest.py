@@ -52,6 +52,7 @@ def test_rows_that_somebody_had_forgotten_during_a_round_go_when_it_ends_without
             path.write_text("{}")
         assert not remove_leftovers(tmp_path)
         assert all(path.exists() for path in rows)
+        assert (rounds / ".forgotten").stat().st_mtime == 0  # nothing says when that was
         if ends == "stopped":
             folder.end("stopped", "The stage dpo stopped.")
         else:

@@ -12,7 +12,7 @@ import alignment.rounds.steps
 from alignment.evaluation.compare import EvaluationRows
 from alignment.evaluation.suites import Suite
 from alignment.evaluation.verdict import SHORT, check_suites
-from alignment.rounds.evaluation import held_out_answers
+from alignment.rounds.evaluation import EACH, held_out_answers
 from alignment.rounds.plan import read_plan
 from alignment.rounds.quick import (
     LEAST_REPLAYED,
@@ -418,16 +418,35 @@ def test_a_shipped_answer_that_is_held_out_here_under_its_persona_is_not_repeate
     assert quick.trained[0] - {f"preference-train-{n}" for n in range(3)} == {each.id for each in others}
 
 
+def held_out_by_many(count: int) -> list[FeedbackRow]:
+    """Held-out demonstrations, each by somebody else."""
+    found = rows("demonstration", "gate", count)
+    return [replace(each, raters=(f"rater-{at}",)) for at, each in enumerate(found)]
+
+
+def test_somebody_who_corrects_a_lot_does_not_decide_alone_what_got_worse(quick: Played) -> None:
+    """Else nonsense of one account could hide what others lose, or refuse every release."""
+    theirs, others = rows("demonstration", "gate", 500), held_out_by_many(5)
+    others = [replace(each, row=row("demonstration", f"of-others-{at}")) for at, each in enumerate(others)]
+    theirs = [replace(each, raters=("rater-x",)) for each in theirs]
+    quick.found = collected({"preference": 3}, [*theirs, *others])
+    run(quick)
+    asked = [item.id for item in measured_on(quick)["held_out"].items]
+    assert sum(each.startswith("demonstration-gate") for each in asked) == EACH
+    assert sum(each.startswith("of-others") for each in asked) == 5
+    assert len(asked) > EACH + 5  # that is few, so shipped answers are asked as well
+
+
 @pytest.mark.parametrize(("held_out", "evaluations"), [(20, 1), (21, 2)])
 def test_held_out_answers_are_one_suite_and_measured_anew_only_when_they_changed(
     quick: Played, monkeypatch: pytest.MonkeyPatch, held_out: int, evaluations: int
 ) -> None:
-    quick.found = collected({"preference": 3}, rows("demonstration", "gate", 20))
+    quick.found = collected({"preference": 3}, held_out_by_many(20))
     with monkeypatch.context() as patch:
         patch.setattr(alignment.rounds.one_round, "release", before(never))
         with pytest.raises(Killed):
             run(quick)
-    quick.found = collected({"preference": 3}, rows("demonstration", "gate", held_out))
+    quick.found = collected({"preference": 3}, held_out_by_many(held_out))
     run(quick)
     assert len(quick.asked) == evaluations
     _, _, measured, options, *_ = quick.asked[-1]
