@@ -192,6 +192,20 @@ async def test_neither_text_nor_its_plain_hash_is_stored(store: Store, house: Pa
     assert signature != theirs  # without the key a signature cannot be compared with a guess
 
 
+async def test_names_of_groups_that_are_stored_together_begin_alike_and_come_from_no_text(store: Store) -> None:
+    path = store.database.path
+    anchors = [Anchor(sentence) for sentence in SENTENCES]
+    await asyncio.to_thread(assign, path, KEY, anchors)
+    with sqlite3.connect(path) as connection:
+        names = [name for (name,) in connection.execute("SELECT group_id FROM folds")]
+        members = [member for (member,) in connection.execute("SELECT fingerprint FROM fold_members")]
+    assert len(names) == len(set(names)) > 3
+    assert len({name[:3] for name in names}) == 1  # one place in the index
+    assert len({name[3:19] for name in names}) == len(names)
+    assert {len(name) for name in names} == {64}
+    assert not {name[3:] for name in names} & {member[3:] for member in members}
+
+
 async def test_a_conversation_of_one_fold_brings_no_words_of_another_into_it(store: Store) -> None:
     """An edited message or a trimmed history changes how a conversation opens, perhaps to a text that judges."""
     by_fold = dict(zip(await folds(store, *SENTENCES), SENTENCES, strict=True))
