@@ -24,14 +24,14 @@ _CONTROL = (
 # Those that begin a turn, with the role that follows.
 _HEADER = re.compile(
     r"(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>)?\s*"
-    r"(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|turn>|<\|start\|>|<\|start_of_role\|>)"
-    r"\s*(?:assistant|model|bot)(?![\w])\s*(?:<\|end_header_id\|>|<\|end_of_role\|>|<\|message\|>|<\|im_sep\|>)?\s*"
+    r"(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|turn>|<\|start\|>|<\|begin\|>|<\|start_of_role\|>)"
+    r"\s*(?:assistant|model|bot)(?![\w])\s*(?:<\|end_header_id\|>|<\|end_of_role\|>|<\|message\|>|<\|content\|>|<\|im_sep\|>)?\s*"
     r"|<\|end_header_id\|>|<\|end_of_role\|>|<\|message\|>|<\|im_sep\|>"
     r"|<s>|<bos>|<\|begin_of_text\|>|<\|assistant\|>|<｜Assistant｜>|<｜begin▁of▁sentence｜>|\[/INST\]",
     re.IGNORECASE,
 )
 _HEADER_SO_FAR = re.compile(
-    r"\s*<(?:\|im_start\||\|start_header_id\||start_of_turn|\|turn|\|start\||\|start_of_role\|)>?\s*[a-z]{0,9}\s*(?:<\|?\w*)?",
+    r"\s*<(?:\|im_start\||\|start_header_id\||start_of_turn|\|turn|\|start\||\|begin\||\|start_of_role\|)>?\s*[a-z]{0,9}\s*(?:<\|?\w*)?",
     re.IGNORECASE,
 )
 # How a template writes that a person speaks: `user:`, `### Human:`, `**User:**`.

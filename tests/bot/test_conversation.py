@@ -289,6 +289,7 @@ async def test_any_text_survives_the_way_through_store_and_engine(tmp_path: Path
         assert path[0].text == text
 
 
+@pytest.mark.played
 async def test_an_answer_has_a_longest_length_whatever_the_server_sends(world: World):
     world.fake.answer(*["ten chars "] * (LONGEST // 10 + 50), hold=asyncio.Event())  # it would never end
     end = (await events(world.chat.answer(world.ask("go on for ever"))))[-1]

@@ -60,6 +60,7 @@ async def test_without_the_raters_consent_no_rating_leaves(store: Store, answer:
     assert dropped(found) == every(datasets.NO_CONSENT, RATED)
 
 
+@pytest.mark.played
 async def test_withdrawal_covers_everything_and_a_new_yes_only_what_follows(store: Store) -> None:
     talk = await scene(store)
     ada = await store.person("terminal", "ada")

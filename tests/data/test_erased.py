@@ -79,6 +79,7 @@ async def folds_of(store: Store) -> dict[str, str]:
     return {f"{row.row.id}": row.fold for row in rows}
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("imported", [False, True])
 async def test_the_folds_of_what_remains_stay(store: Store, imported: bool) -> None:
     """Others said the same, and so does a row of the operator's: they keep their folds when one of them leaves."""

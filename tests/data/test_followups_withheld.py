@@ -91,6 +91,7 @@ async def test_an_edited_question_takes_its_row_along(talk: Talk) -> None:
     assert dropped(found)["follow-up"] == {candidates.EDITED: 1}
 
 
+@pytest.mark.played
 async def test_forgetting_somebody_erases_the_copies_of_their_weak_rows_for_good(talk: Talk) -> None:
     ada = await talk.person()
     await followed(talk, ada, "thanks")

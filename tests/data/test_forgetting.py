@@ -64,6 +64,7 @@ async def test_erasing_one_branch_leaves_the_other(talk: Talk) -> None:
     assert await texts(talk.store) == {"root", "first answer", "kept", "about kept"}
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("size", [10, 700, 9000])
 async def test_the_bytes_of_an_erased_text_are_gone_among_many_texts(talk: Talk, house: Path, size: int) -> None:
     # Short texts move within a page when others are erased; long texts have their own pages.
@@ -172,6 +173,7 @@ async def exported(talk: Talk) -> list[Row]:
     return [parse_row({**each.row.data, **each.row.extra}) for each in found.rows]
 
 
+@pytest.mark.played
 async def test_an_older_export_does_not_bring_erased_rows_back(talk: Talk) -> None:
     ada = await talk.person()
     good, bad = await talk.ask(ada, "Hi.", "Hello.", "What?")
@@ -187,6 +189,7 @@ async def test_an_older_export_does_not_bring_erased_rows_back(talk: Talk) -> No
     assert (result.erased, result.new.total()) == (len(out), 0)
 
 
+@pytest.mark.played
 async def test_an_operators_row_with_the_words_of_an_erased_one_is_theirs(talk: Talk) -> None:
     own = [{"role": "user", "content": "What is the capital city of France?"}]
     first = parse_row({"prompt": own})
@@ -215,6 +218,7 @@ async def test_forgetting_removes_the_backups_of_migrations_too(talk: Talk, hous
     assert not copy.exists()
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("leaves", ["ada", "bob"])
 async def test_forgetting_reaches_copies_that_were_imported_again(talk: Talk, leaves: str) -> None:
     people = {name: await talk.person(name) for name in ("ada", "bob", "eve")}

@@ -231,6 +231,23 @@ async def test_only_a_yes_to_a_text_that_names_follow_ups_covers_it(
     assert pairs(await rows(talk.store)) == []
 
 
+async def test_a_yes_to_a_text_that_names_the_weak_rating_alone_makes_no_pair(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(consent, "CONSENT_VERSION", "2026-11-4")
+        ada = await talk.person(agrees=None)
+        await talk.store.set_consent(ada, True, "2026-11-4")
+        await complained(talk, ada)
+        found = await rows(talk.store)
+        assert (pairs(found), len(list(found.of("labelled")))) == ([], 1)
+        assert dropped(found)["follow-up"] == {candidates.NO_CONSENT: 1}
+    await talk.store.set_consent(ada, True, CONSENT_VERSION)
+    assert pairs(await rows(talk.store)) == []  # it does not reach back
+    await complained(talk, ada, question="What is a white hole?")
+    assert len(pairs(await rows(talk.store))) == 1
+
+
 async def test_whoever_takes_their_yes_back_voids_it(talk: Talk) -> None:
     ada = await talk.person()
     await complained(talk, ada)
@@ -246,6 +263,7 @@ async def test_forwarded_words_are_not_a_complaint(talk: Talk) -> None:
     assert pairs(await rows(talk.store)) == []
 
 
+@pytest.mark.played
 async def test_forgetting_somebody_erases_the_copies_of_their_pairs_for_good(talk: Talk) -> None:
     ada = await talk.person()
     await complained(talk, ada)

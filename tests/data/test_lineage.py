@@ -85,6 +85,7 @@ async def test_an_older_text_of_an_edited_message_is_still_theirs(talk: Talk) ->
     assert before.row.id in await ids_of(talk.store, ada)
 
 
+@pytest.mark.played
 async def test_rounds_name_whom_they_learnt_from_until_and_after_they_leave(
     talk: Talk, house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ async def test_consent_given_after_the_persona_was_written_does_not_reach_back(s
     assert (await collected(served)).rows != []
 
 
+@pytest.mark.played
 async def test_everybody_who_rewrote_a_persona_must_agree(served: Talk) -> None:
     boss, max_ = await served.person("boss"), await served.person("max", agrees=False)
     await write(served.store, boss)
@@ -104,6 +105,7 @@ async def test_the_text_is_known_as_the_model_got_it_and_only_on_its_server(
     assert (await collected(served)).rows != []
 
 
+@pytest.mark.played
 async def test_forgetting_the_author_erases_the_persona_and_the_answers_under_it(served: Talk, house: Path) -> None:
     store = served.store
     boss, max_, ada = [await served.person(name) for name in ("boss", "max", "ada")]

@@ -69,6 +69,7 @@ async def rated(store: Store) -> tuple[Talk, int, StoredGeneration]:
     return talk, bea, first
 
 
+@pytest.mark.played
 async def test_a_vote_an_edit_and_an_erasure_read_no_whole_table(store: Store) -> None:
     talk, bea, answer = await rated(store)
     with statements(store) as seen:
@@ -183,6 +184,7 @@ async def _tombstones(store: Store) -> set[tuple[str, str]]:
         return {(row.ref_hash, row.reason) for row in rows}
 
 
+@pytest.mark.played
 async def test_erasing_a_little_at_a_time_erases_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eraser, "_AT_ONCE", 1)
     talk = await Talk.begin(store, "discord", "77:1")

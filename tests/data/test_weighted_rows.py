@@ -183,6 +183,7 @@ async def test_votes_by_a_script_make_no_rows(talk: Talk) -> None:
     assert found.dropped["labelled"] == {datasets.UNRELIABLE: 150}
 
 
+@pytest.mark.played
 async def test_a_vote_for_the_raters_own_words_does_not_count(talk: Talk) -> None:
     ada, bob = await talk.person("ada"), await talk.person("bob")
     (old,) = await talk.ask(ada, "q", "bad")
@@ -279,6 +280,7 @@ def test_a_margin_is_a_number(margin: Any) -> None:
         parse_row({"prompt": [ASK], "chosen": [YES], "rejected": [NO], "margin": margin})
 
 
+@pytest.mark.played
 async def test_an_outside_judge_sees_the_operators_own_rows_only(store: Store) -> None:
     many = [{"messages": [{"role": "user", "content": f"{i * 7919} {i} q{i}"}, YES], "id": str(i)} for i in range(60)]
     said = [{**row, "id": f"s{row['id']}", "platform": "web", "consent": True, "outside_judge": True} for row in many]
