@@ -97,7 +97,7 @@ def _platform(name: str, *, page: bool) -> Callable[[Settings], Awaitable[None]]
     links = SignInLinks()
     beside: Beside = _no_page
     if page or name == "web":
-        from bot.web.start import page_served, until_told_to_end
+        from bot.web.start import ending, page_served
 
         beside = partial(page_served, links=links)
     if name == "terminal":
@@ -107,10 +107,12 @@ def _platform(name: str, *, page: bool) -> Callable[[Settings], Awaitable[None]]
     if name == "web":
 
         async def talk(settings: Settings) -> None:
+            told = ending()
             async with opened(settings) as (store, engine, trial):
                 chat = chat_of(settings, store, engine)
                 async with beside(settings, store, chat, trial):
-                    await until_told_to_end(chat)
+                    await told.wait()
+                    await chat.close()
 
         return talk
     from bot.discord.alone import alone_on_discord

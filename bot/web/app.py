@@ -11,7 +11,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-from bot.web.pages import alive
+from bot.web.pages import alive, answers, chat, consent, sign_in, streams, taught
+from bot.web.problems import add_problems
 from bot.web.safety import BoundedBodies, SafeHeaders
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from bot.web.site import Site
 
 ASSETS = Path(__file__).with_name("assets")
+PAGES = tuple(each.router for each in (alive, sign_in, chat, streams, answers, consent, taught))
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -37,7 +39,9 @@ def create_app(site: Site) -> FastAPI:
     )
     app.state.site = site
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
-    app.include_router(alive.router)
+    for router in PAGES:
+        app.include_router(router)
+    add_problems(app)
     return app
 
 
