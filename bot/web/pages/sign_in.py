@@ -166,13 +166,14 @@ async def to_discord(browser: SomeBrowser, sent: Sent) -> Response:  # noqa: ARG
 @router.get("/sign-in/discord/back")
 async def back_from_discord(browser: SomeBrowser, code: str = "", state: str = "") -> Response:
     """Back from Discord: the same person as there, if this browser began it."""
+    account = _account(browser)
     _count(browser)
     session = browser.session
     begun = bool(session.state) and secrets.compare_digest(session.state.encode(), state.encode())
     if not begun or not code or time.time() - session.at > LIFETIME:
         return _ways(browser, browser.texts.web_discord_failed, status=400)
     try:
-        user = await _account(browser).user(code, session.verifier)
+        user = await account.user(code, session.verifier)
     except DiscordSilent as error:
         log.warning("a sign-in with Discord failed: %s", error)
         return _ways(browser, browser.texts.web_discord_failed, status=502)
