@@ -124,8 +124,10 @@ class World:
 
 
 @asynccontextmanager
-async def opened(home: Path, *, trial: Trial | None = None, **settings: Any) -> AsyncIterator[World]:
-    """A world with these settings."""
+async def opened(
+    home: Path, *, trial: Trial | None = None, patience: float = 60, **settings: Any
+) -> AsyncIterator[World]:
+    """A world with these settings, for `patience` seconds at most."""
     store = await Store.open(home)
     patch = pytest.MonkeyPatch()
     async with FakeEngine() as fake:
@@ -137,7 +139,7 @@ async def opened(home: Path, *, trial: Trial | None = None, **settings: Any) -> 
         links.address = chosen.web_address or ADDRESS
         world = World(Site(chosen, store, chat, trial or Trial(home, None), links), fake)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(patience):
                 yield world
         finally:
             await world.close()
