@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bot.conversation import Chat
     from bot.discord.commands.publish import AnyCommand
     from bot.settings import Settings
+    from bot.sign_in_links import SignInLinks
     from data.store import Store
 
 Host = commands.Bot | commands.AutoShardedBot
@@ -47,6 +48,7 @@ class Parley:
         store: Store,
         chat: Chat,
         trial: Trial | None = None,
+        links: SignInLinks | None = None,
         *,
         seconds_per_edit: float = SECONDS_PER_EDIT,
         guest: bool = False,
@@ -54,7 +56,7 @@ class Parley:
         self.client = client
         self.guest = guest
         trial = trial or Trial(settings.home, None, usual=settings.compare_share)
-        self.app = App(client, settings, store, chat, Pace(seconds_per_edit), trial)
+        self.app = App(client, settings, store, chat, Pace(seconds_per_edit), trial, links)
         self._tasks: set[asyncio.Task[None]] = set()
         self._reactions = Reactions()
         self._chores: asyncio.Task[None] | None = None
