@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from data.figures import Figures
     from data.store import Store
 
-# From so many ratings on, counts are told again for _RESTS times as long as counting took.
+# With this many ratings or more, counts are shown again for _RESTS times as long as counting took.
 _MANY, _RESTS = 20_000, 20
 
 
