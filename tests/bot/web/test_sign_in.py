@@ -66,6 +66,14 @@ def test_a_link_is_over_after_some_minutes_and_when_there_is_a_newer_one():
     assert links.take(second.partition("token=")[2]) is None
 
 
+def test_nobody_takes_the_operators_link_away_by_asking_for_another_one():
+    links = SignInLinks()
+    links.address = "http://there"
+    first, _ = links.make(Invited(1, operator=True)), links.make(Invited(1, operator=True))
+    assert first
+    assert links.take(first.partition("token=")[2]) == Invited(1, operator=True)
+
+
 @pytest.mark.parametrize("token", ["", "x", "'; DROP TABLE people; --", "a" * 5000])
 async def test_a_forged_link_signs_nobody_in(page: World, token: str):
     browser = page.browser()
