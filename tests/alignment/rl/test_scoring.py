@@ -7,6 +7,8 @@ import pytest
 from alignment.rl.scoring import Numbers, scoring
 from alignment.training.errors import Diverged
 
+pytestmark = pytest.mark.tiny
+
 SECRET = "what somebody said"
 ASKED = {"prompts": [[{"role": "user", "content": SECRET}]] * 2, "completions": [[{"content": SECRET}]] * 2}
 
