@@ -132,20 +132,15 @@ async def test_one_person_in_many_conversations_gets_one_answer_at_a_time(page: 
     assert len(page.fake.requests) == 5
 
 
-@pytest.mark.played
-async def test_two_hundred_people_at_once_lose_no_rating(page: World):
-    async def visit(number_of_person: int) -> None:
-        browser = await page.member(str(number_of_person), agrees=True)
-        for _ in range(400):  # where the line is full, they ask again
-            _, shown = await browser.ask("hello")
-            if 'id="answer-' in shown.text:
-                break
-            await asyncio.sleep(0.05)
+async def test_thirty_people_at_once_lose_no_rating(page: World):
+    async def visit(name: int) -> None:
+        browser = await page.member(str(name), agrees=True)
+        _, shown = await browser.ask("hello")
         await browser.post(f"/answers/{number(shown)}/vote", value="up")
 
-    await asyncio.gather(*map(visit, range(200)))
+    await asyncio.gather(*map(visit, range(30)))
     ratings = await page.rows(schema.Rating)
-    assert len({each.rater_id for each in ratings}) == len(ratings) == 200
+    assert len({each.rater_id for each in ratings}) == len(ratings) == 30
 
 
 async def test_an_engine_that_fails_is_told_in_words_and_nothing_is_lost(page: World):
