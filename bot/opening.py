@@ -42,8 +42,8 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
             stack.push_async_callback(find_by_meaning(store, settings.embeddings_url, settings).close)
         engine = await _engine(settings)
         stack.push_async_callback(engine.close)
-        for sentence in left_out(settings):
-            log.warning("%s", sentence)
+        for problem in left_out(settings):
+            log.warning("%s", problem)
         if sentence := await asyncio.to_thread(cannot_think, settings, engine):
             log.warning("%s", sentence)
         trial = _trial(settings)

@@ -73,9 +73,9 @@ class Feedback:
         weights = np.array([weight[person] for person in people.tolist()], dtype=np.float64)[place]
         self._refused = Refused(facts, events, weights)
         # One number at a time is read from a view in half of the time that an array takes.
-        self._weights, self._rater = memoryview(weights), memoryview(events.rater)
-        self._problems, self._values = memoryview(events.problem), memoryview(events.value)
-        self._answer_problems = memoryview(facts.problem)
+        self._weights, self._rater = weights.data, events.rater.data
+        self._problems, self._values = events.problem.data, events.value.data
+        self._answer_problems = facts.problem.data
 
     def plans(self) -> Iterator[Plan]:
         """The rows that ratings, questions and follow-ups may become."""
