@@ -46,8 +46,8 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Store, Engine, Trial
             stack.push_async_callback(find_by_meaning(store, settings.embeddings_url, settings).close)
         engine = await _engine(settings)
         stack.push_async_callback(engine.close)
-        for persona in left_out(settings):
-            log.warning("%s", persona)
+        for problem in left_out(settings):
+            log.warning("%s", problem)
         if sentence := await asyncio.to_thread(cannot_think, settings, engine):
             log.warning("%s", sentence)
         trial = _trial(settings)
