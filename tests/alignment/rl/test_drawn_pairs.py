@@ -51,6 +51,8 @@ def test_a_missing_end_costs_deviations_of_the_reward():
     # 0.5 over 0.75 - 1; 0.5 is less than 1.75 - 1, and what beats it did not end.
     assert (found.pairs, found.equal, found.dropped) == ([(0, 1)], 0, 1)
     assert pair_up(sampled(answers, scores, ended), 2, deviation=2.0, penalty=0.0).pairs == []
+    # Where scores hardly differ, 0.5 is much more than a deviation.
+    assert pair_up(sampled(answers, scores, ended), 2, deviation=0.1, penalty=1.0).pairs == []
 
 
 def test_what_a_draw_counts_and_logs():
