@@ -23,7 +23,10 @@ class Seen(Entries):
     rows_at: str | None = None
 
     def after(self, before: "Seen") -> "Seen":
-        """Both together, where a round saw `before` and a later one this, which may be less."""
+        """What two rounds have seen together: an earlier one saw `before`, and a later one this.
+
+        The later one may have seen less, after a restore from a backup.
+        """
         found = self
         if before.ratings > self.ratings:
             held = (*self.held_ratings, *_above(before.held_ratings, self.ratings))
@@ -34,7 +37,10 @@ class Seen(Entries):
         return found
 
     def up_to(self, newest: "Seen") -> "Seen":
-        """The same where this is the newest feedback that was seen."""
+        """What of this is still in the database, where `newest` is the newest feedback there that was seen.
+
+        The ranges are cut to the ids that are left.
+        """
         return replace(
             newest,
             held_ratings=_below(self.held_ratings, newest.ratings),
