@@ -27,17 +27,34 @@ from data import (
     settings,
 )
 from data.access import kept_of
+from data.api_keys import ApiKeys
 from data.audit_log import AuditEntry, newest_entries
 from data.database import NAME, Database, chunks
 from data.generations import add_generation, find_generation, generation_of, has_answer, was_given
+from data.histories import Histories
 from data.home import installation_key, keyed_hash
 from data.lesson_book import LessonBook
-from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
+from data.records import (
+    RATING_VALUES,
+    NewGeneration,
+    NewRating,
+    OpenAnswer,
+    StoredGeneration,
+    StoredMessage,
+)
 from data.scopes import Scope, resolve
 from data.tidy import remove_left, tidy
 from data.write_ahead import WriteAheadLog
 
-__all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "OpenAnswer", "Store", "StoredGeneration", "StoredMessage"]
+__all__ = [
+    "RATING_VALUES",
+    "NewGeneration",
+    "NewRating",
+    "OpenAnswer",
+    "Store",
+    "StoredGeneration",
+    "StoredMessage",
+]
 
 _AT_ONCE = 50  # texts that one transaction erases; whoever votes meanwhile waits for no more
 
@@ -50,6 +67,8 @@ class Store:
         self._key = key
         self._log = WriteAheadLog(database)
         self.lessons = LessonBook(database)
+        self.api_keys = ApiKeys(database)
+        self.histories = Histories(database, key)
 
     @classmethod
     async def open(cls, home: Path) -> "Store":
