@@ -41,6 +41,7 @@ from data.records import (
     OpenAnswer,
     StoredGeneration,
     StoredMessage,
+    StoredRating,
 )
 from data.scopes import Scope, resolve
 from data.tidy import remove_left, tidy
@@ -54,6 +55,7 @@ __all__ = [
     "Store",
     "StoredGeneration",
     "StoredMessage",
+    "StoredRating",
 ]
 
 _AT_ONCE = 50  # texts that one transaction erases; whoever votes meanwhile waits for no more
@@ -359,6 +361,11 @@ class Store:
         async with self.database.read() as session:
             return await ratings.has_event(session, source_id)
 
+    async def rating(self, source_id: str) -> StoredRating | None:
+        """The rating with this source id; None when there is none."""
+        async with self.database.read() as session:
+            return await ratings.find_rating(session, source_id)
+
     async def vote(self, generation: int, rater: int) -> str | None:
         """This rater's current vote on an answer: up, down, or None when there is none or it was taken back."""
         async with self.database.read() as session:
@@ -368,6 +375,11 @@ class Store:
         """Whether this rater has compared two answers."""
         async with self.database.read() as session:
             return await ratings.has_compared(session, one, other, rater)
+
+    async def took_back(self, one: int, other: int, rater: int) -> bool:
+        """Whether this rater took their comparison of two answers back, given in the order of showing."""
+        async with self.database.read() as session:
+            return await ratings.has_taken_back(session, one, other, rater)
 
     async def preferred(self, message: int, rater: int) -> StoredMessage | None:
         """The answer that this rater preferred when they compared this one with another; None when they did not."""
@@ -382,6 +394,16 @@ class Store:
         async with self.database.write() as session:
             if not await erasure.erase_message(session, platform, platform_id, self._key):
                 return False
+        await self.lessons.forget_erased()
+        await self._log.clean_up()
+        return True
+
+    async def erase_rating_text(self, source_id: str) -> bool:
+        """Erase the text of the rating with this source id, and what was made of it; False where it has none."""
+        async with self.database.read() as session:
+            written = await ratings.text_of(session, source_id)
+        if not await self._erase(written):
+            return False
         await self.lessons.forget_erased()
         await self._log.clean_up()
         return True
