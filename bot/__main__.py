@@ -1,4 +1,4 @@
-"""`python -m bot`: the bot on Discord if DISCORD_TOKEN is set, else in the terminal."""
+"""`python -m bot`: the bot on Discord if DISCORD_TOKEN is set, else in the terminal; and the web page beside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import asyncio
 import gc
 import logging
 import os
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 from data.errors import BadInput, ParleyError, run
@@ -16,6 +18,7 @@ from data.variables import set_here, unknown
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from bot.opening import Beside
     from bot.settings import Settings
 
 TOKENLESS = (
@@ -36,7 +39,10 @@ def main() -> int:
         epilog="Settings come from the environment and .env: DISCORD_TOKEN, and variables that begin with PARLEY_.",
     )
     parser.add_argument(
-        "--platform", choices=("discord", "terminal"), help="where to talk, whatever the settings say"
+        "--platform", choices=("discord", "terminal", "web"), help="where to talk, whatever the settings say"
+    )
+    parser.add_argument(
+        "--page", action="store_true", help="serve the web page beside it, also where PARLEY_WEB_PORT is not set"
     )
     arguments = parser.parse_args()
 
@@ -55,7 +61,7 @@ def main() -> int:
         return error.exit_code
     settings.share()
     platform = arguments.platform or ("discord" if settings.discord_token else "terminal")
-    logs.begin(settings.log, verbose=platform == "discord")
+    logs.begin(settings.log, verbose=platform != "terminal")
     for sentence in unknown(set_here()):
         logging.getLogger("bot").warning(sentence)
     if platform == "discord" and arguments.platform is None:
@@ -63,7 +69,7 @@ def main() -> int:
 
     async def talk() -> None:
         logs.watch_loop()
-        talk_there = _platform(platform)
+        talk_there = _platform(platform, page=arguments.page or settings.web_port is not None)
         gc.freeze()  # what was imported stays; looking through it again would hold the event loop for 0.15 s
         gc.enable()
         await talk_there(settings)
@@ -80,22 +86,48 @@ def main() -> int:
     return 0
 
 
-def _platform(name: str) -> Callable[[Settings], Awaitable[None]]:
-    """The function that talks on a platform. It is imported here, so that a platform loads only what it needs."""
+def _platform(name: str, *, page: bool) -> Callable[[Settings], Awaitable[None]]:
+    """The function that talks on a platform, and serves the page beside it if that is wanted.
+
+    Imports stand here, so that a platform loads only what it needs.
+    """
+    from bot.opening import chat_of, opened
+    from bot.sign_in_links import SignInLinks
+
+    links = SignInLinks()
+    beside: Beside = _no_page
+    if page or name == "web":
+        from bot.web.start import page_served, until_told_to_end
+
+        beside = partial(page_served, links=links)
     if name == "terminal":
         from bot.terminal.start import talk_in_terminal
 
-        return talk_in_terminal
+        return partial(talk_in_terminal, beside=beside)
+    if name == "web":
+
+        async def talk(settings: Settings) -> None:
+            async with opened(settings) as (store, engine, trial):
+                chat = chat_of(settings, store, engine)
+                async with beside(settings, store, chat, trial):
+                    await until_told_to_end(chat)
+
+        return talk
     from bot.discord.alone import alone_on_discord
     from bot.discord.client import talk_on_discord
-    from bot.opening import chat_of, opened
 
-    async def talk(settings: Settings) -> None:
+    async def talk_there(settings: Settings) -> None:
         with alone_on_discord(settings.home):
             async with opened(settings) as (store, engine, trial):
-                await talk_on_discord(settings, store, chat_of(settings, store, engine), trial)
+                chat = chat_of(settings, store, engine)
+                async with beside(settings, store, chat, trial):
+                    await talk_on_discord(settings, store, chat, trial, links)
 
-    return talk
+    return talk_there
+
+
+def _no_page(*_: object) -> AbstractAsyncContextManager[object]:
+    return nullcontext()
 
 
 if __name__ == "__main__":

@@ -24,10 +24,14 @@ from data.releases import BASE_RELEASE
 from data.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from bot.engine.api import Engine
     from bot.settings import Settings
+
+    # What is served beside a platform, as long as the block runs: the web page, or nothing.
+    Beside = Callable[[Settings, Store, Chat, Trial], AbstractAsyncContextManager[object]]
 
 log = logging.getLogger(__name__)
 

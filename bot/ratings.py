@@ -14,12 +14,14 @@ from weakref import WeakValueDictionary
 from bot.metrics import Metrics
 from bot.moderation.step import Moderation
 from bot.moderation.words import Kind
+from bot.streaming import WHOLE
 from data.home_base import other_model
 from data.store import NewRating, Store, StoredGeneration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from bot.answers import Answered
     from bot.texts import Texts
     from data.lessons import StoredLesson
 
@@ -196,6 +198,14 @@ async def consent_in_words(store: Store, person: int, texts: Texts) -> str:
 def comparable(first: StoredGeneration, second: StoredGeneration) -> bool:
     """Whether two answers were given to exactly the same prompt, so that a comparison means something."""
     return first.rendered_sha256 == second.rendered_sha256 != ""
+
+
+def worth_comparing(usual: Answered, other: Answered) -> bool:
+    """Whether two answers of one turn are shown to be compared: both whole, to the same prompt, and different."""
+    if other.finish_reason not in WHOLE or not comparable(usual.generation, other.generation):
+        return False
+    texts = {usual.generation.text.strip(), other.generation.text.strip()}
+    return len(texts) == 2 and "" not in texts
 
 
 def which_was_which(texts: Texts, first: StoredGeneration | None, second: StoredGeneration | None) -> str:

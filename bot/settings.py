@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ _SECRETS = (
     "moderation_url",
     "embeddings_api_key",
     "embeddings_url",
+    "discord_client_secret",
 )
 _ADDRESSES = ("engine_url", "engine_releases", "discord_api", "discord_gateway")
 # What a value should be, by pydantic's name for the error.
@@ -91,6 +93,16 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=0, le=65535)  # unset: off; 0: any free port
     metrics_host: str = "127.0.0.1"
 
+    web_port: int | None = Field(default=None, ge=0, le=65535)  # the page's; unset: off; 0: any free port
+    web_host: str = "127.0.0.1"
+    web_address: str | None = None  # the page's address as people type it; unset: host and port
+    web_root_path: str = ""  # what a proxy takes off the front of each path, such as /parley
+    web_proxies: Annotated[tuple[str, ...], NoDecode] = ()  # whose forwarded headers are believed
+    web_guests: bool = False  # whether people may talk on the page without signing in
+    web_hourly_per_address: int = Field(default=120, ge=0, le=100_000)  # guests' answers, and attempts to sign in
+    discord_client_id: str | None = None  # both let people sign in to the page with Discord
+    discord_client_secret: SecretStr | None = None
+
     personas: Path | None = None  # the operator's own, TOML files; unset: `personas` in `home`
     persona: str = "assistant"
     language: str = "en"
@@ -141,6 +153,26 @@ class Settings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is not a server's id (digits only, several with commas between)")
         return tuple(parts)
 
+    @field_validator("web_proxies", mode="before")
+    @classmethod
+    def _proxies(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part for part in re.split(r"[\s,;]+", value) if part]
+        for part in parts:
+            try:
+                ip_network(part, strict=False)
+            except ValueError:
+                raise ValueError(f"{part!r} is no IP address or network; write those of your proxy") from None
+        return tuple(parts)
+
+    @field_validator("web_root_path")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(/[\w.~-]+)+/?", value):
+            raise ValueError("use a path such as /parley")
+        return value.rstrip("/")
+
     @field_validator("engine_extra", mode="before")
     @classmethod
     def _json(cls, value: object) -> object:
@@ -155,7 +187,9 @@ class Settings(BaseSettings):
             raise ValueError(f"{named[0]!r} cannot be set here; the model is PARLEY_ENGINE_MODEL")
         return value
 
-    @field_validator("engine_url", "discord_api", "discord_gateway", "moderation_url", "embeddings_url")
+    @field_validator(
+        "engine_url", "discord_api", "discord_gateway", "moderation_url", "embeddings_url", "web_address"
+    )
     @classmethod
     def _whole(cls, value: str | None) -> str | None:
         if value is not None:
@@ -192,7 +226,7 @@ class Settings(BaseSettings):
             raise ValueError(f"use {' or '.join(LANGUAGES)}")
         return value
 
-    @field_validator("engine_url", "discord_api", "moderation_url", "embeddings_url")
+    @field_validator("engine_url", "discord_api", "moderation_url", "embeddings_url", "web_address")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
         value = _address(value, "https?", "http://127.0.0.1:8000/v1")

@@ -20,6 +20,8 @@ teaching_servers ratings_per_person ratings_per_server ratings_per_day trial_sha
 metrics_host personas persona language temperature top_p frequency_penalty max_tokens history_tokens slots queue
 queue_per_person moderation moderation_words moderation_outside moderation_url moderation_model moderation_api_key
 moderation_fail embeddings_url embeddings_model embeddings_api_key
+web_port web_host web_address web_root_path web_proxies web_guests web_hourly_per_address
+discord_client_id discord_client_secret
 """
 BOT = tuple(_BOT.split())
 _ELSEWHERE = "backup_passphrase engine_grace judge_url judge_model judge_api_key judge_outside other_models parent"

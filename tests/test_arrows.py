@@ -36,7 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bot.answers",),
     ("bot.engine", "bot.moderation"),
     ("bot",),  # the pure core
-    ("bot.discord", "bot.terminal"),
+    ("bot.discord", "bot.terminal", "bot.web"),
     ("bot.__main__", "parley"),
     # what learns
     ("alignment.gpu", "alignment.intervals", "alignment.quiet"),
@@ -56,7 +56,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 # The files whose functions import our own modules: how many functions, and why. All other imports are at the top.
 INSIDE: dict[str, tuple[int, str]] = {
     "parley.py": (1, "discord.py and the bot are loaded only after the check that the packages are ours"),
-    "bot/__main__.py": (2, "--help needs no pydantic, and no platform needs what is only for the other one"),
+    "bot/__main__.py": (2, "--help needs no pydantic, and no platform needs what is only for another one"),
     "bot/terminal/start.py": (1, "a pipe needs no prompt_toolkit"),
     "data/figures.py": (1, "the bot starts without numpy"),
     "data/__main__.py": (1, "--help needs no SQLAlchemy"),

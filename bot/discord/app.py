@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bot.conversation import Chat
     from bot.discord.draft import Pace
     from bot.settings import Settings
+    from bot.sign_in_links import SignInLinks
     from bot.trial import Trial
     from data.store import Store
 
@@ -31,7 +32,14 @@ class App:
     """What one bot on Discord consists of."""
 
     def __init__(
-        self, client: discord.Client, settings: Settings, store: Store, chat: Chat, pace: Pace, trial: Trial
+        self,
+        client: discord.Client,
+        settings: Settings,
+        store: Store,
+        chat: Chat,
+        pace: Pace,
+        trial: Trial,
+        links: SignInLinks,
     ) -> None:
         self.client = client
         self.settings = settings
@@ -39,6 +47,7 @@ class App:
         self.chat = chat
         self.pace = pace
         self.trial = trial
+        self.links = links
         self.ratings = Ratings(store, chat.moderation, chat.metrics, chat.fits)
         self.operators = Operators(client, settings.operators)
         self.rules = Rules(settings, store)

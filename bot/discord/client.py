@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bot.conversation import Chat
     from bot.discord.app import App
     from bot.settings import Settings
+    from bot.sign_in_links import SignInLinks
     from bot.trial import Trial
     from data.store import Store
 
@@ -79,6 +80,7 @@ class Bot(commands.AutoShardedBot):
         store: Store,
         chat: Chat,
         trial: Trial | None = None,
+        links: SignInLinks | None = None,
         *,
         seconds_per_edit: float = SECONDS_PER_EDIT,
     ) -> None:
@@ -98,7 +100,7 @@ class Bot(commands.AutoShardedBot):
         self._launching = Launching(self)
         self._publishing: asyncio.Task[None] | None = None
         self.tree.error(tell_failure)
-        self.parley = Parley(self, settings, store, chat, trial, seconds_per_edit=seconds_per_edit)
+        self.parley = Parley(self, settings, store, chat, trial, links, seconds_per_edit=seconds_per_edit)
         self.parley.attach()
 
     @property
@@ -158,7 +160,9 @@ def closed(code: int | None) -> str:
     )
 
 
-async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: Trial | None = None) -> None:
+async def talk_on_discord(
+    settings: Settings, store: Store, chat: Chat, trial: Trial | None = None, links: SignInLinks | None = None
+) -> None:
     """Log in and talk until the process is told to end. Raises BadInput when the login does not work."""
     assert settings.discord_token is not None
     if settings.discord_api:
@@ -166,7 +170,7 @@ async def talk_on_discord(settings: Settings, store: Store, chat: Chat, trial: T
     if settings.discord_gateway:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway)
     log_late_answers_in_words()
-    bot = Bot(settings, store, chat, trial)
+    bot = Bot(settings, store, chat, trial, links)
     ending: set[asyncio.Task[None]] = set()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -20,7 +20,7 @@ from bot.discord.open_answer import RecordedPlace
 from bot.discord.pending import shown_as_pending
 from bot.discord.render import MessagePart, parts
 from bot.discord.running import TwoAnswers
-from bot.ratings import comparable
+from bot.ratings import worth_comparing
 
 if TYPE_CHECKING:
     import discord
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from bot.discord.app import App
     from bot.discord.place import Place
     from data.store import StoredGeneration
-
-_WHOLE = ("stop", "length")  # how an answer ends that can be compared
 
 
 async def show_two(
@@ -111,7 +109,7 @@ async def show_two(
             )
             remark = await remarks(usual.generation)
             notes = {each.generation.generation: joined(each.note, remark) for each in answers}
-            if not isinstance(other, Answered) or not _worth_comparing(usual, other):
+            if not isinstance(other, Answered) or not worth_comparing(usual, other):
                 if first is not None:  # it is shown already
                     reason = other.sentence if isinstance(other, Failed) else ask.texts.no_two_answers
                     return await finish(top, [MessagePart(reason)])
@@ -143,10 +141,3 @@ async def _end(answer: RunningAnswer, draft: Draft, ask: Ask) -> Paired | Failed
             case _:
                 draft.show(lambda: [MessagePart("⏳ " + ask.texts.two_coming, "stop")])
     raise AssertionError("an answer has an end")
-
-
-def _worth_comparing(usual: Answered, other: Answered) -> bool:
-    if other.finish_reason not in _WHOLE or not comparable(usual.generation, other.generation):
-        return False
-    texts = {usual.generation.text.strip(), other.generation.text.strip()}
-    return len(texts) == 2 and "" not in texts

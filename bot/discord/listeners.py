@@ -20,6 +20,7 @@ from bot.discord.ids import PLATFORM
 from bot.discord.interrupted import close_interrupted
 from bot.discord.presses import pressed, submitted
 from bot.discord.reactions import Reactions
+from bot.sign_in_links import SignInLinks
 from bot.trial import Trial
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Parley:
         store: Store,
         chat: Chat,
         trial: Trial | None = None,
+        links: SignInLinks | None = None,
         *,
         seconds_per_edit: float = SECONDS_PER_EDIT,
         guest: bool = False,
@@ -54,7 +56,7 @@ class Parley:
         self.client = client
         self.guest = guest
         trial = trial or Trial(settings.home, None, usual=settings.compare_share)
-        self.app = App(client, settings, store, chat, Pace(seconds_per_edit), trial)
+        self.app = App(client, settings, store, chat, Pace(seconds_per_edit), trial, links or SignInLinks())
         self._tasks: set[asyncio.Task[None]] = set()
         self._reactions = Reactions()
         self._chores: asyncio.Task[None] | None = None

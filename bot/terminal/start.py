@@ -11,21 +11,23 @@ from bot.terminal.console import Lines, Screen, at_keyboard
 from bot.texts import texts
 
 if TYPE_CHECKING:
+    from bot.opening import Beside
     from bot.settings import Settings
 
 
-async def talk_in_terminal(settings: Settings) -> None:
-    """Open everything, chat until the end, and close everything."""
+async def talk_in_terminal(settings: Settings, *, beside: Beside) -> None:
+    """Open everything, chat until the end, and close everything; `beside` is served meanwhile."""
     sentences = texts(settings.language)
     lines, screen = _console()
     if lines.interactive:
         screen.line(sentences.starting, "dim")
     async with opened(settings) as (store, engine, trial):
         chat = chat_of(settings, store, engine)
-        try:
-            await Terminal(store, chat, settings, sentences, lines, screen, trial).run()
-        finally:
-            await chat.close()
+        async with beside(settings, store, chat, trial):
+            try:
+                await Terminal(store, chat, settings, sentences, lines, screen, trial).run()
+            finally:
+                await chat.close()
 
 
 def _console() -> tuple[Lines, Screen]:

@@ -16,6 +16,7 @@ from bot.discord.compare import show_two
 from bot.discord.draft import Pace
 from bot.discord.interrupted import closed
 from bot.settings import Settings
+from bot.sign_in_links import SignInLinks
 from bot.texts import EN
 from bot.trial import Trial
 from data import schema
@@ -46,7 +47,7 @@ async def thinking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
         settings = Settings(_env_file=None, home=tmp_path)  # type: ignore[call-arg]  # pydantic-settings takes it
         client = discord.Client(intents=discord.Intents.none())
         core.__class__ = Thinking  # the same, with what Discord's side needs
-        core.app = App(client, settings, core.store, core.chat, Pace(0), Trial(tmp_path, None))
+        core.app = App(client, settings, core.store, core.chat, Pace(0), Trial(tmp_path, None), SignInLinks())
         yield core
 
 

@@ -1,0 +1,49 @@
+"""The web application: the pages, and everything that is the same for each request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.staticfiles import StaticFiles
+
+from bot.web.pages import alive
+from bot.web.safety import BoundedBodies, SafeHeaders
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+    from bot.web.site import Site
+
+ASSETS = Path(__file__).with_name("assets")
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def create_app(site: Site) -> FastAPI:
+    """The application for a site. It opens and closes nothing: whoever made the parts of `site` closes them."""
+    app = FastAPI(
+        title="Parley",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts(site.settings), www_redirect=False),
+            Middleware(BoundedBodies),
+        ],
+    )
+    app.state.site = site
+    app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
+    app.include_router(alive.router)
+    return app
+
+
+def hosts(settings: Settings) -> list[str]:
+    """The names under which the page answers, so that no other name can be made to lead here (DNS rebinding)."""
+    public = urlsplit(settings.web_address or "").hostname
+    if public:
+        return [public, *LOOPBACK]
+    return list(LOOPBACK) if settings.web_host in LOOPBACK else ["*"]

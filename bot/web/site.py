@@ -1,0 +1,34 @@
+"""The parts of the web page and of the API beside it: made once, and handed to whatever needs them. State only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.progress import Progress
+from bot.rate_limit import RateLimiter
+from bot.ratings import Ratings
+from data.home import installation_key, keyed_hash
+
+if TYPE_CHECKING:
+    from bot.conversation import Chat
+    from bot.settings import Settings
+    from bot.sign_in_links import SignInLinks
+    from bot.trial import Trial
+    from data.store import Store
+
+PLATFORM = "web"
+
+
+class Site:
+    """What one page consists of. A request finds it as `request.app.state.site`."""
+
+    def __init__(self, settings: Settings, store: Store, chat: Chat, trial: Trial, links: SignInLinks) -> None:
+        self.settings = settings
+        self.store = store
+        self.chat = chat
+        self.trial = trial
+        self.links = links
+        self.ratings = Ratings(store, chat.moderation, chat.metrics, chat.fits)
+        self.progress = Progress(settings.home, settings.discord_training_permission)
+        self.limiter = RateLimiter()  # of requests that are no answers: signing in, guests
+        self.secret = keyed_hash(installation_key(settings.home), "web", "sessions")
