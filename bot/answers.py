@@ -93,11 +93,16 @@ class Held:
 
 @dataclass(frozen=True)
 class Answered:
-    """The end: the answer as it was recorded. `note` is a sentence to show below it, or None."""
+    """The end: the answer as it was recorded. `note` is a sentence to show below it, or None.
+
+    The numbers of tokens are the engine's, None where it gives none.
+    """
 
     generation: StoredGeneration
     finish_reason: str
     note: str | None = None
+    prompt_tokens: int | None = field(default=None, compare=False)
+    completion_tokens: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -303,7 +303,8 @@ class Chat:
         used = taught[0].entry if taught and prompt.lessons else None
         if below is None and used:
             below = ask.texts.from_entry.format(entry=used)
-        return Answered(generation, said.finish_reason, below)
+        tokens = said.prompt_tokens, said.completion_tokens
+        return Answered(generation, said.finish_reason, below, *tokens)
 
     async def _lessons(
         self, ask: Ask, question: StoredMessage, session: Session, beside: StoredGeneration | None

@@ -20,7 +20,7 @@ from data.database import Database, listed
 from data.home import keyed_hash
 from data.messages import add_message, messages_down_to, newest_version, newest_versions
 from data.records import StoredMessage
-from data.schema import History, MessageRow
+from data.schema import Generation, History, MessageRow
 from data.servers import conversation_of
 
 
@@ -99,6 +99,19 @@ class Histories:
             whole = [*(Said(each.role, each.text) for each in path), Said("user", said)]
             await session.merge(History(hash=chain(self._key, person, whole)[-1], message_id=message.message))
             return message
+
+    async def answered_by(self, question: int) -> int | None:
+        """The release of the newest answer to a question (its message's number); None without an answer."""
+        query = (
+            select(Generation.release)
+            .join(MessageRow, MessageRow.id == Generation.message_id)
+            .where(MessageRow.parent_id == question)
+            .order_by(Generation.id.desc())
+            .limit(1)
+        )
+        async with self._database.read() as session:
+            found: int | None = await session.scalar(query)
+        return found
 
 
 def chain(key: bytes, person: int, said: Sequence[Said]) -> list[str]:

@@ -105,6 +105,15 @@ async def find_rating(session: AsyncSession, source_id: str) -> StoredRating | N
     )
 
 
+async def source_of(session: AsyncSession, kind: str, generation: int, rater: int) -> str | None:
+    """The source id of a rater's newest rating of this kind about an answer; None when there is none."""
+    table = schema.Rating
+    about = (table.generation_id == generation) | (table.other_id == generation)
+    query = select(table.source_id).where(about, table.rater_id == rater, table.kind == kind)
+    found: str | None = await session.scalar(query.order_by(table.id.desc()).limit(1))
+    return found
+
+
 async def text_of(session: AsyncSession, source_id: str) -> list[int]:
     """The version of the text of the rating with this source id, if it has one."""
     query = select(schema.Rating.text_version_id).where(schema.Rating.source_id == source_id)
@@ -133,7 +142,7 @@ async def preferred_message(session: AsyncSession, message: int, rater: int) -> 
         .limit(1)
     )
     newest = await session.scalar(query)
-    if newest is None or newest.value not in ("a", "b"):
+    if newest is None or newest.other_id is None or newest.value not in ("a", "b"):
         return None
     if await has_taken_back(session, newest.generation_id, newest.other_id, rater):
         return None

@@ -366,6 +366,11 @@ class Store:
         async with self.database.read() as session:
             return await ratings.find_rating(session, source_id)
 
+    async def rated_as(self, kind: str, generation: int, rater: int) -> str | None:
+        """The source id of this rater's newest rating of a kind about an answer; None when there is none."""
+        async with self.database.read() as session:
+            return await ratings.source_of(session, kind, generation, rater)
+
     async def vote(self, generation: int, rater: int) -> str | None:
         """This rater's current vote on an answer: up, down, or None when there is none or it was taken back."""
         async with self.database.read() as session:
