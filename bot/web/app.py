@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
+from bot.web.api.app import create_api
 from bot.web.pages import alive
 from bot.web.safety import BoundedBodies, SafeHeaders
 
@@ -37,6 +38,7 @@ def create_app(site: Site) -> FastAPI:
     )
     app.state.site = site
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
+    app.mount("/v1", create_api(site))
     app.include_router(alive.router)
     return app
 
