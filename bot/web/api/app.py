@@ -11,14 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, StreamingResponse
 
-from bot.texts import EN, ZH
+from bot.texts import EN, ZH, texts
 from bot.web.api.answering import respond
 from bot.web.api.asked import Asker, asked_in_chat, asked_in_text, asker
 from bot.web.api.errors import ApiError, ErrorBody, invalid
 from bot.web.api.feedback import Feedback, Kept, give, take_back
 from bot.web.api.guard import Guard, error_response
 from bot.web.api.models import Serving, serving, unknown
-from bot.web.api.people import person_of
+from bot.web.api.people import Given, Recorded, person_of
 from bot.web.api.replies import Reply, TextReply
 from bot.web.api.requests import LONGEST_USER, ChatBody, TextBody
 from bot.web.api.rows import lines, rows_of
@@ -124,8 +124,8 @@ async def consent(request: Request) -> dict[str, Any]:
     """Give the text to ask users with, before `consent: true` is sent for them."""
     _key(request, CHAT)
     days = _site(request).settings.retention_days
-    texts = {"en": EN.consent_question.format(days=days), "zh": ZH.consent_question.format(days=days)}
-    return {"object": "consent_text", "version": CONSENT_VERSION, "texts": texts}
+    said = {"en": EN.consent_question.format(days=days), "zh": ZH.consent_question.format(days=days)}
+    return {"object": "consent_text", "version": CONSENT_VERSION, "texts": said}
 
 
 @router.get("/users/{user}")
@@ -141,6 +141,16 @@ async def no_user(request: Request, user: Annotated[str, _USER]) -> dict[str, An
     key, site = _key(request, FEEDBACK), _site(request)
     erased = await site.store.forget(await person_of(site.store, key, Asker(user)))
     return {"id": user, "object": "user.deleted", "deleted": True, "erased_texts": erased}
+
+
+@router.put("/users/{user}/consent", response_model=Recorded)
+async def user_consent(request: Request, user: Annotated[str, _USER], body: Given) -> Recorded:
+    """Record whether a user agrees that Parley learns from what they say from now on."""
+    key, site = _key(request, CHAT), _site(request)
+    await person_of(site.store, key, Asker(user, body.consent))
+    sentences = texts(site.settings.language)
+    said = sentences.consent_given if body.consent else sentences.consent_refused
+    return Recorded(id=user, consent=body.consent, message=said)
 
 
 @router.get("/rows", responses=_LINES, response_model=None)

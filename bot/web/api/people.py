@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from bot.web.api.errors import ApiError
 from data.consent import CONSENT_VERSION, still_says
@@ -11,6 +13,22 @@ if TYPE_CHECKING:
     from bot.web.api.asked import Asker
     from data.api_keys import ApiKey
     from data.store import Store
+
+
+class Given(BaseModel):
+    """A user's answer to the question of consent."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    consent: bool
+
+
+class Recorded(BaseModel):
+    """The answer as it was recorded; `message` says what follows from it."""
+
+    id: str
+    object: Literal["consent"] = "consent"
+    consent: bool
+    message: str
 
 
 def user_of(key: ApiKey, asker: Asker) -> str:

@@ -255,6 +255,7 @@ async def test_the_description_is_open_and_names_every_path(page: World):
         "/feedback/{number}",
         "/consent",
         "/users/{user}",
+        "/users/{user}/consent",
         "/rows",
     }
 

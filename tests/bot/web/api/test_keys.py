@@ -85,6 +85,20 @@ async def test_the_consent_text_is_the_one_that_is_recorded(program: Program):
     assert consent.text_version == CONSENT_VERSION
 
 
+async def test_a_consent_can_be_recorded_by_itself(program: Program):
+    given = await program.client.put("/v1/users/ada/consent", json={"consent": True})
+    assert given.json()["consent"] is True
+    person = await program.page.store.person("telegram", "ada")
+    assert await program.page.store.agrees(person)
+    await program.client.put("/v1/users/ada/consent", json={"consent": False})
+    assert await program.page.store.consent(person) is False
+    none = await Program.with_key(program.page, "none", consent_text=None)
+    assert error(await none.client.put("/v1/users/eve/consent", json={"consent": True})) == (
+        403,
+        "consent_not_allowed",
+    )
+
+
 async def test_limits_hold_for_the_key_and_for_each_user_and_say_when_to_ask_again(page: World):
     program = await Program.with_key(page, hourly=3, hourly_per_user=2)
     for _ in range(2):
