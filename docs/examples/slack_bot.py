@@ -1,7 +1,7 @@
 """A Slack bot on Parley's API that learns: it answers mentions in threads, and 👍 and 👎 as reactions are votes.
 
 Whoever writes "agree" or "refuse" to it answers the question of consent. It needs `pip install httpx2`, SLACK_TOKEN
-(scopes chat:write, reactions:read, app_mentions:read), SLACK_SECRET (to know Slack's events by), and PARLEY_KEY
+(scopes chat:write, reactions:read, app_mentions:read), SLACK_SECRET (to know Slack's events by), and API_KEY
 (`python -m data keys add slack --consent`). Slack sends the events app_mention and reaction_added to port 8322.
 """
 
@@ -18,8 +18,8 @@ import httpx2
 SLACK = os.environ.get("SLACK_API", "https://slack.com/api")
 TOKEN = {"Authorization": f"Bearer {os.environ['SLACK_TOKEN']}"}
 SECRET = os.environ["SLACK_SECRET"].encode()
-PARLEY = os.environ.get("PARLEY_API", "http://127.0.0.1:8321/v1")
-KEY = {"Authorization": f"Bearer {os.environ['PARLEY_KEY']}"}
+PARLEY = os.environ.get("API_ADDRESS", "http://127.0.0.1:8321/v1")
+KEY = {"Authorization": f"Bearer {os.environ['API_KEY']}"}
 talks: dict[tuple[str, str], list[dict[str, str]]] = {}  # by thread and person
 shown: dict[str, str] = {}  # the completion that a message of ours shows
 VOTES = {"+1": "up", "-1": "down"}

@@ -1,6 +1,6 @@
 """A Telegram bot on Parley's API that learns: 👍 and 👎 are below each answer, and /yes and /no are about consent.
 
-It needs `pip install httpx2`, TELEGRAM_TOKEN (from @BotFather), and PARLEY_KEY (`python -m data keys add telegram
+It needs `pip install httpx2`, TELEGRAM_TOKEN (from @BotFather), and API_KEY (`python -m data keys add telegram
 --consent`). /new begins a new conversation.
 """
 
@@ -10,8 +10,8 @@ import os
 from httpx2 import AsyncClient
 
 TELEGRAM = f"{os.environ.get('TELEGRAM_API', 'https://api.telegram.org')}/bot{os.environ['TELEGRAM_TOKEN']}"
-PARLEY = os.environ.get("PARLEY_API", "http://127.0.0.1:8321/v1")
-KEY = {"Authorization": f"Bearer {os.environ['PARLEY_KEY']}"}
+PARLEY = os.environ.get("API_ADDRESS", "http://127.0.0.1:8321/v1")
+KEY = {"Authorization": f"Bearer {os.environ['API_KEY']}"}
 VOTES = {"👍": "up", "👎": "down"}
 talks: dict[tuple[int, str], list[dict[str, str]]] = {}  # what each person said in each chat, and the answers
 

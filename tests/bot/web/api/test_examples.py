@@ -62,7 +62,7 @@ async def test_the_telegram_bot_asks_for_consent_answers_and_keeps_votes(page: W
         served(page) as (address, program),
         FakeChatService({"sendMessage": {}, "answerCallbackQuery": {}}) as it,
     ):
-        names = {"TELEGRAM_API": it.url, "TELEGRAM_TOKEN": "t", "PARLEY_API": address, "PARLEY_KEY": program.secret}
+        names = {"TELEGRAM_API": it.url, "TELEGRAM_TOKEN": "t", "API_ADDRESS": address, "API_KEY": program.secret}
         async with running("telegram_bot.py", **names):
             it.queue("getUpdates", message(1, "/start"))
             assert "May Parley learn from you?" in (await it.called("sendMessage"))["text"]
@@ -91,7 +91,7 @@ async def test_the_telegram_bot_tells_errors_and_that_votes_need_consent(page: W
         served(page) as (address, program),
         FakeChatService({"sendMessage": {}, "answerCallbackQuery": {}}) as it,
     ):
-        names = {"TELEGRAM_API": it.url, "TELEGRAM_TOKEN": "t", "PARLEY_API": address, "PARLEY_KEY": program.secret}
+        names = {"TELEGRAM_API": it.url, "TELEGRAM_TOKEN": "t", "API_ADDRESS": address, "API_KEY": program.secret}
         async with running("telegram_bot.py", **names):
             it.queue("getUpdates", message(1, "word " * 3000))
             assert "tokens" in (await it.called("sendMessage"))["text"]
@@ -123,7 +123,7 @@ async def test_the_slack_bot_answers_in_threads_and_takes_reactions_as_votes(pag
             return {"type": "app_mention", "user": "U1", "channel": "C1", "text": f"<@B> {text}", "ts": ts}
 
         names = {"SLACK_API": it.url, "SLACK_TOKEN": "t", "SLACK_SECRET": "s", "PORT": str(port)}
-        async with running("slack_bot.py", PARLEY_API=address, PARLEY_KEY=program.secret, **names):
+        async with running("slack_bot.py", API_ADDRESS=address, API_KEY=program.secret, **names):
             async with asyncio.timeout(30):
                 while True:
                     try:
