@@ -51,8 +51,8 @@ converter: setup
 demo: setup ## show the whole loop: import, train, evaluate, release, compare (DEMO=short for a quick look)
 	@$(BIN)/python -m alignment.demo $(DEMO)
 
-run: setup ## start the bot: on Discord with DISCORD_TOKEN set, else as a chat in this terminal
-	@$(BIN)/python -m bot
+run: setup ## start the bot: on Discord with DISCORD_TOKEN set, else as a chat in this terminal; and its web page
+	@$(BIN)/python -m bot --page
 
 # The rings of tests; tests/conftest.py says which test is in which. At most 8 processes, since each may hold torch.
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8

@@ -7,6 +7,7 @@ import asyncio
 import gc
 import logging
 import os
+import sys
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
@@ -42,7 +43,9 @@ def main() -> int:
         "--platform", choices=("discord", "terminal", "web"), help="where to talk, whatever the settings say"
     )
     parser.add_argument(
-        "--page", action="store_true", help="serve the web page beside it, also where PARLEY_WEB_PORT is not set"
+        "--page",
+        action="store_true",
+        help="serve the web page beside Discord or a keyboard, also where PARLEY_WEB_PORT is not set",
     )
     arguments = parser.parse_args()
 
@@ -69,7 +72,8 @@ def main() -> int:
 
     async def talk() -> None:
         logs.watch_loop()
-        talk_there = _platform(platform, page=arguments.page or settings.web_port is not None)
+        asked = arguments.page and (platform != "terminal" or sys.stdin.isatty())  # a script at a pipe wants no page
+        talk_there = _platform(platform, page=asked or settings.web_port is not None)
         gc.freeze()  # what was imported stays; looking through it again would hold the event loop for 0.15 s
         gc.enable()
         await talk_there(settings)
@@ -97,7 +101,7 @@ def _platform(name: str, *, page: bool) -> Callable[[Settings], Awaitable[None]]
     links = SignInLinks()
     beside: Beside = _no_page
     if page or name == "web":
-        from bot.web.start import page_served, until_told_to_end
+        from bot.web.start import ending, page_served
 
         beside = partial(page_served, links=links)
     if name == "terminal":
@@ -107,10 +111,12 @@ def _platform(name: str, *, page: bool) -> Callable[[Settings], Awaitable[None]]
     if name == "web":
 
         async def talk(settings: Settings) -> None:
+            told = ending()
             async with opened(settings) as (store, engine, trial):
                 chat = chat_of(settings, store, engine)
                 async with beside(settings, store, chat, trial):
-                    await until_told_to_end(chat)
+                    await told.wait()
+                    await chat.close()
 
         return talk
     from bot.discord.alone import alone_on_discord

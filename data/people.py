@@ -67,3 +67,9 @@ async def _with_pseudonym(session: AsyncSession, pseudonym: str) -> int | None:
 async def pseudonyms(session: AsyncSession) -> dict[int, str]:
     """The pseudonym of each person."""
     return dict((await session.execute(select(Person.id, Person.pseudonym))).all())
+
+
+async def id_hash_of(session: AsyncSession, person: int) -> str | None:
+    """The keyed hash of a person's platform id, which changes when they are forgotten; None for an unknown number."""
+    found: str | None = await session.scalar(select(Person.id_hash).where(Person.id == person))
+    return found

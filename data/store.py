@@ -129,6 +129,11 @@ class Store:
         async with self.database.read() as session:
             return await people.person_named(session, self._key, name)
 
+    async def id_hash_of(self, person: int) -> str | None:
+        """The keyed hash of a person's platform id, which changes when they are forgotten."""
+        async with self.database.read() as session:
+            return await people.id_hash_of(session, person)
+
     async def set_consent(
         self,
         person: int,

@@ -39,7 +39,7 @@ class App:
         chat: Chat,
         pace: Pace,
         trial: Trial,
-        links: SignInLinks,
+        links: SignInLinks | None,
     ) -> None:
         self.client = client
         self.settings = settings
@@ -47,7 +47,7 @@ class App:
         self.chat = chat
         self.pace = pace
         self.trial = trial
-        self.links = links
+        self.links = links  # to the web page; None as a guest of somebody else's bot
         self.ratings = Ratings(store, chat.moderation, chat.metrics, chat.fits)
         self.operators = Operators(client, settings.operators)
         self.rules = Rules(settings, store)

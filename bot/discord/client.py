@@ -24,13 +24,13 @@ from bot.discord.listeners import Parley
 from bot.discord.place import NOBODY
 from bot.discord.publishing import keep_published
 from bot.discord.shards import Launching, keep_session
+from bot.sign_in_links import SignInLinks
 from data.errors import BadInput
 
 if TYPE_CHECKING:
     from bot.conversation import Chat
     from bot.discord.app import App
     from bot.settings import Settings
-    from bot.sign_in_links import SignInLinks
     from bot.trial import Trial
     from data.store import Store
 
@@ -100,7 +100,9 @@ class Bot(commands.AutoShardedBot):
         self._launching = Launching(self)
         self._publishing: asyncio.Task[None] | None = None
         self.tree.error(tell_failure)
-        self.parley = Parley(self, settings, store, chat, trial, links, seconds_per_edit=seconds_per_edit)
+        self.parley = Parley(
+            self, settings, store, chat, trial, links or SignInLinks(), seconds_per_edit=seconds_per_edit
+        )
         self.parley.attach()
 
     @property

@@ -20,7 +20,6 @@ from bot.discord.ids import PLATFORM
 from bot.discord.interrupted import close_interrupted
 from bot.discord.presses import pressed, submitted
 from bot.discord.reactions import Reactions
-from bot.sign_in_links import SignInLinks
 from bot.trial import Trial
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from bot.conversation import Chat
     from bot.discord.commands.publish import AnyCommand
     from bot.settings import Settings
+    from bot.sign_in_links import SignInLinks
     from data.store import Store
 
 Host = commands.Bot | commands.AutoShardedBot
@@ -56,7 +56,7 @@ class Parley:
         self.client = client
         self.guest = guest
         trial = trial or Trial(settings.home, None, usual=settings.compare_share)
-        self.app = App(client, settings, store, chat, Pace(seconds_per_edit), trial, links or SignInLinks())
+        self.app = App(client, settings, store, chat, Pace(seconds_per_edit), trial, links)
         self._tasks: set[asyncio.Task[None]] = set()
         self._reactions = Reactions()
         self._chores: asyncio.Task[None] | None = None

@@ -1,7 +1,7 @@
 """Every sentence that people read from the bot, in English and Chinese.
 
-Two data classes (`sentences`), each with an instance in every language (`en_talk`, `zh_server`, ...): a sentence that
-is missing in one language is a type error. Placeholders are filled with `str.format`; a test checks that both
+Three data classes (`sentences`), each with an instance in every language (`en_talk`, `zh_server`, ...): a sentence
+that is missing in one language is a type error. Placeholders are filled with `str.format`; a test checks that both
 languages use the same ones. `{slash}` before a command is filled in here: the command is `/teach` in our own bot,
 `/parley teach` in somebody else's.
 """
@@ -10,12 +10,12 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
-from bot.texts import en_server, en_talk, zh_server, zh_talk
+from bot.texts import en_server, en_talk, en_web, zh_server, zh_talk, zh_web
 from bot.texts.sentences import Texts as Texts
 from bot.texts.sentences import together
 
-_EN = together(en_talk.TALK, en_server.SERVER)
-_ZH = together(zh_talk.TALK, zh_server.SERVER)
+_EN = together(en_talk.TALK, en_server.SERVER, en_web.WEB)
+_ZH = together(zh_talk.TALK, zh_server.SERVER, zh_web.WEB)
 
 
 @cache

@@ -60,6 +60,9 @@ CALLED = {
     "persona_delete name": Named("名字", "Which one.", "哪一个。"),
     # teaching
     "teach": Named("教学", "How to teach Parley, and what happens with it.", "怎样教 Parley，之后会怎样。"),
+    "web": Named(
+        "网页", "Your personal link to the bot's page outside Discord.", "进入机器人网页的个人链接，在 Discord 之外。"
+    ),
     "stats": Named("统计", "What people have taught Parley so far.", "到目前为止大家教了 Parley 什么。"),
     "lessons": Named(
         "教过的内容",

@@ -383,13 +383,90 @@ class ServerTexts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Texts(TalkTexts, ServerTexts):
+class WebTexts:
+    """What is said on the web page, and on Discord about it."""
+
+    web_skip: str
+    web_menu: str
+    web_new: str
+    web_conversations: str
+    web_no_conversations: str
+    web_conversation: str
+    web_erased: str
+    web_write: str
+    web_send: str
+    web_send_how: str
+    web_stop: str
+    web_persona: str
+    web_persona_choose: str
+    web_you: str
+    web_bot: str
+    web_thinks: str
+    web_up: str
+    web_down: str
+    web_correct: str
+    web_again: str
+    web_two: str
+    web_place: str
+    web_earlier: str
+    web_later: str
+    web_which: str
+    web_a_better: str
+    web_b_better: str
+    web_save: str
+    web_cancel: str
+    web_changes: str
+    web_here: str
+    web_here_agreed: str
+    web_after_yes: str
+    web_teach: str
+    web_teach_how: str
+    web_becomes: str
+    web_so_far: str
+    web_lessons: str
+    web_lesson_change: str
+    web_lesson_remove: str
+    web_question: str
+    web_answer: str
+    web_ratings: str
+    web_no_ratings: str
+    web_kinds: tuple[str, ...]
+    web_open: str
+    web_privacy: str
+    web_export: str
+    web_forget: str
+    web_sign_in: str
+    web_sign_out: str
+    web_welcome: str
+    web_with_discord: str
+    web_by_link: str
+    web_as_guest: str
+    web_guest_how: str
+    web_operator: str
+    web_operator_how: str
+    web_operator_printed: str
+    web_operator_link: str
+    web_link_question: str
+    web_link_over: str
+    web_discord_failed: str
+    web_gone: str
+    web_forged: str
+    web_too_often: str
+    web_too_long: str
+    web_empty: str
+    web_link: str
+    web_off: str
+    web_teach_there: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts(TalkTexts, ServerTexts, WebTexts):
     """The bot's sentences in one language."""
 
 
-def together(talk: TalkTexts, server: ServerTexts) -> Texts:
-    """All sentences of a language, from its two files."""
+def together(talk: TalkTexts, server: ServerTexts, web: WebTexts) -> Texts:
+    """All sentences of a language, from its three files."""
     parts: dict[str, Any] = {
-        field.name: getattr(part, field.name) for part in (talk, server) for field in fields(part)
+        field.name: getattr(part, field.name) for part in (talk, server, web) for field in fields(part)
     }
     return Texts(**parts)

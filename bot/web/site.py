@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from bot.progress import Progress
 from bot.rate_limit import RateLimiter
 from bot.ratings import Ratings
+from bot.web.live import LiveAnswers
+from bot.web.sessions import Sessions
 from data.home import installation_key, keyed_hash
 
 if TYPE_CHECKING:
@@ -31,4 +33,9 @@ class Site:
         self.ratings = Ratings(store, chat.moderation, chat.metrics, chat.fits)
         self.progress = Progress(settings.home, settings.discord_training_permission)
         self.limiter = RateLimiter()  # of requests that are no answers: signing in, guests
-        self.secret = keyed_hash(installation_key(settings.home), "web", "sessions")
+        self.sessions = Sessions(keyed_hash(installation_key(settings.home), "web", "sessions"))
+        self.live = LiveAnswers()
+
+    async def operators(self) -> frozenset[int]:
+        """The people in `PARLEY_OPERATORS`, as the store numbers them."""
+        return frozenset([await self.store.person("discord", str(user)) for user in self.settings.operators])

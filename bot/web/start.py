@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from bot.web.app import create_app
+from bot.web.pages.sign_in import print_operator_link
 from bot.web.site import Site
 from data.errors import BadInput
 
@@ -70,6 +71,7 @@ async def page_served(
     links.address = settings.web_address or _address(listening, settings.web_root_path)
     log.info("the page is at %s", links.address)
     try:
+        await print_operator_link(site)
         yield site
     finally:
         links.address = None
@@ -78,17 +80,14 @@ async def page_served(
         listening.close()
 
 
-async def until_told_to_end(chat: Chat) -> None:
-    """Wait for a signal to end, and end the chat's answers."""
-    ending = asyncio.Event()
+def ending() -> asyncio.Event:
+    """Set once the process is told to end."""
+    told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(number, ending.set)
-    try:
-        await ending.wait()
-    finally:
-        await chat.close()
+            loop.add_signal_handler(number, told.set)
+    return told
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -21,6 +21,7 @@ from bot.discord.commands.language import add_language
 from bot.discord.commands.lessons import add_lessons
 from bot.discord.commands.limits import add_limits
 from bot.discord.commands.new import add_new
+from bot.discord.commands.page import add_page
 from bot.discord.commands.personas import add_personas
 from bot.discord.commands.privacy import add_privacy
 from bot.discord.commands.release import add_release
@@ -69,6 +70,8 @@ def commands(app: App) -> Sequence[AnyCommand]:
     add_answers(app, tree)
     add_privacy(app, tree)
     add_teaching(app, tree)
+    if app.links is not None:  # no page is served beside somebody else's bot, whose group of commands is full
+        add_page(app, app.links, tree)
     add_lessons(app, tree)
     add_faq(app, tree)
     add_stats(stats, tree)

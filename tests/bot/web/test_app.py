@@ -1,10 +1,12 @@
 """What is the same for each request: headers, sizes, the names under which the page answers."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.settings import Settings
+from bot.texts import EN
 from bot.web.app import hosts
 from bot.web.safety import LARGEST
 from tests.bot.web.world import World
@@ -21,13 +23,34 @@ async def test_every_response_carries_the_strict_headers(page: World):
 
 
 async def test_another_name_that_leads_here_is_refused(page: World):
-    answer = await page.browser().get("/alive", headers={"host": "evil.example:8321"})
+    answer = await page.browser(host="evil.example:8321").get("/alive")
     assert answer.status_code == 400
 
 
 async def test_a_request_that_is_too_large_is_refused(page: World):
-    answer = await page.browser().post("/alive", content=b"x" * (LARGEST + 1))
+    answer = await page.browser().http.post("/alive", content=b"x" * (LARGEST + 1))
     assert answer.status_code == 413
+
+
+async def test_a_request_that_does_not_say_how_large_it_is_is_refused_once_it_is_too_large(page: World):
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(LARGEST // 65536 + 2):
+            yield b"x" * 65536
+
+    browser = await page.member()
+    headers = {"x-csrf": browser.csrf, "content-type": "application/x-www-form-urlencoded"}
+    answer = await browser.http.post("/consent", content=endless(), headers=headers)
+    assert answer.status_code in (403, 413)
+    assert await page.store.consent(browser.person) is None
+
+
+async def test_an_error_of_our_own_is_told_and_has_the_headers_too(page: World, monkeypatch: pytest.MonkeyPatch):
+    browser = await page.member()
+    monkeypatch.setattr(page.store, "kept_of", None)
+    answer = await browser.get("/export")
+    assert answer.status_code == 500
+    assert EN.internal_error.split(";")[0] in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
 async def test_assets_lead_to_no_other_file(page: World):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.process
 
 async def begin(home: Path, engine: str, *arguments: str, **more: str) -> asyncio.subprocess.Process:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "DISCORD_"))}
-    settings = {"PARLEY_HOME": str(home), "PARLEY_ENGINE_URL": engine, "PARLEY_WEB_PORT": "0", **more}
+    settings = {"PARLEY_HOME": str(home), "PARLEY_ENGINE_URL": engine, **more}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", *arguments), stderr=asyncio.subprocess.PIPE, env={**env, **settings}
     )
@@ -43,17 +43,17 @@ async def ended(process: asyncio.subprocess.Process) -> int | None:
 
 async def test_the_page_runs_alone_and_a_signal_ends_it(tmp_path: Path):
     async with FakeEngine() as fake, httpx2.AsyncClient() as browser:
-        process = await begin(tmp_path, fake.url, "--platform", "web")
+        process = await begin(tmp_path, fake.url, "--platform", "web", PARLEY_WEB_PORT="0")
         there = await address(process)
         assert there.startswith("http://127.0.0.1:")
         assert (await browser.get(f"{there}/alive")).text == "ok"
         assert await ended(process) == 0
 
 
-async def test_the_page_and_discord_run_in_one_process(tmp_path: Path):
+async def test_the_page_that_make_run_asks_for_and_discord_run_in_one_process(tmp_path: Path):
     async with FakeEngine() as fake, DiscordServer("a-token") as server, httpx2.AsyncClient() as browser:
         more = {"PARLEY_DISCORD_API": server.api, "PARLEY_DISCORD_GATEWAY": server.gateway}
-        process = await begin(tmp_path, fake.url, DISCORD_TOKEN="a-token", **more)
+        process = await begin(tmp_path, fake.url, "--page", DISCORD_TOKEN="a-token", **more)
         there = await address(process)
         async with asyncio.timeout(60):
             await server.ready.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from sqlalchemy import select
 
 from bot.conversation import Chat
 from bot.engine.open import open_engine
+from bot.moderation.step import open_moderation
 from bot.settings import Settings
-from bot.sign_in_links import SignInLinks
+from bot.sign_in_links import Invited, SignInLinks
 from bot.trial import Trial
 from bot.web.app import create_app
 from bot.web.site import Site
@@ -30,6 +32,57 @@ if TYPE_CHECKING:
 ADDRESS = "http://127.0.0.1:8321"
 
 
+CSRF = re.compile(r'"X-CSRF": "([^"]+)"')
+
+
+class Browser:
+    """A browser with somebody in front of it."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self.http = http
+        self.csrf = ""
+        self.person = 0
+
+    async def get(self, path: str, **more: Any) -> httpx2.Response:
+        """Look at a page, and remember the proof for its forms."""
+        answer = await self.http.get(path, **more)
+        if found := CSRF.search(answer.text):
+            self.csrf = found[1]
+        return answer
+
+    async def post(self, path: str, **fields: Any) -> httpx2.Response:
+        """Send a form of the page."""
+        return await self.http.post(path, data=fields, headers={"x-csrf": self.csrf})
+
+    async def ask(self, text: str, key: str | None = None, **fields: Any) -> tuple[str, httpx2.Response]:
+        """Ask in a conversation, by default a new one; its key, and what its end shows."""
+        if key is None:
+            found = re.search(r'data-address="[^"]*/chat/(\w+)"', (await self.get("/chat")).text)
+            assert found
+            key = found[1]
+        return key, await self.ended(await self.post(f"/chat/{key}", text=text, **fields))
+
+    async def ended(self, begun: httpx2.Response) -> httpx2.Response:
+        """Wait for the end of an answer that has begun."""
+        assert begun.status_code == 200, begun.text
+        live = live_id(begun)
+        assert "event: done" in (await self.http.get(f"/live/{live}/events")).text
+        return await self.http.get(f"/live/{live}/end")
+
+
+def live_id(begun: httpx2.Response) -> str:
+    found = re.search(r'id="live-([\w-]+)"', begun.text)
+    assert found, begun.text
+    return found[1]
+
+
+def number(shown: httpx2.Response) -> int:
+    """The number of the answer in a part of a page."""
+    found = re.search(r'id="answer-(\d+)"', shown.text)
+    assert found, shown.text
+    return int(found[1])
+
+
 class World:
     """A page with its parts."""
 
@@ -40,11 +93,25 @@ class World:
         self.app = create_app(site)
         self._browsers: list[httpx2.AsyncClient] = []
 
-    def browser(self, *, address: str = "203.0.113.7", **headers: str) -> httpx2.AsyncClient:
+    def browser(self, *, address: str = "203.0.113.7", **headers: str) -> Browser:
         """A browser without cookies, which comes from this IP address."""
-        transport = httpx2.ASGITransport(self.app, client=(address, 50000))
-        browser = httpx2.AsyncClient(transport=transport, base_url=ADDRESS, headers=headers)
-        self._browsers.append(browser)
+        transport = httpx2.ASGITransport(self.app, client=(address, 50000), raise_app_exceptions=False)
+        http = httpx2.AsyncClient(transport=transport, base_url=ADDRESS, headers=headers)
+        self._browsers.append(http)
+        return Browser(http)
+
+    async def member(self, name: str = "100", *, platform: str = "discord", agrees: bool = False) -> Browser:
+        """Somebody who signed in by a personal link."""
+        browser = self.browser()
+        browser.person = await self.store.person(platform, name)
+        if agrees:
+            await self.store.set_consent(browser.person, True)
+        link = self.site.links.make(Invited(browser.person))
+        assert link
+        await browser.get(link.removeprefix(ADDRESS))
+        done = await browser.post("/sign-in/link", token=link.partition("token=")[2])
+        assert done.status_code == 303, done.text
+        await browser.get("/chat")
         return browser
 
     async def close(self) -> None:
@@ -64,8 +131,8 @@ async def opened(home: Path, *, trial: Trial | None = None, **settings: Any) -> 
     async with FakeEngine() as fake:
         go_near(patch, fake)
         engine = await open_engine(home, url=fake.url)
-        chat = Chat(store, engine)
         chosen = Settings(_env_file=None, home=home, **settings)
+        chat = Chat(store, engine, moderation=open_moderation(chosen))
         links = SignInLinks()
         links.address = chosen.web_address or ADDRESS
         world = World(Site(chosen, store, chat, trial or Trial(home, None), links), fake)

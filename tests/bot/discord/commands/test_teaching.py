@@ -3,6 +3,7 @@
 import discord
 import pytest
 
+from bot.sign_in_links import Invited
 from bot.texts import EN, ZH
 from data import schema
 from tests.bot.discord.world import RATE, World, labels, reply_of, said
@@ -30,6 +31,26 @@ async def test_teach_says_that_follow_ups_count_where_they_do(talk: World, world
     assert f"{EN.teach_trains} {EN.teach_followups}" in await told()
     becomes = (f"{words.teach_trains} {words.teach_followups}" for words in (EN, ZH))
     assert all(len(words.teach.format(becomes=each)) < 2000 for words, each in zip((EN, ZH), becomes, strict=True))
+
+
+async def test_teach_gives_the_way_to_the_page_and_says_what_it_is_for(talk: World):
+    assert EN.web_off in said(await talk.ada.slash(talk.channel, "web"))
+    links = talk.app.links
+    links.address = "https://talk.example"
+    told = reply_of(await talk.ada.slash(talk.channel, "teach")).content
+    assert EN.web_teach_there.format(address="https://talk.example") in told
+    longest = [f"{words.teach_trains} {words.teach_followups}\n{words.web_teach_there}" for words in (EN, ZH)]
+    assert all(len(words.teach.format(becomes=each)) < 1800 for words, each in zip((EN, ZH), longest, strict=True))
+
+
+async def test_web_gives_each_person_their_own_link_and_shows_it_to_nobody_else(talk: World):
+    links = talk.app.links
+    links.address = "https://talk.example"
+    reply = reply_of(await talk.ada.slash(talk.channel, "web"))
+    assert reply.flags.ephemeral
+    token = reply.content.partition("token=")[2].split()[0]
+    assert links.take(token) == Invited(await talk.store.person("discord", str(talk.ada.id)))
+    assert "does not come through Discord" in reply.content
 
 
 async def test_until_a_manager_allows_it_nobody_teaches_on_a_server(talk: World):

@@ -1,0 +1,99 @@
+"""What is said on the web page, in English."""
+
+from bot.texts.sentences import WebTexts
+
+WEB = WebTexts(
+    web_skip="Skip to the conversation",
+    web_menu="Menu",
+    web_new="New conversation",
+    web_conversations="Your conversations",
+    web_no_conversations="None yet.",
+    web_conversation="Conversation",
+    web_erased="(erased)",
+    web_write="Your message",
+    web_send="Send",
+    web_send_how="Enter sends, Shift+Enter begins a new line.",
+    web_stop="Stop",
+    web_persona="Persona",
+    web_persona_choose="Choose",
+    web_you="You",
+    web_bot="Parley",
+    web_thinks="What the model thinks",
+    web_up="Good answer",
+    web_down="Bad answer",
+    web_correct="Correct",
+    web_again="Another answer",
+    web_two="Compare two",
+    web_place="Answer {place} of {count}",
+    web_earlier="Earlier answer",
+    web_later="Later answer",
+    web_which="Two answers. Which one is better?",
+    web_a_better="A is better",
+    web_b_better="B is better",
+    web_save="Save",
+    web_cancel="Cancel",
+    web_changes="What you changed",
+    web_here="What you write here does not come through Discord. If you agree, it may train this bot.",
+    web_here_agreed="What you write here does not come through Discord. You agreed, so it may train this bot.",
+    web_after_yes=(
+        "If you agree now, this conversation still stays out of training, since it began before. A new one counts."
+    ),
+    web_teach="How to teach",
+    web_teach_how=(
+        "👍 👎 say whether an answer is good; 👎 asks what was wrong.\n“Correct” lets you write what the answer "
+        "should have been. That teaches most.\n“Compare two” shows a second answer beside the first, and you say "
+        "which is better."
+    ),
+    web_becomes="What happens with it",
+    web_so_far="So far",
+    web_lessons="Your lessons",
+    web_lesson_change="Change",
+    web_lesson_remove="Remove",
+    web_question="Question",
+    web_answer="Answer",
+    web_ratings="Your ratings",
+    web_no_ratings="You have not rated anything yet.",
+    web_kinds=("vote 👍", "vote 👎", "comparison", "correction", "report", "vote taken back"),
+    web_open="Open",
+    web_privacy="Privacy",
+    web_export="Download all that is kept about you",
+    web_forget="Erase all that is kept about you",
+    web_sign_in="Sign in",
+    web_sign_out="Sign out on all devices",
+    web_welcome=(
+        "Talk with this community's bot, and teach it: what you rate and correct makes the next release better."
+    ),
+    web_with_discord="Sign in with Discord",
+    web_by_link=(
+        "On Discord, write {slash}web to the bot: it gives you a personal link, which signs you in here as the same "
+        "person."
+    ),
+    web_as_guest="Talk as a guest",
+    web_guest_how=(
+        "A guest has no account: only this browser leads back to what you said, so take care of its cookies."
+    ),
+    web_operator="I run this bot: print a link",
+    web_operator_how="The link is printed where the bot runs, so only you can read it.",
+    web_operator_printed="A link was printed where the bot runs. Open it within 15 minutes.",
+    web_operator_link=(
+        "The page is at {address}\nTo sign in as the operator, once, within {minutes} minutes: {link}\n"
+        "The page's sign-in prints another one here."
+    ),
+    web_link_question="This personal link signs you in as the person that it was made for. It works once.",
+    web_link_over="This link was used already, or it is too old. Please ask for a new one.",
+    web_discord_failed="Discord did not say who you are. Please try again.",
+    web_gone="There is nothing here, or it is not yours.",
+    web_forged="This form is too old, or it came from another page. Load the page again and repeat what you did.",
+    web_too_often="Too many attempts from your address. Please try again in {minutes} minutes.",
+    web_too_long="A text may have {characters} characters at most. Please shorten it.",
+    web_empty="Write something first.",
+    web_link=(
+        "Your personal link to the page. It works once, for {minutes} minutes, and is for you alone: {link}\nWhat "
+        "you write there does not come through Discord: with your consent it may train this bot."
+    ),
+    web_off="This bot has no page at present. Its operator can switch it on.",
+    web_teach_there=(
+        "What you write on the page does not come through Discord, so with your consent it may train this bot. "
+        "{slash}web gives you your personal link: {address}"
+    ),
+)
