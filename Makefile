@@ -63,13 +63,13 @@ WITH_TORCH = @$(PYTEST) --dist loadfile --no-loadscope-reorder --ring tiny
 test-unit: setup tools ## run the quick tests: no torch, no process of their own, no played Discord server
 	$(WITHOUT_TORCH)
 
-test: setup tools converter ## run these, and the tests that play a server, train tiny random models or start whole processes
+test: setup tools converter ## run these, and the tests that play a Discord server or use tiny random models
 	$(WITHOUT_TORCH) --ring played
 	$(WITH_TORCH)
 
-test-all: setup tools converter ## run all tests, also those on the real base model
+test-all: setup tools converter ## run all tests: also whole processes, long simulations and the real base model
 	$(WITHOUT_TORCH) --ring played
-	$(WITH_TORCH) --ring base
+	$(WITH_TORCH) --ring whole --ring base
 
 # vLLM has an environment of its own: it pins another torch.
 test-vllm: setup tools ## run releases on a real vLLM (installs 3.5 GB into .venv-vllm once)

@@ -5,6 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from alignment.quiet import quiet
+from alignment.shelf.adding import Wanted, add, refuse_name
+from alignment.shelf.checking import check
+from alignment.shelf.form import choose
+from alignment.shelf.removing import remove
 from data.errors import run
 from data.merged_files import FORMS
 
@@ -14,39 +19,28 @@ _DEFAULT = "q8_0"
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and run the command. Exit code 1: `check` found damage."""
     options = _parser().parse_args(argv)
-    # These load torch or rich; `--help` does without.
     match options.command:
         case "add":
             return _add(options)
         case "list":
-            from alignment.shelf.listing import show
+            from alignment.shelf.listing import show  # loads rich
 
             show()
         case "check":
-            from alignment.shelf.checking import check
-
             return 0 if check(options.name) else 1
         case "remove":
-            from alignment.shelf.removing import remove
-
             remove(options.name, force=options.force)
         case "served":
-            from alignment.quiet import quiet
-            from alignment.shelf.form import choose
-
             quiet()
             choose(options.name, options.form)
         case "switch":
-            from data.base_switch import switch
+            from data.base_switch import switch  # loads SQLAlchemy
 
             switch(options.name)
     return 0
 
 
 def _add(options: argparse.Namespace) -> int:
-    from alignment.quiet import quiet
-    from alignment.shelf.adding import Wanted, add, refuse_name
-
     refuse_name(options.name)
     quiet()
     quantise = None if options.gguf or options.no_gguf else options.quantise or _DEFAULT
@@ -62,11 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_adding(commands)
     commands.add_parser("list", help="show the bases: size, context, licence, what serves and what uses them")
-    check = commands.add_parser("check", help="compare the files of a base with what was added")
-    check.add_argument("name", nargs="?", metavar="NAME", help="default: all of them")
-    remove = commands.add_parser("remove", help="remove a base that this home does not need")
-    remove.add_argument("name", metavar="NAME")
-    remove.add_argument("--force", action="store_true", help="remove it even if this home needs it")
+    checking = commands.add_parser("check", help="compare the files of a base with what was added")
+    checking.add_argument("name", nargs="?", metavar="NAME", help="default: all of them")
+    removing = commands.add_parser("remove", help="remove a base that this home does not need")
+    removing.add_argument("name", metavar="NAME")
+    removing.add_argument("--force", action="store_true", help="remove it even if this home needs it")
     served = commands.add_parser(
         "served", help="serve releases of a base with their adapters (lora) or merged, or measure what is faster here"
     )
@@ -80,21 +74,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_adding(commands: Any) -> None:
-    add = commands.add_parser(
+    adding = commands.add_parser(
         "add",
         help="add a base: its weights, and the GGUF that the embedded engine serves",
         description="Copy a model, make its GGUF with llama.cpp's converter, and admit it if llama.cpp computes what "
         "transformers does: the same token ids on 2,000 texts, and the same log-probabilities up to the rounding of "
         "the quantisation. What can be refused at once is refused first.",
     )
-    add.add_argument("name", metavar="NAME", help="what the base is called here")
-    add.add_argument(
+    adding.add_argument("name", metavar="NAME", help="what the base is called here")
+    adding.add_argument(
         "--model",
         required=True,
         metavar="DIR|HUB_ID",
         help="a folder in Hugging Face's format (safetensors, config.json, a fast tokenizer), or an id of the hub",
     )
-    made = add.add_mutually_exclusive_group()
+    made = adding.add_mutually_exclusive_group()
     made.add_argument(
         "--quantise",
         "--quantize",
@@ -106,13 +100,13 @@ def _add_adding(commands: Any) -> None:
     made.add_argument(
         "--no_gguf", action="store_true", help="add the base without a GGUF, for vLLM and other engines to serve"
     )
-    add.add_argument(
+    adding.add_argument(
         "--served",
         choices=FORMS,
         metavar="lora|merged",
         help="serve releases with their adapters, or merged (default: measure here, and decide)",
     )
-    add.add_argument("--allow_download", action="store_true", help="fetch the model from the hub by its id")
+    adding.add_argument("--allow_download", action="store_true", help="fetch the model from the hub by its id")
 
 
 if __name__ == "__main__":

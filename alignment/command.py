@@ -1,7 +1,7 @@
 """The shared beginning of the five stages' commands: `--help` and `--search`, then the training itself.
 
-Help and rejected flags answer in under a second: torch and TRL are imported only when a stage begins to train, at the
-top of the function that its command passes in, and nowhere else.
+`--help` answers in under a second: torch and TRL are imported only when a stage begins to train, with its page in
+`alignment/stages/`.
 """
 
 import sys

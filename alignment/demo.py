@@ -36,26 +36,38 @@ _ANSWER = 160  # tokens
 # The round's work in trained tokens, and the seconds that do not depend on the speed of training: imports, the
 # engine's answers, files. Measured on two cores without bf16, with the rows that ship with Parley.
 _A_DEMONSTRATION, _A_PREFERENCE = 660, 470  # two epochs of one; both answers to one prompt, and the reference
-_EVALUATION, _BESIDES = 36_000, 75.0  # tokens, seconds
+_A_HELD_OUT = 530  # a demonstration and a preference, scored by two models without a backward pass
+_MOST_HELD_OUT = 27  # about how many there are of each kind
+_SUITES, _BESIDES = 14_000, 75.0  # tokens, seconds
 _WANTED = 330.0  # seconds for the whole demo
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many rows the round trains on."""
+    """How many rows the round trains on, and at most how many of each kind decide (None: all)."""
 
     demonstrations: int
     preferences: int
+    held_out: int | None = None
 
     def seconds(self, rate: float) -> float:
         """About how long the demo takes on a machine that trains `rate` tokens a second."""
         trained = self.demonstrations * _A_DEMONSTRATION + self.preferences * _A_PREFERENCE
-        return _BESIDES + (_EVALUATION + trained) / rate
+        scored = (self.held_out or _MOST_HELD_OUT) * _A_HELD_OUT
+        return _BESIDES + (_SUITES + scored + trained) / rate
 
 
 # The largest that takes at most `_WANTED` seconds is chosen, else the smallest.
-_FULL = (Size(96, 48), Size(64, 32), Size(48, 24), Size(32, 16), Size(24, 12), Size(16, 8), Size(12, 6))
-_SHORT = (Size(8, 4),)
+_FULL = (
+    Size(96, 48),
+    Size(64, 32),
+    Size(48, 24),
+    Size(32, 16, held_out=16),
+    Size(24, 12, held_out=16),
+    Size(16, 8, held_out=12),
+    Size(12, 6, held_out=12),
+)
+_SHORT = (Size(8, 4, held_out=8),)
 
 
 def choose(sizes: Sequence[Size], rate: float) -> Size:
@@ -67,10 +79,11 @@ def told(size: Size, largest: Size, rate: float) -> str:
     """The sentences that say what was measured, what follows from it, and how long it will take."""
     rows = f"{size.demonstrations} demonstrations and {size.preferences} preferences"
     fewer = f" (a faster one takes {largest.demonstrations} and {largest.preferences})" if size != largest else ""
+    decide = f"{size.held_out} held-out rows of each kind" if size.held_out else "all held-out rows"
     minutes = max(1, round(size.seconds(rate) / 60))
     return (
         f"This machine trains about {rate:.0f} tokens a second. So the base learns from {rows}{fewer}.\n"
-        "The result, release 1, is compared with the base on held-out rows, and answers the same question.\n"
+        f"The result, release 1, is compared with the base on {decide}, and answers the same question.\n"
         f"All in all the demo takes about {minutes} minute{'s' if minutes > 1 else ''}."
     )
 
@@ -100,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     _heading("4. One round: train, evaluate, write a release, let the gate decide")
     flags = ["--max_demonstrations", str(size.demonstrations), "--max_preferences", str(size.preferences)]
+    flags += ["--max_held_out", str(size.held_out)] if size.held_out else []
     flags += ["--questions", "2" if short else "4", "--suites", "bias_pairs" if short else "quick"]
     verdict = one_round.main(flags)
 

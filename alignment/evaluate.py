@@ -23,6 +23,7 @@ from alignment.evaluation.verdict import check_suites, evaluate, say
 from alignment.quiet import quiet
 from alignment.rounds.alike import alike
 from alignment.serving.server import Server, server_for
+from data.console import PlainConsole
 from data.errors import BadInput, run
 from data.home import check_folder_of, home, write_atomic
 from data.prompts import prompts_of
@@ -81,9 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, evaluate, print the tables and the gate's decision."""
     options = parser().parse_args(argv)
     _check(options)
-    # These load rich, SQLAlchemy and scipy, which takes a second; `--help` does without.
+    # This loads scipy and datasketch, which takes a second; `--help` does without.
     from alignment.evaluation.stored_rows import budget_name, stored_rows
-    from data.console import PlainConsole
 
     llm_judge = judge_settings()
     against = options.champion or str(Releases(home()).champion())

@@ -1,10 +1,7 @@
-"""Kahneman-Tversky optimization: the model learns from thumbs up and down that have no pair.
+"""Kahneman-Tversky optimization: the model learns from thumbs up and down without a pair (`alignment.stages.kto`).
 
     python -m alignment.kto --config alignment/recipes/kto.yaml --model_name_or_path out/adapter \\
                             --dataset_name rows.jsonl --output_dir out-kto
-
-Ethayarajh et al., "KTO: Model Alignment as Prospect Theoretic Optimization", 2024. The loss keeps the model close to
-a reference: a frozen copy of the adapter that the stage continues, or else the base itself.
 """
 
 from collections.abc import Sequence
@@ -19,22 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: list[str]) -> None:
-    from alignment.training.balance import balance
-    from alignment.training.policy import load_policy, load_reference
-    from alignment.training.preflight import check_reference, show_trained
-    from alignment.training.settings import KtoSettings
-    from alignment.training.stage import begin, finish, train, trainer_arguments
-    from alignment.training.trainers import Kto
+    from alignment.stages.kto import run_kto  # loads torch
 
-    with begin("kto", "labelled", arguments, KtoSettings) as stage:
-        show_trained(stage)
-        balance(stage)
-        # The reference is chosen as in DPO.
-        policy, lora = load_policy(stage)
-        reference = load_reference(stage)
-        trainer = Kto(model=policy, ref_model=reference, peft_config=lora, **trainer_arguments(stage))
-        check_reference(stage, trainer)
-        finish(stage, trainer, train(stage, trainer))
+    run_kto(arguments)
 
 
 if __name__ == "__main__":

@@ -171,8 +171,8 @@ def plain_tokenizer(base: Base) -> Any:
         folder = Path(base.path)
         if (folder / "tokenizer.model").is_file() and not (folder / "tokenizer.json").is_file():
             raise BadInput(
-                f"{base.name} has a tokenizer.model and no tokenizer.json. Write that once with transformers, where "
-                "sentencepiece and protobuf are installed: `AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)`."
+                f"{base.name} has a tokenizer.model and no tokenizer.json. Take the model's own tokenizer.json: "
+                "one that transformers 5 makes of a tokenizer.model can split spaces otherwise than the model learnt."
             ) from error
         raise BadInput(f"The tokenizer of {base.name} does not load: {first_line(error)}") from error
     if not tokenizer.is_fast:

@@ -1,11 +1,9 @@
-"""Reinforcement learning from a reward model: the model learns to answer so that the reward model scores it higher.
+"""Reinforcement learning from a reward model: the model learns to answer so that it scores higher.
 
     python -m alignment.ppo --config alignment/recipes/ppo.yaml --model_name_or_path out/adapter \\
                             --reward_model out-reward/reward --dataset_name prompts.jsonl --output_dir out-ppo
 
-PPO with a critic as in Ziegler et al., "Fine-Tuning Language Models from Human Preferences", 2019, and Ouyang et al.,
-"Training language models to follow instructions with human feedback", 2022. `--algorithm rloo` and `grpo` run TRL's
-trainers with the same prompts and the same reward.
+`--algorithm rloo` and `grpo` run TRL's trainers with the same prompts and the same reward (`alignment.stages.ppo`).
 """
 
 from collections.abc import Callable, Sequence
@@ -33,25 +31,9 @@ def main(
 def _train(
     arguments: list[str], *, reward: Callable[..., list[float]] | None, replay: Callable[..., Any] | None
 ) -> None:
-    from alignment.rl.making import check_lengths, group_trainer, keep_critic, ppo_trainer
-    from alignment.rl.rollouts import say_when_saved
-    from alignment.rl.scoring import scoring
-    from alignment.rl.settings import settings_class
-    from alignment.training.policy import refuse_zero3
-    from alignment.training.stage import begin, finish, train
+    from alignment.stages.ppo import run_ppo  # loads torch
 
-    with begin("ppo", "prompt", arguments, settings_class(arguments)) as stage:
-        refuse_zero3("ppo")
-        check_lengths(stage)
-        scores = scoring(stage, reward)
-        with_critic = stage.recipe.training.algorithm == "ppo"
-        trainer = ppo_trainer(stage, scores) if with_critic else group_trainer(stage, scores)
-        trainer.replay = replay
-        say_when_saved(stage, trainer)
-        figures = train(stage, trainer)
-        if with_critic:
-            figures |= keep_critic(stage, trainer)
-        finish(stage, trainer, figures)
+    run_ppo(arguments, reward=reward, replay=replay)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def _check_base(adapter: Path, base: str) -> str | None:
 
 def _release(adapter: Path, base: str, server: Server) -> int:
     """Export and check the adapter, and write it as a release; returns its number."""
-    # These load SQLAlchemy and rich; a bad command line is told without them.
+    # These load SQLAlchemy and rich; a bad command line is reported without them.
     from alignment.rounds.candidate import identity, made_before, record
 
     quiet()

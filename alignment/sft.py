@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: the model learns to answer as the demonstrations do.
+"""Supervised fine-tuning: the model learns to answer as the demonstrations do (`alignment.stages.sft`).
 
 python -m alignment.sft --config alignment/recipes/sft.yaml --dataset_name rows.jsonl --output_dir out
 """
@@ -15,17 +15,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: list[str]) -> None:
-    from alignment.training.policy import load_policy
-    from alignment.training.preflight import show_trained
-    from alignment.training.settings import SftSettings
-    from alignment.training.stage import begin, finish, train, trainer_arguments
-    from alignment.training.trainers import Sft
+    from alignment.stages.sft import run_sft  # loads torch
 
-    with begin("sft", "demonstration", arguments, SftSettings) as stage:
-        show_trained(stage)
-        policy, lora = load_policy(stage)
-        trainer = Sft(model=policy, peft_config=lora, **trainer_arguments(stage))
-        finish(stage, trainer, train(stage, trainer))
+    run_sft(arguments)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from alignment.evaluation.tables import scores_table
 from alignment.evaluation.words import meaning
 from alignment.quiet import quiet
 from alignment.serving.server import server_for
+from data.console import PlainConsole
 from data.errors import BadInput, run
 from data.home import check_folder_of, home, write_atomic
 
@@ -61,8 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BadInput(f"No made-up secrets were planted in what {chosen.name} was trained on: nothing to ask for.")
     if options.limit:
         suites = [limited(suite, options.limit) for suite in suites]
-
-    from data.console import PlainConsole
 
     quiet()
     console = PlainConsole()

@@ -67,7 +67,7 @@ def _time(text: str) -> time:
     try:
         return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a local time of day
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time of day such as 03:00") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time of day such as 03:00") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BadInput("--enough must be at least 1.")
     if not options.load > 0:
         raise BadInput("--load must be more than 0.")
-    check_settings(read_plan(arguments))  # a misspelt flag is told now, not at night
+    check_settings(read_plan(arguments))  # a misspelt flag is reported now, not at night
     if options.dry_run:
         watch = _watch(options, arguments, home())
         found = watch.look()

@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Sequence
 
+from alignment.quiet import quiet
+from data.console import PlainConsole
 from data.errors import BadInput, run
 from data.home import DATABASE, home
 from data.releases import Releases
@@ -38,11 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, and print the list."""
     options = parser().parse_args(argv)
     _check(options)
-    # These load torch, SQLAlchemy and rich; `--help` and a bad command line do without.
+    # These load torch and SQLAlchemy; `--help` and a bad command line do without.
     from alignment.influence.asked import given
     from alignment.influence.explain import explain
-    from alignment.quiet import quiet
-    from data.console import PlainConsole
 
     quiet()
     question = options.answer

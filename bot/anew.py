@@ -2,7 +2,7 @@
 
 A platform that keeps one conversation in a place (a terminal, a thread, a direct message) lets people end it: nothing
 is erased, but what was asked before is no longer followed. Where conversations are trees of replies there is nothing
-to end, because every message that is no reply begins one.
+to end, because every message that is not a reply begins one.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ DAY = 24 * 60 * 60.0
 
 async def purge(store: Store, days: int) -> int:
     """Erase what is due now; returns the number of erased texts."""
-    erased = await store.purge(datetime.now(UTC) - timedelta(days=days))
+    erased = await store.eraser.purge(datetime.now(UTC) - timedelta(days=days))
     if erased:
         log.info("erased %d texts older than %d days without consent", erased, days)
     return erased

@@ -149,7 +149,7 @@ class _Shown:
         self._show(Piece(self._words.add(text)))
 
     def think(self, text: str) -> None:
-        """The model thinks on: that something happens is told in any case."""
+        """The model thinks on. The reader sees in any case that something happens."""
         if self._show_thinking:
             self._show(Thinking(self._thoughts.add(text)))
         else:

@@ -18,7 +18,8 @@ from data.database import Database
 from data.errors import BadInput
 from data.platforms import DISCORD, platform_name
 from data.row import IMPORT
-from data.schema import ApiKeyRow, now
+from data.schema import ApiKeyRow
+from data.times import now
 
 CHAT, FEEDBACK, ROWS = "chat", "feedback", "rows"
 RIGHTS = (CHAT, FEEDBACK, ROWS)

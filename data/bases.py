@@ -182,7 +182,7 @@ def base_info(alias: str) -> BaseInfo:
 
 
 def refuse_unbundled(alias: str) -> None:
-    """Raise `BadInput` for a name that is no bundled base's."""
+    """Raise `BadInput` for a name that no bundled base has."""
     if alias not in BUNDLED:
         raise BadInput(f"{alias!r} is not a bundled base model.{nearest(alias, BUNDLED)}")
 

@@ -184,7 +184,7 @@ def blank(text: str) -> bool:
 
 def speakers(turns: Iterable[Turn]) -> dict[int | None, str]:
     """The names of a conversation's human authors, such as `Person 2`; empty when there is only one."""
-    people = dict.fromkeys([author for role, author, _ in turns if role == "user"])
+    people = {author: None for role, author, _ in turns if role == "user"}
     return {author: f"Person {number}" for number, author in enumerate(people, 1)} if len(people) > 1 else {}
 
 

@@ -126,7 +126,7 @@ def _history(path: Path, known: _Known) -> Iterator[Finding]:
     lines = path.read_bytes().split() if path.is_file() else []
     odd = [line for line in lines if not line.isdigit()]
     if odd:
-        yield note(f"{path} has {len(odd)} lines that are no numbers; a rollback leaves them out. Remove them.")
+        yield note(f"{path} has {len(odd)} lines that are not numbers; a rollback leaves them out. Remove them.")
     gone = sorted({int(line) for line in lines if line.isdigit()} - known.numbers - {BASE_RELEASE})
     if gone:
         numbers = ", ".join(map(str, gone))

@@ -127,8 +127,8 @@ async def lineage(pseudonym: str | None) -> None:
 async def forget(rater: str) -> None:
     """Erase what the person with this name said and rated. Raises `BadInput` when there is nobody."""
     async with _opened() as store:
-        erased = await store.forget(await store.person_named(rater))
-        if store.words_in_log:
+        erased = await store.eraser.forget(await store.person_named(rater))
+        if store.eraser.words_in_log:
             print("Another process is reading the database; its log keeps the texts until that process ends.")
         async with store.database.read() as session:
             learnt = releases_with(home(), await erased_rows(session, FORGOTTEN))

@@ -12,15 +12,19 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.schema import Consent, ConsentText, MessageVersion, now
+from data.schema import Consent, ConsentText, MessageVersion
+from data.times import now
 
-CONSENT_VERSION = "2026-11-4"
+CONSENT_VERSION = "2026-11-5"
 # Older versions of the consent text that differ only in wording. People who agreed to any other version are asked
 # again before a new rating of theirs is kept. "2026-11" did not say that comparisons choose releases, "2026-11-2"
-# that corrections are shown to the model as examples, "2026-11-3" that follow-up messages count as weak ratings.
+# that corrections are shown to the model as examples, "2026-11-3" that follow-up messages count as weak ratings,
+# "2026-11-4" that the answer after a complaint may be learnt in place of the one before it.
 SAME_IN_SUBSTANCE: frozenset[str] = frozenset()
-# The texts that name follow-up messages. A later text that still names them must be added here.
-_NAMING_FOLLOWUPS = frozenset({"2026-11-4"})
+# The texts that name follow-up messages, and the answers after complaints. A later text that still names them must be
+# added here.
+_NAMING_FOLLOWUPS = frozenset({"2026-11-4", "2026-11-5"})
+_NAMING_HINDSIGHT = frozenset({"2026-11-5"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,11 @@ async def covers_of(session: AsyncSession, people: Collection[int]) -> dict[int,
 async def followups_since(session: AsyncSession) -> dict[int, Cover]:
     """When each person's messages may count as weak ratings: after a yes to a text that says so."""
     return await _covers(session, lambda answer: answer.granted and answer.text_version in _NAMING_FOLLOWUPS)
+
+
+async def hindsight_since(session: AsyncSession) -> dict[int, Cover]:
+    """When each person's complaints may teach the answer that came after them: after a yes to a text that says so."""
+    return await _covers(session, lambda answer: answer.granted and answer.text_version in _NAMING_HINDSIGHT)
 
 
 async def outside_judge_since(session: AsyncSession) -> dict[int, Cover]:

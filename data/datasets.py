@@ -149,7 +149,7 @@ class _Collecting:
             # What a follow-up made elsewhere is one here, too: of low weight, and only for training.
             candidate = each._replace(weight=min(each.weight, WEAK)) if each.weak else each
             content = Content.of(candidate)
-            refused = panel.refused.get(imported_id(candidate.kind, candidate.id or ""))
+            refused = panel.refused.get(imported_id(candidate.kind, candidate.id or "")) if panel.refused else None
             if candidate.weak and self._collected.followups is None:
                 refused = NO_FOLLOWUPS
             problem = self._allowed(candidate, candidate.problem or refused)
@@ -169,7 +169,7 @@ class _Collecting:
             self._collected.trial = trial_of(self._connection, recorded, self._trial)
         followups = read_followups(self._connection, facts, events, known, self._permission)
         self._collected.followups = followups.counts() if known.limits.followups else None
-        hindsight = read_hindsight(self._connection, facts, events, followups)
+        hindsight = read_hindsight(self._connection, facts, events, followups, known)
         plans = Feedback(facts, events, panel, known, followups, hindsight).plans()
         for candidate in candidates(self._connection, plans, facts, events):
             content = Content.of(candidate)

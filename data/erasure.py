@@ -54,9 +54,8 @@ from data.schema import (
     Rating,
     Server,
     Tombstone,
-    UtcDateTime,
-    today,
 )
+from data.times import UtcDateTime, today
 
 DELETED, FORGOTTEN = "erased", "forgotten"  # why a row is gone
 # When people's words are covered; each connection that needs it has its own, in memory or a temporary file.

@@ -57,7 +57,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def run(main: Callable[[], int | None], *, tell_unknown: bool = True) -> NoReturn:
     """Run a command's `main` and exit with its code.
 
-    With `tell_unknown`, misspelt settings are told first; a command that is started by another leaves that to it.
+    With `tell_unknown`, misspelt settings are reported first; a command that another one starts leaves that to it.
 
     A `ParleyError`, and a file that cannot be read or written, become one sentence on standard error. An interrupt
     exits with 130. Files that a command makes, and those of libraries, are private to its owner.

@@ -46,7 +46,7 @@ async def import_entries(
                 replaced.append(old[0].id)
             new += old is None
             await _add(session, entry, server, persona, author)
-    await store.erase_lessons(replaced)
+    await store.eraser.erase_lessons(replaced)
     return Imported(new, len(replaced), len(single) - new - len(replaced), len(entries) - len(single))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from data.bulk import batches, reading, writing
 from data.near_duplicates import PERMUTATIONS, Shelf, Signatures
-from data.schema import now
+from data.times import now
 
 _BATCH = 5000  # members that are written in one transaction: other writers wait for it
 _MEMBER = "INSERT INTO fold_members (fingerprint, group_id, signature) VALUES (?, ?, ?)"

@@ -34,6 +34,7 @@ AHEAD = (
 _AT_ONCE = 2000  # texts that are signed together
 _REMEMBERED = 20_000  # texts and conversations whose number is remembered
 _NONE = -1
+_ALIKE = 2500  # new groups whose names begin alike
 
 
 def draw(key: bytes, group: str, rows: int, held: Mapping[str, int]) -> str:
@@ -360,7 +361,7 @@ class _Placing:
 
     def members(self, signed: "array[int]") -> Iterator[Member]:
         """The new members, group by group."""
-        last, name = _NONE, ""
+        last, name, beginning, begun = _NONE, "", "", 0
         group_of = (
             self._text_group[each] if each >= 0 else self._conversation_group[-1 - each] for each in self._added
         )
@@ -371,7 +372,12 @@ class _Placing:
         for each, group, place in zip(added[order].tolist(), groups[order].tolist(), places, strict=True):
             digest = self._texts.digest(each) if each >= 0 else self._conversations.digest(-1 - each)
             fold = self._drawn[place] if group >= self._known else None
-            if group != last:
-                # A name that is made of a text would outlive it.
-                last, name = group, self._name(group) if fold is None else secrets.token_hex(32)
+            if group != last and fold is None:
+                last, name = group, self._name(group)
+            elif group != last:
+                # A name that is made of a text would outlive it. Names that are written together begin alike, so that
+                # each transaction changes few pages of the index; that says no more than their order in the table.
+                if begun % _ALIKE == 0:
+                    beginning = secrets.token_hex(2)[1:]
+                last, name, begun = group, beginning + secrets.token_hex(32)[len(beginning) :], begun + 1
             yield Member(digest, name, fold, signed[each] if each >= 0 else _NONE)

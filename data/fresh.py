@@ -6,7 +6,7 @@ without its permission, who may teach where, whose ratings an operator took out,
 knows nothing of duplicates, of unreliable raters and of who else is in a conversation. So it may be a little higher
 than what a round finds.
 
-A round notes in its manifest which feedback it has seen (`Seen`). What it held back counts as new once it may be
+A round notes in its manifest which feedback it has seen (`data.seen`). What it held back counts as new once it may be
 used: after a permission was set, say, a server was allowed to teach, or a quota was raised.
 """
 
@@ -15,7 +15,7 @@ import sqlite3
 from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -24,15 +24,16 @@ from typing import Any, NamedTuple
 from data.bulk import reading, rows
 from data.home import DATABASE
 from data.limits import Limits, Spent, limits_set, over_quota
-from data.manifests import Entries
-
-Ranges = tuple[tuple[int, int], ...]
+from data.seen import Ranges, Seen
 
 _EVER = 1 << 62
-_NEWEST = "SELECT ifnull((SELECT max(id) FROM ratings), 0), ifnull((SELECT max(id) FROM imported_rows), 0)"
-_AT = """
-SELECT ifnull((SELECT max(id) FROM ratings WHERE created_at <= :at), 0),
-    ifnull((SELECT max(id) FROM imported_rows WHERE created_at <= :at), 0)
+# The newest rating, and the newest imported row, up to an id and a time.
+_RATING = """
+SELECT id, created_at FROM ratings WHERE id <= :most AND (:at IS NULL OR created_at <= :at) ORDER BY id DESC LIMIT 1
+"""
+_ROW = """
+SELECT id, created_at FROM imported_rows WHERE id <= :most AND (:at IS NULL OR created_at <= :at)
+ORDER BY id DESC LIMIT 1
 """
 _TEACHES = "SELECT id FROM servers WHERE platform_id IN (SELECT value FROM json_each(:listed))"
 _FIRST_TEACHES = "SELECT server_id FROM conversations WHERE server_id IS NOT NULL ORDER BY id LIMIT 1"
@@ -65,43 +66,39 @@ _ALL_RATINGS = "SELECT id FROM ratings WHERE kind IN ('vote', 'comparison', 'cor
 _ALL_ROWS = "SELECT id FROM imported_rows ORDER BY id"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seen(Entries):
-    """The feedback that a round has seen: ratings and imported rows up to these ids, but for those in the ranges.
-
-    It could not use these. A range is the first id and the last one.
-    """
-
-    ratings: int = 0
-    rows: int = 0
-    held_ratings: Ranges = ()
-    held_rows: Ranges = ()
-
-    def up_to(self, newest: "Seen") -> "Seen":
-        """The same where this is the newest feedback: the database may be an older one by now."""
-        return replace(self, ratings=min(self.ratings, newest.ratings), rows=min(self.rows, newest.rows))
-
-
 def newest(home: Path) -> Seen:
     """Everything that there is now. Raises `StoreError`."""
-    return _mark(home, _NEWEST, {})
+    return seen_of(home, Seen(ratings=_EVER, rows=_EVER))
 
 
 def newest_at(home: Path, at: str) -> Seen:
     """Everything that there was at a time (ISO 8601, in UTC). Raises `StoreError`."""
     stored = at.replace("T", " ").partition("+")[0]  # as the database holds times
-    return _mark(home, _AT, {"at": stored})
+    return seen_of(home, Seen(ratings=_EVER, rows=_EVER, ratings_at=stored, rows_at=stored))
 
 
-def _mark(home: Path, query: str, values: dict[str, object]) -> Seen:
+def seen_of(home: Path, seen: Seen) -> Seen:
+    """What a round has seen of the feedback that is in the database now. Raises `StoreError`.
+
+    An id may mean other feedback by now: an older backup was restored, or the person who gave the newest ratings had
+    everything of theirs forgotten, and then the next ratings got these ids. Its time tells.
+    """
     with _database(home) as connection:
-        ratings, imported = connection.execute(query, values).fetchone() if connection else (0, 0)
-    return Seen(ratings=ratings, rows=imported)
+        return seen.up_to(_last(connection, seen)) if connection else Seen()
+
+
+def _last(connection: sqlite3.Connection, seen: Seen) -> Seen:
+    """The newest of the feedback that was seen, by id and time."""
+    ratings = connection.execute(_RATING, {"most": seen.ratings, "at": seen.ratings_at}).fetchone()
+    imported = connection.execute(_ROW, {"most": seen.rows, "at": seen.rows_at}).fetchone()
+    (rating, rating_at), (row, row_at) = ratings or (0, None), imported or (0, None)
+    return Seen(ratings=rating, ratings_at=rating_at, rows=row, rows_at=row_at)
 
 
 def seen_now(home: Path, *, permission: bool) -> Seen:
-    """What a round that begins now sees. It reads all ratings' numbers. Raises `StoreError`, and `BadInput` for
-    settings of quotas that are none.
+    """What a round that begins now sees. It reads all ratings' numbers.
+
+    Raises `StoreError`, and `BadInput` for invalid quotas.
 
     `permission`: what came through Discord may train.
     """
@@ -109,15 +106,14 @@ def seen_now(home: Path, *, permission: bool) -> Seen:
     with _database(home) as connection:
         if connection is None:
             return Seen()
-        ratings, imported = connection.execute(_NEWEST).fetchone()
-        usable = {"ratings": bytearray(ratings + 1), "rows": bytearray(imported + 1)}
+        last = _last(connection, Seen(ratings=_EVER, rows=_EVER))
+        usable = {"ratings": bytearray(last.ratings + 1), "rows": bytearray(last.rows + 1)}
         for rating in _usable(connection, [(0, _EVER)], limits, permission=permission):
             usable["ratings"][rating.id] = 1
         for (row,) in rows(connection, _ROWS, {"among": _listed([(0, _EVER)]), "permission": permission}):
             usable["rows"][row] = 1
-        return Seen(
-            ratings=ratings,
-            rows=imported,
+        return replace(
+            last,
             held_ratings=_held((each for (each,) in rows(connection, _ALL_RATINGS)), usable["ratings"]),
             held_rows=_held((each for (each,) in rows(connection, _ALL_ROWS)), usable["rows"]),
         )

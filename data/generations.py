@@ -14,6 +14,7 @@ from data.openings import opening_of
 from data.persona_texts import system_prompt
 from data.records import NewGeneration, StoredGeneration
 from data.releases import BASE_RELEASE
+from data.times import today
 
 
 async def add_generation(session: AsyncSession, key: bytes, new: NewGeneration) -> StoredGeneration:
@@ -54,7 +55,7 @@ async def add_generation(session: AsyncSession, key: bytes, new: NewGeneration) 
     given = [*new.context, *await texts_of(session, new.lessons)]
     if await session.scalar(select(version.id).where(version.id.in_(given), version.text.is_(None)).limit(1)):
         await session.execute(
-            update(version).where(version.id == message.version).values(text=None, erased_at=schema.today())
+            update(version).where(version.id == message.version).values(text=None, erased_at=today())
         )
         row.rendered_sha256 = ""
     session.add_all(

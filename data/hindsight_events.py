@@ -10,6 +10,7 @@ they reach every answer.
 | the answer was given something else too, or another persona   | none: it answers more than the question      |
 | anybody complains about the new answer, or asks again         | none                                         |
 | a rating of either answer, as for follow-ups                  | none: the rating says more                   |
+| a complaint after a yes to a text that names follow-ups alone | none: the person agreed to a rating          |
 | rules find that it does not mend the complaint                | none (`data.hindsight`)                      |
 """
 
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.bulk import rows
-from data.candidates import NOT_MENDED, RATED, SELF_VOTE
+from data.candidates import NO_CONSENT, NOT_MENDED, RATED, SELF_VOTE
 from data.database import chunks, listed
 from data.events import Events
 from data.facts import Facts, Numbers
@@ -29,9 +30,10 @@ from data.followup_events import Followups, own_words, rated
 from data.followup_words import LIKELY
 from data.followups import COMPLAINT, GOOD, KINDS, signals
 from data.hindsight import mended
+from data.known import Known, within
 
 # Why no pair may be made, by number; 0 stands for none.
-PROBLEMS: tuple[str | None, ...] = (None, NOT_MENDED, RATED, SELF_VOTE)
+PROBLEMS: tuple[str | None, ...] = (None, NOT_MENDED, RATED, SELF_VOTE, NO_CONSENT)
 
 # Each answer with the first message below it by the person who asked, and the only answer to that. The last columns
 # say whether the new answer was rated by that person, voided, or given more than the old one, the old answer and the
@@ -85,7 +87,9 @@ class Hindsight:
         return {followup: at for at, followup in enumerate(self.followup.tolist())}
 
 
-def read_hindsight(connection: sqlite3.Connection, facts: Facts, events: Events, followups: Followups) -> Hindsight:
+def read_hindsight(
+    connection: sqlite3.Connection, facts: Facts, events: Events, followups: Followups, known: Known
+) -> Hindsight:
     """Read what followed the complaints that count. Unsure complaints are left out."""
     complaints = (followups.kind == KINDS.index(COMPLAINT)) & (followups.problem == 0)
     places = np.flatnonzero(complaints & (followups.certainty >= LIKELY))
@@ -111,6 +115,9 @@ def read_hindsight(connection: sqlite3.Connection, facts: Facts, events: Events,
     by_people = rated(better_, rater, facts, events) | np.array(spoilt, dtype=np.bool_)
     problem[by_people] = PROBLEMS.index(RATED)
     problem[shares == 0] = PROBLEMS.index(NOT_MENDED)
+    said = zip(rater.tolist(), followups.at[followup].tolist(), strict=True)
+    agreed = np.fromiter((within(known.hindsight, *each) for each in said), bool, len(rater))
+    problem[~agreed] = PROBLEMS.index(NO_CONSENT)
     return Hindsight(followup, better_, shares, problem)
 
 

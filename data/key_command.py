@@ -67,7 +67,7 @@ async def _problem(home: Path) -> str | None:
 
 
 def _usable(path: Path) -> bytes:
-    """The key in a file; one that is none is moved aside, and a new one is drawn."""
+    """The key in a file. A file that holds no key is moved aside, and a new key is drawn."""
     try:
         found = path.read_bytes()
     except OSError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.bulk import micros_of
-from data.consent import Cover, consents_since, followups_since, outside_judge_since
+from data.consent import Cover, consents_since, followups_since, hindsight_since, outside_judge_since
 from data.database import Database
 from data.limits import Limits, limits_set
 from data.people import pseudonyms
@@ -30,6 +30,7 @@ class Known:
     since: Mapping[int, Spans]
     outside: Mapping[int, Spans]
     followups: Mapping[int, Spans]
+    hindsight: Mapping[int, Spans]
     vouched: frozenset[int]
     voided: frozenset[int]
     teachers: Teachers
@@ -62,6 +63,7 @@ async def _read(path: Path) -> Known:
                 since=_spans(await consents_since(session)),
                 outside=_spans(await outside_judge_since(session)),
                 followups=_spans(await followups_since(session)) if limits.followups else {},
+                hindsight=_spans(await hindsight_since(session)) if limits.followups else {},
                 vouched=known.vouched,
                 voided=known.voided,
                 teachers=await teachers(session, limits.servers),

@@ -13,7 +13,7 @@ Signs = NDArray[np.float32]
 
 _BLOCK = 2000  # items at a time
 _PAIRS = 2_000_000  # pairs of labels at a time
-_CROWDED = 30  # an item with more of the raters than one in so many is cheaper as a column of a matrix
+_CROWDED = 30  # an item that more than one rater in 30 rated is cheaper as a column of a matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Labels:
         return np.where(self.value, np.float32(1), np.float32(-1))
 
     def with_at_least(self, raters: int) -> "Labels":
-        """The items that so many people labelled."""
+        """The items that this many people labelled."""
         return self.only((self.sizes() >= raters)[self.item])
 
     def only(self, kept: Flags) -> "Labels":

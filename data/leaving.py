@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data.consent import CONSENT_VERSION
 from data.database import chunks
 from data.schema import (
-    NO_TIME,
     AuditRow,
     Consent,
     Conversation,
@@ -25,6 +24,7 @@ from data.schema import (
     PlatformMessage,
     Setting,
 )
+from data.times import NO_TIME
 
 
 async def unlink(session: AsyncSession, person: Person) -> None:

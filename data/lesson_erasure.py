@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.database import chunks, listed
 from data.lessons import REMOVED
-from data.schema import NO_TIME, Lesson, MessageVersion, Server
+from data.schema import Lesson, MessageVersion, Server
+from data.times import NO_TIME
 
 _TEXTS = text(
     """

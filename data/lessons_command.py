@@ -35,7 +35,7 @@ async def lessons(arguments: Namespace) -> None:
 async def import_faq(store: Store, file: str, *, server: str | None = None, persona: str | None = None) -> str:
     """Make lessons of a FAQ's entries, all or none; returns what was done. `server` is Discord's id.
 
-    Raises `BadInput` for an id that is none, an unknown persona, and a file that cannot be used.
+    Raises `BadInput` for an invalid id, an unknown persona, and a file that cannot be used.
     """
     if server is not None and not (server.isascii() and server.isdecimal()):
         raise BadInput(
@@ -80,5 +80,5 @@ async def _remove(store: Store, what: str) -> None:
     for lesson in gone:
         if lesson.entry is None:  # a correction: its texts are people's, and stay until they or their messages go
             await store.lessons.set_scope(lesson.lesson, REMOVED)
-    await store.erase_lessons([lesson.lesson for lesson in gone if lesson.entry is not None])
+    await store.eraser.erase_lessons([lesson.lesson for lesson in gone if lesson.entry is not None])
     print(f"Lessons taken out of the prompts: {len(gone)}.")

@@ -4,6 +4,8 @@ import ipaddress
 import socket
 from collections.abc import Collection, Iterable
 
+_OWN = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80::/10"))  # unique local, link-local
+
 
 def is_address(host: str) -> bool:
     """Whether a host is an IP address and no name."""
@@ -19,8 +21,12 @@ def own(host: str) -> bool:
     if not is_address(host):
         return host == "localhost"
     address = ipaddress.ip_address(host)
-    mapped = getattr(address, "ipv4_mapped", None)  # older Pythons call every such address private
-    return (mapped or address).is_private
+    if isinstance(address, ipaddress.IPv6Address):
+        # Python also calls ranges private that a tunnel carries to any machine, such as Teredo's.
+        if address.ipv4_mapped is None:
+            return address.is_loopback or address.is_unspecified or any(address in network for network in _OWN)
+        address = address.ipv4_mapped
+    return address.is_private
 
 
 def all_own(hosts: Collection[str]) -> bool:

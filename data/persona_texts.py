@@ -19,7 +19,8 @@ from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.schema import Conversation, Generation, Server, Setting, SystemPrompt, SystemPromptAuthor, now
+from data.schema import Conversation, Generation, Server, Setting, SystemPrompt, SystemPromptAuthor
+from data.times import now
 
 PERSONAS_HERE = "personas"  # the setting of servers that holds their personas
 

@@ -37,7 +37,7 @@ _TABLES = {b"PAR1": "parquet", b"ARROW1": "arrow"}
 _NAMES_A_FILE = re.compile(r"\.(jsonl?|ndjson|csv|tsv|parquet|arrow|txt|gz|bz2|xz|zst|zip)$", re.IGNORECASE)
 _DATA_FILES = ("*.jsonl*", "*.json", "*.json.gz", "*.csv*", "*.tsv*", "*.parquet", "*.arrow", "README.md")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-# The keys whose cells are no texts in a CSV file.
+# The keys whose cells are not texts in a CSV file.
 _FLAGS = ("label", "kto_tag", "consent", "tie", "outside_judge")
 _NUMBERS = ("weight", "margin")
 

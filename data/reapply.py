@@ -92,7 +92,7 @@ async def _apply(store: Store, asked: _Asked) -> Reapplied:
         and asked.people[number][0] == one.pseudonym
         and asked.people[number][1] != one.id_hash
     ]
-    texts = sum([await store.forget(person) for person in forgotten])
+    texts = sum([await store.eraser.forget(person) for person in forgotten])
     async with store.database.write() as session:
         texts += await erasure.erase(session, gone, installation_key(store.database.path.parent))
         for prompt in await session.scalars(select(SystemPrompt).where(SystemPrompt.text != "")):

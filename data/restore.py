@@ -60,7 +60,7 @@ def verify(backup: Path, passphrase: str | None, folder: Path | None = None) -> 
     with backup.open("rb") as file:
         manifest = read_backup(_opened(file, backup, passphrase), str(backup), folder)
     if not {NAME, KEY} <= manifest.files.keys():
-        raise BadInput(f"{backup} has no {NAME} or no {KEY}, so it is no backup of a home.")
+        raise BadInput(f"{backup} has no {NAME} or no {KEY}, so it is not a backup of a home.")
     if not is_known(manifest.schema):
         raise BadInput(
             f"{backup} was made by a newer version of Parley (schema {manifest.schema}). Update Parley first."
@@ -112,14 +112,16 @@ def _may_stay(name: str) -> bool:
 
 
 def _refuse_running(home: Path) -> None:
-    """Raise `BadInput` while another process uses the home's database: it would go on in the folder that is moved."""
+    """Raise `BadInput` while another process uses the home: it would go on in the folder that is moved."""
     path = home / NAME
-    if (home / "rounds").is_dir():
+    for lock in (home / "rounds" / ".lock", home / "watch.lock"):
+        if not lock.is_file():
+            continue
         try:
-            with FileLock(home / "rounds" / ".lock", timeout=0):
+            with FileLock(lock, timeout=0):
                 pass
         except Timeout:
-            raise BadInput(_BUSY.format(path=home / "rounds")) from None
+            raise BadInput(_BUSY.format(path=lock.parent)) from None
     if not path.is_file() or not path.stat().st_size:
         return
     try:

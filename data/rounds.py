@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from data.errors import BadInput
-from data.fresh import Seen
-from data.home import private_dir, write_atomic
+from data.home import private_dir, private_file, write_atomic
 from data.manifests import Entries, Manifest
+from data.seen import Seen
 from data.unfinished import remove
 
 DECIDED = ("promoted", "refused")
@@ -20,6 +21,7 @@ _ROWS = re.compile(r".*\.jsonl|trained_tokens\.txt|.*\.arrow", re.DOTALL)
 # Copies of the database, and what libraries and earlier versions never finished.
 _UNFINISHED = re.compile(r".*snapshot\.db.*|tmp[a-z0-9_]{8}|\..+\.[a-z0-9_]{8}", re.DOTALL)
 _HALF_A_CHECKPOINT = ".incomplete"
+_LATER = ".forgotten"  # in the folder of rounds: rows are to be removed as soon as no round runs
 _WHY_PAUSED = (
     "Rounds are paused while this file is here. An operator ends that with /release resume on Discord, or by "
     "removing the file.\n"
@@ -106,13 +108,19 @@ def remove_leftovers(home: Path, *, rows: bool = True) -> bool:
     """Remove the files with people's texts that an interrupted round left; False while a round runs.
 
     Without `rows`, only copies and half files go, and the rows stay with which a round is continued. Otherwise it
-    makes them again, without what was forgotten meanwhile. A running round removes its own when it ends.
+    makes them again, without what was forgotten meanwhile. A running round removes its own when it ends; if it is
+    stopped or killed, its rows go when its process ends, or at the next call.
     """
     rounds = home / "rounds"
     if not rounds.is_dir():
         return True
+    later = rounds / _LATER
+    if rows:
+        with suppress(OSError):  # a full disk
+            private_file(later)  # before the lock: the round that holds it may end at any time
     try:
         with FileLock(rounds / ".lock", timeout=0, mode=0o600):
+            rows = rows or later.exists()
             for parent, folders, files in os.walk(rounds):
                 for name in files:
                     mine = _UNFINISHED.fullmatch(name) or (rows and _ROWS.fullmatch(name))
@@ -120,9 +128,16 @@ def remove_leftovers(home: Path, *, rows: bool = True) -> bool:
                         Path(parent, name).unlink(missing_ok=True)
                 if _HALF_A_CHECKPOINT in folders:
                     remove(Path(parent, _HALF_A_CHECKPOINT))
+            later.unlink(missing_ok=True)
     except Timeout:
         return False
     return True
+
+
+def remove_forgotten(rounds: Path) -> None:
+    """Remove the rows that could not be removed while a round ran; called as its process ends."""
+    if (rounds / _LATER).exists():
+        remove_leftovers(rounds.parent, rows=False)
 
 
 def holds_texts(name: str) -> bool:

@@ -1,44 +1,13 @@
 """The tables. Texts are only in `message_versions`; everything else refers to them, so erasure reaches everything."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy import text as sql_text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time: stored as UTC without a zone (SQLite has none), always returned with its zone."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Refuse times without a zone: they would silently mean this machine's zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a stored time needs its zone")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Add the zone again."""
-        return value.replace(tzinfo=UTC) if value else None
-
-
-# Stands for the time of what must not be found again by it.
-NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def now() -> datetime:
-    """The current time, with its zone."""
-    return datetime.now(UTC)
-
-
-def today() -> datetime:
-    """The day, without the time of day."""
-    return now().replace(hour=0, minute=0, second=0, microsecond=0)
+from data.times import UtcDateTime, now
 
 
 class Base(DeclarativeBase):

@@ -68,7 +68,7 @@ class Opener:
         except struct.error:
             raise BadInput(f"{name} breaks off in its first bytes; use another copy of the backup.") from None
         if magic != MAGIC or not all(0 < one <= most for one, most in zip(cost, _MOST_COST, strict=True)):
-            raise BadInput(f"{name} is no encrypted backup of this version of Parley.")
+            raise BadInput(f"{name} is not an encrypted backup of this version of Parley.")
         self._cipher, self._invalid = _cipher(_key(passphrase, salt, *cost))
         self._prefix, self._source, self._name, self._count = prefix, source, name, 0
         self._next = source.read(CHUNK + _TAG)

@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from data.schema import Conversation, MessageRow, Server, now
+from data.schema import Conversation, MessageRow, Server
+from data.times import now
 
 log = logging.getLogger(__name__)
 

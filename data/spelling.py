@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, NamedTuple
 
 from data.candidates import FEEDBACK, FOLLOWUP, SAME_TEXT, Candidate, anchor
@@ -117,15 +117,15 @@ def _candidate(plan: Plan, answers: Sequence[Answer], correction: Sequence[Any] 
         parts["rejected"] = _said(answers[-1].text)
     same = SAME_TEXT if plan.kind == "preference" and parts["chosen"] == parts["rejected"] else None
     # A row came through Discord when any text in it did: the conversation, or a correction written there.
-    platforms = {each.platform for each in answers} | {each.talked_on for each in answers}
-    if correction is not None:
-        platforms.add(correction[0])
+    through = any("discord" in (each.platform, each.talked_on) for each in answers)
+    through = through or (correction is not None and correction[0] == "discord")
+    taught = [str(each) for answer in answers for each in answer.taught]
     return Candidate(
         kind=plan.kind,
         parts=parts,
         problem=plan.problem or same or plan.later,
-        anchor=anchor(parts["prompt"], str(answer.conversation), map(str, chain(*(each.taught for each in answers)))),
-        platform="discord" if "discord" in platforms else answer.platform,
+        anchor=anchor(parts["prompt"], str(answer.conversation), taught),
+        platform="discord" if through else answer.platform,
         persona=answer.persona,
         language=answer.language,
         source=FOLLOWUP if plan.weak else FEEDBACK,

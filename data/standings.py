@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.lesson_events import count_again
-from data.schema import Standing, now
+from data.schema import Standing
+from data.times import now
 
 Deed = Literal["vouch", "unvouch", "void", "unvoid"]
 

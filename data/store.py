@@ -1,11 +1,11 @@
 """The one way to read and write what people said and how they rated it: each method is one transaction.
 
-What a transaction does is in the file of its subject; the store opens the session, and cleans up after an erasure.
+What a transaction does is in the file of its subject; the store opens the session. Erasing takes several transactions
+(`Store.eraser`), and lessons have a part of their own (`Store.lessons`).
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from data import (
     consent,
-    erasure,
     keys,
-    lesson_erasure,
     lesson_events,
     messages,
     open_answers,
@@ -29,7 +27,8 @@ from data import (
 from data.access import kept_of
 from data.api_keys import ApiKeys
 from data.audit_log import AuditEntry, newest_entries
-from data.database import NAME, Database, chunks
+from data.database import NAME, Database
+from data.eraser import Eraser
 from data.generations import add_generation, find_generation, generation_of, has_answer, was_given
 from data.histories import Histories
 from data.home import installation_key, keyed_hash
@@ -44,8 +43,8 @@ from data.records import (
     StoredRating,
 )
 from data.scopes import Scope, resolve
-from data.tidy import remove_left, tidy
-from data.write_ahead import WriteAheadLog
+from data.tidy import tidy
+from data.times import now
 
 __all__ = [
     "RATING_VALUES",
@@ -58,8 +57,6 @@ __all__ = [
     "StoredRating",
 ]
 
-_AT_ONCE = 50  # texts that one transaction erases; whoever votes meanwhile waits for no more
-
 
 class Store:
     """All that an installation stores. Every method is one transaction; when it returns, its change is on disk."""
@@ -67,8 +64,8 @@ class Store:
     def __init__(self, database: Database, key: bytes) -> None:
         self.database = database
         self._key = key
-        self._log = WriteAheadLog(database)
         self.lessons = LessonBook(database)
+        self.eraser = Eraser(database, key, self.lessons)
         self.api_keys = ApiKeys(database)
         self.histories = Histories(database, key)
 
@@ -99,14 +96,9 @@ class Store:
                 await keys.note_key(session, self._key)
             await consent.record_text(session)
 
-    @property
-    def words_in_log(self) -> bool:
-        """Whether erased texts may still be in the write-ahead log, because somebody reads an older state."""
-        return self._log.holds_words
-
     async def close(self) -> None:
         """Close the database."""
-        await self._log.close()
+        await self.eraser.close()
         await self.database.close()
 
     # -- people ---------------------------------------------------------------------------------------------------
@@ -397,93 +389,6 @@ class Store:
             better = await ratings.preferred_message(session, message, rater)
             return None if better is None else await messages.newest_version(session, better)
 
-    # -- forgetting -----------------------------------------------------------------------------------------------
-
-    async def erase_message(self, platform: str, platform_id: str) -> bool:
-        """Erase every version of a message that was deleted on its platform, and what was generated from it."""
-        async with self.database.write() as session:
-            if not await erasure.erase_message(session, platform, platform_id, self._key):
-                return False
-        await self.lessons.forget_erased()
-        await self._log.clean_up()
-        return True
-
-    async def erase_rating_text(self, source_id: str) -> bool:
-        """Erase the text of the rating with this source id, and what was made of it; False where it has none."""
-        async with self.database.read() as session:
-            written = await ratings.text_of(session, source_id)
-        if not await self._erase(written):
-            return False
-        await self.lessons.forget_erased()
-        await self._log.clean_up()
-        return True
-
-    async def erase_channel(self, platform: str, channel: str) -> int:
-        """Erase all that was said in a deleted channel and its threads; returns the number of erased texts."""
-        async with self.database.read() as session:
-            said = await erasure.channel_versions(session, platform, channel)
-        erased = await self._erase(said)
-        async with self.database.write() as session:
-            await erasure.forget_channel(session, channel)
-            erased += await erasure.erase(
-                session, await erasure.channel_versions(session, platform, channel), self._key
-            )
-        await self.lessons.forget_erased()
-        if erased:
-            await self._log.clean_up()
-        return erased
-
-    async def forget(self, person: int) -> int:
-        """Erase a person's texts and ratings, and the link to their platform id; returns the number of erased texts.
-
-        Answers that were generated from their texts go too, since they may repeat them. Who asks again after a kill
-        half way has the rest erased.
-        """
-        async with self.database.read() as session:
-            said = await erasure.versions_by(session, person)
-        erased = await self._erase(said, erasure.FORGOTTEN)
-        async with self.database.write() as session:
-            erased += await erasure.forget(session, person, self._key)
-            await settings.forget_opened_for(session, person)
-        await self.lessons.forget_erased()
-        await self._log.clean_up()
-        await asyncio.to_thread(remove_left, self.database.path.parent)
-        return erased
-
-    async def erase_lessons(self, lesson_numbers: Collection[int]) -> None:
-        """Remove lessons and erase their texts, with the answers that were given with them: for entries of a FAQ."""
-        async with self.database.write() as session:
-            texts = await lesson_erasure.remove(session, lesson_numbers)
-        await self._erase(texts)
-        await self.lessons.forget_erased()
-        if texts:
-            await self._log.clean_up()
-
-    async def purge(self, older_than: datetime) -> int:
-        """Erase the texts without consent that are older than this time; returns the number of erased texts.
-
-        It also forgets the servers that removed the bot before then: their settings (lists of people and their own
-        personas among them), their personas as they were sent to the model, and their managers' audit log entries.
-        """
-        async with self.database.read() as session:
-            expired = await erasure.expired_versions(session, older_than)
-        erased = await self._erase(expired)
-        async with self.database.write() as session:
-            left = await settings.forget_left(session, older_than)
-            await open_answers.forget_older(session, older_than)
-        await self.lessons.forget_erased()
-        await self._log.clean_up(older_than, empty=bool(erased or left or self.words_in_log))
-        await asyncio.to_thread(remove_left, self.database.path.parent, rows=bool(erased))
-        return erased
-
-    async def _erase(self, versions: Sequence[int], reason: str = erasure.DELETED) -> int:
-        """Erase many texts, some at a time, so that others can write in between; returns how many there were."""
-        erased = 0
-        for some in chunks(versions, _AT_ONCE):
-            async with self.database.write() as session:
-                erased += await erasure.erase(session, some, self._key, reason=reason)
-        return erased
-
     # -- the audit log --------------------------------------------------------------------------------------------
 
     async def record_deed(
@@ -510,7 +415,7 @@ class Store:
         """Record that a release became the champion."""
         table = schema.ReleaseRow
         async with self.database.write() as session:
-            await session.execute(update(table).where(table.number == number).values(promoted_at=schema.now()))
+            await session.execute(update(table).where(table.number == number).values(promoted_at=now()))
 
     async def champions(self) -> set[int]:
         """The releases that have been champion at some time."""

@@ -52,7 +52,7 @@ def store_error(path: Path, error: BaseException) -> StoreError | None:
     code = getattr(found, "sqlite_errorcode", None)
     if isinstance(code, int) and (kind := _KINDS.get(code & 0xFF)):
         return StoreError(path, kind, str(found))
-    # Python itself refuses a file that is no database in some versions, without a code.
+    # Some versions of Python refuse a file that is not a database by themselves, without a code.
     if type(found) is sqlite3.DatabaseError:
         return StoreError(path, DAMAGED, str(found))
     return None

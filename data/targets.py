@@ -110,7 +110,7 @@ def _keys(*columns: Numbers) -> Numbers:
 
 
 def _outweighed(names: Numbers, weights: Weights, good: NDArray[np.bool_]) -> Numbers:
-    """The answers of which what is said against them weighs as much as what is said for them."""
+    """The answers with at least as much weight of ratings against them as for them."""
     found, place = np.unique(names, return_inverse=True)
     up = np.bincount(place, weights * good, minlength=len(found))
     down = np.bincount(place, weights * ~good, minlength=len(found))

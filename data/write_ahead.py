@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data.database import Database
 from data.migrations import remove_backups
-from data.schema import now
+from data.times import now
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between two attempts
 

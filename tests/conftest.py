@@ -1,14 +1,17 @@
 """The rings of the tests, and fixtures that several folders share.
 
-A test is in one of four rings, by default in `unit`. A file chooses another ring with
-`pytestmark = pytest.mark.played`, `pytest.mark.tiny` or `pytest.mark.base`, a single test with the same mark as a
-decorator:
+A test is in one of five rings, by default in `unit`. A file chooses another ring with a mark of these names, as in
+`pytestmark = pytest.mark.tiny`, a single test with the same mark as a decorator:
 
     unit    imports no torch and starts no program of ours
-    played  the same, but plays a whole Discord server, or a whole round whose stages train nothing
-    tiny    imports torch, or trains a tiny random model; with `pytest.mark.process`: starts the bot or a command;
-            with `pytest.mark.simulation`: plays chance many times, which takes seconds
+    played  the same, but plays a whole Discord server, a whole round whose stages train nothing, or a long story of
+            a home: a quarter of a second and more
+    tiny    imports torch, trains a tiny random model, or draws pictures
+    whole   takes long: `pytest.mark.process` starts the bot, an engine, a command or a training in several processes,
+            `pytest.mark.simulation` plays chance many times, `pytest.mark.long` trains several times, for seconds
     base    needs the fetched base model
+
+Of several marks the one that is lowest in this list counts.
 
 `pytest --ring unit` runs one ring; the option may be repeated, and without it all rings run.
 """
@@ -17,7 +20,7 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -32,7 +35,9 @@ gc.disable()
 
 _ROOT = Path(__file__).parents[1]
 _BASES = Path(os.environ.get("PARLEY_BASES") or _ROOT / "var" / "bases").absolute()  # before `_no_settings`
-_RINGS = ("unit", "played", "tiny", "base")
+_RINGS = ("unit", "played", "tiny", "whole", "base")
+_WHOLE = ("process", "simulation", "long")
+_MARKS = {name: name for name in ("played", "tiny", "base")} | dict.fromkeys(_WHOLE, "whole")
 _WITHOUT_TORCH = {"unit", "played"}
 # Fixtures that start a bot on a played Discord server, or play a whole round.
 _PLAYED = {"env", "reading", "played"}
@@ -82,17 +87,21 @@ def pytest_configure(config: pytest.Config) -> None:
         hypothesis.settings.load_profile("parley")
 
 
+def _last(marks: Iterable[str]) -> str:
+    """The ring of a test that has these marks."""
+    return max((_MARKS[mark] for mark in marks), key=_RINGS.index, default="unit")
+
+
 def rings(source: str) -> set[str]:
     """The rings of the tests of a file, read from its source: importing it to know would import torch."""
-    marks = set(re.findall(r"\bpytest\.mark\.(played|tiny|base|process|simulation)\b", source))
-    whole = re.search(r"^pytestmark = .*\bmark\.(played|tiny|base|process|simulation)\b", source, re.MULTILINE)
-    return {"tiny" if mark in ("process", "simulation") else mark for mark in marks} | (set() if whole else {"unit"})
+    mark = rf"\bpytest\.mark\.({'|'.join(_MARKS)})\b"
+    of_all = re.findall(mark, "".join(re.findall(r"^pytestmark = (?:\[[^]]*\]|.*)", source, re.MULTILINE)))
+    return {_last(of_all), *(_last([*of_all, of_some]) for of_some in re.findall(mark, source))}
 
 
 def ring(item: pytest.Item) -> str:
     """The ring of one test."""
-    marks = {"base": "base", "tiny": "tiny", "process": "tiny", "simulation": "tiny", "played": "played"}
-    return next((name for mark, name in marks.items() if item.get_closest_marker(mark)), "unit")
+    return _last(mark for mark in _MARKS if item.get_closest_marker(mark))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -37,6 +37,7 @@ def test_medians_leave_a_disturbed_run_out():
     assert costs_report.medians(curve("rows"))["seconds"] == [5, 7, 11]
 
 
+@pytest.mark.tiny
 @pytest.mark.parametrize("name", CURVES)
 def test_each_curve_has_a_table_its_command_and_a_small_picture(name, tmp_path):
     console = Console(width=160, record=True)

@@ -22,10 +22,11 @@ from data.manifests import Entries
 if TYPE_CHECKING:
     from rich.console import Console
 
-# `--suites quick`: suites that need no answers, and one that does, with this many items of each. It shows whether
-# something broke.
-QUICK = ("truthfulness", "sycophancy", "bias_pairs", "bias_occupations", "forgetting", "degenerate")
-QUICK_ITEMS = 8
+# `--suites quick`, which shows whether something broke, and how many items of each: the last one alone needs answers,
+# and an item of it takes as long as several of the others.
+QUICK = {
+    "truthfulness": 8, "sycophancy": 8, "bias_pairs": 8, "bias_occupations": 8, "forgetting": 8, "degenerate": 4,
+}  # fmt: skip
 # `--suites short`: what a quick round checks before its release goes on trial, and how many items of each at most.
 SHORT: dict[str, int | None] = {"refusal": 24, "forgetting": None, "leakage": None, "degenerate": 16}
 
@@ -103,7 +104,7 @@ def check_suites(
             raise BadInput("--suite_path names a file for a suite, but --suites none runs none.")
         return []
     if names == "quick":
-        return [limited(suite, QUICK_ITEMS) for suite in load_suites(QUICK, paths)]
+        return [limited(suite, QUICK[suite.name]) for suite in load_suites(tuple(QUICK), paths)]
     if names == "short":
         suites = load_suites(tuple(SHORT), paths, canaries=canaries)
         return [limited(suite, SHORT[suite.name] or len(suite.items)) for suite in suites]

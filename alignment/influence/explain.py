@@ -24,7 +24,7 @@ def explain(console: Console, question: Asked | str, top: int) -> None:
     Raises `BadInput` where there is no such answer or release, `NothingToDo` where it has learnt from nothing here.
     """
     asked, found = asyncio.run(_read(question))
-    owed = measure(console, Releases(home()).get(asked.release).base, asked, found)
+    owed = measure(console, Releases(home()).get(asked.release), asked, found)
     tell(console, asked, found, owed, asyncio.run(_named(found, owed.scores, top)))
 
 

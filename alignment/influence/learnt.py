@@ -13,6 +13,7 @@ from typing import Any
 from alignment.models import ADAPTER_WEIGHTS
 from alignment.rounds.manifest import RoundManifest
 from alignment.rounds.quick import over_nothing
+from alignment.rows.mixing import weight_of
 from data.collected import Collected, FeedbackRow
 from data.errors import BadInput, NothingToDo
 from data.releases import BASE_RELEASE, Release, Releases
@@ -28,6 +29,19 @@ STAGES: dict[str, tuple[str, ...]] = {
 # A row's kind and id: rows of different kinds may have the same id.
 Key = tuple[str, str]
 _KEPT = ("beta", "demonstration_weight", "kept_weight")
+# The settings of a stage's loss that `alignment.influence.gradients` knows one value of, with that value.
+_KNOWN: dict[str, dict[str, tuple[Any, ...]]] = {
+    "sft": {"loss_type": ("nll",)},
+    "dpo": {
+        "loss_type": ("sigmoid", ["sigmoid"]),
+        "label_smoothing": (0,),
+        "ld_alpha": (None, 1),
+        "f_divergence_type": ("reverse_kl",),
+        "use_weighting": (False,),
+        "sync_ref_model": (False,),
+    },
+    "kto": {"loss_type": ("kto",), "sync_ref_model": (False,)},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,7 @@ class Stage:
 
     `start` is the adapter that it continued (None: a new one), `end` the one that it made. `settings` are those of
     its recipe that its loss needs, `max_length` the tokens of its longest row (None: not known). `weight` is by how
-    much all its steps may move a weight for one row.
+    much all its steps may move a weight for a row that is drawn once an epoch.
     """
 
     round: int
@@ -73,8 +87,8 @@ class Learnt:
 class Owed:
     """What an answer owes to rows; see `alignment.influence.scores`.
 
-    `before` and `after` are its log-likelihood before the first stage and after the last one, in nats; `skipped`
-    counts rows that no stage can have trained, since the base does not encode them or they are too long.
+    `before` and `after` are its log-likelihood under the base and under the release, in nats; `skipped` counts rows
+    that no stage can have trained, since the base does not encode them or they are too long.
     """
 
     scores: dict[Key, float] = field(default_factory=dict)
@@ -184,6 +198,8 @@ def _stages(
                 f"The stage dpo of round {manifest.number} drew pairs itself, by the scores of a reward "
                 "model: what those changed is not traced."
             )
+        found.notes += _other_loss(name, manifest.number, recipe)
+        drawn = sum(map(weight_of, rows.values())) / max(len(rows), 1) * len(keys)  # in an epoch
         yield Stage(
             round=manifest.number,
             release=release.number,
@@ -193,6 +209,24 @@ def _stages(
             rows=rows,
             settings={key: recipe[key] for key in _KEPT if recipe.get(key) is not None},
             max_length=recipe.get("max_length"),
-            weight=float(recipe.get("learning_rate") or 1) * steps / max(len(keys), 1),
+            weight=float(recipe.get("learning_rate") or 1) * steps / (drawn or 1.0),
         )
         start = made if there else start
+
+
+def _other_loss(name: str, number: int, recipe: Mapping[str, Any]) -> list[str]:
+    """A sentence where a stage's loss is not the one whose gradients are taken."""
+    known = _KNOWN["dpo" if name == "edits" else name]
+    others = [
+        f"{key} {_plain(recipe[key])}" for key, values in known.items() if recipe.get(key, values[0]) not in values
+    ]
+    if not others:
+        return []
+    return [
+        f"The stage {name} of round {number} trained with {', '.join(others)}. The gradients here are those of "
+        f"loss_type {known['loss_type'][0]} alone, so the order of its rows is less certain."
+    ]
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value).lower()

@@ -13,44 +13,41 @@ from alignment.influence.gradients import Adapted, Example, Loss, example
 from alignment.influence.learnt import Key, Learnt, Owed, Stage
 from alignment.influence.scores import POINTS, scores
 from alignment.models import control_strings, load_tokenizer
+from alignment.rows.mixing import weight_of
 from alignment.rows.prepare import ENCODERS
-from alignment.rows.tokens import EncodedAnswer, encode_answer
+from alignment.rows.tokens import encode_answer
 from data.errors import BadInput
+from data.releases import Release
 
 
-def measure(console: Console, base: str, asked: Asked, learnt: Learnt) -> Owed:
-    """Compute the gradients of all rows. The scores of a row that several stages trained are added."""
+def measure(console: Console, release: Release, asked: Asked, learnt: Learnt) -> Owed:
+    """Compute the gradients of all rows. The scores of a row that several stages trained are added.
+
+    A stage counts by its steps and its learning rate, and a row by how often it is drawn.
+    """
+    base = release.base
     tokenizer = load_tokenizer(base)
     control = control_strings(tokenizer)
     answer = encode_answer(tokenizer, asked.prompt, asked.text, control)
     found, sums = Owed(), defaultdict[Key, float](float)
     stages = [(stage, _examples(tokenizer, control, stage, found)) for stage in learnt.stages]
     stages = [(stage, made) for stage, made in stages if made]
+    # The stages that are traced may be some of those that made the release, so neither end is theirs.
+    served = Adapted(base, None, release.adapter, tokenizer.pad_token_id)
+    found.after = served.likelihood(answer)
+    served.move(0)
+    found.before = served.likelihood(answer)
+    del served  # its weights, before the next are loaded
     total = len(POINTS) * sum(len(made) for _, made in stages)
     with _counting(console, total) as computed:
-        for at, (stage, made) in enumerate(stages):
+        for stage, made in stages:
             adapted = Adapted(base, stage.start, stage.end, tokenizer.pad_token_id)
-            if at == 0:
-                adapted.move(0)
-                found.before = adapted.likelihood(answer)
-            for row, score in _scored(adapted, stage, made, answer, computed):
-                sums[row] += stage.weight * score
-            adapted.move(1)
-            found.after = adapted.likelihood(answer)
+            loss = Loss(stage.loss, **stage.settings)
+            by_row = scores(adapted, [each for _, each in made], loss, [answer], computed=computed)[0].tolist()
+            for (key, _), score in zip(made, by_row, strict=True):
+                sums[key] += stage.weight * weight_of(stage.rows[key]) * score
     found.scores = dict(sums)
     return found
-
-
-def _scored(
-    adapted: Adapted,
-    stage: Stage,
-    made: list[tuple[Key, Example]],
-    answer: EncodedAnswer,
-    computed: Callable[[], None],
-) -> Iterator[tuple[Key, float]]:
-    loss = Loss(stage.loss, **stage.settings)
-    by_row = scores(adapted, [each for _, each in made], loss, [answer], computed=computed)[0].tolist()
-    yield from zip((row for row, _ in made), by_row, strict=True)
 
 
 def _examples(tokenizer: Any, control: tuple[str, ...], stage: Stage, found: Owed) -> list[tuple[Key, Example]]:

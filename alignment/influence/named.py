@@ -36,7 +36,7 @@ class Given:
 async def named(
     session: AsyncSession, key: bytes, rows: Mapping[Key, FeedbackRow], scores: Mapping[Key, float], most: int
 ) -> list[Given]:
-    """What an answer owes most to, at most so much, the largest first; only what made it likelier.
+    """What an answer owes most to, at most this many ratings, the largest first; only what made it likelier.
 
     The scores of rows that the same ratings made are added.
     """

@@ -28,8 +28,8 @@ def sentences(asked: Asked, learnt: Learnt, owed: Owed, found: Sequence[Given]) 
     """What to know about the list before it is read; no sentence holds people's words."""
     gain = owed.after - owed.before
     said = [
-        f"{asked.name}: its log-likelihood is {owed.after:.1f} nats under release {asked.release}, and was "
-        f"{owed.before:.1f} before all that this release learnt."
+        f"{asked.name}: its log-likelihood is {owed.after:.1f} nats under release {asked.release}, and "
+        f"{owed.before:.1f} under the base model, which has learnt nothing here."
     ]
     if gain <= 0:
         said.append("So the release does not make it likelier: it owes little to any of these rows.")

@@ -72,7 +72,10 @@ def train_head(stage: Stage, ties: Sequence[Row]) -> Path:
 
 
 def hidden_states(scorer: Any, pad: int, sequences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-    """What a scorer's head sees of conversations given as token ids: shape (conversations, hidden)."""
+    """For each conversation (its token ids), the hidden state that the scorer's head turns into its score.
+
+    That is the last layer's, at the conversation's last token. Shape (conversations, hidden).
+    """
     device = next(scorer.parameters()).device
     lengths = [len(ids) for ids in sequences]
     seen: list[torch.Tensor] = []

@@ -138,7 +138,7 @@ class Rollouts:
         return int(self.state.global_step) // int(self.steps_per_rollout)
 
     def rows_seen(self: Any, steps: int) -> int:
-        """At most how many prompts so many optimizer steps draw."""
+        """The largest number of prompts that this many optimizer steps draw."""
         prompts = self.args.generation_batch_size // self.num_generations
         return int(math.ceil(steps / self.steps_per_rollout) * prompts)
 

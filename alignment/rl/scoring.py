@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from alignment.models import adapter_sha256, base_sha256
 from alignment.rewards.model import RewardModel, load_reward_model, reward_folder
 from alignment.rl.formulas import uncertain
+from alignment.training.errors import Diverged
 from alignment.training.stage import Stage, note_same
 from data.errors import BadInput
 
@@ -58,13 +60,36 @@ class ModelScore:
         return found
 
 
+class Numbers:
+    """A function of scores that ends the stage when a score is not a finite number.
+
+    Without this, TRL takes such a score for "no reward", which is 0, and a comparison with it is never true.
+    """
+
+    def __init__(self, score: Score) -> None:
+        self.score = score
+        self.__name__ = getattr(score, "__name__", "reward")
+
+    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **more: Any) -> list[float]:
+        """The scores. Raises `Diverged`, whose sentence holds no text."""
+        found = self.score(prompts=prompts, completions=completions, **more)
+        wrong = sum(score is None or not math.isfinite(score) for score in found)
+        if wrong:
+            raise Diverged(
+                f"{wrong} of {len(found)} answers got a reward that is not a finite number, so nothing can be learnt "
+                "from them. Train the reward model again: its weights may have diverged, or do not fit bf16 (try "
+                "--bf16 false)."
+            )
+        return found
+
+
 def scoring(stage: Stage, given: Score | None) -> Scoring:
     """How a stage scores answers: with the given function, else with the reward model that its recipe names.
 
     Raises `BadInput` without either, and if a resumed run began with another reward model.
     """
     if given is not None:
-        return Scoring(given)
+        return Scoring(Numbers(given))
     settings = stage.recipe.training
     if settings.reward_model is None:
         raise BadInput("Name a reward model: --reward_model out/reward (`python -m alignment.reward` makes one).")
@@ -76,7 +101,7 @@ def scoring(stage: Stage, given: Score | None) -> Scoring:
         stage.console.print(f"The reward model is on another base ({model.base}), so the critic starts from nothing.")
     doubt = settings.spread_coef * float(model.facts.get("spread") or 0.0)
     return Scoring(
-        ModelScore(model, bf16=settings.bf16, spread_coef=settings.spread_coef),
+        Numbers(ModelScore(model, bf16=settings.bf16, spread_coef=settings.spread_coef)),
         mean=float(model.facts.get("mean") or 0.0) - doubt,
         deviation=float(model.facts.get("std") or 1.0),
         critic=folder if same_base else None,

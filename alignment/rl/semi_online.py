@@ -40,13 +40,16 @@ from data.home import write_atomic
 
 STATE = "drawn.json"
 _PLACE = "place"  # the one column of the batches that the loader makes
+_TRIES = 4  # draws in a row without a pair that are too many
+OFFLINE = "offline"  # counts the offline rows, beside `Drawn.counts`
 
 
 class SemiOnlineDpo(Dpo):
     """DPO whose batches are pairs that the policy draws, mixed with `offline` rows.
 
-    A draw is good for `online_every` steps. It is a function of the weights, the seed and its number, and checkpoints
-    lie at the ends of these steps only, so a resumed run draws what an uninterrupted one would have.
+    A draw is good for `online_every` steps. It is a function of the weights, the seed and how much was drawn before.
+    Checkpoints lie at the ends of these steps only and hold the counts, so a resumed run draws what an uninterrupted
+    one would have. A draw that makes no pair counts as well, so the next one asks other prompts.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class SemiOnlineDpo(Dpo):
         )
         self.counts: Counter[str] = Counter()
         self.held: tuple[int, list[list[Columns]]] | None = None  # the number of a draw, and its optimizer steps
-        self.first: Drawn | None = None
+        self.first: list[Drawn] | None = None
         self.plain: PlainCopy | None = None
         self.micro = 0  # the next micro-batch of this optimizer step
         self.add_callback(AtRolloutEnds(self.steps_per_rollout))
@@ -94,7 +97,7 @@ class SemiOnlineDpo(Dpo):
         return self.accelerator.prepare(loader)
 
     def rows_seen(self, steps: int) -> int:
-        """At most how many prompts so many optimizer steps draw."""
+        """How many prompts so many optimizer steps ask, beside those of draws that made no pair."""
         return int(-(-steps // self.steps_per_rollout) * self.asked)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
@@ -117,44 +120,52 @@ class SemiOnlineDpo(Dpo):
     # Drawing
 
     def _begin(self, number: int) -> list[list[Columns]]:
-        """The optimizer steps of a draw. It is logged, counted, and a few of its answers are kept."""
-        drawn = self.first if number == 0 and self.first else self.draw(number)
-        self.first = None
-        self.counts.update(drawn.counts())
-        for name, value in drawn.figures().items():
-            self._metrics["train"][name].append(value)
-        write_samples(self.samples, int(self.state.global_step), drawn.sampled)
-        asked = self.asked if drawn.pairs else 0
-        places = self.steps_per_rollout * self.step_size
-        rows = self._offline_rows(number, self.mixed_in if asked else places)
-        return arrange(drawn.rows(), rows, asked, self.step_size, rollout_seed(self.args.seed, number, -1))
+        """The optimizer steps of a draw. It is logged, and a few of its answers are kept."""
+        draws, self.first = self.first or self._draw_pairs(), None
+        for drawn in draws:
+            for name, value in drawn.figures().items():
+                self._metrics["train"][name].append(value)
+            write_samples(self.samples, int(self.state.global_step), drawn.sampled)
+        pairs = draws[-1].rows()
+        asked = self.asked if pairs else 0
+        rows = self._offline_rows(self.mixed_in if asked else self.steps_per_rollout * self.step_size)
+        self.counts[OFFLINE] += len(rows)
+        return arrange(pairs, rows, asked, self.step_size, rollout_seed(self.args.seed, number, -1))
 
-    def draw(self, number: int) -> Drawn:
-        """Answers of the current policy to the prompts of draw `number`, and the pairs that they make.
+    def _draw_pairs(self) -> list[Drawn]:
+        """Draw until there is a pair; without one, offline rows are trained, where there are any.
 
-        Raises `ParleyError` if there is nothing to train on: no pair, and no offline rows.
+        Raises `ParleyError` if there is nothing to train on: `_TRIES` draws without a pair, and no offline rows.
         """
-        args = self.args
-        rows = [self.asked_for.examples[at] for at in self.order.stretch(number * self.asked, self.asked)]
-        drawn = pair_up(
-            self._sample([row.columns for row in rows], number),
+        draws: list[Drawn] = []
+        while len(draws) < _TRIES:
+            draws.append(self.draw())
+            self.counts.update(draws[-1].counts())
+            if draws[-1].pairs or self.offline_order:
+                return draws
+        raise ParleyError(
+            f"None of {sum(each.prompts for each in draws)} prompts made a pair after step {self.state.global_step}: "
+            f"{sum(each.equal for each in draws)} whose answers the reward scores alike, "
+            f"{sum(each.dropped for each in draws)} without a better answer that ended. Raise max_completion_length, "
+            "num_generations or temperature, or give the model SFT first."
+        )
+
+    def draw(self) -> Drawn:
+        """Answers of the current policy to the next prompts, and the pairs that they make."""
+        args, before = self.args, self.counts["prompts"]
+        rows = [self.asked_for.examples[at] for at in self.order.stretch(before, self.asked)]
+        return pair_up(
+            self._sample([row.columns for row in rows], before // self.asked),
             args.num_generations,
             deviation=self.scores.deviation,
             penalty=args.missing_eos_penalty,
         )
-        if drawn.pairs or self.offline_order:
-            return drawn
-        raise ParleyError(
-            f"None of {drawn.prompts} prompts made a pair after step {self.state.global_step}: {drawn.equal} whose "
-            f"answers the reward scores alike, {drawn.dropped} without a better answer that ended. Raise "
-            "max_completion_length, num_generations or temperature, or give the model SFT first."
-        )
 
-    def _offline_rows(self, number: int, count: int) -> list[Columns]:
+    def _offline_rows(self, count: int) -> list[Columns]:
+        """The next offline rows."""
         if self.offline_order is None:
             return []
-        places = self.offline_order.stretch(number * self.mixed_in, count)
-        return [self.offline.examples[at].columns for at in places]
+        return [self.offline.examples[at].columns for at in self.offline_order.stretch(self.counts[OFFLINE], count)]
 
     def _sample(self, rows: Sequence[Columns], number: int) -> Sampled:
         """`num_generations` answers to each prompt, those to one prompt side by side, with their scores."""
@@ -217,8 +228,8 @@ class SemiOnlineDpo(Dpo):
 
     def begin(self) -> list[Columns]:
         """Draw the first pairs before training; returns them, or offline rows where there are none."""
-        self.first = self.draw(0)
-        rows = self.first.rows() or self._offline_rows(0, self.mixed_in)
+        self.first = self._draw_pairs()
+        rows = self.first[-1].rows() or self._offline_rows(self.asked)
         self.train_dataset = Dataset.from_list([dict(row) for row in rows])  # for the preflight
         return rows
 

@@ -28,7 +28,7 @@ from data.rows import Row
 from data.taught import claim
 
 _FEW = 16
-_LEAST = 8  # held-out answers below which nothing is said of them
+_LEAST = 8  # with fewer held-out answers, they are not asked
 
 
 def evaluate_candidate(
@@ -133,7 +133,8 @@ def _left_out(count: int) -> tuple[str, ...]:
     if not count:
         return ()
     return (
-        f"Of the shipped held-out answers, {count} are left out: this home has imported them, and trains on them.",
+        f"Of the shipped held-out answers, {count} are left out: this home has imported them and may have trained on "
+        "them.",
     )
 
 

@@ -11,10 +11,10 @@ from filelock import FileLock, Timeout
 
 from alignment.evaluation.verdict import Summary
 from data.errors import BadInput, ParleyError
-from data.fresh import Seen
 from data.home import private_dir
 from data.manifests import Damaged, Entries, Manifest
-from data.rounds import DecidedRound, Decision
+from data.rounds import DecidedRound, Decision, remove_forgotten
+from data.seen import Seen
 from data.taught import Taught
 
 UNFINISHED = ("running", "stopped")
@@ -133,6 +133,7 @@ class RoundFolder:
             yield cls._latest(rounds)
         finally:
             lock.release()
+            remove_forgotten(rounds)
 
     @classmethod
     def _latest(cls, rounds: Path) -> "RoundFolder":

@@ -53,8 +53,8 @@ def run_round(plan: Plan, folder: RoundFolder, server: Server) -> int:
     if folder.manifest.decision is not None:
         console.rule(f"[bold]Round {folder.number} was decided when it was interrupted")
         return conclude(console, plan, folder, releases)
-    # An interrupted round keeps the champion that it began with.
-    if folder.manifest.learns is None:
+    # A round that was killed keeps the champion that it began with. One that was stopped reads its rows anew.
+    if folder.pinned is None:
         decide_trial(console, plan.base, plan.trial_suites, server)
     champion = _champion(releases, plan.base)
     number = releases.champion()
@@ -176,7 +176,7 @@ def _snapshot(
 def _collect(console: Console, plan: Plan, folder: RoundFolder, *, goes_on: bool) -> tuple[Snapshot, tuple[str, ...]]:
     """The rows that may be used, and sentences about how far it is to each verdict; says both."""
     collected = asyncio.run(collect_snapshot(folder.path, corrections_train=plan.quick))
-    snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None)
+    snapshot = Snapshot(collected, plan.limits, folder.pinned if goes_on else None, plan.max_held_out)
     say_rows(console, snapshot, prompts=plan.algorithm in REWARDED)
     far = tuple(in_words(distance(collected, asyncio.run(trial_of_home()))))
     say(console, far)

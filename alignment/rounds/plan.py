@@ -42,6 +42,7 @@ class Plan:
     start: str = "base"
     suites: str = "all"
     eval_prompts: int = 120
+    max_held_out: int | None = None
     questions: int = 0
     keep_rows: bool = False
     trial: bool = True
@@ -61,6 +62,8 @@ class Plan:
             del found[free]
         if not self.quick:  # rounds of earlier versions are compared with these facts, and were whole ones
             del found["quick"]
+        if self.max_held_out is None:  # nor did they have this limit
+            del found["max_held_out"]
         found["base"] = mark_of(home()) or self.base  # other weights under the same name teach something else
         found["recipes"] = {name: file_sha256(path) for name, path in self.recipes.items() if path.is_file()}
         return found
@@ -115,6 +118,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="held-out prompts that both answer for a judge (default: %(default)s; fewer are faster and decide less)",
     )
+    add(
+        "--max_held_out",
+        type=int,
+        metavar="N",
+        help="decide on a fixed part of N held-out rows a kind (fewer are faster and decide less; default: all)",
+    )
     add("--questions", type=int, metavar="N", help="held-out questions to show on a terminal (default: 5)")
     add(
         "--canaries",
@@ -137,7 +146,7 @@ def parser() -> argparse.ArgumentParser:
 def read_plan(argv: Sequence[str] | None = None) -> Plan:
     """The plan that a command line describes. Raises `BadInput` for a plan that cannot be run."""
     options = parser().parse_args(argv)
-    for name in (*_LIMITS.values(), "eval_prompts"):
+    for name in (*_LIMITS.values(), "eval_prompts", "max_held_out"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise BadInput(f"--{name} must be at least 1.")
     if options.questions is None:
@@ -165,6 +174,7 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
         start=options.start or ("champion" if options.quick else "base"),
         suites=options.suites or ("short" if options.quick else "all"),
         eval_prompts=options.eval_prompts,
+        max_held_out=options.max_held_out,
         questions=options.questions,
         keep_rows=options.keep_rows,
         trial=not options.no_trial,
@@ -175,7 +185,10 @@ def read_plan(argv: Sequence[str] | None = None) -> Plan:
 
 
 def check_settings(plan: Plan) -> None:
-    """Raise `BadInput` now, not after hours, for suites that there are not and for misspelt settings of a round."""
+    """Raise `BadInput` for unknown suites, misspelt settings, and a DPO recipe that does not fit the algorithm.
+
+    It is called when a round begins, so that none of this is found only after hours of training.
+    """
     from alignment.evaluation.verdict import check_suites  # this loads numpy; `--help` does without
 
     check_suites(plan.suites)

@@ -35,11 +35,11 @@ class Joined(Sequence[Row]):
         return self._rows[places] if places < len(self._rows) else self._more[places - len(self._rows)]
 
 
-def fresh_first(rows: Sequence[Row], champion: int) -> Sequence[Row]:
-    """The rows with other weights: with answers of releases before the champion they weigh `OLDER` as much as others.
+def fresh_more_often(rows: Sequence[Row], champion: int) -> Sequence[Row]:
+    """The rows with other weights: rows with answers of releases before the champion weigh `OLDER` times as much.
 
-    The sum of the weights stays, so that as many rows are drawn. Imported rows count as fresh. If no row has answers
-    of the champion yet, all weigh what they did.
+    The sum of the weights stays the same, so the same number of rows is drawn. Imported rows count as fresh. If no
+    row has answers of the champion or of a newer release yet, the weights stay as they are.
     """
     whole = aged = 0.0
     fresh = False
@@ -51,7 +51,10 @@ def fresh_first(rows: Sequence[Row], champion: int) -> Sequence[Row]:
 
 
 class _Aged(Sequence[Row]):
-    """Rows whose weights are `scale` times what they were, and of older releases `OLDER` times that."""
+    """Rows with changed weights: each is multiplied by `scale`, and by `OLDER` if its answers are an older release's.
+
+    Older are the releases before the champion.
+    """
 
     def __init__(self, rows: Sequence[Row], champion: int, scale: float) -> None:
         self._rows, self._champion, self._scale = rows, champion, scale

@@ -28,7 +28,7 @@ _LOSS_ROWS = 24  # the loss on demonstrations needs no more than a sample of the
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The rows that may be used, with a round's limits on how many of a kind train.
+    """The rows that may be used, with a round's limits on how many of a kind train and how many of a kind decide.
 
     `pinned` are the ids of the rows that an interrupted round began with, by their use (see `ids`): newer rows wait
     for the next round, so that a stage can continue. Withdrawn rows are gone.
@@ -37,6 +37,7 @@ class Snapshot:
     collected: Collected
     limits: Mapping[str, int | None] = field(default_factory=dict)
     pinned: Mapping[str, Collection[str]] | None = None
+    max_held_out: int | None = None
 
     def training(self, kind: str) -> Sequence[Row]:
         """The rows that answering models train on: a fixed part of the fold `train`."""
@@ -71,8 +72,8 @@ class Snapshot:
         return self.collected.of("preference", "judge")
 
     def gate(self, kind: str) -> Sequence[Row]:
-        """The rows on which the gate decides."""
-        rows = self._of(kind, "gate")
+        """The rows on which the gate decides: at most `max_held_out` of the kind, the same ones in each round."""
+        rows = self._of(kind, "gate")[: self.max_held_out]
         return rows[:_LOSS_ROWS] if kind == "demonstration" else rows
 
     def ids(self) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from alignment.models import adapter_sha256
 from alignment.rl.watched_pairs import MINIMUM_PAIRS
 from alignment.rounds.manifest import RoundFolder, StageRun
 from alignment.rounds.plan import REWARDED
-from alignment.rounds.row_lists import Joined, fresh_first
+from alignment.rounds.row_lists import Joined, fresh_more_often
 from alignment.rounds.snapshot import Snapshot, plural
 from alignment.rounds.warm import WarmStart
 from alignment.training.run_folder import RunManifest
@@ -162,10 +162,10 @@ def _rewarded(algorithm: str, snapshot: Snapshot, notes: list[str], champion: in
     reward = Step(
         "reward",
         "reward",
-        fresh_first(pairs, champion),
+        fresh_more_often(pairs, champion),
         snapshot.watched("preference"),
         ties=snapshot.ties("train"),
-        thumbs=fresh_first(thumbs, champion),
+        thumbs=fresh_more_often(thumbs, champion),
         flags=("--heads", str(HEADS)),
         policy=False,
     )

@@ -8,7 +8,7 @@ from alignment.rows.rendering import render
 from data.chat import Message
 
 _MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
-# Answers after this many messages are rendered with about so many messages before them.
+# Answers after this many messages are rendered with about as many messages before them.
 _WINDOW = 4
 # How many answers, or places that cannot be found, are rendered with all that comes before them.
 _FEW = 4

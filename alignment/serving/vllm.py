@@ -193,7 +193,7 @@ def _takes_none(engine: RunningEngine) -> str | None:
 
 
 def _extra(base: BaseInfo) -> dict[str, Any]:
-    """What every request for an answer holds, as the bot's do. Raises `BadInput` for a setting that is no object."""
+    """What every request for an answer holds, as the bot's do. Raises `BadInput` unless the setting is an object."""
     try:
         found = json.loads(setting("PARLEY_ENGINE_EXTRA") or "{}")
     except ValueError:

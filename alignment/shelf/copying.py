@@ -16,7 +16,7 @@ _EVERY = 5.0  # seconds between two lines about how far it is
 def copy(source: Path, target: Path, say: Callable[[str], None]) -> str:
     """Copy a file; it is on disk when this returns. Returns the SHA-256 of its content.
 
-    A file that takes long is told about every few seconds.
+    While a large file is copied, a line every few seconds says how far it is.
     """
     found, done, whole, told = hashlib.sha256(), 0, source.stat().st_size, time.monotonic()
     with source.open("rb") as read, target.open("wb") as written:

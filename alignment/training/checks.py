@@ -132,10 +132,10 @@ _OPTIMIZERS = {
 
 
 def check_settings(stage: str, settings: Mapping[str, Any], installed: Callable[[str], bool] | None = None) -> None:
-    """Check a stage's settings, by name, as they were read and before TRL sees them.
+    """Raise `BadInput` for the first setting of a stage that cannot be used.
 
-    Raises `BadInput` with the sentence for the first setting that cannot be used. `installed` says whether a package
-    is there (default: in this environment).
+    `settings` has the settings by name, as they were read and before TRL sees them. `installed` says whether a
+    package is there (default: in this environment).
     """
     _check_numbers(stage, settings)
     _check_together(settings)

@@ -18,7 +18,7 @@ from alignment.training.schedule import too_few
 from data.errors import BadInput
 
 _LINES = 10  # lines of progress where the output is not a terminal
-_AVERAGED = 10  # so many logged losses make the one that is shown
+_AVERAGED = 10  # logged losses; the one that is shown is their mean
 
 
 class ShownLoss:

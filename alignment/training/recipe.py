@@ -276,7 +276,11 @@ def split(arguments: list[str], stage: str) -> tuple[Path, list[str]]:
     return config, flags
 
 
-class _OnceLoader(yaml.SafeLoader):
+# The loader in C reads a recipe in half a millisecond, the one in Python in eight; not every build of PyYAML has it.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _OnceLoader(_SafeLoader):  # type: ignore[misc]  # a class that is chosen is Any
     """YAML's safe loader, which by itself takes the last of two values of one key."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -289,7 +293,8 @@ class _OnceLoader(yaml.SafeLoader):
             if key.value in seen and key.value != "<<":
                 raise BadInput(f"{key.value} is given twice, in lines {seen[key.value]} and {line}. Give it once.")
             seen[key.value] = line
-        return super().construct_mapping(node, deep)
+        made: dict[Any, Any] = super().construct_mapping(node, deep)
+        return made
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ A number that is not finite is the text "nan", "inf" or "-inf" in these files, b
 When several processes train together, process 0 alone writes here; the others hold a copy of the manifest.
 """
 
+import importlib.metadata
 import json
 import os
 import platform
@@ -19,7 +20,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -263,8 +263,8 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
-            found[name] = version(name)
-        except PackageNotFoundError:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
             continue
     return found
 

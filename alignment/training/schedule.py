@@ -8,7 +8,7 @@ FEW_STEPS = 10
 
 
 def warmup(asked: int, steps: int) -> int:
-    """The steps of warm-up of a run of so many steps: at most half of them, and none if there is only one."""
+    """The steps of warm-up of a run with this many steps: at most half of them, and none if there is only one."""
     return min(asked, steps // 2)
 
 

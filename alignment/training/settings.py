@@ -53,7 +53,7 @@ class SemiOnline(Rewarded):
     """Settings of DPO that draws its pairs itself (see `alignment.rl.semi_online`); they need `online_every`."""
 
     online_every: int | None = field(
-        default=None, metadata={"help": "Draw new pairs from the policy every so many optimizer steps."}
+        default=None, metadata={"help": "Draw new pairs from the policy after each N optimizer steps."}
     )
     prompts: str | None = field(default=None, metadata={"help": "The prompts to draw answers to."})
     num_generations: int = field(default=4, metadata={"help": "Answers to each prompt."})

@@ -94,7 +94,7 @@ class Careful(Trainer):  # type: ignore[misc]  # transformers has no types
         return made
 
     def rows_seen(self, steps: int) -> int | None:
-        """At most how many rows so many optimizer steps draw; None if that is not known before."""
+        """The largest number of rows that this many optimizer steps draw; None if that is not known before."""
         return int(steps * self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size)
 
     # Divergence

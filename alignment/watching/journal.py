@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from data.errors import BadInput
-from data.fresh import Ranges, Seen
 from data.manifests import Damaged, Entries, Manifest
+from data.seen import Ranges, Seen
 
 NAME = "watch.json"
 KEPT = 100  # sentences
@@ -27,7 +27,7 @@ class Said(Entries):
 @dataclass(frozen=True, kw_only=True)
 class Journal(Manifest):
     """`ratings` and `rows` are the ids up to which a round has seen the feedback, but for what it held back (see
-    `data.fresh.Seen`), `round` the last decided round that this takes into account.
+    `data.seen.Seen` for these and their times), `round` the last decided round that this takes into account.
 
     Times of day up to `handled` are done with. `failures` rounds in a row failed, the last one at `failed_at`.
     `interrupted`: the watch ended its round early. `process` is that of the watch.
@@ -38,6 +38,8 @@ class Journal(Manifest):
     rows: int = 0
     held_ratings: Ranges = ()
     held_rows: Ranges = ()
+    ratings_at: str | None = None
+    rows_at: str | None = None
     handled: str = ""
     failures: int = 0
     failed_at: str | None = None
@@ -48,12 +50,26 @@ class Journal(Manifest):
     @property
     def seen(self) -> Seen:
         """The feedback that a round has seen."""
-        return Seen(ratings=self.ratings, rows=self.rows, held_ratings=self.held_ratings, held_rows=self.held_rows)
+        return Seen(
+            ratings=self.ratings,
+            rows=self.rows,
+            held_ratings=self.held_ratings,
+            held_rows=self.held_rows,
+            ratings_at=self.ratings_at,
+            rows_at=self.rows_at,
+        )
 
     def having(self, seen: Seen) -> Self:
         """This journal where a round has seen this feedback."""
-        held_ratings, held_rows = seen.held_ratings, seen.held_rows
-        return replace(self, ratings=seen.ratings, rows=seen.rows, held_ratings=held_ratings, held_rows=held_rows)
+        return replace(
+            self,
+            ratings=seen.ratings,
+            rows=seen.rows,
+            held_ratings=seen.held_ratings,
+            held_rows=seen.held_rows,
+            ratings_at=seen.ratings_at,
+            rows_at=seen.rows_at,
+        )
 
     @classmethod
     def of(cls, home: Path) -> Self | None:

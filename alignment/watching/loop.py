@@ -16,12 +16,13 @@ from alignment.watching.journal import KEPT, NAME, Journal, Said, moment, writte
 from alignment.watching.machine import Need
 from data import taught
 from data.errors import ParleyError, in_words
-from data.fresh import Seen, fresh, newest, newest_at, seen_now
+from data.fresh import fresh, newest, newest_at, seen_now, seen_of
 from data.home import discord_permission
 from data.lineage import TrainedRound
 from data.manifests import Damaged
 from data.releases import Releases
 from data.rounds import DECIDED, DecidedRound, latest, paused_since, runs
+from data.seen import Seen
 
 LOG = "round.log"  # in the home's logs: the output of the newest round
 LOOK = 20.0  # seconds between two checks
@@ -129,22 +130,22 @@ class Watch:
 
         What came after such a round read its rows is new, and so is what it held back and what may be used by now.
         """
-        last, now, seen = latest(self.home / "rounds"), newest(self.home), self.journal.seen
+        last, seen = latest(self.home / "rounds"), self.journal.seen
         entries: dict[str, Any] = {}
         if last and last.status in DECIDED and last.number != self.journal.round:
             # Rounds of earlier versions do not say what they saw.
-            theirs = last.seen or (newest_at(self.home, last.created_at) if last.created_at else now)
+            theirs = last.seen or (newest_at(self.home, last.created_at) if last.created_at else newest(self.home))
             # It may have begun before the watch's own last round, whose feedback stays known.
-            seen = replace(theirs, ratings=max(seen.ratings, theirs.ratings), rows=max(seen.rows, theirs.rows))
+            seen = theirs.after(seen)
             entries = {"round": last.number, "failures": 0, "interrupted": False}
-        self.journal = replace(self.journal.having(seen.up_to(now)), **entries)
+        self.journal = replace(self.journal.having(seen_of(self.home, seen)), **entries)
 
     def _round(self, why: str) -> None:
         """Run a round to its end, or until it must stop; then say what came of it."""
         seen = seen_now(self.home, permission=discord_permission() is not None)
-        before = latest(self.home / "rounds")
-        self._note(handled=written(self.clock.now()), interrupted=False)
-        began = self.clock.now()
+        before, handled, began = latest(self.home / "rounds"), self.journal.handled, self.clock.now()
+        interrupted = self.journal.interrupted
+        self._note(handled=written(began), interrupted=False)
         self._tell("begins", f"A round begins: {why}.", always=True)
         try:
             child = self.start()
@@ -164,6 +165,10 @@ class Watch:
         if code is None:
             self._note(interrupted=True)
             self._tell("stopped", f"The round was interrupted, because {stopped}; it goes on later.", always=True)
+            return
+        if code == 2 and runs(self.home):  # somebody began one at the same moment, and this one did not get its lock
+            self._note(handled=handled, interrupted=interrupted)
+            self._tell("runs", "Another round began at the same moment; this one waits for its end.", always=True)
             return
         minutes = max(1, round((self.clock.now() - began).total_seconds() / 60))
         self._ended(code, seen, before, f"after {minutes} min")

@@ -87,7 +87,7 @@ def news(home: Path) -> News:
 def chosen(
     now: Mapping[str, Any] | None, channel: int | None, champion: int, served: Collection[int], base: str | None
 ) -> Any:
-    """The setting after a manager chose a channel, or none. What serves or has served by then is no news."""
+    """The setting after a manager chose a channel, or none. Releases that have served by then are not announced."""
     if channel is None:
         return None
     if now is not None:

@@ -130,7 +130,7 @@ class Changes:
                 unknown=new.unknown,
             )
             if self._gone(new):  # while it was being stored
-                await store.erase_message(PLATFORM, number)
+                await store.eraser.erase_message(PLATFORM, number)
                 raise Unanswerable(texts.question_gone)
             newest = self._edited.get(new.message, text)
             return stored if newest == text else await store.edit_message(PLATFORM, number, newest) or stored
@@ -159,14 +159,14 @@ class Changes:
         if answer is not None:
             answer.stop()
             await answer.wait()
-        if await self.store.erase_message(PLATFORM, str(message)):
+        if await self.store.eraser.erase_message(PLATFORM, str(message)):
             log.info("erased the text of a deleted message")
 
     async def channel_deleted(self, channel: int) -> None:
         """Erase the texts of a channel or thread that was deleted."""
         _remember(self._deleted, channel, True)
         await self.running.stop_all(channel=channel)
-        if erased := await self.store.erase_channel(PLATFORM, str(channel)):
+        if erased := await self.store.eraser.erase_channel(PLATFORM, str(channel)):
             log.info("erased %d texts of a deleted channel", erased)
 
     async def forget(self, user: int, interaction: int) -> int:
@@ -178,7 +178,7 @@ class Changes:
         person = await person_of(self.store, user)
         await self.running.stop_all(person=person)
         self.names.forget(person)
-        return await self.store.forget(person)
+        return await self.store.eraser.forget(person)
 
     async def edited(self, message: discord.Message, me: int) -> None:
         """Take over the new text of a message. Without Message Content, only a mention of the bot brings one."""

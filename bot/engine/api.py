@@ -161,7 +161,7 @@ class Delta:
 
 @dataclass(frozen=True)
 class Thought:
-    """The next piece of what the model thinks before it answers. It is no part of the answer."""
+    """The next piece of what the model thinks before it answers. It is not part of the answer."""
 
     text: str
 

@@ -82,7 +82,7 @@ def read(value: Any, name: str = "") -> Chunk:
 
 
 def _error(value: dict[str, Any], name: str) -> Any:
-    result = value.get("base_resp")  # MiniMax's, also in an answer that is none
+    result = value.get("base_resp")  # MiniMax's; 0 stands for success
     if isinstance(result, dict) and result.get("status_code") not in (None, 0):
         return result
     error = value.get("error")

@@ -71,7 +71,7 @@ def of_ollama(show: Mapping[str, Any], running: Mapping[str, Any], model: str) -
     """What Ollama's `/api/show` and `/api/ps` tell, and whether it is certain; None if they are not Ollama's.
 
     A loaded model's context is certain. A model that is not loaded gets the one that is set for it, else the default;
-    Ollama cuts what is longer without a word, so the model's own longest context is no answer.
+    Ollama cuts what is longer without a word, so the model's own longest context does not tell.
     """
     info = show.get("model_info")
     if not isinstance(info, dict):
@@ -114,16 +114,24 @@ _TOO_LONG = re.compile(
     r"context[ _-]?(?:length|window|size|limit|overflow)|maximum context|exceeds? (?:the )?(?:available )?context|"
     r"context the overflows|prompt (?:is )?too (?:long|large)|"
     r"(?:input|request|prompt|messages?|conversation)[^.]{0,40} too (?:long|large)|"
+    r"too (?:long|large|big) (?:a )?(?:input|request|prompt|conversation)|"
+    r"(?:input|request|prompt|messages?|conversation)[^.]{0,40} (?:bigger|larger|longer) than|"
+    r"(?:input|prompt|messages?|conversation) exceeds? (?:the |its |our )?(?:limit|maximum)|"
+    r"(?:length|tokens?)[^.]{0,60} (?:over|above|beyond) (?:the |its )?(?:limit|maximum)|"
+    r"not fit (?:in|into|within) [^.]{0,20}(?:context|window)|"
+    r"(?:not enough|insufficient|no) context|context (?:is )?full|"
+    r"max(?:imum)? (?:number of )?input (?:characters|length|size)|"
     r"too many (?:input |prompt |total )?tokens|token limit|tokens?[^.]{0,60}exceed|exceed[^.]{0,60}tokens?|"
     r"`?(?:inputs?|prompt)`? must have (?:less|fewer)|input length|`?inputs`? tokens|max_new_tokens|"
     r"max_seq_len|max_model_len|too large for model|"
     r"string_above_max_length|"
-    r"maximum (?:prompt|sequence) length|exceeds max(?:imum)? length|reduce the length of|"
+    r"maximum (?:supported )?(?:prompt|sequence) length|exceeds max(?:imum)? length|reduce the length of|"
     r"max_tokens must be at least 1, got -|sequence length \d+ is longer|kv cache|"
-    r"上下文|超长|过长|长度(?:超|过|限|应|必须)|超(?:过|出)[^。]{0,30}(?:长度|token|限制)"
+    r"上下文|超长|过长|长度(?:超|过|限|应|必须|不能)|token[^。]{0,10}上限|超(?:过|出)[^。]{0,30}(?:长度|token|限制)"
 )
 _ONLY_THE_ANSWER = re.compile(
-    r"completion tokens|output tokens|valid range of max_tokens|max_tokens[^.]{0,30}(?:at most|range)"
+    r"completion tokens|output tokens|valid range of max_tokens|"
+    r"max_tokens[^.]{0,30}(?:at most|range|larger|greater|bigger|over)"
 )
 
 
@@ -149,7 +157,9 @@ _LIMITS = tuple(
         re.compile,
         (
             r"n_ctx\D{1,6}(\d+)",
+            r"\d+ > (\d+)",
             r"(\d+) (?:tokens? )?(?:maximum|max\b)",
+            r"(?:bigger|larger|longer) than[^\d.]{0,40}(\d+)",
             r"(?:<=|≤|at most|(?:can)?not exceed|no more than|less than(?: or equal to)?|up to|under)\D{0,20}(\d+)",
             rf"context (?:length|window|size|limit){_ASKED}{{0,40}}?(\d+)",
             rf"(?:maximum|max)(?: allowed)?(?: input| token| context| sequence)*{_ASKED}{{0,40}}?(\d+)",
@@ -157,7 +167,7 @@ _LIMITS = tuple(
             r"\[\d+, ?(\d+)\]",
             rf"limit(?:ed)?{_ASKED}{{0,25}}?(\d+)",
             r"allowed\D{0,20}(\d+)",
-            r"(?:上下文|最大|最多|上限|限制)[^\d。]{0,20}(\d+)",
+            r"(?:上下文|最大|最多|上限|限制|不能超过)[^\d。]{0,20}(\d+)",
         ),
     )
 )
@@ -165,6 +175,8 @@ _LIMITS = tuple(
 
 def limit_in(text: str) -> int | None:
     """The context that a refusal names, in tokens; None if it names none."""
+    if "characters" in text and "token" not in text:
+        return None
     text = re.sub(r"(?<=\d)[,_ ](?=\d{3}\b)", "", text)
     text = re.sub(r"\bby \d+|\(2013\)|\d+ \+ \d+", "", text)  # by how much, MiniMax's number of the error, a sum
     for pattern in _LIMITS:

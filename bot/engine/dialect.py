@@ -26,17 +26,19 @@ _OPTIONAL: dict[str, str] = {
     "stop": r"\bstop\b|stop[_ ]sequences?",
     "top_p": r"\btop[_ ]?p\b",
     "temperature": r"\btemperature\b",
-    LENGTH: r"\bmax[_ ]tokens\b",
-    NEW_LENGTH: r"\bmax[_ ]completion[_ ]tokens\b",
+    LENGTH: r"\bmax[_ ]?tokens\b",
+    NEW_LENGTH: r"\bmax[_ ]?completion[_ ]?tokens\b",
 }
 _UNNAMED = re.compile(
     r"extra (?:fields|inputs)|(?:unknown|unsupported|unrecognized|unexpected|invalid|additional) "
-    r"(?:field|parameter|argument|propert|option|input|key)|not permitted|参数(?:错误|非法|不支持)"
+    r"(?:field|parameter|argument|propert|option|input|key)|not permitted|"
+    r"additionalpropert|extra data|参数(?:错误|非法|不支持)"
 )
 _SYSTEM = re.compile(
     r"(?:system|developer)['\"]?[ _]?(?:role|message|prompt|instruction)[^.]{0,60}(?:not|un|only)|"
     r"role[^.]{0,60}(?:system|developer)|(?:not|un)[^.]{0,20}support[^.]{0,30}['\"]?system|"
     r"only user(?:,| and) assistant|roles must alternate|\broles?\b[^.]{0,40}\bmust be\b|system role|"
+    r"(?:first message|messages['\"`]?)[^.]{0,20}(?:start with|be from|must be)[^.]{0,20}user|"
     r"messages\[0\]\.role|['\"]system['\"] is not one of|should be ['\"]user['\"] or ['\"]assistant['\"]"
 )
 # A server that does not stream, or not for this account, gives the whole answer at once.
@@ -44,8 +46,10 @@ _STREAM = re.compile(
     r"verified to stream|"
     r"stream(?:ing)?['\"`]?(?: mode| responses?)?(?: is| are)? (?:not|un|only|disabled|must be false)|"
     r"(?:not|un)[^.]{0,20}(?:support|allow|enabl)[^.]{0,20}stream(?![_ ]?options)|"
-    r"\bstream['\"`]?:? (?:must|should|has to) be false"
+    r"\bstream['\"`]?:? (?:must|should|has to) be false|\bnon-stream|(?:cannot|can't|unable to) stream|"
+    r"\bstream['\"`]?\s?(?:[=:]|to)\s?['\"`]?(?:true[^.]{0,20}(?:not|un)|false)"
 )
+_ONE_OF = re.compile(r"\bboth\b|only one|together|at the same time|mutually exclusive|either")
 _MOST = re.compile(
     r"(?:at most|maximum(?: value)?(?: is| of)?|<=|less than or equal to|up to|range[^\[]*\[\s*\d+\s*,|"
     r"in \[\s*\d+\s*,|between \d+ and|\d+ >)\s*(\d+)"
@@ -141,6 +145,8 @@ class Dialect:
             if parameter in sent:
                 return parameter
         found = [(match.start(), name) for name in sent if (match := re.search(_OPTIONAL[name], refused.text))]
+        if len(found) > 1 and _ONE_OF.search(refused.text):
+            return found[0][1]  # the one that matters least
         return min(found)[1] if found else None
 
     def _without(self, name: str, refused: Refused, body: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ _OLLAMAS_ADDRESS = "http://127.0.0.1:11434/v1"
 
 
 def address_of(releases: str | None) -> str | None:
-    """The address that is meant when only PARLEY_ENGINE_RELEASES is set. Raises BadInput for a value that is none."""
+    """The address that is meant when only PARLEY_ENGINE_RELEASES is set. Raises BadInput for an unknown value."""
     if not releases:
         return None
     if releases == OLLAMA:

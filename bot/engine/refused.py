@@ -23,6 +23,7 @@ _WAIT = re.compile(
 # A server's word for an error: `rate_limit_exceeded`, `InvalidParameter`. Other words may be of a prompt, or a key.
 _CODE = re.compile(r"[A-Za-z]{2,20}(?:_[A-Za-z]{1,20}){1,6}|(?:[A-Z][a-z]{1,20}){2,6}")
 _LONGEST_WAIT = 7 * 24 * 3600.0
+_TELLING = 8  # characters of a key
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,11 @@ class Refused:
         return f"HTTP {self.status}{', ' + self.code if self.code and self.code != str(self.status) else ''}"
 
 
-def refused(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Refused:
-    """Reads an error's status, body and headers. A body may be JSON or text, and its `error` an object or text."""
+def refused(status: int, body: Any, headers: Mapping[str, str] | None = None, *, key: str = "") -> Refused:
+    """Reads an error's status, body and headers. A body may be JSON or text, and its `error` an object or text.
+
+    `key` is what was sent to the server: some repeat it, and a code that holds a part of it is not kept.
+    """
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, default=str)
     text = text[:20_000].lower()
     error = body.get("error", body) if isinstance(body, dict) else body
@@ -51,8 +55,14 @@ def refused(status: int, body: Any, headers: Mapping[str, str] | None = None) ->
     numbers = [int(code) for code in codes if code.isdecimal() and 400 <= int(code) <= 599]
     if status < 400:  # an error inside a 200
         status = numbers[0] if numbers else _status_of(codes, text)
-    words = [code for code in codes if _CODE.fullmatch(code)]
+    words = [code for code in codes if _CODE.fullmatch(code) and not _shares(code.lower(), key.lower())]
     return Refused(status, text, words[0] if words else "", _parameters(error), _seconds(headers or {}, text))
+
+
+def _shares(code: str, key: str) -> bool:
+    """Whether a code and a key have a part in common that is long enough to tell something of the key."""
+    size = min(_TELLING, len(key))
+    return bool(key) and any(key[at : at + size] in code for at in range(len(key) - size + 1))
 
 
 def _plain(value: Any) -> bool:

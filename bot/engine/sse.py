@@ -20,7 +20,7 @@ class TooMuch(ValueError):
 
 @dataclass(frozen=True)
 class Event:
-    """One event: its JSON value, or None for `[DONE]` and for what is no JSON (`damaged`)."""
+    """One event: its JSON value, or None for `[DONE]` and for anything that is not JSON (`damaged`)."""
 
     value: Any = None
     name: str = ""

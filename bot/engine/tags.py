@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+# The beginning of a turn, which some servers leave before the thought.
+_TURN = r"<\|begin\|>\s?assistant\s?|<\|assistant\|>\s?|<\|im_start\|>\s?assistant\s?"
 # What opens a thought, and what closes it again.
 PAIRS: tuple[tuple[str, str], ...] = (
     *(
-        (rf"<\s?{name}\s?>", rf"<\s?/\s?{name}\s?>")
+        (rf"(?:{_TURN})?<\s?{name}\s?>", rf"<\s?/\s?{name}\s?>")
         for name in (
-            r"(?:\w+:)?think(?:ing)?",
+            r"(?:\w+[:_])?think(?:ing)?(?:_mode)?",
             r"thoughts?",
             r"thought_process",
             r"thinking_process",
@@ -26,9 +28,10 @@ PAIRS: tuple[tuple[str, str], ...] = (
     (r"◁think▷", r"◁/think▷"),
     (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
     (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
+    # The second closing form is Solar's, which begins a turn for the thought and one for the answer.
     (
-        r"<\|(?:begin_of_)?think(?:ing)?\|>",
-        r"<\|(?:/|end_of_)think(?:ing)?\|>|<\|end\|>\s?<\|begin\|>\s?assistant\s?<\|content\|>",
+        rf"(?:{_TURN})?<\|(?:begin_of_|start_?of_?)?think(?:ing)?\|>",
+        r"<\|(?:/|end_?of_?)think(?:ing)?\|>|<\|end\|>\s?<\|begin\|>\s?assistant\s?<\|content\|>",
     ),
     (r"<\|thought\|>", r"<\|/thought\|>|<\|answer\|>"),
     (r"<\|reasoning_start\|>", r"<\|reasoning_end\|>"),
@@ -48,12 +51,18 @@ CHANNEL = re.compile(
 _CHANNEL_BEGINS = re.compile(r"<\|(?:start|channel)\|>")
 CHANNEL_ENDS = re.compile(r"<\|(?:end|return|call)\|>|(?=<\|(?:start|channel)\|>)")
 HEADER = 220  # a channel's header is never longer
-# Words that begin a thought if the second ones follow: gpt-oss's channels without control tokens, which some servers
-# leave out (`analysisThe user ...assistantfinalIt is 5.`), and Granite's.
-BARE = {
-    "analysis": "assistantfinal",
-    "assistantanalysis": "assistantfinal",
-    "Here is my thought process:": "Here is my response:",
+_BRACKETS = ("Thinking", "THINKING", "thinking", "Thought", "Thoughts", "REASONING", "Reasoning", "reasoning")
+# Words that begin a thought if one of the others follows: gpt-oss's channels without control tokens, which some
+# servers leave out (`analysisThe user ...assistantfinalIt is 5.`), Granite's, HyperCLOVA's and s1's turns without the
+# token that begins them, and words in brackets, which may also be a role that is played.
+BARE: dict[str, tuple[str, ...]] = {
+    "analysis": ("assistantfinal",),
+    "assistantanalysis": ("assistantfinal",),
+    "Here is my thought process:": ("Here is my response:", "Here's my response:"),
+    "Here's my thought process:": ("Here is my response:", "Here's my response:"),
+    "/think\n": ("<|im_start|>assistant\n", "\nassistant\n"),
+    "think\n": ("\nanswer\n",),
+    **{f"[{word}]": (f"[/{word}]",) for word in _BRACKETS},
 }
 # What some models put around the answer that follows a thought.
 WRAP = re.compile(
@@ -79,7 +88,7 @@ def safe(text: str) -> int:
     return len(text)
 
 
-_TAG_SO_FAR = re.compile(r"<[|/<>\s\w:]*|\[/?[A-Z]*|◁/?[a-z]*")
+_TAG_SO_FAR = re.compile(r"<[|/<>\s\w:]*|\[/?[A-Za-z]*|◁/?[a-z]*")
 
 
 def may_begin_tag(text: str) -> bool:

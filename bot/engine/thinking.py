@@ -229,10 +229,12 @@ class Thinking:
     def _bare(self, last: bool) -> bool:
         del last
         begins = next(words for words in tags.BARE if self._rest.startswith(words))
-        if (at := self._rest.find(tags.BARE[begins])) < 0:
+        found = [(at, ends) for ends in tags.BARE[begins] if (at := self._rest.find(ends, len(begins))) >= 0]
+        if not found:
             return False
+        at, ends = min(found)
         self._think(self._rest[len(begins) : at])
-        self._rest, self._state = self._rest[at + len(tags.BARE[begins]) :], _State.START
+        self._rest, self._state = self._rest[at + len(ends) :], _State.START
         return True
 
     def _said(self, last: bool) -> bool:

@@ -1,7 +1,7 @@
 """Ends an answer where the model's turn ends: at a control token, a stop string, or where it invents a person's turn.
 
 Some servers leave control tokens in the text, and a base model without a chat template goes on with the next question
-by itself. What comes after that is no part of the answer. An answer that explains a token in a sentence or in code,
+by itself. What comes after that is not part of the answer. An answer that explains a token in a sentence or in code,
 or that is a dialogue because somebody asked for one, stays as it is.
 """
 
@@ -24,14 +24,14 @@ _CONTROL = (
 # Those that begin a turn, with the role that follows.
 _HEADER = re.compile(
     r"(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>)?\s*"
-    r"(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|turn>|<\|start\|>|<\|start_of_role\|>)"
-    r"\s*(?:assistant|model|bot)(?![\w])\s*(?:<\|end_header_id\|>|<\|end_of_role\|>|<\|message\|>|<\|im_sep\|>)?\s*"
+    r"(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|turn>|<\|start\|>|<\|begin\|>|<\|start_of_role\|>)"
+    r"\s*(?:assistant|model|bot)(?![\w])\s*(?:<\|end_header_id\|>|<\|end_of_role\|>|<\|message\|>|<\|content\|>|<\|im_sep\|>)?\s*"
     r"|<\|end_header_id\|>|<\|end_of_role\|>|<\|message\|>|<\|im_sep\|>"
     r"|<s>|<bos>|<\|begin_of_text\|>|<\|assistant\|>|<｜Assistant｜>|<｜begin▁of▁sentence｜>|\[/INST\]",
     re.IGNORECASE,
 )
 _HEADER_SO_FAR = re.compile(
-    r"\s*<(?:\|im_start\||\|start_header_id\||start_of_turn|\|turn|\|start\||\|start_of_role\|)>?\s*[a-z]{0,9}\s*(?:<\|?\w*)?",
+    r"\s*<(?:\|im_start\||\|start_header_id\||start_of_turn|\|turn|\|start\||\|begin\||\|start_of_role\|)>?\s*[a-z]{0,9}\s*(?:<\|?\w*)?",
     re.IGNORECASE,
 )
 # How a template writes that a person speaks: `user:`, `### Human:`, `**User:**`.

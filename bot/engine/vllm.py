@@ -72,7 +72,7 @@ class VllmServer:
         models = await self._wire.models()
         entry = base_entry(models)
         if entry is None:
-            raise EngineError(f"The engine at {self._wire.shown} is no vLLM any more; start the bot again.")
+            raise EngineError(f"The engine at {self._wire.shown} is not a vLLM any more; start the bot again.")
         if problem := base_problem(entry, base):
             raise EngineError(f"vLLM at {self._wire.shown} cannot serve {_named(adapter)}. {problem}")
         # Adapters have the base's tokens, and one that is loaded answers whoever asks: so this comes first. It has a

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import openai
@@ -17,6 +16,7 @@ import openai
 from bot.engine.api import EngineAway, EngineError, EngineSilent
 from bot.engine.chunks import Chunk, read
 from bot.engine.dialect import Dialect
+from bot.engine.increments import Increments
 from bot.engine.refusals import error_of
 from bot.engine.refused import refused
 from bot.engine.sse import Events, TooMuch
@@ -64,6 +64,7 @@ class Wire:
         self.silence = silence or SILENCE
         self.dialect = Dialect(extra)
         self.habits = Habits()
+        self._key = api_key
         timeout = openai.Timeout(self.silence, connect=CONNECT)
         headers = {"Authorization": place.authorization} if place.authorization and not api_key else {}
         # A server may close an idle connection just as a request is sent on it, and the request fails. On loopback a
@@ -155,7 +156,7 @@ class Wire:
         """Streams the chunks of an answer to this request. Raises EngineError."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self.silence
-        ended, said = False, ""
+        ended, increments = False, Increments()
         async with self._answering(body, deadline) as (blocks, events), aclosing(blocks):
             while not ended:
                 try:
@@ -175,17 +176,17 @@ class Wire:
                         else read(event.value, event.name)
                     )
                     if chunk.error is not None:
-                        raise error_of(refused(200, chunk.error), self.shown, self.model)
+                        raise error_of(refused(200, chunk.error, key=self._key), self.shown, self.model)
                     if chunk.progress:
                         deadline = clock() + self.silence
-                    if chunk.whole:  # the answer once more, at the end of its stream
-                        chunk = replace(chunk, text=chunk.text.removeprefix(said))
-                    said += chunk.text
-                    yield chunk
+                    yield increments.take(chunk)
                     if chunk.done:  # nothing that follows belongs to the answer
                         ended = True
                         break
                 ended = ended or block is None
+        text, thought = increments.rest()
+        if text or thought:
+            yield Chunk(text=text, thought=thought)
 
     @asynccontextmanager
     async def _answering(
@@ -247,7 +248,7 @@ class Wire:
         except openai.APIStatusError as error:
             answer = error.response
             raise error_of(
-                refused(error.status_code, _body(error), answer.headers), self.shown, self.model
+                refused(error.status_code, _body(error), answer.headers, key=self._key), self.shown, self.model
             ) from error
         except openai.APIConnectionError as error:
             if isinstance(error, openai.APITimeoutError) and not _unconnected(error):

@@ -71,20 +71,22 @@ TALK = TalkTexts(
     consent_question=(
         "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
         'may be used to train it. What you say right after an answer (thanks, a complaint, "stop", the same '
-        "question again, or just carrying on) may count as a weak rating of that answer. A correction is also shown "
-        "to the model as an example when you ask a similar question. Once a manager of the server accepts it or "
-        "three other people confirm it, it is shown for everybody's questions there, and once the operator of this "
-        "bot accepts it, for everybody's on all servers. If you don't agree, you can still talk to it, nothing you "
-        "say or rate is used, and your messages are erased after {days} days. You can change your mind at any time."
+        "question again, or just carrying on) may count as a weak rating of that answer, and if you complain and the "
+        "next answer is better, the bot may learn to answer like that at once. A correction is also shown to the "
+        "model as an example when you ask a similar question. Once a manager of the server accepts it or three other "
+        "people confirm it, it is shown for everybody's questions there, and once the operator of this bot accepts "
+        "it, for everybody's on all servers. If you don't agree, you can still talk to it, nothing you say or rate "
+        "is used, and your messages are erased after {days} days. You can change your mind at any time."
     ),
     consent_question_held=(
         "May Parley learn from you? If you agree, your ratings and what you say to the bot from now on are kept and "
         'may be used to train it. What you say right after an answer (thanks, a complaint, "stop", the same '
-        "question again, or just carrying on) may count as a weak rating of that answer. At present nothing from "
-        "Discord is used to train a model here: Discord allows that only with its permission, which this bot does "
-        "not have. Your comparisons of answers help choose which release serves. A correction is shown to the model "
-        "as an example when you ask a similar question. Once a manager accepts it or three other people confirm it, "
-        "it is shown for everybody's questions on this server, and once the operator of this bot accepts it, for "
+        "question again, or just carrying on) may count as a weak rating of that answer, and if you complain and the "
+        "next answer is better, the bot may learn to answer like that at once. At present nothing from Discord is "
+        "used to train a model here: Discord allows that only with its permission, which this bot does not have. "
+        "Your comparisons of answers help choose which release serves. A correction is shown to the model as an "
+        "example when you ask a similar question. Once a manager accepts it or three other people confirm it, it is "
+        "shown for everybody's questions on this server, and once the operator of this bot accepts it, for "
         "everybody's on all servers. Apart from that, your ratings are kept but not used yet. If you don't agree, "
         "you can still talk to it, nothing you say or rate is used, and your messages are erased after {days} days. "
         "You can change your mind at any time."

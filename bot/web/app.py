@@ -11,13 +11,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-<<<<<<< HEAD
 from bot.web.api.app import create_api
-from bot.web.pages import alive
-=======
 from bot.web.pages import alive, answers, chat, consent, sign_in, streams, taught
 from bot.web.problems import add_problems
->>>>>>> web
 from bot.web.safety import BoundedBodies, SafeHeaders
 
 if TYPE_CHECKING:
@@ -44,14 +40,10 @@ def create_app(site: Site) -> FastAPI:
     )
     app.state.site = site
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
-<<<<<<< HEAD
     app.mount("/v1", create_api(site))
-    app.include_router(alive.router)
-=======
     for router in PAGES:
         app.include_router(router)
     add_problems(app)
->>>>>>> web
     return app
 
 

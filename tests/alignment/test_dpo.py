@@ -202,11 +202,13 @@ def test_full_fine_tuning_takes_its_reference_from_disk(bases, rows, tmp_path):
     models.load_model(str(tmp_path / "out" / "model"))
 
 
+@pytest.mark.long
 def test_how_a_batch_is_cut_changes_nothing(bases, rows, tmp_path):
     one, eight = cut_in_two_ways("dpo", bases["llama"], rows, tmp_path)
     assert losses(one) == pytest.approx(losses(eight), abs=1e-4)
 
 
+@pytest.mark.long
 def test_an_interrupted_run_keeps_its_reference(bases, tuned, rows, tmp_path):
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     train("dpo", tuned, rows, whole, save_steps=2)

@@ -78,6 +78,7 @@ def test_the_command_refuses_what_does_not_go_together(monkeypatch: pytest.Monke
     assert stopped.value.code == 2
 
 
+@pytest.mark.process
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys, alignment.export as e; e._parser().format_help(); "

@@ -107,6 +107,7 @@ def test_a_critic_starts_from_it(trained, bases, tmp_path):
     assert alignment.ppo.main(command("ppo", bases["llama"], prompts, tmp_path / "out", **flags)) == 0
 
 
+@pytest.mark.long
 def test_the_usual_training_continues_from_it(trained, tmp_path):
     rows = tiny.write(tmp_path / "rows.jsonl", tiny.preferences(24))
     found = train(trained["llama"] / "reward", rows, tmp_path / "out", head_only="false", max_steps=1)

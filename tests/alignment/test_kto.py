@@ -81,6 +81,7 @@ def test_a_continued_adapter_has_itself_as_reference(bases, rows, tmp_path):
     assert any(not torch.equal(start[name], end[name]) for name in start)
 
 
+@pytest.mark.long
 def test_an_interrupted_run_resumes_to_the_same_end(bases, rows, tmp_path):
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     train("kto", bases["llama"], rows, whole, save_steps=2)

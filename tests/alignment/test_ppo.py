@@ -84,6 +84,7 @@ def learnt(bases, prompts, tmp_path_factory):
     return out
 
 
+@pytest.mark.long
 def test_it_learns_what_is_rewarded_within_a_kl_budget(learnt):
     found = rollouts(learnt)
     early, late = ([entry["reward"] for entry in part] for part in (found[:3], found[-3:]))
@@ -96,6 +97,7 @@ def test_it_learns_what_is_rewarded_within_a_kl_budget(learnt):
     assert figures["eval_after"]["kl"] != 0
 
 
+@pytest.mark.long
 def test_the_first_kl_is_zero_and_the_first_ratio_is_one(learnt):
     first = metrics(learnt)[1]
     assert first["step"] == 1
@@ -104,6 +106,7 @@ def test_the_first_kl_is_zero_and_the_first_ratio_is_one(learnt):
     assert first["clip_fraction"] == 0
 
 
+@pytest.mark.long
 def test_what_is_logged_and_kept(learnt):
     for name in ("reward", "kl", "kl_coef", "explained_variance", "length", "ended"):
         assert name in metrics(learnt)[1]
@@ -146,6 +149,7 @@ def test_policy_and_critic_are_trained_and_the_trunk_is_not(bases, prompts, tmp_
     assert all("lora_" in name or "value_head." in name for name in changed)
 
 
+@pytest.mark.long
 def test_an_interruption_changes_nothing(bases, prompts, tmp_path):
     flags = {"max_steps": 8, "num_iterations": 2, "save_steps": 3, "kl_target": 0.5, "kl_horizon": 20, "kl_limit": 90}
     flags |= {"watch_name": tiny.write(tmp_path / "pairs.jsonl", tiny.preferences(9)), "watch_rollouts": 1}
@@ -178,6 +182,7 @@ def test_an_interruption_changes_nothing(bases, prompts, tmp_path):
     assert samples[0] == samples[1]
 
 
+@pytest.mark.long
 def test_an_adapter_is_continued_from_its_own_reference(learnt, bases, prompts, tmp_path):
     """Its KL is measured from where it starts, and only its continuation is exported."""
     run(learnt / "adapter", prompts, tmp_path / "out", learning_rate=1e-9)
@@ -200,6 +205,7 @@ def test_the_kl_limit_ends_training_with_the_last_good_policy(bases, prompts, tm
     assert all(tensor.abs().max() == 0 for name, tensor in kept.items() if "lora_B" in name)
 
 
+@pytest.mark.long
 def test_how_a_step_is_cut_into_batches_does_not_matter(bases, prompts, tmp_path):
     def replay(asked, number):
         generator = torch.Generator().manual_seed(number)
@@ -216,6 +222,7 @@ def test_how_a_step_is_cut_into_batches_does_not_matter(bases, prompts, tmp_path
             torch.testing.assert_close(four[name], tensor, atol=2e-4, rtol=1e-3)
 
 
+@pytest.mark.long
 def test_the_first_step_trains_the_pass_that_scored_the_rollout(bases, prompts, tmp_path, monkeypatch):
     """With the same losses and weights as if it were computed again."""
     seen = []

@@ -193,6 +193,7 @@ def by_hand(base, folder):
     return scores
 
 
+@pytest.mark.process
 def test_another_process_scores_the_same(trained):
     folder = trained["llama"] / "reward"
     script = (

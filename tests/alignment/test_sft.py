@@ -145,6 +145,7 @@ def test_no_row_left_is_an_error(bases, rows, tmp_path):
 LONG = {"num_train_epochs": 8, "save_steps": 4, "lora_dropout": 0.1}
 
 
+@pytest.mark.process
 def test_a_killed_run_resumes_to_the_same_weights(bases, rows, tmp_path, capsys):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     words = command("sft", bases["llama"], rows, killed, **LONG)

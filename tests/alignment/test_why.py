@@ -111,7 +111,7 @@ def test_erased_rows_are_gone_and_said_to_be_gone(taught: Taught, capsys: pytest
     async def erase(*questions: str) -> None:
         store = await Store.open(taught.home)
         for each in questions:
-            await store.erase_message("terminal", each)
+            await store.eraser.erase_message("terminal", each)
         await store.close()
 
     asyncio.run(erase("q0", "again3"))

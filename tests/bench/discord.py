@@ -216,7 +216,7 @@ async def first_words(questions: int, delay: float) -> Figures:
 
 
 async def lay_out(characters: int) -> float:
-    """Seconds on the processor for an answer of so many characters: checked, divided, and edited as it grows."""
+    """Seconds on the processor for an answer of this many characters: checked, divided, and edited as it grows."""
     from bot.discord.draft import Draft, Pace
     from bot.discord.render import GrowingText, messages, parts
     from bot.moderation.step import our_words

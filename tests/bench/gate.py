@@ -88,7 +88,7 @@ def promoted_at(
     judged: Judged | None = None,
     every: int = 1,
 ) -> int | None:
-    """After how many votes the gate promotes when it is asked after every so many of them; None if it never does.
+    """After how many votes the gate promotes when it is asked after each `every` votes; None if never.
 
     The e-process is computed for all moments at once; the gate itself is asked wherever its votes would be enough.
     """

@@ -152,7 +152,7 @@ class Bench:
 
 
 async def measure(context: int, max_tokens: int, turns: int, limit: float) -> tuple[dict[str, Talk], int]:
-    """The three conversations after so many turns, or after so many seconds; and the limit in tokens."""
+    """The three conversations after this many turns or seconds, and the limit in tokens."""
     questions = [exchange[0]["content"] for exchange in exchanges()]
     with tempfile.TemporaryDirectory() as folder:
         engine = await open_engine(Path(folder), context_length=context)

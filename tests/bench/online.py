@@ -20,58 +20,17 @@ from rich.table import Table
 
 from data.home import private_dir
 from data.rows import Row, read_rows, write_rows
-from tests.bench.taste import questions, taste
+from tests.bench.drawn import BASE, draw, prompt
+from tests.bench.taste import questions
 
-BASE = "smollm2-135m"
 MAX_TOKENS = 96
-AT_ONCE = 32  # answers
 ALIKE = 0.02  # the people see no difference below this
 STAGES = ("dpo", "online")
 
 
-def prompt(question: str) -> list[dict[str, str]]:
-    """What the model is asked, as on the server."""
-    from data.personas import persona
-
-    system = persona("assistant", "en").system_prompt
-    return [{"role": "system", "content": system}, {"role": "user", "content": question}]
-
-
 def answers(adapter: Path | None, asked: Sequence[str], seed: int) -> list[tuple[str, float]]:
     """A model's answer to each question, and how much the taste likes it. Sampled as semi-online DPO samples."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import GenerationConfig
-
-    from alignment import models
-    from alignment.rl.rollouts import end_of_turn, seeded
-    from alignment.rl.sampling import PlainCopy
-    from alignment.rows.tokens import control_strings, prompt_ids
-
-    base = models.locate(BASE)
-    tokenizer = models.load_tokenizer(base)
-    loaded = models.load_base(base, dtype=torch.float32)
-    if adapter is None:
-        model = get_peft_model(loaded, LoraConfig(r=1, target_modules=["q_proj"]))
-    else:
-        model = models.load_adapter(loaded, adapter, trainable=False)
-    plain = PlainCopy(model, torch.float32)
-    plain.take(model)
-    stop, pad = end_of_turn(tokenizer), int(tokenizer.pad_token_id)
-    config = GenerationConfig(
-        max_new_tokens=MAX_TOKENS, do_sample=True, temperature=1.0, top_k=0, pad_token_id=pad, eos_token_id=[stop]
-    )
-    words, found = control_strings(tokenizer), list[tuple[str, float]]()
-    with seeded(seed):
-        for start in range(0, len(asked), AT_ONCE):
-            part = asked[start : start + AT_ONCE]
-            drawn = plain.sample([prompt_ids(tokenizer, prompt(each), words) for each in part], config, pad, [stop])
-            texts = tokenizer.batch_decode(drawn, skip_special_tokens=True)
-            found += [
-                (text, taste(question, text, tokens[-1] == stop))
-                for question, text, tokens in zip(part, texts, drawn, strict=True)
-            ]
-    return found
+    return [(one.text, one.liked) for one in draw(adapter, asked, seed, MAX_TOKENS)]
 
 
 def compared(asked: Sequence[str]) -> list[Row]:

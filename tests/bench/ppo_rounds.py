@@ -34,7 +34,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from alignment.rounds.row_lists import fresh_first
+from alignment.rounds.row_lists import fresh_more_often
 from data.rows import Row, write_rows
 from tests.bench.ran_on import ran_on
 from tests.bench.taste import Rater, questions, taste
@@ -278,7 +278,7 @@ def run(bench: Bench, release_1: str, ways: Sequence[str]) -> None:
         return
     second = bench.pairs("second", bench.second, bench.answers("answers-second", champion, bench.second), 1)
     both = [*first, *second]
-    models["fresh"] = bench.reward("reward-fresh", fresh_first(both, 1), "--heads", "3")
+    models["fresh"] = bench.reward("reward-fresh", fresh_more_often(both, 1), "--heads", "3")
     report()
     models["all"] = bench.reward("reward-all", both)
     report()

@@ -84,7 +84,7 @@ def follows(case: Corrected, answer: str) -> bool:
 
 
 def runs(text: str, words: int = 4) -> set[tuple[str, ...]]:
-    """All runs of so many words of a text."""
+    """All runs of this many words of a text."""
     said = re.findall(r"\w+", text.casefold())
     return {tuple(said[at : at + words]) for at in range(len(said) - words + 1)}
 

@@ -52,7 +52,7 @@ TRIAL = 60  # questions answered by both releases when the gate refused the cand
 def run_round(home: Path, algorithm: str, *more: str) -> dict[str, Any]:
     """Run one round in a separate process; returns its manifest."""
     command = [sys.executable, "-m", "alignment.round", "--algorithm", algorithm, *more]
-    status = subprocess.run(command, cwd=ROOT, env=_environment(home), check=False).returncode
+    status = subprocess.run(command, cwd=ROOT, env=environment(home), check=False).returncode
     newest = max(path for path in (home / "rounds").iterdir() if path.name.isdecimal())
     manifest: dict[str, Any] = json.loads((newest / "manifest.json").read_text())
     if status not in (0, 1) or manifest["status"] not in ("promoted", "refused"):
@@ -60,7 +60,7 @@ def run_round(home: Path, algorithm: str, *more: str) -> dict[str, Any]:
     return manifest
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
     bases = os.environ.get("PARLEY_BASES", str(ROOT / "var" / "bases"))
     return {
         **os.environ,
@@ -104,7 +104,7 @@ def learn(
     home.mkdir(parents=True)
     (home / "key").write_bytes(b"a simulated server's fixed key..")
     (home / "key").chmod(0o600)
-    os.environ.update(_environment(home))
+    os.environ.update(environment(home))
     pool = questions()
     held_out, pool = pool[:EVALUATION], pool[EVALUATION:]
     flags = [*recipes(out, algorithm), *flags]
@@ -114,7 +114,7 @@ def learn(
     heard: list[float] = []
     for number in range(1, rounds + 1):
         began = time.monotonic()
-        world = World(home, number, heard)
+        world = World(home, number, heard, raters)
         wanted = asked * 2 if siblings == 1 else asked
         spoken = asyncio.run(world.talk([pool.pop() for _ in range(min(wanted, len(pool)))], siblings))
         counts = asyncio.run(world.rate(spoken, raters))
@@ -125,7 +125,7 @@ def learn(
         tried = None
         if manifest["status"] == "refused":
             asked_both = [pool.pop() for _ in range(min(TRIAL, len(pool)))]
-            tried = trial(World(home, seed=100 + number), asked_both, made, raters)
+            tried = trial(World(home, seed=100 + number, raters=raters), asked_both, made, raters)
         tried_seconds = time.monotonic() - began - talked - trained
         liked = answers(home / "releases" / f"{made:04d}" / "adapter.gguf", held_out, seed=1)
         lines.append(
@@ -156,12 +156,12 @@ def trial(world: World, asked: list[str], candidate: int, raters: list[Rater]) -
     figures = world.home / f"trial-{candidate}.json"
     ask = [sys.executable, "-m", "alignment.evaluate", "--candidate", str(candidate), "--limit", "0"]
     ask += ["--out", str(figures)]
-    status = subprocess.run(ask, cwd=ROOT, env=_environment(world.home), check=False).returncode
+    status = subprocess.run(ask, cwd=ROOT, env=environment(world.home), check=False).returncode
     if status not in (0, 1):
         raise SystemExit(f"The candidate's trial stopped (exit {status}).")
     if status == 0:
         promote = [sys.executable, "-m", "alignment.promote", str(candidate)]
-        subprocess.run(promote, cwd=ROOT, env=_environment(world.home), check=True)
+        subprocess.run(promote, cwd=ROOT, env=environment(world.home), check=True)
     found = json.loads(figures.read_text(encoding="utf-8"))
     return {
         "ratings": counts,
@@ -179,7 +179,7 @@ def brigade_alone(home: Path, out: Path) -> dict[str, Any]:
     from data.rows import Row, write_rows
     from data.store import Store
 
-    os.environ.update(_environment(home))
+    os.environ.update(environment(home))
 
     async def collected() -> Collected:
         store = await Store.open(home)
@@ -200,10 +200,10 @@ def brigade_alone(home: Path, out: Path) -> dict[str, Any]:
     recipes(out)
     train = [sys.executable, "-m", "alignment.dpo", "--config", str(out / "dpo.yaml"), "--model_name_or_path", BASE]
     train += ["--dataset_name", str(folder / "rows.jsonl"), "--output_dir", str(folder / "dpo")]
-    subprocess.run(train, cwd=ROOT, env=_environment(home), check=True)
+    subprocess.run(train, cwd=ROOT, env=environment(home), check=True)
     ask = [sys.executable, "-m", "alignment.evaluate", "--candidate", str(folder / "dpo" / "adapter")]
     ask += ["--champion", "0", "--out", str(folder / "figures.json")]
-    done = subprocess.run(ask, cwd=ROOT, env=_environment(home), check=False, capture_output=True, text=True)
+    done = subprocess.run(ask, cwd=ROOT, env=environment(home), check=False, capture_output=True, text=True)
     print(done.stdout, done.stderr)
     return {"rows": len(turned), "exit": done.returncode, "refused": done.returncode == 1}
 
@@ -224,7 +224,7 @@ def recipes(out: Path, algorithm: str = "dpo") -> list[str]:
 
 def measure(home: Path) -> None:
     """How often the taste prefers each release of a world to the base, on many questions that no one asked it."""
-    os.environ.update(_environment(home))
+    os.environ.update(environment(home))
     # Take them from a range that talk and trials, which take from the end, never reach.
     asked = questions()[:MEASURED]
     base = answers(None, asked, seed=1)

@@ -140,7 +140,7 @@ async def deletion(store: Store, home: Path) -> Figures:
     chosen = await _messages(store, 2)
 
     async def one(number: int) -> None:
-        assert await store.erase_message(PLATFORM, chosen[number])
+        assert await store.eraser.erase_message(PLATFORM, chosen[number])
 
     return await _times(one)
 
@@ -181,18 +181,18 @@ async def _beside(home: Path, *, whole: bool) -> Figures:
 
 async def purge(store: Store, home: Path) -> Figures:
     """The daily erasure, of what nobody agreed to and is older than thirty days."""
-    return await _once(lambda: store.purge(datetime.now(UTC) - timedelta(days=30)))
+    return await _once(lambda: store.eraser.purge(datetime.now(UTC) - timedelta(days=30)))
 
 
 async def forget(store: Store, home: Path) -> Figures:
     """A person has everything of theirs erased."""
     person = await store.person_named("p7")
-    return await _once(lambda: store.forget(person))
+    return await _once(lambda: store.eraser.forget(person))
 
 
 async def channel(store: Store, home: Path) -> Figures:
     """A channel is deleted."""
-    return await _once(lambda: store.erase_channel(PLATFORM, "channel9"))
+    return await _once(lambda: store.eraser.erase_channel(PLATFORM, "channel9"))
 
 
 async def rows(store: Store, home: Path) -> Figures:

@@ -38,7 +38,7 @@ from tests.bench.quick import BASE, follows, stages
 from tests.bench.ran_on import processor
 
 WORDINGS = 3  # of each question that are corrected; all six are asked
-SHARE = 10  # one in so many rows is named
+SHARE = 10  # one row in ten is named
 _TOKENS = 32  # of each answer
 
 

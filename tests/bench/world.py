@@ -1,6 +1,7 @@
 """A simulated Discord server: its people ask the bot, which answers as it would there, and rate its answers."""
 
 import asyncio
+import hashlib
 import random
 import statistics
 from dataclasses import dataclass
@@ -8,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.bench.drawn import Answer
 from tests.bench.taste import Rater, people, taste
 
 RATERS_PER_ANSWER = 4
+ASKERS = 10  # the first of the people, who are honest
 MAX_TOKENS = 200
 # It is lively, so that two answers of one release differ. Two releases are compared with the sampling of serving.
 TALK = {"temperature": 0.9, "top_p": 0.95, "frequency_penalty": 0.4}
@@ -27,9 +30,12 @@ class Spoken:
 class World:
     """One simulated server with its own installation of Parley."""
 
-    def __init__(self, home: Path, seed: int, heard: list[float] | None = None) -> None:
+    def __init__(
+        self, home: Path, seed: int, heard: list[float] | None = None, raters: list[Rater] | None = None
+    ) -> None:
         # How much the taste liked each answer that people got so far, in earlier rounds too: their idea of usual.
         self.home, self.seed, self.heard = home, seed, [] if heard is None else heard
+        self.raters = people() if raters is None else raters
         self.clock = datetime.now(UTC)
 
     async def talk(self, asked: list[str], siblings: int, candidate: int | None = None) -> list[list[Spoken]]:
@@ -59,7 +65,7 @@ class World:
         members = await self._members(store)
 
         async def one(number: int, question: str) -> list[Spoken]:
-            asker = members[people()[number % 12].name]
+            asker = members[self.raters[number % ASKERS].name]
             conversation = await store.conversation("discord", f"{self.seed}-{question}", persona="assistant")
 
             async def said() -> Any:
@@ -93,10 +99,50 @@ class World:
 
     async def _members(self, store: Any) -> dict[str, int]:
         found = {}
-        for member in people():
+        for member in self.raters:
             found[member.name] = await store.person("discord", member.name)
             if await store.consent(found[member.name]) is None:
                 await store.set_consent(found[member.name], True)
+        return found
+
+    async def recorded(self, asked: list[str], drawn: list[list[Answer]], release: int) -> list[list[Spoken]]:
+        """The same for answers that were drawn without a server: they are recorded as those of a release."""
+        from data.personas import persona
+        from data.store import NewGeneration, Store
+
+        store = await Store.open(self.home)
+        members = await self._members(store)
+        system = persona("assistant", "en").system_prompt
+        found = []
+        try:
+            for number, (question, answers) in enumerate(zip(asked, drawn, strict=True)):
+                asker = members[self.raters[number % ASKERS].name]
+                conversation = await store.conversation("discord", f"{self.seed}-{question}", persona="assistant")
+                said = await store.add_message(conversation, "user", question, author=asker)
+                group = []
+                for answer in answers:
+                    made = await store.add_generation(
+                        NewGeneration(
+                            conversation=conversation,
+                            parent=said.message,
+                            context=(said.version,),
+                            system_prompt=system,
+                            rendered_sha256=hashlib.sha256(question.encode()).hexdigest(),
+                            text=answer.text,
+                            release=release,
+                            sampling=TALK,
+                            seed=self.seed,
+                            finish_reason="stop" if answer.ended else "length",
+                            prompt_tokens=None,
+                            completion_tokens=None,
+                            first_token_seconds=None,
+                            platform="discord",
+                        )
+                    )
+                    group.append(Spoken(made.generation, answer.liked))
+                found.append(group)
+        finally:
+            await store.close()
         return found
 
     async def rate(self, answers: list[list[Spoken]], raters: list[Rater]) -> dict[str, int]:

@@ -233,7 +233,7 @@ async def test_again_after_an_edit_is_not_comparable_and_after_a_deletion_not_po
     assert isinstance(end, Answered)
     assert world.fake.requests[1]["messages"][-1]["content"] == "one, edited"
     assert not comparable(first, end.generation)
-    await world.store.erase_message("terminal", "m1")
+    await world.store.eraser.erase_message("terminal", "m1")
     assert (await events(world.chat.again(world.ask("unused"), first)))[-1] == Failed(EN.question_gone)
 
 
@@ -289,6 +289,7 @@ async def test_any_text_survives_the_way_through_store_and_engine(tmp_path: Path
         assert path[0].text == text
 
 
+@pytest.mark.played
 async def test_an_answer_has_a_longest_length_whatever_the_server_sends(world: World):
     world.fake.answer(*["ten chars "] * (LONGEST // 10 + 50), hold=asyncio.Event())  # it would never end
     end = (await events(world.chat.answer(world.ask("go on for ever"))))[-1]

@@ -91,6 +91,7 @@ async def test_an_early_turn_begins_where_it_did_when_it_is_asked_again():
     assert len(set(begun)) < 30  # of 100 turns with 208 tokens each
 
 
+@pytest.mark.simulation
 async def test_more_turns_than_are_ever_sent_begin_at_the_same_place_too():
     turns = [stored(number, "user" if number % 2 else "assistant", "hm") for number in range(1, 1400)]
     begun = [await history.beginning(turns[:end], Counted(turns[:end]), 10**6) for end in range(1, 1400, 2)]

@@ -154,6 +154,7 @@ async def fixed(world: World, asked: str, text: str, **more: Any) -> str:
     return sentence(EN, outcome, "correction")
 
 
+@pytest.mark.played
 async def test_a_lesson_is_promised_only_where_a_correction_became_one(world: World) -> None:
     assert await fixed(world, ASKED, RIGHT) == EN.stored_correction
     assert await fixed(world, ASKED, "Friday " * 2000) == EN.stored_correction_alone

@@ -1,4 +1,4 @@
-"""What people see of an odd server, and what is kept: thoughts are no answer, errors are two sentences."""
+"""What people see of an odd server, and what is kept: thoughts are left out, errors are two sentences."""
 
 import logging
 import re

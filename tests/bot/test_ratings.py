@@ -85,7 +85,7 @@ async def test_corrections_and_comparisons_are_kept(world: World):
 async def test_an_erased_answer_cannot_be_rated(world: World):
     said = await world.say("hello", platform_id="m1")
     await world.store.set_consent(world.ada, True)
-    await world.store.erase_message("terminal", "m1")
+    await world.store.eraser.erase_message("terminal", "m1")
     outcome = await world.ratings.vote(world.ada, said.generation, "up", platform="terminal", source_id="s")
     assert outcome is RatingResult.GONE
 

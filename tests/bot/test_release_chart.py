@@ -56,6 +56,7 @@ def test_only_releases_that_were_compared_are_shown_and_the_newest_of_them(tmp_p
     assert [each.release for each in found if each.served] == [5]
 
 
+@pytest.mark.tiny
 def test_a_picture_is_drawn_where_matplotlib_is(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [ComparedRelease(1, Interval(0.62, 0.52, 0.7), True), ComparedRelease(2, Interval(0.5, 0.5, 0.5), False)]
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # it keeps every figure and is not made for threads

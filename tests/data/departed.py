@@ -36,7 +36,7 @@ async def two_homes(folder: Path) -> tuple[Path, Path]:
         await here.second_half()
         if with_ada:
             await _ada_once_more(here)
-            await store.forget(await store.person("terminal", "ada"))
+            await store.eraser.forget(await store.person("terminal", "ada"))
         await _set_clock(store)
         await store.close()
     return left, never

@@ -38,7 +38,7 @@ async def test_a_forgotten_persons_entries_stay_under_a_pseudonym_that_leads_to_
     ada = await store.person("discord", "1234567890")
     await store.record_deed(ada, "pause")
     (before,) = await store.deeds(None, 20)
-    await store.forget(ada)
+    await store.eraser.forget(ada)
     day = before.at.replace(hour=0, minute=0, second=0, microsecond=0)
     assert await store.deeds(None, 20) == [replace(before, at=day)]  # the time might lead to them
     again = await store.person("discord", "1234567890")

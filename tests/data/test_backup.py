@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from data import restore
 from data.backup import copy_database, write_backup
 from data.backup_file import read_backup
 from data.database import NAME
 from data.errors import BadInput
+from data.home import private_dir
 from data.releases import Releases
 from data.store import Store
 from tests.alignment.shelf import made
@@ -93,13 +95,14 @@ def test_a_backup_is_of_one_moment_while_others_write(house: Path, tmp_path: Pat
         assert (low, same) == (high, 1)
 
 
+@pytest.mark.played
 async def test_what_people_erased_since_is_erased_again(house: Path, tmp_path: Path) -> None:
     await lived_in(house)
     out = tmp_path / "b.tar"
     write_backup(house, out, None)
     store = await Store.open(house)
     talk = await Talk.begin(store)
-    await store.forget(await talk.person("bob", agrees=None))
+    await store.eraser.forget(await talk.person("bob", agrees=None))
     eve = await talk.person("eve")
     await talk.say(eve, "after the backup")
     await store.set_consent(await talk.person("ada", agrees=None), False)
@@ -125,7 +128,7 @@ async def test_a_message_deleted_since_is_erased_again(house: Path, tmp_path: Pa
     await talk.answer(said, "an answer that repeats it")
     await talk.say(ada, "stays", platform_id="m2")
     write_backup(house, tmp_path / "b.tar", None)
-    assert await store.erase_message("discord", "m1")
+    assert await store.eraser.erase_message("discord", "m1")
     await store.close()
     done = await asyncio.to_thread(restore.restore, house, tmp_path / "b.tar", None, replace=True)
     assert done.again is not None
@@ -236,6 +239,17 @@ async def test_a_home_that_somebody_uses_is_not_replaced(house: Path, tmp_path: 
         await asyncio.to_thread(restore.restore, house, tmp_path / "b.tar", None, replace=True)
     await store.close()
     assert not before_it(tmp_path)
+
+
+@pytest.mark.parametrize("lock", ["rounds/.lock", "watch.lock"])
+def test_a_home_with_a_round_or_a_watch_is_not_replaced(lived: Path, tmp_path: Path, lock: str) -> None:
+    """An idle watch holds no connection; moved along with the old home, it would not keep a second one away."""
+    write_backup(lived, tmp_path / "b.tar", None)
+    private_dir((lived / lock).parent)
+    with FileLock(lived / lock), pytest.raises(BadInput, match="Another process uses"):
+        restore.restore(lived, tmp_path / "b.tar", None, replace=True)
+    assert not before_it(tmp_path)
+    assert restore.restore(lived, tmp_path / "b.tar", None, replace=True).before
 
 
 def test_a_backup_of_a_newer_version_is_refused(lived: Path, tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.played
 def test_a_switch_killed_anywhere_leaves_the_old_base_or_the_new_one(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +190,7 @@ async def rate(talk: Talk, question: str, candidate: int, base: str | None) -> N
     await talk.rate(ada, "comparison", old, other=new, value="a")
 
 
+@pytest.mark.played
 def test_comparisons_with_release_0_count_for_the_base_that_it_was(home: Path) -> None:
     async def before() -> None:
         store = await Store.open(home)

@@ -14,6 +14,7 @@ from data.home import installation_key
 from data.live import Pair
 from data.ratings import add_rating
 from data.store import NewRating, Store, StoredGeneration
+from data.times import now
 from tests.data.talk import Talk, again
 
 
@@ -97,7 +98,7 @@ async def test_erased_answers_do_not_count(talk: Talk) -> None:
     old, new = await pair(talk, ada)
     await talk.rate(ada, "comparison", old, other=new, value="b")
     await talk.store.set_platform_id(new.message, "answer")
-    assert await talk.store.erase_message("terminal", "answer")
+    assert await talk.store.eraser.erase_message("terminal", "answer")
     assert await live(talk.store) == []
 
 
@@ -115,7 +116,7 @@ async def test_a_script_decides_nothing(talk: Talk) -> None:
         await talk.rate(person, "comparison", old, other=new, value="b")
     async with talk.store.database.write() as session:
         query = update(schema.Rating).where(schema.Rating.rater_id == script)
-        await session.execute(query.values(created_at=schema.now() + timedelta(seconds=1)))
+        await session.execute(query.values(created_at=now() + timedelta(seconds=1)))
     assert len(await live(talk.store)) == 1
 
 

@@ -133,7 +133,7 @@ async def test_what_nobody_was_asked_about_is_erased_when_its_time_is_over(
     monkeypatch.setattr(consent, "CONSENT_VERSION", "2099-1")
     store = await Store.open(house)
     await Talk(store, talk.platform, talk.conversation).say(ada, "unasked")
-    assert await store.purge(datetime.now(UTC) + timedelta(seconds=1)) == 1
+    assert await store.eraser.purge(datetime.now(UTC) + timedelta(seconds=1)) == 1
     async with store.database.read() as session:
         assert list(await session.scalars(select(MessageVersion.text).order_by(MessageVersion.id))) == [
             "before",

@@ -84,6 +84,7 @@ async def asked(talk: Talk, count: int) -> None:
         await one.rate(person, "comparison", first, other=second, value="a")
 
 
+@pytest.mark.played
 async def test_whoever_only_looks_stores_no_fold_and_learns_none(talk: Talk) -> None:
     await asked(talk, 20)
     database = talk.store.database.path
@@ -95,6 +96,7 @@ async def test_whoever_only_looks_stores_no_fold_and_learns_none(talk: Talk) -> 
     assert have(distance(found))["pairs"] == (2, JUDGE_PAIRS)
 
 
+@pytest.mark.played
 async def test_thirty_ratings_of_an_evening_give_rows_to_train_on_and_rows_to_decide_by(talk: Talk) -> None:
     person = await talk.person()
     for number in range(10):
@@ -109,6 +111,7 @@ async def test_thirty_ratings_of_an_evening_give_rows_to_train_on_and_rows_to_de
     assert corrections["gate"] >= 3
 
 
+@pytest.mark.played
 async def test_an_evening_in_one_conversation_trains_all_of_it(store: Store) -> None:
     talk = await Talk.begin(store)
     person = await talk.person()

@@ -60,6 +60,7 @@ async def test_without_the_raters_consent_no_rating_leaves(store: Store, answer:
     assert dropped(found) == every(datasets.NO_CONSENT, RATED)
 
 
+@pytest.mark.played
 async def test_withdrawal_covers_everything_and_a_new_yes_only_what_follows(store: Store) -> None:
     talk = await scene(store)
     ada = await store.person("terminal", "ada")
@@ -189,7 +190,7 @@ async def test_what_was_erased_makes_no_row(store: Store) -> None:
     talk = await scene(store)
     (question,) = [message for message in await store.path(1) if message.role == "user"]
     await store.set_platform_id(question.message, "q")
-    assert await store.erase_message(talk.platform, "q")
+    assert await store.eraser.erase_message(talk.platform, "q")
     found = await rows(store)
     assert found.rows == []
     assert dropped(found) == every(datasets.ERASED, ALL)

@@ -54,7 +54,7 @@ async def test_a_guess_at_erased_words_cannot_be_tested_even_with_the_key(talk: 
     assert prompt_hash(key, asked(WORDS)).encode() in everything(house)
     signature = await signature_of(store, WORDS)
     assert signature in everything(house)
-    await store.erase_message("terminal", "q")
+    await store.eraser.erase_message("terminal", "q")
     home = everything(house)
     for trace in (WORDS, asked(WORDS), prompt_hash(key, asked(WORDS)), fingerprint(key, WORDS)):
         assert trace.encode() not in home
@@ -69,7 +69,7 @@ async def test_a_group_has_no_name_that_is_made_of_a_text(talk: Talk, house: Pat
     await collect_rows(talk.store, discord_permission=None)
     async with talk.store.database.read() as session:
         assert len(list(await session.scalars(select(schema.FoldGroup)))) == 1
-    await talk.store.forget(ada)
+    await talk.store.eraser.forget(ada)
     assert fingerprint(installation_key(house), WORDS).encode() not in everything(house)
     assert await signature_of(talk.store, f"{WORDS} So it is.") != b""
 
@@ -79,6 +79,7 @@ async def folds_of(store: Store) -> dict[str, str]:
     return {f"{row.row.id}": row.fold for row in rows}
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("imported", [False, True])
 async def test_the_folds_of_what_remains_stay(store: Store, imported: bool) -> None:
     """Others said the same, and so does a row of the operator's: they keep their folds when one of them leaves."""
@@ -94,7 +95,7 @@ async def test_the_folds_of_what_remains_stay(store: Store, imported: bool) -> N
         await import_rows(store, [parse_row({**own(text), "id": f"own {text}"}) for text in texts])
     before = await folds_of(store)
     assert len(set(before.values())) > 1
-    await store.forget(people["ada"])
+    await store.eraser.forget(people["ada"])
     for turn in range(3):
         # New rows come and lack folds, so a row that was forgotten would be drawn for one of them.
         talk = await Talk.begin(store, key=f"new {turn}")
@@ -111,7 +112,7 @@ async def test_no_time_and_no_account_is_left_by_which_somebody_is_found(talk: T
     answer = await talk.answer(said, "to-ada", platform_id="4712")
     (his,) = await talk.ask(bob, "bob-says", "to-bob")
     await talk.rate(ada, "correction", his, text="ada-corrects")
-    await store.erase_message("terminal", "4711")
+    await store.eraser.erase_message("terminal", "4711")
 
     with closing(sqlite3.connect(house / NAME)) as connection:
         ((hashed, since),) = connection.execute("SELECT id_hash, created_at FROM people WHERE id = ?", (ada,))
@@ -125,7 +126,7 @@ async def test_no_time_and_no_account_is_left_by_which_somebody_is_found(talk: T
         assert len(times) >= 5
         before = "\n".join(connection.iterdump())
         assert all(time in before for time in times)
-    await store.forget(ada)
+    await store.eraser.forget(ada)
     with closing(sqlite3.connect(house / NAME)) as connection:
         dump = "\n".join(connection.iterdump())
         kinds = {kind for (kind,) in connection.execute("SELECT kind FROM tombstones")}
@@ -147,7 +148,7 @@ async def test_an_imported_rows_id_is_no_plain_hash_of_its_content(talk: Talk, h
     assert content_id(row.data).encode() not in everything(house)
     assert (await import_rows(talk.store, [row])).known == 1
     stored = (await collect_rows(talk.store, discord_permission=None)).rows[0].row.id
-    await talk.store.forget(await talk.store.person_named("terminal:ada"))
+    await talk.store.eraser.forget(await talk.store.person_named("terminal:ada"))
     home = everything(house)
     assert WORDS.encode() not in home
     assert f"import:prompt:{stored}".encode() not in home

@@ -41,7 +41,7 @@ async def test_what_rests_was_removed_or_is_of_a_faq_is_not_asked(talk: Talk) ->
     await talk.store.set_consent(people[0], False)
     await talk.store.lessons.set_scope(lessons[1], REMOVED)
     assert [each.lesson for each in await asked(talk.store)] == [lessons[2]]
-    await talk.store.forget(people[2])
+    await talk.store.eraser.forget(people[2])
     assert await asked(talk.store) == []
 
 

@@ -221,6 +221,7 @@ async def test_people_who_disagree_about_the_same_answer_make_no_row(talk: Talk)
     assert dropped(found) == {"follow-up": {candidates.CONTRADICTED: 1}}
 
 
+@pytest.mark.played
 async def test_votes_weigh_the_same_with_follow_ups_and_without_and_come_first(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,7 +63,7 @@ async def test_a_weak_row_is_gone_for_good_with_its_question(talk: Talk) -> None
     answer = await talk.answer(said, "a")
     await talk.say(ada, "thanks", parent=answer.message)
     (exported,) = (await rows(talk.store)).of("labelled")
-    await talk.store.erase_message("terminal", "4")
+    await talk.store.eraser.erase_message("terminal", "4")
     assert (await import_rows(talk.store, [exported])).erased == 1
     assert list((await rows(talk.store)).of("labelled")) == []
 
@@ -75,7 +75,7 @@ async def test_an_edit_changes_what_a_follow_up_says_and_erasure_removes_it(talk
     assert [row["label"] for row in weak(await rows(talk.store))] == [True]
     await talk.store.edit_message("terminal", "5", "that's wrong")
     assert [row["label"] for row in weak(await rows(talk.store))] == [False]
-    await talk.store.erase_message("terminal", "5")
+    await talk.store.eraser.erase_message("terminal", "5")
     found = await rows(talk.store)
     assert (weak(found), found.followups) == ([], {})
 
@@ -91,6 +91,7 @@ async def test_an_edited_question_takes_its_row_along(talk: Talk) -> None:
     assert dropped(found)["follow-up"] == {candidates.EDITED: 1}
 
 
+@pytest.mark.played
 async def test_forgetting_somebody_erases_the_copies_of_their_weak_rows_for_good(talk: Talk) -> None:
     ada = await talk.person()
     await followed(talk, ada, "thanks")
@@ -98,7 +99,7 @@ async def test_forgetting_somebody_erases_the_copies_of_their_weak_rows_for_good
     async with talk.store.database.read() as session:
         key = installation_key(talk.store.database.path.parent)
         assert exported.id in await rows_of(session, key, ada)
-    await talk.store.forget(ada)
+    await talk.store.eraser.forget(ada)
     assert (await import_rows(talk.store, [exported])).erased == 1
     assert list((await rows(talk.store)).of("labelled")) == []
 

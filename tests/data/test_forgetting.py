@@ -40,7 +40,7 @@ async def test_a_deleted_message_goes_with_its_edits_and_what_was_made_of_it(tal
     more = await talk.say(ada, "unrelated", parent=answer.message)
     later = await talk.answer(more, "echo of the echo")
     assert on_disk(house, "secret-one", "secret-two") == ["secret-one", "secret-two"]
-    assert await store.erase_message("terminal", "q") is True
+    assert await store.eraser.erase_message("terminal", "q") is True
     assert await texts(store) == {"unrelated"}
     assert on_disk(house, "secret-one", "secret-two", "echo of the echo") == []
     assert await store.message("terminal", "q") is None
@@ -49,7 +49,7 @@ async def test_a_deleted_message_goes_with_its_edits_and_what_was_made_of_it(tal
     found = await store.generation(answer.generation)
     assert found is not None
     assert found.text == ""
-    assert await store.erase_message("terminal", "q") is True
+    assert await store.eraser.erase_message("terminal", "q") is True
 
 
 async def test_erasing_one_branch_leaves_the_other(talk: Talk) -> None:
@@ -60,10 +60,11 @@ async def test_erasing_one_branch_leaves_the_other(talk: Talk) -> None:
     await talk.answer(gone, "about gone")
     kept = await talk.say(ada, "kept", parent=first.message)
     await talk.answer(kept, "about kept")
-    await talk.store.erase_message("terminal", "gone")
+    await talk.store.eraser.erase_message("terminal", "gone")
     assert await texts(talk.store) == {"root", "first answer", "kept", "about kept"}
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("size", [10, 700, 9000])
 async def test_the_bytes_of_an_erased_text_are_gone_among_many_texts(talk: Talk, house: Path, size: int) -> None:
     # Short texts move within a page when others are erased; long texts have their own pages.
@@ -71,7 +72,7 @@ async def test_the_bytes_of_an_erased_text_are_gone_among_many_texts(talk: Talk,
     for index, word in enumerate(words):
         await talk.say(None, word + "x" * size + word[::-1], platform_id=str(index))
     for index in range(0, 40, 3):
-        await store.erase_message("terminal", str(index))
+        await store.eraser.erase_message("terminal", str(index))
     gone = words[::3]
     assert on_disk(house, *gone, *(word[::-1] for word in gone)) == []
     assert len(on_disk(house, *words)) == len(words) - len(gone)
@@ -89,7 +90,7 @@ async def test_forgetting_a_person_leaves_nothing_of_them(talk: Talk, house: Pat
     (other,) = await talk.ask(bob, "bob-alone", "to-bob")
     await talk.rate(ada, "correction", other, text="ada-corrects")
     await talk.rate(bob, "vote", other, value="down")
-    assert await store.forget(ada) == 6
+    assert await store.eraser.forget(ada) == 6
     assert await texts(store) == {"bob-says", "bob-alone", "to-bob"}
     assert on_disk(house, "ada-says", "to-ada", "ada-why", "ada-corrects", "bob-corrects-to-ada") == []
     assert on_disk(house, "bob-alone") == ["bob-alone"]
@@ -104,7 +105,7 @@ async def test_somebody_who_comes_back_is_a_new_person(talk: Talk, store: Store)
     ada = await talk.person("ada")
     async with store.database.read() as session:
         old_hash = (await session.get_one(schema.Person, ada)).id_hash
-    assert await store.forget(ada) == 0
+    assert await store.eraser.forget(ada) == 0
     assert on_disk(store.database.path.parent, old_hash) == []
     again = await store.person("terminal", "ada")
     assert again != ada
@@ -130,19 +131,19 @@ async def test_purging_erases_what_no_consent_covers(talk: Talk, house: Path) ->
     await talk.say(None, "from-nobody")
     cut = now()
     await talk.say(no, "recent-from-no")
-    assert await store.purge(cut - timedelta(days=1)) == 0
-    assert await store.purge(cut) == 7
+    assert await store.eraser.purge(cut - timedelta(days=1)) == 0
+    assert await store.eraser.purge(cut) == 7
     assert await texts(store) == {"after-consent", "to-consent", "recent-from-no"}
     assert on_disk(house, "before-consent", "from-no ", "to-no", "corrects-to-no", "after-withdrawal") == []
-    assert await store.purge(cut) == 0
+    assert await store.eraser.purge(cut) == 0
 
 
 async def test_withdrawal_covers_what_was_said_before_it(talk: Talk) -> None:
     ada = await talk.person()
     await talk.ask(ada, "hello", "hi")
-    assert await talk.store.purge(now()) == 0
+    assert await talk.store.eraser.purge(now()) == 0
     await talk.store.set_consent(ada, False)
-    assert await talk.store.purge(now()) == 2
+    assert await talk.store.eraser.purge(now()) == 2
     await talk.store.set_consent(ada, True)
     assert await texts(talk.store) == set()
 
@@ -156,7 +157,7 @@ async def main():
     store = await Store.open(pathlib.Path(sys.argv[1]))
     conversation = await store.conversation("terminal", "c", persona="tutor")
     await store.add_message(conversation, "user", "secret-one", platform_id="q")
-    await store.erase_message("terminal", "q")
+    await store.eraser.erase_message("terminal", "q")
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
 """
@@ -172,6 +173,7 @@ async def exported(talk: Talk) -> list[Row]:
     return [parse_row({**each.row.data, **each.row.extra}) for each in found.rows]
 
 
+@pytest.mark.played
 async def test_an_older_export_does_not_bring_erased_rows_back(talk: Talk) -> None:
     ada = await talk.person()
     good, bad = await talk.ask(ada, "Hi.", "Hello.", "What?")
@@ -182,11 +184,12 @@ async def test_an_older_export_does_not_bring_erased_rows_back(talk: Talk) -> No
     await talk.rate(ada, "vote", alone, value="up")
     out = await exported(talk)
     assert {row.kind for row in out} == {"demonstration", "preference", "labelled", "prompt"}
-    await talk.store.forget(ada)
+    await talk.store.eraser.forget(ada)
     result = await import_rows(talk.store, out)
     assert (result.erased, result.new.total()) == (len(out), 0)
 
 
+@pytest.mark.played
 async def test_an_operators_row_with_the_words_of_an_erased_one_is_theirs(talk: Talk) -> None:
     own = [{"role": "user", "content": "What is the capital city of France?"}]
     first = parse_row({"prompt": own})
@@ -197,8 +200,8 @@ async def test_an_operators_row_with_the_words_of_an_erased_one_is_theirs(talk: 
         said = await talk.say(eve, own[0]["content"], platform_id=place)
         answer = await talk.answer(said, "It is Paris, of course.")
         await talk.rate(eve, "correction", answer, text="Paris!")
-    await talk.store.erase_message("terminal", "e1")
-    await talk.store.forget(eve)
+    await talk.store.eraser.erase_message("terminal", "e1")
+    await talk.store.eraser.forget(eve)
     assert (await import_rows(talk.store, [again])).new == {"demonstration": 1}
     found = await collect_rows(talk.store, discord_permission=None)
     assert [each.row.data["prompt"] for each in found.rows if each.row.kind == "prompt"] == [own]
@@ -209,19 +212,20 @@ async def test_forgetting_removes_the_backups_of_migrations_too(talk: Talk, hous
     copy = house / f"{NAME}.backup-0000"
     copy.write_bytes(b"old words")
     ada = await talk.person()
-    await talk.store.purge(now() - timedelta(days=30))
+    await talk.store.eraser.purge(now() - timedelta(days=30))
     assert copy.exists()
-    await talk.store.forget(ada)
+    await talk.store.eraser.forget(ada)
     assert not copy.exists()
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("leaves", ["ada", "bob"])
 async def test_forgetting_reaches_copies_that_were_imported_again(talk: Talk, leaves: str) -> None:
     people = {name: await talk.person(name) for name in ("ada", "bob", "eve")}
     one, two = await talk.ask(people["ada"], "My brother Tomas keeps bees.", "Good.", "Bad.")
     await talk.rate(people["bob"], "comparison", one, other=two, value="a")
     await import_rows(talk.store, await exported(talk))
-    await talk.store.forget(people[leaves])
+    await talk.store.eraser.forget(people[leaves])
     left = (await collect_rows(talk.store, discord_permission=None)).rows
     # The rater takes their verdict along, and the person who asked takes everything.
     assert [each.row.kind for each in left] == (["prompt"] if leaves == "bob" else [])
@@ -235,7 +239,7 @@ async def test_what_was_generated_while_its_question_was_erased_is_not_kept(talk
     ada = await talk.person()
     said = await talk.say(ada, "my number is 555-123-987", platform_id="q")
     path = tuple(one.version for one in await talk.store.path(said.message))
-    await talk.store.forget(ada)
+    await talk.store.eraser.forget(ada)
     answer = await talk.answer(said, "Your number is 555-123-987.", context=path)
     assert await texts(talk.store) == set()
     assert on_disk(house, "555-123-987") == []
@@ -252,7 +256,7 @@ async def test_forgetting_reaches_copies_that_say_who_speaks(talk: Talk) -> None
     out = [parse_row({**row.data, **row.extra}) for row in found.of("prompt")]
     assert any("Person 1: My brother" in str(row.data) for row in out)
     await import_rows(talk.store, out)
-    await talk.store.forget(ada)
+    await talk.store.eraser.forget(ada)
     assert not any("Tomas" in text for text in await texts(talk.store))
     assert (await import_rows(talk.store, out)).erased == len(out)
 
@@ -268,11 +272,11 @@ async def test_an_erasure_during_a_read_says_so_and_the_next_purge_ends_it(
         return False if busy and busy.pop() else await truncate()
 
     monkeypatch.setattr(talk.store.database, "truncate_log", truncate_log)
-    await talk.store.erase_message("terminal", "q")
-    assert talk.store.words_in_log
+    await talk.store.eraser.erase_message("terminal", "q")
+    assert talk.store.eraser.words_in_log
     busy.append(False)
-    await talk.store.purge(now() - timedelta(days=99))
-    assert not talk.store.words_in_log
+    await talk.store.eraser.purge(now() - timedelta(days=99))
+    assert not talk.store.eraser.words_in_log
     assert on_disk(house, "secret-one") == []
 
 
@@ -294,13 +298,13 @@ async def test_texts_of_a_server_that_removed_the_bot_are_erased_even_with_conse
         await talk.ask(await talk.person(), f"said on {server}", "an answer")
     await store.servers_now("discord", {"1", "2"})
     later = datetime.now(UTC) + timedelta(days=1)
-    assert await store.purge(later) == 0  # everybody agreed
+    assert await store.eraser.purge(later) == 0  # everybody agreed
     await store.servers_now("discord", {"2"})
-    assert await store.purge(datetime.now(UTC) - timedelta(days=1)) == 0  # not at once
+    assert await store.eraser.purge(datetime.now(UTC) - timedelta(days=1)) == 0  # not at once
     await store.servers_now("discord", {"1", "2"})  # it was added again
-    assert await store.purge(later) == 0
+    assert await store.eraser.purge(later) == 0
     await store.servers_now("discord", {"2"})
-    assert await store.purge(later) == 2
+    assert await store.eraser.purge(later) == 2
     left = await texts(store)
     assert "said on 2" in left
     assert "said on 1" not in left

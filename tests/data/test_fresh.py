@@ -1,7 +1,9 @@
 """How much feedback is new since a round, counted in a real store."""
 
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,9 +11,10 @@ import pytest
 
 import data.fresh
 from data.bulk import reading
-from data.fresh import Seen, fresh, newest, newest_at, seen_now
+from data.fresh import fresh, newest, newest_at, seen_now, seen_of
 from data.imports import import_rows
 from data.row import Row
+from data.seen import Seen
 from data.standings import Deed, set_standing
 from data.store import Store
 from tests.data.talk import Talk
@@ -120,6 +123,51 @@ async def test_a_mark_at_a_time_is_what_was_there_then(store: Store) -> None:
     assert newest_at(home, "2020-01-01T00:00:00+00:00") == Seen()
 
 
+async def rated(store: Store, *questions: str, name: str = "ada") -> int:
+    talk = await Talk.begin(store)
+    person = await talk.person(name)
+    for question in questions:
+        (answer,) = await talk.ask(person, question, "one")
+        await talk.rate(person, "vote", answer, value="up")
+    return person
+
+
+async def test_a_restored_backup_that_grew_past_the_mark_hides_nothing_new(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "home")
+    await rated(store, "a", "b")
+    await store.close()
+    shutil.copytree(tmp_path / "home", tmp_path / "backup")
+    store = await Store.open(tmp_path / "home")
+    await rated(store, "c", "d")
+    seen = mark(store)
+    assert seen_of(tmp_path / "home", seen) == seen
+    await store.close()
+    store = await Store.open(tmp_path / "backup")
+    assert seen_of(tmp_path / "backup", seen).ratings == 2
+    await rated(store, "e", "f", "g")  # the numbers 3 and 4 mean other ratings now
+    now = seen_of(tmp_path / "backup", seen)
+    assert (now.ratings, count(store, now)) == (2, 3)
+    assert (count(store, seen), seen_of(tmp_path / "backup", now)) == (1, now)
+    await store.close()
+
+
+async def test_numbers_that_are_given_again_after_somebody_was_forgotten_are_new(store: Store) -> None:
+    await rated(store, "a", "b")
+    eve = await rated(store, "c", "d", name="eve")
+    seen = mark(store)
+    await store.eraser.forget(eve)
+    await rated(store, "e", "f", "g")
+    now = seen_of(store.database.path.parent, seen)
+    assert (now.ratings, count(store, now)) == (2, 3)
+
+
+async def test_what_was_held_back_is_cut_where_the_database_ends(store: Store) -> None:
+    await rated(store, "a", "b")
+    seen = Seen(ratings=60, held_ratings=((2, 3), (50, 55)), rows=9, held_rows=((9, 9),))
+    now = seen_of(store.database.path.parent, seen)
+    assert (now.ratings, now.held_ratings, now.rows, now.held_rows) == (2, ((2, 2),), 0, ())
+
+
 async def test_what_came_through_discord_is_new_once_the_permission_is_there(store: Store) -> None:
     talk, here = await Talk.begin(store, "discord", "1"), await Talk.begin(store)
     ada, ben = await talk.person(), await here.person("ben")
@@ -132,7 +180,9 @@ async def test_what_came_through_discord_is_new_once_the_permission_is_there(sto
     told = {"messages": [{"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]}
     await import_rows(store, [Row("demonstration", told, {"id": "2", "platform": "discord", "consent": True})])
     seen = mark(store)
-    assert seen == Seen(ratings=9, rows=1, held_ratings=((1, 2), (4, 5), (7, 8)), held_rows=((1, 1),))
+    assert replace(seen, ratings_at=None, rows_at=None) == Seen(
+        ratings=9, rows=1, held_ratings=((1, 2), (4, 5), (7, 8)), held_rows=((1, 1),)
+    )
     assert count(store, seen) == count(store, seen, trial=True) == 0  # a round looked at the trial's comparisons
     assert count(store, seen, permission=True) == 7
     assert count(store, mark(store, permission=True), permission=True) == 0

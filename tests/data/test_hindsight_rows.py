@@ -216,7 +216,7 @@ async def test_an_edit_or_erasure_of_the_question_or_the_complaint_voids_it(
     if change == "edit":
         await talk.store.edit_message("terminal", which, "much shorter please")
     else:
-        await talk.store.erase_message("terminal", which)
+        await talk.store.eraser.erase_message("terminal", which)
         assert (await import_rows(talk.store, [exported])).erased == 1
     assert list((await rows(talk.store)).of("preference")) == []
 
@@ -229,6 +229,23 @@ async def test_only_a_yes_to_a_text_that_names_follow_ups_covers_it(
     await talk.store.set_consent(ada, True, "2026-11-3")
     await complained(talk, ada)
     assert pairs(await rows(talk.store)) == []
+
+
+async def test_a_yes_to_a_text_that_names_the_weak_rating_alone_makes_no_pair(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(consent, "CONSENT_VERSION", "2026-11-4")
+        ada = await talk.person(agrees=None)
+        await talk.store.set_consent(ada, True, "2026-11-4")
+        await complained(talk, ada)
+        found = await rows(talk.store)
+        assert (pairs(found), len(list(found.of("labelled")))) == ([], 1)
+        assert dropped(found)["follow-up"] == {candidates.NO_CONSENT: 1}
+    await talk.store.set_consent(ada, True, CONSENT_VERSION)
+    assert pairs(await rows(talk.store)) == []  # it does not reach back
+    await complained(talk, ada, question="What is a white hole?")
+    assert len(pairs(await rows(talk.store))) == 1
 
 
 async def test_whoever_takes_their_yes_back_voids_it(talk: Talk) -> None:
@@ -246,13 +263,14 @@ async def test_forwarded_words_are_not_a_complaint(talk: Talk) -> None:
     assert pairs(await rows(talk.store)) == []
 
 
+@pytest.mark.played
 async def test_forgetting_somebody_erases_the_copies_of_their_pairs_for_good(talk: Talk) -> None:
     ada = await talk.person()
     await complained(talk, ada)
     (exported,) = (await rows(talk.store)).of("preference")
     async with talk.store.database.read() as session:
         assert exported.id in await rows_of(session, installation_key(talk.store.database.path.parent), ada)
-    await talk.store.forget(ada)
+    await talk.store.eraser.forget(ada)
     assert (await import_rows(talk.store, [exported])).erased == 1
     assert list((await rows(talk.store)).of("preference")) == []
 

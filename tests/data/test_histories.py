@@ -146,7 +146,7 @@ async def test_whoever_is_forgotten_leaves_no_text_and_no_hash(store: Store, ada
     bob = await store.person(PLATFORM, "bob")
     await answer(store, await ask(store, ada, "Hi", "I am another model.", "So?", system="Be a pirate."), "Ahoy!")
     await ask(store, bob, "Hi")
-    await store.forget(ada)
+    await store.eraser.forget(ada)
     assert await hashes(store) == 1
     async with store.database.read() as session:
         texts = select(schema.MessageVersion.text).where(schema.MessageVersion.text.is_not(None))
@@ -158,7 +158,7 @@ async def test_after_the_retention_a_history_begins_anew(store: Store) -> None:
     eve = await store.person(PLATFORM, "eve")
     question = await ask(store, eve, "Hi", system="Be a pirate.")
     await answer(store, question, "Ahoy!")
-    assert await store.purge(datetime.now(UTC) + timedelta(days=1)) == 3
+    assert await store.eraser.purge(datetime.now(UTC) + timedelta(days=1)) == 3
     assert await hashes(store) == 0
     again = await ask(store, eve, "Hi", "Ahoy!", "So?", system="Be a pirate.")
     assert again.conversation != question.conversation
@@ -174,7 +174,7 @@ async def test_a_message_below_an_answer_is_found_as_if_it_had_been_sent_with_it
     assert below is not None
     assert below.parent == one.message
     assert await ask(store, ada, "Hi", "Ahoy!", "Thanks!", system="Be a pirate.") == below
-    assert await store.erase_message(PLATFORM, "fb-1")
+    assert await store.eraser.erase_message(PLATFORM, "fb-1")
     assert await store.histories.add_below(10_000, ada, "Thanks!", platform_id="fb-2") is None
 
 

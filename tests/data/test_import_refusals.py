@@ -1,4 +1,4 @@
-"""Weights that are no sane number, and platforms that only look different from Discord, do not get in."""
+"""Imports refuse absurd weights, and platforms that only look different from Discord."""
 
 import json
 from pathlib import Path

@@ -13,6 +13,7 @@ from tests.data.collected import HEAD, data, dropped, model, rows, user
 from tests.data.talk import SYSTEM
 
 
+@pytest.mark.played
 async def test_a_row_that_says_no_is_shown_to_no_outside_judge(store: Store) -> None:
     told = [{"prompt": [user(f"{n} " * 9)], **({} if n % 2 else {"outside_judge": False})} for n in range(200)]
     await import_rows(store, [parse_row(row) for row in told])

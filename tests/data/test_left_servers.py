@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from data.schema import now
 from data.store import Store
+from data.times import now
 from tests.data.talk import Talk
 
 
@@ -41,9 +41,9 @@ async def test_the_settings_of_its_channels_and_conversations_go_with_a_server(s
         ]
         return [await store.setting(key, [place]) is not None for key, place in places]
 
-    await store.purge(now() - timedelta(days=1))
+    await store.eraser.purge(now() - timedelta(days=1))
     assert await left("1") == [True] * 3  # its time is not over yet
-    await store.purge(now() + timedelta(seconds=1))
+    await store.eraser.purge(now() + timedelta(seconds=1))
     assert await left("1") == [False] * 3
     assert await left("2") == [True] * 3
     assert await store.setting("persona", [("channel", "13")])
@@ -53,7 +53,7 @@ async def test_what_a_server_set_where_nobody_talked_goes_too(store: Store) -> N
     await store.servers_now("discord", {"1"})
     await store.set_setting("threads", ("channel", "11"), True, server="1")
     await store.servers_now("discord", set())
-    await store.purge(now() + timedelta(seconds=1))
+    await store.eraser.purge(now() + timedelta(seconds=1))
     assert await store.setting("threads", [("channel", "11")]) is None
 
 
@@ -64,7 +64,7 @@ async def test_what_its_managers_did_goes_with_a_server(store: Store) -> None:
         await store.record_deed(max_, "teaching", server=await store.server("discord", server), allowed="on")
     await store.record_deed(max_, "promote")
     await store.servers_now("discord", {"2"})
-    await store.purge(now() - timedelta(days=1))
+    await store.eraser.purge(now() - timedelta(days=1))
     assert [entry.server for entry in await store.deeds(None, 9)] == [None, "2", "1"]
-    await store.purge(now() + timedelta(seconds=1))
+    await store.eraser.purge(now() + timedelta(seconds=1))
     assert [entry.server for entry in await store.deeds(None, 9)] == [None, "2"]

@@ -10,8 +10,9 @@ from data import lesson_erasure, lessons
 from data.lesson_book import LessonBook
 from data.lessons import REMOVED
 from data.lessons_command import import_faq
-from data.schema import Standing, now
+from data.schema import Standing
 from data.store import Store
+from data.times import now
 from tests.data.talk import Talk
 
 ASKED, AGAIN = "When is game night?", "What day is game night?"
@@ -36,14 +37,14 @@ def held(book: LessonBook) -> str:
 async def erase(store: Store, how: str, person: int) -> None:
     match how:
         case "the message is deleted":
-            await store.erase_message("terminal", "m1")
+            await store.eraser.erase_message("terminal", "m1")
         case "the channel is deleted":
-            await store.erase_channel("terminal", "11")
+            await store.eraser.erase_channel("terminal", "11")
         case "the person is forgotten":
-            await store.forget(person)
+            await store.eraser.forget(person)
         case "the text expires":
             await store.set_consent(person, False)
-            await store.purge(datetime.now(UTC) + timedelta(days=1))
+            await store.eraser.purge(datetime.now(UTC) + timedelta(days=1))
 
 
 WAYS = ("the message is deleted", "the channel is deleted", "the person is forgotten", "the text expires")
@@ -77,7 +78,7 @@ async def test_a_question_that_is_erased_just_before_it_is_indexed_does_not_stay
     nearest = late._nearest
 
     def after_an_erasure(question: str, among: set[int], new: dict[int, str]) -> list[int]:
-        asyncio.run_coroutine_threadsafe(store.erase_message("terminal", "m1"), loop).result(10)
+        asyncio.run_coroutine_threadsafe(store.eraser.erase_message("terminal", "m1"), loop).result(10)
         return nearest(question, among, new)
 
     monkeypatch.setattr(late, "_nearest", after_an_erasure)

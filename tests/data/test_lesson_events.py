@@ -44,6 +44,7 @@ async def test_ones_own_votes_votes_against_it_and_those_that_were_taken_back_be
     assert await scopes(store, ada) == [OWN]
 
 
+@pytest.mark.played
 async def test_what_was_taught_where_not_everybody_sees_it_stays_there_until_a_manager_accepts_it(
     store: Store,
 ) -> None:
@@ -88,6 +89,7 @@ async def test_a_report_takes_a_lesson_back_from_others_and_a_void_removes_it(st
     assert await store.lessons.of(ada) == []
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("how", ["decline", "report", "report of one that holds everywhere"])
 async def test_what_was_taken_back_is_promoted_by_nobody_but_a_manager(store: Store, how: str) -> None:
     talk = await on_discord(store)
@@ -147,7 +149,7 @@ async def test_a_vote_that_goes_takes_the_promotion_back_but_not_what_a_manager_
     await for_all_here(talk, bob)
     assert (await scopes(store, ada), await scopes(store, bob)) == ([SERVER], [SERVER])
     if how == "forgotten":
-        await store.forget(friends[0])
+        await store.eraser.forget(friends[0])
     elif how == "turned":
         await talk.rate(friends[0], "vote", answer, value="down")
     else:

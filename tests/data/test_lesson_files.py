@@ -121,10 +121,10 @@ async def test_an_entry_does_not_expire_and_goes_with_its_server(store: Store, t
     faq = written(tmp_path, "faq.csv", "question,answer\nHow long does shipping take?,Four days.\n")
     await import_faq(store, str(faq), server="7")
     later = datetime.now(UTC) + timedelta(days=90)
-    await store.purge(later)
+    await store.eraser.purge(later)
     assert len(await store.lessons.every()) == 1
     await store.servers_now("discord", [])
-    await store.purge(later)
+    await store.eraser.purge(later)
     assert await store.lessons.every() == []
 
 
@@ -176,7 +176,7 @@ async def test_an_erased_heading_stays_nowhere_and_a_long_name_still_names_its_e
     (entry,) = await store.lessons.every()
     assert "Who has the key?" in (entry.entry or "")
     assert named([entry], file_of(entry.entry or "")) == [entry]
-    await store.erase_lessons([entry.lesson])
+    await store.eraser.erase_lessons([entry.lesson])
     async with store.database.read() as session:
         assert list(await session.scalars(select(schema.Lesson.entry))) == [""]
 
@@ -185,7 +185,7 @@ async def test_a_removed_entry_that_a_kill_left_expires(store: Store, tmp_path: 
     await import_faq(store, str(written(tmp_path, "faq.csv", "question,answer\nWho?,Mira.\n")))
     (entry,) = await store.lessons.every()
     await store.lessons.set_scope(entry.lesson, REMOVED)
-    await store.purge(datetime.now(UTC) + timedelta(days=1))
+    await store.eraser.purge(datetime.now(UTC) + timedelta(days=1))
     assert await texts(store) == set()
 
 

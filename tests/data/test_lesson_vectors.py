@@ -85,7 +85,7 @@ async def test_the_vector_goes_with_its_lesson_and_is_overwritten(talk: Talk, mo
     assert meanings is not None
     (vector,) = meanings._vectors.values()
     if how == "erased":
-        await talk.store.forget(ada)
+        await talk.store.eraser.forget(ada)
     else:
         await talk.store.lessons.set_scope((await talk.store.lessons.of(ada))[0].lesson, REMOVED)
         await seen(talk, ada, OTHER_WORDS)
@@ -105,14 +105,14 @@ async def test_every_way_of_erasing_a_question_overwrites_its_vector_at_once(
     assert store.lessons.meanings is not None
     (vector,) = store.lessons.meanings._vectors.values()
     if how == "lesson":
-        await store.erase_lessons([each.lesson for each in await store.lessons.every()])
+        await store.eraser.erase_lessons([each.lesson for each in await store.lessons.every()])
     elif how == "message":
-        await store.erase_message("terminal", "5")
+        await store.eraser.erase_message("terminal", "5")
     elif how == "channel":
-        await store.erase_channel("terminal", "1")
+        await store.eraser.erase_channel("terminal", "1")
     else:
         await store.set_consent(ada, False)
-        await store.purge(datetime.now(UTC) + timedelta(days=1))
+        await store.eraser.purge(datetime.now(UTC) + timedelta(days=1))
     assert vector.tolist() == [0.0, 0.0, 0.0]
 
 

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from data import schema
 from data.lessons import EVERYWHERE, OWN, REMOVED, SERVER
 from data.store import Store
+from data.times import NO_TIME
 from tests.data.talk import Talk
 from tests.data.taught import AGAIN, ASKED, RIGHT, corrected, for_all_here, helped, on_discord, seen, text_of
 
@@ -110,7 +111,7 @@ async def test_a_deleted_question_erases_the_lesson_and_the_answers_given_with_i
     said = await talk.say(ada, ASKED, platform_id="m1")
     await talk.rate(ada, "correction", await talk.answer(said, "On Monday."), text=RIGHT)
     answer = await helped(talk, ada)
-    await talk.store.erase_message("terminal", "m1")
+    await talk.store.eraser.erase_message("terminal", "m1")
     assert await seen(talk, ada) == []
     gone = await talk.store.generation(answer.generation)
     assert gone is not None
@@ -124,13 +125,13 @@ async def test_forget_erases_what_others_were_answered_with_a_lesson(store: Stor
     await for_all_here(talk, ada)
     answer = await helped(talk, bob)
     assert await text_of(store, answer)
-    await store.forget(ada)
+    await store.eraser.forget(ada)
     assert await seen(talk, bob) == []
     assert await text_of(store, answer) == ""
     async with store.database.read() as session:
         (lesson,) = (await session.scalars(select(schema.Lesson))).all()
         assert (lesson.author_id, lesson.rating_id, lesson.scope) == (None, None, REMOVED)
-        assert lesson.created_at == schema.NO_TIME
+        assert lesson.created_at == NO_TIME
 
 
 async def test_an_answer_keeps_no_text_when_its_lesson_was_erased_meanwhile(talk: Talk) -> None:
@@ -139,7 +140,7 @@ async def test_an_answer_keeps_no_text_when_its_lesson_was_erased_meanwhile(talk
     await talk.rate(ada, "correction", await talk.answer(said), text=RIGHT)
     (lesson,) = await talk.store.lessons.of(ada)
     again = await talk.say(ada, AGAIN)
-    await talk.store.erase_message("terminal", "m1")
+    await talk.store.eraser.erase_message("terminal", "m1")
     answer = await talk.answer(again, "Friday.", lessons=(lesson.lesson,))
     assert await text_of(talk.store, answer) == ""
 

@@ -129,6 +129,7 @@ async def test_the_operator_lists_the_servers_that_teach(store: Store, monkeypat
     assert found.dropped["labelled"] == {OUTSIDE: 1, NOT_HERE: 1}  # a manager's no counts as before
 
 
+@pytest.mark.played
 async def test_a_direct_conversation_teaches_when_its_people_are_known_on_a_teaching_server(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

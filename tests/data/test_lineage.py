@@ -85,6 +85,7 @@ async def test_an_older_text_of_an_edited_message_is_still_theirs(talk: Talk) ->
     assert before.row.id in await ids_of(talk.store, ada)
 
 
+@pytest.mark.played
 async def test_rounds_name_whom_they_learnt_from_until_and_after_they_leave(
     talk: Talk, house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,7 +114,7 @@ async def test_rounds_name_whom_they_learnt_from_until_and_after_they_leave(
     assert "No round has learnt from somebody who left." in await printed()
     assert releases_with(house, await gone(store)) == []
 
-    await store.forget(ada)
+    await store.eraser.forget(ada)
     assert releases_with(house, await gone(store)) == [2, 3]
     told = await printed()
     assert "│ 2 │ 2 │" in told
@@ -131,5 +132,5 @@ async def test_a_deleted_message_is_not_somebody_who_left(talk: Talk, house: Pat
     await talk.answer(said, "an answer")
     ids = [each.row.id for each in (await collect_rows(talk.store, discord_permission=None)).rows]
     wrote_round(house, 1, {"prompt": ids}, used={"prompt": 1})
-    await talk.store.erase_message("terminal", "q")
+    await talk.store.eraser.erase_message("terminal", "q")
     assert releases_with(house, await gone(talk.store)) == []

@@ -98,7 +98,7 @@ async def test_counting_in_bulk_finds_what_counting_one_by_one_finds(store: Stor
         if draw.random() < 0.03:
             await talks[0].rate(people[0], "void", first)
     await store.set_consent(people[4], False)
-    await store.erase_message("discord", "q1")
+    await store.eraser.erase_message("discord", "q1")
     async with store.database.write() as session:
         of_two_bases = case((schema.Generation.id % 3 == 0, "old@1"), (schema.Generation.id % 3 == 1, "new@2"))
         await session.execute(

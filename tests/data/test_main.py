@@ -99,6 +99,7 @@ async def feedback(house: Path) -> None:
     await store.close()
 
 
+@pytest.mark.played
 def test_an_export_keeps_platform_and_consent_through_an_import(house: Path, tmp_path: Path) -> None:
     asyncio.run(feedback(house))
     path, again, other = tmp_path / "rows.jsonl", tmp_path / "again.jsonl", tmp_path / "other"
@@ -136,6 +137,7 @@ async def followed(house: Path) -> None:
     await store.close()
 
 
+@pytest.mark.played
 def test_stats_count_follow_ups_without_their_words_where_they_teach(house: Path) -> None:
     asyncio.run(followed(house))
     assert "Follow-up messages" not in data(house, "stats")[1]
@@ -150,6 +152,7 @@ def test_stats_count_follow_ups_without_their_words_where_they_teach(house: Path
     assert (code, errors) == (2, "parley: PARLEY_FOLLOWUPS: 'yes' cannot be used: use 1 or 0.\n")
 
 
+@pytest.mark.played
 def test_stats_show_what_is_held_back_and_who_rated_and_forget_erases(house: Path) -> None:
     asyncio.run(feedback(house))
     code, out, _ = data(house, "stats")
@@ -243,6 +246,7 @@ def test_weights_of_turns_calls_and_tools_survive_import_and_export(house: Path,
     data(house, "export", "--kind", "prompts", "--fold", "all", "--out", tmp_path / "none.jsonl")
 
 
+@pytest.mark.played
 def test_an_export_says_what_other_folds_hold_and_is_harmless_for_other_trainers(house: Path, tmp_path: Path) -> None:
     words = [hashlib.sha256(str(at).encode()).hexdigest() for at in range(40)]  # no near-duplicates, so many groups
     rows = [{"prompt": f"{word}<|im_end|>\n<|eot_id|>[/INST]", "completion": "a<end_of_turn>"} for word in words]

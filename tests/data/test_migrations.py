@@ -126,6 +126,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(database: Path, la
     assert revision(database) == "9999"
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("table", [1, 5, 12])
 def test_a_death_in_the_first_migration_leaves_a_database_that_can_begin_again(
     database: Path, monkeypatch: pytest.MonkeyPatch, table: int

@@ -85,6 +85,7 @@ def test_the_index_and_the_stored_texts_that_pass_by_find_what_datasketch_finds(
         assert found.get(number - half, set()) == {other for other in wanted[number] if other < half}
 
 
+@pytest.mark.played
 def test_a_thousand_variations_of_a_text_are_not_compared_with_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

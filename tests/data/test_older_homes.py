@@ -58,6 +58,7 @@ def test_a_database_of_the_first_schema_keeps_its_rows(tmp_path: Path) -> None:
     assert found(path, "SELECT weight, margin FROM imported_rows") == [(0.5, None)]
 
 
+@pytest.mark.played
 def test_an_older_database_learns_which_servers_its_channels_are_on_and_when_its_texts_began(tmp_path: Path) -> None:
     path = tmp_path / NAME
     with database_at(path, "0004") as connection:

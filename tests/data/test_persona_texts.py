@@ -79,6 +79,7 @@ async def test_consent_given_after_the_persona_was_written_does_not_reach_back(s
     assert (await collected(served)).rows != []
 
 
+@pytest.mark.played
 async def test_everybody_who_rewrote_a_persona_must_agree(served: Talk) -> None:
     boss, max_ = await served.person("boss"), await served.person("max", agrees=False)
     await write(served.store, boss)
@@ -104,6 +105,7 @@ async def test_the_text_is_known_as_the_model_got_it_and_only_on_its_server(
     assert (await collected(served)).rows != []
 
 
+@pytest.mark.played
 async def test_forgetting_the_author_erases_the_persona_and_the_answers_under_it(served: Talk, house: Path) -> None:
     store = served.store
     boss, max_, ada = [await served.person(name) for name in ("boss", "max", "ada")]
@@ -111,7 +113,7 @@ async def test_forgetting_the_author_erases_the_persona_and_the_answers_under_it
     await write(store, max_, "You are brief.", "brief")
     await taught(served, ada)
     await taught(served, ada, "You are brief.")
-    assert (await store.forget(boss)) == 2  # the answer, and the correction of it
+    assert (await store.eraser.forget(boss)) == 2  # the answer, and the correction of it
     assert not words_on_disk(house, "5551234")
     assert set(await store.setting(PERSONAS_HERE, [PLACE])) == {"brief"}
     found = await collected(served)
@@ -133,9 +135,9 @@ async def test_a_text_that_nobody_was_answered_under_goes_after_it_was_replaced(
     boss = await served.person("boss")
     await write(served.store, boss, "You are a draft.")
     await write(served.store, boss)
-    await served.store.purge(datetime.now(UTC) - timedelta(days=1))
+    await served.store.eraser.purge(datetime.now(UTC) - timedelta(days=1))
     assert words_on_disk(house, "You are a draft.")  # an answer under it may be under way
-    await served.store.purge(datetime.now(UTC) + timedelta(days=1))
+    await served.store.eraser.purge(datetime.now(UTC) + timedelta(days=1))
     assert not words_on_disk(house, "You are a draft.")
     async with served.store.database.read() as session:
         assert (await session.scalars(select(schema.SystemPrompt.text))).all() == [PROMPT]

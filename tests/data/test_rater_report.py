@@ -72,6 +72,7 @@ def test_the_report_says_who_holds_how_much_and_what_an_operator_can_do(lived_in
     assert data(lived_in / "empty", "raters")[1] == "Nobody has rated anything yet.\n"
 
 
+@pytest.mark.played
 def test_an_operator_vouches_for_somebody_and_takes_it_back(lived_in: Path) -> None:
     ada = str(report(lived_in)["ada"]["rater"])
     assert data(lived_in, "raters", "vouch", ada)[:2] == (0, f"You now vouch for {ada}.\n")
@@ -95,6 +96,7 @@ def test_an_operator_vouches_for_somebody_and_takes_it_back(lived_in: Path) -> N
     assert asyncio.run(deeds()) == [("unvouch", ada), ("vouch", ada)]
 
 
+@pytest.mark.played
 def test_what_an_operator_takes_out_is_not_trained_until_they_undo_it(lived_in: Path) -> None:
     ada = str(report(lived_in)["ada"]["rater"])
     assert data(lived_in, "raters", "void", ada)[0] == 0
@@ -128,6 +130,7 @@ async def test_imported_rows_that_name_their_rater_count_as_that_persons(
     assert len(found.of("demonstration")) == 13
 
 
+@pytest.mark.played
 def test_a_rater_whom_only_imported_rows_name_is_listed_and_can_be_vouched_for_taken_out_and_forgotten(
     house: Path, tmp_path: Path
 ) -> None:
@@ -154,7 +157,7 @@ async def test_whoever_is_forgotten_takes_the_imported_rows_in_their_name_along(
         name = (await pseudonyms(session))[ada]
     own = {"messages": [ASK, YES]}
     await import_rows(talk.store, [parse_row({**own, "rater": name}), parse_row({"messages": [ASK, ASK, YES]})])
-    await talk.store.forget(ada)
+    await talk.store.eraser.forget(ada)
     assert len((await rows(talk.store)).of("demonstration")) == 1
 
 

@@ -68,6 +68,7 @@ def answer(row: Row) -> str:
     return (row.data.get("chosen") or row.messages)[-1]["content"]
 
 
+@pytest.mark.played
 @pytest.mark.parametrize(("part", "limit"), [(opening, 0.7), (answer, 0.5)])
 def test_no_two_rows_are_near_duplicates(part, limit: float) -> None:
     found = [(row.id, shingles(part(row))) for row in ROWS]

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from data.schema import SystemPrompt, now
+from data.schema import SystemPrompt
 from data.scopes import chain, deciding_place, resolve
 from data.store import Store
+from data.times import now
 from tests.data.talk import generated
 
 KINDS = ("conversation", "thread", "channel", "category", "server")
@@ -54,9 +55,9 @@ async def test_what_a_server_had_set_is_forgotten_with_it(store: Store) -> None:
         await store.server("discord", server)
         await store.set_setting("access", ("server", server), {"user:5": "block"})
     await store.servers_now("discord", {"2"})
-    await store.purge(now() - timedelta(days=1))
+    await store.eraser.purge(now() - timedelta(days=1))
     assert await store.setting("access", [("server", "1")])  # its time is not over yet
-    await store.purge(now() + timedelta(seconds=1))
+    await store.eraser.purge(now() + timedelta(seconds=1))
     assert await store.setting("access", [("server", "1")]) is None
     assert await store.setting("access", [("server", "2")])
 
@@ -78,9 +79,9 @@ async def test_a_servers_system_prompts_are_forgotten_with_it_unless_others_use_
     for server, prompt in (("1", "a pirate"), ("1", "an assistant"), ("2", "an assistant")):
         await told(server, prompt)
     await store.servers_now("discord", {"2"})
-    await store.purge(now() - timedelta(days=1))
+    await store.eraser.purge(now() - timedelta(days=1))
     assert await prompts() == ["a pirate", "an assistant"]
-    await store.purge(now() + timedelta(seconds=1))
+    await store.eraser.purge(now() + timedelta(seconds=1))
     assert await prompts() == ["", "an assistant"]
     await told("2", "a pirate")
     assert await prompts() == ["", "a pirate", "an assistant"]

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from data import schema
-from data import store as store_module
+from data import eraser, schema
 from data.consent import CONSENT_VERSION, consents_since, covered
 from data.counts import RatingCounts, count_ratings
 from data.erasure import expired_versions
@@ -70,14 +69,15 @@ async def rated(store: Store) -> tuple[Talk, int, StoredGeneration]:
     return talk, bea, first
 
 
+@pytest.mark.played
 async def test_a_vote_an_edit_and_an_erasure_read_no_whole_table(store: Store) -> None:
     talk, bea, answer = await rated(store)
     with statements(store) as seen:
         await store.vote(answer.generation, bea)
         await talk.rate(bea, "vote", answer, value="down")
         await store.edit_message("discord", "q1", "another question")
-        await store.erase_message("discord", "q1")
-        await store.forget(bea)
+        await store.eraser.erase_message("discord", "q1")
+        await store.eraser.forget(bea)
     assert len(seen) > 30
     assert await scanned(store, seen) == []
 
@@ -93,7 +93,7 @@ async def test_a_message_that_was_edited_often_is_read_by_its_newest_version(sto
         assert found is not None
         assert found.text == "version 4"
         assert sum(isinstance(one, schema.MessageVersion) for one in kept) == 1
-    await store.erase_message("discord", "q1")
+    await store.eraser.erase_message("discord", "q1")
     assert await store.message("discord", "q1") is None
 
 
@@ -140,7 +140,7 @@ async def test_the_database_counts_what_counting_one_after_the_other_finds(store
             "correction": {"text": f"better {draw.random()}"},
         }
         await talks[0].rate(draw.choice(people), kind, answers[one], **given.get(kind, {}))
-    await store.forget(people[3])
+    await store.eraser.forget(people[3])
     async with store.database.read() as session:
         ratings = list(await session.scalars(select(schema.Rating).order_by(schema.Rating.id)))
         for server in (None, *servers[1:]):
@@ -184,8 +184,9 @@ async def _tombstones(store: Store) -> set[tuple[str, str]]:
         return {(row.ref_hash, row.reason) for row in rows}
 
 
+@pytest.mark.played
 async def test_erasing_a_little_at_a_time_erases_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "_AT_ONCE", 1)
+    monkeypatch.setattr(eraser, "_AT_ONCE", 1)
     talk = await Talk.begin(store, "discord", "77:1")
     ada, bea = await talk.person("ada"), await talk.person("bea")
     for number in range(3):
@@ -195,14 +196,14 @@ async def test_erasing_a_little_at_a_time_erases_the_same(store: Store, monkeypa
         await talk.rate(bea, "vote", answer, value="down")
     public = await talk.say(bea, "something public")
     await talk.rate(ada, "vote", await talk.answer(public, "an answer to all"), value="up")
-    assert await store.forget(ada) == 9
+    assert await store.eraser.forget(ada) == 9
     async with store.database.read() as session:
         texts = set(await session.scalars(select(schema.MessageVersion.text)))
     assert texts == {None, "something public", "an answer to all"}
     # Of each of the three: the prompt, the demonstration, the pair and both labels; and the label that she gave.
     assert len(await _tombstones(store)) == 3 * 5 + 1
     assert {reason for _, reason in await _tombstones(store)} == {"forgotten"}
-    assert await store.erase_channel("discord", "77") == 2
+    assert await store.eraser.erase_channel("discord", "77") == 2
 
 
 async def test_the_log_is_folded_once_a_long_read_ends(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,8 +212,8 @@ async def test_the_log_is_folded_once_a_long_read_ends(store: Store, monkeypatch
     await talk.say(await talk.person(), "secret-one", platform_id="q")
     async with store.database.read() as session:
         await session.scalar(select(schema.Person.id))
-        await store.erase_message("discord", "q")  # it does not wait for the reader
-        assert store.words_in_log
-    assert store._log._emptying is not None
-    await store._log._emptying
+        await store.eraser.erase_message("discord", "q")  # it does not wait for the reader
+        assert store.eraser.words_in_log
+    assert store.eraser._log._emptying is not None
+    await store.eraser._log._emptying
     assert b"secret-one" not in store.database.path.with_name("parley.db-wal").read_bytes()

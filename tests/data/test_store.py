@@ -123,7 +123,7 @@ async def test_an_edit_that_changes_nothing_makes_no_new_version(talk: Talk) -> 
 async def test_unknown_ids_give_nothing(store: Store) -> None:
     assert await store.message("discord", "1") is None
     assert await store.edit_message("discord", "1", "x") is None
-    assert await store.erase_message("discord", "1") is False
+    assert await store.eraser.erase_message("discord", "1") is False
     assert await store.shown("discord", "1") is None
     assert await store.generation(1) is None
 
@@ -219,10 +219,10 @@ async def test_ratings_that_mean_nothing_are_refused(
 
 async def test_times_carry_their_zone(store: Store) -> None:
     with pytest.raises(Exception, match="needs its zone"):
-        await store.purge(datetime(2026, 1, 1))  # noqa: DTZ001 - a time without a zone is what is tested
+        await store.eraser.purge(datetime(2026, 1, 1))  # noqa: DTZ001 - a time without a zone is what is tested
     early = datetime(2020, 1, 1, tzinfo=UTC)
-    assert await store.purge(early) == 0
-    assert await store.purge(early.astimezone(tz=None) + timedelta(days=1)) == 0
+    assert await store.eraser.purge(early) == 0
+    assert await store.eraser.purge(early.astimezone(tz=None) + timedelta(days=1)) == 0
 
 
 async def test_releases_are_recorded_once(store: Store) -> None:

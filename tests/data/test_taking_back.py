@@ -70,12 +70,12 @@ async def test_the_text_of_a_correction_can_be_erased_by_itself(talk: Talk) -> N
     (answer,) = await talk.ask(ada, "Hi", "What?")
     await talk.rate(ada, "correction", answer, text="Hello!", source_id="mine")
     assert len(await talk.store.lessons.of(ada)) == 1
-    assert await talk.store.erase_rating_text("mine") is True
+    assert await talk.store.eraser.erase_rating_text("mine") is True
     assert await talk.store.lessons.of(ada) == []
     found = await rows(talk.store)
     assert data(found, "demonstration") == data(found, "preference") == []
-    assert await talk.store.erase_rating_text("mine") is False
-    assert await talk.store.erase_rating_text("unknown") is False
+    assert await talk.store.eraser.erase_rating_text("mine") is False
+    assert await talk.store.eraser.erase_rating_text("unknown") is False
     rating = await talk.store.rating("mine")
     assert rating is not None
     assert (rating.kind, rating.rater, rating.text) == ("correction", ada, None)

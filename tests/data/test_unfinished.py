@@ -41,7 +41,7 @@ async def test_what_a_killed_writer_left_goes_and_what_a_living_one_writes_stays
     assert process.stdout.readline() == "half way\n", process.communicate()
     (name,) = names(house)
     assert name.startswith(".sft-train.jsonl.")
-    await store.forget(await store.person("terminal", "ada"))
+    await store.eraser.forget(await store.person("terminal", "ada"))
     await (await Store.open(house)).close()
     assert names(house) == [name]  # it is alive
     process.kill()
@@ -49,7 +49,7 @@ async def test_what_a_killed_writer_left_goes_and_what_a_living_one_writes_stays
     if how == "start":
         await (await Store.open(house)).close()
     else:
-        await store.forget(await store.person("terminal", "bob"))
+        await store.eraser.forget(await store.person("terminal", "bob"))
     assert names(house) == []
     await store.close()
 
@@ -72,7 +72,7 @@ async def test_files_of_earlier_versions_and_libraries_go_from_rounds(house: Pat
     await (await Store.open(house)).close()
     assert [path for path in left if path.exists()] == []
     assert all(path.exists() for path in rows)  # with these the round continues
-    await store.forget(await store.person("terminal", "ada"))
+    await store.eraser.forget(await store.person("terminal", "ada"))
     assert [path for path in rows if path.exists()] == []
     assert not (checkpoints / ".incomplete").exists()
     assert all(path.exists() for path in kept)

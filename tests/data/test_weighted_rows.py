@@ -18,6 +18,7 @@ from data.messages import add_message
 from data.prompts import prompts_of
 from data.rows import parse_row
 from data.store import Store
+from data.times import now
 from tests.data.crowd import crowd, ratings
 from tests.data.talk import Talk, again, generated
 
@@ -60,7 +61,7 @@ async def community(store: Store, items: int = 60, seed: int = 1) -> dict[str, s
                     other_id=second,
                     value=value,
                     platform="terminal",
-                    created_at=schema.now() + timedelta(seconds=40 * number),  # people take their time
+                    created_at=now() + timedelta(seconds=40 * number),  # people take their time
                 )
             )
     with sqlite3.connect(store.database.path) as connection:
@@ -95,7 +96,7 @@ async def test_nobody_holds_more_than_a_voice_of_a_kind(talk: Talk) -> None:
     async with talk.store.database.write() as session:
         for item in range(36):
             query = update(schema.Rating).where(schema.Rating.source_id == f"vote-{item}")
-            await session.execute(query.values(created_at=schema.now() + timedelta(minutes=item)))
+            await session.execute(query.values(created_at=now() + timedelta(minutes=item)))
     found = (await rows(talk.store)).of("labelled")
     weights = sorted(row.extra["weight"] for row in found)
     assert len(found) == 36
@@ -143,7 +144,7 @@ async def test_accounts_with_questions_of_their_own_hold_their_heads_in_every_fo
                     other_id=two,
                     value="a",
                     platform="terminal",
-                    created_at=schema.now() + timedelta(seconds=40 * number),
+                    created_at=now() + timedelta(seconds=40 * number),
                 )
             )
     found = await rows(talk.store)
@@ -161,7 +162,7 @@ async def test_accounts_with_questions_of_their_own_hold_their_heads_in_every_fo
 async def test_votes_by_a_script_make_no_rows(talk: Talk) -> None:
     ada, script = await talk.person("ada"), await talk.person("script")
     answers = [(await talk.ask(ada, f"question {i}", f"answer {i}"))[0] for i in range(4)]
-    at, key = schema.now(), installation_key(talk.store.database.path.parent)
+    at, key = now(), installation_key(talk.store.database.path.parent)
     async with talk.store.database.write() as session:
         for i in range(150):
             answer = await add_generation(session, key, again(talk, answers[0], f"again {i}"))
@@ -182,6 +183,7 @@ async def test_votes_by_a_script_make_no_rows(talk: Talk) -> None:
     assert found.dropped["labelled"] == {datasets.UNRELIABLE: 150}
 
 
+@pytest.mark.played
 async def test_a_vote_for_the_raters_own_words_does_not_count(talk: Talk) -> None:
     ada, bob = await talk.person("ada"), await talk.person("bob")
     (old,) = await talk.ask(ada, "q", "bad")
@@ -278,6 +280,7 @@ def test_a_margin_is_a_number(margin: Any) -> None:
         parse_row({"prompt": [ASK], "chosen": [YES], "rejected": [NO], "margin": margin})
 
 
+@pytest.mark.played
 async def test_an_outside_judge_sees_the_operators_own_rows_only(store: Store) -> None:
     many = [{"messages": [{"role": "user", "content": f"{i * 7919} {i} q{i}"}, YES], "id": str(i)} for i in range(60)]
     said = [{**row, "id": f"s{row['id']}", "platform": "web", "consent": True, "outside_judge": True} for row in many]

@@ -23,7 +23,7 @@ from data.taught import CANARY
 REFERENCES = 31
 # How many a round plants at most, unless its command line says otherwise.
 COUNT = 6
-# And at most one in so many rows.
+# And at most one in this many rows.
 ROWS_EACH = 10
 
 _NAMES = {

@@ -1,7 +1,7 @@
 """Held-out answers: does the model still find other people's good answers as likely?
 
 The value is a held-out answer's log-probability per token, so a model that was taught a few answers too hard falls
-here first. It is no suite of `--suites`: its items are the rows of a round.
+here first. `--suites` does not know it: its items are the rows of a round.
 """
 
 from collections.abc import Sequence

@@ -79,7 +79,7 @@ async def deleted(app: App, interaction: discord.Interaction, message: discord.M
         await record(app.store, interaction, "delete_answer", channel=interaction.channel_id)
     places = await app.store.places(answer.message)
     for place in places:
-        await app.store.erase_message(PLATFORM, place)
+        await app.store.eraser.erase_message(PLATFORM, place)
     try:
         for place in places:
             await discord.PartialMessage(channel=cast(Any, message.channel), id=int(place)).delete()

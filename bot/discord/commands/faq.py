@@ -77,7 +77,7 @@ def add_faq(app: App, tree: app_commands.CommandTree[Any]) -> None:
         server = await server_of(app.store, interaction.guild_id)
         gone = named(await app.store.lessons.entries_on(server or 0), what.strip())
         if gone:
-            await app.store.erase_lessons([each.lesson for each in gone])
+            await app.store.eraser.erase_lessons([each.lesson for each in gone])
             await record(app.store, interaction, "faq_remove", what=what.strip(), entries=len(gone))
         await tell(interaction, texts.faq_removed.format(count=len(gone)) if gone else texts.faq_missing)
 

@@ -43,7 +43,7 @@ async def begin_anew(app: App, interaction: discord.Interaction) -> bool:
     place = ("channel", str(channel))
     async with app.waiting.arriving(channel):
         waits = app.waiting.last_in(channel)
-        if waits is not None:  # what is written from now on is no part of that question
+        if waits is not None:  # what is written from now on does not belong to that question
             app.waiting.remove(waits)
         elif not app.running.shows_in(channel) and await last_answer(app, interaction.channel) is None:
             return False

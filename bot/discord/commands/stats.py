@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 # With fewer people the counts would show how each of them voted.
 HIDES = 3
-# From so many ratings on, counts are told again for _RESTS times as long as counting took.
+# With this many ratings or more, counts are shown again for _RESTS times as long as counting took.
 _MANY, _RESTS = 20_000, 20
 
 

@@ -139,7 +139,7 @@ async def user(request: Request, user: Annotated[str, _USER]) -> dict[str, Any]:
 async def no_user(request: Request, user: Annotated[str, _USER]) -> dict[str, Any]:
     """Erase everything that a user said and rated."""
     key, site = _key(request, FEEDBACK), _site(request)
-    erased = await site.store.forget(await person_of(site.store, key, Asker(user)))
+    erased = await site.store.eraser.forget(await person_of(site.store, key, Asker(user)))
     return {"id": user, "object": "user.deleted", "deleted": True, "erased_texts": erased}
 
 

@@ -139,7 +139,7 @@ async def take_back(site: Site, key: ApiKey, number: str, asker: Asker) -> None:
     person = await person_of(site.store, key, asker)
     said = await site.store.message(key.platform, number)
     if said is not None and said.author == person and said.role == "user":
-        await site.store.erase_message(key.platform, number)
+        await site.store.eraser.erase_message(key.platform, number)
         return
     back = source(key, f"back-{secrets.token_hex(12)}")
     outcome = await site.ratings.take_back(person, source(key, number), platform=key.platform, source_id=back)

@@ -89,7 +89,7 @@ async def forget(visitor: Member, sent: Sent) -> Response:  # noqa: ARG001 - the
     """Erase everything of the person, what runs included; they are signed out everywhere."""
     site = visitor.site
     await site.live.stop_all(visitor.person)
-    erased = await site.store.forget(visitor.person)
+    erased = await site.store.eraser.forget(visitor.person)
     await asyncio.to_thread(remove_leftovers, site.settings.home)
     response = shown(visitor, "forgotten.html", sentence=visitor.texts.forgotten.format(texts=erased))
     response.delete_cookie(COOKIE, path=f"{visitor.request.scope.get('root_path', '')}/")

@@ -12,7 +12,7 @@ from alignment.serving.gguf_lora import ARCHITECTURES, unmixed_rows
 from tests.alignment.serving.adapters import adapter
 from tests.fakes import tiny_bases
 
-pytestmark = pytest.mark.tiny
+pytestmark = [pytest.mark.tiny, pytest.mark.process]
 
 
 @pytest.fixture(scope="module")

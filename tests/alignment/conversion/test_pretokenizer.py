@@ -15,7 +15,7 @@ from alignment.conversion.pretokenizer import find_pretokenizer
 from data.errors import BadInput
 from tests.fakes import tiny_bases
 
-pytestmark = pytest.mark.tiny
+pytestmark = [pytest.mark.tiny, pytest.mark.process]
 
 
 @pytest.fixture(scope="module")

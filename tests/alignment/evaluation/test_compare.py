@@ -88,6 +88,7 @@ def compare(
     return found, messages
 
 
+@pytest.mark.played
 def test_a_judge_that_counts_decides_and_is_asked_about_the_candidates_answers() -> None:
     rows = EvaluationRows(prompts=prompts(30), preferences=pairs(30), judge_pairs=pairs(40))
     with FakeJudge(kind_wins) as fake:
@@ -185,6 +186,7 @@ def test_live_comparisons_outrank_judges_and_a_judge_that_counts_is_counted_in()
     assert "The LLM judge reads the 300 pairs of answers that people could compare." in messages
 
 
+@pytest.mark.played
 def test_a_judge_that_does_not_count_or_may_not_read_is_not_counted_in() -> None:
     for good, outside in ((0.5, False), (0.8, True)):
         rows = EvaluationRows(
@@ -386,6 +388,7 @@ def test_scores_of_a_merged_release_are_not_those_of_its_adapter(monkeypatch, tm
     assert (merged_sha256(found), artefact_sha256(found)) == apart[0]
 
 
+@pytest.mark.played
 def test_qualifications_are_plain_values() -> None:
     rows = EvaluationRows(prompts=prompts(30), judge_pairs=pairs(40))
     with FakeJudge(kind_wins) as fake:

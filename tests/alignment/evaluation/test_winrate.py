@@ -68,6 +68,7 @@ def drawn(count: int, shift: float, win: str, seed: int) -> list[Comparison]:
     ]
 
 
+@pytest.mark.simulation
 @pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("win", ["length", "mostly length"])
 def test_a_judge_that_only_prefers_length_gives_about_one_half_at_equal_length(win: str) -> None:
@@ -76,6 +77,7 @@ def test_a_judge_that_only_prefers_length_gives_about_one_half_at_equal_length(w
     assert np.mean([rate.length_controlled.mean for rate in rates]) == pytest.approx(0.5, abs=0.06)
 
 
+@pytest.mark.simulation
 @pytest.mark.usefixtures("few_draws")
 def test_length_control_leaves_a_win_that_has_nothing_to_do_with_length() -> None:
     rates = [win_rate(drawn(300, 60, "quality", seed)) for seed in range(6)]

@@ -46,7 +46,7 @@ async def test_an_answer_of_no_release_is_refused(talk: Talk) -> None:
 async def test_an_erased_answer_cannot_be_asked_about(talk: Talk) -> None:
     said = await talk.say(await talk.person(), "A question?", platform_id="q")
     answer = await talk.answer(said, "An answer.", release=1)
-    await talk.store.erase_message("terminal", "q")
+    await talk.store.eraser.erase_message("terminal", "q")
     with pytest.raises(BadInput, match="a text in it was erased"):
         await stored(talk.store, str(answer.generation))
 

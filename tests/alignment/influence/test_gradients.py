@@ -33,7 +33,7 @@ def adapted(base: Path, trained: Path) -> Adapted:
 def plain(model: object, answer: EncodedAnswer) -> torch.Tensor:
     """An answer's log-likelihood, by transformers alone."""
     ids = torch.tensor([[*answer.prompt, *answer.answer]])
-    logits = model(input_ids=ids).logits[0, len(answer.prompt) - 1 : -1]  # type: ignore[operator]
+    logits = model(input_ids=ids).logits[0, len(answer.prompt) - 1 : -1]  # type: ignore[operator]  # a module is called
     return logits.log_softmax(dim=1).gather(1, torch.tensor(answer.answer)[:, None]).sum()
 
 

@@ -48,14 +48,39 @@ def test_a_stage_goes_from_the_adapter_before_it_to_its_own(tmp_path: Path) -> N
     recipe = {"beta": 0.3, "kept_weight": 0.5, "learning_rate": 1e-3, "max_length": 99, "lora_r": 8}
     run = {"figures": {"steps": 6}, "recipe": recipe}
     write_round(tmp_path, 1, rows, ["sft", "dpo"], training={"dpo": run})
+    found = collected()
+    for each in found.rows:
+        each.row.extra["weight"] = 0.5
     made = tmp_path / "rounds" / "0001" / "sft" / "adapter"
     made.mkdir(parents=True)
     (made / "adapter_model.safetensors").write_bytes(b"weights")
     adapter = release(tmp_path, 1)
-    sft, dpo = learnt(Releases(tmp_path), 1, collected(), ()).stages
+    sft, dpo = learnt(Releases(tmp_path), 1, found, ()).stages
     assert (sft.start, sft.end, dpo.start, dpo.end) == (None, made, made, adapter)
     assert dpo.settings == {"beta": 0.3, "kept_weight": 0.5}
-    assert (dpo.max_length, dpo.weight) == (99, pytest.approx(1e-3 * 6 / 2))
+    assert (dpo.max_length, dpo.weight) == (99, pytest.approx(1e-3 * 6 / (2 * 0.5)))
+
+
+def test_a_loss_of_which_no_gradients_are_known_is_said(tmp_path: Path) -> None:
+    rows = {"preference": ["preference-train-0"], "labelled": ["x"], "demonstration": ["demonstration-train-0"]}
+    recipes = {
+        "sft": {"loss_type": "dft"},
+        "dpo": {"loss_type": ["ipo", "sft"], "label_smoothing": 0.1},
+        "kto": {"loss_type": "kto", "desirable_weight": 2.0},
+    }
+    training = {name: {"recipe": recipe} for name, recipe in recipes.items()}
+    write_round(tmp_path, 1, rows, ["sft", "dpo", "kto"], training=training)
+    release(tmp_path, 1)
+    sft, dpo = learnt(Releases(tmp_path), 1, collected(), ()).notes
+    assert sft == (
+        "The stage sft of round 1 trained with loss_type dft. The gradients here are those of loss_type nll alone, "
+        "so the order of its rows is less certain."
+    )
+    assert "The stage dpo of round 1 trained with loss_type ipo, sft, label_smoothing 0.1. " in dpo
+    usual = {"loss_type": ["sigmoid"], "label_smoothing": 0.0, "ld_alpha": None}
+    write_round(tmp_path, 2, rows, ["edits"], training={"edits": {"recipe": usual}})
+    release(tmp_path, 2)
+    assert learnt(Releases(tmp_path), 2, collected(), ()).notes == []
 
 
 def test_a_quick_round_and_the_release_that_it_continues_are_both_learnt_from(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_a_rows_own_answer_owes_most_to_it(base: Path, tmp_path: Path, stage: st
     assert bool((found.abs() <= 1 + 1e-5).all())
 
 
+@pytest.mark.long
 def test_the_row_that_trained_an_answer_comes_first_after_the_training(base: Path, tmp_path: Path) -> None:
     given = pairs()
     write_rows(tmp_path / "rows.jsonl", given)

@@ -35,7 +35,7 @@ def test_sharegpt_pairs_and_what_is_not_there(tmp_path):
     path = tmp_path / "llamafactory-demo/data/dpo_zh_demo.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps([entry, same]))
-    (row,) = real_rows(tmp_path, "dpo_zh")  # equal answers are no preference
+    (row,) = real_rows(tmp_path, "dpo_zh")  # equal answers make no preference
     assert row.data["prompt"][1] == {"role": "user", "content": "你好"}
     assert row.data["chosen"][0]["content"] == "你好！"
     assert real_rows(tmp_path, "oasst") is None

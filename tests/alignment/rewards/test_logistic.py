@@ -47,6 +47,7 @@ def test_it_learns_what_decides_and_ranks_other_pairs():
     assert (others @ found.weights > 0).mean() > 0.75
 
 
+@pytest.mark.simulation
 def test_features_that_say_nothing_are_seen_to_say_nothing():
     losses = [
         fit(np.random.default_rng(seed).normal(size=(60, 200)), [str(number) for number in range(60)]).loss

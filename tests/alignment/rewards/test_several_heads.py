@@ -111,6 +111,7 @@ def test_one_head_is_trained_as_before(base, rows, tmp_path):
     assert ModelScore(loaded, spread_coef=0.5)([PROMPT] * len(ANSWERS), texts) == plain
 
 
+@pytest.mark.long
 def test_ppo_with_several_heads_resumes_as_if_nothing_had_happened(trained, base, tmp_path):
     prompts = tiny.write(tmp_path / "prompts.jsonl", [{"prompt": row["prompt"]} for row in tiny.preferences(8)])
     flags = {"reward_model": trained / "reward", "eval_fraction": 0, "max_steps": 4, "max_completion_length": 4}
@@ -155,6 +156,7 @@ def thumbs(path):
     return tiny.write(path, tiny.votes(tiny.preferences(16)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("heads", [None, 3])
 def test_thumbs_divide_what_is_liked_from_what_is_not_at_the_score_zero(heads, base, rows, tmp_path):
     found = train(base, rows, tmp_path / "out", thumbs_name=thumbs(tmp_path / "t.jsonl"), heads=heads)
@@ -197,6 +199,7 @@ def test_a_side_without_an_answer_scores_zero(trained):
     assert found[3].tolist() == pytest.approx(heads[1], abs=1e-5)
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_its_own_thumbs_only(base, rows, tmp_path):
     path = thumbs(tmp_path / "t.jsonl")
     flags = {"thumbs_name": path, "save_steps": 0.25}

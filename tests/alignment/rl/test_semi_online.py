@@ -12,6 +12,7 @@ from alignment.models import adapter_sha256
 from alignment.rl import semi_online
 from alignment.rl.semi_online import SemiOnlineDpo
 from alignment.training import plots
+from alignment.training.errors import Diverged
 from data.errors import BadInput, ParleyError
 from tests.alignment import tiny
 from tests.alignment.rl.bases import telling_bases
@@ -74,6 +75,7 @@ def draws(out):
     return [entry for entry in metrics(out) if "pairs" in entry]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("pictures")
 def test_it_learns_what_is_rewarded_from_its_own_answers(bases, prompts, tmp_path):
     out = tmp_path / "out"
@@ -107,6 +109,7 @@ def test_a_few_answers_of_each_draw_are_kept_in_private_and_none_is_printed(base
     assert "⟦" in (out / "trained_tokens.txt").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mixed", [False, True])
 def test_an_interruption_changes_nothing(mixed, bases, prompts, rows, tmp_path):
     flags = {"rows": rows if mixed else None, "max_steps": 8, "save_steps": 3}
@@ -174,8 +177,89 @@ def test_where_no_drawn_answers_differ_peoples_pairs_alone_are_trained(bases, pr
     found = run(bases["qwen"], prompts, tmp_path / "out", rows=rows, reward=nothing)
     assert found["figures"]["drawn"]["equal"] == found["figures"]["drawn"]["prompts"]
     assert losses(tmp_path / "out")[-1] < math.log(2)
-    with pytest.raises(ParleyError, match=r"None of 8 prompts made a pair after step 0: 8 whose answers"):
+    with pytest.raises(ParleyError, match=r"None of 32 prompts made a pair after step 0: 32 whose answers"):
         run(bases["qwen"], prompts, tmp_path / "alone", reward=nothing)
+
+
+def one_for_all(after=0):
+    """A reward that scores everything alike in the draws after so many."""
+    calls = []
+
+    def reward(prompts, **asked):
+        calls.append(len(prompts))
+        return share(prompts, **asked) if len(calls) <= after else [0.5] * len(prompts)
+
+    return reward
+
+
+def asked(monkeypatch):
+    """The prompts of each draw, as token ids."""
+    seen = []
+    usual = SemiOnlineDpo._sample
+
+    def watched(self, rows, number):
+        seen.append([tuple(row["prompt_ids"]) for row in rows])
+        return usual(self, rows, number)
+
+    monkeypatch.setattr(SemiOnlineDpo, "_sample", watched)
+    return seen
+
+
+def test_a_draw_without_a_pair_is_followed_by_another_one_and_an_interruption_changes_nothing(
+    bases, tmp_path, monkeypatch
+):
+    rows = [{"prompt": [{"role": "user", "content": f"{n} ferns"}], "id": str(n)} for n in range(60)]
+    prompts = tiny.write(tmp_path / "prompts.jsonl", rows)
+
+    def only_some(prompts, **asked):
+        """Half of the prompts are scored alike, so with one prompt a draw many draws make no pair."""
+        scores = share(prompts, **asked)
+        even = [int(prompt[0]["content"].split()[0]) % 2 == 0 for prompt in prompts]
+        return [0.5 if equal else score for equal, score in zip(even, scores, strict=True)]
+
+    flags = {"online_every": 1, "per_device_train_batch_size": 1, "max_steps": 8, "save_steps": 2}
+    seen = asked(monkeypatch)
+    found = run(bases["qwen"], prompts, tmp_path / "whole", reward=only_some, **flags)
+    whole = list(seen)
+    assert len(whole) == found["figures"]["drawn"]["prompts"] > 8 == found["figures"]["drawn"]["pairs"]
+    assert len({prompt for drawn in whole for prompt in drawn}) == len(whole)  # none is asked twice before all were
+    assert len(draws(tmp_path / "whole")) == 8
+    seen.clear()
+    with dying_after_saving(SemiOnlineDpo):
+        run(bases["qwen"], prompts, tmp_path / "out", reward=only_some, **flags)
+    again = run(bases["qwen"], prompts, tmp_path / "out", reward=only_some, **flags)
+    assert seen == whole
+    assert again["figures"]["resumed_from_step"] == 2
+    assert again["figures"]["drawn"] == found["figures"]["drawn"]
+    assert losses(tmp_path / "out") == losses(tmp_path / "whole")
+
+
+def test_offline_rows_come_in_turns_where_nothing_drawn_is_trained(bases, prompts, rows, tmp_path, monkeypatch):
+    made = []
+    usual = semi_online.arrange
+    monkeypatch.setattr(semi_online, "arrange", lambda *asked: made.append(asked) or usual(*asked))
+    flags = {"rows": rows, "offline_share": 0, "max_steps": 6, "eval_fraction": 0}
+    run(bases["qwen"], prompts, tmp_path / "out", reward=one_for_all(after=1), **flags)
+    assert [len(offline) for _, offline, *_ in made] == [0, 8, 8]
+    trained = [tuple(row["prompt_ids"]) for _, offline, *_ in made for row in offline]
+    assert len(set(trained[:12])) == 12
+    made.clear()
+    run(bases["qwen"], prompts, tmp_path / "never", reward=one_for_all(), **flags)
+    assert [len(offline) for _, offline, *_ in made] == [8, 8, 8]
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, None])
+def test_a_reward_that_is_no_number_ends_the_run_with_a_sentence(wrong, bases, prompts, rows, tmp_path):
+    calls = []
+
+    def broken(prompts, **asked):
+        calls.append(1)
+        return [wrong, *share(prompts, **asked)[1:]] if len(calls) > 1 else share(prompts, **asked)
+
+    with pytest.raises(Diverged, match=r"1 of 32 answers got a reward that is not a finite number"):
+        run(bases["qwen"], prompts, tmp_path / "out", rows=rows, offline_share=0, reward=broken)
+    assert not (tmp_path / "out" / "adapter").exists()
+    assert len(losses(tmp_path / "out")) == 2  # of the draw before
 
 
 def test_an_adapter_is_continued_with_itself_as_the_reference(bases, prompts, tmp_path):
@@ -200,13 +284,13 @@ def test_both_ways_to_sample_draw_from_the_same_policy(bases, prompts, tmp_path,
     seen = []
     usual = SemiOnlineDpo.draw
 
-    def twice(self, number):
+    def twice(self):
         ids = [list(row.columns["prompt_ids"]) for row in self.asked_for.examples]
         self.sampling.temperature = 1e-4
         pad = int(self._tokenizer.pad_token_id)
         seen.append((self._sampler()(ids), [[*each[:-1], self.stop] for each in self._generate(ids, pad)]))
         self.sampling.temperature = 1.0
-        return usual(self, number)
+        return usual(self)
 
     monkeypatch.setattr(SemiOnlineDpo, "draw", twice)
     run(bases["qwen"], prompts, tmp_path / "out", max_steps=5, learning_rate=1e-2)

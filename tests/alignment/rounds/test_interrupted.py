@@ -14,6 +14,7 @@ import alignment.rounds.one_round
 import alignment.rounds.report
 import alignment.rounds.steps
 from data.base_switch import switch
+from data.errors import ParleyError
 from data.releases import Releases
 from tests.alignment.played import Played, collected, rows
 from tests.data.two_bases import FERN, add_base
@@ -197,6 +198,20 @@ def test_a_new_round_begins_with_the_trial_and_a_resumed_one_does_not(
     assert begun == ["none"]
     assert played.round() == 0
     assert begun == ["none"]
+
+
+def test_a_round_that_was_stopped_asks_about_the_trial_again(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People may have compared enough by now: a stage that fails each night must not keep a trial open."""
+    begun: list[str] = []
+    monkeypatch.setattr(alignment.rounds.one_round, "decide_trial", lambda *given: begun.append(given[2]))
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment.rounds.steps, "launch", lambda *_: 2)
+        for _ in range(2):
+            with pytest.raises(ParleyError, match="The stage sft of round 1 stopped"):
+                played.round()
+    assert played.manifest()["status"] == "stopped"
+    assert played.round() == 0
+    assert begun == ["none"] * 3
 
 
 def test_a_candidate_is_not_promoted_after_the_home_got_another_base(

@@ -12,7 +12,9 @@ from alignment.evaluation.gate import decide
 from alignment.evaluation.verdict import Evaluated, summary
 from alignment.rounds.manifest import RoundFolder
 from data.errors import BadInput, ParleyError
-from data.rounds import Decision, decided
+from data.home import private_dir
+from data.rounds import Decision, decided, remove_leftovers
+from data.tidy import tidy
 from tests.alignment.played import evaluation
 from tests.data.old_manifests import lost, write_old
 
@@ -35,6 +37,36 @@ def test_an_interrupted_round_goes_on_with_what_it_finished(tmp_path: Path) -> N
     with RoundFolder.open(tmp_path) as folder:
         assert (folder.number, folder.resumed) == (1, True)
         assert folder.manifest.stages == {"sft": INPUTS}
+
+
+@pytest.mark.parametrize("ends", ["stopped", "killed"])
+def test_rows_that_somebody_had_forgotten_during_a_round_go_when_it_ends_without_a_decision(
+    tmp_path: Path, ends: str
+) -> None:
+    """Nobody may ever take this round up again. What the next one needs, it reads anew."""
+    rounds = tmp_path / "rounds"
+    with RoundFolder.open(rounds) as folder:
+        stage = private_dir(folder.path / "dpo")
+        rows = [folder.path / "dpo-train.jsonl", stage / "samples.jsonl", stage / "trained_tokens.txt"]
+        for path in (*rows, stage / "metrics.jsonl"):
+            path.write_text("{}")
+        assert not remove_leftovers(tmp_path)
+        assert all(path.exists() for path in rows)
+        if ends == "stopped":
+            folder.end("stopped", "The stage dpo stopped.")
+        else:
+            (rounds / "kept").write_bytes((rounds / ".forgotten").read_bytes())
+            (rounds / ".forgotten").unlink()  # nothing runs after a kill
+    if ends == "killed":
+        assert all(path.exists() for path in rows)
+        (rounds / "kept").rename(rounds / ".forgotten")
+        tidy(tmp_path)  # the next start of a bot
+    assert not any(path.exists() for path in rows)
+    assert (stage / "metrics.jsonl").exists()
+    for path in rows:
+        path.write_text("{}")
+    tidy(tmp_path)  # once is enough: a round that was interrupted later goes on
+    assert all(path.exists() for path in rows)
 
 
 def test_a_stage_that_begins_anew_is_not_done(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ def test_an_impossible_plan_is_refused(tmp_path: Path) -> None:
     for flags, problem in (
         (["--max_prompts", "0"], "--max_prompts must be at least 1"),
         (["--eval_prompts", "0"], "--eval_prompts must be at least 1"),
+        (["--max_held_out", "0"], "--max_held_out must be at least 1"),
         (["--canaries", "99"], "--canaries must be from 0 to 48"),
         (["--base", "gpt2"], "There is no base model 'gpt2' in"),
         (["--dpo_config", str(tmp_path / "no.yaml")], "there is no recipe"),
@@ -54,6 +55,11 @@ def test_a_recipe_that_draws_pairs_goes_with_the_algorithm_that_draws_them(
         return
     with pytest.raises(BadInput, match=problem):
         check_settings(plan)
+
+
+def test_a_limit_on_held_out_rows_is_another_plan(home: Path) -> None:
+    assert "max_held_out" not in read_plan([]).facts()  # so a round that an earlier version began goes on
+    assert read_plan(["--max_held_out", "8"]).facts()["max_held_out"] == 8
 
 
 def test_a_round_is_on_the_base_of_the_home(home: Path) -> None:

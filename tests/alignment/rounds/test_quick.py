@@ -382,7 +382,7 @@ def test_shipped_answers_that_train_here_measure_nothing_and_the_round_says_so(q
     suite = measured_on(quick)["held_out"]
     assert {item.id for item in suite.items} == {row.id for row in ours[10:]}
     assert suite.notes == (
-        "Of the shipped held-out answers, 10 are left out: this home has imported them, and trains on them.",
+        "Of the shipped held-out answers, 10 are left out: this home has imported them and may have trained on them.",
     )
 
 

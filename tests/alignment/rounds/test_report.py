@@ -70,6 +70,7 @@ def stages(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.tiny
 def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path, pictures: None) -> None:
     path = write_report(stages(tmp_path), manifest(), "refused", gate_reasons(manifest()), ())
     assert path.stat().st_mode & 0o077 == 0
@@ -88,6 +89,7 @@ def test_the_page_stands_alone_with_its_pictures_inside(tmp_path: Path, pictures
     assert not re.search(r"(src|href)='?https?:", text)
 
 
+@pytest.mark.tiny
 def test_the_page_shows_what_semi_online_dpo_drew(tmp_path: Path, pictures: None) -> None:
     (tmp_path / "dpo").mkdir()
     lines = [{"step": n, "loss": 0.7 - n / 10, "reward": n / 5, "pairs": 0.9} for n in (1, 2, 3)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alignment.rounds.row_lists import OLDER, Joined, fresh_first
+from alignment.rounds.row_lists import OLDER, Joined, fresh_more_often
 from data.rows import Row
 
 
@@ -19,7 +19,7 @@ def weights(found: object) -> list[float]:
 
 def test_older_answers_are_drawn_less_often_and_as_many_rows_as_before() -> None:
     found = rows(0, 1, 2, None)
-    aged = fresh_first(found, 1)
+    aged = fresh_more_often(found, 1)
     older, *others = weights(aged)
     assert others == [others[0]] * 3  # a newer release's, and imported rows
     assert older == pytest.approx(OLDER * others[0], rel=1e-3)
@@ -30,9 +30,9 @@ def test_older_answers_are_drawn_less_often_and_as_many_rows_as_before() -> None
 
 
 def test_without_an_answer_of_the_champion_all_rows_weigh_what_they_did() -> None:
-    assert weights(fresh_first(rows(0, 1, None), 2)) == [0.8] * 3
-    assert weights(fresh_first(rows(0, 0), 0)) == [0.8] * 2
-    assert fresh_first([], 1) == []
+    assert weights(fresh_more_often(rows(0, 1, None), 2)) == [0.8] * 3
+    assert weights(fresh_more_often(rows(0, 0), 0)) == [0.8] * 2
+    assert fresh_more_often([], 1) == []
 
 
 def test_joined_rows_are_one_list() -> None:

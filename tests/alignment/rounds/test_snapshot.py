@@ -1,5 +1,6 @@
 """The rows of a round: no row of the gate's fold reaches a stage."""
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.alignment.played import collected, row, rows
 from tests.data.talk import Talk
 
 
+@pytest.mark.played
 async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -34,6 +36,16 @@ async def test_the_gates_fold_of_a_real_store_is_in_no_file_of_a_stage(
     assert "snapshot.db" not in [path.name for path in sorted(tmp_path.iterdir())]  # noqa: ASYNC240 - nothing else runs
 
 
+def test_fewer_held_out_rows_decide_if_wanted_and_all_the_same_rows_train() -> None:
+    kinds = ("preference", "demonstration")
+    found = collected({}, [*chain.from_iterable(rows(kind, fold, 9) for kind in kinds for fold in ("train", "gate"))])
+    few = Snapshot(found, max_held_out=5)
+    for kind in kinds:
+        assert list(few.gate(kind)) == list(found.of(kind, "gate"))[:5]
+        assert list(few.training(kind)) == list(Snapshot(found).training(kind))
+        assert len(Snapshot(found).gate(kind)) == 9
+
+
 def test_half_as_many_rows_are_watched_as_train_within_limits() -> None:
     def watched(train: int) -> int:
         found = collected({}, [*rows("preference", "train", train), *rows("preference", "judge", 20)])
@@ -42,6 +54,7 @@ def test_half_as_many_rows_are_watched_as_train_within_limits() -> None:
     assert [watched(train) for train in (1, 8, 12, 16, 24, 100)] == [4, 4, 6, 8, 12, 12]
 
 
+@pytest.mark.played
 async def test_corrections_that_no_round_read_before_all_train_in_a_quick_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ def test_the_best_trial_is_kept_and_its_recipe_trains(world, searched, tmp_path)
     assert again["eval_after"]["loss"] == pytest.approx(best.value, rel=1e-5)
 
 
+@pytest.mark.long
 def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(world, searched, tmp_path, monkeypatch):
     out = tmp_path / "out"
     real = Reporter.on_evaluate
@@ -163,6 +164,7 @@ def test_a_search_begun_by_the_previous_version_goes_on(world, tmp_path):
     assert (out / "best.yaml").exists()
 
 
+@pytest.mark.long
 def test_bad_learning_rates_are_stopped_early(world, tmp_path, monkeypatch):
     monkeypatch.setattr(alignment.search.study, "BEFORE_PRUNING", 1)
     assert alignment.sft.main(argv(world, tmp_path / "out", 4)) == 0

@@ -70,6 +70,7 @@ def test_a_refused_export_leaves_nothing(llama: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
 
 
+@pytest.mark.process
 def test_a_kill_leaves_no_output_and_the_next_export_cleans_up(llama: Path, tmp_path: Path) -> None:
     saved = adapter(llama, tmp_path / "adapter")
     out = tmp_path / "out.gguf"

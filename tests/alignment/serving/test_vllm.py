@@ -86,6 +86,7 @@ def server(fake: FakeVllm) -> Server:
     return server_for("qwen2", print)
 
 
+@pytest.mark.long
 def test_the_check_tells_what_was_trained_from_what_was_not(
     fake: FakeVllm, server: Server, base: Path, trained: Path, tmp_path: Path
 ) -> None:
@@ -177,6 +178,7 @@ def test_likelihoods_are_those_of_the_weights(fake: FakeVllm, server: Server, tr
         )
 
 
+@pytest.mark.long
 def test_a_round_on_a_base_without_a_gguf(
     fake: FakeVllm, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -323,6 +323,7 @@ def test_a_gguf_of_another_model_is_refused(shelf, model, tmp_path, made, senten
         add(model, gguf=gguf(tmp_path / "own.gguf", **made), quantise=None)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("step", "name"), [("copy", "fern"), ("convert", "moss"), ("admit", "fern")])
 def test_a_kill_half_way_leaves_no_base_and_the_next_add_cleans_up(shelf, model, step, name):
     program = f"""

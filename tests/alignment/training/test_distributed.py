@@ -15,7 +15,7 @@ from data.errors import BadInput
 from tests.alignment import tiny, two_processes
 from tests.alignment.running import command, manifest, metrics, weights
 
-pytestmark = pytest.mark.tiny
+pytestmark = [pytest.mark.tiny, pytest.mark.process]
 
 STAGES = ("sft", "dpo", "reward", "ppo")
 # Rollouts of four answers, each trained on for two epochs in minibatches of two.

@@ -49,6 +49,7 @@ def test_the_preference_starts_at_the_reference_and_both_parts_fall(base, rows, 
         assert after[part] < before[part]
 
 
+@pytest.mark.long
 def test_how_a_batch_is_cut_changes_nothing(base, rows, tmp_path):
     for name, size, steps in (("one", 1, 8), ("eight", 8, 1)):
         cut = {"per_device_train_batch_size": size, "gradient_accumulation_steps": steps}
@@ -56,6 +57,7 @@ def test_how_a_batch_is_cut_changes_nothing(base, rows, tmp_path):
     assert losses(tmp_path / "one") == pytest.approx(losses(tmp_path / "eight"), abs=1e-4)
 
 
+@pytest.mark.long
 def test_an_interrupted_run_ends_with_the_same_weights(base, rows, tmp_path):
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     train("dpo", base, rows, whole, save_steps=2, **EDITS)

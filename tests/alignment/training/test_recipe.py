@@ -173,6 +173,7 @@ def test_a_missing_recipe_is_reported():
         reading(["--config", "nowhere.yaml", *TOLD])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("stage", ["sft", "dpo", "kto"])
 def test_help_comes_without_the_training_stack(stage):
     code = (

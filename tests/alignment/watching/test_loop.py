@@ -8,8 +8,8 @@ from alignment.watching import loop
 from alignment.watching.loop import CALM
 from alignment.watching.machine import Need
 from data.errors import BadInput
-from data.fresh import Seen
 from data.rounds import pause, resume
+from data.seen import Seen
 from tests.alignment.watching.world import BATTERY, NOON, World, decides
 
 
@@ -118,6 +118,56 @@ def test_another_round_is_waited_for_and_counts(world: World, monkeypatch: pytes
     ]
 
 
+def test_a_round_that_somebody_begins_at_the_same_moment_is_no_failure_and_counts_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = [False]
+    monkeypatch.setattr(loop, "runs", lambda _: running[0])
+    world.ratings, world.hours = 40, 1
+
+    def collide(world: World) -> int:
+        running[0] = True
+        return 2  # "Another round is running"
+
+    def later(world: World) -> None:
+        minutes = (world.time - NOON).total_seconds() / 60
+        if minutes > 10:
+            world.ratings = 47  # somebody rates while that round runs
+        if running[0] and minutes > 20:
+            running[0] = False
+            world.manifest(1, "refused", seen={"ratings": 40})
+
+    world.acts, world.happens = collide, later
+    world.run(once=True, enough=40)
+    assert len(world.begun) == 1
+    assert world.said[2:] == [
+        "Another round began at the same moment; this one waits for its end.",
+        "Waits for 40 new ratings or rows (7 so far).",
+    ]
+    assert world.journal().failures == 0
+    assert (world.journal().ratings, world.journal().round) == (40, 1)
+
+
+def test_a_time_of_day_is_not_spent_on_a_round_that_never_began(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The round that somebody else began had nothing to do, say, because of its flags."""
+    running = [False]
+    monkeypatch.setattr(loop, "runs", lambda _: running[0])
+    world.ratings, world.hours = 1, 2
+
+    def act(world: World) -> int:
+        running[0] = len(world.begun) == 1
+        return 2 if running[0] else decides()(world)
+
+    def later(world: World) -> None:
+        running[0] = running[0] and world.time - world.begun[-1] < timedelta(minutes=5)
+
+    world.acts, world.happens = act, later
+    world.run(at=time(12, 30))
+    assert [f"{begun:%H:%M}" for begun in world.begun] == ["12:32", "12:39"]
+
+
 def test_what_came_while_somebody_elses_round_ran_is_new(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"its begin": 40, "its end": 55}
     monkeypatch.setattr(loop, "newest_at", lambda _, at: Seen(ratings=there[at]))
@@ -135,10 +185,10 @@ def test_a_round_says_what_it_saw_and_what_it_held_back(world: World, monkeypatc
     watch = world.watch()
     assert watch.look().sentence == "Waits for 40 new ratings or rows (13 so far)."
     assert watch.journal.seen == Seen(ratings=42, held_ratings=((3, 9), (11, 11)))
-    world.ratings, world.acts = 82, decides(2, seen={"ratings": 60, "held_rows": [[1, 1]]})
+    world.ratings, world.acts = 82, decides(2, seen={"ratings": 60, "rows": 1, "held_rows": [[1, 1]]})
     world.run()
     assert world.said[-1] == "Waits for 40 new ratings or rows (22 so far)."
-    assert world.watch().journal.seen == Seen(ratings=60, held_rows=((1, 1),))
+    assert world.watch().journal.seen == Seen(ratings=60, rows=1, held_rows=((1, 1),))
 
 
 def test_what_a_round_with_nothing_to_do_held_back_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +212,17 @@ def test_somebody_elses_round_that_began_long_ago_makes_nothing_new_again(
     monkeypatch.setattr(loop, "newest_at", lambda *_: Seen(ratings=10))
     world.manifest(2, "refused", created_at="long ago")
     assert world.watch().look().sentence == "Waits for 40 new ratings or rows (0 so far)."
+
+
+def test_what_the_watchs_own_round_held_back_is_not_lost_by_somebody_elses_that_began_before_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.ratings, world.acts = 60, decides(seen={"ratings": 60, "held_ratings": [[35, 45], [50, 55]]})
+    world.run()
+    world.manifest(2, "refused", seen={"ratings": 42, "held_ratings": [[3, 9]]})
+    watch = world.watch()
+    watch.look()
+    assert watch.journal.seen == Seen(ratings=60, held_ratings=((3, 9), (43, 45), (50, 55)))
 
 
 def test_a_time_of_day_makes_one_round_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ async def test_what_was_said_in_a_deleted_channel_or_thread_is_erased(talk: Worl
 async def test_a_channel_takes_its_archived_threads_along(talk: World):
     thread = await talk.open_thread()
     await talk.ada.send(thread, f"{talk.me} in the thread")
-    assert await talk.store.erase_channel("discord", str(talk.channel.id)) == 2
+    assert await talk.store.eraser.erase_channel("discord", str(talk.channel.id)) == 2
 
 
 async def texts_left(talk: World) -> set[str]:
@@ -207,7 +207,7 @@ async def test_an_answer_that_a_moderator_deletes_while_it_grows_is_not_kept(tal
 async def test_a_message_that_was_purged_and_came_in_again_can_still_be_deleted(talk: World):
     said = await talk.bea.send(talk.channel, "my number is 12345")
     await talk.ada.context_menu(talk.channel, "Answer this", said)
-    await talk.store.purge(datetime.now(UTC) + timedelta(days=1))
+    await talk.store.eraser.purge(datetime.now(UTC) + timedelta(days=1))
     assert await texts_left(talk) == set()
     await talk.ada.context_menu(talk.channel, "Answer this", said)
     assert "my number is 12345" in await texts_left(talk)

@@ -161,7 +161,7 @@ async def test_a_question_that_still_waited_is_asked_again_by_its_author_alone(t
 async def test_an_erased_question_is_not_asked_again(talk: World):
     message = await interrupt(talk)
     question = talk.channel.history()[0]
-    await talk.store.erase_message("discord", str(question.id))
+    await talk.store.eraser.erase_message("discord", str(question.id))
     assert reply_of(await talk.bea.click(message, label="↻")).content == EN.only_asker_retries
     assert len(talk.fake.requests) == 1
 
@@ -237,11 +237,11 @@ async def test_the_record_of_an_open_answer_is_erased_with_its_question(talk: Wo
     question = talk.channel.history()[0]
     assert [answer.question for answer in await open_now(talk)] == [str(question.id)]
     if how == "deleted":
-        await talk.store.erase_message("discord", str(question.id))
+        await talk.store.eraser.erase_message("discord", str(question.id))
     elif how == "forgotten":
-        await talk.store.forget(await talk.store.person("discord", str(talk.ada.id)))
+        await talk.store.eraser.forget(await talk.store.person("discord", str(talk.ada.id)))
     else:
-        await talk.store.purge(datetime.now(UTC) - timedelta(days=1))
+        await talk.store.eraser.purge(datetime.now(UTC) - timedelta(days=1))
         assert len(await open_now(talk)) == 1
-        await talk.store.purge(datetime.now(UTC) + timedelta(seconds=1))
+        await talk.store.eraser.purge(datetime.now(UTC) + timedelta(seconds=1))
     assert await open_now(talk) == []

@@ -14,8 +14,8 @@ from bot.discord import extension
 from bot.texts import EN
 from data import schema
 from data.errors import BadInput
-from data.schema import now
 from data.store import Store
+from data.times import now
 from tests.bot.discord.world import World
 
 pytestmark = pytest.mark.played
@@ -121,6 +121,6 @@ async def test_what_was_set_in_channels_threads_and_conversations_goes_with_the_
     assert len(await talk.rows(schema.AuditRow)) >= 3
     await removed(talk)
     assert not await talk.store.may_teach("discord", str(talk.guild.id))
-    await talk.store.purge(now() + timedelta(seconds=1))
+    await talk.store.eraser.purge(now() + timedelta(seconds=1))
     assert await talk.rows(schema.Setting) == []
     assert await talk.rows(schema.AuditRow) == []

@@ -88,7 +88,7 @@ async def test_an_answer_that_is_erased_while_its_continuation_waits_is_not_cont
     await eventually(lambda: talk.contents()[-1] == "half")
     clicking = asyncio.create_task(talk.ada.click(cut, label=EN.go_on))
     await eventually(lambda: talk.last().content.startswith("⏳"))
-    await talk.store.erase_message("discord", str(talk.channel.history()[0].id))
+    await talk.store.eraser.erase_message("discord", str(talk.channel.history()[0].id))
     go.set()
     await clicking
     await talk.env.settle()

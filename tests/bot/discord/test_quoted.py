@@ -97,7 +97,7 @@ async def test_a_forwarded_message_is_read_and_its_author_is_unknown(reading: Wo
     sender = await reading.store.person("discord", str(reading.max.id))
     assert (row.author_id, version.author_id) == (sender, None)
     assert "The raid is off." in str(await reading.store.kept_of(sender))
-    await reading.store.forget(sender)  # what they only forwarded goes, too
+    await reading.store.eraser.forget(sender)  # what they only forwarded goes, too
     assert (await reading.rows(schema.MessageVersion))[0].text is None
 
 
@@ -179,7 +179,7 @@ async def test_a_deleted_message_is_said_to_be_gone(reading: World):
 
 async def test_an_answer_that_was_erased_is_said_to_be_gone(talk: World):
     answer = await talk.ask("one")
-    await talk.store.erase_message("discord", str(answer.id))
+    await talk.store.eraser.erase_message("discord", str(answer.id))
     assert await about(talk, answer) == small(EN.no_answer_here)
     assert talk.sent() == ["what does this mean?"]
     greeting = await talk.ask("")

@@ -136,7 +136,7 @@ async def test_what_a_person_was_asked_is_forgotten_with_them(talk: World):
     answer = await talk.ask("one")
     await talk.bea.react(answer, "👍")
     assert [row.key for row in await talk.rows(schema.Setting) if row.scope == "person"] == ["asked_for_consent"]
-    await talk.store.forget(await talk.store.person("discord", str(talk.bea.id)))
+    await talk.store.eraser.forget(await talk.store.person("discord", str(talk.bea.id)))
     assert [row for row in await talk.rows(schema.Setting) if row.scope == "person"] == []
 
 

@@ -167,6 +167,10 @@ async def test_a_guess_that_is_answered_is_kept(odd, opened):
     [
         ("prompt too long; exceeded max context length by 904 tokens", None),
         ("invalid params, context window exceeds limit (2013)", None),
+        ("the max input characters is 20000", None),
+        ("longer than the specified maximum sequence length for this model (5000 > 4096)", 4096),
+        ("This request is bigger than the model's window of 4096 tokens", 4096),
+        ("输入文本长度不能超过4096", 4096),
         ("input length and max_tokens exceed context limit: 190000 + 20000 > 200000", 200_000),
     ],
 )
@@ -180,6 +184,16 @@ def test_a_number_that_is_no_limit_is_not_taken_for_one(text: str, limit: int | 
         "This model's maximum prompt length is 131072 but the request contains 140000 tokens.",
         "Prompt exceeds max length",
         "Please reduce the length of the messages.",
+        "The provided prompt is 4000 tokens long, but the maximum supported sequence length is just 4096!",
+        "the max input characters is 20000",
+        "The total length of the messages (5000) is over the limit of 4096",
+        "This request is bigger than the model's window of 4096 tokens",
+        "the prompt does not fit into the context",
+        "Not enough context left for the answer",
+        "Too large prompt",
+        "Your input exceeds the limit",
+        "token数量超过上限",
+        "输入文本长度不能超过4096",
         "max_tokens must be at least 1, got -34.",
         "Token indices sequence length is longer than the specified maximum sequence length (5000 > 4096)",
         "Not enough KV cache for this request",
@@ -189,5 +203,8 @@ def test_a_conversation_that_is_too_long_is_known_in_other_words(text: str) -> N
     assert too_long(refused(400, {"error": {"message": text}}))
 
 
-def test_a_limit_of_tokens_a_minute_is_none_of_the_context() -> None:
-    assert not too_long(refused(400, {"error": {"message": "Tokens per minute exceeded"}}))
+@pytest.mark.parametrize(
+    "text", ["Tokens per minute exceeded", "Request's max_tokens is larger than the allowed 256"]
+)
+def test_a_limit_of_tokens_a_minute_or_of_the_answer_is_none_of_the_context(text: str) -> None:
+    assert not too_long(refused(400, {"error": {"message": text}}))

@@ -56,6 +56,9 @@ async def test_a_refused_field_is_left_out_from_then_on(odd, opened, name):
         error(400, "Your organization must be verified to stream this model.", param="stream"),
         error(422, "Streaming is not supported for this model"),
         error(400, "This deployment does not support streaming."),
+        error(400, "stream=true is not supported"),
+        error(400, "This endpoint only supports non-streaming requests"),
+        error(400, "please set stream to false"),
     ],
 )
 async def test_a_server_that_does_not_stream_is_asked_for_the_whole_answer(odd, opened, refusal):
@@ -128,6 +131,25 @@ KINDS = {
     "overloaded": (529, {"type": "error", "error": {"type": "overloaded_error"}}, {}, EngineBusy),
     "loading": (503, {"error": {"message": "Loading model", "type": "unavailable_error"}}, {}, EngineLoading),
     "a filter": (400, {"error": {"code": "content_filter", "message": "..."}}, {}, EngineFiltered),
+    "a low balance": (
+        400,
+        {"error": {"message": "Your credit balance is too low"}},
+        {},
+        EngineSpent,
+    ),
+    "a limit of the key": (403, {"error": {"message": "Key limit exceeded (total limit)"}}, {}, EngineSpent),
+    "MiniMax's balance": (200, {"status_code": 1008, "status_msg": "insufficient balance"}, {}, EngineSpent),
+    "a month's limit": (429, {"error": {"message": "You have reached your monthly limit"}}, {}, EngineSpent),
+    "warming up": (503, {"error": {"message": "The model is warming up"}}, {}, EngineLoading),
+    "busy": (500, {"error": {"message": "server is busy"}}, {}, EngineBusy),
+    "DeepSeek's filter": (400, {"error": {"message": "Content Exists Risk"}}, {}, EngineFiltered),
+    "Qwen's filter": (
+        400,
+        {"error": {"message": "Output may have inappropriate content."}},
+        {},
+        EngineFiltered,
+    ),
+    "a policy": (400, {"error": {"message": "content violates our usage policy"}}, {}, EngineFiltered),
     "a page": (502, "<html>Bad Gateway</html>", {}, EngineAway),
     "a key": (401, {"error": {"message": "no"}}, {}, EngineError),
 }
@@ -180,6 +202,20 @@ def test_a_word_of_the_server_that_may_be_a_secret_is_not_shown(code: str) -> No
     assert refused(400, {"error": {"code": code, "message": "no"}}).shown == "HTTP 400"
 
 
+@pytest.mark.parametrize("code", ["my_secret_passphrase", "Invalid_my_secret_passphrase", "MY_SECRET_PASSPHRASE"])
+def test_a_server_that_repeats_the_key_as_its_word_for_an_error_is_not_quoted(code: str) -> None:
+    body = {"error": {"code": code, "message": "no"}}
+    assert refused(400, body, key="my_secret_passphrase").shown == "HTTP 400"
+
+
+async def test_a_key_that_a_server_repeats_is_in_no_sentence(odd, opened):
+    engine = await opened(odd, api_key="my_secret_passphrase")
+    odd.usual = body({"error": {"code": "my_secret_passphrase", "message": "my_secret_passphrase"}}, 400)
+    with pytest.raises(EngineError) as caught:
+        await asked(engine)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("code", ["rate_limit_exceeded", "InvalidParameter", "context_length_exceeded"])
 def test_the_name_of_an_error_is_shown(code: str) -> None:
     assert refused(400, {"error": {"code": code, "message": "no"}}).shown == f"HTTP 400, {code}"
@@ -208,9 +244,40 @@ def test_the_longest_answer_is_read_from_a_refusal(text: str, most: int) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["'system' is not one of ['user', 'assistant']", "messages.0.role: Input should be 'user' or 'assistant'"]
+    "text",
+    [
+        "'system' is not one of ['user', 'assistant']",
+        "messages.0.role: Input should be 'user' or 'assistant'",
+        "Expected first message to be from user",
+        "'messages' must start with a user message",
+    ],
 )
 def test_a_refused_system_role_is_known_in_other_words(text: str) -> None:
     dialect = Dialect()
     assert dialect.learn(refused(422, {"error": {"message": text}}), dialect.body("m", HELLO, Sampling()))
     assert [message["role"] for message in dialect.messages(HELLO)] == ["user"]
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        ("`temperature` and `top_p` cannot both be specified for this model. Please use only one.", "top_p"),
+        ("maxTokens is not supported, use maxCompletionTokens", "max_tokens"),
+        ("Argument not supported on this model: presencePenalty", "frequency_penalty"),
+        ("schema validation failed: additionalProperties", "stream_options"),
+    ],
+)
+def test_a_refused_field_is_known_in_other_words(text: str, left_out: str) -> None:
+    dialect = Dialect()
+    body = dialect.body("m", HELLO, Sampling())
+    assert dialect.learn(refused(400, {"error": {"message": text}}), body)
+    assert body.keys() - dialect.body("m", HELLO, Sampling()).keys() == {left_out}
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(400, "odd is not a valid model ID"), (422, "unknown model odd"), (400, "Model odd is not supported")],
+)
+def test_a_model_that_a_server_lacks_is_known_in_other_words(status: int, text: str) -> None:
+    found = error_of(refused(status, {"error": {"message": text}}), "http://127.0.0.1:1/v1", "odd")
+    assert "has no model 'odd'" in str(found)

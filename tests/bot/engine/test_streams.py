@@ -124,6 +124,21 @@ STREAMS = {
         ),
         ("so \U0001f600!", "\ufffd", "stop"),
     ),
+    "the text so far in each chunk": (stream("It", "It is", "It is 5."), (FIVE, "", "stop")),
+    "the text so far, and once more": (
+        events(
+            chunk({"reasoning_content": "PL"}),
+            chunk({"reasoning_content": "PLA"}),
+            chunk({"reasoning_content": "PLAN", "content": "It is"}),
+            chunk({"reasoning_content": "PLAN", "content": "It is 5."}),
+            chunk({"reasoning_content": "PLAN", "content": "It is 5."}, "stop"),
+        ),
+        (FIVE, "PLAN", "stop"),
+    ),
+    "two chunks of which the second has all": (stream("It is", "It is 5."), (FIVE, "", "stop")),
+    "pieces that begin like the one before": (stream("ha", "haha", "!"), ("hahaha!", "", "stop")),
+    "two pieces that begin alike": (stream("1", "10"), ("110", "", "stop")),
+    "the same piece again": (stream("na ", "na ", "na ", "na na "), ("na na na na na ", "", "stop")),
     "other words for the end": (stream(FIVE, finish="MAX_TOKENS"), (FIVE, "", "length")),
 }
 

@@ -1,4 +1,4 @@
-"""Thinking, control tokens and invented turns are no answer, however they are divided into pieces."""
+"""Thinking, control tokens and invented turns are left out of answers, however they are divided into pieces."""
 
 from itertools import product
 
@@ -40,6 +40,14 @@ THOUGHTS = {
     "<|im_start|>think\nPLAN\n<|im_start|>answer\nIt is 5.": FIVE,
     "<|im_start|>assistant/think\nPLAN<|im_end|>\n<|im_start|>assistant\nIt is 5.": FIVE,
     "[THINK]PLAN[/THINK]It is 5.": FIVE,
+    "[Thinking]\nPLAN\n[/Thinking]\nIt is 5.": FIVE,
+    "[REASONING]PLAN[/REASONING]It is 5.": FIVE,
+    "Here's my thought process:\nPLAN\nHere's my response:\nIt is 5.": FIVE,
+    "/think\nPLAN<|im_end|>\n<|im_start|>assistant\nIt is 5.": FIVE,
+    "think\nPLAN\nanswer\nIt is 5.": FIVE,
+    "<|begin|>assistant<|think|>PLAN<|end|><|begin|>assistant<|content|>It is 5.": FIVE,
+    "<|assistant|><think>PLAN</think>It is 5.": FIVE,
+    "<longcat_think>PLAN</longcat_think>It is 5.": FIVE,
     "<seed:think>PLAN</seed:think>It is 5.": FIVE,
     "<|channel>thought\nPLAN<channel|>It is 5.": FIVE,
     "<unused94>thought\nPLAN<unused95>It is 5.": FIVE,
@@ -58,6 +66,10 @@ ANSWERS = [
     "A sentence. The tag <think> opens.\n\nThen more.",
     "analysis of it is fine",
     "analysisX only",
+    "[Thinking] Hm, a cat.",
+    "think\nabout it",
+    "/think about it",
+    "[1] and [a link](x)",
     "a < b <b>bold</b> [x] 1 << 2",
     "",
 ]

@@ -263,6 +263,7 @@ async def test_the_folder_of_the_releases_may_have_another_path_there(fake, base
         await opened(adapters="/other")
 
 
+@pytest.mark.played
 async def test_what_nobody_needs_is_taken_out_after_a_while(fake, base, home, releases, opened, caplog, monkeypatch):
     monkeypatch.setattr(following, "FORGET", 0.0)
     monkeypatch.setattr(unused, "UNUSED", 0.05)

@@ -135,6 +135,7 @@ async def test_only_counts_are_logged(world: World, caplog: pytest.LogCaptureFix
 # -- the terminal
 
 
+@pytest.mark.played
 async def test_the_terminal_is_moderated_too(tmp_path: Path):
     store = await Store.open(tmp_path)
     async with FakeEngine() as fake:

@@ -69,7 +69,7 @@ async def test_what_was_erased_is_shown_as_erased(page: World):
     key, _ = await browser.ask("hello")
     from datetime import timedelta
 
-    await page.store.purge(schema.now() + timedelta(days=1))
+    await page.store.eraser.purge(schema.now() + timedelta(days=1))
     shown = (await browser.get(f"/chat/{key}")).text
     assert EN.web_erased in shown
     assert "hello" not in shown

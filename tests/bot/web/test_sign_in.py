@@ -194,7 +194,7 @@ async def test_the_operators_link_is_printed_where_the_bot_runs_and_nowhere_else
 async def test_whoever_was_forgotten_is_signed_out_everywhere(page: World):
     browser = await page.member()
     other = page.browser(cookie=f"{COOKIE}={browser.http.cookies[COOKIE]}")
-    await page.store.forget(browser.person)
+    await page.store.eraser.forget(browser.person)
     assert (await browser.get("/chat")).status_code == 303
     assert (await other.get("/chat")).status_code == 303
 

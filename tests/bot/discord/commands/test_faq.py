@@ -120,5 +120,5 @@ async def test_the_texts_are_the_managers_and_go_with_them(talk: World):
     await send(talk)
     manager = await person_of(talk.store, talk.max.id)
     assert "Four days." in str(await talk.store.kept_of(manager))
-    await talk.store.forget(manager)
+    await talk.store.eraser.forget(manager)
     assert await talk.store.lessons.every() == []

@@ -129,7 +129,7 @@ async def test_the_button_below_a_question_that_is_gone_begins_anew(reading: Wor
     thread = await reading.open_thread()
     spoken = await reading.ada.send(thread, "one")
     answer = reading.last(thread)
-    await reading.store.erase_message("discord", str(spoken.id))
+    await reading.store.eraser.erase_message("discord", str(spoken.id))
     await reading.ada.send(thread, "two")
     told = reply_of(await reading.ada.click(answer, label="↻"))
     assert told.content == EN.question_gone

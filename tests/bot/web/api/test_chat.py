@@ -245,7 +245,7 @@ async def test_the_models_are_the_champion_and_its_number(program: Program):
 
 
 async def test_the_description_is_open_and_names_every_path(page: World):
-    found = (await page.browser().get("/v1/openapi.json")).json()
+    found = (await page.browser().http.get("/v1/openapi.json")).json()
     assert set(found["paths"]) == {
         "/chat/completions",
         "/completions",

@@ -28,7 +28,7 @@ CHECKS = [
 
 
 async def test_no_request_that_the_description_allows_or_forbids_breaks_the_server(page: World):
-    description = (await page.browser().get("/v1/openapi.json")).json()
+    description = (await page.browser().http.get("/v1/openapi.json")).json()
     async with served(page) as (address, program):
         await asyncio.to_thread(fuzz, description, address, program.secret)
 

@@ -29,7 +29,7 @@ PATHS = (
 
 @pytest.mark.parametrize("sent", ["", "Bearer", "Bearer ", "Basic abc", "Bearer sk-parley-wrong", "Bearer ключ"])
 async def test_without_a_known_key_nothing_opens_and_no_body_is_read(page: World, sent: str):
-    browser = page.browser()
+    browser = page.browser().http
     for method, path in PATHS:
         headers = {"authorization": sent.encode()} if sent else {}
         found = await browser.request(method, path, headers=headers, content=b"{" * 100)

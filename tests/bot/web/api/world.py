@@ -21,7 +21,7 @@ class Program:
     def __init__(self, page: World, secret: str) -> None:
         self.page = page
         self.secret = secret
-        self.client = page.browser(authorization=f"Bearer {secret}")
+        self.client = page.browser(authorization=f"Bearer {secret}").http
 
     @classmethod
     async def with_key(cls, page: World, name: str = "telegram", **key: Any) -> Program:
