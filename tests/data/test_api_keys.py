@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from data.api_keys import CHAT, FEEDBACK, ROWS, ApiKey, check_platform
 from data.consent import CONSENT_VERSION
 from data.database import NAME
 from data.errors import BadInput
+from data.reapply import reapply
 from data.store import Store
 from tests.data.test_main import data
 
@@ -109,6 +111,26 @@ def test_a_limit_is_a_number_of_answers(house: Path, limit: str, capsys: pytest.
     code, _, errors = data(house, "keys", "add", "bot", "--hourly", limit)
     assert code == 2
     assert "not a number of answers" in errors or "expected one argument" in errors
+
+
+async def test_a_restored_backup_does_not_open_what_was_closed_since(house: Path, tmp_path: Path) -> None:
+    store = await Store.open(house)
+    kept, revoked, replaced = [
+        await store.api_keys.add(ApiKey(name=name, platform="p")) for name in ("kept", "revoked", "replaced")
+    ]
+    await store.close()
+    restored = tmp_path / "restored"
+    shutil.copytree(house, restored)
+    store = await Store.open(house)
+    for name in ("revoked", "replaced"):
+        await store.api_keys.revoke(name)
+    await store.api_keys.add(ApiKey(name="replaced", platform="p"))
+    await store.close()
+    await reapply(restored, house)
+    store = await Store.open(restored)
+    opens = [await store.api_keys.find(secret) is not None for secret in (kept, revoked, replaced)]
+    await store.close()
+    assert opens == [True, False, False]
 
 
 async def test_the_audit_log_names_the_key_and_no_secret(house: Path) -> None:

@@ -18,7 +18,7 @@ from bot.web.api.errors import ApiError, ErrorBody, invalid
 from bot.web.api.feedback import Feedback, Kept, give, take_back
 from bot.web.api.guard import Guard, error_response
 from bot.web.api.models import Serving, serving, unknown
-from bot.web.api.people import Given, Recorded, person_of
+from bot.web.api.people import Given, Recorded, known_user, person_of
 from bot.web.api.replies import Reply, TextReply
 from bot.web.api.requests import LONGEST_USER, ChatBody, TextBody
 from bot.web.api.rows import lines, rows_of
@@ -132,14 +132,14 @@ async def consent(request: Request) -> dict[str, Any]:
 async def user(request: Request, user: Annotated[str, _USER]) -> dict[str, Any]:
     """Give everything that is kept of a user, for them to read."""
     key, site = _key(request, FEEDBACK), _site(request)
-    return await site.store.kept_of(await person_of(site.store, key, Asker(user)))
+    return await site.store.kept_of(await known_user(site.store, key, user))
 
 
 @router.delete("/users/{user}")
 async def no_user(request: Request, user: Annotated[str, _USER]) -> dict[str, Any]:
     """Erase everything that a user said and rated."""
     key, site = _key(request, FEEDBACK), _site(request)
-    erased = await site.store.eraser.forget(await person_of(site.store, key, Asker(user)))
+    erased = await site.store.eraser.forget(await known_user(site.store, key, user))
     return {"id": user, "object": "user.deleted", "deleted": True, "erased_texts": erased}
 
 

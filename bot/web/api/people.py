@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.web.api.errors import ApiError
 from data.consent import CONSENT_VERSION, still_says
+from data.errors import BadInput
 
 if TYPE_CHECKING:
     from bot.web.api.asked import Asker
@@ -49,6 +50,14 @@ async def person_of(store: Store, key: ApiKey, asker: Asker) -> int:
         if not known:
             await store.set_consent(person, asker.consent, key.consent_text or CONSENT_VERSION)
     return person
+
+
+async def known_user(store: Store, key: ApiKey, user: str) -> int:
+    """A user who is known already. Raises `ApiError` for anybody else."""
+    try:
+        return await store.person_named(f"{key.platform}:{user}")
+    except BadInput:
+        raise ApiError(404, "Nothing is kept of a user with this id.", "user_not_found", param="user") from None
 
 
 def _check_consent(key: ApiKey) -> None:

@@ -192,7 +192,7 @@ async def test_others_on_the_same_platform_may_rate_an_answer_that_they_saw(prog
 
 async def test_an_erased_answer_cannot_be_rated(program: Program):
     one = await answered(program)
-    await program.client.delete("/v1/users/ada")
+    assert (await program.client.delete("/v1/users/ada")).status_code == 200
     assert error(await program.feedback(one, "vote", value="up", **ADA)) == (404, "completion_not_found")
 
 

@@ -143,7 +143,9 @@ async def test_a_person_reads_everything_and_is_forgotten_by_their_id(program: P
     assert kept["person"]["platform"] == "telegram"
     gone = (await program.client.delete("/v1/users/ada")).json()
     assert (gone["deleted"], gone["erased_texts"]) == (True, 3)
-    assert (await program.client.get("/v1/users/ada")).json()["messages"] == []
+    for user in ("ada", "nobody", "telegram:ada"):
+        assert error(await program.client.get(f"/v1/users/{user}")) == (404, "user_not_found")
+        assert error(await program.client.delete(f"/v1/users/{user}")) == (404, "user_not_found")
 
 
 async def test_rows_are_for_the_operators_tools(page: World):
