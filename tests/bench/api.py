@@ -119,6 +119,12 @@ def memory(process: asyncio.subprocess.Process) -> float:
     raise AssertionError("no such process")
 
 
+def computed(process: asyncio.subprocess.Process) -> float:
+    """The seconds that a process has computed; other processes do not count."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def streams(
     client: httpx2.AsyncClient, address: str, number: int, process: asyncio.subprocess.Process
 ) -> dict[int, float]:
@@ -155,19 +161,24 @@ async def measured(options: argparse.Namespace) -> dict[str, object]:
             async with SlowEngine() as engine:
                 process, address = await start(home, engine.url, options.people)
                 await many(client, address, 10, 1, 0)  # everything is loaded
+                busy = computed(process)
                 figures["first_byte_beyond_engine"] = told(
                     await many(client, address, options.people, options.rounds, options.pause)
                 )
+                asked = options.people * options.rounds
+                figures["cpu_ms_an_answer_with_its_vote"] = round((computed(process) - busy) / asked * 1000, 2)
                 at_once = await many(client, address, options.people, 1, 0)
                 figures["all_at_the_same_moment"] = told(at_once)
                 process.terminate()
                 await process.wait()
-            acknowledged = 10 + options.people * (options.rounds + 1)
+            acknowledged = 20 + options.people * (options.rounds + 1)
             async with QuickEngine() as quick:
                 process, address = await start(home, quick.url, options.people)
-                began = time.perf_counter()
+                await many(client, address, 10, 1, 0)
+                began, busy = time.perf_counter(), computed(process)
                 figures["memory_mib_after_streams"] = await streams(client, address, options.streams, process)
                 figures["streams_per_second"] = round(options.streams / (time.perf_counter() - began), 1)
+                figures["cpu_ms_a_stream"] = round((computed(process) - busy) / options.streams * 1000, 2)
                 process.terminate()
                 await process.wait()
         store = await Store.open(home)
