@@ -12,6 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from bot.web.api.app import create_api
+from bot.web.api.below import ApiBelow
 from bot.web.pages import alive, answers, chat, consent, sign_in, streams, taught
 from bot.web.problems import add_problems
 from bot.web.safety import BoundedBodies, SafeHeaders
@@ -36,11 +37,11 @@ def create_app(site: Site) -> FastAPI:
             Middleware(SafeHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts(site.settings), www_redirect=False),
             Middleware(BoundedBodies),
+            Middleware(ApiBelow, api=create_api(site)),
         ],
     )
     app.state.site = site
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
-    app.mount("/v1", create_api(site))
     for router in PAGES:
         app.include_router(router)
     add_problems(app)

@@ -1,4 +1,4 @@
-"""The API's application, mounted at /v1: its paths, and their OpenAPI description."""
+"""The API's application, below /v1: its paths, and their OpenAPI description."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _USER = Path(min_length=1, max_length=LONGEST_USER, description="Your own id of 
 
 
 def create_api(site: Site) -> FastAPI:
-    """The application for a site, to be mounted at /v1."""
+    """The application for a site, for `bot.web.api.below`."""
     api = FastAPI(
         title="Parley",
         summary="OpenAI's completions from a model that learns, and the feedback that it learns from.",

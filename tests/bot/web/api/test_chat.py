@@ -170,7 +170,9 @@ async def test_a_body_that_is_no_json_and_a_path_that_is_none_are_refused(progra
     )
     assert error(bad) == (400, "invalid_json")
     assert error(await program.client.post("/v1/chat/completions", json=[])) == (400, "invalid_type")
-    assert error(await program.client.get("/v1/nowhere")) == (404, "unknown_url")
+    for path in ("/v1/nowhere", "/v1/a%0Ab", "/v1/"):
+        assert error(await program.client.get(path)) == (404, "unknown_url"), path
+    assert error(await program.client.delete("/v1/feedback/a%0Ab")) == (404, "feedback_not_found")
     assert error(await program.client.get("/v1/chat/completions")) == (405, "method_not_allowed")
 
 
