@@ -37,14 +37,17 @@ class SignInLinks:
         self._open: dict[str, tuple[Invited, float]] = {}
 
     def make(self, invited: Invited) -> str | None:
-        """A new link for a person; their earlier ones no longer work. None while the page is off."""
+        """A new link for a person; their earlier ones no longer work. None while the page is off.
+
+        An operator's earlier links go on working: anybody may ask the page to print another one.
+        """
         if self.address is None:
             return None
         now = self._clock()
         self._open = {
             key: (other, until)
             for key, (other, until) in self._open.items()
-            if until > now and other.person != invited.person
+            if until > now and (invited.operator or other != invited)
         }
         while len(self._open) >= _MOST:
             del self._open[next(iter(self._open))]

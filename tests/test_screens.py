@@ -49,8 +49,9 @@ def test_the_script_draws_where_it_is_told_to(tmp_path: Path, monkeypatch: pytes
 
 def test_every_picture_is_small_and_known() -> None:
     known = {file(FOLDER, name, language) for name in (*SCENES, *INVITE) for language in LANGUAGES}
-    assert set(FOLDER.iterdir()) == known
-    for path in known:
+    pages = {FOLDER / f"page{which}.png" for which in ("", ".zh", "-compare", "-compare.zh")}  # tests.screens.page
+    assert set(FOLDER.iterdir()) == known | pages
+    for path in known | pages:
         assert path.stat().st_size < 100 * 1024
 
 

@@ -423,6 +423,30 @@ class WebTexts:
     web_teach_how: str
     web_becomes: str
     web_so_far: str
+    web_board: str
+    web_trial_bar: str
+    web_far: str
+    web_wins: str
+    web_wins_how: str
+    web_rounds: str
+    web_no_rounds: str
+    web_round: str
+    web_serves: str
+    web_operate: str
+    web_load: str
+    web_round_runs: str
+    web_no_round_runs: str
+    web_paused_since: str
+    web_pause: str
+    web_resume: str
+    web_rounds_paused: str
+    web_releases: str
+    web_roll_back: str
+    web_tried: str
+    web_anyway: str
+    web_let_serve: str
+    web_promoted: str
+    web_superseded: str
     web_lessons: str
     web_lesson_change: str
     web_lesson_remove: str

@@ -50,7 +50,7 @@ def ask_of(visitor: Visitor, key: str, who: Persona, question: Callable[[], Awai
         caps = (*caps, Cap("person", ("address", visitor.address), settings.web_hourly_per_address))
     return Ask(
         person=visitor.person,
-        channel=key,
+        channel=PLATFORM,  # one line for each person: many conversations at once must not fill everybody's
         platform=PLATFORM,
         persona=who,
         question=still_there,

@@ -16,15 +16,15 @@ from discord import app_commands
 
 from bot.discord.audit_log import record_for_all
 from bot.discord.buttons import Press, view
-from bot.discord.commands.stats import overview, release_name
 from bot.discord.render import LIMIT
 from bot.discord.telling import acknowledge, replace_question, tell, texts_for
 from bot.engine.api import EngineError, Sampling
+from bot.overview import overview, release_name, verdict_text
 from bot.release_chart import SHOWN, figures
 from bot.texts.commands import CALLED
 from data.chat import Message
 from data.errors import BadInput, ParleyError
-from data.gate_verdicts import GateVerdict, gate_verdict
+from data.gate_verdicts import gate_verdict
 from data.promotion import promote
 from data.releases import BASE_RELEASE, NoEarlier, Release, Releases, Superseded
 from data.rounds import pause, paused_since, resume
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 10.0  # seconds in which a working engine says a word
-_REASONS = 1200  # characters of the gate's reasons that are shown
 
 
 def add_release(app: App, stats: Stats, tree: app_commands.CommandTree[Any]) -> None:
@@ -122,7 +121,7 @@ async def status_text(app: App, stats: Stats, seconds: float, texts: Texts) -> s
         lines += ["```", *listed, "```"] if listed else []
         if now.others:
             lines.append(texts.of_other_bases.format(numbers=", ".join(map(str, now.others[-SHOWN:]))))
-        lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.rounds.count("promoted")))
+        lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.promoted))
     since = await asyncio.to_thread(paused_since, home)
     if since is not None:
         lines.append(texts.rounds_paused_since.format(when=f"<t:{int(since.timestamp())}:f>"))
@@ -219,18 +218,6 @@ def _other_base(home: Path, number: int, texts: Texts) -> str:
     except BadInput as error:
         return str(error)
     return texts.superseded  # the home was switched to its base meanwhile
-
-
-def verdict_text(found: GateVerdict, champion: int, texts: Texts) -> str:
-    """What the gate decided about a release and why, in one paragraph; `champion` is the release that serves now."""
-    if found.promote is None:
-        return texts.gate_never_asked
-    text = (texts.gate_said_yes if found.promote else texts.gate_said_no).format(reasons=" ".join(found.reasons))
-    if len(text) > _REASONS:
-        text = f"{text[:_REASONS]} …"
-    if found.champion is None or found.champion == champion:
-        return text
-    return f"{text} {texts.gate_compared_with.format(release=release_name(found.champion, texts))}"
 
 
 async def make_champion(app: App, interaction: discord.Interaction, number: int, champion: int, texts: Texts) -> None:

@@ -6,11 +6,8 @@ It also says how far it is to the next verdict, and what to do next.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
-import sqlite3
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -18,15 +15,11 @@ import discord
 from bot.discord.ids import server_of
 from bot.discord.place import NOBODY
 from bot.discord.telling import acknowledge, tell_file, texts_for
-from bot.progress import SIGNS, Progress, by_kind
+from bot.overview import Overview, counts_in_words, left_of, overview, serving, thumbs_hidden
+from bot.progress import Progress
 from bot.progress import in_words as distance_in_words
 from bot.release_chart import chart, compared, in_words, picture
 from data.counts import RatingCounts, count_ratings
-from data.database import NAME
-from data.erasure import FORGOTTEN
-from data.lineage import releases_with
-from data.releases import MINIMUM_PEOPLE, MINIMUM_PROMPTS, Releases
-from data.rounds import decided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,12 +31,8 @@ if TYPE_CHECKING:
     from bot.texts import Texts
     from data.distance import Distance
     from data.figures import Figures
-    from data.releases import Release
     from data.store import Store
-    from data.trials import TrialSoFar
 
-# With fewer people the counts would show how each of them voted.
-HIDES = 3
 # With this many ratings or more, counts are shown again for _RESTS times as long as counting took.
 _MANY, _RESTS = 20_000, 20
 
@@ -55,29 +44,6 @@ def add_stats(stats: Stats, tree: app_commands.CommandTree[Any]) -> None:
     async def show(interaction: discord.Interaction) -> None:
         await acknowledge(interaction)
         await stats.tell(interaction, texts_for(interaction))
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """What an installation's folder says at one moment; `rounds` are how the decided ones ended.
-
-    `releases` are those of its base, `others` the numbers of those that belong to other bases.
-    """
-
-    champion: int
-    candidate: int | None
-    releases: Sequence[Release]
-    rounds: Sequence[str]
-    others: Sequence[int] = ()
-
-
-def overview(home: Path) -> Overview:
-    """Read an installation's folder. It reads many small files, so call it in a thread."""
-    releases = Releases(home)
-    rounds = [each.status for each in decided(home / "rounds")]
-    every, usable = releases.all(), releases.servable()
-    others = sorted({each.number for each in every} - {each.number for each in usable})
-    return Overview(releases.champion(), releases.candidate(), usable, rounds, others)
 
 
 class Stats:
@@ -114,9 +80,12 @@ class Stats:
         found = await self._count(server)
         first = texts.stats_here if guild else texts.stats_everywhere
         known = await self.progress.now(now.champion, now.candidate)
-        lines = [first.format(counts=_counts(found), people=found.raters), *await self.serving(now, known, texts)]
+        lines = [
+            first.format(counts=counts_in_words(found), people=found.raters),
+            *await self.serving(now, known, texts),
+        ]
         if now.rounds:
-            lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.rounds.count("promoted")))
+            lines.append(texts.stats_rounds.format(rounds=len(now.rounds), promoted=now.promoted))
         far = known.distance if known else None
         return [*lines, *distance_in_words(far, texts, hidden=self._hidden(far) if far else ())]
 
@@ -137,52 +106,15 @@ class Stats:
         """The parts of the distance that people here should not see, or can do nothing about."""
         if self.progress.permission is None:  # what is said on Discord trains nothing then
             return ("prompts", "pairs", "thumbs", "people")
-        few = any(part.name == "people" and part.have < HIDES for part in far.parts)
-        return ("thumbs",) if few else ()
+        return thumbs_hidden(far)
 
     async def serving(self, now: Overview, known: Figures | None, texts: Texts) -> list[str]:
         """Which release serves, how the one on trial does, and which ones learnt from people who left."""
-        release = release_name(now.champion, texts)
-        lines = [texts.stats_serving.format(release=release, releases=len(now.releases))]
-        if now.candidate is None:
-            lines.append(texts.stats_no_trial)
-        else:
-            lines.append(_on_trial(now.candidate, known.trial if known else None, texts))
-        if left := await asyncio.to_thread(_left, self.home):
-            lines.append(texts.stats_left.format(releases=", ".join(map(str, left))))
-        return [line[:1].upper() + line[1:] for line in lines]
+        left = await asyncio.to_thread(left_of, self.home)
+        return serving(now, known.trial if known else None, left, texts)
 
     async def _draw(self, found: Sequence[ComparedRelease]) -> bytes | None:
         async with self._drawing:  # once for everybody who asks at the same time
             if self._drawn[0] != found:
                 self._drawn = found, await asyncio.to_thread(picture, found)
             return self._drawn[1]
-
-
-def release_name(release: int, texts: Texts) -> str:
-    """What a release is called; 0 is the base model."""
-    return texts.of_release.format(release=release) if release else texts.the_base
-
-
-def _on_trial(candidate: int, found: TrialSoFar | None, texts: Texts) -> str:
-    """How the release on trial stands; None while that is not known yet."""
-    release = release_name(candidate, texts)
-    if found is None:
-        return texts.stats_trial_counting.format(release=release)
-    line = texts.stats_trial if found.people >= HIDES else texts.stats_trial_few
-    needed = {"needed": MINIMUM_PROMPTS, "people": MINIMUM_PEOPLE}
-    return line.format(release=release, prompts=found.prompts, share=found.share, **needed)
-
-
-def _left(home: Path) -> list[int]:
-    """The releases that learnt from people who left. It reads many ids and files, so call it in a thread."""
-    query = "SELECT ref_hash FROM tombstones WHERE kind = 'row' AND reason = ?"
-    with contextlib.closing(sqlite3.connect(home / NAME)) as connection:
-        gone = {ref for (ref,) in connection.execute(query, (FORGOTTEN,))}
-    return releases_with(home, gone)
-
-
-def _counts(found: RatingCounts) -> str:
-    if found.raters < HIDES:
-        return f"{sum(found.ratings[kind] for kind in SIGNS)}"
-    return by_kind(found)

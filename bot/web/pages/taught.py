@@ -8,7 +8,8 @@ from uuid import uuid4
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from bot.progress import by_kind, in_words
+from bot.overview import counts_in_words, thumbs_hidden
+from bot.progress import in_words
 from bot.web.asking import LONGEST
 from bot.web.pages.answers import corrected
 from bot.web.rendering import shown
@@ -32,6 +33,7 @@ async def teach(visitor: Member) -> Response:
     async with site.store.database.read() as session:
         counted = await count_ratings(session, None)
     known = await site.progress.now()
+    far = known.distance if known else None
     becomes = texts.teach_trains
     if site.settings.followups:
         becomes = f"{becomes} {texts.teach_followups}"
@@ -39,8 +41,8 @@ async def teach(visitor: Member) -> Response:
         visitor,
         "teach.html",
         becomes=becomes,
-        counts=texts.stats_everywhere.format(counts=by_kind(counted), people=counted.raters),
-        far=in_words(known.distance if known else None, texts),
+        counts=texts.stats_everywhere.format(counts=counts_in_words(counted), people=counted.raters),
+        far=in_words(far, texts, hidden=thumbs_hidden(far) if far else ()),
     )
 
 

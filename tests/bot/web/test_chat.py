@@ -116,6 +116,33 @@ async def test_only_one_answer_runs_in_a_conversation(page: World):
     await browser.ended(begun)
 
 
+async def test_one_person_in_many_conversations_gets_one_answer_at_a_time(page: World):
+    hold = asyncio.Event()
+    page.fake.answer("a", "b", hold=hold)
+    browser, bea = await page.member("1"), await page.member("2")
+    begun = [await browser.post(f"/chat/{letter * 32}", text="hello") for letter in "abcde"]
+    await page.fake.until_running(1)
+    assert "a fake answer" in (await bea.ask("hello"))[1].text  # whom this does not hold up
+    assert len(page.fake.requests) == 2
+    last = await browser.ended(begun[-1])
+    assert EN.queue_full_person.format(waiting=3) in last.text
+    hold.set()
+    for each in begun[:-1]:
+        await browser.ended(each)
+    assert len(page.fake.requests) == 5
+
+
+async def test_thirty_people_at_once_lose_no_rating(page: World):
+    async def visit(name: int) -> None:
+        browser = await page.member(str(name), agrees=True)
+        _, shown = await browser.ask("hello")
+        await browser.post(f"/answers/{number(shown)}/vote", value="up")
+
+    await asyncio.gather(*map(visit, range(30)))
+    ratings = await page.rows(schema.Rating)
+    assert len({each.rater_id for each in ratings}) == len(ratings) == 30
+
+
 async def test_an_engine_that_fails_is_told_in_words_and_nothing_is_lost(page: World):
     page.fake.fail(500)
     page.fake.fail(500)

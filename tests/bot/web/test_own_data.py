@@ -78,7 +78,7 @@ async def test_what_was_erased_is_shown_as_erased(page: World):
 async def test_all_texts_are_there_in_chinese(page: World):
     browser = await page.member()
     await browser.post("/language", language="zh", **{"from": "/chat"})
-    for path in ("/chat", "/teach", "/lessons", "/ratings", "/privacy", "/forget"):
+    for path in ("/chat", "/board", "/teach", "/lessons", "/ratings", "/privacy", "/forget"):
         shown = (await browser.get(path)).text
         assert 'lang="zh-CN"' in shown
         for english in (EN.web_new, EN.web_teach, EN.web_lessons, EN.web_privacy, EN.web_sign_out):

@@ -66,6 +66,14 @@ def test_a_link_is_over_after_some_minutes_and_when_there_is_a_newer_one():
     assert links.take(second.partition("token=")[2]) is None
 
 
+def test_nobody_takes_the_operators_link_away_by_asking_for_another_one():
+    links = SignInLinks()
+    links.address = "http://there"
+    first, _ = links.make(Invited(1, operator=True)), links.make(Invited(1, operator=True))
+    assert first
+    assert links.take(first.partition("token=")[2]) == Invited(1, operator=True)
+
+
 @pytest.mark.parametrize("token", ["", "x", "'; DROP TABLE people; --", "a" * 5000])
 async def test_a_forged_link_signs_nobody_in(page: World, token: str):
     browser = page.browser()
@@ -121,7 +129,7 @@ async def test_a_cookie_signed_with_another_key_is_nobodys(page: World):
 
 
 async def test_every_form_needs_its_proof(page: World):
-    browser = await page.member()
+    browser = await page.member(operator=True)
     paths = [
         re.sub(r"\{\w+\}", "1", route.path)
         for router in PAGES

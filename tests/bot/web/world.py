@@ -100,13 +100,13 @@ class World:
         self._browsers.append(http)
         return Browser(http)
 
-    async def member(self, name: str = "100", *, platform: str = "discord", agrees: bool = False) -> Browser:
-        """Somebody who signed in by a personal link."""
+    async def member(self, name: str = "100", *, agrees: bool = False, operator: bool = False) -> Browser:
+        """Somebody with an account on Discord who signed in by a personal link."""
         browser = self.browser()
-        browser.person = await self.store.person(platform, name)
+        browser.person = await self.store.person("discord", name)
         if agrees:
             await self.store.set_consent(browser.person, True)
-        link = self.site.links.make(Invited(browser.person))
+        link = self.site.links.make(Invited(browser.person, operator=operator))
         assert link
         await browser.get(link.removeprefix(ADDRESS))
         done = await browser.post("/sign-in/link", token=link.partition("token=")[2])
@@ -124,8 +124,10 @@ class World:
 
 
 @asynccontextmanager
-async def opened(home: Path, *, trial: Trial | None = None, **settings: Any) -> AsyncIterator[World]:
-    """A world with these settings."""
+async def opened(
+    home: Path, *, trial: Trial | None = None, patience: float = 60, **settings: Any
+) -> AsyncIterator[World]:
+    """A world with these settings, for `patience` seconds at most."""
     store = await Store.open(home)
     patch = pytest.MonkeyPatch()
     async with FakeEngine() as fake:
@@ -137,7 +139,7 @@ async def opened(home: Path, *, trial: Trial | None = None, **settings: Any) -> 
         links.address = chosen.web_address or ADDRESS
         world = World(Site(chosen, store, chat, trial or Trial(home, None), links), fake)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(patience):
                 yield world
         finally:
             await world.close()
