@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """How a program wants an answer sampled; None is as usual. It gets no more tokens than others do.
+
+    An answer that one of the `stop` texts may have ended is not recorded as one that ended by itself.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ask:
     """A question to answer.
 
@@ -24,7 +39,8 @@ class Ask:
     is the last answer of a running conversation known, and a question that is turned away is never stored.
     `shown` returns the ids of the platform's messages that show the answer so far. They are recorded with it, so that
     a reply is understood even if it comes at once. `names` returns the display names that are known; the model reads
-    them, and they are not stored. `caps` are the limits that this answer counts towards.
+    them, and they are not stored. `caps` are the limits that this answer counts towards. `wishes` say how the
+    answer is sampled where that is not as usual.
     """
 
     person: int
@@ -36,6 +52,7 @@ class Ask:
     names: Callable[[Iterable[int | None]], Mapping[int | None, str]] = lambda _: {}
     texts: Texts = EN
     caps: Sequence[Cap] = ()
+    wishes: Wishes | None = None
 
 
 @dataclass(frozen=True)
@@ -76,23 +93,30 @@ class Held:
 
 @dataclass(frozen=True)
 class Answered:
-    """The end: the answer as it was recorded. `note` is a sentence to show below it, or None."""
+    """The end: the answer as it was recorded. `note` is a sentence to show below it, or None.
+
+    The numbers of tokens are the engine's, None where it gives none.
+    """
 
     generation: StoredGeneration
     finish_reason: str
     note: str | None = None
+    prompt_tokens: int | None = field(default=None, compare=False)
+    completion_tokens: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class Failed:
     """The end: there is no answer and nothing was recorded. `sentence` says why; `kind` is a word to count it by.
 
-    `stuck` says that the conversation cannot go on, so that a new one should be offered (see `bot.anew`).
+    `stuck` says that the conversation cannot go on, so that a new one should be offered (see `bot.anew`). `seconds`
+    is after how long it may be tried again, where that is known.
     """
 
     sentence: str
     kind: str = field(default="internal", compare=False)
     stuck: bool = field(default=False, compare=False)
+    seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

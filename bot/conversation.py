@@ -43,6 +43,7 @@ from bot.queue import AnswerQueue, ChannelMember, Full
 from bot.rate_limit import RateLimiter, Spent
 from bot.streaming import WHOLE, StreamedAnswer, note, streamed, unless
 from bot.unexpected import unexpected
+from bot.wishes import granted, most_tokens
 from data.chat import Message, rendered_hash
 from data.followed import followed_by
 from data.lesson_prompts import with_lessons
@@ -118,11 +119,11 @@ class Chat:
         """How many answers run, and how many wait."""
         return self._queue.load
 
-    def answer(self, ask: Ask) -> RunningAnswer:
-        """Begin to answer a question, or to wait until its turn comes."""
+    def answer(self, ask: Ask, *, engine: Engine | None = None) -> RunningAnswer:
+        """Begin to answer a question, or to wait until its turn comes. `engine` answers in place of the usual one."""
 
         async def work(answer: RunningAnswer) -> AnswerEvent:
-            return await self._generate(ask, answer, await ask.question(), self.engine)
+            return await self._generate(ask, answer, await ask.question(), engine or self.engine)
 
         return self._begin(ask, work)
 
@@ -210,7 +211,8 @@ class Chat:
         taken = self.rate_limiter.take(ask.caps)
         try:
             if isinstance(taken, Spent):
-                end = Failed(rate_limit.sentence(ask.texts, taken), f"hourly_{taken.cap.kind}")
+                sentence = rate_limit.sentence(ask.texts, taken)
+                end = Failed(sentence, f"hourly_{taken.cap.kind}", seconds=taken.seconds)
             else:
                 end = await self._in_turn(ask, answer, ticket, work)
         except (EngineError, Unanswerable) as error:
@@ -253,19 +255,24 @@ class Chat:
         beside: StoredGeneration | None = None,
     ) -> Answered | Failed:
         """Answer a question; one that is compared with the answer `beside` it gets the same lessons."""
-        turns = history.shown(await self.store.path(question.message))
+        path = await self.store.path(question.message)
+        turns = history.shown(path)
         if not turns or turns[-1].message != question.message:
             raise Unanswerable(ask.texts.question_gone)
+        told = history.system_message(path)
         async with engine.session() as session:
             if engine is self.engine:
                 self.metrics.serves(session.release)
             taught = await self._lessons(ask, question, session, beside)
-            prompt, sampling, said = await self._fitted(ask, answer, session, turns, taught)
+            prompt, sampling, said = await self._fitted(ask, answer, session, turns, taught, told)
             if said.finish_reason == "stopped" and not said.text:
                 return Failed(ask.texts.stopped_early, "stopped")
             if said.error and not said.text:
                 raise said.error
             _log_end(said, sampling.max_tokens)
+            finish_reason = said.finish_reason
+            if sampling.stop and finish_reason == "stop":  # nobody knows whether it was the model that ended it
+                finish_reason = "unknown"
             generation = await self.store.add_generation(
                 NewGeneration(
                     conversation=question.conversation,
@@ -277,7 +284,7 @@ class Chat:
                     release=session.release,
                     sampling=session.sampled(sampling),
                     seed=sampling.seed or 0,
-                    finish_reason=said.finish_reason,
+                    finish_reason=finish_reason,
                     prompt_tokens=said.prompt_tokens,
                     completion_tokens=said.completion_tokens,
                     first_token_seconds=said.first_token_seconds,
@@ -296,7 +303,8 @@ class Chat:
         used = taught[0].entry if taught and prompt.lessons else None
         if below is None and used:
             below = ask.texts.from_entry.format(entry=used)
-        return Answered(generation, said.finish_reason, below)
+        tokens = said.prompt_tokens, said.completion_tokens
+        return Answered(generation, said.finish_reason, below, *tokens)
 
     async def _lessons(
         self, ask: Ask, question: StoredMessage, session: Session, beside: StoredGeneration | None
@@ -323,17 +331,19 @@ class Chat:
         session: Session,
         turns: list[StoredMessage],
         taught: Sequence[StoredLesson],
+        told: StoredMessage | None,
     ) -> tuple[history.Prompt, Sampling, StreamedAnswer]:
         """The prompt that fits, and the answer to it: what the engine refuses as too long is cut further."""
         refused: EngineError | None = None
         for left in reversed(range(_CUTS)):
             try:
-                prompt, room = await self._fit(ask, session, turns, taught)
+                prompt, room = await self._fit(ask, session, turns, taught, told)
             except Unanswerable:
                 if refused is None:
                     raise
                 raise refused from None  # nothing is left to cut
-            sampling = replace(self.sampling, seed=self._seed(), max_tokens=room, thinks=ask.persona.thinks)
+            sampling = granted(self.sampling, ask.wishes, self._seed())
+            sampling = replace(sampling, max_tokens=room, thinks=ask.persona.thinks)
             said = await streamed(
                 answer, session, prompt.messages, sampling, self.moderation, show_thinking=self._show_thinking
             )
@@ -343,19 +353,23 @@ class Chat:
         return prompt, sampling, said
 
     async def _fit(
-        self, ask: Ask, session: Session, turns: list[StoredMessage], taught: Sequence[StoredLesson]
+        self,
+        ask: Ask,
+        session: Session,
+        turns: list[StoredMessage],
+        taught: Sequence[StoredLesson],
+        told: StoredMessage | None,
     ) -> tuple[history.Prompt, int]:
         """The prompt, cut to what fits, and the room for the answer in tokens."""
-        room = history.answer_room(self.sampling.max_tokens, session.context_length)
+        room = history.answer_room(most_tokens(self.sampling, ask.wishes), session.context_length)
         budget = session.context_length - room
         if self.limits.history_tokens is not None:
             budget = min(budget, self.limits.history_tokens)
         counted = 0
 
         def prompt(start: int) -> history.Prompt:
-            return history.prompt(
-                ask.persona.system_prompt, turns, session.control, ask.names, start=start, lessons=taught
-            )
+            system = ask.persona.system_prompt
+            return history.prompt(system, turns, session.control, ask.names, start=start, lessons=taught, told=told)
 
         async def count(start: int) -> int:
             nonlocal counted
@@ -364,7 +378,7 @@ class Chat:
 
         start = await history.beginning(turns, count, budget)
         if start is None and taught:  # the question alone may fit
-            return await self._fit(ask, session, turns, ())
+            return await self._fit(ask, session, turns, (), told)
         if start is None:
             sentence = ask.texts.message_too_long.format(tokens=counted, budget=budget)
             raise Stuck(sentence) if len(turns) > 1 else Unanswerable(sentence)

@@ -49,6 +49,11 @@ def shown(path: Sequence[StoredMessage]) -> list[StoredMessage]:
     return kept[first:]
 
 
+def system_message(path: Sequence[StoredMessage]) -> StoredMessage | None:
+    """The message by which a client of the API says who the model is, in place of a persona; None without one."""
+    return path[0] if path and path[0].role == "system" and path[0].text.strip() else None
+
+
 def starts(roles: Sequence[str]) -> list[int]:
     """Where a shortened history may begin, earliest first: at a question that follows an answer, never inside a pair.
 
@@ -154,8 +159,12 @@ def prompt(
     *,
     start: int = 0,
     lessons: Sequence[StoredLesson] = (),
+    told: StoredMessage | None = None,
 ) -> Prompt:
     """The messages from `start` on as the engine gets them: the system prompt first, every content made harmless.
+
+    A `told` message stands in the place of the system prompt (see `system_message`). It is never cut, and among the
+    versions it is the first, so it is a text of the person who sent it like any other.
 
     Lessons, the one that is most like the question first, stand before the question; see `bot.lessons`.
 
@@ -163,7 +172,7 @@ def prompt(
     called what follows from the whole path, so that it stays the same wherever the history is cut. What is recorded
     is numbered by itself, as rows know nothing of what was cut.
     """
-    system = harmless(system_prompt, control)
+    system = harmless(system_prompt if told is None else told.text, control)
     head = (Message(role="system", content=system),) if system.strip() else ()
     every = [(turn.role, turn.author, turn.text) for turn in path]
     turns, everyone = every[start:], speakers(every)
@@ -173,6 +182,8 @@ def prompt(
 
     versions = tuple(turn.version for turn in path[start:])
     messages, recorded = given({**everyone, **names(everyone)}), given(speakers(turns))
+    if told is not None:
+        system, versions = "", (told.version, *versions)
     return Prompt(system, versions, messages, recorded, tuple(lesson.lesson for lesson in reversed(lessons)))
 
 

@@ -27,7 +27,7 @@ CounterKey = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Cap:
-    """At most `limit` answers per hour on one counter; `kind` says whom it limits: person, channel or server."""
+    """At most `limit` answers per hour on one counter; `kind` says whom it limits: person, channel, server or key."""
 
     kind: str
     counter: CounterKey
@@ -129,5 +129,10 @@ class RateLimiter:
 
 def sentence(texts: Texts, spent: Spent) -> str:
     """The sentence that says which limit is reached, and when there is room again."""
-    said = {"person": texts.hourly_person, "channel": texts.hourly_channel, "server": texts.hourly_server}
+    said = {
+        "person": texts.hourly_person,
+        "channel": texts.hourly_channel,
+        "server": texts.hourly_server,
+        "key": texts.hourly_key,
+    }
     return said[spent.cap.kind].format(limit=spent.cap.limit, minutes=math.ceil(spent.seconds / 60))

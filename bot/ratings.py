@@ -121,6 +121,27 @@ class Ratings:
                 return RatingResult.ALREADY
             return await self._store("comparison", rater, first, platform, source_id, value=value, other=second)
 
+    async def take_back(self, rater: int, rating: str, *, platform: str, source_id: str) -> RatingResult:
+        """Take one of a person's ratings back, named by its own source id. This needs no consent.
+
+        A text that they wrote with it is erased. A comparison that was taken back cannot be made again, since the
+        person knows by then which release gave which answer.
+        """
+        found = await self.store.rating(rating)
+        if found is None or found.rater != rater:
+            return RatingResult.NOTHING
+        about = found.generation if found.other is None else min(found.generation, found.other)
+        async with self._alone(rater, about):
+            erased = await self.store.eraser.erase_rating_text(rating)
+            if found.kind == "vote" and await self.store.vote(found.generation, rater) is not None:
+                return await self._store("retraction", rater, found.generation, platform, source_id)
+            if found.kind == "comparison" and found.other is not None:
+                if await self.store.took_back(found.generation, found.other, rater):
+                    return RatingResult.NOTHING
+                about = found.generation
+                return await self._store("retraction", rater, about, platform, source_id, other=found.other)
+            return RatingResult.STORED if erased else RatingResult.NOTHING
+
     def _alone(self, rater: int, generation: int) -> asyncio.Lock:
         return self._locks.setdefault((rater, generation), asyncio.Lock())
 

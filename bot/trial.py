@@ -8,6 +8,7 @@ the candidate, and turns get one answer.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import random
 from contextlib import asynccontextmanager
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from bot.engine.api import Engine
 
 log = logging.getLogger(__name__)
+
+
+def tried(person: int, candidate: int, share: float) -> bool:
+    """Whether a person is among the `share` of people whom a candidate answers; other people for each candidate."""
+    drawn = hashlib.sha256(f"{candidate}:{person}".encode()).digest()[:8]
+    return int.from_bytes(drawn, "big") < share * 2**64
 
 
 class Trial:
@@ -67,6 +74,15 @@ class Trial:
             self._opening = asyncio.create_task(self._open(number)) if number is not None else None
         ready = self._opening
         return ready is not None and ready.done() and ready.result() is not None
+
+    def candidate(self) -> int | None:
+        """The release on trial, if it is ready to answer."""
+        return self._number if self.look() else None
+
+    def gets_candidate(self, person: int) -> bool:
+        """Whether the candidate answers a person where each turn gets one answer; the same for the whole trial."""
+        candidate = self.candidate()
+        return candidate is not None and tried(person, candidate, self.share)
 
     @asynccontextmanager
     async def engine(self, beside: int | None = None) -> AsyncIterator[Engine | None]:

@@ -1,5 +1,5 @@
-"""`python -m data import | export | stats | lineage | raters | lessons | forget | backup | restore | check | key |
-fetch`.
+"""`python -m data import | export | stats | lineage | raters | lessons | keys | forget | backup | restore | check |
+key | fetch`.
 """
 
 import argparse
@@ -18,7 +18,7 @@ def main() -> int:
     arguments = _parser().parse_args()
 
     # After the flags are read: --help does not load the database.
-    from data import backup_commands, commands, key_command, lessons_command, raters_command
+    from data import api_keys_command, backup_commands, commands, key_command, lessons_command, raters_command
 
     match arguments.command:
         case "import":
@@ -36,6 +36,8 @@ def main() -> int:
             asyncio.run(raters_command.raters(arguments))
         case "lessons":
             asyncio.run(lessons_command.lessons(arguments))
+        case "keys":
+            asyncio.run(api_keys_command.keys(arguments))
         case "backup":
             backup_commands.backup(arguments.out, encrypt=arguments.encrypt)
         case "restore":
@@ -83,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("alias", nargs="?", default="smollm2-135m", metavar="ALIAS")
     _add_raters(commands)
     _add_lessons(commands)
+    _add_keys(commands)
     return parser
 
 
@@ -140,6 +143,40 @@ def _add_lessons(commands: Any) -> None:
     accept.add_argument("--own", action="store_true", help="undo that: let it hold only for the person who taught it")
     remove = deeds.add_parser("remove", help="take a lesson, or all entries of a file, out of the prompts")
     remove.add_argument("what", metavar="NUMBER|FILE")
+
+
+def _add_keys(commands: Any) -> None:
+    keys = commands.add_parser("keys", help="make, list and revoke the keys of the API (docs/api.md)")
+    deeds = keys.add_subparsers(dest="deed", metavar="add|list|revoke", required=True)
+    add = deeds.add_parser("add", help="make a key for a program, and print its secret once")
+    add.add_argument("name", metavar="NAME", help="small letters, digits and - _ . (telegram-bot)")
+    add.add_argument("--platform", metavar="NAME", help="where its users talk (default: the key's name)")
+    add.add_argument(
+        "--may",
+        nargs="+",
+        choices=("chat", "feedback", "rows"),
+        default=["chat", "feedback"],
+        help="what it may do; rows are all that may be trained on, for the operator (default: chat feedback)",
+    )
+    add.add_argument(
+        "--consent",
+        action="store_true",
+        help="the program asks its users for consent, with Parley's text, and says so in each request",
+    )
+    add.add_argument("--hourly", type=_limit, default=0, metavar="N", help="answers an hour in all (default: any)")
+    add.add_argument(
+        "--hourly_per_user", type=_limit, default=0, metavar="N", help="answers an hour for each user (default: any)"
+    )
+    deeds.add_parser("list", help="show all keys and what they may do")
+    revoke = deeds.add_parser("revoke", help="let a key open nothing from now on")
+    revoke.add_argument("name", metavar="NAME")
+
+
+def _limit(text: str) -> int:
+    """A number of answers from the command line."""
+    if not text.isdecimal() or int(text) > 10_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of answers from 0 to 10000000")
+    return int(text)
 
 
 if __name__ == "__main__":

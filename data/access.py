@@ -33,8 +33,9 @@ async def kept_of(session: AsyncSession, person: int) -> dict[str, Any]:
     messages = []
     for one, platform, role in written:
         texts[one.id] = one.text
-        if role == "user" and one.text is not None:
-            messages.append({"at": one.created_at.isoformat(), "platform": platform, "text": one.text})
+        if role is not None and one.text is not None:
+            more = {} if role == "user" else {"as": role}  # a client's system message, or another model's answer
+            messages.append({"at": one.created_at.isoformat(), "platform": platform, "text": one.text, **more})
     ratings = await session.scalars(
         select(schema.Rating).where(schema.Rating.rater_id == person).order_by(schema.Rating.id)
     )

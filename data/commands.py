@@ -3,11 +3,9 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from data import bundled, lineage_command
-from data.chat import GENERIC_CONTROL, harmless_messages, harmless_value
 from data.collected import Collected
 from data.database import NAME
 from data.erasure import FORGOTTEN, erased_rows
@@ -17,18 +15,11 @@ from data.imports import TIE, collect_rows, import_rows
 from data.lineage import releases_with
 from data.pasted import pasted
 from data.rounds import remove_leftovers
-from data.row import TOOLS
-from data.rows import Row, check_rows, write_rows
+from data.rows import EXPORTED, Row, check_rows, for_others, write_rows
 from data.stats import print_stats
 from data.store import Store
 
 _LISTED = 100  # bad rows that are listed
-_KINDS = {
-    "demonstrations": "demonstration",
-    "preferences": "preference",
-    "labelled": "labelled",
-    "prompts": "prompt",
-}
 
 
 @asynccontextmanager
@@ -79,7 +70,7 @@ async def import_files(sources: list[str], *, dry_run: bool = False, allow_downl
 
 
 def _counted(kinds: Mapping[str, int]) -> str:
-    named = {kind: plural for plural, kind in _KINDS.items()}
+    named = {kind: plural for plural, kind in EXPORTED.items()}
     return ", ".join(f"{count} {kind if count == 1 else named[kind]}" for kind, count in sorted(kinds.items()))
 
 
@@ -99,20 +90,20 @@ def _listed(unread: list[str], problems: list[str]) -> str:
 
 async def export(kind: str, out: Path, fold: str, *, force: bool) -> None:
     """Write the rows of one kind and fold that may be trained on. Raises `NothingToDo` when there are none."""
-    if kind not in _KINDS:
-        raise BadInput(f"--kind {kind} is not one of {', '.join(_KINDS)}.{nearest(kind, _KINDS)}")
+    if kind not in EXPORTED:
+        raise BadInput(f"--kind {kind} is not one of {', '.join(EXPORTED)}.{nearest(kind, EXPORTED)}")
     _check_writable(out, force=force)
     async with _opened() as store:
         collected = await collect_rows(store, discord_permission=discord_permission())
-    rows = collected.of(_KINDS[kind], None if fold == "all" else fold)
-    held_back = collected.dropped.get(_KINDS[kind], Counter())
+    rows = collected.of(EXPORTED[kind], None if fold == "all" else fold)
+    held_back = collected.dropped.get(EXPORTED[kind], Counter())
     for reason, count in sorted(held_back.items()):
         print(f"Held back {count}: {reason}.")
-    others = _other_folds(collected, _KINDS[kind], fold)
+    others = _other_folds(collected, EXPORTED[kind], fold)
     if not rows:
         raise NothingToDo(f"There are no {kind} in fold {fold}; nothing was written.{others}")
-    write_rows(out, map(_harmless, rows))
-    print(f"Wrote {_counted({_KINDS[kind]: len(rows)})} to {out} ({held_back.total()} held back).{others}")
+    write_rows(out, map(for_others, rows))
+    print(f"Wrote {_counted({EXPORTED[kind]: len(rows)})} to {out} ({held_back.total()} held back).{others}")
 
 
 def _other_folds(collected: Collected, kind: str, fold: str) -> str:
@@ -123,20 +114,6 @@ def _other_folds(collected: Collected, kind: str, fold: str) -> str:
     counts = +counts
     others = ", ".join(f"{counts[name]} in {name}" for name in sorted(counts) if name != fold)
     return f" Other folds: {others}." if others and fold != "all" else ""
-
-
-def _harmless(row: Row) -> Row:
-    """A row for other trainers, which may not know that people can type control tokens: those of every known family
-    of chat models are made harmless, because nobody knows which base will read the file. A release's number is left
-    out: it means another release elsewhere."""
-    data = {part: harmless_messages(row.data[part], GENERIC_CONTROL) for part in row.parts}
-    for part in row.parts:
-        for message, before in zip(data[part], row.data[part], strict=True):
-            if "weight" in before:
-                message["weight"] = before["weight"]
-    tools = {TOOLS: harmless_value(row.tools, GENERIC_CONTROL)} if row.tools else {}
-    extra = {name: value for name, value in row.extra.items() if name != "release"}
-    return replace(row, data={**row.data, **data, **tools}, extra=extra)
 
 
 def _check_writable(out: Path, *, force: bool) -> None:

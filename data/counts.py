@@ -60,9 +60,10 @@ def _is_current() -> list[ColumnElement[bool]]:
             *pair, turned.rater_id == Rating.rater_id, turned.kind == Rating.kind, turned.id + 0 > Rating.id
         ),
         ~exists().where(*voided, void.id > Rating.id),
-        (Rating.kind != "vote")
+        Rating.kind.not_in(("vote", "comparison"))
         | ~exists().where(
             back.generation_id == Rating.generation_id,
+            back.other_id.is_not_distinct_from(Rating.other_id),
             back.rater_id == Rating.rater_id,
             back.kind == "retraction",
             back.id + 0 > Rating.id,

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from data import erasure, lesson_erasure, open_answers, settings
+from data import erasure, lesson_erasure, open_answers, ratings, settings
 from data.database import Database, chunks
 from data.lesson_book import LessonBook
 from data.tidy import remove_left
@@ -41,6 +41,16 @@ class Eraser:
         async with self._database.write() as session:
             if not await erasure.erase_message(session, platform, platform_id, self._key):
                 return False
+        await self._lessons.forget_erased()
+        await self._log.clean_up()
+        return True
+
+    async def erase_rating_text(self, source_id: str) -> bool:
+        """Erase the text of the rating with this source id, and what was made of it; False where it has none."""
+        async with self._database.read() as session:
+            written = await ratings.text_of(session, source_id)
+        if not await self._erase(written):
+            return False
         await self._lessons.forget_erased()
         await self._log.clean_up()
         return True

@@ -33,6 +33,7 @@ from data.chat import sayings
 from data.consent import consents_since
 from data.database import chunks, listed
 from data.generations import forget_prompts
+from data.histories import forget_histories
 from data.home import keyed_hash
 from data.imported import forget_imported, imported_id
 from data.leaving import remove_times, unlink, unlink_conversations
@@ -248,6 +249,7 @@ async def erase(
     await forget_imported(session, key, wanted)
     await forget_openings(session, key, wanted)
     await forget_prompts(session, wanted)
+    await forget_histories(session, wanted)
     await forget_entries(session, wanted)
     for chunk in chunks(wanted):
         gone = update(MessageVersion).where(MessageVersion.id.in_(chunk), MessageVersion.text.is_not(None))

@@ -160,18 +160,24 @@ def _kept(big: Numbers, kind: NDArray[np.uint8]) -> Numbers:
     newest = np.sort(places[order[last]])
     voided = _last(answer[kind == _VOID], number[kind == _VOID])
     back = kind == _RETRACTION
-    retracted = _last(list(zip(answer[back].tolist(), rater[back].tolist(), strict=True)), number[back])
+    retracted = _last(_abouts(big[back]), number[back])
     if not voided and not retracted:
         return newest
     found = []
     for place in newest.tolist():
         mine, about = int(number[place]), int(answer[place])
         gone = max(voided.get(about, 0), voided.get(int(other[place]), 0))
-        if kind[place] == VOTE:  # only votes can be taken back
-            gone = max(gone, retracted.get((about, int(rater[place])), 0))
+        if kind[place] in (VOTE, COMPARISON):  # other ratings have texts, which are erased instead
+            (taken,) = _abouts(big[place : place + 1])
+            gone = max(gone, retracted.get(taken, 0))
         if gone < mine:
             found.append(place)
     return np.array(found, dtype=np.int64)
+
+
+def _abouts(big: Numbers) -> list[tuple[int, int, int]]:
+    """What some events are about: the answer, or the two in either order, and the rater."""
+    return [(min(one, two), max(one, two), rater) for _, rater, one, two, *_ in big.tolist()]
 
 
 def _last(keys: Iterable[Any], numbers: Numbers) -> dict[Any, int]:

@@ -128,7 +128,9 @@ class _Reader:
             self._edited.add(version)  # later answers come later in this order
         lessons = self._taught.get(number, ())  # an answer may repeat a lesson that it was given
         writers = [(each.author, each.at) for each in lessons]
-        writers += [(author, micros(at)) for _, role, author, at, _ in context if role == "user"]
+        # An answer with an author is what a client of the API says that an assistant said.
+        people = (each for each in context if each[1] != "assistant" or each[2] is not None)
+        writers += [(author, micros(at)) for _, _, author, at, _ in people]
         authors = None if answer[11] is None else self._known.authors.get(prompt, ())
         gone = (authors is not None and not system) or text is None or None in [each[4] for each in context]
         held = self._teaches(server, platform, may_teach, [author for author, _ in writers])

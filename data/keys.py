@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from data.consent import CONSENT_VERSION
 from data.home import KEY, KeyLost, keyed_hash
 from data.openings import note_openings
-from data.schema import Consent, FoldGroup, FoldMember, KeyPrint, Person
+from data.schema import Consent, FoldGroup, FoldMember, History, KeyPrint, Person
 
 
 def key_print(key: bytes) -> str:
@@ -62,6 +62,7 @@ async def accept_key(session: AsyncSession, key: bytes) -> int:
         session.add(Consent(person_id=person.id, granted=False, text_version=CONSENT_VERSION))
     await session.execute(delete(FoldMember))
     await session.execute(delete(FoldGroup))
+    await session.execute(delete(History))
     await note_openings(session, key)
     await note_key(session, key)
     return len(people)

@@ -158,6 +158,7 @@ async def _bearers(session: AsyncSession, lesson: Lesson) -> set[int]:
         .join(Generation, Generation.id == Rating.generation_id)
         .join(Conversation, Conversation.id == Generation.conversation_id)
         .where(GenerationLesson.lesson_id == lesson.id, Rating.kind.in_(("vote", "retraction")))
+        .where(Rating.other_id.is_(None))
         .where(Conversation.server_id == lesson.server_id)  # friends elsewhere do not decide for this server
         .order_by(Rating.id)
     )

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from data import schema
 from data.errors import BadInput
-from data.records import RATING_VALUES, NewRating
+from data.records import RATING_VALUES, NewRating, StoredRating
 
 
 def check_rating(new: NewRating) -> None:
@@ -57,7 +57,7 @@ async def vote_now(session: AsyncSession, generation: int, rater: int) -> str | 
         select(table.kind, table.value)
         .where(table.generation_id == generation)
         .where(
-            (table.rater_id == rater) & table.kind.in_(("vote", "retraction"))
+            (table.rater_id == rater) & table.kind.in_(("vote", "retraction")) & table.other_id.is_(None)
             | (table.kind == "void")  # by a moderator, for everybody
         )
         .order_by(table.id.desc())
@@ -74,6 +74,50 @@ async def has_compared(session: AsyncSession, one: int, other: int, rater: int) 
     turned = (table.generation_id == other) & (table.other_id == one)
     query = select(table.id).where(table.rater_id == rater, table.kind == "comparison", pair | turned).limit(1)
     return await session.scalar(query) is not None
+
+
+async def has_taken_back(session: AsyncSession, one: int, other: int, rater: int) -> bool:
+    """Whether a rater took their comparison of two answers back, given in the order in which they were shown."""
+    table = schema.Rating
+    mine = table.rater_id == rater, table.kind == "retraction"
+    query = select(table.id).where(*mine, table.generation_id == one, table.other_id == other).limit(1)
+    return await session.scalar(query) is not None
+
+
+async def find_rating(session: AsyncSession, source_id: str) -> StoredRating | None:
+    """The rating with this source id; None when there is none."""
+    query = (
+        select(schema.Rating, schema.MessageVersion.text)
+        .outerjoin(schema.MessageVersion, schema.MessageVersion.id == schema.Rating.text_version_id)
+        .where(schema.Rating.source_id == source_id)
+    )
+    found = (await session.execute(query)).first()
+    if found is None:
+        return None
+    row, text = found
+    return StoredRating(
+        kind=row.kind,
+        rater=row.rater_id,
+        generation=row.generation_id,
+        other=row.other_id,
+        value=row.value,
+        text=text,
+    )
+
+
+async def source_of(session: AsyncSession, kind: str, generation: int, rater: int) -> str | None:
+    """The source id of a rater's newest rating of this kind about an answer; None when there is none."""
+    table = schema.Rating
+    about = (table.generation_id == generation) | (table.other_id == generation)
+    query = select(table.source_id).where(about, table.rater_id == rater, table.kind == kind)
+    found: str | None = await session.scalar(query.order_by(table.id.desc()).limit(1))
+    return found
+
+
+async def text_of(session: AsyncSession, source_id: str) -> list[int]:
+    """The version of the text of the rating with this source id, if it has one."""
+    query = select(schema.Rating.text_version_id).where(schema.Rating.source_id == source_id)
+    return [version for version in await session.scalars(query) if version is not None]
 
 
 async def has_event(session: AsyncSession, source_id: str) -> bool:
@@ -98,7 +142,9 @@ async def preferred_message(session: AsyncSession, message: int, rater: int) -> 
         .limit(1)
     )
     newest = await session.scalar(query)
-    if newest is None or newest.value not in ("a", "b"):
+    if newest is None or newest.other_id is None or newest.value not in ("a", "b"):
+        return None
+    if await has_taken_back(session, newest.generation_id, newest.other_id, rater):
         return None
     better = newest.generation_id if newest.value == "a" else newest.other_id
     found: int | None = await session.scalar(select(answer.message_id).where(answer.id == better))

@@ -1,8 +1,8 @@
 """Does again, in a restored database, what people asked for after the backup was made.
 
-The home that is replaced knows it: which texts were erased, who was forgotten, who took their consent back. Both
-databases are of one installation, so a text and a person have the same number in both. A home that is gone can tell
-nothing: then the operator forgets the same people again by hand.
+The home that is replaced knows it: which texts were erased, who was forgotten, who took their consent back, and which
+keys of the API were closed. Both databases are of one installation, so a text and a person have the same number in
+both. A home that is gone can tell nothing: then the operator forgets the same people again by hand.
 """
 
 import contextlib
@@ -16,8 +16,9 @@ from data import erasure
 from data.database import NAME
 from data.home import KEY, installation_key
 from data.persona_texts import blank
-from data.schema import MessageVersion, Person, SystemPrompt
+from data.schema import ApiKeyRow, MessageVersion, Person, SystemPrompt
 from data.store import Store
+from data.times import now
 
 _REFUSED = """
     SELECT person_id FROM consents WHERE NOT granted AND id IN (SELECT max(id) FROM consents GROUP BY person_id)
@@ -39,12 +40,16 @@ class Reapplied:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a database knows: its erased texts and prompts, people by number, and the last answers that were a no."""
+    """What a database knows: its erased texts and prompts, people by number, and the last answers that were a no.
+
+    `keys` are the hashes of the secrets that open the API; None in a database from before there was one.
+    """
 
     texts: dict[int, str]
     prompts: set[int]
     people: dict[int, tuple[str, str]]
     refused: set[int]
+    keys: set[str] | None
 
 
 async def reapply(restored: Path, before: Path) -> Reapplied:
@@ -70,11 +75,16 @@ def _asked(database: Path) -> _Asked:
         prompts = old.execute("SELECT id FROM system_prompts WHERE text = ''").fetchall()
         people = old.execute("SELECT id, pseudonym, id_hash FROM people").fetchall()
         refused = old.execute(_REFUSED).fetchall()
+        there = old.execute("SELECT 1 FROM sqlite_master WHERE name = 'api_keys'").fetchone()
+        keys = (
+            old.execute("SELECT secret_sha256 FROM api_keys WHERE revoked_at IS NULL").fetchall() if there else None
+        )
     return _Asked(
         {number: str(at) for number, at in texts},
         {number for (number,) in prompts},
         {number: (name, id_hash) for number, name, id_hash in people},
         {number for (number,) in refused},
+        None if keys is None else {secret for (secret,) in keys},
     )
 
 
@@ -98,6 +108,9 @@ async def _apply(store: Store, asked: _Asked) -> Reapplied:
         for prompt in await session.scalars(select(SystemPrompt).where(SystemPrompt.text != "")):
             if prompt.id in asked.prompts:
                 blank(prompt)
+        for key in await session.scalars(select(ApiKeyRow).where(ApiKeyRow.revoked_at.is_(None))):
+            if asked.keys is not None and key.secret_sha256 not in asked.keys:
+                key.revoked_at = now()
     consents = 0
     for person in asked.refused - set(forgotten):
         if person in people and people[person].pseudonym == asked.people[person][0] and await store.consent(person):

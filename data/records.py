@@ -102,6 +102,7 @@ class NewGeneration:
 class NewRating:
     """A rating to record. In a comparison, `generation` was shown first (a) and `other` second (b).
 
+    A retraction takes a vote back; one with an `other` takes back the comparison of the two, in the same order.
     `everybody_sees` says that all members of the server can see where a correction was made; unknown means no.
     """
 
@@ -114,3 +115,15 @@ class NewRating:
     text: str | None = None
     platform: str
     everybody_sees: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRating:
+    """A rating as it was recorded; `text` is its text, None where it had none or it was erased."""
+
+    kind: str
+    rater: int
+    generation: int
+    other: int | None = None
+    value: str | None = None
+    text: str | None = None

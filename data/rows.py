@@ -12,16 +12,38 @@ assistant may call. Other keys are kept, and the trainers ignore them. `data.for
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data.chat import GENERIC_CONTROL, harmless_messages, harmless_value
 from data.errors import BadInput
 from data.home import write_atomic
 from data.reading import records
-from data.row import KINDS, PARTS, Row, content_id
+from data.row import KINDS, PARTS, TOOLS, Row, content_id
 from data.row_checks import parse_row
 
-__all__ = ["KINDS", "PARTS", "Checked", "Row", "check_rows", "content_id", "parse_row", "read_rows", "write_rows"]
+__all__ = [
+    "EXPORTED",
+    "KINDS",
+    "PARTS",
+    "Checked",
+    "Row",
+    "check_rows",
+    "content_id",
+    "for_others",
+    "line",
+    "parse_row",
+    "read_rows",
+    "write_rows",
+]
+
+# The kinds by the names under which people export them.
+EXPORTED = {
+    "demonstrations": "demonstration",
+    "preferences": "preference",
+    "labelled": "labelled",
+    "prompts": "prompt",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +88,23 @@ def read_rows(source: Path | str, kind: str | None = None, *, allow_download: bo
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write rows as JSON lines in one step, private to the owner. One row at a time is in memory."""
-    write_atomic(path, (f"{json.dumps({**row.data, **row.extra}, ensure_ascii=False)}\n".encode() for row in rows))
+    write_atomic(path, map(line, rows))
+
+
+def line(row: Row) -> bytes:
+    """A row as a line of JSON."""
+    return f"{json.dumps({**row.data, **row.extra}, ensure_ascii=False)}\n".encode()
+
+
+def for_others(row: Row) -> Row:
+    """A row for other trainers, which may not know that people can type control tokens: those of every known family
+    of chat models are made harmless, because nobody knows which base will read the file. A release's number is left
+    out: it means another release elsewhere."""
+    data = {part: harmless_messages(row.data[part], GENERIC_CONTROL) for part in row.parts}
+    for part in row.parts:
+        for message, before in zip(data[part], row.data[part], strict=True):
+            if "weight" in before:
+                message["weight"] = before["weight"]
+    tools = {TOOLS: harmless_value(row.tools, GENERIC_CONTROL)} if row.tools else {}
+    extra = {name: value for name, value in row.extra.items() if name != "release"}
+    return replace(row, data={**row.data, **data, **tools}, extra=extra)

@@ -392,6 +392,38 @@ class KeyPrint(Base):
     fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
 
 
+class ApiKeyRow(Base):
+    """A key by which a program reaches the API; of its secret only a hash is stored (see `data.api_keys`).
+
+    `consent_text` is the version of the consent text that the program shows its users; null where it may not say that
+    somebody agreed. Limits are answers per hour, 0 for none.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), unique=True)
+    secret_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    platform: Mapped[str] = mapped_column(String(20))
+    may_chat: Mapped[bool]
+    may_feedback: Mapped[bool]
+    may_rows: Mapped[bool]
+    consent_text: Mapped[str | None] = mapped_column(String(40))
+    hourly: Mapped[int]
+    hourly_per_user: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    revoked_at: Mapped[datetime | None]
+
+
+class History(Base):
+    """What a client said so far, as a keyed hash, and the message with which it ends (see `data.histories`)."""
+
+    __tablename__ = "histories"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
+
+
 class AuditRow(Base):
     """One action of a manager or an operator, on a server or for the whole installation. Append-only.
 

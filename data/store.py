@@ -25,18 +25,37 @@ from data import (
     settings,
 )
 from data.access import kept_of
+from data.api_keys import ApiKeys
 from data.audit_log import AuditEntry, newest_entries
 from data.database import NAME, Database
 from data.eraser import Eraser
 from data.generations import add_generation, find_generation, generation_of, has_answer, was_given
+from data.histories import Histories
 from data.home import installation_key, keyed_hash
 from data.lesson_book import LessonBook
-from data.records import RATING_VALUES, NewGeneration, NewRating, OpenAnswer, StoredGeneration, StoredMessage
+from data.records import (
+    RATING_VALUES,
+    NewGeneration,
+    NewRating,
+    OpenAnswer,
+    StoredGeneration,
+    StoredMessage,
+    StoredRating,
+)
 from data.scopes import Scope, resolve
 from data.tidy import tidy
 from data.times import now
 
-__all__ = ["RATING_VALUES", "NewGeneration", "NewRating", "OpenAnswer", "Store", "StoredGeneration", "StoredMessage"]
+__all__ = [
+    "RATING_VALUES",
+    "NewGeneration",
+    "NewRating",
+    "OpenAnswer",
+    "Store",
+    "StoredGeneration",
+    "StoredMessage",
+    "StoredRating",
+]
 
 
 class Store:
@@ -47,6 +66,8 @@ class Store:
         self._key = key
         self.lessons = LessonBook(database)
         self.eraser = Eraser(database, key, self.lessons)
+        self.api_keys = ApiKeys(database)
+        self.histories = Histories(database, key)
 
     @classmethod
     async def open(cls, home: Path) -> "Store":
@@ -337,6 +358,16 @@ class Store:
         async with self.database.read() as session:
             return await ratings.has_event(session, source_id)
 
+    async def rating(self, source_id: str) -> StoredRating | None:
+        """The rating with this source id; None when there is none."""
+        async with self.database.read() as session:
+            return await ratings.find_rating(session, source_id)
+
+    async def rated_as(self, kind: str, generation: int, rater: int) -> str | None:
+        """The source id of this rater's newest rating of a kind about an answer; None when there is none."""
+        async with self.database.read() as session:
+            return await ratings.source_of(session, kind, generation, rater)
+
     async def vote(self, generation: int, rater: int) -> str | None:
         """This rater's current vote on an answer: up, down, or None when there is none or it was taken back."""
         async with self.database.read() as session:
@@ -346,6 +377,11 @@ class Store:
         """Whether this rater has compared two answers."""
         async with self.database.read() as session:
             return await ratings.has_compared(session, one, other, rater)
+
+    async def took_back(self, one: int, other: int, rater: int) -> bool:
+        """Whether this rater took their comparison of two answers back, given in the order of showing."""
+        async with self.database.read() as session:
+            return await ratings.has_taken_back(session, one, other, rater)
 
     async def preferred(self, message: int, rater: int) -> StoredMessage | None:
         """The answer that this rater preferred when they compared this one with another; None when they did not."""

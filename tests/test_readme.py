@@ -92,7 +92,7 @@ def test_commands_have_the_flags_that_are_shown(command: str) -> None:
     words = shlex.split(command, comments=True)
     module, arguments = words[2], words[3:]
     grouped = module in ("data", "alignment.bases")
-    depth = 2 if arguments[:1] == ["lessons"] else 1
+    depth = 2 if arguments[:1] in (["lessons"], ["keys"]) else 1
     subcommand = [word for word in arguments[:depth] if grouped and not word.startswith("-")]
     said = help_of(module, *subcommand)
     for flag in (word for word in arguments if word.startswith("--")):

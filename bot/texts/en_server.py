@@ -250,6 +250,7 @@ SERVER = ServerTexts(
     hourly_server=(
         "This server had {limit} answers within an hour, which is its limit. You can ask again in {minutes} min."
     ),
+    hourly_key="This key had {limit} answers within an hour, which is its limit. Ask again in {minutes} min.",
     limits_here="Answers per hour here: {limits}",
     limits_on_server="On this server: {limits}",
     limits_installation="For the whole bot: {limits}",

@@ -60,6 +60,7 @@ TALK = TalkTexts(
         "is too long for that, or because the question is by somebody who has not agreed."
     ),
     stored_comparison="Your verdict is noted, thank you.",
+    stored_follow_up="This is kept as what came after the answer.",
     stored_retraction="Your vote is taken back. You have no vote on this answer now.",
     already="That is already noted.",
     nothing_to_retract="You have not rated this answer, so there is nothing to take back.",

@@ -53,6 +53,7 @@ class TalkTexts:
     stored_correction_alone: str
     stored_comparison: str
     stored_retraction: str
+    stored_follow_up: str
     already: str
     nothing_to_retract: str
     nothing_to_rate: str
@@ -309,6 +310,7 @@ class ServerTexts:
     hourly_person: str
     hourly_channel: str
     hourly_server: str
+    hourly_key: str
     limits_here: str
     limits_on_server: str
     limits_installation: str

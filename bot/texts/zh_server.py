@@ -203,6 +203,7 @@ SERVER = ServerTexts(
     hourly_person="你在一小时内已得到 {limit} 个回答，这是这里每个人的上限。{minutes} 分钟后可以再问。",
     hourly_channel="这个频道在一小时内已有 {limit} 个回答，这是它的上限。{minutes} 分钟后可以再问。",
     hourly_server="这个服务器在一小时内已有 {limit} 个回答，这是它的上限。{minutes} 分钟后可以再问。",
+    hourly_key="这个密钥在一小时内已得到 {limit} 个回答，这是它的上限。请在 {minutes} 分钟后再问。",
     limits_here="这里每小时的回答：{limits}",
     limits_on_server="这个服务器：{limits}",
     limits_installation="整个机器人的设置：{limits}",

@@ -45,6 +45,7 @@ TALK = TalkTexts(
     stored_correction="已记录你的改正，谢谢。你再问类似的问题时，模型会看到它；{slash}lessons 列出你教过的内容。",
     stored_correction_alone="已记录你的改正，谢谢。你再问类似的问题时，模型不会看到它：它太长，或者提问的人没有同意。",
     stored_comparison="已记录你的判断，谢谢。",
+    stored_follow_up="这句话已作为回答之后的内容保留。",
     stored_retraction="已撤回：你现在对这个回答没有评价。",
     already="之前已经记录过了。",
     nothing_to_retract="你还没有评价这个回答，所以没有可以撤回的评价。",

@@ -11,6 +11,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
+from bot.web.api.app import create_api
+from bot.web.api.below import ApiBelow
 from bot.web.pages import alive, answers, board, chat, consent, operate, sign_in, streams, taught
 from bot.web.problems import add_problems
 from bot.web.safety import BoundedBodies, SafeHeaders
@@ -35,6 +37,7 @@ def create_app(site: Site) -> FastAPI:
             Middleware(SafeHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts(site.settings), www_redirect=False),
             Middleware(BoundedBodies),
+            Middleware(ApiBelow, api=create_api(site)),
         ],
     )
     app.state.site = site

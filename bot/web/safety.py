@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST = 1024 * 1024  # bytes of one request
+API = "/v1/"
 # No script, style, picture or request from elsewhere, nothing inline, and in nobody's frame.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
@@ -55,7 +56,10 @@ class SafeHeaders:
 
 
 class BoundedBodies:
-    """Refuses a request whose body is too large, also one that does not say its size beforehand."""
+    """Refuses a request whose body is too large, also one that does not say its size beforehand.
+
+    The API bounds its own requests, and refuses them in its own form (`bot.web.api.guard`).
+    """
 
     def __init__(self, app: ASGIApp, largest: int = LARGEST) -> None:
         self.app = app
@@ -63,7 +67,8 @@ class BoundedBodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
-        if scope["type"] != "http":
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        if scope["type"] != "http" or path.startswith(API):
             await self.app(scope, receive, send)
             return
         said = dict(scope["headers"]).get(b"content-length", b"0")

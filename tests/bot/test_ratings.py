@@ -88,3 +88,28 @@ async def test_an_erased_answer_cannot_be_rated(world: World):
     await world.store.eraser.erase_message("terminal", "m1")
     outcome = await world.ratings.vote(world.ada, said.generation, "up", platform="terminal", source_id="s")
     assert outcome is RatingResult.GONE
+
+
+async def test_each_kind_can_be_taken_back_once_by_whoever_gave_it(world: World):
+    first = await world.say("hello")
+    await world.store.set_consent(world.ada, True)
+    end = (await events(world.chat.again(world.ask("unused"), first)))[-1]
+    assert isinstance(end, Answered)
+    one, other = first.generation, end.generation.generation
+    how = {"platform": "terminal"}
+    await world.ratings.vote(world.ada, one, "down", source_id="v", why="too short", **how)
+    await world.ratings.correct(world.ada, one, "Hi!", source_id="c", **how)
+    assert await world.ratings.compare(world.ada, one, other, "a", source_id="k", **how) is RatingResult.STORED
+    for number, rating in enumerate("vck"):
+        back = {"source_id": f"b{number}", **how}
+        assert await world.ratings.take_back(world.bea, rating, **back) is RatingResult.NOTHING
+        assert await world.ratings.take_back(world.ada, rating, **back) is RatingResult.STORED
+        assert await world.ratings.take_back(world.ada, rating, **{**back, "source_id": "b"}) is RatingResult.NOTHING
+    assert await world.store.vote(one, world.ada) is None
+    for rating in "vc":
+        kept = await world.store.rating(rating)
+        assert kept is not None
+        assert kept.text is None
+    # By now the person knows which release gave which answer.
+    assert await world.ratings.compare(world.ada, one, other, "b", source_id="again", **how) is RatingResult.ALREADY
+    assert await world.ratings.take_back(world.ada, "unknown", source_id="x", **how) is RatingResult.NOTHING

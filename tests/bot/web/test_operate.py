@@ -4,27 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.sign_in_links import Invited
 from bot.texts import EN
 from data import schema
 from data.releases import Releases
 from data.rounds import paused_since
 from tests.bot.judged import release
-from tests.bot.web.world import ADDRESS, Browser, World, opened
+from tests.bot.web.world import World, opened
 
 DEEDS = {"promote": {"release": 1, "champion": 0}, "rollback": {}, "rounds": {"action": "pause"}}
-
-
-async def operator(page: World) -> Browser:
-    """Whoever used the link that the process prints."""
-    browser = page.browser()
-    browser.person = await page.store.person("terminal", "me")
-    link = page.site.links.make(Invited(browser.person, operator=True))
-    assert link
-    await browser.get(link.removeprefix(ADDRESS))
-    await browser.post("/sign-in/link", token=link.partition("token=")[2])
-    await browser.get("/chat")
-    return browser
 
 
 def home(page: World) -> Path:
@@ -54,7 +41,7 @@ async def test_people_in_the_settings_are_operators_until_they_are_taken_out(tmp
 
 async def test_a_release_is_promoted_and_rolled_back_and_both_are_in_the_audit_log(page: World):
     release(home(page), promote=True, win=(0.6, 0.5, 0.7))
-    browser = await operator(page)
+    browser = await page.member(operator=True)
     assert "60% (50%–70%)" in (await browser.get("/operate")).text
     said = await browser.post("/operate/promote", release=1, champion=0)
     assert "elease 1 serves now" in said.text
@@ -72,7 +59,7 @@ async def test_a_release_is_promoted_and_rolled_back_and_both_are_in_the_audit_l
 
 async def test_what_the_gate_refused_serves_only_if_the_operator_overrules_it(page: World):
     release(home(page), promote=False, win=(0.4, 0.3, 0.5))
-    browser = await operator(page)
+    browser = await page.member(operator=True)
     await browser.post("/operate/promote", release=1, champion=0)
     assert Releases(home(page)).champion() == 0
     await browser.post("/operate/promote", release=1, champion=0, anyway="1")
@@ -81,7 +68,7 @@ async def test_what_the_gate_refused_serves_only_if_the_operator_overrules_it(pa
 
 @pytest.mark.parametrize("number", ["7", "-1", "x", "", "9" * 30])
 async def test_a_release_that_is_not_there_changes_nothing(page: World, number: str):
-    browser = await operator(page)
+    browser = await page.member(operator=True)
     answer = await browser.post("/operate/promote", release=number, champion=0)
     assert answer.status_code in (200, 404)
     assert Releases(home(page)).champion() == 0
@@ -89,7 +76,7 @@ async def test_a_release_that_is_not_there_changes_nothing(page: World, number: 
 
 
 async def test_rounds_are_paused_and_resumed(page: World):
-    browser = await operator(page)
+    browser = await page.member(operator=True)
     assert EN.web_rounds_paused in (await browser.post("/operate/rounds", action="pause")).text
     assert paused_since(home(page)) is not None
     assert EN.web_resume in (await browser.get("/operate")).text

@@ -100,13 +100,13 @@ class World:
         self._browsers.append(http)
         return Browser(http)
 
-    async def member(self, name: str = "100", *, platform: str = "discord", agrees: bool = False) -> Browser:
-        """Somebody who signed in by a personal link."""
+    async def member(self, name: str = "100", *, agrees: bool = False, operator: bool = False) -> Browser:
+        """Somebody with an account on Discord who signed in by a personal link."""
         browser = self.browser()
-        browser.person = await self.store.person(platform, name)
+        browser.person = await self.store.person("discord", name)
         if agrees:
             await self.store.set_consent(browser.person, True)
-        link = self.site.links.make(Invited(browser.person))
+        link = self.site.links.make(Invited(browser.person, operator=operator))
         assert link
         await browser.get(link.removeprefix(ADDRESS))
         done = await browser.post("/sign-in/link", token=link.partition("token=")[2])
