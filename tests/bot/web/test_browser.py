@@ -93,6 +93,7 @@ async def test_everything_a_member_does_works_in_a_browser(tmp_path: Path, texts
         await down.click()
         await tab.get_by_label(texts.reasons[0]).check()
         await tab.get_by_role("button", name=texts.web_save).click()
+        await tab.locator("form.why").wait_for(state="detached")
         await tab.get_by_text(texts.stored_down).wait_for()
         await tab.get_by_role("button", name=texts.web_correct).click()
         window = tab.get_by_label(texts.fix_label)
