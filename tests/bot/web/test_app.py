@@ -11,6 +11,8 @@ from bot.web.app import hosts
 from bot.web.safety import LARGEST
 from tests.bot.web.world import World
 
+pytestmark = pytest.mark.played
+
 
 async def test_every_response_carries_the_strict_headers(page: World):
     for path in ("/alive", "/assets/nothing.css", "/nowhere"):

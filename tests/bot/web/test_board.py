@@ -2,10 +2,14 @@
 
 import json
 
+import pytest
+
 from bot.texts import EN
 from data.releases import Releases
 from tests.bot.judged import release
 from tests.bot.web.world import World
+
+pytestmark = pytest.mark.played
 
 
 def rounds(page: World) -> None:

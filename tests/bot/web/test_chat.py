@@ -9,6 +9,8 @@ from bot.texts import EN
 from data import schema
 from tests.bot.web.world import World, live_id, number, opened
 
+pytestmark = pytest.mark.played
+
 NASTY = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}", "javascript:alert(1)", "'; --"]
 
 

@@ -10,6 +10,8 @@ from bot.texts import EN
 from tests.bot.web.world import ADDRESS, Browser, World, opened
 from tests.fakes.discord_oauth import TOKEN, FakeOAuth
 
+pytestmark = pytest.mark.played
+
 BACK = "/sign-in/discord/back"
 
 

@@ -11,6 +11,8 @@ from data.rounds import paused_since
 from tests.bot.judged import release
 from tests.bot.web.world import World, opened
 
+pytestmark = pytest.mark.played
+
 DEEDS = {"promote": {"release": 1, "champion": 0}, "rollback": {}, "rounds": {"action": "pause"}}
 
 

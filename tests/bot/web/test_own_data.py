@@ -3,10 +3,14 @@
 import asyncio
 import json
 
+import pytest
+
 from bot.texts import EN
 from data import schema
 from data.consent import CONSENT_VERSION
 from tests.bot.web.world import World, live_id, number
+
+pytestmark = pytest.mark.played
 
 
 async def test_consent_is_asked_with_the_text_that_holds_and_can_be_withdrawn(page: World):

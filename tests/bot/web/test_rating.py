@@ -14,6 +14,8 @@ from tests.bot.web.world import World, number, opened
 from tests.data.collected import rows
 from tests.data.talk import Talk
 
+pytestmark = pytest.mark.played
+
 
 async def kinds(page: World) -> list[tuple[str, str | None]]:
     return [(each.kind, each.value) for each in await page.rows(schema.Rating)]

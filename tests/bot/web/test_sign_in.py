@@ -13,6 +13,8 @@ from bot.web.sessions import COOKIE, Sessions
 from bot.web.visitors import accepted
 from tests.bot.web.world import ADDRESS, World, opened
 
+pytestmark = pytest.mark.played
+
 
 async def test_nobody_sees_anything_without_signing_in(page: World):
     browser = page.browser()

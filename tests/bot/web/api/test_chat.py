@@ -10,6 +10,8 @@ from tests.bot.moderation.flagged import SLUR, THREAT
 from tests.bot.web.api.world import Program, error, text
 from tests.bot.web.world import World
 
+pytestmark = pytest.mark.played
+
 TOLD = {"role": "system", "content": "Be a pirate."}
 
 

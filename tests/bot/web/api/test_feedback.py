@@ -11,6 +11,8 @@ from tests.bot.moderation.flagged import SLUR
 from tests.bot.web.api.world import Program, error
 from tests.bot.web.world import World
 
+pytestmark = pytest.mark.played
+
 ADA: dict[str, Any] = {"user": "ada", "consent": True}
 
 

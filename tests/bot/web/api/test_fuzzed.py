@@ -18,6 +18,8 @@ from tests.bot.web.api.served import served
 from tests.bot.web.api.world import Program
 from tests.bot.web.world import World, opened
 
+pytestmark = pytest.mark.simulation
+
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much]
 CHECKS = [
     schemathesis.checks.not_a_server_error,

@@ -13,6 +13,8 @@ from data.consent import CONSENT_VERSION
 from tests.bot.web.api.world import Program, error
 from tests.bot.web.world import World
 
+pytestmark = pytest.mark.played
+
 PATHS = (
     ("POST", "/v1/chat/completions"),
     ("POST", "/v1/completions"),

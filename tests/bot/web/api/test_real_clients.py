@@ -15,6 +15,8 @@ from data import schema
 from tests.bot.web.api.served import served
 from tests.bot.web.world import World
 
+pytestmark = pytest.mark.played
+
 HI: list[Any] = [{"role": "user", "content": "Hi"}]
 SCRIPT = Path(__file__).with_name("client.mjs")
 

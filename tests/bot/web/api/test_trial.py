@@ -14,6 +14,8 @@ from tests.bot.tried import Tried
 from tests.bot.web.api.world import Program, error, text
 from tests.bot.web.world import World, opened
 
+pytestmark = pytest.mark.played
+
 
 @pytest.fixture
 async def page(tried: Tried, tmp_path: Path) -> AsyncIterator[World]:
