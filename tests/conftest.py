@@ -41,8 +41,8 @@ _WHOLE = ("process", "simulation", "long")
 _RING = pytest.StashKey[str]()
 _MARKS = {name: name for name in ("played", "tiny", "base")} | dict.fromkeys(_WHOLE, "whole")
 _WITHOUT_TORCH = {"unit", "played"}
-# Fixtures that start a bot on a played Discord server, open the web page, or play a whole round.
-_PLAYED = {"env", "page", "reading", "played"}
+# Fixtures that start a bot on a played Discord server, or play a whole round.
+_PLAYED = {"env", "reading", "played"}
 # These files take longest, so they start first; otherwise one process would still run them after all others ended.
 _LONGEST = [
     _ROOT / "tests" / name
