@@ -61,6 +61,8 @@ def ask_of(visitor: Visitor, key: str, who: Persona, question: Callable[[], Awai
 
 async def own_answer(visitor: Visitor, number: int) -> tuple[StoredGeneration, Talk]:
     """An answer in a conversation of the visitor's on the page. Raises `NotYours`."""
+    if not 0 < number < 1 << 63:  # SQLite holds no other numbers
+        raise NotYours
     answer = await visitor.site.store.generation(number)
     if answer is None:
         raise NotYours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -106,7 +107,7 @@ async def correct(visitor: Member, sent: Sent, number: int) -> Response:
         visitor,
         "corrected.html",
         sentence=corrected(visitor.texts, outcome),
-        changes=difference(answer.text, text.strip()) if changed else None,
+        changes=await asyncio.to_thread(difference, answer.text, text.strip()) if changed else None,
     )
 
 
