@@ -282,7 +282,8 @@ class Chat:
                     rendered_sha256=rendered_hash(prompt.recorded, session.template),
                     text=said.text,
                     release=session.release,
-                    sampling=session.sampled(sampling),
+                    # What a program's user wrote as stop texts is not recorded: no erasure would find it here.
+                    sampling=session.sampled(replace(sampling, stop=self.sampling.stop)),
                     seed=sampling.seed or 0,
                     finish_reason=finish_reason,
                     prompt_tokens=said.prompt_tokens,

@@ -32,7 +32,7 @@ async def keys(arguments: Namespace) -> None:
 async def _add(store: Store, arguments: Namespace) -> None:
     new = ApiKey(
         name=arguments.name,
-        platform=arguments.platform or arguments.name[:20],
+        platform=arguments.platform or arguments.name,
         rights=tuple(arguments.may),
         consent_text=CONSENT_VERSION if arguments.consent else None,
         hourly=arguments.hourly,

@@ -208,6 +208,8 @@ async def _follow_up(
     """What the person who asked said next becomes the message below the answer."""
     if not text.strip():
         return RatingResult.EMPTY
+    if not await site.store.agrees(person):
+        return RatingResult.CONSENT_MISSING
     asked = await site.store.path(answer.parent) if answer.parent is not None else []
     if not asked or asked[-1].author != person:
         raise ApiError(
