@@ -29,10 +29,14 @@ class Invited:
 
 
 class SignInLinks:
-    """Makes and takes personal links. `address` is the page's, without a slash at its end; None while it is off."""
+    """Makes and takes personal links. `address` is the page's, without a slash at its end; None while it is off.
+
+    `public` says whether members' browsers can reach it: on loopback only the operator's can.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.address: str | None = None
+        self.public = True
         self._clock = clock
         self._open: dict[str, tuple[Invited, float]] = {}
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PORT = 8321  # where the page is when it was asked for without a port
+# What only browsers on this machine reach, or is no address for a browser at all.
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _PATIENCE = 5  # seconds that requests may take to end when the process does
 
 
@@ -69,6 +71,7 @@ async def page_served(
     )
     serving = asyncio.create_task(server.serve(sockets=[listening]), name="web-page")
     links.address = settings.web_address or _address(listening, settings.web_root_path)
+    links.public = settings.web_address is not None or settings.web_host not in _THIS_MACHINE
     log.info("the page is at %s", links.address)
     try:
         await print_operator_link(site)

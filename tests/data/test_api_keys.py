@@ -98,6 +98,7 @@ def test_a_platform_cannot_pass_for_discord(house: Path, name: str) -> None:
     code, _, errors = data(house, "keys", "add", "bridge", "--platform", name)
     assert code == 2
     assert "Discord's permission" in errors
+    assert data(house, "keys", "add", f"a-bridge-of-our-community-{name}")[0] == 2  # a long name is not cut
 
 
 @pytest.mark.parametrize("name", ["terminal", "web", "import", "", "Telegram", "дискорд", "a" * 21, "-x", "a b", "ⅾ"])

@@ -25,6 +25,6 @@ def add_page(app: App, links: SignInLinks, tree: app_commands.CommandTree[Any]) 
         texts = texts_for(interaction)
         person = await person_of(app.store, interaction.user.id)
         operator = await app.operators.include(interaction.user.id)
-        link = links.make(Invited(person, operator=operator))
+        link = links.make(Invited(person, operator=operator)) if links.public or operator else None
         told = texts.web_off if link is None else texts.web_link.format(link=link, minutes=int(LIFETIME // 60))
         await tell(interaction, told)

@@ -58,6 +58,6 @@ def add_teaching(app: App, tree: app_commands.CommandTree[Any]) -> None:
             becomes = texts.teach_off
         elif app.may_train and app.settings.followups:
             becomes = f"{becomes} {texts.teach_followups}"
-        if app.links is not None and app.links.address is not None:
+        if app.links is not None and app.links.address is not None and app.links.public:
             becomes = f"{becomes}\n{texts.web_teach_there.format(address=app.links.address)}"
         await tell(interaction, texts.teach.format(becomes=becomes))

@@ -7,6 +7,7 @@ import secrets
 import sys
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
@@ -14,8 +15,9 @@ from starlette.responses import RedirectResponse, Response
 from bot.rate_limit import Cap, Spent
 from bot.sign_in_links import LIFETIME, PATH, Invited
 from bot.texts import texts
-from bot.web.discord_account import DiscordAccount, DiscordSilent
+from bot.web.discord_account import API, DiscordAccount, DiscordSilent
 from bot.web.rendering import shown
+from bot.web.safety import POLICY
 from bot.web.sessions import COOKIE, MARK
 from bot.web.site import PLATFORM
 from bot.web.visitors import SIGNED_OUT, Member, NotYours, Sent, SomeBrowser, Stranger, Unusable, field, signed_in
@@ -48,7 +50,13 @@ async def sign_in(browser: SomeBrowser) -> Response:
 def _ways(browser: Stranger, said: str | None = None, status: int = 200) -> Response:
     settings = browser.site.settings
     discord = bool(settings.discord_client_id and settings.discord_client_secret)
-    return shown(browser, "sign_in.html", discord=discord, guests=settings.web_guests, said=said, status=status)
+    response = shown(browser, "sign_in.html", discord=discord, guests=settings.web_guests, said=said, status=status)
+    if discord:  # a browser holds what a form leads to as well to the policy
+        there = urlsplit(settings.discord_api or API)
+        response.headers["Content-Security-Policy"] = POLICY.replace(
+            "form-action 'self'", f"form-action 'self' {there.scheme}://{there.netloc}"
+        )
+    return response
 
 
 def _count(browser: Stranger) -> None:

@@ -27,6 +27,8 @@ async def begun(world: World) -> tuple[Browser, dict[str, str]]:
     away = await browser.post("/sign-in/discord")
     assert away.status_code == 303
     parts = urlsplit(away.headers["location"])
+    allowed = (await world.browser().get("/sign-in")).headers["content-security-policy"]
+    assert f"form-action 'self' {parts.scheme}://{parts.netloc};" in allowed  # or browsers stop the form
     assert parts.path == "/oauth2/authorize"
     return browser, {name: values[0] for name, values in parse_qs(parts.query).items()}
 
