@@ -133,7 +133,8 @@ class Ratings:
         about = found.generation if found.other is None else min(found.generation, found.other)
         async with self._alone(rater, about):
             erased = await self.store.eraser.erase_rating_text(rating)
-            if found.kind == "vote" and await self.store.vote(found.generation, rater) is not None:
+            newest = found.kind == "vote" and await self.store.rated_as("vote", found.generation, rater) == rating
+            if newest and await self.store.vote(found.generation, rater) is not None:
                 return await self._store("retraction", rater, found.generation, platform, source_id)
             if found.kind == "comparison" and found.other is not None:
                 if await self.store.took_back(found.generation, found.other, rater):

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import secrets
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -174,8 +173,9 @@ class LiveAnswers:
 
     async def stop_all(self, person: int) -> None:
         """Stop a person's answers, wait until they are recorded, and forget what was said in them."""
-        for each in self.running(person):
-            each.stop()
-            with suppress(asyncio.CancelledError):
+        while running := self.running(person):
+            for each in running:
+                each.stop()
+            for each in running:
                 await each.wait()
         self._answers = {name: each for name, each in self._answers.items() if each.person != person}

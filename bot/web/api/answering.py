@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, StreamingResponse
 
-from bot.answers import Answered, Ask, Failed, Held, Paired, Piece, TakenBack, Thinking
+from bot.answers import Answered, Ask, Failed, Held, Paired, Piece, TakenBack, Thinking, Unanswerable
 from bot.rate_limit import Cap
 from bot.texts import texts
 from bot.web.api.errors import ApiError, broke_off, failed
@@ -64,6 +64,7 @@ async def respond(
 
 async def _begun(site: Site, key: ApiKey, question: Question, person: int, name: str) -> RunningAnswer:
     """The running answer to a question. Whichever engine gives it stays open until it is recorded."""
+    account = await site.store.id_hash_of(person)
     beside = None
     if site.trial.candidate() is not None:
         place = await site.store.histories.find(person, question.said)
@@ -74,7 +75,7 @@ async def _begun(site: Site, key: ApiKey, question: Question, person: int, name:
     async def run() -> None:
         try:
             async with engine_for(site, question.model, person, beside=beside) as engine:
-                answer = site.chat.answer(_ask(site, key, question, person, name), engine=engine)
+                answer = site.chat.answer(_ask(site, key, question, person, account, name), engine=engine)
                 begun.set_result(answer)
                 await answer.wait()
         except Exception as error:
@@ -91,7 +92,7 @@ async def _begun(site: Site, key: ApiKey, question: Question, person: int, name:
 _RUNNING: set[asyncio.Task[None]] = set()  # the event loop itself keeps only weak references
 
 
-def _ask(site: Site, key: ApiKey, question: Question, person: int, name: str) -> Ask:
+def _ask(site: Site, key: ApiKey, question: Question, person: int, account: str | None, name: str) -> Ask:
     settings, sentences = site.settings, texts(site.settings.language)
     usual = persona(settings.persona, settings.language)
     mine = replace(usual, name=CALLERS, system_prompt="", thinks=False) if question.system else usual
@@ -100,6 +101,8 @@ def _ask(site: Site, key: ApiKey, question: Question, person: int, name: str) ->
         place = await site.store.histories.find(person, question.said)
         for new in question.said[place.known :]:
             await site.chat.moderation.admit(new.text, sentences)
+        if await site.store.id_hash_of(person) != account:  # they were forgotten while this waited
+            raise Unanswerable(sentences.question_gone)
         return await site.store.histories.add(
             key.platform, person, question.said, persona=mine.name, language=mine.language
         )

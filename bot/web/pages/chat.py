@@ -16,7 +16,7 @@ from bot.web.live import LiveAnswer
 from bot.web.rendering import shown
 from bot.web.site import PLATFORM
 from bot.web.tree import last_answer, way
-from bot.web.visitors import Member, NotYours, Sent, Unusable, Visitor, field
+from bot.web.visitors import Member, NotYours, Sent, Unusable, Visitor, field, signed_in
 from data.personas import persona, persona_names
 from data.talks import Talk, everything_said, key_taken, talk_at, talks_of
 
@@ -108,6 +108,8 @@ async def ask(visitor: Member, sent: Sent, key: str) -> Response:
 
     async def question() -> StoredMessage:
         await site.chat.moderation.admit(text, visitor.texts)
+        if not await signed_in(site, visitor.session):  # they may have been forgotten while this waited
+            raise Unanswerable(visitor.texts.question_gone)
         number = await site.store.conversation(PLATFORM, key, persona=who.name, language=who.language)
         return await site.store.add_message(number, "user", text, author=visitor.person, parent=parent)
 

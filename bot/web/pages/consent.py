@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from bot.web.consent import question
 from bot.web.pages.answers import rate_after_consent
 from bot.web.rendering import shown
 from bot.web.sessions import COOKIE
-from bot.web.visitors import Member, Sent, Visitor, field
+from bot.web.visitors import SIGNED_OUT, Member, Sent, Visitor, field
 from data.consent import CONSENT_VERSION, still_says
 from data.rounds import remove_leftovers
 
@@ -88,6 +89,7 @@ async def ask_to_forget(visitor: Member) -> Response:
 async def forget(visitor: Member, sent: Sent) -> Response:  # noqa: ARG001 - the form is checked
     """Erase everything of the person, what runs included; they are signed out everywhere."""
     site = visitor.site
+    await site.store.set_setting(SIGNED_OUT, ("person", str(visitor.person)), time.time())  # no tab asks any more
     await site.live.stop_all(visitor.person)
     erased = await site.store.eraser.forget(visitor.person)
     await asyncio.to_thread(remove_leftovers, site.settings.home)
