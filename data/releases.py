@@ -207,10 +207,15 @@ class Releases:
             if history[-1] != number:
                 self._point(number, [*history, number])
 
-    def rollback(self) -> int:
-        """Go back to the champion before this one; returns its number. `BadInput` when there was none."""
+    def rollback(self, *, instead_of: int | None = None) -> int:
+        """Go back to the champion before this one; returns its number. `BadInput` when there was none.
+
+        `instead_of` is the champion to leave. Raises `Superseded` when another one serves by now.
+        """
         with self._writing():
             history = self._history()
+            if instead_of is not None and history[-1] != instead_of:
+                raise Superseded(f"Release {history[-1]} serves meanwhile, so nothing was changed.")
             if len(history) < 2:
                 raise NoEarlier("There is no earlier champion to go back to.")
             self.refuse_other_base(history[-2])

@@ -51,6 +51,8 @@ async def test_a_vote_counts_once_can_change_and_be_taken_back(world: World):
     assert await vote("down", "s5", why="wrong year") is RatingResult.STORED
     assert await vote("up", "s3") is RatingResult.ALREADY  # the same action, delivered twice
     assert await world.store.vote(said.generation, world.ada) == "down"
+    old = await world.ratings.take_back(world.ada, "s3", platform="terminal", source_id="s0")
+    assert (old, await world.store.vote(said.generation, world.ada)) == (RatingResult.NOTHING, "down")
     retraction = {"platform": "terminal", "source_id": "s6"}
     assert await world.ratings.retract(world.ada, said.generation, **retraction) is RatingResult.STORED
     assert await world.store.vote(said.generation, world.ada) is None

@@ -131,13 +131,15 @@ async def let_serve(visitor: Operator, sent: Sent) -> Response:
 
 
 @router.post("/rollback")
-async def roll_back(visitor: Operator, sent: Sent) -> Response:  # noqa: ARG001 - the form is checked
-    """Go back to the previous champion."""
+async def roll_back(visitor: Operator, sent: Sent) -> Response:
+    """Go back to the previous champion, if the one that the operator saw still serves: a reload sends this twice."""
     site, texts = visitor.site, visitor.texts
     releases = Releases(site.settings.home)
     try:
-        before = await asyncio.to_thread(releases.champion)
-        number = await asyncio.to_thread(releases.rollback)
+        before = _number(field(sent, "champion"))
+        number = await asyncio.to_thread(releases.rollback, instead_of=before)
+    except Superseded:
+        return await _page(visitor, texts.web_superseded)
     except NoEarlier:
         return await _page(visitor, texts.no_earlier_champion)
     except BadInput as error:

@@ -13,7 +13,7 @@ from tests.bot.web.world import World, opened
 
 pytestmark = pytest.mark.played
 
-DEEDS = {"promote": {"release": 1, "champion": 0}, "rollback": {}, "rounds": {"action": "pause"}}
+DEEDS = {"promote": {"release": 1, "champion": 0}, "rollback": {"champion": 0}, "rounds": {"action": "pause"}}
 
 
 def home(page: World) -> Path:
@@ -49,9 +49,10 @@ async def test_a_release_is_promoted_and_rolled_back_and_both_are_in_the_audit_l
     assert "elease 1 serves now" in said.text
     assert Releases(home(page)).champion() == 1
     assert EN.web_superseded in (await browser.post("/operate/promote", release=1, champion=0)).text
-    await browser.post("/operate/rollback")
+    await browser.post("/operate/rollback", champion=1)
+    assert EN.web_superseded in (await browser.post("/operate/rollback", champion=1)).text  # the same, reloaded
     assert Releases(home(page)).champion() == 0
-    assert EN.no_earlier_champion in (await browser.post("/operate/rollback")).text
+    assert EN.no_earlier_champion in (await browser.post("/operate/rollback", champion=0)).text
     assert [(each.deed, each.person_id) for each in await page.rows(schema.AuditRow)] == [
         ("promote", browser.person),
         ("rollback", browser.person),
