@@ -13,14 +13,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.database import Database, listed
 from data.home import keyed_hash
 from data.messages import add_message, messages_down_to, newest_version, newest_versions
 from data.records import StoredMessage
-from data.schema import Generation, History, MessageRow
+from data.schema import Generation, History, MessageRow, MessageVersion
 from data.servers import conversation_of
 
 
@@ -68,11 +68,13 @@ class Histories:
                 )
             else:
                 conversation = message.conversation
-            for one, name in list(zip(said, hashes, strict=True))[place.known :]:
+            for at, (one, name) in list(enumerate(zip(said, hashes, strict=True)))[place.known :]:
                 parent = None if message is None else message.message
                 message = await add_message(
                     session, conversation, one.role, one.text, author=person, parent=parent, platform_id=None
                 )
+                if at < len(said) - 1:
+                    await _date_back(session, message)
                 if one.role == "user":
                     await session.merge(History(hash=name, message_id=message.message))
         assert message is not None, "a history holds a question"
@@ -147,6 +149,18 @@ async def _answer(session: AsyncSession, question: StoredMessage, said: str) -> 
     below = select(MessageRow.id).where(MessageRow.parent_id == question.message, MessageRow.role == "assistant")
     answers = await newest_versions(session, (await session.scalars(below)).all())
     return next((each for each in reversed(answers) if each.text.strip() == said.strip()), None)
+
+
+async def _date_back(session: AsyncSession, message: StoredMessage) -> None:
+    """Give an earlier message of a history the time at which its author first said the same.
+
+    A client whose history begins otherwise now sends all of it anew. It was said then: consent covers it by that
+    time, and it is kept as long as from that time.
+    """
+    table = MessageVersion
+    said = select(func.min(table.created_at)).where(table.author_id == message.author, table.text == message.text)
+    first = await session.scalar(said)
+    await session.execute(update(table).where(table.id == message.version).values(created_at=first))
 
 
 # Those of all that was said in the conversations of some texts: a hash holds the texts before it, too.

@@ -199,3 +199,14 @@ def test_two_histories_have_one_hash_only_if_they_say_the_same(one: list[Said], 
     found, theirs = chain(b"k" * 32, 1, one), chain(b"k" * 32, 1, other)
     assert (found == theirs) is same
     assert not set(found) & set(chain(b"k" * 32, 2, one))
+
+
+async def test_what_is_sent_again_under_another_beginning_was_said_before_the_consent(store: Store) -> None:
+    bea = await store.person(PLATFORM, "bea")
+    first = await ask(store, bea, "before the yes", system="Monday")
+    await store.set_consent(bea, True)
+    last = await ask(store, bea, "before the yes", "an answer", "after the yes", system="Tuesday")
+    again = await store.path(last.message)
+    assert [one.text for one in again] == ["Tuesday", "before the yes", "an answer", "after the yes"]
+    assert again[1].version != first.version
+    assert again[1].created_at == first.created_at < again[3].created_at
