@@ -1,8 +1,9 @@
 """A Slack bot on Parley's API that learns: it answers mentions in threads, and 👍 and 👎 as reactions are votes.
 
-Whoever writes "agree" or "refuse" to it answers the question of consent. It needs `pip install httpx2`, SLACK_TOKEN
-(scopes chat:write, reactions:read, app_mentions:read), SLACK_SECRET (to know Slack's events by), and API_KEY
-(`python -m data keys add slack --consent`). Slack sends the events app_mention and reaction_added to port 8322.
+Whoever writes "consent" to it is asked whether Parley may learn from them, and answers "agree" or "refuse". It needs
+`pip install httpx2`, SLACK_TOKEN (scopes chat:write, reactions:read, app_mentions:read), SLACK_SECRET (to know Slack's
+events by), and API_KEY (`python -m data keys add slack --consent`). Slack sends the events app_mention and
+reaction_added to port 8322.
 """
 
 import hashlib
@@ -24,12 +25,17 @@ talks: dict[tuple[str, str], list[dict[str, str]]] = {}  # by thread and person
 shown: dict[str, str] = {}  # the completion that a message of ours shows
 VOTES = {"+1": "up", "-1": "down"}
 CONSENT = {"agree": True, "refuse": False}
+asked: set[str] = set()  # who was shown what a yes means
 
 
 def mentioned(event: dict) -> None:
     thread, user, text = event.get("thread_ts", event["ts"]), event["user"], event["text"].partition(">")[2].strip()
     talk, completion = talks.setdefault((thread, user), []), None
-    if text in CONSENT:
+    if text == "consent" or (text in CONSENT and user not in asked):
+        asked.add(user)
+        texts = httpx2.get(f"{PARLEY}/consent", headers=KEY).json()["texts"]
+        said = f"{texts['en']}\n\nWrite agree or refuse."
+    elif text in CONSENT:
         given = {"consent": CONSENT[text]}
         said = httpx2.put(f"{PARLEY}/users/{user}/consent", headers=KEY, json=given).json()["message"]
     else:

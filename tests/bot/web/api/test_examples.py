@@ -131,6 +131,9 @@ async def test_the_slack_bot_answers_in_threads_and_takes_reactions_as_votes(pag
                         break
                     except httpx2.ConnectError:
                         await asyncio.sleep(0.05)
+            it.queue("chat.postMessage", {"ok": True, "ts": "0.9"})
+            assert await send(mention("agree", "0.8")) == 200
+            assert "May Parley learn from you?" in (await it.called("chat.postMessage"))["text"]  # no yes unseen
             it.queue("chat.postMessage", {"ok": True, "ts": "1.1"})
             assert await send(mention("agree", "1.0")) == 200
             assert (await it.called("chat.postMessage"))["text"].startswith("Thank you.")
