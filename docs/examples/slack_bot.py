@@ -1,8 +1,8 @@
 """A Slack bot on Parley's API that learns: it answers mentions in threads, and 👍 and 👎 as reactions are votes.
 
 Whoever writes "consent" to it is asked whether Parley may learn from them, and answers "agree" or "refuse". It needs
-`pip install httpx2`, SLACK_TOKEN (scopes chat:write, reactions:read, app_mentions:read), SLACK_SECRET (to know Slack's
-events by), and API_KEY (`python -m data keys add slack --consent`). Slack sends the events app_mention and
+`pip install httpx2`, SLACK_TOKEN (scopes chat:write, reactions:read, app_mentions:read), SLACK_SECRET (to know
+Slack's events by), and API_KEY (`python -m data keys add slack --consent`). Slack sends the events app_mention and
 reaction_added to port 8322.
 """
 
