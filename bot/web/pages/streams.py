@@ -47,7 +47,9 @@ def _event(visitor: Visitor, news: News) -> str:
         case "status":
             waiting = visitor.texts.waiting.format(ahead=news.text) if news.text.isdecimal() else ""
             data = str(escape(waiting or (visitor.texts.on_its_way if news.text else "")))
-        case "whole":  # a new place for the pieces, so that what is there already is replaced
+        # A new place for the pieces, so that what is there already is replaced. It listens at once (`settle:0ms`):
+        # a piece that came before it listens would be missing until the end.
+        case "whole":
             data = fragment(visitor, "growing.html", text=news.text)
         case "done":
             data = "done"

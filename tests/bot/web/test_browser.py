@@ -4,6 +4,7 @@ The browser is Debian's Chromium. `.ci/run` installs it; elsewhere these tests s
 axe-core too, axe must find nothing serious on any page.
 """
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -136,6 +137,19 @@ async def test_the_keyboard_alone_is_enough(tmp_path: Path):
         await tab.get_by_role("button", name=EN.web_again).focus()
         await tab.keyboard.press("Enter")
         await tab.get_by_text("a fake answer").wait_for()
+
+
+async def test_every_piece_is_seen_while_the_answer_grows(tmp_path: Path):
+    words, last = [f"word{place}" for place in range(60)], asyncio.Event()
+    async with visited(tmp_path, locale="en-GB") as (world, tab):
+        await tab.get_by_role("button", name=EN.web_as_guest).click()
+        await tab.get_by_role("textbox", name=EN.web_write).fill("hello")
+        world.fake.answer(*[f"{word} " for word in words], "last", hold=last, delay=0.01)
+        await tab.keyboard.press("Enter")
+        await tab.get_by_text(words[-1]).wait_for()
+        assert (await tab.locator(".live .text").inner_text()).split() == words
+        last.set()
+        await tab.get_by_role("button", name=EN.web_up).wait_for()
 
 
 async def test_a_reload_in_the_middle_of_an_answer_loses_nothing(tmp_path: Path):
