@@ -35,7 +35,9 @@ class Answers:
         else:
             number = int(route.url.rpartition("/")[2])
         self.replies[self._below[number]] = payload["content"]
-        return message(number, route.channel_id, payload["content"], 1)
+        # The buttons come back too: by those of another process the bot tells that somebody else was first.
+        components = payload.get("components") or []
+        return message(number, route.channel_id, payload["content"], 1, components=components)
 
 
 def message(number: int, channel: int, content: str, author: int, **more: Any) -> dict[str, Any]:
