@@ -40,7 +40,8 @@ class Ask:
     `shown` returns the ids of the platform's messages that show the answer so far. They are recorded with it, so that
     a reply is understood even if it comes at once. `names` returns the display names that are known; the model reads
     them, and they are not stored. `caps` are the limits that this answer counts towards. `wishes` say how the
-    answer is sampled where that is not as usual.
+    answer is sampled where that is not as usual. `by_name` says that a program chose the release by its name: its
+    users may know which one answers, so the answer counts in no trial.
     """
 
     person: int
@@ -53,6 +54,7 @@ class Ask:
     texts: Texts = EN
     caps: Sequence[Cap] = ()
     wishes: Wishes | None = None
+    by_name: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ from bot.rate_limit import RateLimiter, Spent
 from bot.streaming import WHOLE, StreamedAnswer, note, streamed, unless
 from bot.unexpected import unexpected
 from bot.wishes import granted, most_tokens
-from data.chat import Message, rendered_hash
+from data.chat import BY_NAME, Message, rendered_hash
 from data.followed import followed_by
 from data.lesson_prompts import with_lessons
 from data.store import NewGeneration, Store, StoredGeneration, StoredMessage
@@ -283,7 +283,8 @@ class Chat:
                     text=said.text,
                     release=session.release,
                     # What a program's user wrote as stop texts is not recorded: no erasure would find it here.
-                    sampling=session.sampled(replace(sampling, stop=self.sampling.stop)),
+                    sampling=session.sampled(replace(sampling, stop=self.sampling.stop))
+                    | ({BY_NAME: True} if ask.by_name else {}),
                     seed=sampling.seed or 0,
                     finish_reason=finish_reason,
                     prompt_tokens=said.prompt_tokens,

@@ -19,6 +19,8 @@ TEMPERATURE = 0.3
 TOP_P = 0.9
 FREQUENCY_PENALTY = 0.4
 MAX_TOKENS = 512
+# In the record of how an answer was sampled: a program chose its release by name.
+BY_NAME = "by_name"
 
 # The control strings of common chat models, for an engine whose tokenizer cannot be read.
 GENERIC_CONTROL: tuple[str, ...] = (

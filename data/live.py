@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.bulk import reading, rows
+from data.chat import BY_NAME
 from data.errors import BadInput
 from data.events import COMPARISON, Recorded, read_recorded, self_votes
 from data.facts import Facts, Numbers
@@ -18,9 +19,14 @@ from data.trials import TrialSoFar
 
 # A whole answer only: one that a person stopped, or an error, says nothing about its release.
 # Release 0 is one base: answers of the base that it was before count for nothing.
+# An answer that is sampled otherwise than the one beside it says nothing either: a program may choose how. The length
+# that it may have depends on the engine's context, and matters only where it ended one of the two.
+# Nor does an answer of a release that a program chose by its name: whoever votes may know which one it is.
 _SIDES = """
-SELECT id, release FROM generations WHERE release IN (:champion, :candidate) AND finish_reason IN ('stop', 'length')
-AND (release <> 0 OR :base IS NULL OR ifnull(model, :base) = :base)
+SELECT id, release, finish_reason = 'length', json_remove(sampling, '$.seed', '$.max_tokens'),
+    json_remove(sampling, '$.seed')
+FROM generations WHERE release IN (:champion, :candidate) AND finish_reason IN ('stop', 'length')
+AND json_extract(sampling, :by_name) IS NULL AND (release <> 0 OR :base IS NULL OR ifnull(model, :base) = :base)
 """
 _WITHDRAWN = """
 SELECT person_id FROM consents WHERE NOT granted AND id IN (SELECT max(id) FROM consents GROUP BY person_id)
@@ -81,12 +87,13 @@ def compared(connection: sqlite3.Connection, recorded: Recorded, pair: Pair) -> 
     if pair.champion == pair.candidate:
         raise BadInput(f"Release {pair.champion} cannot be compared with itself.")
     known, facts, events, panel = recorded
-    release = _releases(connection, facts, pair)
+    release, sampled = _sides(connection, facts, pair)
     weights = {person: panel.weight(known.names[person]) for person in np.unique(events.rater).tolist()}
     out = [person for person, weight in weights.items() if not weight]
     out += [person for (person,) in connection.execute(_WITHDRAWN)]
     one, other = events.answer, events.other
     counts = (events.kind == COMPARISON) & (other >= 0) & (release[one] + release[other] == _BOTH)
+    counts &= sampled.alike(one, other)
     counts &= (facts.rendered[one] == facts.rendered[other]) & facts.teaches[one] & facts.teaches[other]
     counts &= ~(facts.erased[one] | facts.erased[other] | self_votes(events, facts) | np.isin(events.rater, out))
     preferred = events.preferred[counts]
@@ -94,11 +101,34 @@ def compared(connection: sqlite3.Connection, recorded: Recorded, pair: Pair) -> 
     return Compared(np.flatnonzero(counts), values, release)
 
 
-def _releases(connection: sqlite3.Connection, facts: Facts, pair: Pair) -> Numbers:
-    """Of which of the two releases each answer is."""
-    sides = {"champion": pair.champion, "candidate": pair.candidate, "base": pair.base}
-    found = np.full(len(facts.generation), _NEITHER, dtype=np.int64)
-    numbers = [(number, release == pair.candidate) for number, release in rows(connection, _SIDES, sides)]
-    both = np.array(numbers, dtype=np.int64).reshape(-1, 2)
-    found[facts.place(both[:, 0])] = np.where(both[:, 1] == 1, CANDIDATE, CHAMPION)
-    return found
+class _Sampled(NamedTuple):
+    """How each answer was sampled, as numbers: without its longest length, and with it; and whether that ended it."""
+
+    way: Numbers
+    whole: Numbers
+    cut: NDArray[np.bool_]
+
+    def alike(self, one: Numbers, other: Numbers) -> NDArray[np.bool_]:
+        """Which pairs of answers were sampled alike."""
+        cut = self.cut[one] | self.cut[other]
+        alike: NDArray[np.bool_] = np.where(
+            cut, self.whole[one] == self.whole[other], self.way[one] == self.way[other]
+        )
+        return alike
+
+
+def _sides(connection: sqlite3.Connection, facts: Facts, pair: Pair) -> tuple[Numbers, _Sampled]:
+    """Of which of the two releases each answer is, and how the answers of the two were sampled."""
+    sides = {"champion": pair.champion, "candidate": pair.candidate, "base": pair.base, "by_name": f"$.{BY_NAME}"}
+    ways: dict[str, int] = {}
+    found = [
+        (number, release == pair.candidate, cut, ways.setdefault(way, len(ways)), ways.setdefault(whole, len(ways)))
+        for number, release, cut, way, whole in rows(connection, _SIDES, sides)
+    ]
+    number, candidate, cut, way, whole = np.array(found, dtype=np.int64).reshape(-1, 5).T
+    count, place = len(facts.generation), facts.place(number)
+    release = np.full(count, _NEITHER, dtype=np.int64)
+    release[place] = np.where(candidate == 1, CANDIDATE, CHAMPION)
+    sampled = _Sampled(np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.bool_))
+    sampled.way[place], sampled.whole[place], sampled.cut[place] = way, whole, cut == 1
+    return release, sampled

@@ -12,7 +12,7 @@ from bot.answers import Answered, Ask, Failed, Held, Paired, Piece, TakenBack, T
 from bot.rate_limit import Cap
 from bot.texts import texts
 from bot.web.api.errors import ApiError, broke_off, failed
-from bot.web.api.models import engine_for
+from bot.web.api.models import USUAL, engine_for
 from bot.web.api.people import person_of
 from bot.web.api.replies import DONE, event
 from data.personas import persona
@@ -122,6 +122,7 @@ def _ask(site: Site, key: ApiKey, question: Question, person: int, account: str 
         texts=sentences,
         caps=tuple(cap for cap in caps if cap.limit),
         wishes=question.wishes,
+        by_name=question.model != USUAL,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-MOST_MESSAGES = 1000
+MOST_MESSAGES = 200
 LONGEST_USER = 256  # characters
 _EMPTY: tuple[Any, ...] = (None, [], {}, "")  # values that ask for nothing
 

@@ -1,6 +1,7 @@
 """Chat and text completions: what is answered, what is stored, and what is refused in which words."""
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -134,6 +135,9 @@ IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": 
         ({"temperature": 2.1}, "invalid_value", "temperature"),
         ({"temperature": "hot"}, "invalid_type", "temperature"),
         ({"temperature": True}, "invalid_type", "temperature"),
+        ({"temperature": math.nan}, None, "temperature"),
+        ({"top_p": math.inf}, None, "top_p"),
+        ({"messages": USER * 201}, "invalid_value", "messages"),
         ({"max_tokens": 0}, "invalid_value", "max_tokens"),
         ({"stop": ["a", "b", "c", "d", "e"]}, None, "stop"),
         ({"stop": [""]}, "invalid_value", "stop"),
@@ -157,7 +161,9 @@ IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": 
 async def test_what_cannot_be_done_is_refused_as_openai_refuses_it(
     program: Program, body: dict[str, Any], code: str | None, param: str | None
 ):
-    found = await program.client.post("/v1/chat/completions", json={"model": "parley", "messages": USER, **body})
+    sent = json.dumps({"model": "parley", "messages": USER, **body})
+    headers = {"content-type": "application/json"}
+    found = await program.client.post("/v1/chat/completions", content=sent, headers=headers)
     assert found.status_code == (404 if code == "model_not_found" else 400)
     said = found.json()["error"]
     assert code is None or said["code"] == code

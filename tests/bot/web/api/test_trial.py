@@ -72,6 +72,28 @@ async def test_the_other_release_gives_the_second_answer_and_feedback_says_which
     assert compared.value == (1.0 if text(one) == "the candidate's" else 0.0)
 
 
+async def test_two_answers_that_a_program_had_sampled_otherwise_decide_no_trial(page: World, program: Program):
+    ada = {"user": "ada", "consent": True}
+    page.fake.answer("the champion's")
+    one = await program.answer("Hi", **ada)
+    other = await program.answer("Hi", **ada, temperature=1.9)
+    await program.feedback(one["id"], "comparison", other_id=other["id"], value="a", user="ada")
+    so_far = await asyncio.to_thread(counted, page.store.database.path, Pair(0, 2), discord_permission=None)
+    assert so_far.comparisons == []
+
+
+async def test_answers_of_releases_that_a_program_chose_decide_no_trial(page: World, program: Program):
+    ada = {"user": "ada", "consent": True}
+    one, other = (
+        await program.answer("Hi", **ada, model="champion"),
+        await program.answer("Hi", **ada, model="candidate"),
+    )
+    found = await program.feedback(one["id"], "comparison", other_id=other["id"], value="b", user="ada")
+    assert found.json()["status"] == "stored"  # it is a preference to train on
+    so_far = await asyncio.to_thread(counted, page.store.database.path, Pair(0, 2), discord_permission=None)
+    assert so_far.comparisons == []
+
+
 async def test_each_release_can_be_asked_by_its_name(page: World, program: Program, tried: Tried):
     found = (await program.client.get("/v1/models")).json()
     assert [each["id"] for each in found["data"]] == ["parley", "champion", "candidate", "release-0", "release-2"]
