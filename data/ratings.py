@@ -105,10 +105,16 @@ async def find_rating(session: AsyncSession, source_id: str) -> StoredRating | N
     )
 
 
-async def source_of(session: AsyncSession, kind: str, generation: int, rater: int) -> str | None:
-    """The source id of a rater's newest rating of this kind about an answer; None when there is none."""
+async def source_of(
+    session: AsyncSession, kind: str, generation: int, rater: int, other: int | None = None
+) -> str | None:
+    """The source id of a rater's newest rating of this kind about an answer, or about two; None without one."""
     table = schema.Rating
-    about = (table.generation_id == generation) | (table.other_id == generation)
+    if other is None:
+        about = (table.generation_id == generation) & table.other_id.is_(None)
+    else:
+        both = (generation, other)
+        about = table.generation_id.in_(both) & table.other_id.in_(both)
     query = select(table.source_id).where(about, table.rater_id == rater, table.kind == kind)
     found: str | None = await session.scalar(query.order_by(table.id.desc()).limit(1))
     return found

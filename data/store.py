@@ -363,10 +363,10 @@ class Store:
         async with self.database.read() as session:
             return await ratings.find_rating(session, source_id)
 
-    async def rated_as(self, kind: str, generation: int, rater: int) -> str | None:
-        """The source id of this rater's newest rating of a kind about an answer; None when there is none."""
+    async def rated_as(self, kind: str, generation: int, rater: int, other: int | None = None) -> str | None:
+        """The source id of this rater's newest rating of a kind about an answer, or about two; None without one."""
         async with self.database.read() as session:
-            return await ratings.source_of(session, kind, generation, rater)
+            return await ratings.source_of(session, kind, generation, rater, other)
 
     async def vote(self, generation: int, rater: int) -> str | None:
         """This rater's current vote on an answer: up, down, or None when there is none or it was taken back."""

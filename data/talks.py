@@ -137,7 +137,7 @@ async def votes_in(session: AsyncSession, conversation: int, rater: int) -> dict
     query = (
         select(Rating.generation_id, Rating.kind, Rating.value)
         .join(Generation, Generation.id == Rating.generation_id)
-        .where(Generation.conversation_id == conversation)
+        .where(Generation.conversation_id == conversation, Rating.other_id.is_(None))
         .where((Rating.rater_id == rater) & Rating.kind.in_(("vote", "retraction")) | (Rating.kind == "void"))
         .order_by(Rating.id)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_network
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends
@@ -73,8 +74,13 @@ class Stranger:
 
     @property
     def address(self) -> str:
-        """The IP address that they come from."""
-        return self.request.client.host if self.request.client else ""
+        """The IP address that they come from; of IPv6 its /64, which is the least that one household gets."""
+        host = self.request.client.host if self.request.client else ""
+        try:
+            there = IPv6Address(host.partition("%")[0])
+        except ValueError:
+            return host
+        return str(there.ipv4_mapped or ip_network((there, 64), strict=False))
 
 
 @dataclass(frozen=True)

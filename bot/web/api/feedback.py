@@ -20,6 +20,8 @@ from data.home import installation_key, keyed_hash
 from data.home_base import other_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.web.site import Site
     from data.api_keys import ApiKey
     from data.store import StoredGeneration
@@ -103,12 +105,13 @@ async def give(site: Site, key: ApiKey, body: Feedback, asker: Asker, once: str 
     number = _number(site, key, person, once)
     how: dict[str, Any] = {"platform": key.platform, "source_id": source(key, number)}
     rated = [(body.completion_id, answer)]
+    said: str | None = None  # the vote that a comment belongs to
     match body:
         case Vote():
             why = body.comment.strip() if body.comment else None
             outcome = await site.ratings.vote(person, answer.generation, body.value, **how, why=why)
         case Comment():
-            outcome = await _comment(site, person, answer.generation, body, how)
+            said, outcome = await _comment(site, person, answer.generation, body, how)
         case Correction():
             outcome = await site.ratings.correct(person, answer.generation, body.text, **how)
         case Comparison():
@@ -119,11 +122,12 @@ async def give(site: Site, key: ApiKey, body: Feedback, asker: Asker, once: str 
         case FollowUp():
             outcome = await _follow_up(site, key, person, answer, body.text, number)
     kind, value = _words(body)
+    value = said or value
     sentences = texts(site.settings.language)
     if error := refused(outcome, kind, sentences):
         raise error
     if outcome is RatingResult.ALREADY:
-        number = await _given_before(site, key, person, kind, answer) or number
+        number = await _given_before(site, key, person, kind, [each for _, each in rated]) or number
     return Kept(
         id=number,
         created=int(time.time()),
@@ -162,9 +166,12 @@ def _number(site: Site, key: ApiKey, person: int, once: str | None) -> str:
     return f"fb-{keyed_hash(secret, 'once', key.platform, str(person), once)[:24]}"
 
 
-async def _given_before(site: Site, key: ApiKey, person: int, kind: str, answer: StoredGeneration) -> str | None:
-    """The number of the same feedback, which was given before."""
-    found = await site.store.rated_as(kind, answer.generation, person)
+async def _given_before(
+    site: Site, key: ApiKey, person: int, kind: str, rated: Sequence[StoredGeneration]
+) -> str | None:
+    """The number of the same feedback, which was given before, about one answer or two."""
+    answer, *other = (each.generation for each in rated)
+    found = await site.store.rated_as(kind, answer, person, *other)
     begins = source(key, "")
     return found.removeprefix(begins) if found and found.startswith(begins) else None
 
@@ -189,8 +196,10 @@ def _check_pair(one: StoredGeneration, other: StoredGeneration) -> None:
         )
 
 
-async def _comment(site: Site, person: int, generation: int, body: Comment, how: dict[str, Any]) -> RatingResult:
-    """A comment is the reason of a vote, as on other platforms."""
+async def _comment(
+    site: Site, person: int, generation: int, body: Comment, how: dict[str, Any]
+) -> tuple[str, RatingResult]:
+    """A comment is the reason of a vote, as on other platforms: the vote, and what became of it."""
     value = body.value or await site.store.vote(generation, person)
     if value is None:
         raise ApiError(
@@ -199,7 +208,7 @@ async def _comment(site: Site, person: int, generation: int, body: Comment, how:
             "missing_required_parameter",
             param="value",
         )
-    return await site.ratings.vote(person, generation, value, **how, why=body.text.strip() or None)
+    return value, await site.ratings.vote(person, generation, value, **how, why=body.text.strip() or None)
 
 
 async def _follow_up(
@@ -226,7 +235,7 @@ async def _follow_up(
 def _words(body: Any) -> tuple[str, str | None]:
     """The store's words for what was said."""
     if isinstance(body, Comment):
-        return "vote", body.value or "down"
+        return "vote", body.value
     return ("vote" if isinstance(body, Vote) else body.kind), getattr(body, "value", None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from bot.texts import Texts
     from data.gate_verdicts import Interval
+
+log = logging.getLogger(__name__)
 
 router = APIRouter()
 
@@ -71,8 +74,10 @@ async def board(visitor: Member) -> Response:
     site, texts = visitor.site, visitor.texts
     try:
         now = await asyncio.to_thread(overview, site.settings.home)
-    except BadInput as error:  # a damaged file; the sentence says which
-        return shown(visitor, "board.html", lines=[str(error)], far=[], events=[], bars=[], trial=None)
+    except BadInput as error:  # a damaged file; the sentence says which, and where it lies is for operators
+        log.warning("%s", error)
+        told = str(error) if visitor.operator else texts.internal_error
+        return shown(visitor, "board.html", lines=[told], far=[], events=[], bars=[], trial=None)
     left = await asyncio.to_thread(left_of, site.settings.home)
     known = await site.progress.now(now.champion, now.candidate)
     async with site.store.database.read() as session:

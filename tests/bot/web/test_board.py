@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from markupsafe import escape
 
 from bot.texts import EN
 from data.releases import Releases
@@ -63,9 +64,11 @@ async def test_few_people_are_counted_together(page: World):
         assert "👍 1" not in told
 
 
-async def test_a_damaged_file_is_named_and_the_page_is_there(page: World):
+async def test_operators_are_told_which_file_is_damaged_and_members_are_not_told_where_the_home_is(page: World):
     rounds(page)
     (page.site.settings.home / "releases" / "champion").write_text("no number")
-    answer = await (await page.member()).get("/board")
-    assert answer.status_code == 200
-    assert "champion" in answer.text
+    for operator in (True, False):
+        answer = await (await page.member(str(100 + operator), operator=operator)).get("/board")
+        assert answer.status_code == 200
+        assert (str(page.site.settings.home) in answer.text) is operator
+        assert (str(escape(EN.internal_error)) in answer.text) is not operator

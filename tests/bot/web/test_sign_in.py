@@ -184,6 +184,22 @@ async def test_an_address_may_not_try_for_ever(tmp_path: Path):
         assert (await other.post("/sign-in/link", token="x")).status_code == 410
 
 
+async def test_the_addresses_of_one_ipv6_household_count_together(tmp_path: Path):
+    async with opened(tmp_path, web_hourly_per_address=1) as page:
+        found = []
+        for address in (
+            "2001:db8::1",
+            "2001:db8::ffff:2",
+            "2001:db8:0:1::1",
+            "::ffff:203.0.113.1",
+            "::ffff:203.0.113.2",
+        ):
+            browser = page.browser(address=address)
+            await browser.get("/sign-in")
+            found.append((await browser.post("/sign-in/link", token="x")).status_code)
+        assert found == [410, 422, 410, 410, 410]
+
+
 async def test_the_operators_link_is_printed_where_the_bot_runs_and_nowhere_else(
     page: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ):

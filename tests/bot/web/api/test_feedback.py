@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.texts import EN
 from data import schema
 from data.imports import collect_rows
 from tests.bot.moderation.flagged import SLUR
@@ -65,6 +66,14 @@ async def test_two_answers_to_one_prompt_are_compared_once(program: Program):
     assert again.json()["status"] == "already"
 
 
+async def test_already_names_the_comparison_of_these_two_answers(program: Program):
+    one, other, third = [await answered(program, said=said) for said in ("A!", "B!", "C!")]
+    first = (await program.feedback(one, "comparison", other_id=other, value="a", user="ada")).json()
+    await program.feedback(one, "comparison", other_id=third, value="a", user="ada")
+    again = (await program.feedback(other, "comparison", other_id=one, value="b", user="ada")).json()
+    assert (again["status"], again["id"]) == ("already", first["id"])
+
+
 async def test_answers_to_other_prompts_cannot_be_compared(program: Program):
     one, other = await answered(program), await answered(program, "Ho")
     found = await program.feedback(one, "comparison", other_id=other, value="a", user="ada")
@@ -106,6 +115,10 @@ async def test_a_comment_belongs_to_a_vote(program: Program):
     assert await labelled(program.page) == [False]
     texts = {row.text for row in await program.page.rows(schema.MessageVersion)}
     assert {"Wrong year.", "By ten years."} <= texts
+    other = await answered(program, "Ho")
+    await program.feedback(other, "vote", value="up", user="ada")
+    found = await program.feedback(other, "comment", text="Just what I asked.", user="ada")
+    assert found.json()["message"] == EN.stored_up
 
 
 async def test_a_follow_up_is_what_the_asker_said_next(program: Program, monkeypatch: pytest.MonkeyPatch):
