@@ -66,6 +66,8 @@ class Candidate(NamedTuple):  # ten times as fast to make as a frozen data class
     weak: bool = False  # made of follow-up messages, here or where the row was exported
     tools: list[Any] | None = None  # the functions that the assistant may call; imported rows only
     release: int | None = None
+    answers: tuple[int, ...] = ()  # of which it is made: places in the facts; none for imported rows
+    disputed: bool = False  # people who count said the opposite, or neither
 
     @property
     def data(self) -> dict[str, object]:

@@ -77,6 +77,12 @@ class _Prompts(_Lazy[Row]):
 class Shelved(_Lazy[FeedbackRow]):
     """Rows of a shelf with their folds, platforms and raters."""
 
+    @property
+    def numbers(self) -> list[int]:
+        """Their numbers on the shelf."""
+        found: list[int] = self._numbers.tolist()
+        return found
+
     def _read(self, number: int) -> FeedbackRow:
         shelf = self.shelf
         return FeedbackRow(shelf.row(number), shelf.fold(number), shelf.platform(number), shelf.raters_of(number))

@@ -61,6 +61,7 @@ from data.followup_events import read_followups
 from data.hindsight_events import read_hindsight
 from data.imported import imported, imported_id
 from data.live import Pair, trial_of
+from data.origins import Origins
 from data.raters import Panel
 from data.row import KINDS
 from data.row_ids import id_of, row_id
@@ -106,6 +107,7 @@ def collect(
     draws: bool = True,
     trial: Pair | None = None,
     corrections_train: bool = False,
+    origins: Origins | None = None,
 ) -> Collected:
     """Turn the feedback in a database into rows; the folds of new rows are stored in the `live` database.
 
@@ -114,9 +116,10 @@ def collect(
     `discord_permission` is the operator's reference to Discord's permission to train on message content; without it
     no row from Discord is returned. `trial` are two releases whose comparisons are counted on the way. With
     `corrections_train`, some conversations with a correction that have no fold yet get `train` (`data.folds`).
+    `origins` is told of which answers each row is made.
     """
     with reading(database) as connection:
-        collecting = _Collecting(connection, database, live, key, discord_permission, trial)
+        collecting = _Collecting(connection, database, live, key, discord_permission, trial, origins)
         return collecting.collect(draws=draws, corrections_train=corrections_train)
 
 
@@ -131,9 +134,10 @@ class _Collecting:
         key: bytes,
         permission: str | None,
         trial: Pair | None,
+        origins: Origins | None,
     ) -> None:
         self._connection, self._database, self._key, self._permission = connection, database, key, permission
-        self._trial = trial
+        self._trial, self._origins = trial, origins
         self._shelf = Shelf(live.parent)
         self._anchors = Anchors(live, key)
         self._made = _Made(key)
@@ -176,9 +180,13 @@ class _Collecting:
             number = id_of(self._key, candidate.kind, content.feedback_digest)
             problem = self._allowed(candidate, candidate.problem)
             self._made.note(candidate, number, problem)
+            if self._origins is not None:
+                self._origins.note(number, candidate)
             if problem is None and candidate.kind == "demonstration":  # feedback makes them of corrections alone
                 self._corrections[len(self._shelf)] = candidate.raters[0] if candidate.raters else ""
             self._take(candidate, content, problem, number)
+        if self._origins is not None:
+            self._origins.settle(self._connection, facts, events)
         return panel
 
     def _allowed(self, candidate: Candidate, problem: str | None) -> str | None:

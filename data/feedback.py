@@ -51,6 +51,7 @@ class Plan(NamedTuple):
     tie: bool = False
     outside: bool = False
     weak: bool = False  # made of follow-up messages
+    disputed: bool = False  # people who count said the opposite, or neither
 
 
 class Feedback:
@@ -123,6 +124,7 @@ class Feedback:
             label=label,
             tie=tie,
             outside=outside and all(self.events.lets_outside(event, self.known) for event in events),
+            disputed=found.disputed,
         )
 
     def _prompts(self) -> Iterator[Plan]:
@@ -264,7 +266,15 @@ class Feedback:
             weight = backed.weight * WEAK * float(found.certainty[most].max(initial=0.0))
             raters = tuple(sorted(set(self._people(newest))))
             yield Plan(
-                "labelled", (answer,), problem, None, raters, weight, backed.backing, label=bool(label), weak=True
+                kind="labelled",
+                answers=(answer,),
+                problem=problem,
+                raters=raters,
+                weight=weight,
+                backing=backed.backing,
+                label=bool(label),
+                weak=True,
+                disputed=backed.disputed,
             )
             if problem is None:
                 yield from (self._mended(at, mended[at], least) for at in most if at in mended)
@@ -284,6 +294,7 @@ class Feedback:
             weight=backed.weight * WEAK * share,
             backing=backed.backing,
             weak=True,
+            disputed=backed.disputed,
         )
 
     def _people(self, followups: Iterable[int]) -> list[str]:

@@ -297,6 +297,11 @@ class Shelf:
         start = self._record(number - 1)[-2] if number else 0
         return tuple(self.raters.names[at] for at in self._rater[start : self._record(number)[-2]])
 
+    def claims_of(self, number: int) -> tuple[float, ...]:
+        """How much each person who backs a row counts."""
+        start = self._record(number - 1)[-1] if number else 0
+        return tuple(self._claim[start : self._record(number)[-1]])
+
     def _record(self, number: int) -> tuple[Any, ...]:
         return _RECORD.unpack_from(self._records, number * _RECORD.size)
 

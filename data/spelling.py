@@ -137,4 +137,6 @@ def _candidate(plan: Plan, answers: Sequence[Answer], correction: Sequence[Any] 
         tie=plan.tie,
         weak=plan.weak,
         release=min(each.release for each in answers) if plan.kind in ("preference", "labelled") else None,
+        answers=plan.answers,
+        disputed=plan.disputed,
     )

@@ -23,11 +23,15 @@ _ROUNDING, _SAME = 1e-12, 1e-9  # relative
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """A row's weight in [0, 1] and the raters who back it, with their weights; or why the row is not used."""
+    """A row's weight in [0, 1] and the raters who back it, with their weights; or why the row is not used.
+
+    `disputed`: people who count said the opposite, or neither.
+    """
 
     weight: float = 0.0
     backing: Mapping[str, float] = field(default_factory=dict)
     problem: str | None = None
+    disputed: bool = False
 
 
 def support(panel: Panel, pro: Iterable[str], against: Iterable[str] = (), undecided: Iterable[str] = ()) -> Support:
@@ -40,15 +44,17 @@ def support(panel: Panel, pro: Iterable[str], against: Iterable[str] = (), undec
     if not backing:
         return Support(problem=UNRELIABLE)
     mine, theirs = sum(backing.values()), sum(_believed(panel, against).values())
-    majority = (mine - theirs) / (mine + theirs + sum(_believed(panel, undecided).values()))
+    neither = sum(_believed(panel, undecided).values())
+    majority = (mine - theirs) / (mine + theirs + neither)
     if majority < _CLOSE:
         return Support(problem=CONTRADICTED)
-    return Support(max(backing.values()) * majority, backing)
+    return Support(max(backing.values()) * majority, backing, disputed=theirs + neither > 0)
 
 
 def both(one: Support, other: Support) -> Support:
     """The support of a row that needs both: the smaller weight, backed by the raters of both."""
-    return Support(min(one.weight, other.weight), {**one.backing, **other.backing}, one.problem or other.problem)
+    backing, disputed = {**one.backing, **other.backing}, one.disputed or other.disputed
+    return Support(min(one.weight, other.weight), backing, one.problem or other.problem, disputed)
 
 
 def _believed(panel: Panel, raters: Iterable[str]) -> dict[str, float]:

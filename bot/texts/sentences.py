@@ -446,6 +446,27 @@ class WebTexts:
     web_anyway: str
     web_let_serve: str
     web_promoted: str
+    web_review: str
+    web_review_what: str
+    web_review_rater: str
+    web_review_word: str
+    web_review_kind: str
+    web_review_reason: str
+    web_review_all: str
+    web_review_show: str
+    web_review_count: str
+    web_review_weight: str
+    web_review_undecided: str
+    web_review_chosen: str
+    web_review_rejected: str
+    web_review_void: str
+    web_review_voided: str
+    web_review_no_row: str
+    web_review_no_page: str
+    web_review_newer: str
+    web_review_older: str
+    web_review_kinds: tuple[str, ...]
+    web_review_reasons: tuple[str, ...]
     web_superseded: str
     web_lessons: str
     web_lesson_change: str

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from bot.web.api.app import create_api
 from bot.web.api.below import ApiBelow
-from bot.web.pages import alive, answers, board, chat, consent, operate, sign_in, streams, taught
+from bot.web.pages import alive, answers, board, chat, consent, operate, review, sign_in, streams, taught
 from bot.web.problems import add_problems
 from bot.web.safety import BoundedBodies, SafeHeaders
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from bot.web.site import Site
 
 ASSETS = Path(__file__).with_name("assets")
-PAGES = tuple(each.router for each in (alive, sign_in, chat, streams, answers, consent, taught, board, operate))
+PAGES = tuple(
+    each.router for each in (alive, sign_in, chat, streams, answers, consent, taught, board, operate, review)
+)
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
