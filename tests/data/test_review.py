@@ -9,6 +9,7 @@ from data import review as module
 from data.home import installation_key
 from data.imports import import_rows
 from data.review import (
+    CAPPED,
     DISPUTED,
     FULL,
     IMPORTED,
@@ -158,3 +159,14 @@ async def test_looking_draws_no_folds(store: Store) -> None:
     await talk.ask(ada, "q", "one")
     assert [each.decided for each in (await seen(store)).rows] == [False]
     assert [each.decided for each in (await seen(store)).rows] == [False]
+
+
+async def test_a_row_of_somebody_who_rated_much_says_that_their_share_is_limited(store: Store) -> None:
+    talk = await Talk.begin(store)
+    ada, bob = await talk.person("ada"), await talk.person("bob")
+    for number in range(9):
+        (answer,) = await talk.ask(ada, f"q{number}", "one")
+        await talk.rate(ada if number else bob, "vote", answer, value="up")
+    *many, single = rated(await seen(store))
+    assert all(CAPPED in each.reasons and each.weight < each.before == 1.0 for each in many)
+    assert CAPPED not in single.reasons
