@@ -76,7 +76,8 @@ SERVER = ServerTexts(
         "⚖️ shows a second answer next to the first, and you say which is better.\n"
         "Old answers: right-click, Apps, “Rate this answer” or “Correct this answer”.\n"
         "**What happens with it**\n{becomes}\n"
-        "Nobody else sees how you rated. {slash}privacy says what is kept, {slash}forget erases it, and with "
+        "Other members do not see how you rated; whoever runs this bot can, under your pseudonym. "
+        "{slash}privacy says what is kept, {slash}forget erases it, and with "
         "{slash}consent you can change your mind."
     ),
     teach_trains=(

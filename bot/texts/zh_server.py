@@ -64,7 +64,8 @@ SERVER = ServerTexts(
         "⚖️ 会并排给出第二个回答，由你说哪个更好。\n"
         "旧的回答：右键，“应用”，“给这个回答打分”或“改正这个回答”。\n"
         "**之后会怎样**\n{becomes}\n"
-        "别人看不到你怎么打分。{slash}privacy 说明保存了什么，{slash}forget 可以清除它们，"
+        "其他成员看不到你怎么打分；机器人的运营者看得到，但只看到化名。"
+        "{slash}privacy 说明保存了什么，{slash}forget 可以清除它们，"
         "{slash}consent 可以改变主意。"
     ),
     teach_trains=(
