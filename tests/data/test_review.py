@@ -23,7 +23,8 @@ from data.review import (
     review,
 )
 from data.rows import parse_row
-from data.store import NewRating, Store
+from data.store import Store
+from data.voiding import void_row
 from tests.data.collected import rows
 from tests.data.talk import Talk
 
@@ -45,10 +46,7 @@ def rated(page: Page) -> list[Queued]:
 
 
 async def void(store: Store, by: int, row: str) -> None:
-    for answer in await behind(store, row):
-        await store.rate(
-            NewRating(source_id=f"void-{answer}", rater=by, kind="void", generation=answer, platform="web")
-        )
+    await void_row(store, by, row, await behind(store, row), platform="web")
 
 
 async def test_the_queue_has_the_rows_of_the_real_path_newest_first(store: Store) -> None:

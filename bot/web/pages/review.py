@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
-from uuid import uuid4
 
 from fastapi import APIRouter
 
@@ -18,9 +17,9 @@ from bot.web.site import PLATFORM
 from bot.web.visitors import Sent, Visitor, field
 from data.errors import BadInput
 from data.home import installation_key
-from data.records import NewRating
 from data.review import REASONS, Filters, NoSuchPage, NoSuchRow, answers_behind, review
 from data.row import KINDS
+from data.voiding import void_row
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData, QueryParams
@@ -56,12 +55,7 @@ async def void(visitor: Operator, sent: Sent) -> Response:
         return await _page(visitor, filters, 1, texts.web_review_no_row)
     except BadInput as error:  # a setting or a file is wrong; the sentence says which
         return await _page(visitor, filters, 1, str(error))
-    for answer in answers:
-        source = f"{PLATFORM}:void:{uuid4().hex}"
-        await site.store.rate(
-            NewRating(source_id=source, rater=visitor.person, kind="void", generation=answer, platform=PLATFORM)
-        )
-    await site.store.record_deed(visitor.person, "void_row", row=row, answers=len(answers))
+    await void_row(site.store, visitor.person, row, answers, platform=PLATFORM)
     return await _page(visitor, filters, 1, texts.web_review_voided)
 
 
