@@ -137,7 +137,10 @@ WEB = WebTexts(
         "The page is at {address}\nTo sign in as the operator, once, within {minutes} minutes: {link}\n"
         "The page's sign-in prints another one here."
     ),
-    web_link_question="This personal link signs you in as the person that it was made for. It works once.",
+    web_link_question=(
+        "This personal link signs you in as the person that it was made for. It works once. If you did not ask for "
+        "it, close this page: whoever sent it to you would read what you write here."
+    ),
     web_link_over="This link was used already, or it is too old. Please ask for a new one.",
     web_discord_failed="Discord did not say who you are. Please try again.",
     web_gone="There is nothing here, or it is not yours.",

@@ -70,7 +70,8 @@ class Stranger:
         """Where they are, for the way back; the beginning, after a form."""
         if self.request.method != "GET":
             return "/"
-        return self.request.url.path.removeprefix(self.request.scope.get("root_path", ""))
+        there = self.request.url.path.removeprefix(self.request.scope.get("root_path", ""))
+        return f"{there}?{self.request.url.query}" if self.request.url.query else there
 
     @property
     def address(self) -> str:

@@ -1,5 +1,6 @@
 """Signing in and out: links, guests, sessions, forged forms and cookies, limits."""
 
+import html
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from bot.sign_in_links import LIFETIME, Invited, SignInLinks
-from bot.texts import EN
+from bot.texts import EN, ZH
 from bot.web.app import PAGES
 from bot.web.sessions import COOKIE, Sessions
 from bot.web.visitors import accepted
@@ -82,6 +83,17 @@ async def test_a_forged_link_signs_nobody_in(page: World, token: str):
     await browser.get("/sign-in")
     assert (await browser.post("/sign-in/link", token=token)).status_code == 410
     assert (await browser.get("/chat")).status_code == 303
+
+
+async def test_a_link_still_works_in_another_language(page: World):
+    link = page.site.links.make(Invited(await page.store.person("discord", "1")))
+    assert link
+    browser = page.browser()
+    asked = await browser.get(link.removeprefix(ADDRESS))
+    there = re.search(r'name="from" value="([^"]+)"', asked.text)
+    assert there
+    led = await browser.post("/language", language="zh", **{"from": html.unescape(there[1])})
+    assert ZH.web_link_question in html.unescape((await browser.get(led.headers["location"])).text)
 
 
 async def test_the_session_is_another_one_after_signing_in(page: World):
