@@ -141,9 +141,10 @@ class Flagged(Unanswerable):
 
 
 class RunningAnswer:
-    """A running answer. Iterate over its events (once), or stop it."""
+    """A running answer for a person. Iterate over its events (once), or stop it."""
 
-    def __init__(self) -> None:
+    def __init__(self, person: int) -> None:
+        self.person = person
         self.stopped = asyncio.Event()
         self.counts = False  # whether it counts towards the limits: only if the engine gave an answer
         self._events: asyncio.Queue[AnswerEvent] = asyncio.Queue()

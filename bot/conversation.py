@@ -171,7 +171,7 @@ class Chat:
         return self._begin(ask, work)
 
     def _begin(self, ask: Ask, work: Work) -> RunningAnswer:
-        answer = RunningAnswer()
+        answer = RunningAnswer(ask.person)
         self.metrics.questions.labels(ask.platform).inc()
         self._running.add(answer)
         answer.task = asyncio.create_task(self._run(ask, answer, work))
@@ -194,6 +194,14 @@ class Chat:
                 return await _fit_alone(session, [lesson])
         except (EngineError, TimeoutError):
             return True
+
+    async def stop_all(self, person: int) -> None:
+        """Stop a person's answers on all platforms, and wait until they are recorded."""
+        while running := [answer for answer in self._running if answer.person == person]:
+            for answer in running:
+                answer.stop()
+            for answer in running:
+                await answer.wait()
 
     async def close(self) -> None:
         """Stop every answer, also those that begin from now on, and wait until their texts are recorded."""

@@ -177,6 +177,7 @@ class Changes:
         _remember(self._forgotten, user, interaction)
         person = await person_of(self.store, user)
         await self.running.stop_all(person=person)
+        await self.chat.stop_all(person)  # on the page too
         self.names.forget(person)
         return await self.store.eraser.forget(person)
 

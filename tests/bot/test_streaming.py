@@ -32,7 +32,7 @@ async def test_while_a_long_answer_is_read_everything_else_goes_on() -> None:
 
     task = asyncio.create_task(others())
     session: Any = AllAtOnce()
-    said = await streamed(RunningAnswer(), session, [], Sampling(), Moderation())
+    said = await streamed(RunningAnswer(1), session, [], Sampling(), Moderation())
     task.cancel()
     assert said.text == "word " * 300
     assert turns > 8  # in 300 ms of work; without a break there are three

@@ -139,7 +139,9 @@ async def user(request: Request, user: Annotated[str, _USER]) -> dict[str, Any]:
 async def no_user(request: Request, user: Annotated[str, _USER]) -> dict[str, Any]:
     """Erase everything that a user said and rated."""
     key, site = _key(request, FEEDBACK), _site(request)
-    erased = await site.store.eraser.forget(await known_user(site.store, key, user))
+    person = await known_user(site.store, key, user)
+    await site.chat.stop_all(person)
+    erased = await site.store.eraser.forget(person)
     return {"id": user, "object": "user.deleted", "deleted": True, "erased_texts": erased}
 
 

@@ -91,6 +91,7 @@ async def forget(visitor: Member, sent: Sent) -> Response:  # noqa: ARG001 - the
     site = visitor.site
     await site.store.set_setting(SIGNED_OUT, ("person", str(visitor.person)), time.time())  # no tab asks any more
     await site.live.stop_all(visitor.person)
+    await site.chat.stop_all(visitor.person)  # on Discord too
     erased = await site.store.eraser.forget(visitor.person)
     await asyncio.to_thread(remove_leftovers, site.settings.home)
     response = shown(visitor, "forgotten.html", sentence=visitor.texts.forgotten.format(texts=erased))

@@ -8,9 +8,12 @@ import discord
 import pytest
 from sqlalchemy import select
 
+from bot.answers import Ask
 from bot.moderation.endpoint import EndpointFailed
 from bot.moderation.step import Moderation, our_words
 from data import schema
+from data.personas import persona
+from data.store import StoredMessage
 from tests.bot.discord.test_hearing import waits
 from tests.bot.discord.test_interrupted import restart_dead
 from tests.bot.discord.world import World, eventually
@@ -95,6 +98,22 @@ async def over(talk: World, hold: asyncio.Event) -> None:
 async def forget(talk: World) -> None:
     """Ada asks to be forgotten, now."""
     await talk.app.changes.forget(talk.ada.id, talk.env.backend.snowflake())
+
+
+async def test_forgetting_stops_an_answer_that_runs_on_the_page(talk: World):
+    ada = await talk.store.person("discord", str(talk.ada.id))
+    there = await talk.store.conversation("web", "a" * 32, persona="assistant")
+
+    async def question() -> StoredMessage:
+        return await talk.store.add_message(there, "user", "a secret", author=ada)
+
+    talk.fake.answer("half ", "never", hold=asyncio.Event())
+    ask = Ask(person=ada, channel="web", platform="web", persona=persona("assistant", "en"), question=question)
+    answer = talk.app.chat.answer(ask)
+    await talk.fake.until_running(1)
+    await forget(talk)
+    assert answer.made
+    assert await texts_left(talk) == set()
 
 
 def pressing(talk: World, name: str, message: discord.Message) -> asyncio.Task[Any]:
