@@ -38,6 +38,7 @@ async def follow(session: AsyncSession, new: NewRating) -> None:
     elif new.kind == "void":
         corrections = select(Rating.id).where(Rating.generation_id == new.generation)
         await session.execute(update(Lesson).where(Lesson.rating_id.in_(corrections)).values(scope=REMOVED))
+        await count_again(session)  # what is void bears nothing out either
 
 
 async def count_again(session: AsyncSession) -> None:
@@ -153,16 +154,21 @@ async def _bearers(session: AsyncSession, lesson: Lesson) -> set[int]:
     server; and nobody took their ratings out.
     """
     votes = (
-        select(Rating.generation_id, Rating.rater_id, Rating.value)
+        select(Rating.generation_id, Rating.rater_id, Rating.value, Rating.kind)
         .join(GenerationLesson, GenerationLesson.generation_id == Rating.generation_id)
         .join(Generation, Generation.id == Rating.generation_id)
         .join(Conversation, Conversation.id == Generation.conversation_id)
-        .where(GenerationLesson.lesson_id == lesson.id, Rating.kind.in_(("vote", "retraction")))
+        .where(GenerationLesson.lesson_id == lesson.id, Rating.kind.in_(("vote", "retraction", "void")))
         .where(Rating.other_id.is_(None))
         .where(Conversation.server_id == lesson.server_id)  # friends elsewhere do not decide for this server
         .order_by(Rating.id)
     )
-    now = {(answer, rater): value for answer, rater, value in await session.execute(votes)}
+    now: dict[tuple[int, int], str | None] = {}
+    for answer, rater, value, kind in await session.execute(votes):
+        if kind == "void":
+            now = {about: said for about, said in now.items() if about[0] != answer}
+        else:
+            now[answer, rater] = value
     people = {rater for (_, rater), value in now.items() if value == "up"}
     people |= {other.author_id for other in await _alike(session, lesson) if other.author_id is not None}
     return people - await voided(session) - {lesson.author_id}

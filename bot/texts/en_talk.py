@@ -111,7 +111,8 @@ TALK = TalkTexts(
     take_back="Take back",
     not_yours="Only the person who asked can stop this answer.",
     privacy=(
-        "What is kept: your messages and the bot's answers, under a pseudonym, on the operator's own machine. "
+        "What is kept: your messages and the bot's answers, under a pseudonym, on the operator's own machine, where "
+        "whoever runs the bot can read them. "
         "{training} Texts of people who have not agreed are erased after {days} days. Your consent: {consent}."
     ),
     training="With your consent they may be used to train this bot; without it they are not.",

@@ -4,11 +4,14 @@ import pytest
 from sqlalchemy import select
 
 from data import lesson_events, schema
+from data.lessons import OWN, SERVER
+from data.store import Store
 from data.voiding import void_row
 from tests.data.talk import Talk
+from tests.data.taught import corrected, helped, on_discord, scopes
 
 
-async def corrected(talk: Talk) -> tuple[int, list[int]]:
+async def twice_corrected(talk: Talk) -> tuple[int, list[int]]:
     ada = await talk.person("ada", agrees=True)
     answers = await talk.ask(ada, "Who painted the Mona Lisa?", "Nobody.", "Somebody.")
     for answer in answers:
@@ -17,16 +20,37 @@ async def corrected(talk: Talk) -> tuple[int, list[int]]:
 
 
 async def test_a_lesson_goes_with_the_correction_that_made_it(talk: Talk) -> None:
-    ada, answers = await corrected(talk)
+    ada, answers = await twice_corrected(talk)
     assert await talk.store.lessons.like("Who painted the Mona Lisa?", talk.conversation, ada)
     await void_row(talk.store, ada, "row", answers, platform="web")
     assert not await talk.store.lessons.like("Who painted the Mona Lisa?", talk.conversation, ada)
 
 
+@pytest.mark.parametrize("how", ["the same correction", "votes for an answer given with it"])
+async def test_what_is_void_bears_no_lesson_out(store: Store, how: str) -> None:
+    talk = await on_discord(store)
+    ada = await talk.person("ada")
+    await corrected(talk, ada)
+    rated = await helped(talk, ada)
+    for number in range(3):
+        person = await talk.person(f"friend {number}")
+        if how == "the same correction":
+            rated = await corrected(talk, person)
+        else:
+            await talk.rate(person, "vote", rated, value="up")
+    assert await scopes(store, ada) == [SERVER]
+    await void_row(store, ada, "row", [rated.generation], platform="web")
+    assert await scopes(store, ada) == [OWN]
+    if how == "votes for an answer given with it":  # what is said later counts again
+        for number in range(3):
+            await talk.rate(await talk.person(f"friend {number}"), "vote", rated, value="up")
+        assert await scopes(store, ada) == [SERVER]
+
+
 async def test_a_break_in_the_middle_voids_nothing_and_tells_nothing(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ada, answers = await corrected(talk)
+    ada, answers = await twice_corrected(talk)
     follow, left = lesson_events.follow, [True]
 
     async def breaks(*given: object) -> None:

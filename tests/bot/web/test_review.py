@@ -63,6 +63,12 @@ async def test_what_is_voided_is_in_no_row_and_in_the_audit_log(page: World):
     assert len(await page.rows(schema.AuditRow)) == 1
 
 
+async def test_a_long_text_can_be_read_to_its_end(page: World):
+    await rated(page, "word " * 400 + "its end")
+    browser = await page.member(operator=True)
+    assert "its end" in (await browser.get("/operate/review?kind=labelled")).text
+
+
 async def test_a_form_without_the_proof_voids_nothing(page: World):
     await rated(page)
     (row,) = await labelled(page)
