@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from bot.progress import Progress
@@ -35,6 +36,7 @@ class Site:
         self.limiter = RateLimiter()  # of requests that are no answers: signing in, guests
         self.sessions = Sessions(keyed_hash(installation_key(settings.home), "web", "sessions"))
         self.live = LiveAnswers()
+        self.reviewing = asyncio.Lock()  # the review queue reads all feedback, so it does one thing at a time
 
     async def operators(self) -> frozenset[int]:
         """The people in `PARLEY_OPERATORS`, as the store numbers them."""

@@ -48,9 +48,10 @@ async def void(visitor: Operator, sent: Sent) -> Response:
     permission = site.settings.discord_training_permission
     path = site.store.database.path
     try:
-        answers = await asyncio.to_thread(
-            answers_behind, path, installation_key(home), row, discord_permission=permission
-        )
+        async with site.reviewing:
+            answers = await asyncio.to_thread(
+                answers_behind, path, installation_key(home), row, discord_permission=permission
+            )
     except NoSuchRow:
         return await _page(visitor, filters, 1, texts.web_review_no_row)
     except BadInput as error:  # a setting or a file is wrong; the sentence says which
@@ -63,14 +64,15 @@ async def _page(visitor: Visitor, filters: Filters, number: int, said: str | Non
     site, texts = visitor.site, visitor.texts
     found = None
     try:
-        found = await asyncio.to_thread(
-            review,
-            site.store.database.path,
-            installation_key(site.settings.home),
-            filters,
-            number,
-            discord_permission=site.settings.discord_training_permission,
-        )
+        async with site.reviewing:
+            found = await asyncio.to_thread(
+                review,
+                site.store.database.path,
+                installation_key(site.settings.home),
+                filters,
+                number,
+                discord_permission=site.settings.discord_training_permission,
+            )
     except NoSuchPage:
         said = said or texts.web_review_no_page
     except BadInput as error:  # a setting or a file is wrong; the sentence says which
