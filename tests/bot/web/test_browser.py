@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from bot.sign_in_links import Invited
 from bot.texts import EN, ZH, Texts
 from bot.web.start import page_served
 from tests.bot.web.world import World, opened
+from tests.data.talk import Talk
 
 pytestmark = pytest.mark.process
 
@@ -118,6 +120,28 @@ async def test_everything_a_member_does_works_in_a_browser(tmp_path: Path, texts
             assert await tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         await tab.get_by_role("button", name=texts.forget_yes).click()
         await tab.get_by_role("link", name=texts.web_sign_in).wait_for()
+
+
+@pytest.mark.parametrize("width", [1180, 390])
+async def test_the_operators_pages_are_sound(tmp_path: Path, width: int):
+    async with visited(tmp_path, locale="en-GB", viewport={"width": width, "height": 760}) as (world, tab):
+        talk = await Talk.begin(world.store)
+        ada = await talk.person("ada")
+        one, other = await talk.ask(ada, "What is a cactus?", "A plant. " * 200, "An_animal_" * 60)
+        await talk.rate(ada, "comparison", one, other=other, value="a")
+        link = world.site.links.make(Invited(await world.store.person("terminal", "me"), operator=True))
+        await tab.goto(link)
+        await tab.get_by_role("button", name=EN.web_sign_in).click()
+        await tab.locator("#text").wait_for()
+        for path in ("operate", "operate/review"):
+            await tab.goto(f"{world.site.links.address}/{path}")
+            await sound(tab)
+            assert await tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        await tab.get_by_label(EN.web_review_kind).select_option("preference")
+        await tab.get_by_role("button", name=EN.web_review_show).click()
+        await tab.get_by_role("button", name=EN.web_review_void).click()
+        await tab.get_by_text(EN.web_review_voided).wait_for()
+        assert await tab.get_by_role("button", name=EN.web_review_void).count() == 0
 
 
 async def test_the_keyboard_alone_is_enough(tmp_path: Path):
