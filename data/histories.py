@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from data.database import Database, listed
@@ -163,22 +163,22 @@ async def _date_back(session: AsyncSession, message: StoredMessage) -> None:
     await session.execute(update(table).where(table.id == message.version).values(created_at=first))
 
 
-# Those of all that was said in the conversations of some texts: a hash holds the texts before it, too.
-_HERE = text(
+# Those of all that was said in the conversations of some texts: a hash holds the texts before it, too. Each
+# conversation is looked through once, however many of its texts are erased.
+_FORGET = text(
     """
-    SELECT h.hash FROM json_each(:versions) gone
-    JOIN message_versions v ON v.id = gone.value
-    JOIN messages m ON m.id = v.message_id
-    JOIN messages n ON n.conversation_id = m.conversation_id
-    JOIN histories h ON h.message_id = n.id
+    DELETE FROM histories WHERE message_id IN (
+        SELECT id FROM messages WHERE conversation_id IN (
+            SELECT m.conversation_id FROM json_each(:versions) gone
+            JOIN message_versions v ON v.id = gone.value
+            JOIN messages m ON m.id = v.message_id
+        )
+    )
     """
 )
 
 
 async def forget_histories(session: AsyncSession, versions: Collection[int]) -> None:
     """Remove the hashes of the histories in which these texts, which are erased, may be."""
-    if await session.scalar(select(History.hash).limit(1)) is None:
-        return
-    found = set(await session.scalars(_HERE, {"versions": listed(versions)}))
-    for name in found:
-        await session.execute(delete(History).where(History.hash == name))
+    if await session.scalar(select(History.hash).limit(1)) is not None:
+        await session.execute(_FORGET, {"versions": listed(versions)})

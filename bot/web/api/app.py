@@ -128,14 +128,14 @@ async def consent(request: Request) -> dict[str, Any]:
     return {"object": "consent_text", "version": CONSENT_VERSION, "texts": said}
 
 
-@router.get("/users/{user}")
+@router.get("/users/{user:path}")
 async def user(request: Request, user: Annotated[str, _USER]) -> dict[str, Any]:
     """Give everything that is kept of a user, for them to read."""
     key, site = _key(request, FEEDBACK), _site(request)
     return await site.store.kept_of(await known_user(site.store, key, user))
 
 
-@router.delete("/users/{user}")
+@router.delete("/users/{user:path}")
 async def no_user(request: Request, user: Annotated[str, _USER]) -> dict[str, Any]:
     """Erase everything that a user said and rated."""
     key, site = _key(request, FEEDBACK), _site(request)
@@ -145,7 +145,7 @@ async def no_user(request: Request, user: Annotated[str, _USER]) -> dict[str, An
     return {"id": user, "object": "user.deleted", "deleted": True, "erased_texts": erased}
 
 
-@router.put("/users/{user}/consent", response_model=Recorded)
+@router.put("/users/{user:path}/consent", response_model=Recorded)
 async def user_consent(request: Request, user: Annotated[str, _USER], body: Given) -> Recorded:
     """Record whether a user agrees that Parley learns from what they say from now on."""
     key, site = _key(request, CHAT), _site(request)

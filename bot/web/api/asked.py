@@ -63,7 +63,7 @@ def asked_in_text(body: TextBody, headers: Mapping[str, str]) -> Question:
 
 def asker(user: str | None, consent: bool | None, headers: Mapping[str, str]) -> Asker:
     """Who asks: the body says so, or else a header."""
-    named = next((value for name in _USER_HEADERS if (value := headers.get(name, "").strip())), None)
+    named = next((value for name in _USER_HEADERS if (value := _unicode(headers.get(name, "")).strip())), None)
     word = headers.get(_CONSENT_HEADER, "").strip().lower()
     if word and word not in _YES_OR_NO:
         raise ApiError(400, "The header X-Parley-Consent is neither true nor false.", "invalid_value")
@@ -72,6 +72,14 @@ def asker(user: str | None, consent: bool | None, headers: Mapping[str, str]) ->
     found = user if user is not None else named
     given = consent if consent is not None else _YES_OR_NO.get(word)
     return Asker(found, given)
+
+
+def _unicode(header: str) -> str:
+    """A header's text. Programs send UTF-8, and the server reads every header as Latin-1."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 def _question(

@@ -80,7 +80,10 @@ Feedback = Annotated[Vote | Comparison | Correction | Comment | FollowUp, Field(
 
 
 class Kept(BaseModel):
-    """What became of feedback. `id` takes it back, and `answered_by` says which release gave which answer."""
+    """What became of feedback. `id` takes it back, and `answered_by` says which release gave which answer.
+
+    During a trial only a comparison is told that: who knows which release gave an answer may prefer it for that.
+    """
 
     id: str
     object: Literal["feedback"] = "feedback"
@@ -103,6 +106,8 @@ async def give(site: Site, key: ApiKey, body: Feedback, asker: Asker, once: str 
     person = await person_of(site.store, key, asker)
     answer = await _answer(site, key, body.completion_id)
     number = _number(site, key, person, once)
+    if once is not None:
+        await _check_once(site, key, number, body, answer)
     how: dict[str, Any] = {"platform": key.platform, "source_id": source(key, number)}
     rated = [(body.completion_id, answer)]
     said: str | None = None  # the vote that a comment belongs to
@@ -134,7 +139,7 @@ async def give(site: Site, key: ApiKey, body: Feedback, asker: Asker, once: str 
         kind=body.kind,
         status=_STATUS[outcome],
         message=sentences.stored_follow_up if kind == "follow_up" else sentence(sentences, outcome, kind, value),
-        answered_by={name: _release(each) for name, each in rated},
+        answered_by={name: _release(each) for name, each in rated} if _told(site, kind) else {},
     )
 
 
@@ -164,6 +169,34 @@ def _number(site: Site, key: ApiKey, person: int, once: str | None) -> str:
         return f"fb-{secrets.token_hex(12)}"
     secret = installation_key(site.settings.home)
     return f"fb-{keyed_hash(secret, 'once', key.platform, str(person), once)[:24]}"
+
+
+async def _check_once(site: Site, key: ApiKey, number: str, body: Feedback, answer: StoredGeneration) -> None:
+    """Raise `ApiError` where an Idempotency-Key stands for other feedback already."""
+    before = await site.store.rating(source(key, number))
+    followed = await site.store.message(key.platform, number)
+    if before is None and followed is None:
+        return
+    if isinstance(body, FollowUp):
+        same = followed is not None and followed.parent == answer.message
+    elif before is None:
+        same = False
+    else:
+        kind, value = _words(body)
+        other = (await _answer(site, key, body.other_id)).generation if isinstance(body, Comparison) else None
+        said = (kind, value or before.value, answer.generation, other)
+        same = said == (before.kind, before.value, before.generation, before.other)
+    if not same:
+        raise ApiError(
+            400,
+            "This Idempotency-Key was sent with other feedback before. Each one needs a key of its own.",
+            "idempotency_key_reused",
+        )
+
+
+def _told(site: Site, kind: str) -> bool:
+    """Whether it is told which release gave an answer."""
+    return kind == "comparison" or site.trial.candidate() is None
 
 
 async def _given_before(

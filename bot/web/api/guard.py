@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 
+from bot.rate_limit import Cap, Spent, Taken
 from bot.texts import texts
 from bot.unexpected import unexpected
-from bot.web.api.errors import NO_KEY, SERVER, WRONG_KEY, ApiError
+from bot.web.api.errors import LIMIT, NO_KEY, SERVER, WRONG_KEY, ApiError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -51,6 +52,7 @@ class Guard:
         key = None if path in _OPEN else await self._key(headers.get(b"authorization", b""))
         self._check_size(headers.get(b"content-length", b"0"))
         scope.setdefault("state", {})["key"] = key
+        taken = self._count(key)
         read, answered = 0, False
 
         async def bounded() -> Message:
@@ -64,6 +66,8 @@ class Guard:
         async def noted(message: Message) -> None:
             nonlocal answered
             if answered or read <= self.largest:
+                if not answered and not _refuses(message["status"]):
+                    self.site.limiter.give_back(taken)
                 answered = True
                 await send(message)
 
@@ -75,6 +79,15 @@ class Guard:
             if not answered:
                 raise
             log.warning("a response of the API broke off: %s", type(error).__name__)
+
+    def _count(self, key: ApiKey | None) -> Taken:
+        """Count a request as one that is refused, until it turns out otherwise. Raises `ApiError` for too many."""
+        limit = key.hourly if key else 0
+        taken = self.site.limiter.take([Cap("key", ("refused", key.name), limit)] if key and limit else [])
+        if isinstance(taken, Spent):
+            said = f"This key sent {limit} requests in an hour that could not be done; see what they were told."
+            raise ApiError(429, said, "rate_limit_exceeded", kind=LIMIT, seconds=taken.seconds)
+        return taken
 
     async def _key(self, authorization: bytes) -> ApiKey:
         scheme, _, secret = authorization.decode("latin-1").partition(" ")
@@ -94,6 +107,11 @@ class Guard:
     def _too_large(self) -> ApiError:
         said = f"The request is larger than {self.largest // 1024} KiB. Send fewer of the earlier messages."
         return ApiError(413, said, "request_too_large")
+
+
+def _refuses(status: int) -> bool:
+    """Whether a response says that the request itself was wrong. Too many, or gone, is not wrong."""
+    return 400 <= status < 500 and status not in (429, 499)
 
 
 def error_response(error: ApiError) -> JSONResponse:

@@ -72,9 +72,9 @@ class _Sampled(_Body):
     model: Annotated[str, Field(min_length=1, max_length=200, description="One of /v1/models.")]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)] | None = None
     max_tokens: Annotated[int, Field(ge=1, description="At most as many as the operator allows.")] | None = None
     stop: String | Annotated[list[String], Field(max_length=4)] | None = None
     seed: ByteSeed | None = None

@@ -179,6 +179,26 @@ async def test_a_retry_with_the_same_key_is_the_same_feedback(program: Program):
     assert len(await program.page.rows(schema.Rating)) == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (("vote", {"value": "up"}), ("vote", {"value": "down"})),
+        (("vote", {"value": "up"}), ("correction", {"text": "Hello!"})),
+        (("vote", {"value": "up"}), ("follow_up", {"text": "Thanks!"})),
+        (("follow_up", {"text": "Thanks!"}), ("vote", {"value": "up"})),
+    ],
+)
+async def test_a_key_that_was_sent_with_other_feedback_is_refused(program: Program, first: Any, then: Any):
+    one = await answered(program)
+    once = {"user": "ada", "Idempotency-Key": "k1"}
+    assert (await program.feedback(one, first[0], **first[1], **once)).status_code == 200
+    again = await program.feedback(one, first[0], **first[1], **once)
+    assert again.json()["status"] == "already"
+    assert error(await program.feedback(one, then[0], **then[1], **once)) == (400, "idempotency_key_reused")
+    other = await answered(program, "Ho")
+    assert error(await program.feedback(other, first[0], **first[1], **once)) == (400, "idempotency_key_reused")
+
+
 async def test_the_same_vote_at_once_is_one_vote(program: Program):
     one = await answered(program)
     both = await asyncio.gather(*(program.feedback(one, "vote", value="up", user="ada") for _ in range(4)))

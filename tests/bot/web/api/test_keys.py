@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -51,6 +52,32 @@ async def test_two_keys_of_one_platform_share_its_people_and_answers(program: Pr
     await program.page.store.api_keys.revoke("telegram")
     assert (await new.feedback(one, "vote", value="up", user="ada")).status_code == 200
     assert len(await program.page.rows(schema.Person)) == 1
+
+
+async def test_requests_that_are_refused_have_a_limit_of_their_own(page: World):
+    program = await Program.with_key(page, hourly=3)
+    assert (await program.chat("Hi")).status_code == 200
+    for _ in range(3):
+        assert (await program.chat("Hi", temperature=9)).status_code == 400
+    assert error(await program.chat("Hi", temperature=9)) == (429, "rate_limit_exceeded")
+    other = await Program.with_key(page, "slack", hourly=3)
+    for _ in range(5):
+        assert (await other.client.get("/v1/models")).status_code == 200
+
+
+@pytest.mark.parametrize("user", ["a/b", "a/consent", "../rows", "ада"])
+async def test_a_user_with_any_id_is_read_and_erased(program: Program, user: str):
+    await program.client.post(
+        "/v1/chat/completions",
+        json={"model": "parley", "messages": [{"role": "user", "content": "Hi"}]},
+        headers={"x-parley-user": user.encode()},
+    )
+    there = f"/v1/users/{quote(user, safe='')}"
+    assert [each["text"] for each in (await program.client.get(there)).json()["messages"]] == ["Hi"]
+    agreed = await program.client.put(f"{there}/consent", json={"consent": True})
+    assert agreed.json()["id"] == user
+    assert (await program.client.delete(there)).json()["erased_texts"] == 2
+    assert (await program.client.get(there)).status_code == 404
 
 
 @pytest.mark.parametrize(("right", "opens"), [(CHAT, (0, 1, 2, 8)), (FEEDBACK, (3, 4, 6, 7)), (ROWS, (5,))])

@@ -72,6 +72,22 @@ async def test_the_other_release_gives_the_second_answer_and_feedback_says_which
     assert compared.value == (1.0 if text(one) == "the candidate's" else 0.0)
 
 
+async def test_during_a_trial_no_vote_tells_which_release_answered_before_the_comparison(
+    page: World, program: Program
+):
+    ada = {"user": "ada", "consent": True}
+    one, other = await program.answer("Hi", **ada), await program.answer("Hi", **ada)
+    vote = {"value": "up", "user": "ada", "Idempotency-Key": "k"}
+    assert (await program.feedback(one["id"], "vote", **vote)).json()["answered_by"] == {}
+    compared = {"other_id": other["id"], "value": "a", "user": "ada"}
+    reused = await program.feedback(one["id"], "comparison", **compared, **{"Idempotency-Key": "k"})
+    assert error(reused) == (400, "idempotency_key_reused")
+    assert set((await program.feedback(one["id"], "comparison", **compared)).json()["answered_by"].values()) == {
+        "release-0",
+        "release-2",
+    }
+
+
 async def test_two_answers_that_a_program_had_sampled_otherwise_decide_no_trial(page: World, program: Program):
     ada = {"user": "ada", "consent": True}
     page.fake.answer("the champion's")
