@@ -8,14 +8,13 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from bot.web.api.app import create_api
 from bot.web.api.below import ApiBelow
 from bot.web.pages import alive, answers, board, chat, consent, operate, review, sign_in, streams, taught
 from bot.web.problems import add_problems
-from bot.web.safety import BoundedBodies, SafeHeaders
+from bot.web.safety import BoundedBodies, KnownHosts, SafeHeaders
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -25,7 +24,7 @@ ASSETS = Path(__file__).with_name("assets")
 PAGES = tuple(
     each.router for each in (alive, sign_in, chat, streams, answers, consent, taught, board, operate, review)
 )
-LOOPBACK = ("127.0.0.1", "localhost")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def create_app(site: Site) -> FastAPI:
@@ -37,7 +36,7 @@ def create_app(site: Site) -> FastAPI:
         redoc_url=None,
         middleware=[
             Middleware(SafeHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=hosts(site.settings), www_redirect=False),
+            Middleware(KnownHosts, names=hosts(site.settings), addresses=site.settings.web_host not in LOOPBACK),
             Middleware(BoundedBodies),
             Middleware(ApiBelow, api=create_api(site)),
         ],
@@ -51,8 +50,6 @@ def create_app(site: Site) -> FastAPI:
 
 
 def hosts(settings: Settings) -> list[str]:
-    """The names under which the page answers, so that no other name can be made to lead here (DNS rebinding)."""
+    """The names under which the page answers. Where it listens to others too, every IP address is one as well."""
     public = urlsplit(settings.web_address or "").hostname
-    if public:
-        return [public, *LOOPBACK]
-    return list(LOOPBACK) if settings.web_host in LOOPBACK else ["*"]
+    return [*([public] if public else []), *LOOPBACK]

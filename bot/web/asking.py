@@ -10,7 +10,7 @@ from bot.answers import Ask, Unanswerable
 from bot.rate_limit import Asker, Cap
 from bot.web.live import LiveAnswer
 from bot.web.site import PLATFORM
-from bot.web.visitors import NotYours, signed_in
+from bot.web.visitors import NotYours, Unusable, signed_in
 from data.errors import BadInput
 from data.personas import LANGUAGES, Persona, persona
 from data.talks import Talk, talk_of
@@ -71,6 +71,14 @@ async def own_answer(visitor: Visitor, number: int) -> tuple[StoredGeneration, T
     if talk is None:
         raise NotYours
     return answer, talk
+
+
+def nothing_runs(visitor: Visitor, key: str) -> None:
+    """Raise `Unusable` while an answer runs in this conversation. Await nothing between this and the next answer's
+    beginning: two forms that were sent at once would both begin one.
+    """
+    if visitor.site.live.running(visitor.person, key):
+        raise Unusable(visitor.texts.on_its_way)
 
 
 def begin(visitor: Visitor, live: LiveAnswer, run: Callable[[], RunningAnswer]) -> LiveAnswer:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST = 1024 * 1024  # bytes of one request
@@ -53,6 +57,32 @@ class SafeHeaders:
             await send(message)
 
         await self.app(scope, receive, with_headers)
+
+
+class KnownHosts:
+    """Refuses a request under a name that is not the page's: another site could have made it lead here, and would
+    then be the page for a browser (DNS rebinding). That cannot be done with an IP address: with `addresses` all pass.
+    """
+
+    def __init__(self, app: ASGIApp, names: Sequence[str], *, addresses: bool) -> None:
+        self.app = app
+        self.names = names
+        self.addresses = addresses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] == "http" and not self._knows(Headers(scope=scope).get("host", "")):
+            said = "This page answers only under its own name. Its operator sets that with PARLEY_WEB_ADDRESS."
+            await PlainTextResponse(said, status_code=400)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _knows(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            return name in self.names or (self.addresses and bool(ip_address(name)))
+        except ValueError:
+            return False
 
 
 class BoundedBodies:

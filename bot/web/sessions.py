@@ -6,6 +6,7 @@ account. Whoever was forgotten has another hash, so their old cookies, on all de
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from dataclasses import asdict, dataclass, fields, replace
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-COOKIE = "parley"
 DAY = 24 * 3600
 LONGEST = 30 * DAY  # seconds that a session lasts
 LONGEST_OF_OPERATORS = DAY // 2  # of one that the operator's link began
@@ -28,8 +28,8 @@ MARK = 16  # characters of the account's hash
 class Session:
     """A browser's session. `csrf` proves that a form is ours; `person` is None until somebody signs in.
 
-    `operator`: an operator's link began it. `guest`: the person has no account. `state` and `verifier` belong to a
-    sign-in with Discord that has begun.
+    `operator`: an operator's link began it. `short`: it began while the person was an operator in any other way.
+    `guest`: the person has no account. `state` and `verifier` belong to a sign-in with Discord that has begun.
     """
 
     csrf: str
@@ -41,12 +41,21 @@ class Session:
     language: str = ""
     state: str = ""
     verifier: str = ""
+    short: bool = False
+
+    @property
+    def longest(self) -> int:
+        """How many seconds it lasts."""
+        return LONGEST_OF_OPERATORS if self.operator or self.short else LONGEST
 
 
 class Sessions:
-    """Reads and writes the cookie. `secret` signs it."""
+    """Reads and writes the cookie. `secret` signs it, and names it: a host may have two installations, and its ports
+    share their cookies.
+    """
 
     def __init__(self, secret: str) -> None:
+        self.cookie = f"parley-{hashlib.sha256(secret.encode()).hexdigest()[:8]}"
         self._signer = URLSafeSerializer(secret, salt="session")
 
     def new(self, **more: Any) -> Session:
@@ -60,21 +69,28 @@ class Sessions:
     def read(self, request: Request) -> Session | None:
         """The session of a request; None without a valid cookie."""
         try:
-            held = self._signer.loads(request.cookies.get(COOKIE, ""))
+            held = self._signer.loads(request.cookies.get(self.cookie, ""))
             session = Session(**{each.name: held[each.name] for each in fields(Session)})
         except (BadData, KeyError, TypeError):
             return None
-        longest = LONGEST_OF_OPERATORS if session.operator else LONGEST
-        return session if 0 <= time.time() - session.at + 60 <= longest else None
+        return session if 0 <= time.time() - session.at + 60 <= session.longest else None
 
     def write(self, request: Request, response: Response, session: Session) -> None:
         """Let the browser keep a session. Scripts cannot read it, and other sites' forms do not send it."""
         response.set_cookie(
-            COOKIE,
+            self.cookie,
             self._signer.dumps(asdict(session)),
-            max_age=LONGEST_OF_OPERATORS if session.operator else LONGEST,
-            path=f"{request.scope.get('root_path', '')}/",
+            max_age=session.longest,
+            path=_path(request),
             secure=request.url.scheme == "https",
             httponly=True,
             samesite="lax",
         )
+
+    def end(self, request: Request, response: Response) -> None:
+        """Let the browser forget its session."""
+        response.delete_cookie(self.cookie, path=_path(request))
+
+
+def _path(request: Request) -> str:
+    return f"{request.scope.get('root_path', '')}/"

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from bot.texts import Texts, texts
+from bot.web.safety import TooLarge
 from bot.web.sessions import MARK, Session
 from data.personas import LANGUAGES
 
@@ -133,10 +135,14 @@ async def signed_in(site: Site, session: Session) -> bool:
 
 
 async def form(request: Request) -> FormData:
-    """The fields of a form that this page sent. Raises `Forged`."""
+    """The fields of a form that this page sent. Raises `Forged`, or `TooLarge`."""
     session = site_of(request).sessions.read(request)
     try:
         sent = await request.form(max_files=0, max_fields=_FIELDS, max_part_size=_LARGEST)
+    except TooLarge:
+        raise
+    except HTTPException as error:  # Starlette's words for its limits; what else it cannot read is no form of ours
+        raise (TooLarge if "maximum" in error.detail.casefold() else Forged) from error
     except Exception as error:
         raise Forged from error
     proof = request.headers.get("x-csrf") or field(sent, "csrf")

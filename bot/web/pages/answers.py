@@ -12,7 +12,7 @@ from starlette.responses import Response
 from bot.answers import Unanswerable
 from bot.ratings import RatingResult, comparable, sentence, vote_is, which_was_which
 from bot.web.answers import turn_of
-from bot.web.asking import LONGEST, ask_of, begin, begin_two, own_answer, persona_of
+from bot.web.asking import LONGEST, ask_of, begin, begin_two, nothing_runs, own_answer, persona_of
 from bot.web.consent import question_for
 from bot.web.live import LiveAnswer
 from bot.web.rendering import difference, shown
@@ -150,7 +150,7 @@ async def two(visitor: Member, sent: Sent, number: int) -> Response:  # noqa: AR
 async def more(visitor: Member, sent: Sent, number: int) -> Response:  # noqa: ARG001 - the form is checked
     """The rest of an answer that was cut off: a turn of its own."""
     _, talk = await own_answer(visitor, number)
-    _nothing_runs(visitor, talk)
+    nothing_runs(visitor, talk.key)
 
     async def go_on() -> StoredMessage:
         now = await visitor.site.store.generation(number)
@@ -168,16 +168,11 @@ async def more(visitor: Member, sent: Sent, number: int) -> Response:  # noqa: A
 
 async def _beside(visitor: Visitor, answer: StoredGeneration, talk: Talk, *, two: bool = False) -> LiveAnswer:
     """A further answer to the question of this one."""
-    _nothing_runs(visitor, talk)
     turn = await turn_of(visitor, answer)
     if turn is None or not turn.question:
         raise Unusable(visitor.texts.question_gone)
+    nothing_runs(visitor, talk.key)
     return LiveAnswer(visitor.person, talk.key, turn.question, two=two, again=answer.generation)
-
-
-def _nothing_runs(visitor: Visitor, talk: Talk) -> None:
-    if visitor.site.live.running(visitor.person, talk.key):
-        raise Unusable(visitor.texts.on_its_way)
 
 
 async def _asked_before() -> StoredMessage:

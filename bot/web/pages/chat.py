@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.answers import Unanswerable
 from bot.web.answers import turns_shown
-from bot.web.asking import LONGEST, ask_of, begin, begin_two, persona_of
+from bot.web.asking import LONGEST, ask_of, begin, begin_two, nothing_runs, persona_of
 from bot.web.live import LiveAnswer
 from bot.web.rendering import shown
 from bot.web.site import PLATFORM
@@ -93,8 +93,6 @@ async def ask(visitor: Member, sent: Sent, key: str) -> Response:
         raise Unusable(visitor.texts.web_empty)
     if len(text) > LONGEST:
         raise Unusable(visitor.texts.web_too_long.format(characters=LONGEST))
-    if site.live.running(visitor.person, key):
-        raise Unusable(visitor.texts.on_its_way)
     async with site.store.database.read() as session:
         talk = await talk_at(session, PLATFORM, key, visitor.person)
         if talk is None and (not _KEY.fullmatch(key) or await key_taken(session, PLATFORM, key)):
@@ -114,6 +112,7 @@ async def ask(visitor: Member, sent: Sent, key: str) -> Response:
         return await site.store.add_message(number, "user", text, author=visitor.person, parent=parent)
 
     asked = ask_of(visitor, key, who, question)
+    nothing_runs(visitor, key)
     two = site.trial.due()
     live = LiveAnswer(visitor.person, key, text, two=two)
     if two:
@@ -133,8 +132,6 @@ async def retry(visitor: Member, sent: Sent, key: str) -> Response:
     number = _parent(field(sent, "message"), {each.message for each in said if each.role == "user" and each.text})
     if talk is None or number is None:
         raise NotYours
-    if site.live.running(visitor.person, key):
-        raise Unusable(visitor.texts.on_its_way)
 
     async def question() -> StoredMessage:
         path = await site.store.path(number)
@@ -144,6 +141,7 @@ async def retry(visitor: Member, sent: Sent, key: str) -> Response:
 
     asked = ask_of(visitor, key, persona_of(visitor, talk), question)
     text = next(each.text or "" for each in said if each.message == number)
+    nothing_runs(visitor, key)
     live = begin(visitor, LiveAnswer(visitor.person, key, text), lambda: site.chat.answer(asked))
     return shown(visitor, "live.html", live=live)
 

@@ -13,7 +13,6 @@ from bot.ratings import consent_in_words
 from bot.web.consent import question
 from bot.web.pages.answers import rate_after_consent
 from bot.web.rendering import shown
-from bot.web.sessions import COOKIE
 from bot.web.visitors import SIGNED_OUT, Member, Sent, Visitor, field
 from data.consent import CONSENT_VERSION, still_says
 from data.rounds import remove_leftovers
@@ -95,5 +94,5 @@ async def forget(visitor: Member, sent: Sent) -> Response:  # noqa: ARG001 - the
     erased = await site.store.eraser.forget(visitor.person)
     await asyncio.to_thread(remove_leftovers, site.settings.home)
     response = shown(visitor, "forgotten.html", sentence=visitor.texts.forgotten.format(texts=erased))
-    response.delete_cookie(COOKIE, path=f"{visitor.request.scope.get('root_path', '')}/")
+    site.sessions.end(visitor.request, response)
     return response

@@ -18,7 +18,7 @@ from bot.texts import texts
 from bot.web.discord_account import API, DiscordAccount, DiscordSilent
 from bot.web.rendering import shown
 from bot.web.safety import POLICY
-from bot.web.sessions import COOKIE, MARK
+from bot.web.sessions import MARK
 from bot.web.site import PLATFORM
 from bot.web.visitors import SIGNED_OUT, Member, NotYours, Sent, SomeBrowser, Stranger, Unusable, field, signed_in
 from data.user import user_here
@@ -72,7 +72,12 @@ async def _begin(browser: Stranger, person: int, *, operator: bool = False, gues
     site = browser.site
     account = await site.store.id_hash_of(person) or ""
     session = site.sessions.new(
-        person=person, mark=account[:MARK], operator=operator, guest=guest, language=browser.session.language
+        person=person,
+        mark=account[:MARK],
+        operator=operator,
+        guest=guest,
+        language=browser.session.language,
+        short=person in await site.operators(),
     )
     response = RedirectResponse(f"{_root(browser)}/chat", status_code=303)
     site.sessions.write(browser.request, response, session)
@@ -208,5 +213,5 @@ async def sign_out(visitor: Member, sent: Sent) -> Response:  # noqa: ARG001 - t
     """End the person's sessions, on all devices."""
     await visitor.site.store.set_setting(SIGNED_OUT, ("person", str(visitor.person)), time.time())
     response = RedirectResponse(f"{_root(visitor)}/sign-in", status_code=303)
-    response.delete_cookie(COOKIE, path=f"{_root(visitor)}/")
+    visitor.site.sessions.end(visitor.request, response)
     return response

@@ -220,6 +220,19 @@ async def test_nothing_of_somebody_else_is_shown_or_changed(page: World):
     await ada.post(f"/live/{live}/stop")
 
 
+async def test_a_form_that_is_sent_twice_at_once_begins_one_answer(page: World):
+    browser = await page.member()
+    key, _ = await browser.ask("hello")
+    asked = len(page.fake.requests)
+    both = await asyncio.gather(*(browser.post(f"/chat/{key}", text="and then?") for _ in range(4)))
+    assert sorted(each.status_code for each in both) == [200, 422, 422, 422]
+    await browser.ended(next(each for each in both if each.status_code == 200))
+    again = await asyncio.gather(*(browser.post("/answers/1/again") for _ in range(4)))
+    assert sorted(each.status_code for each in again) == [200, 422, 422, 422]
+    await browser.ended(next(each for each in again if each.status_code == 200))
+    assert len(page.fake.requests) == asked + 2
+
+
 @pytest.mark.parametrize("text", ["", "   ", "x" * 20_001])
 async def test_an_empty_or_a_huge_message_is_refused(page: World, text: str):
     browser = await page.member()

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bot.texts import EN
+from bot.web.sessions import LONGEST_OF_OPERATORS
 from tests.bot.web.world import ADDRESS, Browser, World, opened
 from tests.fakes.discord_oauth import TOKEN, FakeOAuth
 
@@ -48,8 +49,20 @@ async def test_whoever_agrees_is_the_same_person_as_on_discord(tmp_path: Path, c
         assert fake.asked[0]["code_verifier"]
         for secret in ("very-secret", TOKEN, "the-code", "4711"):
             assert secret not in caplog.text
-        cookie = browser.http.cookies["parley"]
+        cookie = browser.http.cookies[world.site.sessions.cookie]
         assert said["state"] not in world.site.sessions._signer.loads(cookie).values()
+
+
+async def test_an_operators_session_is_short_however_they_signed_in(tmp_path: Path):
+    async with FakeOAuth(code="the-code", user="4711") as fake:
+        settings = {"discord_client_id": "17", "discord_client_secret": "very-secret", "discord_api": fake.api}
+        async with opened(tmp_path, operators="4711", **settings) as world:
+            browser, said = await begun(world)
+            back = await browser.get(f"{BACK}?code=the-code&state={said['state']}")
+            assert f"max-age={LONGEST_OF_OPERATORS}" in back.headers["set-cookie"].lower()
+            assert (await browser.get("/operate")).status_code == 200
+            world.site.settings.operators = frozenset()
+            assert (await browser.get("/operate")).status_code == 404  # the session itself gives no right
 
 
 async def test_an_answer_that_this_browser_did_not_ask_for_signs_nobody_in(tmp_path: Path):

@@ -10,9 +10,9 @@ from fastapi.routing import APIRoute
 from bot.sign_in_links import LIFETIME, Invited, SignInLinks
 from bot.texts import EN, ZH
 from bot.web.app import PAGES
-from bot.web.sessions import COOKIE, Sessions
+from bot.web.sessions import Sessions
 from bot.web.visitors import accepted
-from tests.bot.web.world import ADDRESS, World, opened
+from tests.bot.web.world import ADDRESS, Browser, World, opened
 
 pytestmark = pytest.mark.played
 
@@ -99,14 +99,14 @@ async def test_a_link_still_works_in_another_language(page: World):
 async def test_the_session_is_another_one_after_signing_in(page: World):
     browser = page.browser()
     await browser.get("/sign-in")
-    before, proof = browser.http.cookies[COOKIE], browser.csrf
+    before, proof = browser.http.cookies[page.site.sessions.cookie], browser.csrf
     link = page.site.links.make(Invited(await page.store.person("discord", "1")))
     assert link
     await browser.post("/sign-in/link", token=link.partition("token=")[2])
     await browser.get("/chat")
-    assert browser.http.cookies[COOKIE] != before
+    assert browser.http.cookies[page.site.sessions.cookie] != before
     assert browser.csrf != proof
-    fixed = page.browser(cookie=f"{COOKIE}={before}")  # whoever planted the cookie from before gains nothing
+    fixed = page.browser(cookie=f"{page.site.sessions.cookie}={before}")  # whoever planted it gains nothing
     assert (await fixed.get("/chat")).status_code == 303
 
 
@@ -132,14 +132,15 @@ async def test_the_cookie_is_for_https_alone_where_a_trusted_proxy_says_so(tmp_p
 @pytest.mark.parametrize("change", [lambda cookie: cookie[:-2] + "xx", lambda _: "", lambda cookie: f"{cookie}."])
 async def test_a_changed_cookie_is_nobodys(page: World, change):
     browser = await page.member()
-    forged = page.browser(cookie=f"{COOKIE}={change(browser.http.cookies[COOKIE])}")
+    name = page.site.sessions.cookie
+    forged = page.browser(cookie=f"{name}={change(browser.http.cookies[name])}")
     assert (await forged.get("/chat")).status_code == 303
 
 
 async def test_a_cookie_signed_with_another_key_is_nobodys(page: World):
     other = Sessions("another secret")
     forged = other._signer.dumps({**other.new(person=1).__dict__})
-    assert (await page.browser(cookie=f"{COOKIE}={forged}").get("/chat")).status_code == 303
+    assert (await page.browser(cookie=f"{page.site.sessions.cookie}={forged}").get("/chat")).status_code == 303
 
 
 async def test_every_form_needs_its_proof(page: World):
@@ -167,7 +168,7 @@ async def test_somebody_elses_proof_does_not_count(page: World):
 
 async def test_signing_out_ends_the_session_on_all_devices(page: World):
     browser = await page.member()
-    other = page.browser(cookie=f"{COOKIE}={browser.http.cookies[COOKIE]}")
+    other = page.browser(cookie=_cookie(page, browser))
     assert (await other.get("/chat")).status_code == 200
     await browser.post("/sign-out")
     assert (await browser.get("/chat")).status_code == 303
@@ -224,14 +225,14 @@ async def test_the_operators_link_is_printed_where_the_bot_runs_and_nowhere_else
     assert printed[2] not in caplog.text
     await browser.get(printed[1].removeprefix(ADDRESS))
     await browser.post("/sign-in/link", token=printed[2])
-    session = Sessions.read(page.site.sessions, _request(browser))
+    session = Sessions.read(page.site.sessions, _request(page, browser))
     assert session
     assert session.operator
 
 
 async def test_whoever_was_forgotten_is_signed_out_everywhere(page: World):
     browser = await page.member()
-    other = page.browser(cookie=f"{COOKIE}={browser.http.cookies[COOKIE]}")
+    other = page.browser(cookie=_cookie(page, browser))
     await page.store.eraser.forget(browser.person)
     assert (await browser.get("/chat")).status_code == 303
     assert (await other.get("/chat")).status_code == 303
@@ -262,8 +263,12 @@ def test_the_language_that_a_browser_asks_for(header: str, language: str | None)
     assert accepted(header) == language
 
 
-def _request(browser):
+def _request(page: World, browser: Browser):
     from starlette.requests import Request
 
-    cookie = f"{COOKIE}={browser.http.cookies[COOKIE]}".encode()
-    return Request({"type": "http", "headers": [(b"cookie", cookie)]})
+    return Request({"type": "http", "headers": [(b"cookie", _cookie(page, browser).encode())]})
+
+
+def _cookie(page: World, browser: Browser) -> str:
+    name = page.site.sessions.cookie
+    return f"{name}={browser.http.cookies[name]}"
