@@ -1,6 +1,6 @@
 """What is said on the web page, in English."""
 
-from bot.texts.sentences import WebTexts
+from bot.texts.web_sentences import WebTexts
 
 WEB = WebTexts(
     web_skip="Skip to the conversation",
@@ -133,10 +133,11 @@ WEB = WebTexts(
     web_operator="I run this bot: print a link",
     web_operator_how="The link is printed where the bot runs, so only you can read it.",
     web_operator_printed="A link was printed where the bot runs. Open it within 15 minutes.",
+    web_operator_at_start="Do you run this bot? It prints your link when it starts. For a new one, start it again.",
     web_operator_link=(
-        "The page is at {address}\nTo sign in as the operator, once, within {minutes} minutes: {link}\n"
-        "The page's sign-in prints another one here."
+        "The page is at {address}\nTo sign in as the operator, once, within {minutes} minutes: {link}"
     ),
+    web_operator_another="The page's sign-in prints another one here.",
     web_link_question=(
         "This personal link signs you in as the person that it was made for. It works once. If you did not ask for "
         "it, close this page: whoever sent it to you would read what you write here."

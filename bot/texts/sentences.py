@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+from bot.texts.web_sentences import WebTexts
+
 
 @dataclass(frozen=True, kw_only=True)
 class TalkTexts:
@@ -380,128 +382,6 @@ class ServerTexts:
     reactions_off: str
     reaction_asks: str
     reaction_how: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class WebTexts:
-    """What is said on the web page, and on Discord about it."""
-
-    web_skip: str
-    web_menu: str
-    web_new: str
-    web_conversations: str
-    web_no_conversations: str
-    web_conversation: str
-    web_erased: str
-    web_write: str
-    web_send: str
-    web_send_how: str
-    web_stop: str
-    web_persona: str
-    web_persona_choose: str
-    web_you: str
-    web_bot: str
-    web_thinks: str
-    web_up: str
-    web_down: str
-    web_correct: str
-    web_again: str
-    web_two: str
-    web_place: str
-    web_earlier: str
-    web_later: str
-    web_which: str
-    web_a_better: str
-    web_b_better: str
-    web_save: str
-    web_cancel: str
-    web_changes: str
-    web_here: str
-    web_here_agreed: str
-    web_after_yes: str
-    web_teach: str
-    web_teach_how: str
-    web_becomes: str
-    web_so_far: str
-    web_board: str
-    web_trial_bar: str
-    web_far: str
-    web_wins: str
-    web_wins_how: str
-    web_rounds: str
-    web_no_rounds: str
-    web_round: str
-    web_serves: str
-    web_operate: str
-    web_load: str
-    web_round_runs: str
-    web_no_round_runs: str
-    web_paused_since: str
-    web_pause: str
-    web_resume: str
-    web_rounds_paused: str
-    web_releases: str
-    web_roll_back: str
-    web_tried: str
-    web_anyway: str
-    web_let_serve: str
-    web_promoted: str
-    web_review: str
-    web_review_what: str
-    web_review_rater: str
-    web_review_word: str
-    web_review_kind: str
-    web_review_reason: str
-    web_review_all: str
-    web_review_show: str
-    web_review_count: str
-    web_review_weight: str
-    web_review_undecided: str
-    web_review_chosen: str
-    web_review_rejected: str
-    web_review_void: str
-    web_review_voided: str
-    web_review_no_row: str
-    web_review_no_page: str
-    web_review_newer: str
-    web_review_older: str
-    web_review_kinds: tuple[str, ...]
-    web_review_reasons: tuple[str, ...]
-    web_superseded: str
-    web_lessons: str
-    web_lesson_change: str
-    web_lesson_remove: str
-    web_question: str
-    web_answer: str
-    web_ratings: str
-    web_no_ratings: str
-    web_kinds: tuple[str, ...]
-    web_open: str
-    web_privacy: str
-    web_export: str
-    web_forget: str
-    web_sign_in: str
-    web_sign_out: str
-    web_welcome: str
-    web_with_discord: str
-    web_by_link: str
-    web_as_guest: str
-    web_guest_how: str
-    web_operator: str
-    web_operator_how: str
-    web_operator_printed: str
-    web_operator_link: str
-    web_link_question: str
-    web_link_over: str
-    web_discord_failed: str
-    web_gone: str
-    web_forged: str
-    web_too_often: str
-    web_too_long: str
-    web_empty: str
-    web_link: str
-    web_off: str
-    web_teach_there: str
 
 
 @dataclass(frozen=True, kw_only=True)

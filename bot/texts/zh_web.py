@@ -1,6 +1,6 @@
 """What is said on the web page, in Chinese."""
 
-from bot.texts.sentences import WebTexts
+from bot.texts.web_sentences import WebTexts
 
 WEB = WebTexts(
     web_skip="跳到对话",
@@ -122,10 +122,9 @@ WEB = WebTexts(
     web_operator="这个机器人由我运行：打印链接",
     web_operator_how="链接会打印在机器人运行的地方，所以只有你能看到。",
     web_operator_printed="链接已打印在机器人运行的地方，请在 15 分钟内打开。",
-    web_operator_link=(
-        "网页地址：{address}\n以运营者身份登录（只能用一次，{minutes} 分钟内有效）：{link}\n"
-        "在网页的登录页可以让这里再打印一个。"
-    ),
+    web_operator_at_start="这个机器人由你运行？它启动时会打印登录链接；需要新的链接时请重新启动。",
+    web_operator_link=("网页地址：{address}\n以运营者身份登录（只能用一次，{minutes} 分钟内有效）：{link}"),
+    web_operator_another="在网页的登录页可以让这里再打印一个。",
     web_link_question=(
         "这个个人链接会让你以对应的人的身份登录，只能用一次。如果不是你自己要来的链接，请关闭这个页面：把它发给你的人"
         "会看到你在这里写的内容。"

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from data.lessons import SERVER
+from data.lessons import OWN, SERVER
 from data.store import Store, StoredGeneration
 from tests.data.talk import Talk
 
 ASKED, RIGHT = "When is game night?", "On Friday at 8."
 AGAIN = "What day is game night?"
+SAID_THE_SAME, VOTED = CONFIRMED = ("the same correction", "votes for an answer given with it")
 
 
 async def on_discord(store: Store, key: str = "11:1", server: str = "7", **more: Any) -> Talk:
@@ -39,6 +40,20 @@ async def helped(talk: Talk, person: int, text: str = "Friday at 8, I think.") -
     lessons = await talk.store.lessons.like(AGAIN, talk.conversation, person)
     assert lessons
     return await talk.answer(said, text, lessons=tuple(each.lesson for each in lessons))
+
+
+async def confirmed(talk: Talk, person: int, how: str) -> StoredGeneration:
+    """Three friends bear a person's lesson out, in one of these ways; the answer that they rated last."""
+    rated = await helped(talk, person)
+    for number in range(3):
+        assert await scopes(talk.store, person) == [OWN]
+        friend = await talk.person(f"friend {number}")
+        if how == SAID_THE_SAME:
+            rated = await corrected(talk, friend, RIGHT.lower(), ASKED.lower())
+        else:
+            await talk.rate(friend, "vote", rated, value="up")
+    assert await scopes(talk.store, person) == [SERVER]
+    return rated
 
 
 async def text_of(store: Store, answer: StoredGeneration) -> str:

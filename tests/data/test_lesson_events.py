@@ -9,26 +9,30 @@ from data.lessons_command import import_faq
 from data.standings import set_standing
 from data.store import Store, StoredGeneration
 from tests.data.talk import Talk
-from tests.data.taught import AGAIN, ASKED, RIGHT, corrected, for_all_here, helped, on_discord, scopes, seen
+from tests.data.taught import (
+    AGAIN,
+    ASKED,
+    CONFIRMED,
+    RIGHT,
+    confirmed,
+    corrected,
+    for_all_here,
+    helped,
+    on_discord,
+    scopes,
+    seen,
+)
 
 WHEN, BETTER = "Wann ist der Übungsabend?", "Am Freitag um acht, Änderung möglich."
 
 
 @pytest.mark.played
-@pytest.mark.parametrize("how", ["the same correction", "votes for an answer given with it"])
+@pytest.mark.parametrize("how", CONFIRMED)
 async def test_three_other_people_make_a_correction_the_servers_lesson(store: Store, how: str) -> None:
     talk = await on_discord(store)
     ada = await talk.person("ada")
     await corrected(talk, ada)
-    answer = await helped(talk, ada)
-    for number in range(3):
-        assert await scopes(store, ada) == [OWN]
-        person = await talk.person(f"friend {number}")
-        if how == "the same correction":
-            await corrected(talk, person, RIGHT.lower(), ASKED.lower())
-        else:
-            await talk.rate(person, "vote", answer, value="up")
-    assert await scopes(store, ada) == [SERVER]
+    await confirmed(talk, ada, how)
     assert [said.lower() for said in await seen(talk, await talk.person("eve"))] == [RIGHT.lower()]
 
 

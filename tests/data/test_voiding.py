@@ -8,7 +8,7 @@ from data.lessons import OWN, SERVER
 from data.store import Store
 from data.voiding import void_row
 from tests.data.talk import Talk
-from tests.data.taught import corrected, helped, on_discord, scopes
+from tests.data.taught import CONFIRMED, VOTED, confirmed, corrected, on_discord, scopes
 
 
 async def twice_corrected(talk: Talk) -> tuple[int, list[int]]:
@@ -26,22 +26,15 @@ async def test_a_lesson_goes_with_the_correction_that_made_it(talk: Talk) -> Non
     assert not await talk.store.lessons.like("Who painted the Mona Lisa?", talk.conversation, ada)
 
 
-@pytest.mark.parametrize("how", ["the same correction", "votes for an answer given with it"])
+@pytest.mark.parametrize("how", CONFIRMED)
 async def test_what_is_void_bears_no_lesson_out(store: Store, how: str) -> None:
     talk = await on_discord(store)
     ada = await talk.person("ada")
     await corrected(talk, ada)
-    rated = await helped(talk, ada)
-    for number in range(3):
-        person = await talk.person(f"friend {number}")
-        if how == "the same correction":
-            rated = await corrected(talk, person)
-        else:
-            await talk.rate(person, "vote", rated, value="up")
-    assert await scopes(store, ada) == [SERVER]
+    rated = await confirmed(talk, ada, how)
     await void_row(store, ada, "row", [rated.generation], platform="web")
     assert await scopes(store, ada) == [OWN]
-    if how == "votes for an answer given with it":  # what is said later counts again
+    if how == VOTED:  # what is said later counts again
         for number in range(3):
             await talk.rate(await talk.person(f"friend {number}"), "vote", rated, value="up")
         assert await scopes(store, ada) == [SERVER]

@@ -6,7 +6,7 @@ import logging
 import secrets
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
@@ -50,7 +50,15 @@ async def sign_in(browser: SomeBrowser) -> Response:
 def _ways(browser: Stranger, said: str | None = None, status: int = 200) -> Response:
     settings = browser.site.settings
     discord = bool(settings.discord_client_id and settings.discord_client_secret)
-    response = shown(browser, "sign_in.html", discord=discord, guests=settings.web_guests, said=said, status=status)
+    response = shown(
+        browser,
+        "sign_in.html",
+        discord=discord,
+        guests=settings.web_guests,
+        said=said,
+        prints=_out(browser.site).isatty(),
+        status=status,
+    )
     if discord:  # a browser holds what a form leads to as well to the policy
         there = urlsplit(settings.discord_api or API)
         response.headers["Content-Security-Policy"] = POLICY.replace(
@@ -114,7 +122,12 @@ async def use_link(browser: SomeBrowser, sent: Sent) -> Response:
 
 @router.post("/sign-in/operator")
 async def print_link(browser: SomeBrowser, sent: Sent) -> Response:  # noqa: ARG001 - the form is checked
-    """Print a link for the operator where the bot runs: only who reads that can use it."""
+    """Print a link for the operator at the terminal where the bot runs: only who reads that can use it.
+
+    Anybody may press this, so nothing is printed into a journal, which others may read.
+    """
+    if not _out(browser.site).isatty():
+        raise NotYours
     _count(browser)
     taken = browser.site.limiter.take([Cap("person", ("operator-links",), _PRINTED)])
     if isinstance(taken, Spent):
@@ -130,10 +143,14 @@ async def print_operator_link(site: Site) -> None:
     """
     person = await site.store.person("terminal", user_here())
     made = site.links.make(Invited(person, operator=True))
-    told = texts(site.settings.language).web_operator_link.format(
-        address=site.links.address, minutes=int(LIFETIME // 60), link=made
-    )
-    print(told, file=sys.stdout if site.settings.log == "json" else sys.stderr, flush=True)
+    sentences, out = texts(site.settings.language), _out(site)
+    told = sentences.web_operator_link.format(address=site.links.address, minutes=int(LIFETIME // 60), link=made)
+    print(f"{told}\n{sentences.web_operator_another}" if out.isatty() else told, file=out, flush=True)
+
+
+def _out(site: Site) -> TextIO:
+    """Where the process prints what is no log entry."""
+    return sys.stdout if site.settings.log == "json" else sys.stderr
 
 
 # -- as a guest

@@ -55,6 +55,34 @@ async def test_forgetting_erases_everything_signs_out_and_stops_what_runs(page: 
     assert await page.rows(schema.Rating) == []
 
 
+@pytest.mark.parametrize("where", ["on the page", "in another process"])
+async def test_a_question_that_waits_for_moderation_is_not_kept_of_somebody_who_was_forgotten(
+    page: World, monkeypatch: pytest.MonkeyPatch, where: str
+):
+    browser = await page.member("1", agrees=True)
+    checking, checked = asyncio.Event(), asyncio.Event()
+
+    async def admit(*_: object) -> None:
+        checking.set()
+        await checked.wait()
+
+    monkeypatch.setattr(page.site.chat.moderation, "admit", admit)
+    live = page.site.live.under(live_id(await browser.post("/chat/" + "a" * 32, text="a secret")), browser.person)
+    assert live
+    await checking.wait()
+    if where == "on the page":
+        forgotten = asyncio.create_task(browser.post("/forget"))
+        await asyncio.sleep(0.05)  # it waits for the answer to end
+        checked.set()
+        assert "erased" in (await forgotten).text
+    else:
+        await page.store.eraser.forget(browser.person)
+        checked.set()
+    await live.wait()
+    assert [each.text for each in await page.rows(schema.MessageVersion) if each.text] == []
+    assert page.fake.requests == []
+
+
 async def test_conversations_are_listed_with_the_newest_first_and_only_ones_own(page: World):
     ada, bea = await page.member("1"), await page.member("2")
     first, _ = await ada.ask("the first", "a" * 32)

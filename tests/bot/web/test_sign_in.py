@@ -2,6 +2,7 @@
 
 import html
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -214,10 +215,19 @@ async def test_the_addresses_of_one_ipv6_household_count_together(tmp_path: Path
 
 
 async def test_the_operators_link_is_printed_where_the_bot_runs_and_nowhere_else(
-    page: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    page: World,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     browser = page.browser()
-    await browser.get("/sign-in")
+    shown = await browser.get("/sign-in")
+    assert EN.web_operator not in shown.text
+    assert html.escape(EN.web_operator_at_start) in shown.text
+    assert (await browser.post("/sign-in/operator")).status_code == 404  # it would go into a journal
+    assert "token=" not in capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert EN.web_operator in (await browser.get("/sign-in")).text
     told = await browser.post("/sign-in/operator")
     printed = re.search(r"(\S+/sign-in/link\?token=(\S+))", capsys.readouterr().err)
     assert printed
