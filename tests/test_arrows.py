@@ -60,6 +60,7 @@ INSIDE: dict[str, tuple[int, str]] = {
     "bot/__main__.py": (2, "--help needs no pydantic, and no platform needs what is only for another one"),
     "bot/terminal/start.py": (1, "a pipe needs no prompt_toolkit"),
     "data/figures.py": (1, "the bot starts without numpy"),
+    "data/review_beside.py": (2, "the bot starts without numpy"),
     "data/__main__.py": (1, "--help needs no SQLAlchemy"),
     "alignment/bases.py": (1, "--help needs neither SQLAlchemy nor rich"),
     "alignment/command.py": (1, "--help of the stages needs no torch"),

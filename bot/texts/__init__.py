@@ -1,9 +1,9 @@
 """Every sentence that people read from the bot, in English and Chinese.
 
-Three data classes (`sentences`, `web_sentences`), each with an instance in every language (`en_talk`, `zh_server`, ...): a sentence
-that is missing in one language is a type error. Placeholders are filled with `str.format`; a test checks that both
-languages use the same ones. `{slash}` before a command is filled in here: the command is `/teach` in our own bot,
-`/parley teach` in somebody else's.
+Three data classes (`sentences`, `web_sentences`), each with an instance in every language (`en_talk`, `zh_server`,
+...): a sentence that is missing in one language is a type error. Placeholders are filled with `str.format`; a test
+checks that both languages use the same ones. `{slash}` before a command is filled in here: the command is `/teach` in
+our own bot, `/parley teach` in somebody else's.
 """
 
 from dataclasses import fields, replace

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import data.figures
+import data.beside
 from data.bases import DEFAULT_BASE
 from data.errors import ParleyError
 from data.figures import Figures, figures, figures_beside
@@ -42,13 +42,13 @@ async def test_a_thread_finds_what_this_process_finds(tried: Path) -> None:
 
 @pytest.mark.process
 async def test_so_does_a_process(tried: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data.figures, "SMALL", 0)
+    monkeypatch.setattr(data.beside, "SMALL", 0)
     assert await figures_beside(tried, None) == await figures(tried, None)
 
 
 @pytest.mark.process
 async def test_a_process_that_fails_says_why(tried: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data.figures, "SMALL", 0)
+    monkeypatch.setattr(data.beside, "SMALL", 0)
     Releases(tried).candidate_path.write_text("none")
     with pytest.raises(ParleyError, match="should hold the number of the release on trial"):
         await figures_beside(tried, None)

@@ -1,12 +1,9 @@
 """The review queue shows what the next round would train on, and what is voided there is in no row afterwards."""
 
-import asyncio
-from pathlib import Path
-
 import pytest
 
-from data import review as module
-from data.home import installation_key
+from data import beside
+from data import review_rows as module
 from data.imports import import_rows
 from data.review import (
     CAPPED,
@@ -19,9 +16,8 @@ from data.review import (
     NoSuchRow,
     Page,
     Queued,
-    answers_behind,
-    review,
 )
+from data.review_beside import answers_beside, review_beside
 from data.rows import parse_row
 from data.store import Store
 from data.voiding import void_row
@@ -30,15 +26,11 @@ from tests.data.talk import Talk
 
 
 async def seen(store: Store, page: int = 1, *, permission: str | None = None, **filters: str) -> Page:
-    path = store.database.path
-    return await asyncio.to_thread(
-        review, path, installation_key(path.parent), Filters(**filters), page, discord_permission=permission
-    )
+    return await review_beside(store.database.path.parent, Filters(**filters), page, discord_permission=permission)
 
 
 async def behind(store: Store, row: str) -> list[int]:
-    path: Path = store.database.path
-    return await asyncio.to_thread(answers_behind, path, installation_key(path.parent), row, discord_permission=None)
+    return await answers_beside(store.database.path.parent, row, discord_permission=None)
 
 
 def rated(page: Page) -> list[Queued]:
@@ -149,6 +141,24 @@ async def test_pages_hold_some_rows_each_and_there_is_none_beyond_the_last(
     for beyond in (0, 3, 10**30):
         with pytest.raises(NoSuchPage):
             await seen(store, beyond)
+
+
+async def test_a_large_home_is_read_in_a_process_that_finds_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = await Talk.begin(store)
+    (answer,) = await talk.ask(await talk.person("ada"), "q", "one")
+    await talk.rate(await talk.person("bob"), "correction", answer, text="two")
+    here = await seen(store, word="two")
+    (row,) = [each.row.id for each in here.rows if each.row.kind == "preference"]
+    answers = await behind(store, row)
+    monkeypatch.setattr(beside, "SMALL", 0)
+    assert await seen(store, word="two") == here
+    assert await behind(store, row) == answers == [answer.generation]
+    with pytest.raises(NoSuchPage, match="the last one is 1"):
+        await seen(store, 2)
+    with pytest.raises(NoSuchRow):
+        await behind(store, "no row")
 
 
 async def test_looking_draws_no_folds(store: Store) -> None:

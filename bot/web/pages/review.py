@@ -5,7 +5,6 @@ Whether the visitor is an operator is checked at every request.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -15,9 +14,9 @@ from bot.web.pages.operate import Operator
 from bot.web.rendering import shown
 from bot.web.site import PLATFORM
 from bot.web.visitors import Sent, Visitor, field
-from data.errors import BadInput
-from data.home import installation_key
-from data.review import REASONS, Filters, NoSuchPage, NoSuchRow, answers_behind, review
+from data.errors import ParleyError
+from data.review import REASONS, Filters, NoSuchPage, NoSuchRow
+from data.review_beside import answers_beside, review_beside
 from data.row import KINDS
 from data.voiding import void_row
 
@@ -44,17 +43,13 @@ async def page(visitor: Operator) -> Response:
 async def void(visitor: Operator, sent: Sent) -> Response:
     """Void all ratings of the answers that a row is made of."""
     site, texts, row = visitor.site, visitor.texts, field(sent, "row")
-    filters, home = _filters(sent), site.settings.home
-    permission = site.settings.discord_training_permission
-    path = site.store.database.path
+    filters, permission = _filters(sent), site.settings.discord_training_permission
     try:
         async with site.reviewing:
-            answers = await asyncio.to_thread(
-                answers_behind, path, installation_key(home), row, discord_permission=permission
-            )
+            answers = await answers_beside(site.settings.home, row, discord_permission=permission)
     except NoSuchRow:
         return await _page(visitor, filters, 1, texts.web_review_no_row)
-    except BadInput as error:  # a setting or a file is wrong; the sentence says which
+    except ParleyError as error:  # a setting or a file is wrong; the sentence says which
         return await _page(visitor, filters, 1, str(error))
     await void_row(site.store, visitor.person, row, answers, platform=PLATFORM)
     return await _page(visitor, filters, 1, texts.web_review_voided)
@@ -65,17 +60,11 @@ async def _page(visitor: Visitor, filters: Filters, number: int, said: str | Non
     found = None
     try:
         async with site.reviewing:
-            found = await asyncio.to_thread(
-                review,
-                site.store.database.path,
-                installation_key(site.settings.home),
-                filters,
-                number,
-                discord_permission=site.settings.discord_training_permission,
-            )
+            permission = site.settings.discord_training_permission
+            found = await review_beside(site.settings.home, filters, number, discord_permission=permission)
     except NoSuchPage:
         said = said or texts.web_review_no_page
-    except BadInput as error:  # a setting or a file is wrong; the sentence says which
+    except ParleyError as error:  # a setting or a file is wrong; the sentence says which
         said = said or str(error)
     chosen = {"rater": filters.rater, "word": filters.word, "kind": filters.kind, "reason": filters.reason}
     return shown(
