@@ -110,10 +110,8 @@ class _Sampled(NamedTuple):
 
     def alike(self, one: Numbers, other: Numbers) -> NDArray[np.bool_]:
         """Which pairs of answers were sampled alike."""
-        cut = self.cut[one] | self.cut[other]
-        alike: NDArray[np.bool_] = np.where(
-            cut, self.whole[one] == self.whole[other], self.way[one] == self.way[other]
-        )
+        whole, way = self.whole[one] == self.whole[other], self.way[one] == self.way[other]
+        alike: NDArray[np.bool_] = np.where(self.cut[one] | self.cut[other], whole, way)
         return alike
 
 

@@ -4,13 +4,17 @@ import pytest
 
 from data import beside
 from data import review_rows as module
+from data.candidates import FOLLOWUP
 from data.imports import import_rows
 from data.review import (
     CAPPED,
     DISPUTED,
+    FOLLOWED,
     FULL,
     IMPORTED,
     QUESTION,
+    RAISED,
+    UNSURE,
     Filters,
     NoSuchPage,
     NoSuchRow,
@@ -22,7 +26,9 @@ from data.rows import parse_row
 from data.store import Store
 from data.voiding import void_row
 from tests.data.collected import rows
+from tests.data.said_after import followed
 from tests.data.talk import Talk
+from tests.data.test_weighted_rows import community
 
 
 async def seen(store: Store, page: int = 1, *, permission: str | None = None, **filters: str) -> Page:
@@ -178,3 +184,29 @@ async def test_a_row_of_somebody_who_rated_much_says_that_their_share_is_limited
     *many, single = rated(await seen(store))
     assert all(CAPPED in each.reasons and each.weight < each.before == 1.0 for each in many)
     assert CAPPED not in single.reasons
+    assert RAISED in single.reasons
+    assert single.weight > single.before
+
+
+@pytest.mark.usefixtures("followups_teach")
+async def test_rows_of_people_who_count_less_and_of_what_they_said_next_say_so(store: Store) -> None:
+    await community(store, items=20)
+    talk = await Talk.begin(store, key="another")
+    await followed(talk, await talk.person("ada"), "Thanks, that is perfect!")
+    unsure, next_said = await seen(store, reason=UNSURE), await seen(store, reason=FOLLOWED)
+    assert unsure.rows
+    assert all(any(weight < 1 for _, weight in each.raters) for each in unsure.rows)
+    assert [each.row.extra["source"] for each in next_said.rows] == [FOLLOWUP]
+    await void(store, await talk.person("operator"), next_said.rows[0].row.id)
+    assert (await seen(store, reason=FOLLOWED)).rows == ()
+
+
+async def test_a_question_alone_cannot_be_voided(store: Store) -> None:
+    talk = await Talk.begin(store)
+    (answer,) = await talk.ask(await talk.person("ada"), "q", "one")
+    await talk.rate(await talk.person("bob"), "vote", answer, value="up")
+    for each in (await seen(store)).rows:
+        assert each.voidable is (each.row.kind != "prompt")
+        if each.row.kind == "prompt":
+            with pytest.raises(NoSuchRow):
+                await behind(store, each.row.id)

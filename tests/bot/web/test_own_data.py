@@ -5,9 +5,12 @@ import json
 
 import pytest
 
+from bot.answers import Ask
 from bot.texts import EN
 from data import schema
 from data.consent import CONSENT_VERSION
+from data.personas import persona
+from data.store import StoredMessage
 from tests.bot.web.world import World, live_id, number
 
 pytestmark = pytest.mark.played
@@ -53,6 +56,29 @@ async def test_forgetting_erases_everything_signs_out_and_stops_what_runs(page: 
     texts = [each.text for each in await page.rows(schema.MessageVersion) if each.text]
     assert sorted(texts) == ["a fake answer", "something else"]
     assert await page.rows(schema.Rating) == []
+
+
+async def test_forgetting_on_the_page_stops_an_answer_that_runs_on_discord(page: World):
+    browser = await page.member("1", agrees=True)
+    there = await page.store.conversation("discord", "11:1", persona="assistant")
+
+    async def question() -> StoredMessage:
+        return await page.store.add_message(there, "user", "a secret", author=browser.person)
+
+    page.fake.answer("half ", "never", hold=asyncio.Event())
+    answer = page.site.chat.answer(
+        Ask(
+            person=browser.person,
+            channel="1",
+            platform="discord",
+            persona=persona("assistant", "en"),
+            question=question,
+        )
+    )
+    await page.fake.until_running(1)
+    await browser.post("/forget")
+    assert answer.made
+    assert [each.text for each in await page.rows(schema.MessageVersion) if each.text] == []
 
 
 @pytest.mark.parametrize("where", ["on the page", "in another process"])

@@ -61,8 +61,8 @@ async def test_requests_that_are_refused_have_a_limit_of_their_own(page: World):
         assert (await program.chat("Hi", temperature=9)).status_code == 400
     assert error(await program.chat("Hi", temperature=9)) == (429, "rate_limit_exceeded")
     other = await Program.with_key(page, "slack", hourly=3)
-    for _ in range(5):
-        assert (await other.client.get("/v1/models")).status_code == 200
+    assert [(await other.chat("Hi")).status_code for _ in range(9)] == [200] * 3 + [429] * 6
+    assert (await other.client.get("/v1/models")).status_code == 200  # to have asked too often is no wrong request
 
 
 @pytest.mark.parametrize("user", ["a/b", "a/consent", "../rows", "ада"])
@@ -175,6 +175,15 @@ async def test_a_person_reads_everything_and_is_forgotten_by_their_id(program: P
     for user in ("ada", "nobody", "telegram:ada"):
         assert error(await program.client.get(f"/v1/users/{user}")) == (404, "user_not_found")
         assert error(await program.client.delete(f"/v1/users/{user}")) == (404, "user_not_found")
+
+
+async def test_a_user_who_is_forgotten_while_an_answer_runs_leaves_nothing(program: Program):
+    program.page.fake.answer("half ", "never", hold=asyncio.Event())
+    asked = asyncio.create_task(program.chat("a secret", user="ada"))
+    await program.page.fake.until_running(1)
+    assert (await program.client.delete("/v1/users/ada")).json()["deleted"]
+    await asked
+    assert [each.text for each in await program.page.rows(schema.MessageVersion) if each.text] == []
 
 
 async def test_rows_are_for_the_operators_tools(page: World):
