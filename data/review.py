@@ -73,12 +73,16 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the queue, counted from 1, and how many rows and pages the filters leave."""
+    """A page of the queue, counted from 1, and how many rows and pages the filters leave.
+
+    `left_out` counts what is no row of the queue, by kind and reason, whatever the filters.
+    """
 
     rows: tuple[Queued, ...]
     number: int
     pages: int
     total: int
+    left_out: tuple[tuple[str, str, int], ...] = ()
 
     def to_json(self) -> str:
         """The page as a line of JSON."""
@@ -88,4 +92,10 @@ class Page:
     def from_json(cls, line: str) -> Page:
         """The page that `to_json` wrote."""
         raw = json.loads(line)
-        return cls(**{**raw, "rows": tuple(Queued.read(each) for each in raw["rows"])})
+        return cls(
+            **{
+                **raw,
+                "rows": tuple(Queued.read(each) for each in raw["rows"]),
+                "left_out": tuple(map(tuple, raw["left_out"])),
+            }
+        )

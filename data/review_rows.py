@@ -44,11 +44,13 @@ _SAME = 1e-3  # relative; weights are shown less precisely
 
 def review(database: Path, key: bytes, filters: Filters, page: int = 1, *, discord_permission: str | None) -> Page:
     """A page of the queue. It reads everything and blocks: call it in a thread. Raises `NoSuchPage`."""
-    found = sorted(_Queue(database, key, discord_permission).found(filters), key=lambda each: each.at, reverse=True)
+    queue = _Queue(database, key, discord_permission)
+    found = sorted(queue.found(filters), key=lambda each: each.at, reverse=True)
     pages = max(1, -(-len(found) // PAGE))
     if not 1 <= page <= pages:
         raise NoSuchPage(f"There is no page {page}; the last one is {pages}.")
-    return Page(tuple(found[(page - 1) * PAGE : page * PAGE]), page, pages, len(found))
+    shown = tuple(found[(page - 1) * PAGE : page * PAGE])
+    return Page(shown, page, pages, len(found), tuple(queue.left_out()))
 
 
 def answers_behind(database: Path, key: bytes, row: str, *, discord_permission: str | None) -> list[int]:
@@ -95,6 +97,11 @@ class _Queue:
                 fold != NEW,
                 row.kind != "prompt" and bool(self.origins.answers(row.id)),
             )
+
+    def left_out(self) -> Iterator[tuple[str, str, int]]:
+        """What the rounds cannot use now: the kind, the reason, how many."""
+        for kind, reasons in self._collected.dropped_counts().items():
+            yield from ((kind, reason, count) for reason, count in reasons.items())
 
     def _at(self, row: Row) -> datetime:
         at = self.origins.imported.get(imported_id(row.kind, row.id), 0)

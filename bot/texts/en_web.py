@@ -90,6 +90,7 @@ WEB = WebTexts(
     web_review_voided=("All ratings of this row's answers are void; no row is made of them any more."),
     web_review_no_row=("The next round would not train on this row, so nothing has changed."),
     web_review_no_page="There is no such page.",
+    web_review_left_out="What cannot be used now",
     web_review_newer="Newer",
     web_review_older="Older",
     web_review_kinds=("demonstration", "preference", "labelled completion", "question"),

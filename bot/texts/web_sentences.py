@@ -84,6 +84,7 @@ class WebTexts:
     web_review_voided: str
     web_review_no_row: str
     web_review_no_page: str
+    web_review_left_out: str
     web_review_newer: str
     web_review_older: str
     web_review_kinds: tuple[str, ...]

@@ -86,6 +86,7 @@ WEB = WebTexts(
     web_review_voided="这一行所用回答的全部评价都已作废，不再生成任何行。",
     web_review_no_row="下一轮不会训练这一行，所以没有任何改动。",
     web_review_no_page="没有这一页。",
+    web_review_left_out="目前不能使用的内容",
     web_review_newer="更新的",
     web_review_older="更早的",
     web_review_kinds=("示范", "偏好", "带标签的回答", "问题"),

@@ -4,7 +4,7 @@ import pytest
 
 from data import beside
 from data import review_rows as module
-from data.candidates import FOLLOWUP
+from data.candidates import FOLLOWUP, NO_CONSENT
 from data.imports import import_rows
 from data.review import (
     CAPPED,
@@ -199,6 +199,17 @@ async def test_rows_of_people_who_count_less_and_of_what_they_said_next_say_so(s
     assert [each.row.extra["source"] for each in next_said.rows] == [FOLLOWUP]
     await void(store, await talk.person("operator"), next_said.rows[0].row.id)
     assert (await seen(store, reason=FOLLOWED)).rows == ()
+
+
+async def test_what_cannot_be_used_is_counted_with_its_reason(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = await Talk.begin(store)
+    (answer,) = await talk.ask(await talk.person("ada", agrees=None), "q", "one")
+    await talk.rate(await talk.person("bob"), "correction", answer, text="two")
+    found = await seen(store)
+    assert found.rows == ()
+    assert ("demonstration", NO_CONSENT, 1) in found.left_out
+    monkeypatch.setattr(beside, "SMALL", 0)
+    assert await seen(store) == found
 
 
 async def test_a_question_alone_cannot_be_voided(store: Store) -> None:
